@@ -1,0 +1,89 @@
+"""An event bus for gaming communities and LAN parties: typed events in, plugins that act on them."""
+
+from __future__ import annotations
+
+from ._bus import EventBus as EventBus
+from ._events import Event as Event
+from ._events import EventRegistry as EventRegistry
+from ._events import GameEnded as GameEnded
+from ._events import GameStarted as GameStarted
+from ._events import Notification as Notification
+from ._events import PartyCreated as PartyCreated
+from ._events import PartyEvent as PartyEvent
+from ._events import PeerJoined as PeerJoined
+from ._events import PeerLeft as PeerLeft
+from ._exceptions import ConfigError as ConfigError
+from ._exceptions import EventDecodeError as EventDecodeError
+from ._exceptions import EventDropped as EventDropped
+from ._exceptions import EventError as EventError
+from ._exceptions import EventTypeConflict as EventTypeConflict
+from ._exceptions import FieldProblem as FieldProblem
+from ._exceptions import HookTimeout as HookTimeout
+from ._exceptions import LanrageEventsError as LanrageEventsError
+from ._exceptions import OutboxError as OutboxError
+from ._exceptions import OutboxFull as OutboxFull
+from ._exceptions import OutboxInUse as OutboxInUse
+from ._exceptions import OutboxUnreadable as OutboxUnreadable
+from ._exceptions import PluginError as PluginError
+from ._exceptions import PluginHookError as PluginHookError
+from ._exceptions import PluginLoadError as PluginLoadError
+from ._exceptions import PluginNotFound as PluginNotFound
+from ._exceptions import PluginStartError as PluginStartError
+from ._exceptions import TemplateError as TemplateError
+from ._exceptions import UnknownEventType as UnknownEventType
+from ._health import Health as Health
+from ._secrets import Redactor as Redactor
+from ._statistics import BusStatistics as BusStatistics
+from ._statistics import PluginStatistics as PluginStatistics
+from ._subscription import EventStream as EventStream
+from ._subscription import Subscription as Subscription
+from .hookspecs import hookimpl as hookimpl
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._config_types import ConfigModel as ConfigModel
+    from ._config_types import ConfigPath as ConfigPath
+    from ._config_types import Duration as Duration
+    from ._template_leaf import TemplateFilter as TemplateFilter
+    from ._template_leaf import TemplateLeaf as TemplateLeaf
+    from ._template_leaf import Verbatim as Verbatim
+    from ._templates import Templates as Templates
+
+_LAZY = {
+    "ConfigModel": "_config_types",
+    "ConfigPath": "_config_types",
+    "Duration": "_config_types",
+    "TemplateFilter": "_template_leaf",
+    "TemplateLeaf": "_template_leaf",
+    "Templates": "_templates",
+    "Verbatim": "_template_leaf",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Public names that need pydantic, jinja2 or yaml, which most programs need not import.
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    _make_public(value)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+def _make_public(value: object) -> None:
+    """Let tracebacks, documentation and pickles show the module that a user would write."""
+    if getattr(value, "__module__", "").startswith(f"{__name__}."):
+        value.__module__ = __name__
+
+
+for _value in tuple(globals().values()):
+    _make_public(_value)
+
+del _value

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
+
+# The key of the validation context by which a value learns that it comes from a file, and the
+# folder that its relative paths start from.
+FOLDER = "lanrage_events.folder"
+
+_UNITS = {
+    "d": Decimal(86_400),
+    "h": Decimal(3_600),
+    "m": Decimal(60),
+    "s": Decimal(1),
+    "ms": Decimal("0.001"),
+}
+# Also for the JSON Schema, so without what JavaScript does not know.
+DURATION_PATTERN = "^(?!$)" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in _UNITS) + "$"
+_DURATION = re.compile(DURATION_PATTERN)
+_DURATION_PART = re.compile(r"([0-9.]+)([a-z]+)")
+_MAX_DURATION_CHARACTERS = 50
+_FLOAT_DIGITS = 700  # no float has more decimal digits
+_REMEDY = "write a unit: '500ms' or '2s'"
+
+
+class ConfigModel(BaseModel):
+    """Base class for the ``Config`` of a plugin, and for the models inside of it.
+
+    It refuses unknown keys, cannot be changed, keeps input out of error messages, and takes the
+    text below a field as its description in the JSON Schema.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds that a text such as ``500ms``, ``2s``, ``5m`` or ``1h30m`` stands for.
+
+    :param text: numbers with their units ``d``, ``h``, ``m``, ``s`` and ``ms``, larger units first
+    :raises ValueError: if it is something else, such as a number without a unit
+    """
+    text = text.strip()
+    if len(text) > _MAX_DURATION_CHARACTERS or not _DURATION.fullmatch(text):
+        if re.fullmatch(r"[-+]?[0-9.]+", text):
+            raise ValueError(f"a duration needs a unit, {_REMEDY}")
+
+        raise ValueError("expected a duration, such as '500ms', '2s', '5m' or '1h30m'")
+
+    parts = _DURATION_PART.findall(text)
+    return float(sum(Decimal(number) * _UNITS[unit] for number, unit in parts))
+
+
+def format_duration(seconds: float) -> str:
+    """Return the text that :func:`parse_duration` turns into these seconds.
+
+    :param seconds: such as 90.5
+    """
+    if not 0 <= seconds < math.inf:
+        return f"{seconds}s"
+
+    pieces: list[str] = []
+    with localcontext(prec=_FLOAT_DIGITS):
+        rest = Decimal(repr(float(seconds)))
+        for unit, size in _UNITS.items():
+            number = rest / size if unit == "ms" else rest // size
+            rest -= number * size
+            if number:
+                pieces.append(f"{number.normalize():f}{unit}")
+
+    return "".join(pieces) or "0s"
+
+
+def _validate_duration(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str):
+        return _parse_duration_value(value)
+
+    if _folder(info) is not None and isinstance(value, (int, float)):
+        raise PydanticCustomError("duration", f"a duration needs a unit, {_REMEDY}")
+
+    return value
+
+
+def _parse_duration_value(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
+
+
+class _DurationSchema:
+    def __get_pydantic_json_schema__(
+        self, schema: object, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "pattern": DURATION_PATTERN,
+            "examples": ["500ms", "2s", "5m", "1h"],
+        }
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_validate_duration),
+    _DurationSchema(),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+]
+"""Seconds. In YAML it is written with a unit, such as ``500ms``, ``2s``, ``5m`` or ``1h30m``."""
+
+
+def _validate_path(value: object, info: ValidationInfo) -> object:
+    if value == "":
+        raise PydanticCustomError("path", "expected a path, found an empty text")
+
+    folder = _folder(info)
+    if folder is None or not isinstance(value, (str, Path)):
+        return value
+
+    if "\0" in str(value):
+        raise PydanticCustomError("path", "a path cannot hold a null character")
+
+    try:
+        return folder / Path(value).expanduser()
+    except RuntimeError:
+        raise PydanticCustomError("path", "the home folder of '~' is not known") from None
+
+
+def _folder(info: ValidationInfo) -> Path | None:
+    folder = info.context.get(FOLDER) if isinstance(info.context, Mapping) else None
+    return folder if isinstance(folder, Path) else None
+
+
+ConfigPath = Annotated[Path, BeforeValidator(_validate_path), Field(validate_default=True)]
+"""A path. In YAML a relative one starts from the folder of the file, and ``~`` is the home."""
+
+WhenFull = Literal["block", "drop_oldest", "drop_newest"]
+
+
+class MailboxConfig(ConfigModel):
+    """The queue of events that wait for the plugin."""
+
+    size: int | None = Field(default=None, ge=1)
+    """how many events may wait; the default is the plugin's"""
+    when_full: WhenFull | None = None
+    """what happens to an event when it is full: the publisher waits (``block``), or the oldest or
+    the new event is dropped; the default is the plugin's"""
+
+
+def secrets_of(value: object) -> Iterator[str]:
+    """Yield every secret that a model holds, however deep, for a redactor to know.
+
+    :param value: a model, a data class, a collection or a secret of pydantic's
+    """
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, SecretBytes):
+        yield value.get_secret_value().decode(errors="replace")
+    elif isinstance(value, Secret):
+        yield str(value.get_secret_value())
+    elif isinstance(value, BaseModel):
+        yield from _secrets_of_all(item for _, item in value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _secrets_of_all(getattr(value, item.name) for item in fields(value))
+    elif isinstance(value, Mapping):
+        yield from _secrets_of_all(value.keys())
+        yield from _secrets_of_all(value.values())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from _secrets_of_all(value)
+
+
+def _secrets_of_all(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        yield from secrets_of(value)

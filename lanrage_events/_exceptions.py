@@ -1,0 +1,180 @@
+"""The exceptions of lanrage_events.
+
+* LanrageEventsError
+  * EventError
+    * EventDecodeError
+      * UnknownEventType
+    * EventTypeConflict
+    * EventDropped
+  * PluginError
+    * PluginNotFound
+    * PluginLoadError
+    * PluginHookError
+    * PluginStartError
+    * HookTimeout
+  * ConfigError
+  * TemplateError
+  * OutboxError
+    * OutboxFull
+    * OutboxInUse
+    * OutboxUnreadable
+
+Misuse by the programmer is a RuntimeError, TypeError or ValueError outside of this tree. A full
+mailbox is :class:`anyio.WouldBlock` and a closed bus :class:`anyio.ClosedResourceError`, as
+everywhere in AnyIO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ._events import Event
+
+
+class LanrageEventsError(Exception):
+    """Base class of every error that lanrage_events raises on its own account."""
+
+
+class EventError(LanrageEventsError):
+    """Base class of errors about events and event types."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing that is wrong with one field of an event or of a configuration."""
+
+    field: str
+    """path to the field, such as ``players.0``; empty for the whole"""
+    message: str
+    """what was expected"""
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class EventDecodeError(EventError):
+    """Raised when data is not a valid event."""
+
+    def __init__(self, event_type: str | None, problems: Sequence[FieldProblem]) -> None:
+        self.event_type = event_type
+        self.problems = tuple(problems)
+        text = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(f"{event_type}: {text}" if event_type else text)
+
+
+class UnknownEventType(EventDecodeError):
+    """Raised when the ``type`` of an event is not registered."""
+
+    def __init__(self, event_type: str, nearest: Sequence[str], known: Sequence[str]) -> None:
+        self.nearest = tuple(nearest)
+        self.known = tuple(known)
+        if nearest:
+            hint = "did you mean " + " or ".join(f"'{name}'" for name in nearest) + "?"
+        else:
+            hint = "known types are " + ", ".join(known)
+
+        super().__init__(None, [FieldProblem("type", f"unknown event type {event_type!r}, {hint}")])
+        self.event_type = event_type
+
+
+class EventTypeConflict(EventError):
+    """Raised when two event classes, or an event class and another hook, want one name."""
+
+
+class EventDropped(EventError):
+    """Raised when an event that somebody waits for leaves a mailbox without being handled."""
+
+    def __init__(self, event: Event, plugin: str, reason: str) -> None:
+        self.event = event
+        self.plugin = plugin
+        self.reason = reason
+        super().__init__(f"{event.type} {event.id} was dropped by plugin '{plugin}': {reason}")
+
+
+class PluginError(LanrageEventsError):
+    """Base class of errors about one plugin."""
+
+    def __init__(self, plugin: str, message: str) -> None:
+        self.plugin = plugin
+        self.reason = message
+        super().__init__(f"plugin '{plugin}': {message}")
+
+
+class PluginNotFound(PluginError):
+    """Raised when no installed distribution and no file offers the plugin."""
+
+
+class PluginLoadError(PluginError):
+    """Raised when a plugin cannot be imported or made."""
+
+
+class PluginHookError(PluginError):
+    """Raised when a plugin implements a hook that does not exist or in a way that is not allowed."""
+
+
+class PluginStartError(PluginError):
+    """Raised when the lifespan of a plugin fails at its first start."""
+
+
+class HookTimeout(PluginError):
+    """Raised in place of what a hook would have returned when it ran longer than its timeout."""
+
+
+class ConfigError(LanrageEventsError):
+    """Raised when a configuration cannot be used; says everything that is wrong with it at once."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class TemplateError(LanrageEventsError):
+    """Raised when a template cannot be read or rendered."""
+
+    def __init__(
+        self, file: str, message: str, *, leaf: str | None = None, line: int | None = None
+    ) -> None:
+        self.file = file
+        self.leaf = leaf
+        self.line = line
+        place = file if line is None else f"{file}:{line}"
+        super().__init__(f"{place}: {leaf}: {message}" if leaf else f"{place}: {message}")
+
+
+class OutboxError(LanrageEventsError):
+    """Raised when an outbox cannot read or write its file, such as on a full disk."""
+
+
+class OutboxFull(OutboxError):
+    """Raised when an outbox holds as many entries or bytes as it may; nothing was put into it."""
+
+    def __init__(self, reason: str, refused: int) -> None:
+        self.refused = refused
+        """how many entries were not put"""
+        super().__init__(f"the outbox is full: {reason}")
+
+
+class OutboxInUse(OutboxError):
+    """Raised when another process has the outbox open."""
+
+    def __init__(self, path: Path, pid: int | None, host: str, since: str) -> None:
+        self.path = path
+        self.pid = pid
+        self.host = host
+        self.since = since
+        """when it opened it, ISO 8601"""
+        if pid is None:
+            owner = "another process"
+        else:
+            owner = f"process {pid} on {host} since {since}"
+
+        super().__init__(f"outbox {path} is in use by {owner}: stop it, or give another path")
+
+
+class OutboxUnreadable(OutboxError):
+    """Raised when a file is not an outbox that this version can read."""

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a plugin is."""
+
+    status: Literal["ok", "degraded", "failed"] = "ok"
+    """``degraded`` works in part or with delay, ``failed`` not at all"""
+    detail: str = ""
+    """the reason in one sentence, without secrets"""

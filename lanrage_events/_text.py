@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+ELLIPSIS = "…"
+
+# No consumer shows more of one value; what is longer need not be looked at.
+VALUE_MAX_CHARACTERS = 20_000
+
+_BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_BREAK = re.compile(f"\r\n|[{_BREAKS}]")
+_BREAKS_WITH_SPACE = re.compile(rf"[^\S{_BREAKS}]*[{_BREAKS}]\s*")
+_EMPTY_LINES = re.compile(r"\n\s*\n\s*\n")
+
+# What a reader does not see or what changes how its surroundings are read: control characters,
+# directions, zero width characters but for the joiners that emoji and scripts need, surrogates,
+# private use, non-characters and tags. The flags of England, Scotland and Wales are made of tags.
+_HIDDEN = re.compile(
+    "(\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f)"
+    "|[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f"
+    "\u202a-\u202e\u2060-\u206f\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
+)
+# Letters and symbols without ink, which some players take for a name.
+_BLANKS = re.compile("[\t\u115f\u1160\u2800\u3164\uffa0]")
+_JOINERS = re.compile("([\u200c\u200d])[\u200c\u200d]+|([\ufe00-\ufe0f])[\ufe00-\ufe0f]+")
+_MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_TOO_MANY_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
+_WITHOUT_INK = re.compile("[\\s\u200c\u200d\ufe00-\ufe0f]*")
+_NOTHING_VISIBLE = "?"
+
+# A cluster longer than this is no letter; it may be cut anywhere.
+_CLUSTER_MAX_CHARACTERS = 32
+
+
+def clean(text: str, *, lines: bool = False) -> str:
+    """Remove from a text what a reader would not see, and what changes the text around it.
+
+    Control, direction and private-use characters are removed, heaps of combining marks are cut,
+    and of a text in which nothing can be seen a question mark is left.
+
+    :param text: any text
+    :param lines: keep line breaks, instead of making a space of them
+    """
+    if text.isprintable() and text.isascii():
+        return text
+
+    if len(text) > VALUE_MAX_CHARACTERS:
+        text = text[:VALUE_MAX_CHARACTERS]
+
+    cleaned = _BREAK.sub("\n", text) if lines else _BREAKS_WITH_SPACE.sub(" ", text)
+    cleaned = _HIDDEN.sub(r"\1", cleaned)
+    cleaned = _BLANKS.sub(" ", cleaned)
+    cleaned = _JOINERS.sub(r"\1\2", cleaned)
+    cleaned = _TOO_MANY_MARKS.sub(r"\1", cleaned)
+    if lines:
+        cleaned = _EMPTY_LINES.sub("\n\n", cleaned)
+
+    if _WITHOUT_INK.fullmatch(cleaned) and text.strip():
+        return _NOTHING_VISIBLE
+
+    return cleaned
+
+
+def as_text(value: object) -> str:
+    """Write the value of an event's field for a person to read.
+
+    ``None`` is empty, a list its items with commas, a time is in UTC, and a number has no more
+    digits than it needs.
+
+    :param value: a value of any type
+    """
+    if isinstance(value, Enum):
+        return as_text(value.value)
+
+    if isinstance(value, str):
+        text = str(value)
+        return text if len(text) <= VALUE_MAX_CHARACTERS else text[:VALUE_MAX_CHARACTERS]
+
+    if value is None:
+        return ""
+
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+
+    if isinstance(value, float):
+        return f"{value:.10g}"
+
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M} UTC"
+
+    if isinstance(value, timedelta):
+        return duration(value.total_seconds())
+
+    if isinstance(value, Mapping):
+        return ", ".join(f"{as_text(key)}: {as_text(item)}" for key, item in value.items())
+
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ", ".join(as_text(item) for item in value)
+
+    return str(value)
+
+
+def humanize(name: str) -> str:
+    """Turn a name such as ``map_changed`` into ``Map Changed``."""
+    return " ".join(word[:1].upper() + word[1:] for word in name.replace("_", " ").split())
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time with its two largest units: ``1h 1m``, ``1m 30s`` or ``30s``."""
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minute}m"
+
+    if minutes:
+        return f"{minutes}m {second}s"
+
+    return f"{second}s"
+
+
+def shorten(text: str, fits: Callable[[str], bool]) -> str:
+    """Return the longest beginning of a text that fits together with an ellipsis.
+
+    What a reader takes for one letter, such as an emoji with its skin tone, is never split.
+
+    :param text: the text, which does not fit as it is
+    :param fits: says whether a text fits; if one fits, so does each of its beginnings
+    """
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(text[:middle] + ELLIPSIS):
+            low = middle
+        else:
+            high = middle - 1
+
+    return text[: _boundary(text, low)].rstrip() + ELLIPSIS
+
+
+def _boundary(text: str, position: int) -> int:
+    """Return the nearest place at or before a position that is not inside of a letter."""
+    for place in range(position, max(0, position - _CLUSTER_MAX_CHARACTERS), -1):
+        if place == len(text) or not _is_inside_letter(text, place):
+            return place
+
+    return position if position > _CLUSTER_MAX_CHARACTERS else 0
+
+
+def _is_inside_letter(text: str, place: int) -> bool:
+    before, after = text[place - 1], text[place]
+    if before == "\u200d" or after == "\u200d" or "\U0001f3fb" <= after <= "\U0001f3ff":
+        return True
+
+    if _is_regional_indicator(before) and _is_regional_indicator(after):
+        flags = place
+        while flags and _is_regional_indicator(text[flags - 1]):
+            flags -= 1
+
+        return (place - flags) % 2 == 1
+
+    return (
+        unicodedata.category(after) in ("Mn", "Me", "Mc") or "\U000e0020" <= after <= "\U000e007f"
+    )
+
+
+def _is_regional_indicator(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"

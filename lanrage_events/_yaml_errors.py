@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import yaml
+
+
+class Explanation(NamedTuple):
+    """What is wrong with a YAML text, in words, and where; lines and columns count from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+def explain(error: yaml.YAMLError, text: str) -> Explanation:
+    """Say in words what PyYAML's parser found, and what to do about it.
+
+    :param error: what the parser raised
+    :param text: what it read
+    """
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return Explanation(1, 1, f"this is not YAML: {error}")
+
+    problem = error.problem or ""
+    line, column = error.problem_mark.line, error.problem_mark.column
+    message = _explain_at(problem, _line(text, line), column)
+    opening = error.context_mark
+    if message is None and opening is not None:
+        character = _line(text, opening.line)[opening.column : opening.column + 1]
+        message = _explain_since(error.context or "", problem, character)
+        if message is not None:
+            # The end of the file says nothing: what was never closed began at the context.
+            found = f" (noticed at {line + 1}:{column + 1})" if line != opening.line else ""
+            return Explanation(opening.line + 1, opening.column + 1, message + found)
+
+    return Explanation(line + 1, column + 1, message or f"this is not YAML: {problem}")
+
+
+def _line(text: str, index: int) -> str:
+    lines = text.splitlines()
+    return lines[index] if index < len(lines) else ""
+
+
+def _explain_at(problem: str, line: str, column: int) -> str | None:
+    """Explain what is wrong right at the place that the parser gave."""
+    before, here = line[:column], line[column : column + 1]
+    if "cannot start any token" in problem:
+        if here == "\t":
+            return "a tab cannot stand here: use spaces"
+
+        return f"a value cannot start with '{here}': put the value in quotes"
+
+    if "mapping values are not allowed" in problem:
+        if ": " in before:
+            return "a second ': ' in one value: put the value in quotes"
+
+        return "the line above has a value already: check the indentation"
+
+    if "unknown escape character" in problem:
+        return (
+            "a backslash in double quotes begins an escape: "
+            "use single quotes, or write '\\\\' for a backslash"
+        )
+
+    if "did not find expected key" in problem or "expected <block end>" in problem:
+        if before.strip(" "):
+            return "text after the end of a value: put the whole value in quotes"
+
+        return "the indentation fits none of the lines above"
+
+    if "node content" in problem:
+        return "a value is missing here"
+
+    if "did not find expected ',' or" in problem or "expected ',' or" in problem:
+        if here == "{" and before.endswith("$"):
+            return "inside of { } or [ ], put a value with ${ } in quotes"
+
+    return None
+
+
+def _explain_since(context: str, problem: str, opening: str) -> str | None:
+    """Explain what began at the context that the parser gave, and went wrong later."""
+    if "flow sequence" in context or "flow mapping" in context:
+        return f"the '{opening}' that opens here is not closed, or a comma is missing after it"
+
+    if "scalar" in context and "end of stream" in problem:
+        return "the quote that opens here is not closed"
+
+    if "scanning an alias" in context or "scanning an anchor" in context:
+        return f"a value cannot start with '{opening}' unless it is in quotes"
+
+    if "simple key" in context:
+        return "expected 'key: value', with a space after the colon"
+
+    return None

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import re
+
+ELLIPSIS = "…"
+
+# What must stay whole: an escape, a time or mention, a masked link, an address, a pair of markers.
+_TOKEN = re.compile(
+    r"""\\.
+    | <[^<>\s]{1,64}>
+    | \[ (?: \\. | [^\]\\\n] )* \] \( (?: \\. | [^)\\\s] )* \)
+    | https?://[^\s<>()\\*`|~]+
+    | \*\* | __ | ~~ | \|\| | `+
+    | .""",
+    re.DOTALL | re.VERBOSE,
+)
+_PAIRS = frozenset({"**", "__", "~~", "||"})
+_BACKTICKS = re.compile("`+")
+_TOKEN_MAX_CHARACTERS = 4096
+
+
+def shorten(text: str, maximum: int) -> str:
+    """Cut plain text to at most ``maximum`` characters, the last of which is then an ellipsis.
+
+    :param text: text in which no character has a special meaning
+    :param maximum: code points, at least 1
+    """
+    text = text.strip()
+    if len(text) <= maximum:
+        return text
+
+    return text[: maximum - 1].rstrip() + ELLIPSIS
+
+
+def shorten_markdown(text: str, maximum: int) -> str:
+    r"""Cut markdown to at most ``maximum`` characters so that what is left means the same.
+
+    Escapes, times, addresses and masked links are kept whole or left out, bold and its kin are
+    closed again, and a code span is closed after the ellipsis, so that what was harmless in it
+    stays so.
+
+    :param text: Discord's markdown, in which hostile characters are escaped
+    :param maximum: code points, at least 1
+    """
+    text = text.strip()
+    if len(text) <= maximum:
+        return text
+
+    kept: list[str] = []
+    used = 0
+    open_pairs: list[str] = []
+    unmatched: set[str] = set()
+    position = 0
+    while position < len(text):
+        room = maximum - used - len(ELLIPSIS) - 2 * len(open_pairs)
+        span = _code_span(text, position, unmatched)
+        if span is not None:
+            fence, end = span
+            if end - position <= room:
+                token = text[position:end]
+            else:
+                inside = text[position + len(fence) : end - len(fence)]
+                inside = inside[: max(0, room - 2 * len(fence))].rstrip()
+                if inside:
+                    kept += [fence, inside, ELLIPSIS, fence, *reversed(open_pairs)]
+                    return "".join(kept)
+
+                break
+        else:
+            match = _TOKEN.match(text, position, position + _TOKEN_MAX_CHARACTERS)
+            token = match.group() if match is not None else text[position]
+            closes = token in _PAIRS and token in open_pairs
+            if token in _PAIRS and not closes:
+                if len(token) * 2 > room:
+                    break
+
+                open_pairs.append(token)
+            elif closes:
+                open_pairs.remove(token)
+                room += 2
+
+            if len(token) > room:
+                break
+
+        kept.append(token)
+        used += len(token)
+        position += len(token)
+
+    return "".join(kept).rstrip() + ELLIPSIS + "".join(reversed(open_pairs))
+
+
+def _code_span(text: str, position: int, unmatched: set[str]) -> tuple[str, int] | None:
+    """Find the code span or block that begins here: its backticks and where it ends."""
+    opening = _BACKTICKS.match(text, position)
+    if opening is None or opening.group() in unmatched:
+        return None
+
+    fence = opening.group()
+    for closing in _BACKTICKS.finditer(text, opening.end()):
+        if closing.group() == fence:
+            return fence, closing.end()
+
+    unmatched.add(fence)
+    return None

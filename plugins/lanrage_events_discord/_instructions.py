@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+_WEBHOOK = (
+    "Open Discord, go to your server and choose Server Settings from the menu at its name.",
+    "Choose Integrations, then Webhooks. (Without the permission Manage Webhooks it is not there.)",
+    "Press New Webhook.",
+    "Name it LANrage and choose the channel that the notifications shall go to.",
+    "Press Copy Webhook URL and save the changes.",
+    "Paste the URL here or into the configuration. It is a secret: who has it can post there.",
+)
+
+_INVITE = (
+    "Open Discord and right-click the voice channel in which your party talks.",
+    "Choose Invite People, then Edit invite link.",
+    "Set Expire after to Never and Max uses to No limit, and generate the link.",
+    "Copy the link, which looks like https://discord.gg/abc123.",
+    "Paste it here or into the configuration.",
+)
+
+
+def webhook_instructions() -> str:
+    """Tell step by step how to create a webhook in Discord, as numbered lines of plain text."""
+    return _numbered("To create a webhook in Discord:", _WEBHOOK)
+
+
+def invite_instructions() -> str:
+    """Tell step by step how to create a lasting voice invite, as numbered lines of plain text."""
+    return _numbered("To create an invite to a voice channel in Discord:", _INVITE)
+
+
+def _numbered(heading: str, steps: tuple[str, ...]) -> str:
+    return "\n".join([heading, *(f"{number}. {step}" for number, step in enumerate(steps, 1))])

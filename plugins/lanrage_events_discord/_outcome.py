@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+# A wait that Discord asks for without saying how long, in seconds.
+DEFAULT_RETRY_AFTER = 5.0
+# Invalid requests are counted over 10 minutes, and too many of them end in a block by Cloudflare.
+# https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
+BLOCKED_RETRY_AFTER = 600.0
+# Nobody is served by an answer that asks for more than this.
+MAX_RETRY_AFTER = 86400.0
+
+_CLOUDFLARE_BLOCK = 40333
+
+_ID = re.compile(r"[0-9]{1,20}")
+_TEXT_MAX_CHARACTERS = 300
+_MAX_ERRORS = 50
+_MAX_ERROR_DEPTH = 16
+
+
+class OutcomeKind(StrEnum):
+    """What is to be done after one request."""
+
+    DELIVERED = "delivered"
+    """Discord has it"""
+    RETRY_AFTER = "retry_after"
+    """the same request again, but not before ``retry_after`` seconds have passed"""
+    RETRY = "retry"
+    """the same request again, after a back-off"""
+    DEAD = "dead"
+    """this message is refused for good; another one may be accepted"""
+    LANE_DEAD = "lane_dead"
+    """nothing will be accepted here until somebody changes the configuration"""
+
+
+# https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
+_BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
+    10003: (OutcomeKind.LANE_DEAD, "the channel or thread does not exist any more"),
+    10008: (OutcomeKind.DEAD, "the message to change does not exist any more"),
+    10015: (OutcomeKind.LANE_DEAD, "the webhook was deleted in Discord: create a new one"),
+    20016: (OutcomeKind.RETRY_AFTER, "the channel is in slow mode"),
+    20028: (OutcomeKind.RETRY_AFTER, "the channel takes no more messages for now"),
+    20029: (OutcomeKind.RETRY_AFTER, "the server takes no more messages for now"),
+    # It comes as a 429, but the old message cannot be edited however long one waits.
+    30046: (OutcomeKind.DEAD, "the message is too old to be edited once more: post a new one"),
+    40004: (OutcomeKind.RETRY, "Discord has switched off sending for now"),
+    40005: (OutcomeKind.DEAD, "the message is too large"),
+    40006: (OutcomeKind.RETRY, "Discord has switched off this feature for now"),
+    40058: (OutcomeKind.LANE_DEAD, "the channel is a forum: set thread_id or thread_name"),
+    40062: (OutcomeKind.RETRY_AFTER, "Discord is short of resources"),
+    40067: (OutcomeKind.LANE_DEAD, "the forum asks for a tag on each post: post to a thread_id"),
+    # Not HTML, so it does not look like Cloudflare's answer (discord-api-docs#6473).
+    _CLOUDFLARE_BLOCK: (OutcomeKind.RETRY_AFTER, "Cloudflare blocks this address"),
+    50006: (OutcomeKind.DEAD, "the message is empty"),
+    50027: (OutcomeKind.LANE_DEAD, "the token of the webhook URL is wrong: copy the URL again"),
+    50035: (OutcomeKind.DEAD, "Discord finds the message invalid"),
+    50083: (OutcomeKind.LANE_DEAD, "the thread is archived: open it again or name another"),
+    50109: (OutcomeKind.DEAD, "Discord could not read the message as JSON"),
+    130000: (OutcomeKind.RETRY, "Discord is overloaded"),
+    160005: (OutcomeKind.LANE_DEAD, "the thread is locked: unlock it or name another"),
+    160006: (OutcomeKind.RETRY, "the server has too many active threads"),
+    200000: (OutcomeKind.DEAD, "automatic moderation blocked the message"),
+    200001: (OutcomeKind.DEAD, "automatic moderation blocked the thread's name"),
+    220001: (OutcomeKind.LANE_DEAD, "the channel is a forum: set thread_id or thread_name"),
+    220002: (OutcomeKind.LANE_DEAD, "at most one of thread_id and thread_name can be set"),
+    220003: (OutcomeKind.LANE_DEAD, "thread_name is only for forum channels: remove it"),
+    220004: (OutcomeKind.LANE_DEAD, "the webhook cannot post to a forum channel"),
+    240000: (OutcomeKind.DEAD, "Discord's filter against harmful links blocked the message"),
+}
+
+# https://docs.discord.com/developers/topics/opcodes-and-status-codes#http-http-response-codes
+_BY_STATUS: Mapping[int, tuple[OutcomeKind, str]] = {
+    401: (OutcomeKind.LANE_DEAD, "Discord does not accept the webhook URL: copy it again"),
+    # What a webhook may not do now, it may not do a second later, and each attempt counts towards
+    # the invalid requests that end in a block of the whole address. So nothing more is sent, and
+    # the events are kept, until somebody has looked at it.
+    403: (OutcomeKind.LANE_DEAD, "Discord does not permit the webhook to post here"),
+    404: (OutcomeKind.LANE_DEAD, "the webhook does not exist: create a new one in Discord"),
+    407: (OutcomeKind.RETRY, "the proxy asks for a login"),
+    408: (OutcomeKind.RETRY, "the request took too long"),
+    409: (OutcomeKind.RETRY, "the request met another one"),
+    410: (OutcomeKind.LANE_DEAD, "the webhook does not exist any more: create a new one"),
+    413: (OutcomeKind.DEAD, "the message is too large"),
+    421: (OutcomeKind.RETRY, "the request reached the wrong server"),
+    425: (OutcomeKind.RETRY, "the request came too early"),
+    429: (OutcomeKind.RETRY_AFTER, "too many requests"),
+}
+
+# What has neither a code nor a status above, by the first digit of the status.
+_BY_CLASS: Mapping[int, tuple[OutcomeKind, str]] = {
+    2: (OutcomeKind.DELIVERED, "delivered"),
+    # Discord's API does not redirect; a network that wants a login does.
+    3: (OutcomeKind.RETRY, "the answer is a redirect, which Discord does not give"),
+    4: (OutcomeKind.DEAD, "Discord refuses the message"),
+    5: (OutcomeKind.RETRY, "Discord has an internal fault"),
+}
+_NOT_HTTP = (OutcomeKind.RETRY, "the answer is not one that HTTP knows")
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordError:
+    """One error that Discord found in a message."""
+
+    path: str
+    """where, such as ``embeds.0.description``; empty for the message as a whole"""
+    code: str
+    """such as ``BASE_TYPE_MAX_LENGTH``"""
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What the headers of an answer tell about the bucket that the request was counted in."""
+
+    limit: int | None = None
+    """requests that the bucket holds when it is full"""
+    remaining: int | None = None
+    """requests that can still be made"""
+    reset_after: float | None = None
+    """seconds until the bucket is full again"""
+    bucket: str | None = None
+    """the bucket's name, which several webhooks may share while each has a bucket of its own"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one request."""
+
+    kind: OutcomeKind
+    reason: str
+    """one sentence for people, without secrets"""
+    status: int | None = None
+    """HTTP's status; None if there was no answer"""
+    code: int | None = None
+    """Discord's own error code"""
+    errors: tuple[DiscordError, ...] = ()
+    """what Discord found in the message"""
+    bad_embeds: tuple[int, ...] = ()
+    """indexes of the embeds that the errors are about; empty if Discord names none"""
+    retry_after: float | None = None
+    """seconds that the server asks to wait"""
+    scope: str | None = None
+    """of a 429: ``user``, ``global`` or ``shared``, which does not count as an invalid request"""
+    is_global: bool = False
+    """whether a 429 is about every request from this address"""
+    is_blocked: bool = False
+    """whether Cloudflare, and not Discord, refused the request"""
+    is_ambiguous: bool = False
+    """whether Discord may have accepted the request although the answer was lost"""
+    message_id: str | None = None
+    """the id of the message that Discord made"""
+    channel_id: str | None = None
+    """where it stands; for a thread that it created, the id of the thread"""
+    rate_limit: RateLimit = RateLimit()
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Tell what an answer to the execution of a webhook means.
+
+    :param status: HTTP's status
+    :param headers: of the answer, in any case
+    :param body: of the answer, as far as it could be read
+    """
+    headers = {name.lower(): value for name, value in headers.items()}
+    answer = _json_object(body)
+    data = answer or {}
+    bucket = headers.get("x-ratelimit-bucket")
+    rate_limit = RateLimit(
+        limit=_whole(headers.get("x-ratelimit-limit")),
+        remaining=_whole(headers.get("x-ratelimit-remaining")),
+        reset_after=_seconds(headers.get("x-ratelimit-reset-after")),
+        bucket=bucket[:_TEXT_MAX_CHARACTERS] if bucket else None,
+    )
+    if 200 <= status < 300:
+        return _delivered(status, headers, body, data, rate_limit)
+
+    code = _whole(data.get("code"))
+    is_blocked = code == _CLOUDFLARE_BLOCK
+    if code is not None and code in _BY_CODE:
+        kind, reason = _BY_CODE[code]
+    elif _is_cloudflares(status, headers, body, answer):
+        is_blocked = True
+        kind, reason = _BY_CODE[_CLOUDFLARE_BLOCK]
+    elif status in _BY_STATUS:
+        kind, reason = _BY_STATUS[status]
+    else:
+        kind, reason = _BY_CLASS.get(status // 100, _NOT_HTTP)
+
+    errors = tuple(_errors(data))
+    retry_after = _retry_after(headers, data)
+    if kind is OutcomeKind.RETRY_AFTER and retry_after is None:
+        default = BLOCKED_RETRY_AFTER if is_blocked else DEFAULT_RETRY_AFTER
+        retry_after = rate_limit.reset_after or default
+
+    scope = headers.get("x-ratelimit-scope", "").lower()
+    return Outcome(
+        kind=kind,
+        reason=_sentence(reason, status, code, data, errors),
+        status=status,
+        code=code,
+        errors=errors,
+        bad_embeds=_bad_embeds(errors),
+        retry_after=retry_after,
+        scope=scope if scope in ("user", "global", "shared") else None,
+        is_global=scope == "global"
+        or data.get("global") is True
+        or headers.get("x-ratelimit-global", "").lower() == "true",
+        is_blocked=is_blocked,
+        is_ambiguous=status >= 500,
+        rate_limit=rate_limit,
+    )
+
+
+def _delivered(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    data: Mapping[str, object],
+    rate_limit: RateLimit,
+) -> Outcome:
+    # A proxy or a network that wants a login says 200 with a page of its own.
+    is_html = headers.get("content-type", "").lower().startswith("text/html")
+    if is_html and body.lstrip().startswith(b"<"):
+        return Outcome(
+            OutcomeKind.RETRY,
+            f"the answer is a web page and not Discord's (HTTP {status})",
+            status=status,
+            is_ambiguous=True,
+        )
+
+    return Outcome(
+        OutcomeKind.DELIVERED,
+        f"delivered (HTTP {status})",
+        status=status,
+        message_id=_id(data, "id"),
+        channel_id=_id(data, "channel_id"),
+        rate_limit=rate_limit,
+    )
+
+
+def _is_cloudflares(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    answer: Mapping[str, object] | None,
+) -> bool:
+    """Tell whether the request was stopped before it came to Discord.
+
+    Discord's own refusals are JSON, came through its proxies, which add ``Via``, and say when to
+    come again.
+    """
+    if status not in (403, 429):
+        return False
+
+    if answer is None:
+        return bool(body.strip())
+
+    return status == 429 and "via" not in headers and "retry_after" not in answer
+
+
+def _json_object(body: bytes) -> Mapping[str, object] | None:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+    return data if isinstance(data, dict) else None
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+
+    return min(seconds, MAX_RETRY_AFTER) if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _retry_after(headers: Mapping[str, str], data: Mapping[str, object]) -> float | None:
+    # The header is in whole seconds, rounded up; the body is exact.
+    in_body = _seconds(data.get("retry_after"))
+    return in_body if in_body is not None else _seconds(headers.get("retry-after"))
+
+
+def _id(data: Mapping[str, object], key: str) -> str | None:
+    value = data.get(key)
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def _sentence(
+    reason: str,
+    status: int,
+    code: int | None,
+    data: Mapping[str, object],
+    errors: tuple[DiscordError, ...],
+) -> str:
+    number = f"HTTP {status}, code {code}" if code else f"HTTP {status}"
+    text = f"{reason} ({number})"
+    if errors:
+        return _bounded(f"{text}: {errors[0]}")
+
+    said = data.get("message")
+    return _bounded(f"{text}: {said}") if isinstance(said, str) and said else text
+
+
+def _bounded(value: object) -> str:
+    """Make a text from outside short and printable."""
+    text = str(value)
+    if len(text) > _TEXT_MAX_CHARACTERS:
+        text = f"{text[: _TEXT_MAX_CHARACTERS - 1]}…"
+
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _errors(data: Mapping[str, object]) -> Iterator[DiscordError]:
+    """Flatten Discord's nested errors.
+
+    https://docs.discord.com/developers/reference#error-messages. An older form has no code and
+    names fields or embeds in lists, such as ``{"embeds": ["0"]}`` or
+    ``{"content": ["Must be 2000 or fewer in length."]}``.
+    """
+    found: list[DiscordError] = []
+    nested = data.get("errors")
+    if isinstance(nested, dict):
+        _walk(nested, (), found)
+    elif "code" not in data:
+        for key, messages in data.items():
+            if isinstance(messages, list):
+                found.extend(_old_error(key, message) for message in messages[:_MAX_ERRORS])
+
+    yield from found[:_MAX_ERRORS]
+
+
+def _walk(node: Mapping[str, object], path: tuple[str, ...], found: list[DiscordError]) -> None:
+    if len(path) > _MAX_ERROR_DEPTH or len(found) >= _MAX_ERRORS:
+        return
+
+    for key, value in node.items():
+        if key == "_errors" and isinstance(value, list):
+            found.extend(
+                DiscordError(
+                    _bounded(".".join(path)),
+                    _bounded(error.get("code", "")),
+                    _bounded(error.get("message", "")),
+                )
+                for error in value[:_MAX_ERRORS]
+                if isinstance(error, dict)
+            )
+        elif isinstance(value, dict):
+            _walk(value, (*path, key), found)
+
+
+def _old_error(key: str, message: object) -> DiscordError:
+    text = _bounded(message)
+    if text.isascii() and text.isdigit():
+        return DiscordError(_bounded(f"{key}.{text}"), "", "is invalid")
+
+    return DiscordError(_bounded(key), "", text)
+
+
+def _bad_embeds(errors: tuple[DiscordError, ...]) -> tuple[int, ...]:
+    found: set[int] = set()
+    for error in errors:
+        match error.path.split("."):
+            case ["embeds", index, *_] if index.isascii() and index.isdigit() and len(index) < 4:
+                found.add(int(index))
+
+    return tuple(sorted(found))

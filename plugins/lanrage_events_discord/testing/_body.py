@@ -1,0 +1,129 @@
+"""From the bytes of a request's body to what Discord reads in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ._reply import Reply, error, form_error
+from ._validation import ATTACHMENTS_MAX
+
+# https://discord.com/developers/docs/resources/message#create-message
+REQUEST_MAX_BYTES = 25 * 1024 * 1024
+
+# https://discord.com/developers/docs/reference#uploading-files
+FILE_MAX_BYTES = 10 * 1024 * 1024
+
+_BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
+_NAME = re.compile(r'(?<![a-z])name="([^"]*)"', re.IGNORECASE)
+_FILENAME = re.compile(r'filename="([^"]*)"', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message."""
+
+    filename: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request's body says, or why it cannot be read."""
+
+    data: Any = None
+    files: tuple[Attachment, ...] = ()
+    refusal: Reply | None = None
+
+
+def read_body(content_type: str, raw: bytes) -> Body:
+    """Read a body as Discord does: JSON, a form, or a form with files."""
+    if not raw:
+        return Body()
+
+    if len(raw) > REQUEST_MAX_BYTES:
+        return Body(refusal=_too_large())
+
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _read_json(raw)
+
+    if kind == "application/x-www-form-urlencoded":
+        return Body(dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True)))
+
+    if kind == "multipart/form-data" and (match := _BOUNDARY.search(content_type)):
+        return _read_multipart(raw, match[1].encode("latin-1"))
+
+    message = (
+        "Expected \"Content-Type\" header to be one of {'application/json', "
+        "'application/x-www-form-urlencoded', 'multipart/form-data'}."
+    )
+    problem = {"code": "CONTENT_TYPE_INVALID", "message": message}
+    return Body(refusal=form_error({"_errors": [problem]}))
+
+
+def _read_json(raw: bytes, files: tuple[Attachment, ...] = ()) -> Body:
+    try:
+        data = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        refusal = error(400, 50109, "The request body contains invalid JSON.")
+        return Body(files=files, refusal=refusal)
+
+    if isinstance(data, Mapping):
+        return Body(data, files)
+
+    problem = {
+        "code": "DICT_TYPE_CONVERT",
+        "message": "Only dictionaries may be used in a DictType",
+    }
+    return Body(data, files, form_error({"_errors": [problem]}))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read_multipart(raw: bytes, boundary: bytes) -> Body:
+    fields: dict[str, str] = {}
+    files = []
+    for disposition, content in _parts(raw, boundary):
+        filename = _FILENAME.search(disposition)
+        name = _NAME.search(disposition)
+        if filename is not None:
+            files.append(Attachment(filename[1], len(content)))
+        elif name is not None:
+            fields[name[1]] = content.decode("utf-8", "replace")
+
+    attachments = tuple(files)
+    if any(file.size > FILE_MAX_BYTES for file in attachments):
+        return Body(files=attachments, refusal=_too_large())
+
+    if len(attachments) > ATTACHMENTS_MAX:
+        problem = {
+            "code": "BASE_TYPE_MAX_LENGTH",
+            "message": f"Must be {ATTACHMENTS_MAX} or fewer in length.",
+        }
+        return Body(files=attachments, refusal=form_error({"files": {"_errors": [problem]}}))
+
+    if "payload_json" in fields:
+        return _read_json(fields["payload_json"].encode("utf-8"), attachments)
+
+    return Body(fields, attachments)
+
+
+def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the headers and the content of each part."""
+    for part in (b"\r\n" + raw).split(b"\r\n--" + boundary)[1:]:
+        if part.startswith(b"--"):
+            return
+
+        head, _, content = part.partition(b"\r\n\r\n")
+        yield head.decode("utf-8", "replace"), content
+
+
+def _too_large() -> Reply:
+    return error(413, 40005, "Request entity too large")

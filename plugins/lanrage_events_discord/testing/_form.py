@@ -1,0 +1,186 @@
+"""Discord's nested errors, and the checks of single values that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_URL_MAX_CHARACTERS = 2048
+_SCHEMES = ("http", "https")
+_REQUIRED = ("BASE_TYPE_REQUIRED", "This field is required")
+
+
+class Form:
+    """Checks the values of one body and gathers what is wrong with them.
+
+    Null means absent, as it does to Discord. Each check returns the value if it is right.
+    """
+
+    def __init__(self) -> None:
+        self.errors: dict[str, Any] = {}
+        """what is wrong, nested as Discord nests it"""
+
+    def add(self, path: Path, code: str, message: str) -> None:
+        """Note that the value at a path is wrong."""
+        node = self.errors
+        for key in path:
+            node = node.setdefault(str(key), {})
+
+        node.setdefault("_errors", []).append({"code": code, "message": message})
+
+    def text(
+        self, path: Path, value: object, maximum: int, *, minimum: int = 0, required: bool = False
+    ) -> str:
+        """Check a text's length, in code points without white space at its ends."""
+        if value is None:
+            if required:
+                self.add(path, *_REQUIRED)
+
+            return ""
+
+        if not isinstance(value, str):
+            self.add(path, "STRING_TYPE_CONVERT", f'Could not interpret "{value}" as string.')
+            return ""
+
+        # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
+        text = value.strip()
+        if minimum and not minimum <= len(text) <= maximum:
+            message = f"Must be between {minimum} and {maximum} in length."
+            self.add(path, "BASE_TYPE_BAD_LENGTH", message)
+        elif required and not text:
+            self.add(path, *_REQUIRED)
+        elif len(text) > maximum:
+            self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {maximum} or fewer in length.")
+
+        return text
+
+    def items(
+        self, path: Path, value: object, maximum: int, *, required: bool = False
+    ) -> Sequence[object]:
+        """Check a list's length."""
+        if value is None:
+            value = []
+
+        if not isinstance(value, list):
+            self.add(path, "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+            return []
+
+        if not value and required:
+            self.add(path, *_REQUIRED)
+        elif len(value) > maximum:
+            self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {maximum} or fewer in length.")
+
+        return value
+
+    def mapping(
+        self, path: Path, value: object, *, required: bool = False
+    ) -> Mapping[str, object]:
+        """Check that a value is an object."""
+        if value is None:
+            if required:
+                self.add(path, *_REQUIRED)
+
+            return {}
+
+        if not isinstance(value, dict):
+            message = "Only dictionaries may be used in a DictType"
+            self.add(path, "DICT_TYPE_CONVERT", message)
+            return {}
+
+        return value
+
+    def integer(self, path: Path, value: object, minimum: int, maximum: int) -> int | None:
+        """Check a whole number's range."""
+        if value is None:
+            return None
+
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.add(path, "NUMBER_TYPE_COERCE", f'Value "{value}" is not int.')
+            return None
+
+        if value < minimum:
+            message = f"int value should be greater than or equal to {minimum}."
+            self.add(path, "NUMBER_TYPE_MIN", message)
+        elif value > maximum:
+            message = f"int value should be less than or equal to {maximum}."
+            self.add(path, "NUMBER_TYPE_MAX", message)
+
+        return value
+
+    def boolean(self, path: Path, value: object) -> bool:
+        """Check a boolean."""
+        if value is not None and not isinstance(value, bool):
+            self.add(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
+            return False
+
+        return bool(value)
+
+    def switch(self, path: Path, value: str | None) -> bool:
+        """Check a boolean of the query."""
+        # https://discord.com/developers/docs/reference#boolean-query-strings
+        if value in ("True", "true", "1"):
+            return True
+
+        if value not in (None, "False", "false", "0"):
+            self.add(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
+
+        return False
+
+    def url(
+        self, path: Path, value: object, *, attachment: bool = False, required: bool = False
+    ) -> str:
+        """Check an address.
+
+        :param attachment: whether the name of an attached file will do
+        """
+        text = self.text(path, value, _URL_MAX_CHARACTERS, required=required)
+        if not text:
+            return ""
+
+        schemes = (*_SCHEMES, "attachment") if attachment else _SCHEMES
+        try:
+            parts = urlsplit(text)
+        except ValueError:
+            self.add(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+            return ""
+
+        if parts.scheme not in schemes:
+            message = (
+                f'Scheme "{parts.scheme}" is not supported. Scheme must be one of {_SCHEMES}.'
+            )
+            self.add(path, "URL_TYPE_INVALID_SCHEME", message)
+        elif not parts.netloc or any(character.isspace() for character in text):
+            self.add(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
+
+        return text
+
+    def time(self, path: Path, value: object) -> None:
+        """Check an ISO 8601 time."""
+        if value is None:
+            return
+
+        try:
+            datetime.fromisoformat(str(value))
+        except ValueError:
+            message = f"Could not parse {value}. Should be ISO8601."
+            self.add(path, "DATE_TIME_TYPE_PARSE", message)
+
+    def snowflakes(self, path: Path, value: object, maximum: int) -> Sequence[str]:
+        """Check a list of ids."""
+        ids = []
+        for index, item in enumerate(self.items(path, value, maximum)):
+            text = str(item)
+            if isinstance(item, bool) or not (text.isascii() and text.isdecimal()):
+                message = f'Value "{item}" is not snowflake.'
+                self.add((*path, index), "NUMBER_TYPE_COERCE", message)
+            elif text in ids:
+                message = "The set already contains this value"
+                self.add((*path, index), "SET_TYPE_ALREADY_CONTAINS_VALUE", message)
+            else:
+                ids.append(text)
+
+        return ids

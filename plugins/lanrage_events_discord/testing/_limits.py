@@ -1,0 +1,199 @@
+"""Discord's rate limits, those it tells about and those it hides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ._journal import Action, Scope
+from ._reply import Reply, banned, rate_limited, round_up
+
+# https://discord.com/developers/docs/topics/rate-limits#global-rate-limit
+_GLOBAL_WINDOW_SECONDS = 1.0
+
+# https://discord.com/developers/docs/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
+_INVALID_WINDOW_SECONDS = 600.0
+_INVALID_STATUSES = frozenset({401, 403, 429})
+
+# The limit is not published: https://github.com/discord/discord-api-docs/issues/4413
+_OLD_EDIT_WINDOW_SECONDS = 3600.0
+OLD_MESSAGE_SECONDS = 3600.0
+
+# All webhooks show one name: https://github.com/discord/discord-api-docs/issues/6753
+_BUCKETS: dict[Action, str] = {
+    "execute": "4cc7d3b2a7f84c1f9a0e5b6d7c8e9f01",
+    "edit": "a3d15f0c2b6e47d8918f0a7b6c5d4e02",
+    "delete": "7be0c9d8a1f24356b0c1d2e3f4a5b603",
+    "get_message": "5f6e7d8c9b0a41b2a3c4d5e6f7a8b904",
+    "get_webhook": "e1d2c3b4a5968778695a4b3c2d1e0f05",
+    "delete_webhook": "0c1b2a39485766758493a2b1c0d9e806",
+}
+
+# A client that sleeps until a window's end may wake up by a rounding error before it.
+_ROUNDING_SECONDS = 1e-6
+
+
+class Window:
+    """A number of requests within a span that begins with the first of them."""
+
+    __slots__ = ("_ends", "_used", "limit", "per")
+
+    def __init__(self, limit: int, per: float) -> None:
+        self.limit = limit
+        self.per = per
+        self._used = 0
+        self._ends = float("-inf")
+
+    def remaining(self, now: float) -> int:
+        """Return how many requests are left."""
+        return self.limit if self._over(now) else self.limit - self._used
+
+    def reset_after(self, now: float) -> float:
+        """Return the seconds until all of them are there again."""
+        return self.per if self._over(now) else max(self._ends - now, 0.001)
+
+    def take(self, now: float) -> bool:
+        """Count a request; return False and count nothing if none is left."""
+        if self._over(now):
+            self._used = 0
+            self._ends = now + self.per
+
+        if self._used >= self.limit:
+            return False
+
+        self._used += 1
+        return True
+
+    def _over(self, now: float) -> bool:
+        return now >= self._ends - _ROUNDING_SECONDS
+
+
+@dataclass(slots=True, kw_only=True)
+class Limits:
+    """The limits of one stand-in and what has been used of them; None switches one off."""
+
+    limit: int | None
+    per: float
+    channel_limit: int | None
+    channel_per: float
+    global_limit: int | None
+    invalid_limit: int
+    ban_seconds: float
+    old_edit_limit: int | None
+    _address: Window | None = None
+    _invalid: Window = field(default_factory=lambda: Window(0, 0))
+    _banned_until: float = float("-inf")
+    _webhooks: dict[tuple[str, Action], Window] = field(default_factory=dict)
+    _channels: dict[str, Window] = field(default_factory=dict)
+    _old_edits: dict[str, Window] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.global_limit is not None:
+            self._address = Window(self.global_limit, _GLOBAL_WINDOW_SECONDS)
+
+        self._invalid = Window(self.invalid_limit, _INVALID_WINDOW_SECONDS)
+
+    def refuse_address(self, now: float) -> Reply | None:
+        """Count a request of the address; return the refusal if it is banned or too fast."""
+        if now < self._banned_until - _ROUNDING_SECONDS:
+            return banned(self._banned_until - now)
+
+        if self._address is not None and not self._address.take(now):
+            return rate_limited(
+                self._address.reset_after(now), "global", reason="rate limit of the address"
+            )
+
+        return None
+
+    def refuse_webhook(self, webhook_id: str, action: Action, now: float) -> Reply | None:
+        """Return the refusal if the webhook's window is used up; this counts nothing."""
+        window = self._window(webhook_id, action)
+        if window is None or window.remaining(now) > 0:
+            return None
+
+        return rate_limited(window.reset_after(now), "user", reason="rate limit of the webhook")
+
+    def count_webhook(self, webhook_id: str, action: Action, now: float) -> None:
+        """Count a request of the webhook."""
+        window = self._window(webhook_id, action)
+        if window is not None:
+            window.take(now)
+
+    def refuse_channel(self, channel_id: str, now: float) -> Reply | None:
+        """Count a message in the channel; return the refusal if its hidden window is used up."""
+        if self.channel_limit is None:
+            return None
+
+        window = self._channels.setdefault(
+            channel_id, Window(self.channel_limit, self.channel_per)
+        )
+        if window.take(now):
+            return None
+
+        return rate_limited(
+            window.reset_after(now),
+            "shared",
+            message="The resource is being rate limited.",
+            reason="hidden rate limit of the channel",
+        )
+
+    def refuse_old_edit(self, channel_id: str, now: float) -> Reply | None:
+        """Count an edit of a message older than an hour; return the refusal after too many."""
+        if self.old_edit_limit is None:
+            return None
+
+        window = self._old_edits.setdefault(
+            channel_id, Window(self.old_edit_limit, _OLD_EDIT_WINDOW_SECONDS)
+        )
+        if window.take(now):
+            return None
+
+        return rate_limited(
+            window.reset_after(now),
+            "shared",
+            message=(
+                "Maximum number of edits to messages older than 1 hour reached. Try again later"
+            ),
+            code=30046,
+        )
+
+    def count_answer(self, status: int, scope: Scope | None, now: float) -> None:
+        """Count an answer that makes a request invalid, and ban the address after too many."""
+        if status not in _INVALID_STATUSES or scope == "shared" or now < self._banned_until:
+            return
+
+        self._invalid.take(now)
+        if self._invalid.remaining(now) == 0:
+            self.ban(self.ban_seconds, now)
+
+    def ban(self, seconds: float, now: float) -> None:
+        """Refuse everything from now on for some seconds."""
+        self._banned_until = now + seconds
+        self._invalid = Window(self.invalid_limit, _INVALID_WINDOW_SECONDS)
+
+    def unban(self) -> None:
+        """End a ban."""
+        self._banned_until = float("-inf")
+
+    def headers(self, webhook_id: str, action: Action, now: float, epoch: float) -> dict[str, str]:
+        """Return the headers that tell about the webhook's window.
+
+        :param epoch: the time in seconds since 1970 at which ``now`` was 0
+        """
+        window = self._window(webhook_id, action)
+        if window is None:
+            return {}
+
+        reset_after = round_up(window.reset_after(now))
+        return {
+            "X-RateLimit-Limit": str(window.limit),
+            "X-RateLimit-Remaining": str(window.remaining(now)),
+            "X-RateLimit-Reset": f"{epoch + now + reset_after:.3f}",
+            "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+            "X-RateLimit-Bucket": _BUCKETS[action],
+        }
+
+    def _window(self, webhook_id: str, action: Action) -> Window | None:
+        if self.limit is None:
+            return None
+
+        return self._webhooks.setdefault((webhook_id, action), Window(self.limit, self.per))

@@ -1,0 +1,228 @@
+"""Discord's limits on the body of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._components import check_components, check_poll
+from ._form import Form, Path
+
+# https://discord.com/developers/docs/resources/webhook#execute-webhook
+CONTENT_MAX_CHARACTERS = 2000
+EMBEDS_MAX = 10
+ATTACHMENTS_MAX = 10
+_THREAD_NAME_MAX_CHARACTERS = 100
+_APPLIED_TAGS_MAX = 5
+
+# https://discord.com/developers/docs/resources/message#embed-object-embed-limits
+TITLE_MAX_CHARACTERS = 256
+DESCRIPTION_MAX_CHARACTERS = 4096
+FIELDS_MAX = 25
+FIELD_NAME_MAX_CHARACTERS = 256
+FIELD_VALUE_MAX_CHARACTERS = 1024
+FOOTER_MAX_CHARACTERS = 2048
+AUTHOR_MAX_CHARACTERS = 256
+EMBEDS_TOTAL_MAX_CHARACTERS = 6000
+_COLOR_MAX = 0xFFFFFF
+
+# https://discord.com/developers/docs/resources/webhook#create-webhook and
+# https://discord.com/developers/docs/resources/user#usernames-and-nicknames
+_USERNAME_MAX_CHARACTERS = 80
+_USERNAME_PARTS = ("clyde", "discord")
+_USERNAMES = ("everyone", "here")
+
+# https://discord.com/developers/docs/resources/message#allowed-mentions-object
+_MENTION_TYPES = ("roles", "users", "everyone")
+_MENTION_IDS_MAX = 100
+
+# https://discord.com/developers/docs/resources/message#message-object-message-flags
+SUPPRESS_EMBEDS = 1 << 2
+SUPPRESS_NOTIFICATIONS = 1 << 12
+IS_COMPONENTS_V2 = 1 << 15
+_FLAGS_MAX = (1 << 32) - 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Checked:
+    """The parts of a body after their checks; None where the body says nothing."""
+
+    content: str | None = None
+    embeds: list[dict[str, Any]] | None = None
+    components: list[Any] | None = None
+    poll: Mapping[str, Any] | None = None
+    attachments: Sequence[str] | None = None
+    flags: int | None = None
+    username: str = ""
+    avatar_url: str = ""
+    tts: bool = False
+    thread_name: str = ""
+    applied_tags: Sequence[str] = ()
+    allowed_mentions: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_message(form: Form, body: Mapping[str, Any], *, with_components: bool) -> Checked:
+    """Check what a message is made of, for posting and for editing.
+
+    :param form: gathers what is wrong
+    :param body: the JSON body
+    :param with_components: whether the query has ``with_components``; otherwise Discord ignores
+        the components of a webhook that belongs to no application
+    """
+    checked = Checked()
+    checked.flags = form.integer(("flags",), body.get("flags"), 0, _FLAGS_MAX)
+    modern = with_components and bool((checked.flags or 0) & IS_COMPONENTS_V2)
+    if "content" in body:
+        checked.content = form.text(("content",), body["content"], CONTENT_MAX_CHARACTERS)
+
+    if "embeds" in body:
+        checked.embeds = _check_embeds(form, body["embeds"])
+
+    if "components" in body and with_components:
+        checked.components = list(check_components(form, body["components"], modern=modern))
+
+    if body.get("attachments") is not None:
+        checked.attachments = _check_attachments(form, body["attachments"])
+
+    if body.get("poll") is not None:
+        checked.poll = check_poll(form, body["poll"])
+
+    if modern:
+        for name in ("content", "embeds", "poll"):
+            if body.get(name):
+                message = (
+                    f"The '{name}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
+                )
+                form.add(
+                    (name,), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message
+                )
+
+    checked.allowed_mentions = _check_mentions(form, body.get("allowed_mentions"))
+    return checked
+
+
+def check_identity(form: Form, body: Mapping[str, Any], checked: Checked) -> None:
+    """Check what only a new message has: who posts it and into which thread."""
+    checked.username = _check_username(form, body.get("username"))
+    checked.avatar_url = form.url(("avatar_url",), body.get("avatar_url"))
+    checked.tts = form.boolean(("tts",), body.get("tts"))
+    checked.thread_name = form.text(
+        ("thread_name",), body.get("thread_name"), _THREAD_NAME_MAX_CHARACTERS
+    )
+    checked.applied_tags = form.snowflakes(
+        ("applied_tags",), body.get("applied_tags"), _APPLIED_TAGS_MAX
+    )
+
+
+def _check_username(form: Form, value: object) -> str:
+    path = ("username",)
+    username = form.text(path, value, _USERNAME_MAX_CHARACTERS, minimum=1)
+    for part in _USERNAME_PARTS:
+        if part in username.lower():
+            form.add(path, "USERNAME_INVALID_CONTAINS", f'Username cannot contain "{part}"')
+
+    if username.lower() in _USERNAMES:
+        form.add(path, "USERNAME_INVALID", f'Username cannot be "{username.lower()}"')
+
+    return username
+
+
+def _check_embeds(form: Form, value: object) -> list[dict[str, Any]]:
+    embeds = []
+    total = 0
+    for index, item in enumerate(form.items(("embeds",), value, EMBEDS_MAX)):
+        path = ("embeds", index)
+        embed = form.mapping(path, item, required=True)
+        size, shown = _check_embed(form, path, embed)
+        total += size
+        if isinstance(item, dict) and not shown:
+            form.add(path, "BASE_TYPE_REQUIRED", "This field is required")
+
+        embeds.append(dict(embed))
+
+    if total > EMBEDS_TOTAL_MAX_CHARACTERS:
+        message = f"Embed size exceeds maximum size of {EMBEDS_TOTAL_MAX_CHARACTERS}"
+        form.add(("embeds",), "MAX_EMBED_SIZE_EXCEEDED", message)
+
+    return embeds
+
+
+def _check_embed(form: Form, path: Path, embed: Mapping[str, object]) -> tuple[int, bool]:
+    """Return what counts towards the total of the message, and whether there is anything to see."""
+    counted = [
+        form.text((*path, "title"), embed.get("title"), TITLE_MAX_CHARACTERS),
+        form.text((*path, "description"), embed.get("description"), DESCRIPTION_MAX_CHARACTERS),
+    ]
+    form.url((*path, "url"), embed.get("url"))
+    form.integer((*path, "color"), embed.get("color"), 0, _COLOR_MAX)
+    form.time((*path, "timestamp"), embed.get("timestamp"))
+    for index, item in enumerate(form.items((*path, "fields"), embed.get("fields"), FIELDS_MAX)):
+        place: Path = (*path, "fields", index)
+        entry = form.mapping(place, item, required=True)
+        for key, maximum in (
+            ("name", FIELD_NAME_MAX_CHARACTERS),
+            ("value", FIELD_VALUE_MAX_CHARACTERS),
+        ):
+            counted.append(form.text((*place, key), entry.get(key), maximum, required=True))
+
+        form.boolean((*place, "inline"), entry.get("inline"))
+
+    if footer := form.mapping((*path, "footer"), embed.get("footer")):
+        place = (*path, "footer")
+        counted.append(
+            form.text((*place, "text"), footer.get("text"), FOOTER_MAX_CHARACTERS, required=True)
+        )
+        form.url((*place, "icon_url"), footer.get("icon_url"), attachment=True)
+
+    if author := form.mapping((*path, "author"), embed.get("author")):
+        place = (*path, "author")
+        counted.append(
+            form.text((*place, "name"), author.get("name"), AUTHOR_MAX_CHARACTERS, required=True)
+        )
+        form.url((*place, "url"), author.get("url"))
+        form.url((*place, "icon_url"), author.get("icon_url"), attachment=True)
+
+    pictures = []
+    for key in ("image", "thumbnail"):
+        if picture := form.mapping((*path, key), embed.get(key)):
+            place = (*path, key, "url")
+            pictures.append(form.url(place, picture.get("url"), attachment=True, required=True))
+
+    return sum(map(len, counted)), any(counted) or any(pictures)
+
+
+def _check_attachments(form: Form, value: object) -> Sequence[str]:
+    ids = []
+    for index, item in enumerate(form.items(("attachments",), value, ATTACHMENTS_MAX)):
+        attachment = form.mapping(("attachments", index), item, required=True)
+        ids.append(str(attachment.get("id", "")))
+
+    return ids
+
+
+def _check_mentions(form: Form, value: object) -> Mapping[str, Any]:
+    path = ("allowed_mentions",)
+    # https://discord.com/developers/docs/resources/message#allowed-mentions-object: the default
+    # of webhooks
+    if value is None:
+        return {"parse": ["users"], "users": [], "roles": []}
+
+    mentions = form.mapping(path, value)
+    parse = []
+    for index, item in enumerate(form.items((*path, "parse"), mentions.get("parse"), 3)):
+        if item not in _MENTION_TYPES:
+            message = f"Value must be one of {_MENTION_TYPES}."
+            form.add((*path, "parse", index), "BASE_TYPE_CHOICES", message)
+
+        parse.append(item)
+
+    ids = {}
+    for key in ("users", "roles"):
+        ids[key] = form.snowflakes((*path, key), mentions.get(key), _MENTION_IDS_MAX)
+        if ids[key] and key in parse:
+            message = f'parse:["{key}"] and {key}: [ids...] are mutually exclusive.'
+            form.add(path, "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", message)
+
+    form.boolean((*path, "replied_user"), mentions.get("replied_user"))
+    return {"parse": parse, **ids}

@@ -1,0 +1,102 @@
+"""Webhooks and the channels that they post to."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ._journal import Message
+
+_TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"  # noqa: S105
+_TOKEN_LENGTH = 68
+_TOKEN_PREFIX = "made-up-token-"  # noqa: S105
+
+
+class Snowflakes:
+    """Ids as Discord makes them: long, ascending and never used twice."""
+
+    def __init__(self) -> None:
+        self._last = 1_400_000_000_000_000_000
+
+    def next(self) -> str:
+        """Return the next id."""
+        self._last += 1_048_583
+        return str(self._last)
+
+
+@dataclass(slots=True)
+class Channel:
+    """A channel and its threads."""
+
+    id: str
+    name: str
+    forum: bool
+    require_tag: bool
+    threads: dict[str, str] = field(default_factory=dict)
+    """name of each thread by its id"""
+
+
+class StandInWebhook:
+    """A webhook of the stand-in; make one with :meth:`StandInDiscord.create_webhook`."""
+
+    def __init__(
+        self, channel: Channel, name: str, snowflakes: Snowflakes, base_url: Callable[[], str]
+    ) -> None:
+        self._channel = channel
+        self._snowflakes = snowflakes
+        self._base_url = base_url
+        self._messages: dict[str, Message] = {}
+        self._messages_left: int | None = None
+        self.name = name
+        self.id = snowflakes.next()
+        letters = random.Random(self.id).choices(  # noqa: S311
+            _TOKEN_CHARACTERS, k=_TOKEN_LENGTH - len(_TOKEN_PREFIX)
+        )
+        self.token = _TOKEN_PREFIX + "".join(letters)
+
+    def __repr__(self) -> str:
+        return f"<StandInWebhook {self.id} in #{self._channel.name}>"
+
+    @property
+    def url(self) -> str:
+        """The address to post to: on the loopback server once there is one, or on discord.com."""
+        return f"{self._base_url()}/api/webhooks/{self.id}/{self.token}"
+
+    @property
+    def channel_id(self) -> str:
+        """Id of the channel that it posts to."""
+        return self._channel.id
+
+    @property
+    def threads(self) -> dict[str, str]:
+        """Name of each thread of its channel by the thread's id."""
+        return dict(self._channel.threads)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What people see: its messages with their edits, without those that were deleted."""
+        return list(self._messages.values())
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is gone."""
+        return self._messages_left == 0
+
+    def create_thread(self, name: str) -> str:
+        """Make a thread in its channel and return the thread's id."""
+        thread_id = self._snowflakes.next()
+        self._channel.threads[thread_id] = name
+        return thread_id
+
+    def delete(self, *, after_messages: int = 0) -> None:
+        """Delete it.
+
+        :param after_messages: how many more messages it accepts before
+        """
+        self._messages_left = after_messages
+
+    def _post(self, message: Message) -> None:
+        self._messages[message["id"]] = message
+        if self._messages_left:
+            self._messages_left -= 1

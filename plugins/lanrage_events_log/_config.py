@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from lanrage_events import ConfigPath
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+
+
+class LogConfig(BaseModel):
+    """What the log sink writes, and where."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    path: ConfigPath | None = None
+    """the file that lines are appended to; stderr if it is missing"""
+    format: Literal["json", "text"] = "json"
+    """``json`` for one JSON object a line, ``text`` for lines that people read"""
+    level: Level = "info"
+    """the lowest level that is written"""
+    levels: dict[str, Level] = {}
+    """the level of each event type, or of a base type for all below it; ``info`` by default"""
+    include: tuple[str, ...] = ()
+    """the event types, base types or patterns that are written; all if it is empty"""
+    exclude: tuple[str, ...] = ()
+    """the event types, base types or patterns that are not written, even if included"""

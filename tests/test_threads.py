@@ -1,0 +1,97 @@
+"""Publishing from threads: real threads, so real time."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from lanrage_events import Event, EventBus, PeerJoined, hookimpl
+
+pytestmark = pytest.mark.real_clock
+
+
+def joined(name: str) -> PeerJoined:
+    return PeerJoined(peer_name=name, party_name="Friday LAN")
+
+
+class Recorder:
+    when_full = "block"
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+
+    @hookimpl
+    async def event(self, event: Event) -> None:
+        self.events.append(event)
+
+
+async def test_threads_publish_each_in_its_order_and_wait_for_room() -> None:
+    recorder = Recorder()
+
+    def publish(thread: int) -> None:
+        for number in range(100):
+            bus.publish_from_thread(joined(f"{thread}/{number}"))
+
+    async with EventBus() as bus:
+        bus.register(recorder, mailbox_size=3)
+        async with anyio.create_task_group() as tg:
+            for thread in range(4):
+                tg.start_soon(anyio.to_thread.run_sync, publish, thread)
+
+    for thread in range(4):
+        own = [e.peer_name for e in recorder.events if e.peer_name.startswith(f"{thread}/")]
+        assert own == [f"{thread}/{number}" for number in range(100)]
+
+
+async def test_a_thread_that_knows_nothing_of_anyio_can_publish() -> None:
+    recorder = Recorder()
+    async with EventBus() as bus:
+        bus.register(recorder)
+        thread = threading.Thread(target=bus.publish_from_thread, args=(joined("Ann"),))
+        thread.start()
+        await anyio.to_thread.run_sync(thread.join)
+
+    assert [event.peer_name for event in recorder.events] == ["Ann"]
+
+
+async def test_the_bus_own_thread_is_refused() -> None:
+    async with EventBus() as bus:
+        with pytest.raises(RuntimeError, match="would block the bus's own thread: use publish"):
+            bus.publish_from_thread(joined("Ann"))
+
+    with pytest.raises(RuntimeError, match="the bus is not running"):
+        EventBus().publish_from_thread(joined("Ann"))
+
+
+async def test_a_thread_is_told_that_the_bus_is_closed() -> None:
+    async with EventBus() as bus:
+        pass
+
+    with pytest.raises(anyio.ClosedResourceError):
+        await anyio.to_thread.run_sync(bus.publish_from_thread, joined("Ann"))
+
+
+def test_a_thread_is_told_that_the_event_loop_is_gone(anyio_backend_name: str) -> None:
+    bus = EventBus()
+
+    async def main() -> None:
+        async with bus:
+            pass
+
+    anyio.run(main, backend=anyio_backend_name)
+    caught: list[BaseException] = []
+
+    def publish() -> None:
+        try:
+            bus.publish_from_thread(joined("Ann"))
+        except BaseException as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    thread.join()
+    assert isinstance(caught[0], anyio.ClosedResourceError)
