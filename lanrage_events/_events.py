@@ -111,7 +111,7 @@ class PartyCreated(PartyEvent):
     """Somebody opened a party."""
 
     # Narrowed from optional: a party that was created has an id.
-    party_id: str  # type: ignore[misc]
+    party_id: str
     party_name: str
     """what the party is called"""
     host: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -103,7 +102,7 @@ class Hooks:
                 continue
 
             try:
-                self._manager.add_hookspecs(SimpleNamespace(**{cls.type: _spec(cls)}))
+                self._manager.add_hookspecs(type("Spec", (), {cls.type: staticmethod(_spec(cls))}))
             except pluggy.PluginValidationError as error:
                 raise PluginHookError(plugin, _one_line(error)) from None
 

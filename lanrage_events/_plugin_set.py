@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.resources.abc import Traversable
 from itertools import count
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import anyio
 from anyio.abc import TaskGroup
@@ -81,16 +81,18 @@ class PluginSet:
     def _supervise(
         self, plugin: object, name: str, options: PluginOptions, bus: EventBus
     ) -> Supervisor:
-        mailbox = Mailbox(
-            name,
-            options.get("mailbox_size") or getattr(plugin, "mailbox_size", DEFAULT_SIZE),
-            options.get("when_full") or getattr(plugin, "when_full", "drop_oldest"),
-        )
-        hook_timeout = options.get("hook_timeout") or getattr(plugin, "hook_timeout", None)
+        def option(name: str, default: Any) -> Any:
+            given = options.get(name)
+            return getattr(plugin, name, default) if given is None else given
+
+        size = option("mailbox_size", DEFAULT_SIZE)
+        mailbox = Mailbox(name, size, option("when_full", "drop_oldest"))
         lifespan = self.hooks.implementation(name, "lifespan")
         return Supervisor(
             mailbox,
-            self._consumer(mailbox, partial(self.hooks.for_event, name), hook_timeout),
+            self._consumer(
+                mailbox, partial(self.hooks.for_event, name), option("hook_timeout", None)
+            ),
             lifespan=None if lifespan is None else partial(_enterable, lifespan, bus),
             durable=bool(getattr(plugin, "durable", False)),
             handles_events=self.hooks.handles_events(name),

@@ -463,7 +463,7 @@ async def test_publishing_after_close_is_refused() -> None:
 
 
 async def test_hook_may_publish_into_its_own_full_mailbox_up_to_twice_its_size() -> None:
-    refused = []
+    refused: list[int] = []
 
     class Echo(Recorder):
         when_full = "block"

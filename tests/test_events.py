@@ -234,7 +234,9 @@ def test_registered_event_is_decoded_with_its_defaults() -> None:
 def test_two_classes_of_one_name_are_refused_naming_both_distributions() -> None:
     registry = EventRegistry()
     registry.register(TournamentOpened, "lanrage-events-cup")
-    other = dataclass(frozen=True, kw_only=True, slots=True)(type("TournamentOpened", (Event,), {}))
+    other: type[Event] = dataclass(frozen=True, kw_only=True, slots=True)(
+        type("TournamentOpened", (Event,), {})
+    )
     with pytest.raises(EventTypeConflict, match=r"lanrage-events-cup .* and by other-cup"):
         registry.register(other, "other-cup")
 
@@ -243,7 +245,7 @@ def test_two_classes_of_one_name_are_refused_naming_both_distributions() -> None
 
 @pytest.mark.parametrize("name", ["Lifespan", "Event", "PartyEvent"])
 def test_type_that_would_take_the_name_of_another_hook_is_refused(name: str) -> None:
-    cls = dataclass(frozen=True, kw_only=True, slots=True)(type(name, (Event,), {}))
+    cls: type[Event] = dataclass(frozen=True, kw_only=True, slots=True)(type(name, (Event,), {}))
     with pytest.raises(EventTypeConflict, match="would take the name of the hook"):
         EventRegistry(reserved=["lifespan"]).register(cls)
 

@@ -190,7 +190,7 @@ async def test_module_is_a_plugin() -> None:
     events: list[Event] = []
     module = types.ModuleType("announcer")
     module.peer_joined = hookimpl(lambda event: events.append(event))  # type: ignore[attr-defined]
-    module.peer_joined.__name__ = "peer_joined"  # type: ignore[attr-defined]
+    module.peer_joined.__name__ = "peer_joined"
     async with EventBus() as bus:
         assert bus.register(module) == "announcer"
         await bus.publish_and_wait(PeerJoined(peer_name="Ann", party_name="LAN"))
