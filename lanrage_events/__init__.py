@@ -44,6 +44,15 @@ if TYPE_CHECKING:
     from ._config_types import ConfigModel as ConfigModel
     from ._config_types import ConfigPath as ConfigPath
     from ._config_types import Duration as Duration
+    from ._outbox import Outbox as Outbox
+    from ._outbox_admin import OutboxAdmin as OutboxAdmin
+    from ._outbox_records import UNTIL_RESUMED as UNTIL_RESUMED
+    from ._outbox_records import DeadLetter as DeadLetter
+    from ._outbox_records import OutboxEntry as OutboxEntry
+    from ._outbox_records import OutboxExpiry as OutboxExpiry
+    from ._outbox_records import OutboxItem as OutboxItem
+    from ._outbox_records import OutboxLane as OutboxLane
+    from ._outbox_records import OutboxStatistics as OutboxStatistics
     from ._template_leaf import TemplateFilter as TemplateFilter
     from ._template_leaf import TemplateLeaf as TemplateLeaf
     from ._template_leaf import Verbatim as Verbatim
@@ -52,25 +61,35 @@ if TYPE_CHECKING:
 _LAZY = {
     "ConfigModel": "_config_types",
     "ConfigPath": "_config_types",
+    "DeadLetter": "_outbox_records",
     "Duration": "_config_types",
+    "Outbox": "_outbox",
+    "OutboxAdmin": "_outbox_admin",
+    "OutboxEntry": "_outbox_records",
+    "OutboxExpiry": "_outbox_records",
+    "OutboxItem": "_outbox_records",
+    "OutboxLane": "_outbox_records",
+    "OutboxStatistics": "_outbox_records",
     "TemplateFilter": "_template_leaf",
     "TemplateLeaf": "_template_leaf",
     "Templates": "_templates",
+    "UNTIL_RESUMED": "_outbox_records",
     "Verbatim": "_template_leaf",
 }
 
+if not TYPE_CHECKING:  # type checkers would otherwise accept any name
 
-def __getattr__(name: str) -> object:
-    # Public names that need pydantic, jinja2 or yaml, which most programs need not import.
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        # Public names that need pydantic, jinja2 or yaml, which most programs need not import.
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    from importlib import import_module
+        from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-    _make_public(value)
-    globals()[name] = value
-    return value
+        value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        _make_public(value)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -55,7 +55,7 @@ class EventBus:
         state_folder: Path | None = None,
         redactor: Redactor | None = None,
     ) -> None:
-        self.drain_timeout = drain_timeout
+        self._drain_timeout = drain_timeout
         self.state_folder = state_folder
         self.redactor = redactor or Redactor()
         self._templates = tuple(templates)
@@ -68,6 +68,16 @@ class EventBus:
         self._task_group: TaskGroup | None = None
         self._token: EventLoopToken | None = None
         self._thread: int | None = None
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that leaving may take; one that is set while the bus is left counts from then."""
+        return self._drain_timeout
+
+    @drain_timeout.setter
+    def drain_timeout(self, seconds: float) -> None:
+        self._drain_timeout = seconds
+        self._plugins.limit_stop(seconds)
 
     @property
     def events(self) -> EventRegistry:
@@ -192,6 +202,13 @@ class EventBus:
         """
         hooks = self._plugins.hooks
         hooks.check(name for name in self._plugins.supervisors if hooks.plugin(name) is not None)
+
+    def name(self, plugin: object) -> str:
+        """Return the name under which a plugin is registered.
+
+        :raises LookupError: if it is not registered
+        """
+        return self._plugins.find(plugin).name
 
     def template_folders(self) -> tuple[Traversable, ...]:
         """Return where templates are, in search order: the user's, plugins', those that came along."""

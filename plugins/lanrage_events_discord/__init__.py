@@ -1,1 +1,22 @@
-"""The Discord plugin."""
+"""Tell events in Discord: templates, batches, and delivery that obeys Discord's limits."""
+
+from __future__ import annotations
+
+from ._config import BatchConfig as BatchConfig
+from ._config import DiscordConfig as DiscordConfig
+from ._instructions import invite_instructions as invite_instructions
+from ._instructions import webhook_instructions as webhook_instructions
+from ._lane import LaneState as LaneState
+from ._lane import LaneStatistics as LaneStatistics
+from ._plugin import DiscordPlugin as DiscordPlugin
+from ._quick import DiscordNotifier as DiscordNotifier
+from ._quick import quick_setup as quick_setup
+from ._urls import WebhookURL as WebhookURL
+from ._urls import validate_invite_url as validate_invite_url
+from ._urls import validate_webhook_url as validate_webhook_url
+
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__
+
+del _value

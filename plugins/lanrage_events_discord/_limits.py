@@ -1,0 +1,175 @@
+"""When the next request may be sent: what Discord's headers say, and what they do not say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import anyio
+
+from ._outcome import Outcome, OutcomeKind
+
+# Without an Authorization header it is counted per IP address.
+# https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
+REQUESTS_PER_SECOND = 50
+# A request that leaves exactly when a bucket is full again may arrive a moment before.
+MARGIN_SECONDS = 0.01
+# 30 messages in 60 s per channel, which no header shows, according to Discord's staff:
+# https://github.com/discord/discord-api-docs/issues/367
+FIRST_SPACING_SECONDS = 1.0
+MAX_SPACING_SECONDS = 8.0
+QUIET_SECONDS = 60.0
+
+
+class AddressLimit:
+    """The requests of all lanes that leave from this address: spaced, so that no burst adds up."""
+
+    def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND) -> None:
+        self._spacing = 1 / requests_per_second
+        self._next = 0.0
+        self.blocked_until = 0.0
+        """when a block of the whole address ends, on the clock of the event loop"""
+
+    def block(self, seconds: float) -> None:
+        """Send nothing from this address for a while."""
+        self.blocked_until = max(self.blocked_until, anyio.current_time() + seconds)
+
+    def take_slot(self) -> float:
+        """Return when the next request may leave, and count it."""
+        slot = max(anyio.current_time(), self._next, self.blocked_until)
+        self._next = slot + self._spacing
+        return slot
+
+
+@dataclass(slots=True)
+class _Bucket:
+    remaining: int | None = None
+    """requests that are left, None before the first answer"""
+    resets_at: float = 0.0
+    in_flight: int = 0
+    blocked_until: float = 0.0
+
+
+@dataclass(slots=True)
+class _Channel:
+    spacing: float = 0.0
+    """seconds between two messages, learnt from refusals that no header announced"""
+    last_sent: float = 0.0
+    changed_at: float = 0.0
+    blocked_until: float = 0.0
+
+
+class RateLimits:
+    """All that is known of Discord's limits: of this address, of webhooks and of channels."""
+
+    def __init__(self) -> None:
+        self.address = AddressLimit()
+        self.channels: dict[str, _Channel] = {}
+        self._webhooks: dict[str, Limits] = {}
+
+    def of(self, webhook_id: str) -> Limits:
+        """Return the limits of a webhook, the same object for all who post to it."""
+        if webhook_id not in self._webhooks:
+            self._webhooks[webhook_id] = Limits(self)
+
+        return self._webhooks[webhook_id]
+
+
+class Limits:
+    """The limits of one webhook, shared by the lanes that post to it.
+
+    Times are those of the event loop's clock, in seconds.
+    """
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._address = limits.address
+        self._channels = limits.channels
+        self._bucket = _Bucket()
+        self._channel = _Channel()
+
+    @property
+    def channel_spacing(self) -> float:
+        """Seconds that were learnt to lie between two messages to the channel."""
+        return self._channel.spacing
+
+    def ready_at(self) -> float:
+        """Return when the next request may be sent as far as is known; in the past if now."""
+        now = anyio.current_time()
+        bucket, channel = self._bucket, self._channel
+        ready = max(bucket.blocked_until, channel.blocked_until, self._address.blocked_until)
+        if bucket.remaining is not None and bucket.remaining <= 0 and bucket.resets_at > now:
+            ready = max(ready, bucket.resets_at)
+
+        self._relax(now)
+        if channel.spacing:
+            ready = max(ready, channel.last_sent + channel.spacing)
+
+        return ready
+
+    async def wait(self) -> None:
+        """Wait until a request may be sent, and count it."""
+        while (ready := self.ready_at()) > anyio.current_time():  # noqa: ASYNC110 - to the point
+            await anyio.sleep_until(ready)
+
+        bucket = self._bucket
+        if bucket.remaining is not None:
+            if bucket.resets_at <= anyio.current_time():
+                bucket.remaining = None
+            else:
+                bucket.remaining -= 1
+
+        bucket.in_flight += 1
+        try:
+            while (slot := self._address.take_slot()) > anyio.current_time():
+                await anyio.sleep_until(slot)
+                if self._address.blocked_until <= slot:
+                    break
+        except BaseException:
+            bucket.in_flight -= 1
+            raise
+
+        self._channel.last_sent = anyio.current_time()
+
+    def observe(self, outcome: Outcome | None) -> None:
+        """Learn from what became of a request that :meth:`wait` counted, None if it was given up."""
+        now = anyio.current_time()
+        bucket = self._bucket
+        bucket.in_flight -= 1
+        if outcome is None:
+            return
+
+        if outcome.channel_id is not None:
+            # Other webhooks may post to the same channel.
+            self._channel = self._channels.setdefault(outcome.channel_id, self._channel)
+
+        limit = outcome.rate_limit
+        if limit.remaining is not None and limit.reset_after is not None:
+            bucket.remaining = limit.remaining - bucket.in_flight
+            bucket.resets_at = now + limit.reset_after + MARGIN_SECONDS
+
+        if outcome.kind is not OutcomeKind.RETRY_AFTER or outcome.retry_after is None:
+            return
+
+        seconds = outcome.retry_after + MARGIN_SECONDS
+        if outcome.is_global or outcome.is_blocked:
+            self._address.block(seconds)
+        elif outcome.status == 429 and (outcome.scope == "shared" or limit.remaining):
+            self._channel.blocked_until = now + seconds
+            self._slow_down(now)
+        else:
+            bucket.blocked_until = now + seconds
+
+    def _slow_down(self, now: float) -> None:
+        """Double the spacing of a channel that refused although its bucket was not empty."""
+        channel = self._channel
+        spacing = channel.spacing * 2 or FIRST_SPACING_SECONDS
+        channel.spacing = min(spacing, MAX_SPACING_SECONDS)
+        channel.changed_at = max(now, channel.blocked_until)
+
+    def _relax(self, now: float) -> None:
+        """Halve the spacing for each minute without such a refusal."""
+        channel = self._channel
+        while channel.spacing and now - channel.changed_at >= QUIET_SECONDS:
+            channel.changed_at += QUIET_SECONDS
+            channel.spacing /= 2
+            if channel.spacing < FIRST_SPACING_SECONDS:
+                channel.spacing = 0.0
