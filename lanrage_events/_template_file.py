@@ -15,7 +15,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
 _COMMENT_AFTER_KEY = re.compile(r"\s*:[ \t]+(#[^\s#].*)")
-_KEY_AND_VALUE = re.compile(r"\s*(?:- +)*[\"']?([\w.-]+)[\"']?\s*:\s+(?=[^\s\"'#])(.*)")
+_KEY_AND_VALUE = re.compile(r"\s*(?:- +)*[\"']?([\w.-]+)[\"']?\s*:\s+(?=[^\s#])(.*)")
 _IN_QUOTES = 'put it in quotes: {key}: "…"'
 
 
@@ -139,7 +139,7 @@ class _Reader:
         line = key.start_mark.line + 1
         if not isinstance(value, yaml.ScalarNode):
             message = "expected a text"
-            if value.flow_style:
+            if isinstance(value, yaml.CollectionNode) and value.flow_style:
                 message += ", and YAML takes what begins with { or [ for something else: "
                 message += _IN_QUOTES.format(key=key.value)
 
@@ -163,30 +163,29 @@ class _Reader:
         mark, pattern = (
             (value.end_mark, _COMMENT) if value.value else (key.end_mark, _COMMENT_AFTER_KEY)
         )
-        if mark.line >= len(self._lines):
-            return None
-
-        match = pattern.match(self._lines[mark.line], mark.column)
+        line = self._lines[mark.line] if mark.line < len(self._lines) else ""
+        match = pattern.match(line, mark.column)
         return match.group(1).rstrip() if match is not None else None
 
     def _report_syntax(self, error: yaml.YAMLError) -> None:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        message = f"this is not YAML ({problem}), so the file is not used"
         if mark is None:
-            self._report(None, f"this is not YAML ({problem}), so the file is not used")
+            self._report(None, message)
             return
 
-        line, leaf, hint = mark.line + 1, None, ""
+        line, leaf = mark.line + 1, None
         # A text without quotes is what people get wrong; the error may show only in the next line.
         for number in (mark.line, mark.line - 1):
             text = self._lines[number] if 0 <= number < len(self._lines) else ""
             match = _KEY_AND_VALUE.fullmatch(text)
             if match is not None and _needs_quotes(match.group(2)):
                 line, leaf = number + 1, match.group(1)
-                hint = f"{_IN_QUOTES.format(key=leaf)} "
+                message = f"{_IN_QUOTES.format(key=leaf)}; {message}"
                 break
 
-        self._report(line, f"{hint}(not YAML: {problem}, so the file is not used)", leaf)
+        self._report(line, message, leaf)
 
     def _report(self, line: int | None, message: str, leaf: str | None = None) -> None:
         error = TemplateError(self._file.name, message, leaf=leaf or None, line=line)
@@ -206,6 +205,9 @@ class _Reader:
 
 
 def _needs_quotes(value: str) -> bool:
+    if value[0] in "\"'":
+        return not value.rstrip().endswith(value[0])
+
     return value[0] in "{[*&!%@`|>" or ": " in value
 
 

@@ -13,7 +13,7 @@ VALUE_MAX_CHARACTERS = 20_000
 
 _BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
-_BREAKS_WITH_SPACE = re.compile(rf"[^\S{_BREAKS}]*[{_BREAKS}]\s*")
+_BREAK_WITH_SPACE = re.compile(rf"[{_BREAKS}]\s*")
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*\n")
 
 # What a reader does not see or what changes how its surroundings are read: control characters,
@@ -52,7 +52,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     if len(text) > VALUE_MAX_CHARACTERS:
         text = text[:VALUE_MAX_CHARACTERS]
 
-    cleaned = _BREAK.sub("\n", text) if lines else _BREAKS_WITH_SPACE.sub(" ", text)
+    cleaned = _BREAK.sub("\n", text) if lines else _BREAK_WITH_SPACE.sub(" ", text)
     cleaned = _HIDDEN.sub(r"\1", cleaned)
     cleaned = _BLANKS.sub(" ", cleaned)
     cleaned = _JOINERS.sub(r"\1\2", cleaned)
@@ -91,7 +91,8 @@ def as_text(value: object) -> str:
         return f"{value:.10g}"
 
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M} UTC"
+        time = value if value.tzinfo in (UTC, None) else value.astimezone(UTC)
+        return f"{time.isoformat(' ', 'minutes')[:16]} UTC"
 
     if isinstance(value, timedelta):
         return duration(value.total_seconds())

@@ -1,0 +1,139 @@
+r"""How values are written in Discord's markdown, so that they are shown as they are.
+
+Discord's client reads a backslash before punctuation as that character, but for two places: in
+code and in the text of a masked link a backslash is shown
+(https://github.com/discord/discord-api-docs/issues/6185).
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote, urlsplit
+
+URL_MAX_CHARACTERS = 2048
+
+# Emphasis, spoilers, code, links, mentions, times, emoji, and the colon of an address.
+_ACTIVE = re.compile(r"[\\*_~|`<\[@]|:(?!\s)")
+# Headings, small print, quotes and lists exist only where a line starts.
+_LINE_START = re.compile(r"^([^\S\n]*)(?:([-+#>])|(\d+)\.)", re.MULTILINE)
+# Clients make an invitation of this even without https://.
+_INVITE = re.compile(r"(discord(?:app)?\.(?:gg|com))/", re.IGNORECASE)
+_MAY_BE_ACTIVE = re.compile(
+    r"[\\*_~|`<\[@:]|^[^\S\n]*(?:[-+#>]|\d+\.)|discord", re.MULTILINE | re.IGNORECASE
+)
+
+# In the text of a link nothing can be escaped, so what would be active is replaced by its like.
+_LINK_TEXT = str.maketrans("\\*_~|`<>[]:@", "＼∗＿∼¦'‹›()：＠")
+
+_URL_BREAKING = re.compile(r"[\s\\()<>\[\]\"'`*|^{}]")
+_FENCE = re.compile(r"(?<!\\)`+")
+_IN_URL = re.compile(r"https?://[^\s)>]*$", re.IGNORECASE)
+_REST_OF_LINK_TEXT = re.compile(r"[^\[\]\n]*\]\(")
+
+
+def markdown(text: str) -> str:
+    """Escape a value so that Discord shows it as it is."""
+    if _MAY_BE_ACTIVE.search(text) is None:
+        return text
+
+    text = _ACTIVE.sub(r"\\\g<0>", text)
+    text = _LINE_START.sub(_escape_line_start, text)
+    return _INVITE.sub(r"\1\\/", text)
+
+
+def plain(text: str) -> str:
+    """Return a value for a place in which Discord knows no markdown."""
+    return text
+
+
+def code_text(text: str) -> str:
+    """Write a value that stands between backticks, where only they have a meaning."""
+    return text.replace("`", "")
+
+
+def code(text: str) -> str:
+    """Write a value as a code span, backticks included."""
+    text = code_text(text)
+    return f"`{text}`" if text.strip() else ""
+
+
+def link_text(text: str) -> str:
+    """Write a value that stands in the text of a masked link."""
+    return text.translate(_LINK_TEXT)
+
+
+def url(text: str) -> str:
+    """Write a value as an address that is safe in a masked link too.
+
+    :raises ValueError: if it is not an http or https address
+    """
+    return _URL_BREAKING.sub(_percent_encode, parse_url(text))
+
+
+def url_part(text: str) -> str:
+    """Write a value that stands inside of an address."""
+    return quote(text, safe="")
+
+
+def as_markdown(text: str) -> str:
+    """Return a value that is markdown already, from somebody who may write it."""
+    return text
+
+
+def parse_url(text: object) -> str:
+    """Check the address of a link or a picture.
+
+    :raises ValueError: if it is not an http or https address
+    """
+    address = str(text).strip()
+    try:
+        parts = urlsplit(address)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_good = False
+
+    if (
+        not is_good
+        or len(address) > URL_MAX_CHARACTERS
+        or not address.isprintable()
+        or " " in address
+    ):
+        shown = address if len(address) <= 60 else f"{address[:59]}…"
+        raise ValueError(f"expected an address such as https://example.com, not '{shown}'")
+
+    return address
+
+
+def place_in_markdown(before: str, after: str) -> str | None:
+    """Name the filter for a value that stands in code or in a link, if it does.
+
+    :param before: the template's own text before the value
+    :param after: the template's own text after the value
+    """
+    if len(_FENCE.findall(before)) % 2:
+        return "code_text"
+
+    if before.endswith(("](", "](<")):
+        return "url"
+
+    if _IN_URL.search(before):
+        return "urlencode"
+
+    if before.rfind("[") > before.rfind("]") and _REST_OF_LINK_TEXT.match(after):
+        return "link_text"
+
+    return None
+
+
+def place_in_url(before: str, after: str) -> str | None:
+    """Name the filter for a value that is a part of an address."""
+    return "urlencode" if before.strip() else None
+
+
+def _escape_line_start(match: re.Match[str]) -> str:
+    space, marker, number = match.groups()
+    return f"{space}\\{marker}" if marker else f"{space}{number}\\."
+
+
+def _percent_encode(match: re.Match[str]) -> str:
+    return quote(match.group(), safe="")

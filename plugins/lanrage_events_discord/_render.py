@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from lanrage_events import (
+    Event,
+    TemplateError,
+    TemplateFilter,
+    TemplateLeaf,
+    Templates,
+    Verbatim,
+)
+
+from ._color import parse_color
+from ._ellipsis import shorten_markdown
+from ._embed import (
+    AUTHOR_MAX_CHARACTERS,
+    DESCRIPTION_MAX_CHARACTERS,
+    FIELD_NAME_MAX_CHARACTERS,
+    FIELD_VALUE_MAX_CHARACTERS,
+    FOOTER_MAX_CHARACTERS,
+    MESSAGE_EMBEDS_MAX_CHARACTERS,
+    TITLE_MAX_CHARACTERS,
+    Embed,
+    EmbedField,
+    embed_size,
+    fit,
+    in_utc,
+)
+from ._entry import COUNT, Digest, Entry
+from ._markdown import (
+    as_markdown,
+    code,
+    code_text,
+    link_text,
+    markdown,
+    parse_url,
+    place_in_markdown,
+    place_in_url,
+    plain,
+    url,
+    url_part,
+)
+
+logger = logging.getLogger("lanrage_events.discord")
+
+# So long that a digest has room for several.
+DIGEST_GROUP_MAX_CHARACTERS = 256
+DIGEST_HEADING_MAX_CHARACTERS = 256
+DIGEST_ITEM_MAX_CHARACTERS = 512
+
+# Where the values of all leaves together are too long, each may take this much, then half of it.
+_VALUE_FIRST_LIMIT = 2048
+
+
+def _parse_time(value: object) -> datetime:
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return in_utc(time)
+
+
+def _parse_switch(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text in ("true", "yes", "on"):
+        return True
+
+    if text in ("false", "no", "off"):
+        return False
+
+    raise ValueError(f"expected true or false, not '{text[:40]}'")
+
+
+def _markdown_leaf(limit: int, *, lines: bool = False) -> TemplateLeaf:
+    return TemplateLeaf(write=markdown, place=place_in_markdown, limit=limit, lines=lines)
+
+
+_URL_LEAF = TemplateLeaf(write=plain, place=place_in_url, parse=parse_url)
+
+LEAVES: Mapping[str, TemplateLeaf] = {
+    "title": _markdown_leaf(TITLE_MAX_CHARACTERS),
+    "description": _markdown_leaf(DESCRIPTION_MAX_CHARACTERS, lines=True),
+    "url": _URL_LEAF,
+    "color": TemplateLeaf(parse=parse_color),
+    "timestamp": TemplateLeaf(parse=_parse_time),
+    "footer.text": TemplateLeaf(write=plain, limit=FOOTER_MAX_CHARACTERS),
+    "footer.icon_url": _URL_LEAF,
+    "author.name": TemplateLeaf(write=plain, limit=AUTHOR_MAX_CHARACTERS),
+    "author.url": _URL_LEAF,
+    "author.icon_url": _URL_LEAF,
+    "thumbnail.url": _URL_LEAF,
+    "image.url": _URL_LEAF,
+    "fields[].name": _markdown_leaf(FIELD_NAME_MAX_CHARACTERS),
+    "fields[].value": _markdown_leaf(FIELD_VALUE_MAX_CHARACTERS, lines=True),
+    "fields[].inline": TemplateLeaf(parse=_parse_switch),
+    "digest.group": TemplateLeaf(write=plain, limit=DIGEST_GROUP_MAX_CHARACTERS),
+    "digest.heading": TemplateLeaf(
+        write=markdown,
+        place=place_in_markdown,
+        limit=DIGEST_HEADING_MAX_CHARACTERS,
+        context={"count": Verbatim(COUNT)},
+    ),
+    "digest.item": _markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS),
+}
+"""the leaves of a Discord template"""
+
+SHORTHANDS: Mapping[str, str] = {
+    "footer": "footer.text",
+    "author": "author.name",
+    "thumbnail": "thumbnail.url",
+    "image": "image.url",
+}
+"""what a text stands for where Discord has an object"""
+
+FILTERS: Mapping[str, TemplateFilter] = {
+    "code": TemplateFilter(code),
+    "code_text": TemplateFilter(code_text),
+    "link_text": TemplateFilter(link_text),
+    "markdown": TemplateFilter(as_markdown, whole=True),
+    "url": TemplateFilter(url, whole=True),
+    "urlencode": TemplateFilter(url_part, whole=True),
+}
+"""the filters of Discord templates besides Jinja2's and the core's"""
+
+
+class Renderer:
+    """Turns events into embeds, by the templates.
+
+    :param folders: where to look for templates, the most important first; each has a folder
+        ``discord`` with one file an event type
+    :param invite_url: gives the invite that templates name as ``invite``, ``None`` if there is none
+    :param report: is told what is wrong with a template, each fault once; by default it is logged
+    """
+
+    def __init__(
+        self,
+        folders: Iterable[Traversable],
+        *,
+        invite_url: Callable[[], str | None],
+        report: Callable[[TemplateError], object] | None = None,
+    ) -> None:
+        self._templates = Templates(
+            "discord", folders, LEAVES, shorthands=SHORTHANDS, filters=FILTERS, report=report
+        )
+        self._invite_url = invite_url
+        self._failed: set[type[Event]] = set()
+
+    def check(self, types: Iterable[type[Event]]) -> None:
+        """Read and compile the templates of event types now, not at their first event.
+
+        :param types: all event types that there are; a file that is named for none is a fault
+        """
+        self._templates.check(types)
+
+    def render(self, event: Event) -> Entry:
+        """Tell an event; whatever is wrong with its templates or its values, it is told."""
+        try:
+            return self._render(event)
+        except Exception:
+            if type(event) not in self._failed:
+                self._failed.add(type(event))
+                logger.exception("cannot render %s, so it is told by its name alone", event.type)
+
+            return _bare_entry(event)
+
+    def _render(self, event: Event) -> Entry:
+        context = {"invite": self._invite_url()}
+        leaves = self._templates.render(event, context)
+        embed = _embed(event, leaves)
+        if not _is_surely_legal(embed):
+            value_limit = _VALUE_FIRST_LIMIT
+            while embed_size(embed) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
+                shorter = self._templates.render(event, context, value_limit=value_limit)
+                embed = _embed(event, shorter)
+                value_limit //= 2
+
+            embed = fit(embed)
+
+        return Entry(
+            event_id=str(event.id),
+            type=event.type,
+            time=_time(event),
+            embed=embed,
+            digest=_digest(event, leaves),
+        )
+
+
+def _embed(event: Event, leaves: Mapping[str, Any]) -> Embed:
+    embed = Embed(
+        title=leaves.get("title", ""),
+        description=leaves.get("description", ""),
+        url=leaves.get("url", ""),
+        color=leaves.get("color"),
+        timestamp=leaves.get("timestamp"),
+        footer=leaves.get("footer.text", ""),
+        footer_icon=leaves.get("footer.icon_url", ""),
+        author=leaves.get("author.name", ""),
+        author_url=leaves.get("author.url", ""),
+        author_icon=leaves.get("author.icon_url", ""),
+        thumbnail=leaves.get("thumbnail.url", ""),
+        image=leaves.get("image.url", ""),
+        fields=_fields(leaves["fields"]) if "fields" in leaves else (),
+    )
+    if embed.title or embed.description or embed.author or embed.fields or embed.image:
+        return embed
+
+    return replace(embed, title=_name(event))
+
+
+def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:
+    return tuple(
+        EmbedField(item["name"], item["value"], item.get("inline", False))
+        for item in items
+        if "name" in item and "value" in item
+    )
+
+
+def _is_surely_legal(embed: Embed) -> bool:
+    """Tell at little cost that an embed whose addresses are checked breaks no limit."""
+    return (
+        not embed.fields
+        and len(embed.title) <= TITLE_MAX_CHARACTERS
+        and len(embed.author) <= AUTHOR_MAX_CHARACTERS
+        and len(embed.description) + len(embed.footer) <= FOOTER_MAX_CHARACTERS
+    )
+
+
+def _digest(event: Event, leaves: Mapping[str, Any]) -> Digest:
+    heading = leaves.get("digest.heading") or f"**{_name(event)}** × {COUNT}"
+    return Digest(
+        group=leaves.get("digest.group", event.type)[:DIGEST_GROUP_MAX_CHARACTERS],
+        heading=shorten_markdown(heading, DIGEST_HEADING_MAX_CHARACTERS),
+        item=shorten_markdown(leaves.get("digest.item", ""), DIGEST_ITEM_MAX_CHARACTERS),
+    )
+
+
+def _name(event: Event) -> str:
+    return markdown(event.type.replace("_", " ").title())
+
+
+def _time(event: Event) -> datetime:
+    try:
+        return in_utc(event.time)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return datetime.now(UTC)
+
+
+def _bare_entry(event: Event) -> Entry:
+    """Tell an event by its name and time, whatever its values are."""
+    time = _time(event)
+    return Entry(
+        event_id=str(event.id),
+        type=event.type,
+        time=time,
+        embed=Embed(title=_name(event), timestamp=time, footer="LANrage"),
+        digest=_digest(event, {}),
+    )

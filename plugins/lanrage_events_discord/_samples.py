@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from lanrage_events import EventRegistry
+
+from ._color import parse_color
+
+_PARTY = "Friday LAN"
+_SAMPLES: Mapping[str, Mapping[str, object]] = {
+    "party_created": {"party_id": "lan-42", "party_name": _PARTY, "host": "Ann"},
+    "peer_joined": {"peer_name": "Ben", "party_name": _PARTY},
+    "peer_left": {"peer_name": "Ben", "party_name": _PARTY},
+    "game_started": {"game_name": "Quake III Arena", "players": ["Ann", "Ben", "Cy"]},
+    "game_ended": {"game_name": "Quake III Arena", "duration": 3661, "avg_latency": 23},
+    "notification": {
+        "title": "Pizza is here",
+        "message": "It is upstairs. First come, first served.",
+    },
+}
+# Fields that every event has, and what says nothing in a sample.
+_NOT_SAMPLED = frozenset({"type", "id", "time"})
+_NESTING_MAX = 5
+
+Schema = Mapping[str, Any]
+
+
+def sample_event(registry: EventRegistry, event_type: str, values: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON form of an event to look at.
+
+    :param registry: the event types that there are
+    :param event_type: which one
+    :param values: the fields that matter, each as ``name=value``; the others are made up
+    :raises UnknownEventType: if there is no such type
+    :raises ValueError: if a value is not written as ``name=value``
+    """
+    schema = registry.json_schema(event_type)
+    properties: Schema = schema["properties"]
+    given: dict[str, Any] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"expected name=value, such as peer_name=Ann, not '{text}'")
+
+        name = name.strip()
+        given[name] = _parse(name, value, properties.get(name, {}), schema)
+
+    sample = dict(_SAMPLES.get(event_type, {}))
+    if not sample:
+        for name, field in properties.items():
+            if name not in _NOT_SAMPLED:
+                sample[name] = _sample(name, field, schema)
+
+    return {"type": event_type, **sample, **given}
+
+
+def _sample(name: str, schema: Schema, root: Schema, depth: int = 0) -> Any:
+    """Make up a value by the JSON Schema of its field."""
+    schema = _resolve(schema, root)
+    if schema.get("default") is not None:
+        return schema["default"]
+
+    for key in ("examples", "enum"):
+        if schema.get(key):
+            return schema[key][0]
+
+    if "const" in schema:
+        return schema["const"]
+
+    if depth > _NESTING_MAX:
+        return None
+
+    match schema.get("type"):
+        case "string" if schema.get("format") == "date-time":
+            return datetime.now(UTC).replace(microsecond=0).isoformat()
+        case "string":
+            return name.replace("_", " ").capitalize()
+        case "integer":
+            return int(_within(schema, 42))
+        case "number":
+            return _within(schema, 12.5)
+        case "boolean":
+            return True
+        case "array":
+            items = schema.get("prefixItems") or [schema.get("items", {})] * 2
+            return [
+                _sample(f"{name} {number}", item, root, depth + 1)
+                for number, item in enumerate(items, 1)
+            ]
+        case "object":
+            return {
+                key: _sample(key, value, root, depth + 1)
+                for key, value in schema.get("properties", {}).items()
+            }
+
+    return None
+
+
+def _within(schema: Schema, value: float) -> float:
+    """Return the value or, if the field does not allow it, one that it may allow."""
+    low = schema.get("minimum", schema.get("exclusiveMinimum", -math.inf))
+    high = schema.get("maximum", schema.get("exclusiveMaximum", math.inf))
+    excluded = (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum"))
+    candidates: tuple[float, ...] = (value, low, high, low + 1, high - 1, (low + high) / 2)
+    good = (
+        candidate
+        for candidate in candidates
+        if low <= candidate <= high and candidate not in excluded and math.isfinite(candidate)
+    )
+    return next(good, value)
+
+
+def _parse(name: str, text: str, schema: Schema, root: Schema) -> Any:
+    """Read a value as its field wants it; what does not fit is left for the registry to refuse."""
+    options = [_resolve(option, root) for option in schema.get("anyOf", [schema])]
+    types = {option.get("type") for option in options}
+    if "null" in types and text.lower() in ("", "null", "none"):
+        return None
+
+    if "integer" in types and name == "color":
+        try:
+            return parse_color(text)
+        except ValueError:
+            return text
+
+    if "array" in types and not text.lstrip().startswith("["):
+        items: Schema = next(
+            (option.get("items", {}) for option in options if "items" in option), {}
+        )
+        return [_parse("", item.strip(), items, root) for item in text.split(",") if item.strip()]
+
+    if "boolean" in types and text.lower() in ("yes", "no"):
+        return text.lower() == "yes"
+
+    if "string" in types or not types - {None}:
+        return text
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _resolve(schema: Schema, root: Schema) -> Schema:
+    """Follow a reference, and of several types take the first that is not null."""
+    for _ in range(_NESTING_MAX):
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            schema = {**root.get("$defs", {}).get(name, {}), **_without(schema, "$ref")}
+        elif "anyOf" in schema:
+            option: Schema = next((o for o in schema["anyOf"] if o.get("type") != "null"), {})
+            schema = {**option, **_without(schema, "anyOf")}
+        else:
+            break
+
+    return schema
+
+
+def _without(schema: Schema, key: str) -> Schema:
+    return {name: value for name, value in schema.items() if name != key}

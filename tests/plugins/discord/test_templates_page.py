@@ -1,0 +1,66 @@
+"""The page about templates names all that there is, and its examples work."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from lanrage_events import EventRegistry, TemplateError
+from lanrage_events_discord._color import COLORS
+from lanrage_events_discord._embed import problems
+from lanrage_events_discord._render import FILTERS, LEAVES, Renderer
+from lanrage_events_discord._samples import sample_event
+
+PAGE = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(
+    r"^```yaml\n# (my-templates/discord/(\w+)\.yaml)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL
+)
+# Put around values by where they stand, so nobody needs to write them.
+AUTOMATIC_FILTERS = {"code_text", "link_text"}
+
+
+def test_every_filter_is_documented() -> None:
+    for name in {*FILTERS, "duration", "humanize", "join", "lines"} - AUTOMATIC_FILTERS:
+        assert re.search(rf"^\| `{name}\b", PAGE, re.MULTILINE), name
+
+
+def test_every_leaf_is_in_an_example() -> None:
+    for path in LEAVES:
+        for part in re.split(r"\[\]\.|\.", path):
+            assert re.search(rf"\b{part}: ", PAGE) or f"\n{part}:\n" in PAGE, path
+
+
+def test_every_colour_is_documented() -> None:
+    paragraph = PAGE[PAGE.index("Write colours as") : PAGE.index("## Names and filters")]
+
+    for name in COLORS:
+        assert re.search(rf"\b{name}\b", paragraph), name
+
+
+@pytest.mark.parametrize(("name", "event_type", "text"), EXAMPLES)
+def test_the_examples_are_good_templates(
+    tmp_path: Path, name: str, event_type: str, text: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    registry = EventRegistry()
+    faults: list[TemplateError] = []
+    folders = [tmp_path / "my-templates", files("lanrage_events_templates")]
+    renderer = Renderer(folders, invite_url=lambda: None, report=faults.append)
+    renderer.check(registry.types())
+    event = registry.from_dict(
+        sample_event(registry, event_type if event_type != "event" else "peer_joined", [])
+    )
+
+    entry = renderer.render(event)
+
+    assert faults == []
+    assert problems(entry.embed) == []
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) >= 4

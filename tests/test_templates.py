@@ -1,0 +1,663 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanrage_events import (
+    Event,
+    PeerJoined,
+    PeerLeft,
+    TemplateError,
+    TemplateFilter,
+    TemplateLeaf,
+    Templates,
+    Verbatim,
+)
+
+TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
+ANN = PeerJoined(id="1", time=TIME, peer_name="Ann", party_name="Friday LAN")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapChanged(Event):
+    map_name: str
+    server: object = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VeteranJoined(PeerJoined):
+    games: int = 0
+
+
+def shout(text: str) -> str:
+    return text.upper()
+
+
+def parse_number(value: object) -> int:
+    if isinstance(value, (int, str)):
+        return int(value)
+
+    raise ValueError(f"expected a number, not {value!r}")
+
+
+def place(before: str, after: str) -> str | None:
+    return "quoted" if before.endswith("'") and after.startswith("'") else None
+
+
+LEAVES = {
+    "title": TemplateLeaf(limit=40),
+    "long": TemplateLeaf(limit=100),
+    "text": TemplateLeaf(write=shout, lines=True, place=place),
+    "number": TemplateLeaf(parse=parse_number),
+    "time": TemplateLeaf(parse=lambda value: value),
+    "foot.text": TemplateLeaf(),
+    "foot.icon": TemplateLeaf(),
+    "rows[].name": TemplateLeaf(),
+    "rows[].value": TemplateLeaf(),
+    "count": TemplateLeaf(context={"count": Verbatim("\ue000")}),
+}
+FILTERS = {
+    "quoted": TemplateFilter(lambda text: text.replace("'", "’")),
+    "link": TemplateFilter(lambda text: f"<{text}>", whole=True),
+}
+
+
+class Tool:
+    """Template folders below a temporary one, and what is wrong with them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[TemplateError] = []
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def templates(self, *folders: str) -> Templates:
+        return Templates(
+            "toy",
+            [self.root / folder for folder in folders or ("base",)],
+            LEAVES,
+            shorthands={"foot": "foot.text"},
+            filters=FILTERS,
+            report=self.problems.append,
+        )
+
+    def render(self, text: str, event: Event = ANN) -> dict[str, object]:
+        self.write("base/toy/event.yaml", text)
+        return self.templates().render(event)
+
+    @property
+    def messages(self) -> list[str]:
+        return [str(problem).replace(f"{self.root}/", "") for problem in self.problems]
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    return Tool(tmp_path)
+
+
+def test_leaves_are_filled_in_from_the_event(tool: Tool) -> None:
+    leaves = tool.render(
+        """
+        title: "{{ peer_name }} of {{ type }}, {{ event.party_name }}"
+        text: "{{ fields | join('/') }} {{ time }}"
+        """
+    )
+
+    assert leaves["title"] == "Ann of peer_joined, Friday LAN"
+    assert leaves["text"] == "PARTY_ID/PEER_NAME/PARTY_NAME 2026-01-31 20:15 UTC"
+    assert tool.problems == []
+
+
+def test_what_the_consumer_adds_can_be_named_but_hides_no_field(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "title: '{{ peer_name }} {{ invite }}'")
+
+    leaves = tool.templates().render(ANN, {"invite": "come!", "peer_name": "somebody"})
+
+    assert leaves["title"] == "Ann come!"
+
+
+def test_data_never_changes_the_structure(tool: Tool) -> None:
+    event = PeerJoined(peer_name='x"\nnumber: 7\ntext: owned', party_name="{{ 7 * 7 }}")
+
+    leaves = tool.render('title: "{{ peer_name }}"\nfoot: "{{ party_name }}"', event)
+
+    assert leaves == {"title": 'x" number: 7 text: owned', "foot.text": "{{ 7 * 7 }}"}
+
+
+@given(name=st.text(), party=st.text())
+def test_no_value_adds_a_leaf_or_raises(
+    tmp_path_factory: pytest.TempPathFactory, name: str, party: str
+) -> None:
+    tool = Tool(tmp_path_factory.getbasetemp() / "any")
+    event = PeerJoined(peer_name=name, party_name=party)
+
+    leaves = tool.render("title: 'a {{ peer_name }}'\ntext: 'b {{ party_name }}'", event)
+
+    assert set(leaves) == {"title", "text"}
+    assert tool.problems == []
+
+
+def test_each_value_is_written_as_its_leaf_wants_it(tool: Tool) -> None:
+    leaves = tool.render(
+        """
+        title: "by {{ peer_name }}"
+        text: "by {{ peer_name }}"
+        """
+    )
+
+    assert leaves == {"title": "by Ann", "text": "by ANN"}
+
+
+def test_a_leaf_that_a_class_lacks_comes_from_its_base_class(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "title: any\ntext: any\nnumber: 1")
+    tool.write("base/toy/party_event.yaml", "text: party\nnumber: 2")
+    tool.write("base/toy/peer_joined.yaml", "number: 3")
+    templates = tool.templates()
+
+    assert templates.render(ANN) == {"title": "any", "text": "party", "number": 3}
+    assert templates.render(VeteranJoined(peer_name="a", party_name="b"))["number"] == 3
+    assert templates.render(PeerLeft(peer_name="a", party_name="b"))["number"] == 2
+    assert templates.render(MapChanged(map_name="dust")) == {
+        "title": "any",
+        "text": "any",
+        "number": 1,
+    }
+
+
+def test_a_user_overrides_a_single_leaf(tool: Tool) -> None:
+    tool.write("base/toy/peer_joined.yaml", "title: bundled\ntext: bundled\nfoot: {icon: b}")
+    tool.write("plugin/toy/peer_joined.yaml", "text: plugin\nfoot: {text: plugin}")
+    tool.write("mine/toy/peer_joined.yaml", "title: mine")
+
+    leaves = tool.templates("mine", "plugin", "base").render(ANN)
+
+    assert leaves == {"title": "mine", "text": "plugin", "foot.text": "plugin", "foot.icon": "b"}
+
+
+def test_the_more_specific_class_wins_over_the_more_important_folder(tool: Tool) -> None:
+    tool.write("base/toy/peer_joined.yaml", "title: joined")
+    tool.write("base/toy/event.yaml", "foot: base")
+    tool.write("mine/toy/event.yaml", "title: mine\nfoot: mine")
+
+    leaves = tool.templates("mine", "base").render(ANN)
+
+    assert leaves == {"title": "joined", "foot.text": "mine"}
+
+
+@pytest.mark.parametrize("nothing", ['""', "", "~", '"{{ party_id }}"', "'  '"])
+def test_an_empty_leaf_takes_away_what_would_be_inherited(tool: Tool, nothing: str) -> None:
+    tool.write("base/toy/event.yaml", "title: any\ntext: any")
+    tool.write("base/toy/peer_joined.yaml", f"title: {nothing}")
+
+    assert tool.templates().render(ANN) == {"text": "any"}
+    assert tool.problems == []
+
+
+def test_a_list_is_inherited_as_a_whole(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "rows: [{name: a, value: b}, {name: c, value: d}]")
+    tool.write("base/toy/peer_joined.yaml", "rows:\n- {name: who, value: '{{ peer_name }}'}")
+    tool.write("base/toy/peer_left.yaml", "rows:")
+    templates = tool.templates()
+
+    assert templates.render(ANN) == {"rows": [{"name": "who", "value": "Ann"}]}
+    assert templates.render(PeerLeft(peer_name="a", party_name="b")) == {}
+    assert len(templates.render(MapChanged(map_name="x"))["rows"]) == 2
+
+
+def test_yaml_scalars_are_texts(tool: Tool) -> None:
+    leaves = tool.render("title: on\ntext: 10:30\nnumber: 007\nfoot: {text: no, icon: null}")
+
+    assert leaves == {"title": "on", "text": "10:30", "number": 7, "foot.text": "no"}
+
+
+def test_a_leaf_that_is_one_value_is_parsed_as_that_value(tool: Tool) -> None:
+    assert tool.render('time: "{{ time }}"') == {"time": TIME}
+    assert tool.render('time: "at {{ time }}"') == {"time": "at 2026-01-31 20:15 UTC"}
+
+
+def test_blocks_take_no_lines_of_their_own(tool: Tool) -> None:
+    leaves = tool.render(
+        """
+        text: |
+          one
+          {% if peer_name %}
+          two
+          {% endif %}
+          {% for name in [peer_name, party_name] %}
+            - {{ name }}
+          {% endfor %}
+        """
+    )
+
+    assert leaves["text"] == "one\ntwo\n  - ANN\n  - FRIDAY LAN"
+
+
+def test_a_leaf_of_one_line_stays_one(tool: Tool) -> None:
+    event = PeerJoined(peer_name="A\nB", party_name="x")
+
+    leaves = tool.render("title: |\n  {{ peer_name | lines }}\n  and more\n", event)
+
+    assert leaves["title"] == "A B and more"
+
+
+def test_line_breaks_of_values_are_kept_only_on_request(tool: Tool) -> None:
+    event = PeerJoined(peer_name="a\nb", party_name="x")
+
+    assert tool.render("text: '{{ peer_name }}'", event) == {"text": "A B"}
+    assert tool.render("text: '{{ peer_name | lines }}'", event) == {"text": "A\nB"}
+
+
+def test_variables_of_one_leaf_are_unknown_to_the_next(tool: Tool) -> None:
+    leaves = tool.render(
+        """
+        title: "{% set secret = 1 %}{{ secret }}"
+        text: "{{ 'leaked' if secret is defined else 'clean' }}"
+        """
+    )
+
+    assert leaves == {"title": "1", "text": "CLEAN"}
+
+
+def test_names_for_one_leaf_alone_hide_the_fields(tool: Tool) -> None:
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Scored(Event):
+        count: int
+
+    leaves = tool.render(
+        "title: '{{ count }}'\ncount: '{{ count }} of {{ event.count }}'", Scored(count=3)
+    )
+
+    assert leaves == {"title": "3", "count": "\ue000 of 3"}
+
+
+def test_no_value_can_be_taken_for_the_consumers_own_text(tool: Tool) -> None:
+    event = PeerJoined(peer_name="\ue000!", party_name="x")
+
+    assert tool.render("count: '{{ count }} {{ peer_name }}'", event) == {"count": "\ue000 !"}
+
+
+def test_a_place_writes_a_value_in_its_own_way(tool: Tool) -> None:
+    event = PeerJoined(peer_name="O'Neill", party_name="x")
+
+    leaves = tool.render("""text: "'{{ peer_name }}' {{ peer_name }}" """, event)
+
+    assert leaves["text"] == "'O’Neill' O'NEILL"
+
+
+def test_values_stay_harmless_through_macros_and_sets(tool: Tool) -> None:
+    leaves = tool.render(
+        """
+        text: >-
+          {% macro tell(name) %}({{ name }}){% endmacro %}{{ tell(peer_name) }}
+          {% set x %}{{ peer_name }}{% endset %}{{ x }}
+          {% filter replace("a", "b") %}{{ peer_name }}{% endfilter %}
+        """
+    )
+
+    assert leaves["text"] == "(ANN) ANN ANN"
+
+
+def test_join_leaves_out_what_is_empty(tool: Tool) -> None:
+    event = MapChanged(map_name="x", server=("a", None, "", True, {"name": "n"}))
+
+    assert tool.render("title: '{{ server | join(\"+\") }}'", event)["title"] == "a+yes+name: n"
+    people = MapChanged(map_name="x", server=[{"name": "Ann"}, {"name": "Bob"}])
+    text = 'title: \'{{ server | join(", ", attribute="name") }}\''
+    assert tool.render(text, people)["title"] == "Ann, Bob"
+
+
+def test_the_filters_of_the_core(tool: Tool) -> None:
+    event = MapChanged(map_name="x", server=3661)
+
+    leaves = tool.render("title: '{{ type | humanize }} {{ server | duration }}'", event)
+
+    assert leaves["title"] == "Map Changed 1h 1m"
+
+
+def test_the_longest_values_are_shortened_so_that_the_sentence_stays(tool: Tool) -> None:
+    event = PeerJoined(peer_name="A" * 5000, party_name="B" * 500)
+
+    leaves = tool.render('title: "👋 {{ peer_name }} joined {{ party_name }}!"', event)
+
+    assert leaves["title"] == "👋 " + "A" * 13 + "… joined " + "B" * 13 + "…!"
+
+
+def test_short_values_stay_whole_beside_a_long_one(tool: Tool) -> None:
+    event = PeerJoined(peer_name="Annabelle", party_name="B" * 500)
+
+    leaves = tool.render('title: "{{ peer_name }} joined {{ party_name }}!"', event)
+
+    assert leaves["title"] == "Annabelle joined " + "B" * 21 + "…!"
+
+
+def test_of_long_values_the_longest_is_shortened_first(tool: Tool) -> None:
+    event = PeerJoined(peer_name="A" * 40, party_name="B" * 500)
+
+    leaves = tool.render('long: "{{ peer_name }} joined {{ party_name }}!"', event)
+
+    assert leaves["long"] == "A" * 40 + " joined " + "B" * 50 + "…!"
+
+
+def test_values_vanish_before_the_sentence_does(tool: Tool) -> None:
+    event = PeerJoined(peer_name="A" * 50, party_name="x")
+
+    leaves = tool.render(f'title: "{"t" * 45} {{{{ peer_name }}}} end"', event)
+
+    assert leaves["title"] == "t" * 45 + "  end"
+
+
+def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Tool) -> None:
+    event = PeerJoined(peer_name="A" * 50, party_name="B" * 50)
+
+    title = str(tool.render('title: "{{ peer_name | link }}{{ party_name }}"', event)["title"])
+
+    assert title == "<" + "A" * 50 + ">"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "text: x\ntitle: {{ peer_name }} joined\n",
+            'base/toy/event.yaml:2: title: put it in quotes: title: "…"; this is not YAML (',
+        ),
+        (
+            "title: {{ peer_name }}\n",
+            (
+                "base/toy/event.yaml:1: title: expected a text, and YAML takes what begins with { or [ "
+                'for something else: put it in quotes: title: "…"'
+            ),
+        ),
+        (
+            "text: x\nnumber: #4CAF50\n",
+            (
+                "base/toy/event.yaml:2: number: YAML takes '#4CAF50' for a comment: put it in quotes: "
+                'number: "…"'
+            ),
+        ),
+        (
+            "title: Match #3\n",
+            (
+                "base/toy/event.yaml:1: title: YAML takes '#3' for a comment: put it in quotes: "
+                'title: "…"'
+            ),
+        ),
+        (
+            "title: **{{ peer_name }}**\n",
+            'base/toy/event.yaml:1: title: put it in quotes: title: "…"; this is not YAML (',
+        ),
+        (
+            "title: Game over: {{ peer_name }}\n",
+            'base/toy/event.yaml:1: title: put it in quotes: title: "…"; this is not YAML (',
+        ),
+        (
+            "foot:\n  text: @everyone\n",
+            'base/toy/event.yaml:2: text: put it in quotes: text: "…"; this is not YAML (',
+        ),
+        (
+            'title: "{{ peer_name }}" joined',
+            'base/toy/event.yaml:1: title: put it in quotes: title: "…"; this is not YAML (',
+        ),
+        (
+            'title: "joined\n',
+            'base/toy/event.yaml:1: title: put it in quotes: title: "…"; this is not YAML (',
+        ),
+        (
+            "title: a\n text: b",
+            "base/toy/event.yaml:2: this is not YAML (mapping values are not allowed",
+        ),
+        (
+            "title: \x07",
+            (
+                "base/toy/event.yaml: this is not YAML (control characters are not allowed), so the "
+                "file is not used"
+            ),
+        ),
+        ("titel: x", "base/toy/event.yaml:1: titel: there is no such leaf, did you mean 'title'?"),
+        (
+            "foot: {ikon: x}",
+            "base/toy/event.yaml:1: foot.ikon: there is no such leaf, did you mean 'icon'?",
+        ),
+        (
+            "zzz: x",
+            (
+                "base/toy/event.yaml:1: zzz: there is no such leaf (there are count, foot, long, number, "
+                "rows, text, time, title)"
+            ),
+        ),
+        ("foot: [a]", "base/toy/event.yaml:1: foot: expected a mapping of icon, text"),
+        ("rows: x", "base/toy/event.yaml:1: rows: expected a list, with a '-' before each item"),
+        ("rows:\n- x", "base/toy/event.yaml:2: rows: expected a mapping of name, value"),
+        ("title: a\ntitle: b", "base/toy/event.yaml:2: title: stands here a second time"),
+        ("- a", "base/toy/event.yaml:1: expected leaves, such as 'title: …'"),
+        ("? [a]\n: b", "base/toy/event.yaml:1: a name is expected before the colon"),
+        ("title:\n  - a", "base/toy/event.yaml:1: title: expected a text"),
+        ("title: '{{ peer_name'", "base/toy/event.yaml:1: title: unexpected end of template"),
+        ("title: '{{ x | safe }}'", "base/toy/event.yaml:1: title: No filter named 'safe'."),
+        ("number: abc", "base/toy/event.yaml:1: number: invalid literal for int()"),
+    ],
+)
+def test_faults_name_file_leaf_line_and_remedy(tool: Tool, text: str, expected: str) -> None:
+    tool.render(text)
+
+    assert len(tool.messages) == 1
+    assert tool.messages[0].startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "title: x # a comment",
+        "title: 'Match #3' # final",
+        "number: # no number\ntitle: x",
+        "# only",
+    ],
+)
+def test_comments_are_comments(tool: Tool, text: str) -> None:
+    tool.render(text)
+
+    assert tool.problems == []
+
+
+def test_a_file_that_is_not_text_is_told(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "title: base")
+    (tool.root / "base/toy/peer_joined.yaml").write_bytes(b"title: \xff")
+
+    assert tool.templates().render(ANN) == {"title": "base"}
+    assert tool.messages == [
+        "base/toy/peer_joined.yaml: this is not UTF-8 (byte 0xFF): save the file as UTF-8"
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told(tool: Tool) -> None:
+    (tool.root / "base").mkdir()
+    folder = tool.root / "base"
+
+    class Locked(type(folder)):  # type: ignore[misc]
+        def is_file(self) -> bool:
+            return True
+
+        def read_text(self, *args: object, **kwargs: object) -> str:
+            raise PermissionError(13, "Permission denied")
+
+    templates = Templates("toy", [Locked(folder)], LEAVES, report=tool.problems.append)
+
+    assert templates.render(MapChanged(map_name="x")) == {}
+    assert tool.messages == [
+        "base/toy/map_changed.yaml: cannot be read (Permission denied)",
+        "base/toy/event.yaml: cannot be read (Permission denied)",
+    ]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tool: Tool) -> None:
+    assert tool.render("\ufefftitle: x") == {"title": "x"}
+
+
+def test_an_event_whose_leaf_fails_is_told_with_the_leaf_of_the_base_class(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "title: 'any {{ type }}'\ntext: any")
+    tool.write("base/toy/peer_joined.yaml", "text: good\ntitle: |\n  Hello\n  {{ peer_nam }}\n")
+    templates = tool.templates()
+
+    for _ in range(3):
+        assert templates.render(ANN) == {"title": "any peer_joined", "text": "good"}
+
+    assert tool.messages == [
+        "base/toy/peer_joined.yaml:4: title: 'peer_nam' is undefined, did you mean 'peer_name'?"
+    ]
+
+
+def test_what_fails_differently_for_each_event_is_told_once(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "number: '{{ map_name }}'\ntitle: x")
+    templates = tool.templates()
+
+    for name in ("a", "b", "5"):
+        leaves = templates.render(MapChanged(map_name=name))
+
+    assert leaves == {"number": 5, "title": "x"}
+    assert len(tool.problems) == 1
+    assert tool.problems[0].leaf == "number"
+    assert tool.problems[0].line == 1
+
+
+def test_a_leaf_that_fails_falls_back_to_the_next_folder_first(tool: Tool) -> None:
+    tool.write("mine/toy/peer_joined.yaml", "title: '{{ 1 / 0 }}'")
+    tool.write("base/toy/peer_joined.yaml", "title: bundled")
+
+    assert tool.templates("mine", "base").render(ANN) == {"title": "bundled"}
+    assert tool.messages == [
+        "mine/toy/peer_joined.yaml:1: title: ZeroDivisionError: division by zero"
+    ]
+
+
+def test_values_that_cannot_be_written_cost_only_their_leaf(tool: Tool) -> None:
+    class Rude:
+        def __str__(self) -> str:
+            raise RuntimeError("no" * 500)
+
+    leaves = tool.render(
+        "title: '{{ server }}'\ntext: good", MapChanged(map_name="", server=Rude())
+    )
+
+    assert leaves == {"text": "good"}
+    assert len(tool.messages[0]) < 300
+
+
+def test_of_a_list_only_the_item_that_fails_is_missing(tool: Tool) -> None:
+    leaves = tool.render("rows:\n- {name: a, value: '{{ nope }}'}\n- {name: c, value: ''}")
+
+    assert leaves == {"rows": [{"name": "c"}]}
+    assert tool.messages == ["base/toy/event.yaml:2: rows[].value: 'nope' is undefined"]
+
+
+@pytest.mark.parametrize("fault", ["{{ nope }}", "{{ nope"])
+def test_a_list_of_which_all_items_fail_comes_from_the_base_class(tool: Tool, fault: str) -> None:
+    tool.write("base/toy/event.yaml", "rows: [{name: a, value: b}]")
+    tool.write("base/toy/peer_joined.yaml", f"rows: [{{name: a, value: '{fault}'}}]")
+
+    assert tool.templates().render(ANN) == {"rows": [{"name": "a", "value": "b"}]}
+
+
+def test_if_no_list_is_left_there_is_none(tool: Tool) -> None:
+    assert tool.render("rows: [{name: '{{ nope }}'}]") == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ event.__class__.__mro__ }}",
+        "{{ ''.__class__ }}",
+        "{{ fields.update(x=1) }}",
+        "{% include 'event.yaml' %}",
+    ],
+)
+def test_templates_stay_in_their_sandbox(tool: Tool, text: str) -> None:
+    assert tool.render(f'title: "{text}"\ntext: good') == {"text": "good"}
+    assert len(tool.problems) == 1
+
+
+def test_check_tells_all_faults_before_the_first_event(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "title: '{{ oops'")
+    tool.write("base/toy/peer_joind.yaml", "title: x")
+    tool.write("base/toy/peer_left.yml", "title: x")
+    tool.write("base/toy/notes.txt", "not a template")
+    tool.write("flat/peer_joined.yaml", "title: x")
+
+    tool.templates("base", "flat", "gone").check([PeerJoined, PeerLeft])
+
+    assert sorted(tool.messages) == [
+        "base/toy/event.yaml:1: title: unexpected end of template, expected 'end of print statement'.",
+        (
+            "base/toy/peer_joind.yaml: is not used: there is no event type 'peer_joind', did you mean "
+            "'peer_joined'?"
+        ),
+        "base/toy/peer_left.yml: is not used: the name of a template ends in .yaml",
+        "flat/peer_joined.yaml: is not used: move it into a folder 'toy' beside it",
+        "gone: there is no such folder",
+    ]
+
+
+def test_checking_again_tells_nothing_again(tool: Tool) -> None:
+    tool.write("base/toy/peer_joind.yaml", "title: x")
+    templates = tool.templates("base", "gone")
+
+    templates.check([PeerJoined])
+    templates.check([PeerJoined])
+
+    assert len(tool.problems) == 2
+
+
+def test_templates_of_base_classes_and_other_plugins_are_no_faults(tool: Tool) -> None:
+    tool.write("base/toy/party_event.yaml", "title: x")
+    tool.write("base/other/whatever.yaml", "title: x")
+
+    tool.templates().check([PeerJoined])
+
+    assert tool.problems == []
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.write("base/toy/event.yaml", "title: x")
+
+    def refuse(self: Path) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    tool.templates().check([PeerJoined])
+
+    assert tool.messages == ["base: cannot be read (Permission denied)"]
+
+
+def test_faults_are_logged_unless_somebody_else_wants_them(
+    tool: Tool, caplog: pytest.LogCaptureFixture
+) -> None:
+    tool.write("base/toy/event.yaml", "title: '{{ nope }}'")
+    templates = Templates("toy", [tool.root / "base"], LEAVES)
+
+    with caplog.at_level(logging.ERROR, "lanrage_events.templates"):
+        templates.render(ANN)
+        templates.render(ANN)
+
+    [record] = caplog.records
+    assert record.getMessage().endswith("event.yaml:1: title: 'nope' is undefined")
+
+
+def test_each_file_is_read_once(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool.write("base/toy/event.yaml", "title: '{{ type }}'")
+    templates = tool.templates()
+    first = templates.render(ANN)
+    tool.write("base/toy/event.yaml", "title: changed")
+
+    assert templates.render(ANN) == first
+    assert templates.render(PeerLeft(peer_name="a", party_name="b")) == {"title": "peer_left"}
