@@ -2,71 +2,227 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from ._body import Body
 from ._form import Form
-from ._journal import Action, StandInRequest
+from ._journal import Message
 from ._limits import OLD_MESSAGE_SECONDS, Limits
 from ._messages import edited_message, is_empty, new_message
 from ._reply import Reply, error, form_error, json_reply, no_content
-from ._validation import check_identity, check_message
+from ._routes import Route
+from ._validation import Checked, check_identity, check_message
 from ._webhooks import Channel, Snowflakes, StandInWebhook
 
-_PATH = re.compile(
-    r"/api(?:/v(?P<version>\d+))?/webhooks/(?P<webhook>\d+)"
-    r"(?:/(?P<token>[^/]+)(?:/messages/(?P<message>[^/]+))?)?/?"
-)
-_TOKEN = re.compile(r"(/webhooks/[^/?]*/)[^/?]+")
-
-# https://discord.com/developers/docs/reference#api-versioning
-_VERSIONS = range(6, 11)
-
-_ACTIONS: Mapping[tuple[str, bool], Action] = {
-    ("POST", False): "execute",
-    ("GET", False): "get_webhook",
-    ("DELETE", False): "delete_webhook",
-    ("PATCH", True): "edit",
-    ("GET", True): "get_message",
-    ("DELETE", True): "delete",
-}
+# https://docs.discord.com/developers/reference#api-versioning
+_VERSIONS = (None, 6, 7, 8, 9, 10)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What a request's method and target name; its repr and redacted path hold no token."""
+class WebhookAPI:
+    """Holds the webhooks, answers the requests to them, and keeps to the limits."""
 
-    method: str
-    path: str
-    redacted: str
-    query: Mapping[str, str]
-    action: Action
-    webhook_id: str | None
-    token: str | None
-    message_id: str
-    version: int | None
-    known: bool
+    def __init__(self, limits: Limits) -> None:
+        self.snowflakes = Snowflakes()
+        self.guild_id = self.snowflakes.next()
+        self.channels: dict[str, Channel] = {}
+        self.webhooks: dict[str, StandInWebhook] = {}
+        self._limits = limits
 
-    @classmethod
-    def parse(cls, method: str, target: str) -> Route:
-        """Read a request's method and target."""
-        parts = urlsplit(target)
-        match = _PATH.fullmatch(parts.path)
-        groups = match.groupdict() if match else {}
-        message_id = groups.get("message") or ""
-        version = groups.get("version")
-        return cls(
-            method=method,
-            path=parts.path,
-            redacted=_TOKEN.sub(r"\1***", target),
-            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-            action=_ACTIONS.get((method, bool(message_id)), "unknown") if match else "unknown",
-            webhook_id=groups.get("webhook"),
-            token=groups.get("token"),
+    def answer(self, route: Route, body: Body, now: float, epoch: float) -> Reply:
+        """Do what a request asks, or refuse it.
+
+        :param now: seconds of :func:`anyio.current_time`
+        :param epoch: the time in seconds since 1970 at which ``now`` was 0
+        """
+        webhook = self.webhooks.get(route.webhook_id or "")
+        refusal = self._limits.refuse_address(now) or self._refuse_route(route, webhook)
+        if refusal is not None or webhook is None:
+            return refusal or error(404, 10015, "Unknown Webhook")
+
+        reply = self._limits.refuse_webhook(webhook.id, route.action, now)
+        if reply is None:
+            reply = self._act(webhook, route, body, now, epoch)
+            # What a channel's hidden limit refuses does not show in the webhook's own numbers:
+            # https://github.com/discord/discord-api-docs/issues/4043
+            if reply.scope != "shared":
+                self._limits.count_webhook(webhook.id, route.action, now)
+
+        headers = self._limits.headers(webhook.id, route.action, now, epoch)
+        return replace(reply, headers={**reply.headers, **headers})
+
+    def _refuse_route(self, route: Route, webhook: StandInWebhook | None) -> Reply | None:
+        if route.webhook_id is None:
+            return error(404, 0, "404: Not Found")
+
+        if route.version not in _VERSIONS:
+            return error(400, 50041, "Invalid API version")
+
+        if route.token is None:
+            return error(401, 0, "401: Unauthorized")
+
+        if webhook is None or webhook.deleted:
+            return error(404, 10015, "Unknown Webhook")
+
+        if route.token != webhook.token:
+            return error(401, 50027, "Invalid Webhook Token")
+
+        if route.action == "unknown":
+            return error(405, 0, "405: Method Not Allowed")
+
+        return None
+
+    def _act(
+        self, webhook: StandInWebhook, route: Route, body: Body, now: float, epoch: float
+    ) -> Reply:
+        match route.action:
+            case "execute":
+                return self._execute(webhook, route, body, now, epoch)
+            case "edit":
+                return self._edit(webhook, route, body, now, epoch)
+            case "delete":
+                return self._delete(webhook, route)
+            case "get_message":
+                found = self._find(webhook, route)
+                return found if isinstance(found, Reply) else json_reply(200, found)
+            case "delete_webhook":
+                webhook.delete()
+                return no_content()
+            case _:
+                return json_reply(200, self._describe(webhook))
+
+    def _describe(self, webhook: StandInWebhook) -> dict[str, Any]:
+        return {
+            "id": webhook.id,
+            "type": 1,
+            "name": webhook.name,
+            "avatar": None,
+            "channel_id": webhook.channel_id,
+            "guild_id": self.guild_id,
+            "application_id": None,
+            "token": webhook.token,
+            "url": webhook.url,
+        }
+
+    def _execute(
+        self, webhook: StandInWebhook, route: Route, body: Body, now: float, epoch: float
+    ) -> Reply:
+        if body.refusal is not None:
+            return body.refusal
+
+        form = Form()
+        data: Mapping[str, Any] = body.data or {}
+        wait = form.switch(("wait",), route.query.get("wait"))
+        with_components = form.switch(("with_components",), route.query.get("with_components"))
+        checked = check_message(form, data, with_components=with_components)
+        check_identity(form, data, checked)
+        if form.errors:
+            return form_error(form.errors)
+
+        channel = webhook._channel
+        thread_id = route.query.get("thread_id")
+        refusal = _refuse_thread(channel, thread_id, checked)
+        if refusal is not None:
+            return refusal
+
+        message_id = self.snowflakes.next()
+        # A thread in a forum has the id of its first message.
+        channel_id = thread_id or (message_id if checked.thread_name else channel.id)
+        message = new_message(
+            checked,
             message_id=message_id,
-            version=int(version) if version else None,
-            known=match is not None,
+            channel_id=channel_id,
+            webhook_id=webhook.id,
+            webhook_name=webhook.name,
+            files=body.files,
+            seconds=epoch + now,
         )
+        if is_empty(message):
+            return error(400, 50006, "Cannot send an empty message")
+
+        refusal = self._limits.refuse_channel(thread_id or channel.id, now)
+        if refusal is not None:
+            return refusal
+
+        if checked.thread_name:
+            channel.threads[channel_id] = checked.thread_name
+
+        webhook._post(message)
+        if wait:
+            return json_reply(200, message, message=message)
+
+        return no_content(message=message, message_id=message_id)
+
+    def _edit(
+        self, webhook: StandInWebhook, route: Route, body: Body, now: float, epoch: float
+    ) -> Reply:
+        found = self._find(webhook, route)
+        if isinstance(found, Reply):
+            return found
+
+        if body.refusal is not None:
+            return body.refusal
+
+        form = Form()
+        with_components = form.switch(("with_components",), route.query.get("with_components"))
+        checked = check_message(form, body.data or {}, with_components=with_components)
+        if form.errors:
+            return form_error(form.errors)
+
+        message = edited_message(found, checked, files=body.files, seconds=epoch + now)
+        if is_empty(message):
+            return error(400, 50006, "Cannot send an empty message")
+
+        posted = datetime.fromisoformat(found["timestamp"]).timestamp()
+        if epoch + now - posted > OLD_MESSAGE_SECONDS:
+            refusal = self._limits.refuse_old_edit(found["channel_id"], now)
+            if refusal is not None:
+                return refusal
+
+        webhook._messages[message["id"]] = message
+        return json_reply(200, message, message=message)
+
+    def _delete(self, webhook: StandInWebhook, route: Route) -> Reply:
+        found = self._find(webhook, route)
+        if isinstance(found, Reply):
+            return found
+
+        del webhook._messages[found["id"]]
+        return no_content(message_id=found["id"])
+
+    def _find(self, webhook: StandInWebhook, route: Route) -> Message | Reply:
+        """Return a message, which must be in the thread that the query names."""
+        thread_id = route.query.get("thread_id")
+        if thread_id is not None and thread_id not in webhook.threads:
+            return error(404, 10003, "Unknown Channel")
+
+        message = webhook._messages.get(route.message_id or "")
+        if message is None or message["channel_id"] != (thread_id or webhook.channel_id):
+            return error(404, 10008, "Unknown Message")
+
+        return message
+
+
+def _refuse_thread(channel: Channel, thread_id: str | None, checked: Checked) -> Reply | None:
+    # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
+    if checked.thread_name and not channel.forum:
+        return error(400, 220003, "Webhooks can only create threads in forum channels")
+
+    if checked.thread_name and thread_id:
+        message = "Webhooks posted to forum channels cannot have both a thread_name and thread_id"
+        return error(400, 220002, message)
+
+    if channel.forum and not checked.thread_name and not thread_id:
+        message = "Webhooks posted to forum channels must have a thread_name or thread_id"
+        return error(400, 220001, message)
+
+    if thread_id and thread_id not in channel.threads:
+        return error(404, 10003, "Unknown Channel")
+
+    if checked.thread_name and channel.require_tag and not checked.applied_tags:
+        message = "A tag is required to create a forum post in this channel"
+        return error(400, 40067, message)
+
+    return None

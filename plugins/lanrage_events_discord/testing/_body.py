@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,11 +12,13 @@ from urllib.parse import parse_qsl
 from ._reply import Reply, error, form_error
 from ._validation import ATTACHMENTS_MAX
 
-# https://discord.com/developers/docs/resources/message#create-message
+# https://docs.discord.com/developers/resources/message#create-message
 REQUEST_MAX_BYTES = 25 * 1024 * 1024
 
-# https://discord.com/developers/docs/reference#uploading-files
+# https://docs.discord.com/developers/reference#uploading-files
 FILE_MAX_BYTES = 10 * 1024 * 1024
+# A message of components within components has a dozen.
+_JSON_MAX_LEVELS = 64
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
 _NAME = re.compile(r'(?<![a-z])name="([^"]*)"', re.IGNORECASE)
@@ -70,8 +72,10 @@ def _read_json(raw: bytes, files: tuple[Attachment, ...] = ()) -> Body:
     try:
         data = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        refusal = error(400, 50109, "The request body contains invalid JSON.")
-        return Body(files=files, refusal=refusal)
+        return Body(files=files, refusal=_invalid_json())
+
+    if _is_too_deep(data):
+        return Body(files=files, refusal=_invalid_json())
 
     if isinstance(data, Mapping):
         return Body(data, files)
@@ -123,6 +127,28 @@ def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[str, bytes]]:
 
         head, _, content = part.partition(b"\r\n\r\n")
         yield head.decode("utf-8", "replace"), content
+
+
+def _is_too_deep(data: object) -> bool:
+    """Return whether checking the data, or showing it, might exceed Python's recursion limit."""
+    level = [data]
+    for _ in range(_JSON_MAX_LEVELS):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return False
+
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+
+    return value if isinstance(value, list) else ()
+
+
+def _invalid_json() -> Reply:
+    return error(400, 50109, "The request body contains invalid JSON.")
 
 
 def _too_large() -> Reply:

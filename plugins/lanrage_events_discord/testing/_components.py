@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ._form import Form, Path
 
-# https://discord.com/developers/docs/components/reference
+# https://docs.discord.com/developers/components/reference
 _COMPONENTS_MAX = 40
 _ROWS_MAX = 5
 _BUTTONS_MAX = 5
@@ -19,7 +19,7 @@ _SELECTS = frozenset({3, 5, 6, 7, 8})
 _LINK_STYLE = 5
 _LAST_TYPE = 25
 
-# https://discord.com/developers/docs/resources/poll#poll-create-request-object
+# https://docs.discord.com/developers/resources/poll#poll-create-request-object
 _QUESTION_MAX_CHARACTERS = 300
 _ANSWER_MAX_CHARACTERS = 55
 _ANSWERS_MAX = 10
@@ -33,17 +33,17 @@ def check_components(form: Form, value: object, *, modern: bool) -> Sequence[obj
         only rows of buttons
     """
     path = ("components",)
-    items = form.items(path, value, _COMPONENTS_MAX if modern else _ROWS_MAX)
     total = 0
-    for index, item in enumerate(items):
-        place: Path = (*path, index)
-        component = form.mapping(place, item, required=True)
+    for place, component in form.mappings(path, value, _COMPONENTS_MAX if modern else _ROWS_MAX):
         if not modern and component.get("type") != _ACTION_ROW:
-            form.add((*place, "type"), "BASE_TYPE_CHOICES", f"Value must be one of ({_ACTION_ROW},).")
+            message = f"Value must be one of ({_ACTION_ROW},)."
+            form.add((*place, "type"), "BASE_TYPE_CHOICES", message)
 
         total += _check_component(form, place, component)
 
-    if total > _COMPONENTS_MAX:
+    # A list that is too long itself has been refused already.
+    items = value if isinstance(value, list) else []
+    if total > _COMPONENTS_MAX >= len(items):
         form.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {_COMPONENTS_MAX} or fewer in length.")
 
     return items
@@ -51,29 +51,24 @@ def check_components(form: Form, value: object, *, modern: bool) -> Sequence[obj
 
 def _check_component(form: Form, path: Path, component: Mapping[str, object]) -> int:
     """Return how many components this is, with those inside it."""
-    kind = form.integer((*path, "type"), component.get("type"), _ACTION_ROW, _LAST_TYPE)
-    if kind is None:
-        form.add((*path, "type"), "BASE_TYPE_REQUIRED", "This field is required")
-
+    kind = form.integer((*path, "type"), component.get("type") or 0, _ACTION_ROW, _LAST_TYPE)
     if kind == _BUTTON:
         _check_button(form, path, component)
     elif kind in _SELECTS:
         _refuse_interactive(form, path)
 
     total = 1
-    children = form.items(
+    for place, child in form.mappings(
         (*path, "components"),
         component.get("components"),
         _BUTTONS_MAX if kind == _ACTION_ROW else _COMPONENTS_MAX,
         required=kind == _ACTION_ROW,
-    )
-    for index, item in enumerate(children):
-        place: Path = (*path, "components", index)
-        total += _check_component(form, place, form.mapping(place, item, required=True))
+    ):
+        total += _check_component(form, place, child)
 
-    if component.get("accessory") is not None:
-        place = (*path, "accessory")
-        total += _check_component(form, place, form.mapping(place, component["accessory"]))
+    accessory = form.mapping((*path, "accessory"), component.get("accessory"))
+    if accessory is not None:
+        total += _check_component(form, (*path, "accessory"), accessory)
 
     return total
 
@@ -96,7 +91,7 @@ def _check_button(form: Form, path: Path, button: Mapping[str, object]) -> None:
 
 
 def _refuse_interactive(form: Form, path: Path) -> None:
-    # https://discord.com/developers/docs/resources/webhook#execute-webhook: only webhooks of an
+    # https://docs.discord.com/developers/resources/webhook#execute-webhook: only webhooks of an
     # application may send these. The text of Discord's refusal is not published.
     message = "Only webhooks of an application can send interactive components"
     form.add(path, "COMPONENT_INTERACTIVE", message)
@@ -106,21 +101,21 @@ def check_poll(form: Form, value: object) -> Mapping[str, object]:
     """Check a poll."""
     path: Path = ("poll",)
     poll = form.mapping(path, value)
+    if poll is None:
+        return {}
+
     question = form.mapping((*path, "question"), poll.get("question"), required=True)
-    form.text(
-        (*path, "question", "text"), question.get("text"), _QUESTION_MAX_CHARACTERS, required=True
-    )
-    answers = form.items((*path, "answers"), poll.get("answers"), _ANSWERS_MAX, required=True)
-    for index, item in enumerate(answers):
-        place: Path = (*path, "answers", index)
-        answer = form.mapping(place, item, required=True)
-        media = form.mapping((*place, "poll_media"), answer.get("poll_media"))
-        form.text(
-            (*place, "poll_media", "text"),
-            media.get("text"),
-            _ANSWER_MAX_CHARACTERS,
-            required=True,
-        )
+    if question is not None:
+        place: Path = (*path, "question", "text")
+        form.text(place, question.get("text"), _QUESTION_MAX_CHARACTERS, required=True)
+
+    for place, answer in form.mappings(
+        (*path, "answers"), poll.get("answers"), _ANSWERS_MAX, required=True
+    ):
+        media = form.mapping((*place, "poll_media"), answer.get("poll_media"), required=True)
+        if media is not None:
+            place = (*place, "poll_media", "text")
+            form.text(place, media.get("text"), _ANSWER_MAX_CHARACTERS, required=True)
 
     form.integer((*path, "duration"), poll.get("duration"), 1, _POLL_MAX_HOURS)
     return poll

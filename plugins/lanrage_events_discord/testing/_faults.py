@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
+from typing import TypeAlias, TypedDict, Unpack
 
 import anyio
 
@@ -13,9 +13,7 @@ from ._journal import Action, Scope, StandInRequest
 from ._limits import Limits
 from ._network import Network
 from ._reply import Reply, cloudflare, error, phrase, plain, rate_limited
-
-if TYPE_CHECKING:
-    from ._webhooks import StandInWebhook
+from ._webhooks import StandInWebhook
 
 _UNREACHABLE = "upstream connect error or disconnect/reset before headers"
 

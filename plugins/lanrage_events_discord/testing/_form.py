@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -46,7 +46,7 @@ class Form:
             self.add(path, "STRING_TYPE_CONVERT", f'Could not interpret "{value}" as string.')
             return ""
 
-        # https://discord.com/developers/docs/resources/message#embed-object-embed-limits
+        # https://docs.discord.com/developers/resources/message#embed-object-embed-limits
         text = value.strip()
         if minimum and not minimum <= len(text) <= maximum:
             message = f"Must be between {minimum} and {maximum} in length."
@@ -78,20 +78,30 @@ class Form:
 
     def mapping(
         self, path: Path, value: object, *, required: bool = False
-    ) -> Mapping[str, object]:
+    ) -> Mapping[str, object] | None:
         """Check that a value is an object."""
         if value is None:
             if required:
                 self.add(path, *_REQUIRED)
 
-            return {}
+            return None
 
         if not isinstance(value, dict):
             message = "Only dictionaries may be used in a DictType"
             self.add(path, "DICT_TYPE_CONVERT", message)
-            return {}
+            return None
 
         return value
+
+    def mappings(
+        self, path: Path, value: object, maximum: int, *, required: bool = False
+    ) -> Iterator[tuple[Path, Mapping[str, object]]]:
+        """Check a list's length and that it holds objects; yield these with their paths."""
+        for index, item in enumerate(self.items(path, value, maximum, required=required)):
+            place = (*path, index)
+            mapping = self.mapping(place, item, required=True)
+            if mapping is not None:
+                yield place, mapping
 
     def integer(self, path: Path, value: object, minimum: int, maximum: int) -> int | None:
         """Check a whole number's range."""
@@ -121,7 +131,7 @@ class Form:
 
     def switch(self, path: Path, value: str | None) -> bool:
         """Check a boolean of the query."""
-        # https://discord.com/developers/docs/reference#boolean-query-strings
+        # https://docs.discord.com/developers/reference#boolean-query-strings
         if value in ("True", "true", "1"):
             return True
 
@@ -149,9 +159,7 @@ class Form:
             return ""
 
         if parts.scheme not in schemes:
-            message = (
-                f'Scheme "{parts.scheme}" is not supported. Scheme must be one of {_SCHEMES}.'
-            )
+            message = f'Scheme "{parts.scheme}" is not supported. Scheme must be one of {_SCHEMES}.'
             self.add(path, "URL_TYPE_INVALID_SCHEME", message)
         elif not parts.netloc or any(character.isspace() for character in text):
             self.add(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")

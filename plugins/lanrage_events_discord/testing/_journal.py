@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 if TYPE_CHECKING:
     from ._webhooks import StandInWebhook
@@ -156,7 +157,7 @@ class Journal(Sequence[Record]):
 
         :param condition: called with the journal now and after each request
         """
-        await anyio.lowlevel.checkpoint()
+        await checkpoint()
         while not condition(self):
             await self._signal.wait()
 
@@ -183,7 +184,7 @@ class _Follower(AsyncIterator[Record]):
         self._position = 0
 
     async def __anext__(self) -> Record:
-        await anyio.lowlevel.checkpoint()
+        await checkpoint()
         while True:
             while self._position < len(self._records):
                 record = self._records[self._position]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from ._journal import Action, Scope
 from ._reply import Reply, banned, rate_limited, round_up
 
-# https://discord.com/developers/docs/topics/rate-limits#global-rate-limit
+# https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
 _GLOBAL_WINDOW_SECONDS = 1.0
 
-# https://discord.com/developers/docs/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
+# https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
 _INVALID_WINDOW_SECONDS = 600.0
 _INVALID_STATUSES = frozenset({401, 403, 429})
 
@@ -123,9 +123,7 @@ class Limits:
         if self.channel_limit is None:
             return None
 
-        window = self._channels.setdefault(
-            channel_id, Window(self.channel_limit, self.channel_per)
-        )
+        window = self._channels.setdefault(channel_id, Window(self.channel_limit, self.channel_per))
         if window.take(now):
             return None
 

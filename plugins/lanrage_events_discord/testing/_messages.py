@@ -20,7 +20,7 @@ _USER = re.compile(r"<@!?(\d+)>")
 _ROLE = re.compile(r"<@&(\d+)>")
 _EVERYONE = re.compile(r"@(everyone|here)\b")
 
-# https://discord.com/developers/docs/resources/webhook#execute-webhook
+# https://docs.discord.com/developers/resources/webhook#execute-webhook
 _FLAGS_OF_NEW = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | IS_COMPONENTS_V2
 
 
@@ -88,7 +88,7 @@ def edited_message(
 
     flags = message["flags"]
     if checked.flags is not None:
-        # https://discord.com/developers/docs/resources/webhook#edit-webhook-message
+        # https://docs.discord.com/developers/resources/webhook#edit-webhook-message
         flags &= ~SUPPRESS_EMBEDS
         flags |= checked.flags & (SUPPRESS_EMBEDS | IS_COMPONENTS_V2)
 
@@ -96,9 +96,7 @@ def edited_message(
         **message,
         "content": content,
         "embeds": message["embeds"] if checked.embeds is None else _shown(checked.embeds),
-        "components": (
-            message["components"] if checked.components is None else checked.components
-        ),
+        "components": (message["components"] if checked.components is None else checked.components),
         "attachments": attachments,
         "flags": flags,
         "edited_timestamp": _iso(seconds),

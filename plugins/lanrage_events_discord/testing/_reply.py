@@ -94,9 +94,7 @@ def no_content(*, message: Message | None = None, message_id: str | None = None)
     return Reply(204, headers=_DISCORD_HEADERS, message=message, message_id=message_id)
 
 
-def error(
-    status: int, code: int, message: str, errors: Mapping[str, Any] | None = None
-) -> Reply:
+def error(status: int, code: int, message: str, errors: Mapping[str, Any] | None = None) -> Reply:
     """Answer with one of Discord's errors; ``errors`` is the nested form of a refused body."""
     data: dict[str, Any] = {"message": message, "code": code}
     reason = f"{code} {message}" if code else message
@@ -155,9 +153,7 @@ def cloudflare(status: int, page: str, *, reason: str, retry_after: float | None
     if retry_after is not None:
         headers["Retry-After"] = str(math.ceil(retry_after))
 
-    return Reply(
-        status, page.encode("utf-8"), headers, reason=reason, retry_after=retry_after
-    )
+    return Reply(status, page.encode("utf-8"), headers, reason=reason, retry_after=retry_after)
 
 
 def banned(retry_after: float) -> Reply:

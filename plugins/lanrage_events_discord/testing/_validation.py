@@ -9,14 +9,14 @@ from typing import Any
 from ._components import check_components, check_poll
 from ._form import Form, Path
 
-# https://discord.com/developers/docs/resources/webhook#execute-webhook
+# https://docs.discord.com/developers/resources/webhook#execute-webhook
 CONTENT_MAX_CHARACTERS = 2000
 EMBEDS_MAX = 10
 ATTACHMENTS_MAX = 10
 _THREAD_NAME_MAX_CHARACTERS = 100
 _APPLIED_TAGS_MAX = 5
 
-# https://discord.com/developers/docs/resources/message#embed-object-embed-limits
+# https://docs.discord.com/developers/resources/message#embed-object-embed-limits
 TITLE_MAX_CHARACTERS = 256
 DESCRIPTION_MAX_CHARACTERS = 4096
 FIELDS_MAX = 25
@@ -27,17 +27,17 @@ AUTHOR_MAX_CHARACTERS = 256
 EMBEDS_TOTAL_MAX_CHARACTERS = 6000
 _COLOR_MAX = 0xFFFFFF
 
-# https://discord.com/developers/docs/resources/webhook#create-webhook and
-# https://discord.com/developers/docs/resources/user#usernames-and-nicknames
+# https://docs.discord.com/developers/resources/webhook#create-webhook and
+# https://docs.discord.com/developers/resources/user#usernames-and-nicknames
 _USERNAME_MAX_CHARACTERS = 80
 _USERNAME_PARTS = ("clyde", "discord")
 _USERNAMES = ("everyone", "here")
 
-# https://discord.com/developers/docs/resources/message#allowed-mentions-object
+# https://docs.discord.com/developers/resources/message#allowed-mentions-object
 _MENTION_TYPES = ("roles", "users", "everyone")
 _MENTION_IDS_MAX = 100
 
-# https://discord.com/developers/docs/resources/message#message-object-message-flags
+# https://docs.discord.com/developers/resources/message#message-object-message-flags
 SUPPRESS_EMBEDS = 1 << 2
 SUPPRESS_NOTIFICATIONS = 1 << 12
 IS_COMPONENTS_V2 = 1 << 15
@@ -94,9 +94,7 @@ def check_message(form: Form, body: Mapping[str, Any], *, with_components: bool)
                 message = (
                     f"The '{name}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2"
                 )
-                form.add(
-                    (name,), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message
-                )
+                form.add((name,), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", message)
 
     checked.allowed_mentions = _check_mentions(form, body.get("allowed_mentions"))
     return checked
@@ -131,15 +129,11 @@ def _check_username(form: Form, value: object) -> str:
 def _check_embeds(form: Form, value: object) -> list[dict[str, Any]]:
     embeds = []
     total = 0
-    for index, item in enumerate(form.items(("embeds",), value, EMBEDS_MAX)):
-        path = ("embeds", index)
-        embed = form.mapping(path, item, required=True)
+    for path, embed in form.mappings(("embeds",), value, EMBEDS_MAX):
         size, shown = _check_embed(form, path, embed)
         total += size
-        if isinstance(item, dict) and not shown:
-            form.add(path, "BASE_TYPE_REQUIRED", "This field is required")
-
-        embeds.append(dict(embed))
+        if shown:
+            embeds.append(dict(embed))
 
     if total > EMBEDS_TOTAL_MAX_CHARACTERS:
         message = f"Embed size exceeds maximum size of {EMBEDS_TOTAL_MAX_CHARACTERS}"
@@ -157,9 +151,7 @@ def _check_embed(form: Form, path: Path, embed: Mapping[str, object]) -> tuple[i
     form.url((*path, "url"), embed.get("url"))
     form.integer((*path, "color"), embed.get("color"), 0, _COLOR_MAX)
     form.time((*path, "timestamp"), embed.get("timestamp"))
-    for index, item in enumerate(form.items((*path, "fields"), embed.get("fields"), FIELDS_MAX)):
-        place: Path = (*path, "fields", index)
-        entry = form.mapping(place, item, required=True)
+    for place, entry in form.mappings((*path, "fields"), embed.get("fields"), FIELDS_MAX):
         for key, maximum in (
             ("name", FIELD_NAME_MAX_CHARACTERS),
             ("value", FIELD_VALUE_MAX_CHARACTERS),
@@ -193,22 +185,18 @@ def _check_embed(form: Form, path: Path, embed: Mapping[str, object]) -> tuple[i
 
 
 def _check_attachments(form: Form, value: object) -> Sequence[str]:
-    ids = []
-    for index, item in enumerate(form.items(("attachments",), value, ATTACHMENTS_MAX)):
-        attachment = form.mapping(("attachments", index), item, required=True)
-        ids.append(str(attachment.get("id", "")))
-
-    return ids
+    found = form.mappings(("attachments",), value, ATTACHMENTS_MAX)
+    return [str(attachment.get("id", "")) for _, attachment in found]
 
 
 def _check_mentions(form: Form, value: object) -> Mapping[str, Any]:
     path = ("allowed_mentions",)
-    # https://discord.com/developers/docs/resources/message#allowed-mentions-object: the default
+    # https://docs.discord.com/developers/resources/message#allowed-mentions-object: the default
     # of webhooks
     if value is None:
         return {"parse": ["users"], "users": [], "roles": []}
 
-    mentions = form.mapping(path, value)
+    mentions = form.mapping(path, value) or {}
     parse = []
     for index, item in enumerate(form.items((*path, "parse"), mentions.get("parse"), 3)):
         if item not in _MENTION_TYPES:

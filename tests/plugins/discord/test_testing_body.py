@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanrage_events_discord.testing._body import Attachment, read_body
+
+MIB = 1024 * 1024
+
+
+def code(body: bytes, content_type: str = "application/json") -> int | None:
+    refusal = read_body(content_type, body).refusal
+    return None if refusal is None else refusal.code
+
+
+def test_no_body_says_nothing() -> None:
+    body = read_body("", b"")
+    assert (body.data, body.files, body.refusal) == (None, (), None)
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
+def test_json_is_read(data: dict[str, object]) -> None:
+    raw = json.dumps(data).encode()
+    assert read_body("Application/JSON; charset=utf-8", raw).data == data
+
+
+@pytest.mark.parametrize("raw", [b"[]", b'"x"', b"1", b"null"])
+def test_json_that_is_no_object_is_a_form_error(raw: bytes) -> None:
+    assert code(raw) == 50035
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b"\xff", b'{"a": Infinity}', b"{'a': 1}", b"[" * 99_999, b"[" * 99 + b"]" * 99]
+)
+def test_what_is_no_json_is_refused(raw: bytes) -> None:
+    assert code(raw) == 50109
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "multipart/form-data"])
+def test_another_content_type_is_refused(kind: str) -> None:
+    refusal = read_body(kind, b"{}").refusal
+    assert refusal is not None
+    assert refusal.code == 50035
+    assert b"CONTENT_TYPE_INVALID" in refusal.body
+
+
+def test_a_form_is_read() -> None:
+    body = read_body("application/x-www-form-urlencoded", b"content=a+b%21&username=")
+    assert body.data == {"content": "a b!", "username": ""}
+
+
+def multipart(*parts: tuple[str, bytes], end: bytes = b"--") -> bytes:
+    lines = b"".join(
+        b"--xyz\r\nContent-Disposition: form-data; "
+        + head.encode()
+        + b"\r\n\r\n"
+        + content
+        + b"\r\n"
+        for head, content in parts
+    )
+    return lines + b"--xyz" + end + b"\r\n"
+
+
+MULTIPART = 'multipart/form-data; boundary="xyz"'
+
+
+def test_a_form_with_files_is_read() -> None:
+    raw = multipart(
+        ('name="payload_json"', b'{"content": "x"}'),
+        ('name="files[0]"; filename="a.png"', b"\x00\r\n\xff"),
+        ('filename="b.png"; name="files[1]"', b""),
+    )
+    body = read_body(MULTIPART, raw)
+    assert body.data == {"content": "x"}
+    assert body.files == (Attachment("a.png", 4), Attachment("b.png", 0))
+
+
+def test_a_form_with_files_needs_no_json() -> None:
+    assert read_body(MULTIPART, multipart(('name="content"', b"x"))).data == {"content": "x"}
+
+
+def test_parts_without_a_name_are_ignored() -> None:
+    assert read_body(MULTIPART, multipart(("", b"x"))).data == {}
+
+
+def test_json_in_a_form_with_files_can_be_broken() -> None:
+    raw = multipart(('name="payload_json"', b"{"), ('name="f"; filename="a"', b"x"))
+    assert code(raw, MULTIPART) == 50109
+
+
+@pytest.mark.parametrize(("size", "expected"), [(10 * MIB, None), (10 * MIB + 1, 40005)])
+def test_a_file_has_at_most_ten_mebibytes(size: int, expected: int | None) -> None:
+    raw = multipart(('name="files[0]"; filename="a"', b"x" * size))
+    assert code(raw, MULTIPART) == expected
+
+
+@pytest.mark.parametrize(("count", "expected"), [(10, None), (11, 50035)])
+def test_a_message_has_at_most_ten_files(count: int, expected: int | None) -> None:
+    raw = multipart(*[(f'name="files[{i}]"; filename="a"', b"x") for i in range(count)])
+    assert code(raw, MULTIPART) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [(25 * MIB, None), (25 * MIB + 1, 40005)])
+def test_a_request_has_at_most_twenty_five_mebibytes(size: int, expected: int | None) -> None:
+    assert code(b"{}" + b" " * (size - 2)) == expected
+
+
+@given(st.binary(max_size=200), st.sampled_from(["application/json", MULTIPART]))
+def test_no_bytes_confuse_the_reader(raw: bytes, kind: str) -> None:
+    body = read_body(kind, raw)
+    assert body.refusal is None or body.refusal.status == 400

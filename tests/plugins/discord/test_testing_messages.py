@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from lanrage_events_discord.testing import Message, StandInDiscord, StandInWebhook
+
+USER, ROLE = "140000000000000001", "140000000000000002"
+
+
+class Poster:
+    """Posts to one webhook in virtual time."""
+
+    def __init__(self, discord: StandInDiscord, webhook: StandInWebhook) -> None:
+        self.discord = discord
+        self.webhook = webhook
+
+    async def request(
+        self, method: str, path: str = "", body: object = None, **query: str
+    ) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self.discord.transport()) as client:
+            return await client.request(method, self.webhook.url + path, params=query, json=body)
+
+    async def post(self, body: object, **query: str) -> httpx.Response:
+        return await self.request("POST", "", body, wait="true", **query)
+
+    async def posted(self, body: object, **query: str) -> Message:
+        response = await self.post(body, **query)
+        assert response.status_code == 200, response.text
+        message: Message = response.json()
+        return message
+
+
+def poster(**options: Any) -> Poster:
+    discord = StandInDiscord(limit=None)
+    return Poster(discord, discord.create_webhook(**options))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        {},
+        {"content": ""},
+        {"content": " \n"},
+        {"content": None, "embeds": []},
+        {"embeds": [{}]},
+        {"embeds": [{"color": 1}]},
+        {"wait": "true"},
+        {"components": [{"type": 1}]},
+    ],
+)
+async def test_a_message_without_anything_to_see_is_refused(body: object) -> None:
+    response = await poster().post(body)
+    assert response.status_code == 400
+    assert response.json() == {"message": "Cannot send an empty message", "code": 50006}
+
+
+async def test_a_message_carries_what_was_sent() -> None:
+    here = poster(name="LAN")
+    message = await here.posted(
+        {
+            "content": " hello ",
+            "username": "Ann",
+            "avatar_url": "https://example.com/a.png",
+            "embeds": [{"title": "x", "color": 1}],
+            "flags": 1 << 12 | 1 << 2 | 1,
+            "tts": True,
+        }
+    )
+    assert message["content"] == "hello"
+    assert message["author"]["username"] == "Ann"
+    assert message["author"]["avatar"] == "https://example.com/a.png"
+    assert message["embeds"] == [{"title": "x", "color": 1, "type": "rich"}]
+    assert message["flags"] == 1 << 12 | 1 << 2
+    assert message["tts"] is True
+    assert (await here.posted({"content": "x"}))["author"]["username"] == "LAN"
+
+
+async def test_of_embeds_with_one_url_only_the_first_is_shown() -> None:
+    url = "https://example.com/"
+    message = await poster().posted(
+        {"embeds": [{"title": "a", "url": url}, {"title": "b", "url": url}, {"title": "c"}]}
+    )
+    assert [embed["title"] for embed in message["embeds"]] == ["a", "c"]
+
+
+async def test_components_are_kept_only_with_their_query_parameter() -> None:
+    here = poster()
+    button = {"type": 2, "style": 5, "label": "Join", "url": "https://example.com/"}
+    body = {"content": "x", "components": [{"type": 1, "components": [button]}]}
+    assert (await here.posted(body))["components"] == []
+    kept = await here.posted(body, with_components="true")
+    assert kept["components"] == body["components"]
+
+
+async def test_a_poll_is_a_message() -> None:
+    body = {"poll": {"question": {"text": "?"}, "answers": [{"poll_media": {"text": "!"}}]}}
+    assert (await poster().posted(body))["poll"] == body["poll"]
+
+
+@pytest.mark.parametrize(
+    ("content", "allowed", "users", "roles", "everyone"),
+    [
+        (f"<@{USER}> <@&{ROLE}> @everyone", None, [USER], [], False),
+        (f"<@!{USER}> <@{USER}>", None, [USER], [], False),
+        (f"<@{USER}> <@&{ROLE}> @here", {"parse": []}, [], [], False),
+        (f"<@{USER}> <@&{ROLE}> @here", {}, [], [], False),
+        (f"<@{USER}> <@&{ROLE}> @here", {"roles": [ROLE, "1"]}, [], [ROLE], False),
+        (f"<@{USER}> <@&{ROLE}> @here", {"users": [USER, "1"]}, [USER], [], False),
+        (f"<@&{ROLE}> @here", {"parse": ["roles", "everyone"]}, [], [ROLE], True),
+        ("hello", {"parse": ["roles", "everyone"], "users": [USER]}, [], [], False),
+    ],
+)
+async def test_a_message_pings_whom_it_may(
+    content: str, allowed: object, users: list[str], roles: list[str], everyone: bool
+) -> None:
+    body: dict[str, object] = {"content": content}
+    if allowed is not None:
+        body["allowed_mentions"] = allowed
+
+    message = await poster().posted(body)
+    assert message["mentions"] == [{"id": user} for user in users]
+    assert message["mention_roles"] == roles
+    assert message["mention_everyone"] is everyone
+
+
+async def test_an_embed_pings_nobody() -> None:
+    message = await poster().posted({"embeds": [{"description": f"<@{USER}>"}]})
+    assert message["mentions"] == []
+
+
+async def test_an_edit_changes_only_what_it_names() -> None:
+    here = poster()
+    posted = await here.posted(
+        {"content": f"<@{USER}>", "embeds": [{"title": "x"}], "allowed_mentions": {}}
+    )
+    path = f"/messages/{posted['id']}"
+    await anyio.sleep(60)
+    edited = (await here.request("PATCH", path, {"embeds": [{"title": "y"}]})).json()
+    assert edited["content"] == f"<@{USER}>"
+    assert edited["embeds"] == [{"title": "y", "type": "rich"}]
+    assert edited["timestamp"] == posted["timestamp"]
+    assert edited["edited_timestamp"] > posted["timestamp"]
+    # What may be pinged is not remembered.
+    assert edited["mentions"] == [{"id": USER}]
+    assert here.webhook.messages == [edited]
+    last = (await here.request("PATCH", path, {"content": None})).json()
+    assert last["content"] == ""
+    assert last["embeds"] == edited["embeds"]
+
+
+@pytest.mark.parametrize(
+    ("before", "edit", "after"),
+    [
+        (1 << 12, 1 << 2, 1 << 12 | 1 << 2),
+        (1 << 2, 0, 0),
+        (0, 1 << 12, 0),
+        (0, 1 << 15, 1 << 15),
+    ],
+)
+async def test_an_edit_sets_only_some_flags(before: int, edit: int, after: int) -> None:
+    here = poster()
+    posted = await here.posted({"content": "x", "flags": before})
+    edited = await here.request("PATCH", f"/messages/{posted['id']}", {"flags": edit})
+    assert edited.json()["flags"] == after
+
+
+@pytest.mark.parametrize(
+    ("body", "code"), [({"content": ""}, 50006), ({"content": "x" * 2001}, 50035)]
+)
+async def test_an_edit_that_is_not_legal_changes_nothing(body: object, code: int) -> None:
+    here = poster()
+    posted = await here.posted({"content": "x"})
+    response = await here.request("PATCH", f"/messages/{posted['id']}", body)
+    assert response.json()["code"] == code
+    assert here.webhook.messages == [posted]
+
+
+async def test_an_edit_keeps_the_attachments_that_it_lists_and_adds_new_ones() -> None:
+    here = poster()
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        files = [("files[0]", ("a.txt", b"a")), ("files[1]", ("b.txt", b"bb"))]
+        posted = (await client.post(here.webhook.url + "?wait=1", files=files)).json()
+        url = f"{here.webhook.url}/messages/{posted['id']}"
+        added = (await client.patch(url, files={"files[0]": ("c.txt", b"ccc")})).json()
+        kept = (await client.patch(url, json={"attachments": [{"id": "1"}]})).json()
+
+    assert [item["filename"] for item in added["attachments"]] == ["a.txt", "b.txt", "c.txt"]
+    assert kept["attachments"] == [{"id": "1", "filename": "b.txt", "size": 2}]
+
+
+async def test_components_can_be_edited() -> None:
+    here = poster()
+    posted = await here.posted({"content": "x"})
+    button = {"type": 2, "style": 5, "label": "Join", "url": "https://example.com/"}
+    components = [{"type": 1, "components": [button]}]
+    edited = await here.request(
+        "PATCH", f"/messages/{posted['id']}", {"components": components}, with_components="1"
+    )
+    assert edited.json()["components"] == components
+
+
+async def test_broken_json_edits_nothing() -> None:
+    here = poster()
+    posted = await here.posted({"content": "x"})
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        response = await client.patch(
+            f"{here.webhook.url}/messages/{posted['id']}",
+            content=b"{",
+            headers={"Content-Type": "application/json"},
+        )
+
+    assert response.json()["code"] == 50109
+
+
+async def test_a_text_channel_takes_messages_in_its_threads() -> None:
+    here = poster()
+    thread_id = here.webhook.create_thread("bracket")
+    message = await here.posted({"content": "x"}, thread_id=thread_id)
+    assert message["channel_id"] == thread_id
+    assert here.webhook.threads == {thread_id: "bracket"}
+    refusal = await here.post({"content": "x", "thread_name": "finals"})
+    assert refusal.json()["code"] == 220003
+
+
+async def test_an_unknown_thread_is_an_unknown_channel() -> None:
+    here = poster()
+    response = await here.post({"content": "x"}, thread_id="1")
+    assert (response.status_code, response.json()["code"]) == (404, 10003)
+    message = await here.posted({"content": "x"})
+    path = f"/messages/{message['id']}"
+    edited = await here.request("PATCH", path, {"content": "y"}, thread_id="1")
+    assert edited.json()["code"] == 10003
+
+
+async def test_a_forum_wants_a_thread_or_the_name_of_a_new_one() -> None:
+    here = poster(forum=True)
+    thread_id = here.webhook.create_thread("bracket")
+    neither = await here.post({"content": "x"})
+    both = await here.post({"content": "x", "thread_name": "finals"}, thread_id=thread_id)
+    assert [neither.json()["code"], both.json()["code"]] == [220001, 220002]
+    old = await here.posted({"content": "x"}, thread_id=thread_id)
+    new = await here.posted({"content": "x", "thread_name": "finals"})
+    assert old["channel_id"] == thread_id
+    assert new["channel_id"] == new["id"] != here.webhook.channel_id
+    assert here.webhook.threads == {thread_id: "bracket", new["id"]: "finals"}
+    more = await here.posted({"content": "y"}, thread_id=new["channel_id"])
+    assert more["channel_id"] == new["channel_id"]
+
+
+async def test_a_forum_can_want_a_tag() -> None:
+    here = poster(forum=True, require_tag=True)
+    body = {"content": "x", "thread_name": "finals"}
+    assert (await here.post(body)).json()["code"] == 40067
+    await here.posted({**body, "applied_tags": [USER]})
+
+
+async def test_a_message_in_a_thread_is_found_only_there() -> None:
+    here = poster()
+    thread_id = here.webhook.create_thread("bracket")
+    message = await here.posted({"content": "x"}, thread_id=thread_id)
+    path = f"/messages/{message['id']}"
+    elsewhere = await here.request("GET", path)
+    there = await here.request("GET", path, thread_id=thread_id)
+    assert elsewhere.json()["code"] == 10008
+    assert there.json() == message
+
+
+async def test_a_new_thread_is_not_made_for_a_refused_message() -> None:
+    discord = StandInDiscord(channel_limit=1)
+    here = Poster(discord, discord.create_webhook(forum=True))
+    await here.posted({"content": "x", "thread_name": "a"})
+    refusal = await here.post({"content": "x", "thread_name": "b"})
+    assert refusal.status_code == 429
+    assert list(here.webhook.threads.values()) == ["a"]
+
+
+def test_webhooks_of_one_channel_share_it() -> None:
+    discord = StandInDiscord()
+    one, other = discord.create_webhook("lobby"), discord.create_webhook("lobby")
+    assert one.channel_id == other.channel_id != discord.create_webhook().channel_id
+    assert one.id != other.id
+    assert one.token != other.token
+    thread_id = one.create_thread("bracket")
+    assert other.threads == {thread_id: "bracket"}
+    assert len(discord.webhooks) == 3
+    with pytest.raises(ValueError, match="'lobby'"):
+        discord.create_webhook("lobby", forum=True)
+
+
+async def test_a_switch_of_the_query_that_is_none_is_refused() -> None:
+    here = poster()
+    response = await here.request("POST", "", {"content": "x"}, wait="yes")
+    assert response.json()["errors"]["wait"]["_errors"][0]["code"] == "BOOLEAN_TYPE_CONVERT"
