@@ -3,7 +3,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AliasChoices, BaseModel, RootModel, Secret, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
@@ -39,8 +39,10 @@ def annotation_at(annotation: Any, path: KeyPath) -> Any:
     return annotation
 
 
-def secret_paths(annotation: Any, data: object, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield the paths of the texts in raw data that a type declares secret.
+def secret_texts(
+    annotation: Any, data: object, path: KeyPath = ()
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the texts in raw data that a type declares secret, with their paths.
 
     :param annotation: the type that the data is for, valid or not
     :param data: what was read from a file
@@ -52,7 +54,7 @@ def secret_paths(annotation: Any, data: object, path: KeyPath = ()) -> Iterator[
 
     for key, item in _items(data):
         for child in _children(annotation, key):
-            yield from secret_paths(child, item, (*path, key))
+            yield from secret_texts(child, item, (*path, key))
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -102,11 +104,13 @@ def _keys_of_one(kind: Any) -> dict[str, Any]:
             for key in _field_keys(kind, name, info)
         }
 
-    if is_dataclass(kind) or is_typeddict(kind):
+    # Python 3.11's is_typeddict does not know those of typing_extensions, which pydantic wants.
+    is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")
+    if is_dataclass(kind) or is_typed_dict:
         try:
             return get_type_hints(kind, include_extras=True)
-        except Exception:
-            return {}  # pydantic has other ways to resolve what stands in quotes
+        except Exception:  # noqa: BLE001 - pydantic has other ways to resolve what is in quotes
+            return {}
 
     return {}
 
@@ -152,9 +156,9 @@ def _items(data: object) -> Iterator[tuple[str | int, object]]:
         yield from enumerate(data)
 
 
-def _texts(data: object, path: KeyPath) -> Iterator[KeyPath]:
+def _texts(data: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(data, str):
-        yield path
+        yield path, data
 
     for key, item in _items(data):
         yield from _texts(item, (*path, key))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import count
@@ -195,6 +196,37 @@ class EventBus:
             supervisor, self.drain_timeout if timeout is None else timeout
         )
 
+    async def replace(
+        self,
+        name: str,
+        plugin: object,
+        timeout: float | None = None,
+        **options: Unpack[PluginOptions],
+    ) -> None:
+        """Put a plugin into the place of a running one, which keeps its mailbox and what is in it.
+
+        The old one handles the event in hand and ends; meanwhile events gather in the mailbox. The
+        options are those of :meth:`register`.
+
+        :param name: of the plugin that goes
+        :param plugin: the one that comes
+        :param timeout: seconds that ending the old one may take; the default is the bus's drain
+            timeout
+        :raises LookupError: if there is no plugin of that name
+        :raises PluginError: if the new one cannot be started; the old one is started again then
+        """
+        self._refuse_closed()
+        supervisor = self._plugins.find(name)
+        if self._task_group is None:
+            raise RuntimeError("replace needs a running bus: use unregister and register")
+
+        if supervisor.is_current():
+            raise RuntimeError(f"plugin '{name}' cannot replace itself inside a hook")
+
+        await self._plugins.replace(
+            supervisor, plugin, options, self, self.drain_timeout if timeout is None else timeout
+        )
+
     def check_plugins(self) -> None:
         """Check that every hook that a plugin implements exists; entering the bus does it too.
 
@@ -219,7 +251,7 @@ class EventBus:
         """Return how each plugin is, by name: what it says, unless it failed."""
         health = {name: self._plugins.health(name) for name in self._plugins.supervisors}
         return {
-            name: Health(h.status, self.redactor.redact(h.detail)) for name, h in health.items()
+            name: replace(h, detail=self.redactor.redact(h.detail)) for name, h in health.items()
         }
 
     def statistics(self) -> BusStatistics:

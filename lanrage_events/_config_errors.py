@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,10 +8,18 @@ from pydantic_core import ErrorDetails
 
 from ._annotations import annotation_at, keys
 from ._config_types import format_duration, parse_duration
-from ._yaml import Document, KeyPath, Problem, YAMLValue
+from ._hints import did_you_mean
+from ._yaml import Document, KeyPath, YAMLValue, about
+from ._yaml_nodes import Problem
+
 
 def problems_of(
-    error: ValidationError, annotation: Any, document: Document, path: KeyPath = ()
+    error: ValidationError,
+    annotation: Any,
+    document: Document,
+    path: KeyPath = (),
+    *,
+    also: Iterable[str] = (),
 ) -> Iterator[tuple[KeyPath, Problem]]:
     """Yield what is wrong with a part of a document: the path of a value, and the problem.
 
@@ -20,12 +27,14 @@ def problems_of(
     :param annotation: the type that the data was validated as
     :param document: where the data came from
     :param path: where in the document the data stands
+    :param also: keys at its top that are allowed, too, but not of that type
     """
     data = _at(document.data, path)
     found: dict[KeyPath, dict[str, Problem]] = {}
     for details in error.errors(include_url=False):
         where = _locate(details, data)
-        message = _message(details, annotation, where, _at(data, where))
+        known = {*keys(annotation_at(annotation, where[:-1])), *(also if len(where) == 1 else ())}
+        message = _message(details, where, _at(data, where), known)
         about_key = details["type"] in _ABOUT_KEYS or isinstance(_at(data, where), dict)
         position = document.position((*path, *where), key=about_key)
         found.setdefault((*path, *where), {})[message] = Problem(position, message)
@@ -34,24 +43,7 @@ def problems_of(
         # Several about one value are what the members of a union say: it may be either.
         message = ", or ".join(problems)
         position = next(iter(problems.values())).position
-        yield full, Problem(position, f"{name_of(full)}: {message}" if full else message)
-
-
-def name_of(path: KeyPath) -> str:
-    """Return a path as people write it, such as ``plugins.discord.batch``."""
-    return ".".join(str(key) for key in path)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint such as ``, did you mean 'window'?``, empty if nothing known is near.
-
-    :param word: what was written
-    :param known: what could have been meant
-    """
-    candidates = sorted(known)
-    near = [name for name in candidates if name.lower() == word.lower()]
-    near = near or difflib.get_close_matches(word, candidates, n=1)
-    return f", did you mean '{near[0]}'?" if near else ""
+        yield full, Problem(position, about(full, message))
 
 
 def _locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:
@@ -82,19 +74,20 @@ def _at(data: YAMLValue, path: KeyPath) -> YAMLValue:
     for part in path:
         if isinstance(data, dict):
             data = data.get(str(part))
-        elif isinstance(data, list) and isinstance(part, int):
-            data = data[part]
+        elif isinstance(data, list) and _has(data, part):
+            data = data[int(part)]
         else:
             return None
 
     return data
 
 
-def _message(details: ErrorDetails, annotation: Any, where: KeyPath, value: YAMLValue) -> str:
+def _message(details: ErrorDetails, where: KeyPath, value: YAMLValue, known: Iterable[str]) -> str:
     kind, context = details["type"], details.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = keys(annotation_at(annotation, where[:-1]))
-        return "unknown key" + did_you_mean(str(where[-1]), known)
+        key = str(where[-1])
+        # Of a union, another member may know it.
+        return "not allowed here" if key in known else f"unknown key{did_you_mean(key, known)}"
 
     if kind in ("literal_error", "enum"):
         expected = str(context["expected"])
@@ -146,8 +139,10 @@ def _kind(value: YAMLValue) -> str:
             return "nothing"
         case bool():
             return "true or false"
-        case int() | float():
+        case int():
             return "a number"
+        case float():
+            return "a number that is not whole"
         case str():
             return "a text"
         case list():

@@ -39,7 +39,7 @@ _DURATION = re.compile(DURATION_PATTERN)
 _DURATION_PART = re.compile(r"([0-9.]+)([a-z]+)")
 _MAX_DURATION_CHARACTERS = 50
 _FLOAT_DIGITS = 700  # no float has more decimal digits
-_REMEDY = "write a unit: '500ms' or '2s'"
+_NO_UNIT = "a number alone is no duration, write a unit: '500ms' or '2s'"
 
 
 class ConfigModel(BaseModel):
@@ -66,7 +66,7 @@ def parse_duration(text: str) -> float:
     text = text.strip()
     if len(text) > _MAX_DURATION_CHARACTERS or not _DURATION.fullmatch(text):
         if re.fullmatch(r"[-+]?[0-9.]+", text):
-            raise ValueError(f"a duration needs a unit, {_REMEDY}")
+            raise ValueError(_NO_UNIT)
 
         raise ValueError("expected a duration, such as '500ms', '2s', '5m' or '1h30m'")
 
@@ -99,7 +99,7 @@ def _validate_duration(value: object, info: ValidationInfo) -> object:
         return _parse_duration_value(value)
 
     if _folder(info) is not None and isinstance(value, (int, float)):
-        raise PydanticCustomError("duration", f"a duration needs a unit, {_REMEDY}")
+        raise PydanticCustomError("duration", _NO_UNIT)
 
     return value
 
@@ -143,9 +143,19 @@ def _validate_path(value: object, info: ValidationInfo) -> object:
         raise PydanticCustomError("path", "a path cannot hold a null character")
 
     try:
-        return folder / Path(value).expanduser()
+        return resolve_path(folder, value)
     except RuntimeError:
         raise PydanticCustomError("path", "the home folder of '~' is not known") from None
+
+
+def resolve_path(folder: Path, path: str | Path) -> Path:
+    """Return a path as a file in a folder means it.
+
+    :param folder: what it is relative to
+    :param path: such as ``templates``, ``/etc/templates`` or ``~/templates``
+    :raises RuntimeError: if it starts with ``~`` and there is no home folder
+    """
+    return folder / Path(path).expanduser()
 
 
 def _folder(info: ValidationInfo) -> Path | None:
@@ -153,8 +163,12 @@ def _folder(info: ValidationInfo) -> Path | None:
     return folder if isinstance(folder, Path) else None
 
 
-ConfigPath = Annotated[Path, BeforeValidator(_validate_path), Field(validate_default=True)]
-"""A path. In YAML a relative one starts from the folder of the file, and ``~`` is the home."""
+# No Field(validate_default=True) in here: pydantic warns of it in "ConfigPath | None".
+ConfigPath = Annotated[Path, BeforeValidator(_validate_path)]
+"""A path. In YAML a relative one starts from the folder of the file, and ``~`` is the home.
+
+A relative default does the same if the field has ``Field(validate_default=True)``.
+"""
 
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
 

@@ -73,6 +73,12 @@ class Consumer:
         self._scope: anyio.CancelScope | None = None
         self._timed_out = False
         self._in_hand: _InHand | None = None
+        self._leaving = False
+
+    def leave(self) -> None:
+        """End soon, after the event in hand, and leave what is pending to another consumer."""
+        self._leaving = True
+        self._mailbox.wake()
 
     async def run(self) -> None:
         """Handle events until the mailbox is closed and empty.
@@ -104,6 +110,9 @@ class Consumer:
         take, all_hooks, admit = items.popleft, self._hooks, self._admit
         interrupted, self._in_hand = self._in_hand, None
         while True:
+            if self._leaving and interrupted is None:
+                return True
+
             if not items and interrupted is None:
                 if mailbox.closed:
                     return True
@@ -166,7 +175,7 @@ class Consumer:
                 if mailbox.taken >= mailbox.look_at:
                     mailbox.settle_drains()
 
-                if not items or perf_counter() > pause_at:
+                if not items or self._leaving or perf_counter() > pause_at:
                     break
 
             mailbox.busy = False

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ._yaml import Document, KeyPath, Problem, YAMLValue
+from ._yaml import Document, KeyPath, YAMLValue, about
+from ._yaml_nodes import Problem
 
 _MAX_FILE_BYTES = 65_536
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -47,9 +48,7 @@ def expand(document: Document, environment: Mapping[str, str], folder: Path) -> 
 
 
 class _Expander:
-    def __init__(
-        self, document: Document, environment: Mapping[str, str], folder: Path
-    ) -> None:
+    def __init__(self, document: Document, environment: Mapping[str, str], folder: Path) -> None:
         self.expansion = Expansion()
         self._document = document
         self._environment = environment
@@ -60,7 +59,7 @@ class _Expander:
             for key in value:
                 if "${" in key:
                     position = self._document.position((*path, key), key=True)
-                    problem = Problem(position, f"'${{' is not replaced in the key '{key}'")
+                    problem = Problem(position, about((*path, key), "'${' has no meaning in a key"))
                     self._document.problems.append(problem)
 
             return {key: self.walk(item, (*path, key)) for key, item in value.items()}
@@ -78,7 +77,8 @@ class _Expander:
             return "".join(self._pieces(text, path))
         except _NotReplacedError as error:
             position = self._document.position(path)
-            self._document.problems.append(Problem(position, str(error)))
+            problem = Problem(position, about(path, str(error)))
+            self._document.problems.append(problem)
             self.expansion.failed.add(path)
             return text
 
@@ -99,11 +99,12 @@ class _Expander:
 
     def _value(self, match: re.Match[str], path: KeyPath) -> str:
         if match["file"] is not None:
-            value = self._read("".join(self._pieces(match["file"], path)))
-            self.expansion.file_values.append(value)
-            return value
+            content = self._read("".join(self._pieces(match["file"], path)))
+            self.expansion.file_values.append(content)
+            return content
 
-        name, default = match["name"], match["default"]
+        name: str | None = match["name"]
+        default: str | None = match["default"]
         if name is None:
             # It is not shown: somebody may have put the secret itself between the braces.
             raise _NotReplacedError(

@@ -12,3 +12,5 @@ class Health:
     """``degraded`` works in part or with delay, ``failed`` not at all"""
     detail: str = ""
     """the reason in one sentence, without secrets"""
+    undelivered: int = 0
+    """events that it has taken and that have not arrived where they should, for now or for good"""

@@ -61,7 +61,7 @@ class Hooks:
     def unregister(self, name: str) -> None:
         """Remove a plugin; the event types that it brought stay known."""
         self._manager.unregister(name=name)
-        del self._distributions[name]
+        self._distributions.pop(name, None)
 
     def name(self, plugin: object) -> str | None:
         """Return the name of a registered plugin."""

@@ -89,19 +89,8 @@ class Mailbox:
     )
 
     def __init__(self, owner: str, size: int = DEFAULT_SIZE, when_full: WhenFull = "drop_oldest"):
-        if size < 1:
-            raise ValueError(
-                f"the mailbox of '{owner}' needs room for at least 1 event, not {size}"
-            )
-
-        if when_full not in get_args(WhenFull):
-            known = ", ".join(get_args(WhenFull))
-            raise ValueError(f"when_full of '{owner}' must be one of {known}, not {when_full!r}")
-
         self.owner = owner
-        self.size = size
-        self.when_full: WhenFull = when_full
-        self.blocks = when_full == "block"
+        self.set_policy(size, when_full)
         self.items: deque[Event] = deque()
         self.closed = False
         self.busy = False
@@ -123,6 +112,25 @@ class Mailbox:
         self._sleeper = anyio.Event()
         self._drops_logged = 0
         self._drops_logged_at = -SECONDS_BETWEEN_DROP_LOGS
+
+    def set_policy(self, size: int, when_full: WhenFull) -> None:
+        """Change how much it holds and what happens when it is full.
+
+        :raises ValueError: if one of them is not possible
+        """
+        if size < 1:
+            what = f"needs room for at least 1 event, not {size}"
+            raise ValueError(f"the mailbox of '{self.owner}' {what}")
+
+        if when_full not in get_args(WhenFull):
+            known = ", ".join(get_args(WhenFull))
+            raise ValueError(
+                f"when_full of '{self.owner}' must be one of {known}, not {when_full!r}"
+            )
+
+        self.size = size
+        self.when_full: WhenFull = when_full
+        self.blocks = when_full == "block"
 
     @property
     def full(self) -> bool:

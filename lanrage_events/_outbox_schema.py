@@ -16,15 +16,11 @@ def _create(connection: sqlite3.Connection) -> None:
     Every entry is in exactly one of two indexes: those that can be read now in their order, and
     the postponed ones by their time. So a backlog of either kind costs the other nothing.
     """
+    # Ids below next_id may have been given out; it runs ahead, in order to be written seldom.
     connection.execute(
-        "CREATE TABLE totals ("
-        "id INTEGER PRIMARY KEY CHECK (id = 1),"
-        "next_id INTEGER NOT NULL,"
-        "pending INTEGER NOT NULL,"
-        "bytes INTEGER NOT NULL,"
-        "dead INTEGER NOT NULL)"
+        "CREATE TABLE ids (id INTEGER PRIMARY KEY CHECK (id = 1), next_id INTEGER NOT NULL)"
     )
-    connection.execute("INSERT INTO totals VALUES (1, 1, 0, 0, 0)")
+    connection.execute("INSERT INTO ids VALUES (1, 1)")
     connection.execute(
         "CREATE TABLE lanes ("
         "name TEXT PRIMARY KEY,"
@@ -49,9 +45,7 @@ def _create(connection: sqlite3.Connection) -> None:
         "last_error TEXT NOT NULL DEFAULT '',"
         "body TEXT NOT NULL)"
     )
-    connection.execute(
-        "CREATE INDEX entries_ready ON entries (lane) WHERE postponed_until IS NULL"
-    )
+    connection.execute("CREATE INDEX entries_ready ON entries (lane) WHERE postponed_until IS NULL")
     connection.execute(
         "CREATE INDEX entries_postponed ON entries (lane, postponed_until)"
         " WHERE postponed_until IS NOT NULL"

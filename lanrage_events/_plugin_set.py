@@ -46,9 +46,12 @@ class PluginSet:
     def __init__(self, fanout: FanOut, hook_timeout: float) -> None:
         self.hooks = Hooks()
         self.supervisors: dict[str, Supervisor] = {}
+        self._options: dict[str, PluginOptions] = {}
         self._fanout = fanout
         self._hook_timeout = hook_timeout
         self._task_group: TaskGroup | None = None
+        self._stop_scope: anyio.CancelScope | None = None
+        self._stop_timeout = 0.0
         self._numbers = count(2)
 
     # Adding and removing
@@ -75,18 +78,29 @@ class PluginSet:
             logger.warning("plugin '%s' implements no hook: mark them with @hookimpl", name)
 
         self.supervisors[name] = supervisor
+        self._options[name] = options
         self._fanout.add(supervisor.mailbox, lambda cls: bool(self.hooks.for_event(name, cls)))
         return supervisor
 
     def _supervise(
-        self, plugin: object, name: str, options: PluginOptions, bus: EventBus
+        self,
+        plugin: object,
+        name: str,
+        options: PluginOptions,
+        bus: EventBus,
+        mailbox: Mailbox | None = None,
     ) -> Supervisor:
         def option(name: str, default: Any) -> Any:
             given = options.get(name)
             return getattr(plugin, name, default) if given is None else given
 
         size = option("mailbox_size", DEFAULT_SIZE)
-        mailbox = Mailbox(name, size, option("when_full", "drop_oldest"))
+        when_full = option("when_full", "drop_oldest")
+        if mailbox is None:
+            mailbox = Mailbox(name, size, when_full)
+        else:
+            mailbox.set_policy(size, when_full)
+
         lifespan = self.hooks.implementation(name, "lifespan")
         return Supervisor(
             mailbox,
@@ -176,10 +190,58 @@ class PluginSet:
             with anyio.CancelScope(shield=True):
                 dropped = await self._end(supervisor, timeout)
 
-            del self.supervisors[supervisor.name]
+            del self.supervisors[supervisor.name], self._options[supervisor.name]
             self.hooks.unregister(supervisor.name)
 
         return dropped
+
+    async def replace(
+        self,
+        old: Supervisor,
+        plugin: object,
+        options: PluginOptions,
+        bus: EventBus,
+        timeout: float,
+    ) -> None:
+        """Put a plugin into the place of another one, which keeps its mailbox and what is in it.
+
+        If it cannot be started, the old one is started again.
+        """
+        name = old.name
+        old_plugin, old_options = self.hooks.plugin(name), self._options[name]
+        old.hand_over()
+        try:
+            with anyio.move_on_after(timeout):
+                await old.wait_stopped()
+        finally:
+            old.cancel()
+            with anyio.CancelScope(shield=True):
+                await old.wait_stopped()
+                try:
+                    await self._take_over(old, plugin, options, bus)
+                except BaseException:
+                    await self._take_over(old, old_plugin, old_options, bus)
+                    raise
+
+    async def _take_over(
+        self, old: Supervisor, plugin: object, options: PluginOptions, bus: EventBus
+    ) -> None:
+        name = old.name
+        if self.hooks.plugin(name) is not None:
+            self.hooks.unregister(name)
+
+        self.hooks.register(plugin, name, options.get("distribution"))
+        self.hooks.add_events(name)
+        self.hooks.check([name])
+        supervisor = self._supervise(plugin, name, options, bus, old.mailbox)
+        self.supervisors[name] = supervisor
+        self._options[name] = options
+        self._fanout.forget_routes()
+        self.start(supervisor, first_start_must_succeed=True)
+        await supervisor.started.wait()
+        error = supervisor.start_error()
+        if error is not None:
+            raise error
 
     # Starting and stopping
 
@@ -225,12 +287,19 @@ class PluginSet:
 
     async def stop_all(self, timeout: float) -> None:
         """Handle what is pending and end every plugin within a time; tell what was not handled."""
-        with anyio.move_on_after(timeout):
+        self._stop_timeout = timeout
+        with anyio.move_on_after(timeout) as self._stop_scope:
             await self._drain_and_stop()
 
         self._fanout.close(Doors.CLOSED)
         for supervisor in tuple(self.supervisors.values()):
-            await self._end(supervisor, timeout)
+            await self._end(supervisor, self._stop_timeout)
+
+    def limit_stop(self, timeout: float) -> None:
+        """Let :meth:`stop_all`, if it has begun, end within a time from now."""
+        if self._stop_scope is not None:
+            self._stop_timeout = timeout
+            self._stop_scope.deadline = anyio.current_time() + timeout
 
     async def _drain_and_stop(self) -> None:
         supervisors = tuple(self.supervisors.values())
@@ -293,10 +362,14 @@ class PluginSet:
         if supervisor.error is not None:
             return Health("failed", f"it died: {describe(supervisor.error)}")
 
+        health = self._ask_health(name)
         if supervisor.consumer.last_error is not None:
             error = describe(supervisor.consumer.last_error)
-            return Health("degraded", f"the last event failed: {error}")
+            return Health("degraded", f"the last event failed: {error}", health.undelivered)
 
+        return health
+
+    def _ask_health(self, name: str) -> Health:
         hook = self.hooks.implementation(name, "health")
         if hook is None:
             return Health()

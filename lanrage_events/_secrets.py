@@ -98,13 +98,10 @@ class Redactor:
             items = cast("list[object]", value)
             return type(items)(self._redact_value(item, depth - 1) for item in items)
 
-        if value is None or isinstance(value, bool):
-            return value
-
         for show in (str, repr):
             try:
                 text = show(value)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a broken object does not break the log
                 return f"<{type(value).__name__} without a text>"
 
             redacted = self.redact(text)
@@ -148,8 +145,7 @@ class _RedactingFilter(logging.Filter):
 
         try:
             message = record.getMessage()
-        except Exception:
-            # A format that does not fit is told by logging, with the arguments.
+        except Exception:  # noqa: BLE001 - logging tells of it, and shows the arguments
             record.msg = redactor.redact(record.msg)
             record.args = _redact_arguments(redactor, record.args)
             return
@@ -183,7 +179,7 @@ class _RedactingFilter(logging.Filter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:
+    except Exception:  # noqa: BLE001 - a format that does not fit
         return f"{record.msg} {record.args}"
 
 

@@ -143,9 +143,14 @@ class Supervisor:
         self._stopping.set()
         self.mailbox.close()
 
+    def hand_over(self) -> None:
+        """Let the plugin end after the event in hand, so that another one takes its mailbox."""
+        self._stopping.set()
+        self.consumer.leave()
+
     def cancel(self) -> None:
         """End the plugin now; the event in hand counts as failed."""
-        self.stop()
+        self._stopping.set()
         if self._scope is not None:
             self._scope.cancel()
 

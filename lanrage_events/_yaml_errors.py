@@ -72,9 +72,8 @@ def _explain_at(problem: str, line: str, column: int) -> str | None:
     if "node content" in problem:
         return "a value is missing here"
 
-    if "did not find expected ',' or" in problem or "expected ',' or" in problem:
-        if here == "{" and before.endswith("$"):
-            return "inside of { } or [ ], put a value with ${ } in quotes"
+    if "expected ',' or" in problem and here == "{" and before.endswith("$"):
+        return "inside of { } or [ ], put a value with ${ } in quotes"
 
     return None
 
@@ -84,7 +83,7 @@ def _explain_since(context: str, problem: str, opening: str) -> str | None:
     if "flow sequence" in context or "flow mapping" in context:
         return f"the '{opening}' that opens here is not closed, or a comma is missing after it"
 
-    if "scalar" in context and "end of stream" in problem:
+    if "end of stream" in problem:
         return "the quote that opens here is not closed"
 
     if "scanning an alias" in context or "scanning an anchor" in context:

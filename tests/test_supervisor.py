@@ -15,6 +15,7 @@ from lanrage_events import (
     HookTimeout,
     PartyEvent,
     PeerJoined,
+    PluginHookError,
     PluginStartError,
     hookimpl,
 )
@@ -622,3 +623,94 @@ async def test_unregister_before_the_bus_is_entered() -> None:
 @pytest.fixture(autouse=True)
 def _log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+
+
+# Replacing
+
+
+async def test_replaced_plugin_hands_its_mailbox_over() -> None:
+    class Slow(Plugin):
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep(1)
+            self.events.append(event)
+
+    old, new = Slow(), Plugin()
+    async with EventBus() as bus:
+        bus.register(old, "plugin", mailbox_size=100)
+        for number in range(10):
+            bus.publish_nowait(joined(str(number)))
+
+        await all_others_wait()
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(bus.replace, "plugin", new)
+            await all_others_wait()
+            bus.publish_nowait(joined("meanwhile"))
+
+        await bus.drain()
+        assert len(old.events) == 1
+        assert [e.peer_name for e in new.events] == [  # type: ignore[attr-defined]
+            *(str(number) for number in range(1, 10)),
+            "meanwhile",
+        ]
+        assert old.log == ["start", "stop"]
+        assert bus.statistics().plugins["plugin"].handled == 11
+        assert bus.statistics().plugins["plugin"].size == 1024
+
+
+async def test_replacement_that_cannot_start_leaves_the_old_plugin_running() -> None:
+    old, new = Plugin(), Plugin()
+    new.starts_that_fail = 1
+    async with EventBus() as bus:
+        bus.register(old, "plugin", mailbox_size=7, when_full="block")
+        with pytest.raises(PluginStartError, match="port is taken"):
+            await bus.replace("plugin", new)
+
+        await bus.publish_and_wait(joined())
+        assert len(old.events) == 1
+        assert old.log == ["start", "stop", "start", "event"]
+        assert bus.statistics().plugins["plugin"].size == 7
+
+
+async def test_replacement_with_an_unknown_hook_leaves_the_old_plugin_running() -> None:
+    class Misspelt:
+        @hookimpl
+        def peer_joind(self, event: PeerJoined) -> None: ...
+
+    old = Plugin()
+    async with EventBus() as bus:
+        bus.register(old, "plugin")
+        with pytest.raises(PluginHookError):
+            await bus.replace("plugin", Misspelt())
+
+        await bus.publish_and_wait(joined())
+        assert len(old.events) == 1
+
+
+async def test_replacing_a_plugin_that_hangs_ends_at_the_timeout() -> None:
+    class Stuck(Plugin):
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep_forever()
+
+    old, new = Stuck(), Plugin()
+    async with EventBus() as bus:
+        bus.register(old, "plugin")
+        bus.publish_nowait(joined("1"))
+        bus.publish_nowait(joined("2"))
+        await all_others_wait()
+        await bus.replace("plugin", new, timeout=2)
+        await bus.drain()
+        assert [e.peer_name for e in new.events] == ["2"]  # type: ignore[attr-defined]
+        assert bus.statistics().plugins["plugin"].failed == 1
+
+
+async def test_only_a_running_plugin_can_be_replaced() -> None:
+    bus = EventBus()
+    bus.register(Plugin(), "plugin")
+    with pytest.raises(RuntimeError, match="needs a running bus"):
+        await bus.replace("plugin", Plugin())
+
+    async with bus:
+        with pytest.raises(LookupError):
+            await bus.replace("other", Plugin())

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+
+
+def plugin_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that are plugins: each ``*.py`` that is not private.
+
+    :param folder: where to look, not in its subfolders
+    """
+    return sorted(
+        path
+        for path in folder.glob("*.py")
+        if path.is_file() and not path.name.startswith(("_", "."))
+    )
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a single file as a module, from its text alone: no cache is read or written.
+
+    A file that was imported before and has not changed gives the same module again.
+
+    :param path: the file
+    """
+    source = path.read_bytes()
+    identity = hashlib.sha256(b"\0".join((bytes(path.resolve()), source))).hexdigest()[:12]
+    name = f"lanrage_events_plugins_folder_{_identifier(path.stem)}_{identity}"
+    if name in sys.modules:
+        return sys.modules[name]
+
+    loader = _UncachedLoader(name, str(path))
+    spec = ModuleSpec(name, loader, origin=str(path))
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    # Data classes and pydantic look for the module of a class there.
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+
+    return module
+
+
+def place_of(error: BaseException, path: Path) -> str:
+    """Return which line of a file an error comes from, as ``file:line``, or the file alone.
+
+    :param error: what its import raised
+    :param path: the file
+    """
+    if isinstance(error, SyntaxError) and error.filename == str(path) and error.lineno:
+        return f"{path}:{error.lineno}"
+
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+class _UncachedLoader(SourceFileLoader):
+    """A cached file is trusted if size and second agree, which a quick edit does not change."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def _identifier(text: str) -> str:
+    return "".join(character if character.isalnum() else "_" for character in text)

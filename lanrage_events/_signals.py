@@ -1,0 +1,82 @@
+"""The signals that stop the daemon."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Self
+
+import anyio
+
+# SIGBREAK is what Windows sends for Ctrl-Break.
+_NAMES = ("SIGINT", "SIGTERM", "SIGBREAK")
+_MANY_BYTES = 4096
+
+
+class StopSignals:
+    """Turns the first signal to stop into something to wait for; the next one kills the process.
+
+    Use it with ``with`` in the main thread, around the event loop. That the next signal kills needs
+    no help from the program, so it works when a plugin keeps the event loop busy.
+    """
+
+    def __init__(self) -> None:
+        self._received: signal.Signals | None = None
+        self._reader, self._writer = socket.socketpair()
+
+    def __enter__(self) -> Self:
+        for end in (self._reader, self._writer):
+            end.setblocking(False)
+
+        self._previous = {
+            number: signal.signal(number, self._receive)
+            for name in _NAMES
+            if (number := getattr(signal, name, None)) is not None
+        }
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+        self._reader.close()
+        self._writer.close()
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        for other in self._previous:
+            signal.signal(other, signal.SIG_DFL)
+
+        self._received = signal.Signals(number)
+        self._writer.send(b"!")
+
+    async def wait(self) -> str:
+        """Wait for a signal, and return its name."""
+        with _wakeup_fd(self._writer.fileno()):
+            while self._received is None:
+                await anyio.wait_readable(self._reader)
+                self._reader.recv(_MANY_BYTES)
+
+        return self._received.name
+
+
+@contextmanager
+def _wakeup_fd(fd: int) -> Iterator[None]:
+    """Have a signal wake the event loop even if it arrives just before that goes to sleep."""
+    previous = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
+    if previous != -1:  # Trio, and asyncio on Windows, have seen to it themselves
+        signal.set_wakeup_fd(previous)
+        yield
+        return
+
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(-1)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import importlib
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+CONFIG: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT: dict[str, Any] = CONFIG["project"]
+TOOL: dict[str, Any] = CONFIG["tool"]
+
+
+def packages_in(folder: str) -> list[str]:
+    return sorted(path.parent.name for path in (ROOT / folder).glob("*/__init__.py"))
+
+
+PLUGINS = packages_in("plugins")
+TEMPLATES = packages_in("templates")
+EXTRAS_FOR_DEVELOPERS = {"all", "test", "docs", "dev", "bench"}
+
+
+def contract(name: str) -> dict[str, Any]:
+    return next(item for item in TOOL["importlinter"]["contracts"] if item["name"] == name)
+
+
+def test_there_are_plugins_and_templates() -> None:
+    assert "lanrage_events_log" in PLUGINS
+    assert TEMPLATES == ["lanrage_events_templates"]
+
+
+def test_the_wheel_takes_every_package() -> None:
+    assert TOOL["hatch"]["build"]["targets"]["wheel"]["packages"] == [
+        "lanrage_events",
+        *(f"plugins/{name}" for name in PLUGINS),
+        *(f"templates/{name}" for name in TEMPLATES),
+    ]
+
+
+def test_an_editable_install_finds_every_package() -> None:
+    assert TOOL["hatch"]["build"]["dev-mode-dirs"] == [".", "plugins", "templates"]
+    assert TOOL["mypy"]["mypy_path"] == ["plugins", "templates"]
+    assert TOOL["pyright"]["extraPaths"] == ["plugins", "templates"]
+
+
+def test_the_check_of_the_wheel_knows_every_package() -> None:
+    assert TOOL["check-wheel-contents"]["toplevel"] == ["lanrage_events", *PLUGINS, *TEMPLATES]
+
+
+def test_the_coverage_of_every_package_is_measured() -> None:
+    assert TOOL["coverage"]["run"]["source_pkgs"] == ["lanrage_events", *PLUGINS]
+
+
+def test_the_import_contracts_hold_for_every_plugin() -> None:
+    assert TOOL["importlinter"]["root_packages"] == ["lanrage_events", *PLUGINS]
+    assert contract("the core imports no plugin")["forbidden_modules"] == PLUGINS
+    assert contract("plugins import only public names of the core")["source_modules"] == PLUGINS
+    assert contract("plugins do not import each other")["modules"] == PLUGINS
+
+
+def test_plugins_may_import_exactly_the_public_modules_of_the_core() -> None:
+    public = sorted(
+        path.stem
+        for path in (ROOT / "lanrage_events").glob("*.py")
+        if not path.stem.startswith("_") and path.stem != "testing"
+    )
+    ignored = contract("plugins import only public names of the core")["ignore_imports"]
+
+    assert ignored == [f"** -> lanrage_events.{name}" for name in (*public, "testing")]
+
+
+@pytest.mark.parametrize("folder", ["plugins", "templates", "tests", "docs"])
+def test_only_packages_have_an_init(folder: str) -> None:
+    assert not (ROOT / folder / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("package", ["lanrage_events", *(f"plugins/{name}" for name in PLUGINS)])
+def test_every_package_is_marked_as_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+def entry_points() -> Iterator[tuple[str, str]]:
+    yield from PROJECT["scripts"].items()
+    for points in PROJECT["entry-points"].values():
+        yield from points.items()
+
+
+@pytest.mark.parametrize(("name", "target"), [*entry_points()])
+def test_an_entry_point_leads_to_something(name: str, target: str) -> None:
+    module, _, attribute = target.partition(":")
+
+    assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_every_plugin_has_an_entry_point() -> None:
+    points = PROJECT["entry-points"]["lanrage_events"]
+
+    assert sorted({target.partition(":")[0] for target in points.values()}) == PLUGINS
+    assert all(f"lanrage_events_{name}:" in target for name, target in points.items())
+
+
+def test_all_is_every_extra_that_a_user_may_want() -> None:
+    extras = PROJECT["optional-dependencies"]
+    (everything,) = map(Requirement, extras["all"])
+
+    assert everything.name == PROJECT["name"]
+    assert everything.extras == set(extras) - EXTRAS_FOR_DEVELOPERS
+
+
+def test_every_requirement_has_a_floor() -> None:
+    requirements = [*PROJECT["dependencies"]]
+    for extra in PROJECT["optional-dependencies"].values():
+        requirements += extra
+
+    for requirement in map(Requirement, requirements):
+        assert requirement.name == PROJECT["name"] or ">=" in str(requirement.specifier)
+
+
+def text_files() -> Iterator[Path]:
+    suffixes = {".py", ".toml", ".md", ".yaml", ".yml", ".json", ".css", ".html", ".txt"}
+    for folder in (".ci", "docs", "lanrage_events", "plugins", "templates", "tests"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            ours = "_build" not in path.parts and "__pycache__" not in path.parts
+            if ours and path.is_file() and (path.suffix in suffixes or path.parent.name == ".ci"):
+                yield path
+
+    for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"):
+        yield ROOT / name
+
+
+FORBIDDEN = re.compile(r"(?<![\w.])/(?:work|root|opt/\w+env)/|TODO\b|FIXME\b|\bXXX\b")
+
+
+def test_no_file_has_a_path_of_somebodys_machine_or_unfinished_work() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in text_files()
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if FORBIDDEN.search(line)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("line", ["see /work/x", "# TODO: later", "FIXME", "'/root/.cache'"])
+def test_the_search_for_unfinished_work_finds_it(line: str) -> None:
+    assert FORBIDDEN.search(line)
+
+
+CHANGELOG_LINE = re.compile(r"- (?:\*\*Breaking:\*\* )?(?:Added|Changed|Fixed) .+")
+
+
+def changelog_entries() -> list[str]:
+    """Return the entries of the changelog, each with its continuation lines in one line."""
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    return [
+        re.sub(r"\s+", " ", entry)
+        for entry in re.findall(r"^- (?s:.+?)(?=\n\n|\n-|\n#|\Z)", text, re.MULTILINE)
+    ]
+
+
+def test_every_line_of_the_changelog_says_what_kind_of_change_it_is() -> None:
+    entries = changelog_entries()
+
+    assert entries
+    assert [entry for entry in entries if not CHANGELOG_LINE.fullmatch(entry)] == []
+
+
+def test_the_changelog_starts_with_this_version_or_what_is_not_released() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+
+    assert headings[0] == "Unreleased" or headings[0].startswith(PROJECT["version"])
