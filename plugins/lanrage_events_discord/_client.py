@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -27,6 +26,7 @@ _PROJECT_URL = "https://pypi.org/project/lanrage-events"
 # hanging one never keeps the connection that another lane needs.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 
+# What network and peer can do to a request, and whether Discord may have it nevertheless.
 _UNANSWERED: tuple[tuple[type[Exception], str, bool], ...] = (
     (httpx.ProxyError, "the proxy does not let the request through", False),
     (httpx.ConnectTimeout, "no connection to {host} in time", False),
@@ -37,7 +37,12 @@ _UNANSWERED: tuple[tuple[type[Exception], str, bool], ...] = (
     (httpx.RemoteProtocolError, "the answer from {host} is no proper HTTP or broke off", True),
     (httpx.DecodingError, "the answer from {host} cannot be unpacked", True),
     (httpx.NetworkError, "the connection to {host} broke", True),
+    (httpx.HTTPError, "the request to {host} failed", True),
+    (httpx.InvalidURL, "the address or a redirect from {host} is no URL", False),
+    (OSError, "the connection to {host} broke", True),
+    (anyio.BrokenResourceError, "the connection to {host} broke", True),
 )
+_FAULTS = tuple(kind for kind, _, _ in _UNANSWERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,6 @@ class WebhookClient:
         if self._http is None:
             self._http = httpx.AsyncClient(
                 limits=_LIMITS,
-                timeout=None,
                 trust_env=True,
                 # A stand-in on this machine is not behind the proxy.
                 mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
@@ -126,10 +130,8 @@ class WebhookClient:
             raise ValueError("at most one of thread_id and the body's thread_name can be given")
 
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        url = webhook.execute_url(thread_id=thread_id)
-        if creates_thread:
-            url = webhook.execute_url_without_thread()
-
+        target = replace(webhook, thread_id=None) if creates_thread else webhook
+        url = target.execute_url(thread_id=thread_id)
         answer = await self._request("POST", url, webhook, content.encode(errors="replace"))
         return answer if isinstance(answer, Outcome) else _classified(answer, webhook)
 
@@ -163,9 +165,9 @@ class WebhookClient:
             raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
 
         answer: _Answer | None = None
-        fault: Exception
+        fault: Exception | None = None
         try:
-            with anyio.fail_after(self._deadline):
+            with anyio.move_on_after(self._deadline) as scope:
                 async with self._http.stream(
                     method,
                     url,
@@ -176,19 +178,14 @@ class WebhookClient:
                 ) as response:
                     answer = _Answer(response.status_code, response.headers, bytearray())
                     async for chunk in response.aiter_bytes():
-                        answer.body += chunk
-                        if len(answer.body) > ANSWER_MAX_BYTES:
-                            break
-        except (TimeoutError, OSError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
+                        answer.body += chunk[: ANSWER_MAX_BYTES - len(answer.body)]
+                        if len(answer.body) == ANSWER_MAX_BYTES:
+                            scope.cancel()
+        except _FAULTS as exc:
             fault = exc
-        else:
-            return answer
 
         # The status says what Discord did; the rest of the answer is only missed.
-        if answer is not None:
-            return answer
-
-        return _unanswered(fault, webhook)
+        return _unanswered(fault, webhook) if answer is None else answer
 
 
 def _classified(answer: _Answer, webhook: WebhookURL) -> Outcome:
@@ -201,17 +198,16 @@ def _classified(answer: _Answer, webhook: WebhookURL) -> Outcome:
     )
 
 
-def _unanswered(fault: Exception, webhook: WebhookURL) -> Outcome:
-    reason, is_ambiguous = f"no answer from {webhook.host} in time", True
-    for kind, text, may_have_arrived in _UNANSWERED:
-        if isinstance(fault, kind):
-            reason, is_ambiguous = text.format(host=webhook.host), may_have_arrived
-            break
-    else:
-        if not isinstance(fault, TimeoutError):
-            reason = f"the request to {webhook.host} failed"
+def _unanswered(fault: Exception | None, webhook: WebhookURL) -> Outcome:
+    reason, is_ambiguous = "no answer from {host} in time", True
+    detail = ""
+    if fault is not None:
+        reason, is_ambiguous = next(
+            (text, ambiguous) for kind, text, ambiguous in _UNANSWERED if isinstance(fault, kind)
+        )
+        detail = str(fault).replace(webhook.token, _MASK)[:200]
 
-    detail = str(fault).replace(webhook.token, _MASK)[:200]
+    reason = reason.replace("{host}", webhook.host)
     return Outcome(
         OutcomeKind.RETRY,
         f"{reason}: {detail}" if detail else reason,

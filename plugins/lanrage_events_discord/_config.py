@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from lanrage_events import ConfigModel, Duration
 
+from ._message import THREAD_NAME_MAX_CHARACTERS, USERNAME_MAX_CHARACTERS, USERNAME_MUST_NOT_CONTAIN
 from ._urls import WebhookURL, validate_invite_url, validate_webhook_url
+
+DEFAULT_WEBHOOK = "default"
+"""the name of the webhook that ``webhook_url`` stands for"""
+
+Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
 
 
 class BatchConfig(ConfigModel):
@@ -25,6 +32,94 @@ class BatchConfig(ConfigModel):
     """how many messages a batch may be told in; the rest of it becomes one counted line"""
 
 
+class WebhookConfig(ConfigModel):
+    """One webhook, and how its messages look."""
+
+    url: SecretStr
+    """the webhook's URL as copied from Discord"""
+    thread_id: Snowflake | None = None
+    """the thread to post to; at most one of this and ``thread_name``"""
+    thread_name: (
+        Annotated[str, Field(min_length=1, max_length=THREAD_NAME_MAX_CHARACTERS)] | None
+    ) = None
+    """in a forum channel: the name of the post that is created for the messages"""
+    username: Annotated[str, Field(min_length=1, max_length=USERNAME_MAX_CHARACTERS)] | None = None
+    """the name to show in place of the webhook's"""
+    avatar_url: str | None = None
+    """the picture to show in place of the webhook's"""
+    batch: BatchConfig | None = None
+    """how events are gathered for this webhook; like the plugin's ``batch`` if it is missing"""
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: SecretStr) -> SecretStr:
+        # Whether the host is allowed is known further up; everything else is told here, at its place.
+        url = value.get_secret_value()
+        validate_webhook_url(url, [urlsplit(url.strip()).netloc])
+        return value
+
+    @field_validator("username")
+    @classmethod
+    def _check_username(cls, value: str | None) -> str | None:
+        for word in USERNAME_MUST_NOT_CONTAIN:
+            if value is not None and word in value.lower():
+                raise ValueError(f"Discord does not allow '{word}' in it: choose another name")
+
+        return value
+
+    @field_validator("avatar_url")
+    @classmethod
+    def _check_avatar_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("expected the address of a picture, such as https://example.org/a.png")
+
+        return value
+
+    @model_validator(mode="after")
+    def _check_thread(self) -> WebhookConfig:
+        if self.thread_id is not None and self.thread_name is not None:
+            raise ValueError("at most one of thread_id and thread_name can be given")
+
+        return self
+
+
+class MentionConfig(ConfigModel):
+    """Whom a message mentions."""
+
+    roles: tuple[Snowflake, ...] = ()
+    """ids of roles, which must be mentionable in Discord"""
+    users: tuple[Snowflake, ...] = ()
+    """ids of users"""
+    cooldown: Annotated[Duration, Field(ge=0)] = 300.0
+    """how long the same role or user is not mentioned again"""
+
+
+class RouteConfig(ConfigModel):
+    """Which events go where, and how."""
+
+    events: tuple[str, ...] = ("event",)
+    """event types, or base types for all below them"""
+    where: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
+        default_factory=dict
+    )
+    """values that the event's fields must have; of a list, one of its values"""
+    webhook: tuple[str, ...] | None = None
+    """names of webhooks; all if it is missing, none if it is empty"""
+    stop: bool = False
+    """whether the routes below this one do not see the events that it matches"""
+    silent: bool = False
+    """whether the messages arrive without a notification"""
+    mention: MentionConfig | None = None
+    """whom the messages mention"""
+    immediate: bool = False
+    """whether the events are sent at once, without gathering"""
+
+    @field_validator("webhook", "events", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
 class DiscordConfig(ConfigModel):
     """The Discord plugin's configuration."""
 
@@ -32,11 +127,17 @@ class DiscordConfig(ConfigModel):
     """hosts that webhook URLs may name beside Discord's own, each with its port, http included;
     for proxies and tests"""
     webhook_url: SecretStr | None = None
-    """the webhook that everything is sent to; without it nothing is sent"""
+    """the webhook that everything is sent to; short for ``webhooks: {default: {url: …}}``"""
     invite_url: str | None = None
     """an invite to the voice channel, which templates show"""
     batch: BatchConfig = BatchConfig()
     """how events that come at about the same time are told together"""
+    webhooks: dict[str, WebhookConfig] = Field(default_factory=dict)
+    """webhooks by name"""
+    routes: tuple[RouteConfig, ...] = ()
+    """which events go to which webhooks; without any, all events go to all of them"""
+    max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
+    """for event types, or base types, how old an event may be when it is told"""
 
     @field_validator("webhook_url")
     @classmethod
@@ -47,14 +148,53 @@ class DiscordConfig(ConfigModel):
         validate_webhook_url(value.get_secret_value(), info.data.get("allow_hosts", ()))
         return value
 
+    @field_validator("webhooks")
+    @classmethod
+    def _check_webhooks(
+        cls, value: dict[str, WebhookConfig], info: ValidationInfo
+    ) -> dict[str, WebhookConfig]:
+        for name, webhook in value.items():
+            try:
+                validate_webhook_url(
+                    webhook.url.get_secret_value(), info.data.get("allow_hosts", ())
+                )
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+
+        if DEFAULT_WEBHOOK in value and info.data.get("webhook_url") is not None:
+            raise ValueError(f"at most one of webhook_url and webhooks.{DEFAULT_WEBHOOK}")
+
+        return value
+
     @field_validator("invite_url")
     @classmethod
     def _check_invite_url(cls, value: str | None) -> str | None:
         return validate_invite_url(value) if value and value.strip() else None
 
-    def webhook(self) -> WebhookURL | None:
-        """Return the checked address of the webhook, None if there is none."""
-        if self.webhook_url is None:
-            return None
+    @field_validator("routes")
+    @classmethod
+    def _check_routes(
+        cls, value: tuple[RouteConfig, ...], info: ValidationInfo
+    ) -> tuple[RouteConfig, ...]:
+        known = set(info.data.get("webhooks", ()))
+        if info.data.get("webhook_url") is not None:
+            known.add(DEFAULT_WEBHOOK)
 
-        return validate_webhook_url(self.webhook_url.get_secret_value(), self.allow_hosts)
+        for index, route in enumerate(value):
+            for name in route.webhook or ():
+                if name not in known:
+                    names = ", ".join(sorted(known)) or "none"
+                    raise ValueError(f"route {index}: no webhook is named '{name}', known: {names}")
+
+        return value
+
+    def all_webhooks(self) -> dict[str, WebhookConfig]:
+        """Return the webhooks by name, the short form's among them."""
+        if self.webhook_url is None:
+            return dict(self.webhooks)
+
+        return {DEFAULT_WEBHOOK: WebhookConfig(url=self.webhook_url), **self.webhooks}
+
+    def address(self, webhook: WebhookConfig) -> WebhookURL:
+        """Return the checked address of one of the webhooks."""
+        return validate_webhook_url(webhook.url.get_secret_value(), self.allow_hosts)

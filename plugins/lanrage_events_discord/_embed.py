@@ -312,15 +312,15 @@ def _shortened(embed: Embed, maximum: int) -> Embed:
 
 def _common_maximum(lengths: list[int]) -> int:
     """Find the length to which the longest texts must be cut for all to be within the sum."""
-    room = MESSAGE_EMBEDS_MAX_CHARACTERS
+    share = room = MESSAGE_EMBEDS_MAX_CHARACTERS
     for index, size in enumerate(sorted(lengths)):
         share = room // (len(lengths) - index)
         if size > share:
-            return share
+            break
 
         room -= size
 
-    return MESSAGE_EMBEDS_MAX_CHARACTERS
+    return share
 
 
 def _text(data: Mapping[str, object], key: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,6 +22,7 @@ from ._entry import Entry
 from ._limits import RateLimits
 from ._message import Message
 from ._outcome import Outcome, OutcomeKind
+from ._presenter import Presenter
 from ._queue import LONG_AGO, LaneQueue, Waiting
 from ._urls import WebhookURL
 
@@ -38,6 +38,8 @@ MAX_DOUBLINGS = 10
 # What waited through more than this is old news, told as such.
 BACKLOG_AFTER_SECONDS = 5.0
 TOO_MANY_REQUESTS = 429
+# https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
+UNKNOWN_CHANNEL = 10003
 
 
 class LaneState(StrEnum):
@@ -81,7 +83,7 @@ class Lane:
     :param name: the webhook's name in the configuration
     :param webhook: where to
     :param batch: how entries are gathered and composed
-    :param address_message: adds to a message what the webhook's configuration asks for
+    :param presenter: adds to messages what the webhook's configuration asks for
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Lane:
         client: WebhookClient,
         limits: RateLimits,
         task_group: TaskGroup,
-        address_message: Callable[[Message], Message] = lambda message: message,
+        presenter: Presenter,
     ) -> None:
         self.name = name
         self.state = LaneState.IDLE
@@ -108,11 +110,12 @@ class Lane:
         self._limits = limits.of(webhook.id)
         self._all_limits = limits
         self._task_group = task_group
-        self._address_message = address_message
+        self._presenter = presenter
         self._queue = LaneQueue(outbox, name)
         self._running = False
         self._hurry = anyio.Event()
-        """set when nothing is gathered any more, since the plugin ends"""
+        """set when gathering is to end early"""
+        self._is_finishing = False
         self._give_up_at = math.inf
         self._wait_scope = anyio.CancelScope()
         self._waits_until = LONG_AGO
@@ -145,6 +148,9 @@ class Lane:
             self._something_expires = True
 
         await self._queue.put(entry, expires)
+        if entry.presentation.immediate:
+            self._hurry.set()
+
         self.wake()
 
     def wake(self) -> None:
@@ -173,6 +179,7 @@ class Lane:
             of the event loop
         """
         self._give_up_at = give_up_at
+        self._is_finishing = True
         self._hurry.set()
         if self._waits_until > give_up_at:
             self._wait_scope.cancel()
@@ -210,8 +217,10 @@ class Lane:
             if message is not None:
                 self._set_state(LaneState.SENDING)
                 self.statistics.requests += 1
-                body = self._address_message(message).body()
-                outcome = await self._client.execute(self._webhook, body)
+                thread_id = self._presenter.thread_id(self._webhook.id)
+                outcome = await self._client.execute(
+                    self._webhook, message.body(), thread_id=thread_id
+                )
         finally:
             self._limits.observe(outcome)
 
@@ -224,9 +233,11 @@ class Lane:
         """Wait until the window that the first entry opened is over."""
         window = self._batch.window
         is_quiet = first.arrived - self._last_sent >= window
-        due = first.arrived + (0.0 if self._batch.immediate and is_quiet else window)
-        if due > anyio.current_time():
+        at_once = self._queue.is_urgent or (self._batch.immediate and is_quiet)
+        due = first.arrived + (0.0 if at_once else window)
+        if due > anyio.current_time() and not self._is_finishing:
             self._set_state(LaneState.GATHERING)
+            self._hurry = anyio.Event()
             with anyio.CancelScope(deadline=due):
                 await self._hurry.wait()
 
@@ -268,14 +279,21 @@ class Lane:
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages_of_batch)
 
+        entries = [waiting.entry for waiting in islice(batch, self._at_most)]
+        is_backlog = bool(batch) and batch[0].arrived < self._backlog_before
         composed = messages(
-            [waiting.entry for waiting in islice(batch, self._at_most)],
+            entries,
             style=self._batch.style,
             max_messages=max_messages,
-            catch_up=bool(batch) and batch[0].arrived < self._backlog_before,
+            catch_up=is_backlog,
             expired=self._expired,
         )
-        return next(composed, None)
+        message = next(composed, None)
+        if message is None:
+            return None
+
+        told = entries[: message.entries]
+        return self._presenter.present(message, told, self._webhook.id, is_backlog)
 
     async def _settle(self, message: Message, outcome: Outcome) -> None:
         """Do what the outcome of a request asks for."""
@@ -284,7 +302,7 @@ class Lane:
 
         match outcome.kind:
             case OutcomeKind.DELIVERED:
-                await self._delivered(message)
+                await self._delivered(message, outcome)
             case OutcomeKind.RETRY_AFTER:
                 self._note(outcome)
                 logger.warning("webhook '%s' waits: %s", self.name, outcome.reason)
@@ -296,13 +314,18 @@ class Lane:
                 await self._refused(message, outcome)
             case OutcomeKind.LANE_DEAD:
                 self._note(outcome)
-                self._die(outcome)
+                # Somebody deleted the thread that was created for the messages: create another.
+                if outcome.code != UNKNOWN_CHANNEL or not self._presenter.thread_is_gone(
+                    self._webhook.id
+                ):
+                    self._die(outcome)
 
     def _note(self, outcome: Outcome) -> None:
         self.statistics.last_error = outcome.reason
 
-    async def _delivered(self, message: Message) -> None:
+    async def _delivered(self, message: Message, outcome: Outcome) -> None:
         now = anyio.current_time()
+        self._presenter.delivered(message, self._webhook.id, outcome.channel_id)
         self._last_sent = now
         self._messages_of_batch += 1
         self.statistics.messages += 1

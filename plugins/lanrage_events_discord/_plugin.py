@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import httpx
+from anyio.abc import TaskGroup
 
 from lanrage_events import Event, EventBus, Health, Outbox, Redactor, hookimpl
 
 from ._client import WebhookClient
-from ._config import DiscordConfig
+from ._config import DiscordConfig, WebhookConfig
 from ._lane import Lane, LaneState, LaneStatistics
 from ._limits import RateLimits
+from ._presenter import Mentions, Presenter, Threads
 from ._render import Renderer
+from ._routes import Router
 
 logger = logging.getLogger("lanrage_events.discord")
 
-DEFAULT_LANE = "default"
 # Each logs on its own account, and a filter sees only what its own logger is given.
 HTTP_LOGGERS = (
     "httpx",
@@ -50,8 +53,11 @@ class DiscordPlugin:
         self.config = config
         self._http = http
         self._renderer: Renderer | None = None
+        self._router: Router | None = None
         self._outbox: Outbox | None = None
         self._lanes: dict[str, Lane] = {}
+        self._unsent = 0
+        """events that came while there was no webhook"""
 
     @property
     def pending(self) -> int:
@@ -66,49 +72,44 @@ class DiscordPlugin:
     @hookimpl
     async def event(self, event: Event) -> None:
         """Put an event into the outbox of each webhook that is to tell it."""
-        if self._renderer is None or not self._lanes:
+        if self._renderer is None or self._router is None:
             return
 
-        entry = self._renderer.render(event)
-        for lane in self._lanes.values():
-            await lane.put(entry)
+        destinations = self._router.route(event)
+        if destinations:
+            entry = self._renderer.render(event)
+            expires = self._router.expires(event)
+            for destination in destinations:
+                told = replace(entry, presentation=destination.presentation)
+                await self._lanes[destination.webhook].put(told, expires)
 
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
-        webhook = self.config.webhook()
-        if webhook is None:
+        webhooks = self.config.all_webhooks()
+        if not webhooks:
             logger.warning("plugin '%s' has no webhook_url, so it sends nothing", bus.name(self))
             yield
             return
 
-        for secret in webhook.secrets():
-            bus.redactor.add(secret)
-
-        self._renderer = Renderer(bus.template_folders(), invite_url=lambda: self.config.invite_url)
-        self._renderer.check(bus.events.types())
+        types = bus.events.types()
+        router = Router(self.config.routes, webhooks, self.config.max_age)
+        router.check(types)
+        renderer = Renderer(bus.template_folders(), invite_url=lambda: self.config.invite_url)
+        renderer.check(types)
         with _redacted_http_logs(bus.redactor):
             async with (
                 WebhookClient(self._http) as client,
-                Outbox(self._outbox_path(bus)) as self._outbox,
+                Outbox(self._state_file(bus, "outbox")) as self._outbox,
                 anyio.create_task_group() as background,
             ):
                 background.start_soon(self._outbox.listen, self._reread)
                 try:
                     async with anyio.create_task_group() as lanes:
-                        self._lanes[DEFAULT_LANE] = Lane(
-                            DEFAULT_LANE,
-                            webhook,
-                            self.config.batch,
-                            outbox=self._outbox,
-                            client=client,
-                            limits=RateLimits(),
-                            task_group=lanes,
-                        )
-                        for lane in self._lanes.values():
-                            lane.wake()
-
+                        self._make_lanes(bus, self._outbox, webhooks, client, lanes)
+                        await self._report_orphans(self._outbox)
+                        self._renderer, self._router = renderer, router
                         yield
                         give_up_at = anyio.current_time() + bus.drain_timeout
                         for lane in self._lanes.values():
@@ -118,8 +119,45 @@ class DiscordPlugin:
 
                 background.cancel_scope.cancel()
 
-    def _outbox_path(self, bus: EventBus) -> Path | None:
-        return bus.state_folder and bus.state_folder / f"{bus.name(self)}.outbox"
+    def _make_lanes(
+        self,
+        bus: EventBus,
+        outbox: Outbox,
+        webhooks: Mapping[str, WebhookConfig],
+        client: WebhookClient,
+        task_group: TaskGroup,
+    ) -> None:
+        limits, mentions = RateLimits(), Mentions()
+        threads = Threads(self._state_file(bus, "threads.json"))
+        self._lanes = {}
+        for name, webhook in webhooks.items():
+            address = self.config.address(webhook)
+            for secret in address.secrets():
+                bus.redactor.add(secret)
+
+            self._lanes[name] = lane = Lane(
+                name,
+                address,
+                webhook.batch or self.config.batch,
+                outbox=outbox,
+                client=client,
+                limits=limits,
+                task_group=task_group,
+                presenter=Presenter(webhook, mentions, threads),
+            )
+            lane.wake()
+
+    async def _report_orphans(self, outbox: Outbox) -> None:
+        for lane in await outbox.lanes():
+            if lane.name not in self._lanes and lane.pending:
+                logger.warning(
+                    "the outbox keeps %d events for webhook '%s', which is not configured",
+                    lane.pending,
+                    lane.name,
+                )
+
+    def _state_file(self, bus: EventBus, suffix: str) -> Path | None:
+        return bus.state_folder and bus.state_folder / f"{bus.name(self)}.{suffix}"
 
     def _reread(self) -> None:
         for lane in self._lanes.values():
@@ -139,7 +177,15 @@ class DiscordPlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Say whether everything arrives."""
+        """Say whether everything arrives, and how much has not."""
+        undelivered = self._unsent
+        if self._outbox is not None:
+            statistics = self._outbox.statistics()
+            undelivered += statistics.pending + statistics.died
+
+        return replace(self._health(), undelivered=undelivered)
+
+    def _health(self) -> Health:
         dead = [lane for lane in self._lanes.values() if lane.state is LaneState.DEAD]
         if dead:
             reasons = "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in dead)

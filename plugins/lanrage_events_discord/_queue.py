@@ -74,6 +74,11 @@ class LaneQueue:
         in_channel = self._receive.statistics().current_buffer_used
         return not self.batch and not in_channel and not self._must_read
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether something in the batch is not to be gathered."""
+        return any(waiting.entry.presentation.immediate for waiting in self.batch)
+
     def reread(self) -> None:
         """Look into the outbox again, where somebody may have put something back."""
         self._must_read = True

@@ -204,7 +204,10 @@ def _host(parts: SplitResult, what: str, hosts: frozenset[str], allow_hosts: Ite
         raise ValueError(f"the {what} has no host")
 
     if host not in hosts:
-        raise ValueError(f"the {what} does not lead to Discord: its host is '{host}'")
+        expected = _INVITE_HOST if _INVITE_HOST in hosts else "discord.com"
+        raise ValueError(
+            f"the {what} does not lead to Discord: its host is '{host}', expected {expected}"
+        )
 
     if parts.netloc.lower() != host:
         raise ValueError(f"the {what} has a port after its host, which Discord's never have")

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
-from lanrage_events import ConfigPath
+from lanrage_events import ConfigModel, ConfigPath
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
 
-class LogConfig(BaseModel):
+class LogConfig(ConfigModel):
     """What the log sink writes, and where."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
 
     path: ConfigPath | None = None
     """the file that lines are appended to; stderr if it is missing"""
@@ -22,7 +18,7 @@ class LogConfig(BaseModel):
     """``json`` for one JSON object a line, ``text`` for lines that people read"""
     level: Level = "info"
     """the lowest level that is written"""
-    levels: dict[str, Level] = {}
+    levels: dict[str, Level] = Field(default_factory=dict)
     """the level of each event type, or of a base type for all below it; ``info`` by default"""
     include: tuple[str, ...] = ()
     """the event types, base types or patterns that are written; all if it is empty"""

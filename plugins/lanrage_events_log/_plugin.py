@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanrage_events import Event, EventBus, Health, hookimpl
+from lanrage_events import Event, EventBus, Health, Redactor, hookimpl
 
 from ._config import LogConfig
 from ._format import json_line, text_line
@@ -25,6 +25,7 @@ class LogPlugin:
         self._selection = Selection(config)
         self._format = json_line if config.format == "json" else text_line
         self._writer = LineWriter(config.path)
+        self._redactor = Redactor()
 
     @hookimpl
     @asynccontextmanager
@@ -32,6 +33,7 @@ class LogPlugin:
         for sentence in self._selection.unknown_names(bus.events.types()):
             logger.warning("%s", sentence)
 
+        self._redactor = bus.redactor
         self._writer.open()
         try:
             yield
@@ -42,7 +44,8 @@ class LogPlugin:
     async def event(self, event: Event) -> None:
         # Appending to a file costs a few microseconds, a worker thread twenty times as much.
         if type(event) in self._selection:
-            await self._writer.write(self._format(event).encode())
+            line = self._redactor.redact(self._format(event))
+            await self._writer.write(line.encode())
 
     @hookimpl
     def health(self) -> Health:

@@ -78,10 +78,11 @@ class LineWriter:
         """Say whether lines are being lost, and how many were."""
         if self._problem:
             detail = f"cannot write to {self.name}: {self._problem}; {_lines(self._lost)} lost"
-            return Health("degraded", detail)
+            return Health("degraded", detail, self._lost + self._lost_before)
 
         if self._lost_before:
-            return Health("ok", f"{_lines(self._lost_before)} lost since the start")
+            detail = f"{_lines(self._lost_before)} lost since the start"
+            return Health("ok", detail, self._lost_before)
 
         return Health()
 

@@ -15,7 +15,7 @@ from lanrage_events import Event, GameEnded, GameStarted, Notification, PeerJoin
 from lanrage_events_log import LogConfig, LogPlugin
 
 TIME = datetime(2026, 3, 6, 19, 30, 0, 123456, tzinfo=UTC)
-HOSTILE = "a\nb\rc\x1b[2Jd\x9b2Je\u2028f\u202eg\x7fh\x00i\u200bj"
+HOSTILE = "a\nb\rc\x1b[2Jd\x9b2Je\u2028f\u202eg\x7fh\x00i\u200bj\ud800"
 
 
 async def line_of(folder: Path, event: Event, **options: Any) -> str:
@@ -100,11 +100,12 @@ async def test_a_text_value_is_quoted_and_escaped_when_it_must_be(
     assert f" title={written} message=- id=e-1\n" in line
 
 
+@pytest.mark.parametrize("name", [HOSTILE, *HOSTILE])
 @pytest.mark.parametrize("line_format", ["json", "text"])
 async def test_a_hostile_name_neither_forges_a_line_nor_steers_the_terminal(
-    tmp_path: Path, line_format: str
+    tmp_path: Path, line_format: str, name: str
 ) -> None:
-    event = Notification(title=HOSTILE, message=HOSTILE)
+    event = Notification(title=name, message=name)
 
     line = await line_of(tmp_path, event, format=line_format)
 

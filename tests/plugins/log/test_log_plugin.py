@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -11,6 +15,7 @@ from lanrage_events import EventBus, Notification, PeerJoined, PluginStartError
 from lanrage_events_log import LogConfig, LogPlugin
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs what POSIX offers")
+DEV_FULL = Path("/dev/full")
 
 
 async def test_every_event_published_on_the_bus_is_written_in_order(tmp_path: Path) -> None:
@@ -68,13 +73,43 @@ async def test_a_path_below_a_file_stops_the_start(tmp_path: Path) -> None:
     assert "Not a directory; change 'path'" in await start_error(tmp_path / "file" / "events")
 
 
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be somebody who may not write everywhere, as root may."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
 @posix_only
-@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() == 0, reason="root may write everywhere")
 async def test_a_folder_without_permission_stops_the_start(tmp_path: Path) -> None:
     folder = tmp_path / "locked"
     folder.mkdir(0o500)
+    with without_privileges():
+        assert "the right to write there" in await start_error(folder / "events.jsonl")
 
-    assert "the right to write there" in await start_error(folder / "events.jsonl")
+
+@posix_only
+async def test_a_file_that_can_no_longer_be_looked_up_is_written_to_all_the_same(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    path = folder / "events.jsonl"
+    plugin = LogPlugin(LogConfig(path=path))
+    await plugin.event(Notification(title="1", message="-"))
+    folder.chmod(0)
+    with without_privileges():
+        await plugin.event(Notification(title="2", message="-"))
+
+    folder.chmod(0o700)
+
+    assert path.read_text("utf-8").count("\n") == 2
 
 
 async def test_a_process_without_stderr_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,3 +145,45 @@ async def test_names_that_no_event_type_has_are_told_at_the_start(
         "exclude: no event type is called 'zzz'",
         "levels: no event type is called 'notifications', did you mean 'notification'?",
     ]
+
+
+@pytest.mark.parametrize("line_format", ["json", "text"])
+async def test_a_secret_that_the_bus_knows_is_not_written(
+    tmp_path: Path, line_format: Literal["json", "text"]
+) -> None:
+    path = tmp_path / "events.jsonl"
+    secret = 'made-up-"secret"'
+    async with EventBus() as bus:
+        bus.redactor.add(secret)
+        bus.register(LogPlugin(LogConfig(path=path, format=line_format)))
+        await bus.publish(Notification(title="Leak", message=f"it is {secret}!"))
+
+    text = path.read_text("utf-8")
+    assert "made-up" not in text
+    assert "it is **********!" in text
+    if line_format == "json":
+        assert json.loads(text)["message"] == "it is **********!"
+
+
+@pytest.mark.skipif(not DEV_FULL.exists(), reason="needs /dev/full")
+async def test_the_health_of_the_bus_shows_that_lines_are_lost(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.symlink_to(DEV_FULL)
+    async with EventBus() as bus:
+        bus.register(LogPlugin(LogConfig(path=path)), "log")
+        await bus.publish_and_wait(Notification(title="1", message="-"))
+        assert bus.health()["log"].status == "degraded"
+        assert "1 line lost" in bus.health()["log"].detail
+
+
+async def test_a_plugin_can_be_used_on_one_bus_after_another(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "events.jsonl"
+    plugin = LogPlugin(LogConfig(path=path))
+    for _ in range(2):
+        async with EventBus() as bus:
+            bus.register(plugin)
+            await bus.publish(Notification(title="1", message="-"))
+
+    assert path.read_text("utf-8").count("\n") == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from lanrage_events import Event, Health, Notification
+from lanrage_events import Event, EventBus, Health, Notification
 from lanrage_events_log import LogConfig, LogPlugin
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs what POSIX offers")
@@ -117,6 +117,17 @@ async def test_reopening_leaks_no_descriptor(tmp_path: Path) -> None:
     assert next_descriptor() == before
 
 
+@posix_only
+async def test_the_file_is_closed_when_the_bus_is_left(tmp_path: Path) -> None:
+    before = next_descriptor()
+    async with EventBus() as bus:
+        bus.register(plugin_for(tmp_path / "events.jsonl"))
+        await bus.publish_and_wait(numbered(1))
+        assert next_descriptor() != before
+
+    assert next_descriptor() == before
+
+
 def next_descriptor() -> int:
     """Return the lowest descriptor that is free."""
     descriptor = os.open(os.devnull, os.O_RDONLY)
@@ -157,7 +168,7 @@ async def test_a_full_disk_is_told_once_and_its_end_with_the_number_of_lost_line
         ("ERROR", f"cannot write to '{path}': No space left on device; events are not logged")
     ]
     assert plugin.health() == Health(
-        "degraded", f"cannot write to '{path}': No space left on device; 3 lines lost"
+        "degraded", f"cannot write to '{path}': No space left on device; 3 lines lost", 3
     )
 
     path.unlink()
@@ -169,7 +180,7 @@ async def test_a_full_disk_is_told_once_and_its_end_with_the_number_of_lost_line
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", f"writing to '{path}' works again; 3 lines lost")
     ]
-    assert plugin.health() == Health("ok", "3 lines lost since the start")
+    assert plugin.health() == Health("ok", "3 lines lost since the start", 3)
 
 
 @needs_dev_full
@@ -187,7 +198,7 @@ async def test_a_disk_that_is_full_again_is_told_again_and_the_loss_added_up(
         path.unlink()
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"] * 2
-    assert plugin.health() == Health("ok", "2 lines lost since the start")
+    assert plugin.health() == Health("ok", "2 lines lost since the start", 2)
 
 
 def test_a_plugin_that_lost_nothing_is_well(tmp_path: Path) -> None:
@@ -275,7 +286,7 @@ async def test_a_named_pipe_without_reader_does_not_hang(tmp_path: Path) -> None
     finally:
         os.close(reader)
 
-    assert plugin.health() == Health("ok", "1 line lost since the start")
+    assert plugin.health() == Health("ok", "1 line lost since the start", 1)
 
 
 @contextmanager
@@ -332,6 +343,30 @@ async def test_a_slow_reader_of_stderr_slows_the_writer_and_costs_no_line() -> N
 
         assert numbers(text + read_all(reader)) == list(range(2000))
         assert plugin.health() == Health()
+
+
+@posix_only
+async def test_a_slow_reader_of_stderr_slows_publishers_and_costs_no_event() -> None:
+    with piped_stderr() as reader:
+        done = False
+        text = ""
+
+        async def publish() -> None:
+            nonlocal done
+            async with EventBus() as bus:
+                bus.register(plugin_for(None), mailbox_size=4)
+                for number in range(2000):
+                    await bus.publish(numbered(number))
+
+            done = True
+
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(publish)
+            while not done:
+                await anyio.wait_all_tasks_blocked()
+                text += read_all(reader)
+
+        assert numbers(text + read_all(reader)) == list(range(2000))
 
 
 @posix_only

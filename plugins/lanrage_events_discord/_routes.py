@@ -1,0 +1,122 @@
+"""Which webhooks tell an event, and how."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lanrage_events import Event
+
+from ._config import MentionConfig, RouteConfig
+from ._entry import Presentation
+
+_TELL = Presentation()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One webhook that tells an event."""
+
+    webhook: str
+    presentation: Presentation
+
+
+class Router:
+    """Finds the destinations of events by the routes, which are tried in their order.
+
+    A webhook tells an event once: as the first route says that names it.
+
+    :param routes: the routes; without any, every webhook tells every event
+    :param webhooks: the names of all webhooks
+    :param max_age: by type or base type, how many seconds old an event may be when it is told
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[RouteConfig],
+        webhooks: Iterable[str],
+        max_age: Mapping[str, float] | None = None,
+    ) -> None:
+        self._routes = tuple(routes) or (RouteConfig(),)
+        self._webhooks = tuple(webhooks)
+        self._max_age = dict(max_age or {})
+
+    def check(self, types: Iterable[type[Event]]) -> None:
+        """Check that every event type that is named exists.
+
+        :param types: all event types that there are
+        :raises ValueError: if one does not, with the nearest that does
+        """
+        known = {name for cls in types for name in _lineage(cls)}
+        named = [(f"routes.{i}.events", n) for i, r in enumerate(self._routes) for n in r.events]
+        named += [("max_age", name) for name in self._max_age]
+        for where, name in named:
+            if name not in known:
+                nearest = difflib.get_close_matches(name, known, n=1)
+                hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+                raise ValueError(f"{where}: no event type is named '{name}'{hint}")
+
+    def route(self, event: Event) -> list[Destination]:
+        """Return who tells an event, each webhook once."""
+        found: dict[str, Destination] = {}
+        lineage = _lineage(type(event))
+        for route in self._routes:
+            if not any(name in lineage for name in route.events) or not _matches(route, event):
+                continue
+
+            presentation = _presentation(route)
+            for webhook in self._webhooks if route.webhook is None else route.webhook:
+                found.setdefault(webhook, Destination(webhook, presentation))
+
+            if route.stop:
+                break
+
+        return list(found.values())
+
+    def expires(self, event: Event) -> datetime | None:
+        """Return when an event is too old to be told, None for never."""
+        for name in _lineage(type(event)):
+            if name in self._max_age:
+                return event.time + timedelta(seconds=self._max_age[name])
+
+        return None
+
+
+def _lineage(event_class: type[Event]) -> list[str]:
+    """Return the event type and those of its base classes, the most specific first."""
+    return [cls.type for cls in event_class.__mro__ if issubclass(cls, Event)]
+
+
+def _matches(route: RouteConfig, event: Event) -> bool:
+    return all(
+        hasattr(event, field) and _has(getattr(event, field), wanted)
+        for field, wanted in route.where.items()
+    )
+
+
+def _has(value: object, wanted: object) -> bool:
+    """Whether a field has a value, or one of several; of a field with many, one is enough."""
+    if isinstance(wanted, list):
+        return any(_has(value, one) for one in wanted)
+
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return any(_has(one, wanted) for one in value)
+
+    # What YAML takes for a number may be a name, such as a party called 2026.
+    return value == wanted or (not isinstance(wanted, bool) and str(value) == str(wanted))
+
+
+def _presentation(route: RouteConfig) -> Presentation:
+    mention = route.mention or MentionConfig()
+    if not (route.silent or route.immediate or mention.roles or mention.users):
+        return _TELL
+
+    return Presentation(
+        silent=route.silent,
+        immediate=route.immediate,
+        roles=mention.roles,
+        users=mention.users,
+        cooldown=mention.cooldown,
+    )
