@@ -59,7 +59,8 @@ class EventBus:
         self._drain_timeout = drain_timeout
         self.state_folder = state_folder
         self.redactor = redactor or Redactor()
-        self._templates = tuple(templates)
+        self.templates = tuple(templates)
+        """the user's own template folders, for plugins that start from now on"""
         self._fanout = FanOut()
         self._offer = self._fanout.offer
         self._plugins = PluginSet(self._fanout, hook_timeout)
@@ -245,7 +246,7 @@ class EventBus:
     def template_folders(self) -> tuple[Traversable, ...]:
         """Return where templates are, in search order: the user's, plugins', those that came along."""
         bundled = files("lanrage_events_templates")
-        return (*self._templates, *self._plugins.template_folders(), bundled)
+        return (*self.templates, *self._plugins.template_folders(), bundled)
 
     def health(self) -> dict[str, Health]:
         """Return how each plugin is, by name: what it says, unless it failed."""

@@ -87,6 +87,7 @@ def _make_app() -> App:
         help_epilogue=EXIT_CODES,
         version=lambda: f"{OWN_DISTRIBUTION} {version(OWN_DISTRIBUTION)}",
         result_action="print_non_int_return_int_as_exit_code",
+        suppress_keyboard_interrupt=False,
     )
     for function in (run, check, schema, plugins, events):
         app.command(function)

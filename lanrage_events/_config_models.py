@@ -15,6 +15,7 @@ from ._config_types import (
     secrets_of,
 )
 from ._exceptions import PluginLoadError
+from ._plugin_set import PluginOptions
 from ._plugins import LoadedPlugin
 from ._secrets import Redactor
 
@@ -38,6 +39,8 @@ class Settings(ConfigModel):
     """the library that runs the tasks"""
     drain_timeout: Duration = 10.0
     """how long the daemon delivers what is pending when it stops, before it gives up"""
+    watch: bool = False
+    """whether the daemon reloads this file when it changes; it does so on SIGHUP in any case"""
     log: LogConfig = LogConfig()
     """what the daemon logs, and how"""
     templates: tuple[ConfigPath, ...] = ()
@@ -72,6 +75,15 @@ class ConfiguredPlugin:
     """in seconds"""
     place: str = field(default="", compare=False)
     """where it stands, as ``file:line:column``"""
+
+    def options(self) -> PluginOptions:
+        """Return what to register it with."""
+        return {
+            "mailbox_size": self.mailbox_size,
+            "when_full": self.when_full,
+            "hook_timeout": self.hook_timeout,
+            "distribution": self.plugin.source.distribution,
+        }
 
     def make(self) -> object:
         """Return the object to register.

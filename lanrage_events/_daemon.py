@@ -20,6 +20,7 @@ from ._exceptions import ConfigError, LanrageEventsError, PluginError, PluginSta
 from ._exit_codes import ExitCode
 from ._logging import LogHandler, logging_to_stderr
 from ._progress import Progress
+from ._reload import Reloader, reload_requests
 from ._secrets import Redactor
 from ._signals import StopSignals
 from ._stdin import LineFeed, StandardInput
@@ -63,6 +64,9 @@ def _run_bus(
     *,
     read_stdin: bool,
 ) -> int:
+    def load() -> DaemonConfig:
+        return load_config(config.file, redactor=bus.redactor)
+
     async def run_daemon() -> int:
         daemon = Daemon(
             bus,
@@ -70,6 +74,7 @@ def _run_bus(
             wait_stop=signals.wait,
             lines=StandardInput() if read_stdin else None,
             handler=handler,
+            reloader=None if read_stdin else Reloader(bus, config, load),
         )
         return await daemon.run()
 
@@ -121,15 +126,12 @@ def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[s
     for plugin in config.plugins:
         place = places[plugin.name] = f"{plugin.place}: plugins.{plugin.name}"
         try:
-            bus.register(
-                plugin.make(),
-                plugin.name,
-                mailbox_size=plugin.mailbox_size,
+            options = plugin.options()
+            if batch and plugin.when_full is None:
                 # An input that can wait needs not lose what does not fit.
-                when_full=plugin.when_full or ("block" if batch else None),
-                hook_timeout=plugin.hook_timeout,
-                distribution=plugin.plugin.source.distribution,
-            )
+                options["when_full"] = "block"
+
+            bus.register(plugin.make(), plugin.name, **options)
         except PluginError as error:
             yield f"{place}: the plugin {error.reason}"
         except LanrageEventsError as error:
@@ -151,6 +153,7 @@ class Daemon:
     :param wait_stop: returns why to stop, such as the name of a signal, when that comes
     :param lines: the input, chunks of JSON lines; None to run without one
     :param handler: writes the log
+    :param reloader: follows changes of the configuration; None to let it be
     """
 
     def __init__(
@@ -161,8 +164,10 @@ class Daemon:
         wait_stop: Callable[[], Awaitable[str]],
         lines: AsyncIterable[bytes] | None = None,
         handler: LogHandler,
+        reloader: Reloader | None = None,
     ) -> None:
         self._bus = bus
+        self._reloader = reloader
         self._drain_timeout = drain_timeout
         self._wait_stop = wait_stop
         self._lines = lines
@@ -202,11 +207,25 @@ class Daemon:
         logger.info("ready, with the plugins %s", names)
         _systemd.notify(f"READY=1\nSTATUS=plugins: {names}")
         if self._lines is None:
-            await anyio.sleep_forever()
+            await self._follow_changes()
         else:
             await self._feed.run(self._lines)
             logger.info("%s read, delivering the rest", counted(self._feed.published, "event"))
             _systemd.notify("STOPPING=1")
+
+    async def _follow_changes(self) -> None:
+        """Reload the configuration whenever somebody asks for it, for ever."""
+        if self._reloader is None:
+            await anyio.sleep_forever()
+            return
+
+        async with reload_requests(self._reloader.config) as requests:
+            async for reason in requests:
+                logger.info("reloading the configuration because of %s", reason)
+                _systemd.notify("RELOADING=1")
+                await self._reloader.reload()
+                _systemd.notify("READY=1")
+                self._drain_timeout = self._bus.drain_timeout
 
     async def _stop_when_told(self) -> None:
         reason = await self._wait_stop()

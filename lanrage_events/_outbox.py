@@ -27,7 +27,7 @@ from ._outbox_records import (
     to_microseconds,
 )
 from ._outbox_store import Settlement, Store, Work
-from ._outbox_tables import CHUNK, Death, Limits
+from ._outbox_tables import Death, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -255,19 +255,27 @@ class Outbox(OutboxBase):
     async def expire(self, lane: str | None = None) -> list[OutboxExpiry]:
         """Remove what is no longer worth delivering, and return what that was, for telling.
 
+        If the file cannot be written, that is no error here: it is removed and returned by a later
+        call, and not read meanwhile.
+
         :param lane: only of this lane; None for all
-        :raises OutboxError: if it cannot be written; some may have been removed and counted then
         """
         found: dict[tuple[str, str], OutboxExpiry] = {}
         now = to_microseconds(self._now())
-        while True:
-            chunk = await self._transact(lambda tables: tables.expire(lane, now))
+        while await self._transact(
+            lambda tables: queries.is_overdue(tables.connection, lane, now, self._store.settled),
+            writes=False,
+        ):
+            try:
+                chunk = await self._transact(lambda tables: tables.expire(lane, now))
+            except OutboxError:
+                break
+
             for expiry in chunk:
                 key = (expiry.lane, expiry.label)
                 found[key] = expiry.merged(found[key]) if key in found else expiry
 
-            if sum(expiry.count for expiry in chunk) < CHUNK:
-                return list(found.values())
+        return list(found.values())
 
     async def listen(self, changed: Callable[[], object] | None = None) -> NoReturn:
         """Hear of what administrators change, until it is cancelled; run it in a task of yours.

@@ -131,10 +131,6 @@ def _abandon_all() -> None:
         lock.abandon()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_abandon_all)
-
-
 if sys.platform == "win32":
     import msvcrt
 
@@ -145,6 +141,8 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    os.register_at_fork(after_in_child=_abandon_all)
 
     def _lock(file: int) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -135,6 +135,27 @@ def next_due(
     return None if first is None else max(first["postponed_until"], lane_postponement)
 
 
+def lane_names(connection: sqlite3.Connection) -> list[str]:
+    """Return the name of every lane that holds something or is postponed."""
+    return [row["name"] for row in connection.execute("SELECT name FROM lanes")]
+
+
+def is_overdue(
+    connection: sqlite3.Connection, lane: str | None, now: int, settled: Container[int]
+) -> bool:
+    """Say whether the time of any entry is over."""
+    for name in lane_names(connection) if lane is None else [lane]:
+        rows = connection.execute(
+            "SELECT id FROM entries WHERE lane = ? AND expires <= ?", (name, now)
+        )
+        first = next(_unsettled(rows, settled), None)
+        rows.close()
+        if first is not None:
+            return True
+
+    return False
+
+
 def lanes(connection: sqlite3.Connection) -> list[OutboxLane]:
     """Return every lane that holds something or is postponed, by name."""
     rows = connection.execute(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ._exceptions import OutboxFull
-from ._outbox_queries import MAX_ID
+from ._outbox_queries import MAX_ID, lane_names
 from ._outbox_records import OutboxExpiry, OutboxItem, from_microseconds, to_microseconds
 
 _RESERVED_IDS = 1000
@@ -298,14 +298,9 @@ class Tables:
 
     def expire(self, lane: str | None, now: int) -> list[OutboxExpiry]:
         """Remove entries whose time is over, a chunk at most, and say what they were."""
-        if lane is None:
-            lanes = [row["name"] for row in self.connection.execute("SELECT name FROM lanes")]
-        else:
-            lanes = [lane]
-
         found: dict[tuple[str, str], OutboxExpiry] = {}
         tally = _Tally()
-        for name in lanes:
+        for name in lane_names(self.connection) if lane is None else [lane]:
             rows = self.connection.execute(
                 "SELECT id, label, size, put_time FROM entries WHERE lane = ? AND expires <= ?"
                 " LIMIT ?",

@@ -785,7 +785,7 @@ def test_whatever_is_in_a_file_it_is_loaded_or_told(
     file = tmp_path / "any.yaml"
     named = {"plugins": {"sample": section, "other": {**section, "use": "sample"}}}
     for data in (top, {"plugins": plugins}, named):
-        file.write_text(yaml.safe_dump(data), encoding="utf-8")
+        file.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
         problems: tuple[str, ...] = ()
         try:
             config = load_config(file, catalog, environment={})

@@ -359,7 +359,6 @@ async def test_expiring_more_than_one_transaction_takes(
     outbox: Outbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lanrage_events._outbox_tables.CHUNK", 3)
-    monkeypatch.setattr("lanrage_events._outbox.CHUNK", 3)
     async with outbox:
         await outbox.put_many([OutboxItem("a", "x", "p", START) for _ in range(4)])
         await outbox.put_many([OutboxItem("b", "x", "p", START) for _ in range(4)])
@@ -596,7 +595,7 @@ async def test_a_lane_that_is_full_leaves_room_for_others(path: Path | None) -> 
 
 async def test_ids_are_never_used_again(path: Path | None, tmp_path: Path) -> None:
     file = path or tmp_path / "outbox.db"
-    seen = set()
+    seen: set[int] = set()
     for _ in range(3):
         async with make_outbox(file) as outbox:
             ids = await outbox.put_many([OutboxItem("a", "x") for _ in range(3)])

@@ -481,6 +481,7 @@ FULL_DISK = """
     import logging
     import resource
     import sys
+    from datetime import UTC, datetime
 
     import anyio
 
@@ -493,6 +494,7 @@ FULL_DISK = """
         logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
         async with Outbox(sys.argv[1]) as outbox:
             ids = list(await outbox.put_many([OutboxItem("a", "x" * 1000)] * 10))
+            await outbox.put("b", "too late", expires=datetime.now(UTC))
             limit(0)
             for _ in range(3):
                 try:
@@ -514,10 +516,14 @@ FULL_DISK = """
             await outbox.acknowledge(ids[5:])
             assert await outbox.read("a") == []
             assert await outbox.next_due("a") is None
+            assert await outbox.expire() == []
+            assert await outbox.read("b") == []
             if sys.argv[3] == "close":
                 return
 
             limit(resource.RLIM_INFINITY)
+            (expiry,) = await outbox.expire()
+            assert expiry.count == 1
             new = await outbox.put("a", "new")
             assert outbox.problem is None
             assert [entry.id for entry in await outbox.pending()] == [new]
@@ -545,7 +551,7 @@ async def test_a_full_disk_loses_nothing_and_it_recovers(
     assert lines[0].endswith(" MB are free on its disk")
     assert lines[1:] == [
         "postpone OutboxError",
-        "10 3 5",
+        "11 3 5",
         f"WARNING outbox {path} can be written again",
         "1 3 0 2",
     ]

@@ -134,7 +134,9 @@ def test_a_public_name_uses_the_words_of_the_project(name: str) -> None:
 
 def test_the_api_page_documents_each_public_name_once() -> None:
     documented = re.findall(
-        r"^\.\. (?:auto\w+|py:data):: lanrage_events\.(\w+)$", API_PAGE.read_text("utf-8"), re.MULTILINE
+        r"^\.\. (?:auto\w+|py:data):: lanrage_events\.(\w+)$",
+        API_PAGE.read_text("utf-8"),
+        re.MULTILINE,
     )
 
     assert sorted(documented) == sorted(NAMES)

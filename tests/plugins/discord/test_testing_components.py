@@ -104,7 +104,10 @@ def test_components_and_polls_within_the_limits_are_legal(body: dict[str, Any]) 
                 "components.0.components.0.custom_id: Must be between 1 and 100 in length.",
             ],
         ),
-        ({"components": [row({"type": 3})]}, [f"components.0.components.0: {INTERACTIVE}"]),
+        *(
+            ({"components": [row({"type": kind})]}, [f"components.0.components.0: {INTERACTIVE}"])
+            for kind in (3, 5, 6, 7, 8)
+        ),
         (
             {"components": [row({"type": 99})]},
             ["components.0.components.0.type: int value should be less than or equal to 25."],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import httpx
@@ -173,7 +175,7 @@ async def test_too_many_invalid_requests_are_answered_by_cloudflare(reach: Reach
     assert again.status_code == 204
 
 
-@pytest.mark.parametrize("prefix", ["/api", "/api/v10", "/api/v9", "/api/v6"])
+@pytest.mark.parametrize("prefix", ["/api", *(f"/api/v{number}" for number in range(6, 11))])
 async def test_every_api_version_is_served(reach: Reach, prefix: str) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
@@ -397,6 +399,32 @@ async def test_a_dripping_answer_arrives_whole(reach: Reach, wait: str) -> None:
     assert response.status_code == (200 if wait == "true" else 204)
     if wait == "true":
         assert response.json() == webhook.messages[0]
+
+
+async def test_an_answer_that_drips_too_slowly_runs_into_the_clients_timeout(
+    reach: Reach,
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with reach(discord) as client:
+        discord.faults.drip(10_000)
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(webhook.url, json={"content": "hello"}, timeout=0.1)
+
+    assert len(webhook.messages) == 1
+
+
+async def test_times_since_1970_are_those_of_now(reach: Reach) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with reach(discord) as client:
+        response = await post(client, webhook, wait="true")
+
+    day = 86_400
+    reset = float(response.headers["X-RateLimit-Reset"])
+    posted = datetime.fromisoformat(response.json()["timestamp"])
+    assert abs(reset - time.time()) < day
+    assert abs(posted.timestamp() - time.time()) < day
 
 
 async def test_nobody_can_connect_during_an_outage(reach: Reach) -> None:

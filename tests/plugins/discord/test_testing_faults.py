@@ -57,6 +57,12 @@ async def test_a_fault_lasts_for_some_time() -> None:
     assert await statuses(discord, 5) == [204, 204, 500, 500, 204]
 
 
+async def test_a_fault_lasts_from_now_on() -> None:
+    discord = stand_in()
+    discord.faults.fail(500, lasting=1.5)
+    assert await statuses(discord, 4) == [500, 500, 204, 204]
+
+
 async def test_a_fault_begins_later_and_hits_once() -> None:
     discord = stand_in()
     discord.faults.fail(500, after=1.5)

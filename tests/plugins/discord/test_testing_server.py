@@ -76,6 +76,7 @@ async def test_the_addresses_lead_to_the_server_from_then_on() -> None:
     async with discord.serve() as base_url:
         assert base_url == discord.base_url == f"http://{discord.host}"
         assert discord.host.startswith("127.0.0.1:")
+        assert int(discord.host.rpartition(":")[2]) >= 1024
         assert webhook.url == f"{base_url}/api/webhooks/{webhook.id}/{webhook.token}"
         assert webhook.token not in repr(discord)
 

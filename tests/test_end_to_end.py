@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE
+from textwrap import dedent
+
+import anyio
+import pytest
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from lanrage_events_discord.testing import StandInDiscord
+
+pytestmark = [
+    pytest.mark.real_clock,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals are different there"),
+]
+
+COMMAND = str(Path(sys.executable).with_name("lanrage-events"))
+GUARD_SECONDS = 50
+
+# Publishes what a test writes into a file, so that a daemon has something to do.
+PARTY_PLUGIN = """
+    from contextlib import asynccontextmanager
+    from pathlib import Path
+
+    from lanrage_events import PeerJoined, hookimpl
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(bus):
+        for number in range(int(Path("players").read_text())):
+            await bus.publish(PeerJoined(peer_name=f"P{number}.", party_name="LAN"))
+
+        yield
+"""
+
+# Never comes back, and lets nothing else run.
+HANGING_PLUGIN = """
+    import signal
+    import sys
+    import time
+
+    from lanrage_events import hookimpl
+
+    @hookimpl
+    def event(event):
+        print("hangs", file=sys.stderr, flush=True)
+        while signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            time.sleep(0.01)
+
+        print("was told to stop", file=sys.stderr, flush=True)
+        while True:
+            time.sleep(1)
+"""
+
+
+@pytest.fixture
+def backend(anyio_backend_name: str) -> str:
+    """Run the daemon on the backend that the test runs on."""
+    return anyio_backend_name
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "party.py").write_text(dedent(PARTY_PLUGIN), encoding="utf-8")
+    (tmp_path / "mine" / "hanging.py").write_text(dedent(HANGING_PLUGIN), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_config(plugins: Mapping[str, object], **settings: object) -> None:
+    config = {"state_folder": "./state", "plugins_folder": "./mine", **settings, "plugins": plugins}
+    Path("lanrage.yaml").write_text(json.dumps(config), encoding="utf-8")
+
+
+def write_players(count: int) -> None:
+    Path("players").write_text(str(count), encoding="utf-8")
+
+
+def logged() -> list[dict[str, object]]:
+    """Return the events that the log sink wrote."""
+    return [json.loads(line) for line in Path("events.jsonl").read_text("utf-8").splitlines()]
+
+
+def discord_config(discord: StandInDiscord, url: str, **more: object) -> dict[str, object]:
+    return {"webhook_url": url, "allow_hosts": [discord.host], **more}
+
+
+def joined(names: Iterable[str]) -> bytes:
+    events = [{"type": "peer_joined", "peer_name": n, "party_name": "LAN"} for n in names]
+    return "".join(json.dumps(event) + "\n" for event in events).encode()
+
+
+def players(discord: StandInDiscord) -> Counter[str]:
+    """Count how often each player is named in what Discord accepted."""
+    text = json.dumps(discord.journal.messages())
+    return Counter(re.findall(r"P\d+\.", text))
+
+
+class Daemon:
+    """The command, running in a process of its own."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stderr is not None
+        self.process = process
+        self.log = ""
+        self._stderr = BufferedByteReceiveStream(process.stderr)
+
+    async def wait_for(self, text: str) -> None:
+        """Wait until it has logged something."""
+        while text not in self.log:
+            self.log += (await self._stderr.receive_until(b"\n", 100_000)).decode() + "\n"
+
+    async def wait(self) -> int:
+        """Wait until it has ended, and return its exit code."""
+        try:
+            while True:
+                self.log += (await self._stderr.receive()).decode()
+        except anyio.EndOfStream:
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def running(*arguments: str) -> AsyncIterator[Daemon]:
+    with anyio.fail_after(GUARD_SECONDS):
+        process = await anyio.open_process(
+            [COMMAND, *arguments], stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+        async with process:
+            try:
+                yield Daemon(process)
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+
+async def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
+    with anyio.fail_after(GUARD_SECONDS):
+        result = await anyio.run_process([COMMAND, *arguments], input=stdin, check=False)
+
+    return result.returncode, result.stdout.decode(), result.stderr.decode()
+
+
+async def test_typed_events_go_in_and_messages_come_out(backend: str) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with discord.serve():
+        config = discord_config(discord, webhook.url, invite_url="https://discord.gg/abc123")
+        write_config({"discord": config, "log": {"path": "events.jsonl"}}, log={"level": "debug"})
+        events = [
+            {"type": "party_created", "party_id": "7", "party_name": "Friday", "host": "Ann"},
+            {"type": "notification", "title": "Pizza", "message": "It is here."},
+        ]
+        lines = "".join(json.dumps(event) + "\n" for event in events)
+        code, output, log = await run("run", "--stdin", "--backend", backend, stdin=lines.encode())
+
+    assert (code, output) == (0, "")
+    assert "2 events read and delivered" in log
+    assert webhook.token not in log
+    text = json.dumps(discord.journal.messages(), ensure_ascii=False)
+    assert "Party Created: Friday" in text
+    assert "https://discord.gg/abc123" in text
+    assert "It is here." in text
+    assert [event["type"] for event in logged()] == ["party_created", "notification"]
+    assert discord.journal.refused == ()
+
+
+async def test_a_large_input_is_delivered_whole(backend: str) -> None:
+    discord = StandInDiscord(limit=None)
+    webhook = discord.create_webhook()
+    names = [f"P{number}." for number in range(3_000)]
+    async with discord.serve():
+        write_config(
+            {"discord": discord_config(discord, webhook.url), "log": {"path": "events.jsonl"}}
+        )
+        code, _, log = await run("run", "--stdin", "--backend", backend, stdin=joined(names))
+
+    assert code == 0, log
+    assert players(discord) == Counter(names)
+    assert [event["peer_name"] for event in logged()] == names
+
+
+async def test_bad_lines_fail_the_run_and_the_others_are_delivered(backend: str) -> None:
+    write_config({"log": {"path": "events.jsonl"}}, log={"format": "json"})
+    lines = joined(["Ann"]) + b'{"type": "peer_jond"}\n\x1b[2J\xff\n' + joined(["Bob"])
+    code, output, log = await run("run", "--stdin", "--backend", backend, stdin=lines)
+
+    assert (code, output) == (1, "")
+    records = [json.loads(line) for line in log.splitlines()]
+    errors = [record["event"] for record in records if record["level"] == "error"]
+    assert errors[0].startswith("stdin line 2: type: unknown event type 'peer_jond', did you mean")
+    assert errors[1] == "stdin line 3: not UTF-8: byte 0xff at position 5"
+    assert [event["peer_name"] for event in logged()] == ["Ann", "Bob"]
+
+
+async def test_what_discord_refuses_fails_the_run(backend: str) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with discord.serve():
+        write_config({"discord": discord_config(discord, webhook.url)})
+        webhook.delete()
+        code, _, log = await run(
+            "run", "--stdin", "--backend", backend, stdin=joined(["Ann", "Bob"])
+        )
+
+    assert code == 1
+    assert "plugin 'discord': 2 not delivered" in log
+    assert webhook.token not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_stops_it_when_everything_is_delivered(
+    backend: str, number: signal.Signals
+) -> None:
+    discord = StandInDiscord(latency=0.2)
+    webhook = discord.create_webhook()
+    write_players(20)
+    async with discord.serve():
+        batch = {"immediate": False, "window": "60s"}
+        config = discord_config(discord, webhook.url, batch=batch)
+        write_config({"discord": config, "party": None})
+        async with running("run", "--backend", backend) as daemon:
+            await daemon.wait_for("ready, with the plugins discord, party")
+            assert players(discord) == Counter()
+            daemon.process.send_signal(number)
+            assert await daemon.wait() == 0
+
+    assert players(discord) == Counter({f"P{n}.": 1 for n in range(20)})
+    assert f"stopping within 10 seconds because of {number.name}" in daemon.log
+    assert daemon.log.endswith("stopped\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_stops_it_at_once_when_a_plugin_waits(
+    backend: str, number: signal.Signals
+) -> None:
+    discord = StandInDiscord(latency=1000)
+    webhook = discord.create_webhook()
+    write_players(1)
+    async with discord.serve():
+        write_config(
+            {"discord": discord_config(discord, webhook.url), "party": None}, drain_timeout="1h"
+        )
+        async with running("run", "--backend", backend) as daemon:
+            await daemon.wait_for("ready")
+            daemon.process.send_signal(number)
+            await daemon.wait_for("stopping within 3600 seconds")
+            daemon.process.send_signal(number)
+            assert await daemon.wait() == -number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_second_signal_stops_it_at_once_when_a_plugin_blocks_everything(
+    backend: str, number: signal.Signals
+) -> None:
+    write_config({"hanging": None})
+    async with running("run", "--stdin", "--backend", backend) as daemon:
+        assert daemon.process.stdin is not None
+        await daemon.process.stdin.send(joined(["Ann"]))
+        await daemon.wait_for("hangs\n")
+        daemon.process.send_signal(number)
+        await daemon.wait_for("was told to stop\n")
+        daemon.process.send_signal(number)
+        assert await daemon.wait() == -number
+
+
+async def test_a_signal_ends_an_input_that_goes_on(backend: str) -> None:
+    write_config({"log": None})
+    async with running("run", "--stdin", "--backend", backend) as daemon:
+        assert daemon.process.stdin is not None
+        await daemon.process.stdin.send(joined(["Ann"]))
+        await daemon.wait_for('"peer_name":"Ann"')
+        daemon.process.send_signal(signal.SIGINT)
+        assert await daemon.wait() == 0
+
+    assert "1 event read and delivered" in daemon.log
+
+
+async def test_what_was_pending_when_it_was_killed_is_delivered_after_the_restart(
+    backend: str,
+) -> None:
+    discord = StandInDiscord(latency=0.2, limit=None)
+    webhook = discord.create_webhook()
+    names = [f"P{number}." for number in range(200)]
+    async with discord.serve():
+        config = discord_config(discord, webhook.url, batch={"style": "embeds"})
+        write_config({"discord": config})
+        async with running("run", "--stdin", "--backend", backend) as daemon:
+            assert daemon.process.stdin is not None
+            await daemon.process.stdin.send(joined(names))
+            await daemon.process.stdin.aclose()
+            await daemon.wait_for("200 events read")
+            # Every event is in the outbox once the first requests were answered after that.
+            seen = len(discord.journal)
+            await discord.journal.wait_for(lambda journal: len(journal) > seen + 2)
+            daemon.process.kill()
+            await daemon.wait()
+
+        assert len(players(discord)) < 200
+        code, _, log = await run("run", "--stdin", "--backend", backend)
+
+    assert code == 0, log
+    told = players(discord)
+    assert set(told) == set(names)
+    # The message that was on its way when it was killed may come twice.
+    assert sum(told.values()) - 200 <= 10
+
+
+async def test_a_plugin_that_cannot_start_stops_the_start(backend: str) -> None:
+    write_config({"log": {"path": "no/such/folder/events.jsonl"}})
+    code, output, log = await run("run", "--backend", backend)
+    assert (code, output) == (1, "")
+    assert "plugin 'log': could not start: " in log
+    assert "Traceback" not in log
+
+
+async def test_the_demo_needs_nothing(backend: str) -> None:
+    code, output, log = await run("demo", "--backend", backend)
+    assert code == 0, log
+    assert log == ""
+    assert "🎮 Game Started: Quake III Arena" in output
+    assert "\x1b" not in output
+    assert re.search(
+        r"^\d+ events, \d+ messages: \d+ requests saved, 0 events lost", output, re.MULTILINE
+    )
+
+
+def test_the_command_is_installed() -> None:
+    assert os.access(COMMAND, os.X_OK)
