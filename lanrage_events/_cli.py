@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from ._cli_outbox import make_app as outbox_app
 from ._commands import BrokenCommand, load_command, summary
 from ._console import counted, discard_stdout, write_errors, write_json, write_lines
 from ._entry_points import PluginCommand, plugin_commands
@@ -92,6 +93,7 @@ def _make_app() -> App:
     for function in (run, check, schema, plugins, events):
         app.command(function)
 
+    app.command(outbox_app())
     return app
 
 

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 LogFormat: TypeAlias = Literal["console", "json"]
 
-# They log every request, with the webhook's URL in it.
-_CHATTY_LOGGERS = ("httpx", "httpcore")
+# Two log every request, with the webhook's URL in it; one logs each change of a file.
+_CHATTY_LOGGERS = ("httpx", "httpcore", "watchfiles")
 _OWN_PACKAGE = "lanrage_events"
 _INDENT = "    "
 

@@ -10,6 +10,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -619,26 +620,23 @@ READ_ONLY = """
         ("garbage", "Permission denied"),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_an_error_at_the_start(
-    tmp_path: Path, content: str, fault: str
-) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+def test_a_folder_that_cannot_be_written_is_an_error_at_the_start(content: str, fault: str) -> None:
+    # Not tmp_path, which is in a folder that only root may enter if these tests run as root.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "outbox.db"
+        if content != "nothing":
+            make_outbox_file(path)
+            for file in path.parent.iterdir():
+                file.chmod(0o666)
 
-    path = tmp_path / "outbox.db"
-    if content != "nothing":
-        make_outbox_file(path)
-        for file in tmp_path.iterdir():
-            file.chmod(0o666)
+        if content == "garbage":
+            make_garbage(path)
 
-    if content == "garbage":
-        make_garbage(path)
-
-    tmp_path.chmod(0o555)
-    try:
-        result = run_script(READ_ONLY, path)
-    finally:
-        tmp_path.chmod(0o755)
+        path.parent.chmod(0o555)
+        try:
+            result = run_script(READ_ONLY, path)
+        finally:
+            path.parent.chmod(0o755)
 
     assert result.stdout == f"outbox {path}: {fault}\n", result.stderr
 

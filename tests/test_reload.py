@@ -15,7 +15,7 @@ from lanrage_events._config_models import DaemonConfig
 from lanrage_events._plugins import Catalog
 from lanrage_events._reload import Reloader
 
-PLUGIN = '''
+PLUGIN = """
 from contextlib import asynccontextmanager
 from lanrage_events import ConfigModel, hookimpl
 
@@ -42,7 +42,8 @@ class Plugin:
     @hookimpl
     async def peer_joined(self, event):
         self.log.append(f"{self.config.greeting} {event.peer_name}")
-'''
+"""
+
 
 class Scene:
     def __init__(self, folder: Path) -> None:
@@ -91,7 +92,9 @@ async def test_only_what_changed_is_replaced(
     scene.write("  greeter: {}\n  other: {use: greeter, greeting: moin}\n  third: {use: greeter}\n")
     async with scene.running() as (bus, reloader):
         scene.log.clear()
-        scene.write("  greeter: {}\n  other: {use: greeter, greeting: servus}\n  new: {use: greeter}\n")
+        scene.write(
+            "  greeter: {}\n  other: {use: greeter, greeting: servus}\n  new: {use: greeter}\n"
+        )
         assert await reloader.reload()
         assert scene.log == ["stop hello", "stop moin", "start servus", "start hello"]
         assert set(bus.health()) == {"greeter", "other", "new"}

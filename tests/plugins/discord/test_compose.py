@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from lanrage_events_discord._compose import compose, messages
 from lanrage_events_discord._embed import Embed, EmbedField, fit
 from lanrage_events_discord._entry import COUNT, Digest, Entry
-from lanrage_events_discord._message import SUPPRESS_NOTIFICATIONS, Message
+from lanrage_events_discord._message import SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, Message
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 GREY = 0x757575
@@ -360,6 +361,7 @@ def test_lines_of_an_item_are_told_in_one_line() -> None:
     assert description([entry(0, "a\nb\r\n# c\u2028d"), entry(1, "e")]) == (
         "👋 **2 joined** Friday LAN: a b # c d, e"
     )
+    assert description([entry(0, "a\n# b"), entry(1, "c")]).endswith(": a # b, c")
 
 
 def test_item_that_holds_the_place_of_the_count_changes_no_number() -> None:
@@ -492,10 +494,23 @@ def test_catching_up_over_more_than_half_a_day_tells_the_dates() -> None:
     ]
 
 
-def test_naive_times_are_taken_for_utc() -> None:
-    naive = START.replace(tzinfo=None)
-    batch = [entry(0, "Ann", time=naive), entry(1, "Bob", time=naive)]
-    assert description(batch, catch_up=True).startswith(f"<t:{int(START.timestamp())}:t> 👋")
+@pytest.mark.parametrize(("seconds", "style"), [(12 * 3600, "t"), (12 * 3600 + 1, "f")])
+def test_half_a_day_is_told_by_the_time_of_day(seconds: int, style: str) -> None:
+    assert f":{style}> 👋" in description([entry(0, "Ann"), entry(seconds, "Bob")], catch_up=True)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system cannot change its time zone")
+def test_naive_times_are_taken_for_utc_wherever_the_machine_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        batch = [entry(0, "Ann", time=START.replace(tzinfo=None)), entry(1, "Bob")]
+        assert description(batch, catch_up=True).startswith(f"<t:{int(START.timestamp())}:t> 👋")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_times_of_a_line_span_from_its_earliest_to_its_latest() -> None:
@@ -512,6 +527,14 @@ def test_expired_events_are_told_beside_the_first_message() -> None:
     )
     assert refusals(first.body()) == []
     assert not any("⌛" in embed.description for message in others for embed in message.embeds)
+
+
+def test_expired_events_and_the_rest_share_the_last_message() -> None:
+    batch = [entry(n, f"player {n:04}") for n in range(2000)]
+    (message,) = compose(batch, max_messages=1, expired={"peer_left": 2})
+    assert refusals(message.body()) == []
+    assert "more events" in message.embeds[-2].description
+    assert message.embeds[-1].description.startswith("⌛ 2 events expired")
 
 
 def test_expired_events_get_a_message_of_their_own_if_there_is_no_room() -> None:
@@ -536,6 +559,7 @@ def test_first_message_can_be_made_without_the_others() -> None:
     batch = Counting(entry(n, f"player {n}") for n in range(10_000))
     first = next(messages(batch))
     assert first.entries < batch.read < first.entries + 10
+    assert first.embeds[0].title == f"📋 {first.entries} events"
 
 
 def calls_for(count: int, **options: Any) -> int:
@@ -587,6 +611,7 @@ def test_body_has_what_is_set_and_always_the_mentions() -> None:
         "embeds": [{"title": "t"}],
         "allowed_mentions": {"parse": [], "roles": ["7"]},
     }
+    assert SUPPRESS_EMBEDS == 4
     assert Message(entries=1, embeds=(Embed(title="t"),)).body() == {
         "embeds": [{"title": "t"}],
         "allowed_mentions": {"parse": []},

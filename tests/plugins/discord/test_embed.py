@@ -268,6 +268,12 @@ def test_reading_something_else_tells_what_was_expected(data: dict[str, Any], me
         (Embed(description="x" * 4096, footer="y" * 1905), "", "6001 characters, at most 6000"),
         (Embed(title="t", url="ftp://example.com"), "url", "expected an http or https address"),
         (Embed(title="t", image="http://[broken"), "image.url", "expected an http or https"),
+        (Embed(title="t", image="https://example.com/a b"), "image.url", "expected an http or"),
+        (
+            Embed(title="t", timestamp=datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))),
+            "timestamp",
+            "cannot be written in UTC",
+        ),
         (Embed(title="t", color=0x1000000), "color", "16777216 is not between 0 and 16777215"),
         (Embed(), "", "has neither text nor picture"),
     ],

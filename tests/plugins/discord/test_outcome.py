@@ -134,6 +134,7 @@ def test_success_needs_no_body(status: int, body: bytes) -> None:
 def test_success_tells_message_and_channel() -> None:
     outcome = answer(200, {"id": "111", "channel_id": "222", "content": ""})
     assert (outcome.kind, outcome.message_id, outcome.channel_id) == (DELIVERED, "111", "222")
+    assert (outcome.is_global, outcome.is_blocked, outcome.is_ambiguous) == (False, False, False)
 
 
 def test_web_page_in_place_of_an_answer_is_no_success() -> None:

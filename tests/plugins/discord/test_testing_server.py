@@ -145,7 +145,7 @@ async def test_requests_may_follow_each_other_without_waiting() -> None:
     async with discord.serve(), connect(discord) as stream:
         await stream.send(request(webhook) + request(webhook)[:30])
         await discord.journal.wait_for(lambda journal: len(journal) == 1)
-        await stream.send(request(webhook)[30:] + b"\r\n" + request(webhook))
+        await stream.send(request(webhook)[30:] + b"\r\n\r\n\r\n" + request(webhook))
         data = await receive_heads(stream, 3)
 
     assert data.count(b"HTTP/1.1 204") == 3

@@ -54,6 +54,12 @@ def test_thread_of_the_url_is_kept() -> None:
     assert validate_webhook_url(webhook.reveal()) == webhook
 
 
+def test_longest_url_is_accepted() -> None:
+    assert (
+        validate_webhook_url(f"{GOOD}?x={'y' * (2048 - len(GOOD) - 3)}").id == "123456789012345678"
+    )
+
+
 def test_message_is_posted_without_waiting_or_thread() -> None:
     webhook = validate_webhook_url(GOOD)
     assert webhook.execute_url(wait=False) == webhook.info_url()
