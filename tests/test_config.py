@@ -197,6 +197,7 @@ def test_the_smallest_file_has_only_plugins(load: Load) -> None:
         "state_folder": None,
         "backend": "asyncio",
         "drain_timeout": 10.0,
+        "watch": False,
         "log": {"level": "info", "format": "console"},
         "templates": (),
         "plugins_folder": None,

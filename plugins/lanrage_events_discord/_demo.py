@@ -67,11 +67,16 @@ class Summary:
         return self.delivered == self.events and not self.refused
 
     def __str__(self) -> str:
-        saved = self.events - self.messages
+        saved = _count(self.events - self.messages, "request")
+        lost = _count(self.events - self.delivered, "event")
         return (
-            f"{self.events} events, {self.messages} messages: {saved} requests saved, "
-            f"{self.events - self.delivered} events lost, {self.refused} requests refused."
+            f"{_count(self.events, 'event')}, {_count(self.messages, 'message')}: {saved} saved, "
+            f"{lost} lost, {_count(self.refused, 'request')} refused."
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def scenes() -> Iterator[Scene]:

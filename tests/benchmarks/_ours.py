@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -74,10 +73,10 @@ async def main(job: Line) -> None:
     plugin = DiscordPlugin(config)
     bus = EventBus(state_folder=Path(job["state_folder"]), drain_timeout=job["drain_timeout"])
     bus.register(plugin, "discord")
-    meter = Meter()
     async with bus, anyio.create_task_group() as tasks:
         # Whatever a lane that has nothing to do needs is there after a moment.
         await anyio.sleep(0.2)
+        meter = Meter()
         say(ready=True, before=before, after=memory_megabytes("VmRSS"))
 
         async def end_on_sigterm() -> None:
@@ -95,8 +94,7 @@ async def main(job: Line) -> None:
 
         tasks.cancel_scope.cancel()
 
-    lanes: Any = plugin.lanes.values()
-    say(**meter.read(), requests=sum(lane.requests for lane in lanes))
+    say(**meter.read())
     # A thread may still wait for the parent's next line.
     logging.shutdown()
     os._exit(0)

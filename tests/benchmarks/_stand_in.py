@@ -90,6 +90,7 @@ class Service:
             "time": record.time + self._offset,
             "status": record.status,
             "accepted": record.accepted,
+            "fault": record.fault,
             "webhook": indexes[record.webhook_id or ""],
             "names": names_in(record) if record.accepted else [],
             "text": text_of(record) if texts else "",

@@ -1,0 +1,321 @@
+"""Measures delivery to Discord, ours and others', and prints a table in Markdown.
+
+Run it with ``python -m tests.benchmarks.delivery``; see docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+
+from ._figures import ROUND_TRIP_SECONDS, Check, Figures, Run
+from ._peers import PEERS, installed
+from ._process import Child, Line, start
+from ._scenarios import OUTAGE_SECONDS, SCENARIOS, SMOKE, Scenario, smaller
+
+OURS = "lanrage-events"
+SETTLE_SECONDS = 0.3
+HEADER = (
+    "| scenario | sender | sent | lost | twice | 429 | requests | first to last, s | p99, s "
+    "| CPU s per 1,000 | peak MB | bounds |\n"
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the scenarios are run."""
+
+    backend: str
+    judge_times: bool
+    folder: Path
+    """where the outboxes and what the processes write to stderr go"""
+
+
+@dataclass(slots=True)
+class Result:
+    """A row of the table."""
+
+    scenario: Scenario
+    sender: str
+    figures: Figures
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every bound was kept."""
+        return all(check.passed for check in self.checks)
+
+
+async def run(scenario: Scenario, sender: str, settings: Settings) -> Result:
+    """Let one sender do one scenario, with a stand-in of its own."""
+    folder = settings.folder / f"{scenario.name}-{sender}"
+    folder.mkdir()
+    errors = folder / "stderr.txt"
+    options = {"latency": ROUND_TRIP_SECONDS, **scenario.discord, "webhooks": scenario.webhooks}
+    async with start("_stand_in", errors, **options) as discord:
+        place = await discord.receive()
+        job: Line = {
+            **place,
+            "sender": sender,
+            "backend": settings.backend,
+            "offsets": scenario.offsets,
+            "routed": scenario.routed,
+            "long_name": scenario.long_name,
+            "batch": {"style": scenario.style, "immediate": scenario.immediate},
+            "state_folder": str(folder),
+            "drain_timeout": scenario.drain_timeout,
+            "seconds": scenario.seconds,
+        }
+        outage_end = 0.0
+        module = "_ours" if sender == OURS else "_peers"
+        async with start(module, errors, **job) as process:
+            await process.receive()
+            for fault in scenario.faults:
+                await discord.ask(**fault)
+
+            await process.send(do="begin")
+            if scenario.outage_after is not None:
+                await anyio.sleep(scenario.outage_after)
+                cut = {"do": "fault", "name": "refuse_connections", "seconds": OUTAGE_SECONDS}
+                outage_end = (await discord.ask(**cut))["time"] + OUTAGE_SECONDS
+
+            if scenario.end == "kill" and sender != OURS:
+                published = await _kill_peer(scenario, discord, process)
+                used: Line = {}
+            else:
+                published = await process.receive()
+                used = await _end(scenario, sender, discord, process)
+
+        if scenario.end in ("kill", "term") and sender == OURS:
+            async with start("_ours", errors, **job | {"offsets": ()}) as process:
+                await process.receive()
+                await process.send(do="begin")
+                await process.receive()
+                await _wait_told(scenario, discord)
+                restarted = await process.ask(do="end")
+
+            used = used and {name: used[name] + restarted[name] for name in ("cpu",)} | {
+                "memory": max(used["memory"] or 0, restarted["memory"] or 0) or None
+            }
+
+        report = await discord.ask(do="report", texts=scenario.long_name)
+
+    figures = Figures.of(Run(report["records"], published, used, scenario.webhooks, outage_end))
+    result = Result(scenario, sender, figures)
+    if sender == OURS:
+        checks = scenario.checks(figures)
+        result.checks = [c for c in checks if settings.judge_times or not c.is_time]
+
+    return result
+
+
+async def _end(scenario: Scenario, sender: str, discord: Child, process: Child) -> Line:
+    """End a sender that has published everything, and return what it used."""
+    if sender != OURS:
+        return await process.ask(do="end")
+
+    match scenario.end:
+        case "kill":
+            await discord.ask(do="wait_accepted", count=1, more=True, timeout=scenario.seconds)
+            process.process.kill()
+            await process.process.wait()
+            return {}
+        case "term":
+            await discord.ask(do="wait_accepted", count=1, more=True, timeout=scenario.seconds)
+            process.process.terminate()
+            return await process.receive()
+        case "told":
+            await _wait_told(scenario, discord)
+
+    return await process.ask(do="end")
+
+
+async def _wait_told(scenario: Scenario, discord: Child) -> None:
+    await discord.ask(do="wait_told", count=scenario.expected, timeout=scenario.seconds)
+
+
+async def _kill_peer(scenario: Scenario, discord: Child, process: Child) -> Line:
+    """Kill a sender that keeps nothing, in the middle of its work."""
+    await discord.ask(do="wait_accepted", count=3, timeout=scenario.seconds)
+    process.process.kill()
+    await process.process.wait()
+    names = [f"player{number:05}" for number in range(len(scenario.offsets))]
+    return {"began": 0.0, "times": dict.fromkeys(names, 0.0), "longest_publish": 0.0}
+
+
+async def lane_memory(settings: Settings, webhooks: int = 2000) -> str | None:
+    """Return what a lane that has nothing to do takes, in words."""
+    taken: list[float] = []
+    for count in (1, 1 + webhooks):
+        folder = settings.folder / f"idle-{count}"
+        folder.mkdir()
+        async with start("_stand_in", folder / "stderr.txt", webhooks=count) as discord:
+            job = {
+                **await discord.receive(),
+                "backend": settings.backend,
+                "offsets": (),
+                "routed": False,
+                "long_name": False,
+                "batch": {},
+                "state_folder": str(folder),
+                "drain_timeout": 1.0,
+            }
+            async with start("_ours", folder / "stderr.txt", **job) as process:
+                ready = await process.receive()
+                if ready["before"] is None:
+                    return None
+
+                taken += (ready["before"], ready["after"])
+
+    one_before, one_after, before, after = taken
+    lane = (after - before - (one_after - one_before)) * 1024 / webhooks
+    configured = (before - one_before) * 1024 / webhooks
+    return (
+        f"A webhook that has nothing to do takes {lane:.1f} KB, "
+        f"and {configured:.1f} KB for its configuration (measured with {webhooks:,})."
+    )
+
+
+def row(result: Result) -> str:
+    """Return a line of the table."""
+    figures = result.figures
+    bounds = "" if result.sender != OURS else "kept" if result.passed else "**missed**"
+    p99 = None if result.scenario.end == "kill" else figures.p99
+    cells = (
+        result.scenario.title,
+        result.sender,
+        f"{figures.sent:,}",
+        f"{figures.lost:,}",
+        f"{figures.twice:,}",
+        f"{figures.statuses[429]:,}",
+        f"{figures.requests:,}",
+        f"{figures.seconds:.1f}",
+        _number(p99, 2),
+        _number(figures.cpu, 2),
+        _number(figures.memory, 0),
+        bounds,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def versions(senders: Iterable[str]) -> str:
+    """Return what was measured, in one line."""
+    peers = ", ".join(f"{name} {installed(name)}" for name in senders if name != OURS)
+    return (
+        f"{OURS} {version('lanrage-events')}, {peers or 'no others'}; "
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()}, {os.cpu_count()} CPUs"
+    )
+
+
+def write(text: str) -> None:
+    """Print a line at once, also into a file."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+async def measure(
+    scenarios: list[Scenario], senders: list[str], settings: Settings, together: int
+) -> list[Result]:
+    """Run ours one after another, then the others some at the same time: they mostly wait."""
+    results: list[Result] = []
+
+    async def measure_one(scenario: Scenario, sender: str) -> None:
+        async with limiter:
+            result = await run(scenario, sender, settings)
+
+        results.append(result)
+        write(row(result))
+
+    ours = [(scenario, OURS) for scenario in scenarios if OURS in senders]
+    # The slow ones first, so that none of them is left alone at the end.
+    others = [
+        (scenario, sender)
+        for sender in senders
+        for scenario in scenarios
+        if scenario.peers and sender != OURS
+    ]
+    for jobs, at_once in ((ours, 1 if settings.judge_times else together), (others, together)):
+        limiter = anyio.CapacityLimiter(at_once)
+        async with anyio.create_task_group() as tasks:
+            for scenario, sender in jobs:
+                tasks.start_soon(measure_one, scenario, sender)
+
+    return results
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.delivery", description=__doc__)
+    names = [scenario.name for scenario in SCENARIOS]
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help=f"which ones (all): {', '.join(names)}"
+    )
+    parser.add_argument(
+        "--senders",
+        nargs="+",
+        choices=[OURS, *PEERS],
+        default=[OURS, *PEERS],
+        help="who (all that are installed)",
+    )
+    parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
+    parser.add_argument(
+        "--together", type=int, default=8, help="how many of the others run at the same time (8)"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="small scenarios for some seconds, times not judged"
+    )
+    read = parser.parse_args()
+    if unknown := set(read.scenarios) - set(names):
+        parser.error(f"no scenario is named {', '.join(sorted(unknown))}")
+
+    return read
+
+
+def main() -> int:
+    """Measure, and return 1 if one of our bounds was missed."""
+    read = arguments()
+    names = read.scenarios or (SMOKE if read.smoke else [s.name for s in SCENARIOS])
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in names]
+    if read.smoke:
+        chosen = [smaller(scenario) for scenario in chosen]
+
+    senders = [name for name in read.senders if name == OURS or installed(name)]
+    for name in set(read.senders) - set(senders):
+        write(f"{name} is not installed: pip install 'lanrage-events[bench]'")
+
+    async def measure_all(folder: Path) -> tuple[list[Result], str | None]:
+        settings = Settings(read.backend, not read.smoke, folder)
+        results = await measure(chosen, senders, settings, read.together)
+        idle = None if read.smoke or read.scenarios else await lane_memory(settings)
+        return results, idle
+
+    write(f"{versions(senders)}, {read.backend}\n\n{HEADER}")
+    with tempfile.TemporaryDirectory() as folder:
+        results, idle = anyio.run(measure_all, Path(folder))
+
+    write(f"\n{idle}" if idle else "")
+    for result in results:
+        for check in result.checks:
+            mark = "kept  " if check.passed else "MISSED"
+            write(f"{mark} {result.scenario.name}: {check.text}")
+
+    return 0 if all(result.passed for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
