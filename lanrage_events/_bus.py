@@ -236,6 +236,14 @@ class EventBus:
         hooks = self._plugins.hooks
         hooks.check(name for name in self._plugins.supervisors if hooks.plugin(name) is not None)
 
+    def problems(self) -> list[tuple[str, str]]:
+        """Ask every plugin what is wrong with its configuration, and return names and problems."""
+        return [
+            (name, problem)
+            for name in self._plugins.supervisors
+            for problem in self._plugins.problems(name, self)
+        ]
+
     def name(self, plugin: object) -> str:
         """Return the name under which a plugin is registered.
 

@@ -95,7 +95,15 @@ def prepare(file: Path) -> tuple[DaemonConfig, EventBus]:
     redactor = Redactor()
     with logging_to_stderr("error", "console", redactor):
         config = load_config(file, redactor=redactor)
-        return config, make_bus(config, redactor)
+        bus = make_bus(config, redactor)
+        places = {
+            plugin.name: f"{plugin.place}: plugins.{plugin.name}" for plugin in config.plugins
+        }
+        problems = [f"{places[name]}: {problem}" for name, problem in bus.problems()]
+        if problems:
+            raise ConfigError([redactor.redact(problem) for problem in problems])
+
+        return config, bus
 
 
 def make_bus(config: DaemonConfig, redactor: Redactor, *, batch: bool = False) -> EventBus:

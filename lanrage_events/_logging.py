@@ -104,7 +104,12 @@ def _logging_what_python_prints() -> Iterator[None]:
         logger.error("%s %r", args.err_msg or "ignored in", args.object, exc_info=exc_info)
 
     def log_warning(
-        message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
     ) -> None:
         logger.warning("%s:%d: %s: %s", filename, lineno, category.__name__, message)
 

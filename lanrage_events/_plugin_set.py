@@ -356,6 +356,17 @@ class PluginSet:
 
         return folders
 
+    def problems(self, name: str, bus: EventBus) -> list[str]:
+        """Ask a plugin what is wrong with its configuration."""
+        hook = self.hooks.implementation(name, "check")
+        if hook is None:
+            return []
+
+        try:
+            return [str(problem) for problem in hook(bus)]
+        except Exception as error:
+            return [f"hook 'check' failed: {describe(error)}"]
+
     def health(self, name: str) -> Health:
         """Return how a plugin is: what it says, unless it failed."""
         supervisor = self.supervisors[name]

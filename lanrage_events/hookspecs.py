@@ -93,6 +93,15 @@ def health() -> Health:  # type: ignore[empty-body]
 
 
 @hookspec
+def check(bus: EventBus) -> Iterable[str]:  # type: ignore[empty-body]
+    """Called when a configuration is checked without running it: returns what is wrong, if anything.
+
+    All plugins are registered, but not started. Each problem is one line that names the thing, the
+    place and the remedy, such as a faulty template. Starting the plugin need not repeat it.
+    """
+
+
+@hookspec
 def template_folders() -> Iterable[Path]:  # type: ignore[empty-body]
     """Called when templates are looked for: returns folders that hold the plugin's own.
 

@@ -941,7 +941,19 @@ async def test_what_only_publishes_ends_first_so_that_its_last_event_is_handled(
     assert names(recorder.events) == ["last"]
 
 
-# Health and statistics
+# Problems, health and statistics
+
+
+def test_broken_check_is_a_problem() -> None:
+    class Broken:
+        @hookimpl
+        def check(self, bus: EventBus) -> list[str]:
+            raise ValueError("oops")
+
+    bus = EventBus()
+    bus.register(Broken(), "broken")
+    bus.register(Recorder(), "recorder")
+    assert bus.problems() == [("broken", "hook 'check' failed: ValueError: oops")]
 
 
 async def test_health_asks_the_plugin() -> None:

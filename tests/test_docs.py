@@ -129,6 +129,16 @@ async def test_the_example_of_health_is_part_of_the_health_of_the_bus(
         assert "MB left for recordings" in bus.health()["disk"].detail
 
 
+def test_the_example_of_check_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = load_example("check")
+    bus = EventBus()
+    bus.register(example, "sounds")
+    monkeypatch.setattr(example, "PLAYER", "no-such-program")
+    assert bus.problems() == [
+        ("sounds", "the program 'no-such-program' is not installed, so no sound can be played")
+    ]
+
+
 async def test_the_example_of_template_folders_is_searched() -> None:
     async with EventBus() as bus:
         bus.register(load_example("template_folders"))

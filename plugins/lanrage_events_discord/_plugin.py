@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +174,24 @@ class DiscordPlugin:
             logger.error("%s lost: they were kept in memory only", _events(self.pending))
         else:
             logger.warning("%s kept in the outbox for the next start", _events(self.pending))
+
+    @hookimpl
+    def check(self, bus: EventBus) -> list[str]:
+        """Look for faults in the templates, and for event types that do not exist."""
+        types = bus.events.types()
+        problems: list[str] = []
+        Renderer(
+            bus.template_folders(),
+            invite_url=lambda: self.config.invite_url,
+            report=lambda error: problems.append(str(error)),
+        ).check(types)
+        router = Router(self.config.routes, self.config.all_webhooks(), self.config.max_age)
+        try:
+            router.check(types)
+        except ValueError as error:
+            problems.append(str(error))
+
+        return problems
 
     @hookimpl
     def health(self) -> Health:

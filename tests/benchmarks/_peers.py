@@ -117,7 +117,7 @@ def main(job: Line) -> None:
         name = f"player{number:05}"
         times[name] = began + offset
         try:
-            send(f"👋 {name} joined", f"{name} is in Friday LAN now")
+            send(f"👋 {name} joined", "Friday LAN has one more player now.")
         except Exception:
             # As a program would: it goes on with the next event.
             logging.getLogger(__name__).debug("not sent", exc_info=True)

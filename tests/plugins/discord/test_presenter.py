@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -237,3 +238,16 @@ async def test_route_for_an_unknown_event_type_stops_the_start() -> None:
     with pytest.raises(PluginStartError, match="did you mean 'peer_joined'"):
         async with running(discord, webhook_url=url, routes=[{"events": "peer_joind"}]):
             raise AssertionError("it must not start")
+
+
+async def test_check_finds_faulty_templates_and_routes(tmp_path: Path) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    (folder / "peer_joined.yaml").write_text("title: {{ name }} joined\n", encoding="utf-8")
+    config = DiscordConfig.model_validate({"routes": [{"events": "peer_joind"}]})
+    bus = EventBus(templates=[tmp_path])
+    bus.register(DiscordPlugin(config), "discord")
+    (_, template), (_, route) = bus.problems()
+    assert "peer_joined.yaml:1" in template
+    assert "put it in quotes" in template
+    assert "did you mean 'peer_joined'" in route
