@@ -30,7 +30,8 @@ from ._subscription import EventStream, Subscription
 
 EventT = TypeVar("EventT", bound=Event)
 
-PUBLISHES_BETWEEN_CHECKPOINTS = 64
+# As many as a consumer handles at once, so that it sleeps once for each such burst.
+PUBLISHES_BETWEEN_CHECKPOINTS = 128
 
 
 class EventBus:
@@ -285,7 +286,7 @@ class EventBus:
         """Publish an event, waiting for room in ``block`` mailboxes.
 
         Inside a hook it does not wait. If it is cancelled, the event was published everywhere or
-        nowhere. It is a checkpoint only every 64 calls and when it has to wait or to drop.
+        nowhere. It is a checkpoint only every 128 calls and when it has to wait or to drop.
 
         :raises anyio.WouldBlock: inside a hook if a ``block`` mailbox holds twice what it should
         :raises anyio.ClosedResourceError: if the bus is closed

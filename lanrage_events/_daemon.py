@@ -218,7 +218,7 @@ class Daemon:
             await self._follow_changes()
         else:
             await self._feed.run(self._lines)
-            logger.info("%s read, delivering the rest", counted(self._feed.published, "event"))
+            logger.info("end of the input, %s read", counted(self._feed.published, "event"))
             _systemd.notify("STOPPING=1")
 
     async def _follow_changes(self) -> None:
@@ -255,7 +255,7 @@ class Daemon:
 
         published = counted(self._feed.published, "event")
         if problems:
-            logger.error("%s read, and the errors above", published)
+            logger.error("%s read, but not everything is well", published)
             return ExitCode.FAILED
 
         logger.info("%s read and delivered", published)

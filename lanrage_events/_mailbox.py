@@ -67,7 +67,7 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_drains",
+        "drains",
         "_drops_logged",
         "_drops_logged_at",
         "_sleeper",
@@ -106,7 +106,8 @@ class Mailbox:
         self.exceeded = 0
         """events that entered beyond ``size`` because they were published inside a hook"""
         self.receipts: dict[int, Receipt] = {}
-        self._drains: list[tuple[int, anyio.Event]] = []
+        self.drains: list[tuple[int, anyio.Event]] = []
+        """who waits for the events up to a number, changed in place"""
         self.look_at = NEVER
         """the value of ``taken`` at which :meth:`settle_drains` has something to do"""
         self._sleeper = anyio.Event()
@@ -255,17 +256,17 @@ class Mailbox:
         """Wake those who waited for events that have all left; called between two events."""
         done = self.taken + self.skipped
         waiting = []
-        for target, drained in self._drains:
+        for target, drained in self.drains:
             if target <= done:
                 drained.set()
             else:
                 waiting.append((target, drained))
 
-        self._drains = waiting
+        self.drains[:] = waiting
         self._look()
 
     def _look(self) -> None:
-        target = min((target for target, _ in self._drains), default=NEVER)
+        target = min((target for target, _ in self.drains), default=NEVER)
         self.look_at = target - self.skipped
 
     def drained(self) -> anyio.Event | None:
@@ -274,6 +275,6 @@ class Mailbox:
             return None
 
         drained = anyio.Event()
-        self._drains.append((self.taken + self.skipped + len(self.items), drained))
+        self.drains.append((self.taken + self.skipped + len(self.items), drained))
         self._look()
         return drained

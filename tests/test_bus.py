@@ -368,7 +368,7 @@ async def test_cancelled_first_publisher_does_not_hold_up_one_that_has_room() ->
 async def test_publish_is_a_checkpoint_now_and_then() -> None:
     async with EventBus() as bus:
         with anyio.move_on_after(1) as scope:
-            for _ in range(64):
+            for _ in range(128):
                 scope.cancel()
                 await bus.publish(joined())
 
