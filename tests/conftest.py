@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 import trio.testing
+from hypothesis import settings
+
+# An example that is slow on a busy machine is not wrong.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 class _AutojumpSelector(selectors.DefaultSelector):
