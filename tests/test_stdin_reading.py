@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
+from itertools import count
 
 import anyio
 import pytest
@@ -13,9 +15,15 @@ from lanrage_events._stdin import StandardInput
 pytestmark = pytest.mark.real_clock
 
 
+# A thread that a test left behind must not read from the pipe of the next one.
+_unused_numbers = count(500)
+
+
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
+    low, writer = os.pipe()
+    reader = fcntl.fcntl(low, fcntl.F_DUPFD, next(_unused_numbers))
+    os.close(low)
     yield reader, writer
     for end in (reader, writer):
         try:
