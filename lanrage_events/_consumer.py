@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Sized
 from dataclasses import dataclass
@@ -16,9 +15,8 @@ from anyio.lowlevel import checkpoint
 
 from ._events import Event
 from ._exceptions import EventDropped, HookTimeout
+from ._failure_log import FailureLog
 from ._mailbox import Mailbox, Receipt
-
-logger = logging.getLogger(__name__)
 
 EVENTS_BETWEEN_CHECKPOINTS = 128
 SECONDS_BETWEEN_CHECKPOINTS = 0.001
@@ -76,6 +74,7 @@ class Consumer:
         self._timed_out = False
         self._in_hand: _InHand | None = None
         self._leaving = False
+        self._failures = FailureLog(mailbox.owner)
 
     def leave(self) -> None:
         """End soon, after the event in hand, and leave what is pending to another consumer."""
@@ -216,6 +215,7 @@ class Consumer:
     def _give_up(self) -> None:
         """Count the event that a cancelled plugin leaves behind as failed."""
         in_hand, self._in_hand, self._running = self._in_hand, None, None
+        self._failures.finish()
         mailbox = self._mailbox
         mailbox.busy = False
         if in_hand is not None:
@@ -230,14 +230,7 @@ class Consumer:
     ) -> list[Exception]:
         """Contain what a hook raised: log it and remember it."""
         self._running = None
-        logger.error(
-            "plugin '%s': hook '%s' failed on %s %s",
-            self._mailbox.owner,
-            _name(hook),
-            event.type,
-            event.id,
-            exc_info=error,
-        )
+        self._failures.add(_name(hook), event, error)
         return [*(errors or ()), error]
 
     def _timeout(self, hook: Hook) -> HookTimeout:

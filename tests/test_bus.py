@@ -163,6 +163,30 @@ async def test_raising_hook_is_contained_logged_and_counted(
     assert isinstance(record.exc_info[1], ValueError)
 
 
+async def test_many_failures_alike_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        when_full = "block"
+
+        @hookimpl
+        def peer_joined(self, event: PeerJoined) -> None:
+            raise KeyError(event.id) if event.peer_name == "other" else ValueError("disk full")
+
+    async with EventBus() as bus:
+        bus.register(Broken(), "broken")
+        for _ in range(500):
+            await bus.publish(joined())
+
+        await bus.publish(joined("other"))
+        await bus.drain()
+        assert bus.statistics().plugins["broken"].failed == 501
+        with_traceback = [record for record in caplog.records if record.exc_info]
+        assert len(with_traceback) == 2
+
+    assert len(caplog.records) < 10
+    assert "hook 'peer_joined' failed on" in caplog.records[-1].getMessage()
+    assert "more" in caplog.records[-1].getMessage()
+
+
 # Trio's Cancelled cannot be raised by hand.
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_stray_cancellation_out_of_a_hook_is_a_failure_of_the_hook() -> None:
