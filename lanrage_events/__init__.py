@@ -96,13 +96,11 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY})
 
 
-def _make_public(value: object) -> None:
+def _make_public(*values: object) -> None:
     """Let tracebacks, documentation and pickles show the module that a user would write."""
-    if getattr(value, "__module__", "").startswith(f"{__name__}."):
-        value.__module__ = __name__
+    for value in values:
+        if getattr(value, "__module__", "").startswith(f"{__name__}."):
+            value.__module__ = __name__
 
 
-for _value in tuple(globals().values()):
-    _make_public(_value)
-
-del _value
+_make_public(*globals().values())

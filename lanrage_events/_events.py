@@ -111,7 +111,7 @@ class PartyCreated(PartyEvent):
     """Somebody opened a party."""
 
     # Narrowed from optional: a party that was created has an id.
-    party_id: str
+    party_id: str  # pyright: ignore[reportGeneralTypeIssues] - all fields are keyword-only
     party_name: str
     """what the party is called"""
     host: str
@@ -327,7 +327,6 @@ _BASE_TYPES = frozenset({Event.type, PartyEvent.type})
 def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
     from pydantic import ValidationError
 
-    problems: list[FieldProblem] = []
     try:
         # JSON mode is strict about types but takes lists for tuples and text for times.
         text = json.dumps(data, default=_encode_value)
@@ -335,11 +334,10 @@ def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
     except ValidationError as error:
         names = [f.name for f in fields(cls)]
         problems = [_field_problem(details, names) for details in error.errors(include_url=False)]
+        raise EventDecodeError(cls.type, problems) from None
     except (TypeError, ValueError, RecursionError) as error:
-        problems = [FieldProblem("", f"cannot be written as JSON: {error}")]
-
-    if problems:
-        raise EventDecodeError(cls.type, problems)
+        problem = FieldProblem("", f"cannot be written as JSON: {error}")
+        raise EventDecodeError(cls.type, [problem]) from None
 
     if event.time.tzinfo is None:
         message = "the offset from UTC is missing, such as 2026-01-31T20:15:00Z"

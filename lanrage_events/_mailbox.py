@@ -67,13 +67,13 @@ class Mailbox:
     """
 
     __slots__ = (
-        "drains",
         "_drops_logged",
         "_drops_logged_at",
         "_sleeper",
         "blocks",
         "busy",
         "closed",
+        "drains",
         "dropped",
         "exceeded",
         "failed",

@@ -183,6 +183,7 @@ class PluginSet:
         """End a plugin within a time, forget it, and return what it did not handle."""
         self._fanout.remove(supervisor.mailbox)
         supervisor.stop()
+        dropped: tuple[Event, ...] = ()
         try:
             with anyio.move_on_after(timeout):
                 await supervisor.wait_stopped()

@@ -15,8 +15,12 @@ from ._urls import WebhookURL as WebhookURL
 from ._urls import validate_invite_url as validate_invite_url
 from ._urls import validate_webhook_url as validate_webhook_url
 
-for _value in tuple(globals().values()):
-    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
-        _value.__module__ = __name__
 
-del _value
+def _make_public(*values: object) -> None:
+    """Let tracebacks, documentation and pickles show the module that a user would write."""
+    for value in values:
+        if getattr(value, "__module__", "").startswith(f"{__name__}."):
+            value.__module__ = __name__
+
+
+_make_public(*globals().values())

@@ -88,7 +88,8 @@ async def compare(backend: str, events: int, rounds: int) -> list[str]:
     kinds: list[tuple[str, Plugin]] = [("sync", SyncPlugin), ("async", AsyncPlugin)]
     for name, plugin in kinds:
         for count in PLUGINS:
-            ours, theirs = [], []
+            ours: list[float] = []
+            theirs: list[float] = []
             timed: list[tuple[list[float], Callable[[Plugin, int, int], Awaitable[float]]]] = [
                 (ours, bus_seconds),
                 (theirs, hook_seconds),
