@@ -71,6 +71,8 @@ class EventBus:
         self._task_group: TaskGroup | None = None
         self._token: EventLoopToken | None = None
         self._thread: int | None = None
+        # What plugins raise is logged with its traceback, whose text may be anything.
+        self._redacted_logs = self.redactor.redacting(["lanrage_events"])
 
     @property
     def drain_timeout(self) -> float:
@@ -97,6 +99,7 @@ class EventBus:
         self._token = current_token()
         self._thread = threading.get_ident()
         self._task_group = task_group = await anyio.create_task_group().__aenter__()
+        self._redacted_logs.__enter__()
         try:
             await self._plugins.start_all(task_group)
         except BaseException:
@@ -122,8 +125,11 @@ class EventBus:
             for stream in tuple(self._streams.values()):
                 stream.mailbox.close()
         finally:
-            # Without the body's exception, so that it leaves as it is and not in a group.
-            await task_group.__aexit__(None, None, None)
+            try:
+                # Without the body's exception, so that it leaves as it is and not in a group.
+                await task_group.__aexit__(None, None, None)
+            finally:
+                self._redacted_logs.__exit__(None, None, None)
 
     # Plugins
 

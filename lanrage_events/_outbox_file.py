@@ -185,8 +185,9 @@ def _find_fault(path: Path, migrations: Sequence[Migration], closed: Stamp | Non
     if fault is not None:
         return fault
 
-    unchanged = path.stat().st_size > _ALWAYS_CHECKED_BYTES and stamp(path) == closed
-    return _check(path, thoroughly=not unchanged)
+    is_small = path.stat().st_size <= _ALWAYS_CHECKED_BYTES
+    is_unchanged = closed is not None and stamp(path) == closed
+    return _check(path, thoroughly=is_small or not is_unchanged)
 
 
 def _identify(path: Path, migrations: Sequence[Migration]) -> str | None:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from ._exceptions import OutboxFull
@@ -66,18 +65,22 @@ class Changes:
         self.refused += other.refused
 
 
-@dataclass(slots=True)
 class _Tally:
     """Which entries come or go, and how many and how large they are in each lane."""
 
-    ids: list[tuple[int]] = field(default_factory=list)
-    entries: Counter[str] = field(default_factory=Counter)
-    bytes: Counter[str] = field(default_factory=Counter)
+    __slots__ = ("ids", "lanes", "size")
+
+    def __init__(self) -> None:
+        self.ids: list[tuple[int]] = []
+        self.lanes: dict[str, tuple[int, int]] = {}
+        self.size = 0
 
     def count(self, id: int, lane: str, size: int) -> None:
+        """Count one entry."""
         self.ids.append((id,))
-        self.entries[lane] += 1
-        self.bytes[lane] += size
+        entries, total = self.lanes.get(lane, (0, 0))
+        self.lanes[lane] = (entries + 1, total + size)
+        self.size += size
 
 
 class Tables:
@@ -167,10 +170,10 @@ class Tables:
         reason = None
         if self.pending + count > limits.max_entries:
             reason = f"{self.pending} of at most {limits.max_entries} entries wait"
-        elif self.bytes + tally.bytes.total() > limits.max_bytes:
+        elif self.bytes + tally.size > limits.max_bytes:
             reason = f"{self.bytes} of at most {limits.max_bytes} bytes wait"
         elif limits.max_entries_per_lane is not None:
-            for lane, entries in tally.entries.items():
+            for lane, (entries, _) in tally.lanes.items():
                 row = self.connection.execute(
                     "SELECT pending FROM lanes WHERE name = ?", (lane,)
                 ).fetchone()
@@ -193,17 +196,17 @@ class Tables:
             " ON CONFLICT (name) DO UPDATE SET pending = pending + excluded.pending,"
             " bytes = bytes + excluded.bytes, dead = dead + excluded.dead",
             [
-                (lane, pending * entries, pending * tally.bytes[lane], dead * entries)
-                for lane, entries in tally.entries.items()
+                (lane, pending * entries, pending * size, dead * entries)
+                for lane, (entries, size) in tally.lanes.items()
             ],
         )
-        count = tally.entries.total()
+        count = len(tally.ids)
         self.front_changed |= pending < 0 or dead < 0 or not self.pending
         self.pending += pending * count
-        self.bytes += pending * tally.bytes.total()
+        self.bytes += pending * tally.size
         self.dead += dead * count
         if pending + dead < 0:
-            self._tidy(tally.entries)
+            self._tidy(tally.lanes)
 
     def _tidy(self, lanes: Iterable[str]) -> None:
         self.connection.executemany(
@@ -242,7 +245,7 @@ class Tables:
         self._delete_entries(tally)
         self.connection.executemany(
             "UPDATE lanes SET attempts = 0, last_error = '' WHERE name = ? AND attempts > 0",
-            [(lane,) for lane in tally.entries],
+            [(lane,) for lane in tally.lanes],
         )
         self._move(tally, pending=-1)
         self.changes.acknowledged += len(tally.ids)
@@ -337,7 +340,7 @@ class Tables:
         )
         self._delete_dead_letters(dead)
         self._move(dead, pending=1, dead=-1)
-        self.resume_lanes(list(waiting.entries | dead.entries))
+        self.resume_lanes(waiting.lanes | dead.lanes)
         self.changes.retried += len(dead.ids)
         return len(waiting.ids) + len(dead.ids)
 

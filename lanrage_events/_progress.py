@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import NoReturn
 
 import anyio
 
@@ -36,10 +37,12 @@ class Progress:
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        if not self._handler.stream.isatty():
+        if self._handler.stream.isatty():
+            await self._show_in_terminal()
+        else:
             await self._repeat(_LOG_SECONDS, lambda: logger.info("%s", self.text()))
-            return
 
+    async def _show_in_terminal(self) -> None:
         line = self._handler.live_line = LiveLine(self._handler.stream)
         try:
             await self._repeat(_LIVE_SECONDS, lambda: line.show(self.text()))
@@ -47,7 +50,7 @@ class Progress:
             line.clear()
             self._handler.live_line = None
 
-    async def _repeat(self, seconds: float, show: Callable[[], None]) -> None:
+    async def _repeat(self, seconds: float, show: Callable[[], None]) -> NoReturn:
         while True:
             await self._feed.activity.wait()
             self._feed.activity = anyio.Event()

@@ -4,7 +4,8 @@ import json
 import logging
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from types import TracebackType
 from typing import Any, cast
@@ -117,6 +118,28 @@ class Redactor:
         On a logger it sees what is logged there, but not what comes up from the loggers below it.
         """
         return self._filter
+
+    @contextmanager
+    def redacting(self, loggers: Iterable[str]) -> Iterator[None]:
+        """Redact what some loggers log, within a ``with`` block.
+
+        Blocks of the same loggers may overlap: each has a filter of its own.
+
+        :param loggers: names; each also stands for the loggers below it that exist by now
+        """
+        wanted = tuple(loggers)
+        known = tuple(logging.root.manager.loggerDict)
+        below = (n for n in known if n.startswith(tuple(f"{name}." for name in wanted)))
+        chosen = [logging.getLogger(name) for name in {*wanted, *below}]
+        redacting_filter = _RedactingFilter(self)
+        for logger in chosen:
+            logger.addFilter(redacting_filter)
+
+        try:
+            yield
+        finally:
+            for logger in chosen:
+                logger.removeFilter(redacting_filter)
 
 
 class _RedactingFilter(logging.Filter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -25,17 +25,24 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._received: signal.Signals | None = None
-        self._reader, self._writer = socket.socketpair()
+        self._numbers = [
+            number for name in _NAMES if (number := getattr(signal, name, None)) is not None
+        ]
+        self._exit_stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for end in (self._reader, self._writer):
-            end.setblocking(False)
+        with ExitStack() as stack:
+            self._reader, self._writer = socket.socketpair()
+            for end in (self._reader, self._writer):
+                stack.enter_context(end)
+                end.setblocking(False)
 
-        self._previous = {
-            number: signal.signal(number, self._receive)
-            for name in _NAMES
-            if (number := getattr(signal, name, None)) is not None
-        }
+            for number in self._numbers:
+                previous = signal.signal(number, self._receive)
+                stack.callback(signal.signal, number, previous)
+
+            self._exit_stack = stack.pop_all()
+
         return self
 
     def __exit__(
@@ -44,14 +51,10 @@ class StopSignals:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-        self._reader.close()
-        self._writer.close()
+        self._exit_stack.close()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        for other in self._previous:
+        for other in self._numbers:
             signal.signal(other, signal.SIG_DFL)
 
         self._received = signal.Signals(number)

@@ -65,9 +65,7 @@ class LineSplitter:
 
     def _add(self, part: bytes) -> None:
         self._size += len(part)
-        if self._size > self._max_bytes:
-            self._parts.clear()
-        elif part:
+        if self._size <= self._max_bytes:
             self._parts.append(part)
 
     def _finish(self) -> Line:

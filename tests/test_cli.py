@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -269,15 +270,36 @@ def test_a_wrong_configuration_is_not_run(capsys: pytest.CaptureFixture[str]) ->
     assert output.err == ("lanrage.yaml:1:17: plugins.log.pth: unknown key, did you mean 'path'?\n")
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"), [("", ["--backend", "trio"]), ("backend: trio\n", [])]
+)
 def test_a_backend_that_is_not_installed_is_told_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    setting: str,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write("plugins: {log: }")
+    write(f"{setting}plugins: {{log: }}")
     monkeypatch.setitem(sys.modules, "trio", None)
-    assert main(["run", "--backend", "trio"]) == 1
+    assert main(["run", *words]) == 1
     assert capsys.readouterr().err == (
         "lanrage-events: the package 'trio' is missing: pip install 'lanrage-events[trio]'\n"
     )
+
+
+def test_an_unexpected_error_is_logged_and_not_left_to_python(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write("plugins: {log: }")
+    codes: list[int] = []
+    # Signals can be handled in the main thread only.
+    thread = threading.Thread(target=lambda: codes.append(main(["run"])))
+    thread.start()
+    thread.join()
+    assert codes == [1]
+    errors = capsys.readouterr().err
+    assert "[critical ] unexpected error" in errors
+    assert "    ValueError: signal only works in main thread" in errors
 
 
 # schema

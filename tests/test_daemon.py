@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import math
@@ -7,9 +8,11 @@ import socket
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+import trio
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
@@ -18,6 +21,7 @@ from lanrage_events._config import load_config
 from lanrage_events._daemon import Daemon, make_bus, prepare
 from lanrage_events._exit_codes import ExitCode
 from lanrage_events._logging import LogHandler
+from lanrage_events_log import LogConfig, LogPlugin
 
 ANN = b'{"type": "peer_joined", "peer_name": "Ann", "party_name": "LAN"}\n'
 
@@ -138,6 +142,7 @@ async def test_it_stops_within_the_drain_timeout_when_a_plugin_hangs() -> None:
             await anyio.sleep_forever()
 
     run = Run(Hanging(), drain_timeout=3.0)
+    began = math.nan
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         await wait_all_tasks_blocked()
@@ -148,6 +153,26 @@ async def test_it_stops_within_the_drain_timeout_when_a_plugin_hangs() -> None:
 
     assert run.code == ExitCode.DONE
     assert anyio.current_time() - began == pytest.approx(3.0)
+
+
+def seconds_to_next_timer(backend: str) -> float:
+    if backend == "trio":
+        return trio.lowlevel.current_statistics().seconds_to_next_deadline
+
+    loop: Any = asyncio.get_running_loop()
+    times = [timer.when() for timer in loop._scheduled if not timer.cancelled()]
+    return min(times, default=math.inf) - float(loop.time())
+
+
+async def test_there_is_no_timer_while_nothing_happens(anyio_backend_name: str) -> None:
+    run = Run(Recorder(), LogPlugin(LogConfig()))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await wait_all_tasks_blocked()
+        await run.bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+        await anyio.sleep(100)
+        assert seconds_to_next_timer(anyio_backend_name) == math.inf
+        run.stop.now.set()
 
 
 async def test_it_can_be_stopped_while_a_plugin_starts() -> None:
@@ -303,6 +328,7 @@ async def test_a_signal_ends_the_wait_for_the_rest_within_the_drain_timeout(
         await anyio.sleep_forever()
 
     run = Run(Sending(lifespan), lines=Chunks(ANN), drain_timeout=3.0)
+    began = math.nan
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run)
         await anyio.sleep(60)

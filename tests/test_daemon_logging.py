@@ -85,12 +85,12 @@ def test_no_secret_is_logged(
         target = logging.getLogger(name)
         target.debug("HTTP Request: POST %s", URL)
         target.info(URL)
+        secret_local = URL
         try:
             try:
                 raise ValueError(f"bad {TOKEN}")
             except ValueError as error:
-                secret_local = URL
-                raise RuntimeError(f"request to {URL} failed") from error
+                raise RuntimeError(f"request to {secret_local} failed") from error
         except RuntimeError:
             target.exception("it failed for %r", secret_local)
 

@@ -323,6 +323,15 @@ async def test_a_plugin_that_cannot_start_stops_the_start(backend: str) -> None:
     assert "Traceback" not in log
 
 
+async def test_what_is_most_likely_not_meant_is_logged(backend: str) -> None:
+    write_config({})
+    code, _, log = await run("run", "--stdin", "--backend", backend)
+    assert code == 0
+    assert "[warning  ] lanrage.yaml:1:" in log
+    assert "no plugin is named, so events go nowhere" in log
+    assert "ready, with the plugins none" in log
+
+
 async def test_the_demo_needs_nothing(backend: str) -> None:
     code, output, log = await run("demo", "--backend", backend)
     assert code == 0, log

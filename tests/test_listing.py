@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from textwrap import dedent
 from typing import Literal
@@ -36,6 +37,7 @@ class MapChanged(Event):
     mode: Literal["duel", "team"]
     fast: bool = False
     start: Place | None = None
+    began: datetime | None = None
     spots: list[Place] = field(default_factory=list)
     anything: object = None
 
@@ -72,11 +74,12 @@ def test_the_built_in_event_types_are_listed_with_their_fields() -> None:
 def test_fields_of_any_type_are_described(registry: EventRegistry) -> None:
     lines = list(event_lines(registry))
     start = lines.index("map_changed  A server changed its map.")
-    assert lines[start + 1 : start + 7] == [
+    assert lines[start + 1 : start + 8] == [
         "  map_name  text",
         "  mode      one of 'duel', 'team'",
         "  fast      true or false, optional",
         "  start     object, optional",
+        "  began     time, optional",
         "  spots     list of object, optional",
         "  anything  any, optional",
     ]

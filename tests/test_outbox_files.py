@@ -1023,8 +1023,9 @@ async def test_a_large_file_that_was_closed_in_order_is_not_read_through(
         assert outbox.moved_aside is not None
 
 
+@pytest.mark.parametrize("left", ["outbox.db", "outbox.db-wal"])
 async def test_a_large_file_that_was_not_closed_in_order_is_read_through(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     monkeypatch.setattr("lanrage_events._outbox_file._ALWAYS_CHECKED_BYTES", 0)
     async with Outbox(path) as outbox:
@@ -1032,6 +1033,7 @@ async def test_a_large_file_that_was_not_closed_in_order_is_read_through(
 
     damage_quietly(path)
     path.with_name("outbox.db.lock").write_text("{}", "utf-8")
+    path.with_name(left).touch()
     async with Outbox(path) as outbox:
         assert outbox.moved_aside is not None
 
@@ -1097,30 +1099,45 @@ async def test_leaving_the_administration_tells_the_owner(path: Path) -> None:
 
 
 async def test_an_owner_that_does_not_listen_notices_at_its_next_transaction(path: Path) -> None:
+    woken = anyio.Event()
+
+    async def wait() -> None:
+        await outbox.wait("a")
+        woken.set()
+
     async with Outbox(path, max_entries=2) as outbox, anyio.create_task_group() as task_group:
         ids = await outbox.put_many([OutboxItem("a", "1"), OutboxItem("a", "2")])
         await outbox.postpone_lane("a")
+        task_group.start_soon(wait)
+        await wait_all_tasks_blocked()
         async with Outbox.administer(path) as admin:
             assert await admin.drop(ids[:1]) == 1
             assert await admin.retry(ids[1:]) == 1
+            admin._changed = False
 
         assert outbox.statistics().pending == 2
-        task_group.start_soon(outbox.wait, "a")
+        assert not woken.is_set()
         await outbox.put("b", "3")
+        with anyio.fail_after(10):
+            await woken.wait()
+
         assert outbox.statistics().pending == 2
         assert bodies(await outbox.pending()) == ["2", "3"]
         with pytest.raises(OutboxError):
             await outbox.put("a", "4")
 
 
-async def test_listening_hears_of_what_a_transaction_notices(path: Path) -> None:
+async def test_who_listens_hears_of_what_a_transaction_notices(path: Path) -> None:
     changed = anyio.Event()
     async with Outbox(path) as outbox, anyio.create_task_group() as task_group:
         id = await outbox.put("a", "1")
+        task_group.start_soon(outbox.listen, changed.set)
         async with Outbox.administer(path) as admin:
             await admin.drop([id])
+            admin._changed = False
 
-        task_group.start_soon(outbox.listen, changed.set)
+        await wait_all_tasks_blocked()
+        assert not changed.is_set()
         await outbox.pending()
         with anyio.fail_after(10):
             await changed.wait()

@@ -91,6 +91,8 @@ PLUGINS = {
 
         class Plugin:
             class Config(BaseModel):
+                "Takes everything."
+
                 model_config = ConfigDict(extra="allow")
 
             @hookimpl
@@ -274,6 +276,7 @@ def test_descriptions_come_from_docstrings(schema: dict[str, Any]) -> None:
     assert sample["size"]["examples"] == [1.5]
     assert schema["definitions"]["plugin.sample"]["description"] == "Sends samples."
     assert schema["definitions"]["plugin.module"]["description"] == "Counts."
+    assert schema["definitions"]["plugin.open"]["description"] == "Takes everything."
     assert properties(schema, "plugin.sample:Batch")["window"]["description"] == (
         "how long embeds are gathered before they are sent, see `style`\n\nIn seconds."
     )
@@ -297,6 +300,11 @@ def test_defaults_are_written_as_in_a_file(schema: dict[str, Any]) -> None:
     assert "default" not in sample["token"]
     assert properties(schema, "plugin.sample:Batch")["window"]["default"] == "500ms"
     assert schema["properties"]["drain_timeout"]["default"] == "10s"
+
+
+def test_a_secret_stays_marked_as_one(schema: dict[str, Any]) -> None:
+    token = properties(schema, "plugin.sample")["token"]
+    assert (token["type"], token["format"], token["writeOnly"]) == ("string", "password", True)
 
 
 def test_keys_have_no_titles(schema: dict[str, Any]) -> None:

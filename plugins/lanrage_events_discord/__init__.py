@@ -6,8 +6,8 @@ from ._config import BatchConfig as BatchConfig
 from ._config import DiscordConfig as DiscordConfig
 from ._instructions import invite_instructions as invite_instructions
 from ._instructions import webhook_instructions as webhook_instructions
-from ._lane import LaneState as LaneState
-from ._lane import LaneStatistics as LaneStatistics
+from ._lane_state import LaneState as LaneState
+from ._lane_state import LaneStatistics as LaneStatistics
 from ._plugin import DiscordPlugin as DiscordPlugin
 from ._quick import DiscordNotifier as DiscordNotifier
 from ._quick import quick_setup as quick_setup

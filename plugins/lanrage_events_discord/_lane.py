@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-import random
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from itertools import islice
 
 import anyio
@@ -19,60 +16,23 @@ from ._client import WebhookClient
 from ._compose import messages
 from ._config import BatchConfig
 from ._entry import Entry
-from ._limits import RateLimits
+from ._lane_state import LaneState, LaneStatistics
+from ._limits import Limits, RateLimits
 from ._message import Message
+from ._outage import LONG_AGO, Outage
 from ._outcome import Outcome, OutcomeKind
 from ._presenter import Presenter
-from ._queue import LONG_AGO, LaneQueue, Waiting
+from ._queue import LaneQueue, Waiting
+from ._refusal import Suspects, is_about_configuration
 from ._urls import WebhookURL
 
 logger = logging.getLogger("lanrage_events.discord")
 
-FIRST_RETRY_SECONDS = 0.25
-# So that an outage of some seconds ends within moments for us too...
-MAX_RETRY_SECONDS = 2.0
-# ... and one of hours does not cost a request every other second.
-SHORT_OUTAGE_SECONDS = 60.0
-MAX_LONG_OUTAGE_RETRY_SECONDS = 30.0
-MAX_DOUBLINGS = 10
 # What waited through more than this is old news, told as such.
 BACKLOG_AFTER_SECONDS = 5.0
 TOO_MANY_REQUESTS = 429
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 UNKNOWN_CHANNEL = 10003
-
-
-class LaneState(StrEnum):
-    """What a lane does."""
-
-    IDLE = "idle"
-    GATHERING = "gathering"
-    WAITING = "waiting"
-    """for Discord's rate limits"""
-    SENDING = "sending"
-    RETRYING = "retrying"
-    """after an outage or a fault of Discord"""
-    DEAD = "dead"
-    """the webhook does not work; nothing is sent until it has another URL"""
-
-
-@dataclass(slots=True)
-class LaneStatistics:
-    """What a lane has done since it was made."""
-
-    sent: int = 0
-    """events that Discord accepted"""
-    messages: int = 0
-    """messages that Discord accepted"""
-    requests: int = 0
-    failed: int = 0
-    """events that became dead letters"""
-    expired: int = 0
-    """events that were too old when their turn came"""
-    rate_limited: int = 0
-    """answers of 429"""
-    last_error: str = ""
-    """what went wrong last, without secrets"""
 
 
 class Lane:
@@ -113,6 +73,7 @@ class Lane:
         self._presenter = presenter
         self._queue = LaneQueue(outbox, name)
         self._running = False
+        self._is_closed = False
         self._hurry = anyio.Event()
         """set when gathering is to end early"""
         self._is_finishing = False
@@ -120,19 +81,15 @@ class Lane:
         self._wait_scope = anyio.CancelScope()
         self._waits_until = LONG_AGO
         self._last_sent = LONG_AGO
-        self._retry_at = LONG_AGO
-        self._retries = 0
-        self._outage_began: float | None = None
-        self._outage_logged = LONG_AGO
+        self._outage = Outage()
         self._backlog_before = anyio.current_time()
         """entries that arrived before are old news"""
         self._batch_through = 0
         """the number of the last entry of the batch that is being sent"""
         self._messages_of_batch = 0
-        self._at_most: int | None = None
-        """entries in the next message, while the one that Discord refuses is looked for"""
-        self._suspect_through = 0
-        """the number of the last entry of the message that was refused"""
+        self._suspects = Suspects()
+        self._embed_each = False
+        """whether each entry of the message that is being sent has an embed of its own"""
         self._something_expires = True
         self._expired: dict[str, int] = {}
         """by type, what expired and was not told yet"""
@@ -147,20 +104,22 @@ class Lane:
         if expires is not None:
             self._something_expires = True
 
-        await self._queue.put(entry, expires)
-        if entry.presentation.immediate:
-            self._hurry.set()
-
-        self.wake()
+        try:
+            await self._queue.put(entry, expires)
+            if entry.presentation.immediate:
+                self._hurry.set()
+        finally:
+            self.wake()
 
     def wake(self) -> None:
         """Let the lane look for work."""
-        if not self._running and self.state is not LaneState.DEAD:
+        if not (self._running or self._is_closed or self.state is LaneState.DEAD):
             self._running = True
             self._task_group.start_soon(self._run, name=f"lane {self.name}")
 
     def reread(self) -> None:
-        """Look into the outbox again, where somebody may have put something back."""
+        """Look into the outbox again, where somebody may have put something back or dropped it."""
+        self._something_expires = True
         self._queue.reread()
         self.wake()
 
@@ -168,8 +127,10 @@ class Lane:
         """Go on with another URL, also if the lane is dead."""
         self._webhook = webhook
         self._limits = self._all_limits.of(webhook.id)
-        self._retry_at, self._retries, self._outage_began = LONG_AGO, 0, None
+        self._outage.end()
         self.state, self.reason = LaneState.IDLE, ""
+        # What held up the old webhook need not hold up this one.
+        self._wait_scope.cancel()
         self.wake()
 
     def finish(self, give_up_at: float) -> None:
@@ -186,28 +147,51 @@ class Lane:
 
     def close(self) -> None:
         """Give back what the lane holds; what waits stays in the outbox."""
+        self._is_closed = True
         self._queue.close()
 
     async def _run(self) -> None:
         try:
-            while await self._deliver_next():
+            while await self._deliver_or_recover():
                 pass
         finally:
             self._running = False
 
+    async def _deliver_or_recover(self) -> bool:
+        try:
+            return await self._deliver_next()
+        except Exception as error:
+            # Contained here: it would end the lanes of all other webhooks too.
+            reason = f"a fault of ours ({type(error).__name__}), see the log"
+            self.statistics.last_error = reason
+            if self._outage.note():
+                logger.exception("webhook '%s' is tried again after a fault of ours", self.name)
+
+            self._set_state(LaneState.RETRYING, reason)
+            return await self._wait_until(self._outage.retry_at)
+
     async def _deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
+        self._hurry = anyio.Event()
         await self._queue.fill()
+        if self._queue.is_empty and self._outbox.statistics().pending:
+            # What had expired before it was read is to be told too.
+            await self._expire()
+
         if self._queue.is_empty and not self._expired:
+            self._something_expires = False
+            self._outage.end()
             self._set_state(LaneState.IDLE)
             return False
 
         if self._queue.batch:
             await self._gather(self._queue.batch[0])
 
-        if not await self._wait_for_turn():
+        limits = await self._wait_for_turn()
+        if limits is None:
             return False
 
+        webhook = self._webhook
         outcome: Outcome | None = None
         message: Message | None = None
         try:
@@ -217,15 +201,17 @@ class Lane:
             if message is not None:
                 self._set_state(LaneState.SENDING)
                 self.statistics.requests += 1
-                thread_id = self._presenter.thread_id(self._webhook.id)
-                outcome = await self._client.execute(
-                    self._webhook, message.body(), thread_id=thread_id
-                )
+                thread_id = self._presenter.thread_id(webhook.id)
+                outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
         finally:
-            self._limits.observe(outcome)
+            limits.observe(outcome)
+            if message is not None:
+                self._presenter.answered(message)
 
         if message is not None and outcome is not None:
-            await self._settle(message, outcome)
+            # What Discord has is not sent again because we are cancelled right now.
+            with anyio.CancelScope(shield=True):
+                await self._settle(message, outcome, webhook)
 
         return self.state is not LaneState.DEAD
 
@@ -237,26 +223,32 @@ class Lane:
         due = first.arrived + (0.0 if at_once else window)
         if due > anyio.current_time() and not self._is_finishing:
             self._set_state(LaneState.GATHERING)
-            self._hurry = anyio.Event()
             with anyio.CancelScope(deadline=due):
                 await self._hurry.wait()
 
-    async def _wait_for_turn(self) -> bool:
-        """Wait until a request may be sent; return False if that is too late."""
-        while (turn := max(self._limits.ready_at(), self._retry_at)) > anyio.current_time():
-            if turn > self._give_up_at:
-                return False
+    async def _wait_for_turn(self) -> Limits | None:
+        """Wait until a request may be sent; return what counts it, None if that is too late."""
+        while True:
+            limits = self._limits
+            turn = max(limits.ready_at(), self._outage.retry_at)
+            if turn <= anyio.current_time():
+                await limits.wait()
+                return limits
 
-            if self.state is not LaneState.RETRYING:
-                self._set_state(LaneState.WAITING, "Discord's rate limit")
+            self._set_state(LaneState.WAITING, "Discord's rate limit")
+            if not await self._wait_until(turn):
+                return None
 
-            self._waits_until = turn
-            with anyio.CancelScope() as self._wait_scope:
-                await anyio.sleep_until(turn)
+    async def _wait_until(self, time: float) -> bool:
+        """Wait, unless that is too long or something has changed; return False if it is."""
+        if time > self._give_up_at:
+            return False
 
-            self._waits_until = LONG_AGO
+        self._waits_until = time
+        with anyio.CancelScope() as self._wait_scope:
+            await anyio.sleep_until(time)
 
-        await self._limits.wait()
+        self._waits_until = LONG_AGO
         return True
 
     async def _expire(self) -> None:
@@ -264,9 +256,19 @@ class Lane:
         if not self._something_expires:
             return
 
-        for expiry in await self._outbox.expire(self.name):
+        # Once they are gone from the outbox, nobody else will tell of them.
+        with anyio.CancelScope(shield=True):
+            expiries = await self._outbox.expire(self.name)
+
+        for expiry in expiries:
             self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
             self.statistics.expired += expiry.count
+            logger.warning(
+                "webhook '%s': %d %s expired before they could be told",
+                self.name,
+                expiry.count,
+                expiry.label,
+            )
 
         self._queue.remove_expired(datetime.now(UTC))
 
@@ -279,8 +281,9 @@ class Lane:
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages_of_batch)
 
-        entries = [waiting.entry for waiting in islice(batch, self._at_most)]
+        entries = [waiting.entry for waiting in islice(batch, self._suspects.at_most)]
         is_backlog = bool(batch) and batch[0].arrived < self._backlog_before
+        self._embed_each = self._batch.style == "embeds" and not is_backlog
         composed = messages(
             entries,
             style=self._batch.style,
@@ -295,14 +298,14 @@ class Lane:
         told = entries[: message.entries]
         return self._presenter.present(message, told, self._webhook.id, is_backlog)
 
-    async def _settle(self, message: Message, outcome: Outcome) -> None:
+    async def _settle(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Do what the outcome of a request asks for."""
         if outcome.status == TOO_MANY_REQUESTS:
             self.statistics.rate_limited += 1
 
         match outcome.kind:
             case OutcomeKind.DELIVERED:
-                await self._delivered(message, outcome)
+                await self._delivered(message, outcome, webhook)
             case OutcomeKind.RETRY_AFTER:
                 self._note(outcome)
                 logger.warning("webhook '%s' waits: %s", self.name, outcome.reason)
@@ -311,82 +314,61 @@ class Lane:
                 self._retry(outcome)
             case OutcomeKind.DEAD:
                 self._note(outcome)
-                await self._refused(message, outcome)
+                await self._refused(message, outcome, webhook)
             case OutcomeKind.LANE_DEAD:
                 self._note(outcome)
                 # Somebody deleted the thread that was created for the messages: create another.
                 if outcome.code != UNKNOWN_CHANNEL or not self._presenter.thread_is_gone(
-                    self._webhook.id
+                    webhook.id
                 ):
-                    self._die(outcome)
+                    self._die(outcome, webhook)
 
     def _note(self, outcome: Outcome) -> None:
         self.statistics.last_error = outcome.reason
 
-    async def _delivered(self, message: Message, outcome: Outcome) -> None:
-        now = anyio.current_time()
-        self._presenter.delivered(message, self._webhook.id, outcome.channel_id)
-        self._last_sent = now
+    async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
+        self._presenter.delivered(message, webhook.id, outcome.channel_id)
+        self._last_sent = anyio.current_time()
         self._messages_of_batch += 1
         self.statistics.messages += 1
         self.statistics.sent += message.entries
         self._expired.clear()
-        if self._outage_began is not None:
-            seconds = now - self._outage_began
-            logger.info("webhook '%s' works again after %.1f seconds", self.name, seconds)
-            self._outage_began, self._retries = None, 0
+        if self._outage.is_on:
+            logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
+            self._outage.end()
 
         delivered = self._queue.remove(message.entries)
-        if delivered and delivered[-1].id >= self._suspect_through:
-            self._at_most = None
-
+        self._suspects.settled(self._queue.first_id)
         await self._outbox.acknowledge(waiting.id for waiting in delivered)
 
     def _retry(self, outcome: Outcome) -> None:
         """Plan the next attempt after an outage, or during one."""
-        now = anyio.current_time()
-        if self._outage_began is None:
-            self._outage_began = self._outage_logged = now
-            logger.warning("webhook '%s' is tried again: %s", self.name, outcome.reason)
-        elif now - self._outage_logged >= SHORT_OUTAGE_SECONDS:
-            self._outage_logged = now
-            pending = self._outbox.statistics().pending
+        if self._outage.note(outcome.retry_after):
             logger.warning(
-                "webhook '%s' has not worked for %d seconds, %d events wait: %s",
+                "webhook '%s' does not work (for %d s, %d events wait) and is tried again: %s",
                 self.name,
-                now - self._outage_began,
-                pending,
+                self._outage.lasted,
+                self._outbox.statistics().pending,
                 outcome.reason,
             )
 
-        lasted = now - self._outage_began
-        longest = (
-            MAX_RETRY_SECONDS if lasted < SHORT_OUTAGE_SECONDS else MAX_LONG_OUTAGE_RETRY_SECONDS
-        )
-        delay = min(FIRST_RETRY_SECONDS * 2**self._retries, longest)
-        # Jitter, so that many who met the same outage do not come back together.
-        delay *= random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._retries = min(self._retries + 1, MAX_DOUBLINGS)
-        self._retry_at = now + max(delay, outcome.retry_after or 0.0)
         self._set_state(LaneState.RETRYING, outcome.reason)
-        if lasted >= BACKLOG_AFTER_SECONDS:
-            self._backlog_before = now
+        if self._outage.lasted >= BACKLOG_AFTER_SECONDS:
+            self._backlog_before = anyio.current_time()
 
-    async def _refused(self, message: Message, outcome: Outcome) -> None:
+    async def _refused(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Give up the entry that Discord refuses, and only that one."""
-        count = message.entries
-        batch = self._queue.batch
-        if count == 0:
+        self._outage.end()
+        if is_about_configuration(outcome):
+            self._die(outcome, webhook)
+        elif message.entries == 0:
             logger.error("webhook '%s': %s", self.name, outcome.reason)
             self._expired.clear()
-        elif outcome.bad_embeds and len(message.embeds) == count:
-            bad = {batch[index].id for index in outcome.bad_embeds if index < count}
-            await self._give_up(bad, outcome)
-        elif count > 1:
-            self._suspect_through = batch[count - 1].id
-            self._at_most = count // 2
         else:
-            await self._give_up({batch[0].id}, outcome)
+            told = list(islice(self._queue.batch, message.entries))
+            bad = self._suspects.find(told, message, outcome, embed_each=self._embed_each)
+            if bad:
+                await self._give_up(bad, outcome)
 
     async def _give_up(self, ids: set[int], outcome: Outcome) -> None:
         given_up = self._queue.take_out(ids)
@@ -401,12 +383,13 @@ class Lane:
                 outcome.reason,
             )
 
-        if self._queue.batch and self._queue.batch[0].id > self._suspect_through:
-            self._at_most = None
-
+        self._suspects.settled(self._queue.first_id)
         await self._outbox.dead_letter(ids, outcome.reason, detail)
 
-    def _die(self, outcome: Outcome) -> None:
+    def _die(self, outcome: Outcome, webhook: WebhookURL) -> None:
+        if webhook is not self._webhook:
+            return  # it was given another one meanwhile
+
         self._set_state(LaneState.DEAD, outcome.reason)
         logger.error(
             "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
@@ -415,4 +398,6 @@ class Lane:
         )
 
     def _set_state(self, state: LaneState, reason: str = "") -> None:
-        self.state, self.reason = state, reason
+        # An outage is not over because the next attempt is under way.
+        if not self._outage.is_on or state in (LaneState.RETRYING, LaneState.DEAD):
+            self.state, self.reason = state, reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -11,8 +11,12 @@ from ._outcome import Outcome, OutcomeKind
 # Without an Authorization header it is counted per IP address.
 # https://docs.discord.com/developers/topics/rate-limits#global-rate-limit
 REQUESTS_PER_SECOND = 50
+# Requests that leave evenly do not arrive evenly.
+SPACING_SHARE = 1.1
 # A request that leaves exactly when a bucket is full again may arrive a moment before.
 MARGIN_SECONDS = 0.01
+# Ends of a bucket's time that differ by less are the same, told by answers of different speed.
+SAME_RESET_SECONDS = 1.0
 # 30 messages in 60 s per channel, which no header shows, according to Discord's staff:
 # https://github.com/discord/discord-api-docs/issues/367
 FIRST_SPACING_SECONDS = 1.0
@@ -24,7 +28,8 @@ class AddressLimit:
     """The requests of all lanes that leave from this address: spaced, so that no burst adds up."""
 
     def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND) -> None:
-        self._spacing = 1 / requests_per_second
+        self._spacing = SPACING_SHARE / requests_per_second
+        self._turn = anyio.Lock(fast_acquire=True)
         self._next = 0.0
         self.blocked_until = 0.0
         """when a block of the whole address ends, on the clock of the event loop"""
@@ -33,19 +38,29 @@ class AddressLimit:
         """Send nothing from this address for a while."""
         self.blocked_until = max(self.blocked_until, anyio.current_time() + seconds)
 
-    def take_slot(self) -> float:
-        """Return when the next request may leave, and count it."""
-        slot = max(anyio.current_time(), self._next, self.blocked_until)
-        self._next = slot + self._spacing
-        return slot
+    async def wait(self) -> None:
+        """Wait until the next request may leave, and count it; who asks first leaves first."""
+        async with self._turn:
+            due = anyio.current_time()
+            while (slot := max(self._next, self.blocked_until)) > anyio.current_time():
+                due = slot
+                await anyio.sleep_until(slot)
+
+            # Of the turns that a stall of this process missed, none is made up for: they would
+            # leave all at once.
+            self._next = max(due, anyio.current_time() - self._spacing) + self._spacing
 
 
 @dataclass(slots=True)
 class _Bucket:
     remaining: int | None = None
-    """requests that are left, None before the first answer"""
+    """requests that are left; None if nothing is known of it since the last reset"""
+    limit: int | None = None
+    """requests that it holds when it is full; None before the first answer"""
     resets_at: float = 0.0
     in_flight: int = 0
+    answered: anyio.Event = field(default_factory=anyio.Event)
+    """set by the next answer"""
     blocked_until: float = 0.0
 
 
@@ -107,24 +122,30 @@ class Limits:
 
     async def wait(self) -> None:
         """Wait until a request may be sent, and count it."""
-        while (ready := self.ready_at()) > anyio.current_time():  # noqa: ASYNC110 - to the point
-            await anyio.sleep_until(ready)
-
         bucket = self._bucket
-        if bucket.remaining is not None:
-            if bucket.resets_at <= anyio.current_time():
+        while True:
+            now = anyio.current_time()
+            if bucket.resets_at <= now:
                 bucket.remaining = None
+
+            if (ready := self.ready_at()) > now:
+                await anyio.sleep_until(ready)
+            elif bucket.remaining is None and bucket.in_flight >= (bucket.limit or 1):
+                # Other lanes have sent what it may hold; the next answer tells how much is left.
+                await bucket.answered.wait()
             else:
-                bucket.remaining -= 1
+                break
+
+        if bucket.remaining is not None:
+            bucket.remaining -= 1
 
         bucket.in_flight += 1
         try:
-            while (slot := self._address.take_slot()) > anyio.current_time():
-                await anyio.sleep_until(slot)
-                if self._address.blocked_until <= slot:
-                    break
+            # Others who post to this channel keep their distance already while this one waits.
+            self._channel.last_sent = now
+            await self._address.wait()
         except BaseException:
-            bucket.in_flight -= 1
+            self.observe(None)
             raise
 
         self._channel.last_sent = anyio.current_time()
@@ -134,6 +155,8 @@ class Limits:
         now = anyio.current_time()
         bucket = self._bucket
         bucket.in_flight -= 1
+        bucket.answered.set()
+        bucket.answered = anyio.Event()
         if outcome is None:
             return
 
@@ -143,8 +166,13 @@ class Limits:
 
         limit = outcome.rate_limit
         if limit.remaining is not None and limit.reset_after is not None:
-            bucket.remaining = limit.remaining - bucket.in_flight
-            bucket.resets_at = now + limit.reset_after + MARGIN_SECONDS
+            remaining = limit.remaining - bucket.in_flight
+            resets_at = now + limit.reset_after + MARGIN_SECONDS
+            if bucket.remaining is not None and resets_at - bucket.resets_at < SAME_RESET_SECONDS:
+                # Answers overtake each other; what was counted here since stays counted.
+                remaining = min(remaining, bucket.remaining)
+
+            bucket.remaining, bucket.resets_at, bucket.limit = remaining, resets_at, limit.limit
 
         if outcome.kind is not OutcomeKind.RETRY_AFTER or outcome.retry_after is None:
             return

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import anyio
 import httpx
 from anyio.abc import TaskGroup
 
-from lanrage_events import Event, EventBus, Health, Outbox, Redactor, hookimpl
+from lanrage_events import Event, EventBus, Health, Outbox, OutboxError, hookimpl
 
 from ._client import WebhookClient
 from ._config import DiscordConfig, WebhookConfig
-from ._lane import Lane, LaneState, LaneStatistics
+from ._entry import Entry
+from ._lane import Lane
+from ._lane_state import LaneState, LaneStatistics
 from ._limits import RateLimits
 from ._presenter import Mentions, Presenter, Threads
 from ._render import Renderer
-from ._routes import Router
+from ._routes import Destination, Router
 
 logger = logging.getLogger("lanrage_events.discord")
 
-# Each logs on its own account, and a filter sees only what its own logger is given.
-HTTP_LOGGERS = (
+PUTS_TOGETHER = 50
+
+# Webhook URLs, which hold the token, are in what the HTTP libraries log; and anything may be in a
+# traceback of ours.
+REDACTED_LOGGERS = (
     "httpx",
     "httpcore.connection",
     "httpcore.http11",
     "httpcore.http2",
     "httpcore.proxy",
     "httpcore.socks",
+    "lanrage_events",
 )
+MAX_PENDING = 100_000
 
 
 class DiscordPlugin:
@@ -57,7 +65,7 @@ class DiscordPlugin:
         self._outbox: Outbox | None = None
         self._lanes: dict[str, Lane] = {}
         self._unsent = 0
-        """events that came while there was no webhook"""
+        """events that came while there was no webhook, or that earlier lives did not deliver"""
 
     @property
     def pending(self) -> int:
@@ -73,15 +81,44 @@ class DiscordPlugin:
     async def event(self, event: Event) -> None:
         """Put an event into the outbox of each webhook that is to tell it."""
         if self._renderer is None or self._router is None:
+            self._unsent += 1
             return
 
         destinations = self._router.route(event)
         if destinations:
             entry = self._renderer.render(event)
             expires = self._router.expires(event)
-            for destination in destinations:
-                told = replace(entry, presentation=destination.presentation)
-                await self._lanes[destination.webhook].put(told, expires)
+            if len(destinations) == 1:
+                await self._put(entry, destinations[0], expires)
+                return
+
+            # One that is full does not keep the event from the others.
+            refusals: list[OutboxError] = []
+            # Many at the same time, so that the outbox commits them together, and not all: a
+            # thousand would keep the lanes from sending for so long.
+            for begin in range(0, len(destinations), PUTS_TOGETHER):
+                async with anyio.create_task_group() as tasks:
+                    for destination in destinations[begin : begin + PUTS_TOGETHER]:
+                        tasks.start_soon(self._try_put, entry, destination, expires, refusals)
+
+            if refusals:
+                raise refusals[0]
+
+    async def _try_put(
+        self,
+        entry: Entry,
+        destination: Destination,
+        expires: datetime | None,
+        refusals: list[OutboxError],
+    ) -> None:
+        try:
+            await self._put(entry, destination, expires)
+        except OutboxError as error:
+            refusals.append(error)
+
+    async def _put(self, entry: Entry, destination: Destination, expires: datetime | None) -> None:
+        told = replace(entry, presentation=destination.presentation)
+        await self._lanes[destination.webhook].put(told, expires)
 
     @hookimpl
     @asynccontextmanager
@@ -93,15 +130,16 @@ class DiscordPlugin:
             yield
             return
 
+        self._forget_earlier_life()
         types = bus.events.types()
         router = Router(self.config.routes, webhooks, self.config.max_age)
         router.check(types)
         renderer = Renderer(bus.template_folders(), invite_url=lambda: self.config.invite_url)
         renderer.check(types)
-        with _redacted_http_logs(bus.redactor):
+        with bus.redactor.redacting(REDACTED_LOGGERS):
             async with (
                 WebhookClient(self._http) as client,
-                Outbox(self._state_file(bus, "outbox")) as self._outbox,
+                self._make_outbox(bus, len(webhooks)) as self._outbox,
                 anyio.create_task_group() as background,
             ):
                 background.start_soon(self._outbox.listen, self._reread)
@@ -118,6 +156,21 @@ class DiscordPlugin:
                     self._end_lanes()
 
                 background.cancel_scope.cancel()
+
+    def _forget_earlier_life(self) -> None:
+        outbox, self._outbox = self._outbox, None
+        if outbox is not None:
+            statistics = outbox.statistics()
+            in_memory = outbox.path is None
+            self._unsent += statistics.died + (statistics.pending if in_memory else 0)
+
+    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+        return Outbox(
+            self._state_file(bus, "outbox"),
+            max_entries=MAX_PENDING,
+            # A lane whose webhook is dead must leave room for the others.
+            max_entries_per_lane=MAX_PENDING if lanes == 1 else MAX_PENDING // 2,
+        )
 
     def _make_lanes(
         self,
@@ -213,7 +266,7 @@ class DiscordPlugin:
             return Health("degraded", "no webhook_url is set, so nothing is sent")
 
         if self._outbox.problem is not None:
-            return Health("failed", str(self._outbox.problem))
+            return Health("degraded", str(self._outbox.problem))
 
         retrying = [lane for lane in self._lanes.values() if lane.state is LaneState.RETRYING]
         if retrying:
@@ -229,17 +282,3 @@ class DiscordPlugin:
 
 def _events(count: int) -> str:
     return f"{count} event is" if count == 1 else f"{count} events are"
-
-
-@contextmanager
-def _redacted_http_logs(redactor: Redactor) -> Iterator[None]:
-    """Keep webhook URLs, which hold the token, out of what the HTTP libraries log."""
-    loggers = [logging.getLogger(name) for name in HTTP_LOGGERS]
-    for http_logger in loggers:
-        http_logger.addFilter(redactor.filter)
-
-    try:
-        yield
-    finally:
-        for http_logger in loggers:
-            http_logger.removeFilter(redactor.filter)

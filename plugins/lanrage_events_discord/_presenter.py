@@ -26,6 +26,8 @@ class Mentions:
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
+        self._under_way: set[str] = set()
+        """those whom a message mentions that is being sent"""
 
     def choose(self, entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
         """Return the roles and the users that entries ask for and whose cooldown is over."""
@@ -36,11 +38,19 @@ class Mentions:
             wanted = entry.presentation
             for ids, chosen in ((wanted.roles, roles), (wanted.users, users)):
                 for one in ids:
-                    if now - self._last.get(one, float("-inf")) >= wanted.cooldown:
+                    is_free = one not in self._under_way or not wanted.cooldown
+                    if is_free and now - self._last.get(one, float("-inf")) >= wanted.cooldown:
                         chosen[one] = None
 
         # Ten at once are a crowd; each is up to 24 characters of 2000.
-        return list(roles)[: MENTIONS_MAX_IDS // 2], list(users)[: MENTIONS_MAX_IDS // 4]
+        chosen_roles = list(roles)[: MENTIONS_MAX_IDS // 2]
+        chosen_users = list(users)[: MENTIONS_MAX_IDS // 4]
+        self._under_way.update(chosen_roles, chosen_users)
+        return chosen_roles, chosen_users
+
+    def release(self, ids: Iterable[str]) -> None:
+        """Let other messages mention those whom an answered one mentions, once they may."""
+        self._under_way.difference_update(ids)
 
     def note(self, ids: Iterable[str]) -> None:
         """Begin the cooldown of those who were mentioned."""
@@ -137,6 +147,11 @@ class Presenter:
     def _thread(self, webhook_id: str) -> str | None:
         name = self._config.thread_name
         return self._threads.find(webhook_id, name) if name else None
+
+    def answered(self, message: Message) -> None:
+        """Take note that a message is not under way any more, whatever became of it."""
+        for ids in message.allowed_mentions.values():
+            self._mentions.release(ids)
 
     def delivered(self, message: Message, webhook_id: str, channel_id: str | None) -> None:
         """Remember whom a message mentioned and which thread it created."""

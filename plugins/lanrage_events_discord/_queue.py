@@ -13,6 +13,7 @@ import anyio
 from lanrage_events import Outbox, OutboxEntry
 
 from ._entry import Entry
+from ._outage import LONG_AGO
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -20,7 +21,6 @@ CHANNEL_SIZE = 1000
 """entries that the memory channel holds; what is beyond is read from the outbox"""
 BATCH_SIZE = 1000
 """entries that a batch is made of at most"""
-LONG_AGO = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,23 @@ class LaneQueue:
         self._send, self._receive = anyio.create_memory_object_stream[Waiting](CHANNEL_SIZE)
         self.batch: deque[Waiting] = deque()
         """what was taken out of the channel, the oldest first"""
-        self._held: set[int] = set()
-        """the numbers of what is in the batch"""
         self._must_read = True
         """whether the outbox may hold what is neither in the channel nor in the batch"""
+        self._is_stale = False
+        """whether the outbox may lack what is in the batch, or hold what belongs before it"""
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
 
     async def put(self, entry: Entry, expires: datetime | None) -> None:
         """Add an entry; it is safe in the outbox once this returns."""
-        label = entry.type
-        number = await self._outbox.put(self._lane, entry.to_json(), label=label, expires=expires)
+        body, label = entry.to_json(), entry.type
+        try:
+            number = await self._outbox.put(self._lane, body, label=label, expires=expires)
+        except anyio.get_cancelled_exc_class():
+            # It may be in there nevertheless.
+            self._must_read = True
+            raise
+
         if not self._must_read:
             try:
                 self._send.send_nowait(Waiting(number, entry, expires, anyio.current_time()))
@@ -75,60 +81,85 @@ class LaneQueue:
         return not self.batch and not in_channel and not self._must_read
 
     @property
+    def first_id(self) -> int | None:
+        """The number of the oldest entry in the batch, None if it is empty."""
+        return self.batch[0].id if self.batch else None
+
+    @property
     def is_urgent(self) -> bool:
         """Whether something in the batch is not to be gathered."""
         return any(waiting.entry.presentation.immediate for waiting in self.batch)
 
     def reread(self) -> None:
-        """Look into the outbox again, where somebody may have put something back."""
-        self._must_read = True
+        """Look into the outbox again, where somebody may have put something back or dropped it."""
+        self._must_read = self._is_stale = True
 
     async def fill(self) -> None:
-        """Move what came meanwhile into the batch, as far as it holds."""
-        while len(self.batch) < BATCH_SIZE:
-            try:
-                waiting = self._receive.receive_nowait()
-            except anyio.WouldBlock:
-                break
+        """Move what came meanwhile into the batch, as far as it holds.
 
-            if waiting.id > self._read_through:
-                self._hold(waiting)
-
-        if self._must_read and len(self.batch) < BATCH_SIZE:
+        :raises OutboxError: if the outbox cannot be read; nothing is forgotten by that
+        """
+        if self._must_read and (len(self.batch) < BATCH_SIZE or self._is_stale):
             await self._read()
 
+        if not self._must_read:
+            while len(self.batch) < BATCH_SIZE and (waiting := self._receive_next()) is not None:
+                if waiting.id > self._read_through:
+                    self._hold(waiting)
+
     async def _read(self) -> None:
-        # Cleared first: what is put while this reads comes through the channel again.
-        self._must_read = False
+        """Make the batch anew of what the outbox holds."""
+        # Cleared first: what is put while this reads comes through the channel again. What is in
+        # there already is in the outbox too.
+        self._must_read = self._is_stale = False
+        while self._receive_next() is not None:
+            pass
+
         wanted = BATCH_SIZE + 1
-        entries = await self._outbox.read(self._lane, limit=wanted)
+        try:
+            entries = await self._outbox.read(self._lane, limit=wanted)
+        except BaseException:
+            self.reread()
+            raise
+
+        held = {waiting.id: waiting for waiting in self.batch}
+        self.batch.clear()
         unreadable = []
         for found in entries[:BATCH_SIZE]:
             self._read_through = max(self._read_through, found.id)
-            try:
-                entry = Entry.from_json(found.body)
-            except ValueError:
+            waiting = held.get(found.id) or self._decode(found)
+            if waiting is None:
                 unreadable.append(found)
-                continue
-
-            arrived = LONG_AGO if found.put_time < self._made else self._made_at
-            self._hold(Waiting(found.id, entry, found.expires, arrived))
-
-        if unreadable:
-            await self._give_up(unreadable)
+            else:
+                self.batch.append(waiting)
 
         if len(entries) == wanted:
             self._must_read = True
 
-    def _hold(self, waiting: Waiting) -> None:
-        if waiting.id in self._held:
-            return
+        if unreadable:
+            await self._give_up(unreadable)
 
-        self._held.add(waiting.id)
+    def _receive_next(self) -> Waiting | None:
+        try:
+            return self._receive.receive_nowait()
+        except anyio.WouldBlock:
+            return None
+
+    def _decode(self, found: OutboxEntry) -> Waiting | None:
+        try:
+            entry = Entry.from_json(found.body)
+        except ValueError:
+            return None
+
+        age = (found.put_time - self._made).total_seconds()
+        # The wall clock may have been set meanwhile.
+        arrived = LONG_AGO if age < 0 else min(self._made_at + age, anyio.current_time())
+        return Waiting(found.id, entry, found.expires, arrived)
+
+    def _hold(self, waiting: Waiting) -> None:
         if self.batch and waiting.id < self.batch[-1].id:
-            # It was put back, or two were put at the same time.
-            ordered = sorted([*self.batch, waiting], key=lambda item: item.id)
-            self.batch = deque(ordered)
+            # Two were put at the same time.
+            self.batch = deque(sorted([*self.batch, waiting], key=lambda item: item.id))
         else:
             self.batch.append(waiting)
 
@@ -138,15 +169,12 @@ class LaneQueue:
 
     def remove(self, count: int) -> list[Waiting]:
         """Take the oldest entries out of the batch; the caller tells the outbox."""
-        removed = [self.batch.popleft() for _ in range(count)]
-        self._held.difference_update(waiting.id for waiting in removed)
-        return removed
+        return [self.batch.popleft() for _ in range(count)]
 
     def take_out(self, ids: Container[int]) -> list[Waiting]:
         """Take some entries out of the batch; the caller tells the outbox."""
         taken = [waiting for waiting in self.batch if waiting.id in ids]
         self.batch = deque(waiting for waiting in self.batch if waiting.id not in ids)
-        self._held.difference_update(waiting.id for waiting in taken)
         return taken
 
     def remove_expired(self, now: datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,6 +42,11 @@ class Router:
         self._routes = tuple(routes) or (RouteConfig(),)
         self._webhooks = tuple(webhooks)
         self._max_age = dict(max_age or {})
+        # With a route for each of many webhooks, most can be left out by one look.
+        self._unconditional: list[int] = []
+        self._by_value: dict[str, dict[object, list[int]]] = {}
+        for number, route in enumerate(self._routes):
+            self._index(number, route)
 
     def check(self, types: Iterable[type[Event]]) -> None:
         """Check that every event type that is named exists.
@@ -62,7 +67,7 @@ class Router:
         """Return who tells an event, each webhook once."""
         found: dict[str, Destination] = {}
         lineage = _lineage(type(event))
-        for route in self._routes:
+        for route in self._candidates(event):
             if not any(name in lineage for name in route.events) or not _matches(route, event):
                 continue
 
@@ -74,6 +79,26 @@ class Router:
                 break
 
         return list(found.values())
+
+    def _index(self, number: int, route: RouteConfig) -> None:
+        for field, wanted in route.where.items():
+            by_value = self._by_value.setdefault(field, {})
+            for one in wanted if isinstance(wanted, list) else [wanted]:
+                for key in {one, str(one)}:
+                    by_value.setdefault(key, []).append(number)
+
+            return
+
+        self._unconditional.append(number)
+
+    def _candidates(self, event: Event) -> Iterator[RouteConfig]:
+        """Return the routes that may match an event, in their order."""
+        numbers = set(self._unconditional)
+        for field, by_value in self._by_value.items():
+            for key in _keys(getattr(event, field, None)):
+                numbers.update(by_value.get(key, ()))
+
+        return (self._routes[number] for number in sorted(numbers))
 
     def expires(self, event: Event) -> datetime | None:
         """Return when an event is too old to be told, None for never."""
@@ -106,6 +131,17 @@ def _has(value: object, wanted: object) -> bool:
 
     # What YAML takes for a number may be a name, such as a party called 2026.
     return value == wanted or (not isinstance(wanted, bool) and str(value) == str(wanted))
+
+
+def _keys(value: object) -> Iterator[object]:
+    """Return what a field's value is found by, if a route may want it."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        for one in value:
+            yield from _keys(one)
+    else:
+        yield str(value)
+        if isinstance(value, Hashable):
+            yield value
 
 
 def _presentation(route: RouteConfig) -> Presentation:

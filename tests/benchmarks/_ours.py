@@ -20,9 +20,7 @@ from ._process import Line, Meter, hear, memory_megabytes, say
 def configuration(job: Line) -> DiscordConfig:
     """Return the plugin's configuration, with a route for each webhook if the job asks for it."""
     webhooks = {f"webhook{index}": {"url": url} for index, url in enumerate(job["urls"])}
-    routes = [
-        {"where": {"party_id": name}, "webhook": name, "stop": True} for name in webhooks
-    ]
+    routes = [{"where": {"party_id": name}, "webhook": name, "stop": True} for name in webhooks]
     return DiscordConfig.model_validate(
         {
             "allow_hosts": [job["host"]],
@@ -73,10 +71,11 @@ async def main(job: Line) -> None:
     plugin = DiscordPlugin(config)
     bus = EventBus(state_folder=Path(job["state_folder"]), drain_timeout=job["drain_timeout"])
     bus.register(plugin, "discord")
+    meter = Meter()
     async with bus, anyio.create_task_group() as tasks:
         # Whatever a lane that has nothing to do needs is there after a moment.
         await anyio.sleep(0.2)
-        meter = Meter()
+        meter.begin()
         say(ready=True, before=before, after=memory_megabytes("VmRSS"))
 
         async def end_on_sigterm() -> None:

@@ -113,9 +113,13 @@ def memory_megabytes(name: str = "VmHWM") -> float | None:
 
 
 class Meter:
-    """Measures what the process uses from when it is made."""
+    """Measures what the process uses from when it is made, or begun again."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was used until now."""
         self._cpu = time.process_time()
 
     def read(self) -> Line:

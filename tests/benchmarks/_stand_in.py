@@ -83,9 +83,7 @@ class Service:
         self._read = len(journal)
         return len(self._told)
 
-    def _describe(
-        self, record: Record, indexes: dict[str, int], texts: bool = False
-    ) -> Line:
+    def _describe(self, record: Record, indexes: dict[str, int], texts: bool = False) -> Line:
         return {
             "time": record.time + self._offset,
             "status": record.status,

@@ -45,6 +45,11 @@ async def test_every_event_of_the_evening_is_told_once() -> None:
         assert face in text
 
 
+@pytest.mark.parametrize(("delivered", "refused"), [(9, 0), (10, 1), (9, 1)])
+def test_what_was_lost_or_refused_is_no_success(delivered: int, refused: int) -> None:
+    assert not Summary(10, delivered, 3, refused).is_good
+
+
 async def test_a_burst_becomes_few_messages() -> None:
     summary, text = await play_to(StandInDiscord())
     assert summary.messages < summary.events / 2

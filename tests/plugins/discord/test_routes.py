@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lanrage_events import (
@@ -18,7 +20,7 @@ from lanrage_events import (
 )
 from lanrage_events_discord import DiscordConfig
 from lanrage_events_discord._config import RouteConfig
-from lanrage_events_discord._routes import Router
+from lanrage_events_discord._routes import Router, _matches
 
 URL = "https://discord.com/api/webhooks/1234/made-up-token"
 WEBHOOKS = ("main", "games")
@@ -176,3 +178,26 @@ def test_short_form_is_a_webhook_named_default() -> None:
     assert list(config.all_webhooks()) == ["default", "games"]
     assert "made-up-token" not in repr(config)
     assert config.address(config.all_webhooks()["default"]).id == "1234"
+
+
+_VALUES = st.sampled_from([0, 1, 2.5, True, False, "1", "True", "LAN", "2026", 2026])
+_WHERE = st.dictionaries(
+    st.sampled_from(["party_name", "party_id", "players", "game_name", "unknown"]),
+    st.one_of(_VALUES, st.lists(_VALUES, max_size=3)),
+    max_size=2,
+)
+
+
+@given(
+    wheres=st.lists(_WHERE, max_size=12),
+    name=st.sampled_from(["1", "True", "LAN", "2026", "None"]),
+    players=st.lists(st.sampled_from(["1", "LAN"]), max_size=2),
+)
+def test_routes_that_are_left_out_by_their_values_would_not_match(
+    wheres: list[dict[str, Any]], name: str, players: list[str]
+) -> None:
+    routes = [RouteConfig(where=where, webhook=(str(i),)) for i, where in enumerate(wheres)]
+    found = Router(routes or [RouteConfig(webhook=())], [])
+    for event in (joined(name), GameStarted(game_name=name, players=tuple(players))):
+        wanted = [str(i) for i, route in enumerate(routes) if _matches(route, event)]
+        assert destinations(found, event) == wanted

@@ -1,0 +1,70 @@
+"""An outage: how long it lasts, and when to try again."""
+
+from __future__ import annotations
+
+import random
+
+import anyio
+
+FIRST_RETRY_SECONDS = 0.25
+# So that an outage of some seconds ends within moments for us too...
+MAX_RETRY_SECONDS = 2.0
+# ... and one of hours does not cost a request every other second.
+SHORT_OUTAGE_SECONDS = 60.0
+MAX_LONG_OUTAGE_RETRY_SECONDS = 30.0
+MAX_DOUBLINGS = 10
+LONG_AGO = float("-inf")
+
+
+class Outage:
+    """What a lane knows of the outage that it is in, if it is in one.
+
+    Times are those of the event loop's clock, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.retry_at = LONG_AGO
+        """when the next attempt may be made"""
+        self._began: float | None = None
+        self._told = LONG_AGO
+        self._retries = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._began is not None
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since the first attempt that failed, 0 if there is no outage."""
+        return 0.0 if self._began is None else anyio.current_time() - self._began
+
+    def note(self, retry_after: float | None = None) -> bool:
+        """Count an attempt that failed, and plan the next one.
+
+        :param retry_after: seconds that the server asks to wait
+        :return: whether it is time to tell of the outage: at its beginning, and now and then
+        """
+        now = anyio.current_time()
+        if self._began is None:
+            self._began = now
+
+        longest = (
+            MAX_RETRY_SECONDS
+            if self.lasted < SHORT_OUTAGE_SECONDS
+            else MAX_LONG_OUTAGE_RETRY_SECONDS
+        )
+        delay = min(FIRST_RETRY_SECONDS * 2**self._retries, longest)
+        # Jitter, so that many who met the same outage do not come back together.
+        delay *= random.uniform(0.5, 1)  # noqa: S311 - no secret
+        self._retries = min(self._retries + 1, MAX_DOUBLINGS)
+        self.retry_at = now + max(delay, retry_after or 0.0)
+        if now - self._told < SHORT_OUTAGE_SECONDS:
+            return False
+
+        self._told = now
+        return True
+
+    def end(self) -> None:
+        """Forget the outage: the next one begins anew."""
+        self._began, self._told, self._retries, self.retry_at = None, LONG_AGO, 0, LONG_AGO
