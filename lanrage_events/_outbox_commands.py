@@ -148,13 +148,20 @@ async def show_entry(outbox: OutboxAdmin, number: int) -> int:
 
 async def retry(outbox: OutboxAdmin, numbers: Sequence[int], *, every: bool) -> int:
     """Have dead letters and postponed entries tried again."""
-    if not every:
-        return _done(await outbox.retry(numbers), "to be tried again", numbers)
+    if every:
+        lanes = await outbox.lanes()
+        total = sum(lane.dead for lane in lanes)
+        count = await _in_steps(lanes, total, lambda lane: outbox.retry_lane(lane, limit=AT_ONCE))
+    else:
+        count = await outbox.retry(numbers)
 
-    lanes = await outbox.lanes()
-    total = sum(lane.dead for lane in lanes)
-    count = await _in_steps(lanes, total, lambda lane: outbox.retry_lane(lane, limit=AT_ONCE))
-    return _done(count, "to be tried again")
+    code = _done(count, "to be tried again", numbers)
+    if count:
+        heard = await outbox.notify_owner()
+        when = "now, by the daemon that runs" if heard else "when the daemon starts"
+        write_lines([f"they are sent {when}"])
+
+    return code
 
 
 async def drop(
