@@ -20,8 +20,17 @@ from urllib.parse import quote
 
 import anyio
 import pytest
+from pydantic import ValidationError
 
-from lanrage_events import Event, EventBus, Notification, Outbox, PeerJoined, hookimpl
+from lanrage_events import (
+    Event,
+    EventBus,
+    Notification,
+    Outbox,
+    PeerJoined,
+    PluginStartError,
+    hookimpl,
+)
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, validate_webhook_url
 from lanrage_events_discord.testing import Drip, Fail, Fault, Reset, StandInDiscord, StandInRequest
 
@@ -94,7 +103,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 class Faults:
     """Lets each kind of fault happen to one request, and then lets all pass."""
 
-    def __init__(self, url: str, *, with_pauses: bool = False) -> None:
+    def __init__(self, url: str) -> None:
         # Discord's own texts may repeat what was sent.
         echo = f"The resource {url} is not what it was"
         faults: list[Fault] = [
@@ -104,12 +113,13 @@ class Faults:
             Reset(accepted=True),
             Drip(0.2),
             Fail(429, message=echo, retry_after=0.05),
-            Fail(429, retry_after=0.05, scope="shared"),
             Fail(429, html=True, retry_after=0.05),
             Fail(307, message=echo),
+            # The last one: from then on messages to the channel keep a distance of a second.
+            Fail(429, retry_after=0.05, scope="shared"),
         ]
         # A success in between ends the outage, so that the next attempt is made soon.
-        self.left = [one for each in faults for one in ((each, None) if with_pauses else (each,))]
+        self.left = [one for each in faults for one in (each, None)]
         self._refusal = Fail(400, 200000, echo)
 
     def __call__(self, request: StandInRequest) -> Fault | None:
@@ -165,7 +175,7 @@ async def test_library_shows_no_token_whatever_goes_wrong(
             good, gone = discord.create_webhook(), discord.create_webhook()
             gone.delete()
             urls = [good.url, gone.url]
-            script = Faults(good.url, with_pauses=True)
+            script = Faults(good.url)
             discord.faults.script(script, webhook=good)
             plugin = DiscordPlugin(config_for(discord, good=good, gone=gone))
             bus = EventBus(state_folder=state)
@@ -247,16 +257,14 @@ async def test_crashing_lifespan_and_failing_start_show_no_token(tmp_path: Path)
                 health = repr(bus.health())
                 rival = EventBus(state_folder=tmp_path)
                 rival.register(DiscordPlugin(config_for(discord, main=webhook)), "discord")
-                try:
-                    async with running(rival):
-                        pass
-                except Exception:  # noqa: BLE001 - its text is what this is about
-                    start_error = traceback.format_exc()
+                with pytest.raises(PluginStartError) as caught:
+                    await rival.__aenter__()
 
+                start_error = "".join(traceback.format_exception(caught.value))
                 lane.revive(validate_webhook_url(webhook.url, [discord.host]))
 
     assert "AttributeError" in output.getvalue()
-    assert "PluginStartError" in start_error
+    assert "OutboxInUse" in start_error
     for text in (output.getvalue(), health, start_error):
         assert_hidden([webhook.url], text, "crash")
 
@@ -281,11 +289,11 @@ async def test_crashing_lifespan_and_failing_start_show_no_token(tmp_path: Path)
 def test_errors_of_the_configuration_repeat_no_token(change: dict[str, Any]) -> None:
     url = f"https://discord.com/api/webhooks/1/{'Made-Up_' * 8}"
     config = json.loads(json.dumps(change).replace("{url}", url))
-    try:
+    with pytest.raises(ValidationError) as caught:
         DiscordConfig.model_validate(config)
-    except ValueError as error:
-        shown = f"{error}\n{error!r}\n{''.join(traceback.format_exception(error))}"
 
+    error = caught.value
+    shown = f"{error}\n{error!r}\n{''.join(traceback.format_exception(error))}"
     assert_hidden([url], shown, "error")
 
 
@@ -306,13 +314,14 @@ CARELESS_PLUGIN = """
 async def test_daemon_shows_no_token_whatever_goes_wrong(
     tmp_path: Path, anyio_backend_name: str, log_format: str
 ) -> None:
-    discord = StandInDiscord()
+    discord = StandInDiscord(limit=None)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "careless.py").write_text(dedent(CARELESS_PLUGIN), encoding="utf-8")
     async with discord.serve():
         webhook = discord.create_webhook()
         url = webhook.url
-        discord.faults.script(Faults(url))
+        script = Faults(url)
+        discord.faults.script(script)
         (tmp_path / "secret.txt").write_text(url, encoding="utf-8")
         # One whose URL is in the file itself, and one whose URL is in another.
         config = {
@@ -324,7 +333,7 @@ async def test_daemon_shows_no_token_whatever_goes_wrong(
                 "discord": {
                     "webhooks": {"a": {"url": url}, "b": {"url": "${file:secret.txt}"}},
                     "allow_hosts": [discord.host],
-                    "batch": {"window": "20ms"},
+                    "batch": {"window": "20ms", "style": "embeds"},
                 },
                 "log": {"path": "events.jsonl"},
                 "careless": {},
@@ -333,11 +342,12 @@ async def test_daemon_shows_no_token_whatever_goes_wrong(
         (tmp_path / "lanrage.yaml").write_text(json.dumps(config), encoding="utf-8")
         lines = b"".join(
             b'{"type": "peer_joined", "peer_name": "P%d", "party_name": "LAN"}\n' % number
-            for number in range(40)
+            for number in range(60)
         )
         lines += lines.splitlines(keepends=True)[0].replace(b"P0", b"Unwanted")
         result = await command(tmp_path, "run", "--stdin", stdin=lines)
         output = {"run": result.stdout + result.stderr}
+        assert script.left == []
         for arguments in (
             ("outbox", "list", "--json"),
             ("outbox", "list"),

@@ -10,7 +10,7 @@ from itertools import islice
 import anyio
 from anyio.abc import TaskGroup
 
-from lanrage_events import Outbox
+from lanrage_events import Outbox, OutboxExpiry
 
 from ._client import WebhookClient
 from ._compose import messages
@@ -256,9 +256,10 @@ class Lane:
         if not self._something_expires:
             return
 
+        expiries: list[OutboxExpiry] = []
         # Once they are gone from the outbox, nobody else will tell of them.
         with anyio.CancelScope(shield=True):
-            expiries = await self._outbox.expire(self.name)
+            expiries += await self._outbox.expire(self.name)
 
         for expiry in expiries:
             self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
