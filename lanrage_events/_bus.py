@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -71,8 +72,7 @@ class EventBus:
         self._task_group: TaskGroup | None = None
         self._token: EventLoopToken | None = None
         self._thread: int | None = None
-        # What plugins raise is logged with its traceback, whose text may be anything.
-        self._redacted_logs = self.redactor.redacting(["lanrage_events"])
+        self._redacted_logs = ExitStack()
 
     @property
     def drain_timeout(self) -> float:
@@ -99,7 +99,8 @@ class EventBus:
         self._token = current_token()
         self._thread = threading.get_ident()
         self._task_group = task_group = await anyio.create_task_group().__aenter__()
-        self._redacted_logs.__enter__()
+        # What plugins raise is logged with its traceback, whose text may be anything.
+        self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
         try:
             await self._plugins.start_all(task_group)
         except BaseException:
@@ -129,7 +130,7 @@ class EventBus:
                 # Without the body's exception, so that it leaves as it is and not in a group.
                 await task_group.__aexit__(None, None, None)
             finally:
-                self._redacted_logs.__exit__(None, None, None)
+                self._redacted_logs.close()
 
     # Plugins
 
