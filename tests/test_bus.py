@@ -727,6 +727,34 @@ async def test_drain_ends_though_new_events_keep_coming_and_old_ones_are_dropped
         tg.cancel_scope.cancel()
 
 
+async def test_drain_counts_what_is_dropped_after_the_call_as_gone() -> None:
+    class Slow(Recorder):
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep(1)
+            self.events.append(event)
+
+    plugin = Slow()
+    handled_when_drained: list[str] = []
+
+    async def drain() -> None:
+        await bus.drain()
+        handled_when_drained.extend(names(plugin.events))
+
+    async with EventBus() as bus, anyio.create_task_group() as tg:
+        bus.register(plugin, mailbox_size=2)
+        bus.publish_nowait(joined("in hand"))
+        await wait_all_tasks_blocked()
+        bus.publish_nowait(joined("dropped later"))
+        bus.publish_nowait(joined("last before the drain"))
+        tg.start_soon(drain)
+        await wait_all_tasks_blocked()
+        bus.publish_nowait(joined("after the drain"))
+
+    assert handled_when_drained == ["in hand", "last before the drain"]
+    assert len(plugin.events) == 3
+
+
 # Subscriptions and streams
 
 

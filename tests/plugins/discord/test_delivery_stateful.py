@@ -61,7 +61,7 @@ publishes = st.tuples(
     st.just("publish"),
     st.sampled_from(("joined", "joined", "ended", "notification", "refused", "stale")),
     hostile,
-    st.integers(1, 12),
+    st.sampled_from((1, 2, 5, 12, 80)),
     st.booleans(),
 )
 waits = st.tuples(
@@ -180,6 +180,10 @@ class World:
         self.lanes = {name: Lane([self._create(name)]) for name in config}
         self.number = 0
         self.stale: set[str] = set()
+        self.unwanted: set[str] = set()
+        """marks of what Discord refuses for what it says"""
+        self.refusals = 0
+        """how often it is told to refuse something for no reason"""
         self.unsure: set[str] = set()
         """marks whose publisher gave up: they may be told or not"""
         self.failed: set[str] = set()
@@ -245,6 +249,8 @@ class World:
 
             if kind == "stale":
                 self.stale.add(mark)
+            elif kind == "refused":
+                self.unwanted.add(mark)
 
             scope = anyio.CancelScope(deadline=anyio.current_time() if gives_up else math.inf)
             try:
@@ -287,6 +293,7 @@ class World:
                 add.fail(429, scope=scope, retry_after=1.5 * times)
             case "400":
                 add.fail(400, code=50109)
+                self.refusals += 1
             case _:
                 add.refuse_connections(times)
 
@@ -372,6 +379,10 @@ class World:
             # Only what was on its way already is told though it was dropped.
             times = [dropped.get(mark, record.time) for mark in marks_in(record)]
             assert record.fault or record.time <= max(times, default=record.time) + ROUND_TRIP
+
+        # Neighbours of what is refused are told.
+        assert not self.unwanted & set(told)
+        assert len(dead - self.unwanted) <= self.refusals
 
         # accepted + dead + pending + expired + refused = published
         missing = set(lane.published) - set(told) - dead - pending - dropped.keys()

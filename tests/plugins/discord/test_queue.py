@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Outbox, OutboxError
+from lanrage_events import Outbox, OutboxEntry, OutboxError
 from lanrage_events_discord import _queue
 from lanrage_events_discord._embed import Embed
 from lanrage_events_discord._entry import Digest, Entry
@@ -216,3 +216,26 @@ async def test_expired_entries_leave_the_batch() -> None:
         assert numbers(queue) == [2]
         assert queue.first_id == queue.batch[0].id
         assert not queue.is_urgent
+
+
+async def test_entry_that_is_put_while_the_outbox_is_read_is_delivered_once() -> None:
+    class Busy(Outbox):
+        """An outbox into which somebody puts an entry just before it is read."""
+
+        async def read(self, lane: str, *, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+            if coming:
+                await queue.put(entry(coming.pop()), None)
+
+            return await super().read(lane, after=after, limit=limit)
+
+    coming = [1]
+    async with Busy() as outbox:
+        queue = LaneQueue(outbox, LANE)
+        await queue.put(entry(0), None)
+        await queue.fill()
+        told = await deliver(queue, outbox, 2)
+        await queue.fill()
+        told += await deliver(queue, outbox, 2)
+        assert told == [0, 1]
+        assert queue.is_empty
+        queue.close()
