@@ -9,7 +9,8 @@ import yaml
 
 from ._exceptions import TemplateError
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Not the loader in C, which ends the process when a file is nested too deeply.
+_Loader = yaml.SafeLoader
 
 # YAML's own idea of where a line ends.
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -69,6 +70,9 @@ class _Reader:
             root = yaml.compose(self._text, Loader=_Loader)
         except yaml.YAMLError as error:
             self._report_syntax(error)
+            return self._file
+        except RecursionError:
+            self._report(1, "it is nested too deeply, so the file is not used")
             return self._file
 
         if isinstance(root, yaml.MappingNode):

@@ -419,7 +419,7 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
         (
             "title: \x07",
             (
-                "base/toy/event.yaml: this is not YAML (control characters are not allowed), so the "
+                "base/toy/event.yaml: this is not YAML (special characters are not allowed), so the "
                 "file is not used"
             ),
         ),
@@ -445,6 +445,10 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
         ("title: '{{ peer_name'", "base/toy/event.yaml:1: title: unexpected end of template"),
         ("title: '{{ x | safe }}'", "base/toy/event.yaml:1: title: No filter named 'safe'."),
         ("number: abc", "base/toy/event.yaml:1: number: invalid literal for int()"),
+        (
+            f"title: {'[' * 100_000}",
+            "base/toy/event.yaml:1: it is nested too deeply, so the file is not used",
+        ),
     ],
 )
 def test_faults_name_file_leaf_line_and_remedy(tool: Tool, text: str, expected: str) -> None:
