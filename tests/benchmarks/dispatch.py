@@ -1,6 +1,6 @@
 """Publish to and drain plugins, beside a plain call of pluggy's hook to the same implementations.
 
-Run it with ``python tests/benchmarks/dispatch.py``; it prints a Markdown table of the median cost
+Run it with ``python -m tests.benchmarks.dispatch``; it prints a Markdown table of the median cost
 and of the ratio, which is what counts: above 1 the bus is the cheaper one.
 """
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from . import dispatch
+
 pytestmark = pytest.mark.real_clock
 
 ROOT = Path(__file__).parents[2]
@@ -42,3 +44,9 @@ def test_benchmark_of_delivery_refuses_a_scenario_that_there_is_not() -> None:
     done = run_delivery("tea-party")
     assert done.returncode == 2
     assert "no scenario is named tea-party" in done.stderr
+
+
+def test_benchmark_of_dispatch_shows_each_case(capsys: pytest.CaptureFixture[str]) -> None:
+    dispatch.main(events=20, rounds=1)
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 2 * 2 * len(dispatch.PLUGINS)
