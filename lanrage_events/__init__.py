@@ -32,6 +32,12 @@ from ._exceptions import PluginStartError as PluginStartError
 from ._exceptions import TemplateError as TemplateError
 from ._exceptions import UnknownEventType as UnknownEventType
 from ._health import Health as Health
+from ._http import Page as Page
+from ._http import Route as Route
+from ._http import RouteError as RouteError
+from ._http import RouteRequest as RouteRequest
+from ._metrics import Metric as Metric
+from ._metrics import Sample as Sample
 from ._secrets import Redactor as Redactor
 from ._statistics import BusStatistics as BusStatistics
 from ._statistics import PluginStatistics as PluginStatistics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from importlib.resources import files
@@ -148,6 +148,7 @@ class EventBus:
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         :param hook_timeout: seconds after which one of its hooks is cancelled
         :param distribution: who brings it, for error messages
+        :param places: where the keys of its configuration stand, for :meth:`place`
         :returns: its name
         :raises PluginHookError: if it implements a hook in a way that is not allowed; on a running
             bus also if there is no such hook
@@ -259,6 +260,43 @@ class EventBus:
         """
         return self._plugins.find(plugin).name
 
+    def plugins(self) -> dict[str, object]:
+        """Return the registered plugins by name."""
+        hooks = self._plugins.hooks
+        found = ((name, hooks.plugin(name)) for name in self._plugins.supervisors)
+        return {name: plugin for name, plugin in found if plugin is not None}
+
+    def ask(self, hook: str) -> dict[str, Any]:
+        """Call a hook by which plugins declare something, and return the answers by name.
+
+        What can be iterated over is returned as a tuple. A plugin whose hook fails is left out,
+        which is logged.
+
+        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox`` or
+            ``template_folders``
+        :raises ValueError: if it is another one
+        """
+        return self._plugins.ask(hook)
+
+    def place(self, plugin: object, key: str) -> str | None:
+        """Return where a key of a plugin's configuration stands, as ``file:line:column``.
+
+        :param plugin: the plugin or its name
+        :param key: one of the keys right below the plugin's name
+        :returns: None if no file gives it
+        :raises LookupError: if the plugin is not registered
+        """
+        return self._plugins.place(self._plugins.find(plugin).name, key)
+
+    def relocate(self, name: str, places: Mapping[str, str]) -> None:
+        """Note that the keys of a plugin's configuration stand somewhere else now.
+
+        :param name: of the plugin
+        :param places: each key with its place, as ``file:line:column``
+        :raises LookupError: if the plugin is not registered
+        """
+        self._plugins.relocate(self._plugins.find(name).name, places)
+
     def template_folders(self) -> tuple[Traversable, ...]:
         """Return where templates are, in search order: the user's, plugins', those that came along."""
         bundled = files("lanrage_events_templates")
@@ -318,25 +356,56 @@ class EventBus:
         :raises anyio.ClosedResourceError: if the bus is closed
         :raises RuntimeError: inside a hook, which would wait for itself
         """
+        self._refuse_inside_hook("publish_and_wait", "publish")
+        receipt = Receipt()
+        await self._fanout.put(event, receipt, self._waited_for(plugins))
+        await receipt.wait()
+        error = _failure(event, receipt)
+        if error is not None:
+            raise error
+
+    async def publish_many_and_wait(
+        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
+    ) -> list[Exception | None]:
+        """Publish events in their order, and wait until plugins have handled them all.
+
+        If it is cancelled, the events up to one of them are published and the others are not.
+
+        :param plugins: as in :meth:`publish_and_wait`
+        :returns: for each event None, or what :meth:`publish_and_wait` would have raised for it;
+            of those that came when the bus was closed, an :exc:`anyio.ClosedResourceError`
+        :raises RuntimeError: inside a hook, which would wait for itself
+        """
+        self._refuse_inside_hook("publish_many_and_wait", "publish")
+        waited_for = self._waited_for(plugins)
+        published: list[tuple[Event, Receipt]] = []
+        outcomes: list[Exception | None] = []
+        refused: list[Exception | None] = []
+        for event in events:
+            receipt = Receipt()
+            try:
+                await self._fanout.put(event, receipt, waited_for)
+            except anyio.ClosedResourceError as error:
+                refused.append(error)
+            else:
+                published.append((event, receipt))
+
+        for event, receipt in published:
+            await receipt.wait()
+            outcomes.append(_failure(event, receipt))
+
+        # A bus that is closed does not open again, so what it refused came last.
+        return outcomes + refused
+
+    def _waited_for(self, plugins: Literal["all", "durable"]) -> Callable[[Mailbox], bool]:
         if plugins not in ("all", "durable"):
             raise ValueError(f"plugins must be 'all' or 'durable', not {plugins!r}")
 
-        self._refuse_inside_hook("publish_and_wait", "publish")
-        receipt = Receipt()
-        waited_for = {
+        return {
             supervisor.mailbox
             for supervisor in self._plugins.supervisors.values()
             if supervisor.durable or plugins == "all"
-        }
-        await self._fanout.put(event, receipt, waited_for.__contains__)
-        await receipt.wait()
-        match receipt.errors:
-            case []:
-                return
-            case [EventDropped() as dropped]:
-                raise dropped
-            case errors:
-                raise ExceptionGroup(f"{event.type} {event.id} was not handled", errors)
+        }.__contains__
 
     def publish_from_thread(self, event: Event) -> None:
         """Publish an event from a thread other than the bus's, waiting like :meth:`publish`.
@@ -428,3 +497,14 @@ class EventBus:
     def _refuse_closed(self) -> None:
         if self._fanout.doors is not Doors.OPEN:
             raise anyio.ClosedResourceError
+
+
+def _failure(event: Event, receipt: Receipt) -> Exception | None:
+    """Return what kept an event from being handled, None if nothing did."""
+    match receipt.errors:
+        case []:
+            return None
+        case [EventDropped() as dropped]:
+            return dropped
+        case errors:
+            return ExceptionGroup(f"{event.type} {event.id} was not handled", errors)

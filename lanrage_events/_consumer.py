@@ -74,6 +74,8 @@ class Consumer:
         self._timed_out = False
         self._in_hand: _InHand | None = None
         self._leaving = False
+        self._began: float | None = None
+        """when the events in hand were taken, None if there are none"""
         self._failures = FailureLog(mailbox.owner)
 
     def leave(self) -> None:
@@ -100,8 +102,10 @@ class Consumer:
         """Return whether all is handled; if not, a hook was cancelled just now."""
         self._timed_out = False
         with anyio.CancelScope() as self._scope:
-            return await self._handle_events()
+            if await self._handle_events():
+                return True
 
+        self._count_time()
         return False
 
     async def _handle_events(self) -> bool:
@@ -122,11 +126,11 @@ class Consumer:
                 await mailbox.wait()
                 continue
 
-            mailbox.busy = True
+            mailbox.busy = 1
             if not self._active.is_set():
                 self._active.set()
 
-            looked = perf_counter()
+            self._began = looked = perf_counter()
             pause_at = looked + SECONDS_BETWEEN_CHECKPOINTS
             look_in = 1
             for _ in range(EVENTS_BETWEEN_CHECKPOINTS):
@@ -167,7 +171,7 @@ class Consumer:
                         if self._timed_out:
                             errors = self._failed(hook, event, self._timeout(hook), errors)
                         elif is_stray_cancellation(error):
-                            errors = self._failed(hook, event, _Stray(error), errors)
+                            errors = self._failed(hook, event, Stray(error), errors)
                             continue
 
                         self._in_hand = _InHand(event, receipt, _after(hook, hooks), errors)
@@ -192,9 +196,15 @@ class Consumer:
                     look_in = QUICK_EVENTS_A_LOOK if now - looked < QUICK_SECONDS else 1
                     looked = now
 
-            mailbox.busy = False
+            mailbox.busy = 0
+            self._count_time()
             if items:
                 await checkpoint()
+
+    def _count_time(self) -> None:
+        if self._began is not None:
+            self._mailbox.hook_seconds += perf_counter() - self._began
+            self._began = None
 
     @property
     def last_error(self) -> Exception | None:
@@ -216,8 +226,9 @@ class Consumer:
         """Count the event that a cancelled plugin leaves behind as failed."""
         in_hand, self._in_hand, self._running = self._in_hand, None, None
         self._failures.finish()
+        self._count_time()
         mailbox = self._mailbox
-        mailbox.busy = False
+        mailbox.busy = 0
         if in_hand is not None:
             reason = "the plugin ended while it handled the event"
             dropped = EventDropped(in_hand.event, mailbox.owner, reason)
@@ -226,14 +237,18 @@ class Consumer:
         mailbox.settle_drains()
 
     def _failed(
-        self, hook: Hook, event: Event, error: Exception, errors: list[Exception] | None
+        self,
+        hook: Callable[..., Any],
+        event: Event,
+        error: Exception,
+        errors: list[Exception] | None,
     ) -> list[Exception]:
         """Contain what a hook raised: log it and remember it."""
         self._running = None
         self._failures.add(_name(hook), event, error)
         return [*(errors or ()), error]
 
-    def _timeout(self, hook: Hook) -> HookTimeout:
+    def _timeout(self, hook: Callable[..., Any]) -> HookTimeout:
         message = f"hook '{_name(hook)}' was cancelled after {self._hook_timeout:g} seconds"
         return HookTimeout(self._mailbox.owner, message)
 
@@ -258,7 +273,7 @@ class Consumer:
                 self._scope.cancel()
 
 
-class _Stray(Exception):
+class Stray(Exception):
     """Raised in place of a cancellation that nobody asked for, such as of an awaited task."""
 
     def __init__(self, error: BaseException) -> None:
@@ -285,5 +300,5 @@ def _after(hook: Hook, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
     return hooks[hooks.index(hook) + 1 :]
 
 
-def _name(hook: Hook) -> str:
+def _name(hook: Callable[..., Any]) -> str:
     return getattr(hook, "__name__", repr(hook))

@@ -25,7 +25,13 @@ def _other_hooks() -> Iterator[str]:
 
 
 OTHER_HOOKS = frozenset(_other_hooks())
-"""the hooks that are not about events"""
+"""the hooks that are not called for single events"""
+
+BATCH_HOOK = "event_batch"
+"""the hook that is called with several events at once"""
+
+QUESTIONS = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
+"""the hooks without arguments by which plugins declare something while they run"""
 
 
 class Hooks:
@@ -112,10 +118,21 @@ class Hooks:
         :raises PluginHookError: if not, with the nearest hook that exists
         """
         for name in names:
+            self._check_batches(name)
             for caller in self._manager.get_hookcallers(self._manager.get_plugin(name)) or ():
                 for impl in caller.get_hookimpls():
                     if impl.plugin_name == name:
                         self._check_implementation(name, caller, impl)
+
+    def _check_batches(self, name: str) -> None:
+        hooks = self.names(name)
+        single = [hook for hook in hooks if hook not in OTHER_HOOKS]
+        if BATCH_HOOK in hooks and single:
+            raise PluginHookError(
+                name,
+                f"implements both '{BATCH_HOOK}' and '{single[0]}': a plugin gets its events either "
+                "in batches or one by one",
+            )
 
     def _check_implementation(
         self, name: str, caller: pluggy.HookCaller, impl: pluggy.HookImpl
@@ -138,9 +155,8 @@ class Hooks:
             )
             raise PluginHookError(name, f"implements the unknown hook '{caller.name}', {hint}")
 
-        if caller.name not in OTHER_HOOKS and (
-            impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast
-        ):
+        is_about_events = caller.name not in OTHER_HOOKS or caller.name == BATCH_HOOK
+        if is_about_events and (impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast):
             raise PluginHookError(
                 name,
                 f"hook '{caller.name}' is a wrapper, tryfirst or trylast: each plugin gets events "
@@ -167,9 +183,13 @@ class Hooks:
 
         return tuple(hooks)
 
+    def wants(self, name: str, event_class: type[Event]) -> bool:
+        """Whether a plugin has a hook for an event class."""
+        return BATCH_HOOK in self.names(name) or bool(self.for_event(name, event_class))
+
     def handles_events(self, name: str) -> bool:
         """Whether a plugin has a hook for any event."""
-        return any(hook not in OTHER_HOOKS for hook in self.names(name))
+        return any(hook not in OTHER_HOOKS or hook == BATCH_HOOK for hook in self.names(name))
 
     def names(self, name: str) -> tuple[str, ...]:
         """Return the names of the hooks that a plugin implements."""

@@ -30,7 +30,7 @@ class Receipt:
 
     def __init__(self) -> None:
         self._pending = 0
-        self._settled = anyio.Event()
+        self._settled: anyio.Event | None = None
         self.errors: list[Exception] = []
 
     def expect(self) -> None:
@@ -43,12 +43,13 @@ class Receipt:
             self.errors.extend(errors)
 
         self._pending -= 1
-        if not self._pending:
+        if not self._pending and self._settled is not None:
             self._settled.set()
 
     async def wait(self) -> None:
         """Wait until every mailbox is done with the event."""
         if self._pending:
+            self._settled = anyio.Event()
             await self._settled.wait()
         else:
             await anyio.lowlevel.checkpoint()
@@ -77,6 +78,7 @@ class Mailbox:
         "dropped",
         "exceeded",
         "failed",
+        "hook_seconds",
         "items",
         "look_at",
         "owner",
@@ -93,8 +95,10 @@ class Mailbox:
         self.set_policy(size, when_full)
         self.items: deque[Event] = deque()
         self.closed = False
-        self.busy = False
-        """whether its consumer has an event in hand"""
+        self.busy = 0
+        """events that its consumer has in hand"""
+        self.hook_seconds = 0.0
+        """seconds for which its consumer handled events, waiting in hooks included"""
         self.sleepers: set[Mailbox] = set()
         """where it notes that its consumer sleeps; shared by the mailboxes of a bus"""
         self.taken = 0

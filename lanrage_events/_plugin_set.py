@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from importlib.resources.abc import Traversable
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import anyio
 from anyio.abc import TaskGroup
 
+from ._batch_consumer import BatchConsumer, BatchHook
 from ._consumer import Consumer, Hook
 from ._events import Event
 from ._fanout import Doors, FanOut
 from ._health import Health
-from ._hooks import Hooks
+from ._hooks import BATCH_HOOK, QUESTIONS, Hooks
 from ._mailbox import DEFAULT_SIZE, Mailbox, WhenFull
 from ._supervisor import Supervisor, describe
 
@@ -34,6 +35,7 @@ class PluginOptions(TypedDict, total=False):
     when_full: WhenFull | None
     hook_timeout: float | None
     distribution: str | None
+    places: Mapping[str, str] | None
 
 
 class PluginSet:
@@ -79,7 +81,7 @@ class PluginSet:
 
         self.supervisors[name] = supervisor
         self._options[name] = options
-        self._fanout.add(supervisor.mailbox, lambda cls: bool(self.hooks.for_event(name, cls)))
+        self._fanout.add(supervisor.mailbox, lambda cls: self.hooks.wants(name, cls))
         return supervisor
 
     def _supervise(
@@ -101,12 +103,17 @@ class PluginSet:
         else:
             mailbox.set_policy(size, when_full)
 
+        hook_timeout = option("hook_timeout", None)
+        handle_batch = self.hooks.implementation(name, BATCH_HOOK)
+        consumer = (
+            self._consumer(mailbox, partial(self.hooks.for_event, name), hook_timeout)
+            if handle_batch is None
+            else self._batch_consumer(mailbox, handle_batch, hook_timeout)
+        )
         lifespan = self.hooks.implementation(name, "lifespan")
         return Supervisor(
             mailbox,
-            self._consumer(
-                mailbox, partial(self.hooks.for_event, name), option("hook_timeout", None)
-            ),
+            consumer,
             lifespan=None if lifespan is None else partial(_enterable, lifespan, bus),
             durable=bool(getattr(plugin, "durable", False)),
             handles_events=self.hooks.handles_events(name),
@@ -122,6 +129,13 @@ class PluginSet:
         fanout = self._fanout
         timeout = self._hook_timeout if hook_timeout is None else hook_timeout
         return Consumer(mailbox, find_hooks, timeout, fanout.waiting, fanout.admit)
+
+    def _batch_consumer(
+        self, mailbox: Mailbox, handle: BatchHook, hook_timeout: float | None
+    ) -> BatchConsumer:
+        fanout = self._fanout
+        timeout = self._hook_timeout if hook_timeout is None else hook_timeout
+        return BatchConsumer(mailbox, handle, timeout, fanout.waiting, fanout.admit)
 
     def add_handler(
         self,
@@ -344,18 +358,35 @@ class PluginSet:
 
     # Asking
 
-    def template_folders(self) -> list[Traversable]:
-        """Return the folders of templates that plugins bring."""
-        folders: list[Traversable] = []
+    def ask(self, question: str) -> dict[str, Any]:
+        """Call a hook that declares something, and return the answers by the plugins' names."""
+        if question not in QUESTIONS:
+            known = ", ".join(sorted(QUESTIONS))
+            raise ValueError(f"'{question}' is no hook that can be asked, known are {known}")
+
+        answers: dict[str, Any] = {}
         for name, supervisor in self.supervisors.items():
-            hook = self.hooks.implementation(name, "template_folders")
+            hook = self.hooks.implementation(name, question)
             if hook is not None:
                 try:
-                    folders += hook()
+                    answer = hook()
+                    answers[name] = tuple(answer) if isinstance(answer, Iterable) else answer
                 except Exception as error:
-                    supervisor.log("hook 'template_folders' failed", error)
+                    supervisor.log(f"hook '{question}' failed", error)
 
-        return folders
+        return answers
+
+    def template_folders(self) -> list[Traversable]:
+        """Return the folders of templates that plugins bring."""
+        return [folder for folders in self.ask("template_folders").values() for folder in folders]
+
+    def place(self, name: str, key: str) -> str | None:
+        """Return where a key of a plugin's configuration stands, None if it is not known."""
+        return (self._options[name].get("places") or {}).get(key)
+
+    def relocate(self, name: str, places: Mapping[str, str]) -> None:
+        """Note where the keys of a plugin's configuration stand now."""
+        self._options[name]["places"] = places
 
     def problems(self, name: str, bus: EventBus) -> list[str]:
         """Ask a plugin what is wrong with its configuration."""

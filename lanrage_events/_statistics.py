@@ -28,6 +28,9 @@ class PluginStatistics:
     exceeded: int
     """events that entered beyond the size because a hook published them"""
     restarts: int
+    hook_seconds: float = 0.0
+    """how long its hooks took for the events that it handled and those that failed, all together,
+    waiting included"""
 
     @classmethod
     def of(cls, mailbox: Mailbox, state: State, restarts: int = 0) -> Self:
@@ -42,6 +45,7 @@ class PluginStatistics:
             dropped=mailbox.dropped,
             exceeded=mailbox.exceeded,
             restarts=restarts,
+            hook_seconds=mailbox.hook_seconds,
         )
 
 

@@ -7,7 +7,7 @@ and of its subclasses. Implementations of these may be sync or async. All other 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
         PeerLeft,
     )
     from ._health import Health
+    from ._http import Page, Route
+    from ._metrics import Metric
+    from ._outbox import Outbox
 
 hookspec = pluggy.HookspecMarker("lanrage_events")
 hookimpl = pluggy.HookimplMarker("lanrage_events")
@@ -73,6 +76,17 @@ def notification(event: Notification) -> Any:
 
 
 @hookspec
+def event_batch(events: Sequence[Event]) -> Any:
+    """Called with all the events that wait, in order and at most 128, in place of event hooks.
+
+    It is for plugins that handle many events at once at little more cost than one. It may be async.
+    A plugin that implements it has no hooks for single events. It returns None when it has handled
+    all of them, or what failed: a mapping from positions in the sequence to exceptions. If it
+    raises, or runs too long, all of them failed.
+    """
+
+
+@hookspec
 def register_events() -> Iterable[type[Event]]:  # type: ignore[empty-body]
     """Called once when the plugin is registered: returns the event classes that it adds."""
 
@@ -106,4 +120,33 @@ def template_folders() -> Iterable[Path]:  # type: ignore[empty-body]
     """Called when templates are looked for: returns folders that hold the plugin's own.
 
     Each has a folder named after the consumer, such as ``discord``, with one file an event type.
+    """
+
+
+@hookspec
+def http_routes() -> Iterable[Route]:  # type: ignore[empty-body]
+    """Called when an HTTP API is served: returns the plugin's operations in it.
+
+    It is called once in the life of a plugin, and the handlers only while it runs.
+    """
+
+
+@hookspec
+def http_pages() -> Iterable[Page]:  # type: ignore[empty-body]
+    """Called when a web page is served: returns the plugin's parts of it."""
+
+
+@hookspec
+def metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
+    """Called when somebody reads the metrics: returns quickly, without waiting.
+
+    Each sample gets the label ``plugin`` with the name of the plugin's instance.
+    """
+
+
+@hookspec
+def outbox() -> Outbox | None:
+    """Called when somebody looks at what waits: returns the plugin's outbox, None if it is closed.
+
+    It may be read, and dead letters retried and entries dropped, in the bus's event loop.
     """
