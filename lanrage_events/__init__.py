@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ._bus import EventBus as EventBus
+from ._event_words import parse_event_fields as parse_event_fields
+from ._event_words import resolve_schema as resolve_schema
 from ._events import Event as Event
 from ._events import EventRegistry as EventRegistry
 from ._events import GameEnded as GameEnded

@@ -163,8 +163,12 @@ class _Checker:
             mailbox_size=common.mailbox.size,
             when_full=common.mailbox.when_full,
             hook_timeout=common.hook_timeout,
-            place=f"{self._file}:{self._document.position(path, key=True)}",
+            place=self._place(path),
+            places={key: self._place((*path, key)) for key in section},
         )
+
+    def _place(self, path: KeyPath) -> str:
+        return f"{self._file}:{self._document.position(path, key=True)}"
 
     def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
         named = (*path, "use") if use != path[-1] else path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -75,6 +76,8 @@ class ConfiguredPlugin:
     """in seconds"""
     place: str = field(default="", compare=False)
     """where it stands, as ``file:line:column``"""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """where the keys below it stand, each as ``file:line:column``"""
 
     def options(self) -> PluginOptions:
         """Return what to register it with."""
@@ -83,6 +86,7 @@ class ConfiguredPlugin:
             "when_full": self.when_full,
             "hook_timeout": self.hook_timeout,
             "distribution": self.plugin.source.distribution,
+            "places": self.places,
         }
 
     def make(self) -> object:

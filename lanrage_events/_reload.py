@@ -73,6 +73,7 @@ class Reloader:
         for name, plugin in wanted.items():
             old = before.get(name)
             if old == plugin and not templates_changed:
+                self._bus.relocate(name, plugin.places)
                 now[name] = plugin
                 continue
 

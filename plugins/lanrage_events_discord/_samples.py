@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from lanrage_events import EventRegistry
+from lanrage_events import EventRegistry, parse_event_fields, resolve_schema
 
 from ._color import parse_color
 
@@ -40,15 +39,7 @@ def sample_event(registry: EventRegistry, event_type: str, values: Sequence[str]
     """
     schema = registry.json_schema(event_type)
     properties: Schema = schema["properties"]
-    given: dict[str, Any] = {}
-    for text in values:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ValueError(f"expected name=value, such as peer_name=Ann, not '{text}'")
-
-        name = name.strip()
-        given[name] = _parse(name, value, properties.get(name, {}), schema)
-
+    given = parse_event_fields(schema, values, {"color": parse_color})
     sample = dict(_SAMPLES.get(event_type, {}))
     if not sample:
         for name, field in properties.items():
@@ -60,7 +51,7 @@ def sample_event(registry: EventRegistry, event_type: str, values: Sequence[str]
 
 def _sample(name: str, schema: Schema, root: Schema, depth: int = 0) -> Any:
     """Make up a value by the JSON Schema of its field."""
-    schema = _resolve(schema, root)
+    schema = resolve_schema(schema, root)
     if schema.get("default") is not None:
         return schema["default"]
 
@@ -112,53 +103,3 @@ def _within(schema: Schema, value: float) -> float:
         if low <= candidate <= high and candidate not in excluded and math.isfinite(candidate)
     )
     return next(good, value)
-
-
-def _parse(name: str, text: str, schema: Schema, root: Schema) -> Any:
-    """Read a value as its field wants it; what does not fit is left for the registry to refuse."""
-    options = [_resolve(option, root) for option in schema.get("anyOf", [schema])]
-    types = {option.get("type") for option in options}
-    if "null" in types and text.lower() in ("", "null", "none"):
-        return None
-
-    if "integer" in types and name == "color":
-        try:
-            return parse_color(text)
-        except ValueError:
-            return text
-
-    if "array" in types and not text.lstrip().startswith("["):
-        items: Schema = next(
-            (option.get("items", {}) for option in options if "items" in option), {}
-        )
-        return [_parse("", item.strip(), items, root) for item in text.split(",") if item.strip()]
-
-    if "boolean" in types and text.lower() in ("yes", "no"):
-        return text.lower() == "yes"
-
-    if "string" in types or not types - {None}:
-        return text
-
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _resolve(schema: Schema, root: Schema) -> Schema:
-    """Follow a reference, and of several types take the first that is not null."""
-    for _ in range(_NESTING_MAX):
-        if "$ref" in schema:
-            name = schema["$ref"].rpartition("/")[2]
-            schema = {**root.get("$defs", {}).get(name, {}), **_without(schema, "$ref")}
-        elif "anyOf" in schema:
-            option: Schema = next((o for o in schema["anyOf"] if o.get("type") != "null"), {})
-            schema = {**option, **_without(schema, "anyOf")}
-        else:
-            break
-
-    return schema
-
-
-def _without(schema: Schema, key: str) -> Schema:
-    return {name: value for name, value in schema.items() if name != key}
