@@ -19,7 +19,6 @@ from ._exceptions import ConfigError
 from ._exit_codes import ExitCode
 from ._hints import OWN_DISTRIBUTION
 
-DEFAULT_FILE = Path("lanrage.yaml")
 PLUGIN_COMMANDS = "Commands of plugins"
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -29,17 +28,6 @@ EXIT_CODES = (
     "Exit codes: 0 all is well, 1 something failed, 2 the command line is wrong, "
     "78 the configuration is wrong."
 )
-
-NO_FILE = """\
-there is no lanrage.yaml in this folder. Make one that says which plugins to run, such as
-
-plugins:
-  log: {path: events.jsonl}
-  discord:
-    webhook_url: ${DISCORD_WEBHOOK_URL}
-
-or name another file: lanrage-events run FILE. To see what it does without any: lanrage-events demo\
-"""
 
 
 def main(words: Sequence[str]) -> int:
@@ -122,6 +110,9 @@ def run(
 ) -> int:
     """Run the plugins of a configuration file until SIGINT or SIGTERM.
 
+    Without a file, and without a lanrage.yaml in this folder, it serves the setup page and posts to
+    the webhook that is set there.
+
     It then delivers what is pending, for as long as the file's drain_timeout says, and exits with
     0. A second signal ends it at once.
 
@@ -130,36 +121,32 @@ def run(
     :param stdin: read events from standard input, one JSON object a line, and exit when all are
         delivered: with 0, or with 1 if a line was bad or an event could not be delivered
     """
-    if file is None:
-        file = DEFAULT_FILE
-        if not file.exists():
-            write_errors(NO_FILE.splitlines())
-            return ExitCode.BAD_CONFIG
-
     from . import _daemon
 
     return _daemon.run(file, backend, read_stdin=stdin)
 
 
-def check(file: Path = DEFAULT_FILE, /) -> int:
+def check(file: Path | None = None, /) -> int:
     """Check a configuration file and its plugins without running anything.
 
     It prints every error and exits with 78, or says that all is well and exits with 0.
 
     :param file: the configuration; lanrage.yaml in this folder by default
     """
+    from ._config import DEFAULT_FILE
     from ._daemon import prepare
 
     try:
         config, _ = prepare(file)
     except ConfigError as error:
         write_lines(error.problems)
-        write_lines([f"{file}: {counted(len(error.problems), 'error')}"])
+        write_lines([f"{file or DEFAULT_FILE}: {counted(len(error.problems), 'error')}"])
         return ExitCode.BAD_CONFIG
 
     write_lines(f"warning: {warning}" for warning in config.warnings)
     names = ", ".join(plugin.name for plugin in config.plugins) or "none"
-    write_lines([f"{file}: all is well; plugins: {names}; backend: {config.settings.backend}"])
+    name = f"no {config.file}, so the defaults" if config.is_default else config.file
+    write_lines([f"{name}: all is well; plugins: {names}; backend: {config.settings.backend}"])
     return ExitCode.DONE
 
 

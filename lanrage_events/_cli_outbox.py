@@ -15,8 +15,6 @@ Limit = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 HELP = "Look into what waits to be delivered and what was refused, whether the daemon runs or not."
 
-DEFAULT_CONFIG = Path("lanrage.yaml")
-
 
 def make_app() -> App:
     """Return the command with its own commands."""
@@ -32,7 +30,7 @@ def list_(
     which: Literal["all", "pending", "dead"] = "all",
     limit: Limit = 20,
     json: Flag = False,
-    config: Path = DEFAULT_CONFIG,
+    config: Path | None = None,
     state_folder: Path | None = None,
     plugin: str | None = None,
 ) -> int:
@@ -41,7 +39,7 @@ def list_(
     :param which: list only what is pending, or only dead letters
     :param limit: how many of each to list
     :param json: print JSON
-    :param config: the daemon's configuration
+    :param config: the daemon's configuration; lanrage.yaml in this folder by default
     :param state_folder: the daemon's state folder, to do without the configuration
     :param plugin: whose outbox it is, if there are several
     """
@@ -57,14 +55,14 @@ def show(
     number: int,
     /,
     *,
-    config: Path = DEFAULT_CONFIG,
+    config: Path | None = None,
     state_folder: Path | None = None,
     plugin: str | None = None,
 ) -> int:
     """Print all that is known of one entry, its body and why it was refused.
 
     :param number: its ID in the list
-    :param config: the daemon's configuration
+    :param config: the daemon's configuration; lanrage.yaml in this folder by default
     :param state_folder: the daemon's state folder, to do without the configuration
     :param plugin: whose outbox it is, if there are several
     """
@@ -79,7 +77,7 @@ def show(
 def retry(
     *numbers: int,
     all: Flag = False,
-    config: Path = DEFAULT_CONFIG,
+    config: Path | None = None,
     state_folder: Path | None = None,
     plugin: str | None = None,
 ) -> int:
@@ -87,7 +85,7 @@ def retry(
 
     :param numbers: their IDs in the list
     :param all: all dead letters
-    :param config: the daemon's configuration
+    :param config: the daemon's configuration; lanrage.yaml in this folder by default
     :param state_folder: the daemon's state folder, to do without the configuration
     :param plugin: whose outbox it is, if there are several
     """
@@ -107,7 +105,7 @@ def drop(
     *numbers: int,
     all: Literal["all", "pending", "dead"] | None = None,
     yes: Flag = False,
-    config: Path = DEFAULT_CONFIG,
+    config: Path | None = None,
     state_folder: Path | None = None,
     plugin: str | None = None,
 ) -> int:
@@ -116,7 +114,7 @@ def drop(
     :param numbers: their IDs in the list
     :param all: everything, all that is pending, or all dead letters
     :param yes: really
-    :param config: the daemon's configuration
+    :param config: the daemon's configuration; lanrage.yaml in this folder by default
     :param state_folder: the daemon's state folder, to do without the configuration
     :param plugin: whose outbox it is, if there are several
     """

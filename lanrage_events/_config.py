@@ -22,9 +22,19 @@ from ._yaml_nodes import Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
+DEFAULT_FILE = Path("lanrage.yaml")
+
+# What a LAN host needs to begin: a page to paste a webhook's URL into, and who posts to it. The
+# variables are for a port that is taken, and for proxies and tests in place of Discord.
+DEFAULT_SOURCE = b"""\
+plugins:
+  http: {port: "${LANRAGE_EVENTS_PORT:-8666}"}
+  discord: {allow_hosts: ["${LANRAGE_EVENTS_DISCORD_HOST:-discord.com}"]}
+"""
+
 
 def load_config(
-    file: Path,
+    file: Path | None,
     catalog: Catalog | None = None,
     *,
     redactor: Redactor | None = None,
@@ -34,7 +44,8 @@ def load_config(
 
     Plugins that it names are imported, but not made. Nothing is created.
 
-    :param file: the YAML file
+    :param file: the YAML file; None for ``lanrage.yaml`` in this folder or, if there is none, the
+        plugins ``http`` and ``discord`` with their defaults
     :param catalog: the plugins to choose from; default: what is installed
     :param redactor: learns every secret of the file before anything about it is told
     :param environment: where ``${NAME}`` is looked up
@@ -43,16 +54,21 @@ def load_config(
     if catalog is None:
         catalog = Catalog.discover(environment=environment)
 
+    path = DEFAULT_FILE if file is None else file
+    is_default = False
     try:
-        source = file.read_bytes()
+        source = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError([f"{file}: the file does not exist"]) from None
+        if file is not None:
+            raise ConfigError([f"{path}: the file does not exist"]) from None
+
+        source, is_default = DEFAULT_SOURCE, True
     except OSError as error:
-        raise ConfigError([f"{file}: cannot be read: {error.strerror or error}"]) from None
+        raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
 
     document = parse(source)
-    expansion = expand(document, environment, file.absolute().parent)
-    checker = _Checker(file, document, expansion, redactor or Redactor())
+    expansion = expand(document, environment, path.absolute().parent)
+    checker = _Checker(path, document, expansion, redactor or Redactor(), is_default=is_default)
     return checker.check(catalog)
 
 
@@ -60,9 +76,17 @@ class _Checker:
     """Turns one document into a configuration, and gathers what is wrong with it."""
 
     def __init__(
-        self, file: Path, document: Document, expansion: Expansion, redactor: Redactor
+        self,
+        file: Path,
+        document: Document,
+        expansion: Expansion,
+        redactor: Redactor,
+        *,
+        is_default: bool,
     ) -> None:
         self._file = file
+        self._is_default = is_default
+        self._label = f"(no {file})" if is_default else str(file)
         self._document = document
         self._expansion = expansion
         self._redactor = redactor
@@ -99,7 +123,14 @@ class _Checker:
             self._fail()
 
         warnings = self._told(self._warnings)
-        return DaemonConfig(self._file, settings, state_folder, tuple(plugins), warnings)
+        return DaemonConfig(
+            self._file,
+            settings,
+            state_folder,
+            tuple(plugins),
+            warnings,
+            is_default=self._is_default,
+        )
 
     def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> list[ConfiguredPlugin]:
         if not sections:
@@ -168,7 +199,7 @@ class _Checker:
         )
 
     def _place(self, path: KeyPath) -> str:
-        return f"{self._file}:{self._document.position(path, key=True)}"
+        return f"{self._label}:{self._document.position(path, key=True)}"
 
     def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
         named = (*path, "use") if use != path[-1] else path
@@ -287,7 +318,7 @@ class _Checker:
         texts: list[str] = []
         for problem in sorted(set(problems)):
             message = " ".join(self._redactor.redact(problem.message).splitlines())
-            texts.append(f"{self._file}:{problem.position}: {message}")
+            texts.append(f"{self._label}:{problem.position}: {message}")
 
         return tuple(texts)
 

@@ -118,3 +118,5 @@ class DaemonConfig:
     """in the order of the file, without those that the environment excludes"""
     warnings: tuple[str, ...] = ()
     """what is allowed, but most likely not meant; each with its place"""
+    is_default: bool = False
+    """whether the file does not exist and the built-in configuration stands in for it"""

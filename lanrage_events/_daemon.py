@@ -30,10 +30,10 @@ logger = logging.getLogger(__name__)
 Backend: TypeAlias = Literal["asyncio", "trio"]
 
 
-def run(file: Path, backend: Backend | None = None, *, read_stdin: bool = False) -> int:
+def run(file: Path | None, backend: Backend | None = None, *, read_stdin: bool = False) -> int:
     """Run a configuration file and return the exit code.
 
-    :param file: the YAML file
+    :param file: the YAML file; None for the default one, or the built-in configuration
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param read_stdin: publish the events that standard input holds, and end when they are delivered
     """
@@ -47,10 +47,19 @@ def run(file: Path, backend: Backend | None = None, *, read_stdin: bool = False)
             for warning in config.warnings:
                 logger.warning("%s", warning)
 
+            if config.is_default:
+                logger.info(
+                    "there is no %s in this folder, so the plugins %s run with their defaults; "
+                    "what is set on the page is kept in %s",
+                    config.file,
+                    " and ".join(plugin.name for plugin in config.plugins),
+                    config.state_folder,
+                )
+
             backend = backend or config.settings.backend
             importlib.import_module(backend)
             bus = make_bus(config, redactor, batch=read_stdin)
-            return _run_bus(bus, config, backend, handler, read_stdin=read_stdin)
+            return _run_bus(bus, file, config, backend, handler, read_stdin=read_stdin)
     except ConfigError as error:
         write_errors(error.problems)
         return ExitCode.BAD_CONFIG
@@ -58,6 +67,7 @@ def run(file: Path, backend: Backend | None = None, *, read_stdin: bool = False)
 
 def _run_bus(
     bus: EventBus,
+    file: Path | None,
     config: DaemonConfig,
     backend: Backend,
     handler: LogHandler,
@@ -65,7 +75,7 @@ def _run_bus(
     read_stdin: bool,
 ) -> int:
     def load() -> DaemonConfig:
-        return load_config(config.file, redactor=bus.redactor)
+        return load_config(file, redactor=bus.redactor)
 
     async def run_daemon() -> int:
         daemon = Daemon(
@@ -87,9 +97,10 @@ def _run_bus(
         return ExitCode.FAILED
 
 
-def prepare(file: Path) -> tuple[DaemonConfig, EventBus]:
+def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
     """Check a configuration file, make its bus with its plugins, and start nothing.
 
+    :param file: as for :func:`run`
     :raises ConfigError: with all that is wrong
     """
     redactor = Redactor()

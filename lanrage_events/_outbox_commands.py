@@ -33,8 +33,8 @@ class CannotDo(LanrageEventsError):
 class Place:
     """Where the command line says that the outbox is."""
 
-    config: Path
-    """the configuration whose daemon has it"""
+    config: Path | None
+    """the configuration whose daemon has it, None for the default one"""
     state_folder: Path | None = None
     """the daemon's state folder, to do without the configuration"""
     plugin: str | None = None

@@ -247,16 +247,6 @@ def test_names_in_a_configuration_cannot_steer_the_terminal(
 # run
 
 
-def test_without_a_file_it_is_told_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run"]) == 78
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err.startswith("there is no lanrage.yaml in this folder. Make one")
-    example = output.err[output.err.index("plugins:") : output.err.index("or name another")]
-    write(example.replace("${DISCORD_WEBHOOK_URL}", ""))
-    assert main(["check"]) == 0
-
-
 def test_a_file_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "nope.yaml"]) == 78
     assert capsys.readouterr().err == "nope.yaml: the file does not exist\n"
