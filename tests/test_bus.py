@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +17,13 @@ from lanrage_events import (
     EventDropped,
     GameEnded,
     Health,
+    Metric,
     Notification,
     PartyEvent,
     PeerJoined,
     PeerLeft,
+    RouteError,
+    Sample,
     hookimpl,
 )
 
@@ -1114,3 +1117,152 @@ async def test_template_folders_are_the_users_then_the_plugins_then_those_that_c
 @pytest.fixture(autouse=True)
 def _log_level(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+
+
+# Asking
+
+
+class Declaring:
+    def __init__(self, metric: str = "warmth") -> None:
+        self.metric = metric
+
+    @hookimpl
+    def metrics(self) -> Iterator[Metric]:
+        yield Metric(name=self.metric, help="How warm it is.", samples=[Sample(20.5)])
+
+    @hookimpl
+    def outbox(self) -> None:
+        return None
+
+
+async def test_plugins_are_asked_what_they_declare(caplog: pytest.LogCaptureFixture) -> None:
+    async with EventBus() as bus:
+        bus.register(Declaring(), "good")
+        bus.register(Declaring("No Name"), "bad")
+        bus.register(Recorder(), "silent")
+        bus.subscribe(Event, lambda event: None, name="handler")
+        answers = bus.ask("metrics")
+        assert list(answers) == ["good"]
+        assert [metric.name for metric in answers["good"]] == ["warmth"]
+        assert "plugin 'bad' hook 'metrics' failed" in caplog.text
+        assert bus.ask("outbox") == {"good": None, "bad": None}
+
+
+@pytest.mark.parametrize("hook", ["lifespan", "event", "register_events", "nothing"])
+def test_only_hooks_that_declare_can_be_asked(hook: str) -> None:
+    with pytest.raises(ValueError, match="known are http_pages, http_routes, metrics"):
+        EventBus().ask(hook)
+
+
+async def test_registered_plugins_are_listed_without_subscriptions() -> None:
+    recorder = Recorder()
+    async with EventBus() as bus:
+        bus.register(recorder, "recorder")
+        bus.subscribe(Event, lambda event: None, name="handler")
+        assert bus.plugins() == {"recorder": recorder}
+        await bus.unregister("recorder")
+        assert bus.plugins() == {}
+
+
+def test_the_place_of_a_key_is_known_if_a_file_gives_it() -> None:
+    bus = EventBus()
+    recorder = Recorder()
+    bus.register(recorder, "recorder", places={"path": "lanrage.yaml:3:5"})
+    assert bus.place(recorder, "path") == "lanrage.yaml:3:5"
+    assert bus.place("recorder", "size") is None
+    bus.relocate("recorder", {"size": "lanrage.yaml:9:5"})
+    assert bus.place("recorder", "path") is None
+    assert bus.place("recorder", "size") == "lanrage.yaml:9:5"
+    with pytest.raises(LookupError):
+        bus.place("other", "path")
+
+
+@pytest.mark.parametrize("name", ["", "Warmth", "9lives", "a-b", "ä"])
+def test_a_metric_has_a_proper_name(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name of a metric"):
+        Metric(name=name, help="", samples=[])
+
+
+@pytest.mark.parametrize("status", [200, 399, 600])
+def test_a_refusal_has_a_status_of_a_refusal(status: int) -> None:
+    with pytest.raises(ValueError, match="from 400 to 599"):
+        RouteError(status, "no")
+
+
+# Several at once
+
+
+async def test_publish_many_and_wait_tells_what_became_of_each() -> None:
+    class Picky:
+        durable = True
+
+        @hookimpl
+        async def peer_joined(self, event: PeerJoined) -> None:
+            if event.peer_name == "Bob":
+                raise ValueError("not him")
+
+    async with EventBus() as bus:
+        bus.register(Picky())
+        events = [joined("Ann"), joined("Bob"), joined("Cy")]
+        first, second, third = await bus.publish_many_and_wait(events)
+        assert (first, third) == (None, None)
+        assert isinstance(second, ExceptionGroup)
+        assert str(second.exceptions[0]) == "not him"
+        assert await bus.publish_many_and_wait([]) == []
+
+
+async def test_publish_many_and_wait_waits_for_durable_plugins_unless_told_otherwise() -> None:
+    gate = Gate(8)
+    async with EventBus() as bus:
+        bus.register(gate)
+        assert await bus.publish_many_and_wait([joined(), joined()]) == [None, None]
+        assert gate.events == []
+        with anyio.move_on_after(1) as scope:
+            await bus.publish_many_and_wait([joined()], "all")
+
+        assert scope.cancelled_caught
+        gate.opened.set()
+
+
+class DurableGate(Gate):
+    durable = True
+
+
+async def test_publish_many_and_wait_tells_which_came_too_late() -> None:
+    gate = DurableGate()
+    outcomes: list[Exception | None] = []
+
+    async def publish() -> None:
+        outcomes.extend(await bus.publish_many_and_wait([joined("a"), joined("b"), joined("c")]))
+
+    async def open_later() -> None:
+        await anyio.sleep(2)
+        gate.opened.set()
+
+    async with anyio.create_task_group() as tasks:
+        async with EventBus() as bus:
+            bus.register(gate)
+            tasks.start_soon(publish)
+            tasks.start_soon(open_later)
+            await anyio.sleep(1)  # until one is in hand, one waits, and one waits for room
+
+    assert outcomes[:2] == [None, None]
+    assert isinstance(outcomes[2], anyio.ClosedResourceError)
+
+
+async def test_statistics_tell_how_long_hooks_took() -> None:
+    class Sleeper:
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await checkpoint()
+
+    async with EventBus() as bus:
+        bus.register(Sleeper())
+        assert bus.statistics().plugins["Sleeper"].hook_seconds == 0
+        await bus.publish_and_wait(joined())
+        await bus.drain()
+        await anyio.sleep(1)
+        before = bus.statistics().plugins["Sleeper"].hook_seconds
+        assert before > 0
+        await anyio.sleep(1)
+        assert bus.statistics().plugins["Sleeper"].hook_seconds == before

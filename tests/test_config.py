@@ -853,3 +853,73 @@ def test_checking_a_file_needs_neither_httpx_nor_jinja2(tmp_path: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert result.stdout == "set()\n"
+
+
+# Without a file
+
+
+def catalog_of_a_lan_host(folder: Path) -> Catalog:
+    plugins = folder / "plugins"
+    plugins.mkdir()
+    for name, field in (("http", "port: int = 1"), ("discord", "allow_hosts: list[str] = []")):
+        (plugins / f"{name}.py").write_text(
+            "from lanrage_events import ConfigModel, hookimpl\n"
+            "class Plugin:\n"
+            f"    class Config(ConfigModel):\n        {field}\n"
+            "    def __init__(self, config): ...\n"
+            "    @hookimpl\n    def event(self, event): ...\n",
+            encoding="utf-8",
+        )
+
+    return Catalog(()).with_folder(plugins)
+
+
+def test_without_a_file_the_page_and_discord_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    catalog = catalog_of_a_lan_host(tmp_path)
+    config = load_config(None, catalog, environment={})
+    assert config.is_default
+    assert [plugin.name for plugin in config.plugins] == ["http", "discord"]
+    assert config.plugins[0].config is not None
+    assert config.plugins[0].config.model_dump() == {"port": 8666}
+    variables = {"LANRAGE_EVENTS_PORT": "8777", "LANRAGE_EVENTS_DISCORD_HOST": "127.0.0.1:9"}
+    http, discord = load_config(None, catalog, environment=variables).plugins
+    assert http.config is not None
+    assert http.config.model_dump() == {"port": 8777}
+    assert discord.config is not None
+    assert discord.config.model_dump() == {"allow_hosts": ["127.0.0.1:9"]}
+
+
+def test_a_file_that_is_made_later_has_the_state_of_the_time_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    catalog = catalog_of_a_lan_host(tmp_path)
+    before = load_config(None, catalog, environment={})
+    Path("lanrage.yaml").write_text("plugins: {discord: }\n", encoding="utf-8")
+    after = load_config(None, catalog, environment={})
+    assert not after.is_default
+    assert [plugin.name for plugin in after.plugins] == ["discord"]
+    assert after.state_folder == before.state_folder
+
+
+def test_what_is_wrong_without_a_file_says_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load_config(None, Catalog(()), environment={})
+
+    assert caught.value.problems[0].startswith("(no lanrage.yaml):2:3: plugins.http: ")
+
+
+def test_each_key_of_a_plugin_has_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lanrage.yaml").write_text("plugins:\n  http:\n    port: 9\n", encoding="utf-8")
+    [plugin] = load_config(None, catalog_of_a_lan_host(tmp_path), environment={}).plugins
+    assert plugin.places == {"port": "lanrage.yaml:3:5"}
+    assert plugin.options().get("places") == plugin.places

@@ -192,3 +192,14 @@ async def test_unregistered_hook_of_a_new_plugin_is_refused(scene: Scene, tmp_pa
         scene.write("  greeter: {}\n  wrong: {}\n")
         assert not await reloader.reload()
         assert set(bus.health()) == {"greeter"}
+
+
+async def test_a_plugin_that_only_moved_in_the_file_knows_its_new_place(scene: Scene) -> None:
+    scene.write("  greeter: {greeting: hi}\n")
+    async with scene.running() as (bus, reloader):
+        assert bus.place("greeter", "greeting") == f"{scene.file}:3:13"
+        scene.write("  # one line more\n  greeter: {greeting: hi}\n")
+        assert await reloader.reload()
+        assert bus.place("greeter", "greeting") == f"{scene.file}:4:13"
+
+    assert scene.log == ["start hi", "stop hi"]
