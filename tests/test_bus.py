@@ -1239,12 +1239,11 @@ async def test_publish_many_and_wait_tells_which_came_too_late() -> None:
         await anyio.sleep(2)
         gate.opened.set()
 
-    async with anyio.create_task_group() as tasks:
-        async with EventBus() as bus:
-            bus.register(gate)
-            tasks.start_soon(publish)
-            tasks.start_soon(open_later)
-            await anyio.sleep(1)  # until one is in hand, one waits, and one waits for room
+    async with anyio.create_task_group() as tasks, EventBus() as bus:
+        bus.register(gate)
+        tasks.start_soon(publish)
+        tasks.start_soon(open_later)
+        await anyio.sleep(1)  # until one is in hand, one waits, and one waits for room
 
     assert outcomes[:2] == [None, None]
     assert isinstance(outcomes[2], anyio.ClosedResourceError)

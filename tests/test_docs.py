@@ -19,6 +19,8 @@ from lanrage_events import (
     PartyCreated,
     PeerJoined,
     PeerLeft,
+    RouteError,
+    RouteRequest,
     hookspecs,
 )
 
@@ -143,6 +145,54 @@ async def test_the_example_of_template_folders_is_searched() -> None:
     async with EventBus() as bus:
         bus.register(load_example("template_folders"))
         assert EXAMPLES / "templates" in bus.template_folders()
+
+
+async def test_the_example_of_batches_keeps_each_event_once() -> None:
+    example = load_example("event_batch")
+    events = [event for event, _ in SAMPLES.values()]
+    async with EventBus() as bus:
+        bus.register(example)
+        await bus.publish_many_and_wait([*events, events[0]], "all")
+
+    assert example.archive.execute("SELECT count(*) FROM events").fetchone() == (len(events),)
+    example.archive.close()
+
+
+async def test_the_example_of_routes_answers_and_refuses() -> None:
+    example = load_example("http_routes")
+    async with EventBus() as bus:
+        bus.register(example, "seats")
+        find, take = bus.ask("http_routes")["seats"]
+        await take.handler(RouteRequest(body=example.Seat(player="Bob", number=2)))
+        assert (await find.handler(RouteRequest(path={"player": "Bob"}))).number == 2
+        with pytest.raises(RouteError, match="nobody called Cy has a seat"):
+            await find.handler(RouteRequest(path={"player": "Cy"}))
+
+
+async def test_the_example_of_a_page_has_its_script() -> None:
+    async with EventBus() as bus:
+        bus.register(load_example("http_pages"), "seats")
+        [page] = bus.ask("http_pages")["seats"]
+
+    assert "export default function mount(root, host)" in (page.folder / page.script).read_text()
+
+
+async def test_the_example_of_metrics_tells_one() -> None:
+    async with EventBus() as bus:
+        bus.register(load_example("metrics"), "disk")
+        [metric] = bus.ask("metrics")["disk"]
+
+    assert metric.name == "disk_free_bytes"
+    assert metric.samples[0].value > 0
+
+
+async def test_the_example_of_an_outbox_shows_what_waits() -> None:
+    async with EventBus() as bus:
+        bus.register(load_example("outbox"), "mail")
+        await bus.publish_and_wait(SAMPLES["peer_joined"][0], "durable")
+        outbox = bus.ask("outbox")["mail"]
+        [entry] = await outbox.pending()
+        assert entry.label == "peer_joined"
 
 
 def python_blocks(page: Path) -> Iterator[str]:

@@ -40,7 +40,7 @@ def find_hooks() -> list[FunctionType]:
 
 
 def is_about_events(hook: Callable[..., object]) -> bool:
-    return "event" in inspect.signature(hook).parameters
+    return not {"event", "events"}.isdisjoint(inspect.signature(hook).parameters)
 
 
 class HookReference(SphinxDirective):
