@@ -1,0 +1,203 @@
+"""Commands of the HTTP plugin for the command line ``lanrage-events``."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from cyclopts import Parameter, validators
+from pydantic import TypeAdapter, ValidationError
+
+from lanrage_events import Duration
+
+from ._address import DEFAULT_URL, TOKEN_VARIABLE, URL_VARIABLE, Token, parse_token, parse_url
+from ._answers import DaemonError
+from ._client import DaemonClient
+from ._lines import read_lines
+from ._publish import DONE, FAILED, MISUSE, SinglePublisher, Task
+from ._publish_file import FilePublisher
+from ._stream_command import FeedPrinter
+from ._terminal import Console
+
+STANDARD_INPUT = Path("-")
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Url = Annotated[str, Parameter(env_var=URL_VARIABLE)]
+InputFile = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
+Types = Annotated[tuple[str, ...], Parameter(name="--type", negative=(), show_default=False)]
+Skip = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+Count = Annotated[int | None, Parameter(validator=validators.Number(gte=1))]
+
+
+def publish(
+    event_type: str | None = None,
+    /,
+    *values: str,
+    file: InputFile = None,
+    skip: Skip = 0,
+    timeout: str = "30s",
+    url: Url = DEFAULT_URL,
+    token_file: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Publish an event, or a file of events, in a running daemon.
+
+    It returns when every durable plugin has the event, such as Discord's in its outbox. If the
+    daemon has a token, put it into the environment variable LANRAGE_EVENTS_TOKEN.
+
+    :param event_type: such as peer_joined
+    :param values: fields of the event, each as name=value, such as peer_name=Ann
+    :param file: publish the events of this file instead, one JSON object a line; - is standard
+        input
+    :param skip: leave out so many lines of the file, to go on where it was interrupted
+    :param timeout: how long to go on when the daemon is away or cannot take events
+    :param url: where the daemon is
+    :param token_file: a file that holds the daemon's token
+    :param json: print what was published as JSON
+    """
+    if (event_type is None) == (file is None):
+        return _misuse(
+            "name either a type with its fields, such as peer_joined peer_name=Ann, or --file"
+        )
+
+    if skip and file is None:
+        return _misuse("--skip is for --file")
+
+    try:
+        task = Task(
+            _client_maker(url, token_file),
+            timeout=_seconds(timeout),
+            as_json=json,
+            out=sys.stdout,
+            err=sys.stderr,
+        )
+    except ValueError as error:
+        return _misuse(str(error))
+
+    if file is not None:
+        return _publish_file(task, file, skip)
+
+    publisher = SinglePublisher(task, event_type or "", values)
+    try:
+        return anyio.run(publisher.run)
+    except KeyboardInterrupt:
+        return publisher.tell_interruption()
+
+
+def stream(
+    *,
+    types: Types = (),
+    count: Count = None,
+    url: Url = DEFAULT_URL,
+    token_file: Path | None = None,
+    json: Flag = False,
+) -> int:
+    """Print the events of a running daemon as they happen, until Ctrl-C.
+
+    When the connection is lost it connects again, and goes on after the last event that it had. If
+    the daemon has a token, put it into the environment variable LANRAGE_EVENTS_TOKEN.
+
+    :param types: print only events of this type, or of the types below it; may be given several
+        times
+    :param count: end after so many events
+    :param url: where the daemon is
+    :param token_file: a file that holds the daemon's token
+    :param json: print each event as JSON, which publish --file reads
+    """
+    try:
+        printer = FeedPrinter(
+            _client_maker(url, token_file),
+            types=types,
+            count=count,
+            as_json=json,
+            out=sys.stdout,
+            err=sys.stderr,
+        )
+    except ValueError as error:
+        return _misuse(str(error))
+
+    try:
+        anyio.run(printer.run)
+    except KeyboardInterrupt:
+        return DONE
+    except DaemonError as error:
+        Console(sys.stderr).tell(error.reason)
+        return FAILED
+
+    return DONE
+
+
+def _publish_file(task: Task, path: Path, skip: int) -> int:
+    is_stdin = path == STANDARD_INPUT
+    try:
+        fd = sys.stdin.fileno() if is_stdin else os.open(path, os.O_RDONLY | _O_BINARY)
+    except (OSError, AttributeError) as error:
+        return _misuse(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
+
+    try:
+        status = os.fstat(fd)
+        publisher = FilePublisher(
+            task,
+            "stdin" if is_stdin else str(path),
+            skip=skip,
+            size=status.st_size if stat.S_ISREG(status.st_mode) else None,
+        )
+
+        async def run() -> int:
+            async with aclosing(read_lines(fd)) as groups:
+                return await publisher.run(groups)
+
+        try:
+            return anyio.run(run)
+        except KeyboardInterrupt:
+            return publisher.tell_interruption()
+    finally:
+        if not is_stdin:
+            os.close(fd)
+
+
+# Windows would otherwise change line ends, and take a control character for the end.
+_O_BINARY: int = getattr(os, "O_BINARY", 0)
+
+
+def _client_maker(
+    url: str, token_file: Path | None, environ: Mapping[str, str] = os.environ
+) -> Callable[[], DaemonClient]:
+    address = parse_url(url)
+    token: Token | None
+    if token_file is None:
+        text = environ.get(TOKEN_VARIABLE, "")
+        token = parse_token(text, f"the environment variable {TOKEN_VARIABLE}")
+    else:
+        try:
+            text = token_file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            raise ValueError(f"cannot read the token file {token_file}: {reason}") from None
+
+        token = parse_token(text, f"the file {token_file}")
+        if token is None:
+            raise ValueError(f"the token file {token_file} is empty")
+
+    return lambda: DaemonClient(address, token)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds: float = TypeAdapter[float](Duration).validate_python(text)
+    except ValidationError as error:
+        message = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise ValueError(f"--timeout: {message.removeprefix('Value error, ')}") from None
+
+    return seconds
+
+
+def _misuse(text: str) -> int:
+    Console(sys.stderr).tell(text)
+    return MISUSE
