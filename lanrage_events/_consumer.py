@@ -130,7 +130,7 @@ class Consumer:
             if not self._active.is_set():
                 self._active.set()
 
-            self._began = looked = perf_counter()
+            self._began = began = looked = perf_counter()
             pause_at = looked + SECONDS_BETWEEN_CHECKPOINTS
             look_in = 1
             for _ in range(EVENTS_BETWEEN_CHECKPOINTS):
@@ -197,7 +197,8 @@ class Consumer:
                     looked = now
 
             mailbox.busy = 0
-            self._count_time()
+            mailbox.hook_seconds += perf_counter() - began
+            self._began = None
             if items:
                 await checkpoint()
 
