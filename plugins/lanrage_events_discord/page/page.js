@@ -1,0 +1,105 @@
+// The Discord plugin's part of the page: setting it up, and what its messages look like.
+
+import { mountPreview } from "./preview.js";
+import { mountSetup } from "./setup.js";
+import { LiveBadge, stateWords } from "./states.js";
+
+export { mountLanes as delivery } from "./lanes.js";
+
+const EVERY_MS = 2000;
+const VIEWS = [
+  ["", "Setup", mountSetup],
+  ["preview", "Message preview", mountPreview],
+];
+
+loadStyle();
+
+/** Fill the section. */
+export default function mount(root, host) {
+  const { element } = host;
+  const [current, , show] = VIEWS.find(([key]) => key === host.view) ?? VIEWS[0];
+  const head = new Head(host);
+  const part = element("div", { class: "stack" });
+  root.append(
+    head.node,
+    element(
+      "nav",
+      { class: "tabs", "aria-label": "Discord" },
+      VIEWS.map(([key, title]) =>
+        element("a", { href: host.href(key), "aria-current": key === current ? "page" : null }, title),
+      ),
+    ),
+    part,
+  );
+  const view = show(part, host, refresh);
+  host.every(EVERY_MS, refresh);
+
+  async function refresh(status = null) {
+    const now = status ?? (await host.api("/status"));
+    head.show(now);
+    view.show(now);
+  }
+}
+
+/** The heading, and how Discord is. */
+class Head {
+  constructor(host) {
+    this.host = host;
+    this.before = null;
+    const { element } = host;
+    this.lead = element("p", { class: "lead" });
+    this.state = new LiveBadge(host);
+    this.presence = new LiveBadge(host);
+    this.node = element(
+      "header",
+      { class: "section-head" },
+      element("div", {}, element("h1", {}, "Discord"), this.lead),
+      element("div", { class: "head-state" }, this.state.node, this.presence.node),
+    );
+  }
+
+  show(status) {
+    const [words, tone] = stateWords(status.state);
+    this.state.set(words, tone);
+    this.presence.set(...presenceWords(status.presence_connected));
+    this.host.setText(this.lead, leadWords(status));
+    if (this.before && isNews(this.before, status.state)) {
+      this.host.announce(`Discord: ${words}${status.reason ? `, ${status.reason}` : ""}`);
+    }
+
+    this.before = status.state;
+  }
+}
+
+function leadWords(status) {
+  if (status.state === "unconfigured") {
+    return "Two steps to go: connect a channel, and send a test message.";
+  }
+
+  if (status.state === "dead") {
+    return "Events are kept, and sent as soon as the webhook works again.";
+  }
+
+  return "Events are told in your channel.";
+}
+
+function presenceWords(connected) {
+  if (connected === null) {
+    return ["Rich Presence off", "neutral"];
+  }
+
+  return connected ? ["Rich Presence connected", "good"] : ["Rich Presence not connected", "warn"];
+}
+
+function isNews(before, now) {
+  // Being busy or not is none.
+  const quiet = ["idle", "gathering", "sending"];
+  return before !== now && !(quiet.includes(before) && quiet.includes(now));
+}
+
+function loadStyle() {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("page.css", import.meta.url).href;
+  document.head.append(link);
+}

@@ -1,0 +1,130 @@
+// A form with one URL, which is checked while it is typed.
+
+/**
+ * Make the form.
+ *
+ * @param {object} host what the page offers
+ * @param {object} options
+ * @param {string} options.label what the field is called
+ * @param {string} options.example shown in the empty field
+ * @param {(text: string) => {tone: string, text: string}} options.check what to say about a text
+ * @param {(url: string, offline: boolean) => Promise<void>} options.save rejects with a Problem
+ * @param {boolean} [options.secret] whether the text is hidden until it is asked for
+ * @param {boolean} [options.isMain] whether its button is the main one of the page
+ * @param {(() => void) | null} [options.cancel] what leaves the form, if it can be left
+ */
+export function urlForm(host, { label, example, check, save, secret = false, isMain = true, cancel = null }) {
+  const { element, fill, newId } = host;
+  const [inputId, messageId] = [newId("url"), newId("message")];
+  const input = element("input", {
+    id: inputId,
+    class: secret ? "input secret" : "input",
+    type: "text",
+    inputmode: "url",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    placeholder: example,
+    "aria-describedby": messageId,
+    oninput: edited,
+  });
+  const message = element("p", { id: messageId, class: "field-message", "aria-live": "polite" });
+  const result = element("div", { class: "result" });
+  const button = element("button", { class: isMain ? "button button-primary" : "button", type: "submit" }, "Save");
+  const reveal = secret
+    ? element("button", { class: "button button-quiet reveal", type: "button", "aria-pressed": "false", hidden: true, onclick: toggle }, "Show")
+    : null;
+  const form = element(
+    "form",
+    { class: "url-form", novalidate: true, onsubmit: submit },
+    element("label", { for: inputId }, label),
+    element("div", { class: "field-line" }, input, reveal),
+    message,
+    result,
+    element(
+      "div",
+      { class: "actions" },
+      button,
+      cancel ? element("button", { class: "button button-quiet", type: "button", onclick: cancel }, "Cancel") : null,
+    ),
+  );
+
+  function edited() {
+    tell(check(input.value));
+    if (reveal) {
+      reveal.hidden = input.value === "";
+    }
+  }
+
+  function tell({ tone, text }) {
+    message.className = `field-message field-${tone}`;
+    host.setText(message, text);
+    if (tone === "error") {
+      input.setAttribute("aria-invalid", "true");
+    } else {
+      input.removeAttribute("aria-invalid");
+    }
+  }
+
+  function toggle() {
+    const shown = input.classList.toggle("secret-shown");
+    reveal.setAttribute("aria-pressed", String(shown));
+    host.setText(reveal, shown ? "Hide" : "Show");
+  }
+
+  function submit(event) {
+    event.preventDefault();
+    fill(result);
+    const finding = check(input.value);
+    if (finding.tone === "empty") {
+      tell({ tone: "error", text: "Paste the URL here first." });
+    } else {
+      tell(finding);
+    }
+
+    if (finding.tone === "empty" || finding.tone === "error") {
+      input.focus();
+      return;
+    }
+
+    send(false);
+  }
+
+  async function send(offline) {
+    button.disabled = true;
+    host.setText(button, "Saving…");
+    try {
+      await save(input.value.trim(), offline);
+      input.value = "";
+    } catch (problem) {
+      refuse(problem);
+    } finally {
+      button.disabled = false;
+      host.setText(button, "Save");
+    }
+  }
+
+  function refuse(problem) {
+    if (problem.status === 503) {
+      fill(
+        result,
+        host.notice(
+          "error",
+          element("p", {}, problem.detail),
+          element("button", { class: "button", type: "button", onclick: () => send(true) }, "Save without asking Discord"),
+        ),
+      );
+      return;
+    }
+
+    if (problem.status === 422) {
+      tell({ tone: "error", text: problem.errors?.[0]?.message ?? problem.detail });
+      input.focus();
+      return;
+    }
+
+    fill(result, host.notice("error", problem.detail ?? String(problem)));
+  }
+
+  return { form, input };
+}

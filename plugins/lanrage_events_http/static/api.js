@@ -1,0 +1,124 @@
+// Requests to the API that this page comes from.
+
+/** A refusal of the API, or no answer at all (status 0). */
+export class Problem extends Error {
+  constructor(status, detail, errors = [], body = {}) {
+    super(detail);
+    this.name = "Problem";
+    this.status = status;
+    this.detail = detail;
+    /** @type {{path: string, message: string}[]} */
+    this.errors = errors;
+    /** all that the answer says */
+    this.body = body;
+  }
+}
+
+const NO_ANSWER = "lanrage-events does not answer. Is it still running?";
+const watchers = new Set();
+let answers = true;
+
+/** Have a function called with true or false when the API begins to answer or stops doing so. */
+export function watchConnection(watcher) {
+  watchers.add(watcher);
+}
+
+/**
+ * Ask the API and return the parsed JSON of its answer, null if there is none.
+ *
+ * @param {string} path from the root, such as "/api/plugins"
+ * @throws {Problem} if it refuses or does not answer
+ */
+export async function request(path, { method = "GET", body, signal } = {}) {
+  const headers = { Accept: "application/json" };
+  const options = { method, headers, signal, credentials: "same-origin", cache: "no-store" };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+
+  let response;
+  let text;
+  try {
+    response = await fetch(path, options);
+    text = await response.text();
+  } catch (error) {
+    if (error.name === "AbortError") {
+      throw error;
+    }
+
+    setAnswers(false);
+    throw new Problem(0, NO_ANSWER);
+  }
+
+  setAnswers(true);
+  const answer = parse(text);
+  if (response.ok) {
+    return answer;
+  }
+
+  if (response.status === 401 && path !== "/login") {
+    logIn();
+  }
+
+  const detail = answer?.detail ?? answer?.title ?? `The server answered with status ${response.status}.`;
+  throw new Problem(response.status, detail, answer?.errors ?? [], answer ?? {});
+}
+
+/** Leave for the login page, which leads back. */
+export function logIn() {
+  location.assign("/login");
+}
+
+/** Call a function at once and then over and over, while the page is visible and it is not stopped. */
+export function every(milliseconds, call) {
+  let timer = null;
+  let stopped = false;
+  let running = false;
+
+  async function run() {
+    clearTimeout(timer);
+    if (stopped || running || document.hidden) {
+      return;
+    }
+
+    running = true;
+    try {
+      await call();
+    } catch (error) {
+      // What asks repeatedly shows no error of its own: the banner tells that nothing answers.
+      if (!(error instanceof Problem)) {
+        console.error(error);
+      }
+    } finally {
+      running = false;
+    }
+
+    if (!stopped) {
+      timer = setTimeout(run, milliseconds);
+    }
+  }
+
+  document.addEventListener("visibilitychange", run);
+  run();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", run);
+  };
+}
+
+function parse(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null;
+  }
+}
+
+function setAnswers(now) {
+  if (answers !== now) {
+    answers = now;
+    watchers.forEach((watcher) => watcher(now));
+  }
+}

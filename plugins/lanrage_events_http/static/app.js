@@ -1,0 +1,185 @@
+// The page: its sections, and what each plugin's part of it gets to work with.
+
+import { Problem, every, request, watchConnection } from "./api.js";
+import { confirmation } from "./dialog.js";
+import { badge, element, fill, newId, notice, setText } from "./dom.js";
+import { mountDelivery } from "./delivery.js";
+import { mountFeed } from "./feed.js";
+import { mountPlugins } from "./plugins.js";
+import { openStream } from "./stream.js";
+import * as words from "./words.js";
+
+const main = document.getElementById("main");
+const navigation = document.getElementById("sections");
+const announcements = document.getElementById("announcements");
+const connection = document.getElementById("connection");
+
+/** @type {{key: string, title: string, mount: (root: Element, view: string) => any}[]} */
+let sections = [];
+let leave = null;
+let visits = 0;
+
+/** Have a screen reader say something. */
+function announce(text) {
+  // The same text twice is no change, so nothing would be said.
+  fill(announcements);
+  setTimeout(() => fill(announcements, text), 50);
+}
+
+/**
+ * Make what a plugin's script gets.
+ *
+ * Whatever still runs when the section is left is stopped, so a script may forget to.
+ */
+function makeHost(name, view, stops) {
+  const until = (stop) => {
+    stops.push(stop);
+    return stop;
+  };
+  return {
+    /** the name of the plugin's instance */
+    name,
+    /** the part of the section that its address names, "" for the first */
+    view,
+    /** the address of a part of the section, for links */
+    href: (part) => `#/${encodeURIComponent(name)}${part ? `/${part}` : ""}`,
+    /** ask the plugin's own API; the path is relative to /api/<name> */
+    api: (path, options) => request(`/api/${encodeURIComponent(name)}${path}`, options),
+    element,
+    fill,
+    setText,
+    newId,
+    badge,
+    notice,
+    words,
+    announce,
+    confirm: confirmation,
+    /** call a function for each event of these types; returns what stops it */
+    events: (types, onEvent) => until(openStream({ types, onEvent })),
+    /** call a function now and every so many milliseconds while visible; returns what stops it */
+    every: (milliseconds, call) => until(every(milliseconds, call)),
+  };
+}
+
+async function loadPages() {
+  const { pages = [] } = await request("/api/pages");
+  return Promise.all(
+    pages.map(async (page) => {
+      try {
+        return { ...page, module: await import(page.script) };
+      } catch (error) {
+        return { ...page, error };
+      }
+    }),
+  );
+}
+
+function pageSection(page) {
+  return {
+    key: page.plugin,
+    title: page.title,
+    mount: (root, view) => {
+      if (!page.module) {
+        root.append(
+          element("h1", {}, page.title),
+          notice("error", `The page of the plugin “${page.plugin}” cannot be loaded: ${page.error.message}`),
+        );
+        return null;
+      }
+
+      const stops = [];
+      const end = page.module.default(root, makeHost(page.plugin, view, stops));
+      return () => {
+        end?.();
+        stops.forEach((stop) => stop());
+      };
+    },
+  };
+}
+
+function route() {
+  const [, key = "", view = ""] = location.hash.split("/").map(decodeURIComponent);
+  return { section: sections.find((section) => section.key === key) ?? sections[0], view };
+}
+
+function show() {
+  // A link to a place in the page, such as the one to skip the navigation, is no other section.
+  if (location.hash && !location.hash.startsWith("#/")) {
+    return;
+  }
+
+  const { section, view } = route();
+  leave?.();
+  leave = null;
+  visits += 1;
+  for (const link of navigation.querySelectorAll("a")) {
+    if (link.dataset.key === section.key) {
+      link.setAttribute("aria-current", "page");
+    } else {
+      link.removeAttribute("aria-current");
+    }
+  }
+
+  const root = element("div", { class: "section" });
+  fill(main, root);
+  document.title = `${section.title} · LANrage events`;
+  try {
+    leave = section.mount(root, view) ?? null;
+  } catch (error) {
+    console.error(error);
+    root.append(notice("error", `This section cannot be shown: ${error.message}`));
+  }
+
+  if (visits > 1) {
+    const heading = root.querySelector("h1");
+    heading?.setAttribute("tabindex", "-1");
+    heading?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }
+}
+
+function showNavigation() {
+  fill(
+    navigation,
+    sections.map(({ key, title }) =>
+      element("li", {}, element("a", { href: `#/${encodeURIComponent(key)}`, "data-key": key }, title)),
+    ),
+  );
+}
+
+async function start() {
+  let pages;
+  try {
+    pages = await loadPages();
+  } catch (error) {
+    const words = error instanceof Problem ? error.detail : error.message;
+    const retry = element("button", { class: "button", type: "button", onclick: () => start() }, "Try again");
+    fill(main, element("h1", {}, "LANrage events"), notice("error", element("p", {}, words), retry));
+    return;
+  }
+
+  sections = [
+    ...pages.map(pageSection),
+    { key: "feed", title: "Live feed", mount: (root) => mountFeed(root, { announce }) },
+    {
+      key: "delivery",
+      title: "Delivery",
+      mount: (root) => mountDelivery(root, { announce, pages, makeHost }),
+    },
+    { key: "plugins", title: "Plugins", mount: (root) => mountPlugins(root) },
+  ];
+  showNavigation();
+  window.addEventListener("hashchange", show);
+  show();
+}
+
+watchConnection((answers) => {
+  document.body.classList.toggle("offline", !answers);
+  if (answers) {
+    fill(connection);
+    announce("lanrage-events answers again.");
+  } else {
+    fill(connection, "lanrage-events does not answer. Trying again…");
+  }
+});
+start();

@@ -1,0 +1,134 @@
+// Delivery: what each plugin's lanes do, what waits, and what was refused for good.
+
+import { every, request } from "./api.js";
+import { badge, element, fill, setText } from "./dom.js";
+import { DeadLetters } from "./letters.js";
+import { ago, count, counted, dayAndClock } from "./words.js";
+
+/** Show the section. */
+export function mountDelivery(root, { announce, pages, makeHost }) {
+  const stops = [];
+  const ends = [];
+  root.append(
+    element(
+      "header",
+      { class: "section-head" },
+      element("div", {}, element("h1", {}, "Delivery"), element("p", { class: "lead" }, "What has been sent, what waits, and what could not be delivered.")),
+    ),
+  );
+  for (const page of pages) {
+    if (typeof page.module?.delivery === "function") {
+      const part = element("div", {});
+      root.append(part);
+      const end = page.module.delivery(part, makeHost(page.plugin, "", stops));
+      if (typeof end === "function") {
+        ends.push(end);
+      }
+    }
+  }
+
+  const outboxes = element("div", { class: "stack" });
+  root.append(outboxes);
+  /** @type {Map<string, ReturnType<typeof outboxCard>>} */
+  const cards = new Map();
+  const empty = element("p", { class: "muted" }, "No plugin keeps an outbox at the moment.");
+  stops.push(
+    every(2000, async () => {
+      const answer = await request("/api/outbox");
+      for (const [name, card] of cards) {
+        if (!answer.outboxes.some(({ plugin }) => plugin === name)) {
+          card.node.remove();
+          cards.delete(name);
+        }
+      }
+
+      for (const outbox of answer.outboxes) {
+        if (!cards.has(outbox.plugin)) {
+          cards.set(outbox.plugin, outboxCard(outbox.plugin, announce));
+          outboxes.append(cards.get(outbox.plugin).node);
+        }
+
+        cards.get(outbox.plugin).update(outbox);
+      }
+
+      if (cards.size === 0) {
+        fill(outboxes, empty);
+      } else {
+        empty.remove();
+      }
+    }),
+  );
+  return () => {
+    ends.forEach((end) => end());
+    stops.forEach((stop) => stop());
+  };
+}
+
+function outboxCard(plugin, announce) {
+  const summary = element("p", { class: "muted" });
+  const problem = element("p", { class: "lane-error" });
+  const lanes = element("ul", { class: "lanes" });
+  const letters = new DeadLetters(plugin, announce);
+  const node = element(
+    "section",
+    { class: "card", tabindex: "-1", "aria-label": `Outbox of ${plugin}` },
+    element("div", { class: "card-head" }, element("h2", {}, "Outbox of ", element("bdi", {}, plugin)), summary),
+    problem,
+    lanes,
+    letters.node,
+  );
+  let shown = "";
+  async function retry(lane) {
+    try {
+      await request(`/api/outbox/${encodeURIComponent(plugin)}/retry`, { method: "POST", body: { lane } });
+      announce(`${lane} is tried again.`);
+    } catch (problem) {
+      announce(problem.detail ?? String(problem));
+    }
+
+    node.focus();
+  }
+
+  return {
+    node,
+    update(outbox) {
+      setText(
+        summary,
+        `${count(outbox.pending)} waiting, ${counted(outbox.dead, "dead letter")}` +
+          (outbox.oldest ? `, the oldest from ${ago(outbox.oldest)}` : ""),
+      );
+      setText(problem, outbox.problem ?? "");
+      letters.update(outbox.dead);
+      // A button that has the focus keeps it as long as nothing has changed.
+      const now = JSON.stringify(outbox.lanes);
+      if (now === shown) {
+        return;
+      }
+
+      shown = now;
+      fill(
+        lanes,
+        outbox.lanes
+          .filter((lane) => lane.pending > 0 || lane.dead > 0 || lane.last_error)
+          .map((lane) =>
+            element(
+              "li",
+              { class: "lane-line" },
+              element("strong", {}, element("bdi", {}, lane.name)),
+              badge(`${count(lane.pending)} waiting`, lane.pending ? "info" : "neutral"),
+              lane.dead ? badge(counted(lane.dead, "dead letter"), "bad") : null,
+              lane.postponed_until && new Date(lane.postponed_until) > new Date()
+                ? element("span", { class: "muted" }, `postponed until ${dayAndClock(lane.postponed_until)}`)
+                : null,
+              lane.until_resumed ? element("span", { class: "muted" }, "stopped until somebody retries it") : null,
+              lane.until_resumed || lane.postponed_until
+                ? element("button", { class: "button button-quiet", type: "button", "aria-label": `Retry ${lane.name} now`, onclick: () => retry(lane.name) }, "Retry now")
+                : null,
+              lane.last_error ? element("span", { class: "lane-error" }, lane.last_error) : null,
+            ),
+          ),
+      );
+    },
+  };
+}
+

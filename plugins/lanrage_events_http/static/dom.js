@@ -1,0 +1,75 @@
+// Making elements: text is only ever set as text, never parsed as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Make an element.
+ *
+ * A property that is a function and begins with "on" is called for that event; `class`, `data-…`,
+ * `aria-…` and all others are attributes, true stands for an empty one, and null and false for none.
+ * Children are elements, texts, or lists of them; null and false are left out.
+ *
+ * @param {string} tag such as "p", or "svg:rect" for a part of a picture
+ */
+export function element(tag, props = {}, ...children) {
+  const node = tag.startsWith("svg:")
+    ? document.createElementNS(SVG, tag.slice(4))
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (typeof value === "function" && name.startsWith("on")) {
+      node.addEventListener(name.slice(2), value);
+    } else if (["value", "checked", "selected", "indeterminate"].includes(name)) {
+      node[name] = value;
+    } else if (value !== null && value !== undefined && value !== false) {
+      node.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+
+  node.append(...children.flat(Infinity).filter(isShown).map(asNode));
+  return node;
+}
+
+/** Replace what an element holds. */
+export function fill(node, ...children) {
+  node.replaceChildren(...children.flat(Infinity).filter(isShown).map(asNode));
+  return node;
+}
+
+/** Set a text only if it is another one, so that nothing that watches the page sees a change. */
+export function setText(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+let lastNumber = 0;
+
+/** Return an id that no other element has, for labels and descriptions. */
+export function newId(prefix = "e") {
+  lastNumber += 1;
+  return `${prefix}-${lastNumber}`;
+}
+
+/** Make a badge: a word about a state, with a colour that only repeats what the word says. */
+export function badge(text, tone = "neutral") {
+  return element("span", { class: `badge badge-${tone}` }, text);
+}
+
+/** Make a message that stands out; an "error" is read aloud at once. */
+export function notice(tone, ...children) {
+  const icon = { good: "✓", error: "!", warn: "!", info: "i" }[tone];
+  return element(
+    "div",
+    { class: `notice notice-${tone}`, role: tone === "error" ? "alert" : null },
+    element("span", { class: "notice-icon", "aria-hidden": "true" }, icon),
+    element("div", { class: "notice-body" }, ...children),
+  );
+}
+
+function isShown(child) {
+  return child !== null && child !== undefined && child !== false;
+}
+
+function asNode(child) {
+  return child instanceof Node ? child : document.createTextNode(String(child));
+}

@@ -1,0 +1,183 @@
+// Dead letters: what was refused for good, why, and what to do with it.
+
+import { Problem, request } from "./api.js";
+import { confirmation } from "./dialog.js";
+import { element, fill, newId, notice } from "./dom.js";
+import { ago, counted, dayAndClock } from "./words.js";
+
+const PAGE = 20;
+const AT_ONCE = 500;
+
+/** The dead letters of one plugin's outbox. */
+export class DeadLetters {
+  constructor(plugin, announce) {
+    this.plugin = plugin;
+    this.announce = announce;
+    this.path = `/api/outbox/${encodeURIComponent(plugin)}`;
+    this.dead = -1;
+    this.busy = false;
+    this.headingId = newId("letters");
+    this.result = element("div", { class: "result" });
+    this.list = element("ul", { class: "letters" });
+    this.heading = element("h3", { id: this.headingId, tabindex: "-1" }, "Dead letters");
+    this.retryAll = element("button", { class: "button", type: "button", onclick: () => this.#retry(null) }, "Retry all");
+    this.dropAll = element("button", { class: "button button-quiet-danger", type: "button", onclick: () => this.#drop(null) }, "Drop all…");
+    this.more = element("button", { class: "button button-quiet", type: "button", onclick: () => this.#load(false) }, "Show more");
+    this.node = element(
+      "div",
+      { class: "letters-part", role: "region", "aria-labelledby": this.headingId },
+      element("div", { class: "letters-head" }, this.heading, element("div", { class: "actions" }, this.retryAll, this.dropAll)),
+      this.result,
+      this.list,
+      this.more,
+    );
+    this.after = null;
+    this.#showButtons();
+  }
+
+  /** Load the letters again if their number is another one. */
+  update(dead) {
+    if (dead !== this.dead && !this.busy) {
+      this.dead = dead;
+      this.#load(true);
+    }
+  }
+
+  #showButtons() {
+    const some = this.dead > 0;
+    this.retryAll.hidden = !some;
+    this.dropAll.hidden = !some;
+    this.more.hidden = this.after === null;
+  }
+
+  async #load(again) {
+    const query = new URLSearchParams({ kind: "dead", limit: String(PAGE) });
+    if (!again && this.after !== null) {
+      query.set("after", this.after);
+    }
+
+    try {
+      const { entries, next } = await request(`${this.path}/entries?${query}`);
+      this.after = next ?? null;
+      const items = entries.map((entry) => this.#letter(entry));
+      if (!again) {
+        this.list.append(...items);
+      } else if (items.length > 0) {
+        fill(this.list, items);
+      } else {
+        fill(this.list, element("li", { class: "muted" }, "None: everything was delivered or still waits."));
+      }
+    } catch (error) {
+      this.#tell(error);
+    }
+
+    this.#showButtons();
+  }
+
+  #letter(entry) {
+    const name = entry.label || `entry ${entry.id}`;
+    return element(
+      "li",
+      { class: "letter", "data-entry": entry.id },
+      element(
+        "div",
+        { class: "letter-text" },
+        element("p", { class: "letter-title" }, element("bdi", {}, name)),
+        element("p", { class: "letter-reason" }, entry.reason || "refused", entry.detail && entry.detail !== entry.reason ? `: ${entry.detail}` : ""),
+        element(
+          "p",
+          { class: "muted" },
+          `For ${entry.lane}, `,
+          element("time", { datetime: entry.put, title: dayAndClock(entry.put) }, ago(entry.put)),
+          `, tried ${counted(entry.attempts, "time")}`,
+        ),
+        entry.body
+          ? element(
+              "details",
+              {},
+              element("summary", {}, "What was to be sent"),
+              element("pre", { class: "code", tabindex: "0" }, written(entry.body)),
+            )
+          : null,
+      ),
+      element(
+        "div",
+        { class: "actions" },
+        element("button", { class: "button", type: "button", "aria-label": `Retry ${name}`, onclick: () => this.#retry(entry) }, "Retry"),
+        element("button", { class: "button button-quiet-danger", type: "button", "aria-label": `Drop ${name}`, onclick: () => this.#drop(entry) }, "Drop…"),
+      ),
+    );
+  }
+
+  async #retry(entry) {
+    await this.#act("retry", entry, (done) => `${counted(done, "letter waits", "letters wait")} for delivery again.`);
+  }
+
+  async #drop(entry) {
+    const what = entry === null ? `all ${counted(this.dead, "dead letter")}` : `“${entry.label || entry.id}”`;
+    const question = entry === null ? "Drop all dead letters?" : "Drop this dead letter?";
+    if (await confirmation(question, `This deletes ${what}. It cannot be undone.`, "Drop")) {
+      await this.#act("drop", entry, (done) => `${counted(done, "letter was", "letters were")} dropped.`);
+    }
+  }
+
+  async #act(verb, entry, told) {
+    this.busy = true;
+    try {
+      const done = entry === null ? await this.#actOnAll(verb) : await this.#post(verb, [entry.id]);
+      fill(this.result, notice("good", told(done)));
+      this.announce(told(done));
+    } catch (error) {
+      this.#tell(error);
+    } finally {
+      this.busy = false;
+    }
+
+    await this.#refresh();
+    this.heading.focus();
+  }
+
+  /** Act on each dead letter by its id, since a lane holds what still waits as well. */
+  async #actOnAll(verb) {
+    let done = 0;
+    let after = 0;
+    while (after !== null) {
+      const query = new URLSearchParams({ kind: "dead", limit: String(AT_ONCE), after: String(after) });
+      const { entries, next } = await request(`${this.path}/entries?${query}`);
+      if (entries.length > 0) {
+        done += await this.#post(verb, entries.map(({ id }) => id));
+      }
+
+      after = next;
+    }
+
+    return done;
+  }
+
+  async #post(verb, ids) {
+    return (await request(`${this.path}/${verb}`, { method: "POST", body: { ids } })).count;
+  }
+
+  async #refresh() {
+    try {
+      const { outboxes } = await request("/api/outbox");
+      this.dead = outboxes.find(({ plugin }) => plugin === this.plugin)?.dead ?? 0;
+    } catch {
+      this.dead = -1;
+    }
+
+    await this.#load(true);
+  }
+
+  #tell(error) {
+    if (!(error instanceof Problem)) {
+      throw error;
+    }
+
+    fill(this.result, notice("error", error.detail));
+  }
+}
+
+function written(body) {
+  return typeof body === "string" ? body : JSON.stringify(body, null, 2);
+}

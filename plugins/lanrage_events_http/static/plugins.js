@@ -1,0 +1,66 @@
+// The plugins: what each does, and whether it is well.
+
+import { every, request } from "./api.js";
+import { badge, element, fill } from "./dom.js";
+import { count } from "./words.js";
+
+const COLUMNS = ["Plugin", "Health", "Handled", "Failed", "Dropped", "Mailbox", "Restarts"];
+const HEALTH = {
+  ok: ["Well", "good"],
+  degraded: ["Degraded", "warn"],
+  failed: ["Failed", "bad"],
+};
+
+/** Show the table of plugins. */
+export function mountPlugins(root) {
+  const body = element("tbody", { role: "rowgroup" });
+  const table = element(
+    "table",
+    { class: "table", role: "table" },
+    element("caption", { class: "visually-hidden" }, "Plugins, their health and what they have done"),
+    element(
+      "thead",
+      { role: "rowgroup" },
+      element("tr", { role: "row" }, COLUMNS.map((name) => element("th", { scope: "col", role: "columnheader" }, name))),
+    ),
+    body,
+  );
+  root.append(
+    element(
+      "header",
+      { class: "section-head" },
+      element("div", {}, element("h1", {}, "Plugins"), element("p", { class: "lead" }, "Each has a mailbox of its own, so that one in trouble holds up nobody else.")),
+    ),
+    element("section", { class: "card card-flush", "aria-label": "Table of plugins" }, table),
+  );
+  let shown = "";
+  return every(2000, async () => {
+    const { plugins } = await request("/api/plugins");
+    const now = JSON.stringify(plugins);
+    if (now !== shown) {
+      shown = now;
+      fill(body, plugins.map(row));
+    }
+  });
+}
+
+function row(plugin) {
+  const [text, tone] = HEALTH[plugin.status] ?? [plugin.status, "neutral"];
+  const cell = (label, value, bad = false) =>
+    element("td", { role: "cell", "data-label": label, class: bad ? "number bad" : "number" }, value);
+  return element(
+    "tr",
+    { role: "row", "data-plugin": plugin.name },
+    element("th", { scope: "row", role: "rowheader" }, plugin.name, element("span", { class: "sub" }, plugin.state)),
+    element(
+      "td",
+      { role: "cell", "data-label": "Health" },
+      element("div", {}, badge(text, tone), plugin.detail ? element("span", { class: "sub" }, plugin.detail) : null),
+    ),
+    cell("Handled", count(plugin.handled)),
+    cell("Failed", count(plugin.failed), plugin.failed > 0),
+    cell("Dropped", count(plugin.dropped), plugin.dropped > 0),
+    cell("Mailbox", `${count(plugin.pending)} of ${count(plugin.size)}`),
+    cell("Restarts", count(plugin.restarts), plugin.restarts > 0),
+  );
+}

@@ -1,0 +1,100 @@
+// The live feed as it comes from the server, which is opened again when it breaks off.
+
+import { Problem, request } from "./api.js";
+
+const RETRY_SECONDS = [1, 2, 5, 10, 30];
+// An id that no event has: what the server remembers comes first.
+const EVERYTHING = "0";
+
+/** Return the event types that there are, each with its description and JSON Schema. */
+export async function eventTypes() {
+  return (await request("/api/events/types")).types;
+}
+
+/**
+ * Receive events as they are published.
+ *
+ * @param {object} options
+ * @param {string[]} options.types types or base types; all if there are none
+ * @param {(event: object) => void} options.onEvent
+ * @param {(state: {connected: boolean, reason: string}) => void} [options.onState]
+ * @param {(what: string) => void} [options.onGap] when events are missing
+ * @param {boolean} [options.past] whether to begin with the events that the server remembers
+ * @returns {() => void} stops it
+ */
+export function openStream({ types, onEvent, onState = () => {}, onGap = () => {}, past = false }) {
+  let source = null;
+  let timer = null;
+  let stopped = false;
+  let failures = 0;
+  let lastId = past ? EVERYTHING : null;
+  let connectedBefore = false;
+
+  async function open() {
+    let known;
+    try {
+      // A stream names each event after its type, and a browser only hears the names it was told.
+      known = (await eventTypes()).map(({ type }) => type);
+    } catch (error) {
+      again(error instanceof Problem ? error.detail : String(error));
+      return;
+    }
+
+    if (stopped) {
+      return;
+    }
+
+    const query = new URLSearchParams(types.map((type) => ["type", type]));
+    if (lastId !== null) {
+      query.set("last_event_id", lastId);
+    }
+
+    source = new EventSource(`/api/events/stream?${query}`);
+    source.onopen = () => {
+      failures = 0;
+      connectedBefore = true;
+      onState({ connected: true, reason: "" });
+    };
+    source.onerror = () => {
+      source.close();
+      again(connectedBefore ? "The connection broke off." : "The live feed is not available.");
+    };
+    for (const type of new Set(known)) {
+      source.addEventListener(type, (message) => {
+        lastId = message.lastEventId || lastId;
+        onEvent(JSON.parse(message.data));
+      });
+    }
+
+    source.addEventListener("overrun", (message) => {
+      lastId = message.lastEventId;
+      onGap("This page was too slow: events are missing here.");
+    });
+    source.addEventListener("gap", (message) => {
+      const isFirst = lastId === EVERYTHING;
+      lastId = message.lastEventId;
+      // Who has just come has missed nothing.
+      if (!isFirst) {
+        onGap("The connection was gone for too long: events are missing here.");
+      }
+    });
+  }
+
+  function again(reason) {
+    if (stopped) {
+      return;
+    }
+
+    const seconds = RETRY_SECONDS[Math.min(failures, RETRY_SECONDS.length - 1)];
+    failures += 1;
+    onState({ connected: false, reason });
+    timer = setTimeout(open, seconds * 1000);
+  }
+
+  open();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+    source?.close();
+  };
+}
