@@ -25,6 +25,7 @@ from ._plugin_set import PluginSet
 from ._secrets import Redactor
 from ._statistics import BusStatistics
 from ._subscription import EventStream, Subscription
+from ._trace import Tracer, is_wanted
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -44,6 +45,8 @@ class EventBus(PluginHost):
     :param templates: the user's own template folders, searched before all others
     :param state_folder: where plugins may keep files, None if nothing should be kept
     :param redactor: knows the values that must not be shown
+    :param trace: whether to print each call of a hook on stderr, with plugin, duration and outcome;
+        by default if the environment variable ``LANRAGE_EVENTS_TRACE`` is set
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class EventBus(PluginHost):
         templates: Sequence[Path] = (),
         state_folder: Path | None = None,
         redactor: Redactor | None = None,
+        trace: bool | None = None,
     ) -> None:
         self._drain_timeout = drain_timeout
         self.state_folder = state_folder
@@ -62,7 +66,9 @@ class EventBus(PluginHost):
         """the user's own template folders, for plugins that start from now on"""
         self._fanout = FanOut()
         self._offer = self._fanout.offer
-        self._plugins = PluginSet(self._fanout, hook_timeout)
+        is_traced = is_wanted() if trace is None else trace
+        tracer = Tracer(self.redactor) if is_traced else None
+        self._plugins = PluginSet(self._fanout, hook_timeout, tracer)
         self._streams: dict[str, EventStream[Any]] = {}
         self._publishes = 0
         self._numbers = count(1)

@@ -107,6 +107,7 @@ def run(
     *,
     backend: Literal["asyncio", "trio"] | None = None,
     stdin: Flag = False,
+    trace: Flag = False,
 ) -> int:
     """Run the plugins of a configuration file until SIGINT or SIGTERM.
 
@@ -120,10 +121,11 @@ def run(
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param stdin: read events from standard input, one JSON object a line, and exit when all are
         delivered: with 0, or with 1 if a line was bad or an event could not be delivered
+    :param trace: print each call of a hook on stderr, with plugin, duration and outcome
     """
     from . import _daemon
 
-    return _daemon.run(file, backend, read_stdin=stdin)
+    return _daemon.run(file, backend, read_stdin=stdin, trace=trace or None)
 
 
 def check(file: Path | None = None, /) -> int:

@@ -30,12 +30,19 @@ logger = logging.getLogger(__name__)
 Backend: TypeAlias = Literal["asyncio", "trio"]
 
 
-def run(file: Path | None, backend: Backend | None = None, *, read_stdin: bool = False) -> int:
+def run(
+    file: Path | None,
+    backend: Backend | None = None,
+    *,
+    read_stdin: bool = False,
+    trace: bool | None = None,
+) -> int:
     """Run a configuration file and return the exit code.
 
     :param file: the YAML file; None for the default one, or the built-in configuration
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param read_stdin: publish the events that standard input holds, and end when they are delivered
+    :param trace: print each call of a hook; None if the environment says so
     """
     redactor = Redactor()
     try:
@@ -58,7 +65,7 @@ def run(file: Path | None, backend: Backend | None = None, *, read_stdin: bool =
 
             backend = backend or config.settings.backend
             importlib.import_module(backend)
-            bus = make_bus(config, redactor, batch=read_stdin)
+            bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
             return _run_bus(bus, file, config, backend, handler, read_stdin=read_stdin)
     except ConfigError as error:
         write_errors(error.problems)
@@ -117,12 +124,19 @@ def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
         return config, bus
 
 
-def make_bus(config: DaemonConfig, redactor: Redactor, *, batch: bool = False) -> EventBus:
+def make_bus(
+    config: DaemonConfig,
+    redactor: Redactor,
+    *,
+    batch: bool = False,
+    trace: bool | None = None,
+) -> EventBus:
     """Make the bus of a configuration with its plugins, and start nothing.
 
     :param redactor: knows the values that must not be shown
     :param batch: whether events can wait until there is room for them, and for as long as it takes
         to deliver them
+    :param trace: whether each call of a hook is printed; None if the environment says so
     :raises ConfigError: if plugins cannot be made or do not fit together, with all that is wrong
     """
     settings = config.settings
@@ -131,6 +145,7 @@ def make_bus(config: DaemonConfig, redactor: Redactor, *, batch: bool = False) -
         templates=settings.templates,
         state_folder=config.state_folder,
         redactor=redactor,
+        trace=trace,
     )
     problems = list(_register(bus, config, batch=batch))
     if problems:

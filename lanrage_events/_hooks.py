@@ -11,6 +11,7 @@ import pluggy
 from . import hookspecs
 from ._events import Event, EventRegistry, PartyEvent
 from ._exceptions import PluginHookError, PluginLoadError
+from ._trace import Tracer
 
 PROJECT = "lanrage_events"
 
@@ -35,9 +36,13 @@ QUESTIONS = frozenset({"http_pages", "http_routes", "metrics", "outbox", "templa
 
 
 class Hooks:
-    """The plugins of one bus and their hook implementations."""
+    """The plugins of one bus and their hook implementations.
 
-    def __init__(self) -> None:
+    :param tracer: tells of each call, None for none
+    """
+
+    def __init__(self, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
         self.events = EventRegistry(reserved=OTHER_HOOKS)
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
@@ -168,7 +173,7 @@ class Hooks:
         plugin = self._manager.get_plugin(name)
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             if impl.plugin is plugin:
-                return _bind(impl)
+                return self._bind(name, hook, impl)
 
         return None
 
@@ -179,9 +184,14 @@ class Hooks:
         for cls in _lineage(event_class):
             caller = getattr(self._manager.hook, cls.type, None)
             if caller is not None and cls.type not in OTHER_HOOKS:
-                hooks += [_bind(i) for i in caller.get_hookimpls() if i.plugin is plugin]
+                impls = (impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
+                hooks += [self._bind(name, cls.type, impl) for impl in impls]
 
         return tuple(hooks)
+
+    def _bind(self, plugin: str, hook: str, impl: pluggy.HookImpl) -> Callable[..., Any]:
+        function = _bind(impl)
+        return function if self._tracer is None else self._tracer.traced(plugin, hook, function)
 
     def wants(self, name: str, event_class: type[Event]) -> bool:
         """Whether a plugin has a hook for an event class."""

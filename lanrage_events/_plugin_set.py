@@ -21,6 +21,7 @@ from ._health import Health
 from ._hooks import BATCH_HOOK, QUESTIONS, Hooks
 from ._mailbox import DEFAULT_SIZE, Mailbox, WhenFull
 from ._supervisor import Supervisor, describe
+from ._trace import Tracer
 
 if TYPE_CHECKING:
     from ._bus import EventBus
@@ -43,10 +44,11 @@ class PluginSet:
 
     :param fanout: gives them their events
     :param hook_timeout: seconds after which a hook is cancelled, unless its plugin says otherwise
+    :param tracer: tells of each call of a hook, None for none
     """
 
-    def __init__(self, fanout: FanOut, hook_timeout: float) -> None:
-        self.hooks = Hooks()
+    def __init__(self, fanout: FanOut, hook_timeout: float, tracer: Tracer | None = None) -> None:
+        self.hooks = Hooks(tracer)
         self.supervisors: dict[str, Supervisor] = {}
         self._options: dict[str, PluginOptions] = {}
         self._fanout = fanout
