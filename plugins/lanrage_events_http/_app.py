@@ -1,0 +1,67 @@
+"""Puts the application together: all routes, behind the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import anyio
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.routing import BaseRoute, Router
+
+from lanrage_events import EventBus
+
+from ._config import HTTPConfig
+from ._events_api import event_routes
+from ._feed import Feed
+from ._guard import Guard
+from ._hosts import HostCheck
+from ._login import login_routes
+from ._metrics import metrics_routes
+from ._openapi import openapi_routes
+from ._outbox_api import outbox_routes
+from ._problem import exception_handlers
+from ._routes import plugin_routes
+from ._sessions import Sessions
+from ._static import own_files, page_routes
+from ._status_api import status_routes
+
+
+def make_app(
+    bus: EventBus,
+    config: HTTPConfig,
+    feed: Feed,
+    *,
+    stopping: anyio.Event,
+    port: int,
+    addresses: Sequence[str] = (),
+) -> Guard:
+    """Return the whole ASGI application.
+
+    :param bus: what it is about
+    :param feed: the events that clients follow
+    :param stopping: set when the server stops, which ends answers that have no end
+    :param port: the real one
+    :param addresses: those that the host stands for
+    """
+    sessions = None if config.token is None else Sessions(config.token.get_secret_value())
+    files = own_files()
+    routes: list[BaseRoute] = [
+        *page_routes(bus, files, has_login=sessions is not None),
+        *login_routes(sessions, files, bus.redactor),
+        *event_routes(bus, feed, config, stopping),
+        *status_routes(bus),
+        *outbox_routes(bus),
+        *metrics_routes(bus, feed),
+        *openapi_routes(bus),
+        # The last, as they stand below any name of a plugin.
+        *plugin_routes(bus),
+    ]
+    # Without the rest of what a Starlette application does: the guard answers for faults.
+    router = Router(routes, redirect_slashes=False)
+    return Guard(
+        ExceptionMiddleware(router, exception_handlers(bus.redactor)),
+        hosts=HostCheck(config.host, port, config.allowed_hosts, addresses),
+        max_body=config.max_body,
+        redactor=bus.redactor,
+        sessions=sessions,
+    )

@@ -1,0 +1,135 @@
+"""The plugin: an HTTP API, a page, and a feed of events for those who watch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from lanrage_events import Event, EventBus, Health, Metric, Sample, hookimpl
+
+from ._app import make_app
+from ._config import HTTPConfig
+from ._connections import Connections
+from ._feed import Feed
+from ._guard import Guard
+from ._server import Server, address_of, addresses_of, listen, port_of
+
+logger = logging.getLogger(__name__)
+
+# Their records hold what peers sent.
+_REDACTED_LOGGERS = ("lanrage_events_http",)
+
+
+class HTTPPlugin:
+    """Serves the HTTP API and the setup page.
+
+    :param config: see :class:`HTTPConfig`
+    """
+
+    Config = HTTPConfig
+
+    def __init__(self, config: HTTPConfig) -> None:
+        self.config = config
+        self.url: str | None = None
+        """where a browser finds the page, None while it is not served"""
+        self._feed: Feed | None = None
+        self._guard: Guard | None = None
+        self._connections = Connections(config.max_connections)
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+        """Serve."""
+        if self.config.token is not None:
+            bus.redactor.add(self.config.token.get_secret_value())
+
+        with bus.redactor.redacting(_REDACTED_LOGGERS):
+            async with self._serving(bus):
+                yield
+
+    @asynccontextmanager
+    async def _serving(self, bus: EventBus) -> AsyncIterator[None]:
+        config = self.config
+        listeners = await listen(config.host, config.port)
+        stopping = anyio.Event()
+        self._feed = Feed(bus.redactor, config.max_streams)
+        self._guard = make_app(
+            bus,
+            config,
+            self._feed,
+            stopping=stopping,
+            port=port_of(listeners),
+            addresses=addresses_of(listeners),
+        )
+        self._connections = Connections(config.max_connections)
+        server = Server(self._guard, listeners, self._connections, stopping)
+        try:
+            # A fault of the server comes out of here, and the bus starts the plugin anew.
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(server.run)
+                self.url = address_of(listeners, config.host)
+                logger.info("plugin '%s': the page is at %s", bus.name(self), self.url)
+                yield
+                await server.stop()
+        finally:
+            self.url = None
+
+    @hookimpl
+    def event(self, event: Event) -> None:
+        """Show an event to those who watch; when too many wait, the oldest need not be seen."""
+        if self._feed is not None:
+            self._feed.add(event)
+
+    @hookimpl
+    def health(self) -> Health:
+        """Say where it is served, and whether all can reach it."""
+        if self.url is None:
+            return Health("degraded", "nothing is served yet")
+
+        if self._connections.is_full:
+            limit = self._connections.limit
+            return Health(
+                "degraded", f"{limit} connections are open, so new ones are closed at once"
+            )
+
+        return Health("ok", f"the page is at {self.url}")
+
+    @hookimpl
+    def metrics(self) -> list[Metric]:
+        """Return what was asked, and what was refused."""
+        connections = self._connections
+        answers = self._guard.answers if self._guard is not None else {}
+        return [
+            Metric(
+                name="http_answers",
+                help="answers to HTTP requests, by the class of their status",
+                kind="counter",
+                samples=[Sample(n, {"status": status}) for status, n in sorted(answers.items())],
+            ),
+            Metric(
+                name="http_connections",
+                help="open connections",
+                samples=[Sample(len(connections))],
+            ),
+            Metric(
+                name="http_connections_accepted",
+                help="connections that were accepted",
+                kind="counter",
+                samples=[Sample(connections.accepted)],
+            ),
+            Metric(
+                name="http_connections_refused",
+                help="connections that were closed because there were max_connections",
+                kind="counter",
+                samples=[Sample(connections.refused)],
+            ),
+            Metric(
+                name="http_connections_cut_off",
+                help="connections that were closed because the peer was too slow",
+                kind="counter",
+                samples=[Sample(connections.cut_off)],
+            ),
+        ]
