@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, Self
@@ -195,7 +195,7 @@ class DaemonClient:
                 await response.aclose()
 
     async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes]:
-        async with aclosing(_raw(response)) as chunks:
+        async with _body(response) as chunks:
             while True:
                 with self._faults():
                     chunk = await anext(chunks, None)
@@ -341,14 +341,23 @@ class DaemonClient:
         )
 
 
-async def _raw(response: httpx.Response) -> AsyncGenerator[bytes]:
-    async for chunk in response.aiter_raw():
-        yield chunk
+@asynccontextmanager
+async def _body(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]:
+    chunks = response.aiter_bytes()
+    try:
+        yield chunks
+    finally:
+        # httpx leaves its generators to the garbage collector, of which Trio complains: they end if
+        # they are cancelled where they wait.
+        with suppress(*_FAULTS), anyio.CancelScope() as scope:
+            scope.cancel()
+            async for _ in chunks:
+                pass
 
 
 async def _read(response: httpx.Response) -> bytes:
     body = bytearray()
-    async with aclosing(_raw(response)) as chunks:
+    async with _body(response) as chunks:
         async for chunk in chunks:
             body += chunk[: ANSWER_MAX_BYTES - len(body)]
             if len(body) == ANSWER_MAX_BYTES:

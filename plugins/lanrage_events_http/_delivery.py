@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from ._answers import DaemonError, Receipt
 from ._client import Backoff, DaemonClient
@@ -100,6 +101,8 @@ class Delivery:
 
             tasks.cancel_scope.cancel()
 
+        # Whoever cancelled it hears of it here, and not at the next request.
+        await anyio.lowlevel.checkpoint()
         return problem
 
     def _record(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from contextlib import aclosing
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -22,7 +23,7 @@ def split(*chunks: bytes, max_bytes: int = 1000) -> list[Line]:
 @given(st.binary(max_size=50), st.lists(st.integers(0, 50)))
 def test_lines_are_the_same_wherever_the_input_is_cut(data: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    chunks = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    chunks = [data[a:b] for a, b in pairwise(places)]
     lines = split(*chunks)
 
     expected = data.split(b"\n")
