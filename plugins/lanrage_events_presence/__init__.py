@@ -1,0 +1,28 @@
+"""Rich Presence of lanrage_events: the party and its game, shown by the Discord client."""
+
+from __future__ import annotations
+
+from ._activity import Activity as Activity
+from ._activity import Button as Button
+from ._config import PresenceConfig as PresenceConfig
+from ._connection import ActivityRefused as ActivityRefused
+from ._connection import Connection as Connection
+from ._connection import DiscordUnreachable as DiscordUnreachable
+from ._parties import Party as Party
+from ._plugin import PresencePlugin as PresencePlugin
+from ._view import PresenceView as PresenceView
+
+for _value in (
+    Activity,
+    ActivityRefused,
+    Button,
+    Connection,
+    DiscordUnreachable,
+    Party,
+    PresenceConfig,
+    PresencePlugin,
+    PresenceView,
+):
+    _value.__module__ = __name__
+
+del _value

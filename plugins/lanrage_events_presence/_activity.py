@@ -1,0 +1,107 @@
+"""What Discord shows of somebody: an activity, and the limits that it must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+# https://discord.com/developers/docs/social-sdk/classdiscordpp_1_1Activity.html: state, details and
+# the texts of images have 2 to 128 characters; the client, which is written in JavaScript, counts
+# UTF-16 code units.
+TEXT_MIN_UNITS = 2
+TEXT_MAX_UNITS = 128
+# https://discord.com/developers/docs/social-sdk/classdiscordpp_1_1ActivityAssets.html
+IMAGE_MAX_CHARACTERS = 256
+# https://docs.discord.com/developers/events/gateway-events#activity-object-activity-buttons says 32
+# characters, but with 32 bytes of UTF-8 nobody else sees the activity:
+# https://github.com/Lachee/discord-rpc-csharp/issues/182
+BUTTON_LABEL_MAX_BYTES = 31
+BUTTON_URL_MAX_CHARACTERS = 512
+MAX_BUTTONS = 2
+# JavaScript's safe integers would allow more, but no party needs it.
+PARTY_MAX_SIZE = 1_000_000
+
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A link below an activity, which everybody sees but the one whose activity it is."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """What Discord shows below the name of the application; its ``str()`` is one line."""
+
+    details: str = ""
+    """the first line, such as the game"""
+    state: str = ""
+    """the second line, before the size of the party"""
+    party_size: tuple[int, int] | None = None
+    """how many are in the party, and how many it can have"""
+    start: int | None = None
+    """since when, in seconds since 1970"""
+    large_image: str = ""
+    """the key of an uploaded picture, or the address of one"""
+    large_text: str = ""
+    """what is shown beside the large picture"""
+    small_image: str = ""
+    small_text: str = ""
+    buttons: tuple[Button, ...] = ()
+
+    def __str__(self) -> str:
+        return " · ".join(self._parts()) or "the application's name alone"
+
+    def _parts(self) -> Iterator[str]:
+        if self.details:
+            yield self.details.strip()
+
+        if self.party_size is not None:
+            size, maximum = self.party_size
+            yield f"{self.state.strip()} ({size} of {maximum})".strip()
+        elif self.state:
+            yield self.state.strip()
+
+        if self.start is not None:
+            yield f"since {datetime.fromtimestamp(self.start, UTC):%H:%M} UTC"
+
+        yield from (f"[{button.label}]" for button in self.buttons)
+
+
+def fit_text(text: str) -> str:
+    """Make a text neither too long nor too short for a line of an activity; empty stays empty.
+
+    :param text: a text of one line
+    """
+    text = _cut(text, TEXT_MAX_UNITS, utf16_units)
+    # Discord refuses the whole activity for one letter alone, and shows no space at the end.
+    return text.ljust(TEXT_MIN_UNITS) if text and utf16_units(text) < TEXT_MIN_UNITS else text
+
+
+def fit_label(text: str) -> str:
+    """Make a text short enough for a button."""
+    return _cut(text, BUTTON_LABEL_MAX_BYTES, utf8_bytes)
+
+
+def utf16_units(text: str) -> int:
+    """Return how long JavaScript takes a text to be."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def utf8_bytes(text: str) -> int:
+    """Return how many bytes a text takes in UTF-8."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _cut(text: str, limit: int, size: Callable[[str], int]) -> str:
+    if size(text) <= limit:
+        return text
+
+    while text and size(text) + size(_ELLIPSIS) > limit:
+        text = text[:limit][:-1].rstrip("\u200d\ufe0f ")
+
+    return text + _ELLIPSIS

@@ -1,0 +1,72 @@
+"""Rich Presence's part of the configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from lanrage_events import ConfigModel
+
+from ._activity import IMAGE_MAX_CHARACTERS, PARTY_MAX_SIZE, TEXT_MAX_UNITS
+from ._links import parse_image, parse_link
+
+# https://docs.discord.com/developers/reference#snowflakes: an unsigned number of 64 bits.
+_CLIENT_ID_PATTERN = "^[0-9]{15,20}$"
+_ClientId = Annotated[str, Field(pattern=_CLIENT_ID_PATTERN, examples=["123456789012345678"])]
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class PresenceConfig(ConfigModel):
+    """What Rich Presence shows, and of whom."""
+
+    client_id: _ClientId | None = None
+    """the id of your application, from the page General Information of Discord's developer portal"""
+    player: _Name | None = None
+    """your own name as events have it: only parties that you are known to be in are shown, and
+    nothing once you left; without it, the party that began last is shown"""
+    party: _Name | None = None
+    """the id or the name of the only party to show"""
+    max_party_size: Annotated[int, Field(ge=1, le=PARTY_MAX_SIZE)] = 8
+    """how many a party can have, as in "3 of 8" """
+    invite_url: str | None = None
+    """an invite, such as to the voice channel, which is shown as a button"""
+    large_image: Annotated[str, Field(max_length=IMAGE_MAX_CHARACTERS)] = "lanrage_logo"
+    """the picture: the name of one that you uploaded in Discord's developer portal, under Rich
+    Presence, Art Assets, or the address of one"""
+    large_text: Annotated[str, Field(max_length=TEXT_MAX_UNITS)] = "LANrage"
+    """what is shown beside the picture"""
+
+    @field_validator("client_id", mode="before")
+    @classmethod
+    def _check_client_id(cls, value: object) -> object:
+        if isinstance(value, int):
+            value = str(value)  # without quotes, YAML takes it for a number
+
+        if isinstance(value, str):
+            value = value.strip()
+            if value and not re.fullmatch(_CLIENT_ID_PATTERN, value):
+                raise ValueError(
+                    "expected the id of your application, a number of 15 to 20 digits: copy it "
+                    "from General Information, Application ID, in Discord's developer portal"
+                )
+
+        return value or None
+
+    @field_validator("invite_url")
+    @classmethod
+    def _check_invite_url(cls, value: str | None) -> str | None:
+        if value is None or not value.strip():
+            return None
+
+        link = parse_link(value)
+        if not link.startswith("https://"):
+            raise ValueError("an invite begins with https://, as in https://discord.gg/abc123")
+
+        return link
+
+    @field_validator("large_image")
+    @classmethod
+    def _check_large_image(cls, value: str) -> str:
+        return parse_image(value) if value.strip() else ""

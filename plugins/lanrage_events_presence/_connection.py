@@ -1,0 +1,40 @@
+"""What the presenter needs of Discord, and what can go wrong with it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ._activity import Activity
+
+
+class DiscordUnreachable(Exception):
+    """Raised when there is no connection to Discord, or no longer.
+
+    :param reason: one sentence for people
+    :param is_refusal: whether Discord is there but does not want us, so that trying soon is no use
+    """
+
+    def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
+        self.reason = reason
+        self.is_refusal = is_refusal
+        super().__init__(reason)
+
+
+class ActivityRefused(Exception):
+    """Raised when Discord does not accept an activity; the connection is still good."""
+
+
+class Connection(Protocol):
+    """A connection to the Discord client on this computer."""
+
+    async def show(self, activity: Activity | None) -> None:
+        """Replace what Discord shows; ``None`` shows nothing.
+
+        :raises ActivityRefused: if Discord does not accept it
+        :raises DiscordUnreachable: if it cannot be asked
+        """
+        ...
+
+    async def wait_closed(self) -> DiscordUnreachable:
+        """Wait until Discord ends the connection; return why."""
+        ...

@@ -1,0 +1,285 @@
+"""Which party its player is in, who else is there and what they play, as far as events tell.
+
+It knows no clock, no Discord and no templates: what it says follows from the events alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lanrage_events import GameEnded, GameStarted, PartyCreated, PartyEvent, PeerJoined, PeerLeft
+
+# Names come from outside; more of them than any evening has are forgotten.
+MAX_PARTIES = 64
+MAX_MEMBERS = 1_000
+
+
+@dataclass(slots=True, eq=False)
+class _Party:
+    """What is known of one party."""
+
+    since: datetime
+    id: str | None = None
+    name: str = ""
+    host: str = ""
+    members: dict[str, str] = field(default_factory=dict)
+    """who joined and has not left: the name in the form that is compared, and as it is written"""
+    game: str = ""
+    players: dict[str, str] = field(default_factory=dict)
+    """who plays the game"""
+    game_since: datetime | None = None
+    occasion: PartyEvent | None = None
+    """the event whose template tells about the party"""
+    created_by: str = ""
+    """the id of the event that said it was created"""
+
+    def has(self, player: str) -> bool:
+        key = _key(player)
+        return key in self.members or key in self.players
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """The party to show, as templates see it in ``my_party``."""
+
+    id: str | None
+    name: str
+    """empty if no event named it"""
+    host: str
+    """who created it; empty if that is not known"""
+    members: tuple[str, ...]
+    """the names of those who are in it, in the order in which they came"""
+    max: int
+    """how many it can have; never less than its size"""
+    game: str
+    """the game that runs; empty if none does"""
+    players: tuple[str, ...]
+    """the names of those who play it"""
+    since: datetime
+    """when the game began or, without one, when the party did"""
+
+    @property
+    def size(self) -> int:
+        """How many are in it; at least one, who is there to be shown."""
+        return max(1, len(self.members))
+
+
+class Parties:
+    """Follows parties by their events, and says which one to show.
+
+    :param player: whose presence it is; only parties that this player is known to be in are shown.
+        Without a name, every party is
+    :param party: the id or the name of the only party to show
+    :param max_size: how many a party can have
+    :param is_occasion: says whether an event has words of its own for the party, and does not only
+        change how many are in it
+    """
+
+    def __init__(
+        self,
+        *,
+        player: str | None = None,
+        party: str | None = None,
+        max_size: int = 8,
+        is_occasion: Callable[[PartyEvent], bool] = lambda event: True,
+    ) -> None:
+        self._player = player
+        self._party = party
+        self._max_size = max_size
+        self._is_occasion = is_occasion
+        self._parties: list[_Party] = []
+        """the one that began last, or that the player entered last, comes last"""
+
+    def __len__(self) -> int:
+        return len(self._parties)
+
+    def follow(self, event: PartyEvent) -> None:
+        """Learn from an event."""
+        party: _Party | None
+        if isinstance(event, PartyCreated):
+            party = self._create(event)
+        elif isinstance(event, PeerJoined):
+            party = self._join(event)
+        elif isinstance(event, PeerLeft):
+            party = self._leave(event)
+        elif isinstance(event, GameStarted):
+            party = self._start_game(event)
+        elif isinstance(event, GameEnded):
+            party = self._end_game(event)
+        else:
+            party = self._find_any(event)
+
+        if party is None:
+            return
+
+        if party.occasion is None or self._is_occasion(event):
+            party.occasion = event
+
+    def shown(self) -> tuple[Party, PartyEvent] | None:
+        """Return the party to show and the event whose template tells about it, None if none."""
+        party = self._shown()
+        if party is None or party.occasion is None:
+            return None
+
+        members = party.members | party.players
+        return (
+            Party(
+                id=party.id,
+                name=party.name,
+                host=party.host,
+                members=tuple(members.values()),
+                max=max(self._max_size, len(members)),
+                game=party.game,
+                players=tuple(party.players.values()),
+                since=party.game_since or party.since,
+            ),
+            party.occasion,
+        )
+
+    def _shown(self) -> _Party | None:
+        for party in reversed(self._parties):
+            if self._is_chosen(party) and (self._player is None or party.has(self._player)):
+                return party
+
+        return None
+
+    def _is_chosen(self, party: _Party) -> bool:
+        wanted = self._party
+        return wanted is None or wanted == party.id or _key(wanted) == _key(party.name)
+
+    def _create(self, event: PartyCreated) -> _Party:
+        party = self._find(event.party_id, event.party_name)
+        if party is not None and party.created_by == event.id:
+            return party  # whoever publishes an event again keeps its id
+
+        if party is not None and party.created_by:
+            self._parties.remove(party)
+            party = None
+
+        if party is None:
+            party = self._begin(event)
+
+        party.name = event.party_name
+        party.host = event.host
+        party.created_by = event.id
+        self._enter(party, event.host)
+        return party
+
+    def _join(self, event: PeerJoined) -> _Party:
+        party = self._find(event.party_id, event.party_name) or self._begin(event)
+        party.name = party.name or event.party_name
+        self._enter(party, event.peer_name)
+        return party
+
+    def _leave(self, event: PeerLeft) -> _Party | None:
+        party = self._find(event.party_id, event.party_name)
+        if party is None or not party.has(event.peer_name):
+            return party
+
+        party.members.pop(_key(event.peer_name), None)
+        party.players.pop(_key(event.peer_name), None)
+        if party.members or party.players:
+            return party
+
+        self._parties.remove(party)
+        return None
+
+    def _start_game(self, event: GameStarted) -> _Party:
+        party = self._find(event.party_id, None)
+        if party is None and event.party_id is None:
+            party = self._find_players(event.players)
+            # Strangers who play are another party than the player's.
+            if party is None and (self._player is None or not event.players):
+                party = self._shown()
+
+        party = party or self._begin(event)
+        party.game = event.game_name
+        party.game_since = event.time
+        party.players = {_key(name): name for name in event.players[:MAX_MEMBERS]}
+        if self._player is not None and _key(self._player) in party.players:
+            self._move_to_end(party)
+
+        return party
+
+    def _end_game(self, event: GameEnded) -> _Party | None:
+        party = self._find(event.party_id, None)
+        if party is None and event.party_id is None:
+            parties = reversed(self._parties)
+            party = next((p for p in parties if _key(p.game) == _key(event.game_name)), None)
+
+        # The end of one game may be told after the beginning of the next.
+        if party is None or _key(party.game) != _key(event.game_name):
+            return None
+
+        party.game = ""
+        party.game_since = None
+        party.players = {}
+        if party.members or party.created_by:
+            return party
+
+        # It was known by its game alone.
+        self._parties.remove(party)
+        return None
+
+    def _find_any(self, event: PartyEvent) -> _Party | None:
+        """Find the party of an event that a plugin added; it says nothing of who is there."""
+        name = getattr(event, "party_name", None)
+        if event.party_id is None and not isinstance(name, str):
+            return self._shown()
+
+        return self._find(event.party_id, name if isinstance(name, str) else None)
+
+    def _find(self, party_id: str | None, name: str | None) -> _Party | None:
+        parties = self._parties[::-1]
+        if party_id is None:
+            return next((p for p in parties if name and _key(p.name) == _key(name)), None)
+
+        for party in parties:
+            if party.id == party_id:
+                return party
+
+        # It may have been known by its name alone until now.
+        for party in parties:
+            if party.id is None and name and _key(party.name) == _key(name):
+                party.id = party_id
+                return party
+
+        return None
+
+    def _find_players(self, players: Iterable[str]) -> _Party | None:
+        """Find the party that most of the players are in."""
+        keys = {_key(player) for player in players}
+        best, most = None, 0
+        for party in self._parties:
+            count = len(keys & party.members.keys())
+            if count and count >= most:
+                best, most = party, count
+
+        return best
+
+    def _begin(self, event: PartyEvent) -> _Party:
+        party = _Party(since=event.time, id=event.party_id)
+        self._parties.append(party)
+        if len(self._parties) > MAX_PARTIES:
+            del self._parties[0]
+
+        return party
+
+    def _enter(self, party: _Party, name: str) -> None:
+        key = _key(name)
+        if key and (key in party.members or len(party.members) < MAX_MEMBERS):
+            party.members[key] = name
+
+        if self._player is not None and key == _key(self._player):
+            self._move_to_end(party)
+
+    def _move_to_end(self, party: _Party) -> None:
+        self._parties.remove(party)
+        self._parties.append(party)
+
+
+def _key(name: str) -> str:
+    """Return the form in which names are compared: people are careless with capitals."""
+    return str(name).strip().casefold()

@@ -1,0 +1,177 @@
+"""A stand-in for the socket of the Discord client, for the tests of whoever sets Rich Presence."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+Manner = Literal["answer", "split", "silence", "garble", "flood", "refuse", "close"]
+"""What the stand-in does with a request: it answers as Discord does, it answers in pieces, it says
+nothing, it answers what is no JSON, it announces more than any frame can hold, it answers with an
+error, or it closes the connection."""
+
+_HEADER = struct.Struct("<II")
+_HANDSHAKE, _FRAME, _CLOSE, _PING = 0, 1, 2, 3
+_PIECE_BYTES = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What a program sent to the stand-in."""
+
+    opcode: int
+    body: Mapping[str, Any]
+
+    @property
+    def activity(self) -> Mapping[str, Any] | None:
+        """The activity that it sets, ``None`` if it takes one back."""
+        activity: Mapping[str, Any] | None = self.body.get("args", {}).get("activity")
+        return activity
+
+
+@dataclass(eq=False)
+class StandInDiscordClient:
+    """Listens where programs look for the Discord client, and remembers what they send.
+
+    Run it with :meth:`listen`, as often as Discord is to be restarted. Programs find it if the
+    environment variable ``XDG_RUNTIME_DIR`` names its folder. It needs Unix sockets.
+
+    :param folder: where the socket is made; a short path, since that of a socket has 107 characters
+        at most
+    """
+
+    folder: Path
+    on_handshake: Manner = "answer"
+    on_activity: Manner = "answer"
+    known_ids: Sequence[str] | None = None
+    """the ids of applications that it knows, ``None`` for all"""
+    frames: list[Frame] = field(default_factory=list)
+    """what was sent to it, handshakes and closing frames included"""
+    _streams: set[SocketStream] = field(default_factory=set)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def path(self) -> Path:
+        """The socket."""
+        return self.folder / "discord-ipc-0"
+
+    @property
+    def activities(self) -> list[Mapping[str, Any] | None]:
+        """The activities that were set, and ``None`` for each time that one was taken back."""
+        return [frame.activity for frame in self.frames if frame.opcode == _FRAME]
+
+    @property
+    def connections(self) -> int:
+        """How many programs are connected now."""
+        return len(self._streams)
+
+    async def wait(self, condition: Callable[[StandInDiscordClient], bool]) -> None:
+        """Wait until something is true of it."""
+        while not condition(self):
+            self._changed = anyio.Event()
+            await self._changed.wait()
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[None]:
+        """Be there; leaving ends every connection, as when Discord is killed."""
+        self.path.unlink(missing_ok=True)
+        listener = await anyio.create_unix_listener(self.path)
+        try:
+            async with listener, anyio.create_task_group() as tasks:
+                tasks.start_soon(listener.serve, self._serve)
+                yield
+                tasks.cancel_scope.cancel()
+        finally:
+            self.path.unlink(missing_ok=True)
+
+    async def send(self, opcode: int, body: object) -> None:
+        """Send a frame that nobody asked for to all that are connected."""
+        for stream in list(self._streams):
+            await stream.send(_pack(opcode, body))
+
+    async def _serve(self, stream: SocketStream) -> None:
+        try:
+            async with stream:
+                await self._talk(stream)
+        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
+            pass  # the program went away, or only looked whether somebody listens
+        finally:
+            self._streams.discard(stream)
+            self._changed.set()
+
+    async def _talk(self, stream: SocketStream) -> None:
+        reader = BufferedByteReceiveStream(stream)
+        while True:
+            opcode, length = _HEADER.unpack(await reader.receive_exactly(_HEADER.size))
+            body = json.loads(await reader.receive_exactly(length))
+            self.frames.append(Frame(opcode, body))
+            self._streams.add(stream)
+            self._changed.set()
+            if opcode == _CLOSE:
+                return
+
+            if opcode == _HANDSHAKE:
+                client_id = body.get("client_id")
+                if self.known_ids is not None and client_id not in self.known_ids:
+                    answer = {"code": 4000, "message": "Invalid Client ID"}
+                    await stream.send(_pack(_CLOSE, answer))
+                    return
+
+                manner, opcode, answer = self.on_handshake, _FRAME, _ready()
+            else:
+                manner, answer = self.on_activity, _accepted(body)
+
+            if not await self._answer(stream, manner, opcode, answer):
+                return
+
+    async def _answer(
+        self, stream: SocketStream, manner: Manner, opcode: int, answer: Mapping[str, Any]
+    ) -> bool:
+        """Do with a request what it is told to; say whether the connection goes on."""
+        match manner:
+            case "answer":
+                await stream.send(_pack(opcode, answer))
+            case "split":
+                data = _pack(opcode, answer)
+                for begin in range(0, len(data), _PIECE_BYTES):
+                    await stream.send(data[begin : begin + _PIECE_BYTES])
+                    await anyio.lowlevel.checkpoint()
+            case "silence":
+                pass
+            case "garble":
+                await stream.send(_HEADER.pack(opcode, 5) + b"{\xff\x00}\n")
+            case "flood":
+                await stream.send(_HEADER.pack(opcode, 0xFFFF_FFFF) + bytes(1024))
+            case "refuse":
+                message = 'child "activity" fails because [child "state" fails]'
+                refusal = {**answer, "evt": "ERROR", "data": {"code": 4000, "message": message}}
+                await stream.send(_pack(opcode, refusal))
+            case "close":
+                return False
+
+        return True
+
+
+def _ready() -> dict[str, Any]:
+    data = {"v": 1, "user": {"id": "1", "username": "ann"}}
+    return {"cmd": "DISPATCH", "evt": "READY", "data": data, "nonce": None}
+
+
+def _accepted(request: Mapping[str, Any]) -> dict[str, Any]:
+    activity = request.get("args", {}).get("activity")
+    return {"cmd": request.get("cmd"), "data": activity, "evt": None, "nonce": request.get("nonce")}
+
+
+def _pack(opcode: int, body: object) -> bytes:
+    data = json.dumps(body).encode()
+    return _HEADER.pack(opcode, len(data)) + data
