@@ -2,7 +2,7 @@
 
 import { mountPreview } from "./preview.js";
 import { mountSetup } from "./setup.js";
-import { LiveBadge, stateWords } from "./states.js";
+import { LiveBadge, lanesInUse, stateWords, worstLane } from "./states.js";
 
 export { mountLanes as delivery } from "./lanes.js";
 
@@ -59,28 +59,30 @@ class Head {
   }
 
   show(status) {
-    const [words, tone] = stateWords(status.state);
+    const worst = worstLane(status);
+    const state = worst?.state ?? "unconfigured";
+    const [words, tone] = stateWords(state);
     this.state.set(words, tone);
     this.presence.set(...presenceWords(status.presence_connected));
-    this.host.setText(this.lead, leadWords(status));
-    if (this.before && isNews(this.before, status.state)) {
-      this.host.announce(`Discord: ${words}${status.reason ? `, ${status.reason}` : ""}`);
+    this.host.setText(this.lead, leadWords(state, lanesInUse(status).length));
+    if (this.before && isNews(this.before, state)) {
+      this.host.announce(`Discord: ${words}${worst?.reason ? `, ${worst.reason}` : ""}`);
     }
 
-    this.before = status.state;
+    this.before = state;
   }
 }
 
-function leadWords(status) {
-  if (status.state === "unconfigured") {
+function leadWords(state, channels) {
+  if (state === "unconfigured") {
     return "Two steps to go: connect a channel, and send a test message.";
   }
 
-  if (status.state === "dead") {
+  if (state === "dead") {
     return "Events are kept, and sent as soon as the webhook works again.";
   }
 
-  return "Events are told in your channel.";
+  return channels === 1 ? "Events are told in your channel." : `Events are told through ${channels} webhooks.`;
 }
 
 function presenceWords(connected) {

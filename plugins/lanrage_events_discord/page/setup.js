@@ -1,6 +1,6 @@
 // Setting up Discord: a channel, a test message, and an invite to the voice chat.
 
-import { LiveBadge, hint } from "./states.js";
+import { LiveBadge, hint, lanesInUse } from "./states.js";
 import { urlForm } from "./urlform.js";
 import { checkInviteUrl, checkWebhookUrl } from "./urls.js";
 
@@ -62,6 +62,8 @@ class Setup {
   }
 
   show(status) {
+    // Named webhooks are the configuration's; this one is for what has no name.
+    this.webhook.setOptional(!status.webhook.configured && lanesInUse(status).length > 0);
     this.webhook.show(status.webhook, status.state, status.reason);
     this.invite.show(status.invite, "idle", "");
     this.test.show(status);
@@ -111,6 +113,7 @@ class ValueCard {
     const id = newId(options.key);
     this.badge = new LiveBadge(host);
     this.heading = element("h2", { id, tabindex: "-1" }, options.title);
+    this.optional = element("span", { class: "optional", hidden: !options.optional }, "optional");
     this.body = element("div", { class: "step-body" });
     this.node = element(
       "li",
@@ -123,7 +126,7 @@ class ValueCard {
           "div",
           { class: "step-head" },
           this.heading,
-          options.optional ? element("span", { class: "optional" }, "optional") : null,
+          this.optional,
           this.badge.node,
         ),
         this.body,
@@ -137,6 +140,11 @@ class ValueCard {
     if (this.value) {
       this.#showBody();
     }
+  }
+
+  setOptional(optional) {
+    this.options.optional = optional;
+    this.optional.hidden = !optional;
   }
 
   show(value, state, reason) {
@@ -160,7 +168,7 @@ class ValueCard {
   }
 
   #showBody() {
-    const now = JSON.stringify([this.value, this.reason, this.replacing]);
+    const now = JSON.stringify([this.value, this.reason, this.replacing, this.options.optional]);
     // What is typed stays: the body is only made anew if it would be another one.
     if (now === this.shown) {
       return;
@@ -189,7 +197,10 @@ class ValueCard {
   }
 
   #trouble() {
-    return this.reason ? this.host.notice("error", this.reason) : null;
+    const { element, notice } = this.host;
+    return this.reason
+      ? notice("error", element("p", {}, this.reason), element("p", {}, "Create a new webhook in Discord and replace the URL: what waits is sent then."))
+      : null;
   }
 
   #place() {
@@ -307,9 +318,10 @@ class TestCard {
 
   show(status) {
     const { element, fill } = this.host;
-    const lanes = status.lanes.map(({ name }) => name);
-    const possible = status.webhook.configured || lanes.length > 0;
+    const lanes = lanesInUse(status).map(({ name }) => name);
+    const possible = lanes.length > 0;
     this.possible = possible;
+    this.works = status.state !== "dead";
     this.button.disabled = !possible;
     this.#showCurrent();
     this.host.setText(
@@ -337,7 +349,7 @@ class TestCard {
   }
 
   #showCurrent() {
-    const isNext = this.possible && !this.node.classList.contains("step-done");
+    const isNext = this.possible && this.works && !this.node.classList.contains("step-done");
     this.node.classList.toggle("step-current", isNext);
     this.button.classList.toggle("button-primary", isNext);
   }

@@ -15,6 +15,19 @@ export function stateWords(state) {
   return STATES[state] ?? [state, "neutral"];
 }
 
+const WORST_FIRST = ["dead", "retrying", "waiting", "sending", "gathering", "idle"];
+
+/** Return the lanes that have a webhook. */
+export function lanesInUse(status) {
+  return status.lanes.filter(({ state }) => state !== "unconfigured");
+}
+
+/** Return how Discord is as a whole: the lane that needs a look most, null if there is none. */
+export function worstLane(status) {
+  const rank = ({ state }) => (WORST_FIRST.includes(state) ? WORST_FIRST.indexOf(state) : WORST_FIRST.length);
+  return lanesInUse(status).sort((one, other) => rank(one) - rank(other))[0] ?? null;
+}
+
 /** A badge whose words change while it is looked at. */
 export class LiveBadge {
   constructor(host) {

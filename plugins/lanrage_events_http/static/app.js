@@ -14,7 +14,7 @@ const navigation = document.getElementById("sections");
 const announcements = document.getElementById("announcements");
 const connection = document.getElementById("connection");
 
-/** @type {{key: string, title: string, mount: (root: Element, view: string) => any}[]} */
+/** @type {{key: string, title: string, mount: (root: Element, view: string) => unknown}[]} */
 let sections = [];
 let leave = null;
 let visits = 0;
@@ -31,7 +31,7 @@ function announce(text) {
  *
  * Whatever still runs when the section is left is stopped, so a script may forget to.
  */
-function makeHost(name, view, stops) {
+function makeHost({ name, key }, view, stops) {
   const until = (stop) => {
     stops.push(stop);
     return stop;
@@ -42,7 +42,7 @@ function makeHost(name, view, stops) {
     /** the part of the section that its address names, "" for the first */
     view,
     /** the address of a part of the section, for links */
-    href: (part) => `#/${encodeURIComponent(name)}${part ? `/${part}` : ""}`,
+    href: (part) => `#/${encodeURIComponent(key)}${part ? `/${part}` : ""}`,
     /** ask the plugin's own API; the path is relative to /api/<name> */
     api: (path, options) => request(`/api/${encodeURIComponent(name)}${path}`, options),
     element,
@@ -61,14 +61,18 @@ function makeHost(name, view, stops) {
   };
 }
 
-async function loadPages() {
-  const { pages = [] } = await request("/api/pages");
+/** Load what plugins bring; one that cannot be loaded does not keep the others away. */
+async function loadPages(pages) {
+  const keys = new Set();
   return Promise.all(
-    pages.map(async (page) => {
+    pages.map(async (page, index) => {
+      // A plugin may bring several.
+      const key = keys.has(page.name) ? `${page.name}-${index}` : page.name;
+      keys.add(key);
       try {
-        return { ...page, module: await import(page.script) };
+        return { ...page, key, module: await import(page.script) };
       } catch (error) {
-        return { ...page, error };
+        return { ...page, key, error };
       }
     }),
   );
@@ -76,19 +80,19 @@ async function loadPages() {
 
 function pageSection(page) {
   return {
-    key: page.plugin,
+    key: page.key,
     title: page.title,
     mount: (root, view) => {
       if (!page.module) {
         root.append(
           element("h1", {}, page.title),
-          notice("error", `The page of the plugin “${page.plugin}” cannot be loaded: ${page.error.message}`),
+          notice("error", `The page of the plugin “${page.name}” cannot be loaded: ${page.error.message}`),
         );
         return null;
       }
 
       const stops = [];
-      const end = page.module.default(root, makeHost(page.plugin, view, stops));
+      const end = page.module.default(root, makeHost(page, view, stops));
       return () => {
         end?.();
         stops.forEach((stop) => stop());
@@ -150,7 +154,9 @@ function showNavigation() {
 async function start() {
   let pages;
   try {
-    pages = await loadPages();
+    const answer = await request("/api/pages");
+    document.getElementById("logout").hidden = !answer.login;
+    pages = await loadPages(answer.pages);
   } catch (error) {
     const words = error instanceof Problem ? error.detail : error.message;
     const retry = element("button", { class: "button", type: "button", onclick: () => start() }, "Try again");

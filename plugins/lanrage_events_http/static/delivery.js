@@ -20,7 +20,7 @@ export function mountDelivery(root, { announce, pages, makeHost }) {
     if (typeof page.module?.delivery === "function") {
       const part = element("div", {});
       root.append(part);
-      const end = page.module.delivery(part, makeHost(page.plugin, "", stops));
+      const end = page.module.delivery(part, makeHost(page, "", stops));
       if (typeof end === "function") {
         ends.push(end);
       }
