@@ -72,7 +72,7 @@ STREAM = Operation(
         f"`overrun`, and the stream ends. A comment comes every {HEARTBEAT_SECONDS:g} seconds."
     ),
     query=StreamQuery,
-    responses={200: EVENT_STREAM},
+    responses={200: (EVENT_STREAM,)},
     errors={422: "an event type is not known", 503: "too many clients follow the feed"},
 )
 OPERATIONS = (PUBLISH, TYPES, STREAM)

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 JSON_TYPE = "application/json"
+_BOM = b"\xef\xbb\xbf"
 FAILED = "something went wrong in the server, which has logged it"
 
 
@@ -41,8 +42,8 @@ class Operation:
     """what it stands below in the documentation"""
     query: type[BaseModel] | None = None
     request: type[BaseModel] | None = None
-    responses: Mapping[int, type[BaseModel] | str] = field(default_factory=dict)
-    """what it answers, by status: the model of JSON or another media type"""
+    responses: Mapping[int, type[BaseModel] | tuple[str, ...]] = field(default_factory=dict)
+    """what it answers, by status: the model of JSON, or other media types"""
     errors: Mapping[int, str] = field(default_factory=dict)
     """when it refuses, by status"""
     problems: Mapping[int, type[BaseModel]] = field(default_factory=dict)
@@ -78,8 +79,12 @@ def contained(
         except ClientDisconnect:
             response = Response(status_code=400)  # for nobody
         except Exception as error:  # noqa: BLE001 - it must not reach the server, which shows all
-            log_failure(logger, redactor, f"{request.method} {request.url.path} failed", error)
+            what = f"{request.method} {request.url.path!r} failed"
+            log_failure(logger, redactor, what, error)
             response = Problem(500, FAILED).response(redactor)
+
+        if request.method == "HEAD" and isinstance(response, Response):
+            response.body = b""
 
         return response
 
@@ -117,24 +122,24 @@ def read_query(
         raise Problem(422, "the query is not valid", errors=errors) from None
 
 
-async def read_model(request: Request, model: type[ModelT]) -> ModelT:
+async def read_model(
+    request: Request, model: type[ModelT], *, strict: bool | None = None
+) -> ModelT:
     """Return the body of a request.
 
     :param request: what came in
     :param model: what is expected
+    :param strict: whether a text is no number and the like; None if the model says it
     :raises Problem: if it is something else
     """
     check_media_type(request, (JSON_TYPE,))
     body = await request.body()
     received = parse_json(decode(body))
     try:
-        return model.model_validate_json(body.removeprefix(_BOM), strict=True)
+        return model.model_validate_json(body.removeprefix(_BOM), strict=strict)
     except ValidationError as error:
         errors = field_problems(error, received, model)
         raise Problem(422, "the body is not valid", errors=errors) from None
-
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def check_media_type(request: Request, accepted: tuple[str, ...]) -> str:

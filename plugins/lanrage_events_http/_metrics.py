@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from lanrage_events import EventBus, Metric, Sample
+
+from ._feed import Feed
+from ._metric_families import Families, MetricFault
+from ._operation import Operation
+from ._problem import Problem
+
+logger = logging.getLogger(__name__)
+
+METRICS = Operation(
+    method="GET",
+    path="/metrics",
+    name="getMetrics",
+    group="status",
+    description=(
+        "Return figures about the bus and its plugins in the text format of Prometheus, or in "
+        "OpenMetrics if that is asked for."
+    ),
+    responses={200: ("text/plain", "application/openmetrics-text")},
+    errors={501: "the package that writes metrics is not installed"},
+)
+OPERATIONS = (METRICS,)
+
+_STATUSES = ("ok", "degraded", "failed")
+_INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
+
+
+def metrics_routes(bus: EventBus, feed: Feed) -> list[BaseRoute]:
+    """Return the route to figures for Prometheus.
+
+    :param bus: what is measured
+    :param feed: which has counted the events
+    """
+    return [METRICS.route(_MetricsAPI(bus, feed).metrics, bus.redactor)]
+
+
+class _MetricsAPI:
+    def __init__(self, bus: EventBus, feed: Feed) -> None:
+        self._bus = bus
+        self._feed = feed
+        self._faults: dict[str, str] = {}
+        """what is wrong with the metrics of plugins, so that it is logged once"""
+
+    async def metrics(self, request: Request) -> Response:
+        # Imported here, since it is an extra, and costs what only those pay who ask for it.
+        try:
+            from prometheus_client import CollectorRegistry
+            from prometheus_client.exposition import choose_encoder
+        except ImportError:
+            raise Problem(501, _INSTALL) from None
+
+        families = Families(self._bus.redactor)
+        families.add(None, tuple(self._own()))
+        for name, answer in self._bus.ask("metrics").items():
+            self._add(families, name, answer)
+
+        registry = CollectorRegistry()
+        registry.register(families)
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), media_type=media_type)
+
+    def _add(self, families: Families, name: str, answer: object) -> None:
+        try:
+            families.add(name, answer)
+        except MetricFault as fault:
+            text = self._bus.redactor.redact(str(fault))
+            if self._faults.get(name) != text:
+                self._faults[name] = text
+                logger.error("plugin '%s': its metrics are left out: %s", name, text)
+        else:
+            self._faults.pop(name, None)
+
+    def _own(self) -> Iterator[Metric]:
+        yield Metric(
+            name="events",
+            help="Events that were published",
+            kind="counter",
+            samples=[Sample(n, {"type": name}) for name, n in self._feed.counts.items()],
+        )
+        yield Metric(
+            name="stream_clients",
+            help="Clients that follow the live feed",
+            samples=[Sample(self._feed.clients)],
+        )
+        statistics = self._bus.statistics()
+        yield Metric(
+            name="publishers_waiting",
+            help="Publishers that wait for room in a mailbox",
+            samples=[Sample(statistics.waiting)],
+        )
+        # Subscriptions and streams have statistics too, under names without bound.
+        plugins = {
+            name: statistics.plugins[name]
+            for name in self._bus.plugins()
+            if name in statistics.plugins
+        }
+        yield _counter("handled", "Events handled", {n: p.handled for n, p in plugins.items()})
+        yield _counter(
+            "failed",
+            "Events on which a hook raised or ran too long",
+            {n: p.failed for n, p in plugins.items()},
+        )
+        yield _counter(
+            "dropped",
+            "Events that left the mailbox without being handled",
+            {n: p.dropped for n, p in plugins.items()},
+        )
+        yield _counter(
+            "exceeded",
+            "Events that entered a full mailbox because a hook published them",
+            {n: p.exceeded for n, p in plugins.items()},
+        )
+        yield _counter(
+            "restarts",
+            "Starts after the plugin had died",
+            {n: p.restarts for n, p in plugins.items()},
+        )
+        yield _counter(
+            "hook_seconds",
+            "Time that hooks for events ran; divide its rate by that of handled and failed events",
+            {n: p.hook_seconds for n, p in plugins.items()},
+        )
+        yield _gauge(
+            "mailbox_depth",
+            "Events that wait in the mailbox",
+            {n: p.pending for n, p in plugins.items()},
+        )
+        yield _gauge(
+            "mailbox_size",
+            "Events that the mailbox holds",
+            {n: p.size for n, p in plugins.items()},
+        )
+        yield _gauge(
+            "running",
+            "Whether the plugin runs",
+            {n: p.state == "running" for n, p in plugins.items()},
+        )
+        health = {name: h for name, h in self._bus.health().items() if name in plugins}
+        yield _gauge(
+            "undelivered",
+            "Events that were taken and have not arrived where they should",
+            {name: h.undelivered for name, h in health.items()},
+        )
+        yield Metric(
+            name="plugin_health",
+            help="How the plugin is: 1 for the status that it has",
+            samples=[
+                Sample(float(h.status == status), {"plugin": name, "status": status})
+                for name, h in health.items()
+                for status in _STATUSES
+            ],
+        )
+
+
+def _counter(name: str, help: str, values: Mapping[str, float]) -> Metric:
+    return Metric(name=f"plugin_{name}", help=help, kind="counter", samples=_samples(values))
+
+
+def _gauge(name: str, help: str, values: Mapping[str, float]) -> Metric:
+    return Metric(name=f"plugin_{name}", help=help, samples=_samples(values))
+
+
+def _samples(values: Mapping[str, float]) -> list[Sample]:
+    return [Sample(float(value), {"plugin": name}) for name, value in values.items()]
