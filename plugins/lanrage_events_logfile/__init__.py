@@ -1,0 +1,22 @@
+"""The logfile source of lanrage_events: log files of game servers become events."""
+
+from __future__ import annotations
+
+from ._config import FileConfig as FileConfig
+from ._config import FileSettings as FileSettings
+from ._config import LogfileConfig as LogfileConfig
+from ._plugin import LogfilePlugin as LogfilePlugin
+from ._presets import load_preset as load_preset
+from ._presets import preset_names as preset_names
+
+for _value in (
+    FileConfig,
+    FileSettings,
+    LogfileConfig,
+    LogfilePlugin,
+    load_preset,
+    preset_names,
+):
+    _value.__module__ = __name__
+
+del _value

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TAIL_BYTES = 64
+"""how many bytes before an offset tell whether it is still in the same file"""
+LINE_BYTES_MAX = 8192
+"""a longer line is no message of a game server, and could keep a pattern busy for long"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file."""
+
+    text: bytes | None
+    """without its newline, None if it was too long"""
+    end: int
+    """the offset of the next line, in bytes"""
+
+
+class LineSplitter:
+    """Cuts what is read of a file into whole lines, and keeps what has no newline yet.
+
+    :param newline: how a newline is written; what it has bytes of stands at multiples of its length
+    :param offset: of what is fed first
+    :param tail: the bytes before it, as many as :data:`TAIL_BYTES` if there are so many
+    """
+
+    def __init__(self, newline: bytes, offset: int = 0, tail: bytes = b"") -> None:
+        self._newline = newline
+        self._rest = b""
+        self._before = tail
+        self._too_long = False
+        self.offset = offset
+        """where the line begins that is not whole yet"""
+        self.tail = tail
+        """the bytes before that"""
+        self.position = offset
+        """the end of what was fed"""
+
+    def feed(self, data: bytes) -> Iterator[Line]:
+        """Yield the lines that end in the data; it must be exhausted."""
+        self.position += len(data)
+        rest = self._rest + data
+        begin = 0
+        while (end := self._find(rest, begin)) >= 0:
+            text = rest[begin:end]
+            begin = end + len(self._newline)
+            self.offset = self.position - len(rest) + begin
+            self.tail = self._before_rest(rest, begin)
+            too_long = self._too_long or len(text) > LINE_BYTES_MAX
+            self._too_long = False
+            yield Line(None if too_long else text, self.offset)
+
+        if len(rest) - begin > LINE_BYTES_MAX:
+            self._too_long = True
+
+        if self._too_long:
+            # All but the half of a newline; where the line begins stays the same.
+            begin = len(rest) - (len(rest) - begin) % len(self._newline)
+
+        self._before = self._before_rest(rest, begin)
+        self._rest = rest[begin:]
+
+    def finish(self) -> Line | None:
+        """Return what is left as a line, for it will get no newline any more."""
+        text = self._rest
+        if not text or self._too_long:
+            return None
+
+        self._rest = b""
+        self.offset = self.position
+        self.tail = self._before = self._before_rest(text, len(text))
+        return Line(text, self.position)
+
+    def _before_rest(self, rest: bytes, begin: int) -> bytes:
+        if begin >= TAIL_BYTES:
+            return rest[begin - TAIL_BYTES : begin]
+
+        return (self._before + rest[:begin])[-TAIL_BYTES:]
+
+    def _find(self, data: bytes, begin: int) -> int:
+        width = len(self._newline)
+        end = data.find(self._newline, begin)
+        # In UTF-16 the bytes of a newline may also be halves of two letters.
+        while end >= 0 and (end - begin) % width:
+            end = data.find(self._newline, end + 1)
+
+        return end

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from lanrage_events import ConfigError, EventBus, Health, Metric, Sample, hookimpl
+
+from ._changes import EXTRA_HINT, Changes, Poll, Watch, is_watching_possible
+from ._config import FileConfig, LogfileConfig
+from ._follower import Follower
+from ._positions import PositionStore
+from ._teller import Teller
+
+_COUNTERS = {
+    "lines": "Lines that were read of log files",
+    "told": "Events that lines of log files gave",
+    "unmatched": "Lines of log files that gave no event",
+    "failed": "Lines of log files that were too long, or lacked a field of their event",
+}
+
+
+class LogfilePlugin:
+    """Follow log files of game servers, and publish what their lines say.
+
+    :param config: see :class:`LogfileConfig`
+    :param changes: tells when files may have changed; by default what the configuration says
+    """
+
+    Config = LogfileConfig
+
+    def __init__(self, config: LogfileConfig, *, changes: Changes | None = None) -> None:
+        self.config = config
+        self._files = config.all_files()
+        self._followers: list[Follower] = []
+        self._changes = changes
+        if changes is None:
+            self._changes = Watch() if config.poll is None else Poll(config.poll)
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+        """Follow the files."""
+        problems = self.check(bus)
+        if problems:
+            raise ConfigError(problems)
+
+        store = PositionStore(self._state_file(bus))
+        store.load()
+        self._followers = self._make_followers(bus, store)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._run_changes)
+            async with anyio.create_task_group() as following:
+                for follower in self._followers:
+                    following.start_soon(follower.run)
+
+                yield
+                for follower in self._followers:
+                    follower.stop()
+
+            tasks.cancel_scope.cancel()
+
+    async def _run_changes(self) -> None:
+        if self._changes is not None:
+            await self._changes.run(self._folders, self._ring)
+
+    def _folders(self) -> set[Path]:
+        return {folder for follower in self._followers for folder in follower.folders}
+
+    def _ring(self) -> None:
+        for follower in self._followers:
+            follower.ring()
+
+    def _make_followers(self, bus: EventBus, store: PositionStore) -> list[Follower]:
+        teller = Teller(bus)
+        return [Follower(file, bus.events, teller, store) for file in self._files]
+
+    def _state_file(self, bus: EventBus) -> Path | None:
+        return bus.state_folder and bus.state_folder / f"{bus.name(self)}.positions.json"
+
+    @hookimpl
+    def check(self, bus: EventBus) -> list[str]:
+        """Look for patterns and fields that do not fit the event types that there are."""
+        problems = []
+        if isinstance(self._changes, Watch) and not is_watching_possible():
+            problems.append(EXTRA_HINT)
+
+        for follower in self._make_followers(bus, PositionStore(None)):
+            problems.extend(self._placed(follower.config, follower.problems()))
+
+        return problems
+
+    def _placed(self, file: FileConfig, problems: Iterator[str]) -> Iterator[str]:
+        # With one file, everything stands right below the plugin.
+        place = "" if self.config.path is not None else f"files: '{file.path}': "
+        for problem in problems:
+            yield f"{place}{problem}"
+
+    @hookimpl
+    def health(self) -> Health:
+        """Say of each file what holds it up, and how far behind it is."""
+        problems = [f.problem for f in self._followers if f.problem is not None]
+        waiting = [f"waiting for '{f.name}' to appear" for f in self._followers if f.waiting]
+        behind = [f"'{f.name}': {f.behind:,} bytes behind" for f in self._followers if f.behind]
+        details = "; ".join(dict.fromkeys([*problems, *waiting, *behind]))
+        return Health("degraded" if problems or waiting else "ok", details)
+
+    @hookimpl
+    def metrics(self) -> list[Metric]:
+        """Return what was read, and how much was not."""
+        metrics = [
+            Metric(
+                name=f"logfile_{'events' if name == 'told' else name}",
+                help=text,
+                kind="counter",
+                samples=[Sample(getattr(f, name), {"file": f.name}) for f in self._followers],
+            )
+            for name, text in _COUNTERS.items()
+        ]
+        behind = [Sample(f.behind, {"file": f.name}) for f in self._followers]
+        return [
+            *metrics,
+            Metric(
+                name="logfile_behind_bytes",
+                help="What is not read yet of log files",
+                samples=behind,
+            ),
+        ]
