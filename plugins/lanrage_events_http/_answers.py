@@ -59,6 +59,7 @@ class Receipt:
     repeated: frozenset[str] = frozenset()
     """the ids that the daemon had taken before"""
     refused: tuple[Refusal, ...] = ()
+    """those that it will never take"""
     problem: DaemonError | None = None
     """why the others were not taken and are worth another attempt"""
 

@@ -108,12 +108,14 @@ class Delivery:
     def _record(
         self, receipt: Receipt, positions: Sequence[int], *, is_first: bool
     ) -> DaemonError | None:
-        known = receipt.taken | receipt.repeated
+        self.refused |= {positions[r.index]: r.errors for r in receipt.refused}
         if receipt.problem is None:
-            self.refused |= {positions[r.index]: r.errors for r in receipt.refused}
             self.taken.update(p for p in positions if p not in self.refused)
         else:
-            self.taken.update(p for p in positions if self._events[p]["id"] in known)
+            known = receipt.taken | receipt.repeated
+            self.taken.update(
+                p for p in positions if p not in self.refused and self._events[p]["id"] in known
+            )
 
         if is_first:
             self.repeated += len(receipt.repeated)

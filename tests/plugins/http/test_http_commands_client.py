@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lanrage_events_http._address import Token, is_loopback, parse_token, parse_url
-from lanrage_events_http._answers import DaemonError, Refusal, retry_after
+from lanrage_events_http._answers import DaemonError, Receipt, Refusal, retry_after
 from lanrage_events_http._client import Backoff, DaemonClient
 
 TOKEN = "made-up-token-of-the-tests"
@@ -172,7 +172,7 @@ async def test_events_are_posted_as_an_array_with_the_token_in_a_header() -> Non
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
     assert request.headers["Content-Type"] == "application/json"
     assert json.loads(request.content) == [EVENT]
-    assert (receipt.taken, receipt.repeated, receipt.problem) == ({"a-1"}, {"a-1"}, None)
+    assert receipt == Receipt(frozenset({"a-1"}), frozenset({"a-1"}))
 
 
 async def test_a_receipt_says_which_events_are_refused() -> None:
@@ -190,7 +190,8 @@ async def test_a_receipt_says_which_events_are_refused() -> None:
         Refusal(0, (("peer_name", "required"),)),
         Refusal(0, (("", "refused"),)),
     )
-    assert (receipt.taken, receipt.problem) == ({"b"}, None)
+    assert receipt.taken == frozenset({"b"})
+    assert receipt.problem is None
 
 
 async def test_a_receipt_says_why_events_are_worth_another_attempt() -> None:

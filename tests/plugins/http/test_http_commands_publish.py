@@ -382,6 +382,19 @@ async def test_what_was_taken_is_not_posted_again() -> None:
     assert run.printed == "4 events published\n"
 
 
+async def test_what_was_refused_is_not_posted_again() -> None:
+    def refuse_one(request: httpx.Request) -> httpx.Response:
+        refused = [{"index": 1, "errors": [{"path": "peer_name", "message": "too long"}]}]
+        return problem(503, taken=[], refused=refused)
+
+    daemon = FakeDaemon(refuse_one)
+    run = Run(daemon)
+    assert await run.file(*many(3)) == FAILED
+    assert [len(post) for post in daemon.posts] == [3, 2]
+    assert daemon.names() == ["P1", "P3"]
+    assert run.told[-1] == "e.jsonl:2: peer_name: too long"
+
+
 async def test_giving_up_tells_where_to_go_on_and_what_is_published_after_that() -> None:
     def take_half(request: httpx.Request) -> httpx.Response:
         events = json.loads(request.content)
