@@ -87,7 +87,7 @@ class HTTPPlugin:
     def health(self) -> Health:
         """Say where it is served, and whether all can reach it."""
         if self.url is None:
-            return Health("degraded", "nothing is served yet")
+            return Health("degraded", "nothing is served")
 
         if self._connections.is_full:
             limit = self._connections.limit

@@ -115,8 +115,11 @@ def _source(address: str) -> str:
     except ValueError:
         return address
 
-    if parsed.version == 4:
+    if isinstance(parsed, ipaddress.IPv4Address):
         return address
+
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
 
     return str(ipaddress.ip_network((int(parsed), _IPV6_NETWORK_BITS), strict=False))
 
