@@ -127,9 +127,11 @@ class DiscordConfig(ConfigModel):
     """hosts that webhook URLs may name beside Discord's own, each with its port, http included;
     for proxies and tests"""
     webhook_url: SecretStr | None = None
-    """the webhook that everything is sent to; short for ``webhooks: {default: {url: …}}``"""
+    """the webhook that everything is sent to; short for ``webhooks: {default: {url: …}}``. Without
+    it, one that was saved on the setup page is used"""
     invite_url: str | None = None
-    """an invite to the voice channel, which templates show"""
+    """an invite to the voice channel, which templates show. Without it, one that was saved on the
+    setup page is used"""
     batch: BatchConfig = BatchConfig()
     """how events that come at about the same time are told together"""
     webhooks: dict[str, WebhookConfig] = Field(default_factory=dict)
@@ -176,14 +178,12 @@ class DiscordConfig(ConfigModel):
     def _check_routes(
         cls, value: tuple[RouteConfig, ...], info: ValidationInfo
     ) -> tuple[RouteConfig, ...]:
-        known = set(info.data.get("webhooks", ()))
-        if info.data.get("webhook_url") is not None:
-            known.add(DEFAULT_WEBHOOK)
-
+        # The default webhook may also come from the setup page.
+        known = {*info.data.get("webhooks", ()), DEFAULT_WEBHOOK}
         for index, route in enumerate(value):
             for name in route.webhook or ():
                 if name not in known:
-                    names = ", ".join(sorted(known)) or "none"
+                    names = ", ".join(sorted(known))
                     raise ValueError(f"route {index}: no webhook is named '{name}', known: {names}")
 
         return value

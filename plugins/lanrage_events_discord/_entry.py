@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -9,6 +9,9 @@ from ._embed import Embed
 
 COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
+
+# Nothing in an entry holds itself, so nothing is looked for.
+_encode = json.JSONEncoder(check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,22 @@ class Presentation:
     cooldown: float = 0.0
     """seconds in which none of these is mentioned again"""
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the values by name."""
+        return {
+            "silent": self.silent,
+            "immediate": self.immediate,
+            "roles": self.roles,
+            "users": self.users,
+            "cooldown": self.cooldown,
+        }
+
+
+TELL = Presentation()
+"""nothing besides"""
+
+_TELL_DATA = TELL.to_dict()
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -48,18 +67,23 @@ class Entry:
     time: datetime
     embed: Embed
     digest: Digest
-    presentation: Presentation = Presentation()
+    presentation: Presentation = TELL
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""
-        return json.dumps(
+        digest, presentation = self.digest, self.presentation
+        return _encode(
             {
                 "event_id": self.event_id,
                 "type": self.type,
                 "time": self.time.isoformat(),
                 "embed": self.embed.to_dict(),
-                "digest": asdict(self.digest),
-                "presentation": asdict(self.presentation),
+                "digest": {
+                    "group": digest.group,
+                    "heading": digest.heading,
+                    "item": digest.item,
+                },
+                "presentation": _TELL_DATA if presentation is TELL else presentation.to_dict(),
             }
         )
 

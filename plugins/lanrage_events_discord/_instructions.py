@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-_WEBHOOK = (
+WEBHOOK_HEADING = "To create a webhook in Discord:"
+WEBHOOK_STEPS = (
     "Open Discord, go to your server and choose Server Settings from the menu at its name.",
     "Choose Integrations, then Webhooks. (Without the permission Manage Webhooks it is not there.)",
     "Press New Webhook.",
@@ -9,7 +10,8 @@ _WEBHOOK = (
     "Paste the URL here or into the configuration. It is a secret: who has it can post there.",
 )
 
-_INVITE = (
+INVITE_HEADING = "To create an invite to a voice channel in Discord:"
+INVITE_STEPS = (
     "Open Discord and right-click the voice channel in which your party talks.",
     "Choose Invite People, then Edit invite link.",
     "Set Expire after to Never and Max uses to No limit, and generate the link.",
@@ -20,12 +22,12 @@ _INVITE = (
 
 def webhook_instructions() -> str:
     """Tell step by step how to create a webhook in Discord, as numbered lines of plain text."""
-    return _numbered("To create a webhook in Discord:", _WEBHOOK)
+    return _numbered(WEBHOOK_HEADING, WEBHOOK_STEPS)
 
 
 def invite_instructions() -> str:
     """Tell step by step how to create a lasting voice invite, as numbered lines of plain text."""
-    return _numbered("To create an invite to a voice channel in Discord:", _INVITE)
+    return _numbered(INVITE_HEADING, INVITE_STEPS)
 
 
 def _numbered(heading: str, steps: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -16,6 +17,7 @@ from ._client import WebhookClient
 from ._compose import messages
 from ._config import BatchConfig
 from ._entry import Entry
+from ._lane_record import FAULT_OF_OURS, LaneRecord, reason_code
 from ._lane_state import LaneState, LaneStatistics
 from ._limits import Limits, RateLimits
 from ._message import Message
@@ -30,7 +32,6 @@ logger = logging.getLogger("lanrage_events.discord")
 
 # What waited through more than this is old news, told as such.
 BACKLOG_AFTER_SECONDS = 5.0
-TOO_MANY_REQUESTS = 429
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 UNKNOWN_CHANNEL = 10003
 
@@ -62,15 +63,17 @@ class Lane:
         self.state = LaneState.IDLE
         self.reason = ""
         """why the state is what it is, if something is wrong"""
-        self.statistics = LaneStatistics()
-        self._webhook = webhook
+        self.record = LaneRecord()
+        self.presenter = presenter
+        self.turn = anyio.Lock(fast_acquire=True)
+        """held by whoever sends a request to the webhook and learns from the answer"""
+        self._webhook: WebhookURL | None = webhook
         self._batch = batch
         self._outbox = outbox
         self._client = client
         self._limits = limits.of(webhook.id)
         self._all_limits = limits
         self._task_group = task_group
-        self._presenter = presenter
         self._queue = LaneQueue(outbox, name)
         self._running = False
         self._is_closed = False
@@ -94,26 +97,53 @@ class Lane:
         self._expired: dict[str, int] = {}
         """by type, what expired and was not told yet"""
 
-    async def put(self, entry: Entry, expires: datetime | None = None) -> None:
-        """Add an entry; once this returns it will be delivered, as far as the outbox is durable.
+    @property
+    def statistics(self) -> LaneStatistics:
+        """What the lane has done."""
+        return self.record.statistics
 
-        :param expires: when it is no longer worth telling, aware
-        :raises OutboxFull: if there is no room for it
-        :raises OutboxError: if it cannot be written
+    @property
+    def webhook(self) -> WebhookURL | None:
+        """Where to; None if the URL was taken back."""
+        return self._webhook
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the webhook."""
+        return self._limits
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a webhook that is not dead."""
+        return self._webhook is not None and self.state is not LaneState.DEAD
+
+    def take(self, entries: Iterable[tuple[int, Entry, datetime | None]]) -> None:
+        """Deliver entries that were put into the outbox.
+
+        :param entries: each with its number there and when it is no longer worth telling
         """
-        if expires is not None:
-            self._something_expires = True
+        count = 0
+        for number, entry, expires in entries:
+            self._queue.take(number, entry, expires)
+            count += 1
+            if expires is not None:
+                self._something_expires = True
 
-        try:
-            await self._queue.put(entry, expires)
             if entry.presentation.immediate:
                 self._hurry.set()
-        finally:
-            self.wake()
+
+        self.record.came(count)
+        self.wake()
+
+    def doubt(self) -> None:
+        """Look for what may be in the outbox nevertheless, though its put was cancelled."""
+        self._something_expires = True
+        self._queue.doubt()
+        self.wake()
 
     def wake(self) -> None:
         """Let the lane look for work."""
-        if not (self._running or self._is_closed or self.state is LaneState.DEAD):
+        if self.is_usable and not (self._running or self._is_closed):
             self._running = True
             self._task_group.start_soon(self._run, name=f"lane {self.name}")
 
@@ -132,6 +162,52 @@ class Lane:
         # What held up the old webhook need not hold up this one.
         self._wait_scope.cancel()
         self.wake()
+
+    def retire(self) -> None:
+        """Send nothing more until :meth:`revive` gives a URL; what waits stays in the outbox.
+
+        A request that is under way is waited for, and its outcome counts.
+        """
+        self._webhook = None
+        self._outage.end()
+        self.state, self.reason = LaneState.UNCONFIGURED, ""
+        self._interrupt()
+
+    def die(self, outcome: Outcome, webhook: WebhookURL) -> None:
+        """Send nothing more to a webhook that does not work.
+
+        :param outcome: how that was found out
+        :param webhook: which one; nothing happens if the lane has another one by now
+        """
+        if webhook is not self._webhook or self.state is LaneState.DEAD:
+            return
+
+        self.state, self.reason = LaneState.DEAD, outcome.reason
+        self._interrupt()
+        logger.error(
+            "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
+            self.name,
+            outcome.reason,
+        )
+
+    def works(self, webhook: WebhookURL) -> None:
+        """Go on at once with a webhook that was found to work, if the lane holds back."""
+        is_held_up = self.state is LaneState.DEAD or self._outage.is_on
+        if webhook is self._webhook and is_held_up:
+            logger.info("webhook '%s' works again", self.name)
+            self.revive(webhook)
+
+    def is_gone(self, outcome: Outcome, webhook: WebhookURL) -> bool:
+        """Die of an outcome, unless it is only about a thread that can be created anew."""
+        if outcome.code == UNKNOWN_CHANNEL and self.presenter.thread_is_gone(webhook.id):
+            return False
+
+        self.die(outcome, webhook)
+        return True
+
+    def _interrupt(self) -> None:
+        self._hurry.set()
+        self._wait_scope.cancel()
 
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more, and end the lane's task.
@@ -164,6 +240,7 @@ class Lane:
             # Contained here: it would end the lanes of all other webhooks too.
             reason = f"a fault of ours ({type(error).__name__}), see the log"
             self.statistics.last_error = reason
+            self.record.failed_requests[FAULT_OF_OURS] += 1
             if self._outage.note():
                 logger.exception("webhook '%s' is tried again after a fault of ours", self.name)
 
@@ -181,6 +258,7 @@ class Lane:
         if self._queue.is_empty and not self._expired:
             self._something_expires = False
             self._outage.end()
+            self.record.recount(0)
             self._set_state(LaneState.IDLE)
             return False
 
@@ -191,29 +269,45 @@ class Lane:
         if limits is None:
             return False
 
+        try:
+            await self.turn.acquire()
+        except BaseException:
+            limits.observe(None)
+            raise
+
+        try:
+            await self._send_next(limits)
+        finally:
+            self.turn.release()
+
+        return self.is_usable
+
+    async def _send_next(self, limits: Limits) -> None:
         webhook = self._webhook
         outcome: Outcome | None = None
         message: Message | None = None
         try:
             await self._queue.fill()
             await self._expire()
-            message = self._compose()
+            # Somebody may have given another URL, or found out that this one is dead.
+            if webhook is None or webhook is not self._webhook or not self.is_usable:
+                return
+
+            message = self._compose(webhook)
             if message is not None:
                 self._set_state(LaneState.SENDING)
                 self.statistics.requests += 1
-                thread_id = self._presenter.thread_id(webhook.id)
+                thread_id = self.presenter.thread_id(webhook.id)
                 outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
         finally:
             limits.observe(outcome)
             if message is not None:
-                self._presenter.answered(message)
+                self.presenter.answered(message)
 
         if message is not None and outcome is not None:
             # What Discord has is not sent again because we are cancelled right now.
             with anyio.CancelScope(shield=True):
                 await self._settle(message, outcome, webhook)
-
-        return self.state is not LaneState.DEAD
 
     async def _gather(self, first: Waiting) -> None:
         """Wait until the window that the first entry opened is over."""
@@ -228,16 +322,30 @@ class Lane:
 
     async def _wait_for_turn(self) -> Limits | None:
         """Wait until a request may be sent; return what counts it, None if that is too late."""
-        while True:
-            limits = self._limits
-            turn = max(limits.ready_at(), self._outage.retry_at)
-            if turn <= anyio.current_time():
-                await limits.wait()
-                return limits
+        try:
+            while self.is_usable:
+                limits = self._limits
+                ready = limits.ready_at()
+                turn = max(ready, self._outage.retry_at)
+                now = anyio.current_time()
+                if ready > now or turn <= now:
+                    self.record.history.wait_begins(now)
 
-            self._set_state(LaneState.WAITING, "Discord's rate limit")
-            if not await self._wait_until(turn):
-                return None
+                if turn <= now:
+                    await limits.wait()
+                    if limits is self._limits and self.is_usable:
+                        return limits
+
+                    limits.observe(None)
+                    continue
+
+                self._set_state(LaneState.WAITING, "Discord's rate limit")
+                if not await self._wait_until(turn):
+                    return None
+        finally:
+            self.record.history.wait_ends(anyio.current_time())
+
+        return None
 
     async def _wait_until(self, time: float) -> bool:
         """Wait, unless that is too long or something has changed; return False if it is."""
@@ -263,7 +371,7 @@ class Lane:
 
         for expiry in expiries:
             self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
-            self.statistics.expired += expiry.count
+            self.record.expired(expiry.count)
             logger.warning(
                 "webhook '%s': %d %s expired before they could be told",
                 self.name,
@@ -273,7 +381,7 @@ class Lane:
 
         self._queue.remove_expired(datetime.now(UTC))
 
-    def _compose(self) -> Message | None:
+    def _compose(self, webhook: WebhookURL) -> Message | None:
         batch = self._queue.batch
         if batch and batch[0].id > self._batch_through:
             self._batch_through, self._messages_of_batch = batch[-1].id, 0
@@ -297,42 +405,28 @@ class Lane:
             return None
 
         told = entries[: message.entries]
-        return self._presenter.present(message, told, self._webhook.id, is_backlog)
+        return self.presenter.present(message, told, webhook.id, is_backlog)
 
     async def _settle(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Do what the outcome of a request asks for."""
-        if outcome.status == TOO_MANY_REQUESTS:
-            self.statistics.rate_limited += 1
-
+        self.record.answered(outcome)
         match outcome.kind:
             case OutcomeKind.DELIVERED:
                 await self._delivered(message, outcome, webhook)
             case OutcomeKind.RETRY_AFTER:
-                self._note(outcome)
                 logger.warning("webhook '%s' waits: %s", self.name, outcome.reason)
             case OutcomeKind.RETRY:
-                self._note(outcome)
                 self._retry(outcome)
             case OutcomeKind.DEAD:
-                self._note(outcome)
                 await self._refused(message, outcome, webhook)
             case OutcomeKind.LANE_DEAD:
-                self._note(outcome)
-                # Somebody deleted the thread that was created for the messages: create another.
-                if outcome.code != UNKNOWN_CHANNEL or not self._presenter.thread_is_gone(
-                    webhook.id
-                ):
-                    self._die(outcome, webhook)
-
-    def _note(self, outcome: Outcome) -> None:
-        self.statistics.last_error = outcome.reason
+                self.is_gone(outcome, webhook)
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
-        self._presenter.delivered(message, webhook.id, outcome.channel_id)
+        self.presenter.delivered(message, webhook.id, outcome.channel_id)
         self._last_sent = anyio.current_time()
         self._messages_of_batch += 1
-        self.statistics.messages += 1
-        self.statistics.sent += message.entries
+        self.record.delivered(message.entries)
         self._expired.clear()
         if self._outage.is_on:
             logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
@@ -361,7 +455,7 @@ class Lane:
         """Give up the entry that Discord refuses, and only that one."""
         self._outage.end()
         if is_about_configuration(outcome):
-            self._die(outcome, webhook)
+            self.die(outcome, webhook)
         elif message.entries == 0:
             logger.error("webhook '%s': %s", self.name, outcome.reason)
             self._expired.clear()
@@ -373,7 +467,7 @@ class Lane:
 
     async def _give_up(self, ids: set[int], outcome: Outcome) -> None:
         given_up = self._queue.take_out(ids)
-        self.statistics.failed += len(given_up)
+        self.record.gave_up(len(given_up), reason_code(outcome))
         detail = "; ".join(str(error) for error in outcome.errors)
         for waiting in given_up:
             logger.error(
@@ -387,18 +481,7 @@ class Lane:
         self._suspects.settled(self._queue.first_id)
         await self._outbox.dead_letter(ids, outcome.reason, detail)
 
-    def _die(self, outcome: Outcome, webhook: WebhookURL) -> None:
-        if webhook is not self._webhook:
-            return  # it was given another one meanwhile
-
-        self._set_state(LaneState.DEAD, outcome.reason)
-        logger.error(
-            "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
-            self.name,
-            outcome.reason,
-        )
-
     def _set_state(self, state: LaneState, reason: str = "") -> None:
         # An outage is not over because the next attempt is under way.
-        if not self._outage.is_on or state in (LaneState.RETRYING, LaneState.DEAD):
+        if self.is_usable and (not self._outage.is_on or state is LaneState.RETRYING):
             self.state, self.reason = state, reason

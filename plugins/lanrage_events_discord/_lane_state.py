@@ -18,6 +18,8 @@ class LaneState(StrEnum):
     """since an attempt failed, and until one succeeds"""
     DEAD = "dead"
     """the webhook does not work; nothing is sent until it has another URL"""
+    UNCONFIGURED = "unconfigured"
+    """its URL was taken back; nothing is sent until it has one"""
 
 
 @dataclass(slots=True)

@@ -161,6 +161,11 @@ class Outcome:
     """where it stands; for a thread that it created, the id of the thread"""
     rate_limit: RateLimit = RateLimit()
 
+    @property
+    def is_known_code(self) -> bool:
+        """Whether Discord's own error code is one that has a meaning here."""
+        return self.code in _BY_CODE
+
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """Tell what an answer to the execution of a webhook means.

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import anyio
 import httpx
-from anyio.abc import TaskGroup
 
-from lanrage_events import Event, EventBus, Health, Outbox, OutboxError, hookimpl
+from lanrage_events import Event, EventBus, Health, Metric, Outbox, Page, Route, hookimpl
 
 from ._client import WebhookClient
-from ._config import DiscordConfig, WebhookConfig
-from ._entry import Entry
+from ._config import DEFAULT_WEBHOOK, DiscordConfig
+from ._http_api import DiscordAPI, Life
 from ._lane import Lane
+from ._lane_metrics import lane_metrics, outbox_metrics
 from ._lane_state import LaneState, LaneStatistics
-from ._limits import RateLimits
-from ._presenter import Mentions, Presenter, Threads
+from ._lanes import Lanes, Letter
+from ._message_test import MessageTest
+from ._presenter import Threads
+from ._refusals import Refusals
 from ._render import Renderer
-from ._routes import Destination, Router
+from ._routes import Router
+from ._settings import Settings
+from ._setup import Setup
 
 logger = logging.getLogger("lanrage_events.discord")
-
-PUTS_TOGETHER = 50
 
 # Webhook URLs, which hold the token, are in what the HTTP libraries log; and anything may be in a
 # traceback of ours.
@@ -46,8 +49,9 @@ MAX_PENDING = 100_000
 class DiscordPlugin:
     """Tells events in a Discord channel.
 
-    Its hook returns when the event is in the outbox, which is a file below the bus's state folder,
-    or in memory if there is none.
+    Its hook returns when the events are in the outbox, which is a file below the bus's state folder,
+    or in memory if there is none. The default webhook and the invite may come from the
+    configuration, or be set and changed through the HTTP API while it runs.
 
     :param config: see :class:`DiscordConfig`
     :param http: the client to send with, which stays open; a client of its own by default
@@ -61,9 +65,13 @@ class DiscordPlugin:
         self.config = config
         self._http = http
         self._renderer: Renderer | None = None
-        self._router: Router | None = None
+        self._routed: tuple[str, ...] = ()
+        """the names of the webhooks that the router knows"""
+        self._router = self._make_router(self._routed)
         self._outbox: Outbox | None = None
-        self._lanes: dict[str, Lane] = {}
+        self._lanes: Mapping[str, Lane] = {}
+        self._life: Life | None = None
+        self._api = DiscordAPI(lambda: self._life)
         self._unsent = 0
         """events that came while there was no webhook, or that earlier lives did not deliver"""
 
@@ -78,64 +86,67 @@ class DiscordPlugin:
         return {name: lane.statistics for name, lane in self._lanes.items()}
 
     @hookimpl
-    async def event(self, event: Event) -> None:
-        """Put an event into the outbox of each webhook that is to tell it."""
-        if self._renderer is None or self._router is None:
-            self._unsent += 1
-            return
+    async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
+        """Put events into the outbox of each webhook that is to tell them."""
+        life, renderer = self._life, self._renderer
+        if life is None or renderer is None:
+            self._unsent += len(events)
+            return {}
 
-        destinations = self._router.route(event)
-        if destinations:
-            entry = self._renderer.render(event)
-            expires = self._router.expires(event)
-            if len(destinations) == 1:
-                await self._put(entry, destinations[0], expires)
-                return
+        failures: dict[int, Exception] = {}
+        letters: list[Letter] = []
+        configured = life.lanes.configured
+        if configured != self._routed:
+            self._routed, self._router = configured, self._make_router(configured)
 
-            # One that is full does not keep the event from the others.
-            refusals: list[OutboxError] = []
-            # Many at the same time, so that the outbox commits them together, and not all: a
-            # thousand would keep the lanes from sending for so long.
-            for begin in range(0, len(destinations), PUTS_TOGETHER):
-                async with anyio.create_task_group() as tasks:
-                    for destination in destinations[begin : begin + PUTS_TOGETHER]:
-                        tasks.start_soon(self._try_put, entry, destination, expires, refusals)
+        for position, event in enumerate(events):
+            try:
+                letters += self._address(position, event, renderer, configured)
+            except Exception as error:  # noqa: BLE001 - one event's fault is not the others'
+                failures[position] = error
 
-            if refusals:
-                raise refusals[0]
+        return await life.lanes.put(letters) | failures
 
-    async def _try_put(
+    def _address(
         self,
-        entry: Entry,
-        destination: Destination,
-        expires: datetime | None,
-        refusals: list[OutboxError],
-    ) -> None:
-        try:
-            await self._put(entry, destination, expires)
-        except OutboxError as error:
-            refusals.append(error)
+        position: int,
+        event: Event,
+        renderer: Renderer,
+        configured: Sequence[str],
+    ) -> Iterable[Letter]:
+        """Return what tells an event in each lane that is to tell it."""
+        routed = self._router.route(event)
+        destinations = [one for one in routed if one.webhook in configured]
+        if not destinations:
+            if routed or not configured:
+                self._unsent += 1
 
-    async def _put(self, entry: Entry, destination: Destination, expires: datetime | None) -> None:
-        told = replace(entry, presentation=destination.presentation)
-        await self._lanes[destination.webhook].put(told, expires)
+            return []
+
+        entry = renderer.render(event)
+        expires = self._router.expires(event)
+        told, body = entry, ""
+        letters: list[Letter] = []
+        for destination in destinations:
+            if not body or destination.presentation != told.presentation:
+                if destination.presentation is not told.presentation:
+                    told = replace(entry, presentation=destination.presentation)
+
+                body = told.to_json()
+
+            letters.append(Letter(position, destination.webhook, told, body, expires))
+
+        return letters
 
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
-        webhooks = self.config.all_webhooks()
-        if not webhooks:
-            logger.warning("plugin '%s' has no webhook_url, so it sends nothing", bus.name(self))
-            yield
-            return
-
         self._forget_earlier_life()
         types = bus.events.types()
-        router = Router(self.config.routes, webhooks, self.config.max_age)
-        router.check(types)
-        renderer = Renderer(bus.template_folders(), invite_url=lambda: self.config.invite_url)
-        renderer.check(types)
+        self._make_router(self.config.all_webhooks()).check(types)
+        settings = self._make_settings(bus)
+        webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
             async with (
                 WebhookClient(self._http) as client,
@@ -144,18 +155,61 @@ class DiscordPlugin:
             ):
                 background.start_soon(self._outbox.listen, self._reread)
                 try:
-                    async with anyio.create_task_group() as lanes:
-                        self._make_lanes(bus, self._outbox, webhooks, client, lanes)
-                        await self._report_orphans(self._outbox)
-                        self._renderer, self._router = renderer, router
+                    async with anyio.create_task_group() as tasks:
+                        self._lanes = lanes = Lanes(
+                            self.config,
+                            outbox=self._outbox,
+                            client=client,
+                            task_group=tasks,
+                            redactor=bus.redactor,
+                            threads=Threads(self._state_file(bus, "threads.json")),
+                        )
+                        refusals = Refusals()
+                        setup = Setup(
+                            self.config,
+                            settings,
+                            partial(bus.place, self),
+                            lanes=lanes,
+                            client=client,
+                            redactor=bus.redactor,
+                            refusals=refusals,
+                        )
+                        renderer = Renderer(
+                            bus.template_folders(), invite_url=lambda: setup.invite_url
+                        )
+                        renderer.check(types)
+                        await self._open_lanes(bus, setup, lanes)
+                        test = MessageTest(lanes, client, refusals)
+                        self._renderer, self._life = (
+                            renderer,
+                            Life(bus, setup, lanes, self._outbox, test),
+                        )
                         yield
-                        give_up_at = anyio.current_time() + bus.drain_timeout
-                        for lane in self._lanes.values():
-                            lane.finish(give_up_at)
+                        self._life = None
+                        lanes.finish(anyio.current_time() + bus.drain_timeout)
                 finally:
+                    self._life = None
                     self._end_lanes()
 
                 background.cancel_scope.cancel()
+
+    async def _open_lanes(self, bus: EventBus, setup: Setup, lanes: Lanes) -> None:
+        waiting = await lanes.count()
+        setup.open_lanes()
+        if not lanes:
+            logger.warning(
+                "plugin '%s' has no webhook_url, so it sends nothing: set one in the configuration,"
+                " or on the setup page that the plugin 'http' serves",
+                bus.name(self),
+            )
+
+        for lane in waiting:
+            if lane.name not in lanes and lane.pending:
+                logger.warning(
+                    "the outbox keeps %d events for webhook '%s', which is not configured",
+                    lane.pending,
+                    lane.name,
+                )
 
     def _forget_earlier_life(self) -> None:
         outbox, self._outbox = self._outbox, None
@@ -163,6 +217,9 @@ class DiscordPlugin:
             statistics = outbox.statistics()
             in_memory = outbox.path is None
             self._unsent += statistics.died + (statistics.pending if in_memory else 0)
+
+    def _make_router(self, webhooks: Iterable[str]) -> Router:
+        return Router(self.config.routes, webhooks, self.config.max_age)
 
     def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
         return Outbox(
@@ -172,42 +229,8 @@ class DiscordPlugin:
             max_entries_per_lane=MAX_PENDING if lanes == 1 else MAX_PENDING // 2,
         )
 
-    def _make_lanes(
-        self,
-        bus: EventBus,
-        outbox: Outbox,
-        webhooks: Mapping[str, WebhookConfig],
-        client: WebhookClient,
-        task_group: TaskGroup,
-    ) -> None:
-        limits, mentions = RateLimits(), Mentions()
-        threads = Threads(self._state_file(bus, "threads.json"))
-        self._lanes = {}
-        for name, webhook in webhooks.items():
-            address = self.config.address(webhook)
-            for secret in address.secrets():
-                bus.redactor.add(secret)
-
-            self._lanes[name] = lane = Lane(
-                name,
-                address,
-                webhook.batch or self.config.batch,
-                outbox=outbox,
-                client=client,
-                limits=limits,
-                task_group=task_group,
-                presenter=Presenter(webhook, mentions, threads),
-            )
-            lane.wake()
-
-    async def _report_orphans(self, outbox: Outbox) -> None:
-        for lane in await outbox.lanes():
-            if lane.name not in self._lanes and lane.pending:
-                logger.warning(
-                    "the outbox keeps %d events for webhook '%s', which is not configured",
-                    lane.pending,
-                    lane.name,
-                )
+    def _make_settings(self, bus: EventBus) -> Settings:
+        return Settings(self._state_file(bus, "settings.json"))
 
     def _state_file(self, bus: EventBus, suffix: str) -> Path | None:
         return bus.state_folder and bus.state_folder / f"{bus.name(self)}.{suffix}"
@@ -229,6 +252,27 @@ class DiscordPlugin:
             logger.warning("%s kept in the outbox for the next start", _events(self.pending))
 
     @hookimpl
+    def http_routes(self) -> Iterable[Route]:
+        """Return the operations of the HTTP API."""
+        return self._api.routes()
+
+    @hookimpl
+    def http_pages(self) -> Iterable[Page]:
+        """Return the setup page."""
+        return [Page(title="Discord", folder=files("lanrage_events_discord") / "page")]
+
+    @hookimpl
+    def metrics(self) -> Iterable[Metric]:
+        """Return what the lanes have done and what waits."""
+        waiting = [] if self._life is None else outbox_metrics(self._life.outbox)
+        return [*lane_metrics(self._lanes), *waiting]
+
+    @hookimpl
+    def outbox(self) -> Outbox | None:
+        """Return the outbox, None while the plugin does not run."""
+        return None if self._life is None else self._life.outbox
+
+    @hookimpl
     def check(self, bus: EventBus) -> list[str]:
         """Look for faults in the templates, and for event types that do not exist."""
         types = bus.events.types()
@@ -238,9 +282,8 @@ class DiscordPlugin:
             invite_url=lambda: self.config.invite_url,
             report=lambda error: problems.append(str(error)),
         ).check(types)
-        router = Router(self.config.routes, self.config.all_webhooks(), self.config.max_age)
         try:
-            router.check(types)
+            self._make_router(self.config.all_webhooks()).check(types)
         except ValueError as error:
             problems.append(str(error))
 
@@ -262,7 +305,10 @@ class DiscordPlugin:
             reasons = "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in dead)
             return Health("failed", reasons)
 
-        if self._outbox is None:
+        configured = [
+            lane for lane in self._lanes.values() if lane.state is not LaneState.UNCONFIGURED
+        ]
+        if self._outbox is None or not configured:
             return Health("degraded", "no webhook_url is set, so nothing is sent")
 
         if self._outbox.problem is not None:

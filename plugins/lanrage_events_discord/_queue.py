@@ -58,21 +58,20 @@ class LaneQueue:
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
 
-    async def put(self, entry: Entry, expires: datetime | None) -> None:
-        """Add an entry; it is safe in the outbox once this returns."""
-        body, label = entry.to_json(), entry.type
-        try:
-            number = await self._outbox.put(self._lane, body, label=label, expires=expires)
-        except anyio.get_cancelled_exc_class():
-            # It may be in there nevertheless.
-            self._must_read = True
-            raise
+    def take(self, number: int, entry: Entry, expires: datetime | None) -> None:
+        """Add an entry that was put into the outbox.
 
+        :param number: its number there
+        """
         if not self._must_read:
             try:
                 self._send.send_nowait(Waiting(number, entry, expires, anyio.current_time()))
             except anyio.WouldBlock:
                 self._must_read = True
+
+    def doubt(self) -> None:
+        """Take note that the outbox may hold what was not taken, since its put was cancelled."""
+        self._must_read = True
 
     @property
     def is_empty(self) -> bool:

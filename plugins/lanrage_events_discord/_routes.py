@@ -10,9 +10,7 @@ from datetime import datetime, timedelta
 from lanrage_events import Event
 
 from ._config import MentionConfig, RouteConfig
-from ._entry import Presentation
-
-_TELL = Presentation()
+from ._entry import TELL, Presentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ def _keys(value: object) -> Iterator[object]:
 def _presentation(route: RouteConfig) -> Presentation:
     mention = route.mention or MentionConfig()
     if not (route.silent or route.immediate or mention.roles or mention.users):
-        return _TELL
+        return TELL
 
     return Presentation(
         silent=route.silent,

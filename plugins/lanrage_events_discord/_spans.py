@@ -20,6 +20,7 @@ class Style(Flag):
     LINK = auto()
     MENTION = auto()
     SMALL = auto()
+    HEADING = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Span:
 
     text: str
     style: Style = Style.PLAIN
+    url: str = ""
+    """where a link leads to; always http or https"""
 
 
 # What Discord's client makes of markdown, found by others by trying: the order matters.
@@ -62,7 +65,7 @@ _NESTED = {
     "slanted": Style.ITALIC,
     "strike": Style.STRIKE,
     "spoiler": Style.SPOILER,
-    "heading": Style.BOLD | Style.UNDERLINE,
+    "heading": Style.HEADING,
     "small": Style.SMALL,
 }
 
@@ -84,7 +87,7 @@ def parse_markdown(text: str, timezone: tzinfo | None = None) -> list[Span]:
     :param text: the markdown of a title, a description or a field
     :param timezone: where the reader is, for times; ``None`` is where this program runs
     """
-    return list(_parse(text, 0, len(text), Style.PLAIN, timezone))
+    return list(_parse(text, 0, len(text), Span("", Style.PLAIN), timezone))
 
 
 def format_time(time: datetime, timezone: tzinfo | None, style: str = "t") -> str:
@@ -96,41 +99,49 @@ def format_time(time: datetime, timezone: tzinfo | None, style: str = "t") -> st
 
 
 def _parse(
-    text: str, start: int, end: int, style: Style, timezone: tzinfo | None
+    text: str, start: int, end: int, around: Span, timezone: tzinfo | None
 ) -> Iterator[Span]:
+    """Split a part of a text, which has the style and the link of what stands around it."""
     position = start
+    style, url = around.style, around.url
     while match := _MARKUP.search(text, position, end):
         if match.start() > position:
-            yield Span(text[position : match.start()], style)
+            yield Span(text[position : match.start()], style, url)
 
         position = match.end()
         name = match.lastgroup or "indent"
         if name in _NESTED:
-            yield from _parse(text, *match.span(name), style | _NESTED[name], timezone)
+            inside = Span("", style | _NESTED[name], url)
+            yield from _parse(text, *match.span(name), inside, timezone)
         elif name == "target":
-            yield from _parse(text, *match.span("label"), style | Style.LINK, timezone)
+            inside = Span("", style | Style.LINK, match["target"])
+            yield from _parse(text, *match.span("label"), inside, timezone)
         else:
-            yield _leaf(match, name, style, timezone)
+            yield _leaf(match, name, around, timezone)
 
     if position < end:
-        yield Span(text[position:end], style)
+        yield Span(text[position:end], style, url)
 
 
-def _leaf(match: re.Match[str], name: str, style: Style, timezone: tzinfo | None) -> Span:
+def _leaf(match: re.Match[str], name: str, around: Span, timezone: tzinfo | None) -> Span:
+    style, url = around.style, around.url
     if name in ("time", "time_style"):
-        return Span(_time(match, timezone), style | Style.MENTION)
+        return Span(_time(match, timezone), style | Style.MENTION, url)
 
     if name == "indent":
-        return Span(f"{match['indent']}• ", style)
+        return Span(f"{match['indent']}• ", style, url)
 
     if name == "quote":
-        return Span("│ ", style | Style.SMALL)
+        return Span("│ ", style | Style.SMALL, url)
 
     if name == "emoji":
-        return Span(f":{match['emoji']}:", style)
+        return Span(f":{match['emoji']}:", style, url)
 
-    styles = {"mention": Style.MENTION, "address": Style.LINK, "escaped": Style.PLAIN}
-    return Span(match[name].strip("\n"), style | styles.get(name, Style.CODE))
+    if name == "address":
+        return Span(match[name], style | Style.LINK, url or match[name])
+
+    styles = {"mention": Style.MENTION, "escaped": Style.PLAIN}
+    return Span(match[name].strip("\n"), style | styles.get(name, Style.CODE), url)
 
 
 def _time(match: re.Match[str], timezone: tzinfo | None) -> str:

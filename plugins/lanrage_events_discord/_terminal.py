@@ -11,21 +11,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Literal, TextIO
 
-from ._embed import (
-    AUTHOR_MAX_CHARACTERS,
-    DESCRIPTION_MAX_CHARACTERS,
-    EMBED_MAX_FIELDS,
-    FIELD_NAME_MAX_CHARACTERS,
-    FIELD_VALUE_MAX_CHARACTERS,
-    FOOTER_MAX_CHARACTERS,
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
-    TITLE_MAX_CHARACTERS,
-    Embed,
-    EmbedField,
-    embed_size,
-    in_utc,
-    length,
-)
+from ._embed import Embed, EmbedField, in_utc
+from ._meters import measure
 from ._spans import Span, Style, format_time, parse_markdown
 from ._wrap import display_width, wrap
 
@@ -56,6 +43,7 @@ _CODES = {
     Style.LINK: "34;4",
     Style.MENTION: "35",
     Style.STRIKE: "9",
+    Style.HEADING: "1;4",
 }
 _GOOD, _CLOSE, _OVER = "32", "33", "31"
 
@@ -115,27 +103,9 @@ def draw_embed(embed: Embed, look: Look) -> str:
 
 def draw_meters(embeds: Sequence[Embed], look: Look) -> str:
     """Draw how much of each of Discord's limits a message uses, the fullest embed of each kind."""
-    fields = [field for embed in embeds for field in embed.fields]
-    meters = [
-        ("title", [embed.title for embed in embeds], TITLE_MAX_CHARACTERS),
-        ("description", [embed.description for embed in embeds], DESCRIPTION_MAX_CHARACTERS),
-        ("author", [embed.author for embed in embeds], AUTHOR_MAX_CHARACTERS),
-        ("field name", [field.name for field in fields], FIELD_NAME_MAX_CHARACTERS),
-        ("field value", [field.value for field in fields], FIELD_VALUE_MAX_CHARACTERS),
-        ("footer", [embed.footer for embed in embeds], FOOTER_MAX_CHARACTERS),
-    ]
-    lines = [
-        _meter(label, max(map(length, texts)), maximum, look)
-        for label, texts, maximum in meters
-        if any(texts) or label in ("title", "description")
-    ]
-    if fields:
-        count = max(len(embed.fields) for embed in embeds)
-        lines.append(_meter("fields", count, EMBED_MAX_FIELDS, look))
-
-    total = sum(map(embed_size, embeds))
-    lines.append(_meter("message", total, MESSAGE_EMBEDS_MAX_CHARACTERS, look))
-    return "\n".join(lines)
+    return "\n".join(
+        _meter(meter.label, meter.used, meter.limit, look) for meter in measure(embeds)
+    )
 
 
 def write_line(stream: TextIO, text: str = "") -> None:

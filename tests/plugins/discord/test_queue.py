@@ -38,6 +38,17 @@ async def queue_in_memory() -> AsyncIterator[tuple[LaneQueue, Outbox]]:
         queue.close()
 
 
+async def put(queue: LaneQueue, outbox: Outbox, what: Entry, expires: datetime | None) -> None:
+    """Add an entry as the lanes do."""
+    try:
+        number = await outbox.put(LANE, what.to_json(), label=what.type, expires=expires)
+    except anyio.get_cancelled_exc_class():
+        queue.doubt()
+        raise
+
+    queue.take(number, what, expires)
+
+
 async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
     """Take some entries out as a lane does."""
     delivered = queue.remove(min(count, len(queue.batch)))
@@ -59,7 +70,7 @@ async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(tak
 
         async def put_all() -> None:
             for number in range(3000):
-                await queue.put(entry(number), None)
+                await put(queue, outbox, entry(number), None)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(put_all)
@@ -81,11 +92,11 @@ async def test_batch_has_no_gap_while_the_outbox_holds_more() -> None:
     """What comes through the channel during a read must not stand before what is not read yet."""
     async with queue_in_memory() as (queue, outbox):
         for number in range(20):
-            await queue.put(entry(number), None)
+            await put(queue, outbox, entry(number), None)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(queue.fill)
-            tasks.start_soon(queue.put, entry(20), None)
+            tasks.start_soon(put, queue, outbox, entry(20), None)
 
         assert await deliver(queue, outbox, 2) == [0, 1]
         await queue.fill()
@@ -95,7 +106,7 @@ async def test_batch_has_no_gap_while_the_outbox_holds_more() -> None:
 async def test_what_was_put_back_comes_at_its_old_place() -> None:
     async with queue_in_memory() as (queue, outbox):
         for number in range(4):
-            await queue.put(entry(number), None)
+            await put(queue, outbox, entry(number), None)
 
         await queue.fill()
         first = queue.batch[0].id
@@ -115,7 +126,7 @@ async def test_what_was_dropped_from_the_outbox_is_not_told(count: int) -> None:
     async with queue_in_memory() as (queue, outbox):
         await queue.fill()
         for number in range(count):
-            await queue.put(entry(number), None)
+            await put(queue, outbox, entry(number), None)
 
         await queue.fill()
         pending = await outbox.pending(LANE)
@@ -123,7 +134,7 @@ async def test_what_was_dropped_from_the_outbox_is_not_told(count: int) -> None:
         queue.reread()
         await queue.fill()
         assert numbers(queue) == [0]
-        await queue.put(entry(99), None)
+        await put(queue, outbox, entry(99), None)
         await queue.fill()
         assert numbers(queue) == [0, 99]
 
@@ -132,11 +143,11 @@ async def test_unreadable_entry_becomes_a_dead_letter_and_its_neighbours_stay(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with queue_in_memory() as (queue, outbox):
-        await queue.put(entry(0), None)
+        await put(queue, outbox, entry(0), None)
         for body in ("", "{}", "[1]", '{"event_id": "x", "embed": []}'):
             await outbox.put(LANE, body)
 
-        await queue.put(entry(1), None)
+        await put(queue, outbox, entry(1), None)
         await queue.fill()
         assert numbers(queue) == [0, 1]
         letters = await outbox.dead_letters(LANE)
@@ -148,7 +159,7 @@ async def test_unreadable_entry_becomes_a_dead_letter_and_its_neighbours_stay(
 
 async def test_failed_read_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     async with queue_in_memory() as (queue, outbox):
-        await queue.put(entry(0), None)
+        await put(queue, outbox, entry(0), None)
         read = outbox.read
 
         async def fail(*args: object, **kwargs: object) -> None:
@@ -170,15 +181,15 @@ async def test_put_whose_caller_is_cancelled_meanwhile_is_found(
     """The outbox ends what it has begun, so the entry may be in there all the same."""
     async with queue_in_memory() as (queue, outbox):
         await queue.fill()
-        put = outbox.put
+        put_into_outbox = outbox.put
 
         async def put_and_hang(*args: object, **kwargs: object) -> None:
-            await put(LANE, entry(7).to_json())
+            await put_into_outbox(LANE, entry(7).to_json())
             await anyio.sleep_forever()
 
         monkeypatch.setattr(outbox, "put", put_and_hang)
         with anyio.move_on_after(1):
-            await queue.put(entry(7), None)
+            await put(queue, outbox, entry(7), None)
 
         assert not queue.is_empty
         await queue.fill()
@@ -192,13 +203,13 @@ async def test_entries_know_when_they_came() -> None:
         await anyio.sleep(100)
         queue = LaneQueue(outbox, LANE)
         made = anyio.current_time()
-        await queue.put(entry(1), None)
+        await put(queue, outbox, entry(1), None)
         await queue.fill()
         assert queue.batch[0].arrived == float("-inf")
         # The outbox keeps the time of the wall clock, which is not virtual.
         assert made <= queue.batch[1].arrived <= anyio.current_time()
         await anyio.sleep(1)
-        await queue.put(entry(2), None)
+        await put(queue, outbox, entry(2), None)
         await queue.fill()
         assert queue.batch[2].arrived == made + 1
         queue.close()
@@ -206,10 +217,10 @@ async def test_entries_know_when_they_came() -> None:
 
 async def test_expired_entries_leave_the_batch() -> None:
     now = datetime.now(UTC)
-    async with queue_in_memory() as (queue, _):
+    async with queue_in_memory() as (queue, outbox):
         await queue.fill()
         for number in range(3):
-            await queue.put(entry(number), now + timedelta(hours=number))
+            await put(queue, outbox, entry(number), now + timedelta(hours=number))
 
         await queue.fill()
         queue.remove_expired(now + timedelta(hours=1))
@@ -224,14 +235,14 @@ async def test_entry_that_is_put_while_the_outbox_is_read_is_delivered_once() ->
 
         async def read(self, lane: str, *, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
             if coming:
-                await queue.put(entry(coming.pop()), None)
+                await put(queue, outbox, entry(coming.pop()), None)
 
             return await super().read(lane, after=after, limit=limit)
 
     coming = [1]
     async with Busy() as outbox:
         queue = LaneQueue(outbox, LANE)
-        await queue.put(entry(0), None)
+        await put(queue, outbox, entry(0), None)
         await queue.fill()
         told = await deliver(queue, outbox, 2)
         await queue.fill()

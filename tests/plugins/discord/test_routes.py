@@ -137,7 +137,7 @@ def test_subclasses_of_third_parties_are_matched_by_their_base_type() -> None:
     [
         ({"webhook_url": "https://example.org/x"}, "discord"),
         ({"webhook_url": URL, "routes": [{"webhook": "man"}]}, "no webhook is named 'man', known"),
-        ({"routes": [{"webhook": "main"}]}, "known: none"),
+        ({"routes": [{"webhook": "main"}]}, "known: default"),
         (
             {"webhook_url": URL, "webhooks": {"default": {"url": URL}}},
             "at most one of webhook_url and webhooks.default",

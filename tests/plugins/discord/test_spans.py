@@ -36,7 +36,7 @@ LINK, CODE, MENTION, SMALL = Style.LINK, Style.CODE, Style.MENTION, Style.SMALL
         ),
         ("@everyone <@1> <@&2> <#3>", None),
         ("<a:dance:12>", [(":dance:", PLAIN)]),
-        ("# Big\nsmall", [("Big", BOLD | UNDERLINE), ("\nsmall", PLAIN)]),
+        ("# Big\nsmall", [("Big", Style.HEADING), ("\nsmall", PLAIN)]),
         ("a # b", [("a # b", PLAIN)]),
         ("-# note", [("note", SMALL)]),
         ("- a\n  * b", [("• ", PLAIN), ("a\n", PLAIN), ("  • ", PLAIN), ("b", PLAIN)]),

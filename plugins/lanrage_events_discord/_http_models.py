@@ -1,0 +1,288 @@
+"""What goes in and out of the plugin's part of the HTTP API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
+
+from lanrage_events import ConfigModel
+
+Text = Annotated[str, Field(max_length=4096)]
+
+
+class WebhookRequest(ConfigModel):
+    """The webhook that everything is to be sent to."""
+
+    webhook_url: SecretStr = Field(max_length=4096)
+    """the URL as copied from Discord; empty to send nothing"""
+
+
+def _read_flag(value: object) -> object:
+    # As in "?offline", which is as good as "?offline=true".
+    return True if value == "" else value
+
+
+class WebhookQuery(ConfigModel):
+    """How a webhook is set."""
+
+    offline: Annotated[bool, BeforeValidator(_read_flag)] = False
+    """whether to save it without asking Discord whether it exists"""
+
+
+class InviteRequest(ConfigModel):
+    """The invite that messages show."""
+
+    invite_url: Text
+    """the URL as copied from Discord; empty to show none"""
+
+
+class MessageTestRequest(ConfigModel):
+    """Which webhook to try."""
+
+    webhook: Text | None = None
+    """the webhook's name in the configuration; without it, the one that everything is sent to"""
+
+
+class WebhookStatus(ConfigModel):
+    """The webhook that everything is sent to."""
+
+    configured: bool
+    """whether there is one"""
+    source: Literal["yaml", "saved"] | None
+    """where it comes from: the configuration, where alone it can be changed then, or this API"""
+    place: str | None
+    """where it stands in the configuration, as ``file:line:column``"""
+    name: str | None
+    """its name in Discord, if that is known"""
+
+
+class InviteStatus(ConfigModel):
+    """The invite that messages show."""
+
+    configured: bool
+    """whether there is one"""
+    source: Literal["yaml", "saved"] | None
+    """where it comes from: the configuration, where alone it can be changed then, or this API"""
+    place: str | None
+    """where it stands in the configuration, as ``file:line:column``"""
+    url: str | None
+    """the invite, which is no secret"""
+
+
+class LaneStatus(ConfigModel):
+    """How the delivery to one webhook goes."""
+
+    name: str
+    """the webhook's name in the configuration"""
+    state: str
+    """what it does: ``idle``, ``gathering``, ``waiting``, ``sending``, ``retrying``, ``dead`` or
+    ``unconfigured``"""
+    reason: str
+    """why the state is what it is, if something is wrong"""
+    pending: int
+    """events that wait"""
+    sent: int
+    """events that Discord accepted"""
+    messages: int
+    """messages that Discord accepted"""
+    requests: int
+    """requests that were sent"""
+    failed: int
+    """events that became dead letters"""
+    expired: int
+    """events that were too old when their turn came"""
+    rate_limited: int
+    """answers that ask to wait"""
+    last_error: str
+    """what went wrong last"""
+
+
+class Status(ConfigModel):
+    """How the plugin is set up, and how the delivery goes."""
+
+    webhook: WebhookStatus
+    invite: InviteStatus
+    state: str
+    """what the webhook's lane does, see :class:`LaneStatus`"""
+    reason: str
+    """why the state is what it is, if something is wrong"""
+    pending: int
+    """events that wait, of all webhooks"""
+    sent: int
+    """events that Discord accepted, from all webhooks"""
+    failed: int
+    """events that became dead letters, of all webhooks"""
+    last_error: str
+    """what went wrong last"""
+    lanes: tuple[LaneStatus, ...]
+    """each webhook"""
+    presence_connected: bool | None
+    """whether Rich Presence is connected to Discord; null without the plugin for it"""
+
+
+class MessageTestResult(ConfigModel):
+    """What became of a test message."""
+
+    delivered: bool
+    """whether Discord has it"""
+    message_id: str | None
+    """its id in Discord"""
+    reason: str
+    """what happened, in one sentence"""
+    status: int | None
+    """HTTP's status; null without an answer"""
+    retry_after: float | None
+    """seconds after which another attempt makes sense, if that is known"""
+
+
+class Steps(ConfigModel):
+    """What to do in Discord."""
+
+    heading: str
+    """what it is good for"""
+    steps: tuple[str, ...]
+    """one after the other, in plain text"""
+
+
+class Instructions(ConfigModel):
+    """How to get the two URLs."""
+
+    webhook: Steps
+    invite: Steps
+
+
+class BucketStatus(ConfigModel):
+    """What happened within some seconds."""
+
+    start: datetime
+    """when they began"""
+    sent: int
+    """events that Discord accepted"""
+    failed: int
+    """events that became dead letters"""
+    rate_limited: int
+    """answers that ask to wait"""
+    waited: float
+    """seconds in which Discord's limits kept the lane from sending"""
+    waiting: int
+    """the most events that waited at the same time"""
+
+
+class LaneHistory(ConfigModel):
+    """What happened in one lane in the last minutes."""
+
+    name: str
+    """the webhook's name in the configuration"""
+    buckets: tuple[BucketStatus, ...]
+    """the oldest first; the last one is not over yet"""
+
+
+class DeliveryHistory(ConfigModel):
+    """What happened in the last minutes."""
+
+    seconds_per_bucket: float
+    lanes: tuple[LaneHistory, ...]
+
+
+class SampleType(ConfigModel):
+    """An event type with something to look at."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    type: str
+    """such as ``peer_joined``"""
+    description: str
+    """what it means"""
+    fields: dict[str, Any]
+    """made-up values"""
+    json_schema: dict[str, Any] = Field(serialization_alias="schema")
+    """the JSON Schema of such an event"""
+
+
+class Samples(ConfigModel):
+    """The event types that can be looked at."""
+
+    types: tuple[SampleType, ...]
+
+
+class PreviewRequest(ConfigModel):
+    """An event to look at."""
+
+    type: Text
+    """such as ``peer_joined``"""
+    fields: dict[str, Any] = Field(default_factory=dict)
+    """its fields, without ``type``"""
+
+
+class SpanLayout(ConfigModel):
+    """A piece of text in one style."""
+
+    text: str
+    """it may hold line breaks"""
+    styles: tuple[str, ...] = ()
+    """``bold``, ``italic``, ``underline``, ``strike``, ``code``, ``spoiler``, ``link``,
+    ``mention``, ``small``, ``heading``"""
+    url: str | None = None
+    """where a link leads to"""
+
+
+class AuthorLayout(ConfigModel):
+    """The line above the title."""
+
+    name: str
+    url: str | None = None
+    icon_url: str | None = None
+
+
+class FieldLayout(ConfigModel):
+    """A bold name above a value."""
+
+    name: tuple[SpanLayout, ...]
+    value: tuple[SpanLayout, ...]
+    inline: bool
+    """whether it may stand beside its neighbours"""
+
+
+class FooterLayout(ConfigModel):
+    """The line below everything."""
+
+    text: str
+    icon_url: str | None = None
+
+
+class EmbedLayout(ConfigModel):
+    """An embed, ready to be drawn."""
+
+    color: str | None = None
+    """of its bar, such as ``#4caf50``"""
+    author: AuthorLayout | None = None
+    title: tuple[SpanLayout, ...] = ()
+    url: str | None = None
+    """where the title leads to"""
+    description: tuple[SpanLayout, ...] = ()
+    fields: tuple[FieldLayout, ...] = ()
+    footer: FooterLayout | None = None
+    timestamp: datetime | None = None
+    image: str | None = None
+    thumbnail: str | None = None
+
+
+class MeterStatus(ConfigModel):
+    """How much of one of Discord's limits is used."""
+
+    label: str
+    used: int
+    limit: int
+
+
+class Preview(ConfigModel):
+    """The message that tells an event."""
+
+    body: dict[str, Any]
+    """what would be posted"""
+    embeds: tuple[EmbedLayout, ...]
+    meters: tuple[MeterStatus, ...]
+    faults: tuple[str, ...]
+    """what is wrong with the templates"""
