@@ -1,0 +1,278 @@
+"""Setting up Discord: from nothing to a delivered test message, and everything wrong on purpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lanrage_events import PartyCreated, PeerJoined
+from lanrage_events_discord.testing import StandInDiscord
+
+pytestmark = pytest.mark.real_clock
+
+TOKEN = "made-up-token-" + "x" * 54
+WRONG_WEBHOOKS = [
+    ("hello", "It must begin with https://"),
+    (f"http://discord.com/api/webhooks/1/{TOKEN}", "not with http://"),
+    (f"https://example.org/{TOKEN}", "does not lead to Discord: its host is example.org"),
+    ("https://discord.gg/abc123", "This is an invite"),
+    ("https://discord.com/channels/1/2", "This is the link of a channel"),
+    ("https://discord.com/api/webhooks/", "number of the webhook is missing"),
+    ("https://discord.com/api/webhooks/123", "The token is missing"),
+    ("https://discord.com/api/webhooks/123/", "The token is missing"),
+    ("https://discord.com/api/webhooks/123/ab%20c", "characters that no token has"),
+    (f"https://discord.com/api/webhooks/123/{TOKEN}/slack", "goes on after its token"),
+    (f"https://discord.com/api/webhooks/1/{TOKEN} and more", "a space or a line break"),
+]
+WRONG_INVITES = [
+    ("discord.gg/abc", "It must begin with https://"),
+    ("https://example.org/abc", "its host is example.org"),
+    ("https://discord.gg/", "The code of the invite is missing"),
+    ("https://discord.com/channels/1/2", "This is the link of a channel"),
+    (f"https://discord.com/api/webhooks/1/{TOKEN}", "a secret and no invite"),
+    ("https://discord.com/developers", "it is not an invite"),
+]
+
+
+def step(page: Page, name: str) -> Any:
+    return page.locator(f"[data-step={name}]")
+
+
+def head(page: Page) -> Any:
+    return page.locator(".head-state")
+
+
+def set_webhook(page: Page, url: str) -> None:
+    page.get_by_label("Webhook URL", exact=True).fill(url)
+    step(page, "webhook").get_by_role("button", name="Save", exact=True).click()
+
+
+def test_one_path_leads_from_nothing_to_a_delivered_test_message(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook(name="Party <b>news</b>")
+    page = visit.open(site.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Discord")
+    expect(head(page)).to_contain_text("Not set up")
+    expect(page.get_by_text("Press New Webhook.")).to_be_visible()
+    expect(page.get_by_role("button", name="Send a test message")).to_be_disabled()
+    visit.snap("setup-first")
+
+    set_webhook(page, webhook.url)
+    test = page.get_by_role("button", name="Send a test message")
+    expect(test).to_be_focused()
+    expect(step(page, "webhook")).to_contain_text("Posts as Party <b>news</b>.")
+    test.click()
+    expect(step(page, "test")).to_contain_text("Delivered.")
+    expect(head(page)).to_contain_text("Ready")
+    [message] = webhook.messages
+    expect(step(page, "test").locator("code")).to_have_text(message["id"])
+    visit.snap("setup-done")
+
+    assert webhook.token not in page.content()
+    page.reload()
+    expect(step(page, "webhook")).to_contain_text("Set")
+    assert webhook.token not in page.content()
+    site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+    expect(page.locator(".figures")).to_contain_text("Sent1")
+
+
+def test_the_keyboard_is_enough(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    expect(page.get_by_label("Webhook URL", exact=True)).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "INPUT":
+            break
+
+    expect(page.get_by_label("Webhook URL", exact=True)).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.insert_text(webhook.url)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Send a test message")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(step(page, "test")).to_contain_text("Delivered.")
+    assert len(webhook.messages) == 1
+
+
+def test_what_is_wrong_is_told_while_one_types(site: Any, visit: Any) -> None:
+    page = visit.open(site.url)
+    for label, key, wrong in [
+        ("Webhook URL", "webhook", WRONG_WEBHOOKS),
+        ("Invite URL", "invite", WRONG_INVITES),
+    ]:
+        field = page.get_by_label(label, exact=True)
+        for text, expected in wrong:
+            field.fill(text)
+            expect(step(page, key).locator(".field-message")).to_contain_text(expected)
+            expect(field).to_have_accessible_description(step(page, key).locator(".field-message").text_content())
+
+        step(page, key).get_by_role("button", name="Save", exact=True).click()
+        expect(field).to_be_focused()
+        expect(field).to_have_attribute("aria-invalid", "true")
+
+    field = page.get_by_label("Webhook URL", exact=True)
+    field.fill("https://discord.com/api/webhooks/123/cut-off")
+    expect(step(page, "webhook")).to_contain_text("The token looks cut off: it has 7 characters")
+    visit.snap("setup-wrong")
+    field.fill(f"  https://discord.com/api/webhooks/123/{TOKEN}\n")
+    expect(step(page, "webhook")).to_contain_text("This looks like a whole webhook URL.")
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+    field.fill("")
+    step(page, "webhook").get_by_role("button", name="Save", exact=True).click()
+    expect(step(page, "webhook")).to_contain_text("Paste the URL here first.")
+    assert len(site.discord.journal) == 0
+
+
+def test_the_url_is_hidden_until_one_asks(site: Any, visit: Any) -> None:
+    page = visit.open(site.url)
+    field = page.get_by_label("Webhook URL", exact=True)
+    field.fill("https://discord.com/api/webhooks/123/secret")
+    expect(field).to_have_css("-webkit-text-security", "disc")
+    page.get_by_role("button", name="Show").click()
+    expect(field).to_have_css("-webkit-text-security", "none")
+    page.get_by_role("button", name="Hide").click()
+    expect(field).to_have_css("-webkit-text-security", "disc")
+
+
+def test_a_webhook_that_discord_does_not_know_is_not_saved(site: Any, visit: Any) -> None:
+    visit.expected.add(422)
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url[:-1])
+    expect(step(page, "webhook")).to_contain_text("Invalid Webhook Token")
+    expect(page.get_by_label("Webhook URL", exact=True)).to_be_focused()
+    expect(head(page)).to_contain_text("Not set up")
+
+
+def test_it_can_be_saved_while_discord_cannot_be_asked(site: Any, visit: Any) -> None:
+    visit.expected.add(503)
+    webhook = site.create_webhook()
+    site.call(lambda: site.discord.faults.fail(503, times=1))
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(step(page, "webhook")).to_contain_text("Discord cannot be asked")
+    page.get_by_role("button", name="Save without asking Discord").click()
+    expect(step(page, "webhook")).to_contain_text("A webhook is saved.")
+    page.get_by_role("button", name="Send a test message").click()
+    expect(step(page, "test")).to_contain_text("Delivered.")
+
+
+def test_the_test_shows_why_discord_refuses(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(step(page, "webhook")).to_contain_text("Posts as")
+    site.call(webhook.delete)
+    page.get_by_role("button", name="Send a test message").click()
+    expect(step(page, "test")).to_contain_text("Not delivered.")
+    expect(step(page, "test")).to_contain_text("Unknown Webhook")
+    expect(step(page, "test")).to_contain_text("The webhook was deleted in Discord")
+    expect(step(page, "webhook")).to_contain_text("Not working")
+    visit.snap("setup-refused")
+
+
+def test_the_test_shows_that_discord_is_not_reached(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(step(page, "webhook")).to_contain_text("Posts as")
+    site.call(lambda: site.discord.faults.refuse_connections(600))
+    page.get_by_role("button", name="Send a test message").click()
+    expect(step(page, "test")).to_contain_text("Discord could not be reached.")
+
+
+def test_the_badge_tells_at_once_that_a_webhook_died_and_lives_again(site: Any, visit: Any) -> None:
+    webhook, another = site.create_webhook(), site.create_webhook(name="Another")
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(head(page)).to_contain_text("Ready")
+    site.call(webhook.delete)
+    site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+    expect(head(page)).to_contain_text("Not working")
+    expect(step(page, "webhook")).to_contain_text("replace the URL")
+    expect(page.locator("#announcements")).to_contain_text("Discord: Not working")
+    expect(page.locator(".figures")).to_contain_text("Waiting1")
+    visit.snap("setup-dead")
+
+    page.get_by_role("button", name="Replace the Webhook URL").click()
+    expect(page.get_by_label("Webhook URL", exact=True)).to_be_focused()
+    set_webhook(page, another.url)
+    expect(step(page, "webhook")).to_contain_text("Posts as Another.")
+    expect(head(page)).to_contain_text("Ready")
+    expect(page.locator(".figures")).to_contain_text("Waiting0")
+    assert "Ann" in str(another.messages)
+
+
+def test_a_webhook_is_removed_after_a_question(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    page.get_by_role("button", name="Remove the Webhook URL").click()
+    dialog = page.get_by_role("dialog", name="Remove the Webhook URL?")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    visit.snap("question")
+    page.keyboard.press("Escape")
+    expect(step(page, "webhook")).to_contain_text("Posts as")
+    page.get_by_role("button", name="Remove the Webhook URL").click()
+    dialog.get_by_role("button", name="Remove").click()
+    expect(head(page)).to_contain_text("Not set up")
+    expect(page.get_by_role("button", name="Send a test message")).to_be_disabled()
+
+
+def test_an_invite_is_saved_replaced_and_shown(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    page.get_by_label("Invite URL", exact=True).fill(" https://discord.gg/first ")
+    step(page, "invite").get_by_role("button", name="Save", exact=True).click()
+    expect(step(page, "invite")).to_contain_text("Messages show https://discord.gg/first.")
+    page.get_by_role("button", name="Replace the Invite URL").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(step(page, "invite")).to_contain_text("https://discord.gg/first")
+    page.get_by_role("button", name="Replace the Invite URL").click()
+    page.get_by_label("Invite URL", exact=True).fill("https://discord.gg/second")
+    step(page, "invite").get_by_role("button", name="Save", exact=True).click()
+    expect(step(page, "invite")).to_contain_text("https://discord.gg/second")
+    site.publish(PartyCreated(party_id="1", party_name="LAN", host="Ann"))
+    expect(page.locator(".figures")).to_contain_text("Sent1")
+    assert "https://discord.gg/second" in str(webhook.messages)
+
+
+def test_what_is_typed_stays_while_the_state_changes(site: Any, visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(head(page)).to_contain_text("Ready")
+    page.get_by_label("Invite URL", exact=True).fill("https://discord.gg/ab")
+    site.call(webhook.delete)
+    site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+    expect(head(page)).to_contain_text("Not working")
+    expect(page.get_by_label("Invite URL", exact=True)).to_have_value("https://discord.gg/ab")
+
+
+def test_what_the_configuration_gives_is_shown_with_its_place(open_site: Any, visit: Any) -> None:
+    def configure(discord: StandInDiscord) -> dict[str, Any]:
+        webhook, staff = discord.create_webhook(), discord.create_webhook()
+        return {
+            "webhook_url": webhook.url,
+            "invite_url": "https://discord.gg/abc123",
+            "webhooks": {"staff": {"url": staff.url}},
+        }
+
+    places = {"webhook_url": "lanrage.yaml:8:5", "invite_url": "lanrage.yaml:9:5"}
+    site = open_site(configure, places)
+    page = visit.open(site.url)
+    expect(step(page, "webhook")).to_contain_text("It is set in lanrage.yaml, line 8.")
+    expect(step(page, "invite")).to_contain_text("It is set in lanrage.yaml, line 9.")
+    expect(page.get_by_role("textbox")).to_have_count(0)
+    page.get_by_label("Webhook", exact=True).select_option("staff")
+    page.get_by_role("button", name="Send a test message").click()
+    expect(step(page, "test")).to_contain_text("Delivered.")
+    assert [len(webhook.messages) for webhook in site.discord.webhooks] == [0, 1]
+    visit.snap("setup-configured")
