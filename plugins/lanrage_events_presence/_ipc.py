@@ -27,7 +27,7 @@ CLOSE_SECONDS = 1.0
 # https://github.com/discord/discord-rpc/blob/master/src/rpc_connection.h: MaxRpcFrameSize
 FRAME_MAX_BYTES = 64 * 1024
 _HEADER = struct.Struct("<II")
-_CLOSE = 2
+_CLOSE, _PING, _PONG = 2, 3, 4
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#rpc-rpc-close-event-codes
 _INVALID_CLIENT_ID = 4000
 
@@ -165,6 +165,9 @@ class _Session:
                     if opcode == _CLOSE:
                         return self._refused(json.loads(body))
 
+                    if opcode == _PING:
+                        self._client.send_data(_PONG, json.loads(body))
+
         except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use
             self._is_open = False
             return self._explain(error)
@@ -211,7 +214,7 @@ class _Session:
         if isinstance(error, (exceptions.InvalidPipe, exceptions.PipeClosed, EOFError, OSError)):
             return DiscordUnreachable(CLOSED)
 
-        if isinstance(error, (ValueError, KeyError, TypeError, RecursionError)):
+        if isinstance(error, (ValueError, LookupError, TypeError, AttributeError, RecursionError)):
             return DiscordUnreachable(GARBLED)
 
         description = _printable(f"{type(error).__name__}: {error}")

@@ -21,7 +21,7 @@ nothing, it answers what is no JSON, it announces more than any frame can hold, 
 error, or it closes the connection."""
 
 _HEADER = struct.Struct("<II")
-_HANDSHAKE, _FRAME, _CLOSE, _PING = 0, 1, 2, 3
+_HANDSHAKE, _FRAME, _CLOSE = 0, 1, 2
 _PIECE_BYTES = 7
 
 
@@ -119,6 +119,9 @@ class StandInDiscordClient:
             self._changed.set()
             if opcode == _CLOSE:
                 return
+
+            if opcode not in (_HANDSHAKE, _FRAME):
+                continue
 
             if opcode == _HANDSHAKE:
                 client_id = body.get("client_id")
