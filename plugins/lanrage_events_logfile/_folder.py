@@ -51,22 +51,33 @@ class Folder:
         """
         return max(self.matching(), key=lambda found: found.age, default=None)
 
-    def after(self, mark: Mark | None, done: Collection[tuple[int, int]]) -> Found | None:
+    def after(self, mark: Mark | None, done: Collection[Mark]) -> Found | None:
         """Return the file that comes after one that is gone, None if there is none yet.
 
         :param mark: how far that was read, None if there was none
-        :param done: the files that were read before, by their keys
+        :param done: the ends of files that were read before
         :raises OSError: if that cannot be found out
         """
         if mark is None or not self.is_pattern:
             return self.current()
 
-        newer = (
-            found
-            for found in self.matching()
-            if found.status.st_mtime_ns > mark.modified_ns and found.key not in done
-        )
-        return min(newer, key=lambda found: found.age, default=None)
+        return self.next((mark.modified_ns, ""), done)
+
+    def next(self, age: tuple[int, str], done: Collection[Mark]) -> Found | None:
+        """Return the file that was written to after another one, None if there is none yet.
+
+        An empty one may have been made for a server that still writes to the other.
+
+        :param age: of the other one
+        :param done: the ends of files that were read before
+        :raises OSError: if that cannot be found out
+        """
+        newer = [found for found in self.matching() if found.age > age and found.status.st_size]
+        for found in sorted(newer, key=lambda found: found.age):
+            if not any(mark.is_of(found.status) and _fits(found.path, mark) for mark in done):
+                return found
+
+        return None
 
     def matching(self) -> list[Found]:
         """Return the files that the path means, unpacked ones only.
@@ -119,6 +130,16 @@ class Folder:
                 status = os.stat(entry.path)
                 if stat.S_ISREG(status.st_mode):
                     yield Found(Path(entry.path), status)
+
+
+def _fits(path: Path, mark: Mark) -> bool:
+    # How text is written does not matter to a mark.
+    file = _open_if_fits(path, mark, "utf-8")
+    if file is None:
+        return False
+
+    file.close()
+    return True
 
 
 def _open_if_fits(path: Path, mark: Mark, encoding: str) -> OpenedFile | None:

@@ -24,7 +24,9 @@ from ._roster import Roster
 
 PLAYER_GROUP = "player"
 MINUTES_GROUP = "duration_minutes"
-_HELPERS = {TIME_GROUP, PLAYER_GROUP, MINUTES_GROUP}
+CLOCK_GROUP = "clock"
+_HELPERS = {TIME_GROUP, CLOCK_GROUP, PLAYER_GROUP, MINUTES_GROUP}
+_DAY_SECONDS = 86_400
 # Fields that come from elsewhere if a line does not have them.
 _COMPLETED = {
     GameStarted.type: {"players", "game_name"},
@@ -89,6 +91,7 @@ class EventMaker:
         elif hit.rule == GameStarted.type:
             found.setdefault("players", roster.names)
             roster.started = time
+            roster.started_clock = _clock(hit)
             roster.game_name = str(found["game_name"])
         elif hit.rule == GameEnded.type:
             self._end_game(hit, roster, found, time)
@@ -123,9 +126,9 @@ class EventMaker:
         if minutes is not None:
             found.setdefault("duration", float(minutes) * 60)
         elif roster.started is not None:
-            found.setdefault("duration", max(0.0, (time - roster.started).total_seconds()))
+            found.setdefault("duration", _duration(roster, hit, time))
 
-        roster.started = roster.game_name = None
+        roster.end_game()
 
     def _schema(self, event_type: str) -> Mapping[str, Any]:
         schema = self._schemas.get(event_type)
@@ -186,6 +189,34 @@ class EventMaker:
                     f"{place}: {event_type} needs '{field}': add the group (?P<{field}>...), or a "
                     f"value below 'fields.{event_type}'"
                 )
+
+
+def _clock(hit: Hit) -> int | None:
+    """Return the time of day that a line has, in seconds."""
+    parts = hit.groups.get(CLOCK_GROUP, "").split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return None
+
+    hours, minutes, seconds = map(int, parts)
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _duration(roster: Roster, hit: Hit, time: datetime) -> float:
+    """Return how long the game took, in seconds.
+
+    Lines that have the time of day only may all be read at once, long after. Their times of day
+    tell all but the number of whole days.
+    """
+    if roster.started is None:
+        raise AssertionError("no game goes on")
+
+    apart = max(0.0, (time - roster.started).total_seconds())
+    clock = _clock(hit)
+    if clock is None or roster.started_clock is None:
+        return apart
+
+    within_day = (clock - roster.started_clock) % _DAY_SECONDS
+    return float(within_day + _DAY_SECONDS * max(0, round((apart - within_day) / _DAY_SECONDS)))
 
 
 def _hint(word: str, known: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from ._roster import Roster
 logger = logging.getLogger(__name__)
 
 _VERSION = 1
-DONE_MAX = 64
+DONE_MAX = 16
 
 
 @dataclass(slots=True)
@@ -27,8 +27,8 @@ class Position:
     """begins the ids of events that come from the file"""
     roster: Roster = field(default_factory=Roster)
     """who is there after the last line that was told"""
-    done: list[tuple[int, int]] = field(default_factory=list)
-    """device and inode of files that were read before, the last ones"""
+    done: list[Mark] = field(default_factory=list)
+    """the ends of the files that were read before, of the last ones"""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as values for JSON."""
@@ -36,7 +36,7 @@ class Position:
             "mark": self.mark and self.mark.to_dict(),
             "file_id": self.file_id,
             "roster": self.roster.to_dict(),
-            "done": self.done,
+            "done": [mark.to_dict() for mark in self.done],
         }
 
     @classmethod
@@ -49,7 +49,7 @@ class Position:
             mark=None if data["mark"] is None else Mark.from_dict(data["mark"]),
             file_id=str(data["file_id"]),
             roster=Roster.from_dict(data["roster"]),
-            done=[(int(device), int(inode)) for device, inode in data["done"]],
+            done=[Mark.from_dict(mark) for mark in data["done"]],
         )
 
 

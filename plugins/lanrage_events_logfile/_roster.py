@@ -17,7 +17,9 @@ class Roster:
         self.game_name: str | None = None
         """the game that goes on"""
         self.started: datetime | None = None
-        """when that began"""
+        """when that began, as far as it is known"""
+        self.started_clock: int | None = None
+        """the time of day that the log had for it, in seconds"""
 
     @property
     def names(self) -> list[str]:
@@ -28,7 +30,11 @@ class Roster:
         """Note that nobody is there, because the server begins anew."""
         self._present.clear()
         self._connecting.clear()
-        self.game_name = self.started = None
+        self.end_game()
+
+    def end_game(self) -> None:
+        """Note that no game goes on."""
+        self.game_name = self.started = self.started_clock = None
 
     def connect(self, player: str) -> None:
         """Note that somebody comes who is not there yet."""
@@ -59,10 +65,11 @@ class Roster:
     def to_dict(self) -> dict[str, Any]:
         """Return it as values for JSON."""
         return {
-            "present": self._present,
+            "present": dict(self._present),
             "connecting": list(self._connecting),
             "game_name": self.game_name,
             "started": self.started and self.started.isoformat(),
+            "started_clock": self.started_clock,
         }
 
     @classmethod
@@ -75,6 +82,7 @@ class Roster:
         roster._present = {str(player): str(name) for player, name in data["present"].items()}
         roster._connecting = dict.fromkeys(map(str, data["connecting"]))
         roster.game_name = data["game_name"]
+        roster.started_clock = data["started_clock"]
         if data["started"] is not None:
             roster.started = datetime.fromisoformat(data["started"]).astimezone(UTC)
 
