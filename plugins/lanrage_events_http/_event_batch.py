@@ -20,7 +20,7 @@ from ._operation import parse_json
 from ._problem import Problem, error_list, shorten
 from ._repeats import Attempt, Repeats
 
-JSON_LINES = frozenset({"application/x-ndjson", "application/jsonl", "application/x-jsonlines"})
+JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 RETRY_SECONDS = 5
 """what a client is told to wait when an event could not be taken"""
 

@@ -80,11 +80,13 @@ class _MetricsAPI:
             self._faults.pop(name, None)
 
     def _own(self) -> Iterator[Metric]:
+        # The types that have not come yet are there too, so that rates see the first event.
+        counts = {cls.type: 0 for cls in self._bus.events.types()} | self._feed.counts
         yield Metric(
             name="events",
             help="Events that were published",
             kind="counter",
-            samples=[Sample(n, {"type": name}) for name, n in self._feed.counts.items()],
+            samples=[Sample(count, {"type": name}) for name, count in counts.items()],
         )
         yield Metric(
             name="stream_clients",

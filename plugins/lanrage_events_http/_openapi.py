@@ -262,7 +262,7 @@ class _Document:
         batch = {"type": "array", "items": event, "maxItems": MAX_EVENTS}
         lines = {"type": "string", "description": "one event in each line, as JSON"}
         content = json_content({"anyOf": [event, batch]})
-        for media_type in sorted(JSON_LINES):
+        for media_type in JSON_LINES:
             content |= json_content(lines, media_type)
 
         return {"required": True, "content": content}

@@ -60,7 +60,8 @@ class StreamResponse:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._source as source:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if scope["method"] != "HEAD":
+            is_whole = scope["method"] == "HEAD"
+            if not is_whole:
                 async with anyio.create_task_group() as task_group:
                     source.scope = task_group.cancel_scope
                     task_group.start_soon(_cancel_when_left, receive, task_group.cancel_scope)
@@ -69,9 +70,12 @@ class StreamResponse:
                         async for chunk in chunks:
                             await send(_body(chunk, more=True))
 
+                    is_whole = True
                     task_group.cancel_scope.cancel()
 
-        await send(_body(b"", more=False))
+        # Otherwise it is broken off: whoever left or takes nothing would hold this up, too.
+        if is_whole:
+            await send(_body(b"", more=False))
 
 
 def _body(chunk: bytes, *, more: bool) -> dict[str, object]:
