@@ -292,7 +292,8 @@ class DaemonClient:
             ),
             f"HTTP status {status}",
         )
-        errors = field_errors(data.get("errors"))
+        # Some of them may be the reason.
+        errors = [item for item in field_errors(data.get("errors")) if item[1] not in reason]
         if errors:
             reason += ": " + ", ".join(f"{path}: {text}" if path else text for path, text in errors)
 

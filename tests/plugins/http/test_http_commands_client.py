@@ -220,6 +220,11 @@ async def test_a_receipt_says_why_events_are_worth_another_attempt() -> None:
             "refuses: Bad: a: b, refused",
             False,
         ),
+        (
+            answering(422, {"detail": "type: x", "errors": [{"path": "type", "message": "x"}]}),
+            "refuses: type: x",
+            False,
+        ),
         (answering(429, {"detail": "slowly"}), "slowly", True),
         (answering(503, {"detail": "busy"}), "busy", True),
         (text(502), "what stands before the daemon at http://lan:1 gets no answer", True),
@@ -253,6 +258,7 @@ async def test_what_goes_wrong_is_told_in_one_line_with_the_remedy(
 ) -> None:
     error = await fail(handler)
     assert reason in str(error)
+    assert str(error).count(reason[-20:]) == 1
     assert error.is_passing is is_passing
 
 
