@@ -22,7 +22,7 @@ from lanrage_events_http._connections import (
     WRITE_SECONDS,
 )
 from lanrage_events_http._feed import CLIENT_BUFFER, HEARTBEAT_SECONDS, RING_SIZE
-from lanrage_events_http._guard import FIRST_ANSWER_SECONDS
+from lanrage_events_http._guard import FIRST_ANSWER_SECONDS, MAX_HEAD_BYTES
 from lanrage_events_http._models import (
     MAX_EVENTS,
     Count,
@@ -34,7 +34,6 @@ from lanrage_events_http._models import (
 )
 from lanrage_events_http._publish_file import BATCH_MAX_EVENTS
 from lanrage_events_http._repeats import DEFAULT_SIZE
-from lanrage_events_http._server import MAX_HEAD_BYTES
 from lanrage_events_http._sessions import FAILURE_SECONDS, MAX_FAILURES, SESSION_SECONDS
 from lanrage_events_http._stream_command import text_line
 
