@@ -44,6 +44,7 @@ class Connection:
         self._requests = 0
         self._is_heard = False
         """whether a part of a next request has come"""
+        self._is_gone = False
         self._stopping = False
         self._is_aborted = False
 
@@ -55,7 +56,8 @@ class Connection:
             yield
 
         # To be closed while it is idle is the usual end of a connection.
-        if self._scope.cancelled_caught and self._is_heard and not self._stopping:
+        is_slow = self._is_heard and not self._is_gone and not self._stopping
+        if self._scope.cancelled_caught and is_slow:
             self._cut_off()
 
     @contextmanager
@@ -69,7 +71,8 @@ class Connection:
             self._requests -= 1
             if not self._requests:
                 self._is_heard = False
-                self._scope.deadline = anyio.current_time() + NEXT_REQUEST_SECONDS
+                patience = 0 if self._is_gone else NEXT_REQUEST_SECONDS
+                self._scope.deadline = anyio.current_time() + patience
 
     def stop(self) -> None:
         """Close it unless a request is being answered."""
@@ -79,7 +82,16 @@ class Connection:
 
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         """Return what the peer sent."""
-        data = await self._stream.receive(max_bytes)
+        try:
+            data = await self._stream.receive(max_bytes)
+        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+            # The server would go on waiting for a next request.
+            self._is_gone = True
+            if not self._requests:
+                self._scope.cancel()
+
+            raise
+
         self._is_heard = True
         return data
 

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 SESSION_COOKIE = "lanrage_session"
 FIRST_ANSWER_SECONDS = 60.0
 """how long a handler may take before it begins to answer"""
+MAX_HEAD_BYTES = 16 * 1_024
+"""of the target and the headers of a request"""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 # None of them can be sent by a form, nor by a script of another site without a preflight.
 JSON_TYPES = frozenset(
@@ -47,6 +49,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_VERSIONS = frozenset({"1.0", "1.1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz"})
 _OPEN_FOLDER = "/static/"
@@ -126,6 +129,7 @@ class Guard:
 
         :raises Problem: if it is refused
         """
+        _check_head(scope)
         headers = Headers(scope=scope)
         host = self._check_host(headers)
         method, path = scope["method"], scope["path"]
@@ -266,6 +270,16 @@ def _add_headers(path: str, message: Message) -> None:
 
     del headers["server"]
     message["headers"] = headers.raw
+
+
+def _check_head(scope: Scope) -> None:
+    if scope.get("http_version", "1.1") not in _VERSIONS:
+        raise Problem(505, "HTTP/1.1 is spoken here")
+
+    size = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > MAX_HEAD_BYTES:
+        raise Problem(431, f"the head of a request may have {MAX_HEAD_BYTES:,} bytes at most")
 
 
 def _check_origin(headers: Headers, host: str) -> None:

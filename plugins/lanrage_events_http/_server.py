@@ -29,12 +29,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lanrage_events import ConfigError
 
 from ._connections import SECONDS_BETWEEN_WARNINGS, Connection, Connections
+from ._guard import MAX_HEAD_BYTES
 from ._hosts import is_unspecified, url
 
 logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3.0
-MAX_HEAD_BYTES = 16 * 1_024
 _BACKLOG = 128
 _PAUSE_SECONDS = 0.1
 _CONNECTION = "lanrage_events_http.connection"

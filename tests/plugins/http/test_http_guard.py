@@ -18,6 +18,7 @@ from lanrage_events_http._guard import (
     CONTENT_SECURITY_POLICY,
     FIRST_ANSWER_SECONDS,
     JSON_TYPES,
+    MAX_HEAD_BYTES,
     METHODS,
     SESSION_COOKIE,
     Guard,
@@ -277,6 +278,31 @@ async def test_an_absolute_target_is_refused() -> None:
     guarded = guard()
 
     assert is_problem(await ask(app), 400)  # type: ignore[arg-type]  # an app around it
+
+
+@pytest.mark.parametrize("version", ["2", "3", "9.9", "0.9"])
+async def test_other_versions_of_http_are_refused(version: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["http_version"] = version
+        await guarded(scope, receive, send)
+
+    guarded = guard()
+
+    assert is_problem(await ask(app), 505)  # type: ignore[arg-type]  # an app around it
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/", {"x": "y" * MAX_HEAD_BYTES}),
+        ("/", {f"x-{number}": "y" for number in range(4_000)}),
+        ("/?" + "y" * MAX_HEAD_BYTES, {}),
+        ("/" + "y" * MAX_HEAD_BYTES, {}),
+    ],
+    ids=["value", "many", "query", "path"],
+)
+async def test_heads_are_limited(path: str, headers: dict[str, str]) -> None:
+    assert is_problem(await ask(guard(), path=path, headers=headers), 431)
 
 
 async def test_websockets_are_closed() -> None:
