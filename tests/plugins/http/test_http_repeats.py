@@ -293,17 +293,16 @@ async def test_ids_are_known_for_the_window_unless_they_failed_or_are_too_many(
     for action, argument in actions:
         now = anyio.current_time()
         model = {id: at for id, at in model.items() if now - at < window}
-        match action:
-            case "wait":
-                await anyio.sleep(argument)
-                continue
-            case "take" | "fail" | "give up":
-                ids = [id for id in argument if id not in model]
-                assert ids == [id for id in argument if not repeats.was_taken(id)]
-                attempt = Attempt()
-                for id in ids:
-                    repeats.begin(id, attempt)
-                    assert repeats.attempt_at(id) is attempt
+        if action == "wait":
+            await anyio.sleep(argument)
+            continue
+
+        ids = [id for id in argument if id not in model]
+        assert ids == [id for id in argument if not repeats.was_taken(id)]
+        attempt = Attempt()
+        for id in ids:
+            repeats.begin(id, attempt)
+            assert repeats.attempt_at(id) is attempt
 
         match action:
             case "take":
