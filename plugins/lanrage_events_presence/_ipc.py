@@ -22,6 +22,8 @@ INSTALL_HINT = "pypresence is not installed: pip install 'lanrage-events[presenc
 # Discord answers within milliseconds; one that is starting, within a few seconds.
 HANDSHAKE_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
+# A thread that hangs is given up a little later than a peer that does.
+OPEN_SECONDS = HANDSHAKE_SECONDS + 1
 CLOSE_SECONDS = 1.0
 
 # https://github.com/discord/discord-rpc/blob/master/src/rpc_connection.h: MaxRpcFrameSize
@@ -94,8 +96,7 @@ class IPCConnection:
 
         :raises DiscordUnreachable: if it is not there, does not answer or does not want us
         """
-        # The limit here is for a thread that hangs, the one in the thread for a peer that does.
-        with anyio.move_on_after(HANDSHAKE_SECONDS + 1):
+        with anyio.move_on_after(OPEN_SECONDS):
             await self._thread.call(self._session.open)
             return
 

@@ -99,11 +99,21 @@ class StandInDiscordClient:
         for stream in list(self._streams):
             await stream.send(_pack(opcode, body))
 
+    async def hang_up(self) -> None:
+        """End all connections, but go on listening."""
+        for stream in list(self._streams):
+            await stream.aclose()
+
     async def _serve(self, stream: SocketStream) -> None:
         try:
             async with stream:
                 await self._talk(stream)
-        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
+        except (
+            anyio.EndOfStream,
+            anyio.IncompleteRead,
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+        ):
             pass  # the program went away, or only looked whether somebody listens
         finally:
             self._streams.discard(stream)

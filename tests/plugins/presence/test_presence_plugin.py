@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from lanrage_events import (
+    EventBus,
+    GameEnded,
+    GameStarted,
+    Metric,
+    Notification,
+    PartyCreated,
+    PeerJoined,
+    PeerLeft,
+)
+from lanrage_events_presence import (
+    Activity,
+    ActivityRefused,
+    Connection,
+    DiscordUnreachable,
+    PresenceConfig,
+    PresencePlugin,
+)
+
+CLIENT_ID = "123456789012345678"
+PARTY = PartyCreated(party_id="1", party_name="Friday LAN", host="Ann")
+LOGGER = "lanrage_events.presence"
+
+
+class Client:
+    """Discord, as far as the plugin sees it."""
+
+    def __init__(self) -> None:
+        self.problem: DiscordUnreachable | None = None
+        self.refusal = ""
+        self.shown: list[Activity | None] = []
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        if self.problem is not None:
+            raise self.problem
+
+        try:
+            yield self
+        finally:
+            self.shown.append(None)
+
+    async def show(self, activity: Activity | None) -> None:
+        if self.refusal:
+            raise ActivityRefused(self.refusal)
+
+        self.shown.append(activity)
+
+    async def wait_closed(self) -> DiscordUnreachable:
+        await anyio.sleep_forever()
+        raise AssertionError("unreachable")
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def make(client: Client, config: PresenceConfig | None = None) -> PresencePlugin:
+    return PresencePlugin(config or PresenceConfig(client_id=CLIENT_ID), connect=client.connect)
+
+
+def lines(activities: list[Activity | None]) -> list[str]:
+    return [str(activity and activity.details) for activity in activities]
+
+
+def values(metrics: list[Metric]) -> dict[str, float]:
+    return {metric.name: metric.samples[0].value for metric in metrics}
+
+
+async def test_an_evening_is_shown_and_taken_back_in_the_end(client: Client) -> None:
+    async with EventBus() as bus:
+        bus.register(make(client))
+        for event in (
+            PARTY,
+            PeerJoined(party_id="1", peer_name="Ben", party_name="Friday LAN"),
+            GameStarted(party_id="1", game_name="Quake", players=("Ann", "Ben")),
+            Notification(title="Pizza", message="is here"),
+            GameEnded(party_id="1", game_name="Quake", duration=60.0),
+        ):
+            await bus.publish_and_wait(event)
+            await anyio.sleep(20)
+
+    assert lines(client.shown) == ["Friday LAN", "Friday LAN", "Quake", "Friday LAN", "None"]
+    assert [a.party_size for a in client.shown if a is not None] == [(1, 8), (2, 8), (2, 8), (2, 8)]
+
+
+async def test_a_burst_of_events_is_one_update(client: Client) -> None:
+    async with EventBus() as bus:
+        await bus.register_and_wait(make(client))
+        await bus.publish(PARTY)
+        for number in range(100):
+            await bus.publish(PeerJoined(peer_name=str(number), party_name="Friday LAN"))
+
+        await bus.drain()
+        await anyio.sleep(60)
+        sizes = [a.party_size for a in client.shown if a is not None]
+
+    assert len(sizes) <= 2
+    assert sizes[-1] == (101, 101)
+
+
+async def test_it_is_taken_back_when_the_player_leaves(client: Client) -> None:
+    config = PresenceConfig(client_id=CLIENT_ID, player="Ben")
+    async with EventBus() as bus:
+        plugin = make(client, config)
+        bus.register(plugin, "presence")
+        await bus.publish_and_wait(PARTY)
+        assert bus.health()["presence"].detail == (
+            "nothing to show: no party is known that 'Ben' is in"
+        )
+        await bus.publish(PeerJoined(peer_name="Ben", party_name="Friday LAN"))
+        await anyio.sleep(20)
+        assert plugin.activity is not None
+        await bus.publish(PeerLeft(peer_name="Ben", party_name="Friday LAN"))
+        await anyio.sleep(20)
+        assert plugin.activity is None
+        assert lines(client.shown) == ["Friday LAN", "None"]
+
+
+async def test_health_tells_whether_it_is_shown(client: Client) -> None:
+    config = PresenceConfig(client_id=CLIENT_ID, party="1")
+    plugin = make(client, config)
+    assert plugin.health().status == "ok"
+    async with EventBus() as bus:
+        await bus.register_and_wait(plugin, "presence")
+        health = bus.health
+        assert (health()["presence"].status, health()["presence"].detail) == (
+            "ok",
+            "nothing to show",
+        )
+        await bus.publish_and_wait(PartyCreated(party_id="2", party_name="Other", host="Dan"))
+        assert health()["presence"].detail == "nothing to show: no party called '1' is known"
+        await bus.publish_and_wait(PARTY)
+        await anyio.sleep(20)
+        assert health()["presence"].status == "ok"
+        assert health()["presence"].detail.startswith("shown: Friday LAN · In Party (1 of 8)")
+
+        client.refusal = "too short"
+        await bus.publish_and_wait(PeerJoined(peer_name="Ben", party_name="Friday LAN"))
+        await anyio.sleep(20)
+        assert health()["presence"].status == "degraded"
+        assert health()["presence"].detail == "Discord refused it: too short"
+
+
+async def test_health_tells_that_discord_is_not_there(client: Client) -> None:
+    client.problem = DiscordUnreachable("Discord is not running")
+    async with EventBus() as bus:
+        await bus.register_and_wait(make(client), "presence")
+        await anyio.sleep(1)
+        assert bus.health()["presence"].status == "ok"
+        await bus.publish_and_wait(PARTY)
+        health = bus.health()["presence"]
+        assert health.status == "degraded"
+        assert health.detail.startswith("Discord is not running, so it does not show: Friday LAN")
+
+
+async def test_metrics_count_what_happened(client: Client) -> None:
+    plugin = make(client)
+    assert set(values(plugin.metrics()).values()) == {0}
+    async with EventBus() as bus:
+        bus.register(plugin, "presence")
+        await bus.publish_and_wait(PARTY)
+        await anyio.sleep(20)
+        assert values(plugin.metrics()) == {
+            "presence_connected": 1,
+            "presence_updates": 1,
+            "presence_refused": 0,
+            "presence_connections": 1,
+        }
+        client.refusal = "too short"
+        await bus.publish_and_wait(PeerJoined(peer_name="Ben", party_name="Friday LAN"))
+        await anyio.sleep(20)
+
+    assert values(plugin.metrics()) == {
+        "presence_connected": 0,
+        "presence_updates": 1,
+        "presence_refused": 1,
+        "presence_connections": 1,
+    }
+
+
+@contextmanager
+def without_pypresence(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be an installation without the extra."""
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "path", [p for p in sys.path if "site-packages" not in p])
+        for name in [name for name in sys.modules if name.split(".")[0] == "pypresence"]:
+            patch.delitem(sys.modules, name)
+
+        yield
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+async def test_what_is_missing_is_told_in_one_line_and_disturbs_nobody(
+    is_installed: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = PresenceConfig(client_id=None if is_installed else CLIENT_ID)
+    remedy = "Application ID" if is_installed else "pip install 'lanrage-events[presence]'"
+    other = make(Client())
+    async with EventBus() as bus:
+        with without_pypresence(monkeypatch):
+            await bus.register_and_wait(PresencePlugin(config), "presence")
+            await bus.register_and_wait(other, "other")
+            await bus.publish_and_wait(PARTY)
+            await anyio.sleep(3600)
+            health = bus.health()
+
+    assert health["presence"].status == "failed"
+    assert remedy in health["presence"].detail
+    assert health["other"].status == "ok"
+    [line] = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert line.startswith("plugin 'presence' shows nothing: ")
+    assert remedy in line
+
+
+async def test_check_tells_of_templates_and_of_what_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "presence"
+    folder.mkdir()
+    (folder / "peer_joined.yaml").write_text('state: "{{ peer_name }"\n', encoding="utf-8")
+    (folder / "notification.yaml").write_text("state: Hello\n", encoding="utf-8")
+    bus = EventBus(templates=[tmp_path])
+    good, bad = (
+        PresencePlugin(PresenceConfig(client_id=CLIENT_ID)),
+        PresencePlugin(PresenceConfig()),
+    )
+
+    problems = bad.check(bus)
+
+    assert len(problems) == 3
+    assert "peer_joined.yaml:1: state: " in problems[0]
+    assert "notification.yaml: is not used" in problems[1]
+    assert problems[2].startswith("no client_id is set")
+    assert good.check(EventBus()) == []
+
+
+async def test_a_users_template_is_used_and_its_fault_told_when_it_starts(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "presence"
+    folder.mkdir()
+    text = 'details: "Fragging"\nstate: "{{ game_name }"\n'
+    (folder / "game_started.yaml").write_text(text, encoding="utf-8")
+    async with EventBus(templates=[tmp_path]) as bus:
+        await bus.register_and_wait(make(client))
+        assert len(caplog.records) == 1
+        await bus.publish(GameStarted(game_name="Quake", players=("Ann",)))
+        await anyio.sleep(20)
+
+    assert client.shown[0] is not None
+    assert (client.shown[0].details, client.shown[0].state) == ("Fragging", "In Party")
+    assert len(caplog.records) == 1
+
+
+async def test_what_it_knows_survives_a_life_of_its_own(client: Client) -> None:
+    plugin = make(client)
+    for name in ("Friday LAN", "Other"):
+        async with EventBus() as bus:
+            bus.register(plugin, "presence")
+            await bus.publish_and_wait(PartyCreated(party_id=name, party_name=name, host="Ann"))
+            await anyio.sleep(20)
+
+    assert lines(client.shown) == ["Friday LAN", "None", "Other", "None"]
+    assert values(plugin.metrics())["presence_connections"] == 2
