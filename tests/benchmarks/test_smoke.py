@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from . import dispatch
+from . import dispatch, http_events
 
 pytestmark = pytest.mark.real_clock
 
@@ -50,3 +50,9 @@ def test_benchmark_of_dispatch_shows_each_case(capsys: pytest.CaptureFixture[str
     dispatch.main(events=20, rounds=1)
     rows = capsys.readouterr().out.splitlines()[2:]
     assert len(rows) == 2 * 2 * len(dispatch.PLUGINS)
+
+
+def test_benchmark_of_http_events_shows_each_backend(capsys: pytest.CaptureFixture[str]) -> None:
+    assert http_events.main(["--smoke"]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| asyncio", "| trio"]

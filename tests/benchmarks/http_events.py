@@ -1,0 +1,148 @@
+"""Post events to the HTTP API, durably, beside an outbox that is given entries as large.
+
+Run it with ``python -m tests.benchmarks.http_events``; it prints a Markdown table of the median
+rates and of the median ratio, which is what counts; see docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import anyio
+import httpx
+
+from ._process import Line, start
+
+BATCH = 100
+REQUESTS = 200
+WARM_UP = 10
+ROUNDS = 5
+CONNECTIONS = 2
+BACKENDS = ("asyncio", "trio")
+# What the HTTP API has to reach of the rate of the outbox alone.
+RATIO_MIN = 0.1
+HEADER = (
+    "| backend | POST /api/events, events a second | Outbox.put_many, entries a second | ratio "
+    f"(at least {RATIO_MIN:g}) |\n|---|--:|--:|--:|"
+)
+_TYPE = {"Content-Type": "application/json"}
+
+
+def bodies(requests: int) -> list[bytes]:
+    """Return what is posted: arrays of events, each with an id as ``publish --file`` gives it."""
+    return [
+        json.dumps(
+            [
+                {
+                    "type": "peer_joined",
+                    "id": f"5f0c2b7e9d13a846-{request * BATCH + number}",
+                    "peer_name": f"player{number:05}",
+                    "party_name": "Friday LAN",
+                }
+                for number in range(BATCH)
+            ]
+        ).encode()
+        for request in range(requests)
+    ]
+
+
+async def post(client: httpx.AsyncClient, contents: list[bytes], connections: int) -> float:
+    """Post everything, and return how many seconds that took."""
+    waiting = iter(contents)
+
+    async def post_some() -> None:
+        for content in waiting:
+            answer = await client.post("/api/events", content=content, headers=_TYPE)
+            if answer.status_code != 202:
+                raise RuntimeError(f"{answer.status_code}: {answer.text}")
+
+    started = perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(connections):
+            tasks.start_soon(post_some)
+
+    return perf_counter() - started
+
+
+async def http_rate(job: Line, folder: Path, connections: int) -> tuple[float, str]:
+    """Return how many events a second are taken, and what an entry in the outbox looks like."""
+    errors = folder / "stderr.txt"
+    contents = bodies(job["warm_up"] + job["requests"])
+    async with start("_stand_in", errors, webhooks=1, latency=0) as discord:
+        place = await discord.receive()
+        async with start("_http_daemon", errors, **job, **place) as daemon:
+            url = (await daemon.receive())["url"]
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client:
+                await post(client, contents[: job["warm_up"]], connections)
+                seconds = await post(client, contents[job["warm_up"] :], connections)
+                entries = (await client.get("/api/outbox/discord/entries?limit=1")).json()
+
+            counts = await daemon.ask(do="count")
+            if counts != {"handled": len(contents) * BATCH, "failed": 0}:
+                raise RuntimeError(f"events were lost, so the time means nothing: {counts}")
+
+    body: str = entries["entries"][0]["body"]
+    return job["requests"] * BATCH / seconds, body
+
+
+async def outbox_rate(job: Line, folder: Path, body: str) -> float:
+    """Return how many entries a second the outbox alone takes."""
+    errors = folder / "stderr.txt"
+    async with start("_outbox_alone", errors, **job, body=body, batch=BATCH) as outbox:
+        seconds: float = (await outbox.receive())["seconds"]
+
+    return job["requests"] * BATCH / seconds
+
+
+async def compare(backend: str, requests: int, rounds: int, connections: int) -> tuple[str, bool]:
+    """Return the row of a backend, and whether it kept the bound."""
+    theirs: list[float] = []
+    ours: list[float] = []
+    # In turn, so that a machine whose speed drifts is fair to both.
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name:
+            job = {
+                "backend": backend,
+                "state_folder": name,
+                "requests": requests,
+                "warm_up": min(WARM_UP, requests),
+            }
+            rate, body = await http_rate(job, Path(name), connections)
+            ours.append(rate)
+            theirs.append(await outbox_rate(job, Path(name), body))
+
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    http, outbox = statistics.median(ours), statistics.median(theirs)
+    return f"| {backend} | {http:,.0f} | {outbox:,.0f} | {ratio:.2f} |", ratio >= RATIO_MIN
+
+
+def main(words: list[str] | None = None) -> int:
+    """Print the table; return 1 if the bound was missed."""
+    parser = argparse.ArgumentParser(prog="tests.benchmarks.http_events", description=__doc__)
+    parser.add_argument("--backend", choices=BACKENDS, help="only this one")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="of 100 events, a round")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    parser.add_argument(
+        "--smoke", action="store_true", help="once and small; the ratio is not judged"
+    )
+    options = parser.parse_args(words)
+    requests, rounds = (2, 1) if options.smoke else (options.requests, options.rounds)
+    sys.stdout.write(f"{HEADER}\n")
+    is_good = True
+    for backend in [options.backend] if options.backend else BACKENDS:
+        row, kept = anyio.run(compare, backend, requests, rounds, options.connections)
+        sys.stdout.write(f"{row}\n")
+        is_good = is_good and (kept or options.smoke)
+
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
