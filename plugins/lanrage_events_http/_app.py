@@ -5,25 +5,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import anyio
-from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import BaseRoute, Router
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 
-from lanrage_events import EventBus
+from lanrage_events import EventBus, Redactor
 
 from ._config import HTTPConfig
 from ._events_api import event_routes
 from ._feed import Feed
-from ._guard import Guard
+from ._guard import FAULT, Guard
 from ._hosts import HostCheck
 from ._login import login_routes
 from ._metrics import metrics_routes
 from ._openapi import openapi_routes
 from ._outbox_api import outbox_routes
-from ._problem import exception_handlers
+from ._problem import Problem, exception_handlers
 from ._routes import plugin_routes
 from ._sessions import Sessions
 from ._static import own_files, page_routes
 from ._status_api import status_routes
+
+
+def route(routes: Sequence[BaseRoute], redactor: Redactor) -> Starlette:
+    """Return an application of some routes that answers with problem details.
+
+    What its handlers raise comes out of it, when it has answered.
+
+    :param redactor: knows what must not be shown
+    """
+
+    async def answer_fault(request: Request, error: Exception) -> Response:
+        return Problem(500, FAULT).response(redactor)
+
+    handlers = {**exception_handlers(redactor), Exception: answer_fault}
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return app
 
 
 def make_app(
@@ -56,10 +75,8 @@ def make_app(
         # The last, as they stand below any name of a plugin.
         *plugin_routes(bus),
     ]
-    # Without the rest of what a Starlette application does: the guard answers for faults.
-    router = Router(routes, redirect_slashes=False)
     return Guard(
-        ExceptionMiddleware(router, exception_handlers(bus.redactor)),
+        route(routes, bus.redactor),
         hosts=HostCheck(config.host, port, config.allowed_hosts, addresses),
         max_body=config.max_body,
         redactor=bus.redactor,

@@ -28,6 +28,7 @@ FIRST_ANSWER_SECONDS = 60.0
 """how long a handler may take before it begins to answer"""
 MAX_HEAD_BYTES = 16 * 1_024
 """of the target and the headers of a request"""
+FAULT = "this failed inside lanrage-events, whose log says why"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 # None of them can be sent by a form, nor by a script of another site without a preflight.
 JSON_TYPES = frozenset(
@@ -113,7 +114,7 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - a fault of a handler ends its answer only
             if body.refusal is None:
                 self._log(scope, error)
-                problem = Problem(500, "this failed inside lanrage-events: its log says why")
+                problem = Problem(500, FAULT)
 
         if answer.waiting.cancelled_caught and not answer.is_started:
             problem = Problem(503, f"no answer was ready within {FIRST_ANSWER_SECONDS:g} seconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+from contextlib import aclosing
 from math import ceil
 from urllib.parse import parse_qs
 
@@ -138,10 +139,11 @@ class _Login:
 
 async def _read_token(request: Request, *, is_form: bool) -> str:
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BYTES:
-            raise Problem(413, f"a login has {_MAX_BYTES:,} bytes at most")
+    async with aclosing(request.stream()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > _MAX_BYTES:
+                raise Problem(413, f"a login has {_MAX_BYTES:,} bytes at most")
 
     if not is_form and _media_type(request) != "application/json":
         raise Problem(415, f"expected the Content-Type {_FORM} or application/json")
