@@ -216,7 +216,7 @@ class Follower:
 
     async def _read_on(self) -> Position:
         """Read to the end of the file that is open; return how far that is."""
-        while (lines := self._reader.read()) is not None:
+        while (lines := self._reader.read(self._current().mark)) is not None:
             for line in lines:
                 await self._take(line)
                 if self._stop.is_set():

@@ -49,7 +49,8 @@ class Mark:
             offset=offset,
             device=status.st_dev,
             inode=status.st_ino,
-            modified_ns=status.st_mtime_ns,
+            # When a file was packed does not say when it was written.
+            modified_ns=before.modified_ns if before and file.packed else status.st_mtime_ns,
             head_bytes=head_bytes,
             head=head,
             tail=_digest(tail),

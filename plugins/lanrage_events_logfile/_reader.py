@@ -116,14 +116,14 @@ class LogReader:
         status = file.stat()
         ours = (status.st_dev, status.st_ino)
         matching = self._folder.matching()
-        if any(found.key == ours for found in matching):
-            if status.st_size < self._splitter.position or (mark and not mark.fits(file)):
-                return "emptied"
+        if self._was_emptied(mark):
+            return "emptied"
 
-            if not self._folder.is_pattern:
-                return "same"
+        if not self._folder.is_pattern and any(found.key == ours for found in matching):
+            return "same"
 
-        age = (status.st_mtime_ns, file.path.name)
+        written = mark.modified_ns if mark and file.packed else status.st_mtime_ns
+        age = (written, file.path.name)
         self._next = self._folder.next(age if self._folder.is_pattern else _ANY_AGE, done)
         return "same" if self._next is None else "next"
 
@@ -154,14 +154,28 @@ class LogReader:
 
     # Its lines
 
-    def read(self) -> Iterator[Line] | None:
-        """Return the lines that end in the next bytes of the file, None at its end."""
+    def read(self, mark: Mark | None) -> Iterator[Line] | None:
+        """Return the lines that end in the next bytes of the file.
+
+        :param mark: the last one that was set in it
+        :returns: None at the end of the file, or if it has another content now
+        """
+        if self._was_emptied(mark):
+            return None
+
         file = self._opened()
         if file.settle():
             self._adopt(file, 0)
 
         data = file.read_at(self._splitter.position, CHUNK_BYTES)
         return self._splitter.feed(data) if data else None
+
+    def _was_emptied(self, mark: Mark | None) -> bool:
+        file = self._opened()
+        if file.packed:
+            return False
+
+        return file.size() < self._splitter.position or (mark is not None and not mark.fits(file))
 
     def finish(self) -> Line | None:
         """Return the line without a newline at the end of a file that nobody writes to any more."""
