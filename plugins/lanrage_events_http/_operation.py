@@ -79,7 +79,7 @@ def contained(
         except ClientDisconnect:
             response = Response(status_code=400)  # for nobody
         except Exception as error:  # noqa: BLE001 - it must not reach the server, which shows all
-            what = f"{request.method} {request.url.path!r} failed"
+            what = f"{request.method} {request.scope['path']!r} failed"
             log_failure(logger, redactor, what, error)
             response = Problem(500, FAILED).response(redactor)
 

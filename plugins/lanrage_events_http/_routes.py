@@ -4,6 +4,7 @@ import json
 import logging
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -109,7 +110,11 @@ class _PluginAPI:
 
 
 def _model_response(answer: BaseModel, redactor: Redactor) -> Response:
-    text = answer.model_dump_json(by_alias=True)
+    try:
+        text = answer.model_dump_json(by_alias=True)
+    except PydanticSerializationError:  # of a lone surrogate, which a name may have
+        return json_response(redactor.redact_value(answer.model_dump(mode="json", by_alias=True)))
+
     if redactor.redact(text) == text:
         return Response(text, media_type=JSON_TYPE)
 
