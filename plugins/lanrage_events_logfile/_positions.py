@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from lanrage_events import ConfigError
+
 from ._mark import Mark
 from ._roster import Roster
 
@@ -67,19 +69,31 @@ class PositionStore:
         self._data: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Read the file, if there is one; what cannot be read is told and counts as absent."""
+        """Read the file, if there is one; one that makes no sense is told and counts as absent.
+
+        :raises ConfigError: if it is there and cannot be read
+        """
         if self.path is None:
             return
 
         try:
-            data = json.loads(self.path.read_text("utf-8"))
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            # Without it, what came last would be told again, or not at all.
+            problem = f"'{self.path}' cannot be read: {error.strerror or error}"
+            raise ConfigError([f"{problem}; give the user who runs this the right to"]) from error
+        except ValueError:
+            text = ""
+
+        try:
+            data = json.loads(text)
             if data["version"] != _VERSION:
                 raise ValueError(f"version {data['version']} is not known")
 
             self._data = dict(data["files"])
-        except FileNotFoundError:
-            return
-        except (KeyError, OSError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             logger.warning("'%s' cannot be read, so every file counts as new: %s", self.path, error)
 
     def get(self, name: str) -> Position | None:

@@ -405,13 +405,13 @@ async def test_a_line_without_end_takes_no_memory_and_is_passed_over(
 
 
 async def test_many_files_are_followed_beside_each_other(evening: Any, tmp_path: Path) -> None:
-    files = {str(tmp_path / f"{number}.log"): "minecraft" for number in range(5)}
+    files = {tmp_path / f"{number}.log": "minecraft" for number in range(5)}
     for path in files:
-        Path(path).touch()
+        append(path, "")
 
     async with evening(files=files, party_name="Friday LAN") as server:
         for number, path in enumerate(files):
-            append(Path(path), joined(f"P{number}"))
+            append(path, joined(f"P{number}"))
 
         await server.settle()
         assert sorted(server.told) == [f"+P{number}" for number in range(5)]

@@ -232,14 +232,14 @@ EXCERPTS = {
     [Info   : Unity Log] 07/31/2024 14:25:02: Closing socket 76561198863537755""",
         [],
     ),
-    # https://github.com/StrangeLoopGames/EcoIssues/issues/21387
+    # https://github.com/StrangeLoopGames/EcoIssues/issues/21387, without the blanks at the ends
     "Eco": (
         "eco",
         """
-    [2021-04-15 11:22:30.990][ Info] KillerKickler: Tier 3 
-    [2021-04-15 11:23:22.783][ Info] Drystion: ty for the seeds 
-    [2021-04-15 11:26:31.579][ Info] <-- Drystion logged out. 
-    [2021-04-15 11:41:00.588][ Info] <-- romonito logged out. 
+    [2021-04-15 11:22:30.990][ Info] KillerKickler: Tier 3
+    [2021-04-15 11:23:22.783][ Info] Drystion: ty for the seeds
+    [2021-04-15 11:26:31.579][ Info] <-- Drystion logged out.
+    [2021-04-15 11:41:00.588][ Info] <-- romonito logged out.
     [2021-04-15 11:45:50.478][ Info] --> OneNeoZ logged in.""",
         ["-Drystion", "-romonito", "+OneNeoZ"],
     ),
@@ -269,18 +269,24 @@ def test_a_real_log_gives_what_happened(name: str) -> None:
         ("minecraft", "<Ann> [20:15:00] [Server thread/INFO]: Bob joined the game"),
         (
             "source",
-            'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say '
-            '"Bob<3><STEAM_0:0:2><>" entered the game',
+            (
+                'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say '
+                '"Bob<3><STEAM_0:0:2><>" entered the game'
+            ),
         ),
         (
             "source",
-            'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say '
-            '"L 11/24/2026 - 20:15:00: Bob<3><STEAM_0:0:2><> disconnected"',
+            (
+                'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say '
+                '"L 11/24/2026 - 20:15:00: Bob<3><STEAM_0:0:2><> disconnected"'
+            ),
         ),
         (
             "cs2",
-            'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><CT>" say '
-            '"Game Over: competitive mg_active de_dust2 score 16:8 after 42 min"',
+            (
+                'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><CT>" say '
+                '"Game Over: competitive mg_active de_dust2 score 16:8 after 42 min"'
+            ),
         ),
         ("factorio", "2022-01-26 18:30:15 [CHAT] Ann: [JOIN] Bob joined the game"),
         (
