@@ -95,9 +95,9 @@ async def outbox_rate(job: Line, folder: Path, body: str) -> float:
     """Return how many entries a second the outbox alone takes."""
     errors = folder / "stderr.txt"
     async with start("_outbox_alone", errors, **job, body=body, batch=BATCH) as outbox:
-        seconds: float = (await outbox.receive())["seconds"]
+        answer = await outbox.receive()
 
-    return job["requests"] * BATCH / seconds
+    return float(job["requests"] * BATCH / answer["seconds"])
 
 
 async def compare(backend: str, requests: int, rounds: int, connections: int) -> tuple[str, bool]:
