@@ -98,7 +98,7 @@ class LaneCard {
     this.buckets = buckets;
     this.seconds = seconds;
     this.badge.set(...stateWords(lane.state));
-    setText(this.reason, lane.reason || (lane.last_error ? `Last trouble: ${lane.last_error}` : ""));
+    setText(this.reason, words.sentence(lane.reason || (lane.last_error ? `Last trouble: ${lane.last_error}` : "")));
     for (const [key, node] of Object.entries(this.numbers)) {
       setText(node, words.count(lane[key]));
     }

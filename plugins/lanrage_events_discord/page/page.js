@@ -6,7 +6,7 @@ import { LiveBadge, lanesInUse, stateWords, worstLane } from "./states.js";
 
 export { mountLanes as delivery } from "./lanes.js";
 
-const EVERY_MS = 2000;
+const EVERY_MS = 1000;
 const VIEWS = [
   ["", "Setup", mountSetup],
   ["preview", "Message preview", mountPreview],

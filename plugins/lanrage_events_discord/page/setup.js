@@ -36,7 +36,7 @@ class Setup {
       secret: true,
       save: (url, offline) => this.saveWebhook(url, offline),
       remove: () => this.removeWebhook(),
-      describe: (value) => (value.name ? ["Posts as ", element("strong", {}, element("bdi", {}, value.name)), "."] : ["A webhook is saved."]),
+      describe: (value) => (value.name ? ["Posts as ", element("strong", {}, element("bdi", {}, value.name)), "."] : ["A webhook is set."]),
     });
     this.test = new TestCard(host, 2, refresh);
     this.invite = new ValueCard(host, {
@@ -199,7 +199,7 @@ class ValueCard {
   #trouble() {
     const { element, notice } = this.host;
     return this.reason
-      ? notice("error", element("p", {}, this.reason), element("p", {}, "Create a new webhook in Discord and replace the URL: what waits is sent then."))
+      ? notice("error", element("p", {}, this.host.words.sentence(this.reason)), element("p", {}, "Replace the URL: what waits is sent then."))
       : null;
   }
 
@@ -379,7 +379,7 @@ class TestCard {
   }
 
   #tell(outcome) {
-    const { element, fill, notice } = this.host;
+    const { element, fill, notice, words } = this.host;
     this.node.classList.toggle("step-done", outcome.delivered);
     this.#showCurrent();
     if (outcome.delivered) {
@@ -400,7 +400,7 @@ class TestCard {
       this.result,
       notice(
         "error",
-        element("p", {}, element("strong", {}, "Not delivered."), ` ${outcome.reason}`),
+        element("p", {}, element("strong", {}, "Not delivered."), ` ${words.sentence(outcome.reason)}`),
         element("p", {}, hint(outcome)),
       ),
     );
@@ -439,7 +439,7 @@ class Figures {
     setText(this.sent, words.count(status.sent));
     setText(this.pending, words.count(status.pending));
     setText(this.failed, words.count(status.failed));
-    setText(this.error, status.last_error ? `Last trouble: ${status.last_error}` : "");
+    setText(this.error, status.last_error ? words.sentence(`Last trouble: ${status.last_error}`) : "");
   }
 }
 

@@ -51,7 +51,7 @@ export function hint({ status, retry_after: retryAfter, reason }) {
   }
 
   if (status === 404 || status === 401) {
-    return "The webhook was deleted in Discord, or its URL is not complete. Create a new one, press Copy Webhook URL, and replace the URL above.";
+    return "Press Copy Webhook URL in Discord, if need be of a new webhook, and replace the URL above.";
   }
 
   if (status === 403) {

@@ -52,6 +52,17 @@ export function words(name) {
   return String(name).replaceAll("_", " ");
 }
 
+/** Make what a program says a sentence, with a capital and a full stop. */
+export function sentence(text) {
+  const trimmed = String(text).trim();
+  if (!trimmed) {
+    return "";
+  }
+
+  const end = /[.!?…]$/.test(trimmed) ? "" : ".";
+  return `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${end}`;
+}
+
 function write(format, time) {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? "" : format.format(date);

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from lanrage_events import Event, EventBus
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
@@ -37,7 +37,7 @@ ARGUMENTS = (
 REQUIRE_BROWSER = "LANRAGE_EVENTS_REQUIRE_BROWSER"
 SCREENSHOTS = "LANRAGE_EVENTS_SCREENSHOTS"
 SIZES = {"wide": (1280, 900), "phone": (375, 780)}
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 10_000
 FOUND_BY_AXE = """async () => {
     const answer = await axe.run(document, { resultTypes: ["violations"] });
     return answer.violations
@@ -188,41 +188,50 @@ class Visit:
     """A page in the browser, and what must not happen on it."""
 
     page: Page
-    size: str
+    sizes: tuple[str, ...]
+    """the sizes that are looked at, the first all the time and the others now and then"""
     expected: set[int] = field(default_factory=set)
     """the statuses of refusals that the test provokes, which the browser writes to its console"""
     expects_disconnection: bool = False
     problems: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
-    axe: str = ""
+    axe: str = field(default="", repr=False)
 
     def open(self, url: str, section: str = "") -> Page:
-        self.page.goto(f"{url}/#/{section}" if section else url)
+        self.page.goto(f"{url}#/{section}" if section else url)
         return self.page
 
     def snap(self, name: str) -> None:
-        """Keep a picture in light and dark, if somebody wants it, and look at it with axe."""
+        """Keep pictures in light and dark, if somebody wants them, and look at it with axe."""
         folder = os.environ.get(SCREENSHOTS)
         # What fades in is not what one reads.
         self.page.emulate_media(reduced_motion="reduce")
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of both
-            if folder:
-                Path(folder).mkdir(parents=True, exist_ok=True)
-                path = Path(folder, f"{name}-{self.size}-{scheme}.png")
-                self.page.screenshot(path=path, full_page=True)
-
-            self.page.evaluate(self.axe)
-            assert self.page.evaluate(FOUND_BY_AXE) == []
+        self.page.evaluate(self.axe)
+        for size in self.sizes:
+            self.resize(size)
+            self.page.evaluate("scrollTo(0, 0)")
+            for scheme in ("light", "dark"):
+                self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of both
+                assert self.page.evaluate(FOUND_BY_AXE) == []
+                if folder:
+                    Path(folder).mkdir(parents=True, exist_ok=True)
+                    path = Path(folder, f"{name}-{size}-{scheme}.png")
+                    self.page.screenshot(path=path, full_page=True)
 
         self.page.emulate_media(color_scheme="light")
+        self.resize(self.sizes[0])
+
+    def resize(self, size: str) -> None:
+        width, height = SIZES[size]
+        self.page.set_viewport_size({"width": width, "height": height})
 
     def check(self) -> None:
-        """Check that all went well, and that the page fits."""
+        """Check that all went well, and that the page fits whatever its size."""
         assert self.problems == []
         assert len(self.hosts) <= 1
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= SIZES[self.size][0]
+        for size, (width, _) in SIZES.items():
+            self.resize(size)
+            assert self.page.evaluate("document.documentElement.scrollWidth") <= width
 
     def note_console(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):
@@ -241,21 +250,21 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, size: str, axe: str) -> Iterator[Visit]:
-    width, height = SIZES[size]
+def visiting(browser: Browser, sizes: tuple[str, ...], axe: str) -> Iterator[Visit]:
+    width, height = SIZES[sizes[0]]
     with browser.new_context(
         viewport={"width": width, "height": height},
-        has_touch=size == "phone",
         color_scheme="light",
         locale="en-GB",
     ) as context:
         context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
-        visit = Visit(page, size, axe=axe)
+        visit = Visit(page, sizes, axe=axe)
         page.on("console", visit.note_console)
         page.on("pageerror", lambda error: visit.problems.append(str(error)))
         page.on("request", visit.note_request)
         yield visit
+        visit.check()
 
 
 @pytest.fixture(scope="session")
@@ -268,16 +277,21 @@ def axe() -> str:
 def visit(
     request: pytest.FixtureRequest, browser: Browser, browser_thread: ThreadPoolExecutor, axe: str
 ) -> Iterator[Visit]:
-    """Open an empty page in each size; when the test is over, nothing else must have happened."""
-    opened = in_thread(browser_thread, lambda: visiting(browser, request.param, axe))
-    with opened as visit:
-        yield visit
-        browser_thread.submit(visit.check).result()
+    """Open an empty page, in each size."""
+    with in_thread(browser_thread, lambda: visiting(browser, (request.param,), axe)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def wide_visit(
+    browser: Browser, browser_thread: ThreadPoolExecutor, axe: str
+) -> Iterator[Visit]:
+    """Open an empty page in the wide size, for what does not depend on it."""
+    with in_thread(browser_thread, lambda: visiting(browser, tuple(SIZES), axe)) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)
 def patience() -> None:
     """Let what is expected of a page take as long as a busy machine needs."""
-    from playwright.sync_api import expect
-
     expect.set_options(timeout=TIMEOUT_MS)
