@@ -100,8 +100,8 @@ class Embed:
             )
 
         for key, url in (("thumbnail", self.thumbnail), ("image", self.image)):
-            if picture := _with_urls({}, url=url):
-                data[key] = picture
+            if cleaned := _clean(url):
+                data[key] = {"url": cleaned}
 
         if fields := [
             {"name": _clean(field.name), "value": _clean(field.value), "inline": field.inline}
@@ -222,6 +222,9 @@ def in_utc(time: datetime) -> datetime:
 
 def _clean(text: str) -> str:
     text = text.strip()
+    if text.isascii():
+        return text
+
     try:
         text.encode()
     except UnicodeEncodeError:

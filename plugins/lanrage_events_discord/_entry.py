@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from pydantic_core import to_json
+
 from ._embed import Embed
 
 COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
-
-# Nothing in an entry holds itself, so nothing is looked for.
-_encode = json.JSONEncoder(check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +71,23 @@ class Entry:
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""
         digest, presentation = self.digest, self.presentation
-        return _encode(
-            {
-                "event_id": self.event_id,
-                "type": self.type,
-                "time": self.time.isoformat(),
-                "embed": self.embed.to_dict(),
-                "digest": {
-                    "group": digest.group,
-                    "heading": digest.heading,
-                    "item": digest.item,
-                },
-                "presentation": _TELL_DATA if presentation is TELL else presentation.to_dict(),
-            }
-        )
+        data = {
+            "event_id": self.event_id,
+            "type": self.type,
+            "time": self.time.isoformat(),
+            "embed": self.embed.to_dict(),
+            "digest": {
+                "group": digest.group,
+                "heading": digest.heading,
+                "item": digest.item,
+            },
+            "presentation": _TELL_DATA if presentation is TELL else presentation.to_dict(),
+        }
+        try:
+            # Three times as fast, but it refuses half of a surrogate pair.
+            return to_json(data).decode()
+        except ValueError:
+            return json.dumps(data)
 
     @classmethod
     def from_json(cls, text: str) -> Self:

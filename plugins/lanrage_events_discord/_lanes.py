@@ -134,29 +134,42 @@ class Lanes(Mapping[str, Lane]):
         return refusals
 
     async def _put(self, letters: Sequence[Letter], refusals: dict[int, Exception]) -> None:
+        refusal = await self._try_put(letters)
+        if refusal is None:
+            return
+
+        is_disk = isinstance(refusal, OutboxError) and not isinstance(refusal, OutboxFull)
+        if is_disk or len(letters) == 1:
+            for letter in letters:
+                refusals.setdefault(letter.position, refusal)
+
+            return
+
+        # All of them were refused, though perhaps only one lane is full or one entry is bad.
+        for part in _parts(letters):
+            await self._put(part, refusals)
+
+    async def _try_put(self, letters: Sequence[Letter]) -> Exception | None:
+        """Put entries into the outbox and their lanes, all or none; return what refuses them."""
         items = [OutboxItem(x.lane, x.body, x.entry.type, x.expires) for x in letters]
+        lanes = _by_lane(letters)
         try:
             numbers = await self._outbox.put_many(items)
         except anyio.get_cancelled_exc_class():
             # They may be in there nevertheless.
-            for name in {letter.lane for letter in letters}:
+            for name in lanes:
                 self._lanes[name].doubt()
 
             raise
         except Exception as error:  # noqa: BLE001 - one bad entry is no fault of the others
-            is_disk = isinstance(error, OutboxError) and not isinstance(error, OutboxFull)
-            if is_disk or len(letters) == 1:
-                refusals.update({x.position: error for x in letters if x.position not in refusals})
-                return
+            return error
 
-            # All of them were refused, though perhaps only one lane is full or one entry is bad.
-            for part in _parts(letters):
-                await self._put(part, refusals)
-        else:
-            for name, indexes in _by_lane(letters).items():
-                self._lanes[name].take(
-                    (numbers[i], letters[i].entry, letters[i].expires) for i in indexes
-                )
+        for name, indexes in lanes.items():
+            self._lanes[name].take(
+                (numbers[i], letters[i].entry, letters[i].expires) for i in indexes
+            )
+
+        return None
 
     def reread(self) -> None:
         """Look into the outbox again, where somebody may have put something back or dropped it."""

@@ -46,6 +46,10 @@ REDACTED_LOGGERS = (
 MAX_PENDING = 100_000
 
 
+_NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
+_NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
+
+
 class DiscordPlugin:
     """Tells events in a Discord channel.
 
@@ -196,11 +200,12 @@ class DiscordPlugin:
     async def _open_lanes(self, bus: EventBus, setup: Setup, lanes: Lanes) -> None:
         waiting = await lanes.count()
         setup.open_lanes()
-        if not lanes:
+        if not lanes or self._lacks_default_webhook(lanes):
             logger.warning(
-                "plugin '%s' has no webhook_url, so it sends nothing: set one in the configuration,"
-                " or on the setup page that the plugin 'http' serves",
+                "plugin '%s': %s; set it in the configuration, or on the setup page that the plugin"
+                " 'http' serves",
                 bus.name(self),
+                _NO_DEFAULT_WEBHOOK if lanes else _NO_WEBHOOK,
             )
 
         for lane in waiting:
@@ -210,6 +215,11 @@ class DiscordPlugin:
                     lane.pending,
                     lane.name,
                 )
+
+    def _lacks_default_webhook(self, configured: Iterable[str]) -> bool:
+        """Whether a route names the default webhook although there is none."""
+        named = any(DEFAULT_WEBHOOK in (route.webhook or ()) for route in self.config.routes)
+        return named and DEFAULT_WEBHOOK not in set(configured)
 
     def _forget_earlier_life(self) -> None:
         outbox, self._outbox = self._outbox, None
@@ -309,7 +319,10 @@ class DiscordPlugin:
             lane for lane in self._lanes.values() if lane.state is not LaneState.UNCONFIGURED
         ]
         if self._outbox is None or not configured:
-            return Health("degraded", "no webhook_url is set, so nothing is sent")
+            return Health("degraded", _NO_WEBHOOK)
+
+        if self._lacks_default_webhook(lane.name for lane in configured):
+            return Health("degraded", _NO_DEFAULT_WEBHOOK)
 
         if self._outbox.problem is not None:
             return Health("degraded", str(self._outbox.problem))

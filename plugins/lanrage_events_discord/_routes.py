@@ -43,6 +43,8 @@ class Router:
         # With a route for each of many webhooks, most can be left out by one look.
         self._unconditional: list[int] = []
         self._by_value: dict[str, dict[object, list[int]]] = {}
+        self._by_type: dict[type[Event], tuple[Destination, ...]] = {}
+        """the destinations of event types, where they depend on nothing else"""
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
@@ -61,8 +63,19 @@ class Router:
                 hint = f", did you mean '{nearest[0]}'?" if nearest else ""
                 raise ValueError(f"{where}: no event type is named '{name}'{hint}")
 
-    def route(self, event: Event) -> list[Destination]:
+    def route(self, event: Event) -> Sequence[Destination]:
         """Return who tells an event, each webhook once."""
+        known = self._by_type.get(type(event))
+        if known is not None:
+            return known
+
+        found = tuple(self._find(event))
+        if not self._by_value:
+            self._by_type[type(event)] = found
+
+        return found
+
+    def _find(self, event: Event) -> Iterable[Destination]:
         found: dict[str, Destination] = {}
         lineage = _lineage(type(event))
         for route in self._candidates(event):
@@ -76,7 +89,7 @@ class Router:
             if route.stop:
                 break
 
-        return list(found.values())
+        return found.values()
 
     def _index(self, number: int, route: RouteConfig) -> None:
         for field, wanted in route.where.items():

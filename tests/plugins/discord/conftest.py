@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from lanrage_events import EventBus, Outbox, PeerJoined, RouteRequest
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
+from lanrage_events_discord._settings import Settings
+from lanrage_events_discord.testing import StandInDiscord
+
+
+class InlinePlugin(DiscordPlugin):
+    """The plugin with files that need no thread, so that time can be virtual."""
+
+    max_pending = 1000
+    """entries in a lane"""
+
+    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+        file = self._state_file(bus, "outbox")
+        return Outbox(file, max_entries_per_lane=self.max_pending, inline=True)
+
+    def _make_settings(self, bus: EventBus) -> Settings:
+        return Settings(self._state_file(bus, "settings.json"), inline=True)
+
+
+class Setup:
+    """A bus with the plugin, and the plugin's operations of the HTTP API."""
+
+    def __init__(self, bus: EventBus, plugin: DiscordPlugin, discord: StandInDiscord) -> None:
+        self.bus = bus
+        self.plugin = plugin
+        self.discord = discord
+        self.answers: list[str] = []
+        """everything that was answered, as JSON"""
+
+    async def call(self, method: str, path: str, **query: Any) -> Any:
+        """Do an operation without a body."""
+        return await self._call(method, path, None, query)
+
+    async def post(self, path: str, body: object, **query: Any) -> Any:
+        """Do an operation with a body, and return the JSON that is answered."""
+        return await self._call("POST", path, body, query)
+
+    async def _call(self, method: str, path: str, body: object, query: object) -> Any:
+        (route,) = [
+            route
+            for route in self.plugin.http_routes()
+            if (route.method, route.path) == (method, path)
+        ]
+        assert route.handler.__doc__
+        request = RouteRequest(
+            body=route.request and route.request.model_validate(body),
+            query=route.query and route.query.model_validate(query),
+        )
+        answer = await route.handler(request)
+        assert route.response is not None
+        assert isinstance(answer, route.response)
+        self.answers.append(answer.model_dump_json())
+        return json.loads(self.answers[-1])
+
+    async def publish(self, *names: str) -> None:
+        """Publish that somebody joined, and wait until that is in the outbox."""
+        for name in names:
+            await self.bus.publish_and_wait(PeerJoined(peer_name=name, party_name="LAN"))
+
+    async def settle(self) -> None:
+        """Wait until everything is sent that can be."""
+        await self.bus.drain()
+        await anyio.sleep(10)
+
+
+Running = Callable[..., AbstractAsyncContextManager[Setup]]
+
+
+@pytest.fixture
+def running() -> Running:
+    """Return what runs the plugin against a stand-in for Discord."""
+
+    @asynccontextmanager
+    async def run(
+        discord: StandInDiscord | None = None, state_folder: Path | None = None, **config: Any
+    ) -> AsyncIterator[Setup]:
+        discord = discord or StandInDiscord(latency=0.04)
+        places = config.pop("places", {})
+        max_pending = config.pop("max_pending", InlinePlugin.max_pending)
+        async with httpx.AsyncClient(transport=discord.transport()) as http:
+            plugin = InlinePlugin(DiscordConfig.model_validate(config), http=http)
+            plugin.max_pending = max_pending
+            bus = EventBus(drain_timeout=5, state_folder=state_folder)
+            bus.register(plugin, "discord", places=places)
+            async with bus:
+                yield Setup(bus, plugin, discord)
+
+    return run
