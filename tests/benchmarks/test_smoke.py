@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from . import dispatch, http_events
+from . import dispatch
 
 pytestmark = pytest.mark.real_clock
 
 ROOT = Path(__file__).parents[2]
 
 
-def run_delivery(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.delivery", *arguments],
+        [sys.executable, "-m", f"tests.benchmarks.{name}", *arguments],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
@@ -27,7 +27,7 @@ def run_delivery(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_benchmark_of_delivery_shows_each_scenario_and_that_our_bounds_are_kept() -> None:
-    done = run_delivery("--smoke", "--senders", "lanrage-events", "httpx loop")
+    done = run("delivery", "--smoke", "--senders", "lanrage-events", "httpx loop")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
@@ -41,7 +41,7 @@ def test_benchmark_of_delivery_shows_each_scenario_and_that_our_bounds_are_kept(
 
 
 def test_benchmark_of_delivery_refuses_a_scenario_that_there_is_not() -> None:
-    done = run_delivery("tea-party")
+    done = run("delivery", "tea-party")
     assert done.returncode == 2
     assert "no scenario is named tea-party" in done.stderr
 
@@ -52,7 +52,8 @@ def test_benchmark_of_dispatch_shows_each_case(capsys: pytest.CaptureFixture[str
     assert len(rows) == 2 * 2 * len(dispatch.PLUGINS)
 
 
-def test_benchmark_of_http_events_shows_each_backend(capsys: pytest.CaptureFixture[str]) -> None:
-    assert http_events.main(["--smoke"]) == 0
-    rows = capsys.readouterr().out.splitlines()[2:]
+def test_benchmark_of_http_events_shows_each_backend() -> None:
+    done = run("http_events", "--smoke")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = done.stdout.splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| asyncio", "| trio"]
