@@ -94,12 +94,7 @@ class Guard:
             return
 
         body = Body(scope, receive, self._max_body)
-        answer = _Answer(scope, send, body)
-        try:
-            await self._answer(scope, body, answer)
-        finally:
-            if answer.status:
-                self.answers[f"{answer.status // 100}xx"] += 1
+        await self._answer(scope, body, _Answer(scope, send, body, self.answers))
 
     async def _answer(self, scope: Scope, body: Body, answer: _Answer) -> None:
         problem: Problem | None = None
@@ -223,14 +218,14 @@ class Guard:
 class _Answer:
     """Sends an answer, with the headers that each one has."""
 
-    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
+    def __init__(self, scope: Scope, send: Send, body: Body, counts: Counter[str]) -> None:
         self._scope = scope
         self._send = send
         self._body = body
         self.waiting = anyio.CancelScope()
         """limits the time until it starts"""
         self.is_started = False
-        self.status = 0
+        self._counts = counts
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -239,7 +234,7 @@ class _Answer:
                 return
 
             self.is_started = True
-            self.status = message["status"]
+            self._counts[f"{message['status'] // 100}xx"] += 1
             self.waiting.deadline = math.inf
             _add_headers(self._scope["path"], message)
         elif not self.is_started:

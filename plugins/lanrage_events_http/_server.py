@@ -18,6 +18,7 @@ from typing import Any
 
 import anycorn
 import anyio
+import h11
 from anycorn.logging import Logger as AnycornLogger
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import ConnectionState
@@ -38,16 +39,14 @@ GRACE_SECONDS = 3.0
 _BACKLOG = 128
 _PAUSE_SECONDS = 0.1
 _CONNECTION = "lanrage_events_http.connection"
-# What passes: the process or the machine is short of something, or the peer was quicker to leave
+# What passes: the process or the machine is short of something, or a peer was quicker to leave
 # than we to accept it. https://man7.org/linux/man-pages/man2/accept.2.html
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_PASSING = _SHORTAGES | {
-    errno.ECONNABORTED,
-    errno.ECONNRESET,
-    errno.EINVAL,
-    errno.EPERM,
-    errno.EPROTO,
-}
+_HASTES = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EINVAL, errno.EPERM, errno.EPROTO})
+_MAX_HASTES = 100
+"""in a row; then it is something else"""
+# A peer that breaks off, or the protocol while an answer is on its way, makes anycorn raise these.
+_FAULTS_OF_PEERS = (OSError, h11.ProtocolError)
 
 
 async def listen(host: str, port: int) -> list[SocketListener]:
@@ -168,16 +167,18 @@ class Server:
         await self._ended.wait()
 
     async def _accept(self, listener: SocketListener, answering: TaskGroup) -> None:
+        failures = 0
         while True:
             try:
                 stream = await listener.accept()
+                failures = 0
             except (OSError, anyio.BrokenResourceError) as error:
+                failures += 1
                 codes = {cause.errno for cause in _causes(error) if isinstance(cause, OSError)}
-                if not codes & _PASSING:
-                    raise
-
                 if codes & _SHORTAGES:
                     self._tell_fault("cannot accept connections for the moment", error)
+                elif not codes & _HASTES or failures > _MAX_HASTES:
+                    raise
 
                 await anyio.sleep(_PAUSE_SECONDS)
                 continue
@@ -206,10 +207,9 @@ class Server:
         """Keep what goes wrong with one connection from all others."""
         try:
             yield
-        except OSError as error:
-            logger.debug("a connection broke: %s", error)
         except Exception as error:  # noqa: BLE001 - of one peer, which must not touch the others
-            if isinstance(error, ExceptionGroup) and error.split(OSError)[1] is None:
+            group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
+            if group.split(_FAULTS_OF_PEERS)[1] is None:
                 logger.debug("a connection broke: %s", error)
             else:
                 self._tell_fault("a connection failed", error)
@@ -225,6 +225,10 @@ class _Logger(AnycornLogger):
 
     async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
         await self.debug(message, *args, **kwargs)
+
+    async def exception(self, message: str, *args: Any, **kwargs: Any) -> None:
+        # Nothing comes out of the guard, so it is about sending: the peer broke the protocol.
+        await self.debug(message, *args, exc_info=True, **kwargs)
 
 
 def _anycorn_config() -> anycorn.Config:

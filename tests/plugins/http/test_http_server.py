@@ -380,6 +380,16 @@ async def test_a_fault_of_the_listener_comes_out() -> None:
     assert caught.group_contains(OSError, match="bad")
 
 
+async def test_what_passes_too_often_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_server, "_PAUSE_SECONDS", 0)
+    errors = [OSError(errno.EINVAL, "strange")] * 101
+    with pytest.raises(ExceptionGroup) as caught:
+        async with running(wrap=lambda listener: FaultyListener(listener, *errors)):
+            await anyio.sleep_forever()
+
+    assert caught.group_contains(OSError, match="strange")
+
+
 async def test_a_fault_in_one_connection_is_contained(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
