@@ -29,7 +29,7 @@ class PresenceConfig(ConfigModel):
     party: _Name | None = None
     """the id or the name of the only party to show"""
     max_party_size: Annotated[int, Field(ge=1, le=PARTY_MAX_SIZE)] = 8
-    """how many a party can have, as in "3 of 8" """
+    """the 8 of "3 of 8", how many a party can have"""
     invite_url: str | None = None
     """an invite, such as to the voice channel, which is shown as a button"""
     large_image: Annotated[str, Field(max_length=IMAGE_MAX_CHARACTERS)] = "lanrage_logo"

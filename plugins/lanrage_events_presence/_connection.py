@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ._activity import Activity
 
@@ -11,12 +11,15 @@ class DiscordUnreachable(Exception):
     """Raised when there is no connection to Discord, or no longer.
 
     :param reason: one sentence for people
-    :param is_refusal: whether Discord is there but does not want us, so that trying soon is no use
+    :param kind: ``absent`` if Discord is not there, which is nothing special, ``broken`` if it does
+        not behave, ``refused`` if it does not want us, so that trying soon is no use
     """
 
-    def __init__(self, reason: str, *, is_refusal: bool = False) -> None:
+    def __init__(
+        self, reason: str, kind: Literal["absent", "broken", "refused"] = "absent"
+    ) -> None:
         self.reason = reason
-        self.is_refusal = is_refusal
+        self.kind = kind
         super().__init__(reason)
 
 

@@ -64,7 +64,7 @@ class DiscordIPC:
         """
         # A socket whose owner hangs can block for ever, so no second thread is risked.
         if self._stuck is not None and not await self._stuck.stop():
-            raise DiscordUnreachable(NO_ANSWER)
+            raise DiscordUnreachable(NO_ANSWER, "broken")
 
         thread = LoopThread("lanrage-events-presence")
         await thread.start()
@@ -100,7 +100,7 @@ class IPCConnection:
             await self._thread.call(self._session.open)
             return
 
-        raise DiscordUnreachable(NO_ANSWER)
+        raise DiscordUnreachable(NO_ANSWER, "broken")
 
     async def show(self, activity: Activity | None) -> None:
         """Replace what Discord shows."""
@@ -207,26 +207,29 @@ class _Session:
         if isinstance(
             error, (exceptions.ConnectionTimeout, exceptions.ResponseTimeout, TimeoutError)
         ):
-            return DiscordUnreachable(NO_ANSWER)
+            return DiscordUnreachable(NO_ANSWER, "broken")
 
         if isinstance(error, PermissionError):
-            return DiscordUnreachable("this user may not talk to the Discord that runs here")
+            return DiscordUnreachable(
+                "this user may not talk to the Discord that runs here", "broken"
+            )
 
         if isinstance(error, (exceptions.InvalidPipe, exceptions.PipeClosed, EOFError, OSError)):
             return DiscordUnreachable(CLOSED)
 
         if isinstance(error, (ValueError, LookupError, TypeError, AttributeError, RecursionError)):
-            return DiscordUnreachable(GARBLED)
+            return DiscordUnreachable(GARBLED, "broken")
 
         description = _printable(f"{type(error).__name__}: {error}")
-        return DiscordUnreachable(f"the connection to Discord failed with {description}")
+        return DiscordUnreachable(f"the connection to Discord failed with {description}", "broken")
 
     def _refused(self, answer: Any) -> DiscordUnreachable:
         code, message = answer.get("code"), _printable(str(answer.get("message", "")))
         if code == _INVALID_CLIENT_ID:
             return DiscordUnreachable(
-                f"Discord knows no application with the client_id {self._client_id} ({message})",
-                is_refusal=True,
+                f"Discord knows no application with the client_id {self._client_id} ({message}): "
+                "copy it from General Information, Application ID, in Discord's developer portal",
+                "refused",
             )
 
         return DiscordUnreachable(f"Discord ended the connection: {message}")

@@ -50,8 +50,9 @@ class Presenter:
         self._retry_delay = FIRST_RETRY_SECONDS
         self._told: set[str] = set()
         """what was said of the present outage"""
-        self._is_up: bool | None = None
-        """whether it works, as was last told; ``None`` before anything was"""
+        self._is_up = False
+        """whether it works, as was last told"""
+        self._was_up = False
         self.is_connected = False
         self.shown: Activity | None = None
         """what Discord shows, as far as it told"""
@@ -76,7 +77,7 @@ class Presenter:
         """Show what should be shown until cancelled."""
         while True:
             connected_at = math.inf
-            is_refusal = False
+            is_refused = False
             try:
                 async with self._connect() as connection:
                     connected_at = anyio.current_time()
@@ -85,7 +86,7 @@ class Presenter:
                     await self._keep_shown(connection)
             except DiscordUnreachable as error:
                 self._note_problem(error)
-                is_refusal = error.is_refusal
+                is_refused = error.kind == "refused"
             finally:
                 self.is_connected = False
                 self.shown = None
@@ -93,7 +94,7 @@ class Presenter:
             if anyio.current_time() - connected_at > LONGEST_RETRY_SECONDS:
                 self._retry_delay = FIRST_RETRY_SECONDS
 
-            await self._wait_for_retry(REFUSED_RETRY_SECONDS if is_refusal else self._retry_delay)
+            await self._wait_for_retry(REFUSED_RETRY_SECONDS if is_refused else self._retry_delay)
             self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_SECONDS)
 
     async def _wait_for_retry(self, delay: float) -> None:
@@ -149,16 +150,21 @@ class Presenter:
 
     def _note_success(self) -> None:
         if not self._is_up:
-            logger.info("connected to Discord%s", "" if self._is_up is None else " again")
+            logger.info("connected to Discord%s", " again" if self._was_up else "")
 
-        self._is_up = True
+        self._is_up = self._was_up = True
         self.problem = ""
         self._told = set()
 
     def _note_problem(self, error: DiscordUnreachable) -> None:
         self._is_up = False
         self.problem = error.reason
-        if error.reason not in self._told and len(self._told) < MAX_TOLD_REASONS:
+        if error.kind == "absent":
+            is_news = not self._told
+        else:
+            is_news = error.reason not in self._told and len(self._told) < MAX_TOLD_REASONS
+
+        if is_news:
             self._told.add(error.reason)
             logger.warning(
                 "%s, so there is no Rich Presence; it is tried again, silently, while there is "

@@ -167,7 +167,7 @@ async def test_an_application_that_discord_does_not_know_is_told_as_such(
             async with ipc.connect():
                 pass
 
-    assert caught.value.is_refusal
+    assert caught.value.kind == "refused"
     assert CLIENT_ID in caught.value.reason
 
 
@@ -379,7 +379,7 @@ async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
                 async with discord.listen():
                     await discord.wait(lambda discord: bool(discord.activities))
                     assert [a and a["details"] for a in discord.activities] == [game]
-                    await log.take("connected to Discord again")
+                    await log.take("connected to Discord")
 
                 await log.take("Discord closed the connection, so there is no")
                 assert not log.lines

@@ -253,7 +253,7 @@ async def test_discord_that_starts_is_told_the_latest_state(
     assert [activity for _, activity in client.shown] == [DOOM]
     assert stage.presenter.is_connected
     assert stage.presenter.problem == ""
-    assert lines(caplog)[1:] == ["connected to Discord again"]
+    assert lines(caplog)[1:] == ["connected to Discord"]
 
 
 async def test_discord_that_restarts_is_told_again_what_it_showed(
@@ -322,6 +322,22 @@ async def test_a_peer_that_accepts_nothing_is_told_of_once(
     assert len(lines(caplog)) == 1
 
 
+async def test_that_discord_is_not_there_is_no_news_once_its_end_was_told(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    client.end(DiscordUnreachable("Discord is not running"))
+    await anyio.sleep(600)
+    client.problem = DiscordUnreachable("Discord does not answer", "broken")
+    await anyio.sleep(600)
+
+    assert [line.split(",")[0] for line in lines(caplog)] == [
+        "Discord is gone",
+        "Discord does not answer",
+    ]
+
+
 async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -329,7 +345,7 @@ async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
     client.problem = GONE
     await stage.start(tasks)
     for number in range(100):
-        client.problem = DiscordUnreachable(f"reason {number}")
+        client.problem = DiscordUnreachable(f"reason {number}", "broken")
         await anyio.sleep(LONGEST_RETRY_SECONDS)
 
     assert 1 < len(lines(caplog)) <= 5
@@ -338,7 +354,7 @@ async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
 async def test_discord_that_does_not_want_us_is_asked_rarely(
     stage: Stage, client: Client, tasks: TaskGroup
 ) -> None:
-    client.problem = DiscordUnreachable("no such application", is_refusal=True)
+    client.problem = DiscordUnreachable("no such application", "refused")
     stage.want(QUAKE)
     await stage.start(tasks)
     await anyio.sleep(REFUSED_RETRY_SECONDS - 1)
