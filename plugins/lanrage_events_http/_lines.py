@@ -27,6 +27,10 @@ class Line:
     """how many bytes of the input there are up to its end"""
 
 
+class InputBroken(Exception):
+    """Raised when an input cannot be read any more, with the reason."""
+
+
 class LineSplitter:
     """Cuts chunks of bytes into lines, and keeps no more of one than it may have.
 
@@ -72,7 +76,7 @@ async def read_lines(fd: int) -> AsyncGenerator[list[Line]]:
     """Read a file to its end; yields the lines that one read completes, at least one at a time.
 
     :param fd: its file descriptor, which stays open
-    :raises OSError: if it cannot be read any more
+    :raises InputBroken: if it cannot be read any more
     """
     splitter = LineSplitter()
     while chunk := await _in_thread(lambda: os.read(fd, _CHUNK_BYTES)):
@@ -106,6 +110,6 @@ async def _in_thread(read: Callable[[], bytes]) -> bytes:
     await answered.wait()
     [answer] = answers
     if isinstance(answer, OSError):
-        raise answer
+        raise InputBroken(answer.strerror or str(answer))
 
     return answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -61,15 +61,10 @@ class SinglePublisher:
         self._type = event_type
         self._words = words
         self._delivery: Delivery | None = None
-        self._code = FAILED
 
     async def run(self) -> int:
         """Publish it, and return the exit code."""
-        # In a task of its own, since a signal interrupts the first one in the middle of anything.
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run)
-
-        return self._code
+        return await run_apart(self._run)
 
     def tell_interruption(self) -> int:
         """Say what is known when it was interrupted, and return the exit code."""
@@ -83,13 +78,13 @@ class SinglePublisher:
 
         return INTERRUPTED
 
-    async def _run(self) -> None:
+    async def _run(self) -> int:
         try:
             async with self._task.make_client() as client:
-                self._code = await self._publish(client)
+                return await self._publish(client)
         except DaemonError as error:
             self._console.tell(error.reason)
-            self._code = FAILED
+            return FAILED
 
     async def _publish(self, client: DaemonClient) -> int:
         event = self._event(await client.event_types())
@@ -133,6 +128,31 @@ class SinglePublisher:
 
     def _tell_trouble(self, problem: DaemonError) -> None:
         self._console.tell(f"{problem.reason}; trying again")
+
+
+async def run_apart(function: Callable[[], Awaitable[int]]) -> int:
+    """Run a function in a task of its own, and return or raise what it does.
+
+    A signal interrupts the first task in the middle of anything, and all others where they let it.
+
+    :param function: it returns the exit code
+    """
+    outcome: int | Exception = FAILED
+
+    async def run() -> None:
+        nonlocal outcome
+        try:
+            outcome = await function()
+        except Exception as error:  # noqa: BLE001 - it is raised below, and not in a group
+            outcome = error
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+
+    if isinstance(outcome, Exception):
+        raise outcome
+
+    return outcome
 
 
 def write_json(out: TextIO, data: object) -> None:

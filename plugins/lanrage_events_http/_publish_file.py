@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterable, Sequence
+from functools import partial
 from typing import Any
-
-import anyio
 
 from ._answers import DaemonError
 from ._client import DaemonClient
 from ._delivery import Delivery
-from ._lines import LINE_MAX_BYTES, Line
-from ._publish import DONE, FAILED, INTERRUPTED, Ids, Task, write_json
+from ._lines import LINE_MAX_BYTES, InputBroken, Line
+from ._publish import DONE, FAILED, INTERRUPTED, Ids, Task, run_apart, write_json
 from ._terminal import Console, bar, counted
 
 BATCH_MAX_EVENTS = 100
@@ -54,7 +53,6 @@ class FilePublisher:
         self._position = 0
         self._lines = 0
         self._is_complete = False
-        self._code = FAILED
         self._batch: list[tuple[Line, dict[str, Any]]] = []
         self._batch_bytes = 0
         self._in_hand: tuple[Delivery, Batch] | None = None
@@ -64,11 +62,7 @@ class FilePublisher:
 
         :param groups: the lines, as many together as came together
         """
-        # In a task of its own, since a signal interrupts the first one in the middle of anything.
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run, groups)
-
-        return self._code
+        return await run_apart(partial(self._run, groups))
 
     def tell_interruption(self) -> int:
         """Say how far it got when it was interrupted, and return the exit code."""
@@ -77,7 +71,7 @@ class FilePublisher:
         self._summarize()
         return INTERRUPTED
 
-    async def _run(self, groups: AsyncIterable[Group]) -> None:
+    async def _run(self, groups: AsyncIterable[Group]) -> int:
         try:
             async with self._task.make_client() as client:
                 await self._publish(client, groups)
@@ -85,16 +79,16 @@ class FilePublisher:
             self._console.clear()
             self._console.tell(error.reason)
             self._tell_rest("not everything is published")
-        except OSError as error:
+        except InputBroken as error:
             self._console.clear()
-            self._console.tell(f"cannot read {self._name}: {error.strerror or error}")
+            self._console.tell(f"cannot read {self._name}: {error}")
             self._tell_rest("not everything is published")
         else:
             self._console.clear()
             self._is_complete = True
-            self._code = FAILED if self.refused else DONE
 
         self._summarize()
+        return DONE if self._is_complete and not self.refused else FAILED
 
     async def _publish(self, client: DaemonClient, groups: AsyncIterable[Group]) -> None:
         async for group in groups:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_http._lines import Line, LineSplitter, read_lines
+from lanrage_events_http._lines import InputBroken, Line, LineSplitter, read_lines
 
 real_clock = pytest.mark.real_clock
 
@@ -90,7 +90,7 @@ async def test_an_input_that_cannot_be_read_raises_an_error(tmp_path: Path) -> N
     fd = os.open(tmp_path / "new", os.O_WRONLY | os.O_CREAT)
     try:
         async with aclosing(read_lines(fd)) as groups:
-            with pytest.raises(OSError, match="Bad file descriptor"):
+            with pytest.raises(InputBroken, match="Bad file descriptor"):
                 await anext(groups)
     finally:
         os.close(fd)

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -13,11 +14,14 @@ import pytest
 from lanrage_events import EventDecodeError, EventRegistry, UnknownEventType
 from lanrage_events_http._address import parse_url
 from lanrage_events_http._client import DaemonClient
-from lanrage_events_http._lines import Line, LineSplitter
+from lanrage_events_http._lines import InputBroken, Line, LineSplitter
 from lanrage_events_http._publish import DONE, FAILED, INTERRUPTED, MISUSE, SinglePublisher, Task
 from lanrage_events_http._publish_file import BATCH_MAX_BYTES, FilePublisher
 
 Answer = Callable[[httpx.Request], httpx.Response]
+
+
+ANN = ("peer_name=Ann", "party_name=LAN")
 
 
 class FakeDaemon:
@@ -217,7 +221,7 @@ async def test_an_event_whose_answer_was_lost_is_published_once() -> None:
     daemon = FakeDaemon()
     daemon._faults += [daemon.lose_answer, refuse(503)]
     run = Run(daemon)
-    assert await run.one("peer_joined", "peer_name=Ann", "party_name=LAN") == DONE
+    assert await run.one("peer_joined", *ANN) == DONE
     assert daemon.names() == ["Ann"]
     assert len({post[0]["id"] for post in daemon.posts}) == 1
     assert len(daemon.posts) == 3
@@ -228,7 +232,7 @@ async def test_an_event_whose_answer_was_lost_is_published_once() -> None:
 
 async def test_the_daemon_is_left_alone_for_as_long_as_it_says() -> None:
     daemon = FakeDaemon(refuse(503, **{"Retry-After": "7"}))
-    assert await Run(daemon).one("peer_joined", "peer_name=Ann", "party_name=LAN") == DONE
+    assert await Run(daemon).one("peer_joined", *ANN) == DONE
     first, second = daemon.times
     assert second - first == pytest.approx(7, abs=0.01)
 
@@ -237,7 +241,7 @@ async def test_it_gives_up_after_its_timeout() -> None:
     daemon = FakeDaemon(*[refuse(503)] * 100)
     run = Run(daemon, timeout=60)
     began = anyio.current_time()
-    assert await run.one("peer_joined", "peer_name=Ann", "party_name=LAN") == FAILED
+    assert await run.one("peer_joined", *ANN) == FAILED
     assert 50 < anyio.current_time() - began <= 60
     assert run.told[-1].endswith("refuses: it cannot; given up after 60 seconds")
     assert len(run.told) == 2
@@ -450,7 +454,7 @@ async def test_what_no_repetition_helps_against_ends_it() -> None:
 async def test_an_input_that_breaks_is_told() -> None:
     async def breaking() -> AsyncIterator[list[Line]]:
         yield [Line(1, joined("Ann").encode(), 100)]
-        raise OSError(5, "Input/output error")
+        raise InputBroken("Input/output error")
 
     daemon = FakeDaemon()
     run = Run(daemon)
@@ -532,6 +536,22 @@ async def test_a_terminal_shows_how_far_it_is() -> None:
     assert any("[################" in text and "1 bad line" in text for text in shown)
     assert any("100 %" in text for text in shown)
     assert not shown[-1].strip()
+
+
+class ClosedPipe(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("name", ["out", "err"])
+async def test_a_reader_that_is_gone_is_left_to_whoever_called(name: str) -> None:
+    run = Run(FakeDaemon(), err=ClosedPipe() if name == "err" else None)
+    run.task = replace(run.task, out=ClosedPipe())
+    with pytest.raises(BrokenPipeError):
+        await run.one("peer_joined" if name == "out" else "peer_jond", *ANN)
+
+    with pytest.raises(BrokenPipeError):
+        await run.file(joined("Ann") if name == "out" else "{")
 
 
 async def test_names_in_refusals_cannot_steer_the_terminal() -> None:
