@@ -1,40 +1,17 @@
 from __future__ import annotations
 
-import asyncio
-import selectors
 from typing import Any
 
 import pytest
-import trio.testing
 from hypothesis import settings
+
+from lanrage_events.testing import bus, virtual_time
+
+__all__ = ["bus"]
 
 # An example that is slow on a busy machine is not wrong.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-
-
-class _AutojumpSelector(selectors.DefaultSelector):
-    """Polls for I/O, and moves the clock instead of waiting for a timeout."""
-
-    now = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0 if timeout else timeout)
-        if not ready and timeout:
-            self.now += timeout
-
-        return ready
-
-
-class AutojumpEventLoop(asyncio.SelectorEventLoop):
-    """The asyncio counterpart of :class:`trio.testing.MockClock`."""
-
-    def __init__(self) -> None:
-        self._autojump_selector = _AutojumpSelector()
-        super().__init__(self._autojump_selector)
-
-    def time(self) -> float:
-        return self._autojump_selector.now
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -43,7 +20,4 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     if request.node.get_closest_marker("real_clock") is not None:
         return request.param, {}
 
-    if request.param == "asyncio":
-        return "asyncio", {"loop_factory": AutojumpEventLoop}
-
-    return "trio", {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    return virtual_time(request.param)

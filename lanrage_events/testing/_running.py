@@ -1,0 +1,186 @@
+"""Makes a plugin of what would stand in the YAML file, and runs it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar, cast, overload
+
+from .._bus import EventBus
+from .._config import _Checker
+from .._config_models import ConfiguredPlugin
+from .._events import _snake_case
+from .._exceptions import ConfigError, PluginHookError
+from .._expansion import expand
+from .._plugin_files import import_file
+from .._plugins import Catalog, LoadedPlugin, PluginSource, _examine
+from .._secrets import Redactor
+from .._yaml import Document, YAMLValue
+
+PluginT = TypeVar("PluginT")
+
+_FILE = Path("config")
+
+
+@overload
+def make_plugin(
+    plugin: type[PluginT], config: Mapping[str, Any] | None = None, *, name: str | None = None
+) -> PluginT: ...
+@overload
+def make_plugin(
+    plugin: str | Path | ModuleType,
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> Any: ...
+def make_plugin(
+    plugin: type[PluginT] | str | Path | ModuleType,
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> PluginT | Any:
+    """Make a plugin as the daemon does, with what would stand below its key in the YAML file.
+
+    :param plugin: its class or module, the path of a single file, or the name of an entry point
+    :param config: the keys with plain values: texts, numbers, lists and so on; a relative path
+        starts from the current folder
+    :param name: the plugin's key; by default made of the plugin's name
+    :raises ConfigError: if the daemon would refuse it, with everything that is wrong
+    :raises PluginLoadError: if it cannot be imported or made
+    """
+    return _configured(plugin, config, name).make()
+
+
+@overload
+def running(
+    bus: EventBus,
+    plugin: type[PluginT],
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> AbstractAsyncContextManager[PluginT]: ...
+@overload
+def running(
+    bus: EventBus,
+    plugin: str | Path | ModuleType,
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> AbstractAsyncContextManager[Any]: ...
+def running(
+    bus: EventBus,
+    plugin: type[PluginT] | str | Path | ModuleType,
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> AbstractAsyncContextManager[PluginT | Any]:
+    """Make a plugin as :func:`make_plugin` does, and run it on a bus within an ``async with``.
+
+    It has started when the block begins. At the end of the block what is pending is handled, the
+    plugin ends, and it leaves the bus. The keys ``mailbox`` and ``hook_timeout`` work, too.
+
+    :param bus: a running bus
+    :param plugin: its class or module, the path of a single file, or the name of an entry point
+    :param config: the keys with plain values, as :func:`make_plugin` takes them
+    :param name: the plugin's key, and its name on the bus; by default made of the plugin's name
+    :raises ConfigError: if the daemon would refuse the configuration
+    :raises PluginLoadError: if it cannot be imported or made
+    :raises PluginHookError: if it implements no hook, or one in a way that is not allowed
+    :raises PluginStartError: if it cannot start
+    """
+    return _running(bus, plugin, config, name)
+
+
+@asynccontextmanager
+async def _running(
+    bus: EventBus, plugin: Any, config: Mapping[str, Any] | None, name: str | None
+) -> AsyncIterator[Any]:
+    configured = _configured(plugin, config, name)
+    if not configured.plugin.hooks:
+        raise PluginHookError(configured.name, "implements no hook: is @hookimpl missing?")
+
+    made = configured.make()
+    await bus.register_and_wait(made, configured.name, **configured.options())
+    try:
+        yield made
+    finally:
+        if made in bus.plugins().values():
+            await bus.unregister(made)
+
+
+def _configured(
+    plugin: object, config: Mapping[str, Any] | None, name: str | None
+) -> ConfiguredPlugin:
+    loaded = _load(plugin, name)
+    name = loaded.source.name
+    catalog = Catalog((loaded.source,))
+    catalog._loaded[name] = loaded
+    sections = {name: _plain(config or {}, "config")}
+    # A state folder that is named needs not be looked for.
+    document = Document({"state_folder": ".", "plugins": cast(YAMLValue, sections)})
+    expansion = expand(document, os.environ, Path.cwd())
+    checker = _Checker(_FILE, document, expansion, Redactor(), is_default=False)
+    try:
+        [configured] = checker.check(catalog).plugins
+    except ConfigError as error:
+        # Plain data has neither lines nor columns.
+        problems = [re.sub(rf"^{_FILE}:\d+:\d+: ", "", problem) for problem in error.problems]
+        raise ConfigError(problems) from None
+
+    return configured
+
+
+def _load(plugin: object, name: str | None) -> LoadedPlugin:
+    if isinstance(plugin, str):
+        loaded = Catalog.discover().load(plugin)
+        source = PluginSource(name or plugin, loaded.source.origin)
+        return LoadedPlugin(source, loaded.target, loaded.config_class, loaded.hooks)
+
+    if isinstance(plugin, Path):
+        return _examine(PluginSource(name or plugin.stem, plugin), import_file(plugin))
+
+    if not isinstance(plugin, type | ModuleType):
+        raise TypeError(
+            f"expected a plugin's class, module, file or name, not {plugin!r}: register what is "
+            "made already with 'bus.register'"
+        )
+
+    own_name = plugin.__name__.rpartition(".")[2]
+    if isinstance(plugin, type):
+        own_name = _snake_case(own_name).removesuffix("_plugin")
+
+    return _examine(PluginSource(name or own_name, _file_of(plugin)), plugin)
+
+
+def _file_of(plugin: type | ModuleType) -> Path:
+    try:
+        return Path(inspect.getfile(plugin))
+    except (OSError, TypeError):  # such as one that was typed into a console
+        return Path(plugin.__name__)
+
+
+def _plain(value: object, path: str) -> YAMLValue:
+    """Return a value as YAML has it.
+
+    :raises TypeError: if it has no such thing
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, f"{path}.{key}") for key, item in value.items()}
+
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{path}.{index}") for index, item in enumerate(value)]
+
+    raise TypeError(
+        f"{path}: write {type(value).__name__} as it stands in a YAML file, such as a text"
+    )
