@@ -193,9 +193,6 @@ class _Session:
         """Say what an error of pypresence or of the socket means."""
         from pypresence import exceptions
 
-        if isinstance(error, DiscordUnreachable):
-            return error
-
         if isinstance(error, exceptions.DiscordError):
             return self._refused({"code": error.code, "message": str(error)})
 

@@ -39,7 +39,7 @@ class LoopThread:
         self._stopped = anyio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = contextvars.Context()
-        self._tasks: TaskGroup | None = None
+        self._tasks: TaskGroup
         self._calls: set[_Call[Any]] = set()
 
     async def start(self) -> None:
@@ -110,18 +110,17 @@ class LoopThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
-        async with anyio.create_task_group() as self._tasks:
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
             self._tell(self._started)
             await anyio.sleep_forever()
 
     def _begin(self, call: _Call[T]) -> None:
         self._calls.add(call)
-        if self._tasks is not None:
-            self._tasks.start_soon(self._answer, call)
+        self._tasks.start_soon(self._answer, call)
 
     def _cancel(self) -> None:
-        if self._tasks is not None:
-            self._tasks.cancel_scope.cancel()
+        self._tasks.cancel_scope.cancel()
 
     async def _answer(self, call: _Call[T]) -> None:
         await call.run()

@@ -287,6 +287,25 @@ async def test_what_nobody_asked_for_is_read_over_and_a_ping_answered(
         assert discord.activities[-1] is not None
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError(13, "Permission denied"), "this user may not talk to the Discord"),
+        (RuntimeError("a\nb"), "the connection to Discord failed with RuntimeError: a b"),
+        (OSError(9, "Bad file descriptor"), "Discord closed the connection"),
+    ],
+)
+async def test_whatever_else_goes_wrong_is_explained(
+    runtime_folder: Path, ipc: DiscordIPC, error: Exception, expected: str
+) -> None:
+    def find(pipe: object) -> str:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pypresence.baseclient.get_ipc_path", find)
+        assert (await reason(ipc)).startswith(expected)
+
+
 @contextmanager
 def full_socket(folder: Path) -> Iterator[None]:
     """Listen where Discord does, with a queue that is full, so that connecting blocks."""
