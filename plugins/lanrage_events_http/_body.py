@@ -56,10 +56,11 @@ class Body:
         if self._give_up_at == math.inf:
             self._give_up_at = anyio.current_time() + BODY_SECONDS
 
-        with anyio.CancelScope(deadline=self._give_up_at) as scope:
+        message: Message | None = None
+        with anyio.CancelScope(deadline=self._give_up_at):
             message = await self._receive()
 
-        if scope.cancelled_caught:
+        if message is None:
             self.refusal = Problem(
                 408, f"the body did not arrive within {BODY_SECONDS:g} seconds", headers=_CLOSE
             )

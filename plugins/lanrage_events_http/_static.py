@@ -93,7 +93,7 @@ class PageFiles:
 
 def own_files() -> PageFiles:
     """Return the files of our own page."""
-    return PageFiles(files(__package__) / "static")
+    return PageFiles(files("lanrage_events_http") / "static")
 
 
 def page_routes(bus: EventBus, own: PageFiles, *, has_login: bool) -> list[Route]:

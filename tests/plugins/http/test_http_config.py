@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from lanrage_events import ConfigError
 from lanrage_events._config import load_config
@@ -42,7 +42,7 @@ def test_all_others_need_a_token(host: str) -> None:
 
     assert "so a token is required: set 'token' to at least 16 characters" in text
     assert "or 'host' to 127.0.0.1" in text
-    assert HTTPConfig(host=host, token=TOKEN).token is not None
+    assert HTTPConfig(host=host, token=SecretStr(TOKEN)).token is not None
 
 
 def test_brackets_of_an_ipv6_address_are_taken_off() -> None:
@@ -78,7 +78,7 @@ def test_tokens_that_a_header_cannot_carry_are_refused(token: str) -> None:
 
 
 def test_the_token_is_never_shown() -> None:
-    assert TOKEN not in repr(HTTPConfig(token=TOKEN))
+    assert TOKEN not in repr(HTTPConfig(token=SecretStr(TOKEN)))
     assert TOKEN not in problem(token=TOKEN, port=-1)
 
 

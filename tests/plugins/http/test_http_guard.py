@@ -90,7 +90,7 @@ def is_problem(response: httpx.Response, status: int) -> bool:
 
     problem = response.json()
     assert set(problem) == {"title", "status", "detail"}
-    return response.status_code == problem["status"] == status
+    return response.status_code == status and problem["status"] == status
 
 
 # Host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeAlias
 
@@ -62,7 +62,9 @@ async def exchange(port: int, *pieces: bytes) -> bytes:
         return await read_all(stream)
 
 
-async def together(function: Callable[..., Awaitable[Any]], *arguments: Any, times: int) -> None:
+async def together(
+    function: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any, times: int
+) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(times):
             tasks.start_soon(function, *arguments)
@@ -269,7 +271,7 @@ async def guess_tokens(port: int) -> None:
     ],
 )
 async def test_the_bus_goes_on(
-    attack: Callable[[int], Awaitable[None]],
+    attack: Callable[[int], Coroutine[Any, Any, None]],
     serve: Serve,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import anyio
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from lanrage_events import ConfigError, EventBus, Notification, PluginStartError
 from lanrage_events_http import HTTPConfig, HTTPPlugin
@@ -195,7 +196,7 @@ async def test_a_stop_without_time_cuts_off_at_once() -> None:
 
 async def test_another_one_can_take_its_place(serve: Serve) -> None:
     async with serve() as served:
-        replacement = HTTPPlugin(HTTPConfig(port=served.port, token=TOKEN))
+        replacement = HTTPPlugin(HTTPConfig(port=served.port, token=SecretStr(TOKEN)))
         await served.bus.replace("http", replacement)
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"{served.url}/api/plugins")).status_code == 401
@@ -246,7 +247,7 @@ def test_a_missing_extra_is_told_in_one_line(module: str, tmp_path: Path) -> Non
         check=False,
     )
 
-    assert checked.returncode == 2
+    assert checked.returncode == 78
     line, count = checked.stdout.strip().splitlines()
     assert count == f"{file}: 1 error"
     assert line.startswith(f"{file}:1:11: plugins.http: ")

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anycorn.tcp_server import TCPServer
 from anyio.abc import SocketListener, SocketStream
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -321,15 +322,14 @@ async def test_cancelling_ends_it_and_closes_everything() -> None:
         await anyio.sleep_forever()
 
     server = Server(app, [listener], connections, anyio.Event())
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.run)
-        stream = await anyio.connect_tcp("127.0.0.1", port_of([listener]))
-        await stream.send(REQUEST)
-        await begun.wait()
-        tasks.cancel_scope.cancel()
+    async with await anyio.connect_tcp("127.0.0.1", port_of([listener])) as stream:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.run)
+            await stream.send(REQUEST)
+            await begun.wait()
+            tasks.cancel_scope.cancel()
 
-    assert not len(connections)
-    async with stream:
+        assert not len(connections)
         assert b"200" not in await read_all(stream)
 
 
@@ -393,7 +393,7 @@ async def test_what_passes_too_often_is_a_fault(monkeypatch: pytest.MonkeyPatch)
 async def test_a_fault_in_one_connection_is_contained(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    original = _server.TCPServer.run
+    original = TCPServer.run
     faults: list[Exception] = [ValueError("a fault"), OSError("broken"), ValueError("a fault")]
 
     async def run(self: Any) -> None:
@@ -402,7 +402,7 @@ async def test_a_fault_in_one_connection_is_contained(
 
         await original(self)
 
-    monkeypatch.setattr(_server.TCPServer, "run", run)
+    monkeypatch.setattr(TCPServer, "run", run)
     async with running() as server:
         for _ in range(3):
             async with await server.connect() as stream:
