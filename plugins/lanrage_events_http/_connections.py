@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -121,13 +121,8 @@ class Connection:
         with anyio.CancelScope(shield=True):
             await self._stream.aclose()
 
-    @property
-    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
-        """What the stream knows about the peer."""
-        return self._stream.extra_attributes
-
     def extra(self, attribute: Any, *default: Any) -> Any:
-        """Return one of them."""
+        """Return what the stream knows about the peer."""
         return self._stream.extra(attribute, *default)  # noqa: S610 - no Django
 
 

@@ -112,7 +112,11 @@ class Guard:
                 problem = Problem(500, FAULT)
 
         if answer.waiting.cancelled_caught and not answer.is_started:
-            problem = Problem(503, f"no answer was ready within {FIRST_ANSWER_SECONDS:g} seconds")
+            problem = Problem(
+                503,
+                f"no answer was ready within {FIRST_ANSWER_SECONDS:g} seconds; what was asked for "
+                "may be done all the same",
+            )
 
         problem = body.refusal or problem
         if problem is not None and not answer.is_started:

@@ -201,6 +201,22 @@ async def test_says_what_else_is_wrong(
     assert caught.value.problems[0].startswith(problem)
 
 
+async def test_without_a_network_the_address_is_the_loopback_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Unconnected(socket.socket):
+        def connect(self, address: Any) -> None:
+            raise OSError(errno.ENETUNREACH, "unreachable")
+
+    listeners = await listen("0.0.0.0", 0)
+    async with listeners[0]:
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", Unconnected)
+            address = address_of(listeners, "0.0.0.0")
+
+        assert address == f"http://127.0.0.1:{port_of(listeners)}/"
+
+
 # Serving
 
 
@@ -543,6 +559,37 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
 
         await until(lambda: not len(server.connections))
         assert server.connections.cut_off == 1
+
+
+async def test_connections_whose_tasks_never_began_are_closed() -> None:
+    (listener,) = await listen("127.0.0.1", 0)
+    connections = Connections(10)
+    async with listener, await anyio.connect_tcp("127.0.0.1", port_of([listener])) as peer:
+        assert await connections.add(await listener.accept()) is not None
+        await connections.close_all()
+
+        assert not len(connections)
+        assert await read_all(peer) == b""
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_a_socket_without_these_options_will_do(
+    is_gone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
+    with socket.socket() as raw_socket:
+
+        class Stream:
+            def extra(self, attribute: Any) -> socket.socket:
+                return raw_socket
+
+        if is_gone:
+            raw_socket.close()
+
+        connection = await Connections(1).add(Stream())  # type: ignore[arg-type]  # an odd stream
+        assert connection is not None
+        if not is_gone:
+            assert raw_socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 @pytest.mark.parametrize(
