@@ -307,7 +307,7 @@ async def _count(lanes: Lanes) -> dict[str, int]:
     """Return how many events wait in each lane, also in those of webhooks that there were."""
     try:
         return {lane.name: lane.pending for lane in await lanes.count()}
-    except OutboxError:
+    except (OutboxError, anyio.ClosedResourceError):
         # It says what is wrong with it by itself, and the rest is worth knowing nevertheless.
         return {name: lane.record.waiting for name, lane in lanes.items()}
 

@@ -6,15 +6,14 @@ import logging
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from itertools import islice
 
 import anyio
 from anyio.abc import TaskGroup
 
 from lanrage_events import Outbox, OutboxExpiry
 
+from ._batch import Batch
 from ._client import WebhookClient
-from ._compose import messages
 from ._config import BatchConfig
 from ._entry import Entry
 from ._lane_record import FAULT_OF_OURS, LaneRecord, reason_code
@@ -25,7 +24,7 @@ from ._outage import LONG_AGO, Outage
 from ._outcome import Outcome, OutcomeKind
 from ._presenter import Presenter
 from ._queue import LaneQueue, Waiting
-from ._refusal import Suspects, is_about_configuration
+from ._refusal import is_about_configuration
 from ._urls import WebhookURL
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -68,13 +67,15 @@ class Lane:
         self.turn = anyio.Lock(fast_acquire=True)
         """held by whoever sends a request to the webhook and learns from the answer"""
         self._webhook: WebhookURL | None = webhook
-        self._batch = batch
+        self._window = batch.window
+        self._is_immediate = batch.immediate
         self._outbox = outbox
         self._client = client
         self._limits = limits.of(webhook.id)
         self._all_limits = limits
         self._task_group = task_group
         self._queue = LaneQueue(outbox, name)
+        self._batch = Batch(batch, self._queue, presenter)
         self._running = False
         self._is_closed = False
         self._hurry = anyio.Event()
@@ -85,17 +86,7 @@ class Lane:
         self._waits_until = LONG_AGO
         self._last_sent = LONG_AGO
         self._outage = Outage()
-        self._backlog_before = anyio.current_time()
-        """entries that arrived before are old news"""
-        self._batch_through = 0
-        """the number of the last entry of the batch that is being sent"""
-        self._messages_of_batch = 0
-        self._suspects = Suspects()
-        self._embed_each = False
-        """whether each entry of the message that is being sent has an embed of its own"""
         self._something_expires = True
-        self._expired: dict[str, int] = {}
-        """by type, what expired and was not told yet"""
 
     @property
     def statistics(self) -> LaneStatistics:
@@ -255,7 +246,7 @@ class Lane:
             # What had expired before it was read is to be told too.
             await self._expire()
 
-        if self._queue.is_empty and not self._expired:
+        if self._batch.is_empty:
             self._something_expires = False
             self._outage.end()
             self.record.recount(0)
@@ -290,10 +281,11 @@ class Lane:
             await self._queue.fill()
             await self._expire()
             # Somebody may have given another URL, or found out that this one is dead.
-            if webhook is None or webhook is not self._webhook or not self.is_usable:
+            is_changed = webhook is not self._webhook or limits is not self._limits
+            if webhook is None or is_changed or not self.is_usable:
                 return
 
-            message = self._compose(webhook)
+            message = self._batch.compose(webhook.id)
             if message is not None:
                 self._set_state(LaneState.SENDING)
                 self.statistics.requests += 1
@@ -311,10 +303,9 @@ class Lane:
 
     async def _gather(self, first: Waiting) -> None:
         """Wait until the window that the first entry opened is over."""
-        window = self._batch.window
-        is_quiet = first.arrived - self._last_sent >= window
-        at_once = self._queue.is_urgent or (self._batch.immediate and is_quiet)
-        due = first.arrived + (0.0 if at_once else window)
+        is_quiet = first.arrived - self._last_sent >= self._window
+        at_once = self._queue.is_urgent or (self._is_immediate and is_quiet)
+        due = first.arrived + (0.0 if at_once else self._window)
         if due > anyio.current_time() and not self._is_finishing:
             self._set_state(LaneState.GATHERING)
             with anyio.CancelScope(deadline=due):
@@ -370,7 +361,7 @@ class Lane:
             expiries += await self._outbox.expire(self.name)
 
         for expiry in expiries:
-            self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
+            self._batch.expired(expiry)
             self.record.expired(expiry.count)
             logger.warning(
                 "webhook '%s': %d %s expired before they could be told",
@@ -380,32 +371,6 @@ class Lane:
             )
 
         self._queue.remove_expired(datetime.now(UTC))
-
-    def _compose(self, webhook: WebhookURL) -> Message | None:
-        batch = self._queue.batch
-        if batch and batch[0].id > self._batch_through:
-            self._batch_through, self._messages_of_batch = batch[-1].id, 0
-
-        max_messages = self._batch.max_messages
-        if max_messages is not None:
-            max_messages = max(1, max_messages - self._messages_of_batch)
-
-        entries = [waiting.entry for waiting in islice(batch, self._suspects.at_most)]
-        is_backlog = bool(batch) and batch[0].arrived < self._backlog_before
-        self._embed_each = self._batch.style == "embeds" and not is_backlog
-        composed = messages(
-            entries,
-            style=self._batch.style,
-            max_messages=max_messages,
-            catch_up=is_backlog,
-            expired=self._expired,
-        )
-        message = next(composed, None)
-        if message is None:
-            return None
-
-        told = entries[: message.entries]
-        return self.presenter.present(message, told, webhook.id, is_backlog)
 
     async def _settle(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Do what the outcome of a request asks for."""
@@ -425,15 +390,14 @@ class Lane:
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.presenter.delivered(message, webhook.id, outcome.channel_id)
         self._last_sent = anyio.current_time()
-        self._messages_of_batch += 1
+        self._batch.delivered()
         self.record.delivered(message.entries)
-        self._expired.clear()
         if self._outage.is_on:
             logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
             self._outage.end()
 
         delivered = self._queue.remove(message.entries)
-        self._suspects.settled(self._queue.first_id)
+        self._batch.settled()
         await self._outbox.acknowledge(waiting.id for waiting in delivered)
 
     def _retry(self, outcome: Outcome) -> None:
@@ -449,7 +413,7 @@ class Lane:
 
         self._set_state(LaneState.RETRYING, outcome.reason)
         if self._outage.lasted >= BACKLOG_AFTER_SECONDS:
-            self._backlog_before = anyio.current_time()
+            self._batch.make_old()
 
     async def _refused(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Give up the entry that Discord refuses, and only that one."""
@@ -458,12 +422,9 @@ class Lane:
             self.die(outcome, webhook)
         elif message.entries == 0:
             logger.error("webhook '%s': %s", self.name, outcome.reason)
-            self._expired.clear()
-        else:
-            told = list(islice(self._queue.batch, message.entries))
-            bad = self._suspects.find(told, message, outcome, embed_each=self._embed_each)
-            if bad:
-                await self._give_up(bad, outcome)
+            self._batch.forget_expired()
+        elif bad := self._batch.refused(message, outcome):
+            await self._give_up(bad, outcome)
 
     async def _give_up(self, ids: set[int], outcome: Outcome) -> None:
         given_up = self._queue.take_out(ids)
@@ -478,7 +439,7 @@ class Lane:
                 outcome.reason,
             )
 
-        self._suspects.settled(self._queue.first_id)
+        self._batch.settled()
         await self._outbox.dead_letter(ids, outcome.reason, detail)
 
     def _set_state(self, state: LaneState, reason: str = "") -> None:

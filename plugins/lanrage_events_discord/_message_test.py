@@ -45,9 +45,9 @@ class MessageTest:
         :raises RouteError: if there is no such webhook, or another test is under way
         """
         lane = self._find(name)
-        webhook = lane.webhook
-        if webhook is None:
-            raise _not_configured(lane.name)
+        webhook = None if lane is None else lane.webhook
+        if lane is None or webhook is None:
+            raise RouteError(409, "there is no webhook to test: set its URL first")
 
         if self._is_busy:
             raise RouteError(409, "another test is under way: wait for its result")
@@ -58,22 +58,17 @@ class MessageTest:
         finally:
             self._is_busy = False
 
-    def _find(self, name: str | None) -> Lane:
+    def _find(self, name: str | None) -> Lane | None:
         configured = self._lanes.configured
-        if name is None:
-            if not configured:
-                raise _not_configured(DEFAULT_WEBHOOK)
+        if name is None and DEFAULT_WEBHOOK not in configured:
+            name = next(iter(configured), None)
 
-            name = DEFAULT_WEBHOOK if DEFAULT_WEBHOOK in configured else configured[0]
+        wanted = name or DEFAULT_WEBHOOK
+        if wanted != DEFAULT_WEBHOOK and wanted not in configured:
+            known = ", ".join(configured) or "none"
+            raise RouteError(404, f"no webhook is named '{wanted}', known: {known}")
 
-        if name in configured:
-            return self._lanes[name]
-
-        if name == DEFAULT_WEBHOOK:
-            raise _not_configured(name)
-
-        known = ", ".join(configured) or "none"
-        raise RouteError(404, f"no webhook is named '{name}', known: {known}")
+        return self._lanes.get(wanted)
 
     async def _send(self, lane: Lane, webhook: WebhookURL) -> MessageTestResult:
         refusal = self._refusals.find(webhook)
@@ -157,7 +152,3 @@ def _refused(reason: str, retry_after: float) -> MessageTestResult:
     return MessageTestResult(
         delivered=False, message_id=None, reason=reason, status=None, retry_after=retry_after
     )
-
-
-def _not_configured(name: str) -> RouteError:
-    return RouteError(409, f"there is no webhook '{name}' to test: set its URL first")
