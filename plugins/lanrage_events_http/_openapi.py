@@ -54,14 +54,22 @@ _COMMON_ERRORS = {
     400: "the request is malformed",
     403: "it comes from a page of another site",
     421: "it is for a name that this server does not know",
+    431: "its head is too large",
     500: "something went wrong in the server, which has logged it",
     503: "the server is too busy, or the plugin does not run",
 }
 _TOKEN_ERRORS = {401: "the token is missing or wrong", 429: "too many wrong tokens came"}
 _BODY_ERRORS = {
+    408: "the body did not arrive in time",
     413: "the body is too large",
     415: "the body is of another media type",
-    422: "the body or the query is not valid",
+}
+_INPUT_ERROR = {422: "the body or the query is not valid"}
+_NAME_ERROR = {404: "there is nothing of that name"}
+# Before OpenAPI 3.2 no schema says what a stream is made of.
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    JSON_TYPE: {"type": "object"},
+    _events_api.EVENT_STREAM: {"description": "server-sent events, with the event as JSON in each"},
 }
 
 
@@ -185,17 +193,12 @@ class _Document:
         elif operation.request is not None:
             described["requestBody"] = self._body(operation.request)
 
-        errors = self._errors(operation.errors, has_input=False)
+        errors = self._errors(operation.method, operation.errors)
         if operation.is_public and self._has_token:
             described["security"] = []
 
         responses = {
-            status: problem_response(
-                text,
-                self._schemas.ref(operation.problems[status], "serialization")
-                if status in operation.problems
-                else self._problem,
-            )
+            status: problem_response(text, self._problem_of(operation.problems.get(status)))
             for status, text in errors.items()
         }
         for status, answer in operation.responses.items():
@@ -214,8 +217,14 @@ class _Document:
         if route.request is not None:
             described["requestBody"] = self._body(route.request)
 
-        has_input = route.request is not None or route.query is not None
-        errors = self._errors(route.errors, has_input=has_input)
+        own: dict[int, str] = {}
+        if pattern.names:
+            own |= _NAME_ERROR
+
+        if route.request is not None or route.query is not None:
+            own |= _INPUT_ERROR
+
+        errors = self._errors(route.method, {**own, **route.errors})
         responses = {status: problem_response(e, self._problem) for status, e in errors.items()}
         if route.response is None:
             responses[204] = {"description": "it is done"}
@@ -271,8 +280,7 @@ class _Document:
         if isinstance(answer, tuple):
             content: dict[str, Any] = {}
             for media_type in answer:
-                schema = {"type": "object" if media_type == JSON_TYPE else "string"}
-                content |= json_content(schema, media_type)
+                content |= json_content(_SCHEMAS.get(media_type, {"type": "string"}), media_type)
 
             return {"description": "the answer", "content": content}
 
@@ -280,11 +288,18 @@ class _Document:
         schema = self._schemas.ref(answer, "serialization")
         return {"description": description, "content": json_content(schema)}
 
-    def _errors(self, errors: Mapping[int, str], *, has_input: bool) -> dict[int, str]:
+    def _problem_of(self, model: type[BaseModel] | None) -> dict[str, Any]:
+        if model is None:
+            return self._problem
+
+        # The guard and the query have problems of the same status.
+        return {"anyOf": [self._schemas.ref(model, "serialization"), self._problem]}
+
+    def _errors(self, method: str, errors: Mapping[int, str]) -> dict[int, str]:
         return {
             **_COMMON_ERRORS,
             **(_TOKEN_ERRORS if self._has_token else {}),
-            **(_BODY_ERRORS if has_input else {}),
+            **(_BODY_ERRORS if method != "GET" else {}),
             **errors,
         }
 

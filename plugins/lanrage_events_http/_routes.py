@@ -8,7 +8,6 @@ from pydantic_core import PydanticSerializationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
-from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 
 from lanrage_events import EventBus, Redactor, Route, RouteError, RouteRequest
@@ -19,6 +18,8 @@ from ._route_table import FIXED_NAMES, PluginRoutes, allowed
 
 logger = logging.getLogger(__name__)
 
+_BELOW = "/api/"
+
 
 def plugin_routes(bus: EventBus, routes: PluginRoutes | None = None) -> list[BaseRoute]:
     """Return the route below which the routes of plugins are served, after all others.
@@ -26,22 +27,27 @@ def plugin_routes(bus: EventBus, routes: PluginRoutes | None = None) -> list[Bas
     :param bus: whose plugins they are
     :param routes: those of the plugins, if they are shared with what describes them
     """
-    return [
-        _PluginRoute(
-            "/api/{plugin}{path:path}", _PluginAPI(bus, routes or PluginRoutes(bus)), name="plugins"
-        )
-    ]
+    return [_PluginRoute(_PluginAPI(bus, routes or PluginRoutes(bus)))]
 
 
-class _PluginRoute(StarletteRoute):
+class _PluginRoute(BaseRoute):
     """Matches what stands below the name of a plugin, and not what the server itself has there."""
 
+    def __init__(self, api: _PluginAPI) -> None:
+        self._api = api
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, child = super().matches(scope)
-        if match is not Match.NONE and child["path_params"]["plugin"] in FIXED_NAMES:
+        if scope["type"] != "http" or not scope["path"].startswith(_BELOW):
             return Match.NONE, {}
 
-        return match, child
+        name, slash, rest = scope["path"].removeprefix(_BELOW).partition("/")
+        if not name or name in FIXED_NAMES:
+            return Match.NONE, {}
+
+        return Match.FULL, {"path_params": {"plugin": name, "path": slash + rest}}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._api(scope, receive, send)
 
 
 class _PluginAPI:
