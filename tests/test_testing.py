@@ -20,6 +20,9 @@ from lanrage_events import (
     PeerLeft,
     PluginError,
     PluginStartError,
+    TemplateError,
+    TemplateLeaf,
+    Templates,
     hookimpl,
     testing,
 )
@@ -342,6 +345,15 @@ async def test_events_that_fail_in_a_batch_are_told_one_by_one(bus: CheckedBus) 
             bus.publish_nowait(event)
 
     assert "'event_batch' failed on PeerJoined(peer_name='Ben'" in str(failures[0])
+
+
+async def test_a_fault_in_a_template_fails_the_test(bus: CheckedBus, tmp_path: Path) -> None:
+    (tmp_path / "chat").mkdir()
+    (tmp_path / "chat" / "peer_joined.yaml").write_text("text: '{{ peer_nam }}'", "utf-8")
+    leaves = {"text": TemplateLeaf()}
+    templates = Templates("chat", [tmp_path], leaves)
+    async with bus.expecting(TemplateError, match="'peer_nam' is undefined"):
+        templates.render(sample(PeerJoined))
 
 
 async def test_a_plugin_that_is_replaced_is_watched_too(bus: CheckedBus) -> None:

@@ -209,8 +209,20 @@ async def test_a_module_and_a_file_with_a_class_are_plugins(
         assert list(bus.plugins()) == ["listening"]
 
 
-def test_what_is_made_already_is_for_register() -> None:
-    with pytest.raises(TypeError, match=r"register what is made already with 'bus\.register'"):
+async def test_a_plugin_that_is_made_already_runs_within_the_block(bus: CheckedBus) -> None:
+    made = GreeterPlugin(GreeterConfig())
+    async with running(bus, made) as greeter:
+        assert greeter is made
+        assert list(bus.plugins().values()) == [made]
+
+    assert bus.plugins() == {}
+    with pytest.raises(TypeError, match="is made already, so that it takes no config"):
+        async with running(bus, made, {"greeting": "Hi"}):
+            pass
+
+
+def test_what_is_made_already_cannot_be_made() -> None:
+    with pytest.raises(TypeError, match="expected a plugin's class, module, file or name"):
         make_plugin(GreeterPlugin(GreeterConfig()))  # type: ignore[call-overload]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,13 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Self, TypedDict, Unpack
 
 from .._batch_consumer import BatchConsumer, BatchHook
 from .._bus import EventBus
 from .._consumer import Consumer, Hook
 from .._events import Event
-from .._exceptions import EventDropped, PluginError
+from .._exceptions import EventDropped, PluginError, TemplateError
 from .._failure_log import FailureLog
 from .._fanout import FanOut
 from .._mailbox import Mailbox, Receipt
@@ -32,7 +33,7 @@ class Trouble:
     """One thing that went wrong on a bus."""
 
     plugin: str
-    """the name of the plugin, subscription or stream"""
+    """the name of the plugin, subscription or stream; ``templates`` for a fault in a template"""
     message: str
     """what happened, in one line"""
     kind: type[Exception]
@@ -41,10 +42,13 @@ class Trouble:
     """what was raised, if anything was"""
 
     def __str__(self) -> str:
-        return f"plugin '{self.plugin}': {self.message}"
+        is_of_plugin = self.kind is not TemplateError or self.error is not None
+        return f"plugin '{self.plugin}': {self.message}" if is_of_plugin else self.message
 
 
 Report = Callable[[Trouble], None]
+
+_TEMPLATES_LOGGER = logging.getLogger("lanrage_events.templates")
 
 
 class BusOptions(TypedDict, total=False):
@@ -62,8 +66,8 @@ class CheckedBus(EventBus):
     """An :class:`EventBus` that must not meet with trouble.
 
     Leaving it raises an :exc:`AssertionError` if a hook or a handler raised or ran too long, an
-    event was dropped, a plugin died, or implements no hook; unless the test expects it, see
-    :meth:`expecting`. What :meth:`publish_and_wait` raises is known to the test, so that it is not
+    event was dropped, a plugin died or implements no hook, or a template is faulty; unless the test
+    expects it, see :meth:`expecting`. What :meth:`publish_and_wait` raises is known to the test, so that it is not
     reported again. The arguments are those of an :class:`EventBus`.
     """
 
@@ -75,6 +79,7 @@ class CheckedBus(EventBus):
         """events of which the test was told that they were dropped, before it was noted here"""
         self._dropped: dict[Mailbox, int] = {}
         """how many drops of each mailbox are accounted for"""
+        self._templates_handler = _TemplatesHandler(self._troubles.append)
         self._plugins = _WatchedPluginSet(
             self._fanout, self._plugins, self._troubles.append, self._dropped
         )
@@ -137,13 +142,22 @@ class CheckedBus(EventBus):
             if id(error) in told and isinstance(error, EventDropped)
         )
 
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        _TEMPLATES_LOGGER.addHandler(self._templates_handler)
+        return self
+
     async def __aexit__(
         self,
         exc_type: type[BaseException] | None,
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await super().__aexit__(exc_type, exc_value, traceback)
+        try:
+            await super().__aexit__(exc_type, exc_value, traceback)
+        finally:
+            _TEMPLATES_LOGGER.removeHandler(self._templates_handler)
+
         troubles = self.troubles
         if troubles and exc_value is None:
             raise AssertionError(_report(troubles))
@@ -260,6 +274,18 @@ class _WatchedPluginSet(PluginSet):
             self._report(Trouble(mailbox.owner, message, EventDropped, error))
 
         return dropped
+
+
+class _TemplatesHandler(logging.Handler):
+    """Reports the faults of templates, which are only logged: no event is lost by them."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Report one."""
+        self._report(Trouble("templates", record.getMessage(), TemplateError))
 
 
 class _Failures(FailureLog):

@@ -18,7 +18,8 @@ from .._events import _snake_case
 from .._exceptions import ConfigError, PluginHookError
 from .._expansion import expand
 from .._plugin_files import import_file
-from .._plugins import Catalog, LoadedPlugin, PluginSource, _examine
+from .._plugin_set import PluginOptions
+from .._plugins import Catalog, LoadedPlugin, PluginSource, _examine, hooks_of
 from .._secrets import Redactor
 from .._yaml import Document, YAMLValue
 
@@ -67,25 +68,34 @@ def running(
 @overload
 def running(
     bus: EventBus,
-    plugin: str | Path | ModuleType,
+    plugin: str | Path,
     config: Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
 ) -> AbstractAsyncContextManager[Any]: ...
+@overload
 def running(
     bus: EventBus,
-    plugin: type[PluginT] | str | Path | ModuleType,
+    plugin: PluginT,
     config: Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
-) -> AbstractAsyncContextManager[PluginT | Any]:
+) -> AbstractAsyncContextManager[PluginT]: ...
+def running(
+    bus: EventBus,
+    plugin: object,
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+) -> AbstractAsyncContextManager[Any]:
     """Make a plugin as :func:`make_plugin` does, and run it on a bus within an ``async with``.
 
     It has started when the block begins. At the end of the block what is pending is handled, the
     plugin ends, and it leaves the bus. The keys ``mailbox`` and ``hook_timeout`` work, too.
 
     :param bus: a running bus
-    :param plugin: its class or module, the path of a single file, or the name of an entry point
+    :param plugin: its class or module, the path of a single file, or the name of an entry point; or
+        a plugin that is made already
     :param config: the keys with plain values, as :func:`make_plugin` takes them
     :param name: the plugin's key, and its name on the bus; by default made of the plugin's name
     :raises ConfigError: if the daemon would refuse the configuration
@@ -98,14 +108,22 @@ def running(
 
 @asynccontextmanager
 async def _running(
-    bus: EventBus, plugin: Any, config: Mapping[str, Any] | None, name: str | None
+    bus: EventBus, plugin: object, config: Mapping[str, Any] | None, name: str | None
 ) -> AsyncIterator[Any]:
-    configured = _configured(plugin, config, name)
-    if not configured.plugin.hooks:
-        raise PluginHookError(configured.name, "implements no hook: is @hookimpl missing?")
+    options: PluginOptions = {}
+    made = plugin
+    if isinstance(plugin, str | Path | ModuleType | type):
+        configured = _configured(plugin, config, name)
+        made, name, options = configured.make(), configured.name, configured.options()
+    elif config is not None:
+        raise TypeError(f"{plugin!r} is made already, so that it takes no config")
 
-    made = configured.make()
-    await bus.register_and_wait(made, configured.name, **configured.options())
+    if not hooks_of(made):
+        raise PluginHookError(
+            name or type(made).__name__, "implements no hook: is @hookimpl missing?"
+        )
+
+    await bus.register_and_wait(made, name, **options)
     try:
         yield made
     finally:
@@ -145,10 +163,7 @@ def _load(plugin: object, name: str | None) -> LoadedPlugin:
         return _examine(PluginSource(name or plugin.stem, plugin), import_file(plugin))
 
     if not isinstance(plugin, type | ModuleType):
-        raise TypeError(
-            f"expected a plugin's class, module, file or name, not {plugin!r}: register what is "
-            "made already with 'bus.register'"
-        )
+        raise TypeError(f"expected a plugin's class, module, file or name, not {plugin!r}")
 
     own_name = plugin.__name__.rpartition(".")[2]
     if isinstance(plugin, type):
