@@ -22,6 +22,7 @@ from ._metrics import metrics_routes
 from ._openapi import openapi_routes
 from ._outbox_api import outbox_routes
 from ._problem import Problem, exception_handlers
+from ._route_table import PluginRoutes
 from ._routes import plugin_routes
 from ._sessions import Sessions
 from ._static import own_files, page_routes
@@ -64,6 +65,7 @@ def make_app(
     """
     sessions = None if config.token is None else Sessions(config.token.get_secret_value())
     files = own_files()
+    of_plugins = PluginRoutes(bus)
     routes: list[BaseRoute] = [
         *page_routes(bus, files, has_login=sessions is not None),
         *login_routes(sessions, files, bus.redactor),
@@ -71,9 +73,9 @@ def make_app(
         *status_routes(bus),
         *outbox_routes(bus),
         *metrics_routes(bus, feed),
-        *openapi_routes(bus),
+        *openapi_routes(bus, of_plugins, has_token=sessions is not None),
         # The last, as they stand below any name of a plugin.
-        *plugin_routes(bus),
+        *plugin_routes(bus, of_plugins),
     ]
     return Guard(
         route(routes, bus.redactor),

@@ -456,6 +456,19 @@ async def test_bodies_are_limited(content: bytes | tuple[int, ...], is_taken: bo
         assert "1,000 bytes at most" in response.json()["detail"]
 
 
+async def test_a_body_that_says_that_it_is_too_long_is_not_waited_for() -> None:
+    async def generate() -> AsyncIterator[bytes]:
+        yield b"x"
+        await anyio.sleep_forever()
+
+    began = anyio.current_time()
+    headers = {"content-length": str(MAX_BODY + 1)}
+    response = await ask(guard(), "POST", "/login", headers, generate())
+
+    assert is_problem(response, 413)
+    assert anyio.current_time() - began < BODY_SECONDS
+
+
 async def test_an_app_that_hides_a_too_long_body_cannot_answer() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+import lanrage_events_http
 from lanrage_events import ConfigError, EventBus, Notification, PluginStartError
 from lanrage_events_http import HTTPConfig, HTTPPlugin
 from lanrage_events_http._server import listen, port_of
@@ -252,3 +253,21 @@ def test_a_missing_extra_is_told_in_one_line(module: str, tmp_path: Path) -> Non
     assert count == f"{file}: 1 error"
     assert line.startswith(f"{file}:1:11: plugins.http: ")
     assert f"the package '{module}' is missing: pip install 'lanrage-events[http]'" in line
+
+
+def test_what_is_public_says_where_it_is() -> None:
+    for name in ("HTTPConfig", "HTTPPlugin"):
+        assert name in dir(lanrage_events_http)
+        assert getattr(lanrage_events_http, name).__module__ == "lanrage_events_http"
+
+    with pytest.raises(AttributeError, match="no attribute 'HTTPServer'"):
+        lanrage_events_http.HTTPServer  # type: ignore[attr-defined]  # noqa: B018 - it must raise
+
+
+def test_the_commands_need_no_server() -> None:
+    code = "import sys, lanrage_events_http.commands; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert not {"anycorn", "starlette"} & set(loaded.stdout.split())
