@@ -11,11 +11,11 @@ from ._lane import Lane
 from ._lane_state import LaneState, LaneStatistics
 
 _COUNTERS: Mapping[str, tuple[str, Callable[[LaneStatistics], int]]] = {
-    "lane_sent": ("Events that Discord accepted.", lambda s: s.sent),
-    "lane_messages": ("Messages that Discord accepted.", lambda s: s.messages),
-    "lane_requests": ("Requests that were sent to Discord.", lambda s: s.requests),
-    "lane_expired": ("Events that were too old when their turn came.", lambda s: s.expired),
-    "lane_rate_limited": ("Answers of Discord that asked to wait.", lambda s: s.rate_limited),
+    "lane_sent": ("Events that Discord accepted", lambda s: s.sent),
+    "lane_messages": ("Messages that Discord accepted", lambda s: s.messages),
+    "lane_requests": ("Requests that were sent to Discord", lambda s: s.requests),
+    "lane_expired": ("Events that were too old when their turn came", lambda s: s.expired),
+    "lane_rate_limited": ("Answers of Discord that asked to wait", lambda s: s.rate_limited),
 }
 
 
@@ -24,7 +24,7 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
     return [
         Metric(
             name="lane_state",
-            help="1 for the state that the lane is in, 0 for the others.",
+            help="1 for the state that the lane is in, 0 for the others",
             samples=[
                 Sample(float(lane.state is state), {"lane": name, "state": state.value})
                 for name, lane in lanes.items()
@@ -42,7 +42,7 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
         ),
         Metric(
             name="lane_failed",
-            help="Events that became dead letters, by HTTP status or Discord's code.",
+            help="Events that became dead letters, by HTTP status or Discord's code",
             kind="counter",
             samples=[
                 Sample(count, {"lane": name, "reason": reason})
@@ -52,7 +52,7 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
         ),
         Metric(
             name="lane_requests_failed",
-            help="Requests that delivered nothing, by HTTP status or Discord's code.",
+            help="Requests that delivered nothing, by HTTP status or Discord's code",
             kind="counter",
             samples=[
                 Sample(count, {"lane": name, "reason": reason})
@@ -62,7 +62,7 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
         ),
         Metric(
             name="lane_batch_size",
-            help="Events that a message tells.",
+            help="Events that a message tells",
             kind="histogram",
             samples=[
                 Sample(lane.statistics.sent, {"lane": name}, lane.record.batch_sizes)
@@ -83,8 +83,8 @@ def outbox_metrics(outbox: Outbox) -> list[Metric]:
     return [
         Metric(name=name, help=text, samples=[Sample(value)])
         for name, text, value in (
-            ("outbox_pending", "Events that wait to be delivered.", statistics.pending),
-            ("outbox_dead", "Dead letters: events that Discord refused for good.", statistics.dead),
-            ("outbox_age_seconds", "How long the oldest event has waited.", age),
+            ("outbox_pending", "Events that wait to be delivered", statistics.pending),
+            ("outbox_dead", "Dead letters: events that Discord refused for good", statistics.dead),
+            ("outbox_age_seconds", "How long the oldest event has waited", age),
         )
     ]
