@@ -3,6 +3,8 @@
 import { LiveBadge, stateWords } from "./states.js";
 
 const EVERY_MS = 2000;
+// Messages that follow each other closely wait a moment, which is no news.
+const SHOWN_SECONDS = 0.2;
 const HEIGHT = 168;
 const LEFT = 36;
 const RIGHT = 8;
@@ -60,7 +62,7 @@ class LaneCard {
     this.drawn = "";
     const { element, newId } = host;
     this.badge = new LiveBadge(host);
-    this.reason = element("p", { class: "last-error" });
+    this.reason = element("p", {});
     this.picture = element("div", { class: "picture" });
     this.titleId = newId("picture");
     this.descriptionId = newId("picture");
@@ -97,7 +99,9 @@ class LaneCard {
     const { setText, words } = this.host;
     this.buckets = buckets;
     this.seconds = seconds;
-    this.badge.set(...stateWords(lane.state));
+    const [state, tone] = stateWords(lane.state);
+    this.badge.set(state, tone);
+    this.reason.className = `lane-reason lane-reason-${lane.reason ? tone : "neutral"}`;
     setText(this.reason, words.sentence(lane.reason || (lane.last_error ? `Last trouble: ${lane.last_error}` : "")));
     for (const [key, node] of Object.entries(this.numbers)) {
       setText(node, words.count(lane[key]));
@@ -152,7 +156,7 @@ class LaneCard {
     const barHeight = (value) => (value / most) * BARS_HEIGHT;
     const parts = [];
     buckets.forEach((bucket, index) => {
-      const limited = bucket.waited > 0 || bucket.rate_limited > 0;
+      const limited = bucket.waited >= SHOWN_SECONDS || bucket.rate_limited > 0;
       if (limited) {
         parts.push(
           element("svg:rect", { class: "limit", x: x(index), y: BARS_TOP, width: step, height: LINE_TOP + LINE_HEIGHT - BARS_TOP }),

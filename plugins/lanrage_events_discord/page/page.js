@@ -41,6 +41,16 @@ export default function mount(root, host) {
   }
 }
 
+/** Find a name for an entry of the outbox: what its embed is called. */
+export function describe(entry) {
+  try {
+    // What Discord would take for markup has a backslash before it.
+    return JSON.parse(entry.body).embed.title.replaceAll(/\\(?=[!-/:-@[-`{-~])/g, "");
+  } catch {
+    return null;
+  }
+}
+
 /** The heading, and how Discord is. */
 class Head {
   constructor(host) {

@@ -5,7 +5,15 @@ import { badge, element, fill, setText } from "./dom.js";
 import { DeadLetters } from "./letters.js";
 import { ago, count, counted, dayAndClock } from "./words.js";
 
-/** Show the section. */
+const EVERY_MS = 1000;
+
+/**
+ * Show the section.
+ *
+ * The script of a plugin's page may bring two things to it: `delivery(root, host)` draws what its
+ * lanes do and may return what ends that, and `describe(entry)` finds a name for an entry of its
+ * outbox, or null.
+ */
 export function mountDelivery(root, { announce, pages, makeHost }) {
   const stops = [];
   const ends = [];
@@ -33,7 +41,7 @@ export function mountDelivery(root, { announce, pages, makeHost }) {
   const cards = new Map();
   const empty = element("p", { class: "muted" }, "No plugin keeps an outbox at the moment.");
   stops.push(
-    every(2000, async () => {
+    every(EVERY_MS, async () => {
       const answer = await request("/api/outbox");
       for (const [name, card] of cards) {
         if (!answer.outboxes.some(({ plugin }) => plugin === name)) {
@@ -44,7 +52,8 @@ export function mountDelivery(root, { announce, pages, makeHost }) {
 
       for (const outbox of answer.outboxes) {
         if (!cards.has(outbox.plugin)) {
-          cards.set(outbox.plugin, outboxCard(outbox.plugin, announce));
+          const page = pages.find(({ name, module }) => name === outbox.plugin && module?.describe);
+          cards.set(outbox.plugin, outboxCard(outbox.plugin, announce, page?.module.describe ?? (() => null)));
           outboxes.append(cards.get(outbox.plugin).node);
         }
 
@@ -64,11 +73,11 @@ export function mountDelivery(root, { announce, pages, makeHost }) {
   };
 }
 
-function outboxCard(plugin, announce) {
+function outboxCard(plugin, announce, describe) {
   const summary = element("p", { class: "muted" });
   const problem = element("p", { class: "lane-error" });
   const lanes = element("ul", { class: "lanes" });
-  const letters = new DeadLetters(plugin, announce);
+  const letters = new DeadLetters(plugin, announce, describe);
   const node = element(
     "section",
     { class: "card", tabindex: "-1", "aria-label": `Outbox of ${plugin}` },

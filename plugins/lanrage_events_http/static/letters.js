@@ -3,16 +3,21 @@
 import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
 import { element, fill, newId, notice } from "./dom.js";
-import { ago, counted, dayAndClock } from "./words.js";
+import { ago, counted, dayAndClock, sentence, words } from "./words.js";
 
 const PAGE = 20;
 const AT_ONCE = 500;
 
-/** The dead letters of one plugin's outbox. */
+/**
+ * The dead letters of one plugin's outbox.
+ *
+ * @param {(entry: object) => string | null} describe finds a name for an entry, if the plugin knows one
+ */
 export class DeadLetters {
-  constructor(plugin, announce) {
+  constructor(plugin, announce, describe) {
     this.plugin = plugin;
     this.announce = announce;
+    this.describe = describe;
     this.path = `/api/outbox/${encodeURIComponent(plugin)}`;
     this.dead = -1;
     this.busy = false;
@@ -75,7 +80,7 @@ export class DeadLetters {
   }
 
   #letter(entry) {
-    const name = entry.label || `entry ${entry.id}`;
+    const name = this.#name(entry);
     return element(
       "li",
       { class: "letter", "data-entry": entry.id },
@@ -83,13 +88,17 @@ export class DeadLetters {
         "div",
         { class: "letter-text" },
         element("p", { class: "letter-title" }, element("bdi", {}, name)),
-        element("p", { class: "letter-reason" }, entry.reason || "refused", entry.detail && entry.detail !== entry.reason ? `: ${entry.detail}` : ""),
+        element("p", { class: "letter-reason" }, sentence(entry.reason || "refused")),
+        entry.detail && entry.detail !== entry.reason ? element("p", { class: "letter-detail" }, entry.detail) : null,
         element(
           "p",
           { class: "muted" },
-          `For ${entry.lane}, `,
+          entry.label ? `${words(entry.label)}, ` : "",
+          "for ",
+          element("bdi", {}, entry.lane),
+          ", ",
           element("time", { datetime: entry.put, title: dayAndClock(entry.put) }, ago(entry.put)),
-          `, tried ${counted(entry.attempts, "time")}`,
+          entry.attempts ? `, postponed ${counted(entry.attempts, "time")}` : "",
         ),
         entry.body
           ? element(
@@ -109,12 +118,16 @@ export class DeadLetters {
     );
   }
 
+  #name(entry) {
+    return this.describe(entry) || words(entry.label) || `Entry ${entry.id}`;
+  }
+
   async #retry(entry) {
     await this.#act("retry", entry, (done) => `${counted(done, "letter waits", "letters wait")} for delivery again.`);
   }
 
   async #drop(entry) {
-    const what = entry === null ? `all ${counted(this.dead, "dead letter")}` : `“${entry.label || entry.id}”`;
+    const what = entry === null ? `all ${counted(this.dead, "dead letter")}` : `“${this.#name(entry)}”`;
     const question = entry === null ? "Drop all dead letters?" : "Drop this dead letter?";
     if (await confirmation(question, `This deletes ${what}. It cannot be undone.`, "Drop")) {
       await this.#act("drop", entry, (done) => `${counted(done, "letter was", "letters were")} dropped.`);
@@ -178,6 +191,11 @@ export class DeadLetters {
   }
 }
 
+/** Write JSON so that one can read it, and everything else as it is. */
 function written(body) {
-  return typeof body === "string" ? body : JSON.stringify(body, null, 2);
+  try {
+    return JSON.stringify(JSON.parse(body), null, 2);
+  } catch {
+    return body;
+  }
 }

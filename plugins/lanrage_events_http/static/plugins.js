@@ -4,6 +4,7 @@ import { every, request } from "./api.js";
 import { badge, element, fill } from "./dom.js";
 import { count } from "./words.js";
 
+const EVERY_MS = 1000;
 const COLUMNS = ["Plugin", "Health", "Handled", "Failed", "Dropped", "Mailbox", "Restarts"];
 const HEALTH = {
   ok: ["Well", "good"],
@@ -34,7 +35,7 @@ export function mountPlugins(root) {
     element("section", { class: "card card-flush", "aria-label": "Table of plugins" }, table),
   );
   let shown = "";
-  return every(2000, async () => {
+  return every(EVERY_MS, async () => {
     const { plugins } = await request("/api/plugins");
     const now = JSON.stringify(plugins);
     if (now !== shown) {

@@ -13,7 +13,6 @@ from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
 pytestmark = pytest.mark.real_clock
 
 
-
 def configured(discord: StandInDiscord) -> dict[str, Any]:
     return {"webhook_url": discord.create_webhook().url}
 
@@ -80,12 +79,13 @@ def test_waiting_for_a_rate_limit_is_shown(open_site: Any, wide_visit: Any) -> N
     wide_visit.snap("delivery-limited")
 
 
-def test_a_dead_letter_is_told_and_delivered_after_a_retry(open_site: Any, visit: Any) -> None:
-    site, page = open_with_dead_letters(open_site, visit, "<i>Pizza</i>")
+def test_a_dead_letter_is_told_and_delivered_after_a_retry(open_site: Any, wide_visit: Any) -> None:
+    site, page = open_with_dead_letters(open_site, wide_visit, "<i>Pizza</i>")
     expect(letters(page)).to_contain_text("Invalid Form Body")
+    expect(letters(page).locator(".letter-title")).to_have_text("<i>Pizza</i>")
     letters(page).get_by_text("What was to be sent").click()
-    expect(letters(page).locator("pre")).to_contain_text("<i>Pizza</i>")
-    visit.snap("delivery-dead-letter")
+    expect(letters(page).locator("pre")).to_contain_text('"description": "never arrives"')
+    wide_visit.snap("delivery-dead-letter")
     site.call(site.discord.faults.clear)
     letters(page).get_by_role("button", name="Retry").click()
     expect(page.get_by_text("1 letter waits for delivery again.").first).to_be_visible()

@@ -28,15 +28,15 @@ class WithBrokenPage:
     """A plugin whose part of the page does not exist."""
 
 
-def test_each_plugin_shows_how_it_is(site: Any, visit: Any) -> None:
+def test_each_plugin_shows_how_it_is(site: Any, wide_visit: Any) -> None:
     site.call(lambda: site.bus.register_and_wait(Moody(), "printer"))
-    page = visit.open(site.url, "plugins")
+    page = wide_visit.open(site.url, "plugins")
     printer = page.locator("[data-plugin=printer]")
     expect(printer).to_contain_text("Failed")
     expect(printer).to_contain_text("<b>out of paper</b>")
     expect(page.get_by_role("rowheader", name="discord")).to_be_visible()
     expect(page.get_by_role("columnheader", name="Handled")).to_have_count(1)
-    visit.snap("plugins")
+    wide_visit.snap("plugins")
 
 
 def test_the_table_changes_while_one_looks(site: Any, wide_visit: Any) -> None:

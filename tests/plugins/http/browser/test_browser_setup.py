@@ -110,7 +110,9 @@ def test_what_is_wrong_is_told_while_one_types(site: Any, wide_visit: Any) -> No
         for text, expected in wrong:
             field.fill(text)
             expect(step(page, key).locator(".field-message")).to_contain_text(expected)
-            expect(field).to_have_accessible_description(step(page, key).locator(".field-message").text_content())
+            expect(field).to_have_accessible_description(
+                step(page, key).locator(".field-message").text_content()
+            )
 
         step(page, key).get_by_role("button", name="Save", exact=True).click()
         expect(field).to_be_focused()
@@ -187,7 +189,9 @@ def test_the_test_shows_that_discord_is_not_reached(site: Any, wide_visit: Any) 
     expect(step(page, "test")).to_contain_text("Discord could not be reached.")
 
 
-def test_the_badge_tells_at_once_that_a_webhook_died_and_lives_again(site: Any, wide_visit: Any) -> None:
+def test_the_badge_tells_at_once_that_a_webhook_died_and_lives_again(
+    site: Any, wide_visit: Any
+) -> None:
     webhook, another = site.create_webhook(), site.create_webhook(name="Another")
     page = wide_visit.open(site.url)
     set_webhook(page, webhook.url)
@@ -256,7 +260,9 @@ def test_what_is_typed_stays_while_the_state_changes(site: Any, wide_visit: Any)
     expect(page.get_by_label("Invite URL", exact=True)).to_have_value("https://discord.gg/ab")
 
 
-def test_what_the_configuration_gives_is_shown_with_its_place(open_site: Any, wide_visit: Any) -> None:
+def test_what_the_configuration_gives_is_shown_with_its_place(
+    open_site: Any, wide_visit: Any
+) -> None:
     def configure(discord: StandInDiscord) -> dict[str, Any]:
         webhook, staff = discord.create_webhook(), discord.create_webhook()
         return {
