@@ -239,7 +239,7 @@ async def ask_often(port: int) -> None:
     request = b"GET /api/plugins HTTP/1.1\r\n" + HOST % port + b"Connection: close\r\n\r\n"
 
     async def ask() -> None:
-        for _ in range(50):
+        for _ in range(20):
             with suppress(*GONE):
                 await exchange(port, request)
 
