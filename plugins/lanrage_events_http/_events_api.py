@@ -12,6 +12,7 @@ from lanrage_events import Event, EventBus, FieldProblem
 
 from ._config import HTTPConfig
 from ._event_batch import JSON_LINES, RETRY_SECONDS, EventTaker, parse_body
+from ._event_schemas import EventSchemas
 from ._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed
 from ._models import (
     MAX_EVENTS,
@@ -101,6 +102,7 @@ class _EventsAPI:
         self._bus = bus
         self._feed = feed
         self._taker = EventTaker(bus, repeats)
+        self._schemas = EventSchemas(bus)
         self._stopping = stopping
 
     async def publish(self, request: Request) -> Response:
@@ -114,12 +116,12 @@ class _EventsAPI:
         events = self._bus.events
         types = [
             EventTypeEntry(
-                type=cls.type,
-                distribution=events.distribution(cls.type),
-                description=(schema := events.json_schema(cls.type))["description"],
+                type=name,
+                distribution=events.distribution(name),
+                description=schema["description"],
                 schema=schema,
             )
-            for cls in events.types()
+            for name, schema in self._schemas.all().items()
         ]
         content = EventTypes(types=types).model_dump(mode="json", by_alias=True)
         return json_response(self._bus.redactor.redact_value(content))

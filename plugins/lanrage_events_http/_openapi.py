@@ -16,6 +16,7 @@ from lanrage_events import Event, EventBus, Route
 
 from . import _events_api, _metrics, _outbox_api, _status_api
 from ._event_batch import JSON_LINES
+from ._event_schemas import EventSchemas
 from ._models import MAX_EVENTS, ProblemDetails
 from ._openapi_parts import (
     Mode,
@@ -91,6 +92,7 @@ class _OpenAPI:
         self._bus = bus
         self._routes = routes
         self._has_token = has_token
+        self._schemas = EventSchemas(bus)
         self._made_of: tuple[object, tuple[type[Event], ...]] | None = None
         self._made: dict[str, Any] = {}
 
@@ -99,7 +101,9 @@ class _OpenAPI:
         tables, types = self._routes.tables(), self._bus.events.types()
         made_of = self._made_of
         if made_of is None or made_of[0] is not tables or made_of[1] != types:
-            document = _Document(self._bus, self._plugin_operations(), has_token=self._has_token)
+            document = _Document(
+                self._schemas.all(), self._plugin_operations(), has_token=self._has_token
+            )
             self._made, self._made_of = document.content(), (tables, types)
 
         return json_response(self._bus.redactor.redact_value(self._made))
@@ -127,15 +131,19 @@ class _OpenAPI:
 class _Document:
     """One OpenAPI description.
 
-    :param bus: whose event types are described
+    :param events: the schemas of the event types
     :param plugins: the operations of plugins, with the plugins' names
     :param has_token: whether requests need a token
     """
 
     def __init__(
-        self, bus: EventBus, plugins: list[tuple[str, Pattern, Route]], *, has_token: bool
+        self,
+        events: Mapping[str, dict[str, Any]],
+        plugins: list[tuple[str, Pattern, Route]],
+        *,
+        has_token: bool,
     ) -> None:
-        self._bus = bus
+        self._events = events
         self._plugins = plugins
         self._has_token = has_token
         models: list[tuple[type[BaseModel], Mode]] = [(ProblemDetails, "serialization")]
@@ -257,11 +265,10 @@ class _Document:
         return {"required": True, "content": json_content(self._schemas.ref(model, "validation"))}
 
     def _events_body(self) -> dict[str, Any]:
-        events = self._bus.events
         # A name with a dot is no class, so that no model takes it.
         refs = {
-            cls.type: self._schemas.add(f"event.{cls.type}", events.json_schema(cls.type))
-            for cls in events.types()
+            name: self._schemas.add(f"event.{name}", schema)
+            for name, schema in self._events.items()
         }
         mapping = {name: ref["$ref"] for name, ref in refs.items()}
         discriminator = {"propertyName": "type", "mapping": mapping}

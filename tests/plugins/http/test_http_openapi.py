@@ -348,3 +348,29 @@ async def test_no_example_shows_a_secret(client: Client) -> None:
     schema = document["components"]["schemas"]["Status"]
     assert schema["properties"]["note"]["examples"] == ["**********"]
     assert SECRET not in json.dumps(document)
+
+
+async def test_an_event_type_that_has_no_schema_is_logged_once_and_left_out(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Event):
+        place: httpx.AsyncClient
+
+    class Brings:
+        @hookimpl
+        def register_events(self) -> list[type[Event]]:
+            return [Odd]
+
+    async with serving(client, odd=Brings()) as (_, http, _app):
+        await http.get("/api/events/types")
+        types = (await http.get("/api/events/types")).json()["types"]
+        document = (await http.get("/api/openapi.json")).json()
+
+    assert "peer_joined" in [entry["type"] for entry in types]
+    assert "odd" not in [entry["type"] for entry in types]
+    assert "event.odd" not in document["components"]["schemas"]
+    assert "event.peer_joined" in document["components"]["schemas"]
+    # Once for each of the two that need it.
+    assert len(caplog.records) == 2
+    assert "event type 'odd' is left out of the HTTP API" in caplog.text

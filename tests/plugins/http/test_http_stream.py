@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anyio.streams.buffered import BufferedByteStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from starlette.applications import Starlette
 
@@ -256,3 +257,38 @@ async def test_the_head_of_a_stream_ends(served: Served) -> None:
         }
 
     assert served.feed.clients == 0
+
+
+async def follow(server: Any) -> BufferedByteStream:
+    stream = BufferedByteStream(await anyio.connect_tcp("127.0.0.1", server.port))
+    head = f"GET /api/events/stream HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n"
+    await stream.send(head.encode())
+    await stream.receive_until(b": connected\n\n", 65_536)
+    return stream
+
+
+@pytest.mark.real_clock
+async def test_a_real_client_is_told_leaves_and_is_forgotten(serve: Any) -> None:
+    async with serve() as server, httpx.AsyncClient(base_url=server.url) as http:
+        async with await follow(server) as stream:
+            await http.post("/api/events", json={**note("new").to_dict(), "id": "a"})
+            again = await http.post("/api/events", json={**note("new").to_dict(), "id": "a"})
+            assert again.json() == {"ids": ["a"], "repeated": ["a"]}
+            told = await stream.receive_until(b"}\n\n", 65_536)
+            assert b"event: notification\ndata: " in told
+            assert titles(f"{told.decode()}}}".partition("\r\n")[2]) == ["new"]
+            assert "lanrage_stream_clients 1.0" in (await http.get("/metrics")).text
+
+        # There is nothing to wait for: that it left, the server learns from the network.
+        while "lanrage_stream_clients 0.0" not in (await http.get("/metrics")).text:  # noqa: ASYNC110
+            await anyio.sleep(0.01)
+
+
+@pytest.mark.real_clock
+async def test_a_real_stream_ends_whole_when_the_bus_ends(serve: Any) -> None:
+    async with serve() as server:
+        stream = await follow(server)
+
+    async with stream:
+        # The last chunk of an answer whose length is not known before.
+        assert (await stream.receive_until(b"0\r\n\r\n", 65_536)).strip() == b""
