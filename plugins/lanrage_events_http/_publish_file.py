@@ -199,10 +199,11 @@ class FilePublisher:
         if early:
             doubtful += f"; published after that: {', '.join(map(str, early))}"
 
-        self._console.tell(
-            f"{what}: {self._name} is done up to line {self.done}, go on with --skip {self.done}"
-            f"{doubtful}"
-        )
+        rest = f"{self._name} is done up to line {self.done}, go on with --skip {self.done}"
+        if not self.done:
+            rest = f"nothing of {self._name} is done"
+
+        self._console.tell(f"{what}: {rest}{doubtful}")
 
     def _refuse(self, line: Line, errors: Sequence[tuple[str, str]]) -> None:
         self.refused += 1

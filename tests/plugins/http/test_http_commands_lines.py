@@ -41,6 +41,14 @@ def test_a_line_that_is_too_long_is_counted_but_not_kept() -> None:
     assert lines == [Line(1, b"12345", 6), Line(2, None, 14), Line(3, b"1", 16)]
 
 
+def test_no_more_of_a_line_is_kept_than_it_may_have() -> None:
+    splitter = LineSplitter(max_bytes=5)
+    for _ in range(10):
+        assert list(splitter.feed(b"123")) == []
+
+    assert sum(map(len, splitter._parts)) <= 5
+
+
 @real_clock
 async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "lines"

@@ -158,7 +158,7 @@ async def groups(lines: Iterable[str | bytes]) -> AsyncGenerator[list[Line]]:
     yield list(LineSplitter().feed(data))
 
 
-async def one_by_one(lines: Iterable[str]) -> AsyncIterator[list[Line]]:
+async def one_by_one(lines: Iterable[str]) -> AsyncGenerator[list[Line]]:
     splitter = LineSplitter()
     for line in lines:
         yield list(splitter.feed(line.encode() + b"\n"))
@@ -257,9 +257,7 @@ async def test_no_daemon_is_told_at_once() -> None:
     assert anyio.current_time() == began
     assert "start one with 'lanrage-events run'" in run.told[0]
     assert await run.file(joined("Ann")) == FAILED
-    assert run.told[-1] == (
-        "not everything is published: e.jsonl is done up to line 0, go on with --skip 0"
-    )
+    assert run.told[-1] == "not everything is published: nothing of e.jsonl is done"
 
 
 async def test_a_file_is_published_in_arrays_of_a_hundred() -> None:
@@ -285,6 +283,14 @@ async def test_lines_of_a_pipe_are_published_as_they_come() -> None:
     publisher = FilePublisher(Run(daemon).task, "stdin")
     assert await publisher.run(one_by_one(many(3))) == DONE
     assert [len(post) for post in daemon.posts] == [1, 1, 1]
+
+
+async def test_lines_of_a_file_are_gathered_over_several_reads() -> None:
+    daemon = FakeDaemon()
+    async with aclosing(one_by_one(many(3))) as lines:
+        assert await FilePublisher(Run(daemon).task, "e.jsonl", size=1).run(lines) == DONE
+
+    assert [len(post) for post in daemon.posts] == [3]
 
 
 async def test_bad_lines_are_told_with_their_numbers_and_the_others_are_published() -> None:
@@ -423,7 +429,7 @@ async def test_a_lost_answer_at_the_end_leaves_a_doubt_that_is_told() -> None:
     run = Run(daemon)
     assert await run.file(*many(3)) == FAILED
     assert run.told[-1].endswith(
-        "go on with --skip 0; lines 1 to 3 may have been published nevertheless"
+        "nothing of e.jsonl is done; lines 1 to 3 may have been published nevertheless"
     )
 
 
@@ -494,8 +500,7 @@ async def test_an_answer_that_does_not_come_holds_an_interruption_up_only_shortl
     assert anyio.current_time() - began == pytest.approx(3)
     assert publisher.tell_interruption() == INTERRUPTED
     [told] = run.told
-    assert told.startswith("interrupted: e.jsonl is done up to line 0, go on with --skip 0; ")
-    assert told.endswith("; lines 1 to 2 may have been published nevertheless")
+    assert told.startswith("interrupted: nothing of e.jsonl is done; lines 1 to 2 may have been")
 
 
 @pytest.mark.parametrize(
@@ -529,6 +534,8 @@ async def test_a_terminal_shows_how_far_it_is() -> None:
     lines[150] = "{"
     size = sum(len(line) + 1 for line in lines)
     assert await run.file(*lines, size=size) == FAILED
+    # The line is there again below what was told.
+    assert "(char 1)\n\re.jsonl [" in err.getvalue()
     shown = err.getvalue().split("\r")
     assert any(
         "e.jsonl [#######.............]  40 % 100 events published" in text for text in shown

@@ -47,6 +47,10 @@ def test_it_does_not_matter_where_a_stream_is_cut(parts: list[bytes], cuts: list
     assert read(*chunks) == read(stream)
 
 
+def test_a_line_end_of_two_characters_may_be_cut_between_them() -> None:
+    assert read(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [Message("message", "a\nb", None)]
+
+
 def test_a_message_without_an_end_is_refused_before_it_fills_the_memory() -> None:
     reader = SSEReader(max_characters=100)
     for _ in range(11):
@@ -59,6 +63,6 @@ def test_a_message_without_an_end_is_refused_before_it_fills_the_memory() -> Non
 def test_heartbeats_never_make_a_message_too_long() -> None:
     reader = SSEReader(max_characters=100)
     for _ in range(100):
-        assert list(reader.feed(b": still here\n\n: and\n")) == []
+        assert list(reader.feed(b": still here\n")) == []
 
     assert [message.data for message in reader.feed(b"data: a\n\n")] == ["a"]

@@ -163,6 +163,15 @@ async def test_a_daemon_that_is_too_busy_later_is_asked_again_when_it_says() -> 
     assert run.times[2] - run.times[1] == pytest.approx(60)
 
 
+async def test_waits_are_short_again_after_an_event() -> None:
+    end = feed(frames(joined("Ann")))
+    run = Run(end, *[refusing] * 8, end, end, count=3)
+    await run.run()
+    waits = [later - earlier for earlier, later in pairwise(run.times)]
+    assert waits[-2] >= 15
+    assert waits[-1] <= 0.5
+
+
 @pytest.mark.parametrize(
     ("handler", "reason"),
     [
