@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import ceil
 
 import anyio
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,9 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lanrage_events import Redactor
 
 from ._body import Body
+from ._headers import add_headers, is_api_path
 from ._hosts import HostCheck, is_same_origin
 from ._problem import Problem, log_failure
-from ._sessions import FailureLimits, Sessions
+from ._sessions import FAILURE_SECONDS, MAX_FAILURES, FailureLimits, Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -39,17 +40,6 @@ JSON_TYPES = frozenset(
         "application/x-ndjson",
     }
 )
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _VERSIONS = frozenset({"1.0", "1.1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz"})
@@ -145,7 +135,7 @@ class Guard:
             raise Problem(400, "expected a path that starts with '/'")
 
         is_change = method not in _SAFE_METHODS
-        is_api = _is_api(path)
+        is_api = is_api_path(path)
         if is_change or is_api:
             _check_origin(headers, host)
 
@@ -193,6 +183,14 @@ class Guard:
                 return None
 
             self._wrong_tokens.add(address)
+            if self._wrong_tokens.seconds_to_wait(address):
+                logger.warning(
+                    "%d wrong tokens came from %s within %g seconds: it has to wait",
+                    MAX_FAILURES,
+                    address,
+                    FAILURE_SECONDS,
+                )
+
             raise Problem(401, "the token is wrong", headers=_AUTHENTICATE)
 
         if any(sessions.is_valid(session) for session in _cookies(headers, SESSION_COOKIE)):
@@ -240,7 +238,7 @@ class _Answer:
             self.is_started = True
             self._counts[f"{message['status'] // 100}xx"] += 1
             self.waiting.deadline = math.inf
-            _add_headers(self._scope["path"], message)
+            add_headers(self._scope["path"], message)
         elif not self.is_started:
             return
 
@@ -255,21 +253,6 @@ class _Answer:
 
 
 _AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="lanrage-events"'}
-
-
-def _add_headers(path: str, message: Message) -> None:
-    headers = MutableHeaders(raw=list(message.get("headers", [])))
-    for name, value in _HEADERS.items():
-        headers[name] = value
-
-    # A page posts its forms with the Origin 'null' if it may not even tell us where it is.
-    is_page = headers.get("content-type", "").startswith("text/html")
-    headers["Referrer-Policy"] = "same-origin" if is_page else "no-referrer"
-    if _is_api(path) or "cache-control" not in headers:
-        headers["Cache-Control"] = "no-store"
-
-    del headers["server"]
-    message["headers"] = headers.raw
 
 
 def _check_head(scope: Scope) -> None:
@@ -314,10 +297,6 @@ def _cookies(headers: Headers, name: str) -> list[str]:
 
 def _wants_page(headers: Mapping[str, str]) -> bool:
     return "text/html" in headers.get("accept", "")
-
-
-def _is_api(path: str) -> bool:
-    return path == "/metrics" or path == "/api" or path.startswith("/api/")
 
 
 def _is_open(path: str) -> bool:

@@ -16,7 +16,8 @@ from lanrage_events import EventBus, Page, Route, RouteRequest, hookimpl
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._app import make_app
 from lanrage_events_http._feed import Feed
-from lanrage_events_http._guard import CONTENT_SECURITY_POLICY, Guard
+from lanrage_events_http._guard import Guard
+from lanrage_events_http._headers import CONTENT_SECURITY_POLICY
 
 # Files are read in a thread.
 pytestmark = pytest.mark.real_clock

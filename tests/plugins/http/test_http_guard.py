@@ -15,7 +15,6 @@ from starlette.types import Receive, Scope, Send
 from lanrage_events import Redactor
 from lanrage_events_http._body import BODY_SECONDS
 from lanrage_events_http._guard import (
-    CONTENT_SECURITY_POLICY,
     FIRST_ANSWER_SECONDS,
     JSON_TYPES,
     MAX_HEAD_BYTES,
@@ -23,6 +22,7 @@ from lanrage_events_http._guard import (
     SESSION_COOKIE,
     Guard,
 )
+from lanrage_events_http._headers import CONTENT_SECURITY_POLICY
 from lanrage_events_http._hosts import HostCheck
 from lanrage_events_http._sessions import FAILURE_SECONDS, MAX_FAILURES, Sessions
 
@@ -398,7 +398,7 @@ async def test_browsers_are_led_to_the_login(method: str, path: str, is_led: boo
         assert is_problem(response, 401)
 
 
-async def test_a_guesser_has_to_wait_and_others_do_not() -> None:
+async def test_a_guesser_has_to_wait_and_others_do_not(caplog: pytest.LogCaptureFixture) -> None:
     guarded = guard(token=TOKEN)
     right = {"authorization": f"Bearer {TOKEN}"}
     wrong = {"authorization": "Bearer wrong"}
@@ -416,6 +416,8 @@ async def test_a_guesser_has_to_wait_and_others_do_not() -> None:
         assert int(refused.headers["retry-after"]) == FAILURE_SECONDS
         assert (await other.get("/api/plugins", headers=right)).status_code == 200
 
+        told = [record.getMessage() for record in caplog.records if record.name != "httpx"]
+        assert told == ["10 wrong tokens came from 10.0.0.1 within 60 seconds: it has to wait"]
         await anyio.sleep(FAILURE_SECONDS)
         assert (await guesser.get("/api/plugins", headers=right)).status_code == 200
 
