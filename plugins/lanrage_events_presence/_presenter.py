@@ -77,7 +77,7 @@ class Presenter:
         """Show what should be shown until cancelled."""
         while True:
             connected_at = math.inf
-            is_refused = False
+            delay = self._retry_delay
             try:
                 async with self._connect() as connection:
                     connected_at = anyio.current_time()
@@ -86,16 +86,17 @@ class Presenter:
                     await self._keep_shown(connection)
             except DiscordUnreachable as error:
                 self._note_problem(error)
-                is_refused = error.kind == "refused"
+                if error.kind == "refused":
+                    delay = REFUSED_RETRY_SECONDS
+                elif anyio.current_time() - connected_at > LONGEST_RETRY_SECONDS:
+                    delay = FIRST_RETRY_SECONDS
+
             finally:
                 self.is_connected = False
                 self.shown = None
 
-            if anyio.current_time() - connected_at > LONGEST_RETRY_SECONDS:
-                self._retry_delay = FIRST_RETRY_SECONDS
-
-            await self._wait_for_retry(REFUSED_RETRY_SECONDS if is_refused else self._retry_delay)
-            self._retry_delay = min(2 * self._retry_delay, LONGEST_RETRY_SECONDS)
+            await self._wait_for_retry(delay)
+            self._retry_delay = min(2 * delay, LONGEST_RETRY_SECONDS)
 
     async def _wait_for_retry(self, delay: float) -> None:
         retry_at = anyio.current_time() + delay

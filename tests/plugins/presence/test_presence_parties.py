@@ -199,6 +199,32 @@ def test_strangers_who_play_do_not_play_in_the_players_party() -> None:
     assert party.game == ""
 
 
+def test_of_two_parties_with_one_name_the_last_is_meant() -> None:
+    parties = follow(created(party_id="1"), created(host="Dan", party_id="2"), joined("Ben"))
+    found = parties.shown()
+
+    assert found is not None
+    assert (found[0].id, found[0].members) == ("2", ("Dan", "Ben"))
+
+
+def test_of_two_parties_that_play_one_game_the_last_is_meant() -> None:
+    games = [started("Quake", "Ann", party_id="1"), started("Quake", "Dan", party_id="2")]
+    party = shown(*games, ended("Quake"))
+
+    assert party is not None
+    assert (party.id, party.game) == ("1", "Quake")
+
+
+def test_an_id_that_nobody_knows_is_another_party() -> None:
+    playing = shown(created(), started("Quake", "Ann", party_id="9"))
+    joining = shown(joined("Ben"), joined("Cy", "Other", "9"))
+
+    assert playing is not None
+    assert joining is not None
+    assert (playing.id, playing.members) == ("9", ("Ann",))
+    assert (joining.id, joining.members) == ("9", ("Cy",))
+
+
 def test_the_end_of_a_game_that_nobody_knows_changes_nothing() -> None:
     assert shown(ended("Quake")) is None
     assert name_of(shown(created(), ended("Quake"))) == "Friday LAN"
