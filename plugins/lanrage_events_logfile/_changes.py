@@ -76,16 +76,17 @@ class Watch:
 
     async def _watch(self, folders: Folders, ring: Callable[[], None]) -> Exception | None:
         """Watch until other folders matter; return why that is not possible, if it is not."""
-        from watchfiles import awatch  # comes with the extra "daemon"
+        from watchfiles import Change, awatch  # comes with the extra "daemon"
 
         watched = _identities(folders())
+        paths = {path for path, _ in watched}
         armed = anyio.Event()
         failure: Exception | None = None
 
         async def watch() -> None:
             nonlocal failure
             changes = awatch(
-                *(path for path, _ in watched),
+                *paths,
                 watch_filter=None,
                 step=STEP_MILLISECONDS,
                 debounce=STEP_MILLISECONDS,
@@ -96,9 +97,11 @@ class Watch:
             armed.set()
             try:
                 async with aclosing(changes):
-                    async for _ in changes:
+                    async for found in changes:
                         ring()
-                        if _identities(folders()) != watched:
+                        # One that was made anew may look the same, and is not watched.
+                        gone = {Path(path) for kind, path in found if kind == Change.deleted}
+                        if gone & paths or _identities(folders()) != watched:
                             break
 
             except FileNotFoundError:

@@ -59,6 +59,8 @@ class Follower:
         """what holds it up now, in one sentence"""
         self.waiting = False
         """whether there is no file yet"""
+        self.looked = anyio.Event()
+        """set when it is known where it begins, or why not"""
         self._translator = Translator(config, events)
         self._reader = LogReader(config.path, self._translator.encoding)
         self._teller = teller
@@ -317,11 +319,14 @@ class Follower:
             preset = f" (preset {self.config.preset})" if self.config.preset else ""
             logger.info("%s%s", sentence, preset)
 
+        self.looked.set()
+
     def _fail(self, problem: str) -> None:
         if problem != self.problem:
             logger.warning("%s", problem)
 
         self.problem = problem
+        self.looked.set()
 
     def _recover(self) -> None:
         if self.problem is not None:

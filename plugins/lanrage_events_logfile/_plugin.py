@@ -56,6 +56,10 @@ class LogfilePlugin:
                 for follower in self._followers:
                     following.start_soon(follower.run)
 
+                # From here on, what is appended is new.
+                for follower in self._followers:
+                    await follower.looked.wait()
+
                 yield
                 for follower in self._followers:
                     follower.stop()

@@ -87,14 +87,16 @@ def evening(tmp_path: Path) -> NewEvening:
     """Start the plugin, with a state folder that outlives it."""
 
     @asynccontextmanager
-    async def start(durable: Durable | None = None, **settings: Any) -> AsyncIterator[Evening]:
-        defaults = {"path": tmp_path / "latest.log", "preset": "minecraft"}
+    async def start(
+        durable: Durable | None = None, *, folder: Path = tmp_path, **settings: Any
+    ) -> AsyncIterator[Evening]:
+        defaults = {"path": folder / "latest.log", "preset": "minecraft"}
         if "files" in settings:
             del defaults["path"]
 
         bell, durable = Bell(), durable or Durable()
         plugin = LogfilePlugin(LogfileConfig.model_validate({**defaults, **settings}), changes=bell)
-        async with EventBus(state_folder=tmp_path / "state") as bus:
+        async with EventBus(state_folder=folder / "state") as bus:
             bus.register(durable, "durable")
             await bus.register_and_wait(plugin, "logfile")
             await anyio.wait_all_tasks_blocked()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,8 @@ from lanrage_events_logfile._translator import Translator
 def translate(preset: str, text: str, **settings: Any) -> list[Event]:
     """Return the events of the lines of a text, each without what indents it."""
     config = FileConfig.model_validate({"path": "games/x.log", "preset": preset, **settings})
-    translator, roster, events = Translator(config, EventRegistry()), Roster(), []
+    translator, roster = Translator(config, EventRegistry()), Roster()
+    events: list[Event] = []
     for number, line in enumerate(text.strip().splitlines()):
         found = translator.translate(line.removeprefix("    "), roster, str(number))
         assert found.problems == ()
@@ -445,7 +445,7 @@ def test_without_leaves_every_join_is_told() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_each_preset_fits_the_event_types(name: str) -> None:
-    config = FileConfig(path=Path("x"), preset=name)  # type: ignore[arg-type] - one of the names
+    config = FileConfig.model_validate({"path": "x.log", "preset": name})
 
     assert list(Translator(config, EventRegistry()).problems()) == []
     assert load_preset(name).game_name

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.usefixtures("keeps_open")
+
+# What happens to the file: a line in pieces, and ways of rotating it.
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("line"), st.integers(1, 60)),
+        st.sampled_from(
+            [
+                ("rename", 0),
+                ("copy and truncate", 0),
+                ("restart", 0),
+                ("restart, renamed", 0),
+                ("restart, packed", 0),
+                ("restart, copied", 0),
+            ]
+        ),
+    ),
+    max_size=12,
+)
+
+
+class Server:
+    """Writes the log of a game server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "latest.log"
+        self.names: list[str] = []
+        self._numbers = count(1)
+        self._folder = folder
+
+    def pieces(self, size: int = 200) -> Iterator[None]:
+        """Write a line in pieces."""
+        name = f"P{next(self._numbers)}"
+        self.names.append(f"+{name}")
+        line = f"[20:15:00] [Server thread/INFO]: {name} joined the game\n".encode()
+        for begin in range(0, len(line), size):
+            with self.log.open("ab") as file:
+                file.write(line[begin : begin + size])
+
+            yield
+
+    def write(self) -> None:
+        for _ in self.pieces():
+            pass
+
+    def rotate(self, way: str) -> None:
+        old = self._folder / f"old-{next(self._numbers)}.log"
+        match way:
+            case "rename" | "renamed":
+                self.log.rename(old)
+            case "packed":
+                old.with_suffix(".log.gz").write_bytes(gzip.compress(self.log.read_bytes()))
+                self.log.unlink()
+            case _:
+                shutil.copyfile(self.log, old)
+                self.log.write_bytes(b"")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, writes_between=st.booleans())
+async def test_each_line_is_told_once_whatever_happens_to_the_file(
+    evening: Any, steps: list[tuple[str, int]], writes_between: bool
+) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        server = Server(folder)
+        server.log.touch()
+        plugin = evening(folder=folder)
+        now = await plugin.__aenter__()
+        try:
+            durable = now.durable
+            for step, size in steps:
+                if step == "line":
+                    for _ in server.pieces(size):
+                        await now.settle()
+
+                    continue
+
+                # Something by which a copy can be recognised, and something that is not read yet.
+                server.write()
+                await now.settle()
+                way = step.removeprefix("restart").removeprefix(", ")
+                if step.startswith("restart"):
+                    await plugin.__aexit__(None, None, None)
+
+                if writes_between:
+                    server.write()
+
+                if way:
+                    server.rotate(way)
+                    server.write()
+
+                if step.startswith("restart"):
+                    plugin = evening(durable, folder=folder)
+                    now = await plugin.__aenter__()
+
+                await now.settle()
+
+            await now.settle()
+            assert now.told == server.names
+            assert len(set(now.ids)) == len(now.ids)
+        finally:
+            await plugin.__aexit__(None, None, None)
