@@ -319,3 +319,104 @@ def test_json_of_earlier_versions_is_read() -> None:
         ' "users": [], "cooldown": 0.0}}'
     )
     assert Entry.from_json(text).embed.title == "👋 Ann"
+
+
+def test_half_of_a_surrogate_pair_is_no_obstacle() -> None:
+    digest = Digest("\ud800", "h", "i")
+    entry = Entry("id", "peer_joined", TIME, Embed(title="t"), digest)
+    assert Entry.from_json(entry.to_json()) == entry
+
+
+# Webhooks that come and go
+
+
+async def test_url_that_changes_while_another_request_is_under_way_is_used_for_the_next(
+    running: Running,
+) -> None:
+    discord = StandInDiscord(latency=2)
+    async with running(discord) as s:
+        old, new = discord.create_webhook(), discord.create_webhook()
+        await s.post("/webhook", {"webhook_url": old.url})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(s.post, "/test", {})
+            await anyio.sleep(0.5)
+            await s.publish("player1")
+            await anyio.sleep(0.5)
+            await s.post("/webhook", {"webhook_url": new.url}, offline=True)
+
+        await s.settle()
+        assert told(discord) == [[], ["player1"]]
+        assert (len(old.messages), len(new.messages)) == (1, 1)
+        limits = s.plugin._lanes["default"].limits
+        assert limits._bucket.in_flight == 0
+        assert s.plugin._life.lanes.limits.of(old.id)._bucket.in_flight == 0
+
+
+async def test_url_that_is_cleared_while_another_request_is_under_way_gets_nothing_more(
+    running: Running,
+) -> None:
+    discord = StandInDiscord(latency=2)
+    async with running(discord) as s:
+        webhook = discord.create_webhook()
+        await s.post("/webhook", {"webhook_url": webhook.url})
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(s.post, "/test", {})
+            await anyio.sleep(0.5)
+            await s.publish("player1")
+            await anyio.sleep(0.5)
+            await s.post("/webhook", {"webhook_url": ""})
+
+        await anyio.sleep(60)
+        assert len(webhook.messages) == 1
+        assert (await s.call("GET", "/status"))["state"] == "unconfigured"
+        await s.post("/webhook", {"webhook_url": webhook.url})
+        await s.settle()
+        assert told(discord) == [["player1"]]
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.3, 0.6, 1.0, 1.9, 2.5])
+async def test_clearing_and_setting_at_any_moment_loses_and_doubles_nothing(
+    running: Running, moment: float
+) -> None:
+    discord = StandInDiscord(latency=1)
+    async with running(discord, batch={"immediate": False}) as s:
+        webhook = discord.create_webhook()
+        await s.post("/webhook", {"webhook_url": webhook.url}, offline=True)
+        for number in range(3):
+            await s.publish(f"player{number}")
+
+        await anyio.sleep(moment)
+        await s.post("/webhook", {"webhook_url": ""})
+        await anyio.sleep(moment)
+        await s.post("/webhook", {"webhook_url": webhook.url}, offline=True)
+        await s.publish("player3")
+        await s.settle()
+        await s.settle()
+        assert told(discord) == [[f"player{number}" for number in range(4)]]
+        assert s.plugin.pending == 0
+        assert (await s.call("GET", "/history"))["lanes"][0]["buckets"][-1]["waiting"] == 0
+
+
+async def test_idle_plugin_without_a_webhook_has_no_task_and_no_timer(running: Running) -> None:
+    async with running() as s:
+        webhook = s.discord.create_webhook()
+        await s.post("/webhook", {"webhook_url": webhook.url})
+        await s.publish("Ann")
+        await s.settle()
+        await s.post("/webhook", {"webhook_url": ""})
+        names = [task.name or "" for task in anyio.get_running_tasks()]
+        assert not any(name.startswith("lane ") for name in names)
+
+
+async def test_leaving_the_bus_does_not_wait_for_a_test_for_ever(running: Running) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with anyio.create_task_group() as tasks, running(discord, webhook_url=webhook.url) as s:
+        discord.faults.hang(accepted=False, times=1)
+        tasks.start_soon(s.post, "/test", {})
+        await anyio.sleep(1)
+        await s.publish("player1")
+        ending = anyio.current_time()
+
+    assert anyio.current_time() - ending <= 8
+    assert len(discord.journal) <= 2
