@@ -302,17 +302,21 @@ async def test_stopping_cuts_off_answers_that_do_not_end(monkeypatch: pytest.Mon
         assert b"200" not in await read_all(stream)
 
 
-async def test_stopping_closes_idle_connections_at_once() -> None:
+async def test_stopping_closes_idle_connections_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_server, "GRACE_SECONDS", 1_000)
     async with running() as server:
         silent = await server.connect()
+        other = await server.connect()
+        await other.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert await other.receive()
         kept = await server.connect()
         await kept.send(REQUEST)
         await expect(kept, b"hello")
-        await until(lambda: len(server.connections) == 2)
+        await until(lambda: len(server.connections) == 3)
 
-    for stream in (silent, kept):
+    for stream in (silent, kept, other):
         async with stream:
-            assert await read_all(stream) == b""
+            await read_all(stream)
 
     assert server.connections.cut_off == 0
 
@@ -347,6 +351,28 @@ async def test_cancelling_ends_it_and_closes_everything() -> None:
 
         assert not len(connections)
         assert b"200" not in await read_all(stream)
+
+
+async def test_cancelling_closes_what_was_only_just_accepted() -> None:
+    (listener,) = await listen("127.0.0.1", 0)
+    connections = Connections(10)
+    tasks = anyio.create_task_group()
+
+    class LastListener(FaultyListener):
+        async def accept(self) -> SocketStream:
+            stream = await super().accept()
+            # The task for it is cancelled before it begins.
+            tasks.cancel_scope.cancel()
+            return stream
+
+    server = Server(hello, [LastListener(listener)], connections, anyio.Event())  # type: ignore[list-item]  # like one
+    async with await anyio.connect_tcp("127.0.0.1", port_of([listener])) as peer:
+        async with tasks:
+            tasks.start_soon(server.run)
+
+        assert connections.accepted == 1
+        assert not len(connections)
+        assert await read_all(peer) == b""
 
 
 # Faults
