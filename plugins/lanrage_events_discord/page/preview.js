@@ -113,7 +113,7 @@ class Preview {
         ? null
         : notice("warn", element("p", {}, "The templates have faults:"), element("ul", {}, faults.map((fault) => element("li", {}, fault)))),
     );
-    this.host.setText(this.body, JSON.stringify(body, null, 2));
+    this.host.setText(this.body, this.host.words.json(body));
   }
 
   refuse(problem) {

@@ -40,7 +40,7 @@ export function checkWebhookUrl(text) {
     return error("The number of the webhook is missing: after /webhooks/ come up to 20 digits.");
   }
 
-  const [token, more] = [rest.split("/")[0], rest.includes("/")];
+  const [token, ...more] = rest.split("/");
   if (!token) {
     return error("The token is missing: it is the long text after the number. Copy the whole URL again.");
   }
@@ -49,7 +49,7 @@ export function checkWebhookUrl(text) {
     return error("The token has characters that no token has. Copy the whole URL again.");
   }
 
-  if (more) {
+  if (more.join("/")) {
     return error("The URL goes on after its token. Remove what follows it, such as /slack or /github.");
   }
 
@@ -124,6 +124,17 @@ function begin(url, example) {
 
   if (parts.protocol === "http:" && (DISCORD_HOST.test(parts.host) || parts.host === INVITE_HOST)) {
     return { finding: error("It must begin with https://, not with http://") };
+  }
+
+  const isDiscord = DISCORD_HOST.test(parts.hostname) || parts.hostname === INVITE_HOST;
+  // As it was written: a browser leaves the usual port out.
+  const written = /^[^/]*\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
+  if (written.includes("@")) {
+    return { finding: error("There is a user name before the host, which Discord’s URLs never have.") };
+  }
+
+  if (isDiscord && written.includes(":")) {
+    return { finding: error("There is a port after the host, which Discord’s URLs never have.") };
   }
 
   return { parts };

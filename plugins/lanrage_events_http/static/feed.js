@@ -2,7 +2,7 @@
 
 import { badge, element, fill, newId, setText } from "./dom.js";
 import { eventTypes, openStream } from "./stream.js";
-import { clock, count, counted, dayAndClock, words } from "./words.js";
+import { clock, count, counted, dayAndClock, json, words } from "./words.js";
 
 const MAX_ROWS = 200;
 const IN_EVERY_EVENT = new Set(["type", "id", "time"]);
@@ -178,7 +178,7 @@ function row({ event, gap }) {
 
   const details = newId("event");
   const fields = Object.entries(event).filter(([name, value]) => !IN_EVERY_EVENT.has(name) && value !== null);
-  const body = element("pre", { class: "code", id: details, hidden: true, tabindex: "0" }, JSON.stringify(event, null, 2));
+  const body = element("pre", { class: "code", id: details, hidden: true, tabindex: "0" }, json(event));
   const more = element(
     "button",
     {

@@ -3,7 +3,7 @@
 import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
 import { element, fill, newId, notice } from "./dom.js";
-import { ago, counted, dayAndClock, sentence, words } from "./words.js";
+import { ago, counted, dayAndClock, json, sentence, words } from "./words.js";
 
 const PAGE = 20;
 const AT_ONCE = 500;
@@ -194,7 +194,7 @@ export class DeadLetters {
 /** Write JSON so that one can read it, and everything else as it is. */
 function written(body) {
   try {
-    return JSON.stringify(JSON.parse(body), null, 2);
+    return json(JSON.parse(body));
   } catch {
     return body;
   }

@@ -12,7 +12,10 @@ export async function eventTypes() {
 }
 
 /**
- * Receive events as they are published.
+ * Receive events as they are published, while the page is visible.
+ *
+ * A browser has few connections to one server, for all of its tabs, so a hidden page keeps none; what
+ * happened meanwhile comes when it is seen again, as far as the server remembers it.
  *
  * @param {object} options
  * @param {string[]} options.types types or base types; all if there are none
@@ -27,10 +30,19 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
   let timer = null;
   let stopped = false;
   let failures = 0;
+  let attempt = 0;
   let lastId = past ? EVERYTHING : null;
-  let connectedBefore = false;
+  let isOpen = false;
 
   async function open() {
+    clearTimeout(timer);
+    source?.close();
+    if (document.hidden) {
+      return;
+    }
+
+    attempt += 1;
+    const current = attempt;
     let known;
     try {
       // A stream names each event after its type, and a browser only hears the names it was told.
@@ -40,7 +52,7 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
       return;
     }
 
-    if (stopped) {
+    if (stopped || document.hidden || current !== attempt) {
       return;
     }
 
@@ -52,12 +64,14 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
     source = new EventSource(`/api/events/stream?${query}`);
     source.onopen = () => {
       failures = 0;
-      connectedBefore = true;
+      isOpen = true;
       onState({ connected: true, reason: "" });
     };
     source.onerror = () => {
       source.close();
-      again(connectedBefore ? "The connection broke off." : "The live feed is not available.");
+      const wasOpen = isOpen;
+      isOpen = false;
+      again(wasOpen ? "The connection broke off." : "The live feed is not available, perhaps because too many follow it.");
     };
     for (const type of new Set(known)) {
       source.addEventListener(type, (message) => {
@@ -91,9 +105,11 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
     timer = setTimeout(open, seconds * 1000);
   }
 
+  document.addEventListener("visibilitychange", open);
   open();
   return () => {
     stopped = true;
+    document.removeEventListener("visibilitychange", open);
     clearTimeout(timer);
     source?.close();
   };

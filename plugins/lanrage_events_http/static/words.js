@@ -63,6 +63,14 @@ export function sentence(text) {
   return `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${end}`;
 }
 
+/** Write a value as JSON that one can read, with what is invisible or turns text around spelled out. */
+export function json(value) {
+  return JSON.stringify(value, null, 2).replaceAll(
+    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 function write(format, time) {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? "" : format.format(date);

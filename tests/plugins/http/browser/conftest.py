@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -212,7 +211,7 @@ class Visit:
             self.page.evaluate("scrollTo(0, 0)")
             self.check_width()
             for scheme in ("light", "dark"):
-                self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of both
+                self.page.emulate_media(color_scheme=scheme)
                 # Colours do not depend on the size.
                 if (size, scheme) != (self.sizes[-1], "dark") or len(self.sizes) == 1:
                     assert self.page.evaluate(FOUND_BY_AXE) == []

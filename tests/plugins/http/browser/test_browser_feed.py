@@ -45,6 +45,7 @@ def test_events_appear_the_newest_first(site: Any, visit: Any) -> None:
     expect(details).to_have_attribute("aria-expanded", "false")
     details.click()
     expect(rows(page).nth(0).locator("pre")).to_contain_text('"party_name": "Friday LAN"')
+    expect(rows(page).nth(0).locator("pre")).to_contain_text(r"\u202edlrow")
     visit.snap("feed")
 
 
@@ -125,3 +126,30 @@ def test_the_page_tells_that_the_program_is_gone(site: Any, wide_visit: Any) -> 
     expect(page.get_by_role("rowheader", name="discord")).to_be_visible()
     site.call(lambda: site.bus.unregister("http", 1))
     expect(page.get_by_text("lanrage-events does not answer. Trying again…")).to_be_visible()
+
+
+def test_a_hidden_page_holds_no_connection_and_misses_nothing(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.open(site.url, "feed")
+    expect(page.locator(".head-state")).to_contain_text("Live")
+    site.publish(joined("Ann"))
+    expect(rows(page)).to_have_count(1)
+    with page.expect_event("requestfailed", lambda request: "stream" in request.url):
+        hide(page, True)
+
+    site.publish(joined("Ben"))
+    expect(rows(page)).to_have_count(1)
+    hide(page, False)
+    expect(rows(page)).to_have_count(2)
+    expect(rows(page).nth(0)).to_contain_text("Ben")
+    expect(page.locator(".feed-gap")).to_have_count(0)
+
+
+def hide(page: Page, hidden: bool) -> None:
+    """Do what another tab in front does."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )

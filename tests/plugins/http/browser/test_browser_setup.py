@@ -72,7 +72,7 @@ def test_one_path_leads_from_nothing_to_a_delivered_test_message(site: Any, visi
     assert webhook.token not in page.content()
     site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
     page.reload()
-    expect(step(page, "webhook")).to_contain_text("Set")
+    expect(step(page, "webhook")).to_contain_text("Connected")
     assert webhook.token not in page.content()
     expect(page.locator(".figures")).to_contain_text("Sent1")
 

@@ -1,0 +1,124 @@
+// The step of the setup that sends a test message.
+
+import { LiveBadge, hint, lanesInUse } from "./states.js";
+
+/** One real message, and what became of it. */
+export class TestCard {
+  constructor(host, number, refresh) {
+    this.host = host;
+    this.refresh = refresh;
+    this.lanes = "";
+    const { element, newId } = host;
+    const id = newId("test");
+    const selectId = newId("lane");
+    this.about = element("p", {});
+    this.button = element("button", { class: "button", type: "button", onclick: () => this.send() }, "Send a test message");
+    this.select = element("select", { class: "input", id: selectId });
+    this.choice = element("div", { class: "field", hidden: true }, element("label", { for: selectId }, "Webhook"), this.select);
+    this.result = element("div", { class: "result" });
+    this.badge = new LiveBadge(host);
+    this.node = element(
+      "li",
+      { class: "step card", "aria-labelledby": id, "data-step": "test" },
+      element("div", { class: "step-number", "aria-hidden": "true" }, number),
+      element(
+        "div",
+        { class: "step-content" },
+        element("div", { class: "step-head" }, element("h2", { id }, "Send a test message"), this.badge.node),
+        element("div", { class: "step-body" }, this.about, this.choice, element("div", { class: "actions" }, this.button), this.result),
+      ),
+    );
+    this.badge.set("Not tested", "neutral");
+  }
+
+  show(status) {
+    const { element, fill } = this.host;
+    const lanes = lanesInUse(status).map(({ name }) => name);
+    const possible = lanes.length > 0;
+    this.possible = possible;
+    this.works = status.state !== "dead";
+    this.button.disabled = !possible;
+    this.#showCurrent();
+    this.host.setText(
+      this.about,
+      possible ? "One real message goes to the channel, and Discord’s answer is shown here." : "Connect a channel first.",
+    );
+    this.choice.hidden = lanes.length < 2;
+    if (lanes.join("\n") !== this.lanes) {
+      this.lanes = lanes.join("\n");
+      fill(this.select, lanes.map((name) => element("option", { value: name }, name)));
+    }
+  }
+
+  /** Make the test what comes next. */
+  begin() {
+    this.clear();
+    this.button.focus();
+  }
+
+  clear() {
+    this.host.fill(this.result);
+    this.badge.set("Not tested", "neutral");
+    this.node.classList.remove("step-done");
+    this.#showCurrent();
+  }
+
+  #showCurrent() {
+    const isNext = this.possible && this.works && !this.node.classList.contains("step-done");
+    this.node.classList.toggle("step-current", isNext);
+    this.button.classList.toggle("button-primary", isNext);
+  }
+
+  async send() {
+    if (this.sending) {
+      return;
+    }
+
+    this.sending = true;
+    this.button.setAttribute("aria-disabled", "true");
+    this.host.setText(this.button, "Sending…");
+    this.host.fill(this.result);
+    try {
+      const webhook = this.choice.hidden ? null : this.select.value;
+      this.#tell(await this.host.api("/test", { method: "POST", body: { webhook } }));
+    } catch (problem) {
+      this.badge.set("Failed", "bad");
+      this.host.fill(this.result, this.host.notice("error", problem.detail ?? String(problem)));
+    } finally {
+      this.sending = false;
+      this.button.removeAttribute("aria-disabled");
+      this.host.setText(this.button, "Send a test message");
+    }
+
+    await this.refresh().catch(() => {});
+  }
+
+  #tell(outcome) {
+    const { element, fill, notice, words } = this.host;
+    this.node.classList.toggle("step-done", outcome.delivered);
+    this.#showCurrent();
+    if (outcome.delivered) {
+      this.badge.set("Delivered", "good");
+      this.host.announce("Delivered. Look at the channel: the message is there.");
+      fill(
+        this.result,
+        notice(
+          "good",
+          element("p", {}, element("strong", {}, "Delivered."), " Look at the channel: the message is there."),
+          outcome.message_id ? element("p", { class: "muted" }, "Message ", element("code", {}, outcome.message_id)) : null,
+        ),
+      );
+      return;
+    }
+
+    this.badge.set("Not delivered", "bad");
+    fill(
+      this.result,
+      notice(
+        "error",
+        element("p", {}, element("strong", {}, "Not delivered."), ` ${words.sentence(outcome.reason)}`),
+        element("p", {}, hint(outcome)),
+      ),
+    );
+  }
+}

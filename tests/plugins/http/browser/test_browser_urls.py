@@ -1,0 +1,111 @@
+"""The page's checks of URLs and its hints agree with the server."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from lanrage_events_discord._urls import validate_invite_url, validate_webhook_url
+
+pytestmark = pytest.mark.real_clock
+
+TOKEN = "made-up-token-" + "x" * 54
+SCHEMES = ("https://", "HTTPS://", "http://", "")
+OTHER_HOSTS = ("discord.com.example.org", "localhost:8123")
+HOSTS = (
+    "discord.com",
+    "Discord.com",
+    "ptb.discord.com",
+    "canary.discordapp.com",
+    "discord.gg",
+    "discord.com:443",
+    "discord.com:8443",
+    "me@discord.com",
+    *OTHER_HOSTS,
+)
+PATHS = (
+    "",
+    "/",
+    "/abc-123",
+    "/abc_123/",
+    "/invite",
+    "/invite/",
+    "/invite/abc",
+    "/invite/abc/more",
+    "/channels/1/2",
+    "/api/webhooks",
+    "/api/webhooks/",
+    "/api/webhooks/x/y",
+    "/api/webhooks/123",
+    f"/api/webhooks/123/{TOKEN}",
+    f"/api/v10/webhooks/123/{TOKEN}",
+    f"/api/v10/webhooks/123/{TOKEN}/",
+    f"/api/webhooks/123/{TOKEN}/slack",
+    f"/api/webhooks/{'9' * 21}/{TOKEN}",
+    f"/api/webhooks/123/{TOKEN}?wait=true",
+    f"/api/webhooks/123/{TOKEN}?thread_id=5#here",
+    f"/api/webhooks/123/{TOKEN}%20",
+    "/api/webhooks/123/ümlaut",
+)
+URLS = [*map("".join, product(SCHEMES, HOSTS, PATHS)), " \n", "https://", "https://[", "nonsense"]
+CHECK = """async ([name, urls]) => {
+    const { [name]: check } = await import("/pages/discord/urls.js");
+    return urls.map((url) => check(` ${url}\\n`).tone);
+}"""
+
+
+def is_refused(check: Any, url: str) -> bool:
+    try:
+        check(url)
+    except ValueError:
+        return True
+
+    return False
+
+
+def test_the_page_refuses_no_url_that_the_server_takes(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.open(site.url)
+    for name, check in [
+        ("checkWebhookUrl", lambda url: validate_webhook_url(url, OTHER_HOSTS)),
+        ("checkInviteUrl", validate_invite_url),
+    ]:
+        tones = page.evaluate(CHECK, [name, URLS])
+        refused = [url for url, tone in zip(URLS, tones, strict=True) if tone == "error"]
+        assert [url for url in refused if not is_refused(check, url)] == []
+
+
+def test_what_looks_good_on_the_page_is_good(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.open(site.url)
+    for name, check in [
+        ("checkWebhookUrl", validate_webhook_url),
+        ("checkInviteUrl", validate_invite_url),
+    ]:
+        tones = page.evaluate(CHECK, [name, URLS])
+        good = [url for url, tone in zip(URLS, tones, strict=True) if tone == "good"]
+        assert len(good) >= 8
+        assert [url for url in good if is_refused(check, url)] == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ({"status": 404}, "Copy Webhook URL"),
+        ({"status": 401}, "Copy Webhook URL"),
+        ({"status": 403}, "permissions of the channel"),
+        ({"status": 400, "reason": "A tag is required"}, "wants a thread"),
+        ({"status": 400, "reason": "Invalid Form Body"}, "as it is"),
+        ({"status": 429, "retry_after": 4.2}, "in about 5 seconds"),
+        ({"status": 429}, "rate limit is used up"),
+        ({"status": 500}, "trouble at the moment"),
+        ({"status": None}, "could not be reached"),
+    ],
+)
+def test_each_refusal_has_its_hint(
+    site: Any, wide_visit: Any, outcome: dict[str, Any], expected: str
+) -> None:
+    page = wide_visit.open(site.url)
+    result = {"delivered": False, "reason": "", "retry_after": None, **outcome}
+    script = "async (result) => (await import('/pages/discord/states.js')).hint(result)"
+    assert expected in page.evaluate(script, result)
