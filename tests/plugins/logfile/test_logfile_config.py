@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events_logfile import LogfileConfig, LogfilePlugin
+
+
+def config(**settings: Any) -> LogfileConfig:
+    return LogfileConfig.model_validate(settings)
+
+
+def problems(**settings: Any) -> list[str]:
+    """Return what ``lanrage-events check`` says."""
+    bus = EventBus()
+    bus.register(Advancements())
+    bus.register(LogfilePlugin(config(poll=1.0, **settings)), "logfile")
+    return [problem for _, problem in bus.problems()]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdvancementMade(Event):
+    """A third party's event, with fields of several types."""
+
+    player: str
+    level: int
+    share: float | None = None
+    is_rare: bool = False
+    with_whom: tuple[str, ...] = ()
+
+
+class Advancements:
+    @hookimpl
+    def register_events(self) -> list[type[Event]]:
+        return [AdvancementMade]
+
+
+def test_one_server_needs_two_words() -> None:
+    [file] = config(path="/srv/mc/logs/latest.log", preset="minecraft").all_files()
+
+    assert file.path == Path("/srv/mc/logs/latest.log")
+    assert (file.preset, file.start, file.encoding) == ("minecraft", "end", "utf-8")
+
+
+def test_files_are_a_list_or_a_mapping_with_settings_or_presets() -> None:
+    expected = [("a.log", "minecraft", "LAN"), ("b.log", "source", "LAN"), ("c.log", "cs2", "CS")]
+    text = """
+    - {path: a.log, preset: minecraft}
+    - b.log
+    - {path: c.log, preset: cs2, party_name: CS}
+    """
+    as_list = config(files=yaml.safe_load(text), preset="source", party_name="LAN")
+    text = """
+    a.log: minecraft
+    b.log:
+    c.log: {preset: cs2, party_name: CS}
+    """
+    as_mapping = config(files=yaml.safe_load(text), preset="source", party_name="LAN")
+
+    for files in (as_list.all_files(), as_mapping.all_files()):
+        assert [(str(f.path), f.preset, f.party_name) for f in files] == expected
+
+
+def test_patterns_of_all_files_and_of_one_are_put_together() -> None:
+    [file] = config(
+        files=[{"path": "a.log", "patterns": {"peer_left": "b"}}],
+        patterns={"peer_joined": ["a", "b"], "peer_left": "a"},
+    ).all_files()
+
+    assert file.patterns == {"peer_joined": ("a", "b"), "peer_left": ("b",)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "exactly one of 'path' and 'files'"),
+        ({"path": "a", "files": ["b"]}, "exactly one of 'path' and 'files'"),
+        ({"files": ["a", "a"]}, "'a' is there twice"),
+        ({"path": "a", "preset": "minecrat"}, "'minecraft'"),
+        ({"path": "a", "patterns": {"peer_joined": "(x"}}, "not a regular expression: missing )"),
+        ({"path": "a", "patterns": {"peer_joined": ["x", "*"]}}, "nothing to repeat"),
+        ({"path": "a", "prefix": "["}, "unterminated character set"),
+        ({"path": "a", "encoding": "utf-99"}, "no encoding that is known"),
+        ({"path": "a", "encoding": "utf-32"}, "lines in the encoding 'utf-32' cannot be read"),
+        ({"path": "a", "start": "middle"}, "'end' or 'beginning'"),
+        ({"path": "a", "poll": "1ms"}, "greater than or equal"),
+        ({"path": "a", "patern": {}}, "Extra inputs"),
+        ({"files": {"a": {"patern": {}}}}, "Extra inputs"),
+    ],
+)
+def test_a_wrong_setting_is_refused(settings: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        config(**settings)
+
+    assert expected in str(caught.value)
+    assert len(caught.value.errors()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "neither 'preset' nor 'patterns' says what to look for"),
+        (
+            {"patterns": {"peer_joind": "x"}},
+            "patterns.peer_joind: unknown event type 'peer_joind', did you mean 'peer_joined'?",
+        ),
+        (
+            {"patterns": {"peer_joined": "(?P<peer_nam>.*)"}},
+            "patterns.peer_joined: peer_joined has no field 'peer_nam', did you mean 'peer_name'?",
+        ),
+        (
+            {"patterns": {"peer_joined": "x"}},
+            "patterns.peer_joined: peer_joined needs 'peer_name': add the group (?P<peer_name>...), or",
+        ),
+        (
+            {"preset": "minecraft", "fields": {"peer_joined": {"color": 3}}},
+            "fields.peer_joined: peer_joined has no field 'color'",
+        ),
+        (
+            {"preset": "minecraft", "fields": {"pear": {}}},
+            "fields.pear: unknown event type 'pear'",
+        ),
+        (
+            {"preset": "minecraft", "player_connects": "x"},
+            "player_connects: the group (?P<player>...) is missing",
+        ),
+        (
+            {"patterns": {"advancement_made": "(?P<player>.*)"}},
+            "patterns.advancement_made: advancement_made needs 'level'",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_event_types_is_told(settings: dict[str, Any], expected: str) -> None:
+    found = problems(path="x.log", **settings)
+
+    assert any(problem.startswith(expected) for problem in found), found
+
+
+def test_a_problem_of_one_of_several_files_names_it() -> None:
+    found = problems(files={"a.log": "minecraft", "b.log": {"patterns": {"x": "y"}}})
+
+    assert len(found) == 1
+    assert found[0].startswith("files: 'b.log': patterns.x: unknown event type")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"preset": "minecraft"},
+        {"patterns": {"peer_joined": "(?P<peer_name>.*)"}},
+        {"patterns": {"peer_left": "(?P<player>.*)"}},
+        {"patterns": {"game_started": "x", "game_ended": "(?P<duration>.*)"}},
+        {"patterns": {"game_ended": "(?P<duration_minutes>.*)"}},
+        {"patterns": {"party_created": "(?P<host>.*)"}, "party_id": "7"},
+        {
+            "patterns": {"notification": "(?P<message>.*)"},
+            "fields": {"notification": {"title": "x"}},
+        },
+        {"prefix": "(?P<peer_name>.*): ", "patterns": {"peer_joined": "joined"}},
+        {"patterns": {"advancement_made": "(?P<player>.*)(?P<level>.*)"}},
+    ],
+)
+def test_what_fits_is_no_problem(settings: dict[str, Any]) -> None:
+    assert problems(path="x.log", **settings) == []
+
+
+async def test_event_types_of_third_parties_get_values_of_their_types(
+    evening: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    pattern = r"(?P<player>\w+) (?P<level>\S+) (?P<share>\S+) (?P<is_rare>\S+) (?P<with_whom>.*)"
+
+    class WithEvents(Advancements):
+        durable = True
+        events: list[Event]
+
+        @hookimpl
+        def event(self, event: Event) -> None:
+            self.events.append(event)
+
+    durable = WithEvents()
+    durable.events = []
+    async with evening(durable, preset=None, patterns={"advancement_made": pattern}) as server:
+        log.write_text("Ann 3 0.5 yes Bob, Cid\nBob 4 none no Ann\n", "utf-8")
+        await server.settle()
+
+    ann, bob = durable.events
+    assert ann == AdvancementMade(
+        id=ann.id,
+        time=ann.time,
+        player="Ann",
+        level=3,
+        share=0.5,
+        is_rare=True,
+        with_whom=("Bob", "Cid"),
+    )
+    assert bob.to_dict()["share"] is None
+
+
+def test_every_option_is_described_in_the_schema() -> None:
+    schema = LogfileConfig.model_json_schema()
+
+    for model in (schema, *schema["$defs"].values()):
+        assert all(value["description"] for value in model.get("properties", {}).values())
