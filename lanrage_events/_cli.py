@@ -78,7 +78,7 @@ def _make_app() -> App:
         result_action="print_non_int_return_int_as_exit_code",
         suppress_keyboard_interrupt=False,
     )
-    for function in (run, check, schema, plugins, events):
+    for function in (run, check, schema, plugins, events, new_plugin):
         app.command(function)
 
     app.command(outbox_app())
@@ -225,3 +225,19 @@ def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
         write_lines(event_lines(registry))
 
     return ExitCode.DONE
+
+
+def new_plugin(name: str, /, *, folder: Path | None = None, event: str | None = None) -> int:
+    """Write a distribution with a plugin of your own, with tests, ready to be installed.
+
+    It has an event type, a configuration, a template for Discord and a README. Nothing that exists
+    is overwritten.
+
+    :param name: the plugin's name in the YAML file, such as lan-bingo
+    :param folder: where to write it; by default a new folder lanrage-events-NAME
+    :param event: the class of the event that it brings, a noun and a past participle such as
+        BingoCalled; by default made of the name
+    """
+    from . import _new_plugin
+
+    return _new_plugin.run(name, folder, event)

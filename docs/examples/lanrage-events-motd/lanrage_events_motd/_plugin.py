@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from lanrage_events import (
+    ConfigModel,
+    Duration,
+    Event,
+    EventBus,
+    Notification,
+    PeerJoined,
+    hookimpl,
+)
+from pydantic import Field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MotdChanged(Event):
+    """Somebody changed the message of the day."""
+
+    text: str
+    """the new message"""
+    author: str | None = None
+    """who wrote it"""
+
+
+class MotdConfig(ConfigModel):
+    """The message of the day, and who is told it when."""
+
+    text: str
+    """the message to begin with"""
+    greet: bool = True
+    """whether each player who joins is greeted with it"""
+    remind_every: Annotated[Duration, Field(gt=0)] | None = None
+    """how often it is told again; never by default"""
+
+
+class MotdPlugin:
+    """Tell players the message of the day."""
+
+    Config = MotdConfig
+
+    def __init__(self, config: MotdConfig) -> None:
+        self._config = config
+        self._text = config.text
+
+    @hookimpl
+    def register_events(self) -> Iterable[type[Event]]:
+        return [MotdChanged]
+
+    @hookimpl
+    def template_folders(self) -> Iterable[Path]:
+        return [Path(__file__).with_name("templates")]
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+        self._bus = bus
+        async with anyio.create_task_group() as tasks:
+            if self._config.remind_every is not None:
+                tasks.start_soon(self._remind, self._config.remind_every)
+
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _remind(self, interval: float) -> None:
+        while True:
+            await anyio.sleep(interval)
+            await self._tell("Message of the day")
+
+    async def _tell(self, title: str) -> None:
+        await self._bus.publish(Notification(title=title, message=self._text))
+
+    @hookimpl
+    def motd_changed(self, event: MotdChanged) -> None:
+        self._text = event.text
+
+    @hookimpl
+    async def peer_joined(self, event: PeerJoined) -> None:
+        if self._config.greet:
+            await self._tell(f"Welcome, {event.peer_name}!")
