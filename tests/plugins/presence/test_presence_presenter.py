@@ -194,6 +194,7 @@ async def test_without_discord_and_without_anything_to_show_it_is_looked_for_onc
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.problem = DiscordUnreachable("Discord is not running")
+    assert not stage.presenter.is_connected
     await stage.start(tasks)
     await anyio.sleep(86_400)
 
@@ -273,6 +274,7 @@ async def test_discord_that_restarts_is_told_again_what_it_showed(
 
     assert [activity for _, activity in client.shown] == [QUAKE, QUAKE]
     assert client.shown[1][0] == pytest.approx(ended + 1)
+    assert stage.presenter.connections == stage.presenter.updates == 2
     assert len(lines(caplog)) == 3
     assert lines(caplog)[0] == "connected to Discord"
     assert lines(caplog)[2] == "connected to Discord again"
