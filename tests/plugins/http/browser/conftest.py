@@ -36,6 +36,7 @@ ARGUMENTS = (
 REQUIRE_BROWSER = "LANRAGE_EVENTS_REQUIRE_BROWSER"
 SCREENSHOTS = "LANRAGE_EVENTS_SCREENSHOTS"
 SIZES = {"wide": (1280, 900), "phone": (375, 780)}
+WIDTHS = (1280, 800, 375, 360)
 TIMEOUT_MS = 10_000
 FOUND_BY_AXE = """async () => {
     const answer = await axe.run(document, { resultTypes: ["violations"] });
@@ -232,8 +233,8 @@ class Visit:
         """Check that all went well, and that the page fits whatever its size."""
         assert self.problems == []
         assert len(self.hosts) <= 1
-        for size in SIZES:
-            self.resize(size)
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": 780})
             self.check_width()
 
     def check_width(self) -> None:
