@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -68,7 +69,7 @@ class OpenedFile:
             data = b""
             while len(data) < count and (more := self._file.read(count - len(data))):
                 data += more
-        except EOFError:  # it is being packed just now
+        except (EOFError, zlib.error):  # it is being packed just now, or never was as a whole
             return b""
 
         return data

@@ -268,7 +268,8 @@ async def test_a_file_that_went_and_comes_back_is_waited_for(
 
 def age(path: Path, seconds: int) -> None:
     """Let a file be written to at some second, as servers do in the order of their files."""
-    os.utime(path, (1_000_000_000 + seconds,) * 2)
+    time = 1_000_000_000 + seconds
+    os.utime(path, (time, time))
 
 
 async def test_with_a_wildcard_the_newest_file_is_followed_and_then_its_successors(

@@ -70,7 +70,7 @@ class Server:
                 self.log.write_bytes(b"")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, writes_between=st.booleans())
 async def test_each_line_is_told_once_whatever_happens_to_the_file(
     evening: Any, steps: list[tuple[str, int]], writes_between: bool
