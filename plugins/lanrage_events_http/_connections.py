@@ -177,11 +177,6 @@ class Connections:
         finally:
             self._open.discard(connection)
 
-    async def close_all(self) -> None:
-        """Close all that are left."""
-        for connection in tuple(self._open):
-            await self.close(connection)
-
     def stop(self) -> None:
         """Close those on which no request is being answered."""
         for connection in tuple(self._open):

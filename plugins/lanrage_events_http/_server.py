@@ -154,8 +154,6 @@ class Server:
 
                     answering.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
         finally:
-            # Those whose tasks were cancelled before they began.
-            await self._connections.close_all()
             self._ended.set()
 
     async def stop(self) -> None:
@@ -189,6 +187,7 @@ class Server:
                 answering.start_soon(self._answer, connection)
 
     async def _answer(self, connection: Connection) -> None:
+        # Without an await before the try: a task begins even if it is cancelled before.
         with self._contained():
             try:
                 with connection.living():

@@ -304,6 +304,8 @@ async def test_stopping_cuts_off_answers_that_do_not_end(monkeypatch: pytest.Mon
 
 async def test_stopping_closes_idle_connections_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_server, "GRACE_SECONDS", 1_000)
+    monkeypatch.setattr(_connections, "FIRST_REQUEST_SECONDS", 1_000)
+    monkeypatch.setattr(_connections, "NEXT_REQUEST_SECONDS", 1_000)
     async with running() as server:
         silent = await server.connect()
         other = await server.connect()
@@ -585,17 +587,6 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
 
         await until(lambda: not len(server.connections))
         assert server.connections.cut_off == 1
-
-
-async def test_connections_whose_tasks_never_began_are_closed() -> None:
-    (listener,) = await listen("127.0.0.1", 0)
-    connections = Connections(10)
-    async with listener, await anyio.connect_tcp("127.0.0.1", port_of([listener])) as peer:
-        assert await connections.add(await listener.accept()) is not None
-        await connections.close_all()
-
-        assert not len(connections)
-        assert await read_all(peer) == b""
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
