@@ -23,7 +23,7 @@ from lanrage_events import (
     PeerJoined,
     Redactor,
 )
-from lanrage_events_discord import DiscordConfig, _lanes
+from lanrage_events_discord import DiscordConfig, _lanes, validate_webhook_url
 from lanrage_events_discord._client import WebhookClient
 from lanrage_events_discord._embed import Embed, EmbedField
 from lanrage_events_discord._entry import TELL, Digest, Entry, Presentation
@@ -228,6 +228,32 @@ async def test_count_takes_over_what_the_outbox_says() -> None:
         found = {lane.name: lane.pending for lane in await lanes.count()}
         assert found == {"a": 2, "gone": 1}
         assert lanes["a"].record.waiting == 2
+
+
+async def test_idle_lane_knows_that_nothing_waits_whatever_it_counted() -> None:
+    """What is read and delivered before its put returns is counted the other way round."""
+    discord, outbox = StandInDiscord(), Outbox()
+    async with lanes_of(discord, outbox, "a") as lanes:
+        await lanes.put([letter(0)])
+        lanes["a"].record.came(3)
+        await anyio.sleep(10)
+        assert lanes["a"].record.waiting == 0
+
+
+async def test_url_that_changes_while_the_lane_waits_for_its_turn_has_its_own_limits() -> None:
+    discord, outbox = StandInDiscord(), Outbox()
+    async with lanes_of(discord, outbox, "a") as lanes:
+        (old,) = discord.webhooks
+        new = discord.create_webhook()
+        async with lanes["a"].turn:
+            await lanes.put([letter(0)])
+            await anyio.sleep(5)
+            lanes["a"].revive(validate_webhook_url(new.url))
+
+        await anyio.sleep(5)
+        assert told(discord) == [[], ["player0"]]
+        assert lanes.limits.of(old.id)._bucket.in_flight == 0
+        assert lanes.limits.of(new.id)._bucket.limit == 5
 
 
 # The hook
