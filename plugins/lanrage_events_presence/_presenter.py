@@ -16,6 +16,10 @@ logger = logging.getLogger("lanrage_events.presence")
 # presence every 15 seconds"
 UPDATE_INTERVAL_SECONDS = 15.0
 
+# A party is created, and its players join at once: without this, the first of it would be shown for
+# fifteen seconds.
+SETTLE_SECONDS = 1.0
+
 FIRST_RETRY_SECONDS = 1.0
 # As long as people wait at most who start Discord during a party.
 LONGEST_RETRY_SECONDS = 30.0
@@ -117,6 +121,8 @@ class Presenter:
             if wanted == self.shown:
                 self._note_success()
                 await self._wait(connection, math.inf)
+                settled = anyio.current_time() + SETTLE_SECONDS
+                self._next_update = max(self._next_update, settled)
             elif (pause := self._next_update - anyio.current_time()) > 0:
                 await self._wait(connection, pause)
             else:

@@ -20,6 +20,7 @@ from lanrage_events import (
 )
 
 from ._activity import (
+    BUTTON_LABEL_MAX_BYTES,
     MAX_BUTTONS,
     PARTY_MAX_SIZE,
     TEXT_MAX_UNITS,
@@ -34,8 +35,6 @@ from ._parties import Party
 
 KIND = "presence"
 """the folder in each folder of templates"""
-
-_LABEL_LIMIT = 31
 
 
 def plain(text: str) -> str:
@@ -69,7 +68,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "large_text": _TEXT_LEAF,
     "small_image": _IMAGE_LEAF,
     "small_text": _TEXT_LEAF,
-    "buttons[].label": TemplateLeaf(write=plain, limit=_LABEL_LIMIT),
+    "buttons[].label": TemplateLeaf(write=plain, limit=BUTTON_LABEL_MAX_BYTES),
     "buttons[].url": TemplateLeaf(write=plain, place=place_in_url, parse=parse_link),
 }
 """the leaves of a Presence template"""

@@ -69,6 +69,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         (_ipc, "ANSWER_SECONDS"),
         (_ipc, "CLOSE_SECONDS"),
         (_thread, "CANCEL_GRACE_SECONDS"),
+        (_presenter, "SETTLE_SECONDS"),
         (_presenter, "UPDATE_INTERVAL_SECONDS"),
         (_presenter, "FIRST_RETRY_SECONDS"),
         (_presenter, "LONGEST_RETRY_SECONDS"),

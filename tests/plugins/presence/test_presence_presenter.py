@@ -18,6 +18,7 @@ from lanrage_events_presence import Activity, ActivityRefused, Connection, Disco
 from lanrage_events_presence._presenter import (
     LONGEST_RETRY_SECONDS,
     REFUSED_RETRY_SECONDS,
+    SETTLE_SECONDS,
     UPDATE_INTERVAL_SECONDS,
     Presenter,
 )
@@ -120,16 +121,30 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == LOGGER]
 
 
-async def test_what_is_wanted_is_shown_at_once(
+async def test_what_is_wanted_when_discord_is_found_is_shown_at_once(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    now = anyio.current_time()
+    stage.want(QUAKE)
+    await stage.start(tasks)
+
+    assert client.shown == [(now, QUAKE)]
+    assert stage.presenter.shown == QUAKE
+
+
+async def test_what_comes_at_about_the_same_time_is_shown_together(
     stage: Stage, client: Client, tasks: TaskGroup
 ) -> None:
     await stage.start(tasks)
     now = anyio.current_time()
     stage.want(QUAKE)
-    await anyio.wait_all_tasks_blocked()
+    await anyio.sleep(SETTLE_SECONDS / 2)
+    stage.want(DOOM)
+    await anyio.sleep(100)
 
-    assert client.shown == [(now, QUAKE)]
-    assert stage.presenter.shown == QUAKE
+    [(time, activity)] = client.shown
+    assert activity == DOOM
+    assert time == pytest.approx(now + SETTLE_SECONDS)
 
 
 async def test_the_latest_state_wins_and_is_shown_after_fifteen_seconds(
@@ -376,7 +391,8 @@ async def test_what_discord_refuses_is_not_tried_again(
     assert len(client.shown) == presenter.refused == len(lines(caplog)) == 1
     assert (presenter.refusal, presenter.updates) == ("state is too short", 0)
     stage.want(DOOM)
-    await anyio.wait_all_tasks_blocked()
+    await anyio.sleep(3600)
+    assert len(client.shown) == 2
     assert len(lines(caplog)) == 1
     client.refusal = ""
     stage.want(QUAKE)
