@@ -222,6 +222,11 @@ async def test_a_client_that_takes_nothing_is_cut_off_after_an_overrun(feed: Fee
             for number in range(CLIENT_BUFFER + 1):
                 feed.add(note(number))
 
+            await anyio.sleep(OVERRUN_SECONDS / 2)
+            # A flood gives it no more time.
+            for number in range(2 * CLIENT_BUFFER):
+                feed.add(note(number))
+
             await anyio.sleep_forever()
 
     assert anyio.current_time() - began == pytest.approx(OVERRUN_SECONDS)
