@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     Tag,
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import core_schema
 
 from lanrage_events import ConfigModel, ConfigPath, Duration
 
@@ -42,16 +45,33 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-def _as_mapping(key: str) -> BeforeValidator:
-    """Let a text stand for a mapping with one key."""
+class _OrText:
+    """Lets a text stand for a mapping with one key, and nothing for one with none.
 
-    def convert(value: object) -> object:
+    :param key: the key
+    :param known: the texts that there are, if not any
+    """
+
+    def __init__(self, key: str, known: tuple[str, ...] = ()) -> None:
+        self._key = key
+        self._known = known
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._convert, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        text = {"type": "string", **({"enum": list(self._known)} if self._known else {})}
+        return {"anyOf": [handler(schema), text, {"type": "null"}]}
+
+    def _convert(self, value: object) -> object:
         if value is None:
             return {}
 
-        return {key: value} if isinstance(value, str) else value
-
-    return BeforeValidator(convert)
+        return {self._key: value} if isinstance(value, str) else value
 
 
 Regex = Annotated[str, AfterValidator(_check_regex)]
@@ -126,8 +146,11 @@ def _kind_of_files(value: object) -> str:
 
 
 Files = Annotated[
-    Annotated[tuple[Annotated[FileConfig, _as_mapping("path")], ...], Tag("list")]
-    | Annotated[dict[ConfigPath, Annotated[FileSettings, _as_mapping("preset")]], Tag("mapping")],
+    Annotated[tuple[Annotated[FileConfig, _OrText("path")], ...], Tag("list")]
+    | Annotated[
+        dict[ConfigPath, Annotated[FileSettings, _OrText("preset", get_args(PresetName))]],
+        Tag("mapping"),
+    ],
     Discriminator(_kind_of_files),
 ]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from pydantic import ValidationError
@@ -209,3 +210,23 @@ def test_every_option_is_described_in_the_schema() -> None:
 
     for model in (schema, *schema["$defs"].values()):
         assert all(value["description"] for value in model.get("properties", {}).values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{path: a.log, preset: minecraft, poll: 1s}",
+        "{files: {a: minecraft, b: {preset: cs2, patterns: {x: y, z: [a]}}, c: }}",
+        "{files: [a, {path: b, preset: eco}]}",
+    ],
+)
+def test_editors_accept_every_form(text: str) -> None:
+    settings = yaml.safe_load(text)
+
+    jsonschema.validate(settings, LogfileConfig.model_json_schema())
+    LogfileConfig.model_validate(settings)
+
+
+def test_editors_refuse_a_preset_that_there_is_not() -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"files": {"a": "minecrat"}}, LogfileConfig.model_json_schema())
