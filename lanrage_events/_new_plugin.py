@@ -20,6 +20,8 @@ from ._events import _snake_case
 from ._exit_codes import ExitCode
 from ._hints import OWN_DISTRIBUTION
 
+# What the plugin that is written imports.
+_IMPORTED = ("AsyncIterator", "ConfigModel", "Event", "EventBus", "Iterable", "Path")
 # So that no line of what is written becomes too long.
 NAME_MAX_CHARACTERS = 24
 EVENT_MAX_CHARACTERS = 33
@@ -176,7 +178,7 @@ def _check_event(names: Names) -> None:
             "for something that only this plugin tells"
         )
 
-    if event in (f"{names.classes}Plugin", f"{names.classes}Config"):
+    if event in (f"{names.classes}Plugin", f"{names.classes}Config", *_IMPORTED):
         raise NotPossibleError(f"'{event}' is the name of another class of the plugin")
 
 

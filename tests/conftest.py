@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,3 +25,34 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
         return request.param, {}
 
     return virtual_time(request.param)
+
+
+@pytest.fixture
+def environment_with(tmp_path: Path) -> Callable[[Path], dict[str, str]]:
+    """Return a function that makes environment variables for Python to find a project.
+
+    It is as if the project had been installed, with its entry points.
+    """
+
+    def pretend_to_install(project: Path) -> dict[str, str]:
+        data = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]
+        name, version = data["name"], data["version"]
+        site = tmp_path / "site"
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata, "utf-8")
+        lines = [
+            line
+            for group, points in data["entry-points"].items()
+            for line in (f"[{group}]", *(f"{key} = {value}" for key, value in points.items()))
+        ]
+        (info / "entry_points.txt").write_text("\n".join(lines), "utf-8")
+        return {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (site, project))),
+            # Whatever else is installed here is neither needed nor quick to import.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+
+    return pretend_to_install

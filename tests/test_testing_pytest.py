@@ -169,3 +169,26 @@ def test_without_trio_its_half_is_skipped_with_a_reason(project: Project) -> Non
     output = project("async def test_it(bus):\n    pass\n", conftest=WITHOUT_TRIO + CONFTEST)
     assert "1 passed, 1 skipped" in output
     assert "trio is not installed: pip install 'lanrage-events[trio]'" in output
+
+
+def test_a_fixture_that_is_not_async_is_told_what_to_do(project: Project) -> None:
+    output = project(
+        """
+        @pytest.fixture
+        def recorder(bus):
+            recorder = RecordingPlugin()
+            bus.register(recorder, "recorder")
+            return recorder
+
+        async def test_it(recorder):
+            pass
+
+        def test_that(bus):
+            bus.subscribe(PeerJoined, print)
+        """,
+        passes=False,
+    )
+    assert "'recorder' was added to a running bus from outside of its event loop" in output
+    assert "'print' was added" in output
+    # Trio's loop can be reached between its steps, so there it works.
+    assert "1 failed, 2 passed, 1 error" in output

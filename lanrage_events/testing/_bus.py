@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
 
+from anyio.lowlevel import current_token
+
 from .._batch_consumer import BatchConsumer, BatchHook
 from .._bus import EventBus
 from .._consumer import Consumer, Hook
@@ -207,6 +209,28 @@ class _WatchedPluginSet(PluginSet):
         self.hooks = plugins.hooks
         self._report = report
         self._dropped = dropped
+
+    def start(
+        self,
+        supervisor: Supervisor,
+        *,
+        first_start_must_succeed: bool,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        if self._task_group is not None:
+            try:
+                current_token()
+            except RuntimeError:
+                # Such as in a fixture that is a plain "def".
+                self._fanout.remove(supervisor.mailbox)
+                del self.supervisors[supervisor.name]
+                self.hooks.unregister(supervisor.name)
+                raise RuntimeError(
+                    f"'{supervisor.name}' was added to a running bus from outside of its event "
+                    "loop: do it in an 'async def', of a fixture too"
+                ) from None
+
+        super().start(supervisor, first_start_must_succeed=first_start_must_succeed, ended=ended)
 
     def add(
         self, plugin: object, name: str | None, options: PluginOptions, bus: EventBus

@@ -18,7 +18,7 @@ from lanrage_events_motd import MotdChanged, MotdPlugin
 
 
 @pytest.fixture
-def recorder(bus: CheckedBus) -> RecordingPlugin:
+async def recorder(bus: CheckedBus) -> RecordingPlugin:
     recorder = RecordingPlugin()
     bus.register(recorder)
     return recorder
