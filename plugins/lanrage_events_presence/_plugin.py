@@ -60,7 +60,9 @@ class PresencePlugin:
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         """Keep Discord told; in the end it shows nothing more."""
         self._view.use_templates(bus.template_folders())
-        self._view.check(bus.events.types())
+        for problem in self._view.check(bus.events.types()):
+            logger.error("template %s", problem)
+
         connect = self._connect or self._make_connect()
         if connect is None:
             logger.warning("plugin '%s' shows nothing: %s", bus.name(self), self._missing())

@@ -251,15 +251,19 @@ async def test_a_users_template_is_used_and_its_fault_told_when_it_starts(
     folder.mkdir()
     text = 'details: "Fragging"\nstate: "{{ game_name }"\n'
     (folder / "game_started.yaml").write_text(text, encoding="utf-8")
+    (folder / "notification.yaml").write_text("state: Hello\n", encoding="utf-8")
     async with EventBus(templates=[tmp_path]) as bus:
         await bus.register_and_wait(make(client))
-        assert len(caplog.records) == 1
+        assert [record.getMessage().rpartition("/")[2][:19] for record in caplog.records] == [
+            "game_started.yaml:2",
+            "notification.yaml: ",
+        ]
         await bus.publish(GameStarted(game_name="Quake", players=("Ann",)))
         await anyio.sleep(20)
 
     assert client.shown[0] is not None
     assert (client.shown[0].details, client.shown[0].state) == ("Fragging", "In Party")
-    assert len(caplog.records) == 1
+    assert len(caplog.records) == 2
 
 
 async def test_what_it_knows_survives_a_life_of_its_own(client: Client) -> None:
