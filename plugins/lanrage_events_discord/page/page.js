@@ -32,7 +32,14 @@ export default function mount(root, host) {
     part,
   );
   const view = show(part, host, refresh);
-  host.every(EVERY_MS, refresh);
+  host.every(EVERY_MS, async () => {
+    try {
+      await refresh();
+    } catch (problem) {
+      head.fail(problem);
+      throw problem;
+    }
+  });
 
   async function refresh(status = null) {
     const now = status ?? (await host.api("/status"));
@@ -80,6 +87,12 @@ class Head {
     }
 
     this.before = state;
+  }
+
+  /** Say why nothing is known about it. */
+  fail(problem) {
+    this.state.set("Not known", "warn");
+    this.host.setText(this.lead, this.host.words.sentence(problem.detail ?? problem));
   }
 }
 

@@ -83,7 +83,7 @@ def test_a_value_that_is_none_is_told_at_its_field(site: Any, wide_visit: Any) -
 def test_what_is_too_long_fills_the_meter(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "notification")
-    page.get_by_label("title").fill("x" * 300)
+    page.get_by_role("textbox", name="title").fill("x" * 300)
     meter = page.get_by_role("meter", name="title")
     expect(meter).to_have_attribute("aria-valuenow", "256")
     expect(page.locator(".meter-full")).to_be_visible()

@@ -282,3 +282,12 @@ def test_what_the_configuration_gives_is_shown_with_its_place(
     expect(step(page, "test")).to_contain_text("Delivered.")
     assert [len(webhook.messages) for webhook in site.discord.webhooks] == [0, 1]
     wide_visit.snap("setup-configured")
+
+
+def test_a_plugin_that_is_gone_is_told(site: Any, wide_visit: Any) -> None:
+    wide_visit.expected.add(404)
+    page = wide_visit.open(site.url)
+    expect(head(page)).to_contain_text("Not set up")
+    site.call(lambda: site.bus.unregister("discord"))
+    expect(head(page)).to_contain_text("Not known")
+    expect(page.locator(".lead").first).to_contain_text("discord")
