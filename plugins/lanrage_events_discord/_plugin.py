@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 import httpx
+from anyio.abc import TaskGroup
 
 from lanrage_events import Event, EventBus, Health, Metric, Outbox, Page, Route, hookimpl
 
@@ -103,20 +104,17 @@ class DiscordPlugin:
         if configured != self._routed:
             self._routed, self._router = configured, self._make_router(configured)
 
+        known = frozenset(configured)
         for position, event in enumerate(events):
             try:
-                letters += self._address(position, event, renderer, configured)
+                letters += self._address(position, event, renderer, known)
             except Exception as error:  # noqa: BLE001 - one event's fault is not the others'
                 failures[position] = error
 
         return await life.lanes.put(letters) | failures
 
     def _address(
-        self,
-        position: int,
-        event: Event,
-        renderer: Renderer,
-        configured: Sequence[str],
+        self, position: int, event: Event, renderer: Renderer, configured: frozenset[str]
     ) -> Iterable[Letter]:
         """Return what tells an event in each lane that is to tell it."""
         routed = self._router.route(event)
@@ -147,9 +145,7 @@ class DiscordPlugin:
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._forget_earlier_life()
-        types = bus.events.types()
-        self._make_router(self.config.all_webhooks()).check(types)
-        settings = self._make_settings(bus)
+        self._make_router(self.config.all_webhooks()).check(bus.events.types())
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
             async with (
@@ -160,42 +156,42 @@ class DiscordPlugin:
                 background.start_soon(self._outbox.listen, self._reread)
                 try:
                     async with anyio.create_task_group() as tasks:
-                        self._lanes = lanes = Lanes(
-                            self.config,
-                            outbox=self._outbox,
-                            client=client,
-                            task_group=tasks,
-                            redactor=bus.redactor,
-                            threads=Threads(self._state_file(bus, "threads.json")),
-                        )
-                        refusals = Refusals()
-                        setup = Setup(
-                            self.config,
-                            settings,
-                            partial(bus.place, self),
-                            lanes=lanes,
-                            client=client,
-                            redactor=bus.redactor,
-                            refusals=refusals,
-                        )
-                        renderer = Renderer(
-                            bus.template_folders(), invite_url=lambda: setup.invite_url
-                        )
-                        renderer.check(types)
-                        await self._open_lanes(bus, setup, lanes)
-                        test = MessageTest(lanes, client, refusals)
-                        self._renderer, self._life = (
-                            renderer,
-                            Life(bus, setup, lanes, self._outbox, test),
-                        )
+                        self._life = await self._begin(bus, self._outbox, client, tasks)
                         yield
-                        self._life = None
+                        lanes, self._life = self._life.lanes, None
                         lanes.finish(anyio.current_time() + bus.drain_timeout)
                 finally:
                     self._life = None
                     self._end_lanes()
 
                 background.cancel_scope.cancel()
+
+    async def _begin(
+        self, bus: EventBus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
+    ) -> Life:
+        """Make what lives as long as the lifespan does, and let the lanes run."""
+        self._lanes = lanes = Lanes(
+            self.config,
+            outbox=outbox,
+            client=client,
+            task_group=tasks,
+            redactor=bus.redactor,
+            threads=Threads(self._state_file(bus, "threads.json")),
+        )
+        refusals = Refusals()
+        setup = Setup(
+            self.config,
+            self._make_settings(bus),
+            partial(bus.place, self),
+            lanes=lanes,
+            client=client,
+            redactor=bus.redactor,
+            refusals=refusals,
+        )
+        self._renderer = Renderer(bus.template_folders(), invite_url=lambda: setup.invite_url)
+        self._renderer.check(bus.events.types())
+        await self._open_lanes(bus, setup, lanes)
+        return Life(bus, setup, lanes, outbox, MessageTest(lanes, client, refusals))
 
     async def _open_lanes(self, bus: EventBus, setup: Setup, lanes: Lanes) -> None:
         waiting = await lanes.count()

@@ -437,6 +437,7 @@ async def test_idle_plugin_without_a_webhook_has_no_task_and_no_timer(running: R
 async def test_leaving_the_bus_does_not_wait_for_a_test_for_ever(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
+    ending = 0.0
     async with anyio.create_task_group() as tasks, running(discord, webhook_url=webhook.url) as s:
         discord.faults.hang(accepted=False, times=1)
         tasks.start_soon(s.post, "/test", {})
