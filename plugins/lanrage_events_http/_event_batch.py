@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from lanrage_events import (
     Event,
@@ -21,6 +22,7 @@ from ._problem import Problem, error_list, shorten
 from ._repeats import Attempt, Repeats
 
 JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+_MAX_FIELDS = 100
 RETRY_SECONDS = 5
 """what a client is told to wait when an event could not be taken"""
 
@@ -88,7 +90,7 @@ class EventTaker:
         :raises Problem: if not all of them were taken; it says which
         """
         batch = _Batch()
-        self._decode(values, batch)
+        await self._decode(values, batch)
         if batch.invalid and is_atomic:
             batch.events.clear()
 
@@ -105,13 +107,18 @@ class EventTaker:
 
         return self._answer(batch, len(values), is_atomic=is_atomic)
 
-    def _decode(self, values: list[Any], batch: _Batch) -> None:
+    async def _decode(self, values: list[Any], batch: _Batch) -> None:
         decode = self._bus.events.from_dict
         for index, value in enumerate(values):
             try:
+                if isinstance(value, dict) and len(value) > _MAX_FIELDS:
+                    raise _too_many_fields(value)
+
                 batch.events[index] = decode(value)
             except EventDecodeError as error:
                 batch.invalid[index] = _id_of(value), error.problems
+                # To find out what was meant takes long, and others want their turn.
+                await checkpoint()
 
     def _sort(self, values: list[Any], batch: _Batch, attempt: Attempt) -> None:
         """Find out which events are new; from here to :meth:`_publish` nothing waits."""
@@ -173,6 +180,11 @@ class EventTaker:
             refused=refused,
             failed=failed,
         )
+
+
+def _too_many_fields(value: dict[str, Any]) -> EventDecodeError:
+    message = f"{len(value):,} fields are more than an event has, at most {_MAX_FIELDS}"
+    return EventDecodeError(None, [FieldProblem("", message)])
 
 
 def _id_of(value: object) -> str | None:

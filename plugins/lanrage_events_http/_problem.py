@@ -22,6 +22,9 @@ _MAX_CHARACTERS = 500
 """of a text that may repeat what came in, whose length has no other bound"""
 _MIN_SECRET_CHARACTERS = 16
 """what came in is not repeated from this length on: it may be a token"""
+_MAX_TEXTS = 1_000
+_MAX_ERRORS = 100
+_MASK = "*" * 10
 
 
 class Problem(Exception):
@@ -89,9 +92,13 @@ def shorten(text: str) -> str:
     return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
 
 
-def error_list(errors: Iterable[FieldProblem]) -> list[dict[str, str]]:
+def error_list(errors: Sequence[FieldProblem]) -> list[dict[str, str]]:
     """Return what is wrong with fields as problem details say it."""
-    return [{"path": shorten(e.field), "message": shorten(e.message)} for e in errors]
+    told = [{"path": shorten(e.field), "message": shorten(e.message)} for e in errors[:_MAX_ERRORS]]
+    if len(errors) > _MAX_ERRORS:
+        told.append({"path": "", "message": f"{len(errors) - _MAX_ERRORS:,} more are not told"})
+
+    return told
 
 
 def field_problems(
@@ -103,19 +110,22 @@ def field_problems(
     :param received: what came in, as plain values: its longer texts are not repeated
     :param model: what was expected
     """
-    redactor = _redactor_of(received)
+    texts = _texts(received)
     names = [field.alias or name for name, field in model.model_fields.items()]
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        _field_problem(item["type"], item["loc"], item["msg"], redactor, names) for item in details
+    told = [
+        _field_problem(item["type"], item["loc"], item["msg"], texts, names)
+        for item in details[:_MAX_ERRORS]
     ]
+    # The rest is only counted.
+    return told + [FieldProblem("", "")] * (len(details) - len(told))
 
 
 def _field_problem(
     kind: str,
     place: tuple[int | str, ...],
     message: str,
-    redactor: Redactor,
+    texts: Sequence[str],
     names: Sequence[str],
 ) -> FieldProblem:
     match kind:
@@ -128,7 +138,10 @@ def _field_problem(
         case _:
             message = message[:1].lower() + message[1:]
 
-    return FieldProblem(".".join(map(str, place)), redactor.redact(message))
+    for text in texts:
+        message = message.replace(text, _MASK)
+
+    return FieldProblem(".".join(map(str, place)), message)
 
 
 def hint(word: str, known: Sequence[str]) -> str:
@@ -144,19 +157,20 @@ def hint(word: str, known: Sequence[str]) -> str:
     return ", known are " + ", ".join(known) if known else ""
 
 
-def _redactor_of(received: object) -> Redactor:
-    redactor = Redactor()
+def _texts(received: object) -> list[str]:
+    """Return texts that may be secrets, the longest first, and not so many that it takes long."""
+    texts: set[str] = set()
     pending = [received]
-    while pending:
+    while pending and len(texts) < _MAX_TEXTS:
         match pending.pop():
             case str() as text if len(text) >= _MIN_SECRET_CHARACTERS:
-                redactor.add(text)
+                texts.add(text)
             case dict() as mapping:
                 pending += mapping.values()
             case list() as items:
                 pending += items
 
-    return redactor
+    return sorted(texts, key=len, reverse=True)
 
 
 def log_failure(

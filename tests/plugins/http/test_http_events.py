@@ -433,3 +433,34 @@ async def test_a_fault_of_the_server_is_logged_without_secrets_and_not_told(
     assert "LookupError: no room for **********" in caplog.text
     assert SECRET not in caplog.text
     assert again.json() == {"ids": ["a"], "repeated": []}
+
+
+async def test_an_event_with_very_many_fields_or_faults_is_told_in_short(client: Client) -> None:
+    many = {**ANN, **{f"field {number}": 0 for number in range(2000)}}
+    players = {"type": "game_started", "game_name": "-", "players": [7] * 2000}
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", json=[many, players])
+
+    first, second = response.json()["refused"]
+    assert first["errors"] == [
+        {"path": "", "message": "2,003 fields are more than an event has, at most 100"}
+    ]
+    assert len(second["errors"]) == 101
+    assert second["errors"][-1] == {"path": "", "message": "1,900 more are not told"}
+
+
+async def test_others_have_their_turn_while_events_are_refused(client: Client) -> None:
+    turns: list[int] = []
+    is_over = False
+    async with serving(client) as (_, http), anyio.create_task_group() as tasks:
+
+        async def count() -> None:
+            while not is_over:
+                turns.append(1)
+                await checkpoint()
+
+        tasks.start_soon(count)
+        await http.post("/api/events", json=[NO_NAME] * 1000)
+        is_over = True
+
+    assert len(turns) > 500

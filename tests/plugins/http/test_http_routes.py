@@ -542,3 +542,18 @@ async def test_a_path_cannot_forge_a_line_in_the_log(
 
     assert response.status_code == 500
     assert r"GET '/api/po\nst/x'" in caplog.text
+
+
+async def test_very_many_faults_of_a_body_are_told_in_short(client: Client) -> None:
+    class Letters(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+        letters: list[int] = []
+
+    body = {"letters": [f"a text that is no number {number}" for number in range(5000)], "x": 1}
+    async with serving(client, post("/send", request=Letters)) as (_, http):
+        response = await http.post("/api/post/send", json=body)
+
+    errors = response.json()["errors"]
+    assert len(errors) == 101
+    assert errors[-1] == {"path": "", "message": "4,901 more are not told"}
