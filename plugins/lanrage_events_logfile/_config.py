@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import (
@@ -29,6 +30,24 @@ def _check_regex(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
+
+    return text
+
+
+def has_date(time_format: str) -> bool:
+    """Tell whether what is written in a format says the day, with its year.
+
+    :raises ValueError: if it is no format
+    """
+    moment = datetime(2001, 2, 3, 4, 5, 6)
+    return datetime.strptime(moment.strftime(time_format), time_format).date() == moment.date()
+
+
+def _check_time_format(text: str) -> str:
+    try:
+        has_date(text)
+    except ValueError as error:
+        raise ValueError(f"not a format of strptime: {error}") from None
 
     return text
 
@@ -95,7 +114,7 @@ class FileSettings(ConfigModel):
     groups are the event's fields"""
     prefix: Regex | None = None
     """what each line begins with, before that which ``patterns`` match; others are passed over"""
-    time_format: str | None = None
+    time_format: Annotated[str, AfterValidator(_check_time_format)] | None = None
     """how the group ``time`` is written, as for Python's ``strptime``"""
     time: Literal["line", "now"] = "line"
     """the time of an event: the line's if it has a date, or when it was read"""

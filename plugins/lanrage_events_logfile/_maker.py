@@ -143,8 +143,14 @@ class EventMaker:
         if not any(settings.patterns.values()):
             yield "neither 'preset' nor 'patterns' says what to look for"
 
+        groups = re.compile(settings.prefix or "").groupindex
+        if TIME_GROUP in groups and not settings.time_format and settings.time == "line":
+            yield "time_format is missing, or 'time: now', since the prefix has a group 'time'"
+
         for event_type, fields in settings.fields.items():
-            yield from self._problems_of(f"fields.{event_type}", event_type, fields)
+            place = f"fields.{event_type}"
+            yield from self._problems_of(place, event_type, fields)
+            yield from self._problems_of_values(place, event_type, fields)
 
         for event_type, patterns in settings.patterns.items():
             place = f"patterns.{event_type}"
@@ -171,6 +177,19 @@ class EventMaker:
         for field in fields:
             if field not in known or field in ("type", "id"):
                 yield f"{place}: {event_type} has no field '{field}'{_hint(field, known)}"
+
+    def _problems_of_values(
+        self, place: str, event_type: str, fields: Mapping[str, Any]
+    ) -> Iterator[str]:
+        try:
+            self._events.from_dict({**fields, "type": event_type})
+        except UnknownEventType:
+            return
+        except EventDecodeError as error:
+            known = self._schema(event_type)["properties"]
+            for problem in error.problems:
+                if problem.field.partition(".")[0] in set(fields) & set(known):
+                    yield f"{place}.{problem}"
 
     def _problems_of_pattern(self, place: str, event_type: str, pattern: str) -> Iterator[str]:
         schema = self._schema(event_type)

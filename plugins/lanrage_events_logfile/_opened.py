@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import os
+import stat
 import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,6 +22,10 @@ class OpenedFile:
     """
 
     def __init__(self, path: Path, encoding: str) -> None:
+        if not stat.S_ISREG(path.stat().st_mode):
+            # Opening a named pipe would wait for whoever writes to it.
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+
         self.path = path
         self.packed = path.suffix == PACKED_SUFFIX
         self._raw = path.open("rb", buffering=0)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ._config import FileSettings
+from ._config import FileSettings, has_date
 
 # What terminals take as commands, such as colours: ECMA-48, 5.4.
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
@@ -38,7 +38,10 @@ class LineParser:
     def __init__(self, settings: FileSettings) -> None:
         self._remove = re.compile(settings.remove) if settings.remove else None
         self._prefix = re.compile(settings.prefix or "")
-        self._time_format = settings.time_format if settings.time == "line" else None
+        self._time_format = None
+        if settings.time == "line" and settings.time_format and has_date(settings.time_format):
+            self._time_format = settings.time_format
+
         self._rules = [
             (rule, [re.compile(pattern) for pattern in patterns])
             for rule, patterns in (

@@ -12,6 +12,7 @@ from ._mark import Mark, tail_of
 from ._opened import OpenedFile
 
 CHUNK_BYTES = 32_768
+_END_SEARCHED_BYTES = 1_048_576
 _ANY_AGE = (-1, "")
 
 What = Literal["same", "next", "emptied"]
@@ -202,12 +203,16 @@ class LogReader:
 
 
 def _end_of_last_line(file: OpenedFile) -> int:
-    """Return where the line begins that has no newline yet."""
+    """Return where the line begins that has no newline yet, the end if that is far from it."""
     newline = "\n".encode(file.encoding)
     width = len(newline)
-    end = file.size()
-    end -= end % width
+    size = file.size()
+    size -= size % width
+    end = size
     while end > 0:
+        if size - end >= _END_SEARCHED_BYTES:
+            return size
+
         begin = max(0, end - CHUNK_BYTES)
         data = file.read_at(begin, end - begin)
         found = data.rfind(newline)

@@ -89,6 +89,7 @@ def test_patterns_of_all_files_and_of_one_are_put_together() -> None:
         ({"path": "a", "prefix": "["}, "unterminated character set"),
         ({"path": "a", "encoding": "utf-99"}, "no encoding that is known"),
         ({"path": "a", "encoding": "utf-32"}, "lines in the encoding 'utf-32' cannot be read"),
+        ({"path": "a", "time_format": "%Q"}, "not a format of strptime"),
         ({"path": "a", "start": "middle"}, "'end' or 'beginning'"),
         ({"path": "a", "poll": "1ms"}, "greater than or equal"),
         ({"path": "a", "patern": {}}, "Extra inputs"),
@@ -122,6 +123,14 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], expected: str) -> 
         (
             {"preset": "minecraft", "fields": {"peer_joined": {"color": 3}}},
             "fields.peer_joined: peer_joined has no field 'color'",
+        ),
+        (
+            {"preset": "minecraft", "fields": {"notification": {"color": "red", "title": 3}}},
+            "fields.notification.color: ",
+        ),
+        (
+            {"prefix": "(?P<time>x)", "patterns": {"peer_joined": "(?P<peer_name>.*)"}},
+            "time_format is missing, or 'time: now'",
         ),
         (
             {"preset": "minecraft", "fields": {"pear": {}}},

@@ -470,3 +470,53 @@ async def test_figures_tell_what_was_read(evening: Any, tmp_path: Path) -> None:
             "logfile_failed": ("counter", 0),
             "logfile_behind_bytes": ("gauge", figures["logfile_behind_bytes"][1]),
         }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs what POSIX offers")
+async def test_a_named_pipe_is_a_problem_and_does_not_hang(evening: Any, tmp_path: Path) -> None:
+    log = tmp_path / "latest.log"
+    os.mkfifo(log)
+    async with evening() as server:
+        assert server.health.detail == f"cannot read '{log}': not a regular file"
+
+
+async def test_a_long_file_without_any_newline_is_followed_from_its_end(
+    evening: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "latest.log"
+    log.write_bytes(b"x" * 3_000_000)
+    async with evening() as server:
+        append(log, "\n" + joined("Ann"))
+        await server.settle()
+
+        assert server.told == ["+Ann"]
+        [follower] = server.plugin._followers
+        assert follower.failed == 0
+
+
+async def test_what_is_packed_but_broken_is_no_rest(
+    evening: Any, tmp_path: Path, durable: Any
+) -> None:
+    log = tmp_path / "latest.log"
+    append(log, joined("Ann"))
+    async with evening(durable, start="beginning"):
+        pass
+
+    packed = gzip.compress(log.read_bytes())
+    (tmp_path / "1.log.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "2.log.gz").write_bytes(packed[:12] + b"\xff" * 40)
+    log.write_text(joined("Bob"), "utf-8")
+    async with evening(durable) as server:
+        assert server.told == ["+Ann", "+Bob"]
+
+
+async def test_a_server_with_very_many_players_does_not_fill_the_memory(
+    evening: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lanrage_events_logfile._roster.PLAYERS_MAX", 300)
+    log = tmp_path / "latest.log"
+    append(log, joined(*[f"P{number}" for number in range(500)]))
+    async with evening(start="beginning") as server:
+        assert len(server.told) == 500
+        [follower] = server.plugin._followers
+        assert len(follower._current().roster.names) == 300

@@ -408,6 +408,18 @@ def test_the_time_of_an_event_is_now_where_the_line_cannot_say(preset: str, line
     assert before <= translate(preset, line)[0].time <= datetime.now(UTC)
 
 
+def test_a_line_without_a_year_cannot_say_when_it_was() -> None:
+    before = datetime.now(UTC)
+    [event] = translate(
+        "eco",
+        "20:15:00 --> Ann logged in.",
+        prefix=r"(?P<time>\d\d:\d\d:\d\d) ",
+        time_format="%H:%M:%S",
+    )
+
+    assert event.time >= before
+
+
 def test_a_party_can_have_a_name_and_an_id() -> None:
     line = "[04:33:57] [Server thread/INFO]: Ann joined the game"
     [event] = translate("minecraft", line, party_name="Friday LAN", party_id="7")

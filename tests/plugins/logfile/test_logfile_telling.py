@@ -125,7 +125,7 @@ async def test_without_a_durable_plugin_all_are_waited_for_and_none_can_stop_it(
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "latest.log"
-    names = [f"P{number}" for number in range(3000)]
+    names = [f"P{number}" for number in range(500)]
     append(log, joined(*names))
     seen: list[str] = []
 
@@ -279,10 +279,27 @@ async def test_a_line_that_takes_long_to_match_is_warned_of(
     pattern = r"(?P<message>(?:a|aa)+)"
     fields = {"notification": {"title": "a"}}
     async with evening(preset=None, patterns={"notification": pattern}, fields=fields) as server:
-        append(log, "a" * 33 + "!\n")
+        append(log, "a" * 31 + "!\n")
         await server.settle()
 
         assert "a line took long to match" in caplog.text
+
+
+async def test_a_reload_goes_on_where_it_was(evening: Any, tmp_path: Path) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    async with evening() as server:
+        append(log, joined("Ann"))
+        await server.settle()
+        append(log, joined("Bob"))
+        settings = {"path": log, "preset": "minecraft", "party_name": "LAN"}
+        plugin = LogfilePlugin(LogfileConfig.model_validate(settings), changes=server.bell)
+        await server.bus.replace("logfile", plugin)
+        append(log, joined("Cid"))
+        await server.settle()
+
+        assert server.told == ["+Ann", "+Bob", "+Cid"]
+        assert [event.party_name for event in server.durable.events] == ["Minecraft", "LAN", "LAN"]
 
 
 async def test_patterns_that_do_not_fit_stop_the_start(tmp_path: Path) -> None:
