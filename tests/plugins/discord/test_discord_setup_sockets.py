@@ -12,6 +12,7 @@ import pytest
 
 from lanrage_events import EventBus, PeerJoined, RouteRequest
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
+from lanrage_events_discord._settings import Settings
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
 
 pytestmark = pytest.mark.real_clock
@@ -83,3 +84,23 @@ async def test_webhook_that_waits_while_its_url_is_cleared_gets_all_after_a_rest
             await tell(bus, plugin, webhook, 1)
 
     assert "Bob" in str(webhook.messages)
+
+
+async def test_many_who_set_it_at_once_leave_file_and_lane_alike(tmp_path: Path) -> None:
+    plugin = DiscordPlugin(DiscordConfig())
+    bus = EventBus(state_folder=tmp_path)
+    bus.register(plugin, "discord")
+    (route,) = [r for r in plugin.http_routes() if (r.method, r.path) == ("POST", "/webhook")]
+    assert route.request is not None
+    assert route.query is not None
+    offline = route.query(offline=True)
+    async with bus:
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                url = f"https://discord.com/api/webhooks/{number}/made-up-token"
+                request = RouteRequest(body=route.request(webhook_url=url), query=offline)
+                tasks.start_soon(route.handler, request)
+
+        webhook = plugin._lanes["default"].webhook
+        assert webhook is not None
+        assert Settings(tmp_path / "discord.settings.json").webhook_url == webhook.reveal()
