@@ -91,15 +91,19 @@ async def test_many_who_set_it_at_once_leave_file_and_lane_alike(tmp_path: Path)
     bus = EventBus(state_folder=tmp_path)
     bus.register(plugin, "discord")
     (route,) = [r for r in plugin.http_routes() if (r.method, r.path) == ("POST", "/webhook")]
-    assert route.request is not None
     assert route.query is not None
     offline = route.query(offline=True)
+
+    async def set_webhook(number: int) -> None:
+        url = f"https://discord.com/api/webhooks/{number}/made-up-token"
+        assert route.request is not None
+        body = route.request.model_validate({"webhook_url": url})
+        await route.handler(RouteRequest(body=body, query=offline))
+
     async with bus:
         async with anyio.create_task_group() as tasks:
             for number in range(20):
-                url = f"https://discord.com/api/webhooks/{number}/made-up-token"
-                request = RouteRequest(body=route.request(webhook_url=url), query=offline)
-                tasks.start_soon(route.handler, request)
+                tasks.start_soon(set_webhook, number)
 
         webhook = plugin._lanes["default"].webhook
         assert webhook is not None
