@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ._config_types import ConfigModel as ConfigModel
     from ._config_types import ConfigPath as ConfigPath
     from ._config_types import Duration as Duration
+    from ._load_bus import load_bus as load_bus
     from ._outbox import Outbox as Outbox
     from ._outbox_admin import OutboxAdmin as OutboxAdmin
     from ._outbox_records import UNTIL_RESUMED as UNTIL_RESUMED
@@ -83,6 +84,7 @@ _LAZY = {
     "Templates": "_templates",
     "UNTIL_RESUMED": "_outbox_records",
     "Verbatim": "_template_leaf",
+    "load_bus": "_load_bus",
 }
 
 if not TYPE_CHECKING:  # type checkers would otherwise accept any name

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from ._bus import EventBus
 from ._console import table
 from ._events import EventRegistry
-from ._exceptions import LanrageEventsError, PluginLoadError
-from ._plugins import Catalog, LoadedPlugin, PluginInfo
+from ._load_bus import installed_bus
+from ._plugins import Catalog, PluginInfo
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -60,31 +59,8 @@ def installed_events(catalog: Catalog) -> tuple[EventRegistry, list[str]]:
     :param catalog: the plugins
     :returns: the types, and for each plugin that could not be asked why
     """
-    bus = EventBus()
-    problems: list[str] = []
-    for name in catalog.names:
-        try:
-            plugin = catalog.load(name)
-            if "register_events" in plugin.hooks:
-                distribution = plugin.source.distribution
-                bus.register(_make(plugin), name, distribution=distribution)
-        except LanrageEventsError as error:
-            problems.append(str(error))
-
+    bus, problems = installed_bus(catalog, ("register_events",))
     return bus.events, problems
-
-
-def _make(plugin: LoadedPlugin) -> object:
-    if plugin.config_class is None:
-        return plugin.make()
-
-    try:
-        config = plugin.config_class()
-    except ValueError:
-        message = "its event types are not known without a configuration: name the file"
-        raise PluginLoadError(plugin.source.name, message) from None
-
-    return plugin.make(config)
 
 
 def event_lines(registry: EventRegistry) -> Iterator[str]:

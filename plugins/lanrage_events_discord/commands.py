@@ -9,10 +9,15 @@ from typing import Annotated, Literal
 import anyio
 from cyclopts import Parameter
 
+from lanrage_events import ConfigError, EventBus, load_bus
+
 from ._demo import LATENCY_SECONDS, Summary, play
 from ._preview import preview as show_preview
 from ._terminal import Look, write_line
 from .testing import StandInDiscord
+
+BAD_CONFIG = 78
+"""the exit code of every command for a configuration that cannot be used"""
 
 
 def preview(
@@ -20,25 +25,42 @@ def preview(
     /,
     *values: str,
     templates: Annotated[tuple[Path, ...], Parameter(negative=(), show_default=False)] = (),
+    config: Path | None = None,
     invite_url: str | None = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
     """Show the message that tells an event, as Discord would lay it out.
 
-    Below it stands how much of Discord's limits it uses.
+    Below it stands how much of Discord's limits it uses. Events and templates of plugins are known.
 
     :param event_type: such as peer_joined
     :param values: fields of the event, each as name=value; what is missing is made up
     :param templates: a folder of your own templates; may be given several times
+    :param config: the configuration whose plugins and templates are used, too; lanrage.yaml in this
+        folder by default, and without one the installed plugins
     :param invite_url: the voice chat invite to show
     :param json: print the body of the message instead
     """
+    bus: EventBus | None = None
+    try:
+        bus = load_bus(config)
+    except ConfigError as error:
+        for problem in error.problems:
+            write_line(sys.stderr, problem)
+
+        if config is not None:
+            return BAD_CONFIG
+
+        write_line(sys.stderr, "so this shows what is built in")
+
     return show_preview(
         event_type,
         values,
         out=sys.stdout,
         err=sys.stderr,
         templates=templates,
+        folders=None if bus is None else bus.template_folders(),
+        registry=None if bus is None else bus.events,
         invite_url=invite_url,
         as_json=json,
     )
