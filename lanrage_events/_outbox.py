@@ -278,9 +278,9 @@ class Outbox(OutboxBase):
         return list(found.values())
 
     async def listen(self, changed: Callable[[], object] | None = None) -> NoReturn:
-        """Hear of what administrators change, until it is cancelled; run it in a task of yours.
+        """Hear of what was retried, resumed or dropped, until it is cancelled; run it in a task.
 
-        It wakes whoever waits for a lane. Nothing is polled: an administrator says so through a
+        That may be done through this outbox or, by an administrator, through another one. It wakes whoever waits for a lane. Nothing is polled: an administrator says so through a
         loopback socket, or else the next transaction notices it.
 
         :param changed: called after each change
@@ -304,13 +304,13 @@ class Outbox(OutboxBase):
         with suppress(anyio.ClosedResourceError):
             while True:
                 await doorbell.wait()
-                self._hear()
+                self._retried()
 
-    def _hear(self) -> None:
+    def _dropped(self) -> None:
         self._changed.set()
-        self._retried()
 
     def _retried(self) -> None:
+        self._changed.set()
         for arrival in self._arrivals.values():
             arrival.set()
 
@@ -327,7 +327,7 @@ class Outbox(OutboxBase):
         super()._after(group)
         if self._store.changed_elsewhere:
             self._store.changed_elsewhere = False
-            self._hear()
+            self._retried()
 
     def _open(self) -> None:
         if self.path is None:
@@ -359,7 +359,7 @@ class Outbox(OutboxBase):
             self._lock.announce(self._doorbell.port, self._doorbell.token)
 
     def _stop(self) -> None:
-        self._hear()
+        self._retried()
         if self._doorbell is not None:
             self._doorbell.close()
 

@@ -722,6 +722,24 @@ async def test_closing_ends_waiting_and_listening(outbox: Outbox) -> None:
     assert sorted(ended) == ["listen", "wait"]
 
 
+@pytest.mark.parametrize("change", ["retry", "retry_lane", "drop", "drop_lane", "resume_lane"])
+async def test_whoever_listens_hears_of_what_is_changed_here_too(
+    outbox: Outbox, change: str
+) -> None:
+    heard: list[str] = []
+    async with outbox, anyio.create_task_group() as task_group:
+        number = await outbox.put("a", "1")
+        await outbox.dead_letter([number], "refused")
+        task_group.start_soon(outbox.listen, lambda: heard.append(change))
+        await wait_all_tasks_blocked()
+        assert heard == []
+        method = getattr(outbox, change)
+        await method("a" if change.endswith("lane") else [number])
+        await wait_all_tasks_blocked()
+        assert heard == [change]
+        task_group.cancel_scope.cancel()
+
+
 async def test_an_outbox_is_used_only_in_its_context(outbox: Outbox) -> None:
     with pytest.raises(RuntimeError, match="async with outbox"):
         await outbox.put("a", "1")
