@@ -30,6 +30,8 @@ class HTTPPlugin:
     """
 
     Config = HTTPConfig
+    # Its hook never waits, so it delays nobody, and each event is counted.
+    when_full = "block"
 
     def __init__(self, config: HTTPConfig) -> None:
         self.config = config
@@ -79,7 +81,7 @@ class HTTPPlugin:
 
     @hookimpl
     def event(self, event: Event) -> None:
-        """Show an event to those who watch; when too many wait, the oldest need not be seen."""
+        """Count an event and show it to those who watch."""
         if self._feed is not None:
             self._feed.add(event)
 
