@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, Literal
 
-from ._exceptions import LanrageEventsError
+from ._exceptions import FieldProblem, LanrageEventsError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -53,14 +53,16 @@ class RouteError(LanrageEventsError):
 
     :param status: the HTTP status, from 400 to 599
     :param detail: what is wrong and the remedy, without secrets
+    :param errors: what is wrong with single fields, if that is it
     """
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, errors: Iterable[FieldProblem] = ()) -> None:
         if not 400 <= status <= 599:
             raise ValueError(f"the status of a refusal is from 400 to 599, not {status}")
 
         self.status = status
         self.detail = detail
+        self.errors = tuple(errors)
         super().__init__(detail)
 
 

@@ -242,7 +242,7 @@ class DiscordAPI:
             event = life.bus.events.from_dict({**wanted.fields, "type": wanted.type})
         except EventDecodeError as error:
             text = "; ".join(str(problem) for problem in error.problems)
-            raise RouteError(422, text) from None
+            raise RouteError(422, text, error.problems) from None
 
         faults: list[str] = []
         renderer = Renderer(

@@ -218,5 +218,5 @@ def _cannot_ask(reason: str) -> RouteError:
     return RouteError(
         503,
         f"Discord cannot be asked whether the webhook exists: {reason}. "
-        "Try again, or save it without asking, with ?offline=true",
+        "Try again, or save it without asking",
     )

@@ -94,7 +94,7 @@ class _PluginAPI:
         try:
             answer = await route.handler(RouteRequest(body=body, query=query, path=values))
         except RouteError as error:
-            raise Problem(error.status, error.detail) from None
+            raise Problem(error.status, error.detail, errors=error.errors) from None
         except Exception as error:  # noqa: BLE001 - a plugin's failure is contained here
             log_failure(logger, self._bus.redactor, f"{what} failed", error)
             raise Problem(500, FAILED) from None

@@ -117,7 +117,7 @@ class Preview {
   }
 
   refuse(problem) {
-    const errors = problem.errors?.length ? problem.errors : fieldErrors(problem);
+    const errors = problem.errors ?? [];
     this.fields.showErrors(errors);
     this.message.classList.add("stale");
     const { element, fill, notice } = this.host;
@@ -147,17 +147,4 @@ class Preview {
       element("span", { class: "meter-number" }, `${words.count(used)} / ${words.count(limit)}`),
     );
   }
-}
-
-/** Take what is said about single fields, "name: what is wrong; name: …", apart. */
-function fieldErrors(problem) {
-  if (problem.status !== 422) {
-    return [];
-  }
-
-  return String(problem.detail ?? "")
-    .split("; ")
-    .map((text) => /^([\w.]+): (.+)$/s.exec(text))
-    .filter((match) => match !== null)
-    .map(([, path, message]) => ({ path, message }));
 }

@@ -275,7 +275,7 @@ async def test_webhook_that_cannot_be_looked_up_can_be_saved_offline(
 
         status, detail = await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 503
-        assert "?offline=true" in detail
+        assert "save it without asking" in detail
         assert not (await s.call("GET", "/status"))["webhook"]["configured"]
         answer = await s.post("/webhook", {"webhook_url": webhook.url}, offline="")
         assert answer["webhook"] == {
@@ -590,6 +590,11 @@ async def test_preview_names_each_bad_field(running: Running) -> None:
         assert status == 422
         for field in ("peer_name", "party_name", "extra"):
             assert f"{field}: " in detail
+
+        with pytest.raises(RouteError) as caught:
+            await s.post("/preview", {"type": "peer_joined", "fields": {"peer_name": 5}})
+
+        assert {error.field for error in caught.value.errors} == {"peer_name", "party_name"}
 
         status, detail = await refusal(s.post("/preview", {"type": "peer_joind"}))
         assert status == 422

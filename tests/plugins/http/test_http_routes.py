@@ -12,7 +12,15 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_validator
 from starlette.applications import Starlette
 
-from lanrage_events import EventBus, Redactor, Route, RouteError, RouteRequest, hookimpl
+from lanrage_events import (
+    EventBus,
+    FieldProblem,
+    Redactor,
+    Route,
+    RouteError,
+    RouteRequest,
+    hookimpl,
+)
 from lanrage_events_http._problem import exception_handlers
 from lanrage_events_http._route_table import PluginRoutes
 from lanrage_events_http._routes import plugin_routes
@@ -297,6 +305,16 @@ async def test_a_refusal_of_the_handler_is_answered_as_a_problem(client: Client)
         "status": 409,
         "detail": "lanrage.yaml:8:5 sets webhook_url to **********, change it there",
     }
+
+
+async def test_a_refusal_of_the_handler_may_be_about_fields(client: Client) -> None:
+    async def refuse(request: RouteRequest) -> Seen:
+        raise RouteError(422, "not like this", [FieldProblem("seat.row", f"not {SECRET}")])
+
+    async with serving(client, get("/x", refuse)) as (_, http):
+        response = await http.get("/api/post/x")
+
+    assert response.json()["errors"] == [{"path": "seat.row", "message": "not **********"}]
 
 
 async def test_a_refusal_may_have_a_status_that_nobody_knows(client: Client) -> None:
