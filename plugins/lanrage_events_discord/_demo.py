@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -22,6 +22,7 @@ from lanrage_events import (
 )
 
 from ._config import DiscordConfig
+from ._demo_parts import DemoPart
 from ._plugin import DiscordPlugin
 from ._terminal import Look, draw_message, write_line
 from .testing import Record, StandInDiscord
@@ -107,18 +108,34 @@ def scenes() -> Iterator[Scene]:
     )
 
 
+def evening(parts: Iterable[DemoPart]) -> Iterator[Scene]:
+    """Yield the scenes, with those of other plugins before the party breaks up."""
+    *earlier, last = scenes()
+    yield from earlier
+    for part in parts:
+        yield from (Scene(caption, events) for caption, events in part.scenes())
+
+    yield last
+
+
 def _joined(name: str) -> PeerJoined:
     return PeerJoined(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)
 
 
 async def play(
-    discord: StandInDiscord, out: TextIO, look: Look, *, http: httpx.AsyncClient | None = None
+    discord: StandInDiscord,
+    out: TextIO,
+    look: Look,
+    *,
+    parts: Iterable[DemoPart] = (),
+    http: httpx.AsyncClient | None = None,
 ) -> Summary:
     """Play the evening through a bus, and draw each message as it arrives.
 
     :param discord: where the messages go
     :param out: where they are drawn
     :param look: what the terminal can show
+    :param parts: what other plugins add
     :param http: the client to send with; one that uses the network by default
     """
     webhook = discord.create_webhook()
@@ -128,17 +145,20 @@ async def play(
     plugin = DiscordPlugin(config, http=http)
     bus = EventBus(drain_timeout=DRAIN_SECONDS)
     bus.register(plugin, "discord")
+    parts = tuple(parts)
     published = 0
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_draw_messages, discord, out, look)
         async with bus:
-            for scene in scenes():
+            for scene in evening(parts):
                 _write(out, f"{'▸' if look.is_unicode else '>'} {scene.caption}", "")
                 for event in scene.events:
                     await bus.publish(event)
 
                 published += len(scene.events)
                 await anyio.sleep(PAUSE_SECONDS)
+                for line in (line for part in parts for line in part.lines(scene.events)):
+                    _write(out, line, "")
 
         tasks.cancel_scope.cancel()
 

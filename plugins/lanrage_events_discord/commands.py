@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from lanrage_events import ConfigError, EventBus, load_bus
 
 from ._demo import LATENCY_SECONDS, Summary, play
+from ._demo_parts import load_parts
 from ._preview import preview as show_preview
 from ._terminal import Look, write_line
 from .testing import StandInDiscord
@@ -80,5 +81,6 @@ def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
 
 async def _serve_and_play() -> Summary:
     discord = StandInDiscord(latency=LATENCY_SECONDS)
+    parts = list(load_parts(lambda line: write_line(sys.stderr, line)))
     async with discord.serve():
-        return await play(discord, sys.stdout, Look.of(sys.stdout))
+        return await play(discord, sys.stdout, Look.of(sys.stdout), parts=parts)

@@ -1,0 +1,38 @@
+"""What ``lanrage-events demo`` shows of log files: two lines of a Minecraft server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lanrage_events import Event, EventRegistry
+
+from ._config import FileConfig
+from ._roster import Roster
+from ._translator import Translator
+
+LINES = (
+    "[20:41:07] [Server thread/INFO]: Alex joined the game",
+    "[20:41:12] [Server thread/INFO]: <Alex> Bob joined the game",
+)
+"""of which the second is only what somebody says"""
+
+
+class Demo:
+    """Tells what a game server's log would have told."""
+
+    def scenes(self) -> Iterator[tuple[str, Sequence[Event]]]:
+        """Yield one scene: the lines come, and their events."""
+        config = FileConfig(path=Path("latest.log"), preset="minecraft", party_name="Friday LAN")
+        translator, roster = Translator(config, EventRegistry()), Roster()
+        events = [
+            event
+            for number, line in enumerate(LINES, 1)
+            for event in translator.translate(line, roster, f"demo-{number}").events
+        ]
+        log = "\n".join(f"    {line}" for line in LINES)
+        yield f"a Minecraft server writes into its log\n{log}", events
+
+    def lines(self, events: Sequence[Event]) -> Sequence[str]:
+        """Add nothing: it only tells what happens."""
+        return ()

@@ -1,0 +1,36 @@
+"""What ``lanrage-events demo`` shows of Rich Presence, without Discord's client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lanrage_events import Event, PartyEvent
+
+from ._config import PresenceConfig
+from ._view import PresenceView
+
+INVITE_URL = "https://discord.gg/lanrage"
+PARTY_SIZE = 16
+
+
+class Demo:
+    """Tells what the profile of somebody in the party would show."""
+
+    def __init__(self) -> None:
+        self._view = PresenceView(PresenceConfig(invite_url=INVITE_URL, max_party_size=PARTY_SIZE))
+        self._told = ""
+
+    def scenes(self) -> Sequence[tuple[str, Sequence[Event]]]:
+        """Add nothing: it only shows."""
+        return ()
+
+    def lines(self, events: Sequence[Event]) -> Iterator[str]:
+        """Yield what is shown, if the events changed it."""
+        for event in events:
+            if isinstance(event, PartyEvent):
+                self._view.follow(event)
+
+        shown = str(self._view.activity or "")
+        if shown != self._told:
+            self._told = shown
+            yield f"Rich Presence: {shown or 'nothing more'}"
