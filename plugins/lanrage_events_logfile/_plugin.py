@@ -33,7 +33,8 @@ class LogfilePlugin:
 
     def __init__(self, config: LogfileConfig, *, changes: Changes | None = None) -> None:
         self.config = config
-        self._files = config.all_files()
+        self.files = config.all_files()
+        """every file that is followed, with its settings"""
         self._followers: list[Follower] = []
         self._changes = changes
         if changes is None:
@@ -79,7 +80,7 @@ class LogfilePlugin:
 
     def _make_followers(self, bus: EventBus, store: PositionStore) -> list[Follower]:
         teller = Teller(bus)
-        return [Follower(file, bus.events, teller, store) for file in self._files]
+        return [Follower(file, bus.events, teller, store) for file in self.files]
 
     def _state_file(self, bus: EventBus) -> Path | None:
         return bus.state_folder and bus.state_folder / f"{bus.name(self)}.positions.json"

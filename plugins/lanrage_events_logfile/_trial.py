@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
@@ -43,10 +44,12 @@ def try_file(
     samples: int = 5,
     as_json: bool = False,
     registry: EventRegistry | None = None,
+    sections: Mapping[str, Sequence[FileConfig]] | None = None,
 ) -> int:
     """Show which events a log file gives.
 
-    :param preset: the name of one, the path of a YAML file with such settings, or ``none``
+    :param preset: the name of one, the path of a YAML file with such settings, the name of a
+        section, or ``none``
     :param file: the log, packed with gzip if its name ends so
     :param patterns: more patterns, each as ``event_type=regular expression``
     :param out: where the events go
@@ -55,11 +58,12 @@ def try_file(
     :param samples: how many kinds of lines that gave nothing are shown
     :param as_json: write JSON, one object a line, the summary last
     :param registry: the event types that there are; by default the built-in ones
+    :param sections: the files of each section of a configuration, by its name
     :return: the exit code: 0 if there are events, 1 if there are none or lines lacked something,
         2 if it cannot be tried
     """
     try:
-        config = _config(preset, file, patterns, encoding)
+        config = _config(preset, file, patterns, encoding, sections or {})
         translator = Translator(config, registry or EventRegistry())
         problems = list(translator.problems())
         if not problems:
@@ -82,7 +86,13 @@ def try_file(
     return MISUSE
 
 
-def _config(preset: str, file: Path, patterns: Sequence[str], encoding: str | None) -> FileConfig:
+def _config(
+    preset: str,
+    file: Path,
+    patterns: Sequence[str],
+    encoding: str | None,
+    sections: Mapping[str, Sequence[FileConfig]],
+) -> FileConfig:
     """Put the settings together.
 
     :raises OSError: if the preset is a file that cannot be read
@@ -103,8 +113,10 @@ def _config(preset: str, file: Path, patterns: Sequence[str], encoding: str | No
     if encoding is not None:
         own["encoding"] = encoding
 
-    below = FileSettings()
-    if preset in preset_names():
+    below: FileSettings = FileSettings()
+    if preset in sections:
+        below = _file_of(preset, file, sections[preset])
+    elif preset in preset_names():
         own["preset"] = preset
     elif Path(preset).suffix in (".yaml", ".yml"):
         below = read_preset(Path(preset))
@@ -116,6 +128,24 @@ def _config(preset: str, file: Path, patterns: Sequence[str], encoding: str | No
         )
 
     return FileConfig.model_validate({**own, "path": file}).filled_from(below)
+
+
+def _file_of(section: str, file: Path, files: Sequence[FileConfig]) -> FileConfig:
+    """Return the settings that a section has for a file, or for its only one.
+
+    :raises ValueError: if it is none of several
+    """
+    name = str(file.absolute())
+    same = [
+        config
+        for config in files
+        if fnmatchcase(name, str(config.path.absolute()).replace("[", "[[]"))
+    ]
+    if not same and len(files) > 1:
+        paths = ", ".join(f"'{config.path}'" for config in files)
+        raise ValueError(f"section '{section}' has several files, so name one of {paths}")
+
+    return (same or files)[0]
 
 
 class _Trial:

@@ -8,7 +8,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from lanrage_events import ConfigError, EventBus, load_bus
+
+from ._plugin import LogfilePlugin
+from ._text import escape
 from ._trial import try_file
+
+BAD_CONFIG = 78
+"""the exit code of every command for a configuration that cannot be used"""
 
 
 def logfile_test(
@@ -17,6 +24,7 @@ def logfile_test(
     /,
     *,
     pattern: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
+    config: Path | None = None,
     encoding: str | None = None,
     samples: int = 5,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
@@ -26,13 +34,27 @@ def logfile_test(
     Each event stands behind the number of its line. Below them stands what the other lines look
     like. It exits with 1 if no line gave an event.
 
-    :param preset: such as minecraft, the path of a YAML file with the same keys as a preset, or none
+    :param preset: such as minecraft, the path of a YAML file with the same keys as a preset, none, or
+        a section of the configuration, such as logfile
     :param file: the log file
     :param pattern: one more, as event_type=regular expression; may be given several times
+    :param config: the configuration whose sections and event types are known, too; lanrage.yaml in
+        this folder by default, and without one the event types of the installed plugins
     :param encoding: how text is written in the file, if not as the preset says
     :param samples: how many kinds of lines that matched nothing are shown
     :param json: print JSON, one object a line
     """
+    bus: EventBus | None = None
+    try:
+        bus = load_bus(config)
+    except ConfigError as error:
+        sys.stderr.writelines(f"{escape(problem)}\n" for problem in error.problems)
+        if config is not None:
+            return BAD_CONFIG
+
+        sys.stderr.write("so only what is built in is known\n")
+
+    plugins = {} if bus is None else bus.plugins()
     return try_file(
         preset,
         file,
@@ -42,4 +64,10 @@ def logfile_test(
         encoding=encoding,
         samples=samples,
         as_json=json,
+        registry=None if bus is None else bus.events,
+        sections={
+            name: plugin.files
+            for name, plugin in plugins.items()
+            if isinstance(plugin, LogfilePlugin)
+        },
     )

@@ -157,6 +157,54 @@ def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
     assert json.loads(json_out.splitlines()[0])["event"]["peer_name"] == "A\u202enn"
 
 
-def test_the_command_writes_to_stdout(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.logfile_test("minecraft", log) == GOOD
+def command(log: Path, preset: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> int:
+    monkeypatch.chdir(log.parent)
+    return commands.logfile_test(preset, log, **options)
+
+
+def test_the_command_writes_to_stdout(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command(log, "minecraft", monkeypatch) == GOOD
     assert "2 events" in capsys.readouterr().out
+
+
+CONFIGURATION = """
+plugins:
+  logfile:
+    files:
+      latest.log: {patterns: {peer_joined: '.*<(?P<peer_name>Ann)> hello 1'}}
+      other-*.log: {preset: minecraft}
+  one: {use: logfile, path: other.log, preset: minecraft, party_name: LAN}
+"""
+
+
+def test_a_section_of_the_configuration_can_be_tried(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (log.parent / "lanrage.yaml").write_text(CONFIGURATION, "utf-8")
+
+    assert command(log, "logfile", monkeypatch) == GOOD
+    assert "1 event: peer_joined 1" in capsys.readouterr().out
+    # A log from elsewhere is tried as the only file of a section would be.
+    assert command(log, "one", monkeypatch, config=Path("lanrage.yaml")) == GOOD
+    assert 'party_name="LAN"' in capsys.readouterr().out
+    other = log.rename(log.with_name("other-1.log"))
+    assert command(other, "logfile", monkeypatch) == GOOD
+    assert "2 events" in capsys.readouterr().out
+    third = other.rename(log.with_name("third.log"))
+    assert command(third, "logfile", monkeypatch) == MISUSE
+    assert "section 'logfile' has several files, so name one of" in capsys.readouterr().err
+
+
+def test_a_configuration_that_is_wrong_is_told_and_needed_only_if_it_was_named(
+    log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (log.parent / "lanrage.yaml").write_text("plugins: {logfile: {}}", "utf-8")
+
+    assert command(log, "minecraft", monkeypatch) == GOOD
+    streams = capsys.readouterr()
+    assert "2 events" in streams.out
+    assert "exactly one of 'path' and 'files'" in streams.err
+    assert command(log, "minecraft", monkeypatch, config=Path("lanrage.yaml")) == 78
+    assert capsys.readouterr().out == ""
