@@ -138,3 +138,13 @@ def memory_below(megabytes: float | None, limit: float) -> Check:
         return Check("memory unknown", True)
 
     return Check(f"{megabytes:.0f} MB (below {limit:.0f})", megabytes < limit)
+
+
+def ratio_at_least(what: str, ratio: float, limit: float) -> Check:
+    """Check a ratio, where more is better."""
+    return Check(f"{what}: {ratio:.2f} x (at least {limit:g} x)", ratio >= limit, is_time=True)
+
+
+def ratio_at_most(what: str, ratio: float, limit: float) -> Check:
+    """Check a ratio, where less is better."""
+    return Check(f"{what}: {ratio:.2f} x (at most {limit:g} x)", ratio <= limit, is_time=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from . import dispatch
+from ._parts import Cell
+from ._render import show
+from ._rounds import interleave, median_ratio
 
 pytestmark = pytest.mark.real_clock
 
 ROOT = Path(__file__).parents[2]
+QUICK_PARTS = ["dispatch", "isolation", "events", "start_up", "outbox"]
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -46,10 +51,47 @@ def test_benchmark_of_delivery_refuses_a_scenario_that_there_is_not() -> None:
     assert "no scenario is named tea-party" in done.stderr
 
 
-def test_benchmark_of_dispatch_shows_each_case(capsys: pytest.CaptureFixture[str]) -> None:
-    dispatch.main(events=20, rounds=1)
-    rows = capsys.readouterr().out.splitlines()[2:]
-    assert len(rows) == 2 * 2 * len(dispatch.PLUGINS)
+def test_suite_shows_each_case_and_whether_bounds_are_kept(tmp_path: Path) -> None:
+    done = run("__main__", *QUICK_PARTS, "--smoke", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (tmp_path / "benchmarks.md").read_text("utf-8")
+    for name in QUICK_PARTS:
+        assert f"<!-- {name} -->" in page
+        assert re.search(f"^(kept  |missed) {name}: ", done.stdout, re.MULTILINE)
+
+    rows = [line for line in page.splitlines() if re.match(r"\| (asyncio|trio) \| a?sync ", line)]
+    assert len(rows) == len(list(dispatch.cases()))
+
+
+def test_suite_replaces_only_what_it_measured(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text("# Ours\n\n<!-- events -->\nold\n<!-- end of events -->\n\nMore.\n", "utf-8")
+    assert run("events", "--smoke", "--output", str(tmp_path)).returncode == 0
+    text = page.read_text("utf-8")
+    assert text.startswith("# Ours\n\n<!-- events -->\n")
+    assert text.endswith("<!-- end of events -->\n\nMore.\n")
+    assert "old" not in text
+    assert "| make | lanrage-events |" in text
+
+
+def test_suite_refuses_a_part_that_there_is_not() -> None:
+    done = run("__main__", "tea-party")
+    assert done.returncode == 2
+    assert "no part is named tea-party" in done.stderr
+
+
+def test_median_ratio_is_of_the_same_rounds() -> None:
+    # A machine that became ten times slower changes nothing.
+    assert median_ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.5]) == 2.0
+    assert interleave({"a": lambda: 1.0, "b": lambda: 2.0}, 3) == {"a": [1.0] * 3, "b": [2.0] * 3}
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [(None, ""), ("x", "x"), (1234, "1,234"), (1234.5, "1,234"), (3.14159, "3.14"), (0.0, "0.00")],
+)
+def test_numbers_are_shown_with_the_digits_that_count(cell: Cell, shown: str) -> None:
+    assert show(cell) == shown
 
 
 def test_benchmark_of_http_events_shows_each_backend() -> None:

@@ -1,0 +1,49 @@
+"""Measuring side by side."""
+
+from __future__ import annotations
+
+import gc
+import random
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+import anyio
+
+K = TypeVar("K")
+
+
+def interleave(contenders: Mapping[K, Callable[[], float]], rounds: int) -> dict[K, list[float]]:
+    """Measure each once a round, in an order that differs from round to round.
+
+    So whatever else the machine does, and whatever one leaves behind, is fair to all.
+
+    :param contenders: what to measure; each call returns one value
+    """
+    order = list(contenders)
+    values: dict[K, list[float]] = {contender: [] for contender in order}
+    shuffler = random.Random(rounds)
+    for _ in range(rounds):
+        shuffler.shuffle(order)
+        for contender in order:
+            gc.collect()
+            values[contender].append(contenders[contender]())
+
+    return values
+
+
+def on(
+    backend: str, measure: Callable[..., Awaitable[float]], *arguments: object
+) -> Callable[[], float]:
+    """Return what measures on a backend."""
+
+    def run() -> float:
+        return anyio.run(partial(measure, *arguments), backend=backend)
+
+    return run
+
+
+def median_ratio(values: Sequence[float], to: Sequence[float]) -> float:
+    """Return the median of the ratios that two had in the same rounds."""
+    return statistics.median(a / b for a, b in zip(values, to, strict=True))
