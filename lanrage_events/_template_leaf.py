@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from traceback import walk_tb
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ._template_file import LeafSource
+from ._template_parts import Parts, parts_of
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
@@ -32,6 +34,9 @@ _HTML_FILTERS = ("e", "escape", "forceescape", "safe", "striptags", "tojson", "u
 
 # Shorter values are not worth shortening.
 _SHORT_VALUE_CHARACTERS = 32
+
+# Values whose text says something, whatever they are.
+_NEVER_EMPTY = (bool, int, float, datetime)
 
 
 class Verbatim(str):
@@ -72,19 +77,32 @@ class TemplateLeaf:
 
 
 class Names:
-    """What the leaves of one event's templates can name."""
+    """What the leaves of one event's templates can name.
 
-    def __init__(self, values: dict[str, object]) -> None:
+    :param values: those that leaves mostly name
+    :param complete: gives all of them
+    """
+
+    __slots__ = ("_complete", "_context", "values")
+
+    def __init__(
+        self, values: dict[str, object], complete: Callable[[], dict[str, object]]
+    ) -> None:
         self.values = values
+        self._complete = complete
         self._context: Context | None = None
+
+    def all(self) -> dict[str, object]:
+        """Return everything that can be named."""
+        return self._complete()
 
     def context(self, template: Template, leaf: TemplateLeaf) -> Context:
         """Return Jinja's context, which leaves share until one sets a variable of its own."""
         if leaf.context:
-            return template.new_context({**self.values, **leaf.context}, shared=True)
+            return template.new_context({**self.all(), **leaf.context}, shared=True)
 
         if self._context is None or self._context.vars:
-            self._context = template.new_context(self.values, shared=True)
+            self._context = template.new_context(self.all(), shared=True)
 
         return self._context
 
@@ -92,7 +110,18 @@ class Names:
 class CompiledLeaf:
     """One leaf of one file, which :meth:`compile` makes ready."""
 
-    __slots__ = ("_source", "_template", "constant", "file", "is_constant", "leaf", "path")
+    __slots__ = (
+        "_finalize",
+        "_parts",
+        "_source",
+        "_template",
+        "_value_name",
+        "constant",
+        "file",
+        "is_constant",
+        "leaf",
+        "path",
+    )
 
     def __init__(self, file: str, path: str, source: LeafSource, leaf: TemplateLeaf) -> None:
         self.file = file
@@ -103,6 +132,11 @@ class CompiledLeaf:
         """the result of a leaf without values"""
         self._source = source
         self._template: Template | None = None
+        self._parts: Parts | None = None
+        """what the leaf consists of, if that is so simple that it needs no Jinja"""
+        self._value_name: str | None = None
+        """the name of the value that is the whole of a leaf which is parsed"""
+        self._finalize: Callable[[object], str] = str
 
     def compile(self, environment: Environment) -> None:
         """Compile the leaf, once.
@@ -119,6 +153,10 @@ class CompiledLeaf:
         if self.leaf.place is not None:
             _apply_places(tree, self.leaf.place)
 
+        self._finalize = environment.finalize or str
+        self._parts = parts_of(tree, self.leaf.context, self._finalize)
+        if self.leaf.parse is not None and self._parts is not None:
+            self._value_name = self._parts.only_name
         code = environment.compile(tree, filename=self.file)
         self._template = Template.from_code(environment, code, {})
 
@@ -127,8 +165,12 @@ class CompiledLeaf:
         if self._template is None:
             return self.constant
 
-        context = names.context(self._template, self.leaf)
-        pieces = list(self._template.root_render_func(context))
+        if self._value_name is not None:
+            value = names.values.get(self._value_name)
+            if type(value) in _NEVER_EMPTY and self.leaf.parse is not None:
+                return self.leaf.parse(value)
+
+        pieces = self._pieces(self._template, names)
         text = "".join(pieces)
         limit = self.leaf.limit
         if limit is not None and (value_limit or len(text) > limit):
@@ -136,6 +178,15 @@ class CompiledLeaf:
 
         first = pieces[0] if len(pieces) == 1 else None
         return self._finish(text, first.value if type(first) is _Value else text)
+
+    def _pieces(self, template: Template, names: Names) -> list[str]:
+        if self._parts is None:
+            return list(template.root_render_func(names.context(template, self.leaf)))
+
+        try:
+            return self._parts.fill(names.values, self._finalize)
+        except Exception:  # noqa: BLE001 - Jinja tells what is wrong, and in which line
+            return list(template.root_render_func(names.context(template, self.leaf)))
 
     def line_of(self, error: Exception) -> int:
         """Return the line of the file in which an error of this leaf arose."""
@@ -208,7 +259,9 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
         else:
             text = as_text(value)
 
-        text = clean(text, lines=lines)
+        if not (text.isascii() and text.isprintable()):
+            text = clean(text, lines=lines)
+
         written = write(text)
         if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS:
             result = _Value(written)

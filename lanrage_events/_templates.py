@@ -103,7 +103,7 @@ class Templates:
         :return: the leaves that are not empty, by path, and for each list the list of its items
         """
         plan = self._plans.get(type(event)) or self._plan(type(event))
-        names = plan.names(event, self._globals, context)
+        names = plan.names(event, context, self._globals)
         result = dict(plan.constants)
         for path, chain in plan.leaves:
             for leaf in chain:
@@ -269,7 +269,7 @@ class Templates:
         # Without the message, which can have an event's values in it and so be always another.
         key = (leaf.file, leaf.path, line, type(error))
         if key not in self._told:
-            message = _explain(error, names.values if names is not None else {})
+            message = _explain(error, names.all() if names is not None else {})
             self._note(TemplateError(leaf.file, message, leaf=leaf.path, line=line), key)
 
     def _note(self, problem: TemplateError, key: tuple[object, ...] | None = None) -> None:
@@ -290,16 +290,18 @@ class _Plan:
         self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []
         self.lists: list[tuple[str, Sequence[Sequence[Mapping[str, CompiledLeaf]]]]] = []
 
-    def names(self, event: Event, *further: Mapping[str, object]) -> Names:
-        names: dict[str, object] = {}
-        for mapping in further:
-            names.update(mapping)
+    def names(
+        self, event: Event, context: Mapping[str, object], globals: Mapping[str, object]
+    ) -> Names:
+        values = {**context, **dict(zip(self._fields, self._values(event), strict=True))}
+        values["type"] = event.type
+        values["event"] = event
 
-        names.update(zip(self._fields, self._values(event), strict=True))
-        names["type"] = event.type
-        names["event"] = event
-        names["fields"] = {name: names[name] for name in self._own}
-        return Names(names)
+        def complete() -> dict[str, object]:
+            fields = {name: getattr(event, name) for name in self._own}
+            return {**globals, **values, "fields": fields}
+
+        return Names(values, complete)
 
 
 def _log(problem: TemplateError) -> None:
