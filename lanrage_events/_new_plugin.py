@@ -203,7 +203,7 @@ def write(names: Names, folder: Path) -> list[str]:
 
     :param folder: a new one, or an empty one
     """
-    scaffold = files(__package__) / "_scaffold"
+    scaffold = files("lanrage_events") / "_scaffold"
     folder.parent.mkdir(parents=True, exist_ok=True)
     written: list[str] = []
     with tempfile.TemporaryDirectory(prefix=".new-plugin-", dir=folder.parent) as temporary:

@@ -180,6 +180,18 @@ async def test_trouble_that_does_not_come_fails_and_shows_what_came_instead(
     assert "nobody knows Ann" in str(caught.value)
 
 
+async def test_what_went_wrong_before_is_not_what_is_expected_now() -> None:
+    async def use(bus: CheckedBus) -> None:
+        bus.register(Broken())
+        await bus.publish(sample(PeerJoined))
+        await bus.drain()
+        async with bus.expecting(LookupError):
+            pass
+
+    with pytest.raises(AssertionError, match="expected LookupError, but nothing went wrong"):
+        await run(use)
+
+
 async def test_expecting_what_does_not_happen_fails(bus: CheckedBus) -> None:
     message = "expected OSError or LookupError of plugin 'x', but nothing went wrong"
     with pytest.raises(AssertionError, match=message):
@@ -234,6 +246,25 @@ async def test_a_drop_of_which_the_test_was_told_is_not_reported_again(bus: Chec
 
         with pytest.raises(EventDropped):
             await bus.publish_and_wait(sample(PeerJoined))
+
+
+async def test_a_drop_of_which_the_test_was_told_does_not_hide_a_later_one() -> None:
+    async def use(bus: CheckedBus) -> None:
+        recorder = RecordingPlugin(mailbox_size=1, when_full="drop_newest")
+        bus.register(recorder)
+        with recorder.hang():
+            for event in samples(PeerJoined, 2):
+                await bus.publish(event)
+                await anyio.wait_all_tasks_blocked()
+
+            with pytest.raises(EventDropped):
+                await bus.publish_and_wait(sample(PeerJoined))
+
+            assert bus.troubles == ()
+            await bus.publish(sample(PeerJoined))
+
+    with pytest.raises(AssertionError, match="dropped 1 event: "):
+        await run(use)
 
 
 async def test_drops_can_be_expected(bus: CheckedBus) -> None:
@@ -354,6 +385,14 @@ async def test_a_fault_in_a_template_fails_the_test(bus: CheckedBus, tmp_path: P
     templates = Templates("chat", [tmp_path], leaves)
     async with bus.expecting(TemplateError, match="'peer_nam' is undefined"):
         templates.render(sample(PeerJoined))
+
+
+async def test_a_bus_that_was_left_listens_to_no_logger() -> None:
+    before = list(logging.getLogger("lanrage_events.templates").handlers)
+    async with CheckedBus():
+        pass
+
+    assert logging.getLogger("lanrage_events.templates").handlers == before
 
 
 async def test_a_plugin_that_is_replaced_is_watched_too(bus: CheckedBus) -> None:

@@ -145,6 +145,13 @@ def test_what_yaml_does_not_have_is_refused_with_its_place() -> None:
         make_plugin(GreeterPlugin, {"names": [SecretStr("x")]})
 
 
+def test_the_extra_of_the_daemon_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("platformdirs", "structlog", "cyclopts"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    assert make_plugin(GreeterPlugin).config.greeting == "Hello"
+
+
 def test_a_plugin_whose_class_raises_cannot_be_made() -> None:
     class Refusing:
         def __init__(self) -> None:

@@ -136,6 +136,19 @@ def test_a_value_that_is_not_allowed_is_refused() -> None:
         sample(GameEnded, duration="long")
 
 
+def test_what_is_nested_very_deeply_is_left_to_the_test() -> None:
+    @EVENT
+    class Nested(Event):
+        """It holds lists in lists."""
+
+        lists: list[list[list[list[list[list[list[list[int]]]]]]]]
+
+    with pytest.raises(TypeError, match="no value for 'lists' of Nested"):
+        sample(Nested)
+
+    assert sample(Nested, lists=[]).lists == []
+
+
 def test_what_cannot_be_made_up_must_be_given() -> None:
     @EVENT
     class CodeIssued(Event):

@@ -8,7 +8,7 @@ from typing import Any
 
 try:
     import pytest
-except ModuleNotFoundError as error:  # pragma: no cover - the tests run with pytest
+except ModuleNotFoundError as error:
     message = "the fixtures of lanrage_events.testing need pytest: pip install pytest"
     raise ModuleNotFoundError(message, name=error.name) from None
 
