@@ -46,6 +46,11 @@ class Receipt:
         if not self._pending and self._settled is not None:
             self._settled.set()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether every mailbox is done with the event."""
+        return not self._pending
+
     async def wait(self) -> None:
         """Wait until every mailbox is done with the event."""
         if self._pending:
