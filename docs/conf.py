@@ -18,6 +18,7 @@ version = release = _project["version"]
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "generated_reference",
     "hook_reference",
     "public_names",
 ]
@@ -25,6 +26,8 @@ exclude_patterns = ["_build", "examples"]
 source_suffix = {".md": "markdown"}
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["docs.css"]
 html_title = f"{project} {version}"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#5a46b2", "color-brand-content": "#5a46b2"},
