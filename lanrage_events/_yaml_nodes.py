@@ -10,6 +10,8 @@ from ._yaml_errors import explain
 from ._yaml_scalars import Scalar, construct, resolve
 
 MAX_DEPTH = 50  # each level is several of Python's call stack
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+_LIBYAML_TOO_DEEP = "maximum nesting depth"  # which it finds before the first of its events
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
@@ -100,6 +102,9 @@ class _Composer:
 
         except yaml.YAMLError as error:
             line, column, message = explain(error, self._text)
+            if _LIBYAML_TOO_DEEP in message:
+                message = _TOO_DEEP
+
             raise UnreadableError(Position(line, column), message) from None
 
         return root
@@ -159,7 +164,7 @@ class _Composer:
 
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise UnreadableError(node.position, f"nested deeper than {MAX_DEPTH} levels")
+            raise UnreadableError(node.position, _TOO_DEEP)
 
         node.is_complete = False
         # Until the event that ends the collection, which is no node.

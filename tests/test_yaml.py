@@ -240,11 +240,16 @@ def test_what_is_not_text_is_told(source: str | bytes, problem: str) -> None:
         ("<<: 1\n", "1:5: '<<' takes a mapping, or a list of mappings"),
         ("<<: [[x]]\n", "1:6: '<<' takes a mapping, or a list of mappings"),
         ("<<: [{a: 1}, 2]\n", "1:14: '<<' takes a mapping, or a list of mappings"),
-        ("[" * 3000, "1:51: nested deeper than 50 levels"),
+        ("[" * 900, "1:51: nested deeper than 50 levels"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_in_words_with_its_place(source: str, problem: str) -> None:
     assert messages(source) == [problem]
+
+
+def test_what_is_nested_too_deeply_for_the_parser_is_told_alike() -> None:
+    (message,) = messages("[" * 3000)
+    assert message.endswith(": nested deeper than 50 levels")
 
 
 def test_a_backslash_in_double_quotes_is_explained() -> None:

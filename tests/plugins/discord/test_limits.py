@@ -141,7 +141,7 @@ def stall(seconds: float, backend: str) -> None:
         clock.jump(seconds)
     else:
         loop: Any = asyncio.get_running_loop()
-        loop._autojump_selector.now += seconds
+        loop._jumping_selector.now += seconds
 
 
 async def test_turns_that_a_stall_missed_are_not_made_up_for_at_once(
