@@ -29,10 +29,7 @@ class Parts:
 
         :raises KeyError: if there is no such value
         """
-        return [
-            text if name is None else write(values[name])
-            for name, text in self.items
-        ]
+        return [text if name is None else write(values[name]) for name, text in self.items]
 
 
 def parts_of(

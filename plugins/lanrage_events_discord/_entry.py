@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from ._embed import Embed
 
@@ -54,7 +54,7 @@ class Presentation:
 TELL = Presentation()
 """nothing besides"""
 
-_TELL_DATA = TELL.to_dict()
+_TELL_DATA = {**TELL.to_dict(), "roles": [], "users": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Entry:
         :raises ValueError: if it is something else
         """
         try:
-            data = json.loads(text)
+            data = _loads(text)
             return cls(
                 event_id=data["event_id"],
                 type=data["type"],
@@ -109,7 +109,18 @@ class Entry:
             raise ValueError("this is not an entry") from exc
 
 
+def _loads(text: str) -> Any:
+    try:
+        # Twice as fast, but it refuses half of a surrogate pair too.
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
 def _presentation(data: dict[str, Any]) -> Presentation:
+    if data == _TELL_DATA:
+        return TELL
+
     return Presentation(
         silent=data["silent"],
         immediate=data["immediate"],

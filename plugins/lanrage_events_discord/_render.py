@@ -107,6 +107,22 @@ LEAVES: Mapping[str, TemplateLeaf] = {
 }
 """the leaves of a Discord template"""
 
+_PARTS: Mapping[str, str] = {
+    "title": "title",
+    "description": "description",
+    "url": "url",
+    "color": "color",
+    "timestamp": "timestamp",
+    "footer.text": "footer",
+    "footer.icon_url": "footer_icon",
+    "author.name": "author",
+    "author.url": "author_url",
+    "author.icon_url": "author_icon",
+    "thumbnail.url": "thumbnail",
+    "image.url": "image",
+}
+"""what an embed calls the leaves that it shows"""
+
 SHORTHANDS: Mapping[str, str] = {
     "footer": "footer.text",
     "author": "author.name",
@@ -189,21 +205,8 @@ class Renderer:
 
 
 def _embed(event: Event, leaves: Mapping[str, Any]) -> Embed:
-    embed = Embed(
-        title=leaves.get("title", ""),
-        description=leaves.get("description", ""),
-        url=leaves.get("url", ""),
-        color=leaves.get("color"),
-        timestamp=leaves.get("timestamp"),
-        footer=leaves.get("footer.text", ""),
-        footer_icon=leaves.get("footer.icon_url", ""),
-        author=leaves.get("author.name", ""),
-        author_url=leaves.get("author.url", ""),
-        author_icon=leaves.get("author.icon_url", ""),
-        thumbnail=leaves.get("thumbnail.url", ""),
-        image=leaves.get("image.url", ""),
-        fields=_fields(leaves["fields"]) if "fields" in leaves else (),
-    )
+    texts = {_PARTS[path]: value for path, value in leaves.items() if path in _PARTS}
+    embed = Embed(fields=_fields(leaves["fields"]) if "fields" in leaves else (), **texts)
     if embed.title or embed.description or embed.author or embed.fields or embed.image:
         return embed
 
