@@ -106,7 +106,7 @@ def type_name(annotation: object) -> str:
 def signature(function: Any) -> str:
     text = str(inspect.signature(function))
     # What a default looks like is no promise where it is an object of somebody's.
-    return re.sub(r"<[^<>]* object at 0x[0-9a-f]+>", "…", text)
+    return re.sub(r"<[^<>]* at 0x[0-9a-f]+>", "…", text)
 
 
 def mentions(name: str, changelog: str) -> int:
