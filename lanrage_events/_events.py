@@ -329,7 +329,7 @@ def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
 
     try:
         # JSON mode is strict about types but takes lists for tuples and text for times.
-        text = json.dumps(data, default=_encode_value)
+        text = _encode(data)
         event: Event = _adapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         names = [f.name for f in fields(cls)]
@@ -351,6 +351,9 @@ def _encode_value(value: object) -> str:
         return value.isoformat()
 
     raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+_encode = json.JSONEncoder(default=_encode_value).encode
 
 
 def _refuse_constant(name: str) -> float:

@@ -45,6 +45,8 @@ class Router:
         self._by_value: dict[str, dict[object, list[int]]] = {}
         self._by_type: dict[type[Event], tuple[Destination, ...]] = {}
         """the destinations of event types, where they depend on nothing else"""
+        self._lifetimes: dict[type[Event], timedelta | None] = {}
+        """how old events of a type may be when they are told, None for any age"""
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
@@ -113,11 +115,14 @@ class Router:
 
     def expires(self, event: Event) -> datetime | None:
         """Return when an event is too old to be told, None for never."""
-        for name in _lineage(type(event)):
-            if name in self._max_age:
-                return event.time + timedelta(seconds=self._max_age[name])
+        cls = type(event)
+        if cls not in self._lifetimes:
+            ages = (self._max_age[name] for name in _lineage(cls) if name in self._max_age)
+            seconds = next(ages, None)
+            self._lifetimes[cls] = None if seconds is None else timedelta(seconds=seconds)
 
-        return None
+        lifetime = self._lifetimes[cls]
+        return None if lifetime is None else event.time + lifetime
 
 
 def _lineage(event_class: type[Event]) -> list[str]:
