@@ -17,9 +17,11 @@ class DemoPart(Protocol):
 
     def scenes(self) -> Iterable[tuple[str, Sequence[Event]]]:
         """Return more to happen in the evening: captions, with the events that they tell of."""
+        ...
 
     def lines(self, events: Sequence[Event]) -> Iterable[str]:
         """Return what the plugin shows after the events of a scene, nothing if it shows nothing."""
+        ...
 
 
 def load_parts(
