@@ -186,8 +186,8 @@ def test_yaml_is_a_configuration_or_a_template(block: Block, folder: Path) -> No
         if "plugins" not in yaml.safe_load(text):
             text += "\nplugins:\n  log:\n"
 
-        for path in ("/run/secrets/discord", "/etc/lanrage-events/token"):
-            text = text.replace(f"file:{path}", f"file:{folder / path.rpartition('/')[2]}")
+        for secret in ("/run/secrets/discord", "/etc/lanrage-events/token"):
+            text = text.replace(f"file:{secret}", f"file:{folder / Path(secret).name}")
 
         check(text)
 
