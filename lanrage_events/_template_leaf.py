@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ._template_file import LeafSource
-from ._template_parts import Parts, parts_of
+from ._template_parts import Parts, only_name, parts_of
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
@@ -156,7 +156,7 @@ class CompiledLeaf:
         self._finalize = environment.finalize or str
         self._parts = parts_of(tree, self.leaf.context, self._finalize)
         if self.leaf.parse is not None and self._parts is not None:
-            self._value_name = self._parts.only_name
+            self._value_name = only_name(self._parts)
         code = environment.compile(tree, filename=self.file)
         self._template = Template.from_code(environment, code, {})
 
@@ -170,7 +170,11 @@ class CompiledLeaf:
             if type(value) in _NEVER_EMPTY and self.leaf.parse is not None:
                 return self.leaf.parse(value)
 
-        pieces = self._pieces(self._template, names)
+        pieces = None if self._parts is None else self._fill(self._parts, names.values)
+        if pieces is None:
+            context = names.context(self._template, self.leaf)
+            pieces = list(self._template.root_render_func(context))
+
         text = "".join(pieces)
         limit = self.leaf.limit
         if limit is not None and (value_limit or len(text) > limit):
@@ -179,14 +183,12 @@ class CompiledLeaf:
         first = pieces[0] if len(pieces) == 1 else None
         return self._finish(text, first.value if type(first) is _Value else text)
 
-    def _pieces(self, template: Template, names: Names) -> list[str]:
-        if self._parts is None:
-            return list(template.root_render_func(names.context(template, self.leaf)))
-
+    def _fill(self, parts: Parts, values: Mapping[str, object]) -> list[str] | None:
+        finalize = self._finalize
         try:
-            return self._parts.fill(names.values, self._finalize)
+            return [text if name is None else finalize(values[name]) for name, text in parts]
         except Exception:  # noqa: BLE001 - Jinja tells what is wrong, and in which line
-            return list(template.root_render_func(names.context(template, self.leaf)))
+            return None
 
     def line_of(self, error: Exception) -> int:
         """Return the line of the file in which an error of this leaf arose."""

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from jinja2 import nodes
+
+Parts: TypeAlias = Sequence[tuple[str | None, str]]
+"""what a leaf consists of: the names of values, each with an empty text, and texts without a name"""
 
 # Jinja makes something of its own of the first. The other is made only where Jinja runs.
 _JINJAS_OWN = ("self", "fields")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The texts and the names of values that a leaf consists of, in their order."""
-
-    items: tuple[tuple[str | None, str], ...]
-    """the name of a value, or None and a text"""
-
-    @property
-    def only_name(self) -> str | None:
-        """The name of the value, if there is nothing else."""
-        return self.items[0][0] if len(self.items) == 1 else None
-
-    def fill(self, values: Mapping[str, object], write: Callable[[object], str]) -> list[str]:
-        """Return what the leaf says, piece by piece.
-
-        :raises KeyError: if there is no such value
-        """
-        return [text if name is None else write(values[name]) for name, text in self.items]
-
-
 def parts_of(
-    tree: nodes.Template, constants: Mapping[str, Any], write: Callable[[object], str]
+    tree: nodes.Template, constants: Mapping[str, object], write: Callable[[object], str]
 ) -> Parts | None:
     """Take a template apart if it does nothing but name values; None if it does more.
 
@@ -44,18 +26,23 @@ def parts_of(
     if children is None:
         return None
 
-    items: list[tuple[str | None, str]] = []
+    parts: list[tuple[str | None, str]] = []
     for child in children:
         if isinstance(child, nodes.TemplateData):
-            items.append((None, child.data))
+            parts.append((None, child.data))
         elif not isinstance(child, nodes.Name) or child.name in _JINJAS_OWN:
             return None
         elif child.name in constants:
-            items.append((None, write(constants[child.name])))
+            parts.append((None, write(constants[child.name])))
         else:
-            items.append((child.name, ""))
+            parts.append((child.name, ""))
 
-    return Parts(tuple(items))
+    return tuple(parts)
+
+
+def only_name(parts: Parts) -> str | None:
+    """Return the name of the value, if a leaf consists of nothing else."""
+    return parts[0][0] if len(parts) == 1 else None
 
 
 def _children(body: Sequence[nodes.Node]) -> list[nodes.Expr] | None:
