@@ -153,6 +153,28 @@ def test_a_command_of_the_readme_is_one_line_that_sets_everything_up(name: str) 
     assert set(extras) <= set(project["optional-dependencies"])
 
 
+def test_the_table_has_each_plugin_with_the_extra_that_it_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(docs/\1\.md\) \| .* \| (.*) \|$", README.read_text("utf-8"), re.MULTILINE
+    )
+
+    assert sorted(name for name, _ in rows) == sorted(project["entry-points"]["lanrage_events"])
+    for name, needs in rows:
+        extras = re.findall(r"\[(\w+)\]", needs)
+        assert set(extras) <= set(project["optional-dependencies"]), name
+        assert extras or needs == "nothing more"
+
+
+def test_a_lan_host_begins_with_two_commands_and_a_picture() -> None:
+    text = README.read_text("utf-8")
+    first_screen = text.partition("## In your program")[0]
+
+    assert "pip install '.[daemon,http]'" in first_screen
+    assert "lanrage-events run" in first_screen
+    assert "docs/_static/demo.svg" in first_screen
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_to_pages_that_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
