@@ -132,8 +132,8 @@ class Consumer:
 
             self._began = began = looked = perf_counter()
             pause_at = looked + SECONDS_BETWEEN_CHECKPOINTS
-            look_in = 1
-            for _ in range(EVENTS_BETWEEN_CHECKPOINTS):
+            look_at = 0
+            for number in range(EVENTS_BETWEEN_CHECKPOINTS):
                 if interrupted is None:
                     event = take()
                     mailbox.taken += 1
@@ -159,7 +159,6 @@ class Consumer:
                         ):
                             self._running = result
                             await result
-                            self._running = None
                             if self._timed_out:
                                 raise self._timeout(hook)
                     except Exception as error:
@@ -186,21 +185,22 @@ class Consumer:
                 if not items:
                     break
 
-                look_in -= 1
-                if not look_in:
+                if number >= look_at:
                     # Looking at the clock costs a fifth of a quick hook, so that quick ones share.
                     now = perf_counter()
                     if now > pause_at or self._leaving:
                         break
 
-                    look_in = QUICK_EVENTS_A_LOOK if now - looked < QUICK_SECONDS else 1
+                    look_at += QUICK_EVENTS_A_LOOK if now - looked < QUICK_SECONDS else 1
                     looked = now
 
             mailbox.busy = 0
             mailbox.hook_seconds += perf_counter() - began
             self._began = None
-            if items:
-                await checkpoint()
+            # Not after each hook: the watchdog runs only while one waits, or now.
+            self._running = None
+            # Even if nothing is left: when publishers keep coming, this spares it a sleep each time.
+            await checkpoint()
 
     def _count_time(self) -> None:
         if self._began is not None:

@@ -19,7 +19,8 @@ HOOKS_MAY_EXCEED_TIMES = 2
 
 CHECKPOINTS_BEFORE_DROPPING = 2
 """so that the consumer surely had a turn: Trio runs the tasks that are ready in any order"""
-EMPTY_BUS_ROOM = 1024
+EVENTS_UNTIL_CHECKPOINT = 127
+"""with the one that is a checkpoint, as many as a consumer handles at once"""
 
 
 class Doors(Enum):
@@ -45,7 +46,7 @@ class _Publisher:
         self.done = anyio.Event()
 
 
-class _Route:
+class Route:
     """Where the events of one class go."""
 
     __slots__ = ("appends", "mailboxes")
@@ -62,15 +63,17 @@ class FanOut:
         self.doors = Doors.OPEN
         self.waiting: deque[_Publisher] = deque()
         self._wants: dict[Mailbox, Callable[[type[Event]], bool]] = {}
-        self._routes: dict[type[Event], _Route] = {}
-        self._sleepers: set[Mailbox] = set()
-        self._room = 0
+        self.routes: dict[type[Event], Route] = {}
+        self.sleepers: set[Mailbox] = set()
+        self.room = 0
         """events that surely fit into every mailbox, so that not each one has to look; 0 when the
         doors are not open or somebody waits"""
+        self._found = 0
+        """room that was found since the last checkpoint"""
 
     def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
         """Let a mailbox receive the events of the classes that it wants."""
-        mailbox.sleepers = self._sleepers
+        mailbox.sleepers = self.sleepers
         self._wants[mailbox] = wants
         self.forget_routes()
 
@@ -82,48 +85,58 @@ class FanOut:
 
     def forget_routes(self) -> None:
         """Look anew for who wants an event class."""
-        self._routes.clear()
-        self._room = 0
+        self.routes.clear()
+        self.room = 0
 
     def close(self, doors: Doors) -> None:
         """Refuse publishers, those that wait too."""
         self.doors = doors
-        self._room = 0
+        self.room = 0
         while self.waiting:
             self.waiting.popleft().done.set()
 
     def offer(self, event: Event) -> bool:
-        """Put in an event if there is room everywhere and nobody waits; return whether it was."""
-        if not self._room and not self._find_room():
+        """Put in an event if room was found everywhere before; return whether it was put in."""
+        room = self.room
+        if not room:
             return False
 
         try:
-            route = self._routes[event.__class__]
+            route = self.routes[event.__class__]
         except KeyError:
             route = self._find_route(event)
 
-        self._room -= 1
+        self.room = room - 1
         for append in route.appends:
             append(event)
 
-        if self._sleepers:
-            for mailbox in route.mailboxes & self._sleepers:
-                mailbox.wake()
+        if self.sleepers:
+            self.wake(route)
 
         return True
 
+    def wake(self, route: Route) -> None:
+        """Wake those who sleep of those who have received something."""
+        for mailbox in route.mailboxes & self.sleepers:
+            mailbox.wake()
+
     def _find_room(self) -> int:
         if self.doors is Doors.OPEN and not self.waiting:
-            room = min((m.size - len(m.items) for m in self._wants), default=EMPTY_BUS_ROOM)
-            self._room = max(room, 0)
+            most = EVENTS_UNTIL_CHECKPOINT
+            room = min((m.size - len(m.items) for m in self._wants), default=most)
+            self.room = max(min(room, most), 0)
+            self._found += self.room
 
-        return self._room
+        return self.room
 
     def put_nowait(self, event: Event) -> None:
         """Put in an event by the policies, without waiting.
 
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
+        if self._find_room() and self.offer(event):
+            return
+
         route = self._find_route(event)
         if self._enter_from_hook(event, route):
             return
@@ -146,6 +159,14 @@ class FanOut:
 
         :param receipt: follows the event in the mailboxes that are wanted
         """
+        if receipt is None:
+            if self._found >= EVENTS_UNTIL_CHECKPOINT:
+                self._found = 0
+                await checkpoint()
+
+            if self._find_room() and self.offer(event):
+                return
+
         route = self._find_route(event)
         if receipt is None and self._enter_from_hook(event, route):
             return
@@ -165,7 +186,7 @@ class FanOut:
 
         publisher = _Publisher(event, receipt, wanted)
         self.waiting.append(publisher)
-        self._room = 0
+        self.room = 0
         try:
             await publisher.done.wait()
         except BaseException:
@@ -191,19 +212,19 @@ class FanOut:
             publisher.admitted = True
             publisher.done.set()
 
-    def _find_route(self, event: Event) -> _Route:
+    def _find_route(self, event: Event) -> Route:
         event_class = event.__class__
-        route = self._routes.get(event_class)
+        route = self.routes.get(event_class)
         if route is None:
             if not issubclass(event_class, Event):
                 raise TypeError(f"an Event was expected, not {event!r}")
 
-            route = _Route(mailbox for mailbox, wants in self._wants.items() if wants(event_class))
-            self._routes[event_class] = route
+            route = Route(mailbox for mailbox, wants in self._wants.items() if wants(event_class))
+            self.routes[event_class] = route
 
         return route
 
-    def _must_wait(self, route: _Route) -> bool:
+    def _must_wait(self, route: Route) -> bool:
         return bool(self.waiting) or any(
             mailbox.blocks and mailbox.full for mailbox in route.mailboxes
         )
@@ -217,7 +238,7 @@ class FanOut:
         supervisor = inside_hook.get()
         return supervisor is not None and supervisor.mailbox in self._wants
 
-    def _enter_from_hook(self, event: Event, route: _Route) -> bool:
+    def _enter_from_hook(self, event: Event, route: Route) -> bool:
         """Put in an event that a hook published: it must not wait, since it might for itself."""
         if self.doors is Doors.CLOSED or not self.inside_hook():
             return False
@@ -232,10 +253,10 @@ class FanOut:
     def _enter(
         self,
         event: Event,
-        route: _Route,
+        route: Route,
         receipt: Receipt | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
-        self._room = 0
+        self.room = 0
         for mailbox in route.mailboxes:
             mailbox.put(event, receipt if wanted is not None and wanted(mailbox) else None)
