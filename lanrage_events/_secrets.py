@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-import json
 import logging
-import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from types import TracebackType
 from typing import Any, cast
-from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+from ._secret_index import SecretIndex
 
 SECRET_MASK = "**********"  # noqa: S105 - what stands in place of a secret
 """what stands where a secret was"""
 
-_MIN_CHARACTERS = 6  # what is shorter occurs in ordinary words
-_MIN_URL_PART_CHARACTERS = 20  # longer than the words of a path, shorter than any token
 _MAX_DEPTH = 20
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
@@ -29,42 +25,28 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._forms: tuple[str, ...] = ()
+        self._index = SecretIndex()
         self._filter = _RedactingFilter(self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {len(self._forms)} forms>"
+        return f"<{type(self).__name__} of {len(self._index)} values>"
 
     def add(self, value: str) -> None:
         """Replace this value from now on; one shorter than 6 characters is not replaced.
 
         :param value: the secret
         """
-        forms = {
-            form
-            for part in chain((value, value.strip()), _url_tokens(value))
-            if len(part) >= _MIN_CHARACTERS
-            for form in _forms(part)
-        }
-        with self._lock:
-            self._forms = tuple(sorted(forms.union(self._forms), key=len, reverse=True))
+        self._index.add(value)
 
     def redact(self, text: str) -> str:
         """Return the text with :data:`SECRET_MASK` in place of every secret.
 
         :param text: what may hold secrets
         """
-        spans = [
-            span
-            for form in self._forms
-            if form in text  # the usual answer is no, and this the fastest way to it
-            for span in _spans(form, text)
-        ]
+        spans = self._index.find(text)
         if not spans:
             return text
 
-        spans.sort()
         pieces: list[str] = []
         end = 0
         for start, stop in spans:
@@ -216,52 +198,3 @@ def _exception_text(
     origin: TracebackType | None,
 ) -> str:
     return "".join(traceback.format_exception(kind, error, origin)).rstrip("\n")
-
-
-def _spans(form: str, text: str) -> Iterator[tuple[int, int]]:
-    start = text.find(form)
-    while start >= 0:
-        yield start, start + len(form)
-        start = text.find(form, start + 1)
-
-
-def _forms(value: str) -> Iterator[str]:
-    """Yield how a value may look where it is shown."""
-    yield value
-    for quoted in (quote(value, safe="", errors="replace"), quote(value, errors="replace")):
-        yield quoted
-        yield _lower_escapes(quoted)
-
-    yield quote_plus(value, errors="replace")
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield repr(value)[1:-1]
-    if "\n" in value:
-        # A log may break it over several lines, each with something before it.
-        yield from (line for line in value.splitlines() if len(line) >= _MIN_CHARACTERS)
-
-
-def _lower_escapes(quoted: str) -> str:
-    head, *escapes = quoted.split("%")
-    return "%".join([head, *(escape[:2].lower() + escape[2:] for escape in escapes)])
-
-
-def _url_tokens(value: str) -> Iterator[str]:
-    """Yield the parts of a URL that are secret by themselves, nothing for other values."""
-    if "://" not in value:
-        return
-
-    try:
-        url = urlsplit(value.strip())
-        password = url.password
-        queries = parse_qsl(url.query)
-    except ValueError:
-        return
-
-    if password:
-        yield password
-
-    for part in (*url.path.split("/"), url.fragment, *(query for _, query in queries)):
-        # Ids in digits only are in many places and open no door.
-        if len(part) >= _MIN_URL_PART_CHARACTERS and not part.isdecimal():
-            yield part

@@ -13,6 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from lanrage_events import Redactor
+from lanrage_events._secret_index import _forms
 from lanrage_events._secrets import SECRET_MASK
 
 TOKEN = "made-up-token_abcdefghijklmnopqrstuvwxyz"
@@ -172,7 +173,8 @@ def test_no_secret_survives(secrets: list[str], parts: list[int | str]) -> None:
 def test_what_holds_no_secret_is_not_changed(text: str, secret: str) -> None:
     redactor = Redactor()
     redactor.add(secret)
-    assume(not any(form in text for form in redactor._forms))
+    parts = (secret, secret.strip(), *secret.splitlines())
+    assume(not any(form in text for part in parts for form in _forms(part) if len(part) >= 6))
     assert redactor.redact(text) == text
 
 
