@@ -281,7 +281,10 @@ class EventRegistry:
         :raises UnknownEventType: if its ``type`` is not registered
         """
         try:
-            data = json.loads(text, parse_constant=_refuse_constant)
+            if not isinstance(text, str):
+                text = text.decode(json.detect_encoding(text))
+
+            data = _decode_json(text)
         except (ValueError, RecursionError) as error:
             raise EventDecodeError(None, [FieldProblem("", f"not valid JSON: {error}")]) from None
 
@@ -358,6 +361,9 @@ _encode = json.JSONEncoder(default=_encode_value).encode
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_decode_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def _field_problem(details: "ErrorDetails", names: list[str]) -> FieldProblem:

@@ -30,10 +30,6 @@ OURS = "lanrage-events"
 # How many times the cost of the others ours is at most.
 CONSTRUCTION_MAX = 1.1
 """of a dataclass with an id and a time of its own"""
-DECODING_MAX = 3.0
-"""of pydantic alone, which says neither what type it is nor what is wrong with it"""
-ENCODING_MAX = 2.0
-"""of pydantic alone"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +138,6 @@ def run(rounds: int, smoke: bool) -> Iterator[Table]:
         return median_ratio(costs[kind, ours], costs[kind, who])
 
     bare, filled = "dataclass, all fields given", f"{OURS}, all fields given"
-    pydantic = "pydantic's TypeAdapter of a dataclass"
     yield Table(
         ["what", "by", "µs of CPU time", "times ours"],
         rows,
@@ -157,14 +152,6 @@ def run(rounds: int, smoke: bool) -> Iterator[Table]:
                 "construction with id and time, to a dataclass with uuid4() and now()",
                 ratio_to("make", "dataclass with uuid4() and now()"),
                 1.0,
-            ),
-            ratio_at_most(
-                "decoding, to pydantic alone",
-                ratio_to("decode and validate", pydantic),
-                DECODING_MAX,
-            ),
-            ratio_at_most(
-                "encoding, to pydantic alone", ratio_to("encode", pydantic), ENCODING_MAX
             ),
         ],
         [
