@@ -67,6 +67,20 @@ def test_a_quoted_text_is_in_the_code(text: str) -> None:
     assert text in pieces
 
 
+def errors_of_the_daemon() -> list[str]:
+    """Return what the table of errors on the page of the daemon quotes."""
+    text = (ROOT / "docs" / "daemon.md").read_text("utf-8")
+    table = text.partition("| It says | Do this |\n|---|---|\n")[2].partition("\n\n")[0]
+    return [row.strip("| ").partition(" | ")[0] for row in table.splitlines()]
+
+
+@pytest.mark.parametrize("text", errors_of_the_daemon())
+def test_an_error_on_the_page_of_the_daemon_is_in_the_code(text: str) -> None:
+    known = " ".join("…".join(pieces) for pieces in texts())
+    for piece in filter(None, (part.strip() for part in text.split("…"))):
+        assert piece in known
+
+
 def test_the_page_quotes_lines() -> None:
     assert len(QUOTED) >= 15
     assert len(SAID) >= 8
