@@ -28,6 +28,7 @@ from cyclopts import App, CycloptsError
 
 from lanrage_events import EventBus, PeerJoined
 from lanrage_events._cli import _make_app
+from lanrage_events._cli import main as run_command
 from lanrage_events._commands import load_command
 from lanrage_events._daemon import prepare
 from lanrage_events._entry_points import plugin_commands
@@ -41,6 +42,18 @@ WEBHOOK_URL = (
 )
 TOKEN = "made-up-token-0123"
 PRESENCE = '{client_id: "123456789012345678"}'
+
+# What brings the errors that docs/daemon.md shows.
+FAULTY = """\
+backend: trio
+drain_timeout: 10
+plugins:
+  discord:
+    webhook_url: ${DISCORD_WEBHOOK_URL}
+    batch:
+      windw: 1s
+  lgo: {}
+"""
 
 # Blocks that Python can run, and which are run by the tests of their page.
 RUN_ELSEWHERE = {
@@ -249,6 +262,58 @@ def test_a_console_has_commands_that_exist(block: Block) -> None:
 def test_a_command_that_does_not_exist_would_be_found(words: str) -> None:
     with pytest.raises(CycloptsError):
         parse(words.split())
+
+
+def shown_after(block: Block) -> Iterator[tuple[list[str], str]]:
+    """Yield each command of ours in a console with the output that is shown below it."""
+    for step in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, output = step.partition("\n")
+        if command.startswith("lanrage-events "):
+            yield shlex.split(command, comments=True)[1:], output
+
+
+def readable(text: str) -> list[str]:
+    """Return lines as one reads them: any time is as good, and nobody sees spaces at the end."""
+    return [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "…", line).rstrip() for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        pytest.param(words, shown, id=" ".join(words)[:40])
+        for block in of("console")
+        if block.page == "templates"
+        for words, shown in shown_after(block)
+    ],
+)
+def test_a_preview_prints_what_is_shown(
+    words: list[str], shown: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [template] = [b.text for b in of("yaml") if "is in the house" in b.text]
+    (folder / "my-templates" / "discord" / "peer_joined.yaml").write_text(template, "utf-8")
+
+    assert run_command(words) == 0
+    lines = readable(capsys.readouterr().out)
+    assert lines
+    assert lines[: len(readable(shown))] == readable(shown)
+
+
+def test_the_errors_on_the_page_of_the_daemon_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISCORD_WEBHOOK_URL", raising=False)
+    Path("lanrage.yaml").write_text(FAULTY, "utf-8")
+    [shown] = [
+        shown
+        for block in of("console")
+        if block.page == "daemon"
+        for words, shown in shown_after(block)
+        if words[0] == "check" and "errors" in shown
+    ]
+
+    assert run_command(["check", "lanrage.yaml"]) == 78
+    assert capsys.readouterr().out == shown
 
 
 def test_every_page_with_python_has_its_test() -> None:

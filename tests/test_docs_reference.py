@@ -227,5 +227,5 @@ def test_every_exception_is_on_the_page_of_errors() -> None:
     assert len(found) >= 20
     for name in found:
         assert re.search(
-            rf"^{{exc}}`~lanrage_events\.{name}`\n: |`{name}`", page("errors"), re.M
+            rf"^{{exc}}`~lanrage_events\.{name}`\n: |`{name}`", page("errors"), re.MULTILINE
         ), name
