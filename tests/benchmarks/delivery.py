@@ -10,25 +10,37 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import anyio
 
 from ._figures import ROUND_TRIP_SECONDS, Check, Figures, Run
+from ._parts import Part, Table
 from ._peers import PEERS, installed
 from ._process import Child, Line, start
+from ._render import markdown
 from ._scenarios import OUTAGE_SECONDS, SCENARIOS, SMOKE, Scenario, smaller
 
 OURS = "lanrage-events"
 # They mostly wait, so two of ours do not disturb each other.
 OURS_TOGETHER = 2
-HEADER = (
-    "| scenario | sender | sent | lost | twice | 429 | requests | first to last, s | p99, s "
-    "| CPU s per 1,000 | peak MB | bounds |\n"
-    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|"
+TOGETHER = 8
+COLUMNS = (
+    "scenario",
+    "sender",
+    "sent",
+    "lost",
+    "twice",
+    "429",
+    "requests",
+    "first to last, s",
+    "p99, s",
+    "CPU s per 1,000",
+    "peak MB",
+    "bounds",
 )
 
 
@@ -188,12 +200,12 @@ async def lane_memory(settings: Settings, webhooks: int = 2000) -> str | None:
     )
 
 
-def row(result: Result) -> str:
-    """Return a line of the table."""
+def row(result: Result) -> tuple[str, ...]:
+    """Return a row of the table."""
     figures = result.figures
     bounds = "" if result.sender != OURS else "kept" if result.passed else "**missed**"
     p99 = None if result.scenario.end == "kill" else figures.p99
-    cells = (
+    return (
         result.scenario.title,
         result.sender,
         f"{figures.sent:,}",
@@ -207,7 +219,6 @@ def row(result: Result) -> str:
         _number(figures.memory, 0),
         bounds,
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -265,6 +276,62 @@ async def measure(
     return sorted(results, key=lambda result: order.index((result.scenario.name, result.sender)))
 
 
+def measure_all(
+    names: Sequence[str],
+    senders: Sequence[str],
+    backend: str,
+    smoke: bool,
+    together: int = TOGETHER,
+    with_idle: bool = True,
+) -> tuple[list[Result], str | None]:
+    """Measure scenarios, all if none is named, and what an idle lane takes unless it is small."""
+    names = names or (SMOKE if smoke else [scenario.name for scenario in SCENARIOS])
+    chosen = [scenario for scenario in SCENARIOS if scenario.name in names]
+    if smoke:
+        chosen = [smaller(scenario) for scenario in chosen]
+
+    async def measure_in(folder: Path) -> tuple[list[Result], str | None]:
+        settings = Settings(backend, not smoke, folder)
+        results = await measure(chosen, [*senders], settings, together)
+        return results, await lane_memory(settings) if with_idle and not smoke else None
+
+    with tempfile.TemporaryDirectory() as folder:
+        return anyio.run(measure_in, Path(folder))
+
+
+def table(results: Iterable[Result]) -> Table:
+    """Return what was measured, each of our bounds with its scenario's name."""
+    results = list(results)
+    return Table(
+        COLUMNS,
+        [row(result) for result in results],
+        checks=[
+            replace(check, text=f"{result.scenario.name}: {check.text}")
+            for result in results
+            for check in result.checks
+        ],
+    )
+
+
+def run_part(rounds: int, smoke: bool) -> Iterator[Table]:
+    """Measure everything, as often as that is asked for."""
+    senders = [OURS, *(name for name in PEERS if installed(name))]
+    for number in range(rounds):
+        results, idle = measure_all([], senders, "asyncio", smoke)
+        found = table(results)
+        found.caption = " ".join([f"Round {number + 1} of {rounds}."] * (rounds > 1) + [idle or ""])
+        yield found
+
+
+PART = Part(
+    "delivery",
+    "what becomes of notifications when Discord is slow, strict or away",
+    run_part,
+    [distribution for distribution, _ in PEERS.values()],
+    rounds=1,
+)
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -283,7 +350,10 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
     parser.add_argument(
-        "--together", type=int, default=8, help="how many of the others run at the same time (8)"
+        "--together",
+        type=int,
+        default=TOGETHER,
+        help="how many of the others run at the same time (8)",
     )
     parser.add_argument(
         "--smoke", action="store_true", help="small scenarios for some seconds, times not judged"
@@ -298,26 +368,14 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, and return 1 if one of our bounds was missed."""
     read = arguments()
-    names = read.scenarios or (SMOKE if read.smoke else [s.name for s in SCENARIOS])
-    chosen = [scenario for scenario in SCENARIOS if scenario.name in names]
-    if read.smoke:
-        chosen = [smaller(scenario) for scenario in chosen]
-
     senders = [name for name in read.senders if name == OURS or installed(name)]
     for name in set(read.senders) - set(senders):
         write(f"{name} is not installed: pip install 'lanrage-events[bench]'")
 
-    async def measure_all(folder: Path) -> tuple[list[Result], str | None]:
-        settings = Settings(read.backend, not read.smoke, folder)
-        results = await measure(chosen, senders, settings, read.together)
-        idle = None if read.smoke or read.scenarios else await lane_memory(settings)
-        return results, idle
-
-    with tempfile.TemporaryDirectory() as folder:
-        results, idle = anyio.run(measure_all, Path(folder))
-
-    write(f"{versions(senders)}, {read.backend}\n\n{HEADER}")
-    write("\n".join(row(result) for result in results))
+    results, idle = measure_all(
+        read.scenarios, senders, read.backend, read.smoke, read.together, not read.scenarios
+    )
+    write(f"{versions(senders)}, {read.backend}\n\n{markdown(table(results))}")
     write(f"\n{idle}\n" if idle else "")
     for result in results:
         for check in result.checks:

@@ -11,25 +11,31 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
 
 import anyio
 import httpx
 
+from ._figures import ratio_at_least
+from ._parts import BACKENDS, Part, Table
 from ._process import Line, start
+from ._render import markdown
 
 BATCH = 100
 REQUESTS = 200
+SMOKE_REQUESTS = 2
 WARM_UP = 10
 ROUNDS = 5
 CONNECTIONS = 2
-BACKENDS = ("asyncio", "trio")
 # What the HTTP API has to reach of the rate of the outbox alone.
 RATIO_MIN = 0.1
-HEADER = (
-    "| backend | POST /api/events, events a second | Outbox.put_many, entries a second | ratio "
-    f"(at least {RATIO_MIN:g}) |\n|---|--:|--:|--:|"
+COLUMNS = (
+    "backend",
+    "POST /api/events, events a second",
+    "Outbox.put_many, entries a second",
+    f"ratio (at least {RATIO_MIN:g})",
 )
 _TYPE = {"Content-Type": "application/json"}
 
@@ -104,8 +110,10 @@ async def outbox_rate(job: Line, folder: Path, body: str) -> float:
     return float(job["requests"] * BATCH / answer["seconds"])
 
 
-async def compare(backend: str, requests: int, rounds: int, connections: int) -> tuple[str, bool]:
-    """Return the row of a backend, and whether it kept the bound."""
+async def compare(
+    backend: str, requests: int, rounds: int, connections: int
+) -> tuple[float, float, float]:
+    """Return the rates, the API's and the outbox's, and the ratio."""
     theirs: list[float] = []
     ours: list[float] = []
     # In turn, so that a machine whose speed drifts is fair to both.
@@ -122,8 +130,36 @@ async def compare(backend: str, requests: int, rounds: int, connections: int) ->
             theirs.append(await outbox_rate(job, Path(name), body))
 
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    http, outbox = statistics.median(ours), statistics.median(theirs)
-    return f"| {backend} | {http:,.0f} | {outbox:,.0f} | {ratio:.2f} |", ratio >= RATIO_MIN
+    return statistics.median(ours), statistics.median(theirs), ratio
+
+
+def table(backends: Iterable[str], requests: int, rounds: int, connections: int) -> Table:
+    """Measure on some backends."""
+    found = {
+        backend: anyio.run(compare, backend, requests, rounds, connections) for backend in backends
+    }
+    return Table(
+        COLUMNS,
+        [(backend, *rates) for backend, rates in found.items()],
+        checks=[
+            ratio_at_least(f"events by HTTP on {backend}, to the outbox alone", ratio, RATIO_MIN)
+            for backend, (_, _, ratio) in found.items()
+        ],
+    )
+
+
+def run_part(rounds: int, smoke: bool) -> Iterator[Table]:
+    """Measure on both backends."""
+    yield table(BACKENDS, SMOKE_REQUESTS if smoke else REQUESTS, rounds, CONNECTIONS)
+
+
+PART = Part(
+    "http_events",
+    "how many events the HTTP API takes if each has to be safe before it is answered",
+    run_part,
+    ["anycorn", "starlette"],
+    ROUNDS,
+)
 
 
 def main(words: list[str] | None = None) -> int:
@@ -137,15 +173,11 @@ def main(words: list[str] | None = None) -> int:
         "--smoke", action="store_true", help="once and small; the ratio is not judged"
     )
     options = parser.parse_args(words)
-    requests, rounds = (2, 1) if options.smoke else (options.requests, options.rounds)
-    sys.stdout.write(f"{HEADER}\n")
-    is_good = True
-    for backend in [options.backend] if options.backend else BACKENDS:
-        row, kept = anyio.run(compare, backend, requests, rounds, options.connections)
-        sys.stdout.write(f"{row}\n")
-        is_good = is_good and (kept or options.smoke)
-
-    return 0 if is_good else 1
+    requests, rounds = (SMOKE_REQUESTS, 1) if options.smoke else (options.requests, options.rounds)
+    backends = [options.backend] if options.backend else BACKENDS
+    found = table(backends, requests, rounds, options.connections)
+    sys.stdout.write(f"{markdown(found)}\n")
+    return 0 if options.smoke or all(check.passed for check in found.checks) else 1
 
 
 if __name__ == "__main__":

@@ -42,7 +42,8 @@ def test_benchmark_of_delivery_shows_each_scenario_and_that_our_bounds_are_kept(
     assert {row[-1] for row in ours} == {"kept |"}
     assert [row[3] for row in ours] == ["0"] * 4
     # It takes no notice of the limit, and keeps nothing when it is killed.
-    assert sorted(row[3] for row in others) == ["35", "37"]
+    assert len(others) == 2
+    assert all(int(row[3]) > 0 for row in others)
 
 
 def test_benchmark_of_delivery_refuses_a_scenario_that_there_is_not() -> None:
@@ -51,16 +52,15 @@ def test_benchmark_of_delivery_refuses_a_scenario_that_there_is_not() -> None:
     assert "no scenario is named tea-party" in done.stderr
 
 
-def test_suite_shows_each_case_and_whether_bounds_are_kept(tmp_path: Path) -> None:
-    done = run("__main__", *QUICK_PARTS, "--smoke", "--output", str(tmp_path))
+@pytest.mark.parametrize("part", QUICK_PARTS)
+def test_suite_shows_a_part_and_whether_its_bounds_are_kept(part: str, tmp_path: Path) -> None:
+    done = run("__main__", part, "--smoke", "--output", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
-    page = (tmp_path / "benchmarks.md").read_text("utf-8")
-    for name in QUICK_PARTS:
-        assert f"<!-- {name} -->" in page
-        assert re.search(f"^(kept  |missed) {name}: ", done.stdout, re.MULTILINE)
-
-    rows = [line for line in page.splitlines() if re.match(r"\| (asyncio|trio) \| a?sync ", line)]
-    assert len(rows) == len(list(dispatch.cases()))
+    assert f"<!-- {part} -->\n" in (tmp_path / "benchmarks.md").read_text("utf-8")
+    assert re.search(f"^(kept  |missed) {part}: ", done.stdout, re.MULTILINE)
+    rows = [line for line in done.stdout.splitlines() if re.match(r"\| (asyncio|trio) \| ", line)]
+    if part == "dispatch":
+        assert len(rows) == len(list(dispatch.cases()))
 
 
 def test_suite_replaces_only_what_it_measured(tmp_path: Path) -> None:
