@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
-from ._bus import EventBus as EventBus
-from ._event_words import parse_event_fields as parse_event_fields
-from ._event_words import resolve_schema as resolve_schema
-from ._events import Event as Event
-from ._events import EventRegistry as EventRegistry
-from ._events import GameEnded as GameEnded
-from ._events import GameStarted as GameStarted
-from ._events import Notification as Notification
-from ._events import PartyCreated as PartyCreated
-from ._events import PartyEvent as PartyEvent
-from ._events import PeerJoined as PeerJoined
-from ._events import PeerLeft as PeerLeft
-from ._exceptions import ConfigError as ConfigError
-from ._exceptions import EventDecodeError as EventDecodeError
-from ._exceptions import EventDropped as EventDropped
-from ._exceptions import EventError as EventError
-from ._exceptions import EventTypeConflict as EventTypeConflict
-from ._exceptions import FieldProblem as FieldProblem
-from ._exceptions import HookTimeout as HookTimeout
-from ._exceptions import LanrageEventsError as LanrageEventsError
-from ._exceptions import OutboxError as OutboxError
-from ._exceptions import OutboxFull as OutboxFull
-from ._exceptions import OutboxInUse as OutboxInUse
-from ._exceptions import OutboxUnreadable as OutboxUnreadable
-from ._exceptions import PluginError as PluginError
-from ._exceptions import PluginHookError as PluginHookError
-from ._exceptions import PluginLoadError as PluginLoadError
-from ._exceptions import PluginNotFound as PluginNotFound
-from ._exceptions import PluginStartError as PluginStartError
-from ._exceptions import TemplateError as TemplateError
-from ._exceptions import UnknownEventType as UnknownEventType
-from ._health import Health as Health
-from ._http import Page as Page
-from ._http import Route as Route
-from ._http import RouteError as RouteError
-from ._http import RouteRequest as RouteRequest
-from ._metrics import Metric as Metric
-from ._metrics import Sample as Sample
-from ._secrets import Redactor as Redactor
-from ._statistics import BusStatistics as BusStatistics
-from ._statistics import PluginStatistics as PluginStatistics
-from ._subscription import EventStream as EventStream
-from ._subscription import Subscription as Subscription
-from .hookspecs import hookimpl as hookimpl
-
+# Nothing is imported until it is used, as AnyIO does it: a program that only asks for the version,
+# or names a hook, need not pay for the bus. What the bus needs is imported all at once.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._bus import EventBus as EventBus
+    from ._event_words import parse_event_fields as parse_event_fields
+    from ._event_words import resolve_schema as resolve_schema
+    from ._events import Event as Event
+    from ._events import EventRegistry as EventRegistry
+    from ._events import GameEnded as GameEnded
+    from ._events import GameStarted as GameStarted
+    from ._events import Notification as Notification
+    from ._events import PartyCreated as PartyCreated
+    from ._events import PartyEvent as PartyEvent
+    from ._events import PeerJoined as PeerJoined
+    from ._events import PeerLeft as PeerLeft
+    from ._exceptions import ConfigError as ConfigError
+    from ._exceptions import EventDecodeError as EventDecodeError
+    from ._exceptions import EventDropped as EventDropped
+    from ._exceptions import EventError as EventError
+    from ._exceptions import EventTypeConflict as EventTypeConflict
+    from ._exceptions import FieldProblem as FieldProblem
+    from ._exceptions import HookTimeout as HookTimeout
+    from ._exceptions import LanrageEventsError as LanrageEventsError
+    from ._exceptions import OutboxError as OutboxError
+    from ._exceptions import OutboxFull as OutboxFull
+    from ._exceptions import OutboxInUse as OutboxInUse
+    from ._exceptions import OutboxUnreadable as OutboxUnreadable
+    from ._exceptions import PluginError as PluginError
+    from ._exceptions import PluginHookError as PluginHookError
+    from ._exceptions import PluginLoadError as PluginLoadError
+    from ._exceptions import PluginNotFound as PluginNotFound
+    from ._exceptions import PluginStartError as PluginStartError
+    from ._exceptions import TemplateError as TemplateError
+    from ._exceptions import UnknownEventType as UnknownEventType
+    from ._health import Health as Health
+    from ._http import Page as Page
+    from ._http import Route as Route
+    from ._http import RouteError as RouteError
+    from ._http import RouteRequest as RouteRequest
+    from ._metrics import Metric as Metric
+    from ._metrics import Sample as Sample
+    from ._secrets import Redactor as Redactor
+    from ._statistics import BusStatistics as BusStatistics
+    from ._statistics import PluginStatistics as PluginStatistics
+    from ._subscription import EventStream as EventStream
+    from ._subscription import Subscription as Subscription
+    from .hookspecs import hookimpl as hookimpl
+
+if TYPE_CHECKING:  # what needs pydantic, jinja2 or yaml, which most programs need not import
     from ._config_types import ConfigModel as ConfigModel
     from ._config_types import ConfigPath as ConfigPath
     from ._config_types import Duration as Duration
@@ -67,7 +70,53 @@ if TYPE_CHECKING:
     from ._template_leaf import Verbatim as Verbatim
     from ._templates import Templates as Templates
 
-_LAZY = {
+_CORE = {
+    "BusStatistics": "_statistics",
+    "ConfigError": "_exceptions",
+    "Event": "_events",
+    "EventBus": "_bus",
+    "EventDecodeError": "_exceptions",
+    "EventDropped": "_exceptions",
+    "EventError": "_exceptions",
+    "EventRegistry": "_events",
+    "EventStream": "_subscription",
+    "EventTypeConflict": "_exceptions",
+    "FieldProblem": "_exceptions",
+    "GameEnded": "_events",
+    "GameStarted": "_events",
+    "Health": "_health",
+    "HookTimeout": "_exceptions",
+    "LanrageEventsError": "_exceptions",
+    "Metric": "_metrics",
+    "Notification": "_events",
+    "OutboxError": "_exceptions",
+    "OutboxFull": "_exceptions",
+    "OutboxInUse": "_exceptions",
+    "OutboxUnreadable": "_exceptions",
+    "Page": "_http",
+    "PartyCreated": "_events",
+    "PartyEvent": "_events",
+    "PeerJoined": "_events",
+    "PeerLeft": "_events",
+    "PluginError": "_exceptions",
+    "PluginHookError": "_exceptions",
+    "PluginLoadError": "_exceptions",
+    "PluginNotFound": "_exceptions",
+    "PluginStartError": "_exceptions",
+    "PluginStatistics": "_statistics",
+    "Redactor": "_secrets",
+    "Route": "_http",
+    "RouteError": "_http",
+    "RouteRequest": "_http",
+    "Sample": "_metrics",
+    "Subscription": "_subscription",
+    "TemplateError": "_exceptions",
+    "UnknownEventType": "_exceptions",
+    "hookimpl": "hookspecs",
+    "parse_event_fields": "_event_words",
+    "resolve_schema": "_event_words",
+}
+_HEAVY = {
     "ConfigModel": "_config_types",
     "ConfigPath": "_config_types",
     "DeadLetter": "_outbox_records",
@@ -90,27 +139,29 @@ _LAZY = {
 if not TYPE_CHECKING:  # type checkers would otherwise accept any name
 
     def __getattr__(name: str) -> object:
-        # Public names that need pydantic, jinja2 or yaml, which most programs need not import.
-        if name not in _LAZY:
+        if name in _HEAVY:
+            return _load(name, _HEAVY[name])
+
+        if name not in _CORE:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-        from importlib import import_module
+        for core_name, module in _CORE.items():
+            _load(core_name, module)
 
-        value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-        _make_public(value)
-        globals()[name] = value
-        return value
+        return globals()[name]
+
+
+def _load(name: str, module: str) -> object:
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    # Let tracebacks, documentation and pickles show the module that a user would write.
+    if getattr(value, "__module__", "").startswith(f"{__name__}."):
+        value.__module__ = __name__
+
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
-
-
-def _make_public(*values: object) -> None:
-    """Let tracebacks, documentation and pickles show the module that a user would write."""
-    for value in values:
-        if getattr(value, "__module__", "").startswith(f"{__name__}."):
-            value.__module__ = __name__
-
-
-_make_public(*globals().values())
+    return sorted({*globals(), *_CORE, *_HEAVY})
