@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -16,16 +18,19 @@ import httpx
 
 from lanrage_events.testing import virtual_time
 from lanrage_events_discord._demo import play
+from lanrage_events_discord._demo_parts import GROUP, load_parts
 from lanrage_events_discord._terminal import Look
 from lanrage_events_discord.testing import StandInDiscord
 
 PICTURE = Path(__file__).parents[1] / "_static" / "demo.svg"
 
+_SCENES = ("12 friends come", "funny name")
 _COLUMNS = 76
 _LINE_HEIGHT = 20
 _CHARACTER_WIDTH = 8.43
 _MARGIN = 20
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+_SINCE = re.compile(r"since \d\d:\d\d")
 _PAINTED = re.compile(r"\x1b\[([\d;]*)m")
 _INK = "#dbdee1"
 # What the demo's other colours are, by their codes for terminals.
@@ -36,7 +41,8 @@ def draw() -> str:
     """Return the picture as SVG."""
     text = anyio.run(_play, backend="asyncio", backend_options=virtual_time("asyncio")[1])
     lines = list(_chosen(text))
-    width = round(_COLUMNS * _CHARACTER_WIDTH) + 2 * _MARGIN
+    columns = max(len(_PAINTED.sub("", line)) for line in lines)
+    width = round(columns * _CHARACTER_WIDTH) + 2 * _MARGIN
     height = len(lines) * _LINE_HEIGHT + 2 * _MARGIN
     rows = "\n".join(_row(line, number) for number, line in enumerate(lines))
     return (
@@ -53,8 +59,11 @@ async def _play() -> str:
     discord = StandInDiscord()
     out = io.StringIO()
     look = Look(columns=_COLUMNS, colors="full")
+    # What other distributions would add is none of ours.
+    ours = [e for e in entry_points(group=GROUP) if e.dist and e.dist.name == "lanrage-events"]
+    parts = list(load_parts(sys.exit, ours))
     async with httpx.AsyncClient(transport=discord.transport()) as http:
-        summary = await play(discord, out, look, http=http)
+        summary = await play(discord, out, look, parts=parts, http=http)
 
     return f"{out.getvalue()}{summary}\n"
 
@@ -63,11 +72,14 @@ def _chosen(text: str) -> Iterator[str]:
     """Yield the lines of the two most telling scenes, and what came of the evening."""
     yield "$ lanrage-events demo"
     yield ""
-    lines = _TIME.sub("2026-03-06 19:30", text).splitlines()
-    starts = [number for number, line in enumerate(lines) if "▸" in line]
-    scenes = lines[starts[1] : starts[3]]
-    for line in scenes:
-        if _PAINTED.sub("", line).strip(" ▌") or "▌" not in line:
+    lines = _SINCE.sub("since 19:30", _TIME.sub("2026-03-06 19:30", text)).splitlines()
+    is_chosen = False
+    for line in lines:
+        if "▸" in line:
+            is_chosen = any(words in line for words in _SCENES)
+
+        # A bar alone is a gap, which a terminal needs more than a picture.
+        if is_chosen and (_PAINTED.sub("", line).strip(" ▌") or "▌" not in line):
             yield line
 
     yield "…"
