@@ -64,8 +64,7 @@ class Lane:
         """why the state is what it is, if something is wrong"""
         self.record = LaneRecord()
         self.presenter = presenter
-        self.turn = anyio.Lock(fast_acquire=True)
-        """held by whoever sends a request to the webhook and learns from the answer"""
+        self._turn: anyio.Lock | None = None
         self._webhook: WebhookURL | None = webhook
         self._window = batch.window
         self._is_immediate = batch.immediate
@@ -78,11 +77,11 @@ class Lane:
         self._batch = Batch(batch, self._queue, presenter)
         self._running = False
         self._is_closed = False
-        self._hurry = anyio.Event()
+        self._hurry: anyio.Event | None = None
         """set when gathering is to end early"""
         self._is_finishing = False
         self._give_up_at = math.inf
-        self._wait_scope = anyio.CancelScope()
+        self._wait_scope: anyio.CancelScope | None = None
         self._waits_until = LONG_AGO
         self._last_sent = LONG_AGO
         self._outage = Outage()
@@ -92,6 +91,14 @@ class Lane:
     def statistics(self) -> LaneStatistics:
         """What the lane has done."""
         return self.record.statistics
+
+    @property
+    def turn(self) -> anyio.Lock:
+        """Held by whoever sends a request to the webhook and learns from the answer."""
+        if self._turn is None:
+            self._turn = anyio.Lock(fast_acquire=True)
+
+        return self._turn
 
     @property
     def webhook(self) -> WebhookURL | None:
@@ -121,7 +128,7 @@ class Lane:
                 self._something_expires = True
 
             if entry.presentation.immediate:
-                self._hurry.set()
+                self._end_gathering()
 
         self.record.came(count)
         self.wake()
@@ -151,7 +158,7 @@ class Lane:
         self._outage.end()
         self.state, self.reason = LaneState.IDLE, ""
         # What held up the old webhook need not hold up this one.
-        self._wait_scope.cancel()
+        self._end_wait()
         self.wake()
 
     def retire(self) -> None:
@@ -197,8 +204,23 @@ class Lane:
         return True
 
     def _interrupt(self) -> None:
-        self._hurry.set()
-        self._wait_scope.cancel()
+        self._end_gathering()
+        self._end_wait()
+
+    def _end_gathering(self) -> None:
+        if self._hurry is not None:
+            self._hurry.set()
+
+    def _end_wait(self) -> None:
+        if self._wait_scope is not None:
+            self._wait_scope.cancel()
+
+    def _rest(self) -> None:
+        """Give back what is only needed for work: most of many lanes have none."""
+        self._queue.rest()
+        self._hurry = None
+        if self._turn is not None and not self._turn.locked():
+            self._turn = None
 
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more, and end the lane's task.
@@ -208,9 +230,9 @@ class Lane:
         """
         self._give_up_at = give_up_at
         self._is_finishing = True
-        self._hurry.set()
+        self._end_gathering()
         if self._waits_until > give_up_at:
-            self._wait_scope.cancel()
+            self._end_wait()
 
     def close(self) -> None:
         """Give back what the lane holds; what waits stays in the outbox."""
@@ -223,6 +245,7 @@ class Lane:
                 pass
         finally:
             self._running = False
+            self._rest()
 
     async def _deliver_or_recover(self) -> bool:
         try:
@@ -240,7 +263,7 @@ class Lane:
 
     async def _deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
-        self._hurry = anyio.Event()
+        self._hurry = hurry = anyio.Event()
         await self._queue.fill()
         if self._queue.is_empty and self._outbox.statistics().pending:
             # What had expired before it was read is to be told too.
@@ -254,14 +277,15 @@ class Lane:
             return False
 
         if self._queue.batch:
-            await self._gather(self._queue.batch[0])
+            await self._gather(self._queue.batch[0], hurry)
 
         limits = await self._wait_for_turn()
         if limits is None:
             return False
 
         try:
-            await self.turn.acquire()
+            turn = self.turn
+            await turn.acquire()
         except BaseException:
             limits.observe(None)
             raise
@@ -269,7 +293,7 @@ class Lane:
         try:
             await self._send_next(limits)
         finally:
-            self.turn.release()
+            turn.release()
 
         return self.is_usable
 
@@ -301,7 +325,7 @@ class Lane:
             with anyio.CancelScope(shield=True):
                 await self._settle(message, outcome, webhook)
 
-    async def _gather(self, first: Waiting) -> None:
+    async def _gather(self, first: Waiting, hurry: anyio.Event) -> None:
         """Wait until the window that the first entry opened is over."""
         is_quiet = first.arrived - self._last_sent >= self._window
         at_once = self._queue.is_urgent or (self._is_immediate and is_quiet)
@@ -309,7 +333,7 @@ class Lane:
         if due > anyio.current_time() and not self._is_finishing:
             self._set_state(LaneState.GATHERING)
             with anyio.CancelScope(deadline=due):
-                await self._hurry.wait()
+                await hurry.wait()
 
     async def _wait_for_turn(self) -> Limits | None:
         """Wait until a request may be sent; return what counts it, None if that is too late."""
@@ -347,7 +371,7 @@ class Lane:
         with anyio.CancelScope() as self._wait_scope:
             await anyio.sleep_until(time)
 
-        self._waits_until = LONG_AGO
+        self._waits_until, self._wait_scope = LONG_AGO, None
         return True
 
     async def _expire(self) -> None:

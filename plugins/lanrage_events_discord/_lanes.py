@@ -68,7 +68,9 @@ class Lanes(Mapping[str, Lane]):
         self._mentions = Mentions()
         self._threads = threads
         self._lanes: dict[str, Lane] = {}
-        self._waiting: dict[str, int] = {}
+        self._configured: tuple[str, ...] | None = None
+        """None if that has to be found out anew"""
+        self._waiting: dict[str, int] | None = None
         """entries that waited in the outbox when it was looked at last, by lane"""
 
     def __getitem__(self, name: str) -> Lane:
@@ -83,17 +85,23 @@ class Lanes(Mapping[str, Lane]):
     @property
     def configured(self) -> tuple[str, ...]:
         """The names of the lanes that have a webhook, whether it works or not."""
-        return tuple(
-            name for name, lane in self.items() if lane.state is not LaneState.UNCONFIGURED
-        )
+        if self._configured is None:
+            self._configured = tuple(
+                name for name, lane in self.items() if lane.state is not LaneState.UNCONFIGURED
+            )
+
+        return self._configured
 
     def open(self, name: str, webhook: WebhookConfig) -> None:
         """Make the lane of a webhook, or give a lane that there is another URL, and send.
 
-        Of a lane that there is, only the URL changes.
+        Of a lane that there is, only the URL changes. Until :meth:`count` was called, nothing is
+        sent: then those begin for which something waits, and not thousands for which nothing does.
         """
         address = self._config.address(webhook)
-        for secret in address.secrets():
+        self._configured = None
+        # The token first, which the others are found by.
+        for secret in reversed(address.secrets()):
             self._redactor.add(secret)
 
         if (lane := self._lanes.get(name)) is not None:
@@ -110,16 +118,25 @@ class Lanes(Mapping[str, Lane]):
             task_group=self._task_group,
             presenter=Presenter(webhook, self._mentions, self._threads),
         )
-        lane.record.recount(self._waiting.get(name, 0))
         self._lanes[name] = lane
-        lane.wake()
+        if self._waiting is not None:
+            lane.record.recount(self._waiting.get(name, 0))
+            lane.wake()
+
+    def retire(self, name: str) -> None:
+        """Take back the URL of a lane, see :meth:`Lane.retire`."""
+        self._configured = None
+        self._lanes[name].retire()
 
     async def count(self) -> list[OutboxLane]:
-        """Look into the outbox how much waits in each lane."""
+        """Look into the outbox how much waits in each lane, and let those lanes send."""
         found = await self._outbox.lanes()
-        self._waiting = {lane.name: lane.pending for lane in found}
+        waiting = {lane.name: lane.pending for lane in found}
+        self._waiting = waiting
         for name, lane in self.items():
-            lane.record.recount(self._waiting.get(name, 0))
+            lane.record.recount(waiting.get(name, 0))
+            if name in waiting:
+                lane.wake()
 
         return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 
@@ -59,8 +59,8 @@ class _Bucket:
     """requests that it holds when it is full; None before the first answer"""
     resets_at: float = 0.0
     in_flight: int = 0
-    answered: anyio.Event = field(default_factory=anyio.Event)
-    """set by the next answer"""
+    answered: anyio.Event | None = None
+    """set by the next answer, if somebody waits for it"""
     blocked_until: float = 0.0
 
 
@@ -94,6 +94,8 @@ class Limits:
 
     Times are those of the event loop's clock, in seconds.
     """
+
+    __slots__ = ("_address", "_bucket", "_channel", "_channels")
 
     def __init__(self, limits: RateLimits) -> None:
         self._address = limits.address
@@ -132,6 +134,7 @@ class Limits:
                 await anyio.sleep_until(ready)
             elif bucket.remaining is None and bucket.in_flight >= (bucket.limit or 1):
                 # Other lanes have sent what it may hold; the next answer tells how much is left.
+                bucket.answered = bucket.answered or anyio.Event()
                 await bucket.answered.wait()
             else:
                 break
@@ -155,8 +158,10 @@ class Limits:
         now = anyio.current_time()
         bucket = self._bucket
         bucket.in_flight -= 1
-        bucket.answered.set()
-        bucket.answered = anyio.Event()
+        if bucket.answered is not None:
+            bucket.answered.set()
+            bucket.answered = None
+
         if outcome is None:
             return
 

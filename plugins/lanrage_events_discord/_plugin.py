@@ -70,9 +70,11 @@ class DiscordPlugin:
         self.config = config
         self._http = http
         self._renderer: Renderer | None = None
-        self._routed: tuple[str, ...] = ()
+        self._routed: frozenset[str] = frozenset()
         """the names of the webhooks that the router knows"""
-        self._router = self._make_router(self._routed)
+        self._configured: tuple[str, ...] = ()
+        """the same in order, as the lanes gave them"""
+        self._router = self._make_router(())
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
         self._life: Life | None = None
@@ -101,26 +103,24 @@ class DiscordPlugin:
         failures: dict[int, Exception] = {}
         letters: list[Letter] = []
         configured = life.lanes.configured
-        if configured != self._routed:
-            self._routed, self._router = configured, self._make_router(configured)
+        if configured is not self._configured:
+            self._configured, self._routed = configured, frozenset(configured)
+            self._router = self._make_router(configured)
 
-        known = frozenset(configured)
         for position, event in enumerate(events):
             try:
-                letters += self._address(position, event, renderer, known)
+                letters += self._address(position, event, renderer)
             except Exception as error:  # noqa: BLE001 - one event's fault is not the others'
                 failures[position] = error
 
         return await life.lanes.put(letters) | failures
 
-    def _address(
-        self, position: int, event: Event, renderer: Renderer, configured: frozenset[str]
-    ) -> Iterable[Letter]:
+    def _address(self, position: int, event: Event, renderer: Renderer) -> Iterable[Letter]:
         """Return what tells an event in each lane that is to tell it."""
         routed = self._router.route(event)
-        destinations = [one for one in routed if one.webhook in configured]
+        destinations = [one for one in routed if one.webhook in self._routed]
         if not destinations:
-            if routed or not configured:
+            if routed or not self._routed:
                 self._unsent += 1
 
             return []
@@ -194,8 +194,8 @@ class DiscordPlugin:
         return Life(bus, setup, lanes, outbox, MessageTest(lanes, client, refusals))
 
     async def _open_lanes(self, bus: EventBus, setup: Setup, lanes: Lanes) -> None:
-        waiting = await lanes.count()
         setup.open_lanes()
+        waiting = await lanes.count()
         if not lanes or self._lacks_default_webhook(lanes):
             logger.warning(
                 "plugin '%s': %s; set it in the configuration, or on the setup page that the plugin"

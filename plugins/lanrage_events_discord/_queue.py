@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,13 +43,26 @@ class LaneQueue:
     :param lane: its name there
     """
 
+    __slots__ = (
+        "_channel",
+        "_is_stale",
+        "_lane",
+        "_made",
+        "_made_at",
+        "_must_read",
+        "_outbox",
+        "_read_through",
+        "batch",
+    )
+
     def __init__(self, outbox: Outbox, lane: str) -> None:
         self._outbox = outbox
         self._lane = lane
         self._made = datetime.now(UTC)
         self._made_at = anyio.current_time()
-        self._send, self._receive = anyio.create_memory_object_stream[Waiting](CHANNEL_SIZE)
-        self.batch: deque[Waiting] = deque()
+        self._channel: _Channel | None = None
+        """None while nothing is in it: most of many lanes are idle"""
+        self.batch: list[Waiting] = []
         """what was taken out of the channel, the oldest first"""
         self._must_read = True
         """whether the outbox may hold what is neither in the channel nor in the batch"""
@@ -65,8 +77,12 @@ class LaneQueue:
         :param number: its number there
         """
         if not self._must_read:
+            if self._channel is None:
+                self._channel = _Channel()
+
+            waiting = Waiting(number, entry, expires, anyio.current_time())
             try:
-                self._send.send_nowait(Waiting(number, entry, expires, anyio.current_time()))
+                self._channel.send.send_nowait(waiting)
             except anyio.WouldBlock:
                 self._must_read = True
 
@@ -77,8 +93,14 @@ class LaneQueue:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, as far as is known without looking into the outbox."""
-        in_channel = self._receive.statistics().current_buffer_used
-        return not self.batch and not in_channel and not self._must_read
+        return not self.batch and not self._must_read and self._in_channel == 0
+
+    @property
+    def _in_channel(self) -> int:
+        if self._channel is None:
+            return 0
+
+        return self._channel.receive.statistics().current_buffer_used
 
     @property
     def first_id(self) -> int | None:
@@ -140,8 +162,11 @@ class LaneQueue:
             await self._give_up(unreadable)
 
     def _receive_next(self) -> Waiting | None:
+        if self._channel is None:
+            return None
+
         try:
-            return self._receive.receive_nowait()
+            return self._channel.receive.receive_nowait()
         except anyio.WouldBlock:
             return None
 
@@ -159,7 +184,7 @@ class LaneQueue:
     def _hold(self, waiting: Waiting) -> None:
         if self.batch and waiting.id < self.batch[-1].id:
             # Two were put at the same time.
-            self.batch = deque(sorted([*self.batch, waiting], key=lambda item: item.id))
+            self.batch = sorted([*self.batch, waiting], key=lambda item: item.id)
         else:
             self.batch.append(waiting)
 
@@ -169,12 +194,14 @@ class LaneQueue:
 
     def remove(self, count: int) -> list[Waiting]:
         """Take the oldest entries out of the batch; the caller tells the outbox."""
-        return [self.batch.popleft() for _ in range(count)]
+        taken = self.batch[:count]
+        del self.batch[:count]
+        return taken
 
     def take_out(self, ids: Container[int]) -> list[Waiting]:
         """Take some entries out of the batch; the caller tells the outbox."""
         taken = [waiting for waiting in self.batch if waiting.id in ids]
-        self.batch = deque(waiting for waiting in self.batch if waiting.id not in ids)
+        self.batch = [waiting for waiting in self.batch if waiting.id not in ids]
         return taken
 
     def remove_expired(self, now: datetime) -> None:
@@ -183,7 +210,29 @@ class LaneQueue:
         if expired:
             self.take_out(expired)
 
+    def rest(self) -> None:
+        """Give the memory channel back while nothing waits."""
+        if self._channel is not None and self.is_empty:
+            self._channel.close()
+            self._channel = None
+
     def close(self) -> None:
         """Close the memory channel; what waits stays in the outbox."""
-        self._send.close()
-        self._receive.close()
+        # What is put from now on is read by the next start.
+        self._must_read = True
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+class _Channel:
+    """Both ends of a memory channel."""
+
+    __slots__ = ("receive", "send")
+
+    def __init__(self) -> None:
+        self.send, self.receive = anyio.create_memory_object_stream[Waiting](CHANNEL_SIZE)
+
+    def close(self) -> None:
+        self.send.close()
+        self.receive.close()

@@ -144,7 +144,7 @@ class Setup:
             await self._save(WEBHOOK_URL, None)
             self.webhook_name = None
             if DEFAULT_WEBHOOK in self._lanes:
-                self._lanes[DEFAULT_WEBHOOK].retire()
+                self._lanes.retire(DEFAULT_WEBHOOK)
 
     async def set_invite(self, url: str) -> None:
         """Show another invite from now on, also after a restart.
