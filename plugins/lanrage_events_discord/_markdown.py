@@ -12,10 +12,13 @@ from urllib.parse import quote, urlsplit
 
 URL_MAX_CHARACTERS = 2048
 
-# Emphasis, spoilers, code, links, mentions, times, emoji, and the colon of an address.
-_ACTIVE = re.compile(r"[\\*_~|`<\[@]|:(?!\s)")
+# Emphasis, spoilers, code, links, mentions, times and emoji.
+_ACTIVE = str.maketrans({character: f"\\{character}" for character in "\\*_~|`<[@"})
+# That of an address, or of an emoji.
+_COLON = re.compile(r":(?!\s)")
 # Headings, small print, quotes and lists exist only where a line starts.
 _LINE_START = re.compile(r"^([^\S\n]*)(?:([-+#>])|(\d+)\.)", re.MULTILINE)
+_LINE_STARTS = "-+#>"
 # Clients make an invitation of this even without https://.
 _INVITE = re.compile(r"(discord(?:app)?\.(?:gg|com))/", re.IGNORECASE)
 # A value without any of these matches nothing above, which takes longer to look for.
@@ -35,9 +38,15 @@ def markdown(text: str) -> str:
     if _MAY_BE_ACTIVE.search(text) is None:
         return text
 
-    text = _ACTIVE.sub(r"\\\g<0>", text)
-    text = _LINE_START.sub(_escape_line_start, text)
-    return _INVITE.sub(r"\1\\/", text)
+    text = text.translate(_ACTIVE)
+    if ":" in text:
+        text = _COLON.sub(r"\\:", text)
+
+    start = text.lstrip()[:1]
+    if "\n" in text or start.isdecimal() or start in _LINE_STARTS:
+        text = _LINE_START.sub(_escape_line_start, text)
+
+    return _INVITE.sub(r"\1\\/", text) if "/" in text else text
 
 
 def plain(text: str) -> str:
