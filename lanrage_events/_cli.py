@@ -142,7 +142,8 @@ def check(file: Path | None = None, /) -> int:
         config, _ = prepare(file)
     except ConfigError as error:
         write_lines(error.problems)
-        write_lines([f"{file or DEFAULT_FILE}: {counted(len(error.problems), 'error')}"])
+        named = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else f"(no {DEFAULT_FILE})")
+        write_lines([f"{named}: {counted(len(error.problems), 'error')}"])
         return ExitCode.BAD_CONFIG
 
     write_lines(f"warning: {warning}" for warning in config.warnings)

@@ -244,6 +244,25 @@ def test_names_in_a_configuration_cannot_steer_the_terminal(
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_what_is_wrong_without_a_file_is_not_told_of_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANRAGE_EVENTS_PORT", "none")
+    assert main(["check"]) == 78
+    problem, summary = capsys.readouterr().out.splitlines()
+    assert problem.startswith("(no lanrage.yaml):2:")
+    assert summary == "(no lanrage.yaml): 1 error"
+
+
+def test_without_a_file_the_page_and_discord_are_checked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == (
+        "no lanrage.yaml, so the defaults: all is well; plugins: http, discord; backend: asyncio\n"
+    )
+
+
 # run
 
 
