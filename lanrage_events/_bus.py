@@ -129,8 +129,6 @@ class EventBus(PluginHost):
 
     # Publishing
 
-    # Publishing
-
     def publish_nowait(self, event: Event) -> None:
         """Publish an event without waiting.
 
