@@ -296,8 +296,8 @@ async def aiopubsub(plugins: Sequence[Plugin]) -> AsyncIterator[Publish]:
 @asynccontextmanager
 async def bubus(plugins: Sequence[Plugin]) -> AsyncIterator[Publish]:
     """bubus, whose events are models that can be dispatched only once."""
-    bus = import_module("bubus").EventBus(name="bench")
-    with warnings.catch_warnings(action="ignore"):  # that several handlers have one name
+    with warnings.catch_warnings(action="ignore"):  # that several have one name
+        bus = import_module("bubus").EventBus(name="bench")
         for plugin in plugins:
             bus.on("peer_joined", plugin.peer_joined)
 

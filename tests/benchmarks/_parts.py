@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +33,8 @@ class Panel:
     """what the first number of a point is"""
     log: bool = False
     """whether values are shown by their orders of magnitude"""
+    ours: Collection[str] = ()
+    """bars and lines that are ours although their name does not begin so"""
 
 
 @dataclass(slots=True)

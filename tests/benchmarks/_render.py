@@ -12,10 +12,12 @@ from pathlib import Path
 from ._parts import Cell, Panel, Part, Table, installed_version
 
 _SIZE_INCHES = 4.6, 3.4
+_BAR_INCHES = 0.32
 _DOTS_PER_INCH = 110
 _OURS = "lanrage-events"
 _OWN_COLOR = "#5a46b2"
 _OTHERS_COLOR = "#b9b4cc"
+_OWN_LINE = {"color": _OWN_COLOR, "linewidth": 2.5, "zorder": 3}
 
 
 def show(cell: Cell) -> str:
@@ -86,13 +88,14 @@ def plot(panels: Sequence[Panel], file: Path) -> None:
     """
     figure = import_module("matplotlib.figure")
     width, height = _SIZE_INCHES
+    height = max(height, _BAR_INCHES * max(len(panel.bars) for panel in panels))
     drawing = figure.Figure(figsize=(width * len(panels), height), layout="constrained")
     for axes, panel in zip(drawing.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.set_title(panel.title, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         if panel.bars:
             names = list(panel.bars)[::-1]
-            colors = [_OWN_COLOR if name.startswith(_OURS) else _OTHERS_COLOR for name in names]
+            colors = [_OWN_COLOR if _is_ours(name, panel) else _OTHERS_COLOR for name in names]
             bars = axes.barh(names, [panel.bars[name] for name in names], color=colors)
             axes.bar_label(bars, [show(panel.bars[name]) for name in names], padding=3, fontsize=8)
             axes.set_xlabel(panel.unit)
@@ -100,8 +103,7 @@ def plot(panels: Sequence[Panel], file: Path) -> None:
             axes.margins(x=0.15)
         else:
             for name, points in panel.lines.items():
-                is_ours = name.startswith(_OURS)
-                style = {"color": _OWN_COLOR, "linewidth": 2.5, "zorder": 3} if is_ours else {}
+                style = _OWN_LINE if _is_ours(name, panel) else {}
                 xs, ys = zip(*points, strict=True)
                 axes.plot(xs, ys, marker="o", markersize=3, label=name, **style)
 
@@ -112,3 +114,7 @@ def plot(panels: Sequence[Panel], file: Path) -> None:
 
     # No date and no version in it, so that it changes only when the figures do.
     drawing.savefig(file, dpi=_DOTS_PER_INCH, metadata={"Software": None})
+
+
+def _is_ours(name: str, panel: Panel) -> bool:
+    return name.startswith(_OURS) or name in panel.ours

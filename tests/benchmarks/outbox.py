@@ -188,6 +188,7 @@ def rates(found: dict[str, Found], backlog: int) -> Table:
                     for who in (EMPTY, FULL, BARE)
                 },
                 log=True,
+                ours=[f"{words}, {who}" for words in OPERATIONS.values() for who in (EMPTY, FULL)],
             )
         ],
     )

@@ -138,6 +138,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Table]:
                 "start-up",
                 "ms",
                 bars={name: statistics.median(values) * 1000 for name, values in times.items()},
+                ours=[name for name in times if "lanrage" in name],
             )
         ],
     )
