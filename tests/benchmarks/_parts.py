@@ -10,7 +10,19 @@ from typing import TypeAlias
 
 from ._figures import Check
 
-PARTS = ("dispatch", "isolation", "events", "start_up", "outbox", "delivery", "http_events")
+PARTS = (
+    "dispatch",
+    "isolation",
+    "events",
+    "start_up",
+    "compose",
+    "outbox",
+    "delivery",
+    "http_events",
+    "scale",
+    "idle",
+    "long_run",
+)
 """the modules, in the order of their tables; a new part is one more name here"""
 
 BACKENDS = ("asyncio", "trio")
