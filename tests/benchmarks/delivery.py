@@ -17,7 +17,7 @@ from pathlib import Path
 
 import anyio
 
-from ._figures import ROUND_TRIP_SECONDS, Check, Figures, Run
+from ._figures import ROUND_TRIP_SECONDS, Check, Figures, Run, ratio_at_most
 from ._parts import Part, Table
 from ._peers import PEERS, installed
 from ._process import Child, Line, start
@@ -28,6 +28,12 @@ OURS = "lanrage-events"
 # They mostly wait, so two of ours do not disturb each other.
 OURS_TOGETHER = 2
 TOGETHER = 8
+LOOP = "httpx loop"
+# The same burst, told in different styles; the loop does it in one.
+BURSTS = ("burst-digest", "burst-immediate", "burst-embeds")
+LOOP_SCENARIO = "burst-embeds"
+CPU_OF_LOOP_MAX = 0.5
+"""times the CPU time that a plain loop takes"""
 COLUMNS = (
     "scenario",
     "sender",
@@ -313,14 +319,30 @@ def table(results: Iterable[Result]) -> Table:
     )
 
 
+def cpu_of_loop(results: Iterable[Result]) -> Iterator[Check]:
+    """Compare the CPU time that a burst takes, in whichever style, with that of a plain loop."""
+    taken = {(one.scenario.name, one.sender): one.figures.cpu for one in results}
+    loop = taken.get((LOOP_SCENARIO, LOOP))
+    for name in BURSTS:
+        ours = taken.get((name, OURS))
+        if loop and ours is not None:
+            yield ratio_at_most(f"{name}: CPU, to the loop's", ours / loop, CPU_OF_LOOP_MAX)
+
+
 def run_part(rounds: int, smoke: bool) -> Iterator[Table]:
-    """Measure everything, as often as that is asked for."""
+    """Measure everything, as often as that is asked for, and ours on Trio too."""
     senders = [OURS, *(name for name in PEERS if installed(name))]
     for number in range(rounds):
         results, idle = measure_all([], senders, "asyncio", smoke)
         found = table(results)
+        found.checks += cpu_of_loop(results)
         found.caption = " ".join([f"Round {number + 1} of {rounds}."] * (rounds > 1) + [idle or ""])
         yield found
+
+    results, idle = measure_all([], [OURS], "trio", smoke)
+    found = table(results)
+    found.caption = f"The same on Trio. {idle or ''}".strip()
+    yield found
 
 
 PART = Part(
