@@ -38,6 +38,8 @@ OUTAGE_SECONDS = 5.0
 
 GROWTH_MAX_MEGABYTES = 3.0
 """from the second quarter to the last: buffers that grow to their bounds have done so by then"""
+OBJECTS_MAX = 5_000
+"""of Python's that may hold others, from the second quarter to the last"""
 DESCRIPTORS_MAX = 8
 """that come and go: connections to Discord, and one of each client"""
 TASKS_MAX = 2 * WEBHOOKS + 6
@@ -79,12 +81,13 @@ async def post(url: str, count: int, seconds: float) -> int:
 
 
 async def sample(daemon: Child, discord: Child, seconds: float, samples: list[Line]) -> None:
-    """Ask again and again what the process holds, with an outage halfway."""
+    """Ask again and again what the process holds, with an outage in the first quarter."""
     began = anyio.current_time()
     for number in range(1, SAMPLES + 1):
         await anyio.sleep_until(began + seconds * number / SAMPLES)
         samples.append(await daemon.ask(do="count"))
-        if number == SAMPLES // 2:
+        # Early, so that what an outage piles up is there when the comparison begins.
+        if number == SAMPLES // 8:
             outage = min(OUTAGE_SECONDS, seconds / SAMPLES)
             await discord.ask(do="fault", name="refuse_connections", seconds=outage)
 
@@ -146,6 +149,7 @@ def run(_rounds: int, smoke: bool) -> Iterator[Table]:
         checks.append(Check(f"{faults} faults met, {backend}", smoke or faults > 0))
         for what, limit in (
             ("megabytes", GROWTH_MAX_MEGABYTES),
+            ("objects", OBJECTS_MAX),
             ("descriptors", DESCRIPTORS_MAX),
             ("tasks", TASKS_MAX),
             ("threads", 1),
