@@ -35,9 +35,12 @@ def run(parts: Sequence[Part], rounds: int | None, smoke: bool, output: Path | N
 
         sys.stderr.write(f"{part.name}: {part.measures}\n")
         tables = list(part.run(rounds or (SMOKE_ROUNDS if smoke else part.rounds), smoke))
-        text = "\n\n".join([*(markdown(table) for table in tables), conditions([part])])
+        checks = [check for table in tables for check in table.checks]
+        kept = sum(check.passed for check in checks)
+        summary = f"{conditions([part])} {kept} of {len(checks)} bounds were kept."
+        text = "\n\n".join([*(markdown(table) for table in tables), summary])
         say(f"## {part.name}\n\n{text}\n")
-        for check in (check for table in tables for check in table.checks):
+        for check in checks:
             is_judged = not (smoke and check.is_time)
             mark = "kept  " if check.passed else "MISSED" if is_judged else "missed"
             say(f"{mark} {part.name}: {check.text}")

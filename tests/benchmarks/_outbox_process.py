@@ -42,10 +42,12 @@ class Service:
         self._ids: list[int] = []
 
     async def fill(self, count: int) -> None:
-        """Put a backlog into many lanes."""
+        """Put a backlog into many lanes, some entries in each at a time as batches come."""
+        lanes = [f"lane {number}" for number in range(LANES)]
         for start in range(0, count, FILL):
             numbers = range(start, min(start + FILL, count))
-            items = [OutboxItem(f"lane {n % LANES}", self.body, "peer_joined") for n in numbers]
+            chosen = (lanes[number // BATCH % LANES] for number in numbers)
+            items = [OutboxItem(lane, self.body, "peer_joined") for lane in chosen]
             await self.outbox.put_many(items)
 
     async def measure(self, do: str, count: int) -> float:

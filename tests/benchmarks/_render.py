@@ -12,6 +12,7 @@ from pathlib import Path
 from ._parts import Cell, Panel, Part, Table, installed_version
 
 _SIZE_INCHES = 4.6, 3.4
+_ONE_PANEL_WIDTHS = 1.5
 _BAR_INCHES = 0.32
 _DOTS_PER_INCH = 110
 _OURS = "lanrage-events"
@@ -89,7 +90,9 @@ def plot(panels: Sequence[Panel], file: Path) -> None:
     figure = import_module("matplotlib.figure")
     width, height = _SIZE_INCHES
     height = max(height, _BAR_INCHES * max(len(panel.bars) for panel in panels))
-    drawing = figure.Figure(figsize=(width * len(panels), height), layout="constrained")
+    drawing = figure.Figure(
+        figsize=(width * max(len(panels), _ONE_PANEL_WIDTHS), height), layout="constrained"
+    )
     for axes, panel in zip(drawing.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         axes.set_title(panel.title, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)

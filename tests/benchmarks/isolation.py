@@ -202,8 +202,8 @@ def isolation(rounds: int, smoke: bool) -> Table:
             "events that reach the others beside one that raises",
         ],
         sorted(rows, key=lambda row: (str(row[0]), names.index(str(row[1])))),
-        f"Three plugins get {slow_events} events, of which one sleeps for 10 ms each time; or one "
-        "raises an exception each time.",
+        f"A fast and a slow plugin get {slow_events} events, on each of which the slow one sleeps "
+        "for 10 ms; and of three plugins one raises an exception on each event.",
         checks,
         [
             Panel(
