@@ -14,7 +14,17 @@ import anyio
 import httpx
 from anyio.abc import TaskGroup
 
-from lanrage_events import Event, EventBus, Health, Metric, Outbox, Page, Route, hookimpl
+from lanrage_events import (
+    Event,
+    EventBus,
+    Health,
+    Metric,
+    Outbox,
+    OutboxStatistics,
+    Page,
+    Route,
+    hookimpl,
+)
 
 from ._client import WebhookClient
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
@@ -222,7 +232,7 @@ class DiscordPlugin:
         if outbox is not None:
             statistics = outbox.statistics()
             in_memory = outbox.path is None
-            self._unsent += statistics.died + (statistics.pending if in_memory else 0)
+            self._unsent += _refused(statistics) + (statistics.pending if in_memory else 0)
 
     def _make_router(self, webhooks: Iterable[str]) -> Router:
         return Router(self.config.routes, webhooks, self.config.max_age)
@@ -301,7 +311,7 @@ class DiscordPlugin:
         undelivered = self._unsent
         if self._outbox is not None:
             statistics = self._outbox.statistics()
-            undelivered += statistics.pending + statistics.died
+            undelivered += statistics.pending + _refused(statistics)
 
         return replace(self._health(), undelivered=undelivered)
 
@@ -329,10 +339,15 @@ class DiscordPlugin:
             return Health("degraded", f"{_events(self.pending)} waiting: {reasons}")
 
         statistics = self._outbox.statistics()
-        if statistics.died or statistics.dead:
+        if statistics.dead:
             return Health("degraded", f"{_events(statistics.dead)} refused by Discord")
 
         return Health()
+
+
+def _refused(statistics: OutboxStatistics) -> int:
+    """Return how many events were refused in this life and neither retried nor dropped since."""
+    return min(statistics.died, statistics.dead + statistics.forgotten)
 
 
 def _events(count: int) -> str:

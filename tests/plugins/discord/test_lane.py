@@ -186,6 +186,23 @@ async def test_refused_event_alone_becomes_a_dead_letter() -> None:
         assert health == Health("degraded", "1 event is refused by Discord", 1), (status, code)
 
 
+@pytest.mark.parametrize("remedy", ["retry", "drop"])
+async def test_refused_event_is_no_trouble_any_more_once_it_is_retried_or_dropped(
+    remedy: str,
+) -> None:
+    answers = Answers(lambda _, number: (400, {"code": 50035}) if number == 1 else OK)
+    async with running(answers.transport, webhook_url=URL) as (bus, plugin):
+        await bus.publish(joined(0))
+        await anyio.sleep(60)
+        assert bus.health()["discord"] == Health("degraded", "1 event is refused by Discord", 1)
+        outbox = plugin.outbox()
+        assert outbox is not None
+        [letter] = await outbox.dead_letters()
+        await getattr(outbox, remedy)([letter.id])
+        await anyio.sleep(60)
+        assert bus.health()["discord"] == Health()
+
+
 async def test_dead_lane_makes_one_request_keeps_its_events_and_is_revived_by_a_new_url() -> None:
     for status, code in LANE_DEAD:
 
