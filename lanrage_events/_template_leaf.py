@@ -79,22 +79,26 @@ class TemplateLeaf:
 class Names:
     """What the leaves of one event's templates can name.
 
-    :param values: those that leaves mostly name
-    :param complete: gives all of them
+    :param values: by name, but for ``fields`` and what Jinja brings
+    :param fields: the names of the values that ``fields`` has
+    :param globals: what Jinja brings
     """
 
-    __slots__ = ("_complete", "_context", "values")
+    __slots__ = ("_context", "_fields", "_globals", "values")
 
     def __init__(
-        self, values: dict[str, object], complete: Callable[[], dict[str, object]]
+        self, values: dict[str, object], fields: Iterable[str], globals: Mapping[str, object]
     ) -> None:
         self.values = values
-        self._complete = complete
+        self._fields = fields
+        self._globals = globals
         self._context: Context | None = None
 
     def all(self) -> dict[str, object]:
         """Return everything that can be named."""
-        return self._complete()
+        event = self.values["event"]
+        fields = {name: getattr(event, name) for name in self._fields}
+        return {**self._globals, **self.values, "fields": fields}
 
     def context(self, template: Template, leaf: TemplateLeaf) -> Context:
         """Return Jinja's context, which leaves share until one sets a variable of its own."""

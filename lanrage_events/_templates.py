@@ -293,15 +293,11 @@ class _Plan:
     def names(
         self, event: Event, context: Mapping[str, object], globals: Mapping[str, object]
     ) -> Names:
-        values = {**context, **dict(zip(self._fields, self._values(event), strict=True))}
+        values = dict(context)
+        values.update(zip(self._fields, self._values(event), strict=True))
         values["type"] = event.type
         values["event"] = event
-
-        def complete() -> dict[str, object]:
-            fields = {name: getattr(event, name) for name in self._own}
-            return {**globals, **values, "fields": fields}
-
-        return Names(values, complete)
+        return Names(values, self._own, globals)
 
 
 def _log(problem: TemplateError) -> None:
