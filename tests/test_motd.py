@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,8 +55,19 @@ def test_its_tests_pass_on_both_backends(
     assert "skipped" not in result.stdout
 
 
-def test_its_readme_names_every_key_and_default(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the example be imported, and forget it afterwards: others ask what is installed."""
     monkeypatch.syspath_prepend(EXAMPLE)
+    known = set(sys.modules)
+    yield
+    for name in [name for name in sys.modules if name not in known]:
+        if name.startswith("lanrage_events_motd"):
+            del sys.modules[name]
+
+
+@pytest.mark.usefixtures("importable")
+def test_its_readme_names_every_key_and_default() -> None:
     from lanrage_events_motd import MotdConfig, MotdPlugin  # type: ignore[import-not-found]
 
     readme = (EXAMPLE / "README.md").read_text("utf-8")
