@@ -328,25 +328,31 @@ _BASE_TYPES = frozenset({Event.type, PartyEvent.type})
 
 
 def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
-    from pydantic import ValidationError
-
     try:
         # JSON mode is strict about types but takes lists for tuples and text for times.
         text = _encode(data)
         event: Event = _adapter(cls).validate_json(text, strict=True)
-    except ValidationError as error:
-        names = [f.name for f in fields(cls)]
-        problems = [_field_problem(details, names) for details in error.errors(include_url=False)]
-        raise EventDecodeError(cls.type, problems) from None
     except (TypeError, ValueError, RecursionError) as error:
-        problem = FieldProblem("", f"cannot be written as JSON: {error}")
-        raise EventDecodeError(cls.type, [problem]) from None
+        raise EventDecodeError(cls.type, _decode_problems(cls, error)) from None
+
+    if event.time.tzinfo is UTC:
+        return event
 
     if event.time.tzinfo is None:
         message = "the offset from UTC is missing, such as 2026-01-31T20:15:00Z"
         raise EventDecodeError(cls.type, [FieldProblem("time", message)])
 
     return replace(event, time=event.time.astimezone(UTC)) if event.time.tzinfo != UTC else event
+
+
+def _decode_problems(cls: type[Event], error: Exception) -> list[FieldProblem]:
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return [FieldProblem("", f"cannot be written as JSON: {error}")]
+
+    names = [f.name for f in fields(cls)]
+    return [_field_problem(details, names) for details in error.errors(include_url=False)]
 
 
 def _encode_value(value: object) -> str:

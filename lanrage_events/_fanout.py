@@ -172,6 +172,10 @@ class FanOut:
             return
 
         self._check_open()
+        if self._has_room(route):
+            self._enter(event, route, receipt, wanted)
+            return
+
         for _ in range(CHECKPOINTS_BEFORE_DROPPING):
             if self._must_wait(route) or not any(mailbox.full for mailbox in route.mailboxes):
                 break
@@ -223,6 +227,13 @@ class FanOut:
             self.routes[event_class] = route
 
         return route
+
+    def _has_room(self, route: Route) -> bool:
+        for mailbox in route.mailboxes:
+            if mailbox.full:
+                return False
+
+        return not self.waiting
 
     def _must_wait(self, route: Route) -> bool:
         return bool(self.waiting) or any(
