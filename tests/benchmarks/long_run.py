@@ -95,6 +95,7 @@ async def sample(daemon: Child, discord: Child, seconds: float, samples: list[Li
 async def measure(backend: str, count: int, seconds: float) -> tuple[list[Line], int]:
     """Return what the process said of itself, the last time when all was delivered."""
     samples: list[Line] = []
+    posted = 0
     with tempfile.TemporaryDirectory() as name:
         errors = Path(name) / "stderr.txt"
         async with start("_stand_in", errors, webhooks=WEBHOOKS, latency=0.02) as discord:

@@ -75,6 +75,7 @@ def many_lanes(smoke: bool) -> Table:
     for backend in BACKENDS:
         said = {count: anyio.run(lanes, backend, count, smoke) for count in counts}
         first = said[counts[0]]
+        idle: float | None = None
         for count, one in said.items():
             more = count - counts[0]
             idle, after = (
@@ -91,7 +92,7 @@ def many_lanes(smoke: bool) -> Table:
             points.setdefault(f"{_OURS}, {backend}", []).append((count, cpu))
 
         limit = LANE_MAX_KILOBYTES
-        assert idle is not None
+        assert idle is not None  # of the last one
         text = f"{idle:.1f} KB a lane of {counts[-1]:,} idle ones, {backend} (below {limit:g})"
         checks.append(Check(text, idle < limit, is_time=smoke))
         wakes = said[counts[-1]]["wakes"]
