@@ -20,6 +20,8 @@ import anycorn
 import anyio
 import h11
 from anycorn.logging import Logger as AnycornLogger
+from anycorn.protocol import ProtocolWrapper
+from anycorn.protocol.h11 import H11Protocol
 from anycorn.tcp_server import TCPServer
 from anycorn.typing import ConnectionState
 from anycorn.utils import wrap_app
@@ -191,7 +193,7 @@ class Server:
         with self._contained():
             try:
                 with connection.living():
-                    await TCPServer(
+                    await _HTTP1Server(
                         self._app,
                         self._config,
                         self._context,
@@ -217,6 +219,46 @@ class Server:
         if monotonic() - self._faults_told_at >= SECONDS_BETWEEN_WARNINGS:
             self._faults_told_at = monotonic()
             logger.error("%s: %s", what, error, exc_info=error)
+
+
+class _HTTP1Server(TCPServer):
+    """Serves one connection, and takes no offer to go on with HTTP/2.
+
+    Java's HTTP client makes that offer with its first request, and gets its answer all the same.
+    """
+
+    @property
+    def protocol(self) -> ProtocolWrapper:
+        """What speaks HTTP."""
+        return self._protocol
+
+    @protocol.setter  # It is read and written as before:
+    def protocol(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, protocol: ProtocolWrapper
+    ) -> None:
+        self._protocol = protocol
+        protocol.protocol = _HTTP1Protocol(
+            protocol.app,
+            protocol.config,
+            protocol.context,
+            protocol.task_group,
+            protocol.state,
+            protocol.client,
+            protocol.server,
+            protocol.send,
+            protocol.tls,
+            zero_copy_send=protocol.zero_copy_send,
+        )
+
+
+class _HTTP1Protocol(H11Protocol):
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Pass over an offer of another protocol, as a server may.
+
+        https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+        """
+        if event.method == b"PRI":
+            await super()._check_protocol(event)
 
 
 class _Logger(AnycornLogger):

@@ -86,11 +86,13 @@ async def read_all(stream: SocketStream) -> bytes:
             return received
 
 
-async def expect(stream: SocketStream, end: bytes) -> None:
+async def expect(stream: SocketStream, end: bytes) -> bytes:
     received = b""
     with anyio.fail_after(20):
         while not received.endswith(end):
             received += await stream.receive()
+
+    return received
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -520,6 +522,15 @@ async def test_who_sends_no_request_is_disconnected(
         await until(lambda: not len(server.connections))
         assert server.connections.cut_off == is_slow
         assert await server.get() == "hello"
+
+
+async def test_an_offer_of_http_2_is_passed_over() -> None:
+    async with running() as server, await server.connect() as stream:
+        await stream.send(UPGRADE)
+        answer = await expect(stream, b"hello")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        await stream.send(REQUEST)
+        await expect(stream, b"hello")
 
 
 async def test_a_request_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
