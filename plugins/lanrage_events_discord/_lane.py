@@ -157,6 +157,8 @@ class Lane:
         self._limits = self._all_limits.of(webhook.id)
         self._outage.end()
         self.state, self.reason = LaneState.IDLE, ""
+        # It was about the old one.
+        self.statistics.last_error = ""
         # What held up the old webhook need not hold up this one.
         self._end_wait()
         self.wake()

@@ -38,4 +38,4 @@ class LaneStatistics:
     rate_limited: int = 0
     """answers of 429"""
     last_error: str = ""
-    """what went wrong last, without secrets"""
+    """what went wrong last with the URL that it has now, without secrets"""

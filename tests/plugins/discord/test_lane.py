@@ -220,7 +220,9 @@ async def test_dead_lane_makes_one_request_keeps_its_events_and_is_revived_by_a_
             health = bus.health()["discord"]
             assert (health.status, health.undelivered) == ("failed", 3), (status, code)
             assert plugin.pending == 3
+            assert plugin.lanes["default"].last_error, (status, code)
             plugin._lanes["default"].revive(validate_webhook_url(NEW_URL))
+            assert plugin.lanes["default"].last_error == ""
             await anyio.sleep(5)
             assert answers.delivered == ALL, (status, code)
             assert "/222/" in answers.urls[1]
