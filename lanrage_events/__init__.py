@@ -7,6 +7,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._bus import EventBus as EventBus
+    from ._escape import escape_controls as escape_controls
     from ._event_words import parse_event_fields as parse_event_fields
     from ._event_words import resolve_schema as resolve_schema
     from ._events import Event as Event
@@ -112,6 +113,7 @@ _CORE = {
     "Subscription": "_subscription",
     "TemplateError": "_exceptions",
     "UnknownEventType": "_exceptions",
+    "escape_controls": "_escape",
     "hookimpl": "hookspecs",
     "parse_event_fields": "_event_words",
     "resolve_schema": "_event_words",

@@ -6,34 +6,12 @@ import json
 import os
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-_HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"  # they join emoji and letters of some scripts, and do nothing else
+from ._escape import escape_controls
+
 _COLUMN_GAP = "  "
-
-
-def escape(text: str) -> str:
-    r"""Write what could forge a line or steer a terminal as ``\u`` escapes.
-
-    These are control characters, line and paragraph separators, and characters that change the
-    direction of text or cannot be seen.
-
-    :param text: any text
-    """
-    if text.isprintable():
-        return text
-
-    return "".join(_escape_character(character) for character in text)
-
-
-def _escape_character(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in _HARMFUL_CATEGORIES:
-        return character
-
-    return json.dumps(character)[1:-1]
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -41,7 +19,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
     :param lines: each without its newline; what would make more of them is escaped
     """
-    sys.stdout.writelines(f"{escape(line)}\n" for line in lines)
+    sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
 
 
 def write_errors(lines: Iterable[str]) -> None:
@@ -49,7 +27,7 @@ def write_errors(lines: Iterable[str]) -> None:
 
     :param lines: each without its newline; what would make more of them is escaped
     """
-    sys.stderr.writelines(f"{escape(line)}\n" for line in lines)
+    sys.stderr.writelines(f"{escape_controls(line)}\n" for line in lines)
 
 
 def write_json(data: object) -> None:
@@ -62,7 +40,7 @@ def table(rows: Iterable[Sequence[str]]) -> list[str]:
 
     :param rows: the cells, as many in each row
     """
-    escaped = [[escape(cell) for cell in row] for row in rows]
+    escaped = [[escape_controls(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*escaped, strict=True)]
     return [
         _COLUMN_GAP.join(

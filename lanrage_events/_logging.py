@@ -18,7 +18,8 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
-from ._console import LiveLine, escape
+from ._console import LiveLine
+from ._escape import escape_controls
 from ._secrets import Redactor
 
 logger = logging.getLogger(__name__)
@@ -164,7 +165,7 @@ def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Keep values from forging lines and from steering the terminal."""
     for key, value in event.items():
         if key != "exception":
-            event[key] = escape(str(value))
+            event[key] = escape_controls(str(value))
 
     return event
 
@@ -172,7 +173,7 @@ def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def _indented_traceback(exc_info: ExcInfo) -> str:
     """Format an exception so that none of its lines can be taken for a line of the log."""
     text = "".join(traceback.format_exception(*exc_info))
-    return "\n".join(_INDENT + escape(line) for line in text.split("\n") if line)
+    return "\n".join(_INDENT + escape_controls(line) for line in text.split("\n") if line)
 
 
 def _has_colors(stream: TextIO) -> bool:

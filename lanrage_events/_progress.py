@@ -9,7 +9,8 @@ from typing import NoReturn
 import anyio
 
 from ._bus import EventBus
-from ._console import LiveLine, counted, escape
+from ._console import LiveLine, counted
+from ._escape import escape_controls
 from ._logging import LogHandler
 from ._stdin import LineFeed
 
@@ -70,7 +71,7 @@ class Progress:
         if waiting:
             parts.append(f"still to deliver: {', '.join(waiting)}")
 
-        return escape(", ".join(parts))
+        return escape_controls(", ".join(parts))
 
     def _waiting(self) -> list[str]:
         """Return for each plugin that has not delivered everything how much that is, and why."""

@@ -12,7 +12,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any
 
-from ._console import escape
+from ._escape import escape_controls
 from ._events import Event
 from ._secrets import Redactor
 
@@ -76,7 +76,7 @@ class Tracer:
         took = f"{(perf_counter() - began) * 1000:.3f} ms"
         outcome = "ok" if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
         line = self._redactor.redact(f"trace: {what} {took} {outcome}")
-        sys.stderr.write(f"{escape(line)}\n")
+        sys.stderr.write(f"{escape_controls(line)}\n")
 
 
 class _TracedLifespan(AbstractAsyncContextManager[object]):

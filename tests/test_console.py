@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanrage_events import escape_controls
 from lanrage_events._console import (
     LiveLine,
     counted,
-    escape,
     table,
     write_errors,
     write_json,
@@ -20,19 +20,19 @@ from lanrage_events._console import (
 
 @given(st.text())
 def test_escaped_text_is_one_line_that_steers_nothing(text: str) -> None:
-    escaped = escape(text)
+    escaped = escape_controls(text)
     assert len(escaped.splitlines()) <= 1
     assert not set(escaped) & set("\x1b\r\n\x07\x08\x9b\u2028\u202e\u200b")
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
 def test_text_that_can_be_seen_stays_as_it_is(text: str) -> None:
-    assert escape(text) == text
+    assert escape_controls(text) == text
 
 
 def test_emoji_and_scripts_that_need_joiners_stay_as_they_are() -> None:
-    assert escape("👩\u200d🚀 نامه\u200cای") == "👩\u200d🚀 نامه\u200cای"
-    assert escape("👩\u200d🚀\n") == "👩\u200d🚀\\n"
+    assert escape_controls("👩\u200d🚀 نامه\u200cای") == "👩\u200d🚀 نامه\u200cای"
+    assert escape_controls("👩\u200d🚀\n") == "👩\u200d🚀\\n"
 
 
 def test_data_goes_to_stdout_and_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,12 @@ from typing import Any, TextIO
 
 import anyio
 
-from lanrage_events import parse_event_fields
+from lanrage_events import escape_controls, parse_event_fields
 
 from ._answers import DaemonError
 from ._client import DaemonClient
 from ._delivery import Delivery
-from ._terminal import Console, escape
+from ._terminal import Console
 
 # Exit codes.
 DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
@@ -157,4 +157,4 @@ async def run_apart(function: Callable[[], Awaitable[int]]) -> int:
 
 def write_json(out: TextIO, data: object) -> None:
     """Write data as one line of JSON."""
-    out.write(escape(json.dumps(data, ensure_ascii=False)) + "\n")
+    out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")

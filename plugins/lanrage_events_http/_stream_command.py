@@ -10,10 +10,12 @@ from typing import Any, TextIO
 
 import anyio
 
+from lanrage_events import escape_controls
+
 from ._answers import DaemonError
 from ._client import Backoff, DaemonClient
 from ._sse_reader import Message, MessageTooLong, SSEReader
-from ._terminal import Console, escape
+from ._terminal import Console
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
@@ -113,7 +115,7 @@ class FeedPrinter:
         if not isinstance(data, dict):
             self._console.tell(f"the feed sent what is no event: {message.name}")
         elif "type" in data:
-            self._out.write(f"{escape(self._write(data))}\n")
+            self._out.write(f"{escape_controls(self._write(data))}\n")
             self._out.flush()
             if self._left is not None:
                 self._left -= 1

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import unicodedata
 from typing import TextIO
 
-_HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# They join emoji and letters of some scripts, and do nothing else.
-_JOINERS = "\u200c\u200d"
+from lanrage_events import escape_controls
+
 _BAR_COLUMNS = 20
-
-
-def escape(text: str) -> str:
-    r"""Write what could forge a line or steer a terminal as JSON's ``\u`` escapes.
-
-    These are control characters, line and paragraph separators, and characters that change the
-    direction of text or cannot be seen. In JSON they only occur in strings, so it stays the same.
-    """
-    if text.isprintable():
-        return text
-
-    return "".join(_escape_character(character) for character in text)
 
 
 def counted(count: int, noun: str) -> str:
@@ -54,7 +39,7 @@ class Console:
         """Write a line; what would make more of it is escaped."""
         shown = self._shown
         self.clear()
-        self._stream.write(f"{escape(text)}\n")
+        self._stream.write(f"{escape_controls(text)}\n")
         if shown:
             self.show(shown)
 
@@ -65,7 +50,7 @@ class Console:
         if not self.is_live:
             return
 
-        text = escape(text)[: shutil.get_terminal_size().columns - 1]
+        text = escape_controls(text)[: shutil.get_terminal_size().columns - 1]
         self._stream.write(f"\r{text.ljust(len(self._shown))}")
         self._stream.flush()
         self._shown = text
@@ -76,10 +61,3 @@ class Console:
             self._stream.write(f"\r{' ' * len(self._shown)}\r")
             self._stream.flush()
             self._shown = ""
-
-
-def _escape_character(character: str) -> str:
-    if character in _JOINERS or unicodedata.category(character) not in _HARMFUL_CATEGORIES:
-        return character
-
-    return json.dumps(character)[1:-1]

@@ -10,7 +10,7 @@ from typing import TextIO
 
 from pydantic import ValidationError
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event, EventRegistry, escape_controls
 
 from ._config import FileConfig, FileSettings
 from ._lines import LineSplitter
@@ -18,7 +18,6 @@ from ._opened import OpenedFile
 from ._presets import preset_names, read_preset
 from ._reader import CHUNK_BYTES
 from ._roster import Roster
-from ._text import counted, escape
 from ._translator import Translator
 
 # Exit codes.
@@ -82,7 +81,7 @@ def try_file(
     except ValueError as error:
         problems = [str(error)]
 
-    err.writelines(f"{escape(problem)}\n" for problem in problems)
+    err.writelines(f"{escape_controls(problem)}\n" for problem in problems)
     return MISUSE
 
 
@@ -205,7 +204,7 @@ class _Trial:
         values = " ".join(
             f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()
         )
-        self._out.write(f"{number:>6}  {time}  {event.type}  {escape(values)}\n")
+        self._out.write(f"{number:>6}  {time}  {event.type}  {escape_controls(values)}\n")
 
     def _remember(self, text: str) -> None:
         kind = _NUMBER.sub("0", text[:_SAMPLE_CHARACTERS])
@@ -228,19 +227,23 @@ class _Trial:
             return
 
         types = ", ".join(f"{event_type} {count:,}" for event_type, count in self._events.items())
-        total = counted(self._events.total(), "event")
-        lines = [f"{counted(self._lines, 'line')}, {total}{': ' if types else ''}{types}"]
+        total = _counted(self._events.total(), "event")
+        lines = [f"{_counted(self._lines, 'line')}, {total}{': ' if types else ''}{types}"]
         lines += [f"{problem} ({count:,} times)" for problem, count in self._problems.items()]
         if common:
-            lines.append(f"{counted(self._unmatched, 'line')} matched nothing, most often:")
+            lines.append(f"{_counted(self._unmatched, 'line')} matched nothing, most often:")
             lines += [f"{count:>6}  {text}" for text, count in common]
 
-        self._out.writelines(f"{escape(line)}\n" for line in lines)
+        self._out.writelines(f"{escape_controls(line)}\n" for line in lines)
 
     def _write_json(self, data: object) -> None:
-        self._out.write(escape(json.dumps(data, ensure_ascii=False)) + "\n")
+        self._out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")
 
 
 def _decode(data: bytes | None, file: OpenedFile) -> str:
     # One that is too long is passed over, as the daemon does.
     return "" if data is None else data.decode(file.encoding, "replace").removesuffix("\r")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

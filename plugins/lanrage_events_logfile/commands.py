@@ -8,10 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus, load_bus
+from lanrage_events import ConfigError, EventBus, escape_controls, load_bus
 
 from ._plugin import LogfilePlugin
-from ._text import escape
 from ._trial import try_file
 
 BAD_CONFIG = 78
@@ -48,7 +47,7 @@ def logfile_test(
     try:
         bus = load_bus(config)
     except ConfigError as error:
-        sys.stderr.writelines(f"{escape(problem)}\n" for problem in error.problems)
+        sys.stderr.writelines(f"{escape_controls(problem)}\n" for problem in error.problems)
         if config is not None:
             return BAD_CONFIG
 

@@ -4,12 +4,14 @@ import json
 import unicodedata
 
 _HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# They join emoji and letters of some scripts, and do nothing else.
-_JOINERS = "\u200c\u200d"
+_JOINERS = "\u200c\u200d"  # they join emoji and letters of some scripts, and do nothing else
 
 
-def escape(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""Write what could forge a line or steer a terminal as JSON's ``\u`` escapes.
+
+    These are control characters, line and paragraph separators, and characters that change the
+    direction of text or cannot be seen. In JSON they only occur in strings, so it stays the same.
 
     :param text: any text, such as the name of a player
     """
@@ -24,8 +26,3 @@ def _escape_character(character: str) -> str:
         return character
 
     return json.dumps(character)[1:-1]
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, such as ``1,000 lines``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
