@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import EventBus, Metric, Sample
+from lanrage_events import EventBus, Metric, PluginStatistics, Sample
 
 from ._feed import Feed
 from ._metric_families import Families, MetricFault
@@ -29,6 +30,37 @@ METRICS = Operation(
     errors={501: "the package that writes metrics is not installed"},
 )
 OPERATIONS = (METRICS,)
+
+Kind = Literal["counter", "gauge"]
+
+_OF_PLUGINS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]] = {
+    "handled": ("Events handled", "counter", lambda p: p.handled),
+    "failed": (
+        "Events on which a hook raised or ran too long",
+        "counter",
+        lambda p: p.failed,
+    ),
+    "dropped": (
+        "Events that left the mailbox without being handled",
+        "counter",
+        lambda p: p.dropped,
+    ),
+    "exceeded": (
+        "Events that entered a full mailbox because a hook published them",
+        "counter",
+        lambda p: p.exceeded,
+    ),
+    "restarts": ("Starts after the plugin had died", "counter", lambda p: p.restarts),
+    "hook_seconds": (
+        "Time that hooks for events ran; divide its rate by that of handled and failed events",
+        "counter",
+        lambda p: p.hook_seconds,
+    ),
+    "mailbox_depth": ("Events that wait in the mailbox", "gauge", lambda p: p.pending),
+    "mailbox_size": ("Events that the mailbox holds", "gauge", lambda p: p.size),
+    "running": ("Whether the plugin runs", "gauge", lambda p: p.state == "running"),
+}
+"""what is told of each plugin: in words, how it changes, and where it stands"""
 
 _STATUSES = ("ok", "degraded", "failed")
 _INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
@@ -105,51 +137,14 @@ class _MetricsAPI:
             for name in self._bus.plugins()
             if name in statistics.plugins
         }
-        yield _counter("handled", "Events handled", {n: p.handled for n, p in plugins.items()})
-        yield _counter(
-            "failed",
-            "Events on which a hook raised or ran too long",
-            {n: p.failed for n, p in plugins.items()},
-        )
-        yield _counter(
-            "dropped",
-            "Events that left the mailbox without being handled",
-            {n: p.dropped for n, p in plugins.items()},
-        )
-        yield _counter(
-            "exceeded",
-            "Events that entered a full mailbox because a hook published them",
-            {n: p.exceeded for n, p in plugins.items()},
-        )
-        yield _counter(
-            "restarts",
-            "Starts after the plugin had died",
-            {n: p.restarts for n, p in plugins.items()},
-        )
-        yield _counter(
-            "hook_seconds",
-            "Time that hooks for events ran; divide its rate by that of handled and failed events",
-            {n: p.hook_seconds for n, p in plugins.items()},
-        )
-        yield _gauge(
-            "mailbox_depth",
-            "Events that wait in the mailbox",
-            {n: p.pending for n, p in plugins.items()},
-        )
-        yield _gauge(
-            "mailbox_size",
-            "Events that the mailbox holds",
-            {n: p.size for n, p in plugins.items()},
-        )
-        yield _gauge(
-            "running",
-            "Whether the plugin runs",
-            {n: p.state == "running" for n, p in plugins.items()},
-        )
+        for name, (text, kind, value) in _OF_PLUGINS.items():
+            yield _of_plugins(name, text, kind, {n: value(p) for n, p in plugins.items()})
+
         health = {name: h for name, h in self._bus.health().items() if name in plugins}
-        yield _gauge(
+        yield _of_plugins(
             "undelivered",
             "Events that were taken and have not arrived where they should",
+            "gauge",
             {name: h.undelivered for name, h in health.items()},
         )
         yield Metric(
@@ -163,13 +158,6 @@ class _MetricsAPI:
         )
 
 
-def _counter(name: str, help: str, values: Mapping[str, float]) -> Metric:
-    return Metric(name=f"plugin_{name}", help=help, kind="counter", samples=_samples(values))
-
-
-def _gauge(name: str, help: str, values: Mapping[str, float]) -> Metric:
-    return Metric(name=f"plugin_{name}", help=help, samples=_samples(values))
-
-
-def _samples(values: Mapping[str, float]) -> list[Sample]:
-    return [Sample(float(value), {"plugin": name}) for name, value in values.items()]
+def _of_plugins(name: str, text: str, kind: Kind, values: Mapping[str, float]) -> Metric:
+    samples = [Sample(float(value), {"plugin": plugin}) for plugin, value in values.items()]
+    return Metric(name=f"plugin_{name}", help=text, kind=kind, samples=samples)
