@@ -189,20 +189,10 @@ class Lanes(Mapping[str, Lane]):
 
         return None
 
-    def reread(self) -> None:
-        """Look into the outbox again, where somebody may have put something back or dropped it."""
-        for lane in self.values():
-            lane.reread()
-
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more, see :meth:`Lane.finish`."""
         for lane in self.values():
             lane.finish(give_up_at)
-
-    def close(self) -> None:
-        """Give back what the lanes hold; what waits stays in the outbox."""
-        for lane in self.values():
-            lane.close()
 
 
 def _by_lane(letters: Sequence[Letter]) -> dict[str, list[int]]:

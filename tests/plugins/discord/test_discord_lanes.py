@@ -76,7 +76,8 @@ async def lanes_of(discord: StandInDiscord, outbox: Outbox, *names: str) -> Asyn
             yield lanes
         finally:
             tasks.cancel_scope.cancel()
-            lanes.close()
+            for lane in lanes.values():
+                lane.close()
 
 
 async def test_batch_is_put_in_one_transaction_and_told_in_order(
