@@ -75,8 +75,9 @@ async def main(job: Line) -> None:
     async with bus, anyio.create_task_group() as tasks:
         # Whatever a lane that has nothing to do needs is there after a moment.
         await anyio.sleep(0.2)
+        after = memory_megabytes("VmRSS")
         meter.begin()
-        say(ready=True, before=before, after=memory_megabytes("VmRSS"))
+        say(ready=True, before=before, after=after)
 
         async def end_on_sigterm() -> None:
             with anyio.open_signal_receiver(signal.SIGTERM) as signals:
