@@ -178,6 +178,8 @@ def test_an_escaped_text_leaves_the_template_around_it_as_it_is(text: str, aroun
         ("https://evil.example/x", r"https\://evil.example/x"),
         ("steam://run/1", r"steam\://run/1"),
         ("discord.gg/abc", r"discord.gg\/abc"),
+        ("DISCORD.com/invite", r"DISCORD.com\/invite"),
+        ("diſcord.gg/abc", r"diſcord.gg\/abc"),
         ("Discord.com/invite/abc", r"Discord.com\/invite/abc"),
         ("# heading", r"\# heading"),
         ("-# small", r"\-# small"),
