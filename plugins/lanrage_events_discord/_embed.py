@@ -148,7 +148,13 @@ def length(text: str) -> int:
 
 def embed_size(embed: Embed) -> int:
     """Count the characters that go towards the 6000 that the embeds of a message may have."""
-    return sum(length(text) for _, text, _ in _counted(embed))
+    size = len(embed.title.strip()) + len(embed.description.strip())
+    size += len(embed.footer.strip()) + len(embed.author.strip())
+    for field in embed.fields:
+        if _is_complete(field):
+            size += length(field.name) + length(field.value)
+
+    return size
 
 
 def problems(embed: Embed) -> list[EmbedProblem]:
@@ -194,7 +200,7 @@ def fit(embed: Embed) -> Embed:
 
     :param embed: any embed; a legal one is returned as it is
     """
-    if not problems(embed):
+    if _is_surely_legal(embed) or not problems(embed):
         return embed
 
     fields = tuple(field for field in embed.fields if _is_complete(field))[:EMBED_MAX_FIELDS]
@@ -215,6 +221,20 @@ def fit(embed: Embed) -> Embed:
         embed = replace(embed, description=_NOTHING_TO_SHOW)
 
     return embed
+
+
+def _is_surely_legal(embed: Embed) -> bool:
+    """Tell at little cost that an embed breaks no limit, as most do; False if it has to be looked at."""
+    return (
+        len(embed.title) <= TITLE_MAX_CHARACTERS
+        and len(embed.author) <= AUTHOR_MAX_CHARACTERS
+        and len(embed.description) + len(embed.footer) <= FOOTER_MAX_CHARACTERS
+        and bool(embed.title.strip() or embed.description.strip())
+        and (embed.color is None or 0 <= embed.color <= COLOR_MAX)
+        and (embed.timestamp is None or embed.timestamp.tzinfo is UTC)
+        and not (embed.fields or embed.url or embed.author_url or embed.image or embed.thumbnail)
+        and not (embed.author_icon or embed.footer_icon)
+    )
 
 
 def in_utc(time: datetime) -> datetime:

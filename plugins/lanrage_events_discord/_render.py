@@ -186,20 +186,17 @@ class Renderer:
         context = {"invite": self._invite_url()}
         leaves = self._templates.render(event, context)
         embed = _embed(event, leaves)
-        if not _is_surely_legal(embed):
-            value_limit = _VALUE_FIRST_LIMIT
-            while embed_size(embed) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
-                shorter = self._templates.render(event, context, value_limit=value_limit)
-                embed = _embed(event, shorter)
-                value_limit //= 2
-
-            embed = fit(embed)
+        value_limit = _VALUE_FIRST_LIMIT
+        while embed_size(embed) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
+            shorter = self._templates.render(event, context, value_limit=value_limit)
+            embed = _embed(event, shorter)
+            value_limit //= 2
 
         return Entry(
             event_id=str(event.id),
             type=event.type,
             time=_time(event),
-            embed=embed,
+            embed=fit(embed),
             digest=_digest(event, leaves),
         )
 
@@ -218,16 +215,6 @@ def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:
         EmbedField(item["name"], item["value"], item.get("inline", False))
         for item in items
         if "name" in item and "value" in item
-    )
-
-
-def _is_surely_legal(embed: Embed) -> bool:
-    """Tell at little cost that an embed whose addresses are checked breaks no limit."""
-    return (
-        not embed.fields
-        and len(embed.title) <= TITLE_MAX_CHARACTERS
-        and len(embed.author) <= AUTHOR_MAX_CHARACTERS
-        and len(embed.description) + len(embed.footer) <= FOOTER_MAX_CHARACTERS
     )
 
 
