@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
@@ -19,6 +21,8 @@ DEFAULT_DEADLINE = 8.0
 ANSWER_MAX_BYTES = 256 * 1024
 
 _CLOSE_DEADLINE = 2.0
+# Parsed addresses that are kept for the next request: those of the webhooks that tell most.
+_ADDRESSES_KEPT = 256
 _MASK = "**********"
 _PROJECT_URL = "https://pypi.org/project/lanrage-events"
 
@@ -65,6 +69,13 @@ class _Answer:
     body: bytearray
 
 
+class _NoCookies(CookieJar):
+    """Keeps no cookie: nothing that Discord takes needs one, and no webhook is to know another."""
+
+    def extract_cookies(self, *_: object) -> None:
+        """Pass over what an answer wants to set."""
+
+
 class WebhookClient:
     """Sends messages to webhooks, each exactly once, and tells what became of it.
 
@@ -83,6 +94,7 @@ class WebhookClient:
         self._http = http
         self._is_own = http is None
         self._deadline = deadline
+        self._parsed = lru_cache(_ADDRESSES_KEPT)(httpx.URL)
         self._headers = {
             # https://docs.discord.com/developers/reference#user-agent
             "user-agent": f"DiscordBot ({_PROJECT_URL}, {_version()})",
@@ -95,6 +107,7 @@ class WebhookClient:
         if self._http is None:
             self._http = httpx.AsyncClient(
                 limits=_LIMITS,
+                cookies=_NoCookies(),
                 trust_env=True,
                 # A stand-in on this machine is not behind the proxy.
                 mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
@@ -170,7 +183,7 @@ class WebhookClient:
             with anyio.move_on_after(self._deadline) as scope:
                 async with self._http.stream(
                     method,
-                    url,
+                    self._parsed(url),
                     content=content or None,
                     headers=self._headers,
                     follow_redirects=False,

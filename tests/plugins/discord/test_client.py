@@ -85,6 +85,16 @@ async def test_client_of_its_own_is_made_and_closed(respx_mock: respx.MockRouter
         await client.execute(WEBHOOK, BODY)
 
 
+@respx.mock
+async def test_cookies_are_not_kept(respx_mock: respx.MockRouter) -> None:
+    route = respx_mock.post(API_URL).respond(204, headers={"set-cookie": "__cfruid=made-up"})
+    async with WebhookClient() as client:
+        for _ in range(2):
+            await client.execute(WEBHOOK, BODY)
+
+    assert ["cookie" in call.request.headers for call in route.calls] == [False, False]
+
+
 async def test_client_that_was_passed_in_stays_open() -> None:
     http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204)))
     async with WebhookClient(http) as client:
