@@ -133,6 +133,10 @@ class Lane:
         self.record.came(count)
         self.wake()
 
+    def starts_empty(self) -> None:
+        """Take note, before anything is put, that the outbox was seen to hold nothing."""
+        self._queue.starts_empty()
+
     def doubt(self) -> None:
         """Look for what may be in the outbox nevertheless, though its put was cancelled."""
         self._something_expires = True
@@ -330,9 +334,8 @@ class Lane:
     async def _gather(self, first: Waiting, hurry: anyio.Event) -> None:
         """Wait until the window that the first entry opened is over."""
         is_quiet = first.arrived - self._last_sent >= self._window
-        at_once = self._queue.is_urgent or (self._is_immediate and is_quiet)
-        due = first.arrived + (0.0 if at_once else self._window)
-        if due > anyio.current_time() and not self._is_finishing:
+        due = first.arrived + (0.0 if self._is_immediate and is_quiet else self._window)
+        if due > anyio.current_time() and not (self._is_finishing or self._queue.is_urgent):
             self._set_state(LaneState.GATHERING)
             with anyio.CancelScope(deadline=due):
                 await hurry.wait()

@@ -95,7 +95,7 @@ class Lanes(Mapping[str, Lane]):
     def open(self, name: str, webhook: WebhookConfig) -> None:
         """Make the lane of a webhook, or give a lane that there is another URL, and send.
 
-        Of a lane that there is, only the URL changes. Until :meth:`count` was called, nothing is
+        Of a lane that there is, only the URL changes. Until :meth:`begin` was called, nothing is
         sent: then those begin for which something waits, and not thousands for which nothing does.
         """
         address = self._config.address(webhook)
@@ -128,6 +128,16 @@ class Lanes(Mapping[str, Lane]):
         self._configured = None
         self._lanes[name].retire()
 
+    async def begin(self) -> list[OutboxLane]:
+        """Let the lanes send what an earlier process has left in the outbox, and return how much."""
+        found = await self.count()
+        waiting = {lane.name for lane in found if lane.pending}
+        for name, lane in self.items():
+            if name not in waiting:
+                lane.starts_empty()
+
+        return found
+
     async def count(self) -> list[OutboxLane]:
         """Look into the outbox how much waits in each lane, and let those lanes send."""
         found = await self._outbox.lanes()
@@ -135,7 +145,7 @@ class Lanes(Mapping[str, Lane]):
         self._waiting = waiting
         for name, lane in self.items():
             lane.record.recount(waiting.get(name, 0))
-            if name in waiting:
+            if waiting.get(name):
                 lane.wake()
 
         return found

@@ -205,7 +205,7 @@ class DiscordPlugin:
 
     async def _open_lanes(self, bus: EventBus, setup: Setup, lanes: Lanes) -> None:
         setup.open_lanes()
-        waiting = await lanes.count()
+        waiting = await lanes.begin()
         if not lanes or self._lacks_default_webhook(lanes):
             logger.warning(
                 "plugin '%s': %s; set it in the configuration, or on the setup page that the plugin"

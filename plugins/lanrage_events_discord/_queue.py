@@ -86,6 +86,11 @@ class LaneQueue:
             except anyio.WouldBlock:
                 self._must_read = True
 
+    def starts_empty(self) -> None:
+        """Take note, before anything is put, that the outbox was seen to hold nothing."""
+        # Unless somebody has put something back since it was seen.
+        self._must_read = self._is_stale
+
     def doubt(self) -> None:
         """Take note that the outbox may hold what was not taken, since its put was cancelled."""
         self._must_read = True

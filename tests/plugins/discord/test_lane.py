@@ -17,7 +17,13 @@ import httpx
 import pytest
 
 from lanrage_events import EventBus, Health, Outbox, OutboxError, OutboxFull, PeerJoined
-from lanrage_events_discord import DiscordConfig, DiscordPlugin, _plugin, validate_webhook_url
+from lanrage_events_discord import (
+    DiscordConfig,
+    DiscordPlugin,
+    _plugin,
+    _queue,
+    validate_webhook_url,
+)
 from lanrage_events_discord._embed import Embed
 from lanrage_events_discord._entry import Digest, Entry
 from lanrage_events_discord._message import Message
@@ -293,10 +299,14 @@ async def test_outbox_that_cannot_be_read_for_a_while_loses_nothing(
         return await read(*args, **kwargs)
 
     monkeypatch.setattr(Outbox, "read", fail_at_first)
+    monkeypatch.setattr(_queue, "CHANNEL_SIZE", 1)
     async with running(discord.transport(), webhook_url=webhook.url) as (bus, plugin):
-        await bus.publish(joined(1))
+        for number in range(3):
+            await bus.publish(joined(number))
+
         await anyio.sleep(30)
-        assert len(webhook.messages) == 1
+        text = json.dumps(webhook.messages)
+        assert sorted(NAME.findall(text)) == ["player00000", "player00001", "player00002"]
         assert plugin.pending == 0
         assert calls == 6
 

@@ -215,6 +215,29 @@ async def test_entries_know_when_they_came() -> None:
         queue.close()
 
 
+async def test_queue_that_starts_empty_needs_not_look_into_the_outbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with queue_in_memory() as (queue, outbox):
+        queue.starts_empty()
+        assert queue.is_empty
+        monkeypatch.setattr(Outbox, "read", None)
+        for number in range(3):
+            await put(queue, outbox, entry(number), None)
+
+        await queue.fill()
+        assert await deliver(queue, outbox, 3) == [0, 1, 2]
+
+
+async def test_what_is_put_back_before_the_queue_starts_empty_is_found() -> None:
+    async with queue_in_memory() as (queue, outbox):
+        await outbox.put(LANE, entry(7).to_json())
+        queue.reread()
+        queue.starts_empty()
+        await queue.fill()
+        assert numbers(queue) == [7]
+
+
 async def test_expired_entries_leave_the_batch() -> None:
     now = datetime.now(UTC)
     async with queue_in_memory() as (queue, outbox):
