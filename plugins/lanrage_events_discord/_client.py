@@ -72,7 +72,7 @@ class _Answer:
 class _NoCookies(CookieJar):
     """Keeps no cookie: nothing that Discord takes needs one, and no webhook is to know another."""
 
-    def extract_cookies(self, *_: object) -> None:
+    def extract_cookies(self, response: object, request: object) -> None:
         """Pass over what an answer wants to set."""
 
 
