@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,22 @@ __all__ = ["bus"]
 # An example that is slow on a busy machine is not wrong.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Let what tests print pass from the processes that run them, even if it is no Unicode."""
+    return _encodable((yield))
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+
+    if isinstance(value, dict):
+        return {key: _encodable(item) for key, item in value.items()}
+
+    return type(value)(map(_encodable, value)) if isinstance(value, (list, tuple)) else value
 
 
 @pytest.fixture(params=["asyncio", "trio"])
