@@ -159,7 +159,7 @@ class Mailbox:
 
     def put(self, event: Event, receipt: Receipt | None = None) -> None:
         """Take in an event, by the policy if it is full; a ``block`` mailbox always takes it."""
-        if self.full:
+        if len(self.items) >= self.size:
             if self.blocks:
                 self.exceeded += 1
             elif self.when_full == "drop_newest":
@@ -177,7 +177,8 @@ class Mailbox:
             self.receipts[self.taken + self.skipped + len(self.items)] = receipt
 
         self.items.append(event)
-        self.wake()
+        if self in self.sleepers:
+            self.wake()
 
     def _drop_first(self, reason: str) -> None:
         receipt = self.receipts.pop(self.taken + self.skipped, None)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ._ellipsis import shorten, shorten_markdown
@@ -29,6 +29,15 @@ URL_MAX_CHARACTERS = 2048
 COLOR_MAX = 0xFFFFFF
 
 _NOTHING_TO_SHOW = "(no text)"
+
+# Where the texts of Discord's JSON form belong here.
+_TEXTS = frozenset({"title", "description", "url"})
+_NESTED_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "footer": {"text": "footer", "icon_url": "footer_icon"},
+    "author": {"name": "author", "url": "author_url", "icon_url": "author_icon"},
+    "thumbnail": {"url": "thumbnail"},
+    "image": {"url": "image"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +130,24 @@ class Embed:
         :param data: what :meth:`to_dict` gave; keys that it does not give are ignored
         :raises ValueError: if a value has another type than Discord's
         """
-        footer = _mapping(data, "footer")
-        author = _mapping(data, "author")
-        timestamp = _text(data, "timestamp")
-        return cls(
-            title=_text(data, "title"),
-            description=_text(data, "description"),
-            url=_text(data, "url"),
-            color=_color(data),
-            timestamp=datetime.fromisoformat(timestamp) if timestamp else None,
-            footer=_text(footer, "text"),
-            footer_icon=_text(footer, "icon_url"),
-            author=_text(author, "name"),
-            author_url=_text(author, "url"),
-            author_icon=_text(author, "icon_url"),
-            thumbnail=_text(_mapping(data, "thumbnail"), "url"),
-            image=_text(_mapping(data, "image"), "url"),
-            fields=_fields(data),
-        )
+        parts: dict[str, Any] = {}
+        for key, value in data.items():
+            if key in _TEXTS:
+                parts[key] = _text(value, key)
+            elif key in _NESTED_TEXTS:
+                nested = _mapping(value, key)
+                for name, part in _NESTED_TEXTS[key].items():
+                    if name in nested:
+                        parts[part] = _text(nested[name], f"{key}.{name}")
+
+            elif key == "color" and value is not None:
+                parts["color"] = _color(value)
+            elif key == "timestamp" and value:
+                parts["timestamp"] = datetime.fromisoformat(_text(value, key))
+            elif key == "fields":
+                parts["fields"] = _fields(value)
+
+        return cls(**parts)
 
 
 def length(text: str) -> int:
@@ -354,27 +363,21 @@ def _common_maximum(lengths: list[int]) -> int:
     return share
 
 
-def _text(data: Mapping[str, object], key: str) -> str:
-    value = data.get(key, "")
+def _text(value: object, path: str) -> str:
     if isinstance(value, str):
         return value
 
-    raise ValueError(f"{key}: expected a text")
+    raise ValueError(f"{path}: expected a text")
 
 
-def _color(data: Mapping[str, object]) -> int | None:
-    value = data.get("color")
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+def _color(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
 
     raise ValueError("color: expected a whole number")
 
 
-def _mapping(data: Mapping[str, object], key: str) -> Mapping[str, object]:
-    return _as_mapping(data.get(key, {}), key)
-
-
-def _as_mapping(value: object, path: str) -> Mapping[str, object]:
+def _mapping(value: object, path: str) -> Mapping[str, object]:
     # A dict first: to ask for any mapping takes ten times as long.
     if isinstance(value, (dict, Mapping)):
         return value
@@ -382,10 +385,13 @@ def _as_mapping(value: object, path: str) -> Mapping[str, object]:
     raise ValueError(f"{path}: expected an object")
 
 
-def _fields(data: Mapping[str, object]) -> tuple[EmbedField, ...]:
-    value = data.get("fields", [])
-    fields = [_as_mapping(field, "fields") for field in (value if isinstance(value, list) else [0])]
+def _fields(value: object) -> tuple[EmbedField, ...]:
+    fields = [_mapping(field, "fields") for field in (value if isinstance(value, list) else [0])]
     return tuple(
-        EmbedField(_text(field, "name"), _text(field, "value"), field.get("inline") is True)
+        EmbedField(
+            _text(field.get("name", ""), "fields.name"),
+            _text(field.get("value", ""), "fields.value"),
+            field.get("inline") is True,
+        )
         for field in fields
     )
