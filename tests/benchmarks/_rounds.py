@@ -14,21 +14,33 @@ import anyio
 K = TypeVar("K")
 
 
-def interleave(contenders: Mapping[K, Callable[[], float]], rounds: int) -> dict[K, list[float]]:
+def interleave(
+    contenders: Mapping[K, Callable[[], float]],
+    rounds: int,
+    compared: Callable[[K], object] = lambda contender: None,
+) -> dict[K, list[float]]:
     """Measure each once a round, in an order that differs from round to round.
 
     So whatever else the machine does, and whatever one leaves behind, is fair to all.
 
     :param contenders: what to measure; each call returns one value
+    :param compared: returns the same for those whose ratio is looked at; they are measured one
+        right after another, since the speed of a machine changes within seconds
     """
-    order = list(contenders)
-    values: dict[K, list[float]] = {contender: [] for contender in order}
+    groups: dict[object, list[K]] = {}
+    for contender in contenders:
+        groups.setdefault(compared(contender), []).append(contender)
+
+    values: dict[K, list[float]] = {contender: [] for contender in contenders}
+    order = list(groups.values())
     shuffler = random.Random(rounds)
     for _ in range(rounds):
         shuffler.shuffle(order)
-        for contender in order:
-            gc.collect()
-            values[contender].append(contenders[contender]())
+        for group in order:
+            shuffler.shuffle(group)
+            for contender in group:
+                gc.collect()
+                values[contender].append(contenders[contender]())
 
     return values
 

@@ -117,7 +117,7 @@ def rendering(rounds: int, smoke: bool) -> Table:
         for name, event in events.items()
         for who, call in (("ours", partial(render, event)), ("jinja", jinja_alone(event)))
     }
-    taken = interleave(contenders, rounds)
+    taken = interleave(contenders, rounds, compared=lambda key: key[0])
     rows: list[Sequence[Cell]] = []
     checks: list[Check] = []
     for name in events:

@@ -71,6 +71,8 @@ def measure(events: int, rounds: int) -> dict[tuple[Case, str], list[float]]:
             if case.backend in bus.backends
         },
         rounds,
+        # The same on the other backend, too.
+        compared=lambda key: (key[0].kind, key[0].plugins),
     )
 
 

@@ -128,6 +128,7 @@ def run(rounds: int, smoke: bool) -> Iterator[Table]:
             for who, operation in contenders.items()
         },
         rounds,
+        compared=lambda key: key[0],
     )
     rows: list[Sequence[Cell]] = []
     for (kind, who), values in costs.items():

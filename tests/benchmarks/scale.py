@@ -226,7 +226,7 @@ def numbers(rounds: int, smoke: bool) -> Table:
         for size in sizes
         if size <= limits.get(kind, size)
     }
-    taken = interleave(contenders, rounds)
+    taken = interleave(contenders, rounds, compared=lambda key: key[0])
     plugins = interleave(
         {size: partial(seconds, publishing(size), 1) for size in PLUGINS[: len(sizes)]}, rounds
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,22 @@ def test_median_ratio_is_of_the_same_rounds() -> None:
     # A machine that became ten times slower changes nothing.
     assert median_ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.5]) == 2.0
     assert interleave({"a": lambda: 1.0, "b": lambda: 2.0}, 3) == {"a": [1.0] * 3, "b": [2.0] * 3}
+
+
+def test_what_is_compared_is_measured_one_right_after_another() -> None:
+    calls: list[str] = []
+
+    def note(name: str) -> float:
+        calls.append(name)
+        return 1.0
+
+    names = [kind + number for number in "123" for kind in "abcd"]
+    interleave({name: partial(note, name) for name in names}, 5, compared=lambda name: name[0])
+    kinds = [kind for kind, _ in groupby(calls, key=lambda name: name[0])]
+    assert len(calls) == 5 * len(names)
+    # Where two rounds meet, the same kind may come twice.
+    assert 5 * 4 - 4 <= len(kinds) <= 5 * 4
+    assert len({tuple(calls[n : n + 12]) for n in range(0, len(calls), 12)}) > 1
 
 
 @pytest.mark.parametrize(
