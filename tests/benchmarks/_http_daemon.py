@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import anyio
@@ -32,4 +33,5 @@ async def main(job: Line) -> None:
 
 if __name__ == "__main__":
     _job = hear()
+    gc.freeze()  # as "lanrage-events run" does
     anyio.run(main, _job, backend=_job["backend"])
