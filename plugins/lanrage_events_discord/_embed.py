@@ -63,7 +63,8 @@ class EmbedProblem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would take four times as long: one is made of each event. Nobody changes one.
+@dataclass(slots=True)
 class Embed:
     """What Discord shows as one card in a message; an empty text is a part that is left out."""
 

@@ -13,7 +13,8 @@ COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
 
 
-@dataclass(frozen=True, slots=True)
+# Neither this nor an entry is frozen, which would take four times as long: there is one of each event.
+@dataclass(slots=True)
 class Digest:
     """How an event is told in one line with others of its group."""
 
@@ -57,7 +58,7 @@ TELL = Presentation()
 _TELL_DATA = {**TELL.to_dict(), "roles": [], "users": []}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One event, told: what waits in the outbox."""
 
