@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import statistics
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -173,6 +174,10 @@ async def _kill_peer(scenario: Scenario, discord: Child, process: Child) -> Line
     return {"began": 0.0, "times": dict.fromkeys(names, 0.0), "longest_publish": 0.0}
 
 
+def _is_alone(scenario: Scenario, sender: str) -> bool:
+    return scenario.alone and (sender == OURS or (scenario.name, sender) == (LOOP_SCENARIO, LOOP))
+
+
 async def lane_memory(settings: Settings, webhooks: int = 2000) -> str | None:
     """Return what a lane that has nothing to do takes, in words."""
     taken: list[float] = []
@@ -250,7 +255,7 @@ def write(text: str) -> None:
 async def measure(
     scenarios: list[Scenario], senders: list[str], settings: Settings, together: int
 ) -> list[Result]:
-    """Run ours that keep the machine busy one by one, then all others side by side."""
+    """Run one by one what must be alone, then all others side by side."""
     results: list[Result] = []
 
     async def measure_one(scenario: Scenario, sender: str, limiter: anyio.CapacityLimiter) -> None:
@@ -261,22 +266,22 @@ async def measure(
         if settings.judge_times:
             sys.stderr.write(f"{scenario.name}: {sender}\n")
 
-    ours = [scenario for scenario in scenarios if OURS in senders]
-    peers = [sender for sender in senders if sender != OURS]
     one, few, many = (anyio.CapacityLimiter(tokens) for tokens in (1, OURS_TOGETHER, together))
-    for scenario in ours:
-        if scenario.is_busy and settings.judge_times:
-            await measure_one(scenario, OURS, one)
+    jobs = [
+        (scenario, sender)
+        for scenario in scenarios
+        for sender in senders
+        if sender == OURS or scenario.peers
+    ]
+    alone = [job for job in jobs if settings.judge_times and _is_alone(*job)]
+    for scenario, sender in alone:
+        await measure_one(scenario, sender, one)
 
     async with anyio.create_task_group() as tasks:
-        for scenario in ours:
-            if not (scenario.is_busy and settings.judge_times):
-                tasks.start_soon(measure_one, scenario, OURS, few)
-
-        for sender in peers:
-            for scenario in scenarios:
-                if scenario.peers:
-                    tasks.start_soon(measure_one, scenario, sender, many)
+        for scenario, sender in jobs:
+            if (scenario, sender) not in alone:
+                limiter = few if sender == OURS else many
+                tasks.start_soon(measure_one, scenario, sender, limiter)
 
     order = [(scenario.name, sender) for scenario in scenarios for sender in senders]
     return sorted(results, key=lambda result: order.index((result.scenario.name, result.sender)))
@@ -319,28 +324,35 @@ def table(results: Iterable[Result]) -> Table:
     )
 
 
-def cpu_of_loop(results: Iterable[Result]) -> Iterator[Check]:
+def cpu_of_loop(ours: Iterable[Result], loops: Iterable[Result], backend: str) -> Iterator[Check]:
     """Compare the CPU time that a burst takes, in whichever style, with that of a plain loop."""
-    taken = {(one.scenario.name, one.sender): one.figures.cpu for one in results}
-    loop = taken.get((LOOP_SCENARIO, LOOP))
-    for name in BURSTS:
-        ours = taken.get((name, OURS))
-        if loop and ours is not None:
-            yield ratio_at_most(f"{name}: CPU, to the loop's", ours / loop, CPU_OF_LOOP_MAX)
+    by_loop = [
+        one.figures.cpu
+        for one in loops
+        if (one.scenario.name, one.sender) == (LOOP_SCENARIO, LOOP) and one.figures.cpu
+    ]
+    for result in ours:
+        cpu = result.figures.cpu
+        if by_loop and cpu is not None and result.sender == OURS and result.scenario.name in BURSTS:
+            what = f"{result.scenario.name} on {backend}: CPU, to the loop's"
+            yield ratio_at_most(what, cpu / statistics.median(by_loop), CPU_OF_LOOP_MAX)
 
 
 def run_part(rounds: int, smoke: bool) -> Iterator[Table]:
     """Measure everything, as often as that is asked for, and ours on Trio too."""
     senders = [OURS, *(name for name in PEERS if installed(name))]
+    on_asyncio: list[Result] = []
     for number in range(rounds):
         results, idle = measure_all([], senders, "asyncio", smoke)
+        on_asyncio += results
         found = table(results)
-        found.checks += cpu_of_loop(results)
+        found.checks += cpu_of_loop(results, results, "asyncio")
         found.caption = " ".join([f"Round {number + 1} of {rounds}."] * (rounds > 1) + [idle or ""])
         yield found
 
     results, idle = measure_all([], [OURS], "trio", smoke)
     found = table(results)
+    found.checks += cpu_of_loop(results, on_asyncio, "trio")
     found.caption = f"The same on Trio. {idle or ''}".strip()
     yield found
 
