@@ -60,6 +60,12 @@ class Hooks:
         if self._manager.has_plugin(name):
             raise ValueError(f"a plugin named '{name}' is registered: give another name")
 
+        if (known := self.name(plugin)) is not None:
+            raise ValueError(
+                f"'{name}' is registered already as '{known}', or equals it: "
+                "make another one, of a class that compares by identity (a dataclass with eq=False)"
+            )
+
         try:
             self._manager.register(plugin, name)
         except pluggy.PluginValidationError as error:

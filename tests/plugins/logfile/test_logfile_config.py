@@ -49,6 +49,16 @@ def test_one_server_needs_two_words() -> None:
     assert (file.preset, file.start, file.encoding) == ("minecraft", "end", "utf-8")
 
 
+def test_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+    assert problems(path=tmp_path, preset="minecraft") == [
+        f"'{tmp_path}' is a folder: name the file in it"
+    ]
+    assert problems(files={str(tmp_path): "minecraft"}) == [
+        f"files: '{tmp_path}': '{tmp_path}' is a folder: name the file in it"
+    ]
+    assert problems(path=tmp_path / "latest.log", preset="minecraft") == []
+
+
 def test_files_are_a_list_or_a_mapping_with_settings_or_presets() -> None:
     expected = [("a.log", "minecraft", "LAN"), ("b.log", "source", "LAN"), ("c.log", "cs2", "CS")]
     text = """
