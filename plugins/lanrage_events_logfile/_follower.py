@@ -5,7 +5,6 @@ import math
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -95,12 +94,8 @@ class Follower:
         self._bell.set()
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the patterns, and if there is something else than a file."""
-        with suppress(OSError):
-            if self.config.path.is_dir():
-                yield f"'{self.name}' is a folder: name the file in it"
-
-        yield from self._translator.problems()
+        """Yield what is wrong with the patterns."""
+        return self._translator.problems()
 
     async def run(self) -> None:
         """Follow the file until :meth:`stop`."""

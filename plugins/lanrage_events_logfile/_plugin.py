@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -44,7 +44,7 @@ class LogfilePlugin:
     @asynccontextmanager
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         """Follow the files."""
-        problems = self.check(bus)
+        problems = self._problems(bus)
         if problems:
             raise ConfigError(problems)
 
@@ -87,7 +87,18 @@ class LogfilePlugin:
 
     @hookimpl
     def check(self, bus: EventBus) -> list[str]:
-        """Look for patterns and fields that do not fit the event types that there are."""
+        """Look for patterns and fields that do not fit the event types, and for folders."""
+        problems = self._problems(bus)
+        for file in self.files:
+            # It keeps nobody from starting: there may be a file later.
+            with suppress(OSError):
+                if file.path.is_dir():
+                    problem = f"'{file.path}' is a folder: name the file in it"
+                    problems.extend(self._placed(file, [problem]))
+
+        return problems
+
+    def _problems(self, bus: EventBus) -> list[str]:
         problems = []
         if isinstance(self._changes, Watch) and not is_watching_possible():
             problems.append(EXTRA_HINT)
@@ -97,7 +108,7 @@ class LogfilePlugin:
 
         return problems
 
-    def _placed(self, file: FileConfig, problems: Iterator[str]) -> Iterator[str]:
+    def _placed(self, file: FileConfig, problems: Iterable[str]) -> Iterator[str]:
         # With one file, everything stands right below the plugin.
         place = "" if self.config.path is not None else f"files: '{file.path}': "
         for problem in problems:
