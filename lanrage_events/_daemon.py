@@ -96,8 +96,8 @@ def _run_bus(
         )
         return await daemon.run()
 
-    # Imports and configuration live as long as the process. To look through them for garbage would
-    # hold up everything for some 20 ms each time.
+    # What was imported stays. To look through it for garbage would hold up everything for some 20 ms
+    # each time.
     gc.freeze()
     try:
         with StopSignals() as signals:
@@ -106,6 +106,8 @@ def _run_bus(
         # Not left to Python, which would show it with every secret in it.
         logger.critical("unexpected error", exc_info=True)
         return ExitCode.FAILED
+    finally:
+        gc.unfreeze()
 
 
 def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:

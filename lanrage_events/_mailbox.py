@@ -224,12 +224,14 @@ class Mailbox:
         if self.dropped != self._drops_logged:
             self._log_drops_now_and_then()
 
-        self._sleeper = anyio.Event()
+        self._sleeper = sleeper = anyio.Event()
         self.sleepers.add(self)
         try:
-            await self._sleeper.wait()
+            await sleeper.wait()
         finally:
-            self.sleepers.discard(self)
+            # Of several who wait, only the last one is woken.
+            if self._sleeper is sleeper:
+                self.sleepers.discard(self)
 
     def wake(self) -> None:
         """Wake the consumer."""

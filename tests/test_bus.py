@@ -883,6 +883,28 @@ async def test_closed_stream_receives_nothing() -> None:
             await anext(events)
 
 
+async def test_stream_reaches_its_reader_although_another_one_gave_up() -> None:
+    received: list[Event] = []
+    async with EventBus() as bus, bus.stream(PeerJoined) as events:
+
+        async def read() -> None:
+            received.append(await anext(events))
+
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as readers, anyio.create_task_group() as given_up:
+                given_up.start_soon(read)
+                await anyio.wait_all_tasks_blocked()
+                readers.start_soon(read)
+                await anyio.wait_all_tasks_blocked()
+                given_up.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await anyio.wait_all_tasks_blocked()
+
+                readers.start_soon(bus.publish, joined("Ann"))
+
+    assert names(received) == ["Ann"]
+
+
 # Leaving the bus
 
 

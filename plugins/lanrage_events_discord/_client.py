@@ -21,7 +21,7 @@ DEFAULT_DEADLINE = 8.0
 ANSWER_MAX_BYTES = 256 * 1024
 
 _CLOSE_DEADLINE = 2.0
-# Parsed addresses that are kept for the next request: those of the webhooks that tell most.
+# Parsed addresses that are kept for the next request, those that were used last.
 _ADDRESSES_KEPT = 256
 _MASK = "**********"
 _PROJECT_URL = "https://pypi.org/project/lanrage-events"

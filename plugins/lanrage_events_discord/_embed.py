@@ -143,7 +143,7 @@ class Embed:
 
             elif key == "color" and value is not None:
                 parts["color"] = _color(value)
-            elif key == "timestamp" and value:
+            elif key == "timestamp" and value != "":
                 parts["timestamp"] = datetime.fromisoformat(_text(value, key))
             elif key == "fields":
                 parts["fields"] = _fields(value)
@@ -234,7 +234,7 @@ def fit(embed: Embed) -> Embed:
 
 
 def _is_surely_legal(embed: Embed) -> bool:
-    """Tell at little cost that an embed breaks no limit, as most do; False if it has to be looked at."""
+    """Tell at little cost that an embed breaks no limit, as most do; False to take a closer look."""
     return (
         len(embed.title) <= TITLE_MAX_CHARACTERS
         and len(embed.author) <= AUTHOR_MAX_CHARACTERS

@@ -13,7 +13,7 @@ COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
 
 
-# Neither this nor an entry is frozen, which would take four times as long: there is one of each event.
+# Neither this nor an entry is frozen, which would take four times as long: each event has one.
 @dataclass(slots=True)
 class Digest:
     """How an event is told in one line with others of its group."""

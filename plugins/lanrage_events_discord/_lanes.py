@@ -132,9 +132,8 @@ class Lanes(Mapping[str, Lane]):
         """Let the lanes send what an earlier process has left in the outbox, and return how much."""
         found = await self.count()
         waiting = {lane.name for lane in found if lane.pending}
-        for name, lane in self.items():
-            if name not in waiting:
-                lane.starts_empty()
+        for name in self.keys() - waiting:
+            self[name].starts_empty()
 
         return found
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 URL_MAX_CHARACTERS = 2048
 
-# Emphasis, spoilers, code, links, mentions, times and emoji; the backslash that escapes them first.
+# Emphasis, spoilers, code, links, mentions, times and emoji; the backslash first, since the others bring new ones.
 _ACTIVE = {character: f"\\{character}" for character in "\\*_~|`<[@"}
 # That of an address, or of an emoji.
 _COLON = re.compile(r":(?!\s)")

@@ -89,7 +89,8 @@ class LaneQueue:
     def starts_empty(self) -> None:
         """Take note, before anything is put, that the outbox was seen to hold nothing."""
         # Unless somebody has put something back since it was seen.
-        self._must_read = self._is_stale
+        if not (self._is_stale or self.batch):
+            self._must_read = False
 
     def doubt(self) -> None:
         """Take note that the outbox may hold what was not taken, since its put was cancelled."""

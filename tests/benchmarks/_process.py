@@ -119,7 +119,8 @@ class Meter:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was used until now."""
+        """Forget what was used until now, and what is garbage by now."""
+        gc.collect()
         self._cpu = time.process_time()
 
     def read(self) -> Line:

@@ -174,7 +174,8 @@ async def _kill_peer(scenario: Scenario, discord: Child, process: Child) -> Line
     return {"began": 0.0, "times": dict.fromkeys(names, 0.0), "longest_publish": 0.0}
 
 
-def _is_alone(scenario: Scenario, sender: str) -> bool:
+def is_alone(scenario: Scenario, sender: str) -> bool:
+    """Whether nothing else may run beside it."""
     return scenario.alone and (sender == OURS or (scenario.name, sender) == (LOOP_SCENARIO, LOOP))
 
 
@@ -258,30 +259,30 @@ async def measure(
     """Run one by one what must be alone, then all others side by side."""
     results: list[Result] = []
 
-    async def measure_one(scenario: Scenario, sender: str, limiter: anyio.CapacityLimiter) -> None:
-        async with limiter:
-            result = await run(scenario, sender, settings)
-
-        results.append(result)
+    async def measure_one(scenario: Scenario, sender: str) -> None:
+        results.append(await run(scenario, sender, settings))
         if settings.judge_times:
             sys.stderr.write(f"{scenario.name}: {sender}\n")
 
-    one, few, many = (anyio.CapacityLimiter(tokens) for tokens in (1, OURS_TOGETHER, together))
+    few, many = anyio.CapacityLimiter(OURS_TOGETHER), anyio.CapacityLimiter(together)
     jobs = [
         (scenario, sender)
         for scenario in scenarios
         for sender in senders
         if sender == OURS or scenario.peers
     ]
-    alone = [job for job in jobs if settings.judge_times and _is_alone(*job)]
+    alone = [job for job in jobs if settings.judge_times and is_alone(*job)]
     for scenario, sender in alone:
-        await measure_one(scenario, sender, one)
+        await measure_one(scenario, sender)
+
+    async def measure_beside(scenario: Scenario, sender: str) -> None:
+        async with few if sender == OURS else many:
+            await measure_one(scenario, sender)
 
     async with anyio.create_task_group() as tasks:
         for scenario, sender in jobs:
             if (scenario, sender) not in alone:
-                limiter = few if sender == OURS else many
-                tasks.start_soon(measure_one, scenario, sender, limiter)
+                tasks.start_soon(measure_beside, scenario, sender)
 
     order = [(scenario.name, sender) for scenario in scenarios for sender in senders]
     return sorted(results, key=lambda result: order.index((result.scenario.name, result.sender)))
@@ -325,7 +326,10 @@ def table(results: Iterable[Result]) -> Table:
 
 
 def cpu_of_loop(ours: Iterable[Result], loops: Iterable[Result], backend: str) -> Iterator[Check]:
-    """Compare the CPU time that a burst takes, in whichever style, with that of a plain loop."""
+    """Compare the CPU time that a burst takes, in whichever style, with that of a plain loop.
+
+    :param loops: results of which some are the loop's, which knows no backend
+    """
     by_loop = [
         one.figures.cpu
         for one in loops
@@ -411,12 +415,14 @@ def main() -> int:
     )
     write(f"{versions(senders)}, {read.backend}\n\n{markdown(table(results))}")
     write(f"\n{idle}\n" if idle else "")
-    for result in results:
-        for check in result.checks:
-            mark = "kept  " if check.passed else "MISSED"
-            write(f"{mark} {result.scenario.name}: {check.text}")
+    checks = table(results).checks
+    if not read.smoke:
+        checks = [*checks, *cpu_of_loop(results, results, read.backend)]
 
-    return 0 if all(result.passed for result in results) else 1
+    for check in checks:
+        write(f"{'kept  ' if check.passed else 'MISSED'} {check.text}")
+
+    return 0 if all(check.passed for check in checks) else 1
 
 
 if __name__ == "__main__":

@@ -150,7 +150,8 @@ def run(rounds: int, smoke: bool) -> Iterator[Table]:
     yield Table(
         ["backend", "hooks", "plugins", *names],
         rows,
-        "Microseconds of CPU time an event, and how many times ours that is.",
+        "Microseconds of CPU time an event, and how many times ours that is: the median of the "
+        "ratios of each round.",
         list(checks(costs)),
         [panel(kind, costs) for kind in KINDS],
     )

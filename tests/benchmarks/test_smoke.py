@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from . import dispatch
+from . import delivery, dispatch
+from ._figures import Figures, Run
 from ._parts import Cell
 from ._render import show
 from ._rounds import interleave, median_ratio
+from ._scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.real_clock
 
@@ -86,6 +88,29 @@ def test_median_ratio_is_of_the_same_rounds() -> None:
     # A machine that became ten times slower changes nothing.
     assert median_ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.5]) == 2.0
     assert interleave({"a": lambda: 1.0, "b": lambda: 2.0}, 3) == {"a": [1.0] * 3, "b": [2.0] * 3}
+
+
+def test_cpu_time_is_compared_with_that_of_a_loop_that_was_alone_too() -> None:
+    burst, steady = (
+        next(scenario for scenario in SCENARIOS if scenario.name == name)
+        for name in ("burst-embeds", "steady")
+    )
+
+    def result(scenario: Scenario, sender: str, cpu: float) -> delivery.Result:
+        used = {"cpu": cpu, "memory": None}
+        return delivery.Result(scenario, sender, Figures(Run([], {}, used, 1), expected=200))
+
+    ours = [result(burst, delivery.OURS, 0.06), result(steady, delivery.OURS, 9.0)]
+    others = [result(burst, delivery.LOOP, 0.1), result(burst, "Apprise", 9.0)]
+    [check] = delivery.cpu_of_loop(ours, [*ours, *others], "trio")
+    assert not check.passed
+    assert check.text == "burst-embeds on trio: CPU, to the loop's: 0.60 x (at most 0.5 x)"
+    assert [delivery.is_alone(one.scenario, one.sender) for one in (*ours, *others)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_what_is_compared_is_measured_one_right_after_another() -> None:

@@ -240,6 +240,8 @@ def test_json_form_can_be_read_again(embed: Embed) -> None:
         ({"fields": {}}, "fields: expected an object"),
         ({"fields": [7]}, "fields: expected an object"),
         ({"timestamp": "yesterday"}, "Invalid isoformat string"),
+        ({"timestamp": None}, "timestamp: expected a text"),
+        ({"author": {"name": 7}}, "author.name: expected a text"),
     ],
 )
 def test_reading_something_else_tells_what_was_expected(data: dict[str, Any], message: str) -> None:

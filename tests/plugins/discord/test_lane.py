@@ -283,6 +283,25 @@ async def test_unexpected_error_in_one_lane_stops_neither_it_nor_the_others(
     assert caplog.text.count("Traceback") == 1
 
 
+async def test_first_burst_is_told_without_a_look_into_the_outbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    monkeypatch.setattr(Outbox, "read", None)
+    async with running(discord.transport(), webhook_url=webhook.url) as (bus, plugin):
+        for number in range(3):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(30)
+        assert sorted(NAME.findall(json.dumps(webhook.messages))) == [
+            "player00000",
+            "player00001",
+            "player00002",
+        ]
+        assert plugin.pending == 0
+
+
 async def test_outbox_that_cannot_be_read_for_a_while_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
