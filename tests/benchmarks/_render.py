@@ -113,7 +113,10 @@ def plot(panels: Sequence[Panel], file: Path) -> None:
             axes.set_xlabel(panel.x)
             axes.set_ylabel(panel.unit)
             axes.set_yscale("log" if panel.log else "linear")
-            axes.legend(fontsize=7, frameon=False)
+            # Below, since there is a line anywhere else.
+            axes.legend(
+                loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4, fontsize=7, frameon=False
+            )
 
     # No date and no version in it, so that it changes only when the figures do.
     drawing.savefig(file, dpi=_DOTS_PER_INCH, metadata={"Software": None})
