@@ -73,9 +73,6 @@ class FanOut:
 
     def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
         """Let a mailbox receive the events of the classes that it wants."""
-        if mailbox in mailbox.sleepers:
-            self.sleepers.add(mailbox)
-
         mailbox.sleepers = self.sleepers
         self._wants[mailbox] = wants
         self.forget_routes()

@@ -159,7 +159,7 @@ class Mailbox:
 
     def put(self, event: Event, receipt: Receipt | None = None) -> None:
         """Take in an event, by the policy if it is full; a ``block`` mailbox always takes it."""
-        if len(self.items) >= self.size:
+        if self.full:
             if self.blocks:
                 self.exceeded += 1
             elif self.when_full == "drop_newest":
@@ -177,7 +177,7 @@ class Mailbox:
             self.receipts[self.taken + self.skipped + len(self.items)] = receipt
 
         self.items.append(event)
-        if self in self.sleepers:
+        if not self._sleeper.is_set():
             self.wake()
 
     def _drop_first(self, reason: str) -> None:

@@ -158,8 +158,7 @@ def length(text: str) -> int:
 
 def embed_size(embed: Embed) -> int:
     """Count the characters that go towards the 6000 that the embeds of a message may have."""
-    size = len(embed.title.strip()) + len(embed.description.strip())
-    size += len(embed.footer.strip()) + len(embed.author.strip())
+    size = sum(map(length, (embed.title, embed.description, embed.footer, embed.author)))
     for field in embed.fields:
         if _is_complete(field):
             size += length(field.name) + length(field.value)
