@@ -17,6 +17,9 @@ __all__ = ["bus"]
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# What was asked of this run is not meant for those that tests start, like the file of a report.
+os.environ.pop("PYTEST_ADDOPTS", None)
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, object, object]:

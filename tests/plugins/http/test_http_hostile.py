@@ -17,7 +17,7 @@ from anyio.abc import SocketStream
 from lanrage_events import Notification, hookimpl
 from lanrage_events_http import _body, _connections
 
-pytestmark = [pytest.mark.real_clock, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.real_clock
 
 Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
 
