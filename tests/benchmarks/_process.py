@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -77,8 +79,10 @@ async def start(module: str, errors: Path, **first: Any) -> AsyncIterator[Child]
         yield child
     finally:
         with anyio.CancelScope(shield=True):
-            with suppress(ProcessLookupError):
-                process.kill()
+            # Not process.kill(), by which asyncio loses the exit status of what has just ended.
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
 
             with anyio.move_on_after(_END_SECONDS):
                 await process.aclose()
