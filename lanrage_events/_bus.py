@@ -19,6 +19,7 @@ from ._consumer import Hook
 from ._events import Event, EventRegistry
 from ._exceptions import EventDropped
 from ._fanout import FanOut
+from ._hooks import Hooks
 from ._mailbox import DEFAULT_SIZE, Mailbox, Receipt, WhenFull
 from ._plugin_host import PluginHost
 from ._plugin_set import PluginSet
@@ -65,7 +66,7 @@ class EventBus(PluginHost):
         self._offer = self._fanout.offer
         is_traced = is_wanted() if trace is None else trace
         tracer = Tracer(self.redactor) if is_traced else None
-        self._plugins = PluginSet(self._fanout, hook_timeout, tracer)
+        self._plugins = PluginSet(self._fanout, Hooks(tracer), hook_timeout)
         self._streams: dict[str, EventStream[Any]] = {}
         self._numbers = count(1)
         self._task_group: TaskGroup | None = None

@@ -162,7 +162,7 @@ class PluginHost:
         return [
             (name, problem)
             for name in self._plugins.supervisors
-            for problem in self._plugins.problems(name, cast("EventBus", self))
+            for problem in self._plugins.questions.problems(name, cast("EventBus", self))
         ]
 
     def name(self, plugin: object) -> str:
@@ -188,7 +188,7 @@ class PluginHost:
             ``template_folders``
         :raises ValueError: if it is another one
         """
-        return self._plugins.ask(hook)
+        return self._plugins.questions.ask(hook)
 
     def place(self, plugin: object, key: str) -> str | None:
         """Return where a key of a plugin's configuration stands, as ``file:line:column``.
@@ -212,11 +212,11 @@ class PluginHost:
     def template_folders(self) -> tuple[Traversable, ...]:
         """Return where templates are, in search order: the user's, plugins', those that came along."""
         bundled = files("lanrage_events_templates")
-        return (*self.templates, *self._plugins.template_folders(), bundled)
+        return (*self.templates, *self._plugins.questions.template_folders(), bundled)
 
     def health(self) -> dict[str, Health]:
         """Return how each plugin is, by name: what it says, unless it failed."""
-        health = {name: self._plugins.health(name) for name in self._plugins.supervisors}
+        health = {name: self._plugins.questions.health(name) for name in self._plugins.supervisors}
         return {
             name: replace(h, detail=self.redactor.redact(h.detail)) for name, h in health.items()
         }

@@ -1,4 +1,4 @@
-"""The plugins of one bus: added, started, asked how they are, and ended."""
+"""The plugins of one bus: added, started, replaced and ended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from importlib.resources.abc import Traversable
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -17,11 +16,10 @@ from ._batch_consumer import BatchConsumer, BatchHook
 from ._consumer import Consumer, Hook
 from ._events import Event
 from ._fanout import Doors, FanOut
-from ._health import Health
-from ._hooks import BATCH_HOOK, QUESTIONS, Hooks
+from ._hooks import BATCH_HOOK, Hooks
 from ._mailbox import DEFAULT_SIZE, Mailbox, WhenFull
-from ._supervisor import Supervisor, describe
-from ._trace import Tracer
+from ._questions import Questions
+from ._supervisor import Supervisor
 
 if TYPE_CHECKING:
     from ._bus import EventBus
@@ -43,13 +41,14 @@ class PluginSet:
     """The plugins and the subscriptions of one bus, each with its supervisor.
 
     :param fanout: gives them their events
+    :param hooks: the plugins' hooks, none yet
     :param hook_timeout: seconds after which a hook is cancelled, unless its plugin says otherwise
-    :param tracer: tells of each call of a hook, None for none
     """
 
-    def __init__(self, fanout: FanOut, hook_timeout: float, tracer: Tracer | None = None) -> None:
-        self.hooks = Hooks(tracer)
+    def __init__(self, fanout: FanOut, hooks: Hooks, hook_timeout: float) -> None:
+        self.hooks = hooks
         self.supervisors: dict[str, Supervisor] = {}
+        self.questions = Questions(self.hooks, self.supervisors)
         self._options: dict[str, PluginOptions] = {}
         self._fanout = fanout
         self._hook_timeout = hook_timeout
@@ -358,29 +357,7 @@ class PluginSet:
 
         return dropped
 
-    # Asking
-
-    def ask(self, question: str) -> dict[str, Any]:
-        """Call a hook that declares something, and return the answers by the plugins' names."""
-        if question not in QUESTIONS:
-            known = ", ".join(sorted(QUESTIONS))
-            raise ValueError(f"'{question}' is no hook that can be asked, known are {known}")
-
-        answers: dict[str, Any] = {}
-        for name, supervisor in self.supervisors.items():
-            hook = self.hooks.implementation(name, question)
-            if hook is not None:
-                try:
-                    answer = hook()
-                    answers[name] = tuple(answer) if isinstance(answer, Iterable) else answer
-                except Exception as error:
-                    supervisor.log(f"hook '{question}' failed", error)
-
-        return answers
-
-    def template_folders(self) -> list[Traversable]:
-        """Return the folders of templates that plugins bring."""
-        return [folder for folders in self.ask("template_folders").values() for folder in folders]
+    # Places
 
     def place(self, name: str, key: str) -> str | None:
         """Return where a key of a plugin's configuration stands, None if it is not known."""
@@ -389,45 +366,6 @@ class PluginSet:
     def relocate(self, name: str, places: Mapping[str, str]) -> None:
         """Note where the keys of a plugin's configuration stand now."""
         self._options[name]["places"] = places
-
-    def problems(self, name: str, bus: EventBus) -> list[str]:
-        """Ask a plugin what is wrong with its configuration."""
-        hook = self.hooks.implementation(name, "check")
-        if hook is None:
-            return []
-
-        try:
-            return [str(problem) for problem in hook(bus)]
-        except Exception as error:
-            return [f"hook 'check' failed: {describe(error)}"]
-
-    def health(self, name: str) -> Health:
-        """Return how a plugin is: what it says, unless it failed."""
-        supervisor = self.supervisors[name]
-        if supervisor.error is not None:
-            return Health("failed", f"it died: {describe(supervisor.error)}")
-
-        health = self._ask_health(name)
-        if supervisor.consumer.last_error is not None:
-            error = describe(supervisor.consumer.last_error)
-            return Health("degraded", f"the last event failed: {error}", health.undelivered)
-
-        return health
-
-    def _ask_health(self, name: str) -> Health:
-        hook = self.hooks.implementation(name, "health")
-        if hook is None:
-            return Health()
-
-        try:
-            health = hook()
-        except Exception as error:
-            return Health("failed", f"hook 'health' failed: {describe(error)}")
-
-        if not isinstance(health, Health):
-            return Health("failed", f"hook 'health' must return a Health, not {health!r}")
-
-        return health
 
 
 def _enterable(

@@ -205,8 +205,7 @@ class _WatchedPluginSet(PluginSet):
         report: Report,
         dropped: dict[Mailbox, int],
     ) -> None:
-        super().__init__(fanout, plugins._hook_timeout)
-        self.hooks = plugins.hooks
+        super().__init__(fanout, plugins.hooks, plugins._hook_timeout)
         self._report = report
         self._dropped = dropped
 
