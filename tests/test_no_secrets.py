@@ -253,7 +253,7 @@ async def test_crashing_lifespan_and_failing_start_show_no_token(tmp_path: Path)
             async with running(bus):
                 # The first attempt of the lane fails in a way that nobody foresaw.
                 lane: Any = plugin._lanes["main"]
-                lane._limits = None
+                lane.limits = None
                 await bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
                 while lane.state is not LaneState.RETRYING:  # noqa: ASYNC110 - sockets take part
                     await anyio.sleep(0.02)

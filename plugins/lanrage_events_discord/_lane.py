@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import anyio
 from anyio.abc import TaskGroup
 
-from lanrage_events import Outbox, OutboxExpiry
+from lanrage_events import Outbox
 
 from ._batch import Batch
 from ._client import WebhookClient
@@ -20,10 +19,11 @@ from ._lane_record import FAULT_OF_OURS, LaneRecord, reason_code
 from ._lane_state import LaneState, LaneStatistics
 from ._limits import Limits, RateLimits
 from ._message import Message
-from ._outage import LONG_AGO, Outage
+from ._outage import Outage
 from ._outcome import Outcome, OutcomeKind
+from ._pacing import Pacing
 from ._presenter import Presenter
-from ._queue import LaneQueue, Waiting
+from ._queue import LaneQueue
 from ._refusal import is_about_configuration
 from ._urls import WebhookURL
 
@@ -64,28 +64,20 @@ class Lane:
         """why the state is what it is, if something is wrong"""
         self.record = LaneRecord()
         self.presenter = presenter
-        self._turn: anyio.Lock | None = None
-        self._webhook: WebhookURL | None = webhook
-        self._window = batch.window
-        self._is_immediate = batch.immediate
+        self.webhook: WebhookURL | None = webhook
+        """where to; None if the URL was taken back"""
+        self.limits = limits.of(webhook.id)
+        """the limits of the webhook"""
         self._outbox = outbox
         self._client = client
-        self._limits = limits.of(webhook.id)
         self._all_limits = limits
         self._task_group = task_group
         self._queue = LaneQueue(outbox, name)
         self._batch = Batch(batch, self._queue, presenter)
         self._running = False
         self._is_closed = False
-        self._hurry: anyio.Event | None = None
-        """set when gathering is to end early"""
-        self._is_finishing = False
-        self._give_up_at = math.inf
-        self._wait_scope: anyio.CancelScope | None = None
-        self._waits_until = LONG_AGO
-        self._last_sent = LONG_AGO
+        self._pacing = Pacing(batch)
         self._outage = Outage()
-        self._something_expires = True
 
     @property
     def statistics(self) -> LaneStatistics:
@@ -95,25 +87,12 @@ class Lane:
     @property
     def turn(self) -> anyio.Lock:
         """Held by whoever sends a request to the webhook and learns from the answer."""
-        if self._turn is None:
-            self._turn = anyio.Lock(fast_acquire=True)
-
-        return self._turn
-
-    @property
-    def webhook(self) -> WebhookURL | None:
-        """Where to; None if the URL was taken back."""
-        return self._webhook
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of the webhook."""
-        return self._limits
+        return self._pacing.turn
 
     @property
     def is_usable(self) -> bool:
         """Whether there is a webhook that is not dead."""
-        return self._webhook is not None and self.state is not LaneState.DEAD
+        return self.webhook is not None and self.state is not LaneState.DEAD
 
     def take(self, entries: Iterable[tuple[int, Entry, datetime | None]]) -> None:
         """Deliver entries that were put into the outbox.
@@ -124,11 +103,8 @@ class Lane:
         for number, entry, expires in entries:
             self._queue.take(number, entry, expires)
             count += 1
-            if expires is not None:
-                self._something_expires = True
-
             if entry.presentation.immediate:
-                self._end_gathering()
+                self._pacing.hurry()
 
         self.record.came(count)
         self.wake()
@@ -139,7 +115,6 @@ class Lane:
 
     def doubt(self) -> None:
         """Look for what may be in the outbox nevertheless, though its put was cancelled."""
-        self._something_expires = True
         self._queue.doubt()
         self.wake()
 
@@ -151,20 +126,19 @@ class Lane:
 
     def reread(self) -> None:
         """Look into the outbox again, where somebody may have put something back or dropped it."""
-        self._something_expires = True
         self._queue.reread()
         self.wake()
 
     def revive(self, webhook: WebhookURL) -> None:
         """Go on with another URL, also if the lane is dead."""
-        self._webhook = webhook
-        self._limits = self._all_limits.of(webhook.id)
+        self.webhook = webhook
+        self.limits = self._all_limits.of(webhook.id)
         self._outage.end()
         self.state, self.reason = LaneState.IDLE, ""
         # It was about the old one.
         self.statistics.last_error = ""
         # What held up the old webhook need not hold up this one.
-        self._end_wait()
+        self._pacing.end_wait()
         self.wake()
 
     def retire(self) -> None:
@@ -172,10 +146,10 @@ class Lane:
 
         A request that is under way is waited for, and its outcome counts.
         """
-        self._webhook = None
+        self.webhook = None
         self._outage.end()
         self.state, self.reason = LaneState.UNCONFIGURED, ""
-        self._interrupt()
+        self._pacing.interrupt()
 
     def die(self, outcome: Outcome, webhook: WebhookURL) -> None:
         """Send nothing more to a webhook that does not work.
@@ -183,11 +157,11 @@ class Lane:
         :param outcome: how that was found out
         :param webhook: which one; nothing happens if the lane has another one by now
         """
-        if webhook is not self._webhook or self.state is LaneState.DEAD:
+        if webhook is not self.webhook or self.state is LaneState.DEAD:
             return
 
         self.state, self.reason = LaneState.DEAD, outcome.reason
-        self._interrupt()
+        self._pacing.interrupt()
         logger.error(
             "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
             self.name,
@@ -197,7 +171,7 @@ class Lane:
     def works(self, webhook: WebhookURL) -> None:
         """Go on at once with a webhook that was found to work, if the lane holds back."""
         is_held_up = self.state is LaneState.DEAD or self._outage.is_on
-        if webhook is self._webhook and is_held_up:
+        if webhook is self.webhook and is_held_up:
             logger.info("webhook '%s' works again", self.name)
             self.revive(webhook)
 
@@ -209,36 +183,13 @@ class Lane:
         self.die(outcome, webhook)
         return True
 
-    def _interrupt(self) -> None:
-        self._end_gathering()
-        self._end_wait()
-
-    def _end_gathering(self) -> None:
-        if self._hurry is not None:
-            self._hurry.set()
-
-    def _end_wait(self) -> None:
-        if self._wait_scope is not None:
-            self._wait_scope.cancel()
-
-    def _rest(self) -> None:
-        """Give back what is only needed for work: most of many lanes have none."""
-        self._queue.rest()
-        self._hurry = None
-        if self._turn is not None and not self._turn.locked():
-            self._turn = None
-
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more, and end the lane's task.
 
         :param give_up_at: a lane that has to wait until after this gives up at once, on the clock
             of the event loop
         """
-        self._give_up_at = give_up_at
-        self._is_finishing = True
-        self._end_gathering()
-        if self._waits_until > give_up_at:
-            self._end_wait()
+        self._pacing.finish(give_up_at)
 
     def close(self) -> None:
         """Give back what the lane holds; what waits stays in the outbox."""
@@ -251,7 +202,8 @@ class Lane:
                 pass
         finally:
             self._running = False
-            self._rest()
+            self._queue.rest()
+            self._pacing.rest()
 
     async def _deliver_or_recover(self) -> bool:
         try:
@@ -265,26 +217,23 @@ class Lane:
                 logger.exception("webhook '%s' is tried again after a fault of ours", self.name)
 
             self._set_state(LaneState.RETRYING, reason)
-            return await self._wait_until(self._outage.retry_at)
+            return await self._pacing.wait_until(self._outage.retry_at)
 
     async def _deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
-        self._hurry = hurry = anyio.Event()
+        self._pacing.begin()
         await self._queue.fill()
         if self._queue.is_empty and self._outbox.statistics().pending:
             # What had expired before it was read is to be told too.
             await self._expire()
 
         if self._batch.is_empty:
-            self._something_expires = False
             self._outage.end()
             self.record.recount(0)
             self._set_state(LaneState.IDLE)
             return False
 
-        if self._queue.batch:
-            await self._gather(self._queue.batch[0], hurry)
-
+        await self._gather()
         limits = await self._wait_for_turn()
         if limits is None:
             return False
@@ -304,14 +253,14 @@ class Lane:
         return self.is_usable
 
     async def _send_next(self, limits: Limits) -> None:
-        webhook = self._webhook
+        webhook = self.webhook
         outcome: Outcome | None = None
         message: Message | None = None
         try:
             await self._queue.fill()
             await self._expire()
             # Somebody may have given another URL, or found out that this one is dead.
-            is_changed = webhook is not self._webhook or limits is not self._limits
+            is_changed = webhook is not self.webhook or limits is not self.limits
             if webhook is None or is_changed or not self.is_usable:
                 return
 
@@ -331,20 +280,19 @@ class Lane:
             with anyio.CancelScope(shield=True):
                 await self._settle(message, outcome, webhook)
 
-    async def _gather(self, first: Waiting, hurry: anyio.Event) -> None:
+    async def _gather(self) -> None:
         """Wait until the window that the first entry opened is over."""
-        is_quiet = first.arrived - self._last_sent >= self._window
-        due = first.arrived + (0.0 if self._is_immediate and is_quiet else self._window)
-        if due > anyio.current_time() and not (self._is_finishing or self._queue.is_urgent):
+        batch = self._queue.batch
+        due = self._pacing.gathers_until(batch[0].arrived) if batch else None
+        if due is not None and not self._queue.is_urgent:
             self._set_state(LaneState.GATHERING)
-            with anyio.CancelScope(deadline=due):
-                await hurry.wait()
+            await self._pacing.gather_until(due)
 
     async def _wait_for_turn(self) -> Limits | None:
         """Wait until a request may be sent; return what counts it, None if that is too late."""
         try:
             while self.is_usable:
-                limits = self._limits
+                limits = self.limits
                 ready = limits.ready_at()
                 turn = max(ready, self._outage.retry_at)
                 now = anyio.current_time()
@@ -353,53 +301,27 @@ class Lane:
 
                 if turn <= now:
                     await limits.wait()
-                    if limits is self._limits and self.is_usable:
+                    if limits is self.limits and self.is_usable:
                         return limits
 
                     limits.observe(None)
                     continue
 
                 self._set_state(LaneState.WAITING, "Discord's rate limit")
-                if not await self._wait_until(turn):
+                if not await self._pacing.wait_until(turn):
                     return None
         finally:
             self.record.history.wait_ends(anyio.current_time())
 
         return None
 
-    async def _wait_until(self, time: float) -> bool:
-        """Wait, unless that is too long or something has changed; return False if it is."""
-        if time > self._give_up_at:
-            return False
-
-        self._waits_until = time
-        with anyio.CancelScope() as self._wait_scope:
-            await anyio.sleep_until(time)
-
-        self._waits_until, self._wait_scope = LONG_AGO, None
-        return True
-
     async def _expire(self) -> None:
         """Take out what is too old to be told."""
-        if not self._something_expires:
-            return
-
-        expiries: list[OutboxExpiry] = []
-        # Once they are gone from the outbox, nobody else will tell of them.
-        with anyio.CancelScope(shield=True):
-            expiries += await self._outbox.expire(self.name)
-
-        for expiry in expiries:
+        for expiry in await self._queue.expire():
             self._batch.expired(expiry)
             self.record.expired(expiry.count)
-            logger.warning(
-                "webhook '%s': %d %s expired before they could be told",
-                self.name,
-                expiry.count,
-                expiry.label,
-            )
-
-        self._queue.remove_expired(datetime.now(UTC))
+            what = f"{expiry.count} {expiry.label}"
+            logger.warning("webhook '%s': %s expired before they could be told", self.name, what)
 
     async def _settle(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Do what the outcome of a request asks for."""
@@ -418,7 +340,7 @@ class Lane:
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.presenter.delivered(message, webhook.id, outcome.channel_id)
-        self._last_sent = anyio.current_time()
+        self._pacing.sent()
         self._batch.delivered()
         self.record.delivered(message.entries)
         if self._outage.is_on:

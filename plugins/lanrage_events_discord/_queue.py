@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from lanrage_events import Outbox, OutboxEntry
+from lanrage_events import Outbox, OutboxEntry, OutboxExpiry
 
 from ._entry import Entry
 from ._outage import LONG_AGO
@@ -49,6 +49,7 @@ class LaneQueue:
         "_lane",
         "_made",
         "_made_at",
+        "_may_expire",
         "_must_read",
         "_outbox",
         "_read_through",
@@ -68,6 +69,8 @@ class LaneQueue:
         """whether the outbox may hold what is neither in the channel nor in the batch"""
         self._is_stale = False
         """whether the outbox may lack what is in the batch, or hold what belongs before it"""
+        self._may_expire = True
+        """whether something that the outbox holds may have an age at which it is not told"""
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
 
@@ -76,6 +79,9 @@ class LaneQueue:
 
         :param number: its number there
         """
+        if expires is not None:
+            self._may_expire = True
+
         if not self._must_read:
             if self._channel is None:
                 self._channel = _Channel()
@@ -94,7 +100,7 @@ class LaneQueue:
 
     def doubt(self) -> None:
         """Take note that the outbox may hold what was not taken, since its put was cancelled."""
-        self._must_read = True
+        self._must_read = self._may_expire = True
 
     @property
     def is_empty(self) -> bool:
@@ -120,7 +126,7 @@ class LaneQueue:
 
     def reread(self) -> None:
         """Look into the outbox again, where somebody may have put something back or dropped it."""
-        self._must_read = self._is_stale = True
+        self._must_read = self._is_stale = self._may_expire = True
 
     async def fill(self) -> None:
         """Move what came meanwhile into the batch, as far as it holds.
@@ -210,17 +216,33 @@ class LaneQueue:
         self.batch = [waiting for waiting in self.batch if waiting.id not in ids]
         return taken
 
-    def remove_expired(self, now: datetime) -> None:
-        """Take what has expired out of the batch."""
+    async def expire(self) -> list[OutboxExpiry]:
+        """Take out what has expired, here and in the outbox, and return how much of what it was.
+
+        :raises OutboxError: if the outbox cannot be changed
+        """
+        if not self._may_expire:
+            return []
+
+        expiries: list[OutboxExpiry] = []
+        # Once they are gone from the outbox, nobody else will tell of them.
+        with anyio.CancelScope(shield=True):
+            expiries += await self._outbox.expire(self._lane)
+
+        now = datetime.now(UTC)
         expired = {w.id for w in self.batch if w.expires is not None and w.expires <= now}
         if expired:
             self.take_out(expired)
 
+        return expiries
+
     def rest(self) -> None:
-        """Give the memory channel back while nothing waits."""
-        if self._channel is not None and self.is_empty:
-            self._channel.close()
-            self._channel = None
+        """Give back what is only needed while something waits, if nothing does."""
+        if self.is_empty:
+            self._may_expire = False
+            if self._channel is not None:
+                self._channel.close()
+                self._channel = None
 
     def close(self) -> None:
         """Close the memory channel; what waits stays in the outbox."""

@@ -243,13 +243,47 @@ async def test_expired_entries_leave_the_batch() -> None:
     async with queue_in_memory() as (queue, outbox):
         await queue.fill()
         for number in range(3):
-            await put(queue, outbox, entry(number), now + timedelta(hours=number))
+            await put(queue, outbox, entry(number), now + timedelta(hours=number - 1.5))
 
         await queue.fill()
-        queue.remove_expired(now + timedelta(hours=1))
+        assert sum(expiry.count for expiry in await queue.expire()) == 2
         assert numbers(queue) == [2]
         assert queue.first_id == queue.batch[0].id
         assert not queue.is_urgent
+        assert outbox.statistics().pending == 1
+
+
+async def test_outbox_is_asked_for_what_expired_only_if_something_may_have() -> None:
+    past = datetime.now(UTC) - timedelta(hours=1)
+    async with queue_in_memory() as (queue, outbox):
+
+        async def count_expired() -> int | None:
+            """Return how many have expired, None if the outbox is not asked."""
+            forgotten = await outbox.put(LANE, "?", expires=past)
+            found = sum(expiry.count for expiry in await queue.expire())
+            await outbox.drop([forgotten])
+            return found - 1 if found else None
+
+        await queue.fill()
+        assert await count_expired() == 0
+        queue.rest()
+        assert await count_expired() is None
+        await put(queue, outbox, entry(1), None)
+        await queue.fill()
+        assert await count_expired() is None
+        await put(queue, outbox, entry(2), past)
+        await queue.fill()
+        assert await count_expired() == 1
+        queue.rest()
+        assert await count_expired() == 0, "something waits"
+
+        await deliver(queue, outbox, 1)
+        for look_again in (queue.doubt, queue.reread):
+            queue.rest()
+            assert await count_expired() is None
+            look_again()
+            assert await count_expired() == 0
+            await queue.fill()
 
 
 async def test_entry_that_is_put_while_the_outbox_is_read_is_delivered_once() -> None:
