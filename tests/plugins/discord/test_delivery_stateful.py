@@ -2,7 +2,7 @@
 
 Each life is a bus with the plugin, on the same outbox file; between two of them the process is
 taken to have ended, in the midst of work if the drain timeout is short.
-``LANRAGE_EVENTS_EXAMPLES`` says how many lifetimes are tried, 40 on each backend by default. Only
+``LANRAGE_EVENTS_EXAMPLES`` says how many lifetimes are tried, 25 on each backend by default. Only
 if it is set is what fails made smaller, since that may take minutes (``--timeout 0``, too).
 """
 
@@ -432,7 +432,7 @@ def marks_in(record: Record) -> list[str]:
 
 @pytest.mark.timeout(600)  # some examples make thousands of requests
 @settings(
-    max_examples=int(EXAMPLES or 40),
+    max_examples=int(EXAMPLES or 25),
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if EXAMPLES else [])),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
