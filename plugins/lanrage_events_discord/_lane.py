@@ -65,7 +65,7 @@ class Lane:
         self.record = LaneRecord()
         self.presenter = presenter
         self.webhook: WebhookURL | None = webhook
-        """where to; None if the URL was taken back"""
+        """where to; None if the URL was taken back. Only the lane changes it, as it does the limits"""
         self.limits = limits.of(webhook.id)
         """the limits of the webhook"""
         self._outbox = outbox
@@ -228,6 +228,7 @@ class Lane:
             await self._expire()
 
         if self._batch.is_empty:
+            self._queue.nothing_expires()
             self._outage.end()
             self.record.recount(0)
             self._set_state(LaneState.IDLE)

@@ -11,7 +11,7 @@ from ._outage import LONG_AGO
 
 
 class Pacing:
-    """Gathers, and waits, for one lane; its end and changes of its webhook cut that short.
+    """Gathers, waits and takes turns for one lane; its end or another webhook cut that short.
 
     Times are those of the event loop's clock, in seconds.
 
@@ -80,7 +80,7 @@ class Pacing:
         self.end_wait()
 
     def finish(self, give_up_at: float) -> None:
-        """Gather nothing more, and wait for nothing that comes after a time."""
+        """Gather nothing more, and wait for nothing that comes after a time, not even now."""
         self._give_up_at = give_up_at
         self._is_finishing = True
         self.hurry()

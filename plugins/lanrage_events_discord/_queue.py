@@ -219,7 +219,7 @@ class LaneQueue:
     async def expire(self) -> list[OutboxExpiry]:
         """Take out what has expired, here and in the outbox, and return how much of what it was.
 
-        :raises OutboxError: if the outbox cannot be changed
+        :raises OutboxError: if the outbox cannot be read; nothing is forgotten by that
         """
         if not self._may_expire:
             return []
@@ -236,13 +236,15 @@ class LaneQueue:
 
         return expiries
 
+    def nothing_expires(self) -> None:
+        """Take note that nothing waits, and what had expired was asked for."""
+        self._may_expire = False
+
     def rest(self) -> None:
-        """Give back what is only needed while something waits, if nothing does."""
-        if self.is_empty:
-            self._may_expire = False
-            if self._channel is not None:
-                self._channel.close()
-                self._channel = None
+        """Give the memory channel back while nothing waits."""
+        if self._channel is not None and self.is_empty:
+            self._channel.close()
+            self._channel = None
 
     def close(self) -> None:
         """Close the memory channel; what waits stays in the outbox."""

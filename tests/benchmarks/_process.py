@@ -79,7 +79,8 @@ async def start(module: str, errors: Path, **first: Any) -> AsyncIterator[Child]
         yield child
     finally:
         with anyio.CancelScope(shield=True):
-            # Not process.kill(), by which asyncio loses the exit status of what has just ended.
+            # Not process.kill(), by which asyncio loses the exit status of what has just ended:
+            # https://github.com/python/cpython/issues/87744
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)

@@ -266,7 +266,7 @@ async def test_outbox_is_asked_for_what_expired_only_if_something_may_have() -> 
 
         await queue.fill()
         assert await count_expired() == 0
-        queue.rest()
+        queue.nothing_expires()
         assert await count_expired() is None
         await put(queue, outbox, entry(1), None)
         await queue.fill()
@@ -275,11 +275,11 @@ async def test_outbox_is_asked_for_what_expired_only_if_something_may_have() -> 
         await queue.fill()
         assert await count_expired() == 1
         queue.rest()
-        assert await count_expired() == 0, "something waits"
+        assert await count_expired() == 0, "only the lane knows that it was asked for"
 
         await deliver(queue, outbox, 1)
         for look_again in (queue.doubt, queue.reread):
-            queue.rest()
+            queue.nothing_expires()
             assert await count_expired() is None
             look_again()
             assert await count_expired() == 0

@@ -266,7 +266,7 @@ NOT_SHORT: dict[Attack, AbstractSet[str]] = {
     trickle_bodies: TIMEOUTS.keys() - {"BODY_SECONDS"},
     send_huge_bodies: TIMEOUTS.keys(),
 }
-"""what leaves a busy machine enough time for the answer that is expected"""
+"""by attack, the timeouts that stay as they are: a busy machine needs time for the answer"""
 
 
 @pytest.mark.parametrize(
