@@ -497,6 +497,50 @@ async def test_full_disk_fails_the_event_and_recovers_by_itself(tmp_path: Path) 
 # What expired
 
 
+async def test_what_expires_while_a_lane_loses_its_url_is_told_when_it_has_one_again(
+    tmp_path: Path,
+) -> None:
+    lag = timedelta(minutes=1)
+    to_call: list[Callable[[], None]] = []
+
+    def lagging_clock() -> datetime:
+        while to_call:
+            to_call.pop()()
+
+        return datetime.now(UTC) - lag
+
+    class Plugin(DiscordPlugin):
+        def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+            return Outbox(self._state_file(bus, "outbox"), inline=True, now=lagging_clock)
+
+    discord = StandInDiscord()
+    url = discord.create_webhook().url
+    async with httpx.AsyncClient(transport=discord.transport()) as http:
+        plugin = Plugin(DiscordConfig.model_validate({"webhook_url": url}), http=http)
+        bus = EventBus(state_folder=tmp_path)
+        bus.register(plugin, "discord")
+        async with bus:
+            await anyio.sleep(1)
+            lane, outbox = plugin._lanes["default"], plugin._outbox
+            assert outbox is not None
+            # To the outbox it has not expired when the lane asks, and to the lane it has right after.
+            expires = datetime.now(UTC)
+            entry = Entry("1", "game_ended", expires, Embed(title="x"), Digest("g", "h", "i"))
+            number = await outbox.put("default", entry.to_json(), label=entry.type, expires=expires)
+            lane.take([(number, entry, expires)])
+            to_call.append(lane.retire)
+            await anyio.sleep(10)
+            assert (plugin.pending, lane.statistics.expired) == (1, 0)
+
+            lag = timedelta()
+            lane.revive(validate_webhook_url(url))
+            await anyio.sleep(10)
+            assert (plugin.pending, lane.statistics.expired) == (0, 1)
+
+    [message] = discord.journal.messages()
+    assert "1 event expired before they could be told" in message["embeds"][0]["description"]
+
+
 async def test_what_expired_while_nobody_ran_is_told_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
