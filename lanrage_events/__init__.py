@@ -6,10 +6,13 @@ from __future__ import annotations
 # or names a hook, need not pay for the bus. What the bus needs is imported all at once.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ._bus import EventBus as EventBus
-    from ._escape import escape_controls as escape_controls
-    from ._event_words import parse_event_fields as parse_event_fields
-    from ._event_words import resolve_schema as resolve_schema
+    from ._bus.bus import EventBus as EventBus
+    from ._bus.statistics import BusStatistics as BusStatistics
+    from ._bus.statistics import PluginStatistics as PluginStatistics
+    from ._bus.subscription import EventStream as EventStream
+    from ._bus.subscription import Subscription as Subscription
+    from ._event_fields import parse_event_fields as parse_event_fields
+    from ._event_fields import resolve_schema as resolve_schema
     from ._events import Event as Event
     from ._events import EventRegistry as EventRegistry
     from ._events import GameEnded as GameEnded
@@ -38,54 +41,51 @@ if TYPE_CHECKING:
     from ._exceptions import PluginStartError as PluginStartError
     from ._exceptions import TemplateError as TemplateError
     from ._exceptions import UnknownEventType as UnknownEventType
-    from ._health import Health as Health
-    from ._http import Page as Page
-    from ._http import Route as Route
-    from ._http import RouteError as RouteError
-    from ._http import RouteRequest as RouteRequest
     from ._metrics import Metric as Metric
     from ._metrics import Sample as Sample
-    from ._secrets import Redactor as Redactor
-    from ._statistics import BusStatistics as BusStatistics
-    from ._statistics import PluginStatistics as PluginStatistics
-    from ._subscription import EventStream as EventStream
-    from ._subscription import Subscription as Subscription
+    from ._redaction.escape import escape_controls as escape_controls
+    from ._redaction.redactor import Redactor as Redactor
+    from ._reports import Health as Health
     from .hookspecs import hookimpl as hookimpl
+    from .http import Page as Page
+    from .http import Route as Route
+    from .http import RouteError as RouteError
+    from .http import RouteRequest as RouteRequest
 
 if TYPE_CHECKING:  # what needs pydantic, jinja2 or yaml, which most programs need not import
-    from ._config_types import ConfigModel as ConfigModel
-    from ._config_types import ConfigPath as ConfigPath
-    from ._config_types import Duration as Duration
-    from ._load_bus import load_bus as load_bus
-    from ._outbox import Outbox as Outbox
-    from ._outbox_admin import OutboxAdmin as OutboxAdmin
-    from ._outbox_records import UNTIL_RESUMED as UNTIL_RESUMED
-    from ._outbox_records import DeadLetter as DeadLetter
-    from ._outbox_records import OutboxEntry as OutboxEntry
-    from ._outbox_records import OutboxExpiry as OutboxExpiry
-    from ._outbox_records import OutboxItem as OutboxItem
-    from ._outbox_records import OutboxLane as OutboxLane
-    from ._outbox_records import OutboxStatistics as OutboxStatistics
-    from ._template_leaf import TemplateFilter as TemplateFilter
-    from ._template_leaf import TemplateLeaf as TemplateLeaf
-    from ._template_leaf import Verbatim as Verbatim
-    from ._templates import Templates as Templates
+    from .config._build import load_bus as load_bus
+    from .config._types import ConfigModel as ConfigModel
+    from .config._types import ConfigPath as ConfigPath
+    from .config._types import Duration as Duration
+    from .outbox._admin import OutboxAdmin as OutboxAdmin
+    from .outbox._outbox import Outbox as Outbox
+    from .outbox._records import UNTIL_RESUMED as UNTIL_RESUMED
+    from .outbox._records import DeadLetter as DeadLetter
+    from .outbox._records import OutboxEntry as OutboxEntry
+    from .outbox._records import OutboxExpiry as OutboxExpiry
+    from .outbox._records import OutboxItem as OutboxItem
+    from .outbox._records import OutboxLane as OutboxLane
+    from .outbox._records import OutboxStatistics as OutboxStatistics
+    from .templates._leaf import TemplateFilter as TemplateFilter
+    from .templates._leaf import TemplateLeaf as TemplateLeaf
+    from .templates._leaf import Verbatim as Verbatim
+    from .templates._templates import Templates as Templates
 
 _CORE = {
-    "BusStatistics": "_statistics",
+    "BusStatistics": "_bus.statistics",
     "ConfigError": "_exceptions",
     "Event": "_events",
-    "EventBus": "_bus",
+    "EventBus": "_bus.bus",
     "EventDecodeError": "_exceptions",
     "EventDropped": "_exceptions",
     "EventError": "_exceptions",
     "EventRegistry": "_events",
-    "EventStream": "_subscription",
+    "EventStream": "_bus.subscription",
     "EventTypeConflict": "_exceptions",
     "FieldProblem": "_exceptions",
     "GameEnded": "_events",
     "GameStarted": "_events",
-    "Health": "_health",
+    "Health": "_reports",
     "HookTimeout": "_exceptions",
     "LanrageEventsError": "_exceptions",
     "Metric": "_metrics",
@@ -94,7 +94,7 @@ _CORE = {
     "OutboxFull": "_exceptions",
     "OutboxInUse": "_exceptions",
     "OutboxUnreadable": "_exceptions",
-    "Page": "_http",
+    "Page": "http",
     "PartyCreated": "_events",
     "PartyEvent": "_events",
     "PeerJoined": "_events",
@@ -104,38 +104,38 @@ _CORE = {
     "PluginLoadError": "_exceptions",
     "PluginNotFound": "_exceptions",
     "PluginStartError": "_exceptions",
-    "PluginStatistics": "_statistics",
-    "Redactor": "_secrets",
-    "Route": "_http",
-    "RouteError": "_http",
-    "RouteRequest": "_http",
+    "PluginStatistics": "_bus.statistics",
+    "Redactor": "_redaction.redactor",
+    "Route": "http",
+    "RouteError": "http",
+    "RouteRequest": "http",
     "Sample": "_metrics",
-    "Subscription": "_subscription",
+    "Subscription": "_bus.subscription",
     "TemplateError": "_exceptions",
     "UnknownEventType": "_exceptions",
-    "escape_controls": "_escape",
+    "escape_controls": "_redaction.escape",
     "hookimpl": "hookspecs",
-    "parse_event_fields": "_event_words",
-    "resolve_schema": "_event_words",
+    "parse_event_fields": "_event_fields",
+    "resolve_schema": "_event_fields",
 }
 _HEAVY = {
-    "ConfigModel": "_config_types",
-    "ConfigPath": "_config_types",
-    "DeadLetter": "_outbox_records",
-    "Duration": "_config_types",
-    "Outbox": "_outbox",
-    "OutboxAdmin": "_outbox_admin",
-    "OutboxEntry": "_outbox_records",
-    "OutboxExpiry": "_outbox_records",
-    "OutboxItem": "_outbox_records",
-    "OutboxLane": "_outbox_records",
-    "OutboxStatistics": "_outbox_records",
-    "TemplateFilter": "_template_leaf",
-    "TemplateLeaf": "_template_leaf",
-    "Templates": "_templates",
-    "UNTIL_RESUMED": "_outbox_records",
-    "Verbatim": "_template_leaf",
-    "load_bus": "_load_bus",
+    "ConfigModel": "config._types",
+    "ConfigPath": "config._types",
+    "DeadLetter": "outbox._records",
+    "Duration": "config._types",
+    "Outbox": "outbox._outbox",
+    "OutboxAdmin": "outbox._admin",
+    "OutboxEntry": "outbox._records",
+    "OutboxExpiry": "outbox._records",
+    "OutboxItem": "outbox._records",
+    "OutboxLane": "outbox._records",
+    "OutboxStatistics": "outbox._records",
+    "TemplateFilter": "templates._leaf",
+    "TemplateLeaf": "templates._leaf",
+    "Templates": "templates._templates",
+    "UNTIL_RESUMED": "outbox._records",
+    "Verbatim": "templates._leaf",
+    "load_bus": "config._build",
 }
 
 if not TYPE_CHECKING:  # type checkers would otherwise accept any name

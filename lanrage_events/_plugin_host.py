@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 import anyio
 from anyio.abc import TaskGroup
 
+from ._bus.fanout import Doors, FanOut
+from ._bus.registry import PluginOptions, PluginSet
 from ._events import Event
-from ._fanout import Doors, FanOut
-from ._health import Health
-from ._plugin_set import PluginOptions, PluginSet
-from ._secrets import Redactor
+from ._redaction.redactor import Redactor
+from ._reports import Health
 
 if TYPE_CHECKING:
-    from ._bus import EventBus
+    from ._bus.bus import EventBus
 
 
 class PluginHost:

@@ -1,517 +1,93 @@
 from __future__ import annotations
 
-import importlib
-import json
+import io
 import os
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
-from pathlib import Path
-from textwrap import dedent
 
-import jsonschema
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lanrage_events import _cli, _daemon
-from lanrage_events.__main__ import main
-
-Install = Callable[..., None]
-
-TOKEN = "made-up-token-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR"
+from lanrage_events import escape_controls
+from lanrage_events.cli import LiveLine, counted, table, write_errors, write_json, write_lines
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+@given(st.text())
+def test_escaped_text_is_one_line_that_steers_nothing(text: str) -> None:
+    escaped = escape_controls(text)
+    assert len(escaped.splitlines()) <= 1
+    assert not set(escaped) & set("\x1b\r\n\x07\x08\x9b\u2028\u202e\u200b")
 
 
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Return a function that installs a distribution with one module that has commands."""
-    before = set(sys.modules)
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-
-    def install_distribution(name: str, source: str, **commands: str) -> None:
-        module = name.replace("-", "_")
-        (site / f"{module}.py").write_text(dedent(source), encoding="utf-8")
-        info = site / f"{module}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n", encoding="utf-8"
-        )
-        targets = [f"{word} = {module}:{function}\n" for word, function in commands.items()]
-        (info / "entry_points.txt").write_text(
-            "[lanrage_events.commands]\n" + "".join(targets), encoding="utf-8"
-        )
-        importlib.invalidate_caches()
-
-    yield install_distribution
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+@given(st.text(st.characters(categories=["L", "N", "P", "S"])))
+def test_text_that_can_be_seen_stays_as_it_is(text: str) -> None:
+    assert escape_controls(text) == text
 
 
-def write(text: str, name: str = "lanrage.yaml") -> Path:
-    path = Path(name)
-    path.write_text(dedent(text), encoding="utf-8")
-    return path
+def test_emoji_and_scripts_that_need_joiners_stay_as_they_are() -> None:
+    assert escape_controls("👩\u200d🚀 نامه\u200cای") == "👩\u200d🚀 نامه\u200cای"
+    assert escape_controls("👩\u200d🚀\n") == "👩\u200d🚀\\n"
 
 
-# Without a command
-
-
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"lanrage-events {version('lanrage-events')}\n"
-
-
-def test_help_names_every_command_and_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    text = capsys.readouterr().out
-    for command in ("run", "check", "schema", "plugins", "events", "preview", "demo"):
-        assert f"│ {command} " in text
-
-    assert "Play a short LAN evening" in text
-    assert "78" in text
-
-
-def test_help_imports_neither_httpx_nor_pydantic_nor_plugins() -> None:
-    code = (
-        "import sys\n"
-        "from lanrage_events.__main__ import main\n"
-        "assert main(['--help']) == 0\n"
-        "print(*sys.modules, file=sys.stderr)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, timeout=60
-    )
-    packages = {name.partition(".")[0] for name in result.stderr.split()}
-    assert "lanrage_events" in packages
-    assert not packages & {"httpx", "pydantic", "jinja2", "yaml", "structlog"}
-    assert not any(name.startswith("lanrage_events_") for name in packages)
-
-
-def test_an_unknown_command_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["chek"]) == 2
+def test_data_goes_to_stdout_and_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    write_lines(["one", "two\x1b[2J"])
+    write_json({"name": "Änn"})
+    write_errors(["oh\nno"])
     output = capsys.readouterr()
-    assert output.out == ""
-    assert 'Did you mean "check"?' in output.err
+    assert output.out == 'one\ntwo\\u001b[2J\n{\n  "name": "Änn"\n}\n'
+    assert output.err == "oh\\nno\n"
 
 
-def test_an_unknown_option_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--backnd", "trio"]) == 2
-    assert "Did you mean --backend?" in capsys.readouterr().err
-
-
-def test_a_wrong_value_gets_the_possible_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--backend", "curio"]) == 2
-    assert '"asyncio"' in capsys.readouterr().err
-
-
-def test_a_package_that_is_missing_is_told_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "cyclopts", None)
-    monkeypatch.delitem(sys.modules, "lanrage_events._cli")
-    monkeypatch.delattr("lanrage_events._cli")
-    assert main(["run"]) == 1
-    assert capsys.readouterr().err == (
-        "lanrage-events: the package 'cyclopts' is missing: pip install 'lanrage-events[daemon]'\n"
-    )
-
-
-def test_a_package_that_no_extra_brings_is_an_error_of_the_program(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail(words: object) -> int:
-        raise ModuleNotFoundError("no", name="no_such_package")
-
-    monkeypatch.setattr(_cli, "main", fail)
-    with pytest.raises(ModuleNotFoundError):
-        main(["run"])
-
-
-def test_the_words_of_the_process_are_the_default(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["lanrage-events", "--version"])
-    assert main() == 0
-    assert capsys.readouterr().out.startswith("lanrage-events ")
-
-
-def test_ctrl_c_before_anything_runs_ends_without_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupt(*_: object, **__: object) -> int:
-        raise KeyboardInterrupt
-
-    write("plugins: {log: }")
-    monkeypatch.setattr(_daemon, "run", interrupt)
-    assert main(["run"]) == 130
-    assert capsys.readouterr().err == ""
-
-
-# check
-
-
-def test_a_good_configuration_is_told_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
-    write("plugins: {log: {path: events.jsonl}}\nbackend: trio\n")
-    assert main(["check"]) == 0
-    output = capsys.readouterr()
-    assert output.out == "lanrage.yaml: all is well; plugins: log; backend: trio\n"
-    assert output.err == ""
-    assert not Path("events.jsonl").exists()
-
-
-def test_every_error_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(
-        """\
-        backend: trioo
-        plugins:
-          log: {pth: x.jsonl}
-          discrd: {}
-          discord: {batch: {windw: 3s}}
-        """,
-        "other.yaml",
-    )
-    assert main(["check", str(path)]) == 78
-    assert capsys.readouterr().out.splitlines() == [
-        "other.yaml:1:10: backend: expected 'asyncio' or 'trio', did you mean 'trio'?",
-        "other.yaml:3:9: plugins.log.pth: unknown key, did you mean 'path'?",
-        "other.yaml:4:3: plugins.discrd: no such plugin is installed, did you mean 'discord'?",
-        "other.yaml:5:21: plugins.discord.batch.windw: unknown key, did you mean 'window'?",
-        "other.yaml: 4 errors",
+def test_a_table_has_its_cells_below_each_other() -> None:
+    assert table([("NAME", "HOOKS"), ("discord", "event"), ("log\n", "")]) == [
+        "NAME     HOOKS",
+        "discord  event",
+        "log\\n",
     ]
-
-
-def test_a_wrong_webhook_url_is_told_without_its_token(capsys: pytest.CaptureFixture[str]) -> None:
-    write(
-        "plugins:\n  discord:\n    webhook_url: "
-        f"https://discord.com.evil.example/api/webhooks/123456789012345678/{TOKEN}\n"
-    )
-    assert main(["check"]) == 78
-    output = capsys.readouterr().out
-    assert output.startswith("lanrage.yaml:3:18: plugins.discord.webhook_url: ")
-    assert "discord.com.evil.example" in output
-    assert TOKEN not in output
-
-
-def test_hooks_that_do_not_exist_are_found_without_starting_anything(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    Path("mine").mkdir()
-    write(
-        """\
-        from lanrage_events import hookimpl
-
-        @hookimpl
-        def lifespan(bus):
-            raise SystemError("it must not start")
-
-        @hookimpl
-        def peer_jond(event):
-            pass
-        """,
-        "mine/greeter.py",
-    )
-    write("plugins_folder: ./mine\nplugins: {greeter: }\n")
-    assert main(["check"]) == 78
-    assert capsys.readouterr().out == (
-        "lanrage.yaml:2:11: plugins.greeter: the plugin implements the unknown hook 'peer_jond', "
-        "did you mean 'peer_joined'?\nlanrage.yaml: 1 error\n"
-    )
-
-
-def test_what_is_most_likely_not_meant_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    write("plugins: {}")
-    assert main(["check"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith("warning: lanrage.yaml:1:1: plugins: no plugin is named")
-    assert second == "lanrage.yaml: all is well; plugins: none; backend: asyncio"
-
-
-def test_names_in_a_configuration_cannot_steer_the_terminal(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write('plugins: {"a\\e[2J\\n": }')
-    assert main(["check"]) == 78
-    assert "\x1b" not in capsys.readouterr().out
-
-
-def test_what_is_wrong_without_a_file_is_not_told_of_one(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LANRAGE_EVENTS_PORT", "none")
-    assert main(["check"]) == 78
-    problem, summary = capsys.readouterr().out.splitlines()
-    assert problem.startswith("(no lanrage.yaml):2:")
-    assert summary == "(no lanrage.yaml): 1 error"
-
-
-def test_without_a_file_the_page_and_discord_are_checked(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["check"]) == 0
-    assert capsys.readouterr().out == (
-        "no lanrage.yaml, so the defaults: all is well; plugins: http, discord; backend: asyncio\n"
-    )
-
-
-# run
-
-
-def test_a_file_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "nope.yaml"]) == 78
-    assert capsys.readouterr().err == "nope.yaml: the file does not exist\n"
-
-
-def test_a_wrong_configuration_is_not_run(capsys: pytest.CaptureFixture[str]) -> None:
-    write("plugins: {log: {pth: x}}")
-    assert main(["run"]) == 78
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err == ("lanrage.yaml:1:17: plugins.log.pth: unknown key, did you mean 'path'?\n")
+    assert table([]) == []
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"), [("", ["--backend", "trio"]), ("backend: trio\n", [])]
+    ("count", "text"), [(0, "0 events"), (1, "1 event"), (1000, "1,000 events")]
 )
-def test_a_backend_that_is_not_installed_is_told_in_one_line(
-    setting: str,
-    words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write(f"{setting}plugins: {{log: }}")
-    monkeypatch.setitem(sys.modules, "trio", None)
-    assert main(["run", *words]) == 1
-    assert capsys.readouterr().err == (
-        "lanrage-events: the package 'trio' is missing: pip install 'lanrage-events[trio]'\n"
-    )
+def test_a_number_has_its_noun(count: int, text: str) -> None:
+    assert counted(count, "event") == text
 
 
-def test_an_unexpected_error_is_logged_and_not_left_to_python(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write("plugins: {log: }")
-    codes: list[int] = []
-    # Signals can be handled in the main thread only.
-    thread = threading.Thread(target=lambda: codes.append(main(["run"])))
-    thread.start()
-    thread.join()
-    assert codes == [1]
-    errors = capsys.readouterr().err
-    assert "[critical ] unexpected error" in errors
-    assert "    ValueError: signal only works in main thread" in errors
+def screen(output: str) -> str:
+    """Return the last line that a terminal shows."""
+    line: list[str] = []
+    column = 0
+    for character in output:
+        if character == "\r":
+            column = 0
+        else:
+            line[column : column + 1] = [character]
+            column += 1
+
+    return "".join(line)
 
 
-# schema
+@given(st.lists(st.text("ab", max_size=100), min_size=1))
+def test_a_live_line_shows_the_last_text_alone(texts: list[str]) -> None:
+    stream = io.StringIO()
+    line = LiveLine(stream)
+    for text in texts:
+        line.show(text)
+
+    width = len(texts[-1])
+    assert screen(stream.getvalue()).rstrip() == texts[-1][: min(width, 79)]
+    line.clear()
+    assert not screen(stream.getvalue()).strip()
 
 
-def test_the_schema_is_that_of_configuration_files(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["schema"]) == 0
-    schema = json.loads(capsys.readouterr().out)
-    validator = jsonschema.Draft7Validator(schema)
-    assert validator.is_valid({"plugins": {"log": {"path": "x"}}})
-    assert not validator.is_valid({"plugins": {"log": {"pth": "x"}}})
+def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((10, 24)))
+    stream = io.StringIO()
+    LiveLine(stream).show("x" * 20)
+    assert stream.getvalue() == "\r" + "x" * 9
 
 
-def test_the_schema_has_the_plugins_of_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("mine").mkdir()
-    write("", "mine/greeter.py")
-    assert main(["schema", "--plugins-folder", "mine"]) == 0
-    assert "greeter" in json.loads(capsys.readouterr().out)["properties"]["plugins"]["properties"]
-
-
-# plugins
-
-
-def test_plugins_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("mine").mkdir()
-    write("1 / 0", "mine/sick.py")
-    assert main(["plugins", "--plugins-folder", "mine"]) == 0
-    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
-    own = version("lanrage-events")
-    assert rows["log"].split()[1:4] == [own, "lanrage-events", "ok"]
-    assert rows["discord"].split()[1:4] == [own, "lanrage-events", "ok"]
-    assert "broken" in rows["sick"]
-    assert "ZeroDivisionError" in rows["sick"]
-
-
-def test_plugins_are_listed_as_json(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LANRAGE_EVENTS_PLUGINS", "log")
-    assert main(["plugins", "--json"]) == 0
-    data = {plugin["name"]: plugin for plugin in json.loads(capsys.readouterr().out)}
-    assert data["log"]["status"] == "ok"
-    assert "event" in data["log"]["hooks"]
-    assert data["discord"]["status"] == "excluded"
-
-
-def test_commands_that_cannot_be_used_are_told_beside(
-    install: Install, capsys: pytest.CaptureFixture[str]
-) -> None:
-    install("greedy-dist", "def run(): pass", run="run", odd="not a name")
-    assert main(["plugins"]) == 0
-    output = capsys.readouterr()
-    assert "greedy" not in output.out
-    odd, run = output.err.splitlines()
-    assert odd.startswith("the command 'odd' of greedy-dist 1.0 cannot be used: 'greedy_dist:not a")
-    assert run == (
-        "the command 'run' of greedy-dist 1.0 cannot be used: lanrage-events has one itself"
-    )
-
-
-# events
-
-
-def test_event_types_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["events"]) == 0
-    output = capsys.readouterr()
-    assert "peer_joined  A player joined a party." in output.out
-    assert output.err == ""
-
-
-def test_the_event_types_of_a_configuration_are_listed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    Path("mine").mkdir()
-    write(
-        '''\
-        from dataclasses import dataclass
-        from lanrage_events import Event, hookimpl
-
-        @dataclass(frozen=True, kw_only=True, slots=True)
-        class MapChanged(Event):
-            """A server changed its map."""
-
-            map_name: str
-
-        @hookimpl
-        def register_events():
-            return [MapChanged]
-        ''',
-        "mine/maps.py",
-    )
-    write("plugins_folder: ./mine\nplugins: {maps: }\n")
-    assert main(["events", "lanrage.yaml"]) == 0
-    assert "map_changed  A server changed its map." in capsys.readouterr().out
-    assert main(["events", "lanrage.yaml", "--schema"]) == 0
-    assert "map_changed" in json.loads(capsys.readouterr().out)["$defs"]
-
-
-def test_the_event_types_of_a_wrong_configuration_are_not_listed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    write("plugins: {nope: }")
-    assert main(["events", "lanrage.yaml"]) == 78
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "no such plugin is installed" in output.err
-
-
-# Commands of plugins
-
-
-def test_a_command_of_a_plugin_is_called_with_its_arguments(
-    install: Install, capsys: pytest.CaptureFixture[str]
-) -> None:
-    install(
-        "shout-dist",
-        """\
-        def shout(word: str, *, times: int = 1) -> int:
-            '''Shout a word.'''
-            print(word.upper() * times)
-            return 3
-
-        async def hum() -> None:
-            print("hm")
-        """,
-        shout="shout",
-        hum="hum",
-    )
-    assert main(["shout", "hey", "--times", "2"]) == 3
-    assert capsys.readouterr().out == "HEYHEY\n"
-    assert main(["hum"]) == 0
-    assert capsys.readouterr().out == "hm\n"
-    assert main(["shout", "--tims", "2"]) == 2
-    assert "Did you mean --times?" in capsys.readouterr().err
-
-
-def test_only_the_command_that_is_called_is_imported(
-    install: Install, capsys: pytest.CaptureFixture[str]
-) -> None:
-    install("shout-dist", '"""Shout."""\n\ndef shout():\n    """Shout."""\n', shout="shout")
-    install("broken-dist", '1 / 0\n\ndef sulk():\n    """Sulk."""\n', sulk="sulk")
-    for words in (["--help"], ["shout"], ["shoud"], ["events"]):
-        main(words)
-        assert "broken_dist" not in sys.modules
-
-    assert "Sulk." in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("def sulk(x: 'Nothing'): pass", "NameError: name 'Nothing' is not defined"),
-    ],
-)
-@pytest.mark.parametrize("words", [["sulk", "now"], ["sulk", "--help"], ["--help", "sulk"]])
-def test_a_broken_command_names_its_distribution(
-    install: Install,
-    source: str,
-    reason: str,
-    words: list[str],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    install("broken-dist", source, sulk="sulk")
-    assert main(words) == 1
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert output.err == (
-        f"lanrage-events: the command 'sulk' of broken-dist 1.0 cannot be used: {reason}\n"
-    )
-    assert main(["plugins"]) == 0
-
-
-def test_our_own_commands_cannot_be_replaced(
-    install: Install, capsys: pytest.CaptureFixture[str]
-) -> None:
-    install("greedy-dist", "def events(): print('mine')", events="events")
-    assert main(["events"]) == 0
-    assert "mine" not in capsys.readouterr().out
-
-
-# Output
-
-
-def test_a_reader_that_is_gone_is_no_error() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lanrage_events", "schema"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.close()
-    _, errors = process.communicate(timeout=60)
-    assert errors == b""
-    assert process.returncode == 1
-
-
-def test_a_terminal_that_lacks_a_character_shows_the_others() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "lanrage_events", "preview", "peer_joined"],
-        capture_output=True,
-        check=True,
-        timeout=60,
-        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
-    )
-    assert b"Ben joined" in result.stdout
+def test_clearing_a_live_line_that_shows_nothing_writes_nothing() -> None:
+    stream = io.StringIO()
+    LiveLine(stream).clear()
+    assert stream.getvalue() == ""

@@ -20,7 +20,7 @@ import pytest
 from pydantic import BaseModel
 
 from lanrage_events import PluginHookError, hookspecs
-from lanrage_events._hooks import Hooks
+from lanrage_events._bus.hooks import Hooks
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "tests" / "public_names.json"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from cyclopts import App
 from cyclopts.argument import Argument
 
-from lanrage_events._cli import _make_app
-from lanrage_events._commands import load_command
-from lanrage_events._entry_points import plugin_commands
+from lanrage_events._cli.app import _make_app
+from lanrage_events._cli.plugin_commands import load_command
+from lanrage_events._discovery.entry_points import plugin_commands
 
 PROGRAM = "lanrage-events"
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from lanrage_events import Event, EventBus
-from lanrage_events._listing import _describe
+from lanrage_events._cli.listing import _describe
 from lanrage_events.testing import sample
 
 _COMMON_FIELDS = ("id", "time")

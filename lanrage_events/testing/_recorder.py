@@ -8,9 +8,9 @@ from typing import Self, TypeVar
 
 import anyio
 
-from .._bus import EventBus
+from .._bus.bus import EventBus
+from .._bus.mailbox import DEFAULT_SIZE, WhenFull
 from .._events import Event
-from .._mailbox import DEFAULT_SIZE, WhenFull
 from ..hookspecs import hookimpl
 
 EventT = TypeVar("EventT", bound=Event)

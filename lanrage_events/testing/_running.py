@@ -11,17 +11,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast, overload
 
-from .._bus import EventBus
-from .._config import _Checker
-from .._config_models import ConfiguredPlugin
+from .._bus.bus import EventBus
+from .._bus.registry import PluginOptions
+from .._discovery.catalog import Catalog, LoadedPlugin, PluginSource, _examine, hooks_of
+from .._discovery.files import import_file
 from .._events import _snake_case
 from .._exceptions import ConfigError, PluginHookError
-from .._expansion import expand
-from .._plugin_files import import_file
-from .._plugin_set import PluginOptions
-from .._plugins import Catalog, LoadedPlugin, PluginSource, _examine, hooks_of
-from .._secrets import Redactor
-from .._yaml import Document, YAMLValue
+from .._redaction.redactor import Redactor
+from ..config._expansion import expand
+from ..config._load import _Checker
+from ..config._models import ConfiguredPlugin
+from ..yaml._document import Document, YAMLValue
 
 PluginT = TypeVar("PluginT")
 

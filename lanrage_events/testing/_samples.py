@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from .._event_words import resolve_schema
+from .._event_fields import resolve_schema
 from .._events import Event, _adapter, _field_problem
 from ._assertions import check_names
 

@@ -9,8 +9,12 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 
 from lanrage_events import ConfigModel, Duration
 
-from ._message import THREAD_NAME_MAX_CHARACTERS, USERNAME_MAX_CHARACTERS, USERNAME_MUST_NOT_CONTAIN
-from ._urls import WebhookURL, validate_invite_url, validate_webhook_url
+from ._client.urls import WebhookURL, validate_invite_url, validate_webhook_url
+from ._embeds.message import (
+    THREAD_NAME_MAX_CHARACTERS,
+    USERNAME_MAX_CHARACTERS,
+    USERNAME_MUST_NOT_CONTAIN,
+)
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""

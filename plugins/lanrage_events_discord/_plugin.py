@@ -26,20 +26,20 @@ from lanrage_events import (
     hookimpl,
 )
 
-from ._client import WebhookClient
+from ._api.routes import DiscordAPI, Life
+from ._api.test_message import MessageTest
+from ._client.client import WebhookClient
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
-from ._http_api import DiscordAPI, Life
-from ._lane import Lane
-from ._lane_metrics import lane_metrics, outbox_metrics
-from ._lane_state import LaneState, LaneStatistics
-from ._lanes import Lanes, Letter
-from ._message_test import MessageTest
-from ._presenter import Threads
-from ._refusals import Refusals
-from ._render import Renderer
-from ._routes import Router
-from ._settings import Settings
-from ._setup import Setup
+from ._delivery.envelope import Threads
+from ._delivery.lane import Lane
+from ._delivery.lanes import Lanes, Letter
+from ._delivery.metrics import lane_metrics, outbox_metrics
+from ._delivery.state import LaneState, LaneStatistics
+from ._rendering.renderer import Renderer
+from ._routing import Router
+from ._setup.rejections import Refusals
+from ._setup.settings import Settings
+from ._setup.setup import Setup
 
 logger = logging.getLogger("lanrage_events.discord")
 

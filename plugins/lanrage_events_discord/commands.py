@@ -11,10 +11,10 @@ from cyclopts import Parameter
 
 from lanrage_events import ConfigError, EventBus, load_bus
 
-from ._demo import LATENCY_SECONDS, Summary, play
-from ._demo_parts import load_parts
-from ._preview import preview as show_preview
-from ._terminal import Look, write_line
+from ._demo.demo import LATENCY_SECONDS, Summary, play
+from ._demo.scenes import load_parts
+from ._preview.preview import preview as show_preview
+from ._preview.terminal import Look, write_line
 from .testing import StandInDiscord
 
 BAD_CONFIG = 78

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from lanrage_events import ConfigModel, Duration
 
-from ._hosts import HostPort, is_loopback, without_brackets
+from ._server.hosts import HostPort, is_loopback, without_brackets
 
 DEFAULT_PORT = 8666
 TOKEN_MIN_CHARACTERS = 16

@@ -16,14 +16,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from lanrage_events import Duration
 
-from ._address import DEFAULT_URL, TOKEN_VARIABLE, URL_VARIABLE, Token, parse_token, parse_url
-from ._answers import DaemonError
-from ._client import DaemonClient
-from ._lines import read_lines
-from ._publish import DONE, FAILED, MISUSE, SinglePublisher, Task
-from ._publish_file import FilePublisher
-from ._stream_command import FeedPrinter
-from ._terminal import Console
+from ._client.address import (
+    DEFAULT_URL,
+    TOKEN_VARIABLE,
+    URL_VARIABLE,
+    Token,
+    parse_token,
+    parse_url,
+)
+from ._client.answers import DaemonError
+from ._client.client import DaemonClient
+from ._client.lines import read_lines
+from ._client.publish import DONE, FAILED, MISUSE, SinglePublisher, Task
+from ._client.publish_file import FilePublisher
+from ._client.stream import FeedPrinter
+from ._client.terminal import Console
 
 STANDARD_INPUT = Path("-")
 

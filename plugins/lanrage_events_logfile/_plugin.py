@@ -8,11 +8,11 @@ import anyio
 
 from lanrage_events import ConfigError, EventBus, Health, Metric, Sample, hookimpl
 
-from ._changes import EXTRA_HINT, Changes, Poll, Watch, is_watching_possible
 from ._config import FileConfig, LogfileConfig
-from ._follower import Follower
-from ._positions import PositionStore
-from ._teller import Teller
+from ._following.follower import Follower
+from ._following.positions import PositionStore
+from ._following.watcher import EXTRA_HINT, Changes, Poll, Watch, is_watching_possible
+from ._publisher import Teller
 
 _COUNTERS = {
     "lines": "Lines that were read of log files",

@@ -10,8 +10,8 @@ from cyclopts import Parameter
 
 from lanrage_events import ConfigError, EventBus, escape_controls, load_bus
 
+from ._dry_run import try_file
 from ._plugin import LogfilePlugin
-from ._trial import try_file
 
 BAD_CONFIG = 78
 """the exit code of every command for a configuration that cannot be used"""

@@ -10,7 +10,7 @@ from ._connection import Connection as Connection
 from ._connection import DiscordUnreachable as DiscordUnreachable
 from ._parties import Party as Party
 from ._plugin import PresencePlugin as PresencePlugin
-from ._view import PresenceView as PresenceView
+from ._state import PresenceView as PresenceView
 
 for _value in (
     Activity,

@@ -13,8 +13,8 @@ from lanrage_events import EventBus, Health, Metric, PartyEvent, Sample, hookimp
 from ._activity import Activity
 from ._config import PresenceConfig
 from ._ipc import INSTALL_HINT, DiscordIPC, is_installed
-from ._presenter import Connect, Presenter
-from ._view import PresenceView
+from ._state import PresenceView
+from ._updater import Connect, Presenter
 
 logger = logging.getLogger("lanrage_events.presence")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from lanrage_events import Event, PartyEvent
 
 from ._config import PresenceConfig
-from ._view import PresenceView
+from ._state import PresenceView
 
 INVITE_URL = "https://discord.gg/lanrage"
 PARTY_SIZE = 16

@@ -28,9 +28,9 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
-from lanrage_events_discord._compose import messages
-from lanrage_events_discord._entry import Entry
-from lanrage_events_discord._render import Renderer
+from lanrage_events_discord._rendering.compose import messages
+from lanrage_events_discord._rendering.entry import Entry
+from lanrage_events_discord._rendering.renderer import Renderer
 
 from ._figures import Check, ratio_at_most
 from ._parts import Cell, Panel, Part, Table

@@ -48,7 +48,7 @@ STEPS: Mapping[str, str] = {
     "Jinja2 and PyYAML": "jinja2, jinja2.sandbox, yaml",
     "structlog and watchfiles": "structlog, watchfiles",
     "cyclopts": "cyclopts",
-    "the core": "lanrage_events, lanrage_events._cli, lanrage_events._daemon",
+    "the core": "lanrage_events, lanrage_events._cli.app, lanrage_events._daemon.daemon",
     "httpx": "httpx, httpx._transports.default",
     "plugin discord": "lanrage_events_discord",
     "pypresence and plugin presence": "pypresence, lanrage_events_presence",

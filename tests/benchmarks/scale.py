@@ -19,7 +19,7 @@ import anyio
 
 from lanrage_events import Event, EventBus, EventRegistry, PeerJoined, Redactor, hookimpl
 from lanrage_events_discord import DiscordConfig
-from lanrage_events_discord._routes import Router
+from lanrage_events_discord._routing import Router
 
 from ._figures import Check, ratio_at_most
 from ._parts import BACKENDS, Cell, Panel, Part, Table

@@ -9,12 +9,7 @@ from typing import Any
 
 from ._body import Attachment
 from ._journal import Message
-from ._validation import (
-    IS_COMPONENTS_V2,
-    SUPPRESS_EMBEDS,
-    SUPPRESS_NOTIFICATIONS,
-    Checked,
-)
+from ._validation import IS_COMPONENTS_V2, SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, Checked
 
 _USER = re.compile(r"<@!?(\d+)>")
 _ROLE = re.compile(r"<@&(\d+)>")

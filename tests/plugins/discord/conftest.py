@@ -12,7 +12,7 @@ import pytest
 
 from lanrage_events import EventBus, Outbox, PeerJoined, RouteRequest
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
-from lanrage_events_discord._settings import Settings
+from lanrage_events_discord._setup.settings import Settings
 from lanrage_events_discord.testing import StandInDiscord
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lanrage_events import EventRegistry, TemplateError
-from lanrage_events_discord._color import COLORS
-from lanrage_events_discord._embed import problems
-from lanrage_events_discord._render import FILTERS, LEAVES, Renderer
-from lanrage_events_discord._samples import sample_event
+from lanrage_events_discord._embeds.color import COLORS
+from lanrage_events_discord._embeds.embed import problems
+from lanrage_events_discord._preview.samples import sample_event
+from lanrage_events_discord._rendering.renderer import FILTERS, LEAVES, Renderer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(

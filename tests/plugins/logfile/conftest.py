@@ -10,7 +10,7 @@ import pytest
 
 from lanrage_events import Event, EventBus, Health, hookimpl
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
-from lanrage_events_logfile import _follower as follower_module
+from lanrage_events_logfile._following import follower as follower_module
 
 
 class Bell:

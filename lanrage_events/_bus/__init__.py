@@ -1,0 +1,3 @@
+"""The bus: fan-out, mailboxes, consumers, and the plugins that it runs."""
+
+from __future__ import annotations

@@ -1,0 +1,142 @@
+"""Takes events out of a mailbox and gives a plugin all that wait at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Sized
+from inspect import isawaitable
+from time import perf_counter
+from typing import Any
+
+from anyio.lowlevel import checkpoint
+
+from .._events import Event
+from .._exceptions import EventDropped
+from .consumer import EVENTS_BETWEEN_CHECKPOINTS, Consumer, Stray, is_stray_cancellation
+from .mailbox import Mailbox, Receipt
+
+BatchHook = Callable[[Sequence[Event]], Any]
+
+
+class BatchConsumer(Consumer):
+    """Handles the events of one mailbox, all that wait at once, by one call of a hook.
+
+    A batch that is interrupted has failed as a whole.
+
+    :param handle: the plugin's hook ``event_batch``; the other parameters are those of
+        :class:`Consumer`
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        handle: BatchHook,
+        hook_timeout: float,
+        waiting: Sized,
+        admit: Callable[[], None],
+    ) -> None:
+        super().__init__(mailbox, lambda _: (), hook_timeout, waiting, admit)
+        self._handle = handle
+        self._batch: list[tuple[Event, Receipt | None]] = []
+        """the events in hand"""
+
+    async def _handle_events(self) -> bool:
+        mailbox = self._mailbox
+        while not self._leaving:
+            if not mailbox.items:
+                if mailbox.closed:
+                    return True
+
+                await mailbox.wait()
+                continue
+
+            if not self._active.is_set():
+                self._active.set()
+
+            self._began = perf_counter()
+            self._take()
+            self._settle(await self._call([event for event, _ in self._batch]))
+            self._count_time()
+            if self._timed_out:
+                return False
+
+            if mailbox.items:
+                await checkpoint()
+
+        return True
+
+    def _take(self) -> None:
+        mailbox = self._mailbox
+        for _ in range(min(len(mailbox.items), EVENTS_BETWEEN_CHECKPOINTS)):
+            event = mailbox.items.popleft()
+            mailbox.taken += 1
+            receipt = mailbox.take_receipt() if mailbox.receipts else None
+            self._batch.append((event, receipt))
+
+        mailbox.busy = len(self._batch)
+        if self._waiting:
+            self._admit()
+
+    async def _call(self, events: Sequence[Event]) -> Mapping[int, Exception]:
+        """Call the hook, and return what failed with what it raised, by position."""
+        try:
+            answer = self._handle(events)
+            if answer is not None and isawaitable(answer):
+                self._running = answer
+                answer = await answer
+                self._running = None
+                if self._timed_out:
+                    raise self._timeout(self._handle)
+
+            return _checked(answer, len(events))
+        except Exception as error:
+            return dict.fromkeys(range(len(events)), error)
+        except BaseException as error:
+            if self._timed_out:
+                self._settle(dict.fromkeys(range(len(events)), self._timeout(self._handle)))
+            elif is_stray_cancellation(error):
+                return dict.fromkeys(range(len(events)), Stray(error))
+
+            raise
+
+    def _settle(self, errors: Mapping[int, Exception]) -> None:
+        """Count and tell what became of the events in hand."""
+        batch, self._batch, self._running = self._batch, [], None
+        mailbox = self._mailbox
+        mailbox.busy = 0
+        for position, (event, receipt) in enumerate(batch):
+            error = errors.get(position)
+            if error is not None:
+                self._failed(self._handle, event, error, None)
+
+            if error is not None or receipt is not None:
+                self._finish(receipt, None if error is None else [error])
+
+        if mailbox.drains and mailbox.taken >= mailbox.look_at:
+            mailbox.settle_drains()
+
+    def _give_up(self) -> None:
+        reason = "the plugin ended while it handled the event"
+        owner = self._mailbox.owner
+        dropped = (EventDropped(event, owner, reason) for event, _ in self._batch)
+        for position, error in enumerate(dropped):
+            receipt = self._batch[position][1]
+            self._finish(receipt, [error])
+
+        self._batch = []
+        super()._give_up()
+
+
+def _checked(answer: object, count: int) -> Mapping[int, Exception]:
+    if answer is None:
+        return {}
+
+    if isinstance(answer, Mapping) and all(
+        isinstance(position, int) and 0 <= position < count and isinstance(error, Exception)
+        for position, error in answer.items()
+    ):
+        return answer
+
+    raise TypeError(
+        "hook 'event_batch' must return None or a mapping from positions to exceptions, "
+        f"not {type(answer).__name__}"
+    )

@@ -1,0 +1,305 @@
+"""Takes events out of a mailbox and calls a plugin's hooks with them, one after another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Sized
+from dataclasses import dataclass
+from inspect import isawaitable
+from time import perf_counter
+from types import CoroutineType
+from typing import Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from .._events import Event
+from .._exceptions import EventDropped, HookTimeout
+from .error_log import FailureLog
+from .mailbox import Mailbox, Receipt
+
+EVENTS_BETWEEN_CHECKPOINTS = 128
+SECONDS_BETWEEN_CHECKPOINTS = 0.001
+QUICK_EVENTS_A_LOOK = 8
+QUICK_SECONDS = 0.0001
+LOOKS_PER_HOOK_TIMEOUT = 8
+
+Hook = Callable[[Event], Any]
+
+
+@dataclass(slots=True)
+class _InHand:
+    """An event whose hooks were interrupted, and what remains to be done with it."""
+
+    event: Event
+    receipt: Receipt | None
+    hooks: tuple[Hook, ...]
+    errors: list[Exception] | None
+
+
+class Consumer:
+    """Handles the events of one mailbox until it is closed and empty.
+
+    :param mailbox: where the events come from
+    :param find_hooks: returns the hooks for an event class, the most specific first
+    :param hook_timeout: seconds after which a hook is cancelled; it may run an eighth longer
+    :param waiting: publishers that wait for room; only looked at for whether there are any
+    :param admit: called after an event was taken out while publishers wait
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        find_hooks: Callable[[type[Event]], tuple[Hook, ...]],
+        hook_timeout: float,
+        waiting: Sized,
+        admit: Callable[[], None],
+    ) -> None:
+        if not hook_timeout > 0:
+            raise ValueError(f"hook_timeout must be more than 0 seconds, not {hook_timeout}")
+
+        self._mailbox = mailbox
+        self._hook_timeout = hook_timeout
+        self._waiting = waiting
+        self._admit = admit
+        self._find_hooks = find_hooks
+        self._hooks: dict[type[Event], tuple[Hook, ...]] = {}
+        self._last_failure: tuple[int, Exception] | None = None
+        """after how many events taken, and what with"""
+        self._running: Awaitable[object] | None = None
+        """what the hook that runs now returned"""
+        self._active = anyio.Event()
+        """set while the watchdog should look"""
+        self._scope: anyio.CancelScope | None = None
+        self._timed_out = False
+        self._in_hand: _InHand | None = None
+        self._leaving = False
+        self._began: float | None = None
+        """when the events in hand were taken, None if there are none"""
+        self._failures = FailureLog(mailbox.owner)
+
+    def leave(self) -> None:
+        """End soon, after the event in hand, and leave what is pending to another consumer."""
+        self._leaving = True
+        self._mailbox.wake()
+
+    async def run(self) -> None:
+        """Handle events until the mailbox is closed and empty.
+
+        If it is cancelled, the event in hand counts as failed.
+        """
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(self._watch_hooks)
+            try:
+                while not await self._run_until_timeout():
+                    pass
+            finally:
+                self._give_up()
+
+            tg.cancel_scope.cancel()
+
+    async def _run_until_timeout(self) -> bool:
+        """Return whether all is handled; if not, a hook was cancelled just now."""
+        self._timed_out = False
+        with anyio.CancelScope() as self._scope:
+            if await self._handle_events():
+                return True
+
+        self._count_time()
+        return False
+
+    async def _handle_events(self) -> bool:
+        # The hot path of the whole bus: whatever a hundred events share is a local name.
+        mailbox = self._mailbox
+        items, receipts, drains = mailbox.items, mailbox.receipts, mailbox.drains
+        take, all_hooks = items.popleft, self._hooks
+        waiting, admit = self._waiting, self._admit
+        interrupted, self._in_hand = self._in_hand, None
+        while True:
+            if self._leaving and interrupted is None:
+                return True
+
+            if not items and interrupted is None:
+                if mailbox.closed:
+                    return True
+
+                await mailbox.wait()
+                continue
+
+            mailbox.busy = 1
+            if not self._active.is_set():
+                self._active.set()
+
+            self._began = began = looked = perf_counter()
+            pause_at = looked + SECONDS_BETWEEN_CHECKPOINTS
+            look_at = 0
+            for number in range(EVENTS_BETWEEN_CHECKPOINTS):
+                if interrupted is None:
+                    event = take()
+                    mailbox.taken += 1
+                    receipt = mailbox.take_receipt() if receipts else None
+                    errors: list[Exception] | None = None
+                    try:
+                        hooks = all_hooks[event.__class__]
+                    except KeyError:
+                        hooks = all_hooks[event.__class__] = self._find_hooks(event.__class__)
+
+                    if waiting:
+                        admit()
+                else:
+                    event, receipt = interrupted.event, interrupted.receipt
+                    hooks, errors = interrupted.hooks, interrupted.errors
+                    interrupted = None
+
+                for hook in hooks:
+                    try:
+                        result = hook(event)
+                        if result is not None and (
+                            result.__class__ is CoroutineType or isawaitable(result)
+                        ):
+                            self._running = result
+                            await result
+                            if self._timed_out:
+                                raise self._timeout(hook)
+                    except Exception as error:
+                        errors = self._failed(hook, event, error, errors)
+                        if self._timed_out:
+                            self._in_hand = _InHand(event, receipt, _after(hook, hooks), errors)
+                            return False
+                    except BaseException as error:
+                        if self._timed_out:
+                            errors = self._failed(hook, event, self._timeout(hook), errors)
+                        elif is_stray_cancellation(error):
+                            errors = self._failed(hook, event, Stray(error), errors)
+                            continue
+
+                        self._in_hand = _InHand(event, receipt, _after(hook, hooks), errors)
+                        raise
+
+                if errors is not None or receipt is not None:
+                    self._finish(receipt, errors)
+
+                if drains and mailbox.taken >= mailbox.look_at:
+                    mailbox.settle_drains()
+
+                if not items:
+                    break
+
+                if number >= look_at:
+                    # Looking at the clock costs a fifth of a quick hook, so that quick ones share.
+                    now = perf_counter()
+                    if now > pause_at or self._leaving:
+                        break
+
+                    look_at += QUICK_EVENTS_A_LOOK if now - looked < QUICK_SECONDS else 1
+                    looked = now
+
+            mailbox.busy = 0
+            mailbox.hook_seconds += perf_counter() - began
+            self._began = None
+            # Not after each hook: the watchdog runs only while one waits, or now.
+            self._running = None
+            # Even if nothing is left: when publishers keep coming, this spares it a sleep each time.
+            await checkpoint()
+
+    def _count_time(self) -> None:
+        if self._began is not None:
+            self._mailbox.hook_seconds += perf_counter() - self._began
+            self._began = None
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the last event that was handled failed, None if it did not."""
+        if self._last_failure is None or self._last_failure[0] < self._mailbox.taken:
+            return None
+
+        return self._last_failure[1]
+
+    def _finish(self, receipt: Receipt | None, errors: list[Exception] | None) -> None:
+        if errors:
+            self._mailbox.failed += 1
+            self._last_failure = self._mailbox.taken, errors[-1]
+
+        if receipt is not None:
+            receipt.settle(errors)
+
+    def _give_up(self) -> None:
+        """Count the event that a cancelled plugin leaves behind as failed."""
+        in_hand, self._in_hand, self._running = self._in_hand, None, None
+        self._failures.finish()
+        self._count_time()
+        mailbox = self._mailbox
+        mailbox.busy = 0
+        if in_hand is not None:
+            reason = "the plugin ended while it handled the event"
+            dropped = EventDropped(in_hand.event, mailbox.owner, reason)
+            self._finish(in_hand.receipt, [*(in_hand.errors or ()), dropped])
+
+        mailbox.settle_drains()
+
+    def _failed(
+        self,
+        hook: Callable[..., Any],
+        event: Event,
+        error: Exception,
+        errors: list[Exception] | None,
+    ) -> list[Exception]:
+        """Contain what a hook raised: log it and remember it."""
+        self._running = None
+        self._failures.add(_name(hook), event, error)
+        return [*(errors or ()), error]
+
+    def _timeout(self, hook: Callable[..., Any]) -> HookTimeout:
+        message = f"hook '{_name(hook)}' was cancelled after {self._hook_timeout:g} seconds"
+        return HookTimeout(self._mailbox.owner, message)
+
+    async def _watch_hooks(self) -> None:
+        """Cancel a hook that runs too long.
+
+        It looks now and then instead of timing each call, since setting a timer costs as much as
+        handling eleven events, and it sleeps without a timer while there is nothing to handle.
+        """
+        interval = self._hook_timeout / LOOKS_PER_HOOK_TIMEOUT
+        seen: Awaitable[object] | None = None
+        seen_at = 0.0
+        while True:
+            await self._active.wait()
+            await anyio.sleep(interval)
+            if self._mailbox.idle:
+                self._active, seen = anyio.Event(), None
+            elif self._running is None or self._running is not seen:
+                seen, seen_at = self._running, anyio.current_time()
+            elif anyio.current_time() - seen_at >= self._hook_timeout and self._scope is not None:
+                self._timed_out = True
+                self._scope.cancel()
+
+
+class Stray(Exception):
+    """Raised in place of a cancellation that nobody asked for, such as of an awaited task."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"{type(error).__name__} came out of the hook, but nobody cancelled it")
+        self.__cause__ = error
+
+
+def is_stray_cancellation(error: BaseException) -> bool:
+    """Whether asyncio's CancelledError came from something that the hook awaited.
+
+    It would otherwise end the whole task group. Trio has no such thing.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+
+    return (
+        anyio.get_cancelled_exc_class() is asyncio.CancelledError
+        and not asyncio.current_task().cancelling()
+    )
+
+
+def _after(hook: Hook, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+    return hooks[hooks.index(hook) + 1 :]
+
+
+def _name(hook: Callable[..., Any]) -> str:
+    return getattr(hook, "__name__", repr(hook))

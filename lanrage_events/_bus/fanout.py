@@ -1,0 +1,273 @@
+"""Puts each event into the mailbox of everybody who wants it: at once everywhere, or not at all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from .._events import Event
+from .mailbox import Mailbox, Receipt
+from .supervisor import inside_hook
+
+HOOKS_MAY_EXCEED_TIMES = 2
+"""how much of its size a ``block`` mailbox holds when hooks publish, which must not wait"""
+
+
+CHECKPOINTS_BEFORE_DROPPING = 2
+"""so that the consumer surely had a turn: Trio runs the tasks that are ready in any order"""
+EVENTS_UNTIL_CHECKPOINT = 127
+"""with the one that is a checkpoint, as many as a consumer handles at once"""
+
+
+class Doors(Enum):
+    """Who may still publish."""
+
+    OPEN = "open"
+    HOOKS_ONLY = "closing"
+    CLOSED = "closed"
+
+
+class _Publisher:
+    """One who waits for room."""
+
+    __slots__ = ("admitted", "done", "event", "receipt", "wanted")
+
+    def __init__(
+        self, event: Event, receipt: Receipt | None, wanted: Callable[[Mailbox], bool] | None
+    ) -> None:
+        self.event = event
+        self.receipt = receipt
+        self.wanted = wanted
+        self.admitted = False
+        self.done = anyio.Event()
+
+
+class Route:
+    """Where the events of one class go."""
+
+    __slots__ = ("appends", "mailboxes")
+
+    def __init__(self, mailboxes: Iterable[Mailbox]) -> None:
+        self.mailboxes = dict.fromkeys(mailboxes).keys()
+        self.appends = tuple(mailbox.items.append for mailbox in self.mailboxes)
+
+
+class FanOut:
+    """The mailboxes of one bus, and the publishers that wait for room in them."""
+
+    def __init__(self) -> None:
+        self.doors = Doors.OPEN
+        self.waiting: deque[_Publisher] = deque()
+        self._wants: dict[Mailbox, Callable[[type[Event]], bool]] = {}
+        self.routes: dict[type[Event], Route] = {}
+        self.sleepers: set[Mailbox] = set()
+        self.room = 0
+        """events that surely fit into every mailbox, so that not each one has to look; 0 when the
+        doors are not open or somebody waits"""
+        self._found = 0
+        """room that was found since the last checkpoint"""
+
+    def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
+        """Let a mailbox receive the events of the classes that it wants."""
+        mailbox.sleepers = self.sleepers
+        self._wants[mailbox] = wants
+        self.forget_routes()
+
+    def remove(self, mailbox: Mailbox) -> None:
+        """Let a mailbox receive no more events."""
+        self._wants.pop(mailbox, None)
+        self.forget_routes()
+        self.admit()
+
+    def forget_routes(self) -> None:
+        """Look anew for who wants an event class."""
+        self.routes.clear()
+        self.room = 0
+
+    def close(self, doors: Doors) -> None:
+        """Refuse publishers, those that wait too."""
+        self.doors = doors
+        self.room = 0
+        while self.waiting:
+            self.waiting.popleft().done.set()
+
+    def offer(self, event: Event) -> bool:
+        """Put in an event if room was found everywhere before; return whether it was put in."""
+        room = self.room
+        if not room:
+            return False
+
+        try:
+            route = self.routes[event.__class__]
+        except KeyError:
+            route = self._find_route(event)
+
+        self.room = room - 1
+        for append in route.appends:
+            append(event)
+
+        if self.sleepers:
+            self.wake(route)
+
+        return True
+
+    def wake(self, route: Route) -> None:
+        """Wake those who sleep of those who have received something."""
+        for mailbox in route.mailboxes & self.sleepers:
+            mailbox.wake()
+
+    def _find_room(self) -> int:
+        if self.doors is Doors.OPEN and not self.waiting:
+            most = EVENTS_UNTIL_CHECKPOINT
+            room = min((m.size - len(m.items) for m in self._wants), default=most)
+            self.room = max(min(room, most), 0)
+            self._found += self.room
+
+        return self.room
+
+    def put_nowait(self, event: Event) -> None:
+        """Put in an event by the policies, without waiting.
+
+        :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
+        """
+        if self._find_room() and self.offer(event):
+            return
+
+        route = self._find_route(event)
+        if self._enter_from_hook(event, route):
+            return
+
+        self._check_open()
+        if self._must_wait(route):
+            raise anyio.WouldBlock
+
+        self._enter(event, route)
+
+    async def put(
+        self,
+        event: Event,
+        receipt: Receipt | None = None,
+        wanted: Callable[[Mailbox], bool] | None = None,
+    ) -> None:
+        """Put in an event by the policies, waiting for room in ``block`` mailboxes.
+
+        If it is cancelled, the event is everywhere or nowhere.
+
+        :param receipt: follows the event in the mailboxes that are wanted
+        """
+        if receipt is None:
+            if self._found >= EVENTS_UNTIL_CHECKPOINT:
+                self._found = 0
+                await checkpoint()
+
+            if self._find_room() and self.offer(event):
+                return
+
+        route = self._find_route(event)
+        if receipt is None and self._enter_from_hook(event, route):
+            return
+
+        self._check_open()
+        if self._has_room(route):
+            self._enter(event, route, receipt, wanted)
+            return
+
+        for _ in range(CHECKPOINTS_BEFORE_DROPPING):
+            if self._must_wait(route) or not any(mailbox.full for mailbox in route.mailboxes):
+                break
+
+            await checkpoint()
+            self._check_open()
+            route = self._find_route(event)
+
+        if not self._must_wait(route):
+            self._enter(event, route, receipt, wanted)
+            return
+
+        publisher = _Publisher(event, receipt, wanted)
+        self.waiting.append(publisher)
+        self.room = 0
+        try:
+            await publisher.done.wait()
+        except BaseException:
+            if not publisher.admitted and publisher in self.waiting:
+                self.waiting.remove(publisher)
+                self.admit()
+
+            raise
+
+        if not publisher.admitted:
+            raise anyio.ClosedResourceError
+
+    def admit(self) -> None:
+        """Let in those who wait, in their order, as far as there is room."""
+        while self.waiting:
+            publisher = self.waiting[0]
+            route = self._find_route(publisher.event)
+            if any(mailbox.blocks and mailbox.full for mailbox in route.mailboxes):
+                return
+
+            self.waiting.popleft()
+            self._enter(publisher.event, route, publisher.receipt, publisher.wanted)
+            publisher.admitted = True
+            publisher.done.set()
+
+    def _find_route(self, event: Event) -> Route:
+        event_class = event.__class__
+        route = self.routes.get(event_class)
+        if route is None:
+            if not issubclass(event_class, Event):
+                raise TypeError(f"an Event was expected, not {event!r}")
+
+            route = Route(mailbox for mailbox, wants in self._wants.items() if wants(event_class))
+            self.routes[event_class] = route
+
+        return route
+
+    def _has_room(self, route: Route) -> bool:
+        for mailbox in route.mailboxes:
+            if mailbox.full:
+                return False
+
+        return not self.waiting
+
+    def _must_wait(self, route: Route) -> bool:
+        return bool(self.waiting) or any(
+            mailbox.blocks and mailbox.full for mailbox in route.mailboxes
+        )
+
+    def _check_open(self) -> None:
+        if self.doors is not Doors.OPEN:
+            raise anyio.ClosedResourceError
+
+    def inside_hook(self) -> bool:
+        """Whether this task runs a hook of this bus, or was started by one."""
+        supervisor = inside_hook.get()
+        return supervisor is not None and supervisor.mailbox in self._wants
+
+    def _enter_from_hook(self, event: Event, route: Route) -> bool:
+        """Put in an event that a hook published: it must not wait, since it might for itself."""
+        if self.doors is Doors.CLOSED or not self.inside_hook():
+            return False
+
+        for mailbox in route.mailboxes:
+            if mailbox.blocks and len(mailbox.items) >= HOOKS_MAY_EXCEED_TIMES * mailbox.size:
+                raise anyio.WouldBlock
+
+        self._enter(event, route)
+        return True
+
+    def _enter(
+        self,
+        event: Event,
+        route: Route,
+        receipt: Receipt | None = None,
+        wanted: Callable[[Mailbox], bool] | None = None,
+    ) -> None:
+        self.room = 0
+        for mailbox in route.mailboxes:
+            mailbox.put(event, receipt if wanted is not None and wanted(mailbox) else None)

@@ -1,0 +1,243 @@
+"""The pluggy side of a bus: which plugins there are, and which of their hooks an event calls."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pluggy
+
+from .. import hookspecs
+from .._events import Event, EventRegistry, PartyEvent
+from .._exceptions import PluginHookError, PluginLoadError
+from .trace import Tracer
+
+PROJECT = "lanrage_events"
+
+Hook = Callable[[Event], Any]
+
+
+def _other_hooks() -> Iterator[str]:
+    event_hooks = {cls.type for cls in EventRegistry().types()} | {Event.type, PartyEvent.type}
+    for name in vars(hookspecs):
+        if hasattr(getattr(hookspecs, name), f"{PROJECT}_spec") and name not in event_hooks:
+            yield name
+
+
+OTHER_HOOKS = frozenset(_other_hooks())
+"""the hooks that are not called for single events"""
+
+BATCH_HOOK = "event_batch"
+"""the hook that is called with several events at once"""
+
+QUESTIONS = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
+"""the hooks without arguments by which plugins declare something while they run"""
+
+
+class Hooks:
+    """The plugins of one bus and their hook implementations.
+
+    :param tracer: tells of each call, None for none
+    """
+
+    def __init__(self, tracer: Tracer | None = None) -> None:
+        self._tracer = tracer
+        self.events = EventRegistry(reserved=OTHER_HOOKS)
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._distributions: dict[str, str | None] = {}
+
+    def register(self, plugin: object, name: str | None, distribution: str | None) -> str:
+        """Add a plugin without looking at its hooks, and return its name.
+
+        :raises ValueError: if the name or the plugin is registered
+        """
+        if isinstance(plugin, type):
+            raise TypeError(f"register an instance of {plugin.__name__}, not the class")
+
+        name = name or _default_name(plugin)
+        if self._manager.has_plugin(name):
+            raise ValueError(f"a plugin named '{name}' is registered: give another name")
+
+        if (known := self.name(plugin)) is not None:
+            raise ValueError(
+                f"'{name}' is registered already as '{known}', or equals it: "
+                "make another one, of a class that compares by identity (a dataclass with eq=False)"
+            )
+
+        try:
+            self._manager.register(plugin, name)
+        except pluggy.PluginValidationError as error:
+            self._manager.unregister(name=name)
+            raise PluginHookError(name, _one_line(error)) from None
+
+        self._distributions[name] = distribution
+        return name
+
+    def unregister(self, name: str) -> None:
+        """Remove a plugin; the event types that it brought stay known."""
+        self._manager.unregister(name=name)
+        self._distributions.pop(name, None)
+
+    def name(self, plugin: object) -> str | None:
+        """Return the name of a registered plugin."""
+        return self._manager.get_name(plugin)
+
+    def plugin(self, name: str) -> object:
+        """Return the plugin of a name."""
+        return self._manager.get_plugin(name)
+
+    def add_events(self, name: str) -> None:
+        """Ask a plugin for its event types, and make each a hook.
+
+        :raises EventTypeConflict: if a type is taken
+        :raises PluginLoadError: if the plugin does not return event classes
+        """
+        register_events = self.implementation(name, "register_events")
+        if register_events is None:
+            return
+
+        try:
+            classes = tuple(register_events())
+        except Exception as error:
+            raise PluginLoadError(name, f"hook 'register_events' failed: {error!r}") from error
+
+        for cls in classes:
+            try:
+                self.events.register(cls, self._distributions[name] or f"plugin '{name}'")
+            except TypeError as error:
+                raise PluginLoadError(name, f"hook 'register_events': {error}") from None
+
+            self.add_event_hooks(name, cls)
+
+    def add_event_hooks(self, plugin: str, event_class: type[Event]) -> None:
+        """Make hooks of an event class and of the classes that it derives from."""
+        for cls in _lineage(event_class):
+            caller = getattr(self._manager.hook, cls.type, None)
+            if caller is not None and caller.has_spec():
+                continue
+
+            try:
+                self._manager.add_hookspecs(type("Spec", (), {cls.type: staticmethod(_spec(cls))}))
+            except pluggy.PluginValidationError as error:
+                raise PluginHookError(plugin, _one_line(error)) from None
+
+    def check(self, names: Iterable[str]) -> None:
+        """Check that all hooks of some plugins exist and are implemented in a way that works.
+
+        :raises PluginHookError: if not, with the nearest hook that exists
+        """
+        for name in names:
+            self._check_batches(name)
+            for caller in self._manager.get_hookcallers(self._manager.get_plugin(name)) or ():
+                for impl in caller.get_hookimpls():
+                    if impl.plugin_name == name:
+                        self._check_implementation(name, caller, impl)
+
+    def _check_batches(self, name: str) -> None:
+        hooks = self.names(name)
+        single = [hook for hook in hooks if hook not in OTHER_HOOKS]
+        if BATCH_HOOK in hooks and single:
+            raise PluginHookError(
+                name,
+                f"implements both '{BATCH_HOOK}' and '{single[0]}': a plugin gets its events either "
+                "in batches or one by one",
+            )
+
+    def _check_implementation(
+        self, name: str, caller: pluggy.HookCaller, impl: pluggy.HookImpl
+    ) -> None:
+        if not caller.has_spec():
+            if impl.optionalhook:
+                return
+
+            known = [
+                c for c in vars(self._manager.hook) if getattr(self._manager.hook, c).has_spec()
+            ]
+            nearest = difflib.get_close_matches(caller.name, known, n=1)
+            hint = (
+                f"did you mean '{nearest[0]}'?"
+                if nearest
+                else (
+                    "register its event class with the hook 'register_events', or mark it "
+                    "hookimpl(optionalhook=True) if another plugin brings it"
+                )
+            )
+            raise PluginHookError(name, f"implements the unknown hook '{caller.name}', {hint}")
+
+        is_about_events = caller.name not in OTHER_HOOKS or caller.name == BATCH_HOOK
+        if is_about_events and (impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast):
+            raise PluginHookError(
+                name,
+                f"hook '{caller.name}' is a wrapper, tryfirst or trylast: each plugin gets events "
+                "on its own, so use a plain hookimpl",
+            )
+
+    def implementation(self, name: str, hook: str) -> Callable[..., Any] | None:
+        """Return a plugin's implementation of a hook, None if it has none."""
+        plugin = self._manager.get_plugin(name)
+        for impl in getattr(self._manager.hook, hook).get_hookimpls():
+            if impl.plugin is plugin:
+                return self._bind(name, hook, impl)
+
+        return None
+
+    def for_event(self, name: str, event_class: type[Event]) -> tuple[Hook, ...]:
+        """Return a plugin's hooks for an event class, the most specific first."""
+        plugin = self._manager.get_plugin(name)
+        hooks = []
+        for cls in _lineage(event_class):
+            caller = getattr(self._manager.hook, cls.type, None)
+            if caller is not None and cls.type not in OTHER_HOOKS:
+                impls = (impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
+                hooks += [self._bind(name, cls.type, impl) for impl in impls]
+
+        return tuple(hooks)
+
+    def _bind(self, plugin: str, hook: str, impl: pluggy.HookImpl) -> Callable[..., Any]:
+        function = _bind(impl)
+        return function if self._tracer is None else self._tracer.traced(plugin, hook, function)
+
+    def wants(self, name: str, event_class: type[Event]) -> bool:
+        """Whether a plugin has a hook for an event class."""
+        return BATCH_HOOK in self.names(name) or bool(self.for_event(name, event_class))
+
+    def handles_events(self, name: str) -> bool:
+        """Whether a plugin has a hook for any event."""
+        return any(hook not in OTHER_HOOKS or hook == BATCH_HOOK for hook in self.names(name))
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return the names of the hooks that a plugin implements."""
+        callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or ()
+        return tuple(sorted(caller.name for caller in callers))
+
+
+def _default_name(plugin: object) -> str:
+    name = getattr(plugin, "__name__", None) or type(plugin).__name__
+    return str(name)
+
+
+def _lineage(event_class: type[Event]) -> list[type[Event]]:
+    return [cls for cls in event_class.__mro__ if issubclass(cls, Event)]
+
+
+def _bind(impl: pluggy.HookImpl) -> Callable[..., Any]:
+    """Let an implementation leave out the argument, as pluggy does."""
+    if impl.argnames:
+        return impl.function
+
+    return lambda *_: impl.function()
+
+
+def _spec(event_class: type[Event]) -> Callable[[Event], Any]:
+    @hookspecs.hookspec
+    def spec(event: Event) -> Any: ...
+
+    spec.__name__ = event_class.type
+    spec.__doc__ = event_class.__doc__
+    return spec
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

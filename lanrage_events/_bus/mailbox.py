@@ -1,0 +1,292 @@
+"""A plugin's bounded queue of events."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from time import monotonic
+from typing import Literal, get_args
+
+import anyio
+import anyio.lowlevel
+
+from .._events import Event
+from .._exceptions import EventDropped
+
+logger = logging.getLogger(__name__)
+
+WhenFull = Literal["block", "drop_oldest", "drop_newest"]
+
+DEFAULT_SIZE = 1024
+SECONDS_BETWEEN_DROP_LOGS = 1.0
+NEVER = sys.maxsize
+
+
+class Receipt:
+    """Collects what became of one event in the mailboxes that somebody waits for."""
+
+    __slots__ = ("_pending", "_settled", "errors")
+
+    def __init__(self) -> None:
+        self._pending = 0
+        self._settled: anyio.Event | None = None
+        self.errors: list[Exception] = []
+
+    def expect(self) -> None:
+        """Count one more mailbox that will settle it."""
+        self._pending += 1
+
+    def settle(self, errors: list[Exception] | None = None) -> None:
+        """Note that one mailbox is done with the event."""
+        if errors:
+            self.errors.extend(errors)
+
+        self._pending -= 1
+        if not self._pending and self._settled is not None:
+            self._settled.set()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every mailbox is done with the event."""
+        return not self._pending
+
+    async def wait(self) -> None:
+        """Wait until every mailbox is done with the event."""
+        if self._pending:
+            self._settled = anyio.Event()
+            await self._settled.wait()
+        else:
+            await anyio.lowlevel.checkpoint()
+
+
+class Mailbox:
+    """A bounded queue of events with one consumer, and what to do when it is full.
+
+    Events are numbered in the order in which they enter, so that following one of them costs
+    nothing for all the others.
+
+    :param owner: the plugin's name, for log lines
+    :param size: events that it holds
+    :param when_full: ``block`` makes publishers wait, ``drop_oldest`` and ``drop_newest`` lose
+        events and count them
+    """
+
+    __slots__ = (
+        "_drops_logged",
+        "_drops_logged_at",
+        "_sleeper",
+        "blocks",
+        "busy",
+        "closed",
+        "drains",
+        "dropped",
+        "exceeded",
+        "failed",
+        "hook_seconds",
+        "items",
+        "look_at",
+        "owner",
+        "receipts",
+        "size",
+        "skipped",
+        "sleepers",
+        "taken",
+        "when_full",
+    )
+
+    def __init__(self, owner: str, size: int = DEFAULT_SIZE, when_full: WhenFull = "drop_oldest"):
+        self.owner = owner
+        self.set_policy(size, when_full)
+        self.items: deque[Event] = deque()
+        self.closed = False
+        self.busy = 0
+        """events that its consumer has in hand"""
+        self.hook_seconds = 0.0
+        """seconds for which its consumer handled events, waiting in hooks included"""
+        self.sleepers: set[Mailbox] = set()
+        """where it notes that its consumer sleeps; shared by the mailboxes of a bus"""
+        self.taken = 0
+        """events that its consumer took out"""
+        self.skipped = 0
+        """events that left from the front without being taken"""
+        self.failed = 0
+        self.dropped = 0
+        self.exceeded = 0
+        """events that entered beyond ``size`` because they were published inside a hook"""
+        self.receipts: dict[int, Receipt] = {}
+        self.drains: list[tuple[int, anyio.Event]] = []
+        """who waits for the events up to a number, changed in place"""
+        self.look_at = NEVER
+        """the value of ``taken`` at which :meth:`settle_drains` has something to do"""
+        self._sleeper = anyio.Event()
+        self._drops_logged = 0
+        self._drops_logged_at = -SECONDS_BETWEEN_DROP_LOGS
+
+    def set_policy(self, size: int, when_full: WhenFull) -> None:
+        """Change how much it holds and what happens when it is full.
+
+        :raises ValueError: if one of them is not possible
+        """
+        if size < 1:
+            what = f"needs room for at least 1 event, not {size}"
+            raise ValueError(f"the mailbox of '{self.owner}' {what}")
+
+        if when_full not in get_args(WhenFull):
+            known = ", ".join(get_args(WhenFull))
+            raise ValueError(
+                f"when_full of '{self.owner}' must be one of {known}, not {when_full!r}"
+            )
+
+        self.size = size
+        self.when_full: WhenFull = when_full
+        self.blocks = when_full == "block"
+
+    @property
+    def full(self) -> bool:
+        """Whether the next event would have to wait or make another one leave."""
+        return len(self.items) >= self.size
+
+    @property
+    def handled(self) -> int:
+        """Events that were taken out and handled without failing."""
+        return self.taken - self.failed - self.busy
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is empty and its consumer has nothing in hand."""
+        return not self.items and not self.busy
+
+    def put(self, event: Event, receipt: Receipt | None = None) -> None:
+        """Take in an event, by the policy if it is full; a ``block`` mailbox always takes it."""
+        if self.full:
+            if self.blocks:
+                self.exceeded += 1
+            elif self.when_full == "drop_newest":
+                self._count_drops(1)
+                if receipt is not None:
+                    receipt.expect()
+                    receipt.settle([self._dropped(event, "its mailbox is full")])
+
+                return
+            else:
+                self._drop_first("its mailbox is full")
+
+        if receipt is not None:
+            receipt.expect()
+            self.receipts[self.taken + self.skipped + len(self.items)] = receipt
+
+        self.items.append(event)
+        if not self._sleeper.is_set():
+            self.wake()
+
+    def _drop_first(self, reason: str) -> None:
+        receipt = self.receipts.pop(self.taken + self.skipped, None)
+        event = self.items.popleft()
+        self.skipped += 1
+        self.look_at -= 1
+        self._count_drops(1)
+        if receipt is not None:
+            receipt.settle([self._dropped(event, reason)])
+
+    def _dropped(self, event: Event, reason: str) -> EventDropped:
+        return EventDropped(event, self.owner, reason)
+
+    def _count_drops(self, count: int) -> None:
+        self.dropped += count
+        self._log_drops_now_and_then()
+
+    def _log_drops_now_and_then(self) -> None:
+        if monotonic() - self._drops_logged_at >= SECONDS_BETWEEN_DROP_LOGS:
+            self.log_drops()
+
+    def log_drops(self) -> None:
+        """Log the drops that were not logged yet; there may be thousands a second."""
+        if count := self.dropped - self._drops_logged:
+            self._drops_logged = self.dropped
+            self._drops_logged_at = monotonic()
+            logger.warning(
+                "plugin '%s' dropped %d event%s (%d so far): its mailbox of %d is full (%s)",
+                self.owner,
+                count,
+                "" if count == 1 else "s",
+                self.dropped,
+                self.size,
+                "drop_oldest" if not self.blocks and self.when_full == "block" else self.when_full,
+            )
+
+    def set_down(self, down: bool) -> None:
+        """While its plugin is down, a ``block`` mailbox must not stop publishers."""
+        self.blocks = self.when_full == "block" and not down
+
+    async def wait(self) -> None:
+        """Wait until there is an event or the mailbox is closed."""
+        if self.dropped != self._drops_logged:
+            self._log_drops_now_and_then()
+
+        self._sleeper = sleeper = anyio.Event()
+        self.sleepers.add(self)
+        try:
+            await sleeper.wait()
+        finally:
+            # Of several who wait, only the last one is woken.
+            if self._sleeper is sleeper:
+                self.sleepers.discard(self)
+
+    def wake(self) -> None:
+        """Wake the consumer."""
+        self.sleepers.discard(self)
+        self._sleeper.set()
+
+    def close(self) -> None:
+        """Let the consumer end once the mailbox is empty."""
+        self.log_drops()
+        self.closed = True
+        self.wake()
+
+    def discard(self, reason: str) -> tuple[Event, ...]:
+        """Empty the mailbox and return what was in it."""
+        events = tuple(self.items)
+        for event in events:
+            receipt = self.receipts.pop(self.taken + self.skipped, None)
+            self.items.popleft()
+            self.skipped += 1
+            self.dropped += 1
+            if receipt is not None:
+                receipt.settle([self._dropped(event, reason)])
+
+        # Told by the caller, together with the reason.
+        self._drops_logged = self.dropped
+        self.settle_drains()
+        return events
+
+    def take_receipt(self) -> Receipt | None:
+        """Return who waits for the event that was taken out just now."""
+        return self.receipts.pop(self.taken + self.skipped - 1, None)
+
+    def settle_drains(self) -> None:
+        """Wake those who waited for events that have all left; called between two events."""
+        done = self.taken + self.skipped
+        waiting = []
+        for target, drained in self.drains:
+            if target <= done:
+                drained.set()
+            else:
+                waiting.append((target, drained))
+
+        self.drains[:] = waiting
+        self._look()
+
+    def _look(self) -> None:
+        target = min((target for target, _ in self.drains), default=NEVER)
+        self.look_at = target - self.skipped
+
+    def drained(self) -> anyio.Event | None:
+        """Return an event that is set when all that is in it now has left, None if that is so."""
+        if self.idle:
+            return None
+
+        drained = anyio.Event()
+        self.drains.append((self.taken + self.skipped + len(self.items), drained))
+        self._look()
+        return drained

@@ -1,0 +1,185 @@
+"""A plugin's life: its task, its lifespan, and what happens when that dies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import ContextVar
+
+import anyio
+
+from .._exceptions import PluginStartError
+from .consumer import Consumer, is_stray_cancellation
+from .mailbox import Mailbox
+from .statistics import PluginStatistics, State
+
+logger = logging.getLogger(__name__)
+
+FIRST_RESTART_DELAY = 1.0
+LONGEST_RESTART_DELAY = 60.0
+
+
+class Supervisor:
+    """Runs one plugin in a task of its own.
+
+    :param mailbox: the plugin's mailbox
+    :param consumer: what handles the events in it
+    :param lifespan: makes the plugin's lifespan, None if it has none
+    :param durable: whether the plugin declares itself durable
+    :param handles_events: whether it has hooks for events, and not only publishes them
+    :param went_down: called when the mailbox begins to lose events instead of blocking
+    """
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        consumer: Consumer,
+        *,
+        lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
+        durable: bool = False,
+        handles_events: bool = True,
+        went_down: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name = mailbox.owner
+        self.mailbox = mailbox
+        self.consumer = consumer
+        self.durable = durable
+        self.handles_events = handles_events
+        self.state: State = "starting"
+        self.started = anyio.Event()
+        """set when the first start has succeeded or failed"""
+        self.stopped = anyio.Event()
+        self.error: Exception | None = None
+        """what ended the lifespan last, None while it is well"""
+        self.restarts = 0
+        self.launched = False
+        """whether there is, or was, a task that runs it"""
+        self._lifespan = lifespan or nullcontext
+        self._went_down = went_down
+        self._scope: anyio.CancelScope | None = None
+        self._stopping = anyio.Event()
+
+    async def run(self, first_start_must_succeed: bool) -> None:
+        """Start the plugin, keep it alive and let it handle events until :meth:`stop`.
+
+        It is shielded: only :meth:`stop` and :meth:`cancel` end it, so that what is pending when
+        the program is cancelled can still be handled.
+        """
+        try:
+            with anyio.CancelScope(shield=True) as self._scope:
+                await self._keep_alive(first_start_must_succeed)
+        except Exception as error:  # a plugin's task group may raise while it is cancelled
+            self.log("failed while it was stopped", error)
+        finally:
+            self.state = "stopped"
+            self.started.set()
+            self.stopped.set()
+
+    async def _keep_alive(self, first_start_must_succeed: bool) -> None:
+        delay = FIRST_RESTART_DELAY
+        while True:
+            began = anyio.current_time()
+            error = await self._live()
+            if self._stopping.is_set():
+                if error is not None:
+                    self.log("failed while it stopped", error)
+
+                return
+
+            self.error = error or RuntimeError("its lifespan ended by itself")
+            if first_start_must_succeed and not self.started.is_set():
+                return
+
+            if anyio.current_time() - began > LONGEST_RESTART_DELAY:
+                delay = FIRST_RESTART_DELAY
+
+            self.log(f"died and is restarted in {delay:g} seconds", self.error)
+            self.state = "down"
+            self.started.set()
+            self.mailbox.set_down(True)
+            self._went_down()
+            with anyio.move_on_after(delay):
+                await self._stopping.wait()
+                return
+
+            self.restarts += 1
+            delay = min(2 * delay, LONGEST_RESTART_DELAY)
+
+    async def _live(self) -> Exception | None:
+        """Live once; return what it died of."""
+        try:
+            async with self._lifespan():
+                self.state = "running"
+                self.error = None
+                self.mailbox.set_down(False)
+                self.started.set()
+                token = inside_hook.set(self)
+                try:
+                    await self.consumer.run()
+                finally:
+                    inside_hook.reset(token)
+        except Exception as error:
+            return error
+        except BaseException as error:
+            if not is_stray_cancellation(error):
+                raise
+
+            return RuntimeError(f"{type(error).__name__} came out of its lifespan")
+
+        return None
+
+    def start_error(self) -> PluginStartError | None:
+        """Return why the first start failed, None if it did not."""
+        if self.error is None:
+            return None
+
+        error = PluginStartError(self.name, f"could not start: {describe(self.error)}")
+        error.__cause__ = self.error
+        return error
+
+    def stop(self) -> None:
+        """Let the plugin end once its mailbox is empty."""
+        self._stopping.set()
+        self.mailbox.close()
+
+    def hand_over(self) -> None:
+        """Let the plugin end after the event in hand, so that another one takes its mailbox."""
+        self._stopping.set()
+        self.consumer.leave()
+
+    def cancel(self) -> None:
+        """End the plugin now; the event in hand counts as failed."""
+        self._stopping.set()
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def wait_stopped(self) -> None:
+        """Wait until its task has ended."""
+        if self.launched:
+            await self.stopped.wait()
+
+    def is_current(self) -> bool:
+        """Whether this task runs one of its hooks, or was started by one."""
+        return inside_hook.get() is self
+
+    def statistics(self) -> PluginStatistics:
+        """Return what it has done."""
+        return PluginStatistics.of(self.mailbox, self.state, self.restarts)
+
+    def log(self, what: str, error: Exception) -> None:
+        """Log what a plugin did wrong, with its traceback."""
+        logger.error("plugin '%s' %s: %s", self.name, what, describe(error), exc_info=error)
+
+
+inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)
+"""whose hook the current task runs, or was started from"""
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what went wrong, looking into a group that holds one exception."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,244 @@
+"""The command line. Each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from .._discovery.entry_points import PluginCommand, plugin_commands
+from .._exceptions import ConfigError
+from .._exit_codes import ExitCode
+from .._hints import OWN_DISTRIBUTION
+from ..cli import counted, discard_stdout, write_errors, write_json, write_lines
+from .outbox import make_app as outbox_app
+from .plugin_commands import BrokenCommand, load_command, summary
+
+PLUGIN_COMMANDS = "Commands of plugins"
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+HELP = "An event bus for gaming communities and LAN parties, with Discord notifications."
+EXIT_CODES = (
+    "Exit codes: 0 all is well, 1 something failed, 2 the command line is wrong, "
+    "78 the configuration is wrong."
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a command and return the exit code of the process.
+
+    :param words: the words after the name of the program
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that lacks a character still gets the others.
+        sys.stdout.reconfigure(errors="replace")
+
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        write_errors([f"{OWN_DISTRIBUTION}: {error}"])
+        return ExitCode.MISUSE
+    except BrokenCommand as error:
+        write_errors([f"{OWN_DISTRIBUTION}: {error}"])
+        return ExitCode.FAILED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output, such as "head", has seen enough.
+        discard_stdout()
+        return ExitCode.FAILED
+
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    app = _make_app()
+    called = next((word for word in words if not word.startswith("-")), None)
+    for command in plugin_commands():
+        if command.name not in app:  # our own cannot be replaced
+            _add_plugin_command(app, command, is_called=command.name == called)
+
+    result = app(words, exit_on_error=False, print_error=False)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _make_app() -> App:
+    app = App(
+        name=OWN_DISTRIBUTION,
+        help=HELP,
+        help_epilogue=EXIT_CODES,
+        version=lambda: f"{OWN_DISTRIBUTION} {version(OWN_DISTRIBUTION)}",
+        result_action="print_non_int_return_int_as_exit_code",
+        suppress_keyboard_interrupt=False,
+    )
+    for function in (run, check, schema, plugins, events, new_plugin):
+        app.command(function)
+
+    app.command(outbox_app())
+    return app
+
+
+def _add_plugin_command(app: App, command: PluginCommand, *, is_called: bool) -> None:
+    """Add a command of a plugin, which is imported only if it is called.
+
+    :raises BrokenCommand: if it is called and cannot be used
+    """
+    if not is_called:
+        app.command(App(name=command.name, help=summary(command), group=PLUGIN_COMMANDS))
+        return
+
+    function = load_command(command)
+    try:
+        app.command(function, name=command.name, group=PLUGIN_COMMANDS)
+    except Exception as error:  # it has parameters that nobody could give
+        raise BrokenCommand(command, f"{type(error).__name__}: {error}") from error
+
+
+def run(
+    file: Path | None = None,
+    /,
+    *,
+    backend: Literal["asyncio", "trio"] | None = None,
+    stdin: Flag = False,
+    trace: Flag = False,
+) -> int:
+    """Run the plugins of a configuration file until SIGINT or SIGTERM.
+
+    Without a file, and without a lanrage.yaml in this folder, it serves the setup page and posts to
+    the webhook that is set there.
+
+    It then delivers what is pending, for as long as the file's drain_timeout says, and exits with
+    0. A second signal ends it at once.
+
+    :param file: the configuration; lanrage.yaml in this folder by default
+    :param backend: the library that runs the tasks, instead of the one that the file names
+    :param stdin: read events from standard input, one JSON object a line, and exit when all are
+        delivered: with 0, or with 1 if a line was bad or an event could not be delivered
+    :param trace: print each call of a hook on stderr, with plugin, duration and outcome
+    """
+    from .._daemon import daemon as _daemon
+
+    return _daemon.run(file, backend, read_stdin=stdin, trace=trace or None)
+
+
+def check(file: Path | None = None, /) -> int:
+    """Check a configuration file and its plugins without running anything.
+
+    It prints every error and exits with 78, or says that all is well and exits with 0.
+
+    :param file: the configuration; lanrage.yaml in this folder by default
+    """
+    from .._daemon.daemon import prepare
+    from ..config._load import DEFAULT_FILE
+
+    try:
+        config, _ = prepare(file)
+    except ConfigError as error:
+        write_lines(error.problems)
+        named = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else f"(no {DEFAULT_FILE})")
+        write_lines([f"{named}: {counted(len(error.problems), 'error')}"])
+        return ExitCode.BAD_CONFIG
+
+    write_lines(f"warning: {warning}" for warning in config.warnings)
+    names = ", ".join(plugin.name for plugin in config.plugins) or "none"
+    name = f"no {config.file}, so the defaults" if config.is_default else config.file
+    write_lines([f"{name}: all is well; plugins: {names}; backend: {config.settings.backend}"])
+    return ExitCode.DONE
+
+
+def schema(*, plugins_folder: Path | None = None) -> int:
+    """Print the JSON Schema of configuration files, for editors.
+
+    It has the keys of every plugin that is installed.
+
+    :param plugins_folder: a folder of single-file plugins that it shall have, too
+    """
+    from .._discovery.catalog import Catalog
+    from ..config._schema import json_schema
+
+    write_json(json_schema(Catalog.discover(plugins_folder)))
+    return ExitCode.DONE
+
+
+def plugins(
+    *,
+    json: Flag = False,
+    plugins_folder: Path | None = None,
+) -> int:
+    """List the plugins that are installed, and what is wrong with broken ones.
+
+    :param json: print JSON
+    :param plugins_folder: a folder of single-file plugins to list, too
+    """
+    from .._discovery.catalog import Catalog
+    from .listing import plugin_data, plugin_table
+
+    infos = Catalog.discover(plugins_folder).describe()
+    write_errors(_unusable_commands())
+    if json:
+        write_json(plugin_data(infos))
+    else:
+        write_lines(plugin_table(infos))
+
+    return ExitCode.DONE
+
+
+def _unusable_commands() -> Iterator[str]:
+    own = _make_app()
+    for command in plugin_commands():
+        problem = "lanrage-events has one itself" if command.name in own else command.problem
+        if problem:
+            yield str(BrokenCommand(command, problem))
+
+
+def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
+    """List the event types with their fields.
+
+    :param file: a configuration, to list the types that its plugins bring; by default those of all
+        installed plugins
+    :param schema: print the JSON Schema of events
+    """
+    from .._discovery.catalog import Catalog
+    from .listing import event_lines, event_schema, installed_events
+
+    if file is None:
+        registry, problems = installed_events(Catalog.discover())
+        write_errors(problems)
+    else:
+        from .._daemon.daemon import prepare
+
+        try:
+            registry = prepare(file)[1].events
+        except ConfigError as error:
+            write_errors(error.problems)
+            return ExitCode.BAD_CONFIG
+
+    if schema:
+        write_json(event_schema(registry))
+    else:
+        write_lines(event_lines(registry))
+
+    return ExitCode.DONE
+
+
+def new_plugin(name: str, /, *, folder: Path | None = None, event: str | None = None) -> int:
+    """Write a distribution with a plugin of your own, with tests, ready to be installed.
+
+    It has an event type, a configuration, a template for Discord and a README. Nothing that exists
+    is overwritten.
+
+    :param name: the plugin's name in the YAML file, such as lan-bingo
+    :param folder: where to write it; by default a new folder lanrage-events-NAME
+    :param event: the class of the event that it brings, a noun and a past participle such as
+        BingoCalled; by default made of the name
+    """
+    from . import new_plugin as _new_plugin
+
+    return _new_plugin.run(name, folder, event)

@@ -1,0 +1,282 @@
+"""The command ``outbox``: look into the daemon's outboxes, retry and drop, running or not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import anyio
+
+from .._exceptions import ConfigError, LanrageEventsError, OutboxError
+from .._exit_codes import ExitCode
+from ..cli import LiveLine, counted, table, write_errors, write_json, write_lines
+from ..outbox._admin import OutboxAdmin
+from ..outbox._outbox import Outbox
+from ..outbox._records import UNTIL_RESUMED, DeadLetter, OutboxEntry, OutboxLane
+from ..outbox._tables import Which
+
+SUFFIX = ".outbox"
+AT_ONCE = 1000
+"""entries that are changed between two looks at the progress"""
+
+
+class CannotDo(LanrageEventsError):
+    """Raised when the command line does not say enough, or names what is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the command line says that the outbox is."""
+
+    config: Path | None
+    """the configuration whose daemon has it, None for the default one"""
+    state_folder: Path | None = None
+    """the daemon's state folder, to do without the configuration"""
+    plugin: str | None = None
+    """whose outbox it is; needed only if there are several"""
+
+    def find(self) -> Path:
+        """Return the outbox's file.
+
+        :raises CannotDo: if there is none, or several to choose from
+        :raises ConfigError: if the configuration is wrong
+        """
+        folder = self.state_folder or self._configured_folder()
+        files = {file.name.removesuffix(SUFFIX): file for file in folder.glob(f"*{SUFFIX}")}
+        if self.plugin is not None and self.plugin in files:
+            return files[self.plugin]
+
+        names = ", ".join(sorted(files)) or "none"
+        if self.plugin is not None:
+            raise CannotDo(f"no plugin '{self.plugin}' has an outbox in {folder}, known: {names}")
+
+        if not files:
+            raise CannotDo(f"there is no outbox in {folder}: nothing was ever put into one")
+
+        if len(files) > 1:
+            raise CannotDo(f"name one with --plugin, there are several outboxes: {names}")
+
+        return next(iter(files.values()))
+
+    def _configured_folder(self) -> Path:
+        from ..config._load import load_config
+
+        try:
+            return load_config(self.config).state_folder
+        except ConfigError as error:
+            hint = "the state folder could not be found; name it with --state-folder"
+            raise ConfigError([*error.problems, hint]) from None
+
+
+def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
+    """Open an outbox, do something with it, and return the exit code."""
+
+    async def act() -> int:
+        async with Outbox.administer(file) as outbox:
+            return await action(outbox)
+
+    try:
+        file = place.find()
+        return anyio.run(act)
+    except ConfigError as error:
+        write_errors(error.problems)
+        return ExitCode.BAD_CONFIG
+    except CannotDo as error:
+        write_errors([str(error)])
+        return ExitCode.MISUSE
+    except OutboxError as error:
+        write_errors([str(error)])
+        return ExitCode.FAILED
+
+
+async def list_entries(
+    outbox: OutboxAdmin, which: Literal["all", "pending", "dead"], limit: int, *, as_json: bool
+) -> int:
+    """Print the lanes and what they hold."""
+    lanes = await outbox.lanes()
+    entries: list[OutboxEntry] = []
+    if which != "dead":
+        entries += await outbox.pending(limit=limit)
+
+    if which != "pending":
+        entries += await outbox.dead_letters(limit=limit)
+
+    if as_json:
+        write_json(
+            {"lanes": [_lane_data(lane) for lane in lanes], "entries": [*map(_data, entries)]}
+        )
+        return ExitCode.DONE
+
+    if not lanes:
+        write_lines(["the outbox is empty"])
+        return ExitCode.DONE
+
+    rows = [
+        ("LANE", "PENDING", "DEAD", "OLDEST", "WAITS UNTIL", "LAST ERROR"),
+        *map(_lane_row, lanes),
+    ]
+    write_lines(table(rows))
+    if entries:
+        header = ("ID", "LANE", "TYPE", "PUT", "STATUS", "REASON")
+        write_lines(["", *table([header, *map(_row, entries)])])
+
+    total = sum(
+        (lane.pending if which != "dead" else 0) + (lane.dead if which != "pending" else 0)
+        for lane in lanes
+    )
+    if total > len(entries):
+        write_lines(["", f"{total - len(entries):,} more: give a higher --limit"])
+
+    return ExitCode.DONE
+
+
+async def show_entry(outbox: OutboxAdmin, number: int) -> int:
+    """Print all that is known of one entry, its body too."""
+    entry = await outbox.show(number)
+    if entry is None:
+        write_errors([f"there is no entry {number}: it was delivered or dropped, or never existed"])
+        return ExitCode.FAILED
+
+    write_json(_data(entry))
+    return ExitCode.DONE
+
+
+async def retry(outbox: OutboxAdmin, numbers: Sequence[int], *, every: bool) -> int:
+    """Have dead letters and postponed entries tried again."""
+    if every:
+        lanes = await outbox.lanes()
+        total = sum(lane.dead for lane in lanes)
+        count = await _in_steps(lanes, total, lambda lane: outbox.retry_lane(lane, limit=AT_ONCE))
+    else:
+        count = await outbox.retry(numbers)
+
+    code = _done(count, "to be tried again", numbers)
+    if count:
+        heard = await outbox.notify_owner()
+        when = "now, by the daemon that runs" if heard else "when the daemon starts"
+        write_lines([f"they are sent {when}"])
+
+    return code
+
+
+async def drop(
+    outbox: OutboxAdmin, numbers: Sequence[int], *, kind: Which | None, sure: bool
+) -> int:
+    """Remove entries for ever."""
+    if kind is None:
+        return _done(await outbox.drop(numbers), "dropped", numbers)
+
+    lanes = await outbox.lanes()
+    total = sum(
+        (lane.pending if kind != "dead" else 0) + (lane.dead if kind != "pending" else 0)
+        for lane in lanes
+    )
+    if not sure:
+        write_errors([f"this would drop {counted(total, 'event')} for ever: say so with --yes"])
+        return ExitCode.MISUSE
+
+    count = await _in_steps(lanes, total, lambda lane: outbox.drop_lane(lane, kind, limit=AT_ONCE))
+    return _done(count, "dropped")
+
+
+async def _in_steps(
+    lanes: Sequence[OutboxLane], total: int, step: Callable[[str], Awaitable[int]]
+) -> int:
+    """Repeat a step for each lane until it does no more, with a progress bar on a terminal."""
+    line = LiveLine(sys.stderr) if sys.stderr.isatty() and total > AT_ONCE else None
+    done = 0
+    for lane in lanes:
+        while count := await step(lane.name):
+            done += count
+            if line is not None:
+                line.show(progress_bar(done, max(total, done)))
+
+            if count < AT_ONCE:
+                break
+
+    if line is not None:
+        line.clear()
+
+    return done
+
+
+def progress_bar(done: int, total: int, width: int = 30) -> str:
+    """Return a bar of text that shows how much of something is done."""
+    full = width * done // total if total else width
+    return f"[{'#' * full}{'.' * (width - full)}] {done:,} of {total:,}"
+
+
+def _done(count: int, what: str, numbers: Sequence[int] = ()) -> int:
+    write_lines([f"{counted(count, 'event')} {what}"])
+    if count < len(set(numbers)):
+        write_errors([f"{len(set(numbers)) - count} of the numbers do not exist or need nothing"])
+        return ExitCode.FAILED
+
+    return ExitCode.DONE
+
+
+def _time(time: datetime | None) -> str:
+    if time == UNTIL_RESUMED:
+        return "resumed"
+
+    return "-" if time is None else f"{time:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _lane_row(lane: OutboxLane) -> tuple[str, ...]:
+    return (
+        lane.name,
+        f"{lane.pending:,}",
+        f"{lane.dead:,}",
+        _time(lane.oldest),
+        _time(lane.postponed_until),
+        lane.last_error or "-",
+    )
+
+
+def _row(entry: OutboxEntry) -> tuple[str, ...]:
+    status, reason = "pending", entry.last_error
+    if isinstance(entry, DeadLetter):
+        status, reason = "dead", entry.reason
+    elif entry.postponed_until is not None:
+        status = "postponed"
+
+    return (str(entry.id), entry.lane, entry.label, _time(entry.put_time), status, reason or "-")
+
+
+def _lane_data(lane: OutboxLane) -> dict[str, object]:
+    return {
+        "name": lane.name,
+        "pending": lane.pending,
+        "dead": lane.dead,
+        "bytes": lane.bytes,
+        "oldest": lane.oldest and lane.oldest.isoformat(),
+        "postponed_until": lane.postponed_until and lane.postponed_until.isoformat(),
+        "last_error": lane.last_error,
+    }
+
+
+def _data(entry: OutboxEntry) -> dict[str, object]:
+    try:
+        body: object = json.loads(entry.body)
+    except ValueError:
+        body = entry.body
+
+    data: dict[str, object] = {
+        "id": entry.id,
+        "lane": entry.lane,
+        "type": entry.label,
+        "put": entry.put_time.isoformat(),
+        "status": "dead" if isinstance(entry, DeadLetter) else "pending",
+        "attempts": entry.attempts,
+        "last_error": entry.last_error,
+        "expires": entry.expires and entry.expires.isoformat(),
+    }
+    if isinstance(entry, DeadLetter):
+        data |= {"died": entry.died.isoformat(), "reason": entry.reason, "detail": entry.detail}
+
+    return {**data, "body": body}

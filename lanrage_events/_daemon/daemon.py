@@ -1,0 +1,319 @@
+"""The daemon: runs a configuration until it is told to stop, or until its input ends."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import math
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import anyio
+
+from .._bus.bus import EventBus
+from .._exceptions import ConfigError, LanrageEventsError, PluginError, PluginStartError
+from .._exit_codes import ExitCode
+from .._redaction.redactor import Redactor
+from ..cli import counted, write_errors
+from ..config._load import load_config
+from ..config._models import DaemonConfig
+from . import systemd as _systemd
+from .logging import LogHandler, logging_to_stderr
+from .progress import Progress
+from .reload import Reloader, reload_requests
+from .signals import StopSignals
+from .stdin import LineFeed, StandardInput
+
+logger = logging.getLogger(__name__)
+
+Backend: TypeAlias = Literal["asyncio", "trio"]
+
+
+def run(
+    file: Path | None,
+    backend: Backend | None = None,
+    *,
+    read_stdin: bool = False,
+    trace: bool | None = None,
+) -> int:
+    """Run a configuration file and return the exit code.
+
+    :param file: the YAML file; None for the default one, or the built-in configuration
+    :param backend: the library that runs the tasks, instead of the one that the file names
+    :param read_stdin: publish the events that standard input holds, and end when they are delivered
+    :param trace: print each call of a hook; None if the environment says so
+    """
+    redactor = Redactor()
+    try:
+        with logging_to_stderr("info", "console", redactor):
+            config = load_config(file, redactor=redactor)
+
+        log = config.settings.log
+        with logging_to_stderr(log.level, log.format, redactor) as handler:
+            for warning in config.warnings:
+                logger.warning("%s", warning)
+
+            if config.is_default:
+                logger.info(
+                    "there is no %s in this folder, so the plugins %s run with their defaults; "
+                    "what is set on the page is kept in %s",
+                    config.file,
+                    " and ".join(plugin.name for plugin in config.plugins),
+                    config.state_folder,
+                )
+
+            backend = backend or config.settings.backend
+            importlib.import_module(backend)
+            bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
+            return _run_bus(bus, file, config, backend, handler, read_stdin=read_stdin)
+    except ConfigError as error:
+        write_errors(error.problems)
+        return ExitCode.BAD_CONFIG
+
+
+def _run_bus(
+    bus: EventBus,
+    file: Path | None,
+    config: DaemonConfig,
+    backend: Backend,
+    handler: LogHandler,
+    *,
+    read_stdin: bool,
+) -> int:
+    def load() -> DaemonConfig:
+        return load_config(file, redactor=bus.redactor)
+
+    async def run_daemon() -> int:
+        daemon = Daemon(
+            bus,
+            drain_timeout=config.settings.drain_timeout,
+            wait_stop=signals.wait,
+            lines=StandardInput() if read_stdin else None,
+            handler=handler,
+            reloader=None if read_stdin else Reloader(bus, config, load),
+        )
+        return await daemon.run()
+
+    # What was imported stays. To look through it for garbage would hold up everything for some 20 ms
+    # each time.
+    gc.freeze()
+    try:
+        with StopSignals() as signals:
+            return anyio.run(run_daemon, backend=backend)
+    except Exception:
+        # Not left to Python, which would show it with every secret in it.
+        logger.critical("unexpected error", exc_info=True)
+        return ExitCode.FAILED
+    finally:
+        gc.unfreeze()
+
+
+def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
+    """Check a configuration file, make its bus with its plugins, and start nothing.
+
+    :param file: as for :func:`run`
+    :raises ConfigError: with all that is wrong
+    """
+    redactor = Redactor()
+    with logging_to_stderr("error", "console", redactor):
+        config = load_config(file, redactor=redactor)
+        bus = make_bus(config, redactor)
+        places = {
+            plugin.name: f"{plugin.place}: plugins.{plugin.name}" for plugin in config.plugins
+        }
+        problems = [f"{places[name]}: {problem}" for name, problem in bus.problems()]
+        if problems:
+            raise ConfigError([redactor.redact(problem) for problem in problems])
+
+        return config, bus
+
+
+def make_bus(
+    config: DaemonConfig,
+    redactor: Redactor,
+    *,
+    batch: bool = False,
+    trace: bool | None = None,
+) -> EventBus:
+    """Make the bus of a configuration with its plugins, and start nothing.
+
+    :param redactor: knows the values that must not be shown
+    :param batch: whether events can wait until there is room for them, and for as long as it takes
+        to deliver them
+    :param trace: whether each call of a hook is printed; None if the environment says so
+    :raises ConfigError: if plugins cannot be made or do not fit together, with all that is wrong
+    """
+    settings = config.settings
+    bus = EventBus(
+        drain_timeout=math.inf if batch else settings.drain_timeout,
+        templates=settings.templates,
+        state_folder=config.state_folder,
+        redactor=redactor,
+        trace=trace,
+    )
+    problems = list(_register(bus, config, batch=batch))
+    if problems:
+        raise ConfigError([redactor.redact(problem) for problem in problems])
+
+    return bus
+
+
+def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[str]:
+    """Register the plugins; yield what is wrong with them."""
+    places: dict[str, str] = {}
+    for plugin in config.plugins:
+        place = places[plugin.name] = f"{plugin.place}: plugins.{plugin.name}"
+        try:
+            options = plugin.options()
+            if batch and plugin.when_full is None:
+                # An input that can wait needs not lose what does not fit.
+                options["when_full"] = "block"
+
+            bus.register(plugin.make(), plugin.name, **options)
+        except PluginError as error:
+            yield f"{place}: the plugin {error.reason}"
+        except LanrageEventsError as error:
+            yield f"{place}: {error}"
+        except Exception as error:  # noqa: BLE001 - from a plugin's own attributes
+            yield f"{place}: the plugin cannot be registered: {type(error).__name__}: {error}"
+
+    try:
+        bus.check_plugins()
+    except PluginError as error:
+        yield f"{places[error.plugin]}: the plugin {error.reason}"
+
+
+class Daemon:
+    """Runs a bus until it is told to stop, or until all of an input is delivered.
+
+    :param bus: with its plugins registered; its own drain timeout is for the end of the input
+    :param drain_timeout: seconds that stopping may take when it is told to
+    :param wait_stop: returns why to stop, such as the name of a signal, when that comes
+    :param lines: the input, chunks of JSON lines; None to run without one
+    :param handler: writes the log
+    :param reloader: follows changes of the configuration; None to let it be
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        *,
+        drain_timeout: float,
+        wait_stop: Callable[[], Awaitable[str]],
+        lines: AsyncIterable[bytes] | None = None,
+        handler: LogHandler,
+        reloader: Reloader | None = None,
+    ) -> None:
+        self._bus = bus
+        self._reloader = reloader
+        self._drain_timeout = drain_timeout
+        self._wait_stop = wait_stop
+        self._lines = lines
+        self._feed = LineFeed(bus)
+        self._progress = Progress(bus, self._feed, handler)
+        self._work = anyio.CancelScope()
+
+    async def run(self) -> int:
+        """Run it, and return the exit code."""
+        error: PluginStartError | None = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._stop_when_told)
+            if self._lines is not None:
+                tasks.start_soon(self._progress.run)
+
+            with self._work:
+                try:
+                    async with self._bus:
+                        await self._live()
+                except PluginStartError as start_error:
+                    error = start_error
+
+            tasks.cancel_scope.cancel()
+
+        if error is not None:
+            _log_start_error(error)
+            return ExitCode.FAILED
+
+        if self._lines is not None:
+            return self._account()
+
+        logger.info("stopped")
+        return ExitCode.DONE
+
+    async def _live(self) -> None:
+        names = ", ".join(self._bus.health()) or "none"
+        logger.info("ready, with the plugins %s", names)
+        _systemd.notify(f"READY=1\nSTATUS=plugins: {names}")
+        if self._lines is None:
+            await self._follow_changes()
+        else:
+            await self._feed.run(self._lines)
+            logger.info("end of the input, %s read", counted(self._feed.published, "event"))
+            _systemd.notify("STOPPING=1")
+
+    async def _follow_changes(self) -> None:
+        """Reload the configuration whenever somebody asks for it, for ever."""
+        if self._reloader is None:
+            await anyio.sleep_forever()
+            return
+
+        async with reload_requests(self._reloader.config) as requests:
+            async for reason in requests:
+                logger.info("reloading the configuration because of %s", reason)
+                _systemd.notify("RELOADING=1")
+                await self._reloader.reload()
+                _systemd.notify("READY=1")
+                self._drain_timeout = self._bus.drain_timeout
+
+    async def _stop_when_told(self) -> None:
+        reason = await self._wait_stop()
+        logger.info(
+            "stopping within %g seconds because of %s; another one stops at once",
+            self._drain_timeout,
+            reason,
+        )
+        _systemd.notify("STOPPING=1")
+        # The bus may be draining already, without limit.
+        self._bus.drain_timeout = self._drain_timeout
+        self._work.cancel()
+
+    def _account(self) -> int:
+        """Tell what became of the input, and return the exit code."""
+        problems = list(self._problems())
+        for problem in problems:
+            logger.error("%s", problem)
+
+        published = counted(self._feed.published, "event")
+        if problems:
+            logger.error("%s read, but not everything is well", published)
+            return ExitCode.FAILED
+
+        logger.info("%s read and delivered", published)
+        return ExitCode.DONE
+
+    def _problems(self) -> Iterator[str]:
+        if self._feed.bad:
+            yield f"{counted(self._feed.bad, 'line')} of the input could not be read"
+
+        if self._feed.interrupted:
+            yield "stopped in the middle of the input"
+
+        statistics = self._bus.statistics().plugins
+        for name, health in self._bus.health().items():
+            lost = {
+                "failed": statistics[name].failed,
+                "dropped": statistics[name].dropped,
+                "not delivered": health.undelivered,
+            }
+            told = [f"{count:,} {what}" for what, count in lost.items() if count]
+            if told or health.status == "failed":
+                reason = f": {health.detail}" if health.detail else ""
+                yield f"plugin '{name}': {', '.join(told) or 'failed'}{reason}"
+
+
+def _log_start_error(error: PluginStartError) -> None:
+    cause = error.__cause__
+    is_explained = isinstance(cause, LanrageEventsError)
+    logger.error("%s", error, exc_info=None if is_explained else cause)

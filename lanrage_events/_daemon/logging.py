@@ -1,0 +1,180 @@
+"""How the daemon logs: text for people or JSON lines, on stderr, without secrets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Literal, TextIO, TypeAlias
+
+import structlog
+from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper
+from structlog.stdlib import ProcessorFormatter
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
+
+from .._redaction.escape import escape_controls
+from .._redaction.redactor import Redactor
+from ..cli import LiveLine
+
+logger = logging.getLogger(__name__)
+
+LogFormat: TypeAlias = Literal["console", "json"]
+
+# Two log every request, with the webhook's URL in it; one logs each change of a file.
+_CHATTY_LOGGERS = ("httpx", "httpcore", "watchfiles")
+_OWN_PACKAGE = "lanrage_events"
+_INDENT = "    "
+
+
+class LogHandler(logging.StreamHandler[TextIO]):
+    """Writes log lines to stderr, and clears the line that shows the progress before."""
+
+    live_line: LiveLine | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self.live_line is not None:
+            self.live_line.clear()
+
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        # The base class would show the arguments, which nobody has redacted.
+        kind = type(sys.exception()).__name__
+        sys.stderr.write(f"cannot log a message of {record.name}: {kind}\n")
+
+
+@contextmanager
+def logging_to_stderr(
+    level: str, log_format: LogFormat, redactor: Redactor
+) -> Iterator[LogHandler]:
+    """Have all that is logged written to stderr, until the end of the block.
+
+    What Python prints by itself (warnings, exceptions that ended a thread) is logged, too.
+
+    :param level: the least severe level that is written, such as ``info``
+    :param log_format: ``console`` for people, or ``json`` for one object a line
+    :param redactor: knows the values that must not be shown; it may learn more of them later
+    """
+    handler = LogHandler(sys.stderr)
+    handler.setFormatter(_formatter(log_format, redactor, colors=_has_colors(sys.stderr)))
+    root = logging.getLogger()
+    chatty_level = "DEBUG" if level == "debug" else "WARNING"
+    with ExitStack() as stack:
+        stack.enter_context(_level(root, level.upper()))
+        for name in _CHATTY_LOGGERS:
+            stack.enter_context(_level(logging.getLogger(name), chatty_level))
+
+        others = [other for other in root.handlers if isinstance(other, LogHandler)]
+        for other in others:
+            root.removeHandler(other)
+            stack.callback(root.addHandler, other)
+
+        root.addHandler(handler)
+        stack.callback(root.removeHandler, handler)
+        stack.enter_context(_logging_what_python_prints())
+        yield handler
+
+
+@contextmanager
+def _level(target: logging.Logger, level: str) -> Iterator[None]:
+    before = target.level
+    target.setLevel(level)
+    try:
+        yield
+    finally:
+        target.setLevel(before)
+
+
+@contextmanager
+def _logging_what_python_prints() -> Iterator[None]:
+    before = threading.excepthook, sys.unraisablehook, warnings.showwarning
+
+    def log_thread_exception(args: threading.ExceptHookArgs) -> None:
+        exc_info: Any = args.exc_type, args.exc_value, args.exc_traceback
+        name = "?" if args.thread is None else args.thread.name
+        logger.error("unexpected error in the thread %s", name, exc_info=exc_info)
+
+    def log_unraisable(args: sys.UnraisableHookArgs) -> None:
+        exc_info: Any = args.exc_type, args.exc_value, args.exc_traceback
+        logger.error("%s %r", args.err_msg or "ignored in", args.object, exc_info=exc_info)
+
+    def log_warning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        logger.warning("%s:%d: %s: %s", filename, lineno, category.__name__, message)
+
+    threading.excepthook = log_thread_exception
+    sys.unraisablehook = log_unraisable
+    warnings.showwarning = log_warning
+    try:
+        yield
+    finally:
+        threading.excepthook, sys.unraisablehook, warnings.showwarning = before
+
+
+def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> ProcessorFormatter:
+    def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        return {key: redactor.redact_value(value) for key, value in event.items()}
+
+    processors: list[Processor]
+    if log_format == "json":
+        # Without the local variables, which may hold anything.
+        exceptions = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        processors = [TimeStamper(fmt="iso", utc=True), exceptions, redact, JSONRenderer()]
+    else:
+        # The renderer would format an exception after it was redacted, so that is done before.
+        processors = [
+            TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            ExceptionRenderer(_indented_traceback),
+            _escape_values,
+            redact,
+            structlog.dev.ConsoleRenderer(
+                colors=colors,
+                pad_event_to=0,
+                exception_formatter=structlog.dev.plain_traceback,
+            ),
+        ]
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_log_level, _add_logger],
+        processors=[ProcessorFormatter.remove_processors_meta, *processors],
+    )
+
+
+def _add_logger(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Tell which package logs it, without its private modules; the daemon itself needs no name."""
+    package = event["_record"].name.partition("._")[0]
+    if package != _OWN_PACKAGE:
+        event["logger"] = package
+
+    return event
+
+
+def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Keep values from forging lines and from steering the terminal."""
+    for key, value in event.items():
+        if key != "exception":
+            event[key] = escape_controls(str(value))
+
+    return event
+
+
+def _indented_traceback(exc_info: ExcInfo) -> str:
+    """Format an exception so that none of its lines can be taken for a line of the log."""
+    text = "".join(traceback.format_exception(*exc_info))
+    return "\n".join(_INDENT + escape_controls(line) for line in text.split("\n") if line)
+
+
+def _has_colors(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,86 @@
+"""How far ``run --stdin`` is, shown on stderr."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NoReturn
+
+import anyio
+
+from .._bus.bus import EventBus
+from .._redaction.escape import escape_controls
+from ..cli import LiveLine, counted
+from .logging import LogHandler
+from .stdin import LineFeed
+
+logger = logging.getLogger(__name__)
+
+_LIVE_SECONDS = 0.2
+_LOG_SECONDS = 10.0
+
+
+class Progress:
+    """Tells what was read and what has not arrived yet.
+
+    A terminal gets one line that is written over, anything else a line of the log now and then.
+    There is no timer while there is nothing to tell.
+
+    :param bus: delivers the events
+    :param feed: reads them
+    :param handler: writes the log
+    """
+
+    def __init__(self, bus: EventBus, feed: LineFeed, handler: LogHandler) -> None:
+        self._bus = bus
+        self._feed = feed
+        self._handler = handler
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        if self._handler.stream.isatty():
+            await self._show_in_terminal()
+        else:
+            await self._repeat(_LOG_SECONDS, lambda: logger.info("%s", self.text()))
+
+    async def _show_in_terminal(self) -> None:
+        line = self._handler.live_line = LiveLine(self._handler.stream)
+        try:
+            await self._repeat(_LIVE_SECONDS, lambda: line.show(self.text()))
+        finally:
+            line.clear()
+            self._handler.live_line = None
+
+    async def _repeat(self, seconds: float, show: Callable[[], None]) -> NoReturn:
+        while True:
+            await self._feed.activity.wait()
+            self._feed.activity = anyio.Event()
+            is_busy = True
+            while is_busy:
+                await anyio.sleep(seconds)
+                show()
+                is_busy = self._feed.finished or bool(self._waiting())
+
+    def text(self) -> str:
+        """Say in one line how far it is."""
+        parts = [f"{counted(self._feed.published, 'event')} read"]
+        if self._feed.bad:
+            parts.append(counted(self._feed.bad, "bad line"))
+
+        waiting = self._waiting()
+        if waiting:
+            parts.append(f"still to deliver: {', '.join(waiting)}")
+
+        return escape_controls(", ".join(parts))
+
+    def _waiting(self) -> list[str]:
+        """Return for each plugin that has not delivered everything how much that is, and why."""
+        statistics = self._bus.statistics().plugins
+        waiting: list[str] = []
+        for name, health in self._bus.health().items():
+            count = statistics[name].pending + health.undelivered
+            if count:
+                reason = f" ({health.detail})" if health.detail else ""
+                waiting.append(f"{name} {count:,}{reason}")
+
+        return waiting

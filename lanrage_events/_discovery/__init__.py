@@ -1,0 +1,3 @@
+"""Finding plugins: entry points and single files."""
+
+from __future__ import annotations

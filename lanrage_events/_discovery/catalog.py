@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, cast
+
+from .._exceptions import PluginLoadError, PluginNotFound
+from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
+from .entry_points import PLUGINS_GROUP, Offer, UnreadableDistribution, installed
+from .files import import_file, place_of, plugin_files
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+LIMIT_VARIABLE = "LANRAGE_EVENTS_PLUGINS"
+"""the environment variable that limits which plugins may be loaded"""
+
+COMMON_KEYS = ("use", "mailbox", "hook_timeout")
+"""the keys that the section of every plugin has"""
+
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+"""what a plugin may be called"""
+
+_IMPL = f"{PLUGINS_GROUP}_impl"  # the attribute by which pluggy knows what our marker marked
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSource:
+    """Where a plugin comes from: an entry point of a distribution, or a single file."""
+
+    name: str
+    origin: Offer | Path
+
+    @property
+    def distribution(self) -> str | None:
+        """The distribution that has it, ``None`` for a file."""
+        return self.origin.distribution if isinstance(self.origin, Offer) else None
+
+    @property
+    def version(self) -> str | None:
+        """The version of the distribution, ``None`` for a file."""
+        return self.origin.version if isinstance(self.origin, Offer) else None
+
+    def __str__(self) -> str:
+        return str(self.origin) if isinstance(self.origin, Offer) else f"the file {self.origin}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPlugin:
+    """A plugin that was imported and can be made."""
+
+    source: PluginSource
+    target: type[object] | ModuleType
+    """the class to make it from, or the module that it is"""
+    config_class: type[BaseModel] | None
+    """the model of its configuration, ``None`` if it has none"""
+    hooks: tuple[str, ...]
+    """the names of the hooks that it implements"""
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is a module of hookimpls, of which there can be only one."""
+        return isinstance(self.target, ModuleType)
+
+    @property
+    def description(self) -> str:
+        """The first line of its docstring, or of its module's."""
+        text = self.target.__doc__
+        if not text and isinstance(self.target, type):
+            text = sys.modules[self.target.__module__].__doc__
+
+        return (text or "").strip().partition("\n")[0]
+
+    def make(self, config: BaseModel | None = None) -> object:
+        """Return the object to register.
+
+        :param config: an instance of ``config_class``, ``None`` if the plugin has none
+        :raises PluginLoadError: if its class raises
+        """
+        if isinstance(self.target, ModuleType):
+            return self.target
+
+        construct = cast("Callable[..., object]", self.target)
+        try:
+            return construct() if self.config_class is None else construct(config)
+        except Exception as error:
+            message = f"cannot be made ({self.source}): {_told(error)}"
+            raise PluginLoadError(self.source.name, message) from error
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """What there is to know about a plugin that is installed or lies in the folder."""
+
+    name: str
+    distribution: str | None
+    version: str | None
+    file: Path | None = None
+    """the file of a single-file plugin"""
+    hooks: tuple[str, ...] = ()
+    """the names of the hooks that it implements"""
+    description: str = ""
+    """the first line of its docstring"""
+    status: Literal["ok", "broken", "excluded"] = "ok"
+    """``excluded`` by the environment variable ``LANRAGE_EVENTS_PLUGINS``"""
+    reason: str = ""
+    """why it cannot be used, empty if it can"""
+
+
+@dataclass(slots=True)
+class Catalog:
+    """The plugins that are installed, and those in a folder; imported only when asked for."""
+
+    sources: tuple[PluginSource, ...]
+    unreadable: tuple[UnreadableDistribution, ...] = ()
+    """distributions whose list of plugins is broken"""
+    limit: frozenset[str] | None = None
+    """the names of the plugins that may be loaded, ``None`` for all"""
+    _loaded: dict[str, LoadedPlugin | PluginLoadError] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def discover(
+        cls,
+        plugins_folder: Path | None = None,
+        *,
+        environment: Mapping[str, str] = os.environ,
+    ) -> Catalog:
+        """Return what is installed in this environment.
+
+        :param plugins_folder: where to look for single-file plugins as well
+        :param environment: where ``LANRAGE_EVENTS_PLUGINS`` may limit what is loaded
+        """
+        found = list(installed(PLUGINS_GROUP))
+        offers = [offer for offer in found if isinstance(offer, Offer)]
+        text = environment.get(LIMIT_VARIABLE)
+        names = None if text is None else {name.strip() for name in text.split(",")}
+        catalog = cls(
+            sources=tuple(PluginSource(offer.entry_point.name, offer) for offer in offers),
+            unreadable=tuple(item for item in found if isinstance(item, UnreadableDistribution)),
+            limit=None if names is None else frozenset(names - {""}),
+        )
+        return catalog if plugins_folder is None else catalog.with_folder(plugins_folder)
+
+    def with_folder(self, plugins_folder: Path) -> Catalog:
+        """Return a catalog that has the single-file plugins of a folder, too.
+
+        :param plugins_folder: where they are
+        """
+        known = {
+            source.origin.resolve() for source in self.sources if isinstance(source.origin, Path)
+        }
+        files = [path for path in plugin_files(plugins_folder) if path.resolve() not in known]
+        new = [PluginSource(path.stem, path) for path in files]
+        return Catalog((*self.sources, *new), self.unreadable, self.limit)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all plugins, sorted."""
+        return tuple(sorted({source.name for source in self.sources}))
+
+    @property
+    def unknown_limits(self) -> tuple[str, ...]:
+        """The names in ``LANRAGE_EVENTS_PLUGINS`` that no plugin has, sorted."""
+        return tuple(sorted((self.limit or frozenset()).difference(self.names)))
+
+    def allows(self, name: str) -> bool:
+        """Return whether a plugin may be loaded.
+
+        :param name: the plugin's name
+        """
+        return self.limit is None or name in self.limit
+
+    def load(self, name: str) -> LoadedPlugin:
+        """Import a plugin and look at what it is.
+
+        :param name: the plugin's name
+        :raises PluginNotFound: if nothing offers it
+        :raises PluginLoadError: if it cannot be used, or may not be loaded
+        """
+        known = self._loaded.get(name)
+        if known is None:
+            try:
+                known = self._load(name)
+            except PluginLoadError as error:
+                known = error
+
+            self._loaded[name] = known
+
+        if isinstance(known, PluginLoadError):
+            # A new one each time, or its traceback would grow.
+            raise PluginLoadError(name, known.reason) from known.__cause__
+
+        return known
+
+    def describe(self) -> tuple[PluginInfo, ...]:
+        """Import every plugin that may be loaded, and tell what each one is."""
+        infos = [self._describe(source) for source in self.sources]
+        infos += [
+            PluginInfo("", item.distribution, item.version, status="broken", reason=item.reason)
+            for item in self.unreadable
+        ]
+        return tuple(sorted(infos, key=lambda info: (info.name, info.distribution or "")))
+
+    def _describe(self, source: PluginSource) -> PluginInfo:
+        info = partial(
+            PluginInfo,
+            source.name,
+            source.distribution,
+            source.version,
+            source.origin if isinstance(source.origin, Path) else None,
+        )
+        if not self.allows(source.name):
+            return info(status="excluded", reason=f"{LIMIT_VARIABLE} does not name it")
+
+        try:
+            loaded = self.load(source.name)
+        except PluginLoadError as error:
+            return info(status="broken", reason=error.reason)
+
+        return info(hooks=loaded.hooks, description=loaded.description)
+
+    def _load(self, name: str) -> LoadedPlugin:
+        sources = [source for source in self.sources if source.name == name]
+        if not sources:
+            raise PluginNotFound(name, f"no such plugin is installed{self._hint(name)}")
+
+        if not self.allows(name):
+            raise PluginLoadError(name, f"{LIMIT_VARIABLE} does not name it")
+
+        if len(sources) > 1:
+            origins = " and ".join(str(source) for source in sources)
+            raise PluginLoadError(name, f"is offered by {origins}: remove one of them")
+
+        source = sources[0]
+        try:
+            target = _import(source)
+        except (Exception, SystemExit) as error:
+            message = f"cannot be imported{_reason(error, source)}"
+            raise PluginLoadError(name, message) from error
+
+        return _examine(source, target)
+
+    def _hint(self, name: str) -> str:
+        hint = did_you_mean(name, self.names)
+        if not hint and name in _own_extras():
+            hint = f": '{name}' is an extra, pip install '{OWN_DISTRIBUTION}[{name}]'"
+
+        for item in self.unreadable:
+            hint += f"; of {item.distribution or 'a distribution'}, {item.reason}"
+
+        return hint
+
+
+def _own_extras() -> list[str]:
+    try:
+        return metadata(OWN_DISTRIBUTION).get_all("Provides-Extra") or []
+    except PackageNotFoundError:
+        return []
+
+
+def _import(source: PluginSource) -> object:
+    if isinstance(source.origin, Offer):
+        loaded: object = source.origin.entry_point.load()
+        return loaded
+
+    return import_file(source.origin)
+
+
+def _reason(error: BaseException, source: PluginSource) -> str:
+    reason = ""
+    if isinstance(error, ImportError):
+        reason = install_hint(error, source.distribution)
+
+    if isinstance(error, SyntaxError):
+        reason = f"SyntaxError: {error.msg}"
+
+    reason = reason or _told(error)
+    if isinstance(source.origin, Path):
+        return f": {place_of(error, source.origin)}: {reason}"
+
+    return f" ({source}): {reason}"
+
+
+def _told(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _examine(source: PluginSource, target: object) -> LoadedPlugin:
+    if isinstance(source.origin, Path):
+        target = _plugin_of_file(source, target)
+
+    if isinstance(target, ModuleType):
+        return LoadedPlugin(source, target, None, hooks_of(target))
+
+    if not isinstance(target, type):
+        kind = type(target).__name__
+        message = f"is neither a class nor a module, but of type '{kind}' ({source})"
+        raise PluginLoadError(source.name, message)
+
+    config_class = _config_class(source, getattr(target, "Config", None))
+    return LoadedPlugin(source, target, config_class, hooks_of(target))
+
+
+def _plugin_of_file(source: PluginSource, module: object) -> object:
+    plugin = getattr(module, "Plugin", None)
+    if not isinstance(plugin, type):
+        return module
+
+    beside = hooks_of(module)
+    if beside:
+        message = f"has hooks beside its class Plugin ({', '.join(beside)}): move them into it"
+        raise PluginLoadError(source.name, f"{message} ({source})")
+
+    return plugin
+
+
+def _config_class(source: PluginSource, config_class: object) -> type[BaseModel] | None:
+    if config_class is None:
+        return None
+
+    from pydantic import BaseModel  # the plugin has most likely imported it
+
+    from ..config._introspection import keys
+
+    if not isinstance(config_class, type) or not issubclass(config_class, BaseModel):
+        raise PluginLoadError(source.name, f"has a Config that is no pydantic model ({source})")
+
+    clashes = [f"'{key}'" for key in COMMON_KEYS if key in keys(config_class)]
+    if clashes:
+        message = f"has a Config with {' and '.join(clashes)}, which every plugin has anyway"
+        raise PluginLoadError(source.name, f"{message} ({source})")
+
+    return config_class
+
+
+def hooks_of(target: object) -> tuple[str, ...]:
+    """Return the names of the hooks that a plugin implements, sorted.
+
+    :param target: a module, or a class that need not be instantiated
+    """
+    names: set[str] = set()
+    for attribute in dir(target):
+        try:
+            function = getattr(target, attribute)
+        except Exception:  # noqa: BLE001, S112 - such as a property that only instances have
+            continue
+
+        options = getattr(function, _IMPL, None)
+        if inspect.isroutine(function) and isinstance(options, Mapping):
+            names.add(str(options.get("specname") or attribute))
+
+    return tuple(sorted(names))
+
+
+def is_name(name: str) -> bool:
+    """Return whether a plugin may be called this.
+
+    :param name: as it stands in a configuration
+    """
+    return re.fullmatch(NAME_PATTERN, name) is not None

@@ -1,0 +1,3 @@
+"""Keeping secrets and control characters out of whatever is shown."""
+
+from __future__ import annotations

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, cast
+
+from .index import SecretIndex
+
+SECRET_MASK = "**********"  # noqa: S105 - what stands in place of a secret
+"""what stands where a secret was"""
+
+_MAX_DEPTH = 20
+_RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+class Redactor:
+    """Replaces secrets in everything that is shown or logged.
+
+    It knows the values that were added to it, as they are and as they look in a URL, in JSON and
+    in a Python literal. Of a URL it also knows the parts that look like tokens, because a request
+    may go to another path of the same host. It may be used from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._index = SecretIndex()
+        self._filter = _RedactingFilter(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self._index)} values>"
+
+    def add(self, value: str) -> None:
+        """Replace this value from now on; one shorter than 6 characters is not replaced.
+
+        :param value: the secret
+        """
+        self._index.add(value)
+
+    def redact(self, text: str) -> str:
+        """Return the text with :data:`SECRET_MASK` in place of every secret.
+
+        :param text: what may hold secrets
+        """
+        spans = self._index.find(text)
+        if not spans:
+            return text
+
+        pieces: list[str] = []
+        end = 0
+        for start, stop in spans:
+            if start >= end:
+                pieces += text[end:start], SECRET_MASK
+
+            end = max(end, stop)
+
+        return "".join(pieces) + text[end:]
+
+    def redact_value(self, value: object) -> object:
+        """Return a copy of a structure with the secrets replaced in all texts that it holds.
+
+        Mappings, lists, tuples and sets are copied. Any other object stays as it is unless its
+        text shows a secret; then its redacted text takes its place. Format exceptions before.
+
+        :param value: such as the fields of a structured log entry
+        """
+        return self._redact_value(value, _MAX_DEPTH)
+
+    def _redact_value(self, value: object, depth: int) -> object:
+        if isinstance(value, str):
+            return self.redact(value)
+
+        if depth and isinstance(value, Mapping):
+            return {
+                self._redact_value(key, depth - 1): self._redact_value(item, depth - 1)
+                for key, item in value.items()
+            }
+
+        if depth and type(value) in (list, tuple, set, frozenset):
+            items = cast("list[object]", value)
+            return type(items)(self._redact_value(item, depth - 1) for item in items)
+
+        for show in (str, repr):
+            try:
+                text = show(value)
+            except Exception:  # noqa: BLE001 - a broken object does not break the log
+                return f"<{type(value).__name__} without a text>"
+
+            redacted = self.redact(text)
+            if redacted != text:
+                return redacted
+
+        return value
+
+    @property
+    def filter(self) -> logging.Filter:
+        """A filter that redacts each log record; attach it to handlers, or to others' loggers.
+
+        On a logger it sees what is logged there, but not what comes up from the loggers below it.
+        """
+        return self._filter
+
+    @contextmanager
+    def redacting(self, loggers: Iterable[str]) -> Iterator[None]:
+        """Redact what some loggers log, within a ``with`` block.
+
+        Blocks of the same loggers may overlap: each has a filter of its own.
+
+        :param loggers: names; each also stands for the loggers below it that exist by now
+        """
+        wanted = tuple(loggers)
+        known = tuple(logging.root.manager.loggerDict)
+        below = (n for n in known if n.startswith(tuple(f"{name}." for name in wanted)))
+        chosen = [logging.getLogger(name) for name in {*wanted, *below}]
+        redacting_filter = _RedactingFilter(self)
+        for logger in chosen:
+            logger.addFilter(redacting_filter)
+
+        try:
+            yield
+        finally:
+            for logger in chosen:
+                logger.removeFilter(redacting_filter)
+
+
+class _RedactingFilter(logging.Filter):
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__()
+        self._redactor = redactor
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self._redact_message(record)
+        self._redact_exception(record)
+        if record.stack_info:
+            record.stack_info = self._redactor.redact(record.stack_info)
+
+        for name in record.__dict__.keys() - _RECORD_ATTRIBUTES:
+            record.__dict__[name] = self._redactor.redact_value(record.__dict__[name])
+
+        return True
+
+    def _redact_message(self, record: logging.LogRecord) -> None:
+        redactor = self._redactor
+        if not isinstance(record.msg, str):
+            # What is no text, such as a dictionary for a structured log, keeps its structure.
+            record.msg = cast(Any, redactor.redact_value(record.msg))
+            record.args = _redact_arguments(redactor, record.args)
+            return
+
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - logging tells of it, and shows the arguments
+            record.msg = redactor.redact(record.msg)
+            record.args = _redact_arguments(redactor, record.args)
+            return
+
+        redacted = redactor.redact(message)
+        if redacted != message:
+            record.msg, record.args = redacted, ()
+
+    def _redact_exception(self, record: logging.LogRecord) -> None:
+        if record.exc_text:
+            record.exc_text = self._redactor.redact(record.exc_text)
+
+        if not isinstance(record.exc_info, tuple):
+            return
+
+        text = _exception_text(*record.exc_info)
+        redacted = self._redactor.redact(text)
+        if redacted == text:
+            return
+
+        # A formatter that formats the exception anew would show it, and one that ignores exc_text
+        # would lose it: so it becomes a part of the message.
+        record.exc_info = None
+        if isinstance(record.msg, str):
+            record.exc_text = None
+            record.msg, record.args = f"{_message(record)}\n{redacted}", ()
+        else:
+            record.exc_text = redacted
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - a format that does not fit
+        return f"{record.msg} {record.args}"
+
+
+def _redact_arguments(redactor: Redactor, arguments: Any) -> Any:
+    return redactor.redact_value(arguments) if arguments else arguments
+
+
+def _exception_text(
+    kind: type[BaseException] | None,
+    error: BaseException | None,
+    origin: TracebackType | None,
+) -> str:
+    return "".join(traceback.format_exception(kind, error, origin)).rstrip("\n")

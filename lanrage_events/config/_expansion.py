@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..yaml._document import Document, KeyPath, YAMLValue, about
+from ..yaml._nodes import Problem
+
+_MAX_FILE_BYTES = 65_536
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_NESTED = r"(?:[^{}$]|\$(?!\{)|\$\{[^{}]*\})*"
+_PLACEHOLDER = re.compile(
+    r"(?P<literal>\$\$\{)"
+    rf"|\$\{{file:(?P<file>{_NESTED})\}}"
+    rf"|\$\{{(?P<name>{_NAME})(?::-(?P<default>{_NESTED}))?\}}"
+    r"|(?P<other>\$\{[^}]*\}?)"
+)
+
+
+@dataclass(slots=True)
+class Expansion:
+    """What came into a document from outside."""
+
+    values: dict[KeyPath, list[str]] = field(default_factory=dict)
+    """for each value of the document, what was put in from the environment and from files"""
+    file_values: list[str] = field(default_factory=list)
+    """what came from files, which hold secrets as a rule"""
+    failed: set[KeyPath] = field(default_factory=set)
+    """the values that could not be completed"""
+
+
+def expand(document: Document, environment: Mapping[str, str], folder: Path) -> Expansion:
+    """Replace ``${NAME}``, ``${NAME:-default}`` and ``${file:path}`` in the texts of a document.
+
+    What comes in is text and stays text: it adds no keys and is not expanded again. ``$${`` stands
+    for ``${``. What cannot be replaced is added to the document's problems.
+
+    :param document: changed in place
+    :param environment: the environment variables
+    :param folder: what relative paths are relative to
+    """
+    expander = _Expander(document, environment, folder)
+    document.data = expander.walk(document.data, ())
+    document.problems = sorted(set(document.problems))
+    return expander.expansion
+
+
+class _Expander:
+    def __init__(self, document: Document, environment: Mapping[str, str], folder: Path) -> None:
+        self.expansion = Expansion()
+        self._document = document
+        self._environment = environment
+        self._folder = folder
+
+    def walk(self, value: YAMLValue, path: KeyPath) -> YAMLValue:
+        if isinstance(value, dict):
+            for key in value:
+                if "${" in key:
+                    position = self._document.position((*path, key), key=True)
+                    problem = Problem(position, about((*path, key), "'${' has no meaning in a key"))
+                    self._document.problems.append(problem)
+
+            return {key: self.walk(item, (*path, key)) for key, item in value.items()}
+
+        if isinstance(value, list):
+            return [self.walk(item, (*path, index)) for index, item in enumerate(value)]
+
+        if isinstance(value, str) and "${" in value:
+            return self._replace_all(value, path)
+
+        return value
+
+    def _replace_all(self, text: str, path: KeyPath) -> str:
+        try:
+            return "".join(self._pieces(text, path))
+        except _NotReplacedError as error:
+            position = self._document.position(path)
+            problem = Problem(position, about(path, str(error)))
+            self._document.problems.append(problem)
+            self.expansion.failed.add(path)
+            return text
+
+    def _pieces(self, text: str, path: KeyPath) -> Iterator[str]:
+        end = 0
+        for match in _PLACEHOLDER.finditer(text):
+            yield text[end : match.start()]
+            end = match.end()
+            if match["literal"]:
+                yield "${"
+                continue
+
+            value = self._value(match, path)
+            self.expansion.values.setdefault(path, []).append(value)
+            yield value
+
+        yield text[end:]
+
+    def _value(self, match: re.Match[str], path: KeyPath) -> str:
+        if match["file"] is not None:
+            content = self._read("".join(self._pieces(match["file"], path)))
+            self.expansion.file_values.append(content)
+            return content
+
+        name: str | None = match["name"]
+        default: str | None = match["default"]
+        if name is None:
+            # It is not shown: somebody may have put the secret itself between the braces.
+            raise _NotReplacedError(
+                "this use of '${' is not understood: write ${NAME}, ${NAME:-default} or "
+                "${file:path}, and $${ for a ${ that is to stay"
+            )
+
+        value = self._environment.get(name)
+        if default is not None and not value:
+            return "".join(self._pieces(default, path))
+
+        if value is None:
+            raise _NotReplacedError(f"the environment variable {name} is not set")
+
+        return value
+
+    def _read(self, name: str) -> str:
+        if not name.strip():
+            raise _NotReplacedError("'${file:}' names no file")
+
+        path = self._folder / name
+        try:
+            path = self._folder / Path(name).expanduser()
+            with path.open("rb") as file:
+                content = file.read(_MAX_FILE_BYTES + 1)
+
+            text = content.decode("utf-8-sig").rstrip("\r\n")
+        except FileNotFoundError:
+            raise _NotReplacedError(f"the file {path} does not exist") from None
+        except UnicodeDecodeError:
+            raise _NotReplacedError(f"the file {path} is not UTF-8 text") from None
+        except (OSError, RuntimeError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise _NotReplacedError(f"the file {path} cannot be read: {reason}") from None
+
+        if len(content) > _MAX_FILE_BYTES:
+            raise _NotReplacedError(f"the file {path} is larger than {_MAX_FILE_BYTES:,} bytes")
+
+        if not text:
+            raise _NotReplacedError(f"the file {path} is empty")
+
+        return text
+
+
+class _NotReplacedError(Exception):
+    """Raised when a placeholder cannot be replaced; says why."""

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import AliasChoices, BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
+
+from ..yaml._document import KeyPath
+
+
+def keys(annotation: Any) -> dict[str, Any]:
+    """Return the keys that data of a type may have, with their types; empty if it has none.
+
+    :param annotation: such as a model's class, optional or annotated or not
+    """
+    found: dict[str, Any] = {}
+    for kind in _alternatives(annotation):
+        found |= _keys_of_one(kind)
+
+    return found
+
+
+def annotation_at(annotation: Any, path: KeyPath) -> Any:
+    """Return the type of the value that a path leads to, ``None`` where it is not known.
+
+    :param annotation: the type of the data
+    :param path: keys and indices from the top of the data
+    """
+    for key in path:
+        children = _children(annotation, key)
+        if not children:
+            return None
+
+        annotation = Union[tuple(children)]  # noqa: UP007 - made at run time
+
+    return annotation
+
+
+def secret_texts(
+    annotation: Any, data: object, path: KeyPath = ()
+) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the texts in raw data that a type declares secret, with their paths.
+
+    :param annotation: the type that the data is for, valid or not
+    :param data: what was read from a file
+    :param path: where the data stands
+    """
+    if any(_is_secret(kind) for kind in _alternatives(annotation)):
+        yield from _texts(data, path)
+        return
+
+    for key, item in _items(data):
+        for child in _children(annotation, key):
+            yield from secret_texts(child, item, (*path, key))
+
+
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield every model within a type, the type itself included.
+
+    :param annotation: such as a model's class
+    """
+    seen: list[Any] = []
+    waiting = [annotation]
+    while waiting:
+        for kind in _alternatives(waiting.pop()):
+            if kind in seen:
+                continue
+
+            seen.append(kind)
+            waiting += get_args(kind)
+            waiting += _keys_of_one(kind).values()
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield kind
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """Yield what a type may be: the members of a union, without what is annotated to them."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif origin in (Union, types.UnionType):
+        for member in get_args(annotation):
+            yield from _alternatives(member)
+
+    elif hasattr(annotation, "__value__"):  # what the statement "type X = …" makes
+        yield from _alternatives(annotation.__value__)
+    elif isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _alternatives(annotation.model_fields["root"].annotation)
+    else:
+        yield annotation
+
+
+def _keys_of_one(kind: Any) -> dict[str, Any]:
+    if not isinstance(kind, type):
+        return {}
+
+    if issubclass(kind, BaseModel):
+        return {
+            key: info.annotation
+            for name, info in kind.model_fields.items()
+            for key in _field_keys(kind, name, info)
+        }
+
+    # Python 3.11's is_typeddict does not know those of typing_extensions, which pydantic wants.
+    is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")
+    if is_dataclass(kind) or is_typed_dict:
+        try:
+            return get_type_hints(kind, include_extras=True)
+        except Exception:  # noqa: BLE001 - pydantic has other ways to resolve what is in quotes
+            return {}
+
+    return {}
+
+
+def _field_keys(model: type[BaseModel], name: str, info: FieldInfo) -> Iterator[str]:
+    alias = info.validation_alias
+    config = model.model_config
+    if alias is None or config.get("validate_by_name") or config.get("populate_by_name"):
+        yield name
+
+    for choice in alias.choices if isinstance(alias, AliasChoices) else (alias,):
+        if isinstance(choice, str):
+            yield choice
+
+
+def _children(annotation: Any, key: str | int) -> list[Any]:
+    """Return the types that the value at a key or index may have."""
+    found: list[Any] = []
+    for kind in _alternatives(annotation):
+        origin, arguments = get_origin(kind), get_args(kind)
+        if isinstance(key, str):
+            fields = _keys_of_one(kind)
+            if key in fields:
+                found.append(fields[key])
+            elif isinstance(origin, type) and issubclass(origin, Mapping):
+                found += arguments[1:]
+
+        elif isinstance(origin, type) and issubclass(origin, Iterable):
+            found += arguments
+
+    return [kind for kind in found if kind is not ...]
+
+
+def _is_secret(kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, (SecretStr, SecretBytes, Secret))
+
+
+def _items(data: object) -> Iterator[tuple[str | int, object]]:
+    if isinstance(data, Mapping):
+        yield from data.items()
+    elif isinstance(data, list):
+        yield from enumerate(data)
+
+
+def _texts(data: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(data, str):
+        yield path, data
+
+    for key, item in _items(data):
+        yield from _texts(item, (*path, key))

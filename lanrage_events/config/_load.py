@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NoReturn, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .._discovery.catalog import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
+from .._exceptions import ConfigError, PluginLoadError, PluginNotFound
+from .._hints import did_you_mean, install_hint
+from .._redaction.redactor import Redactor
+from ..yaml._document import Document, KeyPath, YAMLValue, about, parse
+from ..yaml._nodes import Problem
+from ._errors import problems_of
+from ._expansion import Expansion, expand
+from ._introspection import models, secret_texts
+from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
+from ._types import FOLDER, resolve_path
+
+Model = TypeVar("Model", bound=BaseModel)
+
+DEFAULT_FILE = Path("lanrage.yaml")
+
+# What a LAN host needs to begin: a page to paste a webhook's URL into, and who posts to it. The
+# variables are for a port that is taken, and for proxies and tests in place of Discord.
+DEFAULT_SOURCE = b"""\
+plugins:
+  http: {port: "${LANRAGE_EVENTS_PORT:-8666}"}
+  discord: {allow_hosts: ["${LANRAGE_EVENTS_DISCORD_HOST:-discord.com}"]}
+"""
+
+
+def load_config(
+    file: Path | None,
+    catalog: Catalog | None = None,
+    *,
+    redactor: Redactor | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> DaemonConfig:
+    """Read a configuration file and check all of it.
+
+    Plugins that it names are imported, but not made. Nothing is created.
+
+    :param file: the YAML file; None for ``lanrage.yaml`` in this folder or, if there is none, the
+        plugins ``http`` and ``discord`` with their defaults
+    :param catalog: the plugins to choose from; default: what is installed
+    :param redactor: learns every secret of the file before anything about it is told
+    :param environment: where ``${NAME}`` is looked up
+    :raises ConfigError: if anything is wrong with it, with all that is
+    """
+    if catalog is None:
+        catalog = Catalog.discover(environment=environment)
+
+    path = DEFAULT_FILE if file is None else file
+    is_default = False
+    try:
+        source = path.read_bytes()
+    except FileNotFoundError:
+        if file is not None:
+            raise ConfigError([f"{path}: the file does not exist"]) from None
+
+        source, is_default = DEFAULT_SOURCE, True
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
+
+    document = parse(source)
+    expansion = expand(document, environment, path.absolute().parent)
+    checker = _Checker(path, document, expansion, redactor or Redactor(), is_default=is_default)
+    return checker.check(catalog)
+
+
+class _Checker:
+    """Turns one document into a configuration, and gathers what is wrong with it."""
+
+    def __init__(
+        self,
+        file: Path,
+        document: Document,
+        expansion: Expansion,
+        redactor: Redactor,
+        *,
+        is_default: bool,
+    ) -> None:
+        self._file = file
+        self._is_default = is_default
+        self._label = f"(no {file})" if is_default else str(file)
+        self._document = document
+        self._expansion = expansion
+        self._redactor = redactor
+        self._problems = list(document.problems)
+        self._warnings: list[Problem] = []
+        self._is_catalog_whole = True
+        self._context = {FOLDER: file.absolute().parent}
+        for value in expansion.file_values:
+            redactor.add(value)
+
+    def check(self, catalog: Catalog) -> DaemonConfig:
+        data = self._document.data
+        if data is None and self._problems:
+            self._fail()  # not even readable: more would only confuse
+
+        if not isinstance(data, dict) and data is not None:
+            self._report((), "expected keys with values at the top, such as 'plugins:'")
+            self._fail()
+
+        # A key that was left empty is as good as absent.
+        top = {key: value for key, value in (data or {}).items() if value is not None}
+        sections = top.pop("plugins", {})
+        settings = self._validate(Settings, top, (), also=("plugins",))
+        plugins: list[ConfiguredPlugin] = []
+        if data is None or "plugins" not in data:
+            self._report(("plugins",), "required, but missing: it names the plugins to run")
+        elif isinstance(sections, dict):
+            plugins = self._plugins(sections, self._with_folder(catalog, top))
+        else:
+            self._report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
+
+        state_folder = self._state_folder(settings)
+        if self._problems or settings is None or state_folder is None:
+            self._fail()
+
+        warnings = self._told(self._warnings)
+        return DaemonConfig(
+            self._file,
+            settings,
+            state_folder,
+            tuple(plugins),
+            warnings,
+            is_default=self._is_default,
+        )
+
+    def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> list[ConfiguredPlugin]:
+        if not sections:
+            self._warn(("plugins",), "no plugin is named, so events go nowhere")
+
+        for name in catalog.unknown_limits:
+            self._warn(("plugins",), f"{LIMIT_VARIABLE} names '{name}', which is not installed")
+
+        plugins: list[ConfiguredPlugin] = []
+        for name, section in sections.items():
+            plugin = self._plugin(name, section, catalog)
+            if plugin is None:
+                continue
+
+            twins = [other.name for other in plugins if other.plugin.target is plugin.plugin.target]
+            if plugin.plugin.is_module and twins:
+                self._report(
+                    ("plugins", name), f"this is the same module as '{twins[0]}', and can run once"
+                )
+
+            plugins.append(plugin)
+
+        return plugins
+
+    def _plugin(self, name: str, section: YAMLValue, catalog: Catalog) -> ConfiguredPlugin | None:
+        path = ("plugins", name)
+        if not is_name(name):
+            self._report(path, "a plugin's name consists of letters, digits, '_', '-' and '.'")
+            return None
+
+        if not isinstance(section, dict) and section is not None:
+            self._report(path, "expected keys with values below it, or nothing")
+            return None
+
+        # An empty common key is as good as absent; what an empty key of its own means, the
+        # plugin's model decides.
+        section = section or {}
+        shared = {key: section[key] for key in COMMON_KEYS if section.get(key) is not None}
+        own = {key: value for key, value in section.items() if key not in COMMON_KEYS}
+        common = self._validate(CommonConfig, shared, path)
+        use = shared.get("use", name)
+        if not isinstance(use, str) or (*path, "use") in self._expansion.failed:
+            return None
+
+        if not catalog.allows(use):
+            self._warn(path, f"skipped, because {LIMIT_VARIABLE} does not name '{use}'")
+            return None
+
+        plugin = self._load(use, path, catalog)
+        if plugin is None:
+            return None
+
+        config = self._own_config(plugin, own, path)
+        if common is None:
+            return None
+
+        return ConfiguredPlugin(
+            name=name,
+            plugin=plugin,
+            config=config,
+            mailbox_size=common.mailbox.size,
+            when_full=common.mailbox.when_full,
+            hook_timeout=common.hook_timeout,
+            place=self._place(path),
+            places={key: self._place((*path, key)) for key in section},
+        )
+
+    def _place(self, path: KeyPath) -> str:
+        return f"{self._label}:{self._document.position(path, key=True)}"
+
+    def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
+        named = (*path, "use") if use != path[-1] else path
+        try:
+            plugin = catalog.load(use)
+        except PluginNotFound as error:
+            # A folder that cannot be read may have it, and has been reported.
+            if self._is_catalog_whole:
+                self._report(named, error.reason)
+
+            return None
+        except PluginLoadError as error:
+            self._report(named, f"the plugin {error.reason}")
+            return None
+
+        if plugin.is_module and use != path[-1]:
+            message = (
+                f"'{use}' is a module, which runs once and under its own name: no 'use' for it"
+            )
+            self._report(named, message)
+
+        if not plugin.hooks:
+            self._warn(path, "the plugin implements no hook: is @hookimpl missing?")
+
+        return plugin
+
+    def _own_config(
+        self, plugin: LoadedPlugin, data: dict[str, YAMLValue], path: KeyPath
+    ) -> BaseModel | None:
+        if plugin.config_class is not None:
+            return self._validate(plugin.config_class, data, path, also=COMMON_KEYS)
+
+        for key in data:
+            hint = did_you_mean(key, COMMON_KEYS) or ": this plugin has no keys of its own"
+            self._report((*path, key), f"unknown key{hint}")
+
+        return None
+
+    def _with_folder(self, catalog: Catalog, top: Mapping[str, YAMLValue]) -> Catalog:
+        # Not from the settings: if another of them is wrong, the plugins are checked all the same.
+        text = top.get("plugins_folder")
+        if text is None:
+            return catalog
+
+        self._is_catalog_whole = False
+        if not isinstance(text, str) or ("plugins_folder",) in self._expansion.failed:
+            return catalog
+
+        try:
+            folder = resolve_path(self._context[FOLDER], text)
+        except RuntimeError:
+            return catalog
+
+        if not folder.is_dir():
+            self._report(("plugins_folder",), f"there is no folder {folder}", key=False)
+            return catalog
+
+        self._is_catalog_whole = True
+        return catalog.with_folder(folder)
+
+    def _state_folder(self, settings: Settings | None) -> Path | None:
+        if settings is None or settings.state_folder is not None:
+            return settings.state_folder if settings is not None else None
+
+        try:
+            from platformdirs import user_state_path  # comes with the extra "daemon"
+        except ImportError as error:
+            self._report(("state_folder",), f"name a folder: {install_hint(error) or error}")
+            return None
+
+        identity = hashlib.sha256(bytes(self._file.resolve())).hexdigest()[:8]
+        base = user_state_path("lanrage-events", appauthor=False)
+        return base / f"{self._file.stem}-{identity}"
+
+    def _validate(
+        self,
+        model: type[Model],
+        data: Mapping[str, YAMLValue],
+        path: KeyPath,
+        *,
+        also: Sequence[str] = (),
+    ) -> Model | None:
+        """Return the model of a part of the document, ``None`` after reporting what is wrong."""
+        for where, text in secret_texts(model, data, path):
+            for secret in (text, *self._expansion.values.get(where, ())):
+                self._redactor.add(secret)
+
+        # Unknown keys are refused unless the author of a model wants them.
+        wanted = any(
+            inner.model_config.get("extra", "forbid") != "forbid" for inner in models(model)
+        )
+        extra: Literal["forbid"] | None = None if wanted else "forbid"
+        try:
+            return model.model_validate(data, extra=extra, context=self._context)
+        except ValidationError as error:
+            found = problems_of(error, model, self._document, path, also=also)
+            self._problems += [
+                problem for where, problem in found if where not in self._expansion.failed
+            ]
+            return None
+        except Exception as error:  # noqa: BLE001 - what a plugin's validator raises
+            self._report(path, f"cannot be checked: {type(error).__name__}: {error}")
+            return None
+
+    def _report(self, path: KeyPath, message: str, *, key: bool = True) -> None:
+        self._problems.append(self._problem(path, message, key=key))
+
+    def _warn(self, path: KeyPath, message: str) -> None:
+        self._warnings.append(self._problem(path, message, key=True))
+
+    def _problem(self, path: KeyPath, message: str, *, key: bool) -> Problem:
+        position = self._document.position(path, key=key)
+        return Problem(position, about(path, message))
+
+    def _told(self, problems: Sequence[Problem]) -> tuple[str, ...]:
+        texts: list[str] = []
+        for problem in sorted(set(problems)):
+            message = " ".join(self._redactor.redact(problem.message).splitlines())
+            texts.append(f"{self._label}:{problem.position}: {message}")
+
+        return tuple(texts)
+
+    def _fail(self) -> NoReturn:
+        raise ConfigError(self._told(self._problems)) from None

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from .._bus.registry import PluginOptions
+from .._discovery.catalog import LoadedPlugin
+from .._exceptions import PluginLoadError
+from .._redaction.redactor import Redactor
+from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
+
+
+class LogConfig(ConfigModel):
+    """How the daemon logs, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """the least severe level that is shown"""
+    format: Literal["console", "json"] = "console"
+    """text for people, or one JSON object a line"""
+
+
+class Settings(ConfigModel):
+    """The keys at the top of a configuration file, but for ``plugins``."""
+
+    state_folder: ConfigPath | None = None
+    """where the daemon keeps its outbox; default: a folder for this configuration file below the
+    user's state folder"""
+    backend: Literal["asyncio", "trio"] = "asyncio"
+    """the library that runs the tasks"""
+    drain_timeout: Duration = 10.0
+    """how long the daemon delivers what is pending when it stops, before it gives up"""
+    watch: bool = False
+    """whether the daemon reloads this file when it changes; it does so on SIGHUP in any case"""
+    log: LogConfig = LogConfig()
+    """what the daemon logs, and how"""
+    templates: tuple[ConfigPath, ...] = ()
+    """folders of templates that are searched before the plugins' and the bundled ones"""
+    plugins_folder: ConfigPath | None = None
+    """a folder of single-file plugins, ``*.py``"""
+
+
+class CommonConfig(ConfigModel):
+    """The keys that the section of every plugin has."""
+
+    use: str | None = None
+    """the plugin that this is an instance of; default: the one that the section is named after"""
+    mailbox: MailboxConfig = MailboxConfig()
+    """the queue of events that wait for the plugin"""
+    hook_timeout: Annotated[Duration, Field(gt=0)] | None = None
+    """how long one of its hooks may take before it is cancelled; the default is the plugin's"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredPlugin:
+    """A plugin as a configuration wants it. Equal ones need no restart."""
+
+    name: str
+    """the name of the instance"""
+    plugin: LoadedPlugin
+    config: BaseModel | None
+    """its own configuration, ``None`` if it has no model for one"""
+    mailbox_size: int | None = None
+    when_full: WhenFull | None = None
+    hook_timeout: float | None = None
+    """in seconds"""
+    place: str = field(default="", compare=False)
+    """where it stands, as ``file:line:column``"""
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """where the keys below it stand, each as ``file:line:column``"""
+
+    def options(self) -> PluginOptions:
+        """Return what to register it with."""
+        return {
+            "mailbox_size": self.mailbox_size,
+            "when_full": self.when_full,
+            "hook_timeout": self.hook_timeout,
+            "distribution": self.plugin.source.distribution,
+            "places": self.places,
+        }
+
+    def make(self) -> object:
+        """Return the object to register.
+
+        :raises PluginLoadError: if its class raises; the message shows none of its secrets
+        """
+        try:
+            return self.plugin.make(self.config)
+        except PluginLoadError as error:
+            redactor = Redactor()
+            for secret in secrets_of(self.config):
+                redactor.add(secret)
+
+            raise PluginLoadError(self.name, redactor.redact(error.reason)) from error.__cause__
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """A configuration file that was checked."""
+
+    file: Path
+    """the file, as it was given"""
+    settings: Settings
+    """the keys at the top"""
+    state_folder: Path
+    """where the daemon keeps its state, whether the file names a folder or not"""
+    plugins: tuple[ConfiguredPlugin, ...]
+    """in the order of the file, without those that the environment excludes"""
+    warnings: tuple[str, ...] = ()
+    """what is allowed, but most likely not meant; each with its place"""
+    is_default: bool = False
+    """whether the file does not exist and the built-in configuration stands in for it"""

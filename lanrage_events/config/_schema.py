@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+from pydantic.errors import PydanticUserError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
+
+from .._discovery.catalog import NAME_PATTERN, Catalog, LoadedPlugin, is_name
+from .._exceptions import PluginLoadError
+from ._models import CommonConfig, Settings
+from ._types import DURATION_PATTERN, format_duration
+
+Schema: TypeAlias = dict[str, Any]
+
+_DIALECT = "http://json-schema.org/draft-07/schema#"  # what editors know best
+_PLACEHOLDER = "placeholder"
+_INSTANCE = "instance"
+
+
+def json_schema(catalog: Catalog) -> Schema:
+    """Return the JSON Schema of configuration files, by which editors complete and check them.
+
+    It has the keys of each plugin that can be loaded; broken ones are left out.
+
+    :param catalog: the plugins, which are imported
+    """
+    return _Builder(catalog).build()
+
+
+class _Builder:
+    def __init__(self, catalog: Catalog) -> None:
+        self._plugins: dict[str, LoadedPlugin] = {}
+        self._definitions: dict[str, Schema] = {
+            _PLACEHOLDER: {
+                "type": "string",
+                "pattern": r"\$\{.*\}",
+                "description": "A value from the environment or from a file.",
+            }
+        }
+        for name in filter(is_name, catalog.names):
+            try:
+                self._plugins[name] = catalog.load(name)
+            except PluginLoadError:
+                continue  # "lanrage-events plugins" tells the reason
+
+    def build(self) -> Schema:
+        top = self._model(Settings, "settings")
+        common = _or_empty(self._model(CommonConfig, "common")["properties"])
+        for name, plugin in self._plugins.items():
+            self._definitions[_section(name)] = self._plugin(plugin, common)
+
+        self._definitions[_INSTANCE] = self._instance()
+        plugins = {
+            "type": ["object", "null"],
+            "description": "The plugins that run. A key is the name of the instance and, unless "
+            "its section has 'use', of the plugin.",
+            "propertyNames": {"pattern": NAME_PATTERN},
+            "properties": {name: self._named(name) for name in self._plugins},
+            "additionalProperties": _reference(_INSTANCE),
+        }
+        return {
+            "$schema": _DIALECT,
+            "title": "lanrage-events",
+            "description": "A configuration file of lanrage-events.",
+            "type": "object",
+            "properties": {**_or_empty(top["properties"]), "plugins": plugins},
+            "required": ["plugins"],
+            "additionalProperties": False,
+            "definitions": dict(sorted(self._definitions.items())),
+        }
+
+    def _plugin(self, plugin: LoadedPlugin, common: Mapping[str, Schema]) -> Schema:
+        section: Schema = {"properties": {}}
+        if plugin.config_class is not None:
+            section = self._model(plugin.config_class, _section(plugin.source.name))
+
+        description = plugin.description or section.get("description")
+        if description:
+            section["description"] = description
+
+        # A section without keys that it needs may be left empty.
+        section["type"] = "object" if section.get("required") else ["object", "null"]
+        section["properties"] = {**section.get("properties", {}), **common}
+        return {"additionalProperties": False, **section}
+
+    def _named(self, name: str) -> Schema:
+        """Return the schema of the section that is named after a plugin."""
+        is_other = {
+            "type": "object",
+            "required": ["use"],
+            "properties": {"use": {"not": {"enum": [name, None]}}},
+        }
+        return {"if": is_other, "then": _reference(_INSTANCE), "else": _reference(_section(name))}
+
+    def _instance(self) -> Schema:
+        """Return the schema of a section that says itself which plugin it is for."""
+        names = [name for name, plugin in self._plugins.items() if not plugin.is_module]
+        if not names:
+            return {"not": {}}
+
+        return {
+            "type": "object",
+            "required": ["use"],
+            "properties": {"use": {"enum": names}},
+            "allOf": [
+                {
+                    "if": {"properties": {"use": {"const": name}}},
+                    "then": _reference(_section(name)),
+                }
+                for name in names
+            ],
+        }
+
+    def _model(self, model: type[BaseModel], prefix: str) -> Schema:
+        """Return the schema of a model, after moving what it refers to into the definitions."""
+        try:
+            schema = model.model_json_schema(
+                ref_template=f"#/definitions/{prefix}:{{model}}", schema_generator=_Generator
+            )
+        except PydanticUserError:  # it has a type that JSON has no word for
+            return {"additionalProperties": True}
+
+        for name, definition in schema.pop("$defs", {}).items():
+            self._definitions[f"{prefix}:{name}"] = _for_file(definition)
+
+        if "$ref" in schema:  # a model that contains itself
+            return dict(self._definitions[schema["$ref"].removeprefix("#/definitions/")])
+
+        return _for_file(schema)
+
+
+class _Generator(GenerateJsonSchema):
+    # What JSON has no word for is left out, and is the plugin's business.
+    ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012 - as in the base class
+        "non-serializable-default",
+        "skipped-choice",
+    }
+
+
+def _section(name: str) -> str:
+    return f"plugin.{name}"
+
+
+def _reference(name: str) -> Schema:
+    return {"$ref": f"#/definitions/{name}"}
+
+
+def _or_empty(properties: Mapping[str, Schema]) -> dict[str, Schema]:
+    """Return schemas that accept a key without a value, which is as good as no key."""
+    return {key: _any_of([schema, {"type": "null"}]) for key, schema in properties.items()}
+
+
+def _for_file(schema: Schema) -> Schema:
+    """Return a schema of values as they are written in a file, from one of pydantic's."""
+    schema = {key: value for key, value in schema.items() if key != "title"}
+    for key in ("properties", "patternProperties"):
+        if key in schema:
+            schema[key] = {name: _for_file(inner) for name, inner in schema[key].items()}
+
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            schema[key] = _for_file(schema[key])
+
+    for key in ("allOf", "prefixItems"):
+        if key in schema:
+            schema[key] = [_for_file(inner) for inner in schema[key]]
+
+    if "properties" in schema:
+        schema.setdefault("additionalProperties", False)
+
+    if "description" in schema:
+        schema["description"] = _in_markdown(schema["description"])
+
+    default = schema.get("default")
+    if isinstance(default, dict):
+        del schema["default"]  # the definition of the model has it key by key
+    elif type(default) in (int, float) and DURATION_PATTERN in _patterns(schema):
+        schema["default"] = format_duration(schema["default"])
+
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return _any_of([_for_file(inner) for inner in schema.pop(key)], schema)
+
+    if "$ref" in schema and len(schema) > 1:
+        return {"allOf": [{"$ref": schema.pop("$ref")}], **schema}  # beside a $ref all is ignored
+
+    if _is_checked(schema):
+        return _any_of([schema, _reference(_PLACEHOLDER)])
+
+    return schema
+
+
+def _in_markdown(text: str) -> str:
+    """Return a docstring as editors show it: with other quotes, and without its line breaks."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("``", "`"))
+
+
+def _is_checked(schema: Schema) -> bool:
+    """Return whether a scalar's schema would refuse a placeholder in its place."""
+    if schema.get("type") in ("integer", "number", "boolean"):
+        return True
+
+    checks = {"const", "enum", "format", "maxLength", "minLength", "pattern"} & schema.keys()
+    return bool(checks) and schema.get("format") not in ("password", "path")
+
+
+def _any_of(choices: Iterable[Schema], around: Schema | None = None) -> Schema:
+    """Return a schema that accepts each of some, with the notes of all outside, each kind once."""
+    flat: list[Schema] = []
+    notes: Schema = {}
+    for choice in choices:
+        rest = {key: value for key, value in choice.items() if key not in _NOTES}
+        notes = {**{key: choice[key] for key in _NOTES if key in choice}, **notes}
+        flat += rest.pop("anyOf", []) if rest.keys() == {"anyOf"} else [rest]
+
+    unique = [choice for index, choice in enumerate(flat) if choice not in flat[:index]]
+    return {**notes, **(around or {}), "anyOf": unique}
+
+
+def _patterns(schema: Schema) -> list[str]:
+    return [part["pattern"] for part in (schema, *schema.get("anyOf", ())) if "pattern" in part]
+
+
+_NOTES = ("default", "description", "examples", "writeOnly")

@@ -1,0 +1,3 @@
+"""The outbox: what is not delivered yet, on disk."""
+
+from __future__ import annotations

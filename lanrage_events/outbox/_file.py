@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .._exceptions import OutboxError, OutboxUnreadable
+from ._schema import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    Migration,
+    migrate,
+    read_application_id,
+    read_version,
+)
+from ._store import is_damage, primary_code
+
+logger = logging.getLogger(__name__)
+
+_BUSY_TIMEOUT_SECONDS = 10.0
+# Four times SQLite's default: fewer of the flushes to the disk that a checkpoint takes.
+_CHECKPOINT_PAGES = 4000
+_WAL_KEPT_BYTES = 16 * 1024 * 1024
+_ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024
+
+Stamp = tuple[int, int]
+"""the size and the time of change of a file, by which it is recognised as unchanged"""
+
+
+def stamp(path: Path) -> Stamp | None:
+    """Return what recognises a file that was closed in order; None if it was not."""
+    try:
+        if _side_file(path, "-wal").exists():
+            return None
+
+        status = path.stat()
+    except OSError:
+        return None
+
+    return status.st_size, status.st_mtime_ns
+
+
+def open_memory(migrations: Sequence[Migration] = MIGRATIONS) -> sqlite3.Connection:
+    """Open an outbox that lasts as long as its connection."""
+    connection = _connect(":memory:")
+    migrate(connection, migrations)
+    return connection
+
+
+def open_file(
+    path: Path,
+    *,
+    survives_power_loss: bool = False,
+    closed: Stamp | None = None,
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> tuple[sqlite3.Connection, Path | None]:
+    """Open the file of an outbox, for its owner: create, check, move aside or migrate it.
+
+    :param path: the file; nobody else may own it
+    :param survives_power_loss: whether each commit waits for the disk
+    :param closed: the stamp that the file had when it was last closed in order; a large file
+        that still has it is not read through
+    :param migrations: what brings it to the newest schema version
+    :return: the connection, and where an unreadable file that was in the way is now
+    :raises OutboxUnreadable: if the file belongs to a newer version; it is not touched
+    :raises OutboxError: if the file cannot be created, opened or moved
+    """
+    moved_aside = None
+    try:
+        fault = _find_fault(path, migrations, closed)
+        if fault is not None:
+            moved_aside = _move_aside(path, fault)
+
+        if not path.exists():
+            # Not left to SQLite, which would let others read it.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+        return _open(path, survives_power_loss, migrations), moved_aside
+    except (OSError, sqlite3.Error) as error:
+        raise OutboxError(f"outbox {path}: {_reason(error)}") from error
+
+
+def open_shared(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> sqlite3.Connection:
+    """Open the file of an outbox beside its owner, without creating or repairing anything.
+
+    :param path: the file
+    :param migrations: as for :func:`open_file`; the file must be of the newest version
+    :raises OutboxUnreadable: if the file is no outbox of this version
+    :raises OutboxError: if there is no file or it cannot be opened
+    """
+    if not path.exists():
+        raise OutboxError(f"outbox {path}: there is no such file; nothing was ever put into it")
+
+    _expect_file(path)
+    try:
+        fault = _identify(path, migrations)
+        if fault is not None:
+            raise OutboxUnreadable(f"outbox {path}: {fault}")
+
+        connection = _connect(path)
+        version = read_version(connection)
+    except (OSError, sqlite3.Error) as error:
+        raise OutboxError(f"outbox {path}: {_reason(error)}") from error
+
+    if version != len(migrations):
+        connection.close()
+        raise OutboxUnreadable(
+            f"outbox {path} has schema version {version}, expected {len(migrations)}: start what"
+            " owns it with this version of lanrage-events once"
+        )
+
+    return connection
+
+
+def _expect_file(path: Path) -> None:
+    if not path.is_file():
+        raise OutboxError(f"outbox {path}: expected a file, but this is something else")
+
+
+def _reason(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+
+    return f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+
+
+def _side_file(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _connect(database: Path | str, **options: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        database,
+        timeout=_BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        **options,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _connect_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return _connect(f"{uri}&immutable=1" if immutable else uri, uri=True)
+
+
+def _open(
+    path: Path, survives_power_loss: bool, migrations: Sequence[Migration]
+) -> sqlite3.Connection:
+    connection = _connect(path)
+    try:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise OutboxError(
+                f"outbox {path}: its file system has no shared memory for SQLite's write-ahead"
+                " log; give a path on a local disk"
+            )
+
+        synchronous = "FULL" if survives_power_loss else "NORMAL"
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+        connection.execute("PRAGMA secure_delete = FAST")
+        migrate(connection, migrations)
+    except BaseException:
+        connection.close()
+        raise
+
+    return connection
+
+
+def _find_fault(path: Path, migrations: Sequence[Migration], closed: Stamp | None) -> str | None:
+    """Say why a file must be moved aside; None if it can be used or created."""
+    wal = _side_file(path, "-wal")
+    if not path.exists():
+        # SQLite would play somebody else's log into the new file.
+        return "it is a write-ahead log without its file" if wal.exists() else None
+
+    _expect_file(path)
+    fault = _identify(path, migrations)
+    if fault is not None:
+        return fault
+
+    is_small = path.stat().st_size <= _ALWAYS_CHECKED_BYTES
+    is_unchanged = closed is not None and stamp(path) == closed
+    return _check(path, thoroughly=is_small or not is_unchanged)
+
+
+def _identify(path: Path, migrations: Sequence[Migration]) -> str | None:
+    """Say why a file is no outbox, without changing it or leaving anything beside it."""
+    # Without a log, the file is all there is; SQLite need not prepare for others who write.
+    connection = _connect_read_only(path, immutable=not _side_file(path, "-wal").exists())
+    try:
+        version = read_version(connection)
+        application_id = read_application_id(connection)
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.Error as error:
+        if is_damage(error):
+            return str(error)
+
+        raise
+    finally:
+        connection.close()
+
+    if application_id != APPLICATION_ID:
+        # Killed right after it was created, an outbox is an empty database.
+        empty = application_id == version == tables == 0
+        return None if empty else "it belongs to another program"
+
+    if version > len(migrations):
+        raise OutboxUnreadable(
+            f"outbox {path} has schema version {version}, and this version of lanrage-events knows"
+            f" up to {len(migrations)}: update lanrage-events, or give another path"
+        )
+
+    return None
+
+
+def _check(path: Path, *, thoroughly: bool) -> str | None:
+    """Look into the file, or read it through, and say what is wrong with it."""
+    connection = _connect_read_only(path)
+    try:
+        if thoroughly:
+            result: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if result != "ok":
+                return result
+
+        if read_version(connection):
+            connection.execute("SELECT * FROM lanes").fetchall()
+            connection.execute("SELECT * FROM entries ORDER BY id LIMIT 1").fetchone()
+            ids = connection.execute("SELECT next_id FROM ids").fetchone()
+            return None if ids else "its counter of ids is missing"
+
+    except sqlite3.Error as error:
+        if is_damage(error) or primary_code(error) == sqlite3.SQLITE_ERROR:
+            return str(error)
+
+        raise
+    finally:
+        connection.close()
+
+    return None
+
+
+def _move_aside(path: Path, fault: str) -> Path:
+    time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    number = 1
+    target = _side_file(path, f".corrupt-{time}")
+    while any(_side_file(target, suffix).exists() for suffix in ("", "-wal", "-shm")):
+        number += 1
+        target = _side_file(path, f".corrupt-{time}-{number}")
+
+    # The log first: without its file it does no harm, but a new file with it would.
+    for suffix in ("-wal", "-shm", ""):
+        source = _side_file(path, suffix)
+        if source.exists():
+            source.rename(_side_file(target, suffix))
+
+    logger.error(
+        "outbox %s cannot be read: %s. It is now %s, and a new outbox was begun; what waited in"
+        " the old one is not delivered",
+        path,
+        fault,
+        target,
+    )
+    return target

@@ -1,0 +1,240 @@
+"""What is read from the tables of an outbox, inside of a transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Container, Iterator
+from datetime import datetime
+from itertools import islice
+
+from ._records import (
+    UNTIL_RESUMED,
+    DeadLetter,
+    OutboxEntry,
+    OutboxLane,
+    from_microseconds,
+    to_microseconds,
+)
+
+MAX_ID = 2**63 - 1
+"""the highest number that SQLite knows"""
+
+_FOREVER = to_microseconds(UNTIL_RESUMED)
+
+
+def _time(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else from_microseconds(microseconds)
+
+
+def _entry(row: sqlite3.Row) -> OutboxEntry:
+    return OutboxEntry(
+        id=row["id"],
+        lane=row["lane"],
+        body=row["body"],
+        label=row["label"],
+        put_time=from_microseconds(row["put_time"]),
+        expires=_time(row["expires"]),
+        postponed_until=_time(row["postponed_until"]),
+        attempts=row["attempts"],
+        last_error=row["last_error"],
+        size=row["size"],
+    )
+
+
+def _dead_letter(row: sqlite3.Row) -> DeadLetter:
+    return DeadLetter(
+        id=row["id"],
+        lane=row["lane"],
+        body=row["body"],
+        label=row["label"],
+        put_time=from_microseconds(row["put_time"]),
+        expires=_time(row["expires"]),
+        postponed_until=None,
+        attempts=row["attempts"],
+        last_error=row["last_error"],
+        size=row["size"],
+        died=from_microseconds(row["died"]),
+        reason=row["reason"],
+        detail=row["detail"],
+    )
+
+
+def _by_id(entry: OutboxEntry) -> int:
+    return entry.id
+
+
+def _merge(ready: list[OutboxEntry], postponed: list[OutboxEntry], limit: int) -> list[OutboxEntry]:
+    return sorted(ready + postponed, key=_by_id)[:limit] if postponed else ready
+
+
+def read(
+    connection: sqlite3.Connection,
+    lane: str,
+    after: int,
+    limit: int,
+    now: int,
+    settled: Container[int],
+) -> list[OutboxEntry]:
+    """Return what of a lane may be delivered now, in order."""
+    if _lane_postponement(connection, lane) > now:
+        return []
+
+    rows = connection.execute(
+        "SELECT * FROM entries WHERE lane = ? AND postponed_until IS NULL AND id > ?"
+        " AND (expires IS NULL OR expires > ?) ORDER BY id",
+        (lane, after, now),
+    )
+    ready = [_entry(row) for row in islice(_unsettled(rows, settled), limit)]
+    rows.close()
+    # Sorted by id from the index alone, before the first body is read.
+    rows = connection.execute(
+        "SELECT * FROM entries WHERE id IN ("
+        "SELECT id FROM entries WHERE lane = ? AND postponed_until <= ? AND id > ?)"
+        " AND (expires IS NULL OR expires > ?) ORDER BY id",
+        (lane, now, after, now),
+    )
+    due = [_entry(row) for row in islice(_unsettled(rows, settled), limit)]
+    rows.close()
+    return _merge(ready, due, limit)
+
+
+def _unsettled(rows: sqlite3.Cursor, settled: Container[int]) -> Iterator[sqlite3.Row]:
+    return (row for row in rows if row["id"] not in settled)
+
+
+def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
+    row = connection.execute("SELECT postponed_until FROM lanes WHERE name = ?", (lane,)).fetchone()
+    return (row and row["postponed_until"]) or 0
+
+
+def next_due(
+    connection: sqlite3.Connection, lane: str, now: int, settled: Container[int]
+) -> int | None:
+    """Return when the first entry of a lane may be delivered; not after ``now``: at once."""
+    lane_postponement = _lane_postponement(connection, lane)
+    if lane_postponement == _FOREVER:
+        return None
+
+    rows = connection.execute(
+        "SELECT id FROM entries WHERE lane = ? AND postponed_until IS NULL"
+        " AND (expires IS NULL OR expires > ?) ORDER BY id",
+        (lane, now),
+    )
+    ready = next(_unsettled(rows, settled), None)
+    rows.close()
+    if ready is not None:
+        return max(now, lane_postponement)
+
+    rows = connection.execute(
+        "SELECT id, postponed_until FROM entries WHERE lane = ? AND postponed_until IS NOT NULL"
+        " AND (expires IS NULL OR expires > ?) ORDER BY postponed_until",
+        (lane, now),
+    )
+    first = next(_unsettled(rows, settled), None)
+    rows.close()
+    return None if first is None else max(first["postponed_until"], lane_postponement)
+
+
+def lane_names(connection: sqlite3.Connection) -> list[str]:
+    """Return the name of every lane that holds something or is postponed."""
+    return [row["name"] for row in connection.execute("SELECT name FROM lanes")]
+
+
+def is_overdue(
+    connection: sqlite3.Connection, lane: str | None, now: int, settled: Container[int]
+) -> bool:
+    """Say whether the time of any entry is over."""
+    for name in lane_names(connection) if lane is None else [lane]:
+        rows = connection.execute(
+            "SELECT id FROM entries WHERE lane = ? AND expires <= ?", (name, now)
+        )
+        first = next(_unsettled(rows, settled), None)
+        rows.close()
+        if first is not None:
+            return True
+
+    return False
+
+
+def lanes(connection: sqlite3.Connection) -> list[OutboxLane]:
+    """Return every lane that holds something or is postponed, by name."""
+    rows = connection.execute(
+        "SELECT *, ("
+        "SELECT min(put_time) FROM entries WHERE id IN ("
+        "(SELECT min(id) FROM entries WHERE lane = name AND postponed_until IS NULL),"
+        "(SELECT min(id) FROM entries WHERE lane = name AND postponed_until IS NOT NULL))"
+        ") AS oldest FROM lanes ORDER BY name"
+    )
+    return [
+        OutboxLane(
+            name=row["name"],
+            pending=row["pending"],
+            bytes=row["bytes"],
+            oldest=_time(row["oldest"]),
+            dead=row["dead"],
+            postponed_until=_time(row["postponed_until"]),
+            attempts=row["attempts"],
+            last_error=row["last_error"],
+        )
+        for row in rows
+    ]
+
+
+def oldest(connection: sqlite3.Connection) -> datetime | None:
+    """Return when the first of all entries was put."""
+    row = connection.execute("SELECT put_time FROM entries ORDER BY id LIMIT 1").fetchone()
+    return None if row is None else from_microseconds(row["put_time"])
+
+
+def pending(
+    connection: sqlite3.Connection, lane: str | None, after: int, limit: int
+) -> list[OutboxEntry]:
+    """Return all that waits in one lane or in every lane, in order."""
+    if lane is None:
+        rows = connection.execute(
+            "SELECT * FROM entries WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
+        return [_entry(row) for row in rows]
+
+    ready = connection.execute(
+        "SELECT * FROM entries WHERE lane = ? AND postponed_until IS NULL AND id > ?"
+        " ORDER BY id LIMIT ?",
+        (lane, after, limit),
+    )
+    postponed = connection.execute(
+        "SELECT * FROM entries WHERE id IN ("
+        "SELECT id FROM entries WHERE lane = ? AND postponed_until IS NOT NULL AND id > ?"
+        " ORDER BY id LIMIT ?) ORDER BY id",
+        (lane, after, limit),
+    )
+    return _merge([_entry(row) for row in ready], [_entry(row) for row in postponed], limit)
+
+
+def dead_letters(
+    connection: sqlite3.Connection, lane: str | None, after: int, limit: int
+) -> list[DeadLetter]:
+    """Return the dead letters of one lane or of every lane, in the order of their ids."""
+    if lane is None:
+        rows = connection.execute(
+            "SELECT * FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
+    else:
+        rows = connection.execute(
+            "SELECT * FROM dead_letters WHERE lane = ? AND id > ? ORDER BY id LIMIT ?",
+            (lane, after, limit),
+        )
+
+    return [_dead_letter(row) for row in rows]
+
+
+def show(connection: sqlite3.Connection, id: int) -> OutboxEntry | None:
+    """Return the entry or dead letter of this id."""
+    if id > MAX_ID:
+        return None
+
+    row = connection.execute("SELECT * FROM entries WHERE id = ?", (id,)).fetchone()
+    if row is not None:
+        return _entry(row)
+
+    row = connection.execute("SELECT * FROM dead_letters WHERE id = ?", (id,)).fetchone()
+    return None if row is None else _dead_letter(row)

@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .._exceptions import OutboxFull
+from ._queries import MAX_ID, lane_names
+from ._records import OutboxExpiry, OutboxItem, from_microseconds, to_microseconds
+
+_RESERVED_IDS = 1000
+
+Which = Literal["all", "pending", "dead"]
+
+CHUNK = 10_000
+"""how many entries one transaction removes at most, so that others get their turn"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an outbox may hold."""
+
+    max_entries: int
+    max_bytes: int
+    max_entries_per_lane: int | None
+    max_dead: int
+
+
+NO_LIMITS = Limits(sys.maxsize, sys.maxsize, None, sys.maxsize)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why and when an entry was given up."""
+
+    reason: str
+    detail: str
+    time: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one transaction did, for the statistics."""
+
+    put: int = 0
+    acknowledged: int = 0
+    expired: int = 0
+    died: int = 0
+    retried: int = 0
+    dropped: int = 0
+    forgotten: int = 0
+    refused: int = 0
+
+    def add(self, other: Changes) -> None:
+        """Count the other's on top."""
+        self.put += other.put
+        self.acknowledged += other.acknowledged
+        self.expired += other.expired
+        self.died += other.died
+        self.retried += other.retried
+        self.dropped += other.dropped
+        self.forgotten += other.forgotten
+        self.refused += other.refused
+
+
+class _Tally:
+    """Which entries come or go, and how many and how large they are in each lane."""
+
+    __slots__ = ("ids", "lanes", "size")
+
+    def __init__(self) -> None:
+        self.ids: list[tuple[int]] = []
+        self.lanes: dict[str, tuple[int, int]] = {}
+        self.size = 0
+
+    def count(self, id: int, lane: str, size: int) -> None:
+        """Count one entry."""
+        self.ids.append((id,))
+        entries, total = self.lanes.get(lane, (0, 0))
+        self.lanes[lane] = (entries + 1, total + size)
+        self.size += size
+
+
+class Tables:
+    """Changes the tables of an outbox, inside of a transaction that its caller begins and ends.
+
+    :param connection: an open file of the newest schema version
+    :param limits: how much it may hold
+    """
+
+    def __init__(self, connection: sqlite3.Connection, limits: Limits) -> None:
+        self.connection = connection
+        self.limits = limits
+        self.changes = Changes()
+        row = connection.execute("SELECT next_id FROM ids").fetchone()
+        self._next_id: int = row["next_id"]
+        self._reserved = self._next_id
+        self.pending = self.bytes = self.dead = 0
+        self.begin()
+        self.load()
+
+    def load(self) -> None:
+        """Read the totals, at the beginning of a transaction after somebody else changed them."""
+        row = self.connection.execute(
+            "SELECT coalesce(sum(pending), 0), coalesce(sum(bytes), 0), coalesce(sum(dead), 0)"
+            " FROM lanes"
+        ).fetchone()
+        self.pending, self.bytes, self.dead = row
+        self.front_changed = True
+
+    def begin(self) -> None:
+        """Begin to count anew what a transaction changes."""
+        self.changes = Changes()
+        self.front_changed = False
+        """whether another entry may be the first of all now"""
+        self._before = (self._next_id, self._reserved, self.pending, self.bytes, self.dead)
+
+    def restore(self) -> None:
+        """Take back what a transaction that failed did to the totals."""
+        self._next_id, self._reserved, self.pending, self.bytes, self.dead = self._before
+
+    def give_back_ids(self) -> None:
+        """Reserve no more ids than were given out."""
+        if self._reserved != self._next_id:
+            self._reserve(0)
+
+    def _reserve(self, count: int) -> None:
+        self._reserved = self._next_id + count
+        self.connection.execute("UPDATE ids SET next_id = ?", (self._reserved,))
+
+    def put(self, items: Sequence[OutboxItem], now: int) -> range:
+        """Add entries, all of them or none, and return their ids.
+
+        :raises OutboxFull: if not all of them fit; nothing was changed then
+        """
+        first = self._next_id
+        rows = []
+        tally = _Tally()
+        for id, item in enumerate(items, first):
+            for text in (item.lane, item.body, item.label):
+                if not isinstance(text, str):
+                    raise TypeError(f"expected text, not {type(text).__name__}")
+
+            if not item.lane:
+                raise ValueError("expected the name of a lane, not an empty text")
+
+            size = len(item.body.encode())
+            expires = None if item.expires is None else to_microseconds(item.expires)
+            rows.append((id, item.lane, item.label, size, now, expires, item.body))
+            tally.count(id, item.lane, size)
+
+        self._check_room(len(rows), tally)
+        self.connection.executemany(
+            "INSERT INTO entries (id, lane, label, size, put_time, expires, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+        self._move(tally, pending=1)
+        self._next_id += len(rows)
+        if self._next_id > self._reserved:
+            self._reserve(_RESERVED_IDS)
+
+        self.changes.put += len(rows)
+        return range(first, self._next_id)
+
+    def _check_room(self, count: int, tally: _Tally) -> None:
+        limits = self.limits
+        reason = None
+        if self.pending + count > limits.max_entries:
+            reason = f"{self.pending} of at most {limits.max_entries} entries wait"
+        elif self.bytes + tally.size > limits.max_bytes:
+            reason = f"{self.bytes} of at most {limits.max_bytes} bytes wait"
+        elif limits.max_entries_per_lane is not None:
+            for lane, (entries, _) in tally.lanes.items():
+                row = self.connection.execute(
+                    "SELECT pending FROM lanes WHERE name = ?", (lane,)
+                ).fetchone()
+                waiting = 0 if row is None else row["pending"]
+                if waiting + entries > limits.max_entries_per_lane:
+                    reason = (
+                        f"{waiting} of at most {limits.max_entries_per_lane} entries wait"
+                        f" in lane '{lane}'"
+                    )
+                    break
+
+        if reason is not None:
+            self.changes.refused += count
+            raise OutboxFull(reason, refused=count)
+
+    def _move(self, tally: _Tally, *, pending: int = 0, dead: int = 0) -> None:
+        """Add (1) or take away (-1) what was tallied."""
+        self.connection.executemany(
+            "INSERT INTO lanes (name, pending, bytes, dead) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET pending = pending + excluded.pending,"
+            " bytes = bytes + excluded.bytes, dead = dead + excluded.dead",
+            [
+                (lane, pending * entries, pending * size, dead * entries)
+                for lane, (entries, size) in tally.lanes.items()
+            ],
+        )
+        count = len(tally.ids)
+        self.front_changed |= pending < 0 or dead < 0 or not self.pending
+        self.pending += pending * count
+        self.bytes += pending * tally.size
+        self.dead += dead * count
+        if pending + dead < 0:
+            self._tidy(tally.lanes)
+
+    def _tidy(self, lanes: Iterable[str]) -> None:
+        self.connection.executemany(
+            "DELETE FROM lanes WHERE name = ? AND pending = 0 AND dead = 0"
+            " AND postponed_until IS NULL",
+            [(lane,) for lane in lanes],
+        )
+
+    def _find(self, select: str, ids: Iterable[int]) -> _Tally:
+        tally = _Tally()
+        for id in sorted(set(ids)):
+            row = None
+            if id <= MAX_ID:
+                row = self.connection.execute(select, (id,)).fetchone()
+
+            if row is not None:
+                tally.count(id, row["lane"], row["size"])
+
+        return tally
+
+    def _find_entries(self, ids: Iterable[int]) -> _Tally:
+        return self._find("SELECT lane, size FROM entries WHERE id = ?", ids)
+
+    def _find_dead_letters(self, ids: Iterable[int]) -> _Tally:
+        return self._find("SELECT lane, size FROM dead_letters WHERE id = ?", ids)
+
+    def _delete_entries(self, tally: _Tally) -> None:
+        self.connection.executemany("DELETE FROM entries WHERE id = ?", tally.ids)
+
+    def _delete_dead_letters(self, tally: _Tally) -> None:
+        self.connection.executemany("DELETE FROM dead_letters WHERE id = ?", tally.ids)
+
+    def acknowledge(self, ids: Iterable[int]) -> None:
+        """Remove entries that were delivered."""
+        tally = self._find_entries(ids)
+        self._delete_entries(tally)
+        self.connection.executemany(
+            "UPDATE lanes SET attempts = 0, last_error = '' WHERE name = ? AND attempts > 0",
+            [(lane,) for lane in tally.lanes],
+        )
+        self._move(tally, pending=-1)
+        self.changes.acknowledged += len(tally.ids)
+
+    def dead_letter(self, ids: Iterable[int], death: Death) -> None:
+        """Keep entries as dead letters, and forget the oldest ones if there are too many."""
+        tally = self._find_entries(ids)
+        self.connection.executemany(
+            "INSERT INTO dead_letters (id, lane, label, size, put_time, expires, attempts,"
+            " last_error, died, reason, detail, body)"
+            " SELECT id, lane, label, size, put_time, expires, attempts, last_error, ?, ?, ?, body"
+            " FROM entries WHERE id = ?",
+            [(death.time, death.reason, death.detail, id) for (id,) in tally.ids],
+        )
+        self._delete_entries(tally)
+        self._move(tally, pending=-1, dead=1)
+        self.changes.died += len(tally.ids)
+        if self.dead > self.limits.max_dead:
+            rows = self.connection.execute(
+                "SELECT id FROM dead_letters ORDER BY died, id LIMIT ?",
+                (self.dead - self.limits.max_dead,),
+            )
+            forgotten = self._find_dead_letters([row["id"] for row in rows])
+            self._delete_dead_letters(forgotten)
+            self._move(forgotten, dead=-1)
+            self.changes.forgotten += len(forgotten.ids)
+
+    def postpone(self, ids: Iterable[int], until: int, error: str, now: int) -> None:
+        """Leave entries out of what is read until then."""
+        postponed_until = until if until > now else None
+        self.connection.executemany(
+            "UPDATE entries SET postponed_until = ?, attempts = attempts + 1, last_error = ?"
+            " WHERE id = ?",
+            [(postponed_until, error, id) for id in set(ids)],
+        )
+
+    def postpone_lane(self, lane: str, until: int, error: str) -> None:
+        """Let nothing of a lane be read until then."""
+        self.connection.execute(
+            "INSERT INTO lanes (name, postponed_until, attempts, last_error) VALUES (?, ?, 1, ?)"
+            " ON CONFLICT (name) DO UPDATE SET postponed_until = excluded.postponed_until,"
+            " attempts = attempts + 1, last_error = excluded.last_error",
+            (lane, until, error),
+        )
+
+    def resume_lanes(self, lanes: Iterable[str]) -> None:
+        """Take back the postponement of whole lanes."""
+        self.connection.executemany(
+            "UPDATE lanes SET postponed_until = NULL, attempts = 0, last_error = '' WHERE name = ?",
+            [(lane,) for lane in lanes],
+        )
+        self._tidy(lanes)
+
+    def expire(self, lane: str | None, now: int) -> list[OutboxExpiry]:
+        """Remove entries whose time is over, a chunk at most, and say what they were."""
+        found: dict[tuple[str, str], OutboxExpiry] = {}
+        tally = _Tally()
+        for name in lane_names(self.connection) if lane is None else [lane]:
+            rows = self.connection.execute(
+                "SELECT id, label, size, put_time FROM entries WHERE lane = ? AND expires <= ?"
+                " LIMIT ?",
+                (name, now, CHUNK - len(tally.ids)),
+            )
+            for row in rows:
+                tally.count(row["id"], name, row["size"])
+                time = from_microseconds(row["put_time"])
+                expiry = OutboxExpiry(
+                    lane=name, label=row["label"], count=1, oldest=time, newest=time
+                )
+                key = (name, expiry.label)
+                found[key] = expiry.merged(found[key]) if key in found else expiry
+
+        self._delete_entries(tally)
+        self._move(tally, pending=-1)
+        self.changes.expired += len(tally.ids)
+        return list(found.values())
+
+    def retry(self, ids: Iterable[int]) -> int:
+        """Make dead letters entries again, at their old place, and take back postponements."""
+        ids = set(ids)
+        waiting = self._find_entries(ids)
+        self.connection.executemany(
+            "UPDATE entries SET postponed_until = NULL, attempts = 0, last_error = ''"
+            " WHERE id = ? AND attempts > 0",
+            waiting.ids,
+        )
+        dead = self._find_dead_letters(ids)
+        self.connection.executemany(
+            "INSERT INTO entries (id, lane, label, size, put_time, body)"
+            " SELECT id, lane, label, size, put_time, body FROM dead_letters WHERE id = ?",
+            dead.ids,
+        )
+        self._delete_dead_letters(dead)
+        self._move(dead, pending=1, dead=-1)
+        self.resume_lanes(waiting.lanes | dead.lanes)
+        self.changes.retried += len(dead.ids)
+        return len(waiting.ids) + len(dead.ids)
+
+    def retry_lane(self, lane: str, limit: int) -> int:
+        """Do the same to the dead letters and the postponed entries of a lane."""
+        self.resume_lanes([lane])
+        return self.retry(
+            self._select_ids(
+                lane,
+                limit,
+                "SELECT id FROM dead_letters WHERE lane = ? ORDER BY id LIMIT ?",
+                "SELECT id FROM entries WHERE lane = ? AND postponed_until IS NOT NULL LIMIT ?",
+            )
+        )
+
+    def drop(self, ids: Iterable[int]) -> int:
+        """Remove entries and dead letters."""
+        ids = set(ids)
+        waiting = self._find_entries(ids)
+        self._delete_entries(waiting)
+        self._move(waiting, pending=-1)
+        dead = self._find_dead_letters(ids)
+        self._delete_dead_letters(dead)
+        self._move(dead, dead=-1)
+        count = len(waiting.ids) + len(dead.ids)
+        self.changes.dropped += count
+        return count
+
+    def drop_lane(self, lane: str, which: Which, limit: int) -> int:
+        """Remove entries, dead letters or both from a lane, the oldest first."""
+        selects = {
+            "dead": "SELECT id FROM dead_letters WHERE lane = ? ORDER BY id LIMIT ?",
+            "pending": (
+                "SELECT id FROM entries WHERE lane = ? AND postponed_until IS NULL"
+                " ORDER BY id LIMIT ?"
+            ),
+            "postponed": (
+                "SELECT id FROM entries WHERE lane = ? AND postponed_until IS NOT NULL"
+                " ORDER BY postponed_until LIMIT ?"
+            ),
+        }
+        if which == "dead":
+            names = ["dead"]
+        elif which == "pending":
+            names = ["pending", "postponed"]
+        else:
+            names = ["dead", "pending", "postponed"]
+
+        return self.drop(self._select_ids(lane, limit, *(selects[name] for name in names)))
+
+    def _select_ids(self, lane: str, limit: int, *selects: str) -> list[int]:
+        ids: list[int] = []
+        for select in selects:
+            rows = self.connection.execute(select, (lane, limit - len(ids)))
+            ids += [row["id"] for row in rows]
+
+        return ids

@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from traceback import walk_tb
+from typing import Any, TypeAlias
+
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateSyntaxError,
+    nodes,
+    pass_environment,
+)
+from jinja2.filters import make_attrgetter
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from ._fast_path import Parts, only_name, parts_of
+from ._file import LeafSource
+from ._text import as_text, clean, duration, humanize, shorten
+
+Write: TypeAlias = Callable[[str], str]
+"""makes of a value the text that shows it, so that nothing in the value has a meaning there"""
+
+Place: TypeAlias = Callable[[str, str], "str | None"]
+"""names the filter that writes a value, from the leaf's own text before and after it, in which
+U+FFFC stands for each other value"""
+
+# They write HTML, which no consumer shows, or promise that a value is safe in it.
+_HTML_FILTERS = ("e", "escape", "forceescape", "safe", "striptags", "tojson", "urlize", "xmlattr")
+
+# Shorter values are not worth shortening.
+_SHORT_VALUE_CHARACTERS = 32
+
+# Values whose text says something, whatever they are.
+_NEVER_EMPTY = (bool, int, float, datetime)
+
+
+class Verbatim(str):
+    """A text of the consumer's own that templates write as it is."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFilter:
+    """A way to write a value, offered to templates as a filter."""
+
+    write: Write
+    whole: bool = False
+    """never shorten such a value, because a part of it would mean something else"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TemplateLeaf:
+    """One kind of leaf of a consumer's templates: how values are written there, and what it makes.
+
+    Values reach ``write`` without control, direction and private-use characters.
+    """
+
+    write: Write = str
+    """makes of a value the text that shows it here"""
+    limit: int | None = None
+    """characters; when there are more, the longest values are shortened"""
+    lines: bool = False
+    """whether the leaf may have more than one line"""
+    place: Place | None = None
+    """finds values that stand where they must be written in another way, such as in a link"""
+    parse: Callable[[Any], Any] | None = None
+    """makes the leaf's result of its text, or of the value itself where it is the whole leaf;
+    raises ValueError if it is none"""
+    context: Mapping[str, object] = field(default_factory=dict)
+    """names for this leaf alone"""
+
+
+class Names:
+    """What the leaves of one event's templates can name.
+
+    :param values: by name, but for ``fields`` and what Jinja brings
+    :param fields: the names of the values that ``fields`` has
+    :param globals: what Jinja brings
+    """
+
+    __slots__ = ("_context", "_fields", "_globals", "values")
+
+    def __init__(
+        self, values: dict[str, object], fields: Iterable[str], globals: Mapping[str, object]
+    ) -> None:
+        self.values = values
+        self._fields = fields
+        self._globals = globals
+        self._context: Context | None = None
+
+    def all(self) -> dict[str, object]:
+        """Return everything that can be named."""
+        event = self.values["event"]
+        fields = {name: getattr(event, name) for name in self._fields}
+        return {**self._globals, **self.values, "fields": fields}
+
+    def context(self, template: Template, leaf: TemplateLeaf) -> Context:
+        """Return Jinja's context, which leaves share until one sets a variable of its own."""
+        if leaf.context:
+            return template.new_context({**self.all(), **leaf.context}, shared=True)
+
+        if self._context is None or self._context.vars:
+            self._context = template.new_context(self.all(), shared=True)
+
+        return self._context
+
+
+class CompiledLeaf:
+    """One leaf of one file, which :meth:`compile` makes ready."""
+
+    __slots__ = (
+        "_finalize",
+        "_parts",
+        "_source",
+        "_template",
+        "_value_name",
+        "constant",
+        "file",
+        "is_constant",
+        "leaf",
+        "path",
+    )
+
+    def __init__(self, file: str, path: str, source: LeafSource, leaf: TemplateLeaf) -> None:
+        self.file = file
+        self.path = path
+        self.leaf = leaf
+        self.is_constant = not any(opening in source.text for opening in ("{{", "{%", "{#"))
+        self.constant: Any = None
+        """the result of a leaf without values"""
+        self._source = source
+        self._template: Template | None = None
+        self._parts: Parts | None = None
+        """what the leaf consists of, if that is so simple that it needs no Jinja"""
+        self._value_name: str | None = None
+        """the name of the value that is the whole of a leaf which is parsed"""
+        self._finalize: Callable[[object], str] = str
+
+    def compile(self, environment: Environment) -> None:
+        """Compile the leaf, once.
+
+        :raises TemplateSyntaxError: if the text is not Jinja2
+        :raises ValueError: if a text without values makes no result
+        """
+        text = self._source.text
+        if self.is_constant:
+            self.constant = self._finish(text, text)
+            return
+
+        tree = environment.parse(text)
+        if self.leaf.place is not None:
+            _apply_places(tree, self.leaf.place)
+
+        self._finalize = environment.finalize or str
+        self._parts = parts_of(tree, self.leaf.context, self._finalize)
+        if self.leaf.parse is not None and self._parts is not None:
+            self._value_name = only_name(self._parts)
+        code = environment.compile(tree, filename=self.file)
+        self._template = Template.from_code(environment, code, {})
+
+    def render(self, names: Names, value_limit: int | None = None) -> Any:
+        """Return the result of the leaf for one event; empty text and ``None`` are none."""
+        if self._template is None:
+            return self.constant
+
+        if self._value_name is not None:
+            value = names.values.get(self._value_name)
+            if type(value) in _NEVER_EMPTY and self.leaf.parse is not None:
+                return self.leaf.parse(value)
+
+        pieces = None if self._parts is None else self._fill(self._parts, names.values)
+        if pieces is None:
+            context = names.context(self._template, self.leaf)
+            pieces = list(self._template.root_render_func(context))
+
+        text = "".join(pieces)
+        limit = self.leaf.limit
+        if limit is not None and (value_limit or len(text) > limit):
+            text = "".join(_shortened(pieces, limit, value_limit))
+
+        first = pieces[0] if len(pieces) == 1 else None
+        return self._finish(text, first.value if type(first) is _Value else text)
+
+    def _fill(self, parts: Parts, values: Mapping[str, object]) -> list[str] | None:
+        finalize = self._finalize
+        try:
+            return [text if name is None else finalize(values[name]) for name, text in parts]
+        except Exception:  # noqa: BLE001 - Jinja tells what is wrong, and in which line
+            return None
+
+    def line_of(self, error: Exception) -> int:
+        """Return the line of the file in which an error of this leaf arose."""
+        line = 1
+        template = self._template
+        if isinstance(error, TemplateSyntaxError):
+            line = error.lineno
+        elif template is not None:
+            for frame, number in walk_tb(error.__traceback__):
+                owner: object = frame.f_globals.get("__jinja_template__")
+                if owner is template:
+                    line = template.get_corresponding_lineno(number)
+
+        return self._source.line + line - 1
+
+    def _finish(self, text: str, value: object) -> Any:
+        text = text.strip()
+        if not text:
+            return ""
+
+        if self.leaf.parse is not None:
+            return self.leaf.parse(text if isinstance(value, str) else value)
+
+        if "\n" in text and not self.leaf.lines:
+            return " ".join(line.strip() for line in text.splitlines())
+
+        return text
+
+
+def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
+    """Return the sandbox that leaves are compiled in, but for how they write values."""
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+    for name in _HTML_FILTERS:
+        del environment.filters[name]
+
+    del environment.globals["lipsum"]
+    environment.filters["duration"] = duration
+    environment.filters["humanize"] = humanize
+    environment.filters["join"] = _join
+    environment.filters["lines"] = _marking(None)
+    for name, template_filter in filters.items():
+        environment.filters[name] = _marking(template_filter)
+
+    return environment
+
+
+def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
+    """Return what Jinja calls for each value that a leaf writes."""
+    leaf_write = leaf.write
+    is_parsed = leaf.parse is not None
+
+    def finalize(value: object) -> str:
+        write = leaf_write
+        lines = False
+        if type(value) is str:
+            text = value
+        elif type(value) is Verbatim:
+            return value
+        elif type(value) is _Marked:
+            text = value.raw
+            if value.filter is None:
+                lines = leaf.lines
+            elif value.filter.whole:
+                return str(value)
+            else:
+                write = value.filter.write
+
+        else:
+            text = as_text(value)
+
+        if not (text.isascii() and text.isprintable()):
+            text = clean(text, lines=lines)
+
+        written = write(text)
+        if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS:
+            result = _Value(written)
+            result.text = text
+            result.value = value
+            result.write = write
+            return result
+
+        return written
+
+    return finalize
+
+
+class _Marked(str):
+    """A value that passed through a filter which says how it is written."""
+
+    __slots__ = ("filter", "raw")
+    filter: TemplateFilter | None
+    raw: str
+
+
+class _Value(str):
+    """A written value that remembers what it was, for leaves that need it and for shortening."""
+
+    __slots__ = ("text", "value", "write")
+    text: str
+    value: object
+    write: Write
+
+    def __str__(self) -> str:
+        # Jinja calls str() on what finalize returned, and must not lose it there.
+        return self
+
+
+@pass_environment
+def _join(
+    environment: Environment, value: Iterable[object], separator: str = "", attribute: str = ""
+) -> str:
+    """Join as Jinja2's filter does, but write items as by themselves, and leave out empty ones."""
+    if attribute:
+        value = map(make_attrgetter(environment, attribute), value)
+
+    return separator.join(filter(None, map(as_text, value)))
+
+
+def _mark(value: object, template_filter: TemplateFilter | None) -> _Marked:
+    raw = value.raw if type(value) is _Marked else as_text(value)
+    text = raw
+    if template_filter is not None and template_filter.whole:
+        text = template_filter.write(clean(raw))
+
+    marked = _Marked(text)
+    marked.raw = raw
+    marked.filter = template_filter
+    return marked
+
+
+def _marking(template_filter: TemplateFilter | None) -> Callable[[object], _Marked]:
+    return lambda value: _mark(value, template_filter)
+
+
+def _apply_places(tree: nodes.Template, place: Place) -> None:
+    """Put a filter around each value that stands where it must be written in another way."""
+    outputs = list(tree.find_all(nodes.Output))
+    texts = [
+        child.data if isinstance(child, nodes.TemplateData) else "\ufffc"
+        for output in outputs
+        for child in output.nodes
+    ]
+    index = 0
+    for output in outputs:
+        for position, child in enumerate(output.nodes):
+            if not isinstance(child, nodes.TemplateData):
+                name = place("".join(texts[:index]), "".join(texts[index + 1 :]))
+                if name is not None:
+                    output.nodes[position] = nodes.Filter(
+                        child, name, [], [], None, None, lineno=child.lineno
+                    )
+
+            index += 1
+
+
+def _shortened(pieces: Sequence[str], limit: int, value_limit: int | None) -> Iterator[str]:
+    """Shorten the longest values so far that the whole is within a limit, if it can be."""
+    lengths = sorted(len(piece) for piece in pieces if type(piece) is _Value)
+    excess = len("".join(pieces).strip()) - limit
+    maximum = value_limit or limit
+    if excess > 0:
+        maximum = min(maximum, _common_maximum(lengths, max(0, sum(lengths) - excess)))
+
+    for piece in pieces:
+        if type(piece) is _Value and len(piece) > maximum:
+            if maximum:
+                yield _shortened_value(piece, maximum)
+
+        else:
+            yield piece
+
+
+def _shortened_value(value: _Value, maximum: int) -> str:
+    write = value.write
+    # What is written is hardly ever shorter than the value.
+    text = value.text[: maximum + 1]
+    return write(shorten(text, lambda part: len(write(part)) <= maximum))
+
+
+def _common_maximum(lengths: Sequence[int], room: int) -> int:
+    """Find the length to which the longest must be cut for all of them to have room."""
+    share = 0
+    for index, length in enumerate(lengths):
+        share = room // (len(lengths) - index)
+        if length > share:
+            break
+
+        room -= length
+
+    return share

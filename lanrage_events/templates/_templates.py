@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from importlib.resources.abc import Traversable
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, UndefinedError
+
+from .._events import Event
+from .._exceptions import TemplateError
+from ._file import LeafSource, TemplateFile, parse_template
+from ._leaf import (
+    CompiledLeaf,
+    Names,
+    TemplateFilter,
+    TemplateLeaf,
+    make_environment,
+    make_finalizer,
+)
+from ._text import ELLIPSIS, clean
+
+logger = logging.getLogger("lanrage_events.templates")
+
+_MESSAGE_MAX_CHARACTERS = 200
+
+
+class Templates:
+    """The templates of one consumer: one YAML file per event type, whose leaves are Jinja2.
+
+    A leaf is looked for along the classes of the event, the most specific first, and for each
+    class in one folder after the other. What is wrong with a template is told once, and the next
+    place where the leaf is found takes over.
+
+    :param kind: the name of the folder, in each of the folders, that holds the consumer's files
+    :param folders: where to look, the most important first
+    :param leaves: by path, such as ``title``, ``footer.text`` or, in a list, ``fields[].name``
+    :param shorthands: the leaf that a text stands for where a mapping is expected
+    :param filters: further ways to write a value, by name
+    :param report: is told what is wrong with a template, each fault once; by default it is logged
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        folders: Iterable[Traversable],
+        leaves: Mapping[str, TemplateLeaf],
+        *,
+        shorthands: Mapping[str, str] = MappingProxyType({}),
+        filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
+        report: Callable[[TemplateError], object] | None = None,
+    ) -> None:
+        self.kind = kind
+        self._folders = tuple(folders)
+        self._leaves = dict(leaves)
+        self._shorthands = dict(shorthands)
+        environment = make_environment(filters)
+        self._globals = dict(environment.globals)
+        self._environments = {
+            path: environment.overlay(finalize=make_finalizer(leaf))
+            for path, leaf in self._leaves.items()
+        }
+        self._lists = tuple(dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path))
+        self._files: dict[str, list[TemplateFile]] = {}
+        self._compiled: dict[tuple[str, str, LeafSource], CompiledLeaf | None] = {}
+        self._plans: dict[type[Event], _Plan] = {}
+        self._tell = report or _log
+        self._told: set[tuple[object, ...]] = set()
+
+    def check(self, types: Iterable[type[Event]]) -> None:
+        """Read and compile the templates of event types now, not at their first event.
+
+        :param types: all event types that there are; a file that is named for none is a fault
+        """
+        known: set[str] = set()
+        for cls in types:
+            self._plan(cls)
+            known.update(_type_names(cls))
+
+        for folder in self._folders:
+            try:
+                self._check_folder(folder, known)
+            except OSError as error:
+                self._note(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
+
+    def render(
+        self,
+        event: Event,
+        context: Mapping[str, object] = MappingProxyType({}),
+        *,
+        value_limit: int | None = None,
+    ) -> dict[str, Any]:
+        """Fill in the templates for an event.
+
+        :param event: the event; its fields are what leaves can name, besides ``type``, ``event``
+            and ``fields``, which is a mapping of the fields that its class added
+        :param context: further names; a field of the event with the same name wins
+        :param value_limit: characters that each value may take in a leaf that has a limit
+        :return: the leaves that are not empty, by path, and for each list the list of its items
+        """
+        plan = self._plans.get(type(event)) or self._plan(type(event))
+        names = plan.names(event, context, self._globals)
+        result = dict(plan.constants)
+        for path, chain in plan.leaves:
+            for leaf in chain:
+                try:
+                    value = leaf.render(names, value_limit)
+                except Exception as error:  # noqa: BLE001 - whatever a template does, the event is told
+                    self._report(leaf, error, names)
+                    continue
+
+                if value is not None and value != "":
+                    result[path] = value
+
+                break
+
+        for path, lists in plan.lists:
+            items = self._render_list(lists, names, value_limit)
+            if items:
+                result[path] = items
+
+        return result
+
+    def _render_list(
+        self,
+        lists: Iterable[Iterable[Mapping[str, CompiledLeaf]]],
+        names: Names,
+        value_limit: int | None,
+    ) -> list[dict[str, Any]]:
+        """Render the items of the first list, or of the next one if all of them have errors."""
+        for templates in lists:
+            items = [self._render_item(template, names, value_limit) for template in templates]
+            good = [item for item in items if item is not None]
+            if good or not items:
+                return good
+
+        return []
+
+    def _render_item(
+        self, template: Mapping[str, CompiledLeaf], names: Names, value_limit: int | None
+    ) -> dict[str, Any] | None:
+        item: dict[str, Any] = {}
+        for name, leaf in template.items():
+            try:
+                value = leaf.render(names, value_limit)
+            except Exception as error:  # noqa: BLE001 - the other items are told
+                self._report(leaf, error, names)
+                return None
+
+            if value is not None and value != "":
+                item[name] = value
+
+        return item
+
+    def _plan(self, cls: type[Event]) -> _Plan:
+        plan = _Plan(cls)
+        files = [file for name in _type_names(cls) for file in self._read(name)]
+        for path in self._leaves:
+            chain: list[CompiledLeaf] = []
+            for file in files:
+                leaf = self._compile(file, path, file.leaves.get(path))
+                if leaf is not None:
+                    chain.append(leaf)
+                    if leaf.is_constant:
+                        break
+
+            if chain and not chain[0].is_constant:
+                plan.leaves.append((path, tuple(chain)))
+            elif chain and chain[0].constant not in (None, ""):
+                plan.constants[path] = chain[0].constant
+
+        for path in self._lists:
+            lists = [self._compile_list(file, path) for file in files if path in file.lists]
+            plan.lists.append((path, [items for items in lists if items is not None]))
+
+        self._plans[cls] = plan
+        return plan
+
+    def _read(self, type_name: str) -> list[TemplateFile]:
+        if type_name not in self._files:
+            paths = [folder / self.kind / f"{type_name}.yaml" for folder in self._folders]
+            files = [self._read_file(path) for path in paths]
+            self._files[type_name] = [file for file in files if file is not None]
+
+        return self._files[type_name]
+
+    def _read_file(self, path: Traversable) -> TemplateFile | None:
+        try:
+            if not path.is_file():
+                return None
+
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            self._note(TemplateError(str(path), f"cannot be read ({error.strerror})"))
+            return None
+        except UnicodeDecodeError as error:
+            message = f"this is not UTF-8 (byte 0x{error.object[error.start]:02X})"
+            self._note(TemplateError(str(path), f"{message}: save the file as UTF-8"))
+            return None
+
+        text = text.removeprefix("\ufeff")
+        file = parse_template(str(path), text, self._leaves, self._shorthands)
+        for problem in file.problems:
+            self._note(problem)
+
+        return file
+
+    def _compile_list(self, file: TemplateFile, path: str) -> list[dict[str, CompiledLeaf]] | None:
+        """Compile the items of a list; ``None`` if it has some and all of them have errors."""
+        compiled: list[dict[str, CompiledLeaf]] = []
+        for sources in file.lists[path]:
+            item = {path: self._compile(file, path, source) for path, source in sources.items()}
+            leaves = {path.split("[].")[1]: leaf for path, leaf in item.items() if leaf is not None}
+            if len(leaves) == len(item):
+                compiled.append(leaves)
+
+        return compiled if compiled or not file.lists[path] else None
+
+    def _compile(
+        self, file: TemplateFile, path: str, source: LeafSource | None
+    ) -> CompiledLeaf | None:
+        if source is None:
+            return None
+
+        key = (file.name, path, source)
+        if key not in self._compiled:
+            self._compiled[key] = None
+            leaf = CompiledLeaf(file.name, path, source, self._leaves[path])
+            try:
+                leaf.compile(self._environments[path])
+            except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
+                self._report(leaf, error)
+            else:
+                self._compiled[key] = leaf
+
+        return self._compiled[key]
+
+    def _check_folder(self, folder: Traversable, known: set[str]) -> None:
+        if not folder.is_dir():
+            self._note(TemplateError(str(folder), "there is no such folder"))
+            return
+
+        own = folder / self.kind
+        if not own.is_dir():
+            for file in _sorted(folder):
+                if file.name.endswith(".yaml") and file.name.removesuffix(".yaml") in known:
+                    message = f"is not used: move it into a folder '{self.kind}' beside it"
+                    self._note(TemplateError(str(file), message))
+
+            return
+
+        for file in _sorted(own):
+            stem, _, suffix = file.name.rpartition(".")
+            if suffix == "yml":
+                message = "is not used: the name of a template ends in .yaml"
+                self._note(TemplateError(str(file), message))
+            elif suffix == "yaml" and stem not in known:
+                near = difflib.get_close_matches(stem, known, n=1)
+                hint = f", did you mean '{near[0]}'?" if near else ""
+                message = f"is not used: there is no event type '{stem}'{hint}"
+                self._note(TemplateError(str(file), message))
+
+    def _report(self, leaf: CompiledLeaf, error: Exception, names: Names | None = None) -> None:
+        line = leaf.line_of(error)
+        # Without the message, which can have an event's values in it and so be always another.
+        key = (leaf.file, leaf.path, line, type(error))
+        if key not in self._told:
+            message = _explain(error, names.all() if names is not None else {})
+            self._note(TemplateError(leaf.file, message, leaf=leaf.path, line=line), key)
+
+    def _note(self, problem: TemplateError, key: tuple[object, ...] | None = None) -> None:
+        key = key or (str(problem),)
+        if key not in self._told:
+            self._told.add(key)
+            self._tell(problem)
+
+
+class _Plan:
+    """Where the leaves of one event class come from."""
+
+    def __init__(self, cls: type[Event]) -> None:
+        self._fields = tuple(field.name for field in fields(cls))
+        self._own = tuple(name for name in self._fields if name not in ("id", "time"))
+        self._values: Callable[[Event], tuple[object, ...]] = attrgetter(*self._fields)
+        self.constants: dict[str, Any] = {}
+        self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []
+        self.lists: list[tuple[str, Sequence[Sequence[Mapping[str, CompiledLeaf]]]]] = []
+
+    def names(
+        self, event: Event, context: Mapping[str, object], globals: Mapping[str, object]
+    ) -> Names:
+        values = dict(context)
+        values.update(zip(self._fields, self._values(event), strict=True))
+        values["type"] = event.type
+        values["event"] = event
+        return Names(values, self._own, globals)
+
+
+def _log(problem: TemplateError) -> None:
+    logger.error("template %s", problem)
+
+
+def _type_names(cls: type[Event]) -> list[str]:
+    return list(dict.fromkeys(base.type for base in cls.__mro__ if issubclass(base, Event)))
+
+
+def _sorted(folder: Traversable) -> list[Traversable]:
+    return sorted(folder.iterdir(), key=lambda entry: entry.name)
+
+
+def _explain(error: Exception, names: Mapping[str, object]) -> str:
+    message = clean(str(error)) or type(error).__name__
+    if isinstance(error, UndefinedError):
+        name = message.partition("' is undefined")[0].removeprefix("'")
+        near = difflib.get_close_matches(name, names, n=1)
+        if near:
+            message += f", did you mean '{near[0]}'?"
+
+    elif not isinstance(error, (TemplateSyntaxError, ValueError)):
+        message = f"{type(error).__name__}: {message}"
+
+    if len(message) > _MESSAGE_MAX_CHARACTERS:
+        message = message[: _MESSAGE_MAX_CHARACTERS - 1] + ELLIPSIS
+
+    return message

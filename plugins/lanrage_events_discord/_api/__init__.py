@@ -1,0 +1,3 @@
+"""The plugin's operations in the HTTP API."""
+
+from __future__ import annotations

@@ -1,0 +1,352 @@
+"""The plugin's operations in the HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import anyio
+
+from lanrage_events import (
+    EventBus,
+    EventDecodeError,
+    Outbox,
+    OutboxError,
+    Route,
+    RouteError,
+    RouteRequest,
+)
+
+from .._config import DEFAULT_WEBHOOK
+from .._delivery.history import SECONDS_PER_BUCKET, History
+from .._delivery.lane import Lane
+from .._delivery.lanes import Lanes
+from .._delivery.state import LaneState
+from .._embeds.embed import Embed
+from .._preview.meters import measure
+from .._preview.samples import sample_event
+from .._rendering.compose import compose
+from .._rendering.renderer import Renderer
+from .._setup.instructions import INVITE_HEADING, INVITE_STEPS, WEBHOOK_HEADING, WEBHOOK_STEPS
+from .._setup.setup import Setup
+from .layout import lay_out
+from .models import (
+    BucketStatus,
+    DeliveryHistory,
+    Instructions,
+    InviteRequest,
+    InviteStatus,
+    LaneHistory,
+    LaneStatus,
+    MessageTestRequest,
+    MessageTestResult,
+    MeterStatus,
+    Preview,
+    PreviewRequest,
+    Samples,
+    SampleType,
+    Status,
+    Steps,
+    WebhookQuery,
+    WebhookRequest,
+    WebhookStatus,
+)
+from .test_message import MessageTest
+
+# Every event has them, and a preview makes them up.
+_NOT_SHOWN = ("type", "id", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What there is while the plugin runs."""
+
+    bus: EventBus
+    setup: Setup
+    lanes: Lanes
+    outbox: Outbox
+    message_test: MessageTest
+
+
+class DiscordAPI:
+    """Answers requests about the plugin.
+
+    :param life: gives what there is while the plugin runs, None before and afterwards
+    """
+
+    def __init__(self, life: Callable[[], Life | None]) -> None:
+        self._find_life = life
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the operations."""
+        not_running = {503: "the plugin is not running"}
+        cannot_set = {
+            409: "the configuration gives the value, so it must be changed there",
+            503: "the value cannot be saved, or the plugin is not running",
+        }
+        return (
+            Route(
+                method="POST",
+                path="/webhook",
+                handler=self.set_webhook,
+                request=WebhookRequest,
+                query=WebhookQuery,
+                response=Status,
+                errors={
+                    **cannot_set,
+                    422: "it is not the URL of a webhook, or Discord says that it does not work",
+                    503: "Discord cannot be asked, the value cannot be saved, or the plugin is not "
+                    "running",
+                },
+            ),
+            Route(
+                method="POST",
+                path="/invite",
+                handler=self.set_invite,
+                request=InviteRequest,
+                response=Status,
+                errors={**cannot_set, 422: "it is not the URL of an invite"},
+            ),
+            Route(
+                method="GET",
+                path="/status",
+                handler=self.status,
+                response=Status,
+                errors=not_running,
+            ),
+            Route(
+                method="POST",
+                path="/test",
+                handler=self.test,
+                request=MessageTestRequest,
+                response=MessageTestResult,
+                errors={
+                    **not_running,
+                    404: "no webhook has the name",
+                    409: "there is no webhook, or another test is under way",
+                },
+            ),
+            Route(
+                method="GET",
+                path="/instructions",
+                handler=self.instructions,
+                response=Instructions,
+            ),
+            Route(
+                method="GET",
+                path="/history",
+                handler=self.history,
+                response=DeliveryHistory,
+                errors=not_running,
+            ),
+            Route(
+                method="GET",
+                path="/preview",
+                handler=self.samples,
+                response=Samples,
+                errors=not_running,
+            ),
+            Route(
+                method="POST",
+                path="/preview",
+                handler=self.preview,
+                request=PreviewRequest,
+                response=Preview,
+                errors={**not_running, 422: "it is not a valid event"},
+            ),
+        )
+
+    async def set_webhook(self, request: RouteRequest) -> Status:
+        """Set the webhook that everything is sent to.
+
+        It takes effect at once and is kept over restarts. Unless ``offline`` says otherwise,
+        Discord is asked first whether the webhook exists; nothing is posted. An empty URL clears
+        it: what waits is kept, and sent when there is a webhook again.
+        """
+        life = self._life()
+        url = request.body.webhook_url.get_secret_value()
+        await life.setup.set_webhook(url, ask=not request.query.offline)
+        return await self._status(life)
+
+    async def set_invite(self, request: RouteRequest) -> Status:
+        """Set the invite that messages about a new party show.
+
+        It takes effect at once and is kept over restarts. An empty URL clears it.
+        """
+        life = self._life()
+        await life.setup.set_invite(request.body.invite_url)
+        return await self._status(life)
+
+    async def status(self, _: RouteRequest) -> Status:
+        """Return how the plugin is set up, and how the delivery goes.
+
+        The webhook's URL is a secret and never shown.
+        """
+        return await self._status(self._life())
+
+    async def test(self, request: RouteRequest) -> MessageTestResult:
+        """Send one real message to a webhook, and return what became of it.
+
+        It obeys Discord's limits and is tried once. If it is delivered to a webhook that was not
+        used any more, that is used again.
+        """
+        return await self._life().message_test.send(request.body.webhook)
+
+    async def instructions(self, _: RouteRequest) -> Instructions:
+        """Tell step by step how to create a webhook and an invite in Discord."""
+        return Instructions(
+            webhook=Steps(heading=WEBHOOK_HEADING, steps=WEBHOOK_STEPS),
+            invite=Steps(heading=INVITE_HEADING, steps=INVITE_STEPS),
+        )
+
+    async def history(self, _: RouteRequest) -> DeliveryHistory:
+        """Return what happened in each lane in the last minutes."""
+        lanes = self._life().lanes
+        await _count(lanes)
+        now, now_utc = anyio.current_time(), datetime.now(UTC)
+        return DeliveryHistory(
+            seconds_per_bucket=SECONDS_PER_BUCKET,
+            lanes=tuple(
+                LaneHistory(name=name, buckets=tuple(_buckets(lane.record.history, now, now_utc)))
+                for name, lane in lanes.items()
+            ),
+        )
+
+    async def samples(self, _: RouteRequest) -> Samples:
+        """Return the event types that can be looked at, each with made-up values."""
+        events = self._life().bus.events
+        found: list[SampleType] = []
+        for cls in events.types():
+            schema = events.json_schema(cls.type)
+            sample = sample_event(events, cls.type, ())
+            found.append(
+                SampleType(
+                    type=cls.type,
+                    description=str(schema.get("description", "")),
+                    fields={k: v for k, v in sample.items() if k not in _NOT_SHOWN},
+                    json_schema=schema,
+                )
+            )
+
+        return Samples(types=tuple(found))
+
+    async def preview(self, request: RouteRequest) -> Preview:
+        """Return the message that tells an event, as Discord lays it out; nothing is posted.
+
+        Templates are read anew, so that one sees what was just changed in them.
+        """
+        life = self._life()
+        wanted: PreviewRequest = request.body
+        try:
+            event = life.bus.events.from_dict({**wanted.fields, "type": wanted.type})
+        except EventDecodeError as error:
+            text = "; ".join(str(problem) for problem in error.problems)
+            raise RouteError(422, text, error.problems) from None
+
+        faults: list[str] = []
+        renderer = Renderer(
+            life.bus.template_folders(),
+            invite_url=lambda: life.setup.invite_url,
+            report=lambda error: faults.append(str(error)),
+        )
+        [message] = compose([renderer.render(event)])
+        embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
+        return Preview(
+            body=message.body(),
+            embeds=tuple(map(lay_out, embeds)),
+            meters=tuple(
+                MeterStatus(label=meter.label, used=meter.used, limit=meter.limit)
+                for meter in measure(embeds)
+            ),
+            faults=tuple(faults),
+        )
+
+    def _life(self) -> Life:
+        life = self._find_life()
+        if life is None:
+            raise RouteError(503, "the plugin is not running: try again in a moment")
+
+        return life
+
+    async def _status(self, life: Life) -> Status:
+        setup, lanes = life.setup, life.lanes
+        pending = await _count(lanes)
+        redact = life.bus.redactor.redact
+        webhook_origin, invite_origin = setup.webhook_origin, setup.invite_origin
+        default = lanes.get(DEFAULT_WEBHOOK)
+        statistics = [lane.statistics for lane in lanes.values()]
+        errors = [lane.statistics.last_error for lane in (default, *lanes.values()) if lane]
+        return Status(
+            webhook=WebhookStatus(
+                configured=webhook_origin.source is not None,
+                source=webhook_origin.source,
+                place=webhook_origin.place,
+                name=setup.webhook_name,
+            ),
+            invite=InviteStatus(
+                configured=setup.invite_url is not None,
+                source=invite_origin.source,
+                place=invite_origin.place,
+                url=setup.invite_url,
+            ),
+            state=(LaneState.UNCONFIGURED if default is None else default.state).value,
+            reason="" if default is None else redact(default.reason),
+            pending=sum(pending.values()),
+            sent=sum(one.sent for one in statistics),
+            failed=sum(one.failed for one in statistics),
+            last_error=redact(next(filter(None, errors), "")),
+            lanes=tuple(
+                _lane_status(lane, pending.get(name, 0), redact) for name, lane in lanes.items()
+            ),
+            presence_connected=_presence_connected(life.bus),
+        )
+
+
+async def _count(lanes: Lanes) -> dict[str, int]:
+    """Return how many events wait in each lane, also in those of webhooks that there were."""
+    try:
+        return {lane.name: lane.pending for lane in await lanes.count()}
+    except (OutboxError, anyio.ClosedResourceError):
+        # It says what is wrong with it by itself, and the rest is worth knowing nevertheless.
+        return {name: lane.record.waiting for name, lane in lanes.items()}
+
+
+def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> LaneStatus:
+    statistics = lane.statistics
+    return LaneStatus(
+        name=lane.name,
+        state=lane.state.value,
+        reason=redact(lane.reason),
+        pending=pending,
+        sent=statistics.sent,
+        messages=statistics.messages,
+        requests=statistics.requests,
+        failed=statistics.failed,
+        expired=statistics.expired,
+        rate_limited=statistics.rate_limited,
+        last_error=redact(statistics.last_error),
+    )
+
+
+def _buckets(history: History, now: float, now_utc: datetime) -> Iterator[BucketStatus]:
+    for bucket in history.buckets(now):
+        yield BucketStatus(
+            start=now_utc - timedelta(seconds=now - bucket.start),
+            sent=bucket.sent,
+            failed=bucket.failed,
+            rate_limited=bucket.rate_limited,
+            waited=round(bucket.waited, 3),
+            waiting=bucket.waiting,
+        )
+
+
+def _presence_connected(bus: EventBus) -> bool | None:
+    samples = [
+        sample
+        for metrics in bus.ask("metrics").values()
+        for metric in metrics or ()
+        if metric.name == "presence_connected"
+        for sample in metric.samples
+    ]
+    return any(sample.value > 0 for sample in samples) if samples else None

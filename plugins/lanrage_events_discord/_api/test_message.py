@@ -1,0 +1,154 @@
+"""One real message to a webhook, for somebody who wants to see whether it arrives."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import anyio
+
+from lanrage_events import RouteError
+
+from .._client.client import WebhookClient
+from .._client.outcome import Outcome, OutcomeKind
+from .._client.rate_limits import Limits
+from .._client.urls import WebhookURL
+from .._config import DEFAULT_WEBHOOK
+from .._delivery.lane import Lane
+from .._delivery.lanes import Lanes
+from .._embeds.embed import Embed
+from .._embeds.message import Message
+from .._setup.rejections import Refusals
+from .._setup.setup import TURN_MAX_SECONDS
+from .models import MessageTestResult
+
+_COLOR = 0x4CAF50
+
+
+class MessageTest:
+    """Sends test messages: one at a time, past the outbox, and within the limits of the lane.
+
+    :param client: sends them, and stays open
+    :param refusals: what Discord is not to be asked again
+    """
+
+    def __init__(self, lanes: Lanes, client: WebhookClient, refusals: Refusals) -> None:
+        self._lanes = lanes
+        self._client = client
+        self._refusals = refusals
+        self._is_busy = False
+
+    async def send(self, name: str | None = None) -> MessageTestResult:
+        """Send one message, once, and return what became of it.
+
+        :param name: the webhook's name; None for the default one, or else the first one
+        :raises RouteError: if there is no such webhook, or another test is under way
+        """
+        lane = self._find(name)
+        webhook = None if lane is None else lane.webhook
+        if lane is None or webhook is None:
+            raise RouteError(409, "there is no webhook to test: set its URL first")
+
+        if self._is_busy:
+            raise RouteError(409, "another test is under way: wait for its result")
+
+        self._is_busy = True
+        try:
+            return await self._send(lane, webhook)
+        finally:
+            self._is_busy = False
+
+    def _find(self, name: str | None) -> Lane | None:
+        configured = self._lanes.configured
+        if name is None and DEFAULT_WEBHOOK not in configured:
+            name = next(iter(configured), None)
+
+        wanted = name or DEFAULT_WEBHOOK
+        if wanted != DEFAULT_WEBHOOK and wanted not in configured:
+            known = ", ".join(configured) or "none"
+            raise RouteError(404, f"no webhook is named '{wanted}', known: {known}")
+
+        return self._lanes.get(wanted)
+
+    async def _send(self, lane: Lane, webhook: WebhookURL) -> MessageTestResult:
+        refusal = self._refusals.find(webhook)
+        if refusal is not None:
+            return _refused(str(refusal), retry_after=refusal.seconds_left)
+
+        limits = lane.limits
+        if limits.ready_at() - anyio.current_time() <= TURN_MAX_SECONDS:
+            with anyio.move_on_after(TURN_MAX_SECONDS):
+                # What is counted here is given back by whatever follows.
+                await limits.wait()
+                return await self._take_turn(lane, webhook, limits)
+
+        seconds = limits.ready_at() - anyio.current_time()
+        if seconds <= 0:
+            return _refused("other messages to this webhook are under way: try again", 1.0)
+
+        reason = f"Discord's rate limit asks to wait for {math.ceil(seconds)} s"
+        return _refused(reason, retry_after=seconds)
+
+    async def _take_turn(
+        self, lane: Lane, webhook: WebhookURL, limits: Limits
+    ) -> MessageTestResult:
+        outcome: Outcome | None = None
+        try:
+            async with lane.turn:
+                message = lane.presenter.present(_test_message(), [], webhook.id, is_backlog=True)
+                outcome = await self._execute(lane, webhook, message)
+                return self._settle(lane, webhook, message, outcome)
+        finally:
+            limits.observe(outcome)
+
+    async def _execute(self, lane: Lane, webhook: WebhookURL, message: Message) -> Outcome:
+        """Post the message; once that has begun, its outcome is waited for."""
+        thread_id = lane.presenter.thread_id(webhook.id)
+        lane.statistics.requests += 1
+        outcomes: list[Outcome] = []
+        with anyio.CancelScope(shield=True):
+            outcomes.append(
+                await self._client.execute(webhook, message.body(), thread_id=thread_id)
+            )
+
+        return outcomes[0]
+
+    def _settle(
+        self, lane: Lane, webhook: WebhookURL, message: Message, outcome: Outcome
+    ) -> MessageTestResult:
+        reason = outcome.reason
+        lane.record.answered(outcome)
+        if outcome.kind is OutcomeKind.DELIVERED:
+            lane.record.delivered(0)
+            lane.presenter.delivered(message, webhook.id, outcome.channel_id)
+            lane.works(webhook)
+        elif outcome.kind is OutcomeKind.LANE_DEAD:
+            if lane.is_gone(outcome, webhook):
+                self._refusals.note(webhook, reason)
+            else:
+                reason = f"{reason}; the next message creates it anew"
+
+        return MessageTestResult(
+            delivered=outcome.kind is OutcomeKind.DELIVERED,
+            message_id=outcome.message_id,
+            reason=reason,
+            status=outcome.status,
+            retry_after=outcome.retry_after,
+        )
+
+
+def _test_message() -> Message:
+    embed = Embed(
+        title="✅ LANrage can post here",
+        description="This is a test. What happens at your party will be told in this channel.",
+        color=_COLOR,
+        timestamp=datetime.now(UTC),
+        footer="LANrage",
+    )
+    return Message(entries=0, embeds=(embed,))
+
+
+def _refused(reason: str, retry_after: float) -> MessageTestResult:
+    return MessageTestResult(
+        delivered=False, message_id=None, reason=reason, status=None, retry_after=retry_after
+    )

@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from http.cookiejar import CookieJar
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Self
+
+import anyio
+import httpx
+
+from .outcome import Outcome, OutcomeKind, classify
+from .urls import WebhookURL
+
+# Discord answers a message within a second; what takes longer is an outage.
+DEFAULT_DEADLINE = 8.0
+# An answer holds the message: 6000 characters, each of which may be written as 12 bytes, and more.
+ANSWER_MAX_BYTES = 256 * 1024
+
+_CLOSE_DEADLINE = 2.0
+# Parsed addresses that are kept for the next request, those that were used last.
+_ADDRESSES_KEPT = 256
+_MASK = "**********"
+_PROJECT_URL = "https://pypi.org/project/lanrage-events"
+
+# How many requests wait at the same time is limited by the rate limits around the client, so a
+# hanging one never keeps the connection that another lane needs.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
+
+# What network and peer can do to a request, and whether Discord may have it nevertheless.
+_UNANSWERED: tuple[tuple[type[Exception], str, bool], ...] = (
+    (httpx.ProxyError, "the proxy does not let the request through", False),
+    (httpx.ConnectTimeout, "no connection to {host} in time", False),
+    (httpx.ConnectError, "no connection to {host}", False),
+    (httpx.PoolTimeout, "no connection was free in time", False),
+    (httpx.UnsupportedProtocol, "the address has a scheme that cannot be used", False),
+    (httpx.TimeoutException, "no answer from {host} in time", True),
+    (httpx.RemoteProtocolError, "the answer from {host} is no proper HTTP or broke off", True),
+    (httpx.DecodingError, "the answer from {host} cannot be unpacked", True),
+    (httpx.NetworkError, "the connection to {host} broke", True),
+    (httpx.HTTPError, "the request to {host} failed", True),
+    (httpx.InvalidURL, "the address or a redirect from {host} is no URL", False),
+    (OSError, "the connection to {host} broke", True),
+    (anyio.BrokenResourceError, "the connection to {host} broke", True),
+)
+_FAULTS = tuple(kind for kind, _, _ in _UNANSWERED)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookInfo:
+    """What Discord tells about a webhook that exists."""
+
+    id: str
+    name: str
+    """as it was named in Discord; text of others, to be escaped"""
+    channel_id: str | None = None
+    guild_id: str | None = None
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What has come of an answer so far."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytearray
+
+
+class _NoCookies(CookieJar):
+    """Keeps no cookie: nothing that Discord takes needs one, and no webhook is to know another."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Pass over what an answer wants to set."""
+
+
+class WebhookClient:
+    """Sends messages to webhooks, each exactly once, and tells what became of it.
+
+    Retrying, rate limits and order are the business of whoever calls it. It is an async context
+    manager, and any number of tasks may use it at the same time.
+
+    :param http: the client to send with, which stays open and keeps its own proxies and limits;
+        without one a client of its own is made, which goes through the proxies and trusts the
+        certificates that the environment names (``HTTPS_PROXY``, ``SSL_CERT_FILE`` and so on)
+    :param deadline: seconds for a request, from looking for a connection to the end of the answer
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient | None = None, *, deadline: float = DEFAULT_DEADLINE
+    ) -> None:
+        self._http = http
+        self._is_own = http is None
+        self._deadline = deadline
+        self._parsed = lru_cache(_ADDRESSES_KEPT)(httpx.URL)
+        self._headers = {
+            # https://docs.discord.com/developers/reference#user-agent
+            "user-agent": f"DiscordBot ({_PROJECT_URL}, {_version()})",
+            "content-type": "application/json",
+            # An answer is short, and one that is not packed cannot unpack into gigabytes.
+            "accept-encoding": "identity",
+        }
+
+    async def __aenter__(self) -> Self:
+        if self._http is None:
+            self._http = httpx.AsyncClient(
+                limits=_LIMITS,
+                cookies=_NoCookies(),
+                trust_env=True,
+                # A stand-in on this machine is not behind the proxy.
+                mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
+            )
+
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._is_own and self._http is not None:
+            http, self._http = self._http, None
+            with anyio.move_on_after(_CLOSE_DEADLINE, shield=True):
+                await http.aclose()
+
+    async def execute(
+        self, webhook: WebhookURL, body: Mapping[str, object], *, thread_id: str | None = None
+    ) -> Outcome:
+        """Post one message, tried once within the deadline.
+
+        :param webhook: where to
+        :param body: Discord's JSON form of the message, see :meth:`Message.body`
+        :param thread_id: the thread to post to, instead of the one that the URL names; a body that
+            creates a thread by its ``thread_name`` goes to none
+        :return: what became of it; nothing that network or Discord do is raised
+        :raises ValueError: if ``body`` has a ``thread_name`` and there is a ``thread_id`` too
+        """
+        creates_thread = bool(body.get("thread_name"))
+        if creates_thread and thread_id is not None:
+            raise ValueError("at most one of thread_id and the body's thread_name can be given")
+
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        target = replace(webhook, thread_id=None) if creates_thread else webhook
+        url = target.execute_url(thread_id=thread_id)
+        answer = await self._request("POST", url, webhook, content.encode(errors="replace"))
+        return answer if isinstance(answer, Outcome) else _classified(answer, webhook)
+
+    async def fetch(self, webhook: WebhookURL) -> WebhookInfo | Outcome:
+        """Look whether a webhook exists, without posting anything.
+
+        :param webhook: which one
+        :return: what Discord tells about it, or what keeps it from being used or looked up
+        """
+        answer = await self._request("GET", webhook.info_url(), webhook, b"")
+        if isinstance(answer, Outcome):
+            return answer
+
+        outcome = _classified(answer, webhook)
+        if outcome.kind is not OutcomeKind.DELIVERED:
+            return outcome
+
+        try:
+            return _info(json.loads(answer.body))
+        except (ValueError, RecursionError):
+            return Outcome(
+                OutcomeKind.RETRY,
+                f"the answer from {webhook.host} does not describe a webhook",
+                status=answer.status,
+            )
+
+    async def _request(
+        self, method: str, url: str, webhook: WebhookURL, content: bytes
+    ) -> _Answer | Outcome:
+        if self._http is None:
+            raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
+
+        answer: _Answer | None = None
+        fault: Exception | None = None
+        try:
+            with anyio.move_on_after(self._deadline) as scope:
+                async with self._http.stream(
+                    method,
+                    self._parsed(url),
+                    content=content or None,
+                    headers=self._headers,
+                    follow_redirects=False,
+                    timeout=None,
+                ) as response:
+                    answer = _Answer(response.status_code, response.headers, bytearray())
+                    async for chunk in response.aiter_bytes():
+                        answer.body += chunk[: ANSWER_MAX_BYTES - len(answer.body)]
+                        if len(answer.body) == ANSWER_MAX_BYTES:
+                            scope.cancel()
+        except _FAULTS as exc:
+            fault = exc
+
+        # The status says what Discord did; the rest of the answer is only missed.
+        return _unanswered(fault, webhook) if answer is None else answer
+
+
+def _classified(answer: _Answer, webhook: WebhookURL) -> Outcome:
+    """Classify an answer, once the token that it may repeat is taken out."""
+    token = webhook.token
+    return classify(
+        answer.status,
+        {name: value.replace(token, _MASK) for name, value in answer.headers.items()},
+        bytes(answer.body).replace(token.encode(), _MASK.encode()),
+    )
+
+
+def _unanswered(fault: Exception | None, webhook: WebhookURL) -> Outcome:
+    reason, is_ambiguous = "no answer from {host} in time", True
+    detail = ""
+    if fault is not None:
+        reason, is_ambiguous = next(
+            (text, ambiguous) for kind, text, ambiguous in _UNANSWERED if isinstance(fault, kind)
+        )
+        detail = str(fault).replace(webhook.token, _MASK)[:200]
+
+    reason = reason.replace("{host}", webhook.host)
+    return Outcome(
+        OutcomeKind.RETRY,
+        f"{reason}: {detail}" if detail else reason,
+        is_ambiguous=is_ambiguous,
+    )
+
+
+def _info(data: object) -> WebhookInfo:
+    """Read Discord's webhook object.
+
+    https://docs.discord.com/developers/resources/webhook#webhook-object
+    """
+    if not isinstance(data, dict) or not isinstance(data.get("id"), str):
+        raise ValueError("expected a webhook object")  # noqa: TRY004
+
+    texts = {key: value for key, value in data.items() if isinstance(value, str)}
+    return WebhookInfo(
+        id=texts["id"],
+        name=texts.get("name", ""),
+        channel_id=texts.get("channel_id"),
+        guild_id=texts.get("guild_id"),
+    )
+
+
+def _version() -> str:
+    try:
+        return version("lanrage-events")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,400 @@
+"""The ordered path to one webhook: gather, wait for Discord's limits, compose, send, settle."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+import anyio
+from anyio.abc import TaskGroup
+
+from lanrage_events import Outbox
+
+from .._client.client import WebhookClient
+from .._client.outcome import Outcome, OutcomeKind
+from .._client.rate_limits import Limits, RateLimits
+from .._client.urls import WebhookURL
+from .._config import BatchConfig
+from .._embeds.message import Message
+from .._rendering.entry import Entry
+from .batch import Batch
+from .bisection import is_about_configuration
+from .envelope import Presenter
+from .outage import Outage
+from .pacing import Pacing
+from .queue import LaneQueue
+from .record import FAULT_OF_OURS, LaneRecord, reason_code
+from .state import LaneState, LaneStatistics
+
+logger = logging.getLogger("lanrage_events.discord")
+
+# What waited through more than this is old news, told as such.
+BACKLOG_AFTER_SECONDS = 5.0
+# https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
+UNKNOWN_CHANNEL = 10003
+
+
+class Lane:
+    """Delivers the entries of one webhook, in order and one request at a time.
+
+    It has a task only while it has work.
+
+    :param name: the webhook's name in the configuration
+    :param webhook: where to
+    :param batch: how entries are gathered and composed
+    :param presenter: adds to messages what the webhook's configuration asks for
+    """
+
+    def __init__(
+        self,
+        name: str,
+        webhook: WebhookURL,
+        batch: BatchConfig,
+        *,
+        outbox: Outbox,
+        client: WebhookClient,
+        limits: RateLimits,
+        task_group: TaskGroup,
+        presenter: Presenter,
+    ) -> None:
+        self.name = name
+        self.state = LaneState.IDLE
+        self.reason = ""
+        """why the state is what it is, if something is wrong"""
+        self.record = LaneRecord()
+        self.presenter = presenter
+        self.webhook: WebhookURL | None = webhook
+        """where to; None if the URL was taken back. Only the lane changes it, as it does the limits"""
+        self.limits = limits.of(webhook.id)
+        """the limits of the webhook"""
+        self._outbox = outbox
+        self._client = client
+        self._all_limits = limits
+        self._task_group = task_group
+        self._queue = LaneQueue(outbox, name)
+        self._batch = Batch(batch, self._queue, presenter)
+        self._running = False
+        self._is_closed = False
+        self._pacing = Pacing(batch)
+        self._outage = Outage()
+
+    @property
+    def statistics(self) -> LaneStatistics:
+        """What the lane has done."""
+        return self.record.statistics
+
+    @property
+    def turn(self) -> anyio.Lock:
+        """Held by whoever sends a request to the webhook and learns from the answer."""
+        return self._pacing.turn
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a webhook that is not dead."""
+        return self.webhook is not None and self.state is not LaneState.DEAD
+
+    def take(self, entries: Iterable[tuple[int, Entry, datetime | None]]) -> None:
+        """Deliver entries that were put into the outbox.
+
+        :param entries: each with its number there and when it is no longer worth telling
+        """
+        count = 0
+        for number, entry, expires in entries:
+            self._queue.take(number, entry, expires)
+            count += 1
+            if entry.presentation.immediate:
+                self._pacing.hurry()
+
+        self.record.came(count)
+        self.wake()
+
+    def starts_empty(self) -> None:
+        """Take note, before anything is put, that the outbox was seen to hold nothing."""
+        self._queue.starts_empty()
+
+    def doubt(self) -> None:
+        """Look for what may be in the outbox nevertheless, though its put was cancelled."""
+        self._queue.doubt()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the lane look for work."""
+        if self.is_usable and not (self._running or self._is_closed):
+            self._running = True
+            self._task_group.start_soon(self._run, name=f"lane {self.name}")
+
+    def reread(self) -> None:
+        """Look into the outbox again, where somebody may have put something back or dropped it."""
+        self._queue.reread()
+        self.wake()
+
+    def revive(self, webhook: WebhookURL) -> None:
+        """Go on with another URL, also if the lane is dead."""
+        self.webhook = webhook
+        self.limits = self._all_limits.of(webhook.id)
+        self._outage.end()
+        self.state, self.reason = LaneState.IDLE, ""
+        # It was about the old one.
+        self.statistics.last_error = ""
+        # What held up the old webhook need not hold up this one.
+        self._pacing.end_wait()
+        self.wake()
+
+    def retire(self) -> None:
+        """Send nothing more until :meth:`revive` gives a URL; what waits stays in the outbox.
+
+        A request that is under way is waited for, and its outcome counts.
+        """
+        self.webhook = None
+        self._outage.end()
+        self.state, self.reason = LaneState.UNCONFIGURED, ""
+        self._pacing.interrupt()
+
+    def die(self, outcome: Outcome, webhook: WebhookURL) -> None:
+        """Send nothing more to a webhook that does not work.
+
+        :param outcome: how that was found out
+        :param webhook: which one; nothing happens if the lane has another one by now
+        """
+        if webhook is not self.webhook or self.state is LaneState.DEAD:
+            return
+
+        self.state, self.reason = LaneState.DEAD, outcome.reason
+        self._pacing.interrupt()
+        logger.error(
+            "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
+            self.name,
+            outcome.reason,
+        )
+
+    def works(self, webhook: WebhookURL) -> None:
+        """Go on at once with a webhook that was found to work, if the lane holds back."""
+        is_held_up = self.state is LaneState.DEAD or self._outage.is_on
+        if webhook is self.webhook and is_held_up:
+            logger.info("webhook '%s' works again", self.name)
+            self.revive(webhook)
+
+    def is_gone(self, outcome: Outcome, webhook: WebhookURL) -> bool:
+        """Die of an outcome, unless it is only about a thread that can be created anew."""
+        if outcome.code == UNKNOWN_CHANNEL and self.presenter.thread_is_gone(webhook.id):
+            return False
+
+        self.die(outcome, webhook)
+        return True
+
+    def finish(self, give_up_at: float) -> None:
+        """Send what waits without gathering more, and end the lane's task.
+
+        :param give_up_at: a lane that has to wait until after this gives up at once, on the clock
+            of the event loop
+        """
+        self._pacing.finish(give_up_at)
+
+    def close(self) -> None:
+        """Give back what the lane holds; what waits stays in the outbox."""
+        self._is_closed = True
+        self._queue.close()
+
+    async def _run(self) -> None:
+        try:
+            while await self._deliver_or_recover():
+                pass
+        finally:
+            self._running = False
+            self._queue.rest()
+            self._pacing.rest()
+
+    async def _deliver_or_recover(self) -> bool:
+        try:
+            return await self._deliver_next()
+        except Exception as error:
+            # Contained here: it would end the lanes of all other webhooks too.
+            reason = f"a fault of ours ({type(error).__name__}), see the log"
+            self.statistics.last_error = reason
+            self.record.failed_requests[FAULT_OF_OURS] += 1
+            if self._outage.note():
+                logger.exception("webhook '%s' is tried again after a fault of ours", self.name)
+
+            self._set_state(LaneState.RETRYING, reason)
+            return await self._pacing.wait_until(self._outage.retry_at)
+
+    async def _deliver_next(self) -> bool:
+        """Deliver one message; return whether there may be more to do."""
+        self._pacing.begin()
+        await self._queue.fill()
+        if self._queue.is_empty and self._outbox.statistics().pending:
+            # What had expired before it was read is to be told too.
+            await self._expire()
+
+        if self._batch.is_empty:
+            self._queue.nothing_expires()
+            self._outage.end()
+            self.record.recount(0)
+            self._set_state(LaneState.IDLE)
+            return False
+
+        await self._gather()
+        limits = await self._wait_for_turn()
+        if limits is None:
+            return False
+
+        try:
+            turn = self.turn
+            await turn.acquire()
+        except BaseException:
+            limits.observe(None)
+            raise
+
+        try:
+            await self._send_next(limits)
+        finally:
+            turn.release()
+
+        return self.is_usable
+
+    async def _send_next(self, limits: Limits) -> None:
+        webhook = self.webhook
+        outcome: Outcome | None = None
+        message: Message | None = None
+        try:
+            await self._queue.fill()
+            await self._expire()
+            # Somebody may have given another URL, or found out that this one is dead.
+            is_changed = webhook is not self.webhook or limits is not self.limits
+            if webhook is None or is_changed or not self.is_usable:
+                return
+
+            message = self._batch.compose(webhook.id)
+            if message is not None:
+                self._set_state(LaneState.SENDING)
+                self.statistics.requests += 1
+                thread_id = self.presenter.thread_id(webhook.id)
+                outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
+        finally:
+            limits.observe(outcome)
+            if message is not None:
+                self.presenter.answered(message)
+
+        if message is not None and outcome is not None:
+            # What Discord has is not sent again because we are cancelled right now.
+            with anyio.CancelScope(shield=True):
+                await self._settle(message, outcome, webhook)
+
+    async def _gather(self) -> None:
+        """Wait until the window that the first entry opened is over."""
+        batch = self._queue.batch
+        due = self._pacing.gathers_until(batch[0].arrived) if batch else None
+        if due is not None and not self._queue.is_urgent:
+            self._set_state(LaneState.GATHERING)
+            await self._pacing.gather_until(due)
+
+    async def _wait_for_turn(self) -> Limits | None:
+        """Wait until a request may be sent; return what counts it, None if that is too late."""
+        try:
+            while self.is_usable:
+                limits = self.limits
+                ready = limits.ready_at()
+                turn = max(ready, self._outage.retry_at)
+                now = anyio.current_time()
+                if ready > now or turn <= now:
+                    self.record.history.wait_begins(now)
+
+                if turn <= now:
+                    await limits.wait()
+                    if limits is self.limits and self.is_usable:
+                        return limits
+
+                    limits.observe(None)
+                    continue
+
+                self._set_state(LaneState.WAITING, "Discord's rate limit")
+                if not await self._pacing.wait_until(turn):
+                    return None
+        finally:
+            self.record.history.wait_ends(anyio.current_time())
+
+        return None
+
+    async def _expire(self) -> None:
+        """Take out what is too old to be told."""
+        for expiry in await self._queue.expire():
+            self._batch.expired(expiry)
+            self.record.expired(expiry.count)
+            what = f"{expiry.count} {expiry.label}"
+            logger.warning("webhook '%s': %s expired before they could be told", self.name, what)
+
+    async def _settle(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
+        """Do what the outcome of a request asks for."""
+        self.record.answered(outcome)
+        match outcome.kind:
+            case OutcomeKind.DELIVERED:
+                await self._delivered(message, outcome, webhook)
+            case OutcomeKind.RETRY_AFTER:
+                logger.warning("webhook '%s' waits: %s", self.name, outcome.reason)
+            case OutcomeKind.RETRY:
+                self._retry(outcome)
+            case OutcomeKind.DEAD:
+                await self._refused(message, outcome, webhook)
+            case OutcomeKind.LANE_DEAD:
+                self.is_gone(outcome, webhook)
+
+    async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
+        self.presenter.delivered(message, webhook.id, outcome.channel_id)
+        self._pacing.sent()
+        self._batch.delivered()
+        self.record.delivered(message.entries)
+        if self._outage.is_on:
+            logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
+            self._outage.end()
+
+        delivered = self._queue.remove(message.entries)
+        self._batch.settled()
+        await self._outbox.acknowledge(waiting.id for waiting in delivered)
+
+    def _retry(self, outcome: Outcome) -> None:
+        """Plan the next attempt after an outage, or during one."""
+        if self._outage.note(outcome.retry_after):
+            logger.warning(
+                "webhook '%s' does not work (for %d s, %d events wait) and is tried again: %s",
+                self.name,
+                self._outage.lasted,
+                self._outbox.statistics().pending,
+                outcome.reason,
+            )
+
+        self._set_state(LaneState.RETRYING, outcome.reason)
+        if self._outage.lasted >= BACKLOG_AFTER_SECONDS:
+            self._batch.make_old()
+
+    async def _refused(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
+        """Give up the entry that Discord refuses, and only that one."""
+        self._outage.end()
+        if is_about_configuration(outcome):
+            self.die(outcome, webhook)
+        elif message.entries == 0:
+            logger.error("webhook '%s': %s", self.name, outcome.reason)
+            self._batch.forget_expired()
+        elif bad := self._batch.refused(message, outcome):
+            await self._give_up(bad, outcome)
+
+    async def _give_up(self, ids: set[int], outcome: Outcome) -> None:
+        given_up = self._queue.take_out(ids)
+        self.record.gave_up(len(given_up), reason_code(outcome))
+        detail = "; ".join(str(error) for error in outcome.errors)
+        for waiting in given_up:
+            logger.error(
+                "webhook '%s': Discord refuses %s %s, which is now a dead letter: %s",
+                self.name,
+                waiting.entry.type,
+                waiting.entry.event_id,
+                outcome.reason,
+            )
+
+        self._batch.settled()
+        await self._outbox.dead_letter(ids, outcome.reason, detail)
+
+    def _set_state(self, state: LaneState, reason: str = "") -> None:
+        # An outage is not over because the next attempt is under way.
+        if self.is_usable and (not self._outage.is_on or state is LaneState.RETRYING):
+            self.state, self.reason = state, reason

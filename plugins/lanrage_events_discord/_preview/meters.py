@@ -1,0 +1,58 @@
+"""How much of Discord's limits a message uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .._embeds.embed import (
+    AUTHOR_MAX_CHARACTERS,
+    DESCRIPTION_MAX_CHARACTERS,
+    EMBED_MAX_FIELDS,
+    FIELD_NAME_MAX_CHARACTERS,
+    FIELD_VALUE_MAX_CHARACTERS,
+    FOOTER_MAX_CHARACTERS,
+    MESSAGE_EMBEDS_MAX_CHARACTERS,
+    TITLE_MAX_CHARACTERS,
+    Embed,
+    embed_size,
+    length,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """How much of one limit is used."""
+
+    label: str
+    """what is limited, such as ``title``"""
+    used: int
+    """characters, or how many there are"""
+    limit: int
+
+
+def measure(embeds: Sequence[Embed]) -> list[Meter]:
+    """Measure the embeds of a message, by the fullest of each kind of text.
+
+    What no embed has is left out, but for title and description.
+    """
+    fields = [field for embed in embeds for field in embed.fields]
+    kinds = [
+        ("title", [embed.title for embed in embeds], TITLE_MAX_CHARACTERS),
+        ("description", [embed.description for embed in embeds], DESCRIPTION_MAX_CHARACTERS),
+        ("author", [embed.author for embed in embeds], AUTHOR_MAX_CHARACTERS),
+        ("field name", [field.name for field in fields], FIELD_NAME_MAX_CHARACTERS),
+        ("field value", [field.value for field in fields], FIELD_VALUE_MAX_CHARACTERS),
+        ("footer", [embed.footer for embed in embeds], FOOTER_MAX_CHARACTERS),
+    ]
+    meters = [
+        Meter(label, max(map(length, texts)), limit)
+        for label, texts, limit in kinds
+        if any(texts) or label in ("title", "description")
+    ]
+    if fields:
+        count = max(len(embed.fields) for embed in embeds)
+        meters.append(Meter("fields", count, EMBED_MAX_FIELDS))
+
+    meters.append(Meter("message", sum(map(embed_size, embeds)), MESSAGE_EMBEDS_MAX_CHARACTERS))
+    return meters

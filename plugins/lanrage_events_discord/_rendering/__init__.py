@@ -1,0 +1,3 @@
+"""From events to embeds, digests and messages; pure functions."""
+
+from __future__ import annotations

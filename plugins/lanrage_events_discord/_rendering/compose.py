@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from .._embeds.embed import (
+    MESSAGE_EMBEDS_MAX_CHARACTERS,
+    MESSAGE_MAX_EMBEDS,
+    Embed,
+    embed_size,
+    fit,
+)
+from .._embeds.message import Message
+from .digest import (
+    COUNTED_MAX_CHARACTERS,
+    DIGEST_COLOR,
+    DIGEST_FOOTER,
+    SHORT_DATE_AND_TIME,
+    SHORT_TIME,
+    DigestBuilder,
+    counted_by_type,
+    in_utc_timestamp,
+)
+from .entry import Entry
+
+Style = Literal["digest", "embeds"]
+
+# The counted line, its embed's footer and the line end before it.
+_REST_MAX_CHARACTERS = COUNTED_MAX_CHARACTERS + len(DIGEST_FOOTER) + 1
+
+# Within half a day, the time of day says when something happened.
+_SAME_DAY_SECONDS = 12 * 3600
+
+
+def compose(
+    entries: Sequence[Entry],
+    *,
+    style: Style = "digest",
+    max_messages: int | None = None,
+    catch_up: bool = False,
+    expired: Mapping[str, int] | None = None,
+) -> list[Message]:
+    """Tell a batch in as few legal messages as possible, each entry exactly once and in order.
+
+    A single entry is its own embed. The messages tell slices of the batch that follow each other,
+    so that the first ``message.entries`` can be acknowledged when ``message`` is delivered.
+
+    :param entries: the batch, oldest first
+    :param style: ``digest`` tells the batch in lines, grouped; ``embeds`` shows each entry's embed
+    :param max_messages: how many messages there may be; what does not fit becomes one counted line
+        and is told thereby; None for as many as it takes
+    :param catch_up: whether the events are old news, after an outage or a restart: then they are
+        told as a digest whatever the style, with their own times
+    :param expired: by type, how many events were too old to be told at all; these numbers stand in
+        an embed of their own, which may be a message with no entries
+    :raises ValueError: if ``max_messages`` is below 1
+    """
+    return list(
+        messages(
+            entries, style=style, max_messages=max_messages, catch_up=catch_up, expired=expired
+        )
+    )
+
+
+def messages(
+    entries: Sequence[Entry],
+    *,
+    style: Style = "digest",
+    max_messages: int | None = None,
+    catch_up: bool = False,
+    expired: Mapping[str, int] | None = None,
+) -> Iterator[Message]:
+    """Make the messages of :func:`compose` one by one.
+
+    Who sends the first and composes the rest anew, with what has come since, pays for one only.
+    """
+    if max_messages is not None and max_messages < 1:
+        raise ValueError("max_messages must be at least 1")
+
+    note = _note(expired) if expired else None
+    times = _times_style(entries) if catch_up else None
+    position = 0
+    made = 0
+    while position < len(entries):
+        reserve = embed_size(note) if note is not None else 0
+        message = _next(entries, position, style, times, reserve)
+        if made + 1 == max_messages and position + message.entries < len(entries):
+            message = _last(entries, position, style, times, reserve)
+
+        if note is not None:
+            if _has_room(message, note):
+                message = replace(message, embeds=(*message.embeds, note))
+            else:
+                yield Message(entries=0, embeds=(note,))
+
+            note = None
+
+        yield message
+        position += message.entries
+        made += 1
+
+    if note is not None:
+        yield Message(entries=0, embeds=(note,))
+
+
+def _next(
+    entries: Sequence[Entry], position: int, style: Style, times: str | None, reserve: int
+) -> Message:
+    """Tell as many entries as one message holds, at least one."""
+    if style == "embeds" and times is None:
+        embeds = _embeds(entries, position, reserve)
+        if embeds:
+            return Message(entries=len(embeds), embeds=embeds)
+    else:
+        builder, count = _digest(entries, position, times, reserve)
+        if count > 1:
+            return builder.message(entries[position + count - 1].time)
+
+    return Message(entries=1, embeds=(fit(entries[position].embed),))
+
+
+def _last(
+    entries: Sequence[Entry], position: int, style: Style, times: str | None, reserve: int
+) -> Message:
+    """Tell what one message holds and count the rest."""
+    reserve += _REST_MAX_CHARACTERS
+    last = entries[-1].time
+    if style == "embeds" and times is None:
+        embeds = _embeds(entries, position, reserve)[: MESSAGE_MAX_EMBEDS - 1]
+        rest = Counter(entry.type for entry in entries[position + len(embeds) :])
+        text = counted_by_type("… and {count} more {events}", rest)
+        return Message(
+            entries=len(embeds) + rest.total(),
+            embeds=(
+                *embeds,
+                fit(
+                    Embed(
+                        description=text, color=DIGEST_COLOR, timestamp=last, footer=DIGEST_FOOTER
+                    )
+                ),
+            ),
+        )
+
+    builder, count = _digest(entries, position, times, reserve)
+    return builder.message(last, Counter(entry.type for entry in entries[position + count :]))
+
+
+def _digest(
+    entries: Sequence[Entry], position: int, times: str | None, reserve: int
+) -> tuple[DigestBuilder, int]:
+    builder = DigestBuilder(len(entries) - position, times=times, reserve=reserve)
+    count = 0
+    while position + count < len(entries) and builder.add(entries[position + count]):
+        count += 1
+
+    return builder, count
+
+
+def _embeds(entries: Sequence[Entry], position: int, reserve: int) -> tuple[Embed, ...]:
+    embeds: list[Embed] = []
+    urls: set[str] = set()
+    room = MESSAGE_EMBEDS_MAX_CHARACTERS - reserve
+    for index in range(position, min(position + MESSAGE_MAX_EMBEDS, len(entries))):
+        embed = fit(entries[index].embed)
+        room -= embed_size(embed)
+        if room < 0:
+            break
+
+        # Of embeds with one url Discord shows only the first, so the others lose the link of their
+        # title; a message for each would turn a batch into a flood.
+        # https://docs.discord.com/developers/resources/message#embed-object-embed-limits
+        if url := embed.url.strip().rstrip("/").casefold():
+            if url in urls:
+                embed = replace(embed, url="")
+
+            urls.add(url)
+
+        embeds.append(embed)
+
+    return tuple(embeds)
+
+
+def _has_room(message: Message, embed: Embed) -> bool:
+    size = sum(map(embed_size, message.embeds)) + embed_size(embed)
+    return len(message.embeds) < MESSAGE_MAX_EMBEDS and size <= MESSAGE_EMBEDS_MAX_CHARACTERS
+
+
+def _note(expired: Mapping[str, int]) -> Embed | None:
+    counts = {name: count for name, count in expired.items() if count > 0}
+    if not counts:
+        return None
+
+    text = counted_by_type("⌛ {count} {events} expired before they could be told", counts)
+    return Embed(description=text, color=DIGEST_COLOR, footer=DIGEST_FOOTER)
+
+
+def _times_style(entries: Sequence[Entry]) -> str:
+    times = [in_utc_timestamp(entry.time) for entry in entries]
+    if times and max(times) - min(times) > _SAME_DAY_SECONDS:
+        return SHORT_DATE_AND_TIME
+
+    return SHORT_TIME

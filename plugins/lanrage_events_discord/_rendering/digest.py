@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from .._embeds.embed import (
+    DESCRIPTION_MAX_CHARACTERS,
+    MESSAGE_EMBEDS_MAX_CHARACTERS,
+    Embed,
+    fit,
+    in_utc,
+)
+from .._embeds.message import Message
+from .._embeds.truncation import shorten, shorten_markdown
+from .entry import COUNT, Entry
+
+DIGEST_COLOR = 0x757575
+DIGEST_FOOTER = "LANrage"
+
+# A line's beginning and one item always fit into a description together: what is left over is for
+# the count and the times.
+HEADING_MAX_CHARACTERS = 1024
+ITEM_MAX_CHARACTERS = 3000
+
+# The longest text of counted_by_type().
+COUNTED_MAX_CHARACTERS = 600
+_COUNTED_MAX_TYPES = 8
+_TYPE_MAX_CHARACTERS = 40
+
+_CONTINUED = "… "
+
+# https://docs.discord.com/developers/reference#message-formatting-timestamp-styles
+SHORT_TIME = "t"
+SHORT_DATE_AND_TIME = "f"
+
+
+class DigestBuilder:
+    """Tells entries in one message, as lines of what belongs together, as long as they fit.
+
+    Adding an entry costs the same however many there are already.
+
+    :param room: the highest number of entries that may come
+    :param times: the style of the times before each line, :data:`SHORT_TIME` or
+        :data:`SHORT_DATE_AND_TIME`; None for no times
+    :param reserve: characters of the message to leave for something else
+    """
+
+    def __init__(self, room: int, *, times: str | None = None, reserve: int = 0) -> None:
+        self._times = times
+        self._capacity = (
+            MESSAGE_EMBEDS_MAX_CHARACTERS
+            - len(self._title(max(room, 2)))
+            - len(DIGEST_FOOTER)
+            - reserve
+        )
+        self._lines: list[_Line] = []
+        self._newest: dict[tuple[str, str], _Line] = {}
+        self._told_in: dict[str, int] = {}
+        self._size = 0
+        self._entries = 0
+
+    def add(self, entry: Entry) -> bool:
+        """Tell one more entry; False if it does not fit, and then nothing has changed."""
+        item = _one_line(entry.digest.item, ITEM_MAX_CHARACTERS)
+        key = (entry.digest.group, entry.digest.heading)
+        seconds = int(in_utc_timestamp(entry.time))
+        line = self._newest.get(key)
+        # A line above another that tells of the same subject would tell in the wrong order.
+        if line is not None and self._told_in.get(item, -1) <= line.index:
+            size = line.size_with(item, seconds)
+            if self._size - line.size + size > self._capacity:
+                return False
+
+            self._size += size - line.size
+        else:
+            heading = _one_line(entry.digest.heading, HEADING_MAX_CHARACTERS)
+            if not heading and not item:
+                heading = f"**{COUNT}** {_words(entry.type)}"
+
+            line = _Line(len(self._lines), heading, self._times)
+            size = line.size_with(item, seconds)
+            separator = 1 if self._lines else 0
+            if self._size + separator + size > self._capacity:
+                return False
+
+            self._size += separator + size
+            self._lines.append(line)
+            self._newest[key] = line
+
+        line.add(item, seconds, size)
+        self._entries += 1
+        if item:
+            self._told_in[item] = line.index
+
+        return True
+
+    def message(self, last: datetime, rest: Mapping[str, int] | None = None) -> Message:
+        """Make the message.
+
+        :param last: the time of the last event
+        :param rest: by type, how many more events it stands for, told in one counted line, for
+            which :data:`COUNTED_MAX_CHARACTERS` and a line end must be reserved
+        """
+        pages = _Pages()
+        for line in self._lines:
+            line.write_to(pages)
+
+        entries = self._entries
+        if rest:
+            pages.line(counted_by_type("… and {count} more {events}", rest))
+            entries += sum(rest.values())
+
+        descriptions = pages.texts()
+        embeds = [Embed(description=text, color=DIGEST_COLOR) for text in descriptions]
+        embeds[0] = Embed(
+            title=self._title(entries), description=descriptions[0], color=DIGEST_COLOR
+        )
+        embeds[-1] = Embed(
+            title=embeds[-1].title,
+            description=descriptions[-1],
+            color=DIGEST_COLOR,
+            timestamp=last,
+            footer=DIGEST_FOOTER,
+        )
+        return Message(entries=entries, embeds=tuple(map(fit, embeds)))
+
+    def _title(self, count: int) -> str:
+        title = "📋 Catching up: {count} {events}" if self._times else "📋 {count} {events}"
+        return _with_count(title, count)
+
+
+class _Line:
+    """Entries of one group, told in one line."""
+
+    __slots__ = ("_count", "_first", "_heading", "_items", "_last", "_times", "index", "size")
+
+    def __init__(self, index: int, heading: str, times: str | None) -> None:
+        self.index = index
+        self.size = 0
+        self._times = times
+        before, _, after = heading.partition(COUNT)
+        self._heading = (before, after.replace(COUNT, "")) if COUNT in heading else (heading, None)
+        self._items: list[str] = []
+        self._count = 0
+        self._first = self._last = 0
+
+    def size_with(self, item: str, seconds: int) -> int:
+        """Count the characters that the line has when it tells this item too."""
+        start = len(self._start(self._count + 1, *self._span_with(seconds)))
+        told = self.size - len(self._start(self._count, self._first, self._last))
+        if not self._count:
+            told = 0
+
+        if not item:
+            return start + told
+
+        return start + told + len(item) + (2 if self._items or self._has_heading else 0)
+
+    def add(self, item: str, seconds: int, size: int) -> None:
+        self._first, self._last = self._span_with(seconds)
+        self._count += 1
+        self.size = size
+        if item:
+            self._items.append(item)
+
+    def write_to(self, pages: _Pages) -> None:
+        start = self._start(self._count, self._first, self._last)
+        if not self._items:
+            pages.line(start)
+            return
+
+        separator = ": " if self._has_heading else ""
+        pages.line(f"{start}{separator}{self._items[0]}")
+        for item in self._items[1:]:
+            pages.item(item)
+
+    @property
+    def _has_heading(self) -> bool:
+        return self._heading != ("", None)
+
+    def _span_with(self, seconds: int) -> tuple[int, int]:
+        if not self._count:
+            return seconds, seconds
+
+        return min(self._first, seconds), max(self._last, seconds)
+
+    def _start(self, count: int, first: int, last: int) -> str:
+        before, after = self._heading
+        heading = before if after is None else f"{before}{count}{after}"
+        if self._times is None:
+            return heading
+
+        times = f"<t:{first}:{self._times}>"
+        # The times are shown without seconds.
+        if first // 60 != last // 60:
+            times = f"{times}–<t:{last}:{self._times}>"
+
+        return f"{times} {heading}" if heading else f"{times} "
+
+
+class _Pages:
+    """Descriptions that are filled one after the other, broken between lines or items."""
+
+    def __init__(self) -> None:
+        self._pages: list[list[str]] = [[]]
+        self._used = 0
+
+    def line(self, text: str) -> None:
+        self._write("\n", "", text)
+
+    def item(self, text: str) -> None:
+        self._write(", ", _CONTINUED, text)
+
+    def texts(self) -> list[str]:
+        return ["".join(page) for page in self._pages]
+
+    def _write(self, separator: str, continued: str, text: str) -> None:
+        page = self._pages[-1]
+        if not page:
+            page.append(text)
+            self._used = len(text)
+        elif self._used + len(separator) + len(text) <= DESCRIPTION_MAX_CHARACTERS:
+            page += separator, text
+            self._used += len(separator) + len(text)
+        else:
+            self._pages.append([continued, text])
+            self._used = len(continued) + len(text)
+
+
+def counted_by_type(text: str, counts: Mapping[str, int]) -> str:
+    """Tell how many events there are, in all and by type, in at most 600 characters.
+
+    :param text: the beginning, in which ``{count}`` and ``{events}`` stand for the number and the
+        noun that goes with it
+    :param counts: how many of each type, at least one
+    """
+    by_count = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    named = by_count[:_COUNTED_MAX_TYPES]
+    parts = [f"{count} {_words(name)}" for name, count in named]
+    if others := sum(count for _, count in by_count[_COUNTED_MAX_TYPES:]):
+        parts.append(f"{others} of other types")
+
+    return f"{_with_count(text, sum(counts.values()))}: {', '.join(parts)}"
+
+
+def in_utc_timestamp(time: datetime) -> float:
+    """Return the seconds since 1970; a naive time is taken for UTC."""
+    return (in_utc(time) if time.tzinfo is None else time).timestamp()
+
+
+def _with_count(text: str, count: int) -> str:
+    return text.format(count=count, events="event" if count == 1 else "events")
+
+
+def _words(event_type: str) -> str:
+    return shorten(event_type.replace("_", " "), _TYPE_MAX_CHARACTERS)
+
+
+def _one_line(text: str, maximum: int) -> str:
+    lines = text.split("\n") if text.isprintable() else text.splitlines()
+    if len(lines) > 1:
+        text = " ".join(line.strip() for line in lines)
+
+    return shorten_markdown(text, maximum)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from pydantic_core import from_json, to_json
+
+from .._embeds.embed import Embed
+
+COUNT = "\ue000"
+"""stands in a heading where the number of items goes; a code point for private use"""
+
+
+# Neither this nor an entry is frozen, which would take four times as long: each event has one.
+@dataclass(slots=True)
+class Digest:
+    """How an event is told in one line with others of its group."""
+
+    group: str
+    """what belongs into one line has the same"""
+    heading: str
+    """markdown in which :data:`COUNT` stands for the number of items"""
+    item: str
+    """markdown that names what this event is about"""
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """What the message that tells an event does besides."""
+
+    silent: bool = False
+    """whether it arrives without a notification"""
+    immediate: bool = False
+    """whether it is sent without gathering"""
+    roles: tuple[str, ...] = ()
+    """ids of the roles that it mentions"""
+    users: tuple[str, ...] = ()
+    """ids of the users that it mentions"""
+    cooldown: float = 0.0
+    """seconds in which none of these is mentioned again"""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the values by name."""
+        return {
+            "silent": self.silent,
+            "immediate": self.immediate,
+            "roles": self.roles,
+            "users": self.users,
+            "cooldown": self.cooldown,
+        }
+
+
+TELL = Presentation()
+"""nothing besides"""
+
+_TELL_DATA = {**TELL.to_dict(), "roles": [], "users": []}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One event, told: what waits in the outbox."""
+
+    event_id: str
+    type: str
+    time: datetime
+    embed: Embed
+    digest: Digest
+    presentation: Presentation = TELL
+
+    def to_json(self) -> str:
+        """Return the entry as one line of JSON."""
+        digest, presentation = self.digest, self.presentation
+        data = {
+            "event_id": self.event_id,
+            "type": self.type,
+            "time": self.time,
+            "embed": self.embed.to_dict(),
+            "digest": {
+                "group": digest.group,
+                "heading": digest.heading,
+                "item": digest.item,
+            },
+            "presentation": _TELL_DATA if presentation is TELL else presentation.to_dict(),
+        }
+        try:
+            # Three times as fast, but it refuses half of a surrogate pair.
+            return to_json(data).decode()
+        except ValueError:
+            return json.dumps(data, default=datetime.isoformat)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what :meth:`to_json` gave.
+
+        :raises ValueError: if it is something else
+        """
+        try:
+            data = _loads(text)
+            return cls(
+                event_id=data["event_id"],
+                type=data["type"],
+                time=datetime.fromisoformat(data["time"]),
+                embed=Embed.from_dict(data["embed"]),
+                digest=Digest(**data["digest"]),
+                presentation=_presentation(data["presentation"]),
+            )
+        except (KeyError, TypeError, AttributeError) as exc:
+            raise ValueError("this is not an entry") from exc
+
+
+def _loads(text: str) -> Any:
+    try:
+        # Twice as fast, but it refuses half of a surrogate pair too.
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
+def _presentation(data: dict[str, Any]) -> Presentation:
+    if data == _TELL_DATA:
+        return TELL
+
+    return Presentation(
+        silent=data["silent"],
+        immediate=data["immediate"],
+        roles=tuple(data["roles"]),
+        users=tuple(data["users"]),
+        cooldown=data["cooldown"],
+    )

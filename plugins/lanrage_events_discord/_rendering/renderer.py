@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from lanrage_events import Event, TemplateError, TemplateFilter, TemplateLeaf, Templates, Verbatim
+
+from .._embeds.color import parse_color
+from .._embeds.embed import (
+    AUTHOR_MAX_CHARACTERS,
+    DESCRIPTION_MAX_CHARACTERS,
+    FIELD_NAME_MAX_CHARACTERS,
+    FIELD_VALUE_MAX_CHARACTERS,
+    FOOTER_MAX_CHARACTERS,
+    MESSAGE_EMBEDS_MAX_CHARACTERS,
+    TITLE_MAX_CHARACTERS,
+    Embed,
+    EmbedField,
+    embed_size,
+    fit,
+    in_utc,
+)
+from .._embeds.markdown import (
+    as_markdown,
+    code,
+    code_text,
+    link_text,
+    markdown,
+    parse_url,
+    place_in_markdown,
+    place_in_url,
+    plain,
+    url,
+    url_part,
+)
+from .._embeds.truncation import shorten_markdown
+from .entry import COUNT, Digest, Entry
+
+logger = logging.getLogger("lanrage_events.discord")
+
+# So long that a digest has room for several.
+DIGEST_GROUP_MAX_CHARACTERS = 256
+DIGEST_HEADING_MAX_CHARACTERS = 256
+DIGEST_ITEM_MAX_CHARACTERS = 512
+
+# Where the values of all leaves together are too long, each may take this much, then half of it.
+_VALUE_FIRST_LIMIT = 2048
+
+
+def _parse_time(value: object) -> datetime:
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return in_utc(time)
+
+
+def _parse_switch(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text in ("true", "yes", "on"):
+        return True
+
+    if text in ("false", "no", "off"):
+        return False
+
+    raise ValueError(f"expected true or false, not '{text[:40]}'")
+
+
+def _markdown_leaf(limit: int, *, lines: bool = False) -> TemplateLeaf:
+    return TemplateLeaf(write=markdown, place=place_in_markdown, limit=limit, lines=lines)
+
+
+_URL_LEAF = TemplateLeaf(write=plain, place=place_in_url, parse=parse_url)
+
+LEAVES: Mapping[str, TemplateLeaf] = {
+    "title": _markdown_leaf(TITLE_MAX_CHARACTERS),
+    "description": _markdown_leaf(DESCRIPTION_MAX_CHARACTERS, lines=True),
+    "url": _URL_LEAF,
+    "color": TemplateLeaf(parse=parse_color),
+    "timestamp": TemplateLeaf(parse=_parse_time),
+    "footer.text": TemplateLeaf(write=plain, limit=FOOTER_MAX_CHARACTERS),
+    "footer.icon_url": _URL_LEAF,
+    "author.name": TemplateLeaf(write=plain, limit=AUTHOR_MAX_CHARACTERS),
+    "author.url": _URL_LEAF,
+    "author.icon_url": _URL_LEAF,
+    "thumbnail.url": _URL_LEAF,
+    "image.url": _URL_LEAF,
+    "fields[].name": _markdown_leaf(FIELD_NAME_MAX_CHARACTERS),
+    "fields[].value": _markdown_leaf(FIELD_VALUE_MAX_CHARACTERS, lines=True),
+    "fields[].inline": TemplateLeaf(parse=_parse_switch),
+    "digest.group": TemplateLeaf(write=plain, limit=DIGEST_GROUP_MAX_CHARACTERS),
+    "digest.heading": TemplateLeaf(
+        write=markdown,
+        place=place_in_markdown,
+        limit=DIGEST_HEADING_MAX_CHARACTERS,
+        context={"count": Verbatim(COUNT)},
+    ),
+    "digest.item": _markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS),
+}
+"""the leaves of a Discord template"""
+
+_PARTS: Mapping[str, str] = {
+    "title": "title",
+    "description": "description",
+    "url": "url",
+    "color": "color",
+    "timestamp": "timestamp",
+    "footer.text": "footer",
+    "footer.icon_url": "footer_icon",
+    "author.name": "author",
+    "author.url": "author_url",
+    "author.icon_url": "author_icon",
+    "thumbnail.url": "thumbnail",
+    "image.url": "image",
+}
+"""what an embed calls the leaves that it shows"""
+
+SHORTHANDS: Mapping[str, str] = {
+    "footer": "footer.text",
+    "author": "author.name",
+    "thumbnail": "thumbnail.url",
+    "image": "image.url",
+}
+"""what a text stands for where Discord has an object"""
+
+FILTERS: Mapping[str, TemplateFilter] = {
+    "code": TemplateFilter(code),
+    "code_text": TemplateFilter(code_text),
+    "link_text": TemplateFilter(link_text),
+    "markdown": TemplateFilter(as_markdown, whole=True),
+    "url": TemplateFilter(url, whole=True),
+    "urlencode": TemplateFilter(url_part, whole=True),
+}
+"""the filters of Discord templates besides Jinja2's and the core's"""
+
+
+class Renderer:
+    """Turns events into embeds, by the templates.
+
+    :param folders: where to look for templates, the most important first; each has a folder
+        ``discord`` with one file an event type
+    :param invite_url: gives the invite that templates name as ``invite``, ``None`` if there is none
+    :param report: is told what is wrong with a template, each fault once; by default it is logged
+    """
+
+    def __init__(
+        self,
+        folders: Iterable[Traversable],
+        *,
+        invite_url: Callable[[], str | None],
+        report: Callable[[TemplateError], object] | None = None,
+    ) -> None:
+        self._templates = Templates(
+            "discord", folders, LEAVES, shorthands=SHORTHANDS, filters=FILTERS, report=report
+        )
+        self._invite_url = invite_url
+        self._failed: set[type[Event]] = set()
+
+    def check(self, types: Iterable[type[Event]]) -> None:
+        """Read and compile the templates of event types now, not at their first event.
+
+        :param types: all event types that there are; a file that is named for none is a fault
+        """
+        self._templates.check(types)
+
+    def render(self, event: Event) -> Entry:
+        """Tell an event; whatever is wrong with its templates or its values, it is told."""
+        try:
+            return self._render(event)
+        except Exception:
+            if type(event) not in self._failed:
+                self._failed.add(type(event))
+                logger.exception("cannot render %s, so it is told by its name alone", event.type)
+
+            return _bare_entry(event)
+
+    def _render(self, event: Event) -> Entry:
+        context = {"invite": self._invite_url()}
+        leaves = self._templates.render(event, context)
+        embed = _embed(event, leaves)
+        value_limit = _VALUE_FIRST_LIMIT
+        while embed_size(embed) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
+            shorter = self._templates.render(event, context, value_limit=value_limit)
+            embed = _embed(event, shorter)
+            value_limit //= 2
+
+        return Entry(
+            event_id=str(event.id),
+            type=event.type,
+            time=_time(event),
+            embed=fit(embed),
+            digest=_digest(event, leaves),
+        )
+
+
+def _embed(event: Event, leaves: Mapping[str, Any]) -> Embed:
+    texts = {_PARTS[path]: value for path, value in leaves.items() if path in _PARTS}
+    embed = Embed(fields=_fields(leaves["fields"]) if "fields" in leaves else (), **texts)
+    if embed.title or embed.description or embed.author or embed.fields or embed.image:
+        return embed
+
+    return replace(embed, title=_name(event))
+
+
+def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:
+    return tuple(
+        EmbedField(item["name"], item["value"], item.get("inline", False))
+        for item in items
+        if "name" in item and "value" in item
+    )
+
+
+def _digest(event: Event, leaves: Mapping[str, Any]) -> Digest:
+    heading = leaves.get("digest.heading") or f"**{_name(event)}** × {COUNT}"
+    return Digest(
+        group=leaves.get("digest.group", event.type)[:DIGEST_GROUP_MAX_CHARACTERS],
+        heading=shorten_markdown(heading, DIGEST_HEADING_MAX_CHARACTERS),
+        item=shorten_markdown(leaves.get("digest.item", ""), DIGEST_ITEM_MAX_CHARACTERS),
+    )
+
+
+def _name(event: Event) -> str:
+    return markdown(event.type.replace("_", " ").title())
+
+
+def _time(event: Event) -> datetime:
+    try:
+        return in_utc(event.time)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return datetime.now(UTC)
+
+
+def _bare_entry(event: Event) -> Entry:
+    """Tell an event by its name and time, whatever its values are."""
+    time = _time(event)
+    return Entry(
+        event_id=str(event.id),
+        type=event.type,
+        time=time,
+        embed=Embed(title=_name(event), timestamp=time, footer="LANrage"),
+        digest=_digest(event, {}),
+    )

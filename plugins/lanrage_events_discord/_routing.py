@@ -1,0 +1,174 @@
+"""Which webhooks tell an event, and how."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lanrage_events import Event
+
+from ._config import MentionConfig, RouteConfig
+from ._rendering.entry import TELL, Presentation
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One webhook that tells an event."""
+
+    webhook: str
+    presentation: Presentation
+
+
+class Router:
+    """Finds the destinations of events by the routes, which are tried in their order.
+
+    A webhook tells an event once: as the first route says that names it.
+
+    :param routes: the routes; without any, every webhook tells every event
+    :param webhooks: the names of all webhooks
+    :param max_age: by type or base type, how many seconds old an event may be when it is told
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[RouteConfig],
+        webhooks: Iterable[str],
+        max_age: Mapping[str, float] | None = None,
+    ) -> None:
+        self._routes = tuple(routes) or (RouteConfig(),)
+        self._webhooks = tuple(webhooks)
+        self._max_age = dict(max_age or {})
+        # With a route for each of many webhooks, most can be left out by one look.
+        self._unconditional: list[int] = []
+        self._by_value: dict[str, dict[object, list[int]]] = {}
+        self._by_type: dict[type[Event], tuple[Destination, ...]] = {}
+        """the destinations of event types, where they depend on nothing else"""
+        self._lifetimes: dict[type[Event], timedelta | None] = {}
+        """how old events of a type may be when they are told, None for any age"""
+        for number, route in enumerate(self._routes):
+            self._index(number, route)
+
+    def check(self, types: Iterable[type[Event]]) -> None:
+        """Check that every event type that is named exists.
+
+        :param types: all event types that there are
+        :raises ValueError: if one does not, with the nearest that does
+        """
+        known = {name for cls in types for name in _lineage(cls)}
+        named = [(f"routes.{i}.events", n) for i, r in enumerate(self._routes) for n in r.events]
+        named += [("max_age", name) for name in self._max_age]
+        for where, name in named:
+            if name not in known:
+                nearest = difflib.get_close_matches(name, known, n=1)
+                hint = f", did you mean '{nearest[0]}'?" if nearest else ""
+                raise ValueError(f"{where}: no event type is named '{name}'{hint}")
+
+    def route(self, event: Event) -> Sequence[Destination]:
+        """Return who tells an event, each webhook once."""
+        known = self._by_type.get(type(event))
+        if known is not None:
+            return known
+
+        found = tuple(self._find(event))
+        if not self._by_value:
+            self._by_type[type(event)] = found
+
+        return found
+
+    def _find(self, event: Event) -> Iterable[Destination]:
+        found: dict[str, Destination] = {}
+        lineage = _lineage(type(event))
+        for route in self._candidates(event):
+            if not any(name in lineage for name in route.events) or not _matches(route, event):
+                continue
+
+            presentation = _presentation(route)
+            for webhook in self._webhooks if route.webhook is None else route.webhook:
+                found.setdefault(webhook, Destination(webhook, presentation))
+
+            if route.stop:
+                break
+
+        return found.values()
+
+    def _index(self, number: int, route: RouteConfig) -> None:
+        for field, wanted in route.where.items():
+            by_value = self._by_value.setdefault(field, {})
+            for one in wanted if isinstance(wanted, list) else [wanted]:
+                for key in {one, str(one)}:
+                    by_value.setdefault(key, []).append(number)
+
+            return
+
+        self._unconditional.append(number)
+
+    def _candidates(self, event: Event) -> Iterator[RouteConfig]:
+        """Return the routes that may match an event, in their order."""
+        numbers = set(self._unconditional)
+        for field, by_value in self._by_value.items():
+            for key in _keys(getattr(event, field, None)):
+                numbers.update(by_value.get(key, ()))
+
+        return (self._routes[number] for number in sorted(numbers))
+
+    def expires(self, event: Event) -> datetime | None:
+        """Return when an event is too old to be told, None for never."""
+        cls = type(event)
+        if cls not in self._lifetimes:
+            ages = (self._max_age[name] for name in _lineage(cls) if name in self._max_age)
+            seconds = next(ages, None)
+            self._lifetimes[cls] = None if seconds is None else timedelta(seconds=seconds)
+
+        lifetime = self._lifetimes[cls]
+        return None if lifetime is None else event.time + lifetime
+
+
+def _lineage(event_class: type[Event]) -> list[str]:
+    """Return the event type and those of its base classes, the most specific first."""
+    return [cls.type for cls in event_class.__mro__ if issubclass(cls, Event)]
+
+
+def _matches(route: RouteConfig, event: Event) -> bool:
+    return all(
+        hasattr(event, field) and _has(getattr(event, field), wanted)
+        for field, wanted in route.where.items()
+    )
+
+
+def _has(value: object, wanted: object) -> bool:
+    """Whether a field has a value, or one of several; of a field with many, one is enough."""
+    if isinstance(wanted, list):
+        return any(_has(value, one) for one in wanted)
+
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return any(_has(one, wanted) for one in value)
+
+    # What YAML takes for a number may be a name, such as a party called 2026.
+    return value == wanted or (not isinstance(wanted, bool) and str(value) == str(wanted))
+
+
+def _keys(value: object) -> Iterator[object]:
+    """Return what a field's value is found by, if a route may want it."""
+    if isinstance(value, (tuple, list, set, frozenset)):
+        for one in value:
+            yield from _keys(one)
+    else:
+        yield str(value)
+        if isinstance(value, Hashable):
+            yield value
+
+
+def _presentation(route: RouteConfig) -> Presentation:
+    mention = route.mention or MentionConfig()
+    if not (route.silent or route.immediate or mention.roles or mention.users):
+        return TELL
+
+    return Presentation(
+        silent=route.silent,
+        immediate=route.immediate,
+        roles=mention.roles,
+        users=mention.users,
+        cooldown=mention.cooldown,
+    )

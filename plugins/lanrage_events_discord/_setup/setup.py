@@ -1,0 +1,222 @@
+"""The default webhook and the invite: where they come from, and how they change."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+from pydantic import SecretStr
+
+from lanrage_events import Redactor, RouteError
+
+from .._client.client import WebhookClient, WebhookInfo
+from .._client.outcome import OutcomeKind
+from .._client.urls import WebhookURL, validate_invite_url, validate_webhook_url
+from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
+from .._delivery.lanes import Lanes
+from .rejections import Refusals
+from .settings import INVITE_URL, WEBHOOK_URL, Settings
+
+logger = logging.getLogger("lanrage_events.discord")
+
+TURN_MAX_SECONDS = 10.0
+"""how long somebody who looks at a page waits for Discord's limits"""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from."""
+
+    source: Literal["yaml", "saved"] | None = None
+    """the configuration, which alone can change it then, or the saved settings"""
+    place: str | None = None
+    """where it stands in the configuration, as ``file:line:column``"""
+
+
+class Setup:
+    """What can be set up while the plugin runs: the default webhook and the invite.
+
+    What the configuration gives wins over what is saved.
+
+    :param place: tells where a key of the plugin's configuration stands
+    :param lanes: have the webhooks that :meth:`open_lanes` gives to them
+    :param client: asks Discord
+    :param refusals: what Discord is not to be asked again
+    """
+
+    def __init__(
+        self,
+        config: DiscordConfig,
+        settings: Settings,
+        place: Callable[[str], str | None],
+        *,
+        lanes: Lanes,
+        client: WebhookClient,
+        redactor: Redactor,
+        refusals: Refusals,
+    ) -> None:
+        self.webhook_name: str | None = None
+        """what the default webhook is called in Discord, if it was looked up; text of others"""
+        self._config = config
+        self._settings = settings
+        self._place = place
+        self._lanes = lanes
+        self._client = client
+        self._redactor = redactor
+        self._refusals = refusals
+        self._changing = anyio.Lock()
+        if settings.webhook_url is not None:
+            redactor.add(settings.webhook_url)
+
+        self._saved_invite_url = self._read_invite_url()
+
+    @property
+    def invite_url(self) -> str | None:
+        """The invite, None if there is none."""
+        return self._config.invite_url or self._saved_invite_url
+
+    @property
+    def webhook_origin(self) -> Origin:
+        """Where the default webhook comes from."""
+        if self._config.webhook_url is not None:
+            return Origin("yaml", self._place("webhook_url"))
+
+        if DEFAULT_WEBHOOK in self._config.webhooks:
+            return Origin("yaml", self._place("webhooks"))
+
+        return Origin("saved" if DEFAULT_WEBHOOK in self._lanes.configured else None)
+
+    @property
+    def invite_origin(self) -> Origin:
+        """Where the invite comes from."""
+        if self._config.invite_url is not None:
+            return Origin("yaml", self._place("invite_url"))
+
+        return Origin(None if self.invite_url is None else "saved")
+
+    def open_lanes(self) -> None:
+        """Make the lanes of the webhooks that the configuration gives, and of the saved one."""
+        webhooks = self._config.all_webhooks()
+        for name, webhook in webhooks.items():
+            self._lanes.open(name, webhook)
+
+        url = self._settings.webhook_url
+        if url is not None and DEFAULT_WEBHOOK not in webhooks:
+            try:
+                self._check_webhook_url(url)
+            except ValueError as error:
+                logger.warning("the saved webhook is not used: %s", error)
+            else:
+                self._lanes.open(DEFAULT_WEBHOOK, WebhookConfig(url=SecretStr(url)))
+
+    async def set_webhook(self, url: str, *, ask: bool) -> None:
+        """Send everything to a webhook from now on, also after a restart.
+
+        :param url: its URL; an empty one to send nothing there any more
+        :param ask: whether to ask Discord first if the webhook exists
+        :raises RouteError: if that is not possible; nothing has changed then
+        """
+        url = url.strip()
+        _refuse_if_configured("webhook_url", self.webhook_origin)
+        if not url:
+            await self._clear_webhook()
+            return
+
+        try:
+            address = self._check_webhook_url(url)
+        except ValueError as error:
+            raise RouteError(422, str(error)) from None
+
+        for secret in address.secrets():
+            self._redactor.add(secret)
+
+        name = await self._find_name(address) if ask else None
+        async with self._changing:
+            await self._save(WEBHOOK_URL, url)
+            self.webhook_name = name
+            self._lanes.open(DEFAULT_WEBHOOK, WebhookConfig(url=SecretStr(url)))
+
+    async def _clear_webhook(self) -> None:
+        async with self._changing:
+            await self._save(WEBHOOK_URL, None)
+            self.webhook_name = None
+            if DEFAULT_WEBHOOK in self._lanes:
+                self._lanes.retire(DEFAULT_WEBHOOK)
+
+    async def set_invite(self, url: str) -> None:
+        """Show another invite from now on, also after a restart.
+
+        :param url: its URL; an empty one to show none
+        :raises RouteError: if that is not possible; nothing has changed then
+        """
+        _refuse_if_configured("invite_url", self.invite_origin)
+        invite: str | None = None
+        if url.strip():
+            try:
+                invite = validate_invite_url(url)
+            except ValueError as error:
+                raise RouteError(422, str(error)) from None
+
+        async with self._changing:
+            await self._save(INVITE_URL, invite)
+            self._saved_invite_url = invite
+
+    async def _find_name(self, webhook: WebhookURL) -> str:
+        """Ask Discord whether a webhook exists, and return its name there."""
+        refusal = self._refusals.find(webhook)
+        if refusal is not None:
+            raise RouteError(422, str(refusal))
+
+        address = self._lanes.limits.address
+        with anyio.move_on_after(TURN_MAX_SECONDS) as scope:
+            await address.wait()
+
+        if scope.cancelled_caught:
+            raise _cannot_ask("too many requests leave from this address")
+
+        found = await self._client.fetch(webhook)
+        if isinstance(found, WebhookInfo):
+            return found.name
+
+        if found.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
+            self._refusals.note(webhook, found.reason)
+            raise RouteError(422, found.reason)
+
+        if found.retry_after is not None and (found.is_global or found.is_blocked):
+            address.block(found.retry_after)
+
+        raise _cannot_ask(found.reason)
+
+    async def _save(self, name: str, value: str | None) -> None:
+        try:
+            await self._settings.save(name, value)
+        except OSError as error:
+            raise RouteError(503, f"it cannot be saved: {error.strerror}") from None
+
+    def _check_webhook_url(self, url: str) -> WebhookURL:
+        return validate_webhook_url(url, self._config.allow_hosts)
+
+    def _read_invite_url(self) -> str | None:
+        url = self._settings.invite_url
+        try:
+            return None if url is None else validate_invite_url(url)
+        except ValueError as error:
+            logger.warning("the saved invite is not used: %s", error)
+            return None
+
+
+def _refuse_if_configured(key: str, origin: Origin) -> None:
+    if origin.source == "yaml":
+        where = origin.place or "the configuration"
+        raise RouteError(409, f"{where} sets {key}: change it there")
+
+
+def _cannot_ask(reason: str) -> RouteError:
+    return RouteError(
+        503,
+        f"Discord cannot be asked whether the webhook exists: {reason}. "
+        "Try again, or save it without asking",
+    )

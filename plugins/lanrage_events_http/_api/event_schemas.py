@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from lanrage_events import Event, EventBus
+
+from .._problem import log_failure
+
+logger = logging.getLogger(__name__)
+
+
+class EventSchemas:
+    """The JSON Schemas of the event types, each made once since that takes a while.
+
+    :param bus: which knows the types
+    """
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self._schemas: WeakKeyDictionary[type[Event], dict[str, Any] | None] = WeakKeyDictionary()
+
+    def all(self) -> dict[str, dict[str, Any]]:
+        """Return the schemas by type, without those of classes that have none."""
+        found = {cls.type: self._schema(cls) for cls in self._bus.events.types()}
+        return {name: schema for name, schema in found.items() if schema is not None}
+
+    def _schema(self, cls: type[Event]) -> dict[str, Any] | None:
+        try:
+            return self._schemas[cls]
+        except KeyError:
+            pass
+
+        schema = None
+        try:
+            schema = self._bus.events.json_schema(cls.type)
+        except Exception as error:  # noqa: BLE001 - the class is a plugin's
+            what = f"event type '{cls.type}' is left out of the HTTP API, since it has no schema"
+            log_failure(logger, self._bus.redactor, what, error)
+
+        self._schemas[cls] = schema
+        return schema

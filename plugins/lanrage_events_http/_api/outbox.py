@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from lanrage_events import (
+    UNTIL_RESUMED,
+    DeadLetter,
+    EventBus,
+    Outbox,
+    OutboxEntry,
+    OutboxError,
+    OutboxLane,
+)
+
+from .._problem import Problem, hint, json_response
+from .models import (
+    Chosen,
+    Count,
+    Entries,
+    EntriesQuery,
+    Entry,
+    LaneEntry,
+    OutboxList,
+    OutboxSummary,
+)
+from .operation import Operation, read_model, read_query
+
+_UNKNOWN = "no plugin of that name has an outbox, or it holds nothing in that lane"
+_CLOSED = "the outbox is closed, or cannot be read or written now"
+_FAULTS = {
+    400: "the body is not JSON",
+    404: _UNKNOWN,
+    413: "the body is too large",
+    415: "the body is not JSON",
+    422: "it does not say which entries",
+    503: _CLOSED,
+}
+
+OUTBOXES = Operation(
+    method="GET",
+    path="/api/outbox",
+    name="getOutboxes",
+    group="outbox",
+    description="Return how the outbox of each plugin stands, with its lanes.",
+    responses={200: OutboxList},
+)
+ENTRIES = Operation(
+    method="GET",
+    path="/api/outbox/{plugin}/entries",
+    name="getOutboxEntries",
+    group="outbox",
+    description="Return what waits in an outbox and its dead letters, in the order of their ids.",
+    query=EntriesQuery,
+    responses={200: Entries},
+    errors={404: _UNKNOWN, 422: "the query is not valid", 503: _CLOSED},
+)
+RETRY = Operation(
+    method="POST",
+    path="/api/outbox/{plugin}/retry",
+    name="retryOutboxEntries",
+    group="outbox",
+    description="Have dead letters and postponed entries tried again.",
+    request=Chosen,
+    responses={200: Count},
+    errors=_FAULTS,
+)
+DROP = Operation(
+    method="POST",
+    path="/api/outbox/{plugin}/drop",
+    name="dropOutboxEntries",
+    group="outbox",
+    description="Remove entries and dead letters for ever.",
+    request=Chosen,
+    responses={200: Count},
+    errors=_FAULTS,
+)
+OPERATIONS = (OUTBOXES, ENTRIES, RETRY, DROP)
+
+
+def outbox_routes(bus: EventBus) -> list[BaseRoute]:
+    """Return the routes to what waits to be delivered.
+
+    :param bus: whose plugins' outboxes they are
+    """
+    api = _OutboxAPI(bus)
+    return [
+        OUTBOXES.route(api.outboxes, bus.redactor),
+        ENTRIES.route(api.entries, bus.redactor),
+        RETRY.route(api.retry, bus.redactor),
+        DROP.route(api.drop, bus.redactor),
+    ]
+
+
+class _OutboxAPI:
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+
+    async def outboxes(self, request: Request) -> Response:
+        found = self._outboxes()
+        summaries = [await self._summary(name, outbox) for name, outbox in found.items()]
+        return self._answer(OutboxList(outboxes=summaries).model_dump(mode="json"))
+
+    async def entries(self, request: Request) -> Response:
+        query = read_query(request, EntriesQuery)
+        outbox = self._outbox(request)
+        with _reachable():
+            await _check_lane(outbox, query.lane)
+            found = await _read(outbox, query)
+
+        page = found[: query.limit]
+        last = page[-1].id if len(found) > len(page) else None
+        answer = Entries(entries=[_entry(entry) for entry in page], next=last)
+        return self._answer(answer.model_dump(mode="json"))
+
+    async def retry(self, request: Request) -> Response:
+        chosen = await read_model(request, Chosen, strict=True)
+        outbox = self._outbox(request)
+        with _reachable():
+            await _check_lane(outbox, chosen.lane)
+            if chosen.lane is not None:
+                count = await outbox.retry_lane(chosen.lane)
+            else:
+                count = await outbox.retry(chosen.ids or ())
+
+        return self._answer({"count": count})
+
+    async def drop(self, request: Request) -> Response:
+        chosen = await read_model(request, Chosen, strict=True)
+        outbox = self._outbox(request)
+        with _reachable():
+            await _check_lane(outbox, chosen.lane)
+            if chosen.lane is not None:
+                count = await outbox.drop_lane(chosen.lane)
+            else:
+                count = await outbox.drop(chosen.ids or ())
+
+        return self._answer({"count": count})
+
+    def _answer(self, content: dict[str, Any]) -> Response:
+        return json_response(self._bus.redactor.redact_value(content))
+
+    def _outboxes(self) -> dict[str, Outbox | None]:
+        answers = self._bus.ask("outbox")
+        return {
+            name: outbox
+            for name, outbox in answers.items()
+            if outbox is None or isinstance(outbox, Outbox)
+        }
+
+    def _outbox(self, request: Request) -> Outbox:
+        name = request.path_params["plugin"]
+        outboxes = self._outboxes()
+        if name not in outboxes:
+            detail = f"no plugin '{name}' has an outbox{hint(name, list(outboxes))}"
+            raise Problem(404, detail)
+
+        outbox = outboxes[name]
+        if outbox is None:
+            raise _closed(f"the outbox of plugin '{name}' is closed now")
+
+        return outbox
+
+    async def _summary(self, name: str, outbox: Outbox | None) -> OutboxSummary:
+        if outbox is None:
+            return _without_lanes(name, "it is closed now")
+
+        try:
+            lanes = await outbox.lanes()
+            statistics = outbox.statistics()
+        except OutboxError as error:
+            return _without_lanes(name, str(error))
+        except (anyio.ClosedResourceError, RuntimeError):  # the latter if it was never opened
+            return _without_lanes(name, "it is closed now")
+
+        return OutboxSummary(
+            plugin=name,
+            pending=statistics.pending,
+            dead=statistics.dead,
+            oldest=statistics.oldest,
+            problem=str(outbox.problem) if outbox.problem is not None else None,
+            lanes=[_lane(lane) for lane in lanes],
+        )
+
+
+def _without_lanes(name: str, problem: str) -> OutboxSummary:
+    return OutboxSummary(plugin=name, pending=0, dead=0, oldest=None, problem=problem, lanes=[])
+
+
+def _lane(lane: OutboxLane) -> LaneEntry:
+    is_until_resumed = lane.postponed_until == UNTIL_RESUMED
+    return LaneEntry(
+        name=lane.name,
+        pending=lane.pending,
+        dead=lane.dead,
+        oldest=lane.oldest,
+        postponed_until=None if is_until_resumed else lane.postponed_until,
+        until_resumed=is_until_resumed,
+        last_error=lane.last_error,
+    )
+
+
+def _entry(entry: OutboxEntry) -> Entry:
+    is_dead = isinstance(entry, DeadLetter)
+    return Entry(
+        id=entry.id,
+        lane=entry.lane,
+        label=entry.label,
+        put=entry.put_time,
+        attempts=entry.attempts,
+        kind="dead" if is_dead else "pending",
+        reason=entry.reason if isinstance(entry, DeadLetter) else entry.last_error,
+        detail=entry.detail if isinstance(entry, DeadLetter) else "",
+        expires=entry.expires,
+        body=entry.body,
+    )
+
+
+async def _read(outbox: Outbox, query: EntriesQuery) -> Sequence[OutboxEntry]:
+    """Return a page and one entry more, if there is one."""
+    found: list[OutboxEntry] = []
+    limit = query.limit + 1
+    if query.kind != "dead":
+        found += await outbox.pending(query.lane, after=query.after, limit=limit)
+
+    if query.kind != "pending":
+        found += await outbox.dead_letters(query.lane, after=query.after, limit=limit)
+
+    # One that was retried between the two is in both.
+    return sorted({entry.id: entry for entry in found}.values(), key=lambda entry: entry.id)
+
+
+async def _check_lane(outbox: Outbox, name: str | None) -> None:
+    if name is None:
+        return
+
+    lanes = [lane.name for lane in await outbox.lanes()]
+    if name not in lanes:
+        detail = f"the outbox holds nothing in lane '{name}'{hint(name, lanes)}"
+        raise Problem(404, detail)
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    try:
+        yield
+    except OutboxError as error:
+        raise _closed(str(error)) from None
+    except (anyio.ClosedResourceError, RuntimeError):  # the latter if it was never opened
+        raise _closed("the outbox is closed now") from None
+
+
+def _closed(detail: str) -> Problem:
+    return Problem(503, detail, headers={"Retry-After": "5"})

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from lanrage_events import EventBus
+
+from .._problem import json_response
+from .models import Alive, PluginEntry, PluginList, Readiness
+from .operation import Operation
+
+PLUGINS = Operation(
+    method="GET",
+    path="/api/plugins",
+    name="getPlugins",
+    group="status",
+    description="Return how each plugin is and what it has done.",
+    responses={200: PluginList},
+)
+HEALTHZ = Operation(
+    method="GET",
+    path="/healthz",
+    name="getLiveness",
+    group="status",
+    description="Tell that the bus lives. Whoever gets no answer may restart the process.",
+    responses={200: Alive},
+    is_public=True,
+)
+READYZ = Operation(
+    method="GET",
+    path="/readyz",
+    name="getReadiness",
+    group="status",
+    description=(
+        "Tell whether every plugin runs and does its work, be it in part. The reasons are in "
+        "`/api/plugins`."
+    ),
+    responses={200: Readiness, 503: Readiness},
+    is_public=True,
+)
+OPERATIONS = (PLUGINS, HEALTHZ, READYZ)
+
+
+def status_routes(bus: EventBus) -> list[BaseRoute]:
+    """Return the routes that tell how the bus and its plugins are.
+
+    :param bus: whose plugins they are
+    """
+    api = _StatusAPI(bus)
+    return [
+        PLUGINS.route(api.plugins, bus.redactor),
+        HEALTHZ.route(api.healthz, bus.redactor),
+        READYZ.route(api.readyz, bus.redactor),
+    ]
+
+
+class _StatusAPI:
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+
+    async def plugins(self, request: Request) -> Response:
+        content = PluginList(plugins=self._entries()).model_dump(mode="json")
+        return json_response(self._bus.redactor.redact_value(content))
+
+    async def healthz(self, request: Request) -> Response:
+        return json_response({"status": "ok"})
+
+    async def readyz(self, request: Request) -> Response:
+        entries = self._entries()
+        is_ready = all(entry.state == "running" and entry.status != "failed" for entry in entries)
+        content = {
+            "status": "ready" if is_ready else "not ready",
+            "plugins": {
+                entry.name: entry.status if entry.state == "running" else "failed"
+                for entry in entries
+            },
+        }
+        return json_response(content, 200 if is_ready else 503)
+
+    def _entries(self) -> list[PluginEntry]:
+        # Subscriptions and streams have statistics too, but are no plugins.
+        names = self._bus.plugins()
+        statistics = self._bus.statistics().plugins
+        health = self._bus.health()
+        return [
+            PluginEntry(
+                name=name,
+                state=statistics[name].state,
+                status=health[name].status,
+                detail=health[name].detail,
+                undelivered=health[name].undelivered,
+                pending=statistics[name].pending,
+                size=statistics[name].size,
+                when_full=statistics[name].when_full,
+                handled=statistics[name].handled,
+                failed=statistics[name].failed,
+                dropped=statistics[name].dropped,
+                restarts=statistics[name].restarts,
+            )
+            for name in names
+            if name in statistics and name in health
+        ]

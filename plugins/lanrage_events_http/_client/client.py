@@ -1,0 +1,374 @@
+"""The client of a running daemon's HTTP API, which the commands use."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+import httpx
+
+from .address import TOKEN_VARIABLE, URL_VARIABLE, Token, is_loopback
+from .answers import (
+    PASSING_STATUSES,
+    DaemonError,
+    Receipt,
+    field_errors,
+    media_type,
+    refusals,
+    retry_after,
+    texts,
+)
+
+# A daemon answers within milliseconds, unless its disk or its plugins are slow.
+ATTEMPT_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+# The stream has a heartbeat every 15 seconds; a connection without three of them is dead.
+SILENCE_SECONDS = 45.0
+ANSWER_MAX_BYTES = 16 * 1024 * 1024
+
+_CLOSE_SECONDS = 2.0
+_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, anyio.BrokenResourceError)
+
+
+class Backoff:
+    """How long to wait before the next attempt: longer each time, and never quite the same.
+
+    :param first: seconds before the second attempt
+    :param longest: seconds that no wait exceeds
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._attempts = 0
+
+    def next(self, at_least: float = 0.0) -> float:
+        """Return the seconds to wait now.
+
+        :param at_least: seconds that the other side asked for
+        """
+        seconds = min(self._longest, self._first * 2.0 ** min(self._attempts, 32))
+        self._attempts += 1
+        # Nobody can gain by guessing it.
+        return max(at_least, seconds * random.uniform(0.5, 1.0))  # noqa: S311
+
+    def reset(self) -> None:
+        """Begin with short waits again, since it worked."""
+        self._attempts = 0
+
+
+class DaemonClient:
+    """Asks one daemon. An async context manager that owns its connections.
+
+    :param url: where the daemon is, from :func:`parse_url`
+    :param token: shows who asks, if the daemon wants to know
+    :param transport: in place of the network, for tests
+    """
+
+    def __init__(
+        self,
+        url: httpx.URL,
+        token: Token | None = None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.url = str(url).rstrip("/")
+        self._token = token
+        self._has_answered = False
+        headers = {"User-Agent": f"lanrage-events/{_version()}", "Accept-Encoding": "identity"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token.value}"
+
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers=headers,
+            follow_redirects=False,
+            timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
+            transport=transport,
+            # No proxy leads to this machine.
+            trust_env=not is_loopback(url.host),
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+            await self._http.aclose()
+
+    async def event_types(self) -> dict[str, Mapping[str, Any]]:
+        """Return the JSON Schema of each event type that the daemon knows.
+
+        :raises DaemonError: if it does not tell
+        """
+        status, headers, body = await self._request("GET", "api/events/types", b"")
+        data = self._data(status, headers, body)
+        if status != 200:
+            raise self._refusal(status, headers, data)
+
+        types = data.get("types")
+        if not isinstance(types, list):
+            raise self._stranger(status)
+
+        return {
+            entry["type"]: entry["schema"]
+            for entry in types
+            if isinstance(entry, dict)
+            and isinstance(entry.get("type"), str)
+            and isinstance(entry.get("schema"), dict)
+        }
+
+    async def post(self, events: Sequence[Mapping[str, Any]]) -> Receipt:
+        """Post events, in one attempt.
+
+        :param events: JSON forms, each with an id, so that a repetition does no harm
+        :raises DaemonError: if none of them was taken, as far as is known
+        """
+        content = json.dumps(events, separators=(",", ":")).encode()
+        status, headers, body = await self._request("POST", "api/events", content)
+        data = self._data(status, headers, body)
+        if status == 202:
+            if not isinstance(data.get("ids"), list):
+                raise self._stranger(status)
+
+            return Receipt(texts(data["ids"]), texts(data.get("repeated")))
+
+        error = self._refusal(status, headers, data)
+        if "taken" not in data and "refused" not in data:
+            raise error
+
+        return Receipt(
+            texts(data.get("taken")),
+            texts(data.get("repeated")),
+            tuple(refusals(data.get("refused"), len(events))),
+            error if error.is_passing else None,
+        )
+
+    @asynccontextmanager
+    async def stream(
+        self, types: Sequence[str], last_event_id: str | None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the live feed; yields its bytes, cut anywhere.
+
+        :param types: the event types to tell, all if it is empty
+        :param last_event_id: after which event to begin, as the feed called it
+        :raises DaemonError: if it does not open, or breaks while it is read
+        """
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = last_event_id
+
+        request = self._http.build_request(
+            "GET", "api/events/stream", params=[("type", name) for name in types], headers=headers
+        )
+        with self._faults():
+            response = await self._http.send(request, stream=True)
+
+        self._has_answered = True
+        try:
+            if response.status_code != 200:
+                with self._faults():
+                    body = await _read(response)
+
+                data = self._data(response.status_code, response.headers, body)
+                raise self._refusal(response.status_code, response.headers, data)
+
+            if not media_type(response.headers) == "text/event-stream":
+                raise self._stranger(response.status_code)
+
+            async with aclosing(self._chunks(response)) as chunks:
+                yield chunks
+        finally:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                await response.aclose()
+
+    async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes]:
+        async with _body(response) as chunks:
+            while True:
+                with self._faults():
+                    chunk = await anext(chunks, None)
+
+                if chunk is None:
+                    return
+
+                yield chunk
+
+    async def _request(
+        self, method: str, path: str, content: bytes
+    ) -> tuple[int, httpx.Headers, bytes]:
+        headers = {"Accept": "application/json, application/problem+json"}
+        if content:
+            headers["Content-Type"] = "application/json"
+
+        try:
+            with self._faults(), anyio.fail_after(ATTEMPT_SECONDS):
+                request = self._http.build_request(method, path, content=content, headers=headers)
+                response = await self._http.send(request, stream=True)
+                try:
+                    self._has_answered = True
+                    body = await _read(response)
+                finally:
+                    with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
+                        await response.aclose()
+        except TimeoutError:
+            raise DaemonError(
+                f"no answer from the daemon at {self.url} within {ATTEMPT_SECONDS:g} seconds",
+                is_passing=self._has_answered,
+            ) from None
+
+        return response.status_code, response.headers, body
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turn what network and peer can do into our error."""
+        try:
+            yield
+        except TimeoutError:
+            raise
+        except _FAULTS as error:
+            raise self._unanswered(error) from None
+
+    def _data(self, status: int, headers: httpx.Headers, body: bytes) -> Mapping[str, Any]:
+        """Return the JSON object of an answer, which says why if it is an error."""
+        if media_type(headers) in ("application/json", "application/problem+json"):
+            try:
+                data = json.loads(body)
+            except (ValueError, RecursionError):
+                data = None
+
+            if isinstance(data, dict):
+                return data
+
+        if status in PASSING_STATUSES:
+            raise DaemonError(
+                f"what stands before the daemon at {self.url} gets no answer from it "
+                f"(HTTP status {status})",
+                is_passing=True,
+                retry_after=retry_after(headers),
+                status=status,
+            )
+
+        if 300 <= status < 400:
+            raise DaemonError(
+                f"{self.url} leads to another address, which is not followed since it would get "
+                "the token: give the right one with --url",
+                status=status,
+            )
+
+        raise self._stranger(status)
+
+    def _stranger(self, status: int) -> DaemonError:
+        return DaemonError(
+            f"{self.url} answers (HTTP status {status}), but not as lanrage-events does: it is "
+            f"another program's address; give the daemon's with --url or {URL_VARIABLE}",
+            status=status,
+        )
+
+    def _refusal(self, status: int, headers: httpx.Headers, data: Mapping[str, Any]) -> DaemonError:
+        """Read problem details.
+
+        https://www.rfc-editor.org/rfc/rfc9457
+        """
+        if status == 401:
+            return DaemonError(self._unauthorized(), status=status)
+
+        reason = next(
+            (
+                text
+                for key in ("detail", "title")
+                if isinstance(text := data.get(key), str) and text
+            ),
+            f"HTTP status {status}",
+        )
+        # Some of them may be the reason.
+        errors = [item for item in field_errors(data.get("errors")) if item[1] not in reason]
+        if errors:
+            reason += ": " + ", ".join(f"{path}: {text}" if path else text for path, text in errors)
+
+        return DaemonError(
+            f"the daemon at {self.url} refuses: {reason}",
+            is_passing=status in PASSING_STATUSES,
+            retry_after=retry_after(headers),
+            status=status,
+        )
+
+    def _unauthorized(self) -> str:
+        if self._token is not None:
+            return f"the daemon at {self.url} has another token than {self._token.origin}"
+
+        return (
+            f"the daemon at {self.url} wants its token: put it into the environment variable "
+            f"{TOKEN_VARIABLE}, or name a file that holds it with --token-file"
+        )
+
+    def _unanswered(self, error: Exception) -> DaemonError:
+        detail = str(error)
+        if "certificate" in detail.lower():
+            return DaemonError(f"no safe connection to {self.url}: {detail}")
+
+        if isinstance(error, httpx.ProxyError):
+            return DaemonError(
+                f"the proxy of the environment does not lead to {self.url}: {detail}",
+                is_passing=self._has_answered,
+            )
+
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            if self._has_answered:
+                return DaemonError(f"the daemon at {self.url} is gone", is_passing=True)
+
+            return DaemonError(
+                f"no daemon answers at {self.url}: start one with 'lanrage-events run', with the "
+                f"plugin 'http', or say where it is with --url or {URL_VARIABLE}"
+            )
+
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+            return self._stranger(0)
+
+        return DaemonError(
+            f"the connection to the daemon at {self.url} broke: {detail or type(error).__name__}",
+            is_passing=True,
+        )
+
+
+@asynccontextmanager
+async def _body(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]:
+    chunks = response.aiter_bytes()
+    try:
+        yield chunks
+    finally:
+        # httpx leaves its generators to the garbage collector, of which Trio complains: they end if
+        # they are cancelled where they wait.
+        with suppress(*_FAULTS), anyio.CancelScope() as scope:
+            scope.cancel()
+            async for _ in chunks:
+                pass
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async with _body(response) as chunks:
+        async for chunk in chunks:
+            body += chunk[: ANSWER_MAX_BYTES - len(body)]
+            if len(body) == ANSWER_MAX_BYTES:
+                break
+
+    return bytes(body)
+
+
+def _version() -> str:
+    try:
+        return version("lanrage-events")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,3 @@
+"""The live feed of events."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Metrics in Prometheus' format."""
+
+from __future__ import annotations

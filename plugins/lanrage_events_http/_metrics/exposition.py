@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from lanrage_events import EventBus, Metric, PluginStatistics, Sample
+
+from .._api.operation import Operation
+from .._feed.feed import Feed
+from .._problem import Problem
+from .families import Families, MetricFault
+
+logger = logging.getLogger(__name__)
+
+METRICS = Operation(
+    method="GET",
+    path="/metrics",
+    name="getMetrics",
+    group="status",
+    description=(
+        "Return figures about the bus and its plugins in the text format of Prometheus, or in "
+        "OpenMetrics if that is asked for."
+    ),
+    responses={200: ("text/plain", "application/openmetrics-text")},
+    errors={501: "the package that writes metrics is not installed"},
+)
+OPERATIONS = (METRICS,)
+
+Kind = Literal["counter", "gauge"]
+
+_OF_PLUGINS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]] = {
+    "handled": ("Events handled", "counter", lambda p: p.handled),
+    "failed": (
+        "Events on which a hook raised or ran too long",
+        "counter",
+        lambda p: p.failed,
+    ),
+    "dropped": (
+        "Events that left the mailbox without being handled",
+        "counter",
+        lambda p: p.dropped,
+    ),
+    "exceeded": (
+        "Events that entered a full mailbox because a hook published them",
+        "counter",
+        lambda p: p.exceeded,
+    ),
+    "restarts": ("Starts after the plugin had died", "counter", lambda p: p.restarts),
+    "hook_seconds": (
+        "Time that hooks for events ran; divide its rate by that of handled and failed events",
+        "counter",
+        lambda p: p.hook_seconds,
+    ),
+    "mailbox_depth": ("Events that wait in the mailbox", "gauge", lambda p: p.pending),
+    "mailbox_size": ("Events that the mailbox holds", "gauge", lambda p: p.size),
+    "running": ("Whether the plugin runs", "gauge", lambda p: p.state == "running"),
+}
+"""what is told of each plugin: in words, how it changes, and where it stands"""
+
+_STATUSES = ("ok", "degraded", "failed")
+_INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
+
+
+def metrics_routes(bus: EventBus, feed: Feed) -> list[BaseRoute]:
+    """Return the route to figures for Prometheus.
+
+    :param bus: what is measured
+    :param feed: which has counted the events
+    """
+    return [METRICS.route(_MetricsAPI(bus, feed).metrics, bus.redactor)]
+
+
+class _MetricsAPI:
+    def __init__(self, bus: EventBus, feed: Feed) -> None:
+        self._bus = bus
+        self._feed = feed
+        self._faults: dict[str, str] = {}
+        """what is wrong with the metrics of plugins, so that it is logged once"""
+
+    async def metrics(self, request: Request) -> Response:
+        # Imported here, since it is an extra, and costs what only those pay who ask for it.
+        try:
+            from prometheus_client import CollectorRegistry
+            from prometheus_client.exposition import choose_encoder
+        except ImportError:
+            raise Problem(501, _INSTALL) from None
+
+        families = Families(self._bus.redactor)
+        families.add(None, tuple(self._own()))
+        for name, answer in self._bus.ask("metrics").items():
+            self._add(families, name, answer)
+
+        registry = CollectorRegistry()
+        registry.register(families)
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(registry), media_type=media_type)
+
+    def _add(self, families: Families, name: str, answer: object) -> None:
+        try:
+            families.add(name, answer)
+        except MetricFault as fault:
+            text = self._bus.redactor.redact(str(fault))
+            if self._faults.get(name) != text:
+                self._faults[name] = text
+                logger.error("plugin '%s': its metrics are left out: %s", name, text)
+        else:
+            self._faults.pop(name, None)
+
+    def _own(self) -> Iterator[Metric]:
+        # The types that have not come yet are there too, so that rates see the first event.
+        counts = {cls.type: 0 for cls in self._bus.events.types()} | self._feed.counts
+        yield Metric(
+            name="events",
+            help="Events that were published",
+            kind="counter",
+            samples=[Sample(count, {"type": name}) for name, count in counts.items()],
+        )
+        yield Metric(
+            name="stream_clients",
+            help="Clients that follow the live feed",
+            samples=[Sample(self._feed.clients)],
+        )
+        statistics = self._bus.statistics()
+        yield Metric(
+            name="publishers_waiting",
+            help="Publishers that wait for room in a mailbox",
+            samples=[Sample(statistics.waiting)],
+        )
+        # Subscriptions and streams have statistics too, under names without bound.
+        plugins = {
+            name: statistics.plugins[name]
+            for name in self._bus.plugins()
+            if name in statistics.plugins
+        }
+        for name, (text, kind, value) in _OF_PLUGINS.items():
+            yield _of_plugins(name, text, kind, {n: value(p) for n, p in plugins.items()})
+
+        health = {name: h for name, h in self._bus.health().items() if name in plugins}
+        yield _of_plugins(
+            "undelivered",
+            "Events that were taken and have not arrived where they should",
+            "gauge",
+            {name: h.undelivered for name, h in health.items()},
+        )
+        yield Metric(
+            name="plugin_health",
+            help="How the plugin is: 1 for the status that it has",
+            samples=[
+                Sample(float(h.status == status), {"plugin": name, "status": status})
+                for name, h in health.items()
+                for status in _STATUSES
+            ],
+        )
+
+
+def _of_plugins(name: str, text: str, kind: Kind, values: Mapping[str, float]) -> Metric:
+    samples = [Sample(float(value), {"plugin": plugin}) for plugin, value in values.items()]
+    return Metric(name=f"plugin_{name}", help=text, kind=kind, samples=samples)

@@ -1,0 +1,3 @@
+"""The OpenAPI document."""
+
+from __future__ import annotations

@@ -1,0 +1,139 @@
+"""The parts of which an OpenAPI description is made, https://spec.openapis.org/oas/v3.1.1.html."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from .._problem import PROBLEM_TYPE
+
+Mode = Literal["validation", "serialization"]
+
+_REF = "#/components/schemas/"
+_FIELD_LIST = re.compile(r"\n\s*:(?:param|returns?|raises)\b.*", re.DOTALL)
+
+
+class Schemas:
+    """The JSON Schemas of models, each named once.
+
+    :param models: with whether they come in or go out
+    """
+
+    def __init__(self, models: Iterable[tuple[type[BaseModel], Mode]]) -> None:
+        unique = list(dict.fromkeys(models))
+        self._refs, schema = models_json_schema(unique, ref_template=_REF + "{model}")
+        self.definitions: dict[str, Any] = dict(sorted(schema.get("$defs", {}).items()))
+
+    def ref(self, model: type[BaseModel], mode: Mode) -> dict[str, Any]:
+        """Return the schema that refers to a model."""
+        return self._refs[model, mode]
+
+    def definition(self, model: type[BaseModel]) -> dict[str, Any]:
+        """Return the whole schema of a model that comes in."""
+        ref: str = self.ref(model, "validation")["$ref"]
+        definition: dict[str, Any] = self.definitions[ref.removeprefix(_REF)]
+        return definition
+
+    def add(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        """Add a schema that holds its own definitions, and return the one that refers to it."""
+        ref = _REF + name
+        self.definitions[name] = _relocated(schema, f"{ref}/$defs/")
+        return {"$ref": ref}
+
+
+def _relocated(value: Any, place: str) -> Any:
+    """Return a schema whose references to its own definitions say where these are now."""
+    if isinstance(value, dict):
+        return {
+            key: place + item.removeprefix("#/$defs/")
+            if key == "$ref" and isinstance(item, str) and item.startswith("#/$defs/")
+            else _relocated(item, place)
+            for key, item in value.items()
+        }
+
+    return [_relocated(item, place) for item in value] if isinstance(value, list) else value
+
+
+def path_parameters(names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what may stand in the places of a path."""
+    schema = {"type": "string", "minLength": 1}
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+def query_parameters(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a query may say.
+
+    :param schema: of its model
+    """
+    required = schema.get("required", ())
+    return [
+        _query_parameter(name, dict(inner), is_required=name in required)
+        for name, inner in schema.get("properties", {}).items()
+    ]
+
+
+def _query_parameter(name: str, schema: dict[str, Any], *, is_required: bool) -> dict[str, Any]:
+    description = schema.pop("description", None)
+    schema.pop("title", None)
+    # A query has no null: the parameter is left out then.
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        del schema["anyOf"]
+        schema |= choices[0]
+
+    if schema.get("default", ...) is None:
+        del schema["default"]
+
+    parameter = {"name": name, "in": "query", "required": is_required, "schema": schema}
+    return parameter if description is None else {**parameter, "description": description}
+
+
+def json_content(schema: Mapping[str, Any], media_type: str = "application/json") -> dict[str, Any]:
+    """Return what a body of one media type holds."""
+    return {media_type: {"schema": schema}}
+
+
+def problem_response(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer that says what is wrong."""
+    return {"description": description, "content": json_content(schema, PROBLEM_TYPE)}
+
+
+def texts_of(handler: object) -> tuple[str, str]:
+    """Return what a handler's docstring says: its first sentence, and all of it.
+
+    :param handler: of a plugin's route
+    """
+    while isinstance(handler, partial):
+        handler = handler.func
+
+    text = _FIELD_LIST.sub("", "\n" + (inspect.getdoc(handler) or "")).strip()
+    return summary_of(text), text
+
+
+def summary_of(description: str) -> str:
+    """Return the first sentence of a description, without its full stop."""
+    sentence = re.split(r"(?<=\.)\s|\n\n", description, maxsplit=1)[0]
+    return " ".join(sentence.split()).removesuffix(".")
+
+
+def operation_id(plugin: str, method: str, path: str) -> str:
+    """Return what the operation of a plugin is called in programs.
+
+    :param plugin: its name
+    :param method: such as ``POST``
+    :param path: of the route
+    """
+    words = re.findall(r"[A-Za-z0-9]+", f"{plugin} {method.lower()} {path}")
+    return "".join([*words[:1], *(word[:1].upper() + word[1:] for word in words[1:])])
+
+
+def path_of(plugin: str, path: str) -> str:
+    """Return the whole path of a plugin's route."""
+    return f"/api/{quote(plugin, safe='')}{'' if path == '/' else path}"

@@ -1,0 +1,95 @@
+"""The body of a request: not too long, not too slow, and read to its end before we hang up."""
+
+from __future__ import annotations
+
+import math
+
+import anyio
+from starlette.types import Message, Receive, Scope
+
+from .._problem import Problem
+
+BODY_SECONDS = 30.0
+_REST_SECONDS = 2.0
+_REST_BYTES = 16 * 1_024 * 1_024
+
+
+class Body:
+    """Receives a request's body within its bounds.
+
+    :param scope: the request's
+    :param receive: where it comes from
+    :param limit: bytes
+    :raises Problem: if the head already tells that it is too long
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._size = 0
+        self._give_up_at = math.inf
+        self.refusal: Problem | None = None
+        """what came out of :meth:`receive`, which the application may have swallowed"""
+        headers = dict(scope["headers"])
+        length = headers.get(b"content-length", b"0")
+        self._length = int(length) if length.isdigit() else 0
+        self.is_there = self._length > 0 or b"transfer-encoding" in headers
+        self.has_rest = self.is_there
+        """whether some of it has not been received"""
+
+    def check_length(self) -> None:
+        """Refuse a body that says itself that it is too long.
+
+        :raises Problem: if it does
+        """
+        if self._length > self._limit:
+            raise self._too_long()
+
+    async def receive(self) -> Message:
+        """Return the next piece, as ASGI has it.
+
+        :raises Problem: if it is too long or too slow
+        """
+        if not self.has_rest:
+            return await self._receive()
+
+        if self._give_up_at == math.inf:
+            self._give_up_at = anyio.current_time() + BODY_SECONDS
+
+        message: Message | None = None
+        with anyio.CancelScope(deadline=self._give_up_at):
+            message = await self._receive()
+
+        if message is None:
+            self.refusal = Problem(
+                408, f"the body did not arrive within {BODY_SECONDS:g} seconds", headers=_CLOSE
+            )
+            self.has_rest = False
+            raise self.refusal
+
+        self._take(message)
+        if self._size > self._limit:
+            self.refusal = self._too_long()
+            raise self.refusal
+
+        return message
+
+    async def read_rest(self) -> None:
+        """Take what nobody has read, for a while, so that the peer sees the answer.
+
+        A connection that is closed while data is on the way is reset, and with it the answer.
+        """
+        with anyio.move_on_after(_REST_SECONDS):
+            while self.has_rest and self._size <= _REST_BYTES:
+                self._take(await self._receive())
+
+    def _take(self, message: Message) -> None:
+        self._size += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self.has_rest = False
+
+    def _too_long(self) -> Problem:
+        return Problem(413, f"the body may have {self._limit:,} bytes at most: send less at once")
+
+
+_CLOSE = {"Connection": "close"}

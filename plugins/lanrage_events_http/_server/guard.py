@@ -1,0 +1,303 @@
+"""What stands before the application: who may ask, from where, and what each answer carries."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Mapping
+from math import ceil
+
+import anyio
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lanrage_events import Redactor
+
+from .._problem import Problem, log_failure
+from .body import Body
+from .headers import add_headers, is_api_path
+from .hosts import HostCheck, is_same_origin
+from .sessions import FAILURE_SECONDS, MAX_FAILURES, FailureLimits, Sessions
+
+logger = logging.getLogger(__name__)
+
+SESSION_COOKIE = "lanrage_session"
+FIRST_ANSWER_SECONDS = 60.0
+"""how long a handler may take before it begins to answer"""
+MAX_HEAD_BYTES = 16 * 1_024
+"""of the target and the headers of a request"""
+FAULT = "this failed inside lanrage-events, whose log says why"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+# None of them can be sent by a form, nor by a script of another site without a preflight.
+JSON_TYPES = frozenset(
+    {
+        "application/json",
+        "application/jsonl",
+        "application/x-jsonlines",
+        "application/x-ndjson",
+    }
+)
+_VERSIONS = frozenset({"1.0", "1.1"})
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz"})
+_OPEN_FOLDER = "/static/"
+_SECONDS_BETWEEN_TRACEBACKS = 1.0
+
+
+class Guard:
+    """Refuses what must not reach an application, and sees that it answers well.
+
+    :param app: the ASGI application
+    :param hosts: knows what requests may be for
+    :param max_body: bytes
+    :param redactor: knows what must not be shown
+    :param sessions: checks who it is; None if everybody may come in
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: HostCheck,
+        max_body: int,
+        redactor: Redactor,
+        sessions: Sessions | None = None,
+    ) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._max_body = max_body
+        self._redactor = redactor
+        self._sessions = sessions
+        self._wrong_tokens = FailureLimits()
+        self._told_at = -math.inf
+        self._untold = 0
+        self.answers: Counter[str] = Counter()
+        """how many, by the class of their status, such as ``2xx``"""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; nothing but cancellation comes out of it."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+
+        body = Body(scope, receive, self._max_body)
+        await self._answer(scope, body, _Answer(scope, send, body, self.answers))
+
+    async def _answer(self, scope: Scope, body: Body, answer: _Answer) -> None:
+        problem: Problem | None = None
+        try:
+            with anyio.move_on_after(FIRST_ANSWER_SECONDS) as answer.waiting:
+                refusal = self._refuse(scope, body)
+                await (refusal or self._app)(scope, body.receive, answer.send)
+        except Problem as error:
+            problem = error
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - a fault of a handler ends its answer only
+            if body.refusal is None:
+                self._log(scope, error)
+                problem = Problem(500, FAULT)
+
+        if answer.waiting.cancelled_caught and not answer.is_started:
+            problem = Problem(
+                503,
+                f"no answer was ready within {FIRST_ANSWER_SECONDS:g} seconds; what was asked for "
+                "may be done all the same",
+            )
+
+        problem = body.refusal or problem
+        if problem is not None and not answer.is_started:
+            response = problem.response(self._redactor)
+            body.refusal = None
+            await response(scope, body.receive, answer.send)
+
+    def _refuse(self, scope: Scope, body: Body) -> Response | None:
+        """Return where a request is sent instead, None if it may go on.
+
+        :raises Problem: if it is refused
+        """
+        _check_head(scope)
+        headers = Headers(scope=scope)
+        host = self._check_host(headers)
+        method, path = scope["method"], scope["path"]
+        if method not in METHODS:
+            # A preflight, too, is refused: no other site has anything to do here.
+            raise Problem(
+                405,
+                f"the method {method[:20]!r} is not supported",
+                headers={"Allow": ", ".join(sorted(METHODS))},
+            )
+
+        if not path.startswith("/"):
+            raise Problem(400, "expected a path that starts with '/'")
+
+        is_change = method not in _SAFE_METHODS
+        is_api = is_api_path(path)
+        if is_change or is_api:
+            _check_origin(headers, host)
+
+        if self._sessions is not None and not _is_open(path):
+            redirect = self._authorize(self._sessions, scope, headers, is_api=is_api)
+            if redirect is not None:
+                return redirect
+
+        if is_change and is_api and body.is_there:
+            _check_json(headers)
+
+        body.check_length()
+        return None
+
+    def _check_host(self, headers: Headers) -> str:
+        hosts = headers.getlist("host")
+        if len(hosts) != 1:
+            raise Problem(400, f"expected one Host header, found {len(hosts) or 'none'}")
+
+        host = hosts[0].strip()
+        if not self._hosts.allows(host):
+            raise Problem(
+                421,
+                "this server is not known by the name in the Host header: use the address that "
+                "lanrage-events logs at its start, or add the name to 'allowed_hosts'",
+            )
+
+        return host
+
+    def _authorize(
+        self, sessions: Sessions, scope: Scope, headers: Headers, *, is_api: bool
+    ) -> Response | None:
+        address = (scope.get("client") or ("",))[0]
+        token = _bearer(headers)
+        if token is not None:
+            wait = self._wrong_tokens.seconds_to_wait(address)
+            if wait:
+                raise Problem(
+                    429,
+                    "too many wrong tokens came from this address: wait before the next one",
+                    headers={"Retry-After": str(ceil(wait))},
+                )
+
+            if sessions.is_token(token):
+                return None
+
+            self._wrong_tokens.add(address)
+            if self._wrong_tokens.seconds_to_wait(address):
+                logger.warning(
+                    "%d wrong tokens came from %s within %g seconds: it has to wait",
+                    MAX_FAILURES,
+                    address,
+                    FAILURE_SECONDS,
+                )
+
+            raise Problem(401, "the token is wrong", headers=_AUTHENTICATE)
+
+        if any(sessions.is_valid(session) for session in _cookies(headers, SESSION_COOKIE)):
+            return None
+
+        if not is_api and scope["method"] in _SAFE_METHODS and _wants_page(headers):
+            return RedirectResponse("/login", 303)
+
+        raise Problem(
+            401,
+            "a token is needed: send 'Authorization: Bearer ...', or log in at /login",
+            headers=_AUTHENTICATE,
+        )
+
+    def _log(self, scope: Scope, error: Exception) -> None:
+        now = anyio.current_time()
+        if now - self._told_at < _SECONDS_BETWEEN_TRACEBACKS:
+            self._untold += 1
+            return
+
+        more = f", after {self._untold} more failures" if self._untold else ""
+        self._told_at, self._untold = now, 0
+        what = f"{scope['method']} {scope['path']} failed{more}"
+        log_failure(logger, self._redactor, what, error)
+
+
+class _Answer:
+    """Sends an answer, with the headers that each one has."""
+
+    def __init__(self, scope: Scope, send: Send, body: Body, counts: Counter[str]) -> None:
+        self._scope = scope
+        self._send = send
+        self._body = body
+        self.waiting = anyio.CancelScope()
+        """limits the time until it starts"""
+        self.is_started = False
+        self._counts = counts
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # What an application makes of a body that was refused is not its to say.
+            if self._body.refusal is not None:
+                return
+
+            self.is_started = True
+            self._counts[f"{message['status'] // 100}xx"] += 1
+            self.waiting.deadline = math.inf
+            add_headers(self._scope["path"], message)
+        elif not self.is_started:
+            return
+
+        is_end = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if not is_end or not self._body.has_rest:
+            await self._send(message)
+            return
+
+        await self._send({**message, "more_body": True})
+        await self._body.read_rest()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+_AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="lanrage-events"'}
+
+
+def _check_head(scope: Scope) -> None:
+    if scope.get("http_version", "1.1") not in _VERSIONS:
+        raise Problem(505, "HTTP/1.1 is spoken here")
+
+    size = len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b""))
+    size += sum(len(name) + len(value) for name, value in scope["headers"])
+    if size > MAX_HEAD_BYTES:
+        raise Problem(431, f"the head of a request may have {MAX_HEAD_BYTES:,} bytes at most")
+
+
+def _check_origin(headers: Headers, host: str) -> None:
+    """Refuse what another web page has a browser send.
+
+    :raises Problem: if it comes from one
+    """
+    for origin in headers.getlist("origin"):
+        if not is_same_origin(origin, host):
+            raise Problem(403, "the Origin header names another site, or none")
+
+    # Of newer browsers. Another port of the same machine is 'same-site'.
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise Problem(403, "another site sent this: the header Sec-Fetch-Site says so")
+
+
+def _check_json(headers: Headers) -> None:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in JSON_TYPES:
+        raise Problem(415, "expected a JSON body with the Content-Type application/json")
+
+
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _cookies(headers: Headers, name: str) -> list[str]:
+    pairs = [pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";")]
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
+
+
+def _wants_page(headers: Mapping[str, str]) -> bool:
+    return "text/html" in headers.get("accept", "")
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER)

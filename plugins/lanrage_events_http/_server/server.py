@@ -1,0 +1,336 @@
+"""The server: anycorn answers on connections that we accept.
+
+Nothing else knows anycorn. Its ``serve()`` accepts without bound, lets a fault in one connection
+end all, and needs to be stopped in a particular way; so only what speaks HTTP on one connection is
+taken from it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from time import monotonic
+from typing import Any
+
+import anycorn
+import anyio
+import h11
+from anycorn.logging import Logger as AnycornLogger
+from anycorn.protocol import ProtocolWrapper
+from anycorn.protocol.h11 import H11Protocol
+from anycorn.tcp_server import TCPServer
+from anycorn.typing import ConnectionState
+from anycorn.utils import wrap_app
+from anycorn.worker_context import WorkerContext
+from anyio.abc import SocketAttribute, SocketListener, TaskGroup
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from lanrage_events import ConfigError
+
+from .connections import SECONDS_BETWEEN_WARNINGS, Connection, Connections
+from .guard import MAX_HEAD_BYTES
+from .hosts import is_unspecified, url
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3.0
+_BACKLOG = 128
+_PAUSE_SECONDS = 0.1
+_CONNECTION = "lanrage_events_http.connection"
+# What passes: the process or the machine is short of something, or a peer was quicker to leave
+# than we to accept it. https://man7.org/linux/man-pages/man2/accept.2.html
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_HASTES = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EINVAL, errno.EPERM, errno.EPROTO})
+_MAX_HASTES = 100
+"""in a row; then it is something else"""
+# A peer that breaks off, or the protocol while an answer is on its way, makes anycorn raise these.
+_FAULTS_OF_PEERS = (OSError, h11.ProtocolError)
+
+
+async def listen(host: str, port: int) -> list[SocketListener]:
+    """Listen on all addresses that a host stands for.
+
+    :param port: 0 for any free one, the same on each address
+    :raises ConfigError: if that is not possible
+    """
+    try:
+        # Bound to :: alone, anyio leaves IPv4 out.
+        everywhere = host == "::" and socket.has_dualstack_ipv6()
+        listener = await anyio.create_tcp_listener(
+            local_host=None if everywhere else host, local_port=port, backlog=_BACKLOG
+        )
+    except (OSError, UnicodeError) as error:
+        raise ConfigError([_explain(error, host, port)]) from error
+
+    return list(listener.listeners)  # type: ignore[arg-type]  # of TCP, as anyio promises
+
+
+def _explain(error: OSError | UnicodeError, host: str, port: int) -> str:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    causes = _causes(error)
+    if any(isinstance(cause, (socket.gaierror, UnicodeError)) for cause in causes):
+        return f"host: no address of '{host}' is known: give an address, such as '127.0.0.1'"
+
+    codes = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    if errno.EADDRINUSE in codes:
+        return (
+            f"port: {address} is in use by another program: stop it, or give another port "
+            "(0 for any free one)"
+        )
+
+    if errno.EACCES in codes or errno.EPERM in codes:
+        return (
+            f"port: this user may not listen on {address}: give a port above 1023, "
+            "or another one if it is reserved"
+        )
+
+    if errno.EADDRNOTAVAIL in codes:
+        return f"host: this machine has no address {host}: give one of its own, or '0.0.0.0'"
+
+    return f"host: cannot listen on {address}: {error}"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return an error with what it came from, looking into groups."""
+    found: list[BaseException] = []
+    pending: list[BaseException | None] = [error]
+    while pending:
+        current = pending.pop()
+        if current is None or current in found:
+            continue
+
+        found.append(current)
+        pending += current.__cause__, current.__context__
+        if isinstance(current, BaseExceptionGroup):
+            pending += current.exceptions
+
+    return found
+
+
+class Server:
+    """Answers HTTP requests on listeners until it is stopped.
+
+    Start :meth:`run` in a task group. A fault in one connection is logged and ends that one; a
+    fault of a listener is raised.
+
+    :param app: the ASGI application; it is not told of start and stop
+    :param listeners: which it closes
+    :param connections: bounds them
+    :param stopping: set by :meth:`stop`; endless answers have to end on it
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        listeners: Sequence[SocketListener],
+        connections: Connections,
+        stopping: anyio.Event,
+    ) -> None:
+        self._listeners = listeners
+        self._connections = connections
+        self._stopping = stopping
+        self._config = _anycorn_config()
+        self._context = WorkerContext(None)
+        self._app = wrap_app(_with_connection(app), 0, "asgi")  # type: ignore[arg-type]  # its own types
+        self._accepting = anyio.CancelScope()
+        self._ended = anyio.Event()
+        self._faults_told_at = -SECONDS_BETWEEN_WARNINGS
+
+    async def run(self) -> None:
+        """Serve until it is stopped or cancelled."""
+        try:
+            async with AsyncExitStack() as stack:
+                for listener in self._listeners:
+                    stack.push_async_callback(_close, listener)
+
+                # Those that answer live on when there are no new ones any more.
+                async with anyio.create_task_group() as answering:
+                    with self._accepting:
+                        async with anyio.create_task_group() as accepting:
+                            for listener in self._listeners:
+                                accepting.start_soon(self._accept, listener, answering)
+
+                    answering.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
+        finally:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Take no more connections, let the answers end for a few seconds, then cut them off."""
+        self._stopping.set()
+        self._accepting.cancel()
+        await self._context.terminated.set()
+        self._connections.stop()
+        await self._ended.wait()
+
+    async def _accept(self, listener: SocketListener, answering: TaskGroup) -> None:
+        failures = 0
+        while True:
+            try:
+                stream = await listener.accept()
+                failures = 0
+            except (OSError, anyio.BrokenResourceError) as error:
+                failures += 1
+                codes = {cause.errno for cause in _causes(error) if isinstance(cause, OSError)}
+                if codes & _SHORTAGES:
+                    self._tell_fault("cannot accept connections for the moment", error)
+                elif not codes & _HASTES or failures > _MAX_HASTES:
+                    raise
+
+                await anyio.sleep(_PAUSE_SECONDS)
+                continue
+
+            # Counted here, not in the task: a flood comes faster than tasks start.
+            connection = await self._connections.add(stream)
+            if connection is not None:
+                answering.start_soon(self._answer, connection)
+
+    async def _answer(self, connection: Connection) -> None:
+        # Without an await before the try: a task begins even if it is cancelled before.
+        with self._contained():
+            try:
+                with connection.living():
+                    await _HTTP1Server(
+                        self._app,
+                        self._config,
+                        self._context,
+                        ConnectionState({_CONNECTION: connection}),
+                        connection,  # type: ignore[arg-type]  # all of a stream that it uses
+                    ).run()
+            finally:
+                await self._connections.close(connection)
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """Keep what goes wrong with one connection from all others."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - of one peer, which must not touch the others
+            group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
+            if group.split(_FAULTS_OF_PEERS)[1] is None:
+                logger.debug("a connection broke: %s", error)
+            else:
+                self._tell_fault("a connection failed", error)
+
+    def _tell_fault(self, what: str, error: Exception) -> None:
+        if monotonic() - self._faults_told_at >= SECONDS_BETWEEN_WARNINGS:
+            self._faults_told_at = monotonic()
+            logger.error("%s: %s", what, error, exc_info=error)
+
+
+class _HTTP1Server(TCPServer):
+    """Serves one connection, and takes no offer to go on with HTTP/2.
+
+    Java's HTTP client makes that offer with its first request, and gets its answer all the same.
+    """
+
+    @property
+    def protocol(self) -> ProtocolWrapper:
+        """What speaks HTTP."""
+        return self._protocol
+
+    @protocol.setter  # It is read and written as before:
+    def protocol(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, protocol: ProtocolWrapper
+    ) -> None:
+        self._protocol = protocol
+        protocol.protocol = _HTTP1Protocol(
+            protocol.app,
+            protocol.config,
+            protocol.context,
+            protocol.task_group,
+            protocol.state,
+            protocol.client,
+            protocol.server,
+            protocol.send,
+            protocol.tls,
+            zero_copy_send=protocol.zero_copy_send,
+        )
+
+
+class _HTTP1Protocol(H11Protocol):
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Pass over an offer of another protocol, as a server may.
+
+        https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+        """
+        if event.method == b"PRI":
+            await super()._check_protocol(event)
+
+
+class _Logger(AnycornLogger):
+    """What anycorn tells: a line for each request that it refuses is for those who look for it."""
+
+    async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
+        await self.debug(message, *args, **kwargs)
+
+    async def exception(self, message: str, *args: Any, **kwargs: Any) -> None:
+        # Nothing comes out of the guard, so it is about sending: the peer broke the protocol.
+        await self.debug(message, *args, exc_info=True, **kwargs)
+
+
+def _anycorn_config() -> anycorn.Config:
+    config = anycorn.Config()
+    config.errorlog = logger
+    config.logger_class = _Logger
+    config.include_server_header = False
+    config.h11_max_incomplete_size = MAX_HEAD_BYTES
+    # Nobody needs HTTP/2 here, and it is refused; so this is only about those who try.
+    config.h2_max_concurrent_streams = 1
+    config.h2_max_header_list_size = MAX_HEAD_BYTES
+    config.websocket_max_message_size = 1
+    # The deadlines of a connection are ours.
+    config.keep_alive_timeout = math.inf
+    return config
+
+
+def _with_connection(app: ASGIApp) -> ASGIApp:
+    """Tell the connection when a request is being answered, and hide from the app what is ours."""
+
+    async def run_app(scope: Scope, receive: Receive, send: Send) -> None:
+        connection: Connection = scope["state"].pop(_CONNECTION)
+        # Answers go through the connection, which bounds how long each piece may take.
+        scope.pop("extensions", None)
+        with connection.request():
+            await app(scope, receive, send)
+
+    return run_app
+
+
+async def _close(listener: SocketListener) -> None:
+    with anyio.CancelScope(shield=True):
+        await listener.aclose()
+
+
+def address_of(listeners: Sequence[SocketListener], host: str) -> str:
+    """Return where a browser finds the page: an address that others can reach, if there is one.
+
+    :param host: what the listeners were made for
+    """
+    port = port_of(listeners)
+    return url(_own_address() if is_unspecified(host) else host, port)
+
+
+def addresses_of(listeners: Sequence[SocketListener]) -> list[str]:
+    """Return the addresses that were bound."""
+    return [str(item.extra(SocketAttribute.raw_socket).getsockname()[0]) for item in listeners]  # noqa: S610 - no Django
+
+
+def port_of(listeners: Sequence[SocketListener]) -> int:
+    """Return the port that was bound."""
+    return int(listeners[0].extra(SocketAttribute.local_port))  # noqa: S610 - no Django
+
+
+def _own_address() -> str:
+    """Return the address by which this machine reaches others, the loopback one if it cannot."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it only looks for the way. The address is one for documentation,
+            # https://www.rfc-editor.org/rfc/rfc5737
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import ValidationError
+
+from lanrage_events import Event, EventRegistry, escape_controls
+
+from ._config import FileConfig, FileSettings
+from ._following.file import OpenedFile
+from ._following.lines import LineSplitter
+from ._following.reader import CHUNK_BYTES
+from ._parsing.roster import Roster
+from ._parsing.translator import Translator
+from ._presets import preset_names, read_preset
+
+# Exit codes.
+GOOD = 0
+NOTHING_FOUND = 1
+MISUSE = 2
+
+NO_PRESET = "none"
+# Enough to see all that a log has; some logs have a new kind in every line.
+_KINDS_MAX = 100_000
+_NUMBER = re.compile(r"\d+")
+_SAMPLE_CHARACTERS = 160
+
+
+def try_file(
+    preset: str,
+    file: Path,
+    patterns: Sequence[str] = (),
+    *,
+    out: TextIO,
+    err: TextIO,
+    encoding: str | None = None,
+    samples: int = 5,
+    as_json: bool = False,
+    registry: EventRegistry | None = None,
+    sections: Mapping[str, Sequence[FileConfig]] | None = None,
+) -> int:
+    """Show which events a log file gives.
+
+    :param preset: the name of one, the path of a YAML file with such settings, the name of a
+        section, or ``none``
+    :param file: the log, packed with gzip if its name ends so
+    :param patterns: more patterns, each as ``event_type=regular expression``
+    :param out: where the events go
+    :param err: where misuse is told
+    :param encoding: how text is written in the file, instead of what the preset says
+    :param samples: how many kinds of lines that gave nothing are shown
+    :param as_json: write JSON, one object a line, the summary last
+    :param registry: the event types that there are; by default the built-in ones
+    :param sections: the files of each section of a configuration, by its name
+    :return: the exit code: 0 if there are events, 1 if there are none or lines lacked something,
+        2 if it cannot be tried
+    """
+    try:
+        config = _config(preset, file, patterns, encoding, sections or {})
+        translator = Translator(config, registry or EventRegistry())
+        problems = list(translator.problems())
+        if not problems:
+            trial = _Trial(translator, out, as_json=as_json)
+            trial.run(file)
+            trial.summarize(samples)
+            return trial.exit_code
+
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, details['loc'][:2]))}: {details['msg'].removeprefix('Value error, ')}"
+            for details in error.errors(include_url=False, include_input=False)
+        ]
+    except OSError as error:
+        problems = [f"cannot read '{error.filename or file}': {error.strerror or error}"]
+    except ValueError as error:
+        problems = [str(error)]
+
+    err.writelines(f"{escape_controls(problem)}\n" for problem in problems)
+    return MISUSE
+
+
+def _config(
+    preset: str,
+    file: Path,
+    patterns: Sequence[str],
+    encoding: str | None,
+    sections: Mapping[str, Sequence[FileConfig]],
+) -> FileConfig:
+    """Put the settings together.
+
+    :raises OSError: if the preset is a file that cannot be read
+    :raises ValueError: if something is wrong with them
+    """
+    own: dict[str, object] = {}
+    added: dict[str, list[str]] = {}
+    for pattern in patterns:
+        event_type, equals, regex = pattern.partition("=")
+        if not equals:
+            raise ValueError(f"expected event_type=regular expression, not '{pattern}'")
+
+        added.setdefault(event_type.strip(), []).append(regex)
+
+    if added:
+        own["patterns"] = added
+
+    if encoding is not None:
+        own["encoding"] = encoding
+
+    below: FileSettings = FileSettings()
+    if preset in sections:
+        below = _file_of(preset, file, sections[preset])
+    elif preset in preset_names():
+        own["preset"] = preset
+    elif Path(preset).suffix in (".yaml", ".yml"):
+        below = read_preset(Path(preset))
+    elif preset != NO_PRESET:
+        known = ", ".join(preset_names())
+        raise ValueError(
+            f"there is no preset '{preset}': take one of {known}, the path of a YAML file, or "
+            f"'{NO_PRESET}' with --pattern"
+        )
+
+    return FileConfig.model_validate({**own, "path": file}).filled_from(below)
+
+
+def _file_of(section: str, file: Path, files: Sequence[FileConfig]) -> FileConfig:
+    """Return the settings that a section has for a file, or for its only one.
+
+    :raises ValueError: if it is none of several
+    """
+    name = str(file.absolute())
+    same = [
+        config
+        for config in files
+        if fnmatchcase(name, str(config.path.absolute()).replace("[", "[[]"))
+    ]
+    if not same and len(files) > 1:
+        paths = ", ".join(f"'{config.path}'" for config in files)
+        raise ValueError(f"section '{section}' has several files, so name one of {paths}")
+
+    return (same or files)[0]
+
+
+class _Trial:
+    def __init__(self, translator: Translator, out: TextIO, *, as_json: bool) -> None:
+        self._translator = translator
+        self._out = out
+        self._as_json = as_json
+        self._lines = 0
+        self._unmatched = 0
+        self._events: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+        self._problems: Counter[str] = Counter()
+
+    @property
+    def exit_code(self) -> int:
+        return GOOD if self._events and not self._problems else NOTHING_FOUND
+
+    def run(self, path: Path) -> None:
+        roster = Roster()
+        for number, text in enumerate(self._read(path), 1):
+            self._lines = number
+            found = self._translator.translate(text, roster, f"line-{number}")
+            for event in found.events:
+                self._events[event.type] += 1
+                self._show(number, event)
+
+            self._problems.update(found.problems)
+            if not found.is_known:
+                self._unmatched += 1
+                self._remember(text)
+
+    def _read(self, path: Path) -> Iterator[str]:
+        file = OpenedFile(path, self._translator.encoding)
+        try:
+            splitter = LineSplitter("\n".encode(file.encoding), file.bom_bytes)
+            while data := file.read_at(splitter.position, CHUNK_BYTES):
+                for line in splitter.feed(data):
+                    yield _decode(line.text, file)
+
+            last = splitter.finish()
+            if last is not None:
+                yield _decode(last.text, file)
+        finally:
+            file.close()
+
+    def _show(self, number: int, event: Event) -> None:
+        if self._as_json:
+            self._write_json({"line": number, "event": event.to_dict()})
+            return
+
+        fields = {name: value for name, value in event.to_dict().items() if value is not None}
+        time = event.time.astimezone().isoformat(" ", "seconds")
+        for known in ("type", "time", "id"):
+            del fields[known]
+
+        values = " ".join(
+            f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()
+        )
+        self._out.write(f"{number:>6}  {time}  {event.type}  {escape_controls(values)}\n")
+
+    def _remember(self, text: str) -> None:
+        kind = _NUMBER.sub("0", text[:_SAMPLE_CHARACTERS])
+        if kind in self._kinds or len(self._kinds) < _KINDS_MAX:
+            self._kinds[kind] += 1
+            self._examples.setdefault(kind, text[:_SAMPLE_CHARACTERS])
+
+    def summarize(self, samples: int) -> None:
+        common = [(self._examples[kind], count) for kind, count in self._kinds.most_common(samples)]
+        if self._as_json:
+            self._write_json(
+                {
+                    "lines": self._lines,
+                    "events": dict(self._events),
+                    "unmatched": self._unmatched,
+                    "unmatched_samples": [text for text, _ in common],
+                    "problems": dict(self._problems),
+                }
+            )
+            return
+
+        types = ", ".join(f"{event_type} {count:,}" for event_type, count in self._events.items())
+        total = _counted(self._events.total(), "event")
+        lines = [f"{_counted(self._lines, 'line')}, {total}{': ' if types else ''}{types}"]
+        lines += [f"{problem} ({count:,} times)" for problem, count in self._problems.items()]
+        if common:
+            lines.append(f"{_counted(self._unmatched, 'line')} matched nothing, most often:")
+            lines += [f"{count:>6}  {text}" for text, count in common]
+
+        self._out.writelines(f"{escape_controls(line)}\n" for line in lines)
+
+    def _write_json(self, data: object) -> None:
+        self._out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")
+
+
+def _decode(data: bytes | None, file: OpenedFile) -> str:
+    # One that is too long is passed over, as the daemon does.
+    return "" if data is None else data.decode(file.encoding, "replace").removesuffix("\r")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,3 @@
+"""From lines to events."""
+
+from __future__ import annotations

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lanrage_events import (
+    Event,
+    EventDecodeError,
+    EventRegistry,
+    GameEnded,
+    GameStarted,
+    PeerJoined,
+    PeerLeft,
+    UnknownEventType,
+    parse_event_fields,
+)
+
+from .._config import FileSettings
+from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Hit
+from .roster import Roster
+
+PLAYER_GROUP = "player"
+MINUTES_GROUP = "duration_minutes"
+CLOCK_GROUP = "clock"
+_HELPERS = {TIME_GROUP, CLOCK_GROUP, PLAYER_GROUP, MINUTES_GROUP}
+_DAY_SECONDS = 86_400
+# Fields that come from elsewhere if a line does not have them.
+_COMPLETED = {
+    GameStarted.type: {"players", "game_name"},
+    GameEnded.type: {"game_name", "duration"},
+}
+# A clock that is set is a little ahead at times; one that is hours ahead has another zone.
+_AHEAD_MAX = timedelta(minutes=1)
+
+
+class EventMaker:
+    """Makes events of what a line says and of what the lines before said.
+
+    :param settings: with those of the preset
+    :param events: the event types that there are
+    :param default_name: what the party is called if nothing says it
+    """
+
+    def __init__(self, settings: FileSettings, events: EventRegistry, default_name: str) -> None:
+        self._settings = settings
+        self._events = events
+        self._schemas: dict[str, Mapping[str, Any]] = {}
+        self._tracks_leaving = bool(settings.patterns.get(PeerLeft.type))
+        game = settings.game_name
+        self._constants: dict[str, Any] = {
+            "party_name": settings.party_name or game or default_name,
+            "party_id": settings.party_id,
+            "game_name": game or default_name,
+        }
+
+    def make(self, hit: Hit, roster: Roster, event_id: str) -> Event | None:
+        """Return the event that a line is about, None if it is about none.
+
+        :param roster: is brought up to date
+        :param event_id: becomes the event's
+        :raises EventDecodeError: if the line lacks a field that the event needs
+        """
+        now = datetime.now(UTC)
+        time = now if hit.time is None or hit.time > now + _AHEAD_MAX else hit.time
+        if hit.rule == SERVER_BEGINS:
+            roster.clear()
+            return None
+
+        name = hit.groups.get("peer_name")
+        player = hit.groups.get(PLAYER_GROUP, name)
+        if hit.rule == PLAYER_CONNECTS:
+            if player is not None:
+                roster.connect(player)
+
+            return None
+
+        found = self._found(hit)
+        if hit.rule == PeerJoined.type and player is not None and self._tracks_leaving:
+            if not roster.join(player, name or player):
+                return None
+
+        elif hit.rule == PeerLeft.type and player is not None:
+            name = roster.leave(player, name)
+            if name is None:
+                return None
+
+            found["peer_name"] = name
+        elif hit.rule == GameStarted.type:
+            found.setdefault("players", roster.names)
+            roster.started = time
+            roster.started_clock = _clock(hit)
+            roster.game_name = str(found["game_name"])
+        elif hit.rule == GameEnded.type:
+            self._end_game(hit, roster, found, time)
+            if "duration" not in found:
+                return None
+
+        return self._events.from_dict(
+            {**found, "type": hit.rule, "id": event_id, "time": time.isoformat()}
+        )
+
+    def _found(self, hit: Hit) -> dict[str, Any]:
+        """Return the fields that the configuration and the line give."""
+        schema = self._schema(hit.rule)
+        known = schema["properties"]
+        found = {
+            field: value
+            for field, value in self._constants.items()
+            if field in known and value is not None
+        }
+        found.update(self._settings.fields.get(hit.rule, {}))
+        words = [f"{field}={value}" for field, value in hit.groups.items() if field in known]
+        found.update(parse_event_fields(schema, words))
+        return found
+
+    @staticmethod
+    def _end_game(hit: Hit, roster: Roster, found: dict[str, Any], time: datetime) -> None:
+        """Say which game ended and how long it took, if that is known."""
+        if "game_name" not in hit.groups and roster.game_name is not None:
+            found["game_name"] = roster.game_name
+
+        minutes = hit.groups.get(MINUTES_GROUP)
+        if minutes is not None:
+            found.setdefault("duration", float(minutes) * 60)
+        elif roster.started is not None:
+            found.setdefault("duration", _duration(roster, hit, time))
+
+        roster.end_game()
+
+    def _schema(self, event_type: str) -> Mapping[str, Any]:
+        schema = self._schemas.get(event_type)
+        if schema is None:
+            schema = self._schemas[event_type] = self._events.json_schema(event_type)
+
+        return schema
+
+    def problems(self) -> Iterator[str]:
+        """Yield what is wrong with the patterns and fields, each with its place."""
+        settings = self._settings
+        if not any(settings.patterns.values()):
+            yield "neither 'preset' nor 'patterns' says what to look for"
+
+        groups = re.compile(settings.prefix or "").groupindex
+        if TIME_GROUP in groups and not settings.time_format and settings.time == "line":
+            yield "time_format is missing, or 'time: now', since the prefix has a group 'time'"
+
+        for event_type, fields in settings.fields.items():
+            place = f"fields.{event_type}"
+            yield from self._problems_of(place, event_type, fields)
+            yield from self._problems_of_values(place, event_type, fields)
+
+        for event_type, patterns in settings.patterns.items():
+            place = f"patterns.{event_type}"
+            before = len(self._schemas)
+            unknown = list(self._problems_of(place, event_type, ()))
+            yield from unknown
+            if unknown and before == len(self._schemas):
+                continue
+
+            for pattern in patterns:
+                yield from self._problems_of_pattern(place, event_type, pattern)
+
+        for pattern in settings.player_connects:
+            if PLAYER_GROUP not in re.compile(pattern).groupindex:
+                yield "player_connects: the group (?P<player>...) is missing"
+
+    def _problems_of(self, place: str, event_type: str, fields: Any) -> Iterator[str]:
+        try:
+            known = self._schema(event_type)["properties"]
+        except UnknownEventType as error:
+            yield f"{place}: {error.problems[0].message}"
+            return
+
+        for field in fields:
+            if field not in known or field in ("type", "id"):
+                yield f"{place}: {event_type} has no field '{field}'{_hint(field, known)}"
+
+    def _problems_of_values(
+        self, place: str, event_type: str, fields: Mapping[str, Any]
+    ) -> Iterator[str]:
+        try:
+            self._events.from_dict({**fields, "type": event_type})
+        except UnknownEventType:
+            return
+        except EventDecodeError as error:
+            known = self._schema(event_type)["properties"]
+            for problem in error.problems:
+                if problem.field.partition(".")[0] in set(fields) & set(known):
+                    yield f"{place}.{problem}"
+
+    def _problems_of_pattern(self, place: str, event_type: str, pattern: str) -> Iterator[str]:
+        schema = self._schema(event_type)
+        prefix = re.compile(self._settings.prefix or "").groupindex
+        groups = re.compile(pattern).groupindex
+        yield from self._problems_of(place, event_type, set(groups) - _HELPERS)
+        given = {*groups, *prefix, *self._settings.fields.get(event_type, {})}
+        given |= {field for field, value in self._constants.items() if value is not None}
+        given |= _COMPLETED.get(event_type, set())
+        if event_type == PeerLeft.type and PLAYER_GROUP in given:
+            given.add("peer_name")
+
+        for field in schema.get("required", ()):
+            if field not in given and field != "type":
+                yield (
+                    f"{place}: {event_type} needs '{field}': add the group (?P<{field}>...), or a "
+                    f"value below 'fields.{event_type}'"
+                )
+
+
+def _clock(hit: Hit) -> int | None:
+    """Return the time of day that a line has, in seconds."""
+    parts = hit.groups.get(CLOCK_GROUP, "").split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return None
+
+    hours, minutes, seconds = map(int, parts)
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _duration(roster: Roster, hit: Hit, time: datetime) -> float:
+    """Return how long the game took, in seconds.
+
+    Lines that have the time of day only may all be read at once, long after. Their times of day
+    tell all but the number of whole days.
+    """
+    if roster.started is None:
+        raise AssertionError("no game goes on")
+
+    apart = max(0.0, (time - roster.started).total_seconds())
+    clock = _clock(hit)
+    if clock is None or roster.started_clock is None:
+        return apart
+
+    within_day = (clock - roster.started_clock) % _DAY_SECONDS
+    return float(within_day + _DAY_SECONDS * max(0, round((apart - within_day) / _DAY_SECONDS)))
+
+
+def _hint(word: str, known: Mapping[str, Any]) -> str:
+    nearest = difflib.get_close_matches(word, [name for name in known if name != "type"], n=1)
+    return f", did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def reason(error: EventDecodeError) -> str:
+    """Return what is wrong with the event that a line would give."""
+    return "; ".join(str(problem) for problem in error.problems)

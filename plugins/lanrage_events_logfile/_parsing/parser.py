@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .._config import FileSettings, has_date
+
+# What terminals take as commands, such as colours: ECMA-48, 5.4.
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+TIME_GROUP = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a pattern found in a line."""
+
+    rule: str
+    """the event type, or :data:`PLAYER_CONNECTS` or :data:`SERVER_BEGINS`"""
+    groups: Mapping[str, str]
+    """the named groups that took part"""
+    time: datetime | None
+    """when it happened, in UTC, None if the line does not say"""
+
+
+# With a space, so that no event type is called so.
+PLAYER_CONNECTS = "player connects"
+SERVER_BEGINS = "server begins"
+
+
+class LineParser:
+    """Matches lines with regular expressions; it remembers nothing.
+
+    :param settings: with those of the preset
+    """
+
+    def __init__(self, settings: FileSettings) -> None:
+        self._remove = re.compile(settings.remove) if settings.remove else None
+        self._prefix = re.compile(settings.prefix or "")
+        self._time_format = None
+        if settings.time == "line" and settings.time_format and has_date(settings.time_format):
+            self._time_format = settings.time_format
+
+        self._rules = [
+            (rule, [re.compile(pattern) for pattern in patterns])
+            for rule, patterns in (
+                (SERVER_BEGINS, settings.server_begins),
+                (PLAYER_CONNECTS, settings.player_connects),
+                *settings.patterns.items(),
+            )
+            if patterns
+        ]
+
+    def parse(self, line: str) -> list[Hit]:
+        """Return what the line says, at most once for each rule."""
+        if "\x1b" in line:
+            line = _TERMINAL_CODES.sub("", line)
+
+        if self._remove is not None:
+            line = self._remove.sub("", line)
+
+        prefix = self._prefix.match(line)
+        if prefix is None:
+            return []
+
+        hits = []
+        for rule, patterns in self._rules:
+            for pattern in patterns:
+                # Not a search: a player could write what looks like the end of such a line.
+                match = pattern.fullmatch(line, prefix.end())
+                if match is not None:
+                    groups = {**prefix.groupdict(), **match.groupdict()}
+                    hits.append(self._hit(rule, groups))
+                    break
+
+        return hits
+
+    def _hit(self, rule: str, groups: Mapping[str, str | None]) -> Hit:
+        found = {name: value for name, value in groups.items() if value is not None}
+        return Hit(rule, found, self._time(found.pop(TIME_GROUP, None)))
+
+    def _time(self, text: str | None) -> datetime | None:
+        if text is None or self._time_format is None:
+            return None
+
+        try:
+            # What has no zone is meant in this machine's, where the game server most likely runs.
+            return datetime.strptime(text, self._time_format).astimezone(UTC)
+        except (ValueError, OverflowError, OSError):
+            return None

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events._daemon.stdin import LINE_MAX_BYTES, Line, LineFeed, LineSplitter
+
+
+class Recorder:
+    when_full = "block"
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    @hookimpl
+    def event(self, event: Event) -> None:
+        self.names.append(event.to_dict()["peer_name"])
+
+
+class Chunks(AsyncIterator[bytes]):
+    """An input that ends, or goes on without anything more coming."""
+
+    def __init__(self, *chunks: bytes, ends: bool = True) -> None:
+        self._chunks = iter(chunks)
+        self._ends = ends
+
+    async def __anext__(self) -> bytes:
+        await checkpoint()
+        chunk = next(self._chunks, None)
+        if chunk is not None:
+            return chunk
+
+        if self._ends:
+            raise StopAsyncIteration
+
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+def joined(name: str) -> bytes:
+    return b'{"type": "peer_joined", "peer_name": "%s", "party_name": "LAN"}\n' % name.encode()
+
+
+async def feed(*chunks: bytes) -> tuple[LineFeed, list[str]]:
+    recorder = Recorder()
+    async with EventBus() as bus:
+        bus.register(recorder)
+        line_feed = LineFeed(bus)
+        await line_feed.run(Chunks(*chunks))
+
+    return line_feed, recorder.names
+
+
+def split(chunks: Sequence[bytes], max_bytes: int = 100) -> list[Line]:
+    splitter = LineSplitter(max_bytes)
+    lines = [line for chunk in chunks for line in splitter.feed(chunk)]
+    return [*lines, *splitter.finish()]
+
+
+@given(st.lists(st.binary(max_size=20)))
+def test_lines_are_the_same_however_the_input_is_cut(chunks: list[bytes]) -> None:
+    whole = b"".join(chunks)
+    expected = whole.split(b"\n")
+    if not expected[-1]:
+        expected.pop()
+
+    assert [line.data for line in split(chunks, max_bytes=400)] == expected
+    assert [line.number for line in split(chunks)] == list(range(1, len(expected) + 1))
+
+
+@given(st.lists(st.binary(max_size=8)), st.integers(0, 10))
+def test_a_line_that_is_too_long_is_told_and_the_others_are_not_lost(
+    chunks: list[bytes], max_bytes: int
+) -> None:
+    expected = b"".join(chunks).split(b"\n")
+    if not expected[-1]:
+        expected.pop()
+
+    assert [line.data for line in split(chunks, max_bytes)] == [
+        line if len(line) <= max_bytes else None for line in expected
+    ]
+
+
+def test_of_a_line_that_is_too_long_nothing_is_kept() -> None:
+    splitter = LineSplitter(10)
+    for _ in range(100):
+        assert list(splitter.feed(b"12345678")) == []
+        assert sum(map(len, splitter._parts)) <= 10
+
+    assert splitter.is_within_line
+
+
+async def test_each_line_is_published_in_order() -> None:
+    line_feed, names = await feed(*(joined(f"P{number}") for number in range(100)))
+
+    assert names == [f"P{number}" for number in range(100)]
+    assert (line_feed.published, line_feed.bad) == (100, 0)
+    assert line_feed.finished
+    assert not line_feed.interrupted
+
+
+async def test_a_last_line_without_a_newline_is_read() -> None:
+    _, names = await feed(joined("Ann") + joined("Bob").rstrip())
+    assert names == ["Ann", "Bob"]
+
+
+async def test_blank_lines_and_other_line_endings_are_accepted() -> None:
+    line_feed, names = await feed(
+        b"\xef\xbb\xbf" + joined("Ann"), b"\n  \r\n", joined("Bob").replace(b"\n", b"\r\n")
+    )
+    assert names == ["Ann", "Bob"]
+    assert line_feed.bad == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"{", "not valid JSON: Expecting property name"),
+        (b"[]", "a JSON object was expected, not an array"),
+        (b'{"type": "peer_jond"}', "unknown event type 'peer_jond', did you mean 'peer_joined'?"),
+        (b'{"type": "peer_joined", "peer_name": 3}', "peer_joined: peer_name: input should be a"),
+        (b'"\xff"', "not UTF-8: byte 0xff at position 2"),
+        (b"\xef\xbb\xbf{}", "not valid JSON"),
+        (b"x" * (LINE_MAX_BYTES + 1), f"longer than {LINE_MAX_BYTES} bytes"),
+    ],
+)
+async def test_a_bad_line_is_told_with_its_number_and_does_not_stop_the_others(
+    line: bytes, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    line_feed, names = await feed(joined("Ann"), line, b"\n", joined("Bob"))
+
+    assert names == ["Ann", "Bob"]
+    assert (line_feed.published, line_feed.bad) == (2, 1)
+    [record] = caplog.records
+    assert record.getMessage().startswith("stdin line 2: ")
+    assert problem in record.getMessage()
+
+
+async def test_a_line_of_the_greatest_length_is_read() -> None:
+    padding = b" " * (LINE_MAX_BYTES - len(joined("Ann").rstrip()))
+    _, names = await feed(padding + joined("Ann"))
+    assert names == ["Ann"]
+
+
+async def test_an_input_that_breaks_off_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Chunks):
+        async def __anext__(self) -> bytes:
+            try:
+                return await super().__anext__()
+            except StopAsyncIteration:
+                raise OSError(5, "Input/output error") from None
+
+    recorder = Recorder()
+    async with EventBus() as bus:
+        bus.register(recorder)
+        line_feed = LineFeed(bus)
+        await line_feed.run(Broken(joined("Ann") + joined("Bob").rstrip()))
+
+    assert recorder.names == ["Ann", "Bob"]
+    assert line_feed.bad == 1
+    assert caplog.messages == ["stdin cannot be read any more: Input/output error"]
+
+
+async def test_it_waits_for_room_in_a_full_mailbox() -> None:
+    opened = anyio.Event()
+
+    class Slow:
+        when_full = "block"
+        mailbox_size = 2
+
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await opened.wait()
+            self.names.append(event.to_dict()["peer_name"])
+
+    slow = Slow()
+    async with EventBus() as bus, anyio.create_task_group() as tasks:
+        bus.register(slow)
+        line_feed = LineFeed(bus)
+        tasks.start_soon(line_feed.run, Chunks(*(joined(f"P{number}") for number in range(10))))
+        await wait_all_tasks_blocked()
+        assert line_feed.published < 5
+        assert not line_feed.finished
+        opened.set()
+
+    assert slow.names == [f"P{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "interrupted"),
+    [
+        ([], False),
+        ([joined("Ann")], False),
+        ([joined("Ann"), b'{"type"'], True),
+        ([joined("Ann"), b"\n"], False),
+    ],
+)
+async def test_it_knows_whether_it_was_cancelled_with_something_in_hand(
+    chunks: list[bytes], interrupted: bool
+) -> None:
+    bus = EventBus()
+    line_feed = LineFeed(bus)
+    async with bus, anyio.create_task_group() as tasks:
+        tasks.start_soon(line_feed.run, Chunks(*chunks, ends=False))
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert line_feed.interrupted is interrupted
+    assert not line_feed.finished
+
+
+@pytest.mark.parametrize(
+    "chunks", [[joined("Ann") * 5], [joined("Ann") * 2, joined("Bob").rstrip()]]
+)
+async def test_an_event_that_was_not_published_when_it_was_cancelled_is_in_hand(
+    chunks: list[bytes],
+) -> None:
+    class Stuck:
+        when_full = "block"
+        mailbox_size = 1
+
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep_forever()
+
+    bus = EventBus(drain_timeout=0)
+    bus.register(Stuck())
+    line_feed = LineFeed(bus)
+    async with bus, anyio.create_task_group() as tasks:
+        tasks.start_soon(line_feed.run, Chunks(*chunks))
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert line_feed.interrupted
+    assert line_feed.published == 2

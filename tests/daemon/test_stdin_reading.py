@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+from anyio import wait_all_tasks_blocked
+
+from lanrage_events._daemon.stdin import StandardInput
+
+pytestmark = pytest.mark.real_clock
+
+
+# A thread that a test left behind must not read from the pipe of the next one.
+_unused_numbers = count(500)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    low, writer = os.pipe()
+    reader = fcntl.fcntl(low, fcntl.F_DUPFD, next(_unused_numbers))
+    os.close(low)
+    yield reader, writer
+    for end in (reader, writer):
+        try:
+            os.close(end)
+        except OSError:
+            pass
+
+
+async def test_it_reads_chunks_until_the_end(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    os.write(writer, b"first")
+    chunks = StandardInput(reader)
+    assert await anext(chunks) == b"first"
+    os.write(writer, b"second")
+    assert await anext(chunks) == b"second"
+    os.close(writer)
+    with pytest.raises(StopAsyncIteration):
+        await anext(chunks)
+
+    assert chunks._thread is not None
+    await anyio.to_thread.run_sync(chunks._thread.join, 10)
+    assert not chunks._thread.is_alive()
+
+
+async def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
+    # What would be read ahead would take the place of what is not taken yet.
+    content = os.urandom(10) * 400_000
+    path = tmp_path / "input"
+    path.write_bytes(content)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        chunks = [chunk async for chunk in StandardInput(file)]
+    finally:
+        os.close(file)
+
+    assert len(chunks) > 10
+    assert b"".join(chunks) == content
+
+
+async def test_what_goes_wrong_while_reading_is_raised(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(IsADirectoryError):
+            await anext(StandardInput(folder))
+    finally:
+        os.close(folder)
+
+
+async def test_a_process_without_standard_input_is_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(OSError, match="this process has no standard input"):
+        await anext(StandardInput())
+
+
+async def test_standard_input_is_what_it_reads_by_default(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = pipe
+    os.write(writer, b"hello")
+    with os.fdopen(reader, "rb", closefd=False) as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert await anext(StandardInput()) == b"hello"
+
+
+async def test_a_read_that_never_ends_can_be_cancelled(pipe: tuple[int, int]) -> None:
+    reader, writer = pipe
+    chunks = StandardInput(reader)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_read, chunks)
+        await wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert chunks._thread is not None
+    assert chunks._thread.is_alive()
+    os.close(writer)
+    await anyio.to_thread.run_sync(chunks._thread.join, 10)
+    assert not chunks._thread.is_alive()
+
+
+async def _read(chunks: StandardInput) -> None:
+    await anext(chunks)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_thread_ends_when_the_event_loop_has(pipe: tuple[int, int], backend: str) -> None:
+    async def begin_to_read() -> StandardInput:
+        chunks = StandardInput(reader)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_read, chunks)
+            await wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+
+        return chunks
+
+    reader, writer = pipe
+    chunks = anyio.run(begin_to_read, backend=backend)
+    assert chunks._thread is not None
+    os.write(writer, b"too late")
+    chunks._thread.join(10)
+    assert not chunks._thread.is_alive()

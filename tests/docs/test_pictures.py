@@ -1,0 +1,78 @@
+"""The pictures of the documentation show what there is, and are small."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import struct
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "docs" / "_static"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PICTURE_MAX_BYTES = 120_000
+PICTURES = sorted(path for path in STATIC.iterdir() if path.suffix in (".png", ".svg"))
+
+
+def load_demo_picture() -> Any:
+    path = ROOT / "docs" / "_ext" / "demo_picture.py"
+    spec = importlib.util.spec_from_file_location("demo_picture", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_the_demo_is_what_the_demo_prints() -> None:
+    drawn = load_demo_picture().draw()
+    message = "it changed: run python docs/_ext/demo_picture.py"
+
+    assert without_counts((STATIC / "demo.svg").read_text("utf-8")) == without_counts(drawn), (
+        message
+    )
+    text = "".join(ET.fromstring(drawn).itertext())
+    for part in ("12 joined", "**@everyone**", " events, ", "0 events lost"):
+        assert part in text
+
+
+def without_counts(text: str) -> str:
+    """Leave out what depends on which task comes first: how events of one moment are split."""
+    return re.sub(r"\d+ messages: \d+ requests saved", "", text)
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_a_picture_is_small_and_shown(path: Path) -> None:
+    assert path.stat().st_size <= PICTURE_MAX_BYTES
+    assert any(f"_static/{path.name}" in page.read_text("utf-8") for page in PAGES)
+
+
+def test_pictures_of_the_page_come_in_pairs_of_one_width() -> None:
+    light = {path.name.removesuffix("-light.png") for path in STATIC.glob("*-light.png")}
+    dark = {path.name.removesuffix("-dark.png") for path in STATIC.glob("*-dark.png")}
+
+    assert light == dark
+    assert len(light) >= 3
+    assert {width(path) for path in STATIC.glob("*.png")} == {1280}
+
+
+def width(path: Path) -> int:
+    # https://www.w3.org/TR/png-3/#11IHDR
+    (pixels,) = struct.unpack(">I", path.read_bytes()[16:20])
+    return int(pixels)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_each_picture_of_a_page_exists_and_says_what_it_shows(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for name, options in re.findall(r"\{image\} (\S+)\n((?::.*\n)*)", text):
+        assert (page.parent / name).is_file()
+        assert re.search(r"^:alt: .{20,}$", options, re.MULTILINE), name
+
+    for alt, name in re.findall(r"!\[(.*?)\]\((\S+?)\)", text):
+        assert (page.parent / name).is_file()
+        assert len(alt) >= 20

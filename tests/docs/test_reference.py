@@ -1,0 +1,231 @@
+"""The reference is whole: a setting, hook, event, command, route, metric or exception is in it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+
+import lanrage_events
+import lanrage_events.testing
+from lanrage_events import EventBus, hookspecs
+from lanrage_events._daemon.daemon import prepare
+from lanrage_events._discovery.catalog import Catalog
+from lanrage_events._exit_codes import ExitCode
+from lanrage_events.config._models import CommonConfig, Settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SETTINGS = DOCS / "examples" / "settings"
+BUILT_IN = ("discord", "http", "log", "logfile", "presence")
+PARTS = ("daemon", "every-plugin", *BUILT_IN)
+SECRET = "https://discord.com/api/webhooks/123456789012345678/made-up-token-" + "x" * 54
+
+
+def extension(name: str) -> Any:
+    """Import one of the modules that make the reference, none of which needs Sphinx."""
+    path = DOCS / "_ext" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Data classes look there for what their annotations name.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+settings_reference = extension("settings_reference")
+event_reference = extension("event_reference")
+command_reference = extension("command_reference")
+http_reference = extension("http_reference")
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text("utf-8")
+
+
+def directives(name: str, directive: str) -> list[str]:
+    return re.findall(rf"^\.\. {directive}:: *(.*)$", page(name), re.MULTILINE)
+
+
+def keys_of(annotation: object) -> Iterator[str]:
+    """Yield the keys of a model and of all models within."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, info in annotation.model_fields.items():
+            yield name
+            yield from keys_of(info.annotation)
+
+    for argument in get_args(annotation):
+        yield from keys_of(argument)
+
+
+def test_every_plugin_has_its_settings_on_the_page() -> None:
+    ours = {
+        name
+        for name in settings_reference.plugin_names()
+        if Catalog.discover().load(name).source.distribution == "lanrage-events"
+    }
+    assert ours == set(BUILT_IN)
+    assert directives("settings", "settings-reference") == list(PARTS)
+    assert {path.stem for path in SETTINGS.glob("*.yaml")} == set(PARTS)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_key_is_described_with_type_default_and_example(part: str) -> None:
+    model = {"daemon": Settings, "every-plugin": CommonConfig}.get(part)
+    model = model or Catalog.discover().load(part).config_class
+    described = settings_reference.settings_of(part)
+    paths = {re.split(r"[.\]]", setting.path)[-1] for setting in described}
+
+    assert paths == set(keys_of(model))
+    text = "\n".join(settings_reference.lines(part, SETTINGS))
+    for block in text.split(".. confval:: ")[1:]:
+        assert re.search(r"^   :type: \S", block, re.MULTILINE), block
+        is_section = "section" in block.partition(":type:")[2].partition("\n")[0]
+        for needed in (":default:", "Example: "):
+            assert is_section or needed in block, block
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_examples_of_settings_are_valid(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISCORD", "GAMES", "FORUM"):
+        monkeypatch.setenv(f"{name}_WEBHOOK_URL", SECRET)
+
+    monkeypatch.setenv("LANRAGE_EVENTS_TOKEN", "made-up-token-0123")
+    for folder in ("my-templates", "plugins"):
+        (tmp_path / folder).mkdir()
+
+    path = tmp_path / "lanrage.yaml"
+    path.write_bytes((SETTINGS / f"{part}.yaml").read_bytes())
+    config, bus = prepare(path)
+
+    assert config.warnings == ()
+    assert bus.problems() == []
+
+
+def test_a_key_without_an_example_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "log.yaml").write_text("plugins:\n  log: {path: a}\n", "utf-8")
+
+    with pytest.raises(ValueError, match=r"plugins\.log\.format has no example"):
+        list(settings_reference.lines("log", tmp_path))
+
+
+def test_every_environment_variable_is_on_the_page_of_settings() -> None:
+    sources = [*(ROOT / "lanrage_events").rglob("*.py"), *(ROOT / "plugins").rglob("*.py")]
+    named = {
+        name
+        for path in sources
+        for name in re.findall(r"\b(LANRAGE_EVENTS_[A-Z_]+)\b", path.read_text("utf-8"))
+    }
+
+    assert len(named) >= 6
+    for name in named:
+        assert f"`{name}`" in page("settings"), name
+
+
+def test_every_hook_is_on_the_page_of_hooks() -> None:
+    # The directives yield all there are, in two parts.
+    assert directives("hooks", "hook-reference") == ["events", "others"]
+    assert any(hasattr(value, "lanrage_events_spec") for value in vars(hookspecs).values())
+
+
+def test_every_event_is_described_with_an_example_that_is_one() -> None:
+    assert directives("events", "event-reference") == [""]
+    text = "\n".join(event_reference.lines())
+    registry = EventBus().events
+    examples = re.findall(r"^      (\{.*\})$", text, re.MULTILINE)
+
+    assert [json.loads(line)["type"] for line in examples] == [cls.type for cls in registry.types()]
+    for cls, line in zip(registry.types(), examples, strict=True):
+        assert type(registry.from_json(line)) is cls
+        assert f".. event-type:: {cls.type}\n" in text
+        for name in registry.json_schema(cls.type)["properties"]:
+            assert name in ("id", "time", "type") or f"* ``{name}``: " in text
+
+
+def test_every_command_is_described_with_its_options() -> None:
+    commands = command_reference.commands()
+    described = directives("commands", "command-reference")
+
+    assert sorted(described) == sorted(command.name for command in commands)
+    for command in commands:
+        text = "\n".join(command_reference.lines(command.name))
+        parameters = inspect.signature(command.app.default_command).parameters
+        assert text.count(".. option:: ") == len(parameters)
+
+
+def test_a_command_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ValueError, match="there is no command 'fly'"):
+        list(command_reference.lines("fly"))
+
+
+def test_every_exit_code_is_on_the_page_of_commands() -> None:
+    assert re.findall(r"^\| (\d+) \|", page("commands"), re.MULTILINE) == [
+        str(code.value) for code in ExitCode
+    ]
+
+
+@pytest.mark.real_clock
+def test_every_route_and_every_metric_is_described() -> None:
+    assert directives("http-reference", "route-reference") == [""]
+    assert directives("http-reference", "metric-reference") == [""]
+    described = http_reference.described()
+    routes = "\n".join(http_reference.route_lines())
+    metrics = "\n".join(http_reference.metric_lines())
+
+    for method, path, _ in described.routes():
+        assert f".. http-route:: {method} {path}\n" in routes
+
+    for plugin in ("discord", "outbox", "events"):
+        assert f"/api/{plugin}" in routes
+
+    figures = {figure.name: figure for figure in described.figures()}
+    for prefix in ("lane", "outbox", "plugin", "http", "logfile", "presence"):
+        assert any(name.startswith(f"lanrage_{prefix}_") for name in figures)
+
+    for name, figure in figures.items():
+        assert f"``{name}``" in metrics
+        assert figure.help
+
+    assert figures["lanrage_lane_failed_total"].labels == ("lane", "plugin", "reason")
+
+
+def public(module: ModuleType) -> dict[str, object]:
+    """Return what a module offers of ours."""
+    values = {name: getattr(module, name) for name in dir(module) if not name.startswith("_")}
+    return {
+        name: value
+        for name, value in values.items()
+        if not inspect.ismodule(value)
+        and name not in ("TYPE_CHECKING", "annotations")
+        and getattr(value, "__module__", module.__name__).startswith("lanrage_events")
+    }
+
+
+def test_every_exception_is_on_the_page_of_errors() -> None:
+    modules = [importlib.import_module(f"lanrage_events_{name}") for name in BUILT_IN]
+    found = {
+        name
+        for module in (lanrage_events, lanrage_events.testing, *modules)
+        for name, value in public(module).items()
+        if isinstance(value, type) and issubclass(value, BaseException)
+    }
+
+    assert len(found) >= 20
+    for name in found:
+        assert re.search(
+            rf"^{{exc}}`~lanrage_events\.{name}`\n: |`{name}`", page("errors"), re.MULTILINE
+        ), name

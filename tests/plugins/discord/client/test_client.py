@@ -1,0 +1,465 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import respx
+
+from lanrage_events import Redactor
+from lanrage_events_discord._client.client import ANSWER_MAX_BYTES, WebhookClient, WebhookInfo
+from lanrage_events_discord._client.outcome import Outcome, OutcomeKind, RateLimit
+from lanrage_events_discord._client.urls import WebhookURL, validate_webhook_url
+
+TOKEN = "made-up-token-" + "x" * 54
+WEBHOOK = WebhookURL(host="discord.com", id="42", token=TOKEN)
+API_URL = f"https://discord.com/api/v10/webhooks/42/{TOKEN}"
+BODY = {"embeds": [{"title": "👋 Ann joined"}], "allowed_mentions": {"parse": []}}
+
+Handler = Callable[[httpx.Request], Any]
+
+
+def client_of(handler: Handler, *, deadline: float = 8.0) -> WebhookClient:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+    return WebhookClient(http, deadline=deadline)
+
+
+async def outcome_of(handler: Handler, webhook: WebhookURL = WEBHOOK) -> Outcome:
+    async with client_of(handler) as client:
+        return await client.execute(webhook, BODY)
+
+
+class Answer(httpx.AsyncByteStream):
+    """An answer whose body comes piece by piece."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self.is_closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._pieces:
+            yield piece
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+async def test_message_is_posted_as_discord_wants_it() -> None:
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json={"id": "7", "channel_id": "8"})
+
+    outcome = await outcome_of(handler)
+    assert outcome == Outcome(
+        OutcomeKind.DELIVERED,
+        "delivered (HTTP 200)",
+        status=200,
+        message_id="7",
+        channel_id="8",
+    )
+    (request,) = requests
+    assert (request.method, str(request.url)) == ("POST", f"{API_URL}?wait=true")
+    assert json.loads(request.content) == BODY
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("DiscordBot (https://")
+    name, version = request.headers["user-agent"].rstrip(")").split(", ")
+    assert name
+    assert version[0].isdigit()
+
+
+@respx.mock
+async def test_client_of_its_own_is_made_and_closed(respx_mock: respx.MockRouter) -> None:
+    respx_mock.post(API_URL, params={"wait": "true"}).respond(204)
+    async with WebhookClient() as client:
+        outcome = await client.execute(WEBHOOK, BODY)
+
+    assert (outcome.kind, outcome.status) == (OutcomeKind.DELIVERED, 204)
+    with pytest.raises(RuntimeError, match="must be entered first"):
+        await client.execute(WEBHOOK, BODY)
+
+
+@respx.mock
+async def test_cookies_are_not_kept(respx_mock: respx.MockRouter) -> None:
+    route = respx_mock.post(API_URL).respond(204, headers={"set-cookie": "__cfruid=made-up"})
+    async with WebhookClient() as client:
+        for _ in range(2):
+            await client.execute(WEBHOOK, BODY)
+
+    assert ["cookie" in call.request.headers for call in route.calls] == [False, False]
+
+
+async def test_client_that_was_passed_in_stays_open() -> None:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204)))
+    async with WebhookClient(http) as client:
+        await client.execute(WEBHOOK, BODY)
+
+    assert not http.is_closed
+    await http.aclose()
+
+
+async def test_thread_is_named_in_the_query() -> None:
+    queries: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        queries.append(request.url.query.decode())
+        return httpx.Response(204)
+
+    in_thread = validate_webhook_url(f"{API_URL}?thread_id=5")
+    async with client_of(handler) as client:
+        await client.execute(in_thread, BODY)
+        await client.execute(in_thread, BODY, thread_id="6")
+        await client.execute(WEBHOOK, BODY, thread_id="6")
+        await client.execute(in_thread, {**BODY, "thread_name": "Friday"})
+
+    assert queries == [
+        "wait=true&thread_id=5",
+        "wait=true&thread_id=6",
+        "wait=true&thread_id=6",
+        "wait=true",
+    ]
+
+
+async def test_thread_id_and_thread_name_together_are_a_mistake() -> None:
+    async with client_of(lambda _: httpx.Response(204)) as client:
+        with pytest.raises(ValueError, match="at most one of thread_id and"):
+            await client.execute(WEBHOOK, {"thread_name": "Friday"}, thread_id="6")
+
+
+def test_user_agent_needs_no_installation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("lanrage_events_discord._client.client.version", not_installed)
+    agent = WebhookClient()._headers["user-agent"]
+    assert agent.startswith("DiscordBot (https://")
+    assert agent.endswith(", 0)")
+
+
+async def test_text_that_is_no_unicode_is_sent_nevertheless() -> None:
+    sent: list[bytes] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        sent.append(request.content)
+        return httpx.Response(204)
+
+    async with client_of(handler) as client:
+        await client.execute(WEBHOOK, {"content": "a\ud800b"})
+
+    assert sent == [b'{"content":"a?b"}']
+
+
+async def test_redirect_is_not_followed() -> None:
+    hosts: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        return httpx.Response(307, headers={"location": "https://login.example/"})
+
+    outcome = await outcome_of(handler)
+    assert hosts == ["discord.com"]
+    assert (outcome.kind, outcome.status) == (OutcomeKind.RETRY, 307)
+
+
+async def test_redirect_to_nowhere_is_tried_again() -> None:
+    outcome = await outcome_of(lambda _: httpx.Response(302, headers={"location": "http://[/"}))
+    assert outcome.kind is OutcomeKind.RETRY
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "is_ambiguous"),
+    [
+        (httpx.ConnectError("refused"), "no connection to discord.com: refused", False),
+        (httpx.ConnectTimeout(""), "no connection to discord.com in time", False),
+        (httpx.PoolTimeout("full"), "no connection was free in time: full", False),
+        (httpx.ProxyError("407"), "the proxy does not let the request through: 407", False),
+        (httpx.UnsupportedProtocol("x"), "the address has a scheme that cannot be used: x", False),
+        (httpx.InvalidURL("x"), "the address or a redirect from discord.com is no URL: x", False),
+        (httpx.ReadTimeout(""), "no answer from discord.com in time", True),
+        (httpx.WriteTimeout(""), "no answer from discord.com in time", True),
+        (httpx.ReadError("reset"), "the connection to discord.com broke: reset", True),
+        (httpx.WriteError("reset"), "the connection to discord.com broke: reset", True),
+        (httpx.CloseError("x"), "the connection to discord.com broke: x", True),
+        (OSError(5, "odd"), "the connection to discord.com broke: [Errno 5] odd", True),
+        (TimeoutError(), "the connection to discord.com broke", True),
+        (anyio.BrokenResourceError(), "the connection to discord.com broke", True),
+        (
+            httpx.RemoteProtocolError("cut"),
+            "the answer from discord.com is no proper HTTP or broke off: cut",
+            True,
+        ),
+        (httpx.DecodingError("zip"), "the answer from discord.com cannot be unpacked: zip", True),
+        (httpx.LocalProtocolError("x"), "the request to discord.com failed: x", True),
+        (httpx.TooManyRedirects("x"), "the request to discord.com failed: x", True),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_fault_of_the_network_is_tried_again(
+    fault: Exception, reason: str, is_ambiguous: bool
+) -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise fault
+
+    assert await outcome_of(handler) == Outcome(
+        OutcomeKind.RETRY, reason, is_ambiguous=is_ambiguous
+    )
+
+
+async def test_mistake_of_the_programmer_is_raised() -> None:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(204)))
+    await http.aclose()
+    with pytest.raises(RuntimeError, match="closed"):
+        await WebhookClient(http).execute(WEBHOOK, BODY)
+
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        await client_of(lambda _: httpx.Response(204)).execute(WEBHOOK, {"embeds": object()})
+
+
+async def test_deadline_ends_a_request_that_is_never_answered() -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    start = anyio.current_time()
+    outcome = await outcome_of(handler)
+    assert anyio.current_time() - start == pytest.approx(8)
+    assert outcome == Outcome(
+        OutcomeKind.RETRY, "no answer from discord.com in time", is_ambiguous=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (200, OutcomeKind.DELIVERED),
+        (400, OutcomeKind.DEAD),
+        (404, OutcomeKind.LANE_DEAD),
+        (429, OutcomeKind.RETRY_AFTER),
+        (502, OutcomeKind.RETRY),
+    ],
+)
+async def test_deadline_ends_a_dripping_answer_whose_status_counts(
+    status: int, kind: OutcomeKind
+) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            await anyio.sleep(1)
+            yield b" "
+
+    answer = Answer(drip())
+    start = anyio.current_time()
+    outcome = await outcome_of(lambda _: httpx.Response(status, stream=answer))
+    assert anyio.current_time() - start == pytest.approx(8)
+    assert (outcome.kind, outcome.status, outcome.message_id) == (kind, status, None)
+    assert answer.is_closed
+
+
+async def test_answer_that_breaks_off_counts_by_its_status() -> None:
+    async def break_off() -> AsyncIterator[bytes]:
+        yield b'{"id": "7", '
+        raise httpx.ReadError("reset")
+
+    outcome = await outcome_of(lambda _: httpx.Response(200, stream=Answer(break_off())))
+    assert (outcome.kind, outcome.message_id) == (OutcomeKind.DELIVERED, None)
+
+
+async def test_endless_answer_is_read_no_further_than_an_answer_is_long() -> None:
+    sent = 0
+
+    async def flood() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            await anyio.lowlevel.checkpoint()
+            sent += 100_000
+            yield b"x" * 100_000
+
+    start = anyio.current_time()
+    outcome = await outcome_of(lambda _: httpx.Response(400, stream=Answer(flood())))
+    assert anyio.current_time() == start
+    assert outcome.kind is OutcomeKind.DEAD
+    assert ANSWER_MAX_BYTES <= sent < ANSWER_MAX_BYTES + 100_000
+
+
+async def test_cancellation_passes_and_closes_the_answer() -> None:
+    async def hang() -> AsyncIterator[bytes]:
+        yield b"{"
+        await anyio.sleep_forever()
+
+    answer = Answer(hang())
+    finished = False
+    async with client_of(lambda _: httpx.Response(200, stream=answer)) as client:
+        with anyio.move_on_after(3) as scope:
+            await client.execute(WEBHOOK, BODY)
+            finished = True
+
+    assert scope.cancelled_caught
+    assert not finished
+    assert answer.is_closed
+
+
+async def test_one_hanging_request_delays_no_other() -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        if "/1/" in request.url.path:
+            await anyio.sleep_forever()
+
+        return httpx.Response(204)
+
+    times: dict[str, float] = {}
+
+    async def execute(webhook_id: str) -> None:
+        await client.execute(WebhookURL("discord.com", webhook_id, TOKEN), BODY)
+        times[webhook_id] = anyio.current_time()
+
+    start = anyio.current_time()
+    async with client_of(handler) as client, anyio.create_task_group() as tasks:
+        for number in range(200):
+            tasks.start_soon(execute, str(number))
+
+    assert times.pop("1") == pytest.approx(start + 8)
+    assert set(times.values()) == {start}
+    assert len(times) == 199
+
+
+async def test_refusal_comes_with_headers_errors_and_codes() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            400,
+            headers={"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "3"},
+            json={
+                "code": 50035,
+                "message": "Invalid Form Body",
+                "errors": {
+                    "embeds": {"0": {"title": {"_errors": [{"code": "C", "message": "m"}]}}}
+                },
+            },
+        )
+
+    outcome = await outcome_of(handler)
+    assert (outcome.kind, outcome.code, outcome.bad_embeds) == (OutcomeKind.DEAD, 50035, (0,))
+    assert outcome.rate_limit == RateLimit(limit=5, remaining=3)
+
+
+async def test_token_is_in_no_outcome() -> None:
+    def repeat(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            400,
+            headers={"X-RateLimit-Bucket": f"bucket of {TOKEN}"},
+            json={
+                "message": f"no route POST /api/v10/webhooks/42/{TOKEN}",
+                "errors": {TOKEN: {"_errors": [{"code": TOKEN, "message": TOKEN}]}},
+            },
+        )
+
+    def break_down(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError(f"while reading {request.url}")
+
+    for handler in (repeat, break_down):
+        outcome = await outcome_of(handler)
+        assert TOKEN not in repr(outcome)
+        assert "**********" in repr(outcome)
+
+
+async def test_redactor_keeps_the_token_out_of_the_log_of_httpx(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    redactor = Redactor()
+    for secret in WEBHOOK.secrets():
+        redactor.add(secret)
+
+    caplog.set_level(logging.DEBUG)
+    caplog.handler.addFilter(redactor.filter)
+    try:
+        await outcome_of(lambda _: httpx.Response(204))
+    finally:
+        caplog.handler.removeFilter(redactor.filter)
+
+    assert "HTTP Request: POST" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+async def test_fetch_tells_name_and_place_without_posting() -> None:
+    requests: list[httpx.Request] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(
+            200,
+            json={
+                "id": "42",
+                "name": "LANrage",
+                "channel_id": "8",
+                "guild_id": "9",
+                "token": TOKEN,
+                "url": API_URL,
+                "avatar": None,
+            },
+        )
+
+    async with client_of(handler) as client:
+        info = await client.fetch(WEBHOOK)
+
+    assert info == WebhookInfo(id="42", name="LANrage", channel_id="8", guild_id="9")
+    assert TOKEN not in repr(info)
+    assert [(request.method, str(request.url)) for request in requests] == [("GET", API_URL)]
+    assert requests[0].content == b""
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "reason"),
+    [
+        (
+            httpx.Response(404, json={"code": 10015, "message": "Unknown Webhook"}),
+            OutcomeKind.LANE_DEAD,
+            "the webhook was deleted in Discord",
+        ),
+        (httpx.Response(503), OutcomeKind.RETRY, "Discord has an internal fault"),
+        (httpx.Response(200, json={"id": 7}), OutcomeKind.RETRY, "does not describe a webhook"),
+        (httpx.Response(200, json=[]), OutcomeKind.RETRY, "does not describe a webhook"),
+        (httpx.Response(200, text="[" * 10**5), OutcomeKind.RETRY, "does not describe a webhook"),
+        (httpx.Response(204), OutcomeKind.RETRY, "does not describe a webhook"),
+        (httpx.Response(200, html="<html>"), OutcomeKind.RETRY, "is a web page"),
+    ],
+)
+async def test_fetch_gives_the_reason_why_not(
+    response: httpx.Response, kind: OutcomeKind, reason: str
+) -> None:
+    async with client_of(lambda _: response) as client:
+        outcome = await client.fetch(WEBHOOK)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.kind is kind
+    assert reason in outcome.reason
+
+
+async def test_fetch_does_not_raise_for_the_network() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    async with client_of(handler) as client:
+        outcome = await client.fetch(WEBHOOK)
+
+    assert outcome == Outcome(OutcomeKind.RETRY, "no connection to discord.com: refused")
+
+
+async def test_proxy_of_the_environment_is_used_but_not_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    async with WebhookClient() as client:
+        http = client._http
+        assert http is not None
+        direct = http._transport
+        assert http._transport_for_url(httpx.URL("https://discord.com/")) is not direct
+        for host in ("localhost", "127.0.0.1:8123", "[::1]:8123"):
+            assert http._transport_for_url(httpx.URL(f"http://{host}/")) is direct

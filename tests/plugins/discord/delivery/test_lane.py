@@ -1,0 +1,681 @@
+"""What a lane does with each outcome, and that what goes wrong in one stays in one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from lanrage_events import EventBus, Health, Outbox, OutboxError, OutboxFull, PeerJoined
+from lanrage_events_discord import DiscordConfig, DiscordPlugin, _plugin, validate_webhook_url
+from lanrage_events_discord._client.outcome import Outcome, OutcomeKind
+from lanrage_events_discord._delivery import queue as _queue
+from lanrage_events_discord._delivery.bisection import Suspects
+from lanrage_events_discord._delivery.queue import Waiting
+from lanrage_events_discord._embeds.embed import Embed
+from lanrage_events_discord._embeds.message import Message
+from lanrage_events_discord._rendering.entry import Digest, Entry
+from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
+
+URL = "https://discord.com/api/webhooks/111/made-up-token"
+NEW_URL = "https://discord.com/api/webhooks/222/made-up-other-token"
+NAME = re.compile(r"player\d+")
+
+
+def joined(number: int) -> PeerJoined:
+    return PeerJoined(peer_name=f"player{number:05}", party_name="LAN")
+
+
+class InlinePlugin(DiscordPlugin):
+    """The plugin with an outbox that needs no thread, so that time can be virtual."""
+
+    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+        return Outbox(self._state_file(bus, "outbox"), inline=True)
+
+
+@asynccontextmanager
+async def running(
+    transport: httpx.AsyncBaseTransport,
+    *,
+    state_folder: Path | None = None,
+    drain_timeout: float = 1,
+    **config: Any,
+) -> AsyncIterator[tuple[EventBus, DiscordPlugin]]:
+    kind = DiscordPlugin if state_folder is None else InlinePlugin
+    async with httpx.AsyncClient(transport=transport) as http:
+        plugin = kind(DiscordConfig.model_validate(config), http=http)
+        bus = EventBus(drain_timeout=drain_timeout, state_folder=state_folder)
+        bus.register(plugin, "discord")
+        async with bus:
+            yield bus, plugin
+
+
+class Answers:
+    """Answers requests by a function, and remembers when they came and what they told."""
+
+    def __init__(self, answer: Callable[[str, int], tuple[int, object]]) -> None:
+        self.times: list[float] = []
+        self.urls: list[str] = []
+        self.delivered: list[str] = []
+        self._answer = answer
+        self.transport = httpx.MockTransport(self._handle)
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        body = request.content.decode()
+        self.times.append(anyio.current_time())
+        self.urls.append(request.url.path)
+        status, data = self._answer(body, len(self.times))
+        if status < 300:
+            self.delivered += NAME.findall(str(json.loads(body)["embeds"]))
+
+        headers = {"via": "1.1 google"}
+        return httpx.Response(status, headers=headers, json=data)
+
+
+OK: tuple[int, object] = (200, {"id": "1", "channel_id": "2"})
+
+
+async def delivery_of_three(
+    answer: Callable[[str, int], tuple[int, object]], seconds: float = 600
+) -> tuple[Answers, DiscordPlugin, Health]:
+    """Publish three events that make one message, wait, and see."""
+    answers = Answers(answer)
+    batch = {"immediate": False}
+    async with running(answers.transport, webhook_url=URL, batch=batch) as (bus, plugin):
+        for number in range(3):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(seconds)
+        return answers, plugin, bus.health()["discord"]
+
+
+ALL = ["player00000", "player00001", "player00002"]
+
+# By status, and by Discord's code where the status says less.
+LANE_DEAD = [
+    *((status, 0) for status in (401, 403, 404, 410)),
+    *((404, 10015), (401, 50027), (404, 10003), (400, 40058), (400, 40067), (400, 50083)),
+    *((400, 160005), (400, 220001), (400, 220002), (400, 220003), (400, 220004)),
+]
+RETRIED = [
+    *((status, 0) for status in (*range(300, 309), *range(500, 600))),
+    *((status, 0) for status in (407, 408, 409, 421, 425)),
+    *((403, 40004), (403, 40006), (503, 130000), (400, 160006)),
+]
+POSTPONED = [(429, 0), (400, 20016), (400, 20028), (429, 20029), (429, 40062)]
+BY_OTHER_NAME = {401, 403, 404, 407, 408, 409, 410, 421, 425, 429}
+DEAD = [
+    *((status, 0) for status in range(400, 500) if status not in BY_OTHER_NAME),
+    *((400, code) for code in (40005, 50006, 50035, 50109, 200000, 240000, 10008)),
+    (429, 30046),
+    (403, 200000),
+]
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+async def test_any_success_is_delivered_with_one_request(status: int) -> None:
+    answers, plugin, health = await delivery_of_three(lambda _, __: (status, {}))
+    assert answers.delivered == ALL
+    assert len(answers.times) == 1
+    assert (plugin.pending, health.status) == (0, "ok")
+
+
+async def test_what_may_be_accepted_later_is_tried_when_the_answer_says() -> None:
+    for status, code in POSTPONED:
+        refusal = (status, {"code": code, "retry_after": 7.5, "message": "wait"})
+
+        def answer(_: str, number: int, refusal: tuple[int, object] = refusal) -> Any:
+            return refusal if number == 1 else OK
+
+        answers, plugin, health = await delivery_of_three(answer)
+        assert answers.delivered == ALL, (status, code)
+        first, second = answers.times
+        assert 7.5 <= second - first <= 7.6, (status, code)
+        assert (plugin.pending, health.status) == (0, "ok"), (status, code)
+
+
+async def test_fault_of_discord_is_tried_again_soon() -> None:
+    for status, code in RETRIED:
+        refusal = (status, {"code": code})
+
+        def answer(_: str, number: int, refusal: tuple[int, object] = refusal) -> Any:
+            return refusal if number < 4 else OK
+
+        answers, plugin, health = await delivery_of_three(answer, 60)
+        assert answers.delivered == ALL, (status, code)
+        assert len(answers.times) == 4, (status, code)
+        assert (plugin.pending, health.status) == (0, "ok"), (status, code)
+
+
+async def test_outage_is_tried_every_two_seconds_in_its_first_minute_and_then_less() -> None:
+    answers, plugin, health = await delivery_of_three(lambda _, __: (503, {}), 3600)
+    began = answers.times[0]
+    gaps = [b - a for a, b in pairwise(answers.times)]
+    soon = [gap for gap, at in zip(gaps, answers.times, strict=False) if at - began < 60]
+    later = [gap for gap, at in zip(gaps, answers.times, strict=False) if at - began > 70]
+    assert max(soon) <= 2.0
+    assert len(soon) > 30
+    assert max(later) <= 30.0
+    assert min(later) >= 7.5
+    assert health == Health("degraded", health.detail, 3)
+    assert "3 events are waiting: webhook 'default'" in health.detail
+    assert plugin.pending == 3
+
+
+async def test_refused_event_alone_becomes_a_dead_letter() -> None:
+    for status, code in DEAD:
+        refusal = (status, {"code": code, "message": "no"})
+
+        def answer(body: str, _: int, refusal: tuple[int, object] = refusal) -> Any:
+            return refusal if ALL[1] in body else OK
+
+        answers, plugin, health = await delivery_of_three(answer, 60)
+        assert answers.delivered == [ALL[0], ALL[2]], (status, code)
+        assert len(answers.times) <= 5, (status, code)
+        assert plugin.lanes["default"].failed == 1, (status, code)
+        assert plugin.pending == 0, (status, code)
+        assert health == Health("degraded", "1 event is refused by Discord", 1), (status, code)
+
+
+@pytest.mark.parametrize("remedy", ["retry", "drop"])
+async def test_refused_event_is_no_trouble_any_more_once_it_is_retried_or_dropped(
+    remedy: str,
+) -> None:
+    answers = Answers(lambda _, number: (400, {"code": 50035}) if number == 1 else OK)
+    async with running(answers.transport, webhook_url=URL) as (bus, plugin):
+        await bus.publish(joined(0))
+        await anyio.sleep(60)
+        assert bus.health()["discord"] == Health("degraded", "1 event is refused by Discord", 1)
+        outbox = plugin.outbox()
+        assert outbox is not None
+        [letter] = await outbox.dead_letters()
+        await getattr(outbox, remedy)([letter.id])
+        await anyio.sleep(60)
+        assert bus.health()["discord"] == Health()
+
+
+async def test_dead_lane_makes_one_request_keeps_its_events_and_is_revived_by_a_new_url() -> None:
+    for status, code in LANE_DEAD:
+
+        def answer(_: str, number: int, status: int = status, code: int = code) -> Any:
+            return (status, {"code": code, "message": "gone"}) if number == 1 else OK
+
+        answers = Answers(answer)
+        batch = {"immediate": False}
+        async with running(answers.transport, webhook_url=URL, batch=batch) as (bus, plugin):
+            for number in range(3):
+                await bus.publish(joined(number))
+
+            await anyio.sleep(3600)
+            assert len(answers.times) == 1, (status, code)
+            health = bus.health()["discord"]
+            assert (health.status, health.undelivered) == ("failed", 3), (status, code)
+            assert plugin.pending == 3
+            assert plugin.lanes["default"].last_error, (status, code)
+            plugin._lanes["default"].revive(validate_webhook_url(NEW_URL))
+            assert plugin.lanes["default"].last_error == ""
+            await anyio.sleep(5)
+            assert answers.delivered == ALL, (status, code)
+            assert "/222/" in answers.urls[1]
+            assert bus.health()["discord"].status == "ok"
+
+
+def test_the_table_has_every_status() -> None:
+    told = {status for status, _ in (*LANE_DEAD, *RETRIED, *POSTPONED, *DEAD)}
+    assert set(range(400, 600)) <= told
+    assert {status.value for status in HTTPStatus if status >= 300} <= told
+
+
+# Faults of ours, and endings
+
+
+class Broken(httpx.AsyncBaseTransport):
+    """Raises what no client expects for some requests to one webhook."""
+
+    def __init__(self, discord: StandInDiscord, webhook_id: str, times: int) -> None:
+        self._inner = discord.transport()
+        self._webhook_id = webhook_id
+        self._left = times
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if f"/{self._webhook_id}/" in request.url.path and self._left:
+            self._left -= 1
+            raise ZeroDivisionError("a bug")
+
+        return await self._inner.handle_async_request(request)
+
+
+async def test_unexpected_error_in_one_lane_stops_neither_it_nor_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    discord = StandInDiscord()
+    one, two = discord.create_webhook(), discord.create_webhook()
+    webhooks = {"one": {"url": one.url}, "two": {"url": two.url}}
+    broken = Broken(discord, one.id, 4)
+    async with running(broken, webhooks=webhooks) as (bus, plugin):
+        await bus.publish(joined(1))
+        await anyio.sleep(0.1)
+        assert len(two.messages) == 1
+        health = bus.health()["discord"]
+        assert health.status == "degraded"
+        assert "ZeroDivisionError" in health.detail
+        await anyio.sleep(10)
+        assert len(one.messages) == 1
+        assert plugin.pending == 0
+        assert bus.health()["discord"].status == "ok"
+        assert bus.statistics().plugins["discord"].restarts == 0
+
+    assert caplog.text.count("Traceback") == 1
+
+
+async def test_first_burst_is_told_without_a_look_into_the_outbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    monkeypatch.setattr(Outbox, "read", None)
+    async with running(discord.transport(), webhook_url=webhook.url) as (bus, plugin):
+        for number in range(3):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(30)
+        assert sorted(NAME.findall(json.dumps(webhook.messages))) == [
+            "player00000",
+            "player00001",
+            "player00002",
+        ]
+        assert plugin.pending == 0
+
+
+async def test_outbox_that_cannot_be_read_for_a_while_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    read, calls = Outbox.read, 0
+
+    async def fail_at_first(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls < 6:
+            raise OutboxError("disk I/O error")
+
+        return await read(*args, **kwargs)
+
+    monkeypatch.setattr(Outbox, "read", fail_at_first)
+    monkeypatch.setattr(_queue, "CHANNEL_SIZE", 1)
+    async with running(discord.transport(), webhook_url=webhook.url) as (bus, plugin):
+        for number in range(3):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(30)
+        text = json.dumps(webhook.messages)
+        assert sorted(NAME.findall(text)) == ["player00000", "player00001", "player00002"]
+        assert plugin.pending == 0
+        assert calls == 6
+
+
+async def test_cancelled_right_after_the_answer_it_is_acknowledged_nevertheless(
+    tmp_path: Path,
+) -> None:
+    plugins: list[DiscordPlugin] = []
+
+    def answer(_: str, __: int) -> tuple[int, object]:
+        # The answer is there; whatever is awaited next is cancelled.
+        plugins[0]._lanes["default"]._task_group.cancel_scope.cancel()
+        return OK
+
+    answers = Answers(answer)
+    async with running(answers.transport, webhook_url=URL, state_folder=tmp_path) as (bus, plugin):
+        plugins.append(plugin)
+        outbox = plugin._outbox
+        assert outbox is not None
+        await bus.publish(joined(1))
+        await anyio.sleep(30)
+        assert outbox.statistics().acknowledged == 1
+        assert len(answers.times) == 1
+        assert plugin.pending == 0
+
+
+async def test_lifespan_that_dies_counts_what_it_loses(caplog: pytest.LogCaptureFixture) -> None:
+    answers = Answers(lambda _, __: (503, {}))
+    async with running(answers.transport, webhook_url=URL) as (bus, plugin):
+        await bus.publish(joined(1))
+        await bus.publish(joined(2))
+        await anyio.sleep(1)
+        plugin._lanes["default"]._task_group.cancel_scope.cancel()
+        await anyio.sleep(5)
+        assert "2 events are lost: they were kept in memory only" in caplog.text
+        await bus.publish(joined(3))
+        await anyio.sleep(1)
+        assert plugin.pending == 1
+        assert bus.health()["discord"].undelivered == 3
+
+
+async def test_events_without_a_webhook_are_counted() -> None:
+    answers = Answers(lambda _, __: OK)
+    async with running(answers.transport) as (bus, _):
+        await bus.publish_and_wait(joined(1))
+        health = bus.health()["discord"]
+        assert (health.status, health.undelivered) == ("degraded", 1)
+
+
+async def test_hanging_attempt_does_not_hide_the_outage() -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with running(discord.transport(), webhook_url=webhook.url) as (bus, _):
+        discord.faults.hang(60, accepted=False, times=5)
+        await bus.publish(joined(1))
+        await anyio.sleep(8.1)
+        seen = set()
+        for _ in range(20):
+            seen.add(bus.health()["discord"].status)
+            await anyio.sleep(1)
+
+        assert seen == {"degraded"}
+        await anyio.sleep(60)
+        assert bus.health()["discord"].status == "ok"
+
+
+async def test_outage_ends_with_any_answer_of_discord() -> None:
+    """The next one, hours later, begins with short waits again."""
+    statuses = {1: 503, 2: 400, 3: 503, 4: 503, 5: 503}
+    answers = Answers(lambda _, number: (statuses[number], {}) if number in statuses else OK)
+    async with running(answers.transport, webhook_url=URL) as (bus, plugin):
+        await bus.publish(joined(1))
+        await anyio.sleep(7200)
+        assert plugin.lanes["default"].failed == 1
+        await bus.publish(joined(2))
+        await anyio.sleep(10)
+        assert answers.delivered == ["player00002"]
+        assert answers.times[-1] - answers.times[2] <= 0.25 + 0.5 + 1
+
+
+async def test_old_urls_answer_does_not_kill_the_new_url() -> None:
+    discord = StandInDiscord(latency=1)
+    old, new = discord.create_webhook(), discord.create_webhook()
+    old.delete()
+    async with running(discord.transport(), webhook_url=old.url) as (bus, plugin):
+        await bus.publish(joined(1))
+        await anyio.sleep(0.5)
+        plugin._lanes["default"].revive(validate_webhook_url(new.url))
+        await anyio.sleep(10)
+        assert len(new.messages) == 1
+
+
+async def test_new_url_does_not_wait_for_what_held_up_the_old_one() -> None:
+    discord = StandInDiscord()
+    old, new = discord.create_webhook(), discord.create_webhook()
+    async with running(discord.transport(), webhook_url=old.url) as (bus, plugin):
+        discord.faults.fail(429, retry_after=3000)
+        await bus.publish(joined(1))
+        await anyio.sleep(10)
+        plugin._lanes["default"].revive(validate_webhook_url(new.url))
+        await anyio.sleep(1)
+        assert len(new.messages) == 1
+
+
+async def test_refused_name_of_the_webhook_costs_no_event() -> None:
+    errors = {"username": {"_errors": [{"code": "USERNAME_INVALID", "message": "no"}]}}
+    body = {"code": 50035, "message": "Invalid Form Body", "errors": errors}
+    answers, plugin, health = await delivery_of_three(lambda _, __: (400, body))
+    assert len(answers.times) == 1
+    assert plugin.pending == 3
+    assert health.status == "failed"
+    assert "username" in health.detail
+
+
+# Room
+
+
+async def test_full_lane_keeps_no_event_from_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_plugin, "MAX_PENDING", 20)
+    discord = StandInDiscord()
+    gone, fine = discord.create_webhook(), discord.create_webhook()
+    gone.delete()
+    webhooks = {"gone": {"url": gone.url}, "fine": {"url": fine.url}}
+    refused = 0
+    async with running(discord.transport(), webhooks=webhooks) as (bus, plugin):
+        for number in range(30):
+            try:
+                await bus.publish_and_wait(joined(number))
+            except* OutboxFull:
+                refused += 1
+
+            await anyio.sleep(2)
+
+        assert plugin.lanes["fine"].sent == 30
+        assert plugin.pending == 10
+        assert refused == 20
+
+
+async def test_full_disk_fails_the_event_and_recovers_by_itself(tmp_path: Path) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with running(discord.transport(), webhook_url=webhook.url, state_folder=tmp_path) as (
+        bus,
+        plugin,
+    ):
+        outbox: Any = plugin._outbox
+        connection = outbox._opened._connection
+        connection.execute("PRAGMA max_page_count = 1")
+
+        async def publish_until_it_fails() -> None:
+            for number in range(100):
+                await bus.publish_and_wait(joined(number), plugins="durable")
+
+        with pytest.raises(ExceptionGroup) as caught:
+            await publish_until_it_fails()
+
+        assert "full" in str(caught.value.exceptions[0])
+        assert bus.health()["discord"].status == "degraded"
+        failed = bus.statistics().plugins["discord"].failed
+        assert failed == 1
+        connection.execute("PRAGMA max_page_count = 100000")
+        await bus.publish_and_wait(joined(1000), plugins="durable")
+        await anyio.sleep(10)
+        assert bus.health()["discord"].status == "ok"
+        assert "player01000" in str(webhook.messages)
+        assert plugin.pending == 0
+
+
+# What expired
+
+
+async def test_what_expires_while_a_lane_loses_its_url_is_told_when_it_has_one_again(
+    tmp_path: Path,
+) -> None:
+    lag = timedelta(minutes=1)
+    to_call: list[Callable[[], None]] = []
+
+    def lagging_clock() -> datetime:
+        while to_call:
+            to_call.pop()()
+
+        return datetime.now(UTC) - lag
+
+    class Plugin(DiscordPlugin):
+        def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+            return Outbox(self._state_file(bus, "outbox"), inline=True, now=lagging_clock)
+
+    discord = StandInDiscord()
+    url = discord.create_webhook().url
+    async with httpx.AsyncClient(transport=discord.transport()) as http:
+        plugin = Plugin(DiscordConfig.model_validate({"webhook_url": url}), http=http)
+        bus = EventBus(state_folder=tmp_path)
+        bus.register(plugin, "discord")
+        async with bus:
+            await anyio.sleep(1)
+            lane, outbox = plugin._lanes["default"], plugin._outbox
+            assert outbox is not None
+            # To the outbox it has not expired when the lane asks, and to the lane it has right after.
+            expires = datetime.now(UTC)
+            entry = Entry("1", "game_ended", expires, Embed(title="x"), Digest("g", "h", "i"))
+            number = await outbox.put("default", entry.to_json(), label=entry.type, expires=expires)
+            lane.take([(number, entry, expires)])
+            to_call.append(lane.retire)
+            await anyio.sleep(10)
+            assert (plugin.pending, lane.statistics.expired) == (1, 0)
+
+            lag = timedelta()
+            lane.revive(validate_webhook_url(url))
+            await anyio.sleep(10)
+            assert (plugin.pending, lane.statistics.expired) == (0, 1)
+
+    [message] = discord.journal.messages()
+    assert "1 event expired before they could be told" in message["embeds"][0]["description"]
+
+
+async def test_what_expired_while_nobody_ran_is_told_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    config: dict[str, Any] = {"webhook_url": webhook.url, "max_age": {"game_ended": "1h"}}
+    body = waiting(1).entry.to_json()
+    async with Outbox(tmp_path / "discord.outbox", inline=True) as outbox:
+        long_ago = datetime.now(UTC) - timedelta(hours=2)
+        await outbox.put("default", body, label="game_ended", expires=long_ago)
+
+    async with running(discord.transport(), state_folder=tmp_path, **config) as (_, plugin):
+        await anyio.sleep(5)
+        assert plugin.pending == 0
+        assert plugin.lanes["default"].expired == 1
+
+    (message,) = webhook.messages
+    assert "expired before they could be told" in message["embeds"][0]["description"]
+    assert "webhook 'default': 1 game_ended expired" in caplog.text
+
+
+# Several lanes to one webhook
+
+
+async def test_many_lanes_to_one_webhook_are_not_refused() -> None:
+    discord = StandInDiscord(latency=0.04)
+    webhook = discord.create_webhook()
+    threads = [webhook.create_thread(f"thread {number}") for number in range(12)]
+    webhooks = {t: {"url": webhook.url, "thread_id": t} for t in threads}
+    async with running(discord.transport(), webhooks=webhooks) as (bus, plugin):
+        for round_ in range(3):
+            await bus.publish(joined(round_))
+            await anyio.sleep(10)
+
+        assert plugin.pending == 0
+        assert discord.journal.statuses[429] == 0
+        assert sum(lane.sent for lane in plugin.lanes.values()) == 36
+
+
+async def test_lanes_that_post_to_one_thread_of_a_forum_create_it_once() -> None:
+    discord = StandInDiscord(latency=0.04)
+    forum = discord.create_webhook(forum=True)
+    lane = {"url": forum.url, "thread_name": "Friday LAN"}
+    async with running(discord.transport(), webhooks={"a": lane, "b": lane, "c": lane}) as (
+        bus,
+        plugin,
+    ):
+        await bus.publish(joined(1))
+        await anyio.sleep(10)
+        assert plugin.pending == 0
+
+    assert len(forum.threads) == 1
+
+
+async def test_role_is_mentioned_once_though_two_lanes_tell_the_event_at_once() -> None:
+    discord = StandInDiscord(latency=0.04)
+    webhooks = {name: {"url": discord.create_webhook().url} for name in ("a", "b")}
+    routes = [{"mention": {"roles": ["77"], "cooldown": "1m"}}]
+    discord.faults.fail(503, times=1)
+    async with running(discord.transport(), webhooks=webhooks, routes=routes) as (bus, _):
+        await bus.publish(joined(1))
+        await anyio.sleep(10)
+        await bus.publish(joined(2))
+        await anyio.sleep(60)
+        await bus.publish(joined(3))
+        await anyio.sleep(10)
+
+    mentions = [r.time for r in discord.journal.accepted if "<@&77>" in str(r.body)]
+    assert len(discord.journal.accepted) == 6
+    assert len(mentions) == 2
+
+
+# The search for the refused one
+
+
+def waiting(number: int) -> Waiting:
+    time = datetime(2026, 3, 6, tzinfo=UTC)
+    return Waiting(number, Entry("i", "t", time, Embed(), Digest("g", "h", "i")), None, 0.0)
+
+
+def told(count: int) -> list[Waiting]:
+    return [waiting(number) for number in range(10, 10 + count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "embeds", "embed_each", "bad_embeds", "found"),
+    [
+        (3, 3, True, (1,), {11}),
+        (3, 4, True, (0, 2, 3), {10, 12}),
+        # A digest of two and the line about what expired: embed 0 tells both.
+        (2, 2, False, (0,), set()),
+        (4, 2, True, (1,), set()),
+        (3, 3, True, (), set()),
+        (1, 2, False, (), {10}),
+    ],
+)
+def test_refused_entries_are_those_that_discord_names_or_the_last_one_left(
+    count: int, embeds: int, embed_each: bool, bad_embeds: Sequence[int], found: set[int]
+) -> None:
+    suspects = Suspects()
+    message = Message(entries=count, embeds=(Embed(title="x"),) * embeds)
+    outcome = Outcome(OutcomeKind.DEAD, "no", bad_embeds=tuple(bad_embeds))
+    assert suspects.find(told(count), message, outcome, embed_each=embed_each) == found
+    assert suspects.at_most == (None if found else count // 2)
+
+
+def test_search_ends_when_the_last_suspect_is_dealt_with() -> None:
+    suspects = Suspects()
+    message = Message(entries=4, embeds=(Embed(title="x"),))
+    suspects.find(told(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
+    suspects.settled(12)
+    assert suspects.at_most == 2
+    suspects.settled(14)
+    assert suspects.at_most is None
+    suspects.find(told(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
+    suspects.settled(None)
+    assert suspects.at_most is None
+
+
+async def test_events_after_a_refused_one_are_told_together_again() -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+
+    def moderate(request: StandInRequest) -> Fail | None:
+        return Fail(400, 200000) if "player00001" in str(request.body) else None
+
+    discord.faults.script(moderate)
+    batch = {"immediate": False}
+    async with AsyncExitStack() as stack:
+        bus, plugin = await stack.enter_async_context(
+            running(discord.transport(), webhook_url=webhook.url, batch=batch)
+        )
+        for number in (0, 1):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(10)
+        assert plugin.pending == 0
+        for number in range(2, 12):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(10)
+
+    assert len(webhook.messages) == 2

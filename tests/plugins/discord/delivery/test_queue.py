@@ -1,0 +1,309 @@
+"""What waits in a lane: order and completeness when the memory channel overflows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from lanrage_events import Outbox, OutboxEntry, OutboxError
+from lanrage_events_discord._delivery import queue as _queue
+from lanrage_events_discord._delivery.queue import LaneQueue
+from lanrage_events_discord._embeds.embed import Embed
+from lanrage_events_discord._rendering.entry import Digest, Entry
+
+LANE = "main"
+TIME = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
+
+
+def entry(number: int) -> Entry:
+    return Entry(
+        f"id{number}", "peer_joined", TIME, Embed(title=str(number)), Digest("g", "h", "i")
+    )
+
+
+def numbers(queue: LaneQueue) -> list[int]:
+    return [int(waiting.entry.embed.title) for waiting in queue.batch]
+
+
+@asynccontextmanager
+async def queue_in_memory() -> AsyncIterator[tuple[LaneQueue, Outbox]]:
+    async with Outbox() as outbox:
+        queue = LaneQueue(outbox, LANE)
+        yield queue, outbox
+        queue.close()
+
+
+async def put(queue: LaneQueue, outbox: Outbox, what: Entry, expires: datetime | None) -> None:
+    """Add an entry as the lanes do."""
+    try:
+        number = await outbox.put(LANE, what.to_json(), label=what.type, expires=expires)
+    except anyio.get_cancelled_exc_class():
+        queue.doubt()
+        raise
+
+    queue.take(number, what, expires)
+
+
+async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
+    """Take some entries out as a lane does."""
+    delivered = queue.remove(min(count, len(queue.batch)))
+    await outbox.acknowledge(waiting.id for waiting in delivered)
+    return [int(waiting.entry.embed.title) for waiting in delivered]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_queue, "CHANNEL_SIZE", 3)
+    monkeypatch.setattr(_queue, "BATCH_SIZE", 5)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("taken", [1, 4, 5])
+async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(taken: int) -> None:
+    told: list[int] = []
+    async with queue_in_memory() as (queue, outbox):
+
+        async def put_all() -> None:
+            for number in range(3000):
+                await put(queue, outbox, entry(number), None)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(put_all)
+            while len(told) < 3000:
+                await queue.fill()
+                assert len(queue.batch) <= _queue.BATCH_SIZE
+                told += await deliver(queue, outbox, taken)
+                await checkpoint()
+
+        await queue.fill()
+        assert queue.is_empty
+        assert outbox.statistics().pending == 0
+
+    assert told == list(range(3000))
+
+
+@pytest.mark.usefixtures("small")
+async def test_batch_has_no_gap_while_the_outbox_holds_more() -> None:
+    """What comes through the channel during a read must not stand before what is not read yet."""
+    async with queue_in_memory() as (queue, outbox):
+        for number in range(20):
+            await put(queue, outbox, entry(number), None)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(queue.fill)
+            tasks.start_soon(put, queue, outbox, entry(20), None)
+
+        assert await deliver(queue, outbox, 2) == [0, 1]
+        await queue.fill()
+        assert numbers(queue) == [2, 3, 4, 5, 6]
+
+
+async def test_what_was_put_back_comes_at_its_old_place() -> None:
+    async with queue_in_memory() as (queue, outbox):
+        for number in range(4):
+            await put(queue, outbox, entry(number), None)
+
+        await queue.fill()
+        first = queue.batch[0].id
+        queue.take_out({first})
+        await outbox.dead_letter([first], "refused")
+        assert numbers(queue) == [1, 2, 3]
+        assert await outbox.retry([first]) == 1
+        queue.reread()
+        assert not queue.is_empty
+        await queue.fill()
+        assert numbers(queue) == [0, 1, 2, 3]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("count", [3, 5, 12])
+async def test_what_was_dropped_from_the_outbox_is_not_told(count: int) -> None:
+    async with queue_in_memory() as (queue, outbox):
+        await queue.fill()
+        for number in range(count):
+            await put(queue, outbox, entry(number), None)
+
+        await queue.fill()
+        pending = await outbox.pending(LANE)
+        await outbox.drop(e.id for e in pending[1:])
+        queue.reread()
+        await queue.fill()
+        assert numbers(queue) == [0]
+        await put(queue, outbox, entry(99), None)
+        await queue.fill()
+        assert numbers(queue) == [0, 99]
+
+
+async def test_unreadable_entry_becomes_a_dead_letter_and_its_neighbours_stay(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with queue_in_memory() as (queue, outbox):
+        await put(queue, outbox, entry(0), None)
+        for body in ("", "{}", "[1]", '{"event_id": "x", "embed": []}'):
+            await outbox.put(LANE, body)
+
+        await put(queue, outbox, entry(1), None)
+        await queue.fill()
+        assert numbers(queue) == [0, 1]
+        letters = await outbox.dead_letters(LANE)
+        assert {letter.reason for letter in letters} == {"it cannot be read"}
+        assert len(letters) == 4
+
+    assert "4 entries in the outbox are unreadable" in caplog.text
+
+
+async def test_failed_read_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with queue_in_memory() as (queue, outbox):
+        await put(queue, outbox, entry(0), None)
+        read = outbox.read
+
+        async def fail(*args: object, **kwargs: object) -> None:
+            raise OutboxError("disk I/O error")
+
+        monkeypatch.setattr(outbox, "read", fail)
+        with pytest.raises(OutboxError):
+            await queue.fill()
+
+        assert not queue.is_empty
+        monkeypatch.setattr(outbox, "read", read)
+        await queue.fill()
+        assert numbers(queue) == [0]
+
+
+async def test_put_whose_caller_is_cancelled_meanwhile_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The outbox ends what it has begun, so the entry may be in there all the same."""
+    async with queue_in_memory() as (queue, outbox):
+        await queue.fill()
+        put_into_outbox = outbox.put
+
+        async def put_and_hang(*args: object, **kwargs: object) -> None:
+            await put_into_outbox(LANE, entry(7).to_json())
+            await anyio.sleep_forever()
+
+        monkeypatch.setattr(outbox, "put", put_and_hang)
+        with anyio.move_on_after(1):
+            await put(queue, outbox, entry(7), None)
+
+        assert not queue.is_empty
+        await queue.fill()
+        assert numbers(queue) == [7]
+
+
+@pytest.mark.usefixtures("small")
+async def test_entries_know_when_they_came() -> None:
+    async with Outbox() as outbox:
+        await outbox.put(LANE, entry(0).to_json())
+        await anyio.sleep(100)
+        queue = LaneQueue(outbox, LANE)
+        made = anyio.current_time()
+        await put(queue, outbox, entry(1), None)
+        await queue.fill()
+        assert queue.batch[0].arrived == float("-inf")
+        # The outbox keeps the time of the wall clock, which is not virtual.
+        assert made <= queue.batch[1].arrived <= anyio.current_time()
+        await anyio.sleep(1)
+        await put(queue, outbox, entry(2), None)
+        await queue.fill()
+        assert queue.batch[2].arrived == made + 1
+        queue.close()
+
+
+async def test_queue_that_starts_empty_needs_not_look_into_the_outbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with queue_in_memory() as (queue, outbox):
+        queue.starts_empty()
+        assert queue.is_empty
+        monkeypatch.setattr(Outbox, "read", None)
+        for number in range(3):
+            await put(queue, outbox, entry(number), None)
+
+        await queue.fill()
+        assert await deliver(queue, outbox, 3) == [0, 1, 2]
+
+
+async def test_what_is_put_back_before_the_queue_starts_empty_is_found() -> None:
+    async with queue_in_memory() as (queue, outbox):
+        await outbox.put(LANE, entry(7).to_json())
+        queue.reread()
+        queue.starts_empty()
+        await queue.fill()
+        assert numbers(queue) == [7]
+
+
+async def test_expired_entries_leave_the_batch() -> None:
+    now = datetime.now(UTC)
+    async with queue_in_memory() as (queue, outbox):
+        await queue.fill()
+        for number in range(3):
+            await put(queue, outbox, entry(number), now + timedelta(hours=number - 1.5))
+
+        await queue.fill()
+        assert sum(expiry.count for expiry in await queue.expire()) == 2
+        assert numbers(queue) == [2]
+        assert queue.first_id == queue.batch[0].id
+        assert not queue.is_urgent
+        assert outbox.statistics().pending == 1
+
+
+async def test_outbox_is_asked_for_what_expired_only_if_something_may_have() -> None:
+    past = datetime.now(UTC) - timedelta(hours=1)
+    async with queue_in_memory() as (queue, outbox):
+
+        async def count_expired() -> int | None:
+            """Return how many have expired, None if the outbox is not asked."""
+            forgotten = await outbox.put(LANE, "?", expires=past)
+            found = sum(expiry.count for expiry in await queue.expire())
+            await outbox.drop([forgotten])
+            return found - 1 if found else None
+
+        await queue.fill()
+        assert await count_expired() == 0
+        queue.nothing_expires()
+        assert await count_expired() is None
+        await put(queue, outbox, entry(1), None)
+        await queue.fill()
+        assert await count_expired() is None
+        await put(queue, outbox, entry(2), past)
+        await queue.fill()
+        assert await count_expired() == 1
+        queue.rest()
+        assert await count_expired() == 0, "only the lane knows that it was asked for"
+
+        await deliver(queue, outbox, 1)
+        for look_again in (queue.doubt, queue.reread):
+            queue.nothing_expires()
+            assert await count_expired() is None
+            look_again()
+            assert await count_expired() == 0
+            await queue.fill()
+
+
+async def test_entry_that_is_put_while_the_outbox_is_read_is_delivered_once() -> None:
+    class Busy(Outbox):
+        """An outbox into which somebody puts an entry just before it is read."""
+
+        async def read(self, lane: str, *, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
+            if coming:
+                await put(queue, outbox, entry(coming.pop()), None)
+
+            return await super().read(lane, after=after, limit=limit)
+
+    coming = [1]
+    async with Busy() as outbox:
+        queue = LaneQueue(outbox, LANE)
+        await put(queue, outbox, entry(0), None)
+        await queue.fill()
+        told = await deliver(queue, outbox, 2)
+        await queue.fill()
+        told += await deliver(queue, outbox, 2)
+        assert told == [0, 1]
+        assert queue.is_empty
+        queue.close()

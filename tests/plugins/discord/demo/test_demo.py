@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Literal
+
+import anyio
+import httpx
+import pytest
+
+from lanrage_events_discord import commands
+from lanrage_events_discord._demo import demo as _demo
+from lanrage_events_discord._demo.demo import PAUSE_SECONDS, Summary, play, scenes
+from lanrage_events_discord._preview.terminal import Look
+from lanrage_events_discord.commands import demo, preview
+from lanrage_events_discord.testing import StandInDiscord
+
+LOOK = Look(columns=80)
+
+
+async def play_to(discord: StandInDiscord, look: Look = LOOK) -> tuple[Summary, str]:
+    out = io.StringIO()
+    async with httpx.AsyncClient(transport=discord.transport()) as http:
+        summary = await play(discord, out, look, http=http)
+
+    return summary, out.getvalue()
+
+
+async def test_every_event_of_the_evening_is_told_once() -> None:
+    discord = StandInDiscord()
+    summary, text = await play_to(discord)
+
+    events = [event for scene in scenes() for event in scene.events]
+    assert summary == Summary(len(events), len(events), len(discord.journal), 0)
+    assert summary.is_good
+    assert {event.type for event in events} == {
+        "party_created",
+        "peer_joined",
+        "peer_left",
+        "game_started",
+        "game_ended",
+        "notification",
+    }
+    for face in ("Party Created", "joined", "Game Started", "Game Ended", "Pizza", " left"):
+        assert face in text
+
+
+@pytest.mark.parametrize(("delivered", "refused"), [(9, 0), (10, 1), (9, 1)])
+def test_what_was_lost_or_refused_is_no_success(delivered: int, refused: int) -> None:
+    assert not Summary(10, delivered, 3, refused).is_good
+
+
+async def test_a_burst_becomes_few_messages() -> None:
+    summary, text = await play_to(StandInDiscord())
+    assert summary.messages < summary.events / 2
+    assert "📋" in text
+    assert str(summary).startswith(
+        f"{summary.events} events, {summary.messages} messages: "
+        f"{summary.events - summary.messages} requests saved, 0 events lost"
+    )
+
+
+async def test_it_ends_by_itself_within_seconds() -> None:
+    began = anyio.current_time()
+    await play_to(StandInDiscord(latency=0.1))
+    assert len(list(scenes())) * PAUSE_SECONDS <= anyio.current_time() - began < 10
+
+
+async def test_messages_stand_below_what_they_tell() -> None:
+    _, text = await play_to(StandInDiscord())
+    lines = text.splitlines()
+    caption = lines.index("▸ a game starts")
+    face = next(number for number, line in enumerate(lines) if "Game Started" in line)
+    assert caption < face < lines.index("▸ the game ends")
+
+
+async def test_a_funny_name_is_told_as_it_is_and_pings_nobody() -> None:
+    discord = StandInDiscord()
+    _, text = await play_to(discord)
+    assert "**@everyone** [free skins](https://evil.example) joined" in text
+    assert all(record.body["allowed_mentions"] == {"parse": []} for record in discord.journal)
+
+
+async def test_it_fits_into_80_columns_without_colours() -> None:
+    _, text = await play_to(StandInDiscord(), Look(columns=80, is_unicode=False))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\x1b" not in text
+    assert "> Ann opens a party" in text
+
+
+async def test_what_the_stand_in_refuses_is_shown_and_is_no_success() -> None:
+    discord = StandInDiscord()
+    discord.faults.fail(400, times=1)
+    summary, text = await play_to(discord)
+    assert not summary.is_good
+    assert summary.refused == 1
+    assert "refused with status 400" in text
+    assert "1 request refused" in str(summary)
+
+
+def test_the_command_shows_a_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "discord").mkdir()
+    template = tmp_path / "discord" / "peer_joined.yaml"
+    template.write_text('title: "Hello {{ peer_name }}"\n', encoding="utf-8")
+    code = preview("peer_joined", "peer_name=Zoe", templates=(tmp_path,))
+    assert code == 0
+    assert "Hello Zoe" in capsys.readouterr().out
+
+
+def test_the_command_shows_the_body_of_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert preview("party_created", invite_url="https://discord.gg/abc", json=True) == 0
+    body = json.loads(capsys.readouterr().out)
+    assert body["allowed_mentions"] == {"parse": []}
+    assert "https://discord.gg/abc" in body["embeds"][0]["description"]
+
+
+def test_the_command_tells_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert preview("peer_jond") == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "did you mean 'peer_joined'?" in output.err
+
+
+@pytest.mark.real_clock
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_command_plays_over_the_loopback(
+    backend: Literal["asyncio", "trio"],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(_demo, "PAUSE_SECONDS", 0.01)
+    assert demo(backend=backend) == 0
+    assert "0 events lost" in capsys.readouterr().out
+
+
+@pytest.mark.real_clock
+def test_the_command_fails_if_an_event_is_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Refusing(StandInDiscord):
+        def __init__(self, **options: float) -> None:
+            super().__init__()
+            self.faults.fail(400)
+
+    monkeypatch.setattr(_demo, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(commands, "StandInDiscord", Refusing)
+    assert demo() == 1
+    assert "refused with status 400" in capsys.readouterr().out

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanrage_events_discord._preview.spans import Span, Style, format_time, parse_markdown
+
+PLAIN, BOLD, ITALIC, UNDERLINE = Style.PLAIN, Style.BOLD, Style.ITALIC, Style.UNDERLINE
+LINK, CODE, MENTION, SMALL = Style.LINK, Style.CODE, Style.MENTION, Style.SMALL
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("plain, 2 * 3 * 4 and snake_case_name", [("plain, 2 * 3 * 4 and snake_case_name", PLAIN)]),
+        ("a **b** c", [("a ", PLAIN), ("b", BOLD), (" c", PLAIN)]),
+        ("*a* _b_", [("a", ITALIC), (" ", PLAIN), ("b", ITALIC)]),
+        ("__a__", [("a", UNDERLINE)]),
+        ("~~a~~||b||", [("a", Style.STRIKE), ("b", Style.SPOILER)]),
+        ("**a *b* c**", [("a ", BOLD), ("b", BOLD | ITALIC), (" c", BOLD)]),
+        (r"\*\*a\*\*", [("*", PLAIN), ("*", PLAIN), ("a", PLAIN), ("*", PLAIN), ("*", PLAIN)]),
+        (r"**a\*\***", [("a", BOLD), ("*", BOLD), ("*", BOLD)]),
+        (r"\a", [("\\a", PLAIN)]),
+        (r"`a\*b`", [(r"a\*b", CODE)]),
+        ("```py\nx = 1\n```", [("x = 1", CODE)]),
+        ("[a **b**](https://x.example)", [("a ", LINK), ("b", LINK | BOLD)]),
+        ("[a](<https://x.example>)", [("a", LINK)]),
+        ("[a](x)", [("[a](x)", PLAIN)]),
+        (
+            "see https://x.example/y.",
+            [("see ", PLAIN), ("https://x.example/y", LINK), (".", PLAIN)],
+        ),
+        ("@everyone <@1> <@&2> <#3>", None),
+        ("<a:dance:12>", [(":dance:", PLAIN)]),
+        ("# Big\nsmall", [("Big", Style.HEADING), ("\nsmall", PLAIN)]),
+        ("a # b", [("a # b", PLAIN)]),
+        ("-# note", [("note", SMALL)]),
+        ("- a\n  * b", [("• ", PLAIN), ("a\n", PLAIN), ("  • ", PLAIN), ("b", PLAIN)]),
+        ("> a", [("│ ", SMALL), ("a", PLAIN)]),
+        (r"\# a", [("#", PLAIN), (" a", PLAIN)]),
+        ("**# a**", [("# a", BOLD)]),
+    ],
+)
+def test_markdown_is_split_as_discord_does(
+    text: str, expected: list[tuple[str, Style]] | None
+) -> None:
+    spans = parse_markdown(text)
+
+    if expected is None:
+        assert [span.text for span in spans if span.style == MENTION] == text.split()
+    else:
+        assert [(span.text, span.style) for span in spans] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<t:1769890500:t>", "22:15"),
+        ("<t:1769890500:T>", "22:15:00"),
+        ("<t:1769890500:d>", "2026-01-31"),
+        ("<t:1769890500:D>", "31 January 2026"),
+        ("<t:1769890500>", "31 January 2026 22:15"),
+        ("<t:1769890500:R>", "31 January 2026 22:15"),
+        ("<t:1769890500:F>", "Saturday, 31 January 2026 22:15"),
+        ("<t:9999999999999>", "<t:9999999999999>"),
+    ],
+)
+def test_times_are_shown_in_the_readers_time_zone(text: str, expected: str) -> None:
+    zone = timezone(timedelta(hours=2))
+
+    assert parse_markdown(text, zone) == [Span(expected, MENTION)]
+
+
+def test_a_time_that_no_calendar_has_is_shown_in_utc() -> None:
+    time = datetime.max.replace(tzinfo=UTC)
+
+    assert format_time(time, timezone(timedelta(hours=2))) == str(time)
+
+
+@given(st.text(st.one_of(st.sampled_from("*_~|`<>[]()@#:-\\ \nab1"), st.characters()), max_size=60))
+def test_every_text_can_be_split_and_no_letter_is_lost(text: str) -> None:
+    shown = "".join(span.text for span in parse_markdown(text))
+
+    assert (
+        [c for c in shown if c.isalnum()] == [c for c in text if c.isalnum()]
+        or "<" in text
+        or "](" in text
+        or "```" in text
+    )

@@ -1,0 +1,466 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.lowlevel import checkpoint
+from starlette.applications import Starlette
+
+from lanrage_events import Event, EventBus, Redactor, hookimpl
+from lanrage_events_http import HTTPConfig
+from lanrage_events_http._api.events import event_routes
+from lanrage_events_http._feed.feed import Feed
+from lanrage_events_http._problem import exception_handlers
+
+SECRET = "geheimnis-0123456789"
+ANN = {"type": "peer_joined", "peer_name": "Ann", "party_name": "Friday LAN"}
+BEN = {"type": "peer_joined", "peer_name": "Ben", "party_name": "Friday LAN"}
+NO_NAME = {"type": "peer_joined", "party_name": "Friday LAN"}
+
+Client = Callable[..., httpx.AsyncClient]
+
+
+class Durable:
+    """A durable plugin that fails on the events it is told to."""
+
+    durable = True
+    when_full = "block"
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.faults: dict[str, Exception] = {}
+        self.may_go_on = anyio.Event()
+        self.may_go_on.set()
+
+    @hookimpl
+    async def event(self, event: Event) -> None:
+        await self.may_go_on.wait()
+        fault = self.faults.get(event.to_dict().get("peer_name", ""))
+        if fault is not None:
+            raise fault
+
+        self.events.append(event)
+
+    def names(self) -> list[str]:
+        return [event.to_dict()["peer_name"] for event in self.events]
+
+
+@asynccontextmanager
+async def serving(
+    client: Client, plugins: Sequence[object] = (), **config: Any
+) -> AsyncIterator[tuple[EventBus, httpx.AsyncClient]]:
+    redactor = Redactor()
+    redactor.add(SECRET)
+    async with EventBus(redactor=redactor) as bus:
+        for plugin in plugins:
+            bus.register(plugin)
+
+        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(**config), anyio.Event())
+        app = Starlette(routes=routes, exception_handlers=exception_handlers(bus.redactor))
+        async with client(app) as http:
+            yield bus, http
+
+
+async def test_one_event_is_taken_when_the_durable_plugin_has_it(client: Client) -> None:
+    plugin = Durable()
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post("/api/events", json=ANN)
+
+        assert plugin.names() == ["Ann"]
+
+    assert response.status_code == 202
+    assert response.json() == {"ids": [plugin.events[0].id], "repeated": []}
+
+
+async def test_no_answer_comes_before_the_durable_plugin_has_the_event(client: Client) -> None:
+    plugin = Durable()
+    plugin.may_go_on = anyio.Event()
+    statuses: list[int] = []
+    async with serving(client, [plugin]) as (_, http):
+
+        async def post() -> None:
+            statuses.append((await http.post("/api/events", json=ANN)).status_code)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(post)
+            await anyio.wait_all_tasks_blocked()
+            assert statuses == []
+            plugin.may_go_on.set()
+
+    assert statuses == [202]
+
+
+async def test_an_array_is_published_in_its_order(client: Client) -> None:
+    plugin = Durable()
+    names = [f"player {number}" for number in range(1000)]
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post("/api/events", json=[{**ANN, "peer_name": n} for n in names])
+
+    assert response.status_code == 202
+    assert plugin.names() == names
+    assert response.json()["ids"] == [event.id for event in plugin.events]
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    ["application/x-ndjson", "application/jsonl", "application/x-jsonlines; charset=utf-8"],
+)
+async def test_json_lines_are_taken_and_empty_ones_are_skipped(
+    client: Client, media_type: str
+) -> None:
+    plugin = Durable()
+    body = f"{json.dumps(ANN)}\r\n\n{json.dumps(BEN)}\n"
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post(
+            "/api/events", content=body, headers={"Content-Type": media_type}
+        )
+
+    assert response.status_code == 202
+    assert plugin.names() == ["Ann", "Ben"]
+
+
+@pytest.mark.parametrize("body", ["[]", "\ufeff[]"])
+async def test_nothing_is_taken_of_an_empty_array(client: Client, body: str) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", content=body)
+
+    assert (response.status_code, response.json()) == (202, {"ids": [], "repeated": []})
+
+
+async def test_the_valid_events_of_a_batch_are_taken_and_the_others_named(client: Client) -> None:
+    plugin = Durable()
+    batch = [{**ANN, "id": "a"}, {**NO_NAME, "id": "x"}, BEN, {"type": "peer_joind"}, 7]
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post("/api/events", json=batch)
+
+    problem = response.json()
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    assert plugin.names() == ["Ann", "Ben"]
+    assert problem["taken"] == ["a", plugin.events[1].id]
+    assert problem["failed"] == []
+    assert problem["detail"] == "3 of 5 events are not valid, the others were taken"
+    assert problem["refused"] == [
+        {"index": 1, "id": "x", "errors": [{"path": "peer_name", "message": "required"}]},
+        {
+            "index": 3,
+            "id": None,
+            "errors": [
+                {
+                    "path": "type",
+                    "message": "unknown event type 'peer_joind', did you mean 'peer_joined'?",
+                }
+            ],
+        },
+        {
+            "index": 4,
+            "id": None,
+            "errors": [{"path": "", "message": "a JSON object was expected, not a number"}],
+        },
+    ]
+
+
+async def test_nothing_of_an_atomic_batch_is_taken_if_one_event_is_not_valid(
+    client: Client,
+) -> None:
+    plugin = Durable()
+    batch = [{**ANN, "id": "a"}, NO_NAME]
+    async with serving(client, [plugin]) as (bus, http):
+        refused = await http.post("/api/events?atomic=true", json=batch)
+        await bus.drain()
+        assert plugin.events == []
+        taken = await http.post("/api/events?atomic=true", json=batch[:1])
+
+    assert refused.status_code == 422
+    assert refused.json()["taken"] == []
+    assert refused.json()["detail"] == "1 of 2 events is not valid, so none was taken"
+    assert taken.json() == {"ids": ["a"], "repeated": []}
+
+
+async def test_a_single_event_that_is_not_valid_is_explained_in_the_detail(client: Client) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", json=NO_NAME)
+        whole = await http.post("/api/events", json="Ann")
+
+    assert response.json()["detail"] == "the event is not valid: peer_name: required"
+    assert whole.json()["detail"] == (
+        "the event is not valid: a JSON object was expected, not a string"
+    )
+
+
+async def test_what_durable_plugins_could_not_take_is_answered_with_the_reason(
+    client: Client,
+) -> None:
+    plugin = Durable()
+    plugin.faults["Ben"] = OSError(28, f"No space left on device {SECRET}")
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post("/api/events", json=[ANN, {**BEN, "id": "b"}, NO_NAME])
+
+    problem = response.json()
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "5"
+    assert problem["taken"] == [plugin.events[0].id]
+    assert [refused["index"] for refused in problem["refused"]] == [2]
+    reason = "[Errno 28] No space left on device **********"
+    assert problem["failed"] == [{"index": 1, "id": "b", "reason": reason}]
+    assert problem["detail"] == (
+        "1 of 3 events is not valid, 1 of 3 could not be taken and may be sent again: " + reason
+    )
+    assert SECRET not in response.text
+
+
+async def test_the_reasons_of_several_plugins_are_all_told(client: Client) -> None:
+    class Another(Durable):
+        pass
+
+    plugin, another = Durable(), Another()
+    plugin.faults["Ann"] = ValueError("the disk is full")
+    another.faults["Ann"] = KeyError()
+    async with serving(client, [plugin, another]) as (_, http):
+        response = await http.post("/api/events", json=ANN)
+
+    assert response.json()["detail"].startswith("the event could not be taken and may be sent")
+    reasons = response.json()["failed"][0]["reason"].split("; ")
+    assert sorted(reasons) == ["KeyError", "the disk is full"]
+
+
+async def test_what_a_plugin_that_is_not_durable_does_is_not_waited_for(client: Client) -> None:
+    class Broken:
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep_forever()
+
+    async with serving(client, [Broken()]) as (bus, http):
+        response = await http.post("/api/events", json=ANN)
+        await bus.unregister("Broken", timeout=0)
+
+    assert response.status_code == 202
+
+
+async def test_a_bus_that_is_closing_takes_nothing(client: Client) -> None:
+    async with EventBus() as bus:
+        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(), anyio.Event())
+
+    async with client(Starlette(routes=routes)) as http:
+        response = await http.post("/api/events", json={**ANN, "id": "a"})
+
+    assert response.status_code == 503
+    assert response.json()["failed"][0]["reason"] == "the bus is closing"
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("", "the body is not JSON: expecting value at line 1 column 1"),
+        (
+            '{"type":\n oops}',
+            "the body is not JSON: expecting value at line 2 column 2",
+        ),
+        ('{"type": NaN}', "the body is not JSON: NaN is no JSON number"),
+        (b'{"type": "\xff"}', "the body is not UTF-8: the byte at position 10 is wrong"),
+        ("[" * 100_000, "the body is nested too deeply"),
+    ],
+)
+async def test_what_is_not_json_is_refused_with_its_position(
+    client: Client, body: str | bytes, detail: str
+) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", content=body)
+
+    assert (response.status_code, response.json()["detail"]) == (400, detail)
+
+
+async def test_a_number_that_is_too_long_is_not_json(client: Client) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", content="1" * 10_000)
+
+    assert response.status_code == 400
+
+
+async def test_nothing_is_taken_if_one_line_is_not_json(client: Client) -> None:
+    plugin = Durable()
+    async with serving(client, [plugin]) as (bus, http):
+        response = await http.post(
+            "/api/events",
+            content=f"{json.dumps(ANN)}\n\n{{oops\n",
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+        await bus.drain()
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == (
+        "line 3 is not JSON: expecting property name enclosed in double quotes at column 2"
+    )
+    assert plugin.events == []
+
+
+@pytest.mark.parametrize("is_lines", [False, True])
+async def test_more_than_a_thousand_events_are_too_many(client: Client, is_lines: bool) -> None:
+    plugin = Durable()
+    batch = [ANN] * 1001
+    body = "\n".join(map(json.dumps, batch)) if is_lines else json.dumps(batch)
+    media_type = "application/x-ndjson" if is_lines else "application/json"
+    async with serving(client, [plugin]) as (bus, http):
+        headers = {"Content-Type": media_type}
+        response = await http.post("/api/events", content=body, headers=headers)
+        await bus.drain()
+
+    assert response.status_code == 413
+    assert response.json()["detail"] == (
+        "1,001 events are more than the 1,000 that one request may bring: "
+        "send them in several requests"
+    )
+    assert plugin.events == []
+
+
+async def test_another_media_type_is_refused(client: Client) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", data={"type": "peer_joined"})
+
+    assert response.status_code == 415
+    assert "application/x-www-form-urlencoded" in response.json()["detail"]
+    assert "send application/json or application/x-ndjson" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "message"),
+    [
+        ("atomc=true", "atomc", "unknown field, did you mean 'atomic'?"),
+        ("atomic=maybe", "atomic", "input should be a valid boolean, unable to interpret input"),
+        ("atomic=true&atomic=false", "atomic", "given more than once"),
+    ],
+)
+async def test_a_query_that_is_not_known_is_refused(
+    client: Client, query: str, path: str, message: str
+) -> None:
+    plugin = Durable()
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post(f"/api/events?{query}", json=ANN)
+
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"path": path, "message": message}]
+    assert plugin.events == []
+
+
+async def test_very_long_names_are_not_repeated_in_full(client: Client) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", json={"type": "x" * 10_000})
+
+    assert response.status_code == 422
+    assert len(response.content) < 2000
+
+
+async def test_text_that_is_no_unicode_is_answered_without_a_fault(client: Client) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", content='{"type": "\\ud800", "id": "\\ud800"}')
+
+    assert response.status_code == 422
+    assert response.json()["refused"][0]["id"] == "?"
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_fault(client: Client) -> None:
+    async with serving(client) as (bus, _):
+        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(), anyio.Event())
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            await checkpoint()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/api/events",
+            "query_string": b"",
+            "headers": [],
+        }
+        await Starlette(routes=routes)(scope, receive, send)
+
+    assert sent[0]["status"] == 400
+
+
+async def test_the_event_types_are_told_with_their_schemas(client: Client) -> None:
+    async with serving(client) as (bus, http):
+        response = await http.get("/api/events/types")
+        head = await http.head("/api/events/types")
+
+    types = {entry["type"]: entry for entry in response.json()["types"]}
+    assert list(types) == [cls.type for cls in bus.events.types()]
+    assert types["peer_joined"] == {
+        "type": "peer_joined",
+        "distribution": "lanrage-events",
+        "description": "A player joined a party.",
+        "schema": bus.events.json_schema("peer_joined"),
+    }
+    assert head.content == b""
+    assert head.headers["content-length"] == response.headers["content-length"]
+
+
+async def test_another_method_is_refused_with_those_allowed(client: Client) -> None:
+    async with serving(client) as (_, http):
+        response = await http.put("/api/events", json=ANN)
+        missing = await http.get("/api/nothing")
+
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+    assert response.json()["detail"] == "this method is not allowed here: see the header Allow"
+    assert missing.status_code == 404
+    assert "/api/openapi.json" in missing.json()["detail"]
+
+
+async def test_a_fault_of_the_server_is_logged_without_secrets_and_not_told(
+    client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*args: object, **options: object) -> None:
+        raise LookupError(f"no room for {SECRET}")
+
+    async with serving(client) as (bus, http):
+        monkeypatch.setattr(bus, "publish_many_and_wait", break_down)
+        response = await http.post("/api/events", json={**ANN, "id": "a"})
+        monkeypatch.undo()
+        again = await http.post("/api/events", json={**ANN, "id": "a"})
+
+    assert response.status_code == 500
+    assert "room" not in response.text
+    assert "LookupError: no room for **********" in caplog.text
+    assert SECRET not in caplog.text
+    assert again.json() == {"ids": ["a"], "repeated": []}
+
+
+async def test_an_event_with_very_many_fields_or_faults_is_told_in_short(client: Client) -> None:
+    many = {**ANN, **{f"field {number}": 0 for number in range(2000)}}
+    players = {"type": "game_started", "game_name": "-", "players": [7] * 2000}
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", json=[many, players])
+
+    first, second = response.json()["refused"]
+    assert first["errors"] == [
+        {"path": "", "message": "2,003 fields are more than an event has, at most 100"}
+    ]
+    assert len(second["errors"]) == 101
+    assert second["errors"][-1] == {"path": "", "message": "1,900 more are not told"}
+
+
+async def test_others_have_their_turn_while_events_are_refused(client: Client) -> None:
+    turns: list[int] = []
+    is_over = False
+    async with serving(client) as (_, http), anyio.create_task_group() as tasks:
+
+        async def count() -> None:
+            while not is_over:
+                turns.append(1)
+                await checkpoint()
+
+        tasks.start_soon(count)
+        await http.post("/api/events", json=[NO_NAME] * 1000)
+        is_over = True
+
+    assert len(turns) > 500

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from lanrage_events import ConfigError
+from lanrage_events.config._load import load_config
+from lanrage_events_http import HTTPConfig
+
+TOKEN = "correct-horse-battery"
+
+
+def problem(**values: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        HTTPConfig(**values)
+
+    return str(caught.value)
+
+
+def test_serves_this_machine_only_unless_told_otherwise() -> None:
+    config = HTTPConfig()
+
+    assert (config.host, config.port, config.token) == ("127.0.0.1", 8666, None)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.9", "::1", "[::1]", "localhost", "LOCALHOST", " 127.0.0.1 "]
+)
+def test_loopback_addresses_need_no_token(host: str) -> None:
+    assert HTTPConfig(host=host).token is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "::", "[::]", "192.168.1.5", "fe80::1", "gamebox", "localhost.example.org", "10.1"],
+)
+def test_all_others_need_a_token(host: str) -> None:
+    text = problem(host=host)
+
+    assert "so a token is required: set 'token' to at least 16 characters" in text
+    assert "or 'host' to 127.0.0.1" in text
+    assert HTTPConfig(host=host, token=SecretStr(TOKEN)).token is not None
+
+
+def test_brackets_of_an_ipv6_address_are_taken_off() -> None:
+    assert HTTPConfig(host="[::1]").host == "::1"
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1", "127.0.0.1/x", "two words", "[::1", "a:b:c"])
+def test_something_else_than_a_host_is_refused(host: str) -> None:
+    assert "expected an address or a name" in problem(host=host, token=TOKEN)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "[::1]:80", "localhost:80"])
+def test_a_port_in_the_host_is_refused_with_the_remedy(host: str) -> None:
+    assert "set 'port'" in problem(host=host)
+
+
+@pytest.mark.parametrize("token", ["", "short", "x" * 15])
+def test_short_tokens_are_refused_even_on_loopback(token: str) -> None:
+    text = problem(token=token)
+
+    assert f"expected at least 16 characters, found {len(token)}" in text
+    assert not token or token not in text
+
+
+@pytest.mark.parametrize(
+    "token", ["correct horse battery staple", "sixteen-or-more-ü", "x" * 16 + "\n"]
+)
+def test_tokens_that_a_header_cannot_carry_are_refused(token: str) -> None:
+    text = problem(token=token)
+
+    assert "ASCII letters, digits and signs only, without spaces" in text
+    assert token not in text
+
+
+def test_the_token_is_never_shown() -> None:
+    assert TOKEN not in repr(HTTPConfig(token=SecretStr(TOKEN)))
+    assert TOKEN not in problem(token=TOKEN, port=-1)
+
+
+@pytest.mark.parametrize(
+    "name", ["lan.example.org", "lan.example.org:8443", "192.168.1.5:9000", "[::1]"]
+)
+def test_hosts_can_be_allowed_with_and_without_port(name: str) -> None:
+    assert HTTPConfig(allowed_hosts=(name,)).allowed_hosts == (name,)
+
+
+@pytest.mark.parametrize("name", ["https://lan.example.org", "*", "", "a b", "x:99999", "x:port"])
+def test_something_else_cannot_be_allowed(name: str) -> None:
+    assert f"'{name}': expected a name with or without port" in problem(allowed_hosts=(name,))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("port", 65_536),
+        ("max_connections", 1),
+        ("max_streams", 0),
+        ("max_body", 1_023),
+        ("repeat_window", 86_401),
+    ],
+)
+def test_limits_have_limits(key: str, value: int) -> None:
+    assert key in problem(**{key: value})
+
+
+def test_streams_leave_room_for_other_connections() -> None:
+    assert "20, must be less than max_connections, 20" in problem(max_connections=20)
+    assert "100, must be less than max_connections, 100" in problem(max_streams=100)
+    assert HTTPConfig(max_connections=20, max_streams=19).max_streams == 19
+
+
+def test_a_wrong_host_does_not_hide_behind_other_problems() -> None:
+    text = problem(host="http://x", max_connections=0, max_streams=5)
+
+    assert "2 validation errors" in text
+
+
+@pytest.mark.parametrize(
+    ("yaml", "problem"),
+    [
+        (
+            "{host: 0.0.0.0}",
+            "plugins.http: other machines can reach host '0.0.0.0', so a token is required",
+        ),
+        ("{host: 0.0.0.0, token: short}", "plugins.http.token: expected at least 16 characters"),
+        ("{port: 70000}", "plugins.http.port: must be at most 65535"),
+        ("{prot: 80}", "plugins.http.prot: unknown key, did you mean 'port'?"),
+    ],
+)
+def test_a_configuration_file_is_told_what_is_wrong(
+    yaml: str, problem: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "lanrage.yaml"
+    file.write_text(f"plugins:\n  http: {yaml}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+
+    (told,) = caught.value.problems
+    assert told.startswith(f"{file}:2:")
+    assert problem in told

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanrage_events_logfile._encoding import newline_of, settled
+from lanrage_events_logfile._following.lines import LINE_BYTES_MAX, TAIL_BYTES, LineSplitter
+
+CUTS = st.lists(st.integers(1, 40), max_size=60)
+
+
+def feed(data: bytes, cuts: list[int], newline: bytes) -> LineSplitter | None:
+    """Feed a splitter in pieces, and hold what it tells against the whole."""
+    splitter, begin, found = LineSplitter(newline), 0, []
+    for size in [*cuts, len(data)]:
+        for line in splitter.feed(data[begin : begin + size]):
+            found.append(line)
+            assert splitter.offset == line.end
+            assert splitter.tail == data[max(0, line.end - TAIL_BYTES) : line.end]
+
+        begin = min(len(data), begin + size)
+        assert splitter.position == begin
+
+    assert [line.end for line in found] == ends(data, newline)
+    return splitter
+
+
+def ends(data: bytes, newline: bytes) -> list[int]:
+    width = len(newline)
+    return [
+        end + width
+        for end in range(0, len(data) - width + 1, width)
+        if data[end : end + width] == newline
+    ]
+
+
+@given(data=st.binary(max_size=300), cuts=CUTS)
+def test_any_way_of_cutting_bytes_gives_the_same_lines(data: bytes, cuts: list[int]) -> None:
+    feed(data, cuts, b"\n")
+
+
+@given(
+    text=st.text(st.sampled_from("\n\u0a0a\u0a00\u000aa\u0d0a"), max_size=60),
+    cuts=CUTS,
+    encoding=st.sampled_from(["utf-16-le", "utf-16-be"]),
+)
+def test_any_way_of_cutting_utf_16_gives_the_same_lines(
+    text: str, cuts: list[int], encoding: str
+) -> None:
+    feed(text.encode(encoding), cuts, newline_of(encoding))
+
+
+@given(
+    lengths=st.lists(
+        st.sampled_from([0, 1, 50, LINE_BYTES_MAX, LINE_BYTES_MAX + 1, 3 * LINE_BYTES_MAX]),
+        max_size=6,
+    ),
+    size=st.sampled_from([997, LINE_BYTES_MAX, 100_000]),
+)
+def test_lines_that_are_too_long_are_passed_over_however_they_come(
+    lengths: list[int], size: int
+) -> None:
+    data = b"".join(b"x" * length + b"\n" for length in lengths)
+    splitter, found = LineSplitter(b"\n"), []
+    for begin in range(0, len(data), size):
+        found += list(splitter.feed(data[begin : begin + size]))
+        assert len(splitter._rest) <= LINE_BYTES_MAX
+
+    assert [line.text if line.text is None else len(line.text) for line in found] == [
+        None if length > LINE_BYTES_MAX else length for length in lengths
+    ]
+
+
+def test_what_is_left_is_a_line_once() -> None:
+    splitter = LineSplitter(b"\n")
+    assert list(splitter.feed(b"Ann")) == []
+    line = splitter.finish()
+
+    assert line is not None
+    assert (line.text, line.end, splitter.tail) == (b"Ann", 3, b"Ann")
+    assert splitter.finish() is None
+
+
+def test_what_is_left_of_a_line_that_is_too_long_is_none() -> None:
+    splitter = LineSplitter(b"\n")
+    assert list(splitter.feed(b"x" * (LINE_BYTES_MAX + 1))) == []
+    assert splitter.finish() is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-7", "utf-99", "rot13", "base64", ""])
+def test_an_encoding_in_which_lines_cannot_be_told_apart_is_refused(encoding: str) -> None:
+    if encoding == "utf-7":
+        assert newline_of(encoding) == b"\n"
+        return
+
+    with pytest.raises(ValueError, match="encoding"):
+        newline_of(encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "beginning", "expected"),
+    [
+        ("utf-8", b"abc", ("utf-8", 0)),
+        ("UTF8", b"\xef\xbb\xbfabc", ("utf-8", 3)),
+        ("utf-16", b"\xfe\xff", ("utf-16-be", 2)),
+        ("utf-16", b"\xff\xfe", ("utf-16-le", 2)),
+        ("utf-16", b"a\0", ("utf-16-le", 0)),
+        ("latin-1", b"\xef\xbb\xbf", ("iso8859-1", 0)),
+    ],
+)
+def test_a_byte_order_mark_settles_the_encoding(
+    encoding: str, beginning: bytes, expected: tuple[str, int]
+) -> None:
+    assert settled(encoding, beginning) == expected

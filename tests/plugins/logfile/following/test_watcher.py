@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from lanrage_events import Event, EventBus, PluginStartError
+from lanrage_events_logfile import LogfileConfig, LogfilePlugin
+from lanrage_events_logfile._following import watcher as changes_module
+from lanrage_events_logfile._following.watcher import Watch
+
+pytestmark = pytest.mark.real_clock
+
+
+def append(path: Path, *names: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        for name in names:
+            file.write(f"[20:15:00] [Server thread/INFO]: {name} joined the game\n")
+
+
+@asynccontextmanager
+async def following(**settings: Any) -> AsyncIterator[Callable[[], Any]]:
+    """Run the plugin, and give what waits for the next event."""
+    config = LogfileConfig.model_validate({"preset": "minecraft", **settings})
+    async with EventBus() as bus, bus.stream(Event, when_full="block") as events:
+        await bus.register_and_wait(LogfilePlugin(config), "logfile")
+
+        async def next_name() -> str:
+            with anyio.fail_after(20):
+                event = await anext(events)
+
+            return str(event.to_dict()["peer_name"])
+
+        yield next_name
+
+
+@pytest.mark.parametrize("poll", [None, 0.05])
+async def test_changes_are_noticed(tmp_path: Path, poll: float | None) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    async with following(path=log, poll=poll) as next_name:
+        append(log, "Ann")
+        assert await next_name() == "Ann"
+        append(log, "Bob")
+        log.rename(tmp_path / "old.log")
+        append(log, "Cid")
+        assert [await next_name(), await next_name()] == ["Bob", "Cid"]
+
+
+async def test_a_folder_that_appears_later_and_goes_and_comes_again_is_noticed(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "srv" / "logs" / "latest.log"
+    async with following(path=log) as next_name:
+        for name in ("Ann", "Bob"):
+            log.parent.mkdir(parents=True)
+            append(log, name)
+            assert await next_name() == name
+            append(log, f"{name}2")
+            assert await next_name() == f"{name}2"
+            shutil.rmtree(tmp_path / "srv")
+
+
+async def test_a_file_behind_a_link_is_noticed(tmp_path: Path) -> None:
+    log, link = tmp_path / "real" / "latest.log", tmp_path / "link.log"
+    log.parent.mkdir()
+    log.touch()
+    try:
+        link.symlink_to(log)
+    except OSError:
+        pytest.skip("links cannot be made here")
+
+    async with following(path=link) as next_name:
+        append(log, "Ann")
+        assert await next_name() == "Ann"
+
+
+async def test_where_nothing_can_be_watched_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    import watchfiles
+
+    def refuse(*_: object, **__: object) -> AsyncIterator[object]:
+        async def changes() -> AsyncIterator[object]:
+            raise OSError("inotify limit reached")
+            yield
+
+        return changes()
+
+    monkeypatch.setattr(watchfiles, "awatch", refuse)
+    monkeypatch.setattr(changes_module, "FALLBACK_SECONDS", 0.05)
+    log = tmp_path / "latest.log"
+    log.touch()
+    async with following(path=log) as next_name:
+        append(log, "Ann")
+        assert await next_name() == "Ann"
+
+    assert "looked for every 0.05 seconds: inotify limit reached" in caplog.text
+
+
+async def test_without_the_extra_the_start_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = "lanrage_events_logfile._plugin.is_watching_possible"
+    monkeypatch.setattr(plugin, lambda: False)
+    with pytest.raises(PluginStartError, match=r"pip install 'lanrage-events\[daemon\]', or look"):
+        async with following(path=tmp_path / "latest.log"):
+            raise AssertionError
+
+    async with following(path=tmp_path / "latest.log", poll=1.0):
+        pass
+
+
+async def test_the_watch_is_armed_anew_when_a_folder_comes_in_between(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    rings = 0
+    asked = 0
+
+    def folders() -> list[Path]:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            folder.mkdir()
+
+        return [folder]
+
+    rang = anyio.Event()
+
+    def ring() -> None:
+        nonlocal rings
+        rings += 1
+        if (folder / "x").exists():
+            rang.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(Watch().run, folders, ring)
+        while rings < 2:
+            await anyio.lowlevel.checkpoint()
+
+        (folder / "x").touch()
+        with anyio.fail_after(20):
+            await rang.wait()
+
+        tasks.cancel_scope.cancel()
+
+
+async def test_watching_ends_soon_when_the_bus_is_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "lanrage_events")
+    log = tmp_path / "latest.log"
+    log.touch()
+    with anyio.fail_after(10):
+        async with following(path=log):
+            pass
+
+    assert "dropped" not in caplog.text

@@ -1,0 +1,470 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from lanrage_events import Event, EventRegistry
+from lanrage_events_logfile import FileConfig, load_preset, preset_names
+from lanrage_events_logfile._parsing.roster import Roster
+from lanrage_events_logfile._parsing.translator import Translator
+
+
+def translate(preset: str, text: str, **settings: Any) -> list[Event]:
+    """Return the events of the lines of a text, each without what indents it."""
+    config = FileConfig.model_validate({"path": "games/x.log", "preset": preset, **settings})
+    translator, roster = Translator(config, EventRegistry()), Roster()
+    events: list[Event] = []
+    for number, line in enumerate(text.strip().splitlines()):
+        found = translator.translate(line.removeprefix("    "), roster, str(number))
+        assert found.problems == ()
+        events += found.events
+
+    return events
+
+
+def short(events: list[Event]) -> list[str]:
+    """Return events such as ``+Ann`` for a join and ``-Ann`` for a leave."""
+    signs = {"peer_joined": "+", "peer_left": "-"}
+    return [
+        signs.get(event.type, f"{event.type} ")
+        + str(getattr(event, "peer_name", getattr(event, "game_name", "")))
+        for event in events
+    ]
+
+
+# Each is copied from where it stands behind the name, with nothing changed.
+EXCERPTS = {
+    # https://github.com/itzg/docker-minecraft-server/issues/880
+    "vanilla": (
+        "minecraft",
+        """
+    [04:33:57] [Server thread/INFO]: Pacmuncher1[/172.17.0.1:56522] logged in with entity id 82206 at (31.95133272390401, 63.0, -90.69999998807907)
+    [04:33:57] [Server thread/INFO]: Pacmuncher1 joined the game
+    [05:03:25] [Server thread/INFO]: Pacmuncher1 lost connection: Disconnected
+    [05:03:25] [Server thread/INFO]: Pacmuncher1 left the game
+    [05:09:22] [User Authenticator #9/INFO]: UUID of player Pacmuncher1 is 5e6e02ea-2421-407e-ba2c-944879384d94
+    [05:09:22] [Server thread/INFO]: Pacmuncher1[/172.17.0.1:56812] logged in with entity id 88536 at (2399.88064373095, 63.0, -991.9424177446332)
+    [05:09:22] [Server thread/INFO]: Pacmuncher1 joined the game
+    [06:11:53] [Server thread/WARN]: handleDisconnection() called twice
+    [06:12:07] [Server thread/INFO]: Pacmuncher1 lost connection: Disconnected
+    [06:12:07] [Server thread/INFO]: Pacmuncher1 left the game""",
+        ["+Pacmuncher1", "-Pacmuncher1", "+Pacmuncher1", "-Pacmuncher1"],
+    ),
+    # https://github.com/MCDReforged/MCDReforged/issues/430
+    "vanilla 26.3": (
+        "minecraft",
+        """
+    [16:17:22] [Server thread/INFO]: Polaris_Light[/127.0.0.1:39785] logged in with entity id 51 at (-3.5, 64.0, -9.5)
+    [16:17:22] [Server thread/INFO]: System chat: Polaris_Light joined the game
+    [16:17:28] [Server thread/INFO]: Polaris_Light lost connection: Disconnected
+    [16:17:28] [Server thread/INFO]: System chat: Polaris_Light left the game""",
+        ["+Polaris_Light", "-Polaris_Light"],
+    ),
+    # https://github.com/Nova-Committee/Re-Avaritia/issues/62
+    "forge": (
+        "minecraft",
+        """
+    [15:57:38] [User Authenticator #2/INFO] [minecraft/ServerLoginPacketListenerImpl]: UUID of player MSandro is 08a84257-c9ca-4c02-addd-58d518220969
+    [15:57:39] [Server thread/INFO] [minecraft/PlayerList]: MSandro[/[::1]:49166] logged in with entity id 283 at (-42.5, 76.0, 208.5)
+    [15:57:39] [Server thread/INFO] [minecraft/MinecraftServer]: MSandro joined the game
+    [15:57:39] [Server thread/INFO] [minecraft/ServerGamePacketListenerImpl]: MSandro lost connection: Disconnected
+    [15:57:39] [Server thread/INFO] [minecraft/MinecraftServer]: MSandro left the game""",
+        ["+MSandro", "-MSandro"],
+    ),
+    # https://github.com/AgriCraft/AgriCraft/issues/856
+    "codes of colours": (
+        "minecraft",
+        """
+    [18:31:42] [Server thread/INFO]: §r§r§r§r§e§r§eLemADEC§r§e joined the game§r""",
+        ["+LemADEC"],
+    ),
+    # https://github.com/PaperMC/Paper/issues/3156, a plugin says the leave with a full stop
+    "paper's console": (
+        "minecraft",
+        """
+    [10:01:50 INFO]: GamePlayer_TV[/xxx.xxx.xxx.xxx:60927] logged in with entity id 581 at ([world]22.5, 65.5, -21.5)
+    [10:06:47 INFO]: GamePlayer_TV lost connection: Disconnected
+    [10:06:47 INFO]: GamePlayer_TV left the game.
+    [10:50:07 INFO]: UUID of player Aaron2550 is 0ba71ac7-5f68-43a0-a303-8f739bcb3b72""",
+        ["-GamePlayer_TV"],
+    ),
+    # https://github.com/MultiPaper/ShreddedPaper/issues/64
+    "somebody who never joined": (
+        "minecraft",
+        """
+    [00:47:46 INFO]: UUID of player X is 12345678-1234-1234-1234-123456789abc
+    [00:47:47 INFO]: X (12345678-1234-1234-1234-123456789abc) lost connection: Disconnected
+    [00:47:47 INFO]: Connection closed during protocol change
+    [00:48:18 INFO]: X was kicked due to keepalive timeout!""",
+        [],
+    ),
+    # A log in the tests of https://github.com/leighmacdonald/gbans, after a change of the map.
+    "Team Fortress 2": (
+        "source",
+        """
+    L 02/21/2021 - 06:22:23: Log file started (file "logs/L0221034.log") (game "/home/tf2server/serverfiles/tf") (version "6300758")
+    L 02/21/2021 - 06:22:24: rcon from "23.239.22.163:42004": command "status"
+    L 02/21/2021 - 06:22:31: "Hacksaw<12><[U:1:68745073]><>" entered the game
+    L 02/21/2021 - 06:22:35: "Hacksaw<12><[U:1:68745073]><Unassigned>" joined team "Red"
+    L 02/21/2021 - 06:24:22: "amogus gaming<13><[U:1:1089803558]><>" connected, address "139.47.95.130:47949"
+    L 02/21/2021 - 06:24:23: "amogus gaming<13><[U:1:1089803558]><>" STEAM USERID validated
+    L 02/21/2021 - 06:24:34: "amogus gaming<13><[U:1:1089803558]><>" entered the game
+    L 02/21/2021 - 06:29:57: "Hacksaw<12><[U:1:68745073]><Red>" say "gg"
+    L 02/21/2021 - 06:33:35: "Cybermorphic<15><[U:1:901503117]><>" entered the game
+    L 02/21/2021 - 06:33:43: "Cybermorphic<15><[U:1:901503117]><Unassigned>" disconnected (reason "Disconnect by user.")""",
+        ["+Hacksaw", "+amogus gaming", "+Cybermorphic", "-Cybermorphic"],
+    ),
+    # https://github.com/playliga/website/issues/28 and 20: Counter-Strike: Source
+    "Counter-Strike: Source, with bots": (
+        "source",
+        """
+    L 08/14/2024 - 23:29:08: "nómil<2><[U:1:9035362]><>" STEAM USERID validated
+    Loading 'cfg/autobuy_default.txt'
+    L 08/14/2024 - 23:29:08: "nómil<2><[U:1:9035362]><>" entered the game
+    L 08/14/2024 - 23:29:08: "biffy66<3><BOT><>" connected, address "none"
+    L 08/14/2024 - 23:29:08: "biffy66<3><BOT><Unassigned>" joined team "TERRORIST"
+    L 08/14/2024 - 23:29:08: "biffy66<3><BOT><>" entered the game
+    Dropped biffy66 from server (Server shutting down)
+    L 08/14/2024 - 23:30:32: "biffy66<3><BOT><>" disconnected (reason "Server shutting down")
+    L 08/14/2024 - 23:30:32: "nómil<2><[U:1:9035362]><>" disconnected (reason "Server shutting down")
+    L 08/14/2024 - 23:30:32: server_message: "quit"
+    L 08/14/2024 - 23:30:32: Log file closed.""",
+        ["+nómil", "-nómil"],
+    ),
+    # https://github.com/LacledesLAN/gamesvr-svencoop/issues/88
+    "Sven Co-op": (
+        "source",
+        """
+    L 02/04/2026 - 00:27:26: Started map "-sp_campaign_portal" (CRC "1657098797")
+    Warning: failed to init SDL thread priority manager: SDL not found
+    L 02/04/2026 - 00:28:35: "Dudds<1><STEAM_ID_LAN><>" connected, address "172.30.50.197:27005"
+    L 02/04/2026 - 00:28:39: Server is no longer empty, idle timer disabled.
+    L 02/04/2026 - 00:28:39: "Dudds<1><STEAM_ID_LAN><player>" has entered the game
+    L 02/04/2026 - 00:28:50: "Dudds<1><STEAM_ID_LAN><player>" say "hello there!"
+    Dudds: hello there!
+    L 02/04/2026 - 00:29:22: "Dudds<1><STEAM_ID_LAN><player>" disconnected
+    Dropped Dudds from server
+    L 02/04/2026 - 00:29:52: "Dudds<2><STEAM_ID_LAN><>" connected, address "172.30.50.197:27005\"""",
+        ["game_started -sp_campaign_portal", "+Dudds", "-Dudds"],
+    ),
+    # https://github.com/eonexdev/csgo-sv-fix-engine/issues/2
+    "Counter-Strike: Global Offensive": (
+        "source",
+        """
+    L 03/06/2026 - 16:42:02: "Jay2k1<6><STEAM_1:0:123456><>" connected, address ""
+    Client "Jay2k1" connected (1.3.3.7:27005).
+    L 03/06/2026 - 16:42:12: "Jay2k1<6><STEAM_1:0:12345><>" entered the game
+    L 03/06/2026 - 16:42:19: "Jay2k1<6><STEAM_1:0:12345>" switched from team <Unassigned> to <TERRORIST>""",
+        ["+Jay2k1"],
+    ),
+    # https://github.com/MJPetermann/cs2-log-libary, its description of the HTTP log
+    "Counter-Strike 2": (
+        "cs2",
+        """
+    04/12/2025 - 14:59:10.123 - "New Player<3><[U:1:123456789]><>" connected, address "192.168.1.100:27015"
+    04/12/2025 - 14:59:15.456 - "New Player<3><[U:1:123456789]><>" entered the game
+    04/12/2025 - 15:00:00.000 - World triggered "Match_Start" on "de_mirage"
+    04/12/2025 - 15:01:05.678 - "M J P<2><[U:1:395318202]>" switched from team <Unassigned> to <CT>
+    04/12/2025 - 15:03:02.094 - World triggered "Round_Start"
+    04/12/2025 - 15:30:00.987 - "M J P<2><[U:1:395318202]><CT>" disconnected (reason "Disconnect by user.")""",
+        ["+New Player", "game_started de_mirage", "-M J P"],
+    ),
+    # https://github.com/noueii/cs2-log, EVENTS.md, with the beginning that lines in files have, from
+    # https://github.com/shobhit-pathak/MatchZy/issues/312
+    "the end of a match in Counter-Strike 2": (
+        "cs2",
+        """
+    L 08/10/2025 - 00:59:45: Starting Freeze period
+    L 08/10/2025 - 00:59:45: World triggered "Match_Start" on "de_dust2"
+    L 08/10/2025 - 00:59:45: "name": "round_stats",
+    L 08/10/2025 - 00:59:45: Game Over: competitive mg_active de_dust2 score 16:8 after 42 min""",
+        ["game_started de_dust2", "game_ended de_dust2"],
+    ),
+    # https://github.com/AGuyNamedJens/FactorioChatBot/issues/9
+    "Factorio": (
+        "factorio",
+        """
+    29499.783 Info AppManagerStates.cpp:1941: Saving finished
+    29973.149 Info ServerMultiplayerManager.cpp:1064: Disconnect notification for peer (2)
+    29973.149 Info ServerMultiplayerManager.cpp:946: updateTick(1252403) received stateChanged peerID(2) oldState(InGame) newState(DisconnectScheduled)
+    2022-01-26 18:06:44 [LEAVE] kkndvulcanic left the game
+    29973.150 Info ServerSynchronizer.cpp:627: nextHeartbeatSequenceNumber(1798073) removing peer(2).
+    31383.782 Info ServerMultiplayerManager.cpp:946: updateTick(1252453) received stateChanged peerID(5) oldState(WaitingForCommandToStartSendingTickClosures) newState(InGame)
+    2022-01-26 18:30:15 [JOIN] Mattie joined the game""",
+        ["-kkndvulcanic", "+Mattie"],
+    ),
+    # https://github.com/OpenFactorioServerManager/factorio-server-manager/issues/306, and the end of
+    # https://github.com/factoriotools/factorio-docker/issues/175 without what Docker puts before it
+    "the life of a Factorio server": (
+        "factorio",
+        """
+       2.960 Info UDPSocket.cpp:27: Opening socket at (IP ADDR:({0.0.0.0:34197}))
+       2.960 Hosting game at IP ADDR:({0.0.0.0:34197})
+       3.491 Info ServerMultiplayerManager.cpp:799: updateTick(0) changing state from(CreatingGame) to(InGame)
+       8.944 ConnectionRequestReplyConfirm (type(ConnectionRequestReplyConfirm) ) from(IP ADDR:({127.0.0.1:62928}))
+     244.872 Info ServerMultiplayerManager.cpp:118: Disconnecting multiplayer connection.
+     244.872 Info ServerMultiplayerManager.cpp:699: mapTick(9911) changing state from(InGame) to(DisconnectingScheduled)
+     244.907 Info ServerMultiplayerManager.cpp:699: mapTick(9911) changing state from(DisconnectingScheduled) to(Disconnecting)""",
+        ["game_started Factorio", "game_ended Factorio"],
+    ),
+    # https://github.com/community-valheim-tools/valheim-server-docker/issues/254; the last line is
+    # one of issue 180 there, with the number of this player
+    "Valheim": (
+        "valheim",
+        """
+    03/12/2021 13:42:48: Got connection SteamID 76561197987220805
+    03/12/2021 13:42:49: Got handshake from client 76561197987220805
+    03/12/2021 13:43:17: Got character ZDOID from Luu : 1245460760:1
+    03/12/2021 13:43:57: Closing socket 76561197987220805
+    03/12/2021 13:43:57: Destroying abandoned non persistent zdo 1245460760:3 owner 1245460760
+    03/12/2021 13:43:57: Destroying abandoned non persistent zdo 1245460760:1 owner 1245460760""",
+        ["+Luu", "-Luu"],
+    ),
+    # https://github.com/zolantris/ValheimMods/issues/122
+    "Valheim with BepInEx": (
+        "valheim",
+        """
+    [Info   : Unity Log] 07/31/2024 14:25:02: Console: [Info   :    Armory] Peer (76561198863537755) disconnected, removing from validated list
+    [Info   : Unity Log] 07/31/2024 14:25:02: Destroying abandoned non persistent zdo 1642615509:795 owner 1642615509
+    [Info   : Unity Log] 07/31/2024 14:25:02: Closing socket 76561198863537755""",
+        [],
+    ),
+    # https://github.com/StrangeLoopGames/EcoIssues/issues/21387, without the blanks at the ends
+    "Eco": (
+        "eco",
+        """
+    [2021-04-15 11:22:30.990][ Info] KillerKickler: Tier 3
+    [2021-04-15 11:23:22.783][ Info] Drystion: ty for the seeds
+    [2021-04-15 11:26:31.579][ Info] <-- Drystion logged out.
+    [2021-04-15 11:41:00.588][ Info] <-- romonito logged out.
+    [2021-04-15 11:45:50.478][ Info] --> OneNeoZ logged in.""",
+        ["-Drystion", "-romonito", "+OneNeoZ"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXCERPTS)
+def test_a_real_log_gives_what_happened(name: str) -> None:
+    preset, text, expected = EXCERPTS[name]
+
+    assert short(translate(preset, text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("preset", "text"),
+    [
+        ("minecraft", "[20:15:00] [Server thread/INFO]: <Ann> Bob joined the game"),
+        ("minecraft", "[20:15:00] [Async Chat Thread - #2/INFO]: <Ann> Bob joined the game"),
+        ("minecraft", "[20:15:00] [Async Chat Thread - #2/INFO]: Bob joined the game"),
+        ("minecraft", "[20:15:00] [Server thread/INFO]: [Not Secure] <Ann> Bob joined the game"),
+        ("minecraft", "[20:15:00] [Server thread/INFO]: * Ann Bob joined the game"),
+        ("minecraft", "[20:15:00] [Server thread/INFO]: [Ann] Bob left the game"),
+        ("minecraft", "[20:15:00] [Server thread/INFO]: [Server] joined the game"),
+        ("minecraft", "[20:15:00 INFO]: Ann: [20:15:00] [Server thread/INFO]: Bob left the game"),
+        ("minecraft", "[20:15:00] [Server thread/INFO]: <Ann> Stopping server"),
+        ("minecraft", '[20:15:00] [Server thread/INFO]: <Ann> Done (1.0s)! For help, type "help"'),
+        ("minecraft", "<Ann> [20:15:00] [Server thread/INFO]: Bob joined the game"),
+        (
+            "source",
+            (
+                'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say '
+                '"Bob<3><STEAM_0:0:2><>" entered the game'
+            ),
+        ),
+        (
+            "source",
+            (
+                'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say '
+                '"L 11/24/2026 - 20:15:00: Bob<3><STEAM_0:0:2><> disconnected"'
+            ),
+        ),
+        (
+            "cs2",
+            (
+                'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><CT>" say '
+                '"Game Over: competitive mg_active de_dust2 score 16:8 after 42 min"'
+            ),
+        ),
+        ("factorio", "2022-01-26 18:30:15 [CHAT] Ann: [JOIN] Bob joined the game"),
+        (
+            "factorio",
+            "2022-01-26 18:30:15 [CHAT] Ann: 2022-01-26 18:30:15 [LEAVE] Bob left the game",
+        ),
+        ("eco", "[2021-04-15 11:22:30.990][ Info] Ann: --> Bob logged in."),
+    ],
+)
+def test_what_players_write_is_no_event(preset: str, text: str) -> None:
+    assert translate(preset, text) == []
+
+
+@pytest.mark.parametrize(
+    ("preset", "text", "name"),
+    [
+        ("minecraft", "[20:15:00] [Server thread/INFO]: .Béla_😀 joined the game", ".Béla_😀"),
+        ("minecraft", "[20:15:00] [Server thread/INFO]: \x1b[93mAnn joined the game\x1b[m", "Ann"),
+        (
+            "minecraft",
+            "[20:15:00] [Server thread/INFO]: Ann (formerly known as Bob) joined the game",
+            "Ann",
+        ),
+        (
+            "source",
+            # From https://github.com/LacledesLAN, the name ends like the number of a player
+            'L 11/24/2026 - 20:15:00: "♥♥©♥♥௸atswood<42><13><[U:1:28500804]><>" entered the game',
+            "♥♥©♥♥௸atswood<42>",
+        ),
+        (
+            "source",
+            'L 11/24/2026 - 20:15:00: "<LL>arcticfox012<5><[U:1:5015550]><>" entered the game',
+            "<LL>arcticfox012",
+        ),
+        ("factorio", "2022-01-26 18:30:15 [JOIN] [LAN]Ann joined the game", "[LAN]Ann"),
+    ],
+)
+def test_names_with_anything_in_them_are_told_whole(preset: str, text: str, name: str) -> None:
+    assert short(translate(preset, text)) == [f"+{name}"]
+
+
+def test_a_change_of_the_map_is_no_new_join() -> None:
+    entered = 'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><>" entered the game\n'
+    connected = 'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><>" connected, address "10.0.0.2:1"\n'
+    left = 'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><>" disconnected (reason "x")\n'
+    new_map = 'L 11/24/2026 - 20:15:00: Started map "cp_badlands" (CRC "1")\n'
+
+    assert short(translate("source", connected + entered + new_map + entered)) == [
+        "+Ann",
+        "game_started cp_badlands",
+    ]
+    # The server crashed, so that nobody left; the same number is given anew.
+    assert short(translate("source", entered + connected + entered)) == ["+Ann", "+Ann"]
+    # She gave up while she loaded the map.
+    assert short(translate("source", connected + left + left)) == ["-Ann"]
+
+
+def test_a_server_that_begins_anew_is_empty() -> None:
+    text = """
+    [20:00:00] [Server thread/INFO]: Starting minecraft server version 1.21.4
+    [20:00:30] [Server thread/INFO]: Done (12.345s)! For help, type "help"
+    [20:15:00] [Server thread/INFO]: Ann joined the game
+    [20:20:00] [Server thread/INFO]: Starting minecraft server version 1.21.4
+    [20:20:30] [Server thread/INFO]: Done (12.345s)! For help, type "help"
+    [20:25:00] [Server thread/INFO]: Ann joined the game
+    [00:20:40] [Server thread/INFO]: Stopping server"""
+
+    events = translate("minecraft", text)
+
+    assert short(events) == [
+        "game_started Minecraft",
+        "+Ann",
+        "game_started Minecraft",
+        "+Ann",
+        "game_ended Minecraft",
+    ]
+    # All lines were read at the same time, and midnight lies between.
+    assert events[-1].to_dict()["duration"] == 4 * 3600 + 10
+
+
+def test_a_game_that_began_before_is_not_said_to_end() -> None:
+    assert translate("minecraft", "[20:15:00] [Server thread/INFO]: Stopping server") == []
+
+
+def test_who_is_there_plays_the_game() -> None:
+    text = """
+    04/12/2025 - 14:59:15.456 - "Ann<3><[U:1:1]><>" entered the game
+    04/12/2025 - 14:59:16.456 - "Bob<4><[U:1:2]><>" entered the game
+    04/12/2025 - 14:59:16.456 - "Bot<5><BOT><>" entered the game
+    04/12/2025 - 15:00:00.000 - World triggered "Match_Start" on "de_mirage"
+    04/12/2025 - 15:40:01.000 - Game Over: competitive  de_mirage score 13:7 after 40 min"""
+
+    events = translate("cs2", text)
+
+    assert events[2].to_dict()["players"] == ["Ann", "Bob"]
+    assert events[3].to_dict()["duration"] == 2400
+
+
+def test_the_time_of_an_event_is_that_of_a_line_with_a_date() -> None:
+    line = 'L 02/21/2021 - 06:22:31: "Hacksaw<12><[U:1:68745073]><>" entered the game'
+    local = datetime(2021, 2, 21, 6, 22, 31).astimezone()
+
+    assert translate("source", line)[0].time == local
+    assert translate("source", line)[0].time.tzinfo == UTC
+    assert translate("source", line, time="now")[0].time > local
+
+
+@pytest.mark.parametrize(
+    ("preset", "line"),
+    [
+        ("minecraft", "[04:33:57] [Server thread/INFO]: Ann joined the game"),
+        ("source", 'L 02/21/2199 - 06:22:31: "Ann<12><[U:1:68745073]><>" entered the game'),
+        ("source", 'L 99/99/2021 - 06:22:31: "Ann<12><[U:1:68745073]><>" entered the game'),
+    ],
+)
+def test_the_time_of_an_event_is_now_where_the_line_cannot_say(preset: str, line: str) -> None:
+    before = datetime.now(UTC)
+
+    assert before <= translate(preset, line)[0].time <= datetime.now(UTC)
+
+
+def test_a_line_without_a_year_cannot_say_when_it_was() -> None:
+    before = datetime.now(UTC)
+    [event] = translate(
+        "eco",
+        "20:15:00 --> Ann logged in.",
+        prefix=r"(?P<time>\d\d:\d\d:\d\d) ",
+        time_format="%H:%M:%S",
+    )
+
+    assert event.time >= before
+
+
+def test_a_party_can_have_a_name_and_an_id() -> None:
+    line = "[04:33:57] [Server thread/INFO]: Ann joined the game"
+    [event] = translate("minecraft", line, party_name="Friday LAN", party_id="7")
+
+    assert event.to_dict()["party_name"] == "Friday LAN"
+    assert event.to_dict()["party_id"] == "7"
+
+
+def test_own_patterns_stand_beside_those_of_the_preset_or_in_their_place() -> None:
+    text = """
+    [20:15:00] [Server thread/INFO]: Ann joined the game
+    [20:15:00] [Server thread/INFO]: Ann has made the advancement [Stone Age]
+    [20:15:00] [Server thread/INFO]: Ann left the game"""
+
+    events = translate(
+        "minecraft",
+        text,
+        patterns={
+            "notification": r"(?P<message>\S+ has made the advancement .*)",
+            "peer_left": [],
+        },
+        fields={"notification": {"title": "Minecraft", "color": 5025616}},
+    )
+
+    assert [event.type for event in events] == ["peer_joined", "notification"]
+    assert events[1].to_dict()["message"] == "Ann has made the advancement [Stone Age]"
+    assert events[1].to_dict()["color"] == 5025616
+
+
+def test_without_leaves_every_join_is_told() -> None:
+    line = "[20:15:00] [Server thread/INFO]: Ann joined the game\n"
+
+    assert short(translate("minecraft", 2 * line, patterns={"peer_left": []})) == ["+Ann", "+Ann"]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_each_preset_fits_the_event_types(name: str) -> None:
+    config = FileConfig.model_validate({"path": "x.log", "preset": name})
+
+    assert list(Translator(config, EventRegistry()).problems()) == []
+    assert load_preset(name).game_name
+
+
+def test_each_preset_is_a_file_and_has_a_real_excerpt() -> None:
+    folder = files("lanrage_events_logfile") / "presets"
+    names = {file.name.removesuffix(".yaml") for file in folder.iterdir()}
+
+    assert names == set(preset_names()) == {preset for preset, _, _ in EXCERPTS.values()}

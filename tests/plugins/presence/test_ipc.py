@@ -1,0 +1,421 @@
+"""The real pypresence against a socket that behaves as Discord's does, or worse."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from lanrage_events import EventBus, GameStarted, PartyCreated
+from lanrage_events_presence import (
+    Activity,
+    ActivityRefused,
+    Button,
+    DiscordUnreachable,
+    PresenceConfig,
+    PresencePlugin,
+    _ipc,
+    _thread,
+)
+from lanrage_events_presence import _updater as _presenter
+from lanrage_events_presence._ipc import DiscordIPC
+from lanrage_events_presence.testing import Manner, StandInDiscordClient
+
+pytestmark = [
+    pytest.mark.real_clock,
+    pytest.mark.skipif(sys.platform == "win32", reason="the stand-in needs Unix sockets"),
+    # pypresence leaves its iterator over the folder to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed scandir iterator:ResourceWarning"),
+]
+
+CLIENT_ID = "123456789012345678"
+THREAD = "lanrage-events-presence"
+QUAKE = Activity(
+    details="Quake",
+    state="In Party 🎮",
+    party_size=(2, 8),
+    start=1_769_890_500,
+    large_image="lanrage_logo",
+    large_text="LANrage",
+    small_image="quake",
+    small_text="Map q3dm17",
+    buttons=(Button("Join Voice Chat", "https://discord.gg/abc123"),),
+)
+PARTY = PartyCreated(party_id="1", party_name="Friday LAN", host="Ann")
+# Long enough for any machine, and never waited for when all is well.
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture
+def ipc() -> DiscordIPC:
+    return DiscordIPC(CLIENT_ID)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for silent peers, and between attempts, only as long as a test may."""
+    for module, name in (
+        (_ipc, "HANDSHAKE_SECONDS"),
+        (_ipc, "ANSWER_SECONDS"),
+        (_ipc, "CLOSE_SECONDS"),
+        (_thread, "CANCEL_GRACE_SECONDS"),
+        (_presenter, "SETTLE_SECONDS"),
+        (_presenter, "UPDATE_INTERVAL_SECONDS"),
+        (_presenter, "FIRST_RETRY_SECONDS"),
+        (_presenter, "LONGEST_RETRY_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, 0.05)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    yield
+    deadline = monotonic() + PATIENCE_SECONDS
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(deadline - monotonic())
+            assert not thread.is_alive()
+
+
+async def reason(ipc: DiscordIPC) -> str:
+    """Return why there is no connection."""
+    with pytest.raises(DiscordUnreachable) as caught:
+        async with ipc.connect():
+            pass
+
+    return caught.value.reason
+
+
+async def test_an_activity_arrives_as_discord_wants_it(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    async with discord.listen():
+        async with ipc.connect() as connection:
+            await connection.show(QUAKE)
+            await connection.show(None)
+            await connection.show(Activity())
+
+        await discord.wait(lambda discord: not discord.connections)
+
+    handshake, quake, cleared, bare, taken_back, closed = discord.frames
+    assert (handshake.opcode, dict(handshake.body)) == (0, {"v": 1, "client_id": CLIENT_ID})
+    assert quake.body["cmd"] == "SET_ACTIVITY"
+    assert quake.body["args"]["pid"] == os.getpid()
+    assert quake.activity == {
+        "type": 0,
+        "status_display_type": 0,
+        "details": "Quake",
+        "state": "In Party 🎮",
+        "timestamps": {"start": 1_769_890_500},
+        "assets": {
+            "large_image": "lanrage_logo",
+            "large_text": "LANrage",
+            "small_image": "quake",
+            "small_text": "Map q3dm17",
+        },
+        "party": {"size": [2, 8]},
+        "buttons": [{"label": "Join Voice Chat", "url": "https://discord.gg/abc123"}],
+        "instance": True,
+    }
+    assert cleared.body["args"] == {"pid": os.getpid()}
+    assert bare.activity == {"type": 0, "status_display_type": 0, "instance": True}
+    assert taken_back.body["args"] == {"pid": os.getpid()}
+    assert closed.opcode == 2
+
+
+async def test_an_answer_in_pieces_is_an_answer(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    discord.on_handshake = discord.on_activity = "split"
+    async with discord.listen(), ipc.connect() as connection:
+        for _ in range(3):
+            await connection.show(QUAKE)
+
+    assert len(discord.activities) == 4
+
+
+async def test_no_discord_is_told_as_such(runtime_folder: Path, ipc: DiscordIPC) -> None:
+    assert await reason(ipc) == "Discord is not running on this computer"
+    (runtime_folder / "discord-ipc-0").touch()
+    assert await reason(ipc) == "Discord is not running on this computer"
+
+
+async def test_a_socket_that_discord_left_behind_is_no_discord(
+    runtime_folder: Path, ipc: DiscordIPC
+) -> None:
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(runtime_folder / "discord-ipc-0"))
+
+    assert await reason(ipc) == "Discord is not running on this computer"
+
+
+async def test_an_application_that_discord_does_not_know_is_told_as_such(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    discord.known_ids = ["1"]
+    async with discord.listen():
+        with pytest.raises(DiscordUnreachable) as caught:
+            async with ipc.connect():
+                pass
+
+    assert caught.value.kind == "refused"
+    assert CLIENT_ID in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("manner", "expected"),
+    [
+        ("silence", "Discord does not answer"),
+        ("garble", "Discord answered what cannot be read"),
+        ("flood", "Discord answered what cannot be read"),
+        ("close", "Discord closed the connection"),
+    ],
+)
+async def test_a_handshake_that_fails_is_explained(
+    discord: StandInDiscordClient, ipc: DiscordIPC, impatient: None, manner: Manner, expected: str
+) -> None:
+    discord.on_handshake = manner
+    async with discord.listen():
+        assert await reason(ipc) == expected
+        discord.on_handshake = "answer"
+        async with ipc.connect() as connection:
+            await connection.show(QUAKE)
+
+
+@pytest.mark.parametrize(
+    ("manner", "expected"),
+    [
+        ("silence", "Discord does not answer"),
+        ("garble", "Discord answered what cannot be read"),
+        ("flood", "Discord answered what cannot be read"),
+        ("close", "Discord closed the connection"),
+    ],
+)
+async def test_an_update_that_fails_is_explained(
+    discord: StandInDiscordClient, ipc: DiscordIPC, impatient: None, manner: Manner, expected: str
+) -> None:
+    discord.on_activity = manner
+    async with discord.listen(), ipc.connect() as connection:
+        with pytest.raises(DiscordUnreachable, match=expected):
+            await connection.show(QUAKE)
+
+
+async def test_an_activity_that_discord_refuses_leaves_the_connection_good(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    discord.on_activity = "refuse"
+    async with discord.listen(), ipc.connect() as connection:
+        with pytest.raises(ActivityRefused, match="activity"):
+            await connection.show(QUAKE)
+
+        discord.on_activity = "answer"
+        await connection.show(QUAKE)
+
+
+async def test_the_end_of_discord_is_noticed_while_nothing_is_sent(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    reasons: list[str] = []
+    async with discord.listen(), ipc.connect() as connection:
+
+        async def wait() -> None:
+            reasons.append((await connection.wait_closed()).reason)
+
+        await connection.show(QUAKE)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait)
+                await discord.hang_up()
+
+    assert reasons == ["Discord closed the connection"]
+
+
+@pytest.mark.parametrize(
+    ("opcode", "body", "expected"),
+    [
+        (
+            2,
+            {"code": 1000, "message": "Restart\x07ing"},
+            "Discord ended the connection: Restart ing",
+        ),
+        (
+            2,
+            {"code": 4000, "message": "Invalid"},
+            "Discord knows no application with the client_id",
+        ),
+        (2, [], "Discord answered what cannot be read"),
+    ],
+)
+async def test_discord_can_say_why_it_ends_the_connection(
+    discord: StandInDiscordClient, ipc: DiscordIPC, opcode: int, body: object, expected: str
+) -> None:
+    async with discord.listen(), ipc.connect() as connection:
+        await discord.send(opcode, body)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            error = await connection.wait_closed()
+
+    assert error.reason.startswith(expected)
+
+
+async def test_what_nobody_asked_for_is_read_over_and_a_ping_answered(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    async with discord.listen(), ipc.connect() as connection:
+        await discord.send(1, {"cmd": "DISPATCH", "evt": "NEWS", "data": {}})
+        await discord.send(3, {"beat": 1})
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+
+                @tasks.start_soon
+                async def stop() -> None:
+                    await discord.wait(lambda discord: discord.frames[-1].opcode == 4)
+                    scope.cancel()
+
+                await connection.wait_closed()
+
+        assert dict(discord.frames[-1].body) == {"beat": 1}
+        await connection.show(QUAKE)
+        assert discord.activities[-1] is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError(13, "Permission denied"), "this user may not talk to the Discord"),
+        (RuntimeError("a\nb"), "the connection to Discord failed with RuntimeError: a b"),
+        (OSError(9, "Bad file descriptor"), "Discord closed the connection"),
+    ],
+)
+async def test_whatever_else_goes_wrong_is_explained(
+    runtime_folder: Path, ipc: DiscordIPC, error: Exception, expected: str
+) -> None:
+    def find(pipe: object) -> str:
+        raise error
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pypresence.baseclient.get_ipc_path", find)
+        assert (await reason(ipc)).startswith(expected)
+
+
+@contextmanager
+def full_socket(folder: Path) -> Iterator[None]:
+    """Listen where Discord does, with a queue that is full, so that connecting blocks."""
+    waiting: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "discord-ipc-0"))
+        listener.listen(0)
+        try:
+            while True:
+                waiting.append(socket.socket(socket.AF_UNIX))
+                waiting[-1].setblocking(False)
+                waiting[-1].connect(str(folder / "discord-ipc-0"))
+        except BlockingIOError:
+            pass
+
+        yield
+        for connection in waiting:
+            connection.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse where Linux waits")
+async def test_a_thread_that_hangs_is_not_followed_by_another(
+    runtime_folder: Path, ipc: DiscordIPC, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with full_socket(runtime_folder):
+        monkeypatch.setattr(_ipc, "OPEN_SECONDS", 0.1)
+        for _ in range(3):
+            assert await reason(ipc) == "Discord does not answer"
+
+        assert [t.name for t in threading.enumerate()].count(THREAD) == 1
+
+    # It ends when the socket does, and then there is room for a new one.
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            await anyio.to_thread.run_sync(thread.join, PATIENCE_SECONDS)
+
+    assert await reason(ipc) == "Discord is not running on this computer"
+
+
+def plugin(**keys: object) -> PresencePlugin:
+    return PresencePlugin(PresenceConfig.model_validate({"client_id": CLIENT_ID, **keys}))
+
+
+class Lines(logging.Handler):
+    """What the plugin logs, to be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._more = anyio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self._more.set()
+
+    async def take(self, beginning: str) -> None:
+        """Wait for the next line, which begins like this."""
+        while not self.lines:
+            self._more = anyio.Event()
+            await self._more.wait()
+
+        assert self.lines.pop(0).startswith(beginning)
+
+
+@pytest.fixture
+async def log() -> AsyncIterator[Lines]:
+    logger = logging.getLogger("lanrage_events.presence")
+    lines = Lines()
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(lines)
+    yield lines
+    logger.removeHandler(lines)
+    logger.setLevel(level)
+
+
+async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
+    discord: StandInDiscordClient, impatient: None, log: Lines
+) -> None:
+    with anyio.fail_after(PATIENCE_SECONDS):
+        async with EventBus() as bus:
+            await bus.register_and_wait(plugin(), "presence")
+            await bus.publish_and_wait(PARTY)
+            await log.take("Discord is not running on this computer, so there is no")
+            for game in ("Quake", "Doom", "Descent"):
+                await bus.publish_and_wait(
+                    GameStarted(party_id="1", game_name=game, players=("Ann",))
+                )
+                discord.frames.clear()
+                async with discord.listen():
+                    await discord.wait(lambda discord: bool(discord.activities))
+                    assert [a and a["details"] for a in discord.activities] == [game]
+                    await log.take("connected to Discord")
+
+                await log.take("Discord closed the connection, so there is no")
+                assert not log.lines
+
+
+@pytest.mark.parametrize("manner", ["silence", "garble"])
+@pytest.mark.parametrize("moment", ["on_handshake", "on_activity"])
+async def test_a_hostile_peer_does_not_hold_up_the_end(
+    discord: StandInDiscordClient, manner: Manner, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever waited for the answer would not be done when the test's time is up.
+    monkeypatch.setattr(_ipc, "ANSWER_SECONDS", 3600.0)
+    monkeypatch.setattr(_ipc, "HANDSHAKE_SECONDS", 3600.0)
+    monkeypatch.setattr(_ipc, "OPEN_SECONDS", 3600.0)
+    setattr(discord, moment, manner)
+    async with discord.listen(), EventBus() as bus:
+        await bus.register_and_wait(plugin())
+        await bus.publish_and_wait(PARTY)
+        await discord.wait(lambda discord: len(discord.frames) > (moment == "on_activity"))

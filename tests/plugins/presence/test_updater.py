@@ -1,0 +1,452 @@
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lanrage_events_presence import Activity, ActivityRefused, Connection, DiscordUnreachable
+from lanrage_events_presence._updater import (
+    LONGEST_RETRY_SECONDS,
+    REFUSED_RETRY_SECONDS,
+    SETTLE_SECONDS,
+    UPDATE_INTERVAL_SECONDS,
+    Presenter,
+)
+
+LOGGER = "lanrage_events.presence"
+QUAKE = Activity(details="Quake")
+DOOM = Activity(details="Doom")
+GONE = DiscordUnreachable("Discord is gone")
+
+
+@dataclass(eq=False)
+class Client:
+    """Discord, as far as the presenter sees it."""
+
+    problem: DiscordUnreachable | None = None
+    """why it cannot be reached"""
+    refusal: str = ""
+    hangs_up: bool = False
+    """whether it ends every connection at once"""
+    attempts: list[float] = field(default_factory=list)
+    shown: list[tuple[float, Activity | None]] = field(default_factory=list)
+    closed: int = 0
+    _ended: anyio.Event = field(default_factory=anyio.Event)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        self.attempts.append(anyio.current_time())
+        if self.problem is not None:
+            raise self.problem
+
+        self._ended = anyio.Event()
+        try:
+            yield self
+        finally:
+            self.closed += 1
+
+    async def show(self, activity: Activity | None) -> None:
+        if self.problem is not None:
+            raise self.problem
+
+        self.shown.append((anyio.current_time(), activity))
+        await checkpoint()
+        if self.refusal:
+            raise ActivityRefused(self.refusal)
+
+    async def wait_closed(self) -> DiscordUnreachable:
+        if not self.hangs_up:
+            await self._ended.wait()
+
+        await checkpoint()
+        return GONE
+
+    def end(self, problem: DiscordUnreachable | None = GONE) -> None:
+        self.problem = problem
+        self._ended.set()
+
+
+@dataclass(eq=False)
+class Stage:
+    """A presenter and what it should show."""
+
+    client: Client
+    wanted: Activity | None = None
+    looks: int = 0
+
+    def __post_init__(self) -> None:
+        self.presenter = Presenter(self.client.connect, self._look)
+
+    def _look(self) -> Activity | None:
+        self.looks += 1
+        return self.wanted
+
+    def want(self, activity: Activity | None) -> None:
+        self.wanted = activity
+        self.presenter.wake()
+
+    async def start(self, tasks: TaskGroup) -> None:
+        tasks.start_soon(self.presenter.run)
+        await anyio.wait_all_tasks_blocked()
+
+
+@pytest.fixture
+async def tasks() -> AsyncIterator[TaskGroup]:
+    async with anyio.create_task_group() as tasks:
+        yield tasks
+        tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+async def stage(client: Client) -> Stage:
+    return Stage(client)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == LOGGER]
+
+
+async def test_what_is_wanted_when_discord_is_found_is_shown_at_once(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    now = anyio.current_time()
+    stage.want(QUAKE)
+    await stage.start(tasks)
+
+    assert client.shown == [(now, QUAKE)]
+    assert stage.presenter.shown == QUAKE
+
+
+async def test_what_comes_at_about_the_same_time_is_shown_together(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    await stage.start(tasks)
+    now = anyio.current_time()
+    stage.want(QUAKE)
+    await anyio.sleep(SETTLE_SECONDS / 2)
+    stage.want(DOOM)
+    await anyio.sleep(100)
+
+    [(time, activity)] = client.shown
+    assert activity == DOOM
+    assert time == pytest.approx(now + SETTLE_SECONDS)
+
+
+async def test_the_latest_state_wins_and_is_shown_after_fifteen_seconds(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    await stage.start(tasks)
+    stage.want(QUAKE)
+    await anyio.wait_all_tasks_blocked()
+    for number in range(10):
+        stage.want(Activity(details=str(number)))
+        await anyio.sleep(1)
+
+    stage.want(DOOM)
+    await anyio.sleep(100)
+
+    [(first, _), (second, latest)] = client.shown
+    assert latest == DOOM
+    assert second - first == pytest.approx(UPDATE_INTERVAL_SECONDS)
+
+
+async def test_what_is_taken_back_in_time_is_never_shown(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    await stage.start(tasks)
+    stage.want(QUAKE)
+    await anyio.wait_all_tasks_blocked()
+    stage.want(DOOM)
+    await anyio.wait_all_tasks_blocked()
+    stage.want(QUAKE)
+    await anyio.sleep(100)
+
+    assert [activity for _, activity in client.shown] == [QUAKE]
+
+
+async def test_nothing_is_done_while_nothing_changes(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    looks = stage.looks
+    await anyio.sleep(86_400)
+
+    assert stage.looks == looks
+    stage.presenter.wake()
+    await anyio.sleep(86_400)
+    assert stage.looks == looks + 1
+    assert len(client.shown) == len(client.attempts) == 1
+
+
+async def test_an_activity_is_taken_back_when_there_is_nothing_to_show(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    stage.want(None)
+    await anyio.sleep(100)
+
+    assert [activity for _, activity in client.shown] == [QUAKE, None]
+
+
+async def test_without_discord_and_without_anything_to_show_it_is_looked_for_once(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.problem = DiscordUnreachable("Discord is not running")
+    assert not stage.presenter.is_connected
+    await stage.start(tasks)
+    await anyio.sleep(86_400)
+
+    assert len(client.attempts) == 1
+    [line] = lines(caplog)
+    assert line == (
+        "Discord is not running, so there is no Rich Presence; it is tried again, silently, while "
+        "there is something to show"
+    )
+
+
+async def test_without_discord_it_is_looked_for_ever_more_rarely_and_told_once(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.problem = GONE
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(200)
+    began, *later = client.attempts
+
+    assert [round(time - began) for time in later] == [1, 3, 7, 15, 31, 61, 91, 121, 151, 181]
+    assert len(lines(caplog)) == 1
+
+
+async def test_what_changes_while_discord_is_away_does_not_hasten_the_next_attempt(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    client.problem = GONE
+    await stage.start(tasks)
+    await anyio.sleep(0.5)
+    for _ in range(5):
+        stage.want(QUAKE)
+        await anyio.wait_all_tasks_blocked()
+        stage.want(None)
+        await anyio.wait_all_tasks_blocked()
+
+    assert len(client.attempts) == 1
+    await anyio.sleep(100)
+    assert len(client.attempts) == 1
+    stage.want(DOOM)
+    await anyio.wait_all_tasks_blocked()
+    assert len(client.attempts) == 2
+
+
+async def test_discord_that_starts_is_told_the_latest_state(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    client.problem = GONE
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(100)
+    stage.want(DOOM)
+    client.problem = None
+    await anyio.sleep(LONGEST_RETRY_SECONDS)
+
+    assert [activity for _, activity in client.shown] == [DOOM]
+    assert stage.presenter.is_connected
+    assert stage.presenter.problem == ""
+    assert lines(caplog)[1:] == ["connected to Discord"]
+
+
+async def test_discord_that_restarts_is_told_again_what_it_showed(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(3600)
+    ended = anyio.current_time()
+    client.end()
+    await anyio.wait_all_tasks_blocked()
+    assert not stage.presenter.is_connected
+    assert stage.presenter.problem == "Discord is gone"
+    client.problem = None
+    await anyio.sleep(60)
+
+    assert [activity for _, activity in client.shown] == [QUAKE, QUAKE]
+    assert client.shown[1][0] == pytest.approx(ended + 1)
+    assert stage.presenter.connections == stage.presenter.updates == 2
+    assert len(lines(caplog)) == 3
+    assert lines(caplog)[0] == "connected to Discord"
+    assert lines(caplog)[2] == "connected to Discord again"
+
+
+async def test_a_restart_does_not_hasten_the_next_update(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    client.end(None)
+    await anyio.sleep(100)
+
+    [(first, _), (second, _)] = client.shown
+    assert second - first == pytest.approx(UPDATE_INTERVAL_SECONDS)
+
+
+async def test_a_peer_that_always_hangs_up_is_left_alone_for_longer_and_longer(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    client.hangs_up = True
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(600)
+
+    pauses = [b - a for a, b in pairwise(client.attempts)]
+    assert pauses[0] < LONGEST_RETRY_SECONDS
+    assert pauses[-1] == pytest.approx(LONGEST_RETRY_SECONDS)
+
+
+async def test_a_peer_that_accepts_nothing_is_told_of_once(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It shakes hands and then answers what cannot be read."""
+    caplog.set_level(logging.INFO)
+
+    async def show(activity: Activity | None) -> None:
+        raise DiscordUnreachable("garbled")
+
+    client.show = show  # type: ignore[method-assign] # the fake's own manner
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(3600)
+
+    assert len(client.attempts) > 100
+    assert client.closed == len(client.attempts) - stage.presenter.is_connected
+    assert len(lines(caplog)) == 1
+
+
+async def test_that_discord_is_not_there_is_no_news_once_its_end_was_told(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    client.end(DiscordUnreachable("Discord is not running"))
+    await anyio.sleep(600)
+    client.problem = DiscordUnreachable("Discord does not answer", "broken")
+    await anyio.sleep(600)
+
+    assert [line.split(",")[0] for line in lines(caplog)] == [
+        "Discord is gone",
+        "Discord does not answer",
+    ]
+
+
+async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.want(QUAKE)
+    client.problem = GONE
+    await stage.start(tasks)
+    for number in range(100):
+        client.problem = DiscordUnreachable(f"reason {number}", "broken")
+        await anyio.sleep(LONGEST_RETRY_SECONDS)
+
+    assert 1 < len(lines(caplog)) <= 5
+
+
+async def test_discord_that_does_not_want_us_is_asked_rarely(
+    stage: Stage, client: Client, tasks: TaskGroup
+) -> None:
+    client.problem = DiscordUnreachable("no such application", "refused")
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(REFUSED_RETRY_SECONDS - 1)
+    assert len(client.attempts) == 1
+    await anyio.sleep(2)
+    assert len(client.attempts) == 2
+
+
+async def test_what_discord_refuses_is_not_tried_again(
+    stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.refusal = "state is too short"
+    stage.want(QUAKE)
+    await stage.start(tasks)
+    await anyio.sleep(3600)
+    presenter = stage.presenter
+    assert len(client.shown) == presenter.refused == len(lines(caplog)) == 1
+    assert (presenter.refusal, presenter.updates) == ("state is too short", 0)
+    stage.want(DOOM)
+    await anyio.sleep(3600)
+    assert len(client.shown) == 2
+    assert len(lines(caplog)) == 1
+    client.refusal = ""
+    stage.want(QUAKE)
+    await anyio.sleep(3600)
+
+    assert (presenter.refusal, presenter.updates, presenter.refused) == ("", 1, 2)
+    assert lines(caplog) == ["Discord refused what Rich Presence should show: state is too short"]
+
+
+async def test_the_connection_is_closed_when_it_is_cancelled(stage: Stage, client: Client) -> None:
+    stage.want(QUAKE)
+    async with anyio.create_task_group() as tasks:
+        await stage.start(tasks)
+        tasks.cancel_scope.cancel()
+
+    assert client.closed == 1
+    assert not stage.presenter.is_connected
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from([None, QUAKE, DOOM, "end", "away", "back"]),
+        st.sampled_from([0.0, 0.5, 5.0, 20.0, 400.0]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=40)
+@given(steps=STEPS)
+async def test_whatever_happens_the_interval_is_kept_and_the_latest_state_shown_in_the_end(
+    steps: list[tuple[Activity | str | None, float]],
+) -> None:
+    client = Client()
+    stage = Stage(client)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stage.presenter.run)
+        for step, pause in steps:
+            if step == "end":
+                client.end(None)
+            elif step == "away":
+                client.end()
+            elif step == "back":
+                client.problem = None
+            elif not isinstance(step, str):
+                stage.want(step)
+
+            await anyio.sleep(pause)
+
+        client.problem = None
+        await anyio.sleep(2 * LONGEST_RETRY_SECONDS + UPDATE_INTERVAL_SECONDS)
+        assert stage.presenter.shown == stage.wanted
+        tasks.cancel_scope.cancel()
+
+    times = [time for time, _ in client.shown]
+    shortest = min((b - a for a, b in pairwise(times)), default=math.inf)
+    assert shortest >= UPDATE_INTERVAL_SECONDS - 1e-6
