@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from ._bus.bus import EventBus
+    from ._bus import EventBus
     from ._events import (
         Event,
         GameEnded,
@@ -26,10 +26,9 @@ if TYPE_CHECKING:
         PeerJoined,
         PeerLeft,
     )
-    from ._metrics import Metric
-    from ._reports import Health
+    from ._reports import Health, Metric
     from .http import Page, Route
-    from .outbox._outbox import Outbox
+    from .outbox import Outbox
 
 hookspec = pluggy.HookspecMarker("lanrage_events")
 hookimpl = pluggy.HookimplMarker("lanrage_events")

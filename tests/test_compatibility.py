@@ -28,6 +28,10 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 
 MODULES = (
     "lanrage_events",
+    "lanrage_events.config",
+    "lanrage_events.http",
+    "lanrage_events.outbox",
+    "lanrage_events.templates",
     "lanrage_events.testing",
     "lanrage_events_discord",
     "lanrage_events_discord.testing",

@@ -12,7 +12,7 @@ from cyclopts.argument import Argument
 
 from lanrage_events._cli.app import _make_app
 from lanrage_events._cli.plugin_commands import load_command
-from lanrage_events._discovery.entry_points import plugin_commands
+from lanrage_events._discovery import plugin_commands
 
 PROGRAM = "lanrage-events"
 

@@ -17,9 +17,9 @@ import anyio
 import httpx
 
 from lanrage_events.testing import virtual_time
-from lanrage_events_discord._demo.demo import play
-from lanrage_events_discord._demo.scenes import GROUP, load_parts
-from lanrage_events_discord._preview.terminal import Look
+from lanrage_events_discord._demo import load_parts, play
+from lanrage_events_discord._demo.scenes import GROUP
+from lanrage_events_discord._preview import Look
 from lanrage_events_discord.testing import StandInDiscord
 
 PICTURE = Path(__file__).parents[1] / "_static" / "demo.svg"

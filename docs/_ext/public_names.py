@@ -1,6 +1,6 @@
 """Lets Sphinx document the public names of lanrage_events where a user imports them from.
 
-A public object shows ``lanrage_events`` as its module, as a user would write it. There autodoc
+A public object shows the package that a user would import it from as its module. There autodoc
 finds neither the order of the methods nor the comments below attributes; they are in the private
 modules that the package imports its names from.
 
@@ -12,12 +12,11 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
-from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from sphinx import addnodes
-
-import lanrage_events
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -25,12 +24,29 @@ if TYPE_CHECKING:
     from sphinx.util.typing import ExtensionMetadata
 
 
-def find_sources() -> Iterator[tuple[str, str]]:
-    """Yield each public name with the full name of the module that defines it."""
-    for node in ast.walk(ast.parse(inspect.getsource(lanrage_events))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            for alias in node.names:
-                yield alias.name, f"{lanrage_events.__name__}.{node.module}"
+PACKAGES = (
+    "lanrage_events",
+    "lanrage_events.config",
+    "lanrage_events.outbox",
+    "lanrage_events.templates",
+)
+
+
+def imports(module: ModuleType) -> dict[str, str]:
+    """Return the names that a module imports from its own package, each with where from."""
+    package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
+    return {
+        alias.name: f"{package}.{node.module}"
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module
+        for alias in node.names
+    }
+
+
+def definition(module: str, name: str) -> str:
+    """Return the module that defines a name, which another one may have from there."""
+    source = imports(import_module(module)).get(name)
+    return module if source is None else definition(source, name)
 
 
 def unlink_builtins(app: Sphinx, document: nodes.document) -> None:
@@ -45,10 +61,12 @@ def unlink_builtins(app: Sphinx, document: nodes.document) -> None:
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
-    for name, module in find_sources():
-        value = getattr(lanrage_events, name)
-        if getattr(value, "__module__", None) == lanrage_events.__name__:
-            value.__module__ = module
+    for package in PACKAGES:
+        exports = f"{package}._exports" if package == "lanrage_events" else package
+        for name, module in imports(import_module(exports)).items():
+            value = getattr(import_module(package), name)
+            if getattr(value, "__module__", None) == package:
+                value.__module__ = definition(module, name)
 
     app.connect("doctree-read", unlink_builtins)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from lanrage_events._discovery.catalog import Catalog
+from lanrage_events._discovery import Catalog
 from lanrage_events.config._models import CommonConfig, Settings
 from lanrage_events.config._schema import json_schema
 from lanrage_events.config._types import DURATION_PATTERN, format_duration

@@ -15,14 +15,15 @@ import anyio.from_thread
 from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
-from .._events import Event, EventRegistry
+from .._event_registry import EventRegistry
+from .._events import Event
 from .._exceptions import EventDropped
-from .._plugin_host import PluginHost
-from .._redaction.redactor import Redactor
+from .._redaction import Redactor
 from .consumer import Hook
 from .fanout import FanOut
 from .hooks import Hooks
 from .mailbox import DEFAULT_SIZE, Mailbox, Receipt, WhenFull
+from .plugin_host import PluginHost
 from .registry import PluginSet
 from .statistics import BusStatistics
 from .subscription import EventStream, Subscription

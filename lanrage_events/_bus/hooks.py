@@ -9,7 +9,8 @@ from typing import Any
 import pluggy
 
 from .. import hookspecs
-from .._events import Event, EventRegistry, PartyEvent
+from .._event_registry import EventRegistry
+from .._events import Event, PartyEvent
 from .._exceptions import PluginHookError, PluginLoadError
 from .trace import Tracer
 

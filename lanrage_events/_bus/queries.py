@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 from .._reports import Health
@@ -11,6 +10,8 @@ from .hooks import QUESTIONS, Hooks
 from .supervisor import Supervisor, describe
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from .bus import EventBus
 
 

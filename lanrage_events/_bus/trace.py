@@ -13,8 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from .._events import Event
-from .._redaction.escape import escape_controls
-from .._redaction.redactor import Redactor
+from .._redaction import Redactor, escape_controls
 
 TRACE_VARIABLE = "LANRAGE_EVENTS_TRACE"
 """the environment variable that has each call of a hook printed, unless it is empty or 0"""

@@ -11,11 +11,10 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from .._discovery.entry_points import PluginCommand, plugin_commands
+from .._discovery import PluginCommand, plugin_commands
 from .._exceptions import ConfigError
-from .._exit_codes import ExitCode
 from .._hints import OWN_DISTRIBUTION
-from ..cli import counted, discard_stdout, write_errors, write_json, write_lines
+from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
 from .outbox import make_app as outbox_app
 from .plugin_commands import BrokenCommand, load_command, summary
 
@@ -135,7 +134,7 @@ def check(file: Path | None = None, /) -> int:
 
     :param file: the configuration; lanrage.yaml in this folder by default
     """
-    from .._daemon.daemon import prepare
+    from .._daemon import prepare
     from ..config._load import DEFAULT_FILE
 
     try:
@@ -160,7 +159,7 @@ def schema(*, plugins_folder: Path | None = None) -> int:
 
     :param plugins_folder: a folder of single-file plugins that it shall have, too
     """
-    from .._discovery.catalog import Catalog
+    from .._discovery import Catalog
     from ..config._schema import json_schema
 
     write_json(json_schema(Catalog.discover(plugins_folder)))
@@ -177,7 +176,7 @@ def plugins(
     :param json: print JSON
     :param plugins_folder: a folder of single-file plugins to list, too
     """
-    from .._discovery.catalog import Catalog
+    from .._discovery import Catalog
     from .listing import plugin_data, plugin_table
 
     infos = Catalog.discover(plugins_folder).describe()
@@ -205,14 +204,14 @@ def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
         installed plugins
     :param schema: print the JSON Schema of events
     """
-    from .._discovery.catalog import Catalog
+    from .._discovery import Catalog
     from .listing import event_lines, event_schema, installed_events
 
     if file is None:
         registry, problems = installed_events(Catalog.discover())
         write_errors(problems)
     else:
-        from .._daemon.daemon import prepare
+        from .._daemon import prepare
 
         try:
             registry = prepare(file)[1].events

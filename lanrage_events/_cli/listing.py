@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from .._discovery.catalog import Catalog, PluginInfo
-from .._events import EventRegistry
+from .._discovery import Catalog, PluginInfo
+from .._event_registry import EventRegistry
 from ..cli import table
 from ..config._build import installed_bus
 

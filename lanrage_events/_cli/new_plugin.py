@@ -14,11 +14,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .. import hookspecs
-from .._discovery.entry_points import PLUGINS_GROUP, Offer, installed
-from .._events import _snake_case
-from .._exit_codes import ExitCode
+from .._discovery import PLUGINS_GROUP, Offer, installed
+from .._events import snake_case
 from .._hints import OWN_DISTRIBUTION
-from ..cli import write_errors, write_lines
+from ..cli import ExitCode, write_errors, write_lines
 
 # What the plugin that is written imports.
 _IMPORTED = ("AsyncIterator", "ConfigModel", "Event", "EventBus", "Iterable", "Path")
@@ -77,7 +76,7 @@ class Names:
             "lanrage-events-scaffold": self.distribution,
             "lanrage_events_scaffold": self.package,
             "ScaffoldAnnounced": self.event,
-            "scaffold_announced": _snake_case(self.event),
+            "scaffold_announced": snake_case(self.event),
             "SCAFFOLD_FLOOR": ".".join(version(OWN_DISTRIBUTION).split(".")[:2]),
             "Scaffold": self.classes,
             "scaffold": self.plugin,
@@ -125,7 +124,7 @@ def choose_names(name: str, event: str | None = None) -> Names:
     """
     plugin = name.removeprefix(f"{OWN_DISTRIBUTION}-")
     if not _NAME.fullmatch(plugin):
-        better = re.sub(r"[^a-z0-9]+", "-", _snake_case(plugin)).strip("-")
+        better = re.sub(r"[^a-z0-9]+", "-", snake_case(plugin)).strip("-")
         hint = f", did you mean '{better}'?" if _NAME.fullmatch(better) else ""
         raise NotPossibleError(
             f"'{name}' cannot be the name of a plugin: it consists of small letters, digits and "
@@ -155,7 +154,7 @@ def choose_names(name: str, event: str | None = None) -> Names:
 
 
 def _check_event(names: Names) -> None:
-    event, event_type = names.event, _snake_case(names.event)
+    event, event_type = names.event, snake_case(names.event)
     if not _EVENT.fullmatch(event):
         better = _classes(re.sub(r"[^A-Za-z0-9]+", "-", event))
         hint = f", did you mean '{better}'?" if _EVENT.fullmatch(better) else ""

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, validators
 
-from .._exit_codes import ExitCode
-from ..cli import write_errors
+from ..cli import ExitCode, write_errors
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Limit = Annotated[int, Parameter(validator=validators.Number(gte=1))]

@@ -13,11 +13,8 @@ from typing import Literal
 import anyio
 
 from .._exceptions import ConfigError, LanrageEventsError, OutboxError
-from .._exit_codes import ExitCode
-from ..cli import LiveLine, counted, table, write_errors, write_json, write_lines
-from ..outbox._admin import OutboxAdmin
-from ..outbox._outbox import Outbox
-from ..outbox._records import UNTIL_RESUMED, DeadLetter, OutboxEntry, OutboxLane
+from ..cli import ExitCode, LiveLine, counted, table, write_errors, write_json, write_lines
+from ..outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxAdmin, OutboxEntry, OutboxLane
 from ..outbox._tables import Which
 
 SUFFIX = ".outbox"

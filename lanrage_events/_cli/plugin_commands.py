@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
-from .._discovery.entry_points import COMMANDS_GROUP, PluginCommand
+from .._discovery import COMMANDS_GROUP, PluginCommand
 from .._exceptions import LanrageEventsError
 from .._hints import install_hint
 

@@ -1,3 +1,5 @@
 """The daemon: a bus built of a configuration file, run until it is stopped."""
 
 from __future__ import annotations
+
+from .check import prepare as prepare

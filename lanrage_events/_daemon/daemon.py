@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
-import math
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import anyio
 
-from .._bus.bus import EventBus
-from .._exceptions import ConfigError, LanrageEventsError, PluginError, PluginStartError
-from .._exit_codes import ExitCode
-from .._redaction.redactor import Redactor
-from ..cli import counted, write_errors
+from .._bus import EventBus
+from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
+from .._redaction import Redactor
+from ..cli import ExitCode, counted, write_errors
+from ..config._build import make_bus
 from ..config._load import load_config
 from ..config._models import DaemonConfig
 from . import systemd as _systemd
@@ -108,81 +107,6 @@ def _run_bus(
         return ExitCode.FAILED
     finally:
         gc.unfreeze()
-
-
-def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
-    """Check a configuration file, make its bus with its plugins, and start nothing.
-
-    :param file: as for :func:`run`
-    :raises ConfigError: with all that is wrong
-    """
-    redactor = Redactor()
-    with logging_to_stderr("error", "console", redactor):
-        config = load_config(file, redactor=redactor)
-        bus = make_bus(config, redactor)
-        places = {
-            plugin.name: f"{plugin.place}: plugins.{plugin.name}" for plugin in config.plugins
-        }
-        problems = [f"{places[name]}: {problem}" for name, problem in bus.problems()]
-        if problems:
-            raise ConfigError([redactor.redact(problem) for problem in problems])
-
-        return config, bus
-
-
-def make_bus(
-    config: DaemonConfig,
-    redactor: Redactor,
-    *,
-    batch: bool = False,
-    trace: bool | None = None,
-) -> EventBus:
-    """Make the bus of a configuration with its plugins, and start nothing.
-
-    :param redactor: knows the values that must not be shown
-    :param batch: whether events can wait until there is room for them, and for as long as it takes
-        to deliver them
-    :param trace: whether each call of a hook is printed; None if the environment says so
-    :raises ConfigError: if plugins cannot be made or do not fit together, with all that is wrong
-    """
-    settings = config.settings
-    bus = EventBus(
-        drain_timeout=math.inf if batch else settings.drain_timeout,
-        templates=settings.templates,
-        state_folder=config.state_folder,
-        redactor=redactor,
-        trace=trace,
-    )
-    problems = list(_register(bus, config, batch=batch))
-    if problems:
-        raise ConfigError([redactor.redact(problem) for problem in problems])
-
-    return bus
-
-
-def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[str]:
-    """Register the plugins; yield what is wrong with them."""
-    places: dict[str, str] = {}
-    for plugin in config.plugins:
-        place = places[plugin.name] = f"{plugin.place}: plugins.{plugin.name}"
-        try:
-            options = plugin.options()
-            if batch and plugin.when_full is None:
-                # An input that can wait needs not lose what does not fit.
-                options["when_full"] = "block"
-
-            bus.register(plugin.make(), plugin.name, **options)
-        except PluginError as error:
-            yield f"{place}: the plugin {error.reason}"
-        except LanrageEventsError as error:
-            yield f"{place}: {error}"
-        except Exception as error:  # noqa: BLE001 - from a plugin's own attributes
-            yield f"{place}: the plugin cannot be registered: {type(error).__name__}: {error}"
-
-    try:
-        bus.check_plugins()
-    except PluginError as error:
-        yield f"{places[error.plugin]}: the plugin {error.reason}"
 
 
 class Daemon:

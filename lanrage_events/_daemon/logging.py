@@ -18,8 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
-from .._redaction.escape import escape_controls
-from .._redaction.redactor import Redactor
+from .._redaction import Redactor, escape_controls
 from ..cli import LiveLine
 
 logger = logging.getLogger(__name__)

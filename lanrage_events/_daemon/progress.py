@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import anyio
 
-from .._bus.bus import EventBus
-from .._redaction.escape import escape_controls
+from .._bus import EventBus
+from .._redaction import escape_controls
 from ..cli import LiveLine, counted
 from .logging import LogHandler
 from .stdin import LineFeed

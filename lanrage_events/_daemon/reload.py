@@ -12,8 +12,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import ObjectReceiveStream
 
-from .._bus.bus import EventBus
-from .._bus.supervisor import describe
+from .._bus import EventBus, describe
 from .._exceptions import ConfigError, LanrageEventsError
 from ..config._models import ConfiguredPlugin, DaemonConfig
 

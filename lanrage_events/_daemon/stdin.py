@@ -13,7 +13,7 @@ import anyio
 import anyio.from_thread
 from anyio.lowlevel import EventLoopToken, current_token
 
-from .._bus.bus import EventBus
+from .._bus import EventBus
 from .._exceptions import EventDecodeError
 
 logger = logging.getLogger(__name__)

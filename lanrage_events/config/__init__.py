@@ -1,3 +1,12 @@
 """Configuration: the YAML file, its models, its errors and the types of its values."""
 
 from __future__ import annotations
+
+from ._build import load_bus as load_bus
+from ._types import ConfigModel as ConfigModel
+from ._types import ConfigPath as ConfigPath
+from ._types import Duration as Duration
+
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

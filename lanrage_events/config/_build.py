@@ -1,15 +1,17 @@
-"""A bus with the plugins of a configuration, for those who only want to ask them something."""
+"""Buses made of configurations, with their plugins, not yet started."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from .._bus.bus import EventBus
-from .._discovery.catalog import Catalog, LoadedPlugin
-from .._exceptions import LanrageEventsError, PluginLoadError
-from .._redaction.redactor import Redactor
+from .._bus import EventBus
+from .._discovery import Catalog, LoadedPlugin
+from .._exceptions import ConfigError, LanrageEventsError, PluginError, PluginLoadError
+from .._redaction import Redactor
 from ._load import DEFAULT_FILE, load_config
+from ._models import DaemonConfig
 
 
 def load_bus(file: Path | None = None) -> EventBus:
@@ -24,10 +26,63 @@ def load_bus(file: Path | None = None) -> EventBus:
     if file is None and not DEFAULT_FILE.exists():
         return installed_bus(Catalog.discover(), ("register_events", "template_folders"))[0]
 
-    from .._daemon.daemon import make_bus  # which needs packages that come with the extra
-
     redactor = Redactor()
     return make_bus(load_config(file, redactor=redactor), redactor)
+
+
+def make_bus(
+    config: DaemonConfig,
+    redactor: Redactor,
+    *,
+    batch: bool = False,
+    trace: bool | None = None,
+) -> EventBus:
+    """Make the bus of a configuration with its plugins, and start nothing.
+
+    :param redactor: knows the values that must not be shown
+    :param batch: whether events can wait until there is room for them, and for as long as it takes
+        to deliver them
+    :param trace: whether each call of a hook is printed; None if the environment says so
+    :raises ConfigError: if plugins cannot be made or do not fit together, with all that is wrong
+    """
+    settings = config.settings
+    bus = EventBus(
+        drain_timeout=math.inf if batch else settings.drain_timeout,
+        templates=settings.templates,
+        state_folder=config.state_folder,
+        redactor=redactor,
+        trace=trace,
+    )
+    problems = list(_register(bus, config, batch=batch))
+    if problems:
+        raise ConfigError([redactor.redact(problem) for problem in problems])
+
+    return bus
+
+
+def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[str]:
+    """Register the plugins; yield what is wrong with them."""
+    places: dict[str, str] = {}
+    for plugin in config.plugins:
+        place = places[plugin.name] = f"{plugin.place}: plugins.{plugin.name}"
+        try:
+            options = plugin.options()
+            if batch and plugin.when_full is None:
+                # An input that can wait needs not lose what does not fit.
+                options["when_full"] = "block"
+
+            bus.register(plugin.make(), plugin.name, **options)
+        except PluginError as error:
+            yield f"{place}: the plugin {error.reason}"
+        except LanrageEventsError as error:
+            yield f"{place}: {error}"
+        except Exception as error:  # noqa: BLE001 - from a plugin's own attributes
+            yield f"{place}: the plugin cannot be registered: {type(error).__name__}: {error}"
+
+    try:
+        bus.check_plugins()
+    except PluginError as error:
+        yield f"{places[error.plugin]}: the plugin {error.reason}"
 
 
 def installed_bus(catalog: Catalog, hooks: Collection[str]) -> tuple[EventBus, list[str]]:

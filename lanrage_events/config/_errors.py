@@ -7,8 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from .._hints import did_you_mean
-from ..yaml._document import Document, KeyPath, YAMLValue, about
-from ..yaml._nodes import Problem
+from ..yaml import Document, KeyPath, Problem, YAMLValue, about
 from ._introspection import annotation_at, keys
 from ._types import format_duration, parse_duration
 

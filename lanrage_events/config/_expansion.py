@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..yaml._document import Document, KeyPath, YAMLValue, about
-from ..yaml._nodes import Problem
+from ..yaml import Document, KeyPath, Problem, YAMLValue, about
 
 _MAX_FILE_BYTES = 65_536
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic import AliasChoices, BaseModel, RootModel, Secret, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
-from ..yaml._document import KeyPath
+from ..yaml import KeyPath
 
 
 def keys(annotation: Any) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from typing import Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .._discovery.catalog import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
+from .._discovery import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
 from .._exceptions import ConfigError, PluginLoadError, PluginNotFound
 from .._hints import did_you_mean, install_hint
-from .._redaction.redactor import Redactor
-from ..yaml._document import Document, KeyPath, YAMLValue, about, parse
-from ..yaml._nodes import Problem
+from .._redaction import Redactor
+from ..yaml import Document, KeyPath, Problem, YAMLValue, about, parse
 from ._errors import problems_of
 from ._expansion import Expansion, expand
 from ._introspection import models, secret_texts

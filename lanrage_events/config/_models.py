@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from .._bus.registry import PluginOptions
-from .._discovery.catalog import LoadedPlugin
+from .._bus import PluginOptions
+from .._discovery import LoadedPlugin
 from .._exceptions import PluginLoadError
-from .._redaction.redactor import Redactor
+from .._redaction import Redactor
 from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
 
 

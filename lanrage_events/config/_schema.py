@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from .._discovery.catalog import NAME_PATTERN, Catalog, LoadedPlugin, is_name
+from .._discovery import NAME_PATTERN, Catalog, LoadedPlugin, is_name
 from .._exceptions import PluginLoadError
 from ._models import CommonConfig, Settings
 from ._types import DURATION_PATTERN, format_duration

@@ -1,3 +1,17 @@
 """The outbox: what is not delivered yet, on disk."""
 
 from __future__ import annotations
+
+from ._admin import OutboxAdmin as OutboxAdmin
+from ._outbox import Outbox as Outbox
+from ._records import UNTIL_RESUMED as UNTIL_RESUMED
+from ._records import DeadLetter as DeadLetter
+from ._records import OutboxEntry as OutboxEntry
+from ._records import OutboxExpiry as OutboxExpiry
+from ._records import OutboxItem as OutboxItem
+from ._records import OutboxLane as OutboxLane
+from ._records import OutboxStatistics as OutboxStatistics
+
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

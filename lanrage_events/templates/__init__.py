@@ -1,3 +1,12 @@
 """Templates: text made of events, one YAML file per event type."""
 
 from __future__ import annotations
+
+from ._leaf import TemplateFilter as TemplateFilter
+from ._leaf import TemplateLeaf as TemplateLeaf
+from ._leaf import Verbatim as Verbatim
+from ._templates import Templates as Templates
+
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

@@ -15,18 +15,24 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 
 from anyio.lowlevel import current_token
 
-from .._bus.batch_consumer import BatchConsumer, BatchHook
-from .._bus.bus import EventBus
-from .._bus.consumer import Consumer, Hook
-from .._bus.error_log import FailureLog
-from .._bus.fanout import FanOut
-from .._bus.mailbox import Mailbox, Receipt
-from .._bus.registry import PluginOptions, PluginSet
-from .._bus.subscription import EventStream
-from .._bus.supervisor import Supervisor
+from .._bus import (
+    BatchConsumer,
+    BatchHook,
+    Consumer,
+    EventBus,
+    EventStream,
+    FailureLog,
+    FanOut,
+    Hook,
+    Mailbox,
+    PluginOptions,
+    PluginSet,
+    Receipt,
+    Supervisor,
+)
 from .._events import Event
 from .._exceptions import EventDropped, PluginError, TemplateError
-from .._redaction.redactor import Redactor
+from .._redaction import Redactor
 from ._describe import describe_error, describe_event
 
 

@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from .._bus.supervisor import describe
+from .._bus import describe
 from .._events import Event
 
 NOT_COMPARED = frozenset({"id", "time"})

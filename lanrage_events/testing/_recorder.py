@@ -8,8 +8,7 @@ from typing import Self, TypeVar
 
 import anyio
 
-from .._bus.bus import EventBus
-from .._bus.mailbox import DEFAULT_SIZE, WhenFull
+from .._bus import DEFAULT_SIZE, EventBus, WhenFull
 from .._events import Event
 from ..hookspecs import hookimpl
 

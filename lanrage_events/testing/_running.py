@@ -11,17 +11,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast, overload
 
-from .._bus.bus import EventBus
-from .._bus.registry import PluginOptions
-from .._discovery.catalog import Catalog, LoadedPlugin, PluginSource, _examine, hooks_of
-from .._discovery.files import import_file
-from .._events import _snake_case
+from .._bus import EventBus, PluginOptions
+from .._discovery import Catalog, LoadedPlugin, PluginSource, hooks_of, import_file
+from .._discovery.catalog import _examine
+from .._events import snake_case
 from .._exceptions import ConfigError, PluginHookError
-from .._redaction.redactor import Redactor
+from .._redaction import Redactor
 from ..config._expansion import expand
 from ..config._load import _Checker
 from ..config._models import ConfiguredPlugin
-from ..yaml._document import Document, YAMLValue
+from ..yaml import Document, YAMLValue
 
 PluginT = TypeVar("PluginT")
 
@@ -167,7 +166,7 @@ def _load(plugin: object, name: str | None) -> LoadedPlugin:
 
     own_name = plugin.__name__.rpartition(".")[2]
     if isinstance(plugin, type):
-        own_name = _snake_case(own_name).removesuffix("_plugin")
+        own_name = snake_case(own_name).removesuffix("_plugin")
 
     return _examine(PluginSource(name or own_name, _file_of(plugin)), plugin)
 

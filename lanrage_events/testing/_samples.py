@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from .._event_fields import resolve_schema
-from .._events import Event, _adapter, _field_problem
+from .._event_registry import _field_problem
+from .._events import Event, type_adapter
 from ._assertions import check_names
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _sample(event_class: type[EventT], given: Mapping[str, Any], number: int) ->
         raise TypeError(f"{event_class!r} is not an event class")
 
     check_names(event_class, given)
-    adapter = _adapter(event_class)
+    adapter = type_adapter(event_class)
     schema = adapter.json_schema()
     properties: Schema = schema["properties"]
     made = {

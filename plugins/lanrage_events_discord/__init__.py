@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from ._client.urls import WebhookURL as WebhookURL
-from ._client.urls import validate_invite_url as validate_invite_url
-from ._client.urls import validate_webhook_url as validate_webhook_url
+from ._client import WebhookURL as WebhookURL
+from ._client import validate_invite_url as validate_invite_url
+from ._client import validate_webhook_url as validate_webhook_url
 from ._config import BatchConfig as BatchConfig
 from ._config import DiscordConfig as DiscordConfig
-from ._delivery.state import LaneState as LaneState
-from ._delivery.state import LaneStatistics as LaneStatistics
+from ._delivery import LaneState as LaneState
+from ._delivery import LaneStatistics as LaneStatistics
 from ._notifier import DiscordNotifier as DiscordNotifier
 from ._notifier import quick_setup as quick_setup
 from ._plugin import DiscordPlugin as DiscordPlugin
-from ._setup.instructions import invite_instructions as invite_instructions
-from ._setup.instructions import webhook_instructions as webhook_instructions
+from ._setup import invite_instructions as invite_instructions
+from ._setup import webhook_instructions as webhook_instructions
 
 
 def _make_public(*values: object) -> None:

@@ -7,14 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from lanrage_events import ConfigModel, Duration
+from lanrage_events.config import ConfigModel, Duration
 
-from ._client.urls import WebhookURL, validate_invite_url, validate_webhook_url
-from ._embeds.message import (
-    THREAD_NAME_MAX_CHARACTERS,
-    USERNAME_MAX_CHARACTERS,
-    USERNAME_MUST_NOT_CONTAIN,
-)
+from ._client import WebhookURL, validate_invite_url, validate_webhook_url
+from ._embeds import THREAD_NAME_MAX_CHARACTERS, USERNAME_MAX_CHARACTERS, USERNAME_MUST_NOT_CONTAIN
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""

@@ -18,7 +18,7 @@ from lanrage_events import (
     PeerLeft,
 )
 
-from ._client.urls import validate_invite_url, validate_webhook_url
+from ._client import validate_invite_url, validate_webhook_url
 from ._config import DiscordConfig
 from ._plugin import DiscordPlugin
 

@@ -14,32 +14,26 @@ import anyio
 import httpx
 from anyio.abc import TaskGroup
 
-from lanrage_events import (
-    Event,
-    EventBus,
-    Health,
-    Metric,
-    Outbox,
-    OutboxStatistics,
-    Page,
-    Route,
-    hookimpl,
-)
+from lanrage_events import Event, EventBus, Health, Metric, hookimpl
+from lanrage_events.http import Page, Route
+from lanrage_events.outbox import Outbox, OutboxStatistics
 
-from ._api.routes import DiscordAPI, Life
-from ._api.test_message import MessageTest
-from ._client.client import WebhookClient
+from ._api import DiscordAPI, Life, MessageTest
+from ._client import WebhookClient
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
-from ._delivery.envelope import Threads
-from ._delivery.lane import Lane
-from ._delivery.lanes import Lanes, Letter
-from ._delivery.metrics import lane_metrics, outbox_metrics
-from ._delivery.state import LaneState, LaneStatistics
-from ._rendering.renderer import Renderer
+from ._delivery import (
+    Lane,
+    Lanes,
+    LaneState,
+    LaneStatistics,
+    Letter,
+    Threads,
+    lane_metrics,
+    outbox_metrics,
+)
+from ._rendering import Renderer
 from ._routing import Router
-from ._setup.rejections import Refusals
-from ._setup.settings import Settings
-from ._setup.setup import Setup
+from ._setup import Refusals, Settings, Setup
 
 logger = logging.getLogger("lanrage_events.discord")
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from lanrage_events import Event
 
 from ._config import MentionConfig, RouteConfig
-from ._rendering.entry import TELL, Presentation
+from ._rendering import TELL, Presentation
 
 
 @dataclass(frozen=True, slots=True)

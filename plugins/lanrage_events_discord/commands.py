@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 import anyio
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus, load_bus
+from lanrage_events import ConfigError, EventBus
+from lanrage_events.config import load_bus
 
-from ._demo.demo import LATENCY_SECONDS, Summary, play
-from ._demo.scenes import load_parts
-from ._preview.preview import preview as show_preview
-from ._preview.terminal import Look, write_line
+from ._demo import LATENCY_SECONDS, Summary, load_parts, play
+from ._preview import Look, write_line
+from ._preview import preview as show_preview
 from .testing import StandInDiscord
 
 BAD_CONFIG = 78

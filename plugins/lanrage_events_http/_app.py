@@ -12,21 +12,14 @@ from starlette.routing import BaseRoute
 
 from lanrage_events import EventBus, Redactor
 
-from ._api.events import event_routes
-from ._api.outbox import outbox_routes
-from ._api.plugins import plugin_routes
-from ._api.route_table import PluginRoutes
-from ._api.status import status_routes
+from ._api import PluginRoutes, event_routes, outbox_routes, plugin_routes, status_routes
 from ._config import HTTPConfig
-from ._feed.feed import Feed
-from ._metrics.exposition import metrics_routes
-from ._openapi.document import openapi_routes
-from ._page.files import own_files, page_routes
-from ._page.login import login_routes
+from ._feed import Feed
+from ._metrics import metrics_routes
+from ._openapi import openapi_routes
+from ._page import login_routes, own_files, page_routes
 from ._problem import Problem, exception_handlers
-from ._server.guard import FAULT, Guard
-from ._server.hosts import HostCheck
-from ._server.sessions import Sessions
+from ._server import FAULT, Guard, HostCheck, Sessions
 
 
 def route(routes: Sequence[BaseRoute], redactor: Redactor) -> Starlette:

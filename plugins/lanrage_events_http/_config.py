@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from lanrage_events import ConfigModel, Duration
+from lanrage_events.config import ConfigModel, Duration
 
-from ._server.hosts import HostPort, is_loopback, without_brackets
+from ._server import HostPort, is_loopback, without_brackets
 
 DEFAULT_PORT = 8666
 TOKEN_MIN_CHARACTERS = 16

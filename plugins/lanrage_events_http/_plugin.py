@@ -12,10 +12,8 @@ from lanrage_events import Event, EventBus, Health, Metric, Sample, hookimpl
 
 from ._app import make_app
 from ._config import HTTPConfig
-from ._feed.feed import Feed
-from ._server.connections import Connections
-from ._server.guard import Guard
-from ._server.server import Server, address_of, addresses_of, listen, port_of
+from ._feed import Feed
+from ._server import Connections, Guard, Server, address_of, addresses_of, listen, port_of
 
 logger = logging.getLogger(__name__)
 

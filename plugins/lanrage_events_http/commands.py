@@ -14,23 +14,27 @@ import anyio
 from cyclopts import Parameter, validators
 from pydantic import TypeAdapter, ValidationError
 
-from lanrage_events import Duration
+from lanrage_events.config import Duration
 
-from ._client.address import (
+from ._client import (
     DEFAULT_URL,
+    DONE,
+    FAILED,
+    MISUSE,
     TOKEN_VARIABLE,
     URL_VARIABLE,
+    Console,
+    DaemonClient,
+    DaemonError,
+    FeedPrinter,
+    FilePublisher,
+    SinglePublisher,
+    Task,
     Token,
     parse_token,
     parse_url,
+    read_lines,
 )
-from ._client.answers import DaemonError
-from ._client.client import DaemonClient
-from ._client.lines import read_lines
-from ._client.publish import DONE, FAILED, MISUSE, SinglePublisher, Task
-from ._client.publish_file import FilePublisher
-from ._client.stream import FeedPrinter
-from ._client.terminal import Console
 
 STANDARD_INPUT = Path("-")
 

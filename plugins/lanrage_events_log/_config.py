@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from lanrage_events import ConfigModel, ConfigPath
+from lanrage_events.config import ConfigModel, ConfigPath
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import core_schema
 
-from lanrage_events import ConfigModel, ConfigPath, Duration
+from lanrage_events.config import ConfigModel, ConfigPath, Duration
 
 from ._encoding import newline_of
 

@@ -13,11 +13,8 @@ from pydantic import ValidationError
 from lanrage_events import Event, EventRegistry, escape_controls
 
 from ._config import FileConfig, FileSettings
-from ._following.file import OpenedFile
-from ._following.lines import LineSplitter
-from ._following.reader import CHUNK_BYTES
-from ._parsing.roster import Roster
-from ._parsing.translator import Translator
+from ._following import CHUNK_BYTES, LineSplitter, OpenedFile
+from ._parsing import Roster, Translator
 from ._presets import preset_names, read_preset
 
 # Exit codes.

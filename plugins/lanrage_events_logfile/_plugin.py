@@ -9,9 +9,15 @@ import anyio
 from lanrage_events import ConfigError, EventBus, Health, Metric, Sample, hookimpl
 
 from ._config import FileConfig, LogfileConfig
-from ._following.follower import Follower
-from ._following.positions import PositionStore
-from ._following.watcher import EXTRA_HINT, Changes, Poll, Watch, is_watching_possible
+from ._following import (
+    EXTRA_HINT,
+    Changes,
+    Follower,
+    Poll,
+    PositionStore,
+    Watch,
+    is_watching_possible,
+)
 from ._publisher import Teller
 
 _COUNTERS = {

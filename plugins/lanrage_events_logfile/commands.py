@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus, escape_controls, load_bus
+from lanrage_events import ConfigError, EventBus, escape_controls
+from lanrage_events.config import load_bus
 
 from ._dry_run import try_file
 from ._plugin import LogfilePlugin

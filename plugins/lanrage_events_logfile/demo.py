@@ -8,8 +8,7 @@ from pathlib import Path
 from lanrage_events import Event, EventRegistry
 
 from ._config import FileConfig
-from ._parsing.roster import Roster
-from ._parsing.translator import Translator
+from ._parsing import Roster, Translator
 
 LINES = (
     "[20:41:07] [Server thread/INFO]: Alex joined the game",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from lanrage_events import ConfigModel
+from lanrage_events.config import ConfigModel
 
 from ._activity import IMAGE_MAX_CHARACTERS, PARTY_MAX_SIZE, TEXT_MAX_UNITS
 from ._links import parse_image, parse_link

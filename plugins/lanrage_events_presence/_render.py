@@ -7,17 +7,8 @@ from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from lanrage_events import (
-    Event,
-    GameEnded,
-    GameStarted,
-    PartyCreated,
-    PartyEvent,
-    TemplateError,
-    TemplateFilter,
-    TemplateLeaf,
-    Templates,
-)
+from lanrage_events import Event, GameEnded, GameStarted, PartyCreated, PartyEvent, TemplateError
+from lanrage_events.templates import TemplateFilter, TemplateLeaf, Templates
 
 from ._activity import (
     BUTTON_LABEL_MAX_BYTES,

@@ -22,15 +22,8 @@ import anyio
 import pytest
 from pydantic import ValidationError
 
-from lanrage_events import (
-    Event,
-    EventBus,
-    Notification,
-    Outbox,
-    PeerJoined,
-    PluginStartError,
-    hookimpl,
-)
+from lanrage_events import Event, EventBus, Notification, PeerJoined, PluginStartError, hookimpl
+from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, LaneState, validate_webhook_url
 from lanrage_events_discord.testing import Drip, Fail, Fault, Reset, StandInDiscord, StandInRequest
 

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import anyio
 
-from lanrage_events import Outbox, OutboxItem
+from lanrage_events.outbox import Outbox, OutboxItem
 
 from ._process import Line, hear, say
 

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from lanrage_events import Outbox, OutboxItem
+from lanrage_events.outbox import Outbox, OutboxItem
 
 from ._process import Line, hear, memory_megabytes, say
 

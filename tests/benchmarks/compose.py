@@ -28,9 +28,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
-from lanrage_events_discord._rendering.compose import messages
-from lanrage_events_discord._rendering.entry import Entry
-from lanrage_events_discord._rendering.renderer import Renderer
+from lanrage_events_discord._rendering import Entry, Renderer, messages
 
 from ._figures import Check, ratio_at_most
 from ._parts import Cell, Panel, Part, Table

@@ -22,10 +22,10 @@ from lanrage_events import (
     PartyEvent,
     PeerJoined,
     PeerLeft,
-    RouteError,
     Sample,
     hookimpl,
 )
+from lanrage_events.http import RouteError
 
 
 def joined(name: str = "Ann") -> PeerJoined:

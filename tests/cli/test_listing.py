@@ -17,7 +17,7 @@ from lanrage_events._cli.listing import (
     plugin_data,
     plugin_table,
 )
-from lanrage_events._discovery.catalog import Catalog, PluginInfo
+from lanrage_events._discovery import Catalog, PluginInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,8 @@ def test_plugins_are_listed_for_programs() -> None:
 
 EVENT_PLUGIN = """
     from dataclasses import dataclass
-    from lanrage_events import ConfigModel, Event, hookimpl
+    from lanrage_events import Event, hookimpl
+    from lanrage_events.config import ConfigModel
 
     @dataclass(frozen=True, kw_only=True, slots=True)
     class {event}(Event):

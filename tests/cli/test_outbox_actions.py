@@ -10,9 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
-from lanrage_events import Outbox, OutboxItem
 from lanrage_events._cli.app import main
 from lanrage_events._cli.outbox_actions import progress_bar
+from lanrage_events.outbox import Outbox, OutboxItem
 
 pytestmark = pytest.mark.real_clock
 

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from lanrage_events._cli.plugin_commands import BrokenCommand, load_command, summary
-from lanrage_events._discovery.entry_points import PluginCommand
+from lanrage_events._discovery import PluginCommand
 
 Write = Callable[[str, str], None]
 

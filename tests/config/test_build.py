@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events import ConfigError, load_bus
+from lanrage_events import ConfigError
+from lanrage_events.config import load_bus
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events.config._expansion import Expansion, expand
-from lanrage_events.yaml._document import Document, YAMLValue, parse
+from lanrage_events.yaml import Document, YAMLValue, parse
 
 SECRET = "made-up-secret-0123456789"
 

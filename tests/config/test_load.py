@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events import ConfigError, PluginLoadError, Redactor
-from lanrage_events._discovery.catalog import Catalog
+from lanrage_events._discovery import Catalog
 from lanrage_events._redaction.redactor import SECRET_MASK
 from lanrage_events.config._load import load_config
 from lanrage_events.config._models import CommonConfig, DaemonConfig, LogConfig, Settings
@@ -32,7 +32,8 @@ PLUGINS = {
 
         from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
-        from lanrage_events import ConfigPath, Duration, hookimpl
+        from lanrage_events import hookimpl
+        from lanrage_events.config import ConfigPath, Duration
 
         class Batch(BaseModel):
             window: Duration = Field(0.5, gt=0, le=60)
@@ -863,7 +864,7 @@ def catalog_of_a_lan_host(folder: Path) -> Catalog:
     plugins.mkdir()
     for name, field in (("http", "port: int = 1"), ("discord", "allow_hosts: list[str] = []")):
         (plugins / f"{name}.py").write_text(
-            "from lanrage_events import ConfigModel, hookimpl\n"
+            "from lanrage_events import hookimpl\nfrom lanrage_events.config import ConfigModel\n"
             "class Plugin:\n"
             f"    class Config(ConfigModel):\n        {field}\n"
             "    def __init__(self, config): ...\n"

@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 
 from lanrage_events import ConfigError
-from lanrage_events._discovery.catalog import Catalog
+from lanrage_events._discovery import Catalog
 from lanrage_events.config._load import load_config
 from lanrage_events.config._schema import json_schema
-from lanrage_events.yaml._document import parse
+from lanrage_events.yaml import parse
 
 PLUGINS = {
     "sample": '''
@@ -23,7 +23,8 @@ PLUGINS = {
 
         from pydantic import BaseModel, Field, SecretStr
 
-        from lanrage_events import ConfigModel, ConfigPath, Duration, hookimpl
+        from lanrage_events import hookimpl
+        from lanrage_events.config import ConfigModel, ConfigPath, Duration
 
         class Batch(ConfigModel):
             window: Duration = Field(0.5, gt=0)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, Secret, SecretBytes, SecretStr, TypeAdapter, ValidationError
 
-from lanrage_events import ConfigModel, ConfigPath, Duration
+from lanrage_events.config import ConfigModel, ConfigPath, Duration
 from lanrage_events.config._types import (
     DURATION_PATTERN,
     FOLDER,

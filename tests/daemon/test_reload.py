@@ -11,13 +11,14 @@ import pytest
 
 from lanrage_events import Event, EventBus, PeerJoined, hookimpl
 from lanrage_events._daemon.reload import Reloader
-from lanrage_events._discovery.catalog import Catalog
+from lanrage_events._discovery import Catalog
 from lanrage_events.config._load import load_config
 from lanrage_events.config._models import DaemonConfig
 
 PLUGIN = """
 from contextlib import asynccontextmanager
-from lanrage_events import ConfigModel, hookimpl
+from lanrage_events import hookimpl
+from lanrage_events.config import ConfigModel
 
 class Plugin:
     log = []

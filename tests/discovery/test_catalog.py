@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from lanrage_events import PluginLoadError, PluginNotFound
-from lanrage_events._discovery.catalog import Catalog, PluginInfo, hooks_of, is_name
+from lanrage_events._discovery import Catalog, PluginInfo, hooks_of, is_name
 
 Install = Callable[..., None]
 

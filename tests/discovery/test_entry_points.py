@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events._discovery.entry_points import (
+from lanrage_events._discovery import (
     COMMANDS_GROUP,
     PLUGINS_GROUP,
     Offer,
     PluginCommand,
-    UnreadableDistribution,
     installed,
     plugin_commands,
 )
+from lanrage_events._discovery.entry_points import UnreadableDistribution
 
 Install = Callable[..., Path]
 

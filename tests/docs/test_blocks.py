@@ -30,8 +30,8 @@ from lanrage_events import EventBus, PeerJoined
 from lanrage_events._cli.app import _make_app
 from lanrage_events._cli.app import main as run_command
 from lanrage_events._cli.plugin_commands import load_command
-from lanrage_events._daemon.daemon import prepare
-from lanrage_events._discovery.entry_points import plugin_commands
+from lanrage_events._daemon import prepare
+from lanrage_events._discovery import plugin_commands
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

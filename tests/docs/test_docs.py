@@ -19,10 +19,9 @@ from lanrage_events import (
     PartyCreated,
     PeerJoined,
     PeerLeft,
-    RouteError,
-    RouteRequest,
     hookspecs,
 )
+from lanrage_events.http import RouteError, RouteRequest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

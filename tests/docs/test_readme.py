@@ -13,7 +13,7 @@ import pytest
 import respx
 
 from lanrage_events import EventBus, PeerJoined
-from lanrage_events._daemon.daemon import prepare
+from lanrage_events._daemon import prepare
 from lanrage_events.config._load import load_config
 
 ROOT = Path(__file__).parents[2]

@@ -19,9 +19,9 @@ from pydantic import BaseModel
 import lanrage_events
 import lanrage_events.testing
 from lanrage_events import EventBus, hookspecs
-from lanrage_events._daemon.daemon import prepare
-from lanrage_events._discovery.catalog import Catalog
-from lanrage_events._exit_codes import ExitCode
+from lanrage_events._daemon import prepare
+from lanrage_events._discovery import Catalog
+from lanrage_events.cli import ExitCode
 from lanrage_events.config._models import CommonConfig, Settings
 
 ROOT = Path(__file__).parents[2]

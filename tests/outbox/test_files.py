@@ -22,14 +22,8 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events import (
-    Outbox,
-    OutboxEntry,
-    OutboxError,
-    OutboxInUse,
-    OutboxItem,
-    OutboxUnreadable,
-)
+from lanrage_events import OutboxError, OutboxInUse, OutboxUnreadable
+from lanrage_events.outbox import Outbox, OutboxEntry, OutboxItem
 from lanrage_events.outbox._file import open_file
 from lanrage_events.outbox._schema import APPLICATION_ID, MIGRATIONS
 
@@ -298,7 +292,7 @@ async def test_a_process_whose_event_loop_died_can_end(path: Path) -> None:
 
         import anyio
 
-        from lanrage_events import Outbox
+        from lanrage_events.outbox import Outbox
 
         async def main():
             outbox = Outbox(sys.argv[1])
@@ -322,7 +316,7 @@ HOLDER = """
 
     import anyio
 
-    from lanrage_events import Outbox
+    from lanrage_events.outbox import Outbox
 
     async def main():
         async with Outbox(sys.argv[1]) as outbox:
@@ -396,7 +390,7 @@ async def test_a_forked_child_neither_uses_it_nor_keeps_it(path: Path) -> None:
 
         import anyio
 
-        from lanrage_events import Outbox
+        from lanrage_events.outbox import Outbox
 
         async def main():
             read_end, write_end = os.pipe()
@@ -440,7 +434,7 @@ WRITER = """
 
     import anyio
 
-    from lanrage_events import Outbox
+    from lanrage_events.outbox import Outbox
 
     async def write(outbox, lane):
         last = None
@@ -501,7 +495,8 @@ FULL_DISK = """
 
     import anyio
 
-    from lanrage_events import Outbox, OutboxError, OutboxItem
+    from lanrage_events import OutboxError
+    from lanrage_events.outbox import Outbox, OutboxItem
 
     def limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -623,7 +618,8 @@ READ_ONLY = """
 
     import anyio
 
-    from lanrage_events import Outbox, OutboxError
+    from lanrage_events import OutboxError
+    from lanrage_events.outbox import Outbox
 
     async def main():
         try:
@@ -1046,7 +1042,7 @@ ADMIN = """
 
     import anyio
 
-    from lanrage_events import Outbox
+    from lanrage_events.outbox import Outbox
 
     async def main():
         async with Outbox.administer(sys.argv[1]) as admin:

@@ -21,7 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lanrage_events import UNTIL_RESUMED, Outbox, OutboxFull, OutboxItem
+from lanrage_events import OutboxFull
+from lanrage_events.outbox import UNTIL_RESUMED, Outbox, OutboxItem
 
 T = TypeVar("T")
 

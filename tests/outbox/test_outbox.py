@@ -13,16 +13,8 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events import (
-    UNTIL_RESUMED,
-    DeadLetter,
-    EventBus,
-    Outbox,
-    OutboxEntry,
-    OutboxFull,
-    OutboxItem,
-    PeerJoined,
-)
+from lanrage_events import EventBus, OutboxFull, PeerJoined
+from lanrage_events.outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxEntry, OutboxItem
 
 START = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, TemplateError, TemplateLeaf, Templates, Verbatim
+from lanrage_events import Event, TemplateError
+from lanrage_events.templates import TemplateLeaf, Templates, Verbatim
 
 LEAVES = {
     "title": TemplateLeaf(write=str.upper, limit=50),

@@ -21,11 +21,10 @@ from lanrage_events import (
     PluginError,
     PluginStartError,
     TemplateError,
-    TemplateLeaf,
-    Templates,
     hookimpl,
     testing,
 )
+from lanrage_events.templates import TemplateLeaf, Templates
 from lanrage_events.testing import (
     CheckedBus,
     RecordingPlugin,

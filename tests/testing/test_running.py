@@ -11,9 +11,6 @@ from pydantic import SecretStr
 
 from lanrage_events import (
     ConfigError,
-    ConfigModel,
-    ConfigPath,
-    Duration,
     Event,
     EventBus,
     PeerJoined,
@@ -23,6 +20,7 @@ from lanrage_events import (
     PluginStartError,
     hookimpl,
 )
+from lanrage_events.config import ConfigModel, ConfigPath, Duration
 from lanrage_events.testing import CheckedBus, make_plugin, running, sample
 
 
@@ -196,7 +194,8 @@ async def test_a_module_and_a_file_with_a_class_are_plugins(
 ) -> None:
     file = tmp_path / "polite.py"
     file.write_text(
-        "from lanrage_events import ConfigModel, Event, hookimpl\n"
+        "from lanrage_events import Event, hookimpl\n"
+        "from lanrage_events.config import ConfigModel\n"
         "class Plugin:\n"
         "    class Config(ConfigModel):\n"
         "        word: str\n"

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanrage_events.yaml import Document, KeyPath, YAMLValue, parse
 from lanrage_events.yaml import _nodes as _yaml_nodes
-from lanrage_events.yaml._document import Document, KeyPath, YAMLValue, parse
 from lanrage_events.yaml._errors import explain
 from lanrage_events.yaml._nodes import Position
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from lanrage_events import Page, hookimpl
+from lanrage_events import hookimpl
+from lanrage_events.http import Page
 
 
 @hookimpl

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
-from lanrage_events import Route, RouteError, RouteRequest, hookimpl
+from lanrage_events import hookimpl
+from lanrage_events.http import Route, RouteError, RouteRequest
 
 seats = {"Ann": 1}
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanrage_events import Event, EventBus, Outbox, hookimpl
+from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events.outbox import Outbox
 
 durable = True
 _outbox: Outbox | None = None

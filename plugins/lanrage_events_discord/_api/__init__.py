@@ -1,3 +1,7 @@
 """The plugin's operations in the HTTP API."""
 
 from __future__ import annotations
+
+from .routes import DiscordAPI as DiscordAPI
+from .routes import Life as Life
+from .test_message import MessageTest as MessageTest

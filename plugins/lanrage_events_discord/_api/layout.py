@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .._embeds.embed import Embed
-from .._preview.spans import Style, parse_markdown
+from .._embeds import Embed
+from .._preview import Style, parse_markdown
 from .models import AuthorLayout, EmbedLayout, FieldLayout, FooterLayout, SpanLayout
 
 

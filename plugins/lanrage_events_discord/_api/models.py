@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
-from lanrage_events import ConfigModel
+from lanrage_events.config import ConfigModel
 
 Text = Annotated[str, Field(max_length=4096)]
 

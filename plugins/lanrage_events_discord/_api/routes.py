@@ -8,28 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from lanrage_events import (
-    EventBus,
-    EventDecodeError,
-    Outbox,
-    OutboxError,
-    Route,
-    RouteError,
-    RouteRequest,
-)
+from lanrage_events import EventBus, EventDecodeError, OutboxError
+from lanrage_events.http import Route, RouteError, RouteRequest
+from lanrage_events.outbox import Outbox
 
 from .._config import DEFAULT_WEBHOOK
-from .._delivery.history import SECONDS_PER_BUCKET, History
-from .._delivery.lane import Lane
-from .._delivery.lanes import Lanes
-from .._delivery.state import LaneState
-from .._embeds.embed import Embed
-from .._preview.meters import measure
-from .._preview.samples import sample_event
-from .._rendering.compose import compose
-from .._rendering.renderer import Renderer
-from .._setup.instructions import INVITE_HEADING, INVITE_STEPS, WEBHOOK_HEADING, WEBHOOK_STEPS
-from .._setup.setup import Setup
+from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
+from .._embeds import Embed
+from .._preview import measure, sample_event
+from .._rendering import Renderer, compose
+from .._setup import INVITE_HEADING, INVITE_STEPS, WEBHOOK_HEADING, WEBHOOK_STEPS, Setup
 from .layout import lay_out
 from .models import (
     BucketStatus,

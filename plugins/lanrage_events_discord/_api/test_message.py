@@ -7,19 +7,13 @@ from datetime import UTC, datetime
 
 import anyio
 
-from lanrage_events import RouteError
+from lanrage_events.http import RouteError
 
-from .._client.client import WebhookClient
-from .._client.outcome import Outcome, OutcomeKind
-from .._client.rate_limits import Limits
-from .._client.urls import WebhookURL
+from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
-from .._delivery.lane import Lane
-from .._delivery.lanes import Lanes
-from .._embeds.embed import Embed
-from .._embeds.message import Message
-from .._setup.rejections import Refusals
-from .._setup.setup import TURN_MAX_SECONDS
+from .._delivery import Lane, Lanes
+from .._embeds import Embed, Message
+from .._setup import TURN_MAX_SECONDS, Refusals
 from .models import MessageTestResult
 
 _COLOR = 0x4CAF50

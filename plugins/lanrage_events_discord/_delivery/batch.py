@@ -6,12 +6,12 @@ from itertools import islice
 
 import anyio
 
-from lanrage_events import OutboxExpiry
+from lanrage_events.outbox import OutboxExpiry
 
-from .._client.outcome import Outcome
+from .._client import Outcome
 from .._config import BatchConfig
-from .._embeds.message import Message
-from .._rendering.compose import messages
+from .._embeds import Message
+from .._rendering import messages
 from .bisection import Suspects
 from .envelope import Presenter
 from .queue import LaneQueue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._client.outcome import Outcome
-from .._embeds.message import Message
+from .._client import Outcome
+from .._embeds import Message
 from .queue import Waiting
 
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes

@@ -12,8 +12,8 @@ from pathlib import Path
 import anyio
 
 from .._config import WebhookConfig
-from .._embeds.message import MENTIONS_MAX_IDS, SUPPRESS_NOTIFICATIONS, Message
-from .._rendering.entry import Entry
+from .._embeds import MENTIONS_MAX_IDS, SUPPRESS_NOTIFICATIONS, Message
+from .._rendering import Entry
 
 logger = logging.getLogger("lanrage_events.discord")
 

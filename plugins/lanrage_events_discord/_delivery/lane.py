@@ -9,15 +9,12 @@ from datetime import datetime
 import anyio
 from anyio.abc import TaskGroup
 
-from lanrage_events import Outbox
+from lanrage_events.outbox import Outbox
 
-from .._client.client import WebhookClient
-from .._client.outcome import Outcome, OutcomeKind
-from .._client.rate_limits import Limits, RateLimits
-from .._client.urls import WebhookURL
+from .._client import Limits, Outcome, OutcomeKind, RateLimits, WebhookClient, WebhookURL
 from .._config import BatchConfig
-from .._embeds.message import Message
-from .._rendering.entry import Entry
+from .._embeds import Message
+from .._rendering import Entry
 from .batch import Batch
 from .bisection import is_about_configuration
 from .envelope import Presenter

@@ -10,12 +10,12 @@ from datetime import datetime
 import anyio
 from anyio.abc import TaskGroup
 
-from lanrage_events import Outbox, OutboxError, OutboxFull, OutboxItem, OutboxLane, Redactor
+from lanrage_events import OutboxError, OutboxFull, Redactor
+from lanrage_events.outbox import Outbox, OutboxItem, OutboxLane
 
-from .._client.client import WebhookClient
-from .._client.rate_limits import RateLimits
+from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
-from .._rendering.entry import Entry
+from .._rendering import Entry
 from .envelope import Mentions, Presenter, Threads
 from .lane import Lane
 from .state import LaneState

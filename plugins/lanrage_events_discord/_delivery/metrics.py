@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from lanrage_events import Metric, Outbox, Sample
+from lanrage_events import Metric, Sample
+from lanrage_events.outbox import Outbox
 
 from .lane import Lane
 from .state import LaneState, LaneStatistics

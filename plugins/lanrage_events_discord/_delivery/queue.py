@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import anyio
 
-from lanrage_events import Outbox, OutboxEntry, OutboxExpiry
+from lanrage_events.outbox import Outbox, OutboxEntry, OutboxExpiry
 
-from .._rendering.entry import Entry
+from .._rendering import Entry
 from .outage import LONG_AGO
 
 logger = logging.getLogger("lanrage_events.discord")

@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import anyio
 
-from .._client.outcome import Outcome, OutcomeKind
+from .._client import Outcome, OutcomeKind
 from .history import History
 from .state import LaneStatistics
 

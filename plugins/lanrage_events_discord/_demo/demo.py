@@ -23,7 +23,7 @@ from lanrage_events import (
 
 from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
-from .._preview.terminal import Look, draw_message, write_line
+from .._preview import Look, draw_message, write_line
 from ..testing import Record, StandInDiscord
 from .scenes import DemoPart
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .._embeds.embed import (
+from .._embeds import (
     AUTHOR_MAX_CHARACTERS,
     DESCRIPTION_MAX_CHARACTERS,
     EMBED_MAX_FIELDS,

@@ -8,9 +8,8 @@ from typing import TextIO
 
 from lanrage_events import EventDecodeError, EventRegistry, TemplateError
 
-from .._client.urls import validate_invite_url
-from .._rendering.compose import compose
-from .._rendering.renderer import Renderer
+from .._client import validate_invite_url
+from .._rendering import Renderer, compose
 from .samples import sample_event
 from .terminal import Look, draw_message, draw_meters, write_line
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lanrage_events import EventRegistry, parse_event_fields, resolve_schema
 
-from .._embeds.color import parse_color
+from .._embeds import parse_color
 
 _PARTY = "Friday LAN"
 _SAMPLES: Mapping[str, Mapping[str, object]] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Literal, TextIO
 
-from .._embeds.embed import Embed, EmbedField, in_utc
+from .._embeds import Embed, EmbedField, in_utc
 from .meters import measure
 from .spans import Span, Style, format_time, parse_markdown
 from .wrap import display_width, wrap

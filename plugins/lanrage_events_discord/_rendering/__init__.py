@@ -1,3 +1,10 @@
 """From events to embeds, digests and messages; pure functions."""
 
 from __future__ import annotations
+
+from .compose import compose as compose
+from .compose import messages as messages
+from .entry import TELL as TELL
+from .entry import Entry as Entry
+from .entry import Presentation as Presentation
+from .renderer import Renderer as Renderer

@@ -5,14 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from .._embeds.embed import (
+from .._embeds import (
     MESSAGE_EMBEDS_MAX_CHARACTERS,
     MESSAGE_MAX_EMBEDS,
     Embed,
+    Message,
     embed_size,
     fit,
 )
-from .._embeds.message import Message
 from .digest import (
     COUNTED_MAX_CHARACTERS,
     DIGEST_COLOR,

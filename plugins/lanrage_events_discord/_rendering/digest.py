@@ -3,15 +3,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from .._embeds.embed import (
+from .._embeds import (
     DESCRIPTION_MAX_CHARACTERS,
     MESSAGE_EMBEDS_MAX_CHARACTERS,
     Embed,
+    Message,
     fit,
     in_utc,
+    shorten,
+    shorten_markdown,
 )
-from .._embeds.message import Message
-from .._embeds.truncation import shorten, shorten_markdown
 from .entry import COUNT, Entry
 
 DIGEST_COLOR = 0x757575

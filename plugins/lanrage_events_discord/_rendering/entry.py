@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic_core import from_json, to_json
 
-from .._embeds.embed import Embed
+from .._embeds import Embed
 
 COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from lanrage_events import Event, TemplateError, TemplateFilter, TemplateLeaf, Templates, Verbatim
+from lanrage_events import Event, TemplateError
+from lanrage_events.templates import TemplateFilter, TemplateLeaf, Templates, Verbatim
 
-from .._embeds.color import parse_color
-from .._embeds.embed import (
+from .._embeds import (
     AUTHOR_MAX_CHARACTERS,
     DESCRIPTION_MAX_CHARACTERS,
     FIELD_NAME_MAX_CHARACTERS,
@@ -20,24 +20,23 @@ from .._embeds.embed import (
     TITLE_MAX_CHARACTERS,
     Embed,
     EmbedField,
-    embed_size,
-    fit,
-    in_utc,
-)
-from .._embeds.markdown import (
     as_markdown,
     code,
     code_text,
+    embed_size,
+    fit,
+    in_utc,
     link_text,
     markdown,
+    parse_color,
     parse_url,
     place_in_markdown,
     place_in_url,
     plain,
+    shorten_markdown,
     url,
     url_part,
 )
-from .._embeds.truncation import shorten_markdown
 from .entry import COUNT, Digest, Entry
 
 logger = logging.getLogger("lanrage_events.discord")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from .._client.urls import WebhookURL
+from .._client import WebhookURL
 
 # Discord restricts those who ask again and again for a webhook that does not exist.
 # https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans

@@ -10,13 +10,19 @@ from typing import Literal
 import anyio
 from pydantic import SecretStr
 
-from lanrage_events import Redactor, RouteError
+from lanrage_events import Redactor
+from lanrage_events.http import RouteError
 
-from .._client.client import WebhookClient, WebhookInfo
-from .._client.outcome import OutcomeKind
-from .._client.urls import WebhookURL, validate_invite_url, validate_webhook_url
+from .._client import (
+    OutcomeKind,
+    WebhookClient,
+    WebhookInfo,
+    WebhookURL,
+    validate_invite_url,
+    validate_webhook_url,
+)
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
-from .._delivery.lanes import Lanes
+from .._delivery import Lanes
 from .rejections import Refusals
 from .settings import INVITE_URL, WEBHOOK_URL, Settings
 

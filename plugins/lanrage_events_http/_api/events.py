@@ -11,8 +11,7 @@ from starlette.routing import BaseRoute
 from lanrage_events import Event, EventBus, FieldProblem
 
 from .._config import HTTPConfig
-from .._feed.feed import HEARTBEAT_SECONDS, RING_SIZE, Feed
-from .._feed.sse import StreamResponse
+from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, StreamResponse
 from .._problem import Problem, hint, json_response, shorten
 from .deduplication import Repeats
 from .event_schemas import EventSchemas

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from lanrage_events import ConfigModel
+from lanrage_events.config import ConfigModel
 
 MAX_EVENTS = 1000
 """events that one request may bring"""

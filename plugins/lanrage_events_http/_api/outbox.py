@@ -9,15 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import (
-    UNTIL_RESUMED,
-    DeadLetter,
-    EventBus,
-    Outbox,
-    OutboxEntry,
-    OutboxError,
-    OutboxLane,
-)
+from lanrage_events import EventBus, OutboxError
+from lanrage_events.outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxEntry, OutboxLane
 
 from .._problem import Problem, hint, json_response
 from .models import (

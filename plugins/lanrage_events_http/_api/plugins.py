@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from lanrage_events import EventBus, Redactor, Route, RouteError, RouteRequest
+from lanrage_events import EventBus, Redactor
+from lanrage_events.http import Route, RouteError, RouteRequest
 
 from .._problem import Problem, hint, json_response, log_failure
 from .operation import FAILED, JSON_TYPE, contained, read_model, read_query

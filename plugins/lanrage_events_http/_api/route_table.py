@@ -10,7 +10,8 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from lanrage_events import EventBus, Route
+from lanrage_events import EventBus
+from lanrage_events.http import Route
 
 logger = logging.getLogger(__name__)
 

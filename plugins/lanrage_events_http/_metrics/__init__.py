@@ -1,3 +1,5 @@
 """Metrics in Prometheus' format."""
 
 from __future__ import annotations
+
+from .exposition import metrics_routes as metrics_routes

@@ -10,8 +10,8 @@ from starlette.routing import BaseRoute
 
 from lanrage_events import EventBus, Metric, PluginStatistics, Sample
 
-from .._api.operation import Operation
-from .._feed.feed import Feed
+from .._api import Operation
+from .._feed import Feed
 from .._problem import Problem
 from .families import Families, MetricFault
 

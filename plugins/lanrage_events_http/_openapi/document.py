@@ -12,16 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import Event, EventBus, Route
+from lanrage_events import Event, EventBus
+from lanrage_events.http import Route
 
+from .._api import (
+    JSON_LINES,
+    JSON_TYPE,
+    MAX_EVENTS,
+    EventSchemas,
+    Operation,
+    Pattern,
+    PluginRoutes,
+    ProblemDetails,
+)
 from .._api import events as _events_api
 from .._api import outbox as _outbox_api
 from .._api import status as _status_api
-from .._api.event_schemas import EventSchemas
-from .._api.ingest import JSON_LINES
-from .._api.models import MAX_EVENTS, ProblemDetails
-from .._api.operation import JSON_TYPE, Operation
-from .._api.route_table import Pattern, PluginRoutes
 from .._metrics import exposition as _metrics
 from .._problem import json_response
 from .parts import (

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lanrage_events import EventBus, Page
+from lanrage_events import EventBus
+from lanrage_events.http import Page
 
 from .._problem import Problem, json_response
 

@@ -16,10 +16,10 @@ from starlette.routing import Route
 from lanrage_events import Redactor
 
 from .._problem import Problem
-from .._server.guard import SESSION_COOKIE
-from .._server.sessions import (
+from .._server import (
     FAILURE_SECONDS,
     MAX_FAILURES,
+    SESSION_COOKIE,
     SESSION_SECONDS,
     FailureLimit,
     Sessions,

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from lanrage_events import Event, EventRegistry
 
 from .._config import FileConfig
-from .._parsing.translator import Translator
+from .._parsing import Translator
 from .._publisher import Teller
 from .lines import Line
 from .positions import DONE_MAX, Position, PositionStore

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from lanrage_events import ConfigError
 
-from .._parsing.roster import Roster
+from .._parsing import Roster
 from .checkpoint import Mark
 
 logger = logging.getLogger(__name__)

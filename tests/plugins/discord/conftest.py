@@ -10,9 +10,11 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventBus, Outbox, PeerJoined, RouteRequest
+from lanrage_events import EventBus, PeerJoined
+from lanrage_events.http import RouteRequest
+from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
-from lanrage_events_discord._setup.settings import Settings
+from lanrage_events_discord._setup import Settings
 from lanrage_events_discord.testing import StandInDiscord
 
 

@@ -11,8 +11,9 @@ import pytest
 from lanrage_events import EventRegistry, TemplateError
 from lanrage_events_discord._embeds.color import COLORS
 from lanrage_events_discord._embeds.embed import problems
-from lanrage_events_discord._preview.samples import sample_event
-from lanrage_events_discord._rendering.renderer import FILTERS, LEAVES, Renderer
+from lanrage_events_discord._preview import sample_event
+from lanrage_events_discord._rendering import Renderer
+from lanrage_events_discord._rendering.renderer import FILTERS, LEAVES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "templates.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(

@@ -12,11 +12,12 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from lanrage_events import EventBus, Page, Route, RouteRequest, hookimpl
+from lanrage_events import EventBus, hookimpl
+from lanrage_events.http import Page, Route, RouteRequest
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._app import make_app
-from lanrage_events_http._feed.feed import Feed
-from lanrage_events_http._server.guard import Guard
+from lanrage_events_http._feed import Feed
+from lanrage_events_http._server import Guard
 from lanrage_events_http._server.headers import CONTENT_SECURITY_POLICY
 
 # Files are read in a thread.

@@ -16,26 +16,26 @@ from lanrage_events import EventRegistry
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._api.models import MessageTestResult
 from lanrage_events_http import HTTPConfig, commands
+from lanrage_events_http._api import MAX_EVENTS, ProblemDetails
 from lanrage_events_http._api.deduplication import DEFAULT_SIZE
 from lanrage_events_http._api.models import (
-    MAX_EVENTS,
     Count,
     EntriesQuery,
     EventsProblem,
     EventsTaken,
-    ProblemDetails,
     Readiness,
 )
 from lanrage_events_http._client.publish_file import BATCH_MAX_EVENTS
 from lanrage_events_http._client.stream import text_line
-from lanrage_events_http._feed.feed import CLIENT_BUFFER, HEARTBEAT_SECONDS, RING_SIZE
+from lanrage_events_http._feed import HEARTBEAT_SECONDS, RING_SIZE
+from lanrage_events_http._feed.feed import CLIENT_BUFFER
+from lanrage_events_http._server import FAILURE_SECONDS, MAX_FAILURES, SESSION_SECONDS
 from lanrage_events_http._server.connections import (
     FIRST_REQUEST_SECONDS,
     NEXT_REQUEST_SECONDS,
     WRITE_SECONDS,
 )
 from lanrage_events_http._server.guard import FIRST_ANSWER_SECONDS, MAX_HEAD_BYTES
-from lanrage_events_http._server.sessions import FAILURE_SECONDS, MAX_FAILURES, SESSION_SECONDS
 
 Serve: TypeAlias = Callable[..., Any]
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 import lanrage_events_http
 from lanrage_events import ConfigError, EventBus, Notification, PluginStartError
 from lanrage_events_http import HTTPConfig, HTTPPlugin
-from lanrage_events_http._server.server import listen, port_of
+from lanrage_events_http._server import listen, port_of
 
 pytestmark = pytest.mark.real_clock
 

@@ -13,23 +13,12 @@ import httpx
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from lanrage_events import (
-    Event,
-    EventBus,
-    Health,
-    Metric,
-    Notification,
-    Outbox,
-    Redactor,
-    Route,
-    RouteError,
-    RouteRequest,
-    Sample,
-    hookimpl,
-)
+from lanrage_events import Event, EventBus, Health, Metric, Notification, Redactor, Sample, hookimpl
+from lanrage_events.http import Route, RouteError, RouteRequest
+from lanrage_events.outbox import Outbox
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._app import make_app
-from lanrage_events_http._feed.feed import Feed
+from lanrage_events_http._feed import Feed
 
 TOKEN = "not-a-real-token-0123456789"
 WEBHOOK = "https://discord.example/api/webhooks/1234/not-a-real-webhook-0123456789"

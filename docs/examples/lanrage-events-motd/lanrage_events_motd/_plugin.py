@@ -7,15 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-from lanrage_events import (
-    ConfigModel,
-    Duration,
-    Event,
-    EventBus,
-    Notification,
-    PeerJoined,
-    hookimpl,
-)
+from lanrage_events import Event, EventBus, Notification, PeerJoined, hookimpl
+from lanrage_events.config import ConfigModel, Duration
 from pydantic import Field
 
 

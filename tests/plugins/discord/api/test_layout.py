@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from lanrage_events_discord._api.layout import lay_out
 from lanrage_events_discord._api.models import EmbedLayout
-from lanrage_events_discord._embeds.embed import Embed, EmbedField
-from lanrage_events_discord._preview.meters import measure
-from lanrage_events_discord._preview.spans import parse_markdown
+from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._preview import measure, parse_markdown
 
 STYLES = {
     *("bold", "italic", "underline", "strike", "code", "spoiler", "link", "mention"),

@@ -14,7 +14,8 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventBus, Metric, OutboxError, RouteError, RouteRequest, Sample, hookimpl
+from lanrage_events import EventBus, Metric, OutboxError, Sample, hookimpl
+from lanrage_events.http import RouteError, RouteRequest
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
 

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from lanrage_events import RouteError
+from lanrage_events.http import RouteError
 from lanrage_events_discord.testing import StandInDiscord
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]

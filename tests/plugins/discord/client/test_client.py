@@ -12,9 +12,16 @@ import pytest
 import respx
 
 from lanrage_events import Redactor
-from lanrage_events_discord._client.client import ANSWER_MAX_BYTES, WebhookClient, WebhookInfo
-from lanrage_events_discord._client.outcome import Outcome, OutcomeKind, RateLimit
-from lanrage_events_discord._client.urls import WebhookURL, validate_webhook_url
+from lanrage_events_discord._client import (
+    Outcome,
+    OutcomeKind,
+    WebhookClient,
+    WebhookInfo,
+    WebhookURL,
+    validate_webhook_url,
+)
+from lanrage_events_discord._client.client import ANSWER_MAX_BYTES
+from lanrage_events_discord._client.outcome import RateLimit
 
 TOKEN = "made-up-token-" + "x" * 54
 WEBHOOK = WebhookURL(host="discord.com", id="42", token=TOKEN)

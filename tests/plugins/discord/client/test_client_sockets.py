@@ -6,9 +6,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from lanrage_events_discord._client.client import WebhookClient
-from lanrage_events_discord._client.outcome import Outcome, OutcomeKind
-from lanrage_events_discord._client.urls import WebhookURL
+from lanrage_events_discord._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
 
 pytestmark = pytest.mark.real_clock
 

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lanrage_events_discord._client import Outcome, OutcomeKind
 from lanrage_events_discord._client.outcome import (
     BLOCKED_RETRY_AFTER,
     DEFAULT_RETRY_AFTER,
     DiscordError,
-    Outcome,
-    OutcomeKind,
     RateLimit,
     classify,
 )

@@ -11,14 +11,13 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord._client.outcome import Outcome, OutcomeKind, RateLimit
+from lanrage_events_discord._client import Limits, Outcome, OutcomeKind, RateLimits
+from lanrage_events_discord._client.outcome import RateLimit
 from lanrage_events_discord._client.rate_limits import (
     MARGIN_SECONDS,
     MAX_SPACING_SECONDS,
     REQUESTS_PER_SECOND,
     SPACING_SHARE,
-    Limits,
-    RateLimits,
 )
 
 SPACING = SPACING_SHARE / REQUESTS_PER_SECOND

@@ -7,11 +7,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord._client.urls import (
-    WebhookURL,
-    validate_invite_url,
-    validate_webhook_url,
-)
+from lanrage_events_discord._client import WebhookURL, validate_invite_url, validate_webhook_url
 
 TOKEN = "made-up_TOKEN-" + "x" * 54
 GOOD = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"

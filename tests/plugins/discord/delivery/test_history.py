@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._delivery.history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
+from lanrage_events_discord._delivery import SECONDS_PER_BUCKET, History
+from lanrage_events_discord._delivery.history import BUCKETS, Bucket
 
 WINDOW = BUCKETS * SECONDS_PER_BUCKET
 

@@ -16,15 +16,16 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventBus, Health, Outbox, OutboxError, OutboxFull, PeerJoined
+from lanrage_events import EventBus, Health, OutboxError, OutboxFull, PeerJoined
+from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, _plugin, validate_webhook_url
-from lanrage_events_discord._client.outcome import Outcome, OutcomeKind
+from lanrage_events_discord._client import Outcome, OutcomeKind
 from lanrage_events_discord._delivery import queue as _queue
 from lanrage_events_discord._delivery.bisection import Suspects
 from lanrage_events_discord._delivery.queue import Waiting
-from lanrage_events_discord._embeds.embed import Embed
-from lanrage_events_discord._embeds.message import Message
-from lanrage_events_discord._rendering.entry import Digest, Entry
+from lanrage_events_discord._embeds import Embed, Message
+from lanrage_events_discord._rendering import Entry
+from lanrage_events_discord._rendering.entry import Digest
 from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
 
 URL = "https://discord.com/api/webhooks/111/made-up-token"

@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Outbox, OutboxError, OutboxFull, OutboxItem, PeerJoined, Redactor
+from lanrage_events import OutboxError, OutboxFull, PeerJoined, Redactor
+from lanrage_events.outbox import Outbox, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
-from lanrage_events_discord._client.client import WebhookClient
+from lanrage_events_discord._client import WebhookClient
+from lanrage_events_discord._delivery import Lanes, Letter, Threads
 from lanrage_events_discord._delivery import lanes as _lanes
-from lanrage_events_discord._delivery.envelope import Threads
-from lanrage_events_discord._delivery.lanes import Lanes, Letter
-from lanrage_events_discord._embeds.embed import Embed, EmbedField
-from lanrage_events_discord._rendering.entry import TELL, Digest, Entry, Presentation
+from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._rendering import TELL, Entry, Presentation
+from lanrage_events_discord._rendering.entry import Digest
 from lanrage_events_discord.testing import StandInDiscord
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]

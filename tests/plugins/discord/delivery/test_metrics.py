@@ -12,7 +12,8 @@ import pytest
 
 from lanrage_events import Metric
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
-from lanrage_events_discord._client.outcome import Outcome, OutcomeKind, classify
+from lanrage_events_discord._client import Outcome, OutcomeKind
+from lanrage_events_discord._client.outcome import classify
 from lanrage_events_discord._delivery.record import reason_code
 from lanrage_events_discord.testing import StandInDiscord
 

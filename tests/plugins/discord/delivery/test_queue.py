@@ -10,11 +10,13 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Outbox, OutboxEntry, OutboxError
+from lanrage_events import OutboxError
+from lanrage_events.outbox import Outbox, OutboxEntry
 from lanrage_events_discord._delivery import queue as _queue
 from lanrage_events_discord._delivery.queue import LaneQueue
-from lanrage_events_discord._embeds.embed import Embed
-from lanrage_events_discord._rendering.entry import Digest, Entry
+from lanrage_events_discord._embeds import Embed
+from lanrage_events_discord._rendering import Entry
+from lanrage_events_discord._rendering.entry import Digest
 
 LANE = "main"
 TIME = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from lanrage_events_discord import commands
+from lanrage_events_discord._demo import Summary, play
 from lanrage_events_discord._demo import demo as _demo
-from lanrage_events_discord._demo.demo import PAUSE_SECONDS, Summary, play, scenes
-from lanrage_events_discord._preview.terminal import Look
+from lanrage_events_discord._demo.demo import PAUSE_SECONDS, scenes
+from lanrage_events_discord._preview import Look
 from lanrage_events_discord.commands import demo, preview
 from lanrage_events_discord.testing import StandInDiscord
 

@@ -10,9 +10,10 @@ import httpx
 import pytest
 
 from lanrage_events import Event, PeerJoined
-from lanrage_events_discord._demo.demo import evening, play, scenes
-from lanrage_events_discord._demo.scenes import GROUP, load_parts
-from lanrage_events_discord._preview.terminal import Look
+from lanrage_events_discord._demo import load_parts, play
+from lanrage_events_discord._demo.demo import evening, scenes
+from lanrage_events_discord._demo.scenes import GROUP
+from lanrage_events_discord._preview import Look
 from lanrage_events_discord.testing import StandInDiscord
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds.color import COLOR_MAX, COLORS, parse_color
+from lanrage_events_discord._embeds import parse_color
+from lanrage_events_discord._embeds.color import COLOR_MAX, COLORS
 
 
 @given(st.integers(min_value=0, max_value=COLOR_MAX))

@@ -10,15 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds.embed import (
+from lanrage_events_discord._embeds import (
     Embed,
     EmbedField,
     embed_size,
     fit,
     length,
-    problems,
+    shorten,
+    shorten_markdown,
 )
-from lanrage_events_discord._embeds.truncation import shorten, shorten_markdown
+from lanrage_events_discord._embeds.embed import problems
 
 NOW = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds.markdown import (
-    URL_MAX_CHARACTERS,
+from lanrage_events_discord._embeds import (
     as_markdown,
     code,
     code_text,
@@ -20,6 +19,7 @@ from lanrage_events_discord._embeds.markdown import (
     url,
     url_part,
 )
+from lanrage_events_discord._embeds.markdown import URL_MAX_CHARACTERS
 
 # Pieces that mean something to Discord, so that random texts are made of what is dangerous.
 PIECES = st.one_of(

@@ -12,9 +12,8 @@ import pytest
 from pydantic import Field
 
 from lanrage_events import Event, EventRegistry
-from lanrage_events_discord._preview.preview import GOOD, MISUSE, TEMPLATE_HAS_FAULTS, preview
-from lanrage_events_discord._preview.samples import sample_event
-from lanrage_events_discord._preview.terminal import Look
+from lanrage_events_discord._preview import Look, preview, sample_event
+from lanrage_events_discord._preview.preview import GOOD, MISUSE, TEMPLATE_HAS_FAULTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

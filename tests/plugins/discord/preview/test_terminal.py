@@ -8,15 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds.embed import Embed, EmbedField
-from lanrage_events_discord._preview.spans import Span, Style
-from lanrage_events_discord._preview.terminal import (
-    Look,
-    draw_embed,
-    draw_message,
-    draw_meters,
-    write_line,
-)
+from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._preview import Look, Style, draw_message, write_line
+from lanrage_events_discord._preview.spans import Span
+from lanrage_events_discord._preview.terminal import draw_embed, draw_meters
 from lanrage_events_discord._preview.wrap import display_width, letters, wrap
 
 TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds.embed import Embed, EmbedField, fit
-from lanrage_events_discord._embeds.message import SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, Message
-from lanrage_events_discord._rendering.compose import compose, messages
-from lanrage_events_discord._rendering.entry import COUNT, Digest, Entry
+from lanrage_events_discord._embeds import SUPPRESS_NOTIFICATIONS, Embed, EmbedField, Message, fit
+from lanrage_events_discord._embeds.message import SUPPRESS_EMBEDS
+from lanrage_events_discord._rendering import Entry, compose, messages
+from lanrage_events_discord._rendering.entry import COUNT, Digest
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 GREY = 0x757575

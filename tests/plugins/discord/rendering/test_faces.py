@@ -19,9 +19,8 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
-from lanrage_events_discord._rendering.compose import compose
-from lanrage_events_discord._rendering.entry import COUNT, Entry
-from lanrage_events_discord._rendering.renderer import Renderer
+from lanrage_events_discord._rendering import Entry, Renderer, compose
+from lanrage_events_discord._rendering.entry import COUNT
 
 TIME = datetime(2026, 1, 31, 20, 15, 30, tzinfo=UTC)
 INVITE = "https://discord.gg/abc123"

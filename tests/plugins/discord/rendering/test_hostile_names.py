@@ -20,10 +20,8 @@ from lanrage_events import (
     PeerLeft,
 )
 from lanrage_events_discord._embeds.embed import problems
-from lanrage_events_discord._preview.spans import Style, parse_markdown
-from lanrage_events_discord._rendering.compose import compose
-from lanrage_events_discord._rendering.entry import Entry
-from lanrage_events_discord._rendering.renderer import Renderer
+from lanrage_events_discord._preview import Style, parse_markdown
+from lanrage_events_discord._rendering import Entry, Renderer, compose
 
 INVITE = "https://discord.gg/abc123"
 RENDERER = Renderer([files("lanrage_events_templates")], invite_url=lambda: INVITE)

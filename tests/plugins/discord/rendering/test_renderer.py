@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events import Event, GameEnded, Notification, PeerJoined, TemplateError
-from lanrage_events_discord._embeds.embed import EmbedField, embed_size, problems
-from lanrage_events_discord._rendering.entry import COUNT, Entry
-from lanrage_events_discord._rendering.renderer import Renderer
+from lanrage_events_discord._embeds import EmbedField, embed_size
+from lanrage_events_discord._embeds.embed import problems
+from lanrage_events_discord._rendering import Entry, Renderer
+from lanrage_events_discord._rendering.entry import COUNT
 
 TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
 ANN = PeerJoined(id="7", time=TIME, peer_name="Ann", party_name="Friday LAN")

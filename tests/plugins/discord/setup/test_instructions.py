@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lanrage_events_discord._client.urls import validate_invite_url
-from lanrage_events_discord._setup.instructions import invite_instructions, webhook_instructions
+from lanrage_events_discord._client import validate_invite_url
+from lanrage_events_discord._setup import invite_instructions, webhook_instructions
 
 
 @pytest.mark.parametrize("text", [webhook_instructions(), invite_instructions()])

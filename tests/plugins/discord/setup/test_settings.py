@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events_discord._setup.settings import INVITE_URL, WEBHOOK_URL, Settings
+from lanrage_events_discord._setup import Settings
+from lanrage_events_discord._setup.settings import INVITE_URL, WEBHOOK_URL
 
 URL = "https://discord.com/api/webhooks/111/made-up-token"
 INVITE = "https://discord.gg/abc"

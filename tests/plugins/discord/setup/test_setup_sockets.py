@@ -10,9 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
-from lanrage_events import EventBus, PeerJoined, RouteRequest
+from lanrage_events import EventBus, PeerJoined
+from lanrage_events.http import RouteRequest
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
-from lanrage_events_discord._setup.settings import Settings
+from lanrage_events_discord._setup import Settings
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
 
 pytestmark = pytest.mark.real_clock

@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 
 from lanrage_events import Event, EventBus, Redactor, hookimpl
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api.events import event_routes
-from lanrage_events_http._feed.feed import Feed
+from lanrage_events_http._api import event_routes
+from lanrage_events_http._feed import Feed
 from lanrage_events_http._problem import exception_handlers
 
 SECRET = "geheimnis-0123456789"

@@ -10,8 +10,9 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from lanrage_events import UNTIL_RESUMED, EventBus, Outbox, OutboxError, Redactor, hookimpl
-from lanrage_events_http._api.outbox import outbox_routes
+from lanrage_events import EventBus, OutboxError, Redactor, hookimpl
+from lanrage_events.outbox import UNTIL_RESUMED, Outbox
+from lanrage_events_http._api import outbox_routes
 
 SECRET = "geheimnis-0123456789"
 NOW = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)

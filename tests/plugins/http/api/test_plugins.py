@@ -12,17 +12,9 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_validator
 from starlette.applications import Starlette
 
-from lanrage_events import (
-    EventBus,
-    FieldProblem,
-    Redactor,
-    Route,
-    RouteError,
-    RouteRequest,
-    hookimpl,
-)
-from lanrage_events_http._api.plugins import plugin_routes
-from lanrage_events_http._api.route_table import PluginRoutes
+from lanrage_events import EventBus, FieldProblem, Redactor, hookimpl
+from lanrage_events.http import Route, RouteError, RouteRequest
+from lanrage_events_http._api import PluginRoutes, plugin_routes
 from lanrage_events_http._problem import exception_handlers
 
 SECRET = "geheimnis-0123456789"

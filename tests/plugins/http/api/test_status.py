@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from lanrage_events import Event, EventBus, Health, Notification, Redactor, hookimpl
-from lanrage_events_http._api.status import status_routes
+from lanrage_events_http._api import status_routes
 
 SECRET = "geheimnis-0123456789"
 

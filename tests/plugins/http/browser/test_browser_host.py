@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from lanrage_events import Page, PeerJoined, Route, RouteError, RouteRequest, hookimpl
+from lanrage_events import PeerJoined, hookimpl
+from lanrage_events.http import Page, Route, RouteError, RouteRequest
 
 pytestmark = pytest.mark.real_clock
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lanrage_events_discord._client.urls import validate_invite_url, validate_webhook_url
+from lanrage_events_discord._client import validate_invite_url, validate_webhook_url
 
 pytestmark = pytest.mark.real_clock
 

@@ -11,9 +11,10 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from lanrage_events_http._client.address import Token, is_loopback, parse_token, parse_url
-from lanrage_events_http._client.answers import DaemonError, Receipt, Refusal, retry_after
-from lanrage_events_http._client.client import Backoff, DaemonClient
+from lanrage_events_http._client import DaemonClient, DaemonError, Token, parse_token, parse_url
+from lanrage_events_http._client.address import is_loopback
+from lanrage_events_http._client.answers import Receipt, Refusal, retry_after
+from lanrage_events_http._client.client import Backoff
 
 TOKEN = "made-up-token-of-the-tests"
 EVENT = {"type": "peer_joined", "id": "a-1", "peer_name": "Ann"}

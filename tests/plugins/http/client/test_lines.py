@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_http._client.lines import InputBroken, Line, LineSplitter, read_lines
+from lanrage_events_http._client import read_lines
+from lanrage_events_http._client.lines import InputBroken, Line, LineSplitter
 
 real_clock = pytest.mark.real_clock
 

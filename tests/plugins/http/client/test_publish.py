@@ -12,18 +12,19 @@ import httpx
 import pytest
 
 from lanrage_events import EventDecodeError, EventRegistry, UnknownEventType
-from lanrage_events_http._client.address import parse_url
-from lanrage_events_http._client.client import DaemonClient
-from lanrage_events_http._client.lines import InputBroken, Line, LineSplitter
-from lanrage_events_http._client.publish import (
+from lanrage_events_http._client import (
     DONE,
     FAILED,
-    INTERRUPTED,
     MISUSE,
+    DaemonClient,
+    FilePublisher,
     SinglePublisher,
     Task,
+    parse_url,
 )
-from lanrage_events_http._client.publish_file import BATCH_MAX_BYTES, FilePublisher
+from lanrage_events_http._client.lines import InputBroken, Line, LineSplitter
+from lanrage_events_http._client.publish import INTERRUPTED
+from lanrage_events_http._client.publish_file import BATCH_MAX_BYTES
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

@@ -12,12 +12,10 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from lanrage_events_http._client import DaemonClient, DaemonError, FeedPrinter, parse_url
 from lanrage_events_http._client import stream as _stream_command
-from lanrage_events_http._client.address import parse_url
-from lanrage_events_http._client.answers import DaemonError
-from lanrage_events_http._client.client import DaemonClient
 from lanrage_events_http._client.sse import SSEReader
-from lanrage_events_http._client.stream import FeedPrinter, json_line, text_line
+from lanrage_events_http._client.stream import json_line, text_line
 
 STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
 TIME = "2026-01-31T20:15:30.123456Z"

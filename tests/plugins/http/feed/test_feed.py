@@ -11,15 +11,8 @@ import anyio
 import pytest
 
 from lanrage_events import Event, Notification, PartyEvent, PeerJoined, PeerLeft, Redactor
-from lanrage_events_http._feed.feed import (
-    CLIENT_BUFFER,
-    HEARTBEAT_SECONDS,
-    OVERRUN_SECONDS,
-    RING_SIZE,
-    Feed,
-    FeedClient,
-    FeedFull,
-)
+from lanrage_events_http._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed
+from lanrage_events_http._feed.feed import CLIENT_BUFFER, OVERRUN_SECONDS, FeedClient, FeedFull
 
 SECRET = "geheimnis-0123456789"
 

@@ -14,8 +14,9 @@ from starlette.applications import Starlette
 
 from lanrage_events import EventBus, Notification, PeerJoined
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api.events import event_routes
-from lanrage_events_http._feed.feed import CLIENT_BUFFER, OVERRUN_SECONDS, Feed
+from lanrage_events_http._api import event_routes
+from lanrage_events_http._feed import Feed
+from lanrage_events_http._feed.feed import CLIENT_BUFFER, OVERRUN_SECONDS
 from lanrage_events_http._problem import exception_handlers
 
 Client = Callable[..., httpx.AsyncClient]

@@ -23,8 +23,8 @@ from lanrage_events import (
     Sample,
     hookimpl,
 )
-from lanrage_events_http._feed.feed import Feed
-from lanrage_events_http._metrics.exposition import metrics_routes
+from lanrage_events_http._feed import Feed
+from lanrage_events_http._metrics import metrics_routes
 
 SECRET = "geheimnis-0123456789"
 

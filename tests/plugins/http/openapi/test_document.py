@@ -16,16 +16,19 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.applications import Starlette
 from starlette.routing import Route as StarletteRoute
 
-from lanrage_events import Event, EventBus, Redactor, Route, RouteRequest, hookimpl
+from lanrage_events import Event, EventBus, Redactor, hookimpl
+from lanrage_events.http import Route, RouteRequest
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api.events import event_routes
-from lanrage_events_http._api.outbox import outbox_routes
-from lanrage_events_http._api.plugins import plugin_routes
-from lanrage_events_http._api.route_table import PluginRoutes
-from lanrage_events_http._api.status import status_routes
-from lanrage_events_http._feed.feed import Feed
-from lanrage_events_http._metrics.exposition import metrics_routes
-from lanrage_events_http._openapi.document import openapi_routes
+from lanrage_events_http._api import (
+    PluginRoutes,
+    event_routes,
+    outbox_routes,
+    plugin_routes,
+    status_routes,
+)
+from lanrage_events_http._feed import Feed
+from lanrage_events_http._metrics import metrics_routes
+from lanrage_events_http._openapi import openapi_routes
 
 SECRET = "geheimnis-0123456789"
 PROBLEM = "application/problem+json"

@@ -22,10 +22,12 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.types import Receive, Scope, Send
 
-from lanrage_events import EventBus, Outbox, Route, RouteError, RouteRequest, hookimpl
+from lanrage_events import EventBus, hookimpl
+from lanrage_events.http import Route, RouteError, RouteRequest
+from lanrage_events.outbox import Outbox
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._app import make_app
-from lanrage_events_http._feed.feed import Feed
+from lanrage_events_http._feed import Feed
 
 pytestmark = pytest.mark.real_clock
 

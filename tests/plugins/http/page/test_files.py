@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events import EventBus, Page, Redactor, hookimpl
+from lanrage_events import EventBus, Redactor, hookimpl
+from lanrage_events.http import Page
 from lanrage_events_http._app import route
-from lanrage_events_http._page.files import PageFiles, own_files, page_routes
+from lanrage_events_http._page import own_files, page_routes
+from lanrage_events_http._page.files import PageFiles
 
 # Files are read in a thread.
 pytestmark = pytest.mark.real_clock

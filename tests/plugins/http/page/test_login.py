@@ -15,18 +15,19 @@ from starlette.routing import Route
 
 from lanrage_events import Redactor
 from lanrage_events_http._app import route
-from lanrage_events_http._page.files import PageFiles, own_files
-from lanrage_events_http._page.login import login_routes
-from lanrage_events_http._server.guard import SESSION_COOKIE, Guard
-from lanrage_events_http._server.hosts import HostCheck
-from lanrage_events_http._server.sessions import (
+from lanrage_events_http._page import login_routes, own_files
+from lanrage_events_http._page.files import PageFiles
+from lanrage_events_http._server import (
     FAILURE_SECONDS,
     MAX_FAILURES,
+    SESSION_COOKIE,
     SESSION_SECONDS,
     FailureLimit,
-    FailureLimits,
+    Guard,
+    HostCheck,
     Sessions,
 )
+from lanrage_events_http._server.sessions import FailureLimits
 
 # Reading the login page takes a thread.
 pytestmark = pytest.mark.real_clock

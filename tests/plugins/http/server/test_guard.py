@@ -13,18 +13,22 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from lanrage_events import Redactor
+from lanrage_events_http._server import (
+    FAILURE_SECONDS,
+    MAX_FAILURES,
+    SESSION_COOKIE,
+    Guard,
+    HostCheck,
+    Sessions,
+)
 from lanrage_events_http._server.body import BODY_SECONDS
 from lanrage_events_http._server.guard import (
     FIRST_ANSWER_SECONDS,
     JSON_TYPES,
     MAX_HEAD_BYTES,
     METHODS,
-    SESSION_COOKIE,
-    Guard,
 )
 from lanrage_events_http._server.headers import CONTENT_SECURITY_POLICY
-from lanrage_events_http._server.hosts import HostCheck
-from lanrage_events_http._server.sessions import FAILURE_SECONDS, MAX_FAILURES, Sessions
 
 Client: TypeAlias = Callable[..., httpx.AsyncClient]
 

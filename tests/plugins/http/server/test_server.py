@@ -18,11 +18,17 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanrage_events import ConfigError
+from lanrage_events_http._server import (
+    Connections,
+    Server,
+    address_of,
+    addresses_of,
+    listen,
+    port_of,
+)
 from lanrage_events_http._server import connections as _connections
 from lanrage_events_http._server import server as _server
-from lanrage_events_http._server.connections import Connections
 from lanrage_events_http._server.guard import MAX_HEAD_BYTES
-from lanrage_events_http._server.server import Server, address_of, addresses_of, listen, port_of
 
 pytestmark = pytest.mark.real_clock
 

@@ -12,8 +12,8 @@ import pytest
 
 from lanrage_events import Event, EventBus, PluginStartError
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
+from lanrage_events_logfile._following import Watch
 from lanrage_events_logfile._following import watcher as changes_module
-from lanrage_events_logfile._following.watcher import Watch
 
 pytestmark = pytest.mark.real_clock
 

@@ -8,8 +8,7 @@ import pytest
 
 from lanrage_events import Event, EventRegistry
 from lanrage_events_logfile import FileConfig, load_preset, preset_names
-from lanrage_events_logfile._parsing.roster import Roster
-from lanrage_events_logfile._parsing.translator import Translator
+from lanrage_events_logfile._parsing import Roster, Translator
 
 
 def translate(preset: str, text: str, **settings: Any) -> list[Event]:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
-from ._bus.fanout import Doors, FanOut
-from ._bus.registry import PluginOptions, PluginSet
-from ._events import Event
-from ._redaction.redactor import Redactor
-from ._reports import Health
+from .._events import Event
+from .._redaction import Redactor
+from .._reports import Health
+from .fanout import Doors, FanOut
+from .registry import PluginOptions, PluginSet
 
 if TYPE_CHECKING:
-    from ._bus.bus import EventBus
+    from importlib.resources.abc import Traversable
+
+    from .bus import EventBus
 
 
 class PluginHost:
@@ -211,6 +211,8 @@ class PluginHost:
 
     def template_folders(self) -> tuple[Traversable, ...]:
         """Return where templates are, in search order: the user's, plugins', those that came along."""
+        from importlib.resources import files  # which imports much, for programs without templates
+
         bundled = files("lanrage_events_templates")
         return (*self.templates, *self._plugins.questions.template_folders(), bundled)
 

@@ -1,0 +1,33 @@
+"""Checking a configuration without running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .._bus import EventBus
+from .._exceptions import ConfigError
+from .._redaction import Redactor
+from ..config._build import make_bus
+from ..config._load import load_config
+from ..config._models import DaemonConfig
+from .logging import logging_to_stderr
+
+
+def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
+    """Check a configuration file, make its bus with its plugins, and start nothing.
+
+    :param file: the YAML file; None for the default one, or the built-in configuration
+    :raises ConfigError: with all that is wrong
+    """
+    redactor = Redactor()
+    with logging_to_stderr("error", "console", redactor):
+        config = load_config(file, redactor=redactor)
+        bus = make_bus(config, redactor)
+        places = {
+            plugin.name: f"{plugin.place}: plugins.{plugin.name}" for plugin in config.plugins
+        }
+        problems = [f"{places[name]}: {problem}" for name, problem in bus.problems()]
+        if problems:
+            raise ConfigError([redactor.redact(problem) for problem in problems])
+
+        return config, bus
