@@ -1,0 +1,483 @@
+"""What older versions left on the disk is read by this one.
+
+``write_fixtures.py`` says where the fixtures come from. ``expected.json`` beside each of them says
+what was in there, as that version saw it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from lanrage_events import UNTIL_RESUMED, Outbox
+from lanrage_events_discord.testing import Record, StandInDiscord, StandInWebhook
+
+pytestmark = [
+    pytest.mark.real_clock,
+    pytest.mark.skipif(sys.platform == "win32", reason="signals are different there"),
+]
+
+HERE = Path(__file__).parent
+FIXTURES = HERE / "fixtures"
+ENDS = ("clean-stop", "kill-9")
+FOUND = sorted(
+    str(path.parent.relative_to(FIXTURES)) for path in FIXTURES.glob("*/*/expected.json")
+)
+PLUGINS = ("discord", "pager")
+COMMAND = (sys.executable, "-m", "lanrage_events")
+GUARD_SECONDS = 50
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A copy of what an older version left."""
+
+    folder: Path
+    expected: dict[str, Any]
+
+    def outbox(self, plugin: str) -> Path:
+        return self.folder / "state" / f"{plugin}.outbox"
+
+    def rewrite(self, *names: str, replace: Mapping[str, str]) -> None:
+        """Replace in files what holds only where and when they were written."""
+        for name in names:
+            file = self.folder / name
+            text = file.read_text("utf-8")
+            for old, new in replace.items():
+                text = text.replace(old, new)
+
+            file.write_text(text, "utf-8")
+
+
+@pytest.fixture(params=FOUND)
+def saved(request: pytest.FixtureRequest, tmp_path: Path) -> Saved:
+    """Return a copy of a fixture, in which the paths and times of files are as they should be."""
+    folder = tmp_path / "lan"
+    shutil.copytree(FIXTURES / request.param, folder)
+    expected = json.loads((folder / "expected.json").read_text("utf-8"))
+    copy = Saved(folder, expected)
+    # Positions are kept under the absolute paths of the logs.
+    copy.rewrite("state/logfile.positions.json", replace={expected["folder"]: str(folder)})
+    # A checkout makes all of them new, and the newest of several is the one to follow.
+    for name, modified in expected["modified_ns"].items():
+        os.utime(folder / name, ns=(modified, modified))
+
+    (folder / "plugins").mkdir()
+    shutil.copy(HERE / "pager.py", folder / "plugins")
+    return copy
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Discord that has the webhooks and the thread that an older version used."""
+
+    discord: StandInDiscord
+    webhooks: dict[str, StandInWebhook]
+    thread_id: str
+
+    def text(self, lane: str) -> str:
+        """Return the messages that a webhook accepted."""
+        messages = self.discord.journal.of(self.webhooks[lane]).messages()
+        return json.dumps(messages, ensure_ascii=False)
+
+    async def wait_for(self, lane: str, word: str) -> None:
+        await self.discord.journal.wait_for(lambda _: word in self.text(lane))
+
+
+@asynccontextmanager
+async def serving(saved: Saved) -> AsyncIterator[Server]:
+    """Serve a stand-in for Discord, and let the copy lead to it."""
+    discord = StandInDiscord(limit=None)
+    async with discord.serve():
+        expected = saved.expected
+        webhooks = {
+            lane: discord.create_webhook(forum=lane == "forum") for lane in expected["webhooks"]
+        }
+        thread_id = webhooks["forum"].create_thread(expected["thread"]["name"])
+        replace = {expected["host"]: discord.host, expected["thread"]["id"]: thread_id}
+        for lane, webhook in webhooks.items():
+            replace[expected["webhooks"][lane]["token"]] = webhook.token
+            # Their ids may be each other's.
+            replace[expected["webhooks"][lane]["id"]] = f"<{lane}>"
+
+        replace |= {f"<{lane}>": webhook.id for lane, webhook in webhooks.items()}
+        saved.rewrite(
+            "lanrage.yaml",
+            "state/discord.settings.json",
+            "state/discord.threads.json",
+            replace=replace,
+        )
+        yield Server(discord, webhooks, thread_id)
+
+
+class Daemon:
+    """The command, running in a process of its own."""
+
+    def __init__(self, process: Process) -> None:
+        assert process.stderr is not None
+        self.process = process
+        self.log = ""
+        self._stderr = BufferedByteReceiveStream(process.stderr)
+
+    async def wait_for(self, pattern: str) -> str:
+        """Wait until it has logged something, and return the match."""
+        while (found := re.search(pattern, self.log)) is None:
+            try:
+                self.log += (await self._stderr.receive_until(b"\n", 100_000)).decode() + "\n"
+            except anyio.IncompleteRead:
+                pytest.fail(f"it ended without logging {pattern!r}:\n{self.log}")
+
+        return found[1] if found.re.groups else found[0]
+
+    async def stop(self) -> None:
+        """Stop it, and wait until it has ended."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            while True:
+                self.log += (await self._stderr.receive()).decode()
+        except anyio.EndOfStream:
+            assert await self.process.wait() == 0, self.log
+
+
+@asynccontextmanager
+async def running(saved: Saved, backend: str) -> AsyncIterator[Daemon]:
+    """Run the daemon with the configuration of the copy."""
+    with anyio.fail_after(GUARD_SECONDS):
+        process = await anyio.open_process(
+            [*COMMAND, "run", "--backend", backend],
+            cwd=saved.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        async with process:
+            try:
+                daemon = Daemon(process)
+                await daemon.wait_for("ready, with the plugins http, discord, log, logfile, pager")
+                yield daemon
+            finally:
+                if process.returncode is None:
+                    process.kill()
+
+
+async def deliver(saved: Saved, backend: str) -> str:
+    """Run the daemon until all that waits is delivered, and return what it logged."""
+    with anyio.fail_after(GUARD_SECONDS):
+        result = await anyio.run_process(
+            [*COMMAND, "run", "--stdin", "--backend", backend],
+            cwd=saved.folder,
+            input=b"",
+            check=False,
+        )
+
+    log = result.stderr.decode()
+    assert result.returncode == 0, log
+    return log
+
+
+def run(saved: Saved, *arguments: str, **environment: str) -> str:
+    """Run a command to its end, and return what it printed."""
+    result = subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=saved.folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=GUARD_SECONDS,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, ""), result.stdout
+    return result.stdout
+
+
+@pytest.fixture
+def backend(anyio_backend_name: str) -> str:
+    """Run the daemon on the backend that the test runs on."""
+    return anyio_backend_name
+
+
+def test_there_are_fixtures_of_both_ends_of_every_version() -> None:
+    versions = sorted(path.name for path in FIXTURES.iterdir())
+    assert "0.1.0" in versions
+    assert sorted(f"{version}/{end}" for version in versions for end in ENDS) == FOUND
+
+
+# The outbox
+
+
+def told(record: object, expected: Mapping[str, object]) -> dict[str, object]:
+    """Return those fields of a record that there were, as JSON has them."""
+    values = {name: getattr(record, name) for name in expected}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+
+
+def parse(time: str | None) -> datetime | None:
+    return None if time is None else datetime.fromisoformat(time)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+async def test_outbox_holds_what_it_held(saved: Saved, plugin: str) -> None:
+    expected = saved.expected["outboxes"][plugin]
+    async with Outbox.administer(saved.outbox(plugin)) as outbox:
+        found: dict[str, list[Any]] = {
+            "lanes": [*await outbox.lanes()],
+            "entries": [*await outbox.pending()],
+            "dead_letters": [*await outbox.dead_letters()],
+        }
+        for kind, records in found.items():
+            assert len(records) == len(expected[kind]) > 0
+            for record, fields in zip(records, expected[kind], strict=True):
+                assert told(record, fields) == fields
+
+        for record in (*found["entries"], *found["dead_letters"]):
+            assert await outbox.show(record.id) == record
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+async def test_new_owner_reads_what_may_be_delivered_now(saved: Saved, plugin: str) -> None:
+    expected = saved.expected["outboxes"][plugin]
+    now = datetime.now(UTC)
+    async with Outbox(saved.outbox(plugin)) as outbox:
+        statistics = outbox.statistics()
+        assert (statistics.pending, statistics.dead) == (
+            len(expected["entries"]),
+            len(expected["dead_letters"]),
+        )
+        for lane in expected["lanes"]:
+            is_held_up = (parse(lane["postponed_until"]) or now) > now
+            ready = [
+                entry["id"]
+                for entry in expected["entries"]
+                if entry["lane"] == lane["name"]
+                and not is_held_up
+                and (parse(entry["postponed_until"]) or now) <= now
+                and (parse(entry["expires"]) or UNTIL_RESUMED) > now
+            ]
+            assert [entry.id for entry in await outbox.read(lane["name"])] == ready
+
+        new = await outbox.put("new", "body")
+        assert new > max(e["id"] for e in expected["entries"] + expected["dead_letters"])
+
+
+async def test_new_owner_goes_on_with_what_was_postponed_expired_or_dead(saved: Saved) -> None:
+    outbox = Outbox(saved.outbox("pager"))
+
+    async def bodies(lane: str) -> list[str]:
+        return [entry.body for entry in await outbox.read(lane)]
+
+    async with outbox:
+        assert await bodies("steady") == ["waits ✓", "expires in 2999"]
+        [expiry] = await outbox.expire("steady")
+        assert (expiry.label, expiry.count) == ("page", 1)
+        assert await outbox.retry_lane("steady") == 3
+        assert await bodies("steady") == [
+            "waits ✓",
+            "waits until 2999",
+            "expires in 2999",
+            "is dead",
+            "is dead, without a label",
+        ]
+        assert await bodies("due") == ["was postponed", "comes behind it"]
+        for lane, body in (
+            ("paused", "waits with its lane until 2999"),
+            ("stopped", "waits until its lane is resumed"),
+        ):
+            assert await bodies(lane) == []
+            assert await outbox.retry_lane(lane) == 0
+            assert await bodies(lane) == [body]
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_command_lists_what_was_left(saved: Saved, plugin: str) -> None:
+    expected = saved.expected["outboxes"][plugin]
+    listed = json.loads(run(saved, "outbox", "list", "--plugin", plugin, "--json", "--limit=1000"))
+    assert [lane["name"] for lane in listed["lanes"]] == [x["name"] for x in expected["lanes"]]
+    for status, kind in (("pending", "entries"), ("dead", "dead_letters")):
+        assert [
+            (entry["id"], entry["lane"], entry["type"], entry["put"])
+            for entry in listed["entries"]
+            if entry["status"] == status
+        ] == [(x["id"], x["lane"], x["label"], x["put_time"]) for x in expected[kind]]
+
+    dead = expected["dead_letters"][0]
+    shown = json.loads(run(saved, "outbox", "show", str(dead["id"]), "--plugin", plugin))
+    assert (shown["reason"], shown["detail"]) == (dead["reason"], dead["detail"])
+
+
+def test_state_folder_that_no_configuration_names_is_found_again(saved: Saved) -> None:
+    saved.rewrite("lanrage.yaml", replace={"state_folder: ./state\n": ""})
+    file = saved.folder.resolve() / "lanrage.yaml"
+    name = f"lanrage-{hashlib.sha256(bytes(file)).hexdigest()[:8]}"
+    home = saved.folder / "home"
+    (home / "lanrage-events").mkdir(parents=True)
+    saved.outbox("pager").parent.rename(home / "lanrage-events" / name)
+    listing = run(saved, "outbox", "list", "--plugin", "discord", XDG_STATE_HOME=str(home))
+    assert "automatic moderation blocked the message" in listing
+
+
+# Discord
+
+
+def assert_delivered(server: Server, lane: str, words: list[str]) -> None:
+    """Look whether each of some events is told exactly once, and in their order."""
+    text = server.text(lane)
+    assert [text.count(word) for word in words] == [1] * len(words), text
+    assert sorted(words, key=text.index) == words
+
+
+def used_thread(record: Record) -> str | None:
+    return record.query.get("thread_id")
+
+
+async def test_what_waited_is_delivered_once_and_in_order(saved: Saved, backend: str) -> None:
+    expected = saved.expected
+    async with serving(saved) as server:
+        log = await deliver(saved, backend)
+        for lane, groups in expected["waiting"].items():
+            for words in groups:
+                assert_delivered(server, lane, words)
+
+            text = server.text(lane)
+            for word in expected["expired"] + expected["delivered"] + expected["rejected"][lane]:
+                assert word not in text
+            assert f"webhook '{lane}': 1 game_ended expired" in log
+
+        records = server.discord.journal.of(server.webhooks["forum"])
+        assert {used_thread(record) for record in records} == {server.thread_id}
+        assert [*server.webhooks["forum"].threads] == [server.thread_id]
+        assert {message["author"]["username"] for message in records.messages()} == {"Herald"}
+        assert server.discord.journal.refused == ()
+
+        count = len(server.discord.journal)
+        await deliver(saved, backend)
+        assert len(server.discord.journal) == count
+
+
+async def test_dead_letter_is_retried_at_its_old_place(saved: Saved, backend: str) -> None:
+    dead = saved.expected["outboxes"]["discord"]["dead_letters"]
+    ids = [str(letter["id"]) for letter in dead if letter["lane"] == "cards"]
+    async with serving(saved) as server:
+        run(saved, "outbox", "retry", *ids, "--plugin", "discord")
+        await deliver(saved, backend)
+        for words in saved.expected["waiting"]["cards"]:
+            assert_delivered(server, "cards", [*saved.expected["rejected"]["cards"], *words])
+
+        for lane in ("default", "forum"):
+            assert saved.expected["rejected"][lane][0] not in server.text(lane)
+
+
+async def test_settings_of_the_page_are_used(saved: Saved, backend: str) -> None:
+    headers = {"Authorization": f"Bearer {saved.expected['http_token']}"}
+    party = {"type": "party_created", "party_id": "8", "party_name": "Nuthatch", "host": "Ann"}
+    async with serving(saved) as server, running(saved, backend) as daemon:
+        url = await daemon.wait_for(r"the page is at (\S+)")
+        async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+            status = (await http.get("/api/discord/status")).raise_for_status().json()
+            (await http.post("/api/events", json=party)).raise_for_status()
+
+        await server.wait_for("default", "Nuthatch")
+        assert saved.expected["invite_url"] in server.text("default").partition("Nuthatch")[2]
+        await daemon.stop()
+
+    assert (status["webhook"]["source"], status["invite"]["source"]) == ("saved", "saved")
+    assert status["invite"]["url"] == saved.expected["invite_url"]
+    assert server.webhooks["default"].token not in daemon.log
+
+
+# Logs
+
+
+async def test_logs_are_followed_from_where_they_were_left(saved: Saved, backend: str) -> None:
+    positions = json.loads((saved.folder / "state" / "logfile.positions.json").read_text("utf-8"))
+    server_log, maps = saved.folder / "server.log", saved.folder / "maps"
+    old = (saved.folder / "events.jsonl").read_text("utf-8")
+    with server_log.open("a", encoding="utf-8") as file:
+        file.write("ned the game\n[20:17:00] [Server thread/INFO]: Done (1.0s)! For help, type")
+        file.write(' "help"\n')
+
+    with (maps / "L0101001.log").open("a", encoding="utf-8") as file:
+        # Who comes was noted, but told only now; who goes is known from the file before.
+        file.write('L 01/01/2026 - 20:31:00: "Curlew<3><STEAM_1:0:2><>" entered the game\n')
+        file.write('L 01/01/2026 - 20:32:00: "Avocet<2><STEAM_1:0:1><>" disconnected\n')
+        file.write('L 01/01/2026 - 20:33:00: Started map "de_osprey"\n')
+
+    async with serving(saved) as server, running(saved, backend) as daemon:
+        for last in ("Minecraft", "osprey"):
+            await server.wait_for("default", last)
+
+        await daemon.stop()
+
+    assert daemon.log.count("from where it was left") == 2
+    text = (saved.folder / "events.jsonl").read_text("utf-8")
+    assert text.startswith(old)
+    events = [json.loads(line) for line in text[len(old) :].splitlines()]
+    by_file = {
+        name: [
+            event
+            for event in events
+            if event["id"].startswith(f"{positions['files'][str(path)]['file_id']}-")
+        ]
+        for name, path in (("server", server_log), ("maps", maps / "*.log"))
+    }
+    assert sum(map(len, by_file.values())) == len(events)
+    assert [
+        (event["type"], event.get("peer_name"), event.get("players")) for event in by_file["server"]
+    ] == [
+        ("peer_joined", "Wagtail", None),
+        ("game_started", None, ["Albatross", "Bittern", "Wagtail"]),
+    ]
+    assert [
+        (event["type"], event.get("peer_name") or event["game_name"], event.get("players"))
+        for event in by_file["maps"]
+    ] == [
+        ("peer_joined", "Curlew", None),
+        ("peer_left", "Avocet", None),
+        ("game_started", "de_osprey", ["Curlew"]),
+    ]
+
+
+# The page
+
+
+async def test_session_that_an_older_version_gave_to_a_browser_is_still_valid(
+    saved: Saved, backend: str
+) -> None:
+    """Nothing of it is on our disk: it is signed with the token, and ends after seven days."""
+    token = saved.expected["http_token"]
+    payload = (int(time.time()) + 60).to_bytes(8, "big") + b"twelve bytes"
+    key = hmac.digest(token.encode(), b"lanrage_events_http session 1", hashlib.sha256)
+    signed = payload + hmac.digest(key, payload, hashlib.sha256)
+    session = base64.urlsafe_b64encode(signed).decode().rstrip("=")
+    async with serving(saved), running(saved, backend) as daemon:
+        url = await daemon.wait_for(r"the page is at (\S+)")
+        async with httpx.AsyncClient(base_url=url) as http:
+            assert (await http.get("/api/plugins")).status_code == 401
+            cookie = {"Cookie": f"lanrage_session={session}"}
+            answer = await http.get("/api/plugins", headers=cookie)
+            assert answer.status_code == 200, answer.text
+
+        await daemon.stop()
