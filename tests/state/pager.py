@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from lanrage_events import UNTIL_RESUMED, Event, EventBus, Outbox, OutboxItem, hookimpl
+from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events.outbox import UNTIL_RESUMED, Outbox, OutboxItem
 
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)

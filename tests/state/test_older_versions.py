@@ -30,7 +30,7 @@ import pytest
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from lanrage_events import UNTIL_RESUMED, Outbox
+from lanrage_events.outbox import UNTIL_RESUMED, Outbox
 from lanrage_events_discord.testing import Record, StandInDiscord, StandInWebhook
 
 pytestmark = [

@@ -37,7 +37,7 @@ import anyio
 import httpx
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from lanrage_events import Outbox
+from lanrage_events.outbox import Outbox
 from lanrage_events_discord.testing import Fail, Fault, StandInDiscord, StandInRequest
 
 HERE = Path(__file__).parent
