@@ -178,3 +178,12 @@ class OutboxInUse(OutboxError):
 
 class OutboxUnreadable(OutboxError):
     """Raised when a file is not an outbox that this version can read."""
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what went wrong, looking into a group that holds one exception."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

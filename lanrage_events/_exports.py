@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from ._bus import BusStatistics as BusStatistics
 from ._bus import EventBus as EventBus
-from ._bus import EventStream as EventStream
-from ._bus import PluginStatistics as PluginStatistics
-from ._bus import Subscription as Subscription
 from ._event_fields import parse_event_fields as parse_event_fields
 from ._event_fields import resolve_schema as resolve_schema
 from ._event_registry import EventRegistry as EventRegistry
@@ -39,8 +35,10 @@ from ._exceptions import TemplateError as TemplateError
 from ._exceptions import UnknownEventType as UnknownEventType
 from ._redaction import Redactor as Redactor
 from ._redaction import escape_controls as escape_controls
+from ._reports import BusStatistics as BusStatistics
 from ._reports import Health as Health
 from ._reports import Metric as Metric
+from ._reports import PluginStatistics as PluginStatistics
 from ._reports import Sample as Sample
 from .hookspecs import hookimpl as hookimpl
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from ._bus import EventBus
     from ._events import (
         Event,
         GameEnded,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         PeerLeft,
     )
     from ._reports import Health, Metric
+    from .abc import Bus
     from .http import Page, Route
     from .outbox import Outbox
 
@@ -91,7 +91,7 @@ def register_events() -> Iterable[type[Event]]:  # type: ignore[empty-body]
 
 
 @hookspec
-def lifespan(bus: EventBus) -> AbstractAsyncContextManager[object]:  # type: ignore[empty-body]
+def lifespan(bus: Bus) -> AbstractAsyncContextManager[object]:  # type: ignore[empty-body]
     """Called when the plugin starts: returns an async context manager that it lives in.
 
     It is entered before the plugin receives its first event and left after its last one, in one
@@ -106,7 +106,7 @@ def health() -> Health:  # type: ignore[empty-body]
 
 
 @hookspec
-def check(bus: EventBus) -> Iterable[str]:  # type: ignore[empty-body]
+def validate(bus: Bus) -> Iterable[str]:  # type: ignore[empty-body]
     """Called when a configuration is checked without running it: returns what is wrong, if anything.
 
     All plugins are registered, but not started. Each problem is one line that names the thing, the

@@ -28,6 +28,7 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 
 MODULES = (
     "lanrage_events",
+    "lanrage_events.abc",
     "lanrage_events.config",
     "lanrage_events.http",
     "lanrage_events.outbox",
@@ -209,7 +210,7 @@ def test_a_plugin_that_implements_a_deprecated_hook_is_warned(
     later = Hooks()
     later.register(Moody(), "moody", None)
     with pytest.raises(PluginHookError, match="unknown hook 'mood'"):
-        later.check(["moody"])
+        later.validate("moody")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ HEAVY_MODULES = ("httpx", "jinja2", "pydantic", "sqlite3", "yaml")
 # Packages whose names are on the page of the API; each is imported only by who needs it.
 PACKAGES = (
     "lanrage_events",
+    "lanrage_events.abc",
     "lanrage_events.config",
     "lanrage_events.http",
     "lanrage_events.outbox",

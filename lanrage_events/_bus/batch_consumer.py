@@ -11,8 +11,13 @@ from anyio.lowlevel import checkpoint
 
 from .._events import Event
 from .._exceptions import EventDropped
-from .consumer import EVENTS_BETWEEN_CHECKPOINTS, Consumer, Stray, is_stray_cancellation
-from .mailbox import Mailbox, Receipt
+from .consumer import (
+    EVENTS_BETWEEN_CHECKPOINTS,
+    Consumer,
+    UnexpectedCancellation,
+    is_unexpected_cancellation,
+)
+from .mailbox import Acknowledgement, Mailbox
 
 BatchHook = Callable[[Sequence[Event]], Any]
 
@@ -36,12 +41,12 @@ class BatchConsumer(Consumer):
     ) -> None:
         super().__init__(mailbox, lambda _: (), hook_timeout, waiting, admit)
         self._handle = handle
-        self._batch: list[tuple[Event, Receipt | None]] = []
+        self._batch: list[tuple[Event, Acknowledgement | None]] = []
         """the events in hand"""
 
     async def _handle_events(self) -> bool:
         mailbox = self._mailbox
-        while not self._leaving:
+        while not self._stopping:
             if not mailbox.items:
                 if mailbox.closed:
                     return True
@@ -69,8 +74,8 @@ class BatchConsumer(Consumer):
         for _ in range(min(len(mailbox.items), EVENTS_BETWEEN_CHECKPOINTS)):
             event = mailbox.items.popleft()
             mailbox.taken += 1
-            receipt = mailbox.take_receipt() if mailbox.receipts else None
-            self._batch.append((event, receipt))
+            ack = mailbox.take_ack() if mailbox.acks else None
+            self._batch.append((event, ack))
 
         mailbox.busy = len(self._batch)
         if self._waiting:
@@ -93,8 +98,8 @@ class BatchConsumer(Consumer):
         except BaseException as error:
             if self._timed_out:
                 self._settle(dict.fromkeys(range(len(events)), self._timeout(self._handle)))
-            elif is_stray_cancellation(error):
-                return dict.fromkeys(range(len(events)), Stray(error))
+            elif is_unexpected_cancellation(error):
+                return dict.fromkeys(range(len(events)), UnexpectedCancellation(error))
 
             raise
 
@@ -103,24 +108,24 @@ class BatchConsumer(Consumer):
         batch, self._batch, self._running = self._batch, [], None
         mailbox = self._mailbox
         mailbox.busy = 0
-        for position, (event, receipt) in enumerate(batch):
+        for position, (event, ack) in enumerate(batch):
             error = errors.get(position)
             if error is not None:
                 self._failed(self._handle, event, error, None)
 
-            if error is not None or receipt is not None:
-                self._finish(receipt, None if error is None else [error])
+            if error is not None or ack is not None:
+                self._finish(ack, None if error is None else [error])
 
         if mailbox.drains and mailbox.taken >= mailbox.look_at:
-            mailbox.settle_drains()
+            mailbox.complete_drains()
 
     def _give_up(self) -> None:
         reason = "the plugin ended while it handled the event"
         owner = self._mailbox.owner
         dropped = (EventDropped(event, owner, reason) for event, _ in self._batch)
         for position, error in enumerate(dropped):
-            receipt = self._batch[position][1]
-            self._finish(receipt, [error])
+            ack = self._batch[position][1]
+            self._finish(ack, [error])
 
         self._batch = []
         super()._give_up()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
 
 import anyio
 import anyio.from_thread
@@ -17,22 +18,25 @@ from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
 from .._event_registry import EventRegistry
 from .._events import Event
-from .._exceptions import EventDropped
+from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
+from .._reports import BusStatistics, Health, WhenFull
+from ..abc import DEFAULT_SIZE, Bus, EventStream, PluginOptions, PluginRegistry, Subscription
 from .consumer import Hook
 from .fanout import FanOut
 from .hooks import Hooks
-from .mailbox import DEFAULT_SIZE, Mailbox, Receipt, WhenFull
-from .plugin_host import PluginHost
-from .registry import PluginSet
-from .statistics import BusStatistics
-from .subscription import EventStream, Subscription
+from .mailbox import Acknowledgement, Mailbox
+from .registry import Registry
+from .subscription import HandlerSubscription, MailboxStream
 from .trace import Tracer, is_wanted
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 EventT = TypeVar("EventT", bound=Event)
 
 
-class EventBus(PluginHost):
+class EventBus(Bus):
     """Gives each published event to every plugin, each behind a bounded mailbox of its own.
 
     Register plugins, then enter it with ``async with``; leaving it handles what is pending. A bus
@@ -58,17 +62,16 @@ class EventBus(PluginHost):
         redactor: Redactor | None = None,
         trace: bool | None = None,
     ) -> None:
-        self._drain_timeout = drain_timeout
         self.state_folder = state_folder
         self.redactor = redactor or Redactor()
         self.templates = tuple(templates)
         """the user's own template folders, for plugins that start from now on"""
         self._fanout = FanOut()
-        self._offer = self._fanout.offer
+        self._try_put = self._fanout.try_put
         is_traced = is_wanted() if trace is None else trace
         tracer = Tracer(self.redactor) if is_traced else None
-        self._plugins = PluginSet(self._fanout, Hooks(tracer), hook_timeout)
-        self._streams: dict[str, EventStream[Any]] = {}
+        self._registry = Registry(self, self._fanout, Hooks(tracer), hook_timeout, drain_timeout)
+        self._streams: dict[str, MailboxStream[Any]] = {}
         self._numbers = count(1)
         self._task_group: TaskGroup | None = None
         self._token: EventLoopToken | None = None
@@ -77,8 +80,11 @@ class EventBus(PluginHost):
 
     @property
     def events(self) -> EventRegistry:
-        """The event types that are known by name, those of the registered plugins among them."""
-        return self._plugins.hooks.events
+        return self._registry.hooks.events
+
+    @property
+    def plugins(self) -> PluginRegistry:
+        return self._registry
 
     # Life
 
@@ -86,14 +92,16 @@ class EventBus(PluginHost):
         if self._task_group is not None:
             raise RuntimeError("an EventBus can be entered only once: make another one")
 
-        self.check_plugins()
+        for name, problem in self.plugins.validate(hooks_only=True):
+            raise PluginHookError(name, problem)
+
         self._token = current_token()
         self._thread = threading.get_ident()
         self._task_group = task_group = await anyio.create_task_group().__aenter__()
         # What plugins raise is logged with its traceback, whose text may be anything.
         self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
         try:
-            await self._plugins.start_all(task_group)
+            await self._registry.start_all(task_group)
         except BaseException:
             await self._close(task_group, drain_timeout=0)
             raise
@@ -107,12 +115,12 @@ class EventBus(PluginHost):
         traceback: TracebackType | None,
     ) -> None:
         if self._task_group is not None:
-            await self._close(self._task_group, self.drain_timeout)
+            await self._close(self._task_group, self._registry.drain_timeout)
 
     async def _close(self, task_group: TaskGroup, drain_timeout: float) -> None:
         try:
             with anyio.CancelScope(shield=True):
-                await self._plugins.stop_all(drain_timeout)
+                await self._registry.stop_all(drain_timeout)
 
             for stream in tuple(self._streams.values()):
                 stream.mailbox.close()
@@ -123,34 +131,47 @@ class EventBus(PluginHost):
             finally:
                 self._redacted_logs.close()
 
-    def statistics(self) -> BusStatistics:
-        """Return what the bus and its plugins have done."""
-        plugins = {name: s.statistics() for name, s in self._plugins.supervisors.items()}
-        streams = {name: s.statistics() for name, s in self._streams.items()}
-        return BusStatistics(waiting=len(self._fanout.waiting), plugins={**plugins, **streams})
+    # Plugins
+
+    def register(
+        self, plugin: object, name: str | None = None, **options: Unpack[PluginOptions]
+    ) -> str:
+        """Add a plugin: an object or a module with hook implementations.
+
+        The options that are not given are taken from the plugin's attributes of the same name, and
+        else are a mailbox of 1024 events that drops the oldest, and the bus's hook timeout. On a
+        running bus the plugin starts at once, and is started again if that fails.
+
+        :param name: unique on this bus; the default is the name of its class or module
+        :param options: see :class:`lanrage_events.abc.PluginOptions`
+        :returns: its name
+        :raises PluginHookError: if it implements a hook in a way that is not allowed; on a running
+            bus also if there is no such hook
+        :raises EventTypeConflict: if it brings an event type whose name is taken
+        :raises ValueError: if the name or the plugin is registered
+        :raises anyio.ClosedResourceError: if the bus is closed
+        """
+        return self._registry.register(plugin, name, options)
+
+    async def unregister(self, plugin: object, timeout: float | None = None) -> tuple[Event, ...]:
+        """Remove a plugin, given it or its name; what is pending is handled first.
+
+        :param timeout: seconds that handling what is pending and ending its lifespan may take; the
+            default is the bus's drain timeout
+        :returns: the events that it did not handle in time, which are also logged
+        :raises LookupError: if it is not registered
+        :raises RuntimeError: inside a hook of this plugin
+        """
+        return await self._registry.unregister(plugin, timeout)
 
     # Publishing
 
     def publish_nowait(self, event: Event) -> None:
-        """Publish an event without waiting.
-
-        :raises anyio.WouldBlock: if a ``block`` mailbox is full or other publishers wait; inside a
-            hook if such a mailbox holds twice what it should
-        :raises anyio.ClosedResourceError: if the bus is closed
-        """
-        if not self._offer(event):
+        if not self._try_put(event):
             self._fanout.put_nowait(event)
 
     async def publish(self, event: Event) -> None:
-        """Publish an event, waiting for room in ``block`` mailboxes.
-
-        Inside a hook it does not wait. If it is cancelled, the event was published everywhere or
-        nowhere. It is a checkpoint only every 128 calls and when it has to wait or to drop.
-
-        :raises anyio.WouldBlock: inside a hook if a ``block`` mailbox holds twice what it should
-        :raises anyio.ClosedResourceError: if the bus is closed
-        """
-        # What fanout.offer() does, without the cost of calling it: this is called most of all.
+        # What fanout.try_put() does, without the cost of calling it: this is called most of all.
         fanout = self._fanout
         try:
             route = fanout.routes[event.__class__]
@@ -158,70 +179,52 @@ class EventBus(PluginHost):
             await fanout.put(event)
             return
 
-        room = fanout.room
-        if not room:
+        capacity = fanout.capacity
+        if not capacity:
             await fanout.put(event)
             return
 
-        fanout.room = room - 1
+        fanout.capacity = capacity - 1
         for append in route.appends:
             append(event)
 
-        if fanout.sleepers:
+        if fanout.idle_mailboxes:
             fanout.wake(route)
 
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"
     ) -> None:
-        """Publish an event and wait until plugins have handled it.
-
-        :param plugins: ``durable``: only those that declare themselves durable, so that the event
-            survives a crash once this returns; ``all``: these, the others and subscriptions
-        :raises ExceptionGroup: of what their hooks raised
-        :raises EventDropped: if the event left a mailbox without being handled
-        :raises anyio.ClosedResourceError: if the bus is closed
-        :raises RuntimeError: inside a hook, which would wait for itself
-        """
-        self._refuse_inside_hook("publish_and_wait", "publish")
-        receipt = Receipt()
-        await self._fanout.put(event, receipt, self._waited_for(plugins))
-        await receipt.wait()
-        error = _failure(event, receipt)
+        self._check_outside_hook("publish_and_wait", "publish")
+        ack = Acknowledgement()
+        await self._fanout.put(event, ack, self._waited_for(plugins))
+        await ack.wait()
+        error = _failure(event, ack)
         if error is not None:
             raise error
 
     async def publish_many_and_wait(
         self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
     ) -> list[Exception | None]:
-        """Publish events in their order, and wait until plugins have handled them all.
-
-        If it is cancelled, the events up to one of them are published and the others are not.
-
-        :param plugins: as in :meth:`publish_and_wait`
-        :returns: for each event None, or what :meth:`publish_and_wait` would have raised for it;
-            of those that came when the bus was closed, an :exc:`anyio.ClosedResourceError`
-        :raises RuntimeError: inside a hook, which would wait for itself
-        """
-        self._refuse_inside_hook("publish_many_and_wait", "publish")
+        self._check_outside_hook("publish_many_and_wait", "publish")
         waited_for = self._waited_for(plugins)
-        published: list[tuple[Event, Receipt]] = []
+        published: list[tuple[Event, Acknowledgement]] = []
         refused: list[Exception | None] = []
         for event in events:
-            receipt = Receipt()
+            ack = Acknowledgement()
             try:
-                await self._fanout.put(event, receipt, waited_for)
+                await self._fanout.put(event, ack, waited_for)
             except anyio.ClosedResourceError as error:
                 refused.append(error)
             else:
-                published.append((event, receipt))
+                published.append((event, ack))
 
         # One wait is one checkpoint, and the last event is mostly the last to be handled.
-        for _, receipt in published[-1:] + published:
-            if not receipt.is_settled:
-                await receipt.wait()
+        for _, ack in published[-1:] + published:
+            if not ack.is_done:
+                await ack.wait()
 
         # A bus that is closed does not open again, so what it refused came last.
-        return [_failure(event, receipt) for event, receipt in published] + refused
+        return [_failure(event, ack) for event, ack in published] + refused
 
     def _waited_for(self, plugins: Literal["all", "durable"]) -> Callable[[Mailbox], bool]:
         if plugins not in ("all", "durable"):
@@ -229,16 +232,11 @@ class EventBus(PluginHost):
 
         return {
             supervisor.mailbox
-            for supervisor in self._plugins.supervisors.values()
+            for supervisor in self._registry.supervisors.values()
             if supervisor.durable or plugins == "all"
         }.__contains__
 
     def publish_from_thread(self, event: Event) -> None:
-        """Publish an event from a thread other than the bus's, waiting like :meth:`publish`.
-
-        :raises anyio.ClosedResourceError: if the bus is closed
-        :raises RuntimeError: on the bus's own thread
-        """
         if self._token is None:
             raise RuntimeError("the bus is not running: enter it with 'async with' first")
 
@@ -250,7 +248,7 @@ class EventBus(PluginHost):
         except anyio.RunFinishedError:
             raise anyio.ClosedResourceError from None
 
-    def _refuse_inside_hook(self, method: str, instead: str) -> None:
+    def _check_outside_hook(self, method: str, instead: str) -> None:
         if self._fanout.inside_hook():
             raise RuntimeError(f"{method} inside a hook would wait for the hook itself: {instead}")
 
@@ -266,18 +264,11 @@ class EventBus(PluginHost):
         when_full: WhenFull = "drop_oldest",
         hook_timeout: float | None = None,
     ) -> Subscription:
-        """Have a handler, sync or async, called with each event of a class and its subclasses.
-
-        :param name: for statistics and log lines; the default is made of the handler's name
-        :param mailbox_size: events that wait for it at most
-        :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
-        :param hook_timeout: seconds after which the handler is cancelled
-        """
-        self._refuse_closed()
-        name = self._plugins.free_name(name, handler)
+        self._fanout.check_open()
+        name = self._registry.free_name(name, handler)
         mailbox = Mailbox(name, mailbox_size, when_full)
-        remove = self._plugins.add_handler(mailbox, event_class, cast(Hook, handler), hook_timeout)
-        return Subscription(name, remove)
+        remove = self._registry.add_handler(mailbox, event_class, cast(Hook, handler), hook_timeout)
+        return HandlerSubscription(name, remove)
 
     def stream(
         self,
@@ -287,43 +278,53 @@ class EventBus(PluginHost):
         mailbox_size: int = DEFAULT_SIZE,
         when_full: WhenFull = "drop_oldest",
     ) -> EventStream[EventT]:
-        """Return an async iterator over the events of a class and its subclasses.
-
-        Enter it with ``async with``. Nobody waits for it: :meth:`drain`, :meth:`publish_and_wait`
-        and leaving the bus do not mind what it has not taken.
-
-        :param name: for statistics and log lines
-        :param mailbox_size: events that wait for it at most
-        :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
-        """
         mailbox = Mailbox(name or f"stream {next(self._numbers)}", mailbox_size, when_full)
-        return EventStream(
+        return MailboxStream(
             mailbox, event_class, self._open_stream, self._close_stream, self._fanout
         )
 
-    def _open_stream(self, stream: EventStream[Any]) -> None:
-        self._refuse_closed()
+    def _open_stream(self, stream: MailboxStream[Any]) -> None:
+        self._fanout.check_open()
         self._streams[stream.mailbox.owner] = stream
         self._fanout.add(stream.mailbox, lambda cls: issubclass(cls, stream.event_class))
 
-    def _close_stream(self, stream: EventStream[Any]) -> None:
+    def _close_stream(self, stream: MailboxStream[Any]) -> None:
         self._streams.pop(stream.mailbox.owner, None)
         self._fanout.remove(stream.mailbox)
         stream.mailbox.close()
 
     async def drain(self) -> None:
-        """Wait until the events that were published before the call are handled.
-
-        :raises RuntimeError: inside a hook, which would wait for itself
-        """
-        self._refuse_inside_hook("drain", "publish and return")
+        self._check_outside_hook("drain", "publish and return")
         await checkpoint()
-        await self._plugins.drain()
+        await self._registry.drain()
+
+    # Querying
+
+    def query(self, hook: str) -> dict[str, Any]:
+        return self._registry.queries.query(hook)
+
+    def template_folders(self) -> tuple[Traversable, ...]:
+        from importlib.resources import files  # which imports much, for programs without templates
+
+        bundled = files("lanrage_events_templates")
+        return (*self.templates, *self._registry.queries.template_folders(), bundled)
+
+    def health(self) -> dict[str, Health]:
+        queries = self._registry.queries
+        health = {name: queries.health(name) for name in self._registry.supervisors}
+        return {
+            name: replace(h, detail=self.redactor.redact(h.detail)) for name, h in health.items()
+        }
+
+    def statistics(self) -> BusStatistics:
+        plugins = {name: s.statistics() for name, s in self._registry.supervisors.items()}
+        streams = {name: s.statistics() for name, s in self._streams.items()}
+        return BusStatistics(waiting=len(self._fanout.waiting), plugins={**plugins, **streams})
 
 
-def _failure(event: Event, receipt: Receipt) -> Exception | None:
+def _failure(event: Event, ack: Acknowledgement) -> Exception | None:
     """Return what kept an event from being handled, None if nothing did."""
-    match receipt.errors:
+    match ack.errors:
         case []:
             return None
         case [EventDropped() as dropped]:

@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 from .._events import Event
 from .._exceptions import EventDropped, HookTimeout
 from .error_log import FailureLog
-from .mailbox import Mailbox, Receipt
+from .mailbox import Acknowledgement, Mailbox
 
 EVENTS_BETWEEN_CHECKPOINTS = 128
 SECONDS_BETWEEN_CHECKPOINTS = 0.001
@@ -32,7 +32,7 @@ class _InHand:
     """An event whose hooks were interrupted, and what remains to be done with it."""
 
     event: Event
-    receipt: Receipt | None
+    ack: Acknowledgement | None
     hooks: tuple[Hook, ...]
     errors: list[Exception] | None
 
@@ -73,14 +73,14 @@ class Consumer:
         self._scope: anyio.CancelScope | None = None
         self._timed_out = False
         self._in_hand: _InHand | None = None
-        self._leaving = False
+        self._stopping = False
         self._began: float | None = None
         """when the events in hand were taken, None if there are none"""
         self._failures = FailureLog(mailbox.owner)
 
-    def leave(self) -> None:
+    def stop_after_current(self) -> None:
         """End soon, after the event in hand, and leave what is pending to another consumer."""
-        self._leaving = True
+        self._stopping = True
         self._mailbox.wake()
 
     async def run(self) -> None:
@@ -111,12 +111,12 @@ class Consumer:
     async def _handle_events(self) -> bool:
         # The hot path of the whole bus: whatever a hundred events share is a local name.
         mailbox = self._mailbox
-        items, receipts, drains = mailbox.items, mailbox.receipts, mailbox.drains
+        items, acks, drains = mailbox.items, mailbox.acks, mailbox.drains
         take, all_hooks = items.popleft, self._hooks
         waiting, admit = self._waiting, self._admit
         interrupted, self._in_hand = self._in_hand, None
         while True:
-            if self._leaving and interrupted is None:
+            if self._stopping and interrupted is None:
                 return True
 
             if not items and interrupted is None:
@@ -137,7 +137,7 @@ class Consumer:
                 if interrupted is None:
                     event = take()
                     mailbox.taken += 1
-                    receipt = mailbox.take_receipt() if receipts else None
+                    ack = mailbox.take_ack() if acks else None
                     errors: list[Exception] | None = None
                     try:
                         hooks = all_hooks[event.__class__]
@@ -147,7 +147,7 @@ class Consumer:
                     if waiting:
                         admit()
                 else:
-                    event, receipt = interrupted.event, interrupted.receipt
+                    event, ack = interrupted.event, interrupted.ack
                     hooks, errors = interrupted.hooks, interrupted.errors
                     interrupted = None
 
@@ -164,23 +164,25 @@ class Consumer:
                     except Exception as error:
                         errors = self._failed(hook, event, error, errors)
                         if self._timed_out:
-                            self._in_hand = _InHand(event, receipt, _after(hook, hooks), errors)
+                            self._in_hand = _InHand(event, ack, _after(hook, hooks), errors)
                             return False
                     except BaseException as error:
                         if self._timed_out:
                             errors = self._failed(hook, event, self._timeout(hook), errors)
-                        elif is_stray_cancellation(error):
-                            errors = self._failed(hook, event, Stray(error), errors)
+                        elif is_unexpected_cancellation(error):
+                            errors = self._failed(
+                                hook, event, UnexpectedCancellation(error), errors
+                            )
                             continue
 
-                        self._in_hand = _InHand(event, receipt, _after(hook, hooks), errors)
+                        self._in_hand = _InHand(event, ack, _after(hook, hooks), errors)
                         raise
 
-                if errors is not None or receipt is not None:
-                    self._finish(receipt, errors)
+                if errors is not None or ack is not None:
+                    self._finish(ack, errors)
 
                 if drains and mailbox.taken >= mailbox.look_at:
-                    mailbox.settle_drains()
+                    mailbox.complete_drains()
 
                 if not items:
                     break
@@ -188,7 +190,7 @@ class Consumer:
                 if number >= look_at:
                     # Looking at the clock costs a fifth of a quick hook, so that quick ones share.
                     now = perf_counter()
-                    if now > pause_at or self._leaving:
+                    if now > pause_at or self._stopping:
                         break
 
                     look_at += QUICK_EVENTS_A_LOOK if now - looked < QUICK_SECONDS else 1
@@ -215,13 +217,13 @@ class Consumer:
 
         return self._last_failure[1]
 
-    def _finish(self, receipt: Receipt | None, errors: list[Exception] | None) -> None:
+    def _finish(self, ack: Acknowledgement | None, errors: list[Exception] | None) -> None:
         if errors:
             self._mailbox.failed += 1
             self._last_failure = self._mailbox.taken, errors[-1]
 
-        if receipt is not None:
-            receipt.settle(errors)
+        if ack is not None:
+            ack.done(errors)
 
     def _give_up(self) -> None:
         """Count the event that a cancelled plugin leaves behind as failed."""
@@ -233,9 +235,9 @@ class Consumer:
         if in_hand is not None:
             reason = "the plugin ended while it handled the event"
             dropped = EventDropped(in_hand.event, mailbox.owner, reason)
-            self._finish(in_hand.receipt, [*(in_hand.errors or ()), dropped])
+            self._finish(in_hand.ack, [*(in_hand.errors or ()), dropped])
 
-        mailbox.settle_drains()
+        mailbox.complete_drains()
 
     def _failed(
         self,
@@ -274,7 +276,7 @@ class Consumer:
                 self._scope.cancel()
 
 
-class Stray(Exception):
+class UnexpectedCancellation(Exception):
     """Raised in place of a cancellation that nobody asked for, such as of an awaited task."""
 
     def __init__(self, error: BaseException) -> None:
@@ -282,7 +284,7 @@ class Stray(Exception):
         self.__cause__ = error
 
 
-def is_stray_cancellation(error: BaseException) -> bool:
+def is_unexpected_cancellation(error: BaseException) -> bool:
     """Whether asyncio's CancelledError came from something that the hook awaited.
 
     It would otherwise end the whole task group. Trio has no such thing.

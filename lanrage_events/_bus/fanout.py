@@ -10,7 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
-from .mailbox import Mailbox, Receipt
+from .mailbox import Acknowledgement, Mailbox
 from .supervisor import inside_hook
 
 HOOKS_MAY_EXCEED_TIMES = 2
@@ -23,7 +23,7 @@ EVENTS_UNTIL_CHECKPOINT = 127
 """with the one that is a checkpoint, as many as a consumer handles at once"""
 
 
-class Doors(Enum):
+class BusState(Enum):
     """Who may still publish."""
 
     OPEN = "open"
@@ -32,15 +32,15 @@ class Doors(Enum):
 
 
 class _Publisher:
-    """One who waits for room."""
+    """One who waits for capacity."""
 
-    __slots__ = ("admitted", "done", "event", "receipt", "wanted")
+    __slots__ = ("ack", "admitted", "done", "event", "wanted")
 
     def __init__(
-        self, event: Event, receipt: Receipt | None, wanted: Callable[[Mailbox], bool] | None
+        self, event: Event, ack: Acknowledgement | None, wanted: Callable[[Mailbox], bool] | None
     ) -> None:
         self.event = event
-        self.receipt = receipt
+        self.ack = ack
         self.wanted = wanted
         self.admitted = False
         self.done = anyio.Event()
@@ -57,23 +57,23 @@ class Route:
 
 
 class FanOut:
-    """The mailboxes of one bus, and the publishers that wait for room in them."""
+    """The mailboxes of one bus, and the publishers that wait for capacity in them."""
 
     def __init__(self) -> None:
-        self.doors = Doors.OPEN
+        self.state = BusState.OPEN
         self.waiting: deque[_Publisher] = deque()
         self._wants: dict[Mailbox, Callable[[type[Event]], bool]] = {}
         self.routes: dict[type[Event], Route] = {}
-        self.sleepers: set[Mailbox] = set()
-        self.room = 0
+        self.idle_mailboxes: set[Mailbox] = set()
+        self.capacity = 0
         """events that surely fit into every mailbox, so that not each one has to look; 0 when the
-        doors are not open or somebody waits"""
+        bus is not open or a publisher waits"""
         self._found = 0
-        """room that was found since the last checkpoint"""
+        """capacity that was found since the last checkpoint"""
 
     def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
         """Let a mailbox receive the events of the classes that it wants."""
-        mailbox.sleepers = self.sleepers
+        mailbox.idle_mailboxes = self.idle_mailboxes
         self._wants[mailbox] = wants
         self.forget_routes()
 
@@ -86,19 +86,19 @@ class FanOut:
     def forget_routes(self) -> None:
         """Look anew for who wants an event class."""
         self.routes.clear()
-        self.room = 0
+        self.capacity = 0
 
-    def close(self, doors: Doors) -> None:
+    def close(self, state: BusState) -> None:
         """Refuse publishers, those that wait too."""
-        self.doors = doors
-        self.room = 0
+        self.state = state
+        self.capacity = 0
         while self.waiting:
             self.waiting.popleft().done.set()
 
-    def offer(self, event: Event) -> bool:
-        """Put in an event if room was found everywhere before; return whether it was put in."""
-        room = self.room
-        if not room:
+    def try_put(self, event: Event) -> bool:
+        """Put in an event if capacity was found everywhere before; return whether it was put in."""
+        capacity = self.capacity
+        if not capacity:
             return False
 
         try:
@@ -106,42 +106,42 @@ class FanOut:
         except KeyError:
             route = self._find_route(event)
 
-        self.room = room - 1
+        self.capacity = capacity - 1
         for append in route.appends:
             append(event)
 
-        if self.sleepers:
+        if self.idle_mailboxes:
             self.wake(route)
 
         return True
 
     def wake(self, route: Route) -> None:
         """Wake those who sleep of those who have received something."""
-        for mailbox in route.mailboxes & self.sleepers:
+        for mailbox in route.mailboxes & self.idle_mailboxes:
             mailbox.wake()
 
-    def _find_room(self) -> int:
-        if self.doors is Doors.OPEN and not self.waiting:
+    def _find_capacity(self) -> int:
+        if self.state is BusState.OPEN and not self.waiting:
             most = EVENTS_UNTIL_CHECKPOINT
-            room = min((m.size - len(m.items) for m in self._wants), default=most)
-            self.room = max(min(room, most), 0)
-            self._found += self.room
+            capacity = min((m.size - len(m.items) for m in self._wants), default=most)
+            self.capacity = max(min(capacity, most), 0)
+            self._found += self.capacity
 
-        return self.room
+        return self.capacity
 
     def put_nowait(self, event: Event) -> None:
         """Put in an event by the policies, without waiting.
 
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
-        if self._find_room() and self.offer(event):
+        if self._find_capacity() and self.try_put(event):
             return
 
         route = self._find_route(event)
         if self._enter_from_hook(event, route):
             return
 
-        self._check_open()
+        self.check_open()
         if self._must_wait(route):
             raise anyio.WouldBlock
 
@@ -150,30 +150,30 @@ class FanOut:
     async def put(
         self,
         event: Event,
-        receipt: Receipt | None = None,
+        ack: Acknowledgement | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
-        """Put in an event by the policies, waiting for room in ``block`` mailboxes.
+        """Put in an event by the policies, waiting for capacity in ``block`` mailboxes.
 
         If it is cancelled, the event is everywhere or nowhere.
 
-        :param receipt: follows the event in the mailboxes that are wanted
+        :param ack: follows the event in the mailboxes that are wanted
         """
-        if receipt is None:
+        if ack is None:
             if self._found >= EVENTS_UNTIL_CHECKPOINT:
                 self._found = 0
                 await checkpoint()
 
-            if self._find_room() and self.offer(event):
+            if self._find_capacity() and self.try_put(event):
                 return
 
         route = self._find_route(event)
-        if receipt is None and self._enter_from_hook(event, route):
+        if ack is None and self._enter_from_hook(event, route):
             return
 
-        self._check_open()
-        if self._has_room(route):
-            self._enter(event, route, receipt, wanted)
+        self.check_open()
+        if self._has_capacity(route):
+            self._enter(event, route, ack, wanted)
             return
 
         for _ in range(CHECKPOINTS_BEFORE_DROPPING):
@@ -181,16 +181,16 @@ class FanOut:
                 break
 
             await checkpoint()
-            self._check_open()
+            self.check_open()
             route = self._find_route(event)
 
         if not self._must_wait(route):
-            self._enter(event, route, receipt, wanted)
+            self._enter(event, route, ack, wanted)
             return
 
-        publisher = _Publisher(event, receipt, wanted)
+        publisher = _Publisher(event, ack, wanted)
         self.waiting.append(publisher)
-        self.room = 0
+        self.capacity = 0
         try:
             await publisher.done.wait()
         except BaseException:
@@ -204,7 +204,7 @@ class FanOut:
             raise anyio.ClosedResourceError
 
     def admit(self) -> None:
-        """Let in those who wait, in their order, as far as there is room."""
+        """Let in those who wait, in their order, as far as there is capacity."""
         while self.waiting:
             publisher = self.waiting[0]
             route = self._find_route(publisher.event)
@@ -212,7 +212,7 @@ class FanOut:
                 return
 
             self.waiting.popleft()
-            self._enter(publisher.event, route, publisher.receipt, publisher.wanted)
+            self._enter(publisher.event, route, publisher.ack, publisher.wanted)
             publisher.admitted = True
             publisher.done.set()
 
@@ -228,7 +228,7 @@ class FanOut:
 
         return route
 
-    def _has_room(self, route: Route) -> bool:
+    def _has_capacity(self, route: Route) -> bool:
         for mailbox in route.mailboxes:
             if mailbox.full:
                 return False
@@ -240,8 +240,9 @@ class FanOut:
             mailbox.blocks and mailbox.full for mailbox in route.mailboxes
         )
 
-    def _check_open(self) -> None:
-        if self.doors is not Doors.OPEN:
+    def check_open(self) -> None:
+        """Raise :exc:`anyio.ClosedResourceError` unless everyone may publish."""
+        if self.state is not BusState.OPEN:
             raise anyio.ClosedResourceError
 
     def inside_hook(self) -> bool:
@@ -251,7 +252,7 @@ class FanOut:
 
     def _enter_from_hook(self, event: Event, route: Route) -> bool:
         """Put in an event that a hook published: it must not wait, since it might for itself."""
-        if self.doors is Doors.CLOSED or not self.inside_hook():
+        if self.state is BusState.CLOSED or not self.inside_hook():
             return False
 
         for mailbox in route.mailboxes:
@@ -265,9 +266,9 @@ class FanOut:
         self,
         event: Event,
         route: Route,
-        receipt: Receipt | None = None,
+        ack: Acknowledgement | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
-        self.room = 0
+        self.capacity = 0
         for mailbox in route.mailboxes:
-            mailbox.put(event, receipt if wanted is not None and wanted(mailbox) else None)
+            mailbox.put(event, ack if wanted is not None and wanted(mailbox) else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pluggy
@@ -32,7 +32,7 @@ OTHER_HOOKS = frozenset(_other_hooks())
 BATCH_HOOK = "event_batch"
 """the hook that is called with several events at once"""
 
-QUESTIONS = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
+QUERIES = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
 """the hooks without arguments by which plugins declare something while they run"""
 
 
@@ -124,17 +124,16 @@ class Hooks:
             except pluggy.PluginValidationError as error:
                 raise PluginHookError(plugin, _one_line(error)) from None
 
-    def check(self, names: Iterable[str]) -> None:
-        """Check that all hooks of some plugins exist and are implemented in a way that works.
+    def validate(self, name: str) -> None:
+        """Check that all hooks of a plugin exist and are implemented in a way that works.
 
         :raises PluginHookError: if not, with the nearest hook that exists
         """
-        for name in names:
-            self._check_batches(name)
-            for caller in self._manager.get_hookcallers(self._manager.get_plugin(name)) or ():
-                for impl in caller.get_hookimpls():
-                    if impl.plugin_name == name:
-                        self._check_implementation(name, caller, impl)
+        self._check_batches(name)
+        for caller in self._manager.get_hookcallers(self._manager.get_plugin(name)) or ():
+            for impl in caller.get_hookimpls():
+                if impl.plugin_name == name:
+                    self._check_implementation(name, caller, impl)
 
     def _check_batches(self, name: str) -> None:
         hooks = self.names(name)

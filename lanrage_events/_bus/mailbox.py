@@ -6,56 +6,55 @@ import logging
 import sys
 from collections import deque
 from time import monotonic
-from typing import Literal, get_args
+from typing import get_args
 
 import anyio
 import anyio.lowlevel
 
 from .._events import Event
 from .._exceptions import EventDropped
+from .._reports import PluginStatistics, State, WhenFull
+from ..abc import DEFAULT_SIZE
 
 logger = logging.getLogger(__name__)
 
-WhenFull = Literal["block", "drop_oldest", "drop_newest"]
-
-DEFAULT_SIZE = 1024
 SECONDS_BETWEEN_DROP_LOGS = 1.0
 NEVER = sys.maxsize
 
 
-class Receipt:
+class Acknowledgement:
     """Collects what became of one event in the mailboxes that somebody waits for."""
 
-    __slots__ = ("_pending", "_settled", "errors")
+    __slots__ = ("_done", "_pending", "errors")
 
     def __init__(self) -> None:
         self._pending = 0
-        self._settled: anyio.Event | None = None
+        self._done: anyio.Event | None = None
         self.errors: list[Exception] = []
 
-    def expect(self) -> None:
-        """Count one more mailbox that will settle it."""
+    def add(self) -> None:
+        """Count one more mailbox that acknowledges it."""
         self._pending += 1
 
-    def settle(self, errors: list[Exception] | None = None) -> None:
+    def done(self, errors: list[Exception] | None = None) -> None:
         """Note that one mailbox is done with the event."""
         if errors:
             self.errors.extend(errors)
 
         self._pending -= 1
-        if not self._pending and self._settled is not None:
-            self._settled.set()
+        if not self._pending and self._done is not None:
+            self._done.set()
 
     @property
-    def is_settled(self) -> bool:
+    def is_done(self) -> bool:
         """Whether every mailbox is done with the event."""
         return not self._pending
 
     async def wait(self) -> None:
         """Wait until every mailbox is done with the event."""
         if self._pending:
-            self._settled = anyio.Event()
-            await self._settled.wait()
+            self._done = anyio.Event()
+            await self._done.wait()
         else:
             await anyio.lowlevel.checkpoint()
 
@@ -76,6 +75,7 @@ class Mailbox:
         "_drops_logged",
         "_drops_logged_at",
         "_sleeper",
+        "acks",
         "blocks",
         "busy",
         "closed",
@@ -84,13 +84,12 @@ class Mailbox:
         "exceeded",
         "failed",
         "hook_seconds",
+        "idle_mailboxes",
         "items",
         "look_at",
         "owner",
-        "receipts",
         "size",
         "skipped",
-        "sleepers",
         "taken",
         "when_full",
     )
@@ -104,7 +103,7 @@ class Mailbox:
         """events that its consumer has in hand"""
         self.hook_seconds = 0.0
         """seconds for which its consumer handled events, waiting in hooks included"""
-        self.sleepers: set[Mailbox] = set()
+        self.idle_mailboxes: set[Mailbox] = set()
         """where it notes that its consumer sleeps; shared by the mailboxes of a bus"""
         self.taken = 0
         """events that its consumer took out"""
@@ -114,11 +113,11 @@ class Mailbox:
         self.dropped = 0
         self.exceeded = 0
         """events that entered beyond ``size`` because they were published inside a hook"""
-        self.receipts: dict[int, Receipt] = {}
+        self.acks: dict[int, Acknowledgement] = {}
         self.drains: list[tuple[int, anyio.Event]] = []
         """who waits for the events up to a number, changed in place"""
         self.look_at = NEVER
-        """the value of ``taken`` at which :meth:`settle_drains` has something to do"""
+        """the value of ``taken`` at which :meth:`complete_drains` has something to do"""
         self._sleeper = anyio.Event()
         self._drops_logged = 0
         self._drops_logged_at = -SECONDS_BETWEEN_DROP_LOGS
@@ -157,37 +156,52 @@ class Mailbox:
         """Whether it is empty and its consumer has nothing in hand."""
         return not self.items and not self.busy
 
-    def put(self, event: Event, receipt: Receipt | None = None) -> None:
+    def statistics(self, state: State, restarts: int = 0) -> PluginStatistics:
+        """Return what became of its events."""
+        return PluginStatistics(
+            state=state,
+            size=self.size,
+            when_full=self.when_full,
+            pending=len(self.items),
+            handled=self.handled,
+            failed=self.failed,
+            dropped=self.dropped,
+            exceeded=self.exceeded,
+            restarts=restarts,
+            hook_seconds=self.hook_seconds,
+        )
+
+    def put(self, event: Event, ack: Acknowledgement | None = None) -> None:
         """Take in an event, by the policy if it is full; a ``block`` mailbox always takes it."""
         if self.full:
             if self.blocks:
                 self.exceeded += 1
             elif self.when_full == "drop_newest":
                 self._count_drops(1)
-                if receipt is not None:
-                    receipt.expect()
-                    receipt.settle([self._dropped(event, "its mailbox is full")])
+                if ack is not None:
+                    ack.add()
+                    ack.done([self._dropped(event, "its mailbox is full")])
 
                 return
             else:
                 self._drop_first("its mailbox is full")
 
-        if receipt is not None:
-            receipt.expect()
-            self.receipts[self.taken + self.skipped + len(self.items)] = receipt
+        if ack is not None:
+            ack.add()
+            self.acks[self.taken + self.skipped + len(self.items)] = ack
 
         self.items.append(event)
         if not self._sleeper.is_set():
             self.wake()
 
     def _drop_first(self, reason: str) -> None:
-        receipt = self.receipts.pop(self.taken + self.skipped, None)
+        ack = self.acks.pop(self.taken + self.skipped, None)
         event = self.items.popleft()
         self.skipped += 1
         self.look_at -= 1
         self._count_drops(1)
-        if receipt is not None:
-            receipt.settle([self._dropped(event, reason)])
+        if ack is not None:
+            ack.done([self._dropped(event, reason)])
 
     def _dropped(self, event: Event, reason: str) -> EventDropped:
         return EventDropped(event, self.owner, reason)
@@ -225,17 +239,17 @@ class Mailbox:
             self._log_drops_now_and_then()
 
         self._sleeper = sleeper = anyio.Event()
-        self.sleepers.add(self)
+        self.idle_mailboxes.add(self)
         try:
             await sleeper.wait()
         finally:
             # Of several who wait, only the last one is woken.
             if self._sleeper is sleeper:
-                self.sleepers.discard(self)
+                self.idle_mailboxes.discard(self)
 
     def wake(self) -> None:
         """Wake the consumer."""
-        self.sleepers.discard(self)
+        self.idle_mailboxes.discard(self)
         self._sleeper.set()
 
     def close(self) -> None:
@@ -248,23 +262,23 @@ class Mailbox:
         """Empty the mailbox and return what was in it."""
         events = tuple(self.items)
         for event in events:
-            receipt = self.receipts.pop(self.taken + self.skipped, None)
+            ack = self.acks.pop(self.taken + self.skipped, None)
             self.items.popleft()
             self.skipped += 1
             self.dropped += 1
-            if receipt is not None:
-                receipt.settle([self._dropped(event, reason)])
+            if ack is not None:
+                ack.done([self._dropped(event, reason)])
 
         # Told by the caller, together with the reason.
         self._drops_logged = self.dropped
-        self.settle_drains()
+        self.complete_drains()
         return events
 
-    def take_receipt(self) -> Receipt | None:
+    def take_ack(self) -> Acknowledgement | None:
         """Return who waits for the event that was taken out just now."""
-        return self.receipts.pop(self.taken + self.skipped - 1, None)
+        return self.acks.pop(self.taken + self.skipped - 1, None)
 
-    def settle_drains(self) -> None:
+    def complete_drains(self) -> None:
         """Wake those who waited for events that have all left; called between two events."""
         done = self.taken + self.skipped
         waiting = []

@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, Unpack
 
 import anyio
 from anyio.abc import TaskGroup
 
 from .._events import Event
+from .._exceptions import PluginError
+from ..abc import DEFAULT_SIZE, Bus, PluginOptions, PluginRegistry
 from .batch_consumer import BatchConsumer, BatchHook
 from .consumer import Consumer, Hook
-from .fanout import Doors, FanOut
+from .fanout import BusState, FanOut
 from .hooks import BATCH_HOOK, Hooks
-from .mailbox import DEFAULT_SIZE, Mailbox, WhenFull
-from .queries import Questions
+from .mailbox import Mailbox
+from .queries import Queries
 from .supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from .bus import EventBus
 
 logger = logging.getLogger(__name__)
 
 
-class PluginOptions(TypedDict, total=False):
-    """How a plugin is run; what is missing is taken from the plugin's attributes."""
-
-    mailbox_size: int | None
-    when_full: WhenFull | None
-    hook_timeout: float | None
-    distribution: str | None
-    places: Mapping[str, str] | None
-
-
-class PluginSet:
+class Registry(PluginRegistry):
     """The plugins and the subscriptions of one bus, each with its supervisor.
 
+    :param bus: what they are given
     :param fanout: gives them their events
     :param hooks: the plugins' hooks, none yet
     :param hook_timeout: seconds after which a hook is cancelled, unless its plugin says otherwise
+    :param drain_timeout: seconds that leaving may take
     """
 
-    def __init__(self, fanout: FanOut, hooks: Hooks, hook_timeout: float) -> None:
+    def __init__(
+        self, bus: Bus, fanout: FanOut, hooks: Hooks, hook_timeout: float, drain_timeout: float
+    ) -> None:
         self.hooks = hooks
         self.supervisors: dict[str, Supervisor] = {}
-        self.questions = Questions(self.hooks, self.supervisors)
+        self.queries = Queries(self.hooks, self.supervisors)
+        self._bus = bus
+        self._drain_timeout = drain_timeout
         self._options: dict[str, PluginOptions] = {}
         self._fanout = fanout
         self._hook_timeout = hook_timeout
@@ -57,12 +52,83 @@ class PluginSet:
         self._stop_timeout = 0.0
         self._numbers = count(2)
 
+    def __getitem__(self, name: str) -> object:
+        plugin = self.hooks.plugin(name)
+        if plugin is None:
+            raise KeyError(name)
+
+        return plugin
+
+    def __iter__(self) -> Iterator[str]:
+        # Subscriptions have supervisors too, but are no plugins.
+        return (name for name in self.supervisors if self.hooks.plugin(name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @property
+    def drain_timeout(self) -> float:
+        return self._drain_timeout
+
+    @drain_timeout.setter
+    def drain_timeout(self, seconds: float) -> None:
+        self._drain_timeout = seconds
+        self.limit_stop(seconds)
+
+    def name(self, plugin: object) -> str:
+        return self._find(plugin).name
+
+    def validate(self, *, hooks_only: bool = False) -> list[tuple[str, str]]:
+        problems: list[tuple[str, str]] = []
+        for name in self:
+            try:
+                self.hooks.validate(name)
+            except PluginError as error:
+                problems.append((name, error.reason))
+
+            if not hooks_only:
+                problems += [(name, problem) for problem in self.queries.validate(name, self._bus)]
+
+        return problems
+
+    def source_location(self, plugin: object, key: str) -> str | None:
+        return (self._options[self.name(plugin)].get("locations") or {}).get(key)
+
+    def update_locations(self, name: str, locations: Mapping[str, str]) -> None:
+        self._options[self.name(name)]["locations"] = locations
+
     # Adding and removing
 
-    def add(
-        self, plugin: object, name: str | None, options: PluginOptions, bus: EventBus
-    ) -> Supervisor:
-        """Register a plugin without starting it."""
+    def register(self, plugin: object, name: str | None, options: PluginOptions) -> str:
+        """Add a plugin, and start it on a running bus."""
+        self._fanout.check_open()
+        supervisor = self._add(plugin, name, options)
+        self.start(supervisor, first_start_must_succeed=False)
+        return supervisor.name
+
+    async def register_and_wait(
+        self, plugin: object, name: str | None = None, **options: Unpack[PluginOptions]
+    ) -> str:
+        if self._task_group is None:
+            raise RuntimeError("register_and_wait needs a running bus: use register")
+
+        self._fanout.check_open()
+        supervisor = self._add(plugin, name, options)
+        self.start(supervisor, first_start_must_succeed=True)
+        try:
+            await supervisor.started.wait()
+            error = supervisor.start_error()
+            if error is not None:
+                raise error
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._remove(supervisor, timeout=0)
+
+            raise
+
+        return supervisor.name
+
+    def _add(self, plugin: object, name: str | None, options: PluginOptions) -> Supervisor:
         if name is not None and name in self.supervisors:
             raise ValueError(f"'{name}' is taken on this bus: give another name")
 
@@ -70,9 +136,9 @@ class PluginSet:
         try:
             self.hooks.add_events(name)
             if self._task_group is not None:
-                self.hooks.check([name])
+                self.hooks.validate(name)
 
-            supervisor = self._supervise(plugin, name, options, bus)
+            supervisor = self._supervise(plugin, name, options)
         except BaseException:
             self.hooks.unregister(name)
             raise
@@ -90,7 +156,6 @@ class PluginSet:
         plugin: object,
         name: str,
         options: PluginOptions,
-        bus: EventBus,
         mailbox: Mailbox | None = None,
     ) -> Supervisor:
         def option(name: str, default: Any) -> Any:
@@ -115,10 +180,10 @@ class PluginSet:
         return Supervisor(
             mailbox,
             consumer,
-            lifespan=None if lifespan is None else partial(_enterable, lifespan, bus),
+            lifespan=None if lifespan is None else partial(_enterable, lifespan, self._bus),
             durable=bool(getattr(plugin, "durable", False)),
             handles_events=self.hooks.handles_events(name),
-            went_down=self._fanout.admit,
+            on_failure=self._fanout.admit,
         )
 
     def _consumer(
@@ -183,19 +248,23 @@ class PluginSet:
 
         return free
 
-    def find(self, plugin: object) -> Supervisor:
-        """Return who runs a plugin, given it or its name.
-
-        :raises LookupError: if it is not registered
-        """
+    def _find(self, plugin: object) -> Supervisor:
+        """Return what runs a plugin, given it or its name."""
         name = plugin if isinstance(plugin, str) else self.hooks.name(plugin)
         if name is None or self.hooks.plugin(name) is None:
             raise LookupError(f"no such plugin is registered: {plugin!r}")
 
         return self.supervisors[name]
 
-    async def remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
+    async def unregister(self, plugin: object, timeout: float | None) -> tuple[Event, ...]:
         """End a plugin within a time, forget it, and return what it did not handle."""
+        supervisor = self._find(plugin)
+        if supervisor.in_own_hook():
+            raise RuntimeError(f"plugin '{supervisor.name}' cannot unregister itself inside a hook")
+
+        return await self._remove(supervisor, self.drain_timeout if timeout is None else timeout)
+
+    async def _remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
         self._fanout.remove(supervisor.mailbox)
         supervisor.stop()
         dropped: tuple[Event, ...] = ()
@@ -213,43 +282,43 @@ class PluginSet:
 
     async def replace(
         self,
-        old: Supervisor,
+        name: str,
         plugin: object,
-        options: PluginOptions,
-        bus: EventBus,
-        timeout: float,
+        timeout: float | None = None,
+        **options: Unpack[PluginOptions],
     ) -> None:
-        """Put a plugin into the place of another one, which keeps its mailbox and what is in it.
+        self._fanout.check_open()
+        old = self._find(name)
+        if self._task_group is None:
+            raise RuntimeError("replace needs a running bus: use unregister and register")
 
-        If it cannot be started, the old one is started again.
-        """
-        name = old.name
-        old_plugin, old_options = self.hooks.plugin(name), self._options[name]
-        old.hand_over()
+        if old.in_own_hook():
+            raise RuntimeError(f"plugin '{name}' cannot replace itself inside a hook")
+
+        old_plugin, old_options = self[name], self._options[name]
+        old.detach()
         try:
-            with anyio.move_on_after(timeout):
+            with anyio.move_on_after(self.drain_timeout if timeout is None else timeout):
                 await old.wait_stopped()
         finally:
             old.cancel()
             with anyio.CancelScope(shield=True):
                 await old.wait_stopped()
                 try:
-                    await self._take_over(old, plugin, options, bus)
+                    await self._take_over(old, plugin, options)
                 except BaseException:
-                    await self._take_over(old, old_plugin, old_options, bus)
+                    await self._take_over(old, old_plugin, old_options)
                     raise
 
-    async def _take_over(
-        self, old: Supervisor, plugin: object, options: PluginOptions, bus: EventBus
-    ) -> None:
+    async def _take_over(self, old: Supervisor, plugin: object, options: PluginOptions) -> None:
         name = old.name
-        if self.hooks.plugin(name) is not None:
+        if name in self:
             self.hooks.unregister(name)
 
         self.hooks.register(plugin, name, options.get("distribution"))
         self.hooks.add_events(name)
-        self.hooks.check([name])
-        supervisor = self._supervise(plugin, name, options, bus, old.mailbox)
+        self.hooks.validate(name)
+        supervisor = self._supervise(plugin, name, options, old.mailbox)
         self.supervisors[name] = supervisor
         self._options[name] = options
         self._fanout.forget_routes()
@@ -262,7 +331,7 @@ class PluginSet:
     # Starting and stopping
 
     async def start_all(self, task_group: TaskGroup) -> None:
-        """Start what was registered, all at once since lifespans may publish to each other.
+        """Validate and start what was registered, all at once since lifespans may publish to each other.
 
         :raises PluginStartError: if one cannot start
         """
@@ -307,7 +376,7 @@ class PluginSet:
         with anyio.move_on_after(timeout) as self._stop_scope:
             await self._drain_and_stop()
 
-        self._fanout.close(Doors.CLOSED)
+        self._fanout.close(BusState.CLOSED)
         for supervisor in tuple(self.supervisors.values()):
             await self._end(supervisor, self._stop_timeout)
 
@@ -321,11 +390,11 @@ class PluginSet:
         supervisors = tuple(self.supervisors.values())
         # What only publishes ends first, while the bus still takes its last events.
         await self._stop(supervisor for supervisor in supervisors if not supervisor.handles_events)
-        self._fanout.close(Doors.HOOKS_ONLY)
+        self._fanout.close(BusState.HOOKS_ONLY)
         while not all(supervisor.mailbox.idle for supervisor in supervisors):
             await self.drain()
 
-        self._fanout.close(Doors.CLOSED)
+        self._fanout.close(BusState.CLOSED)
         await self._stop(supervisors)
 
     @staticmethod
@@ -357,20 +426,8 @@ class PluginSet:
 
         return dropped
 
-    # Places
 
-    def place(self, name: str, key: str) -> str | None:
-        """Return where a key of a plugin's configuration stands, None if it is not known."""
-        return (self._options[name].get("places") or {}).get(key)
-
-    def relocate(self, name: str, places: Mapping[str, str]) -> None:
-        """Note where the keys of a plugin's configuration stand now."""
-        self._options[name]["places"] = places
-
-
-def _enterable(
-    lifespan: Callable[[EventBus], object], bus: EventBus
-) -> AbstractAsyncContextManager[object]:
+def _enterable(lifespan: Callable[[Bus], object], bus: Bus) -> AbstractAsyncContextManager[object]:
     result = lifespan(bus)
     if isinstance(result, AbstractAsyncContextManager):
         return result

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
+from .._reports import PluginStatistics
+from ..abc import EventStream, Subscription
 from .fanout import FanOut
 from .mailbox import Mailbox
-from .statistics import PluginStatistics
 
 EventT = TypeVar("EventT", bound=Event)
 
 
-class Subscription:
-    """A handler's place on a bus; usable in ``with``, which unsubscribes at its end.
+class HandlerSubscription(Subscription):
+    """The subscription of a handler that has a mailbox.
 
     :param name: its name in statistics and log lines
+    :param unsubscribe: what removes the handler from the bus
     """
 
     def __init__(self, name: str, unsubscribe: Callable[[], None]) -> None:
@@ -27,35 +29,20 @@ class Subscription:
         self._unsubscribe: Callable[[], None] | None = unsubscribe
 
     def unsubscribe(self) -> None:
-        """Stop receiving events; what is pending is still handled. Doing it again is harmless."""
         unsubscribe, self._unsubscribe = self._unsubscribe, None
         if unsubscribe is not None:
             unsubscribe()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.unsubscribe()
-
-
-class EventStream(Generic[EventT]):
-    """Events of a class and its subclasses, in the order of publishing, for ``async for``.
-
-    It receives events while it is entered with ``async with``, and ends when the bus closes.
-    """
+class MailboxStream(EventStream[EventT]):
+    """A stream that is the only consumer of a mailbox."""
 
     def __init__(
         self,
         mailbox: Mailbox,
         event_class: type[EventT],
-        open_: Callable[[EventStream[EventT]], None],
-        close: Callable[[EventStream[EventT]], None],
+        open_: Callable[[MailboxStream[EventT]], None],
+        close: Callable[[MailboxStream[EventT]], None],
         fanout: FanOut,
     ) -> None:
         self.mailbox = mailbox
@@ -78,9 +65,6 @@ class EventStream(Generic[EventT]):
         self._close(self)
         await checkpoint()
 
-    def __aiter__(self) -> Self:
-        return self
-
     async def __anext__(self) -> EventT:
         mailbox = self.mailbox
         await checkpoint()
@@ -98,5 +82,4 @@ class EventStream(Generic[EventT]):
         return cast(EventT, event)
 
     def statistics(self) -> PluginStatistics:
-        """Return what the stream has taken."""
-        return PluginStatistics.of(self.mailbox, "stopped" if self.mailbox.closed else "running")
+        return self.mailbox.statistics("stopped" if self.mailbox.closed else "running")

@@ -9,10 +9,10 @@ from contextvars import ContextVar
 
 import anyio
 
-from .._exceptions import PluginStartError
-from .consumer import Consumer, is_stray_cancellation
+from .._exceptions import PluginStartError, describe
+from .._reports import PluginStatistics, State
+from .consumer import Consumer, is_unexpected_cancellation
 from .mailbox import Mailbox
-from .statistics import PluginStatistics, State
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Supervisor:
     :param lifespan: makes the plugin's lifespan, None if it has none
     :param durable: whether the plugin declares itself durable
     :param handles_events: whether it has hooks for events, and not only publishes them
-    :param went_down: called when the mailbox begins to lose events instead of blocking
+    :param on_failure: called when the mailbox begins to lose events instead of blocking
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Supervisor:
         lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
         durable: bool = False,
         handles_events: bool = True,
-        went_down: Callable[[], None] = lambda: None,
+        on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = mailbox.owner
         self.mailbox = mailbox
@@ -56,7 +56,7 @@ class Supervisor:
         self.launched = False
         """whether there is, or was, a task that runs it"""
         self._lifespan = lifespan or nullcontext
-        self._went_down = went_down
+        self._on_failure = on_failure
         self._scope: anyio.CancelScope | None = None
         self._stopping = anyio.Event()
 
@@ -98,7 +98,7 @@ class Supervisor:
             self.state = "down"
             self.started.set()
             self.mailbox.set_down(True)
-            self._went_down()
+            self._on_failure()
             with anyio.move_on_after(delay):
                 await self._stopping.wait()
                 return
@@ -122,7 +122,7 @@ class Supervisor:
         except Exception as error:
             return error
         except BaseException as error:
-            if not is_stray_cancellation(error):
+            if not is_unexpected_cancellation(error):
                 raise
 
             return RuntimeError(f"{type(error).__name__} came out of its lifespan")
@@ -143,10 +143,10 @@ class Supervisor:
         self._stopping.set()
         self.mailbox.close()
 
-    def hand_over(self) -> None:
+    def detach(self) -> None:
         """Let the plugin end after the event in hand, so that another one takes its mailbox."""
         self._stopping.set()
-        self.consumer.leave()
+        self.consumer.stop_after_current()
 
     def cancel(self) -> None:
         """End the plugin now; the event in hand counts as failed."""
@@ -159,13 +159,13 @@ class Supervisor:
         if self.launched:
             await self.stopped.wait()
 
-    def is_current(self) -> bool:
+    def in_own_hook(self) -> bool:
         """Whether this task runs one of its hooks, or was started by one."""
         return inside_hook.get() is self
 
     def statistics(self) -> PluginStatistics:
         """Return what it has done."""
-        return PluginStatistics.of(self.mailbox, self.state, self.restarts)
+        return self.mailbox.statistics(self.state, self.restarts)
 
     def log(self, what: str, error: Exception) -> None:
         """Log what a plugin did wrong, with its traceback."""
@@ -174,12 +174,3 @@ class Supervisor:
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)
 """whose hook the current task runs, or was started from"""
-
-
-def describe(error: BaseException) -> str:
-    """Say in one line what went wrong, looking into a group that holds one exception."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -20,7 +20,7 @@ from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, write_errors, write_lines
 
 # What the plugin that is written imports.
-_IMPORTED = ("AsyncIterator", "ConfigModel", "Event", "EventBus", "Iterable", "Path")
+_IMPORTED = ("AsyncIterator", "Bus", "ConfigModel", "Event", "Iterable", "Path")
 # So that no line of what is written becomes too long.
 NAME_MAX_CHARACTERS = 24
 EVENT_MAX_CHARACTERS = 33

@@ -26,7 +26,7 @@ def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
         places = {
             plugin.name: f"{plugin.place}: plugins.{plugin.name}" for plugin in config.plugins
         }
-        problems = [f"{places[name]}: {problem}" for name, problem in bus.problems()]
+        problems = [f"{places[name]}: {problem}" for name, problem in bus.plugins.validate()]
         if problems:
             raise ConfigError([redactor.redact(problem) for problem in problems])
 

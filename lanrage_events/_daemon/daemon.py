@@ -189,7 +189,7 @@ class Daemon:
                 _systemd.notify("RELOADING=1")
                 await self._reloader.reload()
                 _systemd.notify("READY=1")
-                self._drain_timeout = self._bus.drain_timeout
+                self._drain_timeout = self._bus.plugins.drain_timeout
 
     async def _stop_when_told(self) -> None:
         reason = await self._wait_stop()
@@ -200,7 +200,7 @@ class Daemon:
         )
         _systemd.notify("STOPPING=1")
         # The bus may be draining already, without limit.
-        self._bus.drain_timeout = self._drain_timeout
+        self._bus.plugins.drain_timeout = self._drain_timeout
         self._work.cancel()
 
     def _account(self) -> int:

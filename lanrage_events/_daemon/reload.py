@@ -12,8 +12,8 @@ from pathlib import Path
 import anyio
 from anyio.abc import ObjectReceiveStream
 
-from .._bus import EventBus, describe
-from .._exceptions import ConfigError, LanrageEventsError
+from .._bus import EventBus
+from .._exceptions import ConfigError, LanrageEventsError, describe
 from ..config._models import ConfiguredPlugin, DaemonConfig
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Reloader:
         for name, plugin in wanted.items():
             old = before.get(name)
             if old == plugin and not templates_changed:
-                self._bus.relocate(name, plugin.places)
+                self._bus.plugins.update_locations(name, plugin.places)
                 now[name] = plugin
                 continue
 
@@ -96,9 +96,9 @@ class Reloader:
     async def _start(self, plugin: ConfiguredPlugin, *, replaces: bool) -> None:
         made = plugin.make()
         if replaces:
-            await self._bus.replace(plugin.name, made, **plugin.options())
+            await self._bus.plugins.replace(plugin.name, made, **plugin.options())
         else:
-            await self._bus.register_and_wait(made, plugin.name, **plugin.options())
+            await self._bus.plugins.register_and_wait(made, plugin.name, **plugin.options())
 
     def _follow_settings(self, new: DaemonConfig) -> bool:
         """Take over the keys at the top; return whether the templates' folders changed."""
@@ -107,7 +107,7 @@ class Reloader:
             if getattr(old, key) != getattr(new.settings, key):
                 logger.warning("the change of %s takes effect at the next start", key)
 
-        self._bus.drain_timeout = new.settings.drain_timeout
+        self._bus.plugins.drain_timeout = new.settings.drain_timeout
         changed = old.templates != new.settings.templates
         self._bus.templates = new.settings.templates
         return changed

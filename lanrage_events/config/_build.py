@@ -79,10 +79,8 @@ def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[s
         except Exception as error:  # noqa: BLE001 - from a plugin's own attributes
             yield f"{place}: the plugin cannot be registered: {type(error).__name__}: {error}"
 
-    try:
-        bus.check_plugins()
-    except PluginError as error:
-        yield f"{places[error.plugin]}: the plugin {error.reason}"
+    for name, problem in bus.plugins.validate(hooks_only=True):
+        yield f"{places[name]}: the plugin {problem}"
 
 
 def installed_bus(catalog: Catalog, hooks: Collection[str]) -> tuple[EventBus, list[str]]:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from .._bus import PluginOptions
 from .._discovery import LoadedPlugin
 from .._exceptions import PluginLoadError
 from .._redaction import Redactor
+from ..abc import PluginOptions
 from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
 
 
@@ -79,7 +79,7 @@ class ConfiguredPlugin:
             "when_full": self.when_full,
             "hook_timeout": self.hook_timeout,
             "distribution": self.plugin.source.distribution,
-            "places": self.places,
+            "locations": self.places,
         }
 
     def make(self) -> object:

@@ -16,23 +16,23 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from anyio.lowlevel import current_token
 
 from .._bus import (
+    Acknowledgement,
     BatchConsumer,
     BatchHook,
     Consumer,
     EventBus,
-    EventStream,
     FailureLog,
     FanOut,
     Hook,
     Mailbox,
-    PluginOptions,
-    PluginSet,
-    Receipt,
+    Registry,
     Supervisor,
 )
+from .._bus.subscription import MailboxStream
 from .._events import Event
 from .._exceptions import EventDropped, PluginError, TemplateError
 from .._redaction import Redactor
+from ..abc import PluginOptions
 from ._describe import describe_error, describe_event
 
 
@@ -88,8 +88,8 @@ class CheckedBus(EventBus):
         self._dropped: dict[Mailbox, int] = {}
         """how many drops of each mailbox are accounted for"""
         self._templates_handler = _TemplatesHandler(self._troubles.append)
-        self._plugins = _WatchedPluginSet(
-            self._fanout, self._plugins, self._troubles.append, self._dropped
+        self._registry = _WatchedRegistry(
+            self, self._fanout, self._registry, self._troubles.append, self._dropped
         )
 
     @property
@@ -173,7 +173,7 @@ class CheckedBus(EventBus):
         if troubles and isinstance(exc_value, Exception):
             exc_value.add_note(_list("on the bus, meanwhile:", troubles))
 
-    def _open_stream(self, stream: EventStream[Any]) -> None:
+    def _open_stream(self, stream: MailboxStream[Any]) -> None:
         super()._open_stream(stream)
         self._dropped.setdefault(stream.mailbox, 0)
 
@@ -196,7 +196,7 @@ class CheckedBus(EventBus):
                         self._excused.add(trouble)
 
 
-class _WatchedPluginSet(PluginSet):
+class _WatchedRegistry(Registry):
     """The plugins of a checked bus.
 
     :param plugins: the ones in whose place it comes, still empty
@@ -206,12 +206,13 @@ class _WatchedPluginSet(PluginSet):
 
     def __init__(
         self,
+        bus: EventBus,
         fanout: FanOut,
-        plugins: PluginSet,
+        plugins: Registry,
         report: Report,
         dropped: dict[Mailbox, int],
     ) -> None:
-        super().__init__(fanout, plugins.hooks, plugins._hook_timeout)
+        super().__init__(bus, fanout, plugins.hooks, plugins._hook_timeout, plugins.drain_timeout)
         self._report = report
         self._dropped = dropped
 
@@ -237,10 +238,8 @@ class _WatchedPluginSet(PluginSet):
 
         super().start(supervisor, first_start_must_succeed=first_start_must_succeed, ended=ended)
 
-    def add(
-        self, plugin: object, name: str | None, options: PluginOptions, bus: EventBus
-    ) -> Supervisor:
-        supervisor = super().add(plugin, name, options, bus)
+    def _add(self, plugin: object, name: str | None, options: PluginOptions) -> Supervisor:
+        supervisor = super()._add(plugin, name, options)
         if not self.hooks.names(supervisor.name):
             message = "implements no hook: is @hookimpl missing?"
             self._report(Trouble(supervisor.name, message, PluginError))
@@ -252,10 +251,9 @@ class _WatchedPluginSet(PluginSet):
         plugin: object,
         name: str,
         options: PluginOptions,
-        bus: EventBus,
         mailbox: Mailbox | None = None,
     ) -> Supervisor:
-        supervisor = super()._supervise(plugin, name, options, bus, mailbox)
+        supervisor = super()._supervise(plugin, name, options, mailbox)
         log = supervisor.log
 
         def log_and_report(what: str, error: Exception) -> None:
@@ -331,10 +329,10 @@ class _Failures(FailureLog):
 
 
 def _finish(
-    finish: Callable[[Receipt | None, list[Exception] | None], None],
+    finish: Callable[[Acknowledgement | None, list[Exception] | None], None],
     plugin: str,
     report: Report,
-    receipt: Receipt | None,
+    receipt: Acknowledgement | None,
     errors: list[Exception] | None,
 ) -> None:
     finish(receipt, errors)

@@ -8,8 +8,8 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from .._bus import describe
 from .._events import Event
+from .._exceptions import describe
 
 NOT_COMPARED = frozenset({"id", "time"})
 """what is made anew for each event"""

@@ -8,8 +8,9 @@ from typing import Self, TypeVar
 
 import anyio
 
-from .._bus import DEFAULT_SIZE, EventBus, WhenFull
 from .._events import Event
+from .._reports import WhenFull
+from ..abc import DEFAULT_SIZE, Bus
 from ..hookspecs import hookimpl
 
 EventT = TypeVar("EventT", bound=Event)
@@ -94,12 +95,12 @@ class RecordingPlugin:
         self.handled: list[Event] = []
         """those of them on which its hook neither failed nor was cancelled"""
         self._faults: list[Fault] = []
-        self._bus: EventBus | None = None
+        self._bus: Bus | None = None
         self._arrived = anyio.Event()
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Remember the bus, to know what is still on the way."""
         self._bus = bus
         yield
@@ -141,7 +142,7 @@ class RecordingPlugin:
             return 0
 
         try:
-            name = self._bus.name(self)
+            name = self._bus.plugins.name(self)
         except LookupError:
             return 0
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast, overload
 
-from .._bus import EventBus, PluginOptions
+from .._bus import EventBus
 from .._discovery import Catalog, LoadedPlugin, PluginSource, hooks_of, import_file
 from .._discovery.catalog import _examine
 from .._events import snake_case
 from .._exceptions import ConfigError, PluginHookError
 from .._redaction import Redactor
+from ..abc import PluginOptions
 from ..config._expansion import expand
 from ..config._load import _Checker
 from ..config._models import ConfiguredPlugin
@@ -122,11 +123,11 @@ async def _running(
             name or type(made).__name__, "implements no hook: is @hookimpl missing?"
         )
 
-    await bus.register_and_wait(made, name, **options)
+    await bus.plugins.register_and_wait(made, name, **options)
     try:
         yield made
     finally:
-        if made in bus.plugins().values():
+        if made in bus.plugins.values():
             await bus.unregister(made)
 
 

@@ -14,7 +14,8 @@ import anyio
 import httpx
 from anyio.abc import TaskGroup
 
-from lanrage_events import Event, EventBus, Health, Metric, hookimpl
+from lanrage_events import Event, Health, Metric, hookimpl
+from lanrage_events.abc import Bus
 from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
@@ -146,7 +147,7 @@ class DiscordPlugin:
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._forget_earlier_life()
         self._make_router(self.config.all_webhooks()).check(bus.events.types())
@@ -163,7 +164,7 @@ class DiscordPlugin:
                         self._life = await self._begin(bus, self._outbox, client, tasks)
                         yield
                         lanes, self._life = self._life.lanes, None
-                        lanes.finish(anyio.current_time() + bus.drain_timeout)
+                        lanes.finish(anyio.current_time() + bus.plugins.drain_timeout)
                 finally:
                     self._life = None
                     self._end_lanes()
@@ -171,7 +172,7 @@ class DiscordPlugin:
                 background.cancel_scope.cancel()
 
     async def _begin(
-        self, bus: EventBus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
+        self, bus: Bus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
     ) -> Life:
         """Make what lives as long as the lifespan does, and let the lanes run."""
         self._lanes = lanes = Lanes(
@@ -186,7 +187,7 @@ class DiscordPlugin:
         setup = Setup(
             self.config,
             self._make_settings(bus),
-            partial(bus.place, self),
+            partial(bus.plugins.source_location, self),
             lanes=lanes,
             client=client,
             redactor=bus.redactor,
@@ -197,14 +198,14 @@ class DiscordPlugin:
         await self._open_lanes(bus, setup, lanes)
         return Life(bus, setup, lanes, outbox, MessageTest(lanes, client, refusals))
 
-    async def _open_lanes(self, bus: EventBus, setup: Setup, lanes: Lanes) -> None:
+    async def _open_lanes(self, bus: Bus, setup: Setup, lanes: Lanes) -> None:
         setup.open_lanes()
         waiting = await lanes.begin()
         if not lanes or self._lacks_default_webhook(lanes):
             logger.warning(
                 "plugin '%s': %s; set it in the configuration, or on the setup page that the plugin"
                 " 'http' serves",
-                bus.name(self),
+                bus.plugins.name(self),
                 _NO_DEFAULT_WEBHOOK if lanes else _NO_WEBHOOK,
             )
 
@@ -231,7 +232,7 @@ class DiscordPlugin:
     def _make_router(self, webhooks: Iterable[str]) -> Router:
         return Router(self.config.routes, webhooks, self.config.max_age)
 
-    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+    def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         return Outbox(
             self._state_file(bus, "outbox"),
             max_entries=MAX_PENDING,
@@ -239,11 +240,11 @@ class DiscordPlugin:
             max_entries_per_lane=MAX_PENDING if lanes == 1 else MAX_PENDING // 2,
         )
 
-    def _make_settings(self, bus: EventBus) -> Settings:
+    def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"))
 
-    def _state_file(self, bus: EventBus, suffix: str) -> Path | None:
-        return bus.state_folder and bus.state_folder / f"{bus.name(self)}.{suffix}"
+    def _state_file(self, bus: Bus, suffix: str) -> Path | None:
+        return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
 
     def _reread(self) -> None:
         for lane in self._lanes.values():
@@ -283,7 +284,7 @@ class DiscordPlugin:
         return None if self._life is None else self._life.outbox
 
     @hookimpl
-    def check(self, bus: EventBus) -> list[str]:
+    def validate(self, bus: Bus) -> list[str]:
         """Look for faults in the templates, and for event types that do not exist."""
         types = bus.events.types()
         problems: list[str] = []

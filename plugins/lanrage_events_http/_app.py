@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import EventBus, Redactor
+from lanrage_events import Redactor
+from lanrage_events.abc import Bus
 
 from ._api import PluginRoutes, event_routes, outbox_routes, plugin_routes, status_routes
 from ._config import HTTPConfig
@@ -40,7 +41,7 @@ def route(routes: Sequence[BaseRoute], redactor: Redactor) -> Starlette:
 
 
 def make_app(
-    bus: EventBus,
+    bus: Bus,
     config: HTTPConfig,
     feed: Feed,
     *,

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from lanrage_events import Event, EventBus, Health, Metric, Sample, hookimpl
+from lanrage_events import Event, Health, Metric, Sample, hookimpl
+from lanrage_events.abc import Bus
 
 from ._app import make_app
 from ._config import HTTPConfig
@@ -41,7 +42,7 @@ class HTTPPlugin:
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Serve."""
         if self.config.token is not None:
             bus.redactor.add(self.config.token.get_secret_value())
@@ -51,7 +52,7 @@ class HTTPPlugin:
                 yield
 
     @asynccontextmanager
-    async def _serving(self, bus: EventBus) -> AsyncIterator[None]:
+    async def _serving(self, bus: Bus) -> AsyncIterator[None]:
         config = self.config
         listeners = await listen(config.host, config.port)
         stopping = anyio.Event()
@@ -71,7 +72,7 @@ class HTTPPlugin:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(server.run)
                 self.url = address_of(listeners, config.host)
-                logger.info("plugin '%s': the page is at %s", bus.name(self), self.url)
+                logger.info("plugin '%s': the page is at %s", bus.plugins.name(self), self.url)
                 yield
                 await server.stop()
         finally:

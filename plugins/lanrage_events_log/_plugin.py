@@ -4,7 +4,8 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanrage_events import Event, EventBus, Health, Redactor, hookimpl
+from lanrage_events import Event, Health, Redactor, hookimpl
+from lanrage_events.abc import Bus
 
 from ._config import LogConfig
 from ._format import json_line, text_line
@@ -29,7 +30,7 @@ class LogPlugin:
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         for sentence in self._selection.unknown_names(bus.events.types()):
             logger.warning("%s", sentence)
 

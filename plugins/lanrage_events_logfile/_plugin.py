@@ -6,7 +6,8 @@ from pathlib import Path
 
 import anyio
 
-from lanrage_events import ConfigError, EventBus, Health, Metric, Sample, hookimpl
+from lanrage_events import ConfigError, Health, Metric, Sample, hookimpl
+from lanrage_events.abc import Bus
 
 from ._config import FileConfig, LogfileConfig
 from ._following import (
@@ -48,7 +49,7 @@ class LogfilePlugin:
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Follow the files."""
         problems = self._problems(bus)
         if problems:
@@ -84,15 +85,15 @@ class LogfilePlugin:
         for follower in self._followers:
             follower.ring()
 
-    def _make_followers(self, bus: EventBus, store: PositionStore) -> list[Follower]:
+    def _make_followers(self, bus: Bus, store: PositionStore) -> list[Follower]:
         teller = Teller(bus)
         return [Follower(file, bus.events, teller, store) for file in self.files]
 
-    def _state_file(self, bus: EventBus) -> Path | None:
-        return bus.state_folder and bus.state_folder / f"{bus.name(self)}.positions.json"
+    def _state_file(self, bus: Bus) -> Path | None:
+        return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.positions.json"
 
     @hookimpl
-    def check(self, bus: EventBus) -> list[str]:
+    def validate(self, bus: Bus) -> list[str]:
         """Look for patterns and fields that do not fit the event types, and for folders."""
         problems = self._problems(bus)
         for file in self.files:
@@ -104,7 +105,7 @@ class LogfilePlugin:
 
         return problems
 
-    def _problems(self, bus: EventBus) -> list[str]:
+    def _problems(self, bus: Bus) -> list[str]:
         problems = []
         if isinstance(self._changes, Watch) and not is_watching_possible():
             problems.append(EXTRA_HINT)

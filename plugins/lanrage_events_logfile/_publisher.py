@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import anyio
 
-from lanrage_events import Event, EventBus, EventDropped
+from lanrage_events import Event, EventDropped
+from lanrage_events.abc import Bus
 
 
 class Teller:
@@ -14,12 +15,12 @@ class Teller:
     :param bus: takes the events
     """
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def tell(self, event: Event) -> str | None:
         """Publish an event; return why it has not arrived where it must, None if it has."""
-        durable = any(getattr(plugin, "durable", False) for plugin in self._bus.plugins().values())
+        durable = any(getattr(plugin, "durable", False) for plugin in self._bus.plugins.values())
         try:
             await self._bus.publish_and_wait(event, "durable" if durable else "all")
         except anyio.ClosedResourceError:

@@ -54,7 +54,7 @@ def logfile_test(
 
         sys.stderr.write("so only what is built in is known\n")
 
-    plugins = {} if bus is None else bus.plugins()
+    plugins = {} if bus is None else bus.plugins
     return try_file(
         preset,
         file,

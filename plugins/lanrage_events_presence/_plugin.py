@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from lanrage_events import EventBus, Health, Metric, PartyEvent, Sample, hookimpl
+from lanrage_events import Health, Metric, PartyEvent, Sample, hookimpl
+from lanrage_events.abc import Bus
 
 from ._activity import Activity
 from ._config import PresenceConfig
@@ -57,7 +58,7 @@ class PresencePlugin:
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep Discord told; in the end it shows nothing more."""
         self._view.use_templates(bus.template_folders())
         for problem in self._view.check(bus.events.types()):
@@ -65,7 +66,7 @@ class PresencePlugin:
 
         connect = self._connect or self._make_connect()
         if connect is None:
-            logger.warning("plugin '%s' shows nothing: %s", bus.name(self), self._missing())
+            logger.warning("plugin '%s' shows nothing: %s", bus.plugins.name(self), self._missing())
             yield
             return
 
@@ -96,7 +97,7 @@ class PresencePlugin:
         return "" if is_installed() else INSTALL_HINT
 
     @hookimpl
-    def check(self, bus: EventBus) -> list[str]:
+    def validate(self, bus: Bus) -> list[str]:
         """Look for faults in the templates, and for what is missing."""
         problems: list[str] = []
         folders = bus.template_folders()

@@ -1021,16 +1021,16 @@ async def test_what_only_publishes_ends_first_so_that_its_last_event_is_handled(
 # Problems, health and statistics
 
 
-def test_broken_check_is_a_problem() -> None:
+def test_a_broken_hook_validate_is_a_problem() -> None:
     class Broken:
         @hookimpl
-        def check(self, bus: EventBus) -> list[str]:
+        def validate(self, bus: EventBus) -> list[str]:
             raise ValueError("oops")
 
     bus = EventBus()
     bus.register(Broken(), "broken")
     bus.register(Recorder(), "recorder")
-    assert bus.problems() == [("broken", "hook 'check' failed: ValueError: oops")]
+    assert bus.plugins.validate() == [("broken", "hook 'validate' failed: ValueError: oops")]
 
 
 async def test_health_asks_the_plugin() -> None:
@@ -1163,17 +1163,17 @@ async def test_plugins_are_asked_what_they_declare(caplog: pytest.LogCaptureFixt
         bus.register(Declaring("No Name"), "bad")
         bus.register(Recorder(), "silent")
         bus.subscribe(Event, lambda event: None, name="handler")
-        answers = bus.ask("metrics")
+        answers = bus.query("metrics")
         assert list(answers) == ["good"]
         assert [metric.name for metric in answers["good"]] == ["warmth"]
         assert "plugin 'bad' hook 'metrics' failed" in caplog.text
-        assert bus.ask("outbox") == {"good": None, "bad": None}
+        assert bus.query("outbox") == {"good": None, "bad": None}
 
 
 @pytest.mark.parametrize("hook", ["lifespan", "event", "register_events", "nothing"])
 def test_only_hooks_that_declare_can_be_asked(hook: str) -> None:
     with pytest.raises(ValueError, match="known are http_pages, http_routes, metrics"):
-        EventBus().ask(hook)
+        EventBus().query(hook)
 
 
 async def test_registered_plugins_are_listed_without_subscriptions() -> None:
@@ -1181,22 +1181,22 @@ async def test_registered_plugins_are_listed_without_subscriptions() -> None:
     async with EventBus() as bus:
         bus.register(recorder, "recorder")
         bus.subscribe(Event, lambda event: None, name="handler")
-        assert bus.plugins() == {"recorder": recorder}
+        assert bus.plugins == {"recorder": recorder}
         await bus.unregister("recorder")
-        assert bus.plugins() == {}
+        assert bus.plugins == {}
 
 
 def test_the_place_of_a_key_is_known_if_a_file_gives_it() -> None:
     bus = EventBus()
     recorder = Recorder()
-    bus.register(recorder, "recorder", places={"path": "lanrage.yaml:3:5"})
-    assert bus.place(recorder, "path") == "lanrage.yaml:3:5"
-    assert bus.place("recorder", "size") is None
-    bus.relocate("recorder", {"size": "lanrage.yaml:9:5"})
-    assert bus.place("recorder", "path") is None
-    assert bus.place("recorder", "size") == "lanrage.yaml:9:5"
+    bus.register(recorder, "recorder", locations={"path": "lanrage.yaml:3:5"})
+    assert bus.plugins.source_location(recorder, "path") == "lanrage.yaml:3:5"
+    assert bus.plugins.source_location("recorder", "size") is None
+    bus.plugins.update_locations("recorder", {"size": "lanrage.yaml:9:5"})
+    assert bus.plugins.source_location("recorder", "path") is None
+    assert bus.plugins.source_location("recorder", "size") == "lanrage.yaml:9:5"
     with pytest.raises(LookupError):
-        bus.place("other", "path")
+        bus.plugins.source_location("other", "path")
 
 
 @pytest.mark.parametrize("name", ["", "Warmth", "9lives", "a-b", "ä"])

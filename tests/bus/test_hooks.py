@@ -90,8 +90,9 @@ async def test_unknown_hook_fails_at_the_start_with_the_nearest_known_one() -> N
     assert str(caught.value) == (
         "plugin 'misspelt': implements the unknown hook 'peer_joind', did you mean 'peer_joined'?"
     )
-    with pytest.raises(PluginHookError):
-        bus.check_plugins()
+    assert bus.plugins.validate() == [
+        ("misspelt", "implements the unknown hook 'peer_joind', did you mean 'peer_joined'?")
+    ]
 
 
 async def test_unknown_hook_fails_at_once_on_a_running_bus() -> None:
@@ -134,8 +135,8 @@ async def test_wrappers_and_orders_of_event_hooks_are_refused(options: Any) -> N
     plugin = type("Plugin", (), {"peer_joined": hookimpl(**options)(method)})()
     bus = EventBus()
     bus.register(plugin)
-    with pytest.raises(PluginHookError, match="is a wrapper, tryfirst or trylast"):
-        bus.check_plugins()
+    [(_, problem)] = bus.plugins.validate(hooks_only=True)
+    assert "is a wrapper, tryfirst or trylast" in problem
 
 
 def test_hook_with_a_wrong_argument_is_refused() -> None:

@@ -291,7 +291,7 @@ async def test_first_start_that_fails_on_a_running_bus_is_tried_again() -> None:
 async def test_register_and_wait_returns_when_the_plugin_has_started() -> None:
     plugin = Plugin()
     async with EventBus() as bus:
-        assert await bus.register_and_wait(plugin, "plugin") == "plugin"
+        assert await bus.plugins.register_and_wait(plugin, "plugin") == "plugin"
         assert plugin.log == ["start"]
 
 
@@ -300,13 +300,13 @@ async def test_register_and_wait_raises_if_the_plugin_cannot_start() -> None:
     plugin.starts_that_fail = 1
     async with EventBus() as bus:
         with pytest.raises(PluginStartError, match="port is taken"):
-            await bus.register_and_wait(plugin, "plugin")
+            await bus.plugins.register_and_wait(plugin, "plugin")
 
         assert "plugin" not in bus.statistics().plugins
-        await bus.register_and_wait(plugin, "plugin")
+        await bus.plugins.register_and_wait(plugin, "plugin")
 
     with pytest.raises(RuntimeError, match="needs a running bus"):
-        await EventBus().register_and_wait(Plugin())
+        await EventBus().plugins.register_and_wait(Plugin())
 
 
 async def test_cancelled_register_and_wait_leaves_nothing_registered() -> None:
@@ -319,7 +319,7 @@ async def test_cancelled_register_and_wait_leaves_nothing_registered() -> None:
 
     async with EventBus() as bus:
         with anyio.move_on_after(1) as scope:
-            await bus.register_and_wait(Stuck(), "stuck")
+            await bus.plugins.register_and_wait(Stuck(), "stuck")
 
         assert scope.cancelled_caught
         assert not bus.statistics().plugins
@@ -376,9 +376,9 @@ async def test_lifespan_may_be_any_async_context_manager() -> None:
         async def lifespan(self, bus: EventBus) -> None: ...
 
     async with EventBus() as bus:
-        await bus.register_and_wait(Plain())
+        await bus.plugins.register_and_wait(Plain())
         with pytest.raises(PluginStartError, match="decorate it with @asynccontextmanager"):
-            await bus.register_and_wait(Wrong())
+            await bus.plugins.register_and_wait(Wrong())
 
 
 # Hook timeout
@@ -643,7 +643,7 @@ async def test_replaced_plugin_hands_its_mailbox_over() -> None:
 
         await all_others_wait()
         async with anyio.create_task_group() as tg:
-            tg.start_soon(bus.replace, "plugin", new)
+            tg.start_soon(bus.plugins.replace, "plugin", new)
             await all_others_wait()
             bus.publish_nowait(joined("meanwhile"))
 
@@ -664,7 +664,7 @@ async def test_replacement_that_cannot_start_leaves_the_old_plugin_running() -> 
     async with EventBus() as bus:
         bus.register(old, "plugin", mailbox_size=7, when_full="block")
         with pytest.raises(PluginStartError, match="port is taken"):
-            await bus.replace("plugin", new)
+            await bus.plugins.replace("plugin", new)
 
         await bus.publish_and_wait(joined())
         assert len(old.events) == 1
@@ -681,7 +681,7 @@ async def test_replacement_with_an_unknown_hook_leaves_the_old_plugin_running() 
     async with EventBus() as bus:
         bus.register(old, "plugin")
         with pytest.raises(PluginHookError):
-            await bus.replace("plugin", Misspelt())
+            await bus.plugins.replace("plugin", Misspelt())
 
         await bus.publish_and_wait(joined())
         assert len(old.events) == 1
@@ -699,7 +699,7 @@ async def test_replacing_a_plugin_that_hangs_ends_at_the_timeout() -> None:
         bus.publish_nowait(joined("1"))
         bus.publish_nowait(joined("2"))
         await all_others_wait()
-        await bus.replace("plugin", new, timeout=2)
+        await bus.plugins.replace("plugin", new, timeout=2)
         await bus.drain()
         assert [e.peer_name for e in new.events] == ["2"]  # type: ignore[attr-defined]
         assert bus.statistics().plugins["plugin"].failed == 1
@@ -709,8 +709,8 @@ async def test_only_a_running_plugin_can_be_replaced() -> None:
     bus = EventBus()
     bus.register(Plugin(), "plugin")
     with pytest.raises(RuntimeError, match="needs a running bus"):
-        await bus.replace("plugin", Plugin())
+        await bus.plugins.replace("plugin", Plugin())
 
     async with bus:
         with pytest.raises(LookupError):
-            await bus.replace("other", Plugin())
+            await bus.plugins.replace("other", Plugin())

@@ -19,7 +19,7 @@ def test_a_bus_has_the_plugins_and_templates_of_the_configuration(name: str, fol
     text = "templates: [./mine]\nstate_folder: ./state\nplugins:\n  log: {path: events.jsonl}\n"
     (folder / name).write_text(text, "utf-8")
     bus = load_bus(None if name == "lanrage.yaml" else Path(name))
-    assert list(bus.plugins()) == ["log"]
+    assert list(bus.plugins) == ["log"]
     assert folder / "mine" in bus.template_folders()
     assert {path.name for path in folder.iterdir()} == {name}
 
@@ -32,7 +32,7 @@ async def test_such_a_bus_can_run(folder: Path) -> None:
 
 def test_without_a_configuration_a_bus_has_installed_plugins_that_bring_something() -> None:
     bus = load_bus()
-    assert "log" not in bus.plugins()
+    assert "log" not in bus.plugins
     assert bus.events.get("peer_joined")
 
 

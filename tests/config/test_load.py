@@ -923,4 +923,4 @@ def test_each_key_of_a_plugin_has_its_place(
     Path("lanrage.yaml").write_text("plugins:\n  http:\n    port: 9\n", encoding="utf-8")
     [plugin] = load_config(None, catalog_of_a_lan_host(tmp_path), environment={}).plugins
     assert plugin.places == {"port": "lanrage.yaml:3:5"}
-    assert plugin.options().get("places") == plugin.places
+    assert plugin.options().get("locations") == plugin.places

@@ -476,7 +476,7 @@ def test_the_bus_of_a_configuration_has_its_plugins_as_they_are_configured(
     simple, other = (bus.statistics().plugins[name] for name in ("simple", "other"))
     assert (simple.size, simple.when_full) == (7, "drop_newest")
     assert (other.size, other.when_full) == (1024, "drop_oldest")
-    assert bus.drain_timeout == 3.0
+    assert bus.plugins.drain_timeout == 3.0
     assert bus.state_folder == path.parent / "state"
     assert bus.template_folders()[0] == path.parent / "mine"
 
@@ -491,7 +491,7 @@ def test_plugins_that_say_nothing_else_wait_for_room_if_events_can_wait(
     bus = make_bus(load_config(path, redactor=redactor), redactor, batch=True)
     assert bus.statistics().plugins["simple"].when_full == "block"
     assert bus.statistics().plugins["other"].when_full == "drop_newest"
-    assert bus.drain_timeout == math.inf
+    assert bus.plugins.drain_timeout == math.inf
 
 
 def test_every_plugin_that_does_not_fit_is_told_with_its_place(

@@ -174,7 +174,7 @@ async def test_keys_at_the_top_are_followed_or_said_to_wait(
             "  greeter: {}\n", "backend: trio\ndrain_timeout: 3s\ntemplates: [my-templates]\n"
         )
         assert await reloader.reload()
-        assert bus.drain_timeout == 3
+        assert bus.plugins.drain_timeout == 3
         assert bus.template_folders()[0] == tmp_path / "my-templates"
         assert scene.log == ["stop hello", "start hello"]
         assert "the change of backend takes effect at the next start" in caplog.text
@@ -198,9 +198,9 @@ async def test_unregistered_hook_of_a_new_plugin_is_refused(scene: Scene, tmp_pa
 async def test_a_plugin_that_only_moved_in_the_file_knows_its_new_place(scene: Scene) -> None:
     scene.write("  greeter: {greeting: hi}\n")
     async with scene.running() as (bus, reloader):
-        assert bus.place("greeter", "greeting") == f"{scene.file}:3:13"
+        assert bus.plugins.source_location("greeter", "greeting") == f"{scene.file}:3:13"
         scene.write("  # one line more\n  greeter: {greeting: hi}\n")
         assert await reloader.reload()
-        assert bus.place("greeter", "greeting") == f"{scene.file}:4:13"
+        assert bus.plugins.source_location("greeter", "greeting") == f"{scene.file}:4:13"
 
     assert scene.log == ["start hi", "stop hi"]

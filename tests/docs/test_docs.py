@@ -130,12 +130,12 @@ async def test_the_example_of_health_is_part_of_the_health_of_the_bus(
         assert "MB left for recordings" in bus.health()["disk"].detail
 
 
-def test_the_example_of_check_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    example = load_example("check")
+def test_the_example_of_validate_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    example = load_example("validate")
     bus = EventBus()
     bus.register(example, "sounds")
     monkeypatch.setattr(example, "PLAYER", "no-such-program")
-    assert bus.problems() == [
+    assert bus.plugins.validate() == [
         ("sounds", "the program 'no-such-program' is not installed, so no sound can be played")
     ]
 
@@ -161,7 +161,7 @@ async def test_the_example_of_routes_answers_and_refuses() -> None:
     example = load_example("http_routes")
     async with EventBus() as bus:
         bus.register(example, "seats")
-        find, take = bus.ask("http_routes")["seats"]
+        find, take = bus.query("http_routes")["seats"]
         await take.handler(RouteRequest(body=example.Seat(player="Bob", number=2)))
         assert (await find.handler(RouteRequest(path={"player": "Bob"}))).number == 2
         with pytest.raises(RouteError, match="nobody called Cy has a seat"):
@@ -171,7 +171,7 @@ async def test_the_example_of_routes_answers_and_refuses() -> None:
 async def test_the_example_of_a_page_has_its_script() -> None:
     async with EventBus() as bus:
         bus.register(load_example("http_pages"), "seats")
-        [page] = bus.ask("http_pages")["seats"]
+        [page] = bus.query("http_pages")["seats"]
 
     assert "export default function mount(root, host)" in (page.folder / page.script).read_text()
 
@@ -179,7 +179,7 @@ async def test_the_example_of_a_page_has_its_script() -> None:
 async def test_the_example_of_metrics_tells_one() -> None:
     async with EventBus() as bus:
         bus.register(load_example("metrics"), "disk")
-        [metric] = bus.ask("metrics")["disk"]
+        [metric] = bus.query("metrics")["disk"]
 
     assert metric.name == "disk_free_bytes"
     assert metric.samples[0].value > 0
@@ -189,7 +189,7 @@ async def test_the_example_of_an_outbox_shows_what_waits() -> None:
     async with EventBus() as bus:
         bus.register(load_example("outbox"), "mail")
         await bus.publish_and_wait(SAMPLES["peer_joined"][0], "durable")
-        outbox = bus.ask("outbox")["mail"]
+        outbox = bus.query("outbox")["mail"]
         [entry] = await outbox.pending()
         assert entry.label == "peer_joined"
 

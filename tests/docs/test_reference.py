@@ -113,7 +113,7 @@ def test_the_examples_of_settings_are_valid(
     config, bus = prepare(path)
 
     assert config.warnings == ()
-    assert bus.problems() == []
+    assert bus.plugins.validate() == []
 
 
 def test_a_key_without_an_example_is_an_error(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_what_is_no_event_cannot_be_expected() -> None:
 
 async def test_a_recorder_that_was_not_waited_for_is_suspected(bus: CheckedBus) -> None:
     recorder = RecordingPlugin()
-    await bus.register_and_wait(recorder)
+    await bus.plugins.register_and_wait(recorder)
     bus.publish_nowait(ANN)
     assert "1 event has not reached the plugin yet: is 'await bus.drain()'" in difference(
         recorder, ANN

@@ -24,6 +24,7 @@ from lanrage_events import (
     hookimpl,
     testing,
 )
+from lanrage_events.abc import Bus
 from lanrage_events.templates import TemplateLeaf, Templates
 from lanrage_events.testing import (
     CheckedBus,
@@ -319,7 +320,7 @@ async def test_a_plugin_that_dies_and_is_restarted_fails_the_test(bus: CheckedBu
 
         @hookimpl
         @asynccontextmanager
-        async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+        async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
             self.lives += 1
             if self.lives == 1:
                 raise OSError("no disk")
@@ -338,11 +339,11 @@ async def test_a_plugin_that_dies_and_is_restarted_fails_the_test(bus: CheckedBu
 async def test_a_plugin_that_cannot_start_raises_in_the_test(bus: CheckedBus) -> None:
     class Stillborn:
         @hookimpl
-        def lifespan(self, bus: EventBus) -> None:
+        def lifespan(self, bus: Bus) -> None:
             raise OSError("no disk")
 
     with pytest.raises(PluginStartError, match="no disk"):
-        await bus.register_and_wait(Stillborn())
+        await bus.plugins.register_and_wait(Stillborn())
 
 
 async def test_a_plugin_without_hooks_fails_the_test(bus: CheckedBus) -> None:
@@ -395,8 +396,8 @@ async def test_a_bus_that_was_left_listens_to_no_logger() -> None:
 
 
 async def test_a_plugin_that_is_replaced_is_watched_too(bus: CheckedBus) -> None:
-    await bus.register_and_wait(RecordingPlugin(), "one")
-    await bus.replace("one", Broken())
+    await bus.plugins.register_and_wait(RecordingPlugin(), "one")
+    await bus.plugins.replace("one", Broken())
     async with bus.expecting(LookupError, plugin="one"):
         await bus.publish(sample(PeerJoined))
 
@@ -521,7 +522,7 @@ async def test_a_recorder_can_be_waited_for(bus: CheckedBus) -> None:
 async def test_a_recorder_knows_what_is_on_the_way(bus: CheckedBus) -> None:
     recorder = RecordingPlugin()
     assert recorder.pending == 0
-    await bus.register_and_wait(recorder)
+    await bus.plugins.register_and_wait(recorder)
     for event in samples(PeerJoined, 2):
         bus.publish_nowait(event)
 

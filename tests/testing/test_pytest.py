@@ -103,7 +103,7 @@ def test_tests_run_on_both_backends_in_virtual_time(
 
 
 def test_a_sync_test_can_have_a_bus_too(project: Project) -> None:
-    assert "2 passed" in project("def test_it(bus):\n    assert bus.plugins() == {}\n")
+    assert "2 passed" in project("def test_it(bus):\n    assert bus.plugins == {}\n")
 
 
 def test_trouble_fails_the_test_without_a_traceback_of_the_fixture(project: Project) -> None:

@@ -71,12 +71,12 @@ def problems(plugin: type[object], config: dict[str, object]) -> tuple[str, ...]
 async def test_a_plugin_is_made_of_plain_data_and_runs_within_the_block(bus: CheckedBus) -> None:
     async with running(bus, GreeterPlugin, {"greeting": "Hi"}) as greeter:
         assert greeter.lives == 1
-        assert bus.plugins() == {"greeter": greeter}
+        assert bus.plugins == {"greeter": greeter}
         await bus.publish(sample(PeerJoined, peer_name="Ann"))
 
     assert greeter.said == ["Hi, Ann!"]
     assert greeter.lives == 0
-    assert bus.plugins() == {}
+    assert bus.plugins == {}
 
 
 async def test_a_plugin_that_left_by_itself_is_no_trouble(bus: CheckedBus) -> None:
@@ -182,7 +182,7 @@ async def test_a_single_file_is_a_plugin(bus: CheckedBus, tmp_path: Path) -> Non
         "utf-8",
     )
     async with running(bus, file) as welcome:
-        assert list(bus.plugins()) == ["welcome"]
+        assert list(bus.plugins) == ["welcome"]
         await bus.publish(sample(PeerJoined, peer_name="Ann"))
 
     assert isinstance(welcome, ModuleType)
@@ -212,16 +212,16 @@ async def test_a_module_and_a_file_with_a_class_are_plugins(
     module = ModuleType("some.listening")
     module.event = hookimpl(lambda event: None)  # type: ignore[attr-defined]
     async with running(bus, module):
-        assert list(bus.plugins()) == ["listening"]
+        assert list(bus.plugins) == ["listening"]
 
 
 async def test_a_plugin_that_is_made_already_runs_within_the_block(bus: CheckedBus) -> None:
     made = GreeterPlugin(GreeterConfig())
     async with running(bus, made) as greeter:
         assert greeter is made
-        assert list(bus.plugins().values()) == [made]
+        assert list(bus.plugins.values()) == [made]
 
-    assert bus.plugins() == {}
+    assert bus.plugins == {}
     with pytest.raises(TypeError, match="is made already, so that it takes no config"):
         async with running(bus, made, {"greeting": "Hi"}):
             pass

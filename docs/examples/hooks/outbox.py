@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events import Event, hookimpl
+from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox
 
 durable = True
@@ -12,7 +13,7 @@ _outbox: Outbox | None = None
 
 @hookimpl
 @asynccontextmanager
-async def lifespan(bus: EventBus) -> AsyncIterator[None]:
+async def lifespan(bus: Bus) -> AsyncIterator[None]:
     global _outbox
     async with Outbox(bus.state_folder and bus.state_folder / "mail.outbox") as _outbox:
         yield

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 
-from lanrage_events import EventBus, EventDecodeError, OutboxError
+from lanrage_events import EventDecodeError, OutboxError
+from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
 from lanrage_events.outbox import Outbox
 
@@ -50,7 +51,7 @@ _NOT_SHOWN = ("type", "id", "time")
 class Life:
     """What there is while the plugin runs."""
 
-    bus: EventBus
+    bus: Bus
     setup: Setup
     lanes: Lanes
     outbox: Outbox
@@ -329,10 +330,10 @@ def _buckets(history: History, now: float, now_utc: datetime) -> Iterator[Bucket
         )
 
 
-def _presence_connected(bus: EventBus) -> bool | None:
+def _presence_connected(bus: Bus) -> bool | None:
     samples = [
         sample
-        for metrics in bus.ask("metrics").values()
+        for metrics in bus.query("metrics").values()
         for metric in metrics or ()
         if metric.name == "presence_connected"
         for sample in metric.samples

@@ -4,7 +4,8 @@ import logging
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from lanrage_events import Event, EventBus
+from lanrage_events import Event
+from lanrage_events.abc import Bus
 
 from .._problem import log_failure
 
@@ -17,7 +18,7 @@ class EventSchemas:
     :param bus: which knows the types
     """
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._schemas: WeakKeyDictionary[type[Event], dict[str, Any] | None] = WeakKeyDictionary()
 

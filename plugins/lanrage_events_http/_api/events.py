@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import Event, EventBus, FieldProblem
+from lanrage_events import Event, FieldProblem
+from lanrage_events.abc import Bus
 
 from .._config import HTTPConfig
 from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, StreamResponse
@@ -79,7 +80,7 @@ OPERATIONS = (PUBLISH, TYPES, STREAM)
 
 
 def event_routes(
-    bus: EventBus, feed: Feed, config: HTTPConfig, stopping: anyio.Event
+    bus: Bus, feed: Feed, config: HTTPConfig, stopping: anyio.Event
 ) -> list[BaseRoute]:
     """Return the routes by which events come in and go out.
 
@@ -97,7 +98,7 @@ def event_routes(
 
 
 class _EventsAPI:
-    def __init__(self, bus: EventBus, feed: Feed, repeats: Repeats, stopping: anyio.Event) -> None:
+    def __init__(self, bus: Bus, feed: Feed, repeats: Repeats, stopping: anyio.Event) -> None:
         self._bus = bus
         self._feed = feed
         self._taker = EventTaker(bus, repeats)

@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, EventBus, EventDecodeError, FieldProblem
+from lanrage_events import Event, EventDecodeError, FieldProblem
+from lanrage_events.abc import Bus
 
 from .._problem import Problem, error_list, shorten
 from .deduplication import Attempt, Repeats
@@ -72,7 +73,7 @@ class EventTaker:
     :param repeats: knows which were taken
     """
 
-    def __init__(self, bus: EventBus, repeats: Repeats) -> None:
+    def __init__(self, bus: Bus, repeats: Repeats) -> None:
         self._bus = bus
         self._repeats = repeats
 

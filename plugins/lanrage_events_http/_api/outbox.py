@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import EventBus, OutboxError
+from lanrage_events import OutboxError
+from lanrage_events.abc import Bus
 from lanrage_events.outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxEntry, OutboxLane
 
 from .._problem import Problem, hint, json_response
@@ -77,7 +78,7 @@ DROP = Operation(
 OPERATIONS = (OUTBOXES, ENTRIES, RETRY, DROP)
 
 
-def outbox_routes(bus: EventBus) -> list[BaseRoute]:
+def outbox_routes(bus: Bus) -> list[BaseRoute]:
     """Return the routes to what waits to be delivered.
 
     :param bus: whose plugins' outboxes they are
@@ -92,7 +93,7 @@ def outbox_routes(bus: EventBus) -> list[BaseRoute]:
 
 
 class _OutboxAPI:
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def outboxes(self, request: Request) -> Response:
@@ -140,7 +141,7 @@ class _OutboxAPI:
         return json_response(self._bus.redactor.redact_value(content))
 
     def _outboxes(self) -> dict[str, Outbox | None]:
-        answers = self._bus.ask("outbox")
+        answers = self._bus.query("outbox")
         return {
             name: outbox
             for name, outbox in answers.items()

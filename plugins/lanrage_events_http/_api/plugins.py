@@ -10,7 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from lanrage_events import EventBus, Redactor
+from lanrage_events import Redactor
+from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
 
 from .._problem import Problem, hint, json_response, log_failure
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 _BELOW = "/api/"
 
 
-def plugin_routes(bus: EventBus, routes: PluginRoutes | None = None) -> list[BaseRoute]:
+def plugin_routes(bus: Bus, routes: PluginRoutes | None = None) -> list[BaseRoute]:
     """Return the route below which the routes of plugins are served, after all others.
 
     :param bus: whose plugins they are
@@ -54,7 +55,7 @@ class _PluginRoute(BaseRoute):
 class _PluginAPI:
     """Serves the routes of plugins, whatever the method."""
 
-    def __init__(self, bus: EventBus, routes: PluginRoutes) -> None:
+    def __init__(self, bus: Bus, routes: PluginRoutes) -> None:
         self._bus = bus
         self._routes = routes
         self._handle = contained(self._answer, bus.redactor)

@@ -10,7 +10,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from lanrage_events import EventBus
+from lanrage_events.abc import Bus
 from lanrage_events.http import Route
 
 logger = logging.getLogger(__name__)
@@ -144,20 +144,20 @@ class PluginRoutes:
     :param bus: whose plugins they are
     """
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._plugins: dict[str, object] = {}
         self._tables: dict[str, RouteTable] = {}
 
     def tables(self) -> dict[str, RouteTable]:
         """Return the routes of each plugin that has some, by its name."""
-        plugins = self._bus.plugins()
+        plugins = dict(self._bus.plugins)
         if not _are_same(plugins, self._plugins):
             known = self._plugins
             new = {name for name, plugin in plugins.items() if plugin is not known.get(name)}
             tables = {name: t for name, t in self._tables.items() if name in plugins.keys() - new}
             if new:
-                answers = self._bus.ask("http_routes")
+                answers = self._bus.query("http_routes")
                 tables |= self._read({name: answers[name] for name in new & answers.keys()})
 
             self._plugins, self._tables = plugins, tables

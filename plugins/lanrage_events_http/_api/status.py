@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import EventBus
+from lanrage_events.abc import Bus
 
 from .._problem import json_response
 from .models import Alive, PluginEntry, PluginList, Readiness
@@ -42,7 +42,7 @@ READYZ = Operation(
 OPERATIONS = (PLUGINS, HEALTHZ, READYZ)
 
 
-def status_routes(bus: EventBus) -> list[BaseRoute]:
+def status_routes(bus: Bus) -> list[BaseRoute]:
     """Return the routes that tell how the bus and its plugins are.
 
     :param bus: whose plugins they are
@@ -56,7 +56,7 @@ def status_routes(bus: EventBus) -> list[BaseRoute]:
 
 
 class _StatusAPI:
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
     async def plugins(self, request: Request) -> Response:
@@ -80,7 +80,7 @@ class _StatusAPI:
 
     def _entries(self) -> list[PluginEntry]:
         # Subscriptions and streams have statistics too, but are no plugins.
-        names = self._bus.plugins()
+        names = self._bus.plugins
         statistics = self._bus.statistics().plugins
         health = self._bus.health()
         return [

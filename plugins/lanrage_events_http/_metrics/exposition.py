@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import EventBus, Metric, PluginStatistics, Sample
+from lanrage_events import Metric, PluginStatistics, Sample
+from lanrage_events.abc import Bus
 
 from .._api import Operation
 from .._feed import Feed
@@ -66,7 +67,7 @@ _STATUSES = ("ok", "degraded", "failed")
 _INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
 
 
-def metrics_routes(bus: EventBus, feed: Feed) -> list[BaseRoute]:
+def metrics_routes(bus: Bus, feed: Feed) -> list[BaseRoute]:
     """Return the route to figures for Prometheus.
 
     :param bus: what is measured
@@ -76,7 +77,7 @@ def metrics_routes(bus: EventBus, feed: Feed) -> list[BaseRoute]:
 
 
 class _MetricsAPI:
-    def __init__(self, bus: EventBus, feed: Feed) -> None:
+    def __init__(self, bus: Bus, feed: Feed) -> None:
         self._bus = bus
         self._feed = feed
         self._faults: dict[str, str] = {}
@@ -92,7 +93,7 @@ class _MetricsAPI:
 
         families = Families(self._bus.redactor)
         families.add(None, tuple(self._own()))
-        for name, answer in self._bus.ask("metrics").items():
+        for name, answer in self._bus.query("metrics").items():
             self._add(families, name, answer)
 
         registry = CollectorRegistry()
@@ -134,7 +135,7 @@ class _MetricsAPI:
         # Subscriptions and streams have statistics too, under names without bound.
         plugins = {
             name: statistics.plugins[name]
-            for name in self._bus.plugins()
+            for name in self._bus.plugins
             if name in statistics.plugins
         }
         for name, (text, kind, value) in _OF_PLUGINS.items():

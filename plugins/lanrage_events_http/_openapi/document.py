@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from lanrage_events import Event, EventBus
+from lanrage_events import Event
+from lanrage_events.abc import Bus
 from lanrage_events.http import Route
 
 from .._api import (
@@ -84,7 +85,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 def openapi_routes(
-    bus: EventBus, routes: PluginRoutes | None = None, *, has_token: bool = False
+    bus: Bus, routes: PluginRoutes | None = None, *, has_token: bool = False
 ) -> list[BaseRoute]:
     """Return the route to the description of the API.
 
@@ -97,7 +98,7 @@ def openapi_routes(
 
 
 class _OpenAPI:
-    def __init__(self, bus: EventBus, routes: PluginRoutes, *, has_token: bool) -> None:
+    def __init__(self, bus: Bus, routes: PluginRoutes, *, has_token: bool) -> None:
         self._bus = bus
         self._routes = routes
         self._has_token = has_token

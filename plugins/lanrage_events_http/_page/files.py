@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lanrage_events import EventBus
+from lanrage_events.abc import Bus
 from lanrage_events.http import Page
 
 from .._problem import Problem, json_response
@@ -97,7 +97,7 @@ def own_files() -> PageFiles:
     return PageFiles(files("lanrage_events_http") / "static")
 
 
-def page_routes(bus: EventBus, own: PageFiles, *, has_login: bool) -> list[Route]:
+def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     """Return the routes of the page and its files.
 
     :param bus: knows the plugins that bring parts of the page
@@ -136,8 +136,8 @@ async def _send(folder: PageFiles, name: str, request: Request) -> Response:
     return file.response(request)
 
 
-def _pages(bus: EventBus) -> Mapping[str, Sequence[Page]]:
-    answers: Mapping[str, Iterable[Page]] = bus.ask("http_pages")
+def _pages(bus: Bus) -> Mapping[str, Sequence[Page]]:
+    answers: Mapping[str, Iterable[Page]] = bus.query("http_pages")
     return {name: tuple(pages) for name, pages in answers.items()}
 
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from lanrage_events import EventBus, PeerJoined
+from lanrage_events.abc import Bus
 from lanrage_events.http import RouteRequest
 from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
@@ -24,11 +25,11 @@ class InlinePlugin(DiscordPlugin):
     max_pending = 1000
     """entries in a lane"""
 
-    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+    def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         file = self._state_file(bus, "outbox")
         return Outbox(file, max_entries_per_lane=self.max_pending, inline=True)
 
-    def _make_settings(self, bus: EventBus) -> Settings:
+    def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"), inline=True)
 
 
@@ -96,7 +97,7 @@ def running() -> Running:
             plugin = InlinePlugin(DiscordConfig.model_validate(config), http=http)
             plugin.max_pending = max_pending
             bus = EventBus(drain_timeout=5, state_folder=state_folder)
-            bus.register(plugin, "discord", places=places)
+            bus.register(plugin, "discord", locations=places)
             async with bus:
                 yield Setup(bus, plugin, discord)
 

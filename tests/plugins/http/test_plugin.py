@@ -198,7 +198,7 @@ async def test_a_stop_without_time_cuts_off_at_once() -> None:
 async def test_another_one_can_take_its_place(serve: Serve) -> None:
     async with serve() as served:
         replacement = HTTPPlugin(HTTPConfig(port=served.port, token=SecretStr(TOKEN)))
-        await served.bus.replace("http", replacement)
+        await served.bus.plugins.replace("http", replacement)
         async with httpx.AsyncClient() as client:
             assert (await client.get(f"{served.url}/api/plugins")).status_code == 401
             friend = {"authorization": f"Bearer {TOKEN}"}

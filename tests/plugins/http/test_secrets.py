@@ -96,7 +96,7 @@ async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
     redactor.add(WEBHOOK)
     redactor.add(TOKEN)
     async with EventBus(redactor=redactor) as bus:
-        await bus.register_and_wait(Leaky(), "leaky")
+        await bus.plugins.register_and_wait(Leaky(), "leaky")
         feed = Feed(bus.redactor)
         feed.add(Notification(title=WEBHOOK, message=TOKEN))
         stopping = anyio.Event()

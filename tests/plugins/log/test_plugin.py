@@ -41,14 +41,14 @@ async def test_an_event_that_is_handled_is_in_the_file(tmp_path: Path) -> None:
 async def test_the_file_is_made_when_the_bus_starts(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     async with EventBus() as bus:
-        await bus.register_and_wait(LogPlugin(LogConfig(path=path)))
+        await bus.plugins.register_and_wait(LogPlugin(LogConfig(path=path)))
         assert path.exists()
 
 
 async def start_error(path: Path | None) -> str:
     async with EventBus() as bus:
         with pytest.raises(PluginStartError) as caught:
-            await bus.register_and_wait(LogPlugin(LogConfig(path=path)), "log")
+            await bus.plugins.register_and_wait(LogPlugin(LogConfig(path=path)), "log")
 
     return str(caught.value)
 
@@ -138,7 +138,7 @@ async def test_names_that_no_event_type_has_are_told_at_the_start(
         levels={"event": "info", "notifications": "debug"},
     )
     async with EventBus() as bus:
-        await bus.register_and_wait(LogPlugin(config))
+        await bus.plugins.register_and_wait(LogPlugin(config))
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         "include: no event type is called 'peer_joind', did you mean 'peer_joined'?",

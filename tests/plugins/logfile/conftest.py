@@ -98,7 +98,7 @@ def evening(tmp_path: Path) -> NewEvening:
         plugin = LogfilePlugin(LogfileConfig.model_validate({**defaults, **settings}), changes=bell)
         async with EventBus(state_folder=folder / "state") as bus:
             bus.register(durable, "durable")
-            await bus.register_and_wait(plugin, "logfile")
+            await bus.plugins.register_and_wait(plugin, "logfile")
             await anyio.wait_all_tasks_blocked()
             yield Evening(bus, plugin, bell, durable)
 

@@ -22,7 +22,7 @@ def problems(**settings: Any) -> list[str]:
     bus = EventBus()
     bus.register(Advancements())
     bus.register(LogfilePlugin(config(poll=1.0, **settings)), "logfile")
-    return [problem for _, problem in bus.problems()]
+    return [problem for _, problem in bus.plugins.validate()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,7 +27,7 @@ def test_every_configuration_on_the_page_is_without_problems(settings: dict[str,
     bus = EventBus()
     bus.register(LogfilePlugin(LogfileConfig.model_validate(settings)))
 
-    assert bus.problems() == []
+    assert bus.plugins.validate() == []
 
 
 def test_the_page_has_every_key() -> None:

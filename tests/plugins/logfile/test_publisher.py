@@ -293,7 +293,7 @@ async def test_a_reload_goes_on_where_it_was(evening: Any, tmp_path: Path) -> No
         append(log, joined("Bob"))
         settings = {"path": log, "preset": "minecraft", "party_name": "LAN"}
         plugin = LogfilePlugin(LogfileConfig.model_validate(settings), changes=server.bell)
-        await server.bus.replace("logfile", plugin)
+        await server.bus.plugins.replace("logfile", plugin)
         append(log, joined("Cid"))
         await server.settle()
 
@@ -307,7 +307,7 @@ async def test_patterns_that_do_not_fit_stop_the_start(tmp_path: Path) -> None:
     )
     async with EventBus() as bus:
         with pytest.raises(PluginStartError, match="did you mean 'peer_joined'"):
-            await bus.register_and_wait(LogfilePlugin(config), "logfile")
+            await bus.plugins.register_and_wait(LogfilePlugin(config), "logfile")
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs what POSIX offers")

@@ -388,7 +388,7 @@ async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
 ) -> None:
     with anyio.fail_after(PATIENCE_SECONDS):
         async with EventBus() as bus:
-            await bus.register_and_wait(plugin(), "presence")
+            await bus.plugins.register_and_wait(plugin(), "presence")
             await bus.publish_and_wait(PARTY)
             await log.take("Discord is not running on this computer, so there is no")
             for game in ("Quake", "Doom", "Descent"):
@@ -416,6 +416,6 @@ async def test_a_hostile_peer_does_not_hold_up_the_end(
     monkeypatch.setattr(_ipc, "OPEN_SECONDS", 3600.0)
     setattr(discord, moment, manner)
     async with discord.listen(), EventBus() as bus:
-        await bus.register_and_wait(plugin())
+        await bus.plugins.register_and_wait(plugin())
         await bus.publish_and_wait(PARTY)
         await discord.wait(lambda discord: len(discord.frames) > (moment == "on_activity"))

@@ -98,7 +98,7 @@ async def test_an_evening_is_shown_and_taken_back_in_the_end(client: Client) -> 
 
 async def test_a_burst_of_events_is_one_update(client: Client) -> None:
     async with EventBus() as bus:
-        await bus.register_and_wait(make(client))
+        await bus.plugins.register_and_wait(make(client))
         await anyio.wait_all_tasks_blocked()
         await bus.publish_and_wait(PARTY)
         for number in range(100):
@@ -133,7 +133,7 @@ async def test_health_tells_whether_it_is_shown(client: Client) -> None:
     plugin = make(client, config)
     assert plugin.health().status == "ok"
     async with EventBus() as bus:
-        await bus.register_and_wait(plugin, "presence")
+        await bus.plugins.register_and_wait(plugin, "presence")
         health = bus.health
         assert (health()["presence"].status, health()["presence"].detail) == (
             "ok",
@@ -156,7 +156,7 @@ async def test_health_tells_whether_it_is_shown(client: Client) -> None:
 async def test_health_tells_that_discord_is_not_there(client: Client) -> None:
     client.problem = DiscordUnreachable("Discord is not running")
     async with EventBus() as bus:
-        await bus.register_and_wait(make(client), "presence")
+        await bus.plugins.register_and_wait(make(client), "presence")
         await anyio.sleep(1)
         assert bus.health()["presence"].status == "ok"
         await bus.publish_and_wait(PARTY)
@@ -210,8 +210,8 @@ async def test_what_is_missing_is_told_in_one_line_and_disturbs_nobody(
     other = make(Client())
     async with EventBus() as bus:
         with without_pypresence(monkeypatch):
-            await bus.register_and_wait(PresencePlugin(config), "presence")
-            await bus.register_and_wait(other, "other")
+            await bus.plugins.register_and_wait(PresencePlugin(config), "presence")
+            await bus.plugins.register_and_wait(other, "other")
             await bus.publish_and_wait(PARTY)
             await anyio.sleep(3600)
             health = bus.health()
@@ -235,13 +235,13 @@ async def test_check_tells_of_templates_and_of_what_is_missing(tmp_path: Path) -
         PresencePlugin(PresenceConfig()),
     )
 
-    problems = bad.check(bus)
+    problems = bad.validate(bus)
 
     assert len(problems) == 3
     assert "peer_joined.yaml:1: state: " in problems[0]
     assert "notification.yaml: is not used" in problems[1]
     assert problems[2].startswith("no client_id is set")
-    assert good.check(EventBus()) == []
+    assert good.validate(EventBus()) == []
 
 
 async def test_a_users_template_is_used_and_its_fault_told_when_it_starts(
@@ -253,7 +253,7 @@ async def test_a_users_template_is_used_and_its_fault_told_when_it_starts(
     (folder / "game_started.yaml").write_text(text, encoding="utf-8")
     (folder / "notification.yaml").write_text("state: Hello\n", encoding="utf-8")
     async with EventBus(templates=[tmp_path]) as bus:
-        await bus.register_and_wait(make(client))
+        await bus.plugins.register_and_wait(make(client))
         assert [record.getMessage().rpartition("/")[2][:19] for record in caplog.records] == [
             "game_started.yaml:2",
             "notification.yaml: ",

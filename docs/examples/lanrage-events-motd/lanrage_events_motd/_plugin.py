@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import anyio
-from lanrage_events import Event, EventBus, Notification, PeerJoined, hookimpl
+from lanrage_events import Event, Notification, PeerJoined, hookimpl
+from lanrage_events.abc import Bus
 from lanrage_events.config import ConfigModel, Duration
 from pydantic import Field
 
@@ -52,7 +53,7 @@ class MotdPlugin:
 
     @hookimpl
     @asynccontextmanager
-    async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         self._bus = bus
         async with anyio.create_task_group() as tasks:
             if self._config.remind_every is not None:

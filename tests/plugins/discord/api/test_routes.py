@@ -413,7 +413,7 @@ async def test_status_tells_whether_rich_presence_is_connected(
 ) -> None:
     async with running() as s:
         if value is not None:
-            await s.bus.register_and_wait(Presence(value), "presence")
+            await s.bus.plugins.register_and_wait(Presence(value), "presence")
 
         assert (await s.call("GET", "/status"))["presence_connected"] is expected
 

@@ -27,6 +27,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events import Event, EventBus, GameEnded, Notification, OutboxFull, PeerJoined
+from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import Fail, Record, StandInDiscord, StandInRequest
@@ -112,7 +113,7 @@ class Plugin(DiscordPlugin):
 
     max_entries = 1000
 
-    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+    def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         path = self._state_file(bus, "outbox")
         return Outbox(
             path, inline=True, max_entries=self.max_entries, max_entries_per_lane=self.max_entries
@@ -220,7 +221,7 @@ class World:
                     act: Callable[..., Awaitable[None]] = getattr(self, name.replace(" ", "_"))
                     await act(bus, *arguments)
 
-                bus.drain_timeout = drain_timeout
+                bus.plugins.drain_timeout = drain_timeout
 
         assert plugin._outbox is not None
         self.refused += plugin._outbox.statistics().refused

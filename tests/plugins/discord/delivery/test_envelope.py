@@ -247,7 +247,7 @@ async def test_check_finds_faulty_templates_and_routes(tmp_path: Path) -> None:
     config = DiscordConfig.model_validate({"routes": [{"events": "peer_joind"}]})
     bus = EventBus(templates=[tmp_path])
     bus.register(DiscordPlugin(config), "discord")
-    (_, template), (_, route) = bus.problems()
+    (_, template), (_, route) = bus.plugins.validate()
     assert "peer_joined.yaml:1" in template
     assert "put it in quotes" in template
     assert "did you mean 'peer_joined'" in route

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from lanrage_events import EventBus, Health, OutboxError, OutboxFull, PeerJoined
+from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, _plugin, validate_webhook_url
 from lanrage_events_discord._client import Outcome, OutcomeKind
@@ -40,7 +41,7 @@ def joined(number: int) -> PeerJoined:
 class InlinePlugin(DiscordPlugin):
     """The plugin with an outbox that needs no thread, so that time can be virtual."""
 
-    def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+    def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         return Outbox(self._state_file(bus, "outbox"), inline=True)
 
 
@@ -506,7 +507,7 @@ async def test_what_expires_while_a_lane_loses_its_url_is_told_when_it_has_one_a
         return datetime.now(UTC) - lag
 
     class Plugin(DiscordPlugin):
-        def _make_outbox(self, bus: EventBus, lanes: int) -> Outbox:
+        def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
             return Outbox(self._state_file(bus, "outbox"), inline=True, now=lagging_clock)
 
     discord = StandInDiscord()

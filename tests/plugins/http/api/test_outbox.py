@@ -56,9 +56,9 @@ async def serving(
     redactor.add(SECRET)
     async with EventBus(redactor=redactor) as bus:
         mail = Mail()
-        await bus.register_and_wait(mail, "mail")
+        await bus.plugins.register_and_wait(mail, "mail")
         for name, plugin in plugins.items():
-            await bus.register_and_wait(plugin, name)
+            await bus.plugins.register_and_wait(plugin, name)
 
         for lane, body in letters:
             await mail.outbox.put(lane, body, label="peer_joined")

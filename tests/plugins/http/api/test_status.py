@@ -61,7 +61,7 @@ async def serving(client: Client, **plugins: Any) -> AsyncIterator[tuple[EventBu
     redactor.add(SECRET)
     async with EventBus(redactor=redactor) as bus:
         for name, plugin in plugins.items():
-            await bus.register_and_wait(plugin, name)
+            await bus.plugins.register_and_wait(plugin, name)
 
         async with client(Starlette(routes=status_routes(bus))) as http:
             yield bus, http

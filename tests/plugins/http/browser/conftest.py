@@ -140,7 +140,7 @@ class Site:
         port = urlsplit(self.url).port
         await self.bus.unregister("http", 1)
         self.http = HTTPPlugin(HTTPConfig(port=port or 0, token=self.http.config.token))
-        await self.bus.register_and_wait(self.http, "http")
+        await self.bus.plugins.register_and_wait(self.http, "http")
 
 
 OpenSite: TypeAlias = Callable[..., Site]
@@ -164,7 +164,7 @@ def open_site(tmp_path: Path) -> Iterator[OpenSite]:
                 async with discord.serve():
                     config = {"allow_hosts": [discord.host], **configure(discord)}
                     plugin = DiscordPlugin(DiscordConfig.model_validate(config))
-                    bus.register(plugin, "discord", places=places or {})
+                    bus.register(plugin, "discord", locations=places or {})
                     page = HTTPPlugin(HTTPConfig(**{"port": 0, **http}))
                     bus.register(page, "http")
                     async with bus:

@@ -68,7 +68,7 @@ class Jukebox:
 def test_a_plugins_script_gets_what_it_needs(site: Any, wide_visit: Any, tmp_path: Path) -> None:
     wide_visit.expected.add(418)
     (tmp_path / "page.js").write_text(SCRIPT, "utf-8")
-    site.call(lambda: site.bus.register_and_wait(Jukebox(tmp_path), "juke box"))
+    site.call(lambda: site.bus.plugins.register_and_wait(Jukebox(tmp_path), "juke box"))
     page = wide_visit.open(site.url)
     with page.expect_response(lambda response: "/api/events/stream" in response.url):
         page.get_by_role("link", name="Music").click()
@@ -94,7 +94,7 @@ def test_a_script_that_is_broken_leaves_the_rest_alone(
     site: Any, wide_visit: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "page.js").write_text("export default function mount( {", "utf-8")
-    site.call(lambda: site.bus.register_and_wait(Jukebox(tmp_path), "jukebox"))
+    site.call(lambda: site.bus.plugins.register_and_wait(Jukebox(tmp_path), "jukebox"))
     page = wide_visit.open(site.url, "jukebox")
     expect(page.get_by_role("alert")).to_contain_text("The page of the plugin “jukebox” cannot be")
     page.get_by_role("link", name="Discord").click()
@@ -105,7 +105,7 @@ def test_a_script_that_fails_leaves_the_rest_alone(
     site: Any, wide_visit: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "page.js").write_text("export default () => { throw new Error('no'); };", "utf-8")
-    site.call(lambda: site.bus.register_and_wait(Jukebox(tmp_path), "jukebox"))
+    site.call(lambda: site.bus.plugins.register_and_wait(Jukebox(tmp_path), "jukebox"))
     page = wide_visit.open(site.url, "jukebox")
     expect(page.get_by_role("alert")).to_contain_text("This section cannot be shown: no")
     page.get_by_role("link", name="Discord").click()

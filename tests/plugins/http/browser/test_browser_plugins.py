@@ -29,7 +29,7 @@ class WithBrokenPage:
 
 
 def test_each_plugin_shows_how_it_is(site: Any, wide_visit: Any) -> None:
-    site.call(lambda: site.bus.register_and_wait(Moody(), "printer"))
+    site.call(lambda: site.bus.plugins.register_and_wait(Moody(), "printer"))
     page = wide_visit.open(site.url, "plugins")
     printer = page.locator("[data-plugin=printer]")
     expect(printer).to_contain_text("Failed")
@@ -42,7 +42,7 @@ def test_each_plugin_shows_how_it_is(site: Any, wide_visit: Any) -> None:
 def test_the_table_changes_while_one_looks(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url, "plugins")
     expect(page.locator("[data-plugin=discord]")).to_contain_text("Degraded")
-    site.call(lambda: site.bus.register_and_wait(Moody(), "printer"))
+    site.call(lambda: site.bus.plugins.register_and_wait(Moody(), "printer"))
     expect(page.locator("[data-plugin=printer]")).to_be_visible()
 
 

@@ -94,7 +94,7 @@ async def serving(client: Client, **plugins: object) -> AsyncIterator[Served]:
     redactor.add(SECRET)
     async with EventBus(redactor=redactor) as bus:
         for name, plugin in plugins.items():
-            await bus.register_and_wait(plugin, name)
+            await bus.plugins.register_and_wait(plugin, name)
 
         feed = Feed(bus.redactor)
         async with client(Starlette(routes=metrics_routes(bus, feed))) as http:

@@ -118,7 +118,7 @@ async def serving(
     redactor.add(SECRET)
     async with EventBus(redactor=redactor) as bus:
         for name, plugin in plugins.items():
-            await bus.register_and_wait(plugin, name)
+            await bus.plugins.register_and_wait(plugin, name)
 
         feed, routes = Feed(bus.redactor), PluginRoutes(bus)
         app = Starlette(
@@ -313,7 +313,7 @@ async def test_the_description_follows_the_plugins(client: Client) -> None:
     async with serving(client, post=Post(*ROUTES)) as (bus, http, _):
         first = (await http.get("/api/openapi.json")).content
         assert (await http.get("/api/openapi.json")).content == first
-        await bus.replace("post", Post(ROUTES[0]))
+        await bus.plugins.replace("post", Post(ROUTES[0]))
         paths = (await http.get("/api/openapi.json")).json()["paths"]
         assert "/api/post" in paths
         assert "/api/post/webhook/{id}" not in paths

@@ -122,7 +122,7 @@ class Application:
 
         await receive()
         async with EventBus() as bus:
-            await bus.register_and_wait(Post(), "post")
+            await bus.plugins.register_and_wait(Post(), "post")
             stopping = anyio.Event()
             # So that streams end at once.
             stopping.set()

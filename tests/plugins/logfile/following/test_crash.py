@@ -40,7 +40,7 @@ async def main():
     )
     async with EventBus(state_folder=folder) as bus:
         bus.register(Diary())
-        await bus.register_and_wait(LogfilePlugin(config), "logfile")
+        await bus.plugins.register_and_wait(LogfilePlugin(config), "logfile")
         print("ready", flush=True)
         await anyio.sleep_forever()
 

@@ -461,7 +461,7 @@ async def test_figures_tell_what_was_read(evening: Any, tmp_path: Path) -> None:
         append(log, "not whole")
         figures = {
             metric.name: (metric.kind, metric.samples[0].value)
-            for metric in server.bus.ask("metrics")["logfile"]
+            for metric in server.bus.query("metrics")["logfile"]
         }
         assert figures == {
             "logfile_lines": ("counter", 2),

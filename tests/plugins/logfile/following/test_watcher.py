@@ -29,7 +29,7 @@ async def following(**settings: Any) -> AsyncIterator[Callable[[], Any]]:
     """Run the plugin, and give what waits for the next event."""
     config = LogfileConfig.model_validate({"preset": "minecraft", **settings})
     async with EventBus() as bus, bus.stream(Event, when_full="block") as events:
-        await bus.register_and_wait(LogfilePlugin(config), "logfile")
+        await bus.plugins.register_and_wait(LogfilePlugin(config), "logfile")
 
         async def next_name() -> str:
             with anyio.fail_after(20):
