@@ -137,12 +137,19 @@ class TemplateError(LanrageEventsError):
     """Raised when a template cannot be read or rendered."""
 
     def __init__(
-        self, file: str, message: str, *, leaf: str | None = None, line: int | None = None
+        self,
+        file: str,
+        message: str,
+        *,
+        leaf: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
     ) -> None:
         self.file = file
         self.leaf = leaf
         self.line = line
-        place = file if line is None else f"{file}:{line}"
+        self.column = column
+        place = ":".join(str(part) for part in (file, line, column) if part is not None)
         super().__init__(f"{place}: {leaf}: {message}" if leaf else f"{place}: {message}")
 
 

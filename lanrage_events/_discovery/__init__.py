@@ -11,6 +11,7 @@ from .catalog import PluginInfo as PluginInfo
 from .catalog import PluginSource as PluginSource
 from .catalog import hooks_of as hooks_of
 from .catalog import is_name as is_name
+from .catalog import model_keys as model_keys
 from .entry_points import COMMANDS_GROUP as COMMANDS_GROUP
 from .entry_points import PLUGINS_GROUP as PLUGINS_GROUP
 from .entry_points import Offer as Offer

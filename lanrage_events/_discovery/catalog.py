@@ -92,7 +92,7 @@ class LoadedPlugin:
         try:
             return construct() if self.config_class is None else construct(config)
         except Exception as error:
-            message = f"cannot be made ({self.source}): {_told(error)}"
+            message = f"cannot be made ({self.source}): {format_error(error)}"
             raise PluginLoadError(self.source.name, message) from error
 
 
@@ -282,14 +282,15 @@ def _reason(error: BaseException, source: PluginSource) -> str:
     if isinstance(error, SyntaxError):
         reason = f"SyntaxError: {error.msg}"
 
-    reason = reason or _told(error)
+    reason = reason or format_error(error)
     if isinstance(source.origin, Path):
         return f": {place_of(error, source.origin)}: {reason}"
 
     return f" ({source}): {reason}"
 
 
-def _told(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
+    """Return the type and the message of an exception."""
     text = str(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -329,17 +330,36 @@ def _config_class(source: PluginSource, config_class: object) -> type[BaseModel]
 
     from pydantic import BaseModel  # the plugin has most likely imported it
 
-    from ..config._introspection import keys
-
     if not isinstance(config_class, type) or not issubclass(config_class, BaseModel):
         raise PluginLoadError(source.name, f"has a Config that is no pydantic model ({source})")
 
-    clashes = [f"'{key}'" for key in COMMON_KEYS if key in keys(config_class)]
+    clashes = [f"'{key}'" for key in COMMON_KEYS if key in model_keys(config_class)]
     if clashes:
         message = f"has a Config with {' and '.join(clashes)}, which every plugin has anyway"
         raise PluginLoadError(source.name, f"{message} ({source})")
 
     return config_class
+
+
+def model_keys(model: type[BaseModel]) -> dict[str, str]:
+    """Return the keys that data for a model may have, each with the name of its field.
+
+    :param model: such as the ``Config`` of a plugin
+    """
+    by_name = model.model_config.get("validate_by_name") or model.model_config.get(
+        "populate_by_name"
+    )
+    keys: dict[str, str] = {}
+    for name, info in model.model_fields.items():
+        alias = info.validation_alias
+        if alias is None or by_name:
+            keys[name] = name
+
+        for choice in getattr(alias, "choices", (alias,)):
+            if isinstance(choice, str):
+                keys[choice] = name
+
+    return keys
 
 
 def hooks_of(target: object) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from ._build import load_bus as load_bus
 from ._types import ConfigModel as ConfigModel
 from ._types import ConfigPath as ConfigPath
 from ._types import Duration as Duration
+from ._validation import validate as validate
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith(f"{__name__}."):

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..yaml import Document, KeyPath, Problem, YAMLValue, about
+from .._redaction import Redactor
+from ..yaml import Document, KeyPath, YAMLValue
 
 _MAX_FILE_BYTES = 65_536
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -18,19 +18,9 @@ _PLACEHOLDER = re.compile(
 )
 
 
-@dataclass(slots=True)
-class Expansion:
-    """What came into a document from outside."""
-
-    values: dict[KeyPath, list[str]] = field(default_factory=dict)
-    """for each value of the document, what was put in from the environment and from files"""
-    file_values: list[str] = field(default_factory=list)
-    """what came from files, which hold secrets as a rule"""
-    failed: set[KeyPath] = field(default_factory=set)
-    """the values that could not be completed"""
-
-
-def expand(document: Document, environment: Mapping[str, str], folder: Path) -> Expansion:
+def expand(
+    document: Document, environment: Mapping[str, str], redactor: Redactor
+) -> dict[KeyPath, list[str]]:
     """Replace ``${NAME}``, ``${NAME:-default}`` and ``${file:path}`` in the texts of a document.
 
     What comes in is text and stays text: it adds no keys and is not expanded again. ``$${`` stands
@@ -38,28 +28,29 @@ def expand(document: Document, environment: Mapping[str, str], folder: Path) -> 
 
     :param document: changed in place
     :param environment: the environment variables
-    :param folder: what relative paths are relative to
+    :param redactor: learns what comes from files, which hold secrets as a rule
+    :returns: for each value, what was put into it
     """
-    expander = _Expander(document, environment, folder)
+    expander = _Expander(document, environment, redactor)
     document.data = expander.walk(document.data, ())
-    document.problems = sorted(set(document.problems))
-    return expander.expansion
+    return expander.parts
 
 
 class _Expander:
-    def __init__(self, document: Document, environment: Mapping[str, str], folder: Path) -> None:
-        self.expansion = Expansion()
+    def __init__(
+        self, document: Document, environment: Mapping[str, str], redactor: Redactor
+    ) -> None:
+        self.parts: dict[KeyPath, list[str]] = {}
         self._document = document
         self._environment = environment
-        self._folder = folder
+        self._redactor = redactor
+        self._folder = document.folder
 
     def walk(self, value: YAMLValue, path: KeyPath) -> YAMLValue:
         if isinstance(value, dict):
             for key in value:
                 if "${" in key:
-                    position = self._document.position((*path, key), key=True)
-                    problem = Problem(position, about((*path, key), "'${' has no meaning in a key"))
-                    self._document.problems.append(problem)
+                    self._document.report((*path, key), "'${' has no meaning in a key", key=True)
 
             return {key: self.walk(item, (*path, key)) for key, item in value.items()}
 
@@ -75,10 +66,8 @@ class _Expander:
         try:
             return "".join(self._pieces(text, path))
         except _NotReplacedError as error:
-            position = self._document.position(path)
-            problem = Problem(position, about(path, str(error)))
-            self._document.problems.append(problem)
-            self.expansion.failed.add(path)
+            self._document.report(path, str(error))
+            self._document.failed.add(path)
             return text
 
     def _pieces(self, text: str, path: KeyPath) -> Iterator[str]:
@@ -91,7 +80,7 @@ class _Expander:
                 continue
 
             value = self._value(match, path)
-            self.expansion.values.setdefault(path, []).append(value)
+            self.parts.setdefault(path, []).append(value)
             yield value
 
         yield text[end:]
@@ -99,7 +88,7 @@ class _Expander:
     def _value(self, match: re.Match[str], path: KeyPath) -> str:
         if match["file"] is not None:
             content = self._read("".join(self._pieces(match["file"], path)))
-            self.expansion.file_values.append(content)
+            self._redactor.add(content)
             return content
 
         name: str | None = match["name"]

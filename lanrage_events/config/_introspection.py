@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import AliasChoices, BaseModel, RootModel, Secret, SecretBytes, SecretStr
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
 
+from .._discovery import model_keys
 from ..yaml import KeyPath
 
 
@@ -98,11 +98,8 @@ def _keys_of_one(kind: Any) -> dict[str, Any]:
         return {}
 
     if issubclass(kind, BaseModel):
-        return {
-            key: info.annotation
-            for name, info in kind.model_fields.items()
-            for key in _field_keys(kind, name, info)
-        }
+        fields = kind.model_fields
+        return {key: fields[name].annotation for key, name in model_keys(kind).items()}
 
     # Python 3.11's is_typeddict does not know those of typing_extensions, which pydantic wants.
     is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")
@@ -113,17 +110,6 @@ def _keys_of_one(kind: Any) -> dict[str, Any]:
             return {}
 
     return {}
-
-
-def _field_keys(model: type[BaseModel], name: str, info: FieldInfo) -> Iterator[str]:
-    alias = info.validation_alias
-    config = model.model_config
-    if alias is None or config.get("validate_by_name") or config.get("populate_by_name"):
-        yield name
-
-    for choice in alias.choices if isinstance(alias, AliasChoices) else (alias,):
-        if isinstance(choice, str):
-            yield choice
 
 
 def _children(annotation: Any, key: str | int) -> list[Any]:

@@ -4,20 +4,19 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar
+from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from .._discovery import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
 from .._exceptions import ConfigError, PluginLoadError, PluginNotFound
 from .._hints import did_you_mean, install_hint
 from .._redaction import Redactor
-from ..yaml import Document, KeyPath, Problem, YAMLValue, about, parse
-from ._errors import problems_of
-from ._expansion import Expansion, expand
-from ._introspection import models, secret_texts
+from ..yaml import Document, KeyPath, Problem, YAMLValue, parse, read, with_path
+from ._expansion import expand
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
-from ._types import FOLDER, resolve_path
+from ._types import resolve_path
+from ._validation import format_problems, validate_part
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -54,21 +53,36 @@ def load_config(
         catalog = Catalog.discover(environment=environment)
 
     path = DEFAULT_FILE if file is None else file
-    is_default = False
-    try:
-        source = path.read_bytes()
-    except FileNotFoundError:
-        if file is not None:
-            raise ConfigError([f"{path}: the file does not exist"]) from None
+    is_default = file is None and not path.exists()
+    document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
+    return check_config(
+        document,
+        catalog,
+        redactor=redactor or Redactor(),
+        environment=environment,
+        file=path,
+        is_default=is_default,
+    )
 
-        source, is_default = DEFAULT_SOURCE, True
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
 
-    document = parse(source)
-    expansion = expand(document, environment, path.absolute().parent)
-    checker = _Checker(path, document, expansion, redactor or Redactor(), is_default=is_default)
-    return checker.check(catalog)
+def check_config(
+    document: Document,
+    catalog: Catalog,
+    *,
+    redactor: Redactor,
+    environment: Mapping[str, str],
+    file: Path,
+    is_default: bool = False,
+) -> DaemonConfig:
+    """Turn a document into a configuration.
+
+    :param document: changed in place
+    :param file: what the state folder is named after
+    :param is_default: whether the file does not exist
+    :raises ConfigError: if anything is wrong with it, with all that is
+    """
+    parts = expand(document, environment, redactor)
+    return _Checker(document, parts, redactor, file, is_default).check(catalog)
 
 
 class _Checker:
@@ -76,34 +90,28 @@ class _Checker:
 
     def __init__(
         self,
-        file: Path,
         document: Document,
-        expansion: Expansion,
+        parts: Mapping[KeyPath, Sequence[str]],
         redactor: Redactor,
-        *,
+        file: Path,
         is_default: bool,
     ) -> None:
+        self._document = document
+        self._parts = parts
+        self._redactor = redactor
         self._file = file
         self._is_default = is_default
-        self._label = f"(no {file})" if is_default else str(file)
-        self._document = document
-        self._expansion = expansion
-        self._redactor = redactor
-        self._problems = list(document.problems)
         self._warnings: list[Problem] = []
         self._is_catalog_whole = True
-        self._context = {FOLDER: file.absolute().parent}
-        for value in expansion.file_values:
-            redactor.add(value)
 
     def check(self, catalog: Catalog) -> DaemonConfig:
         data = self._document.data
-        if data is None and self._problems:
-            self._fail()  # not even readable: more would only confuse
+        if data is None and self._document.problems:
+            raise self._error()  # not even readable: more would only confuse
 
         if not isinstance(data, dict) and data is not None:
             self._report((), "expected keys with values at the top, such as 'plugins:'")
-            self._fail()
+            raise self._error()
 
         # A key that was left empty is as good as absent.
         top = {key: value for key, value in (data or {}).items() if value is not None}
@@ -118,10 +126,10 @@ class _Checker:
             self._report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
 
         state_folder = self._state_folder(settings)
-        if self._problems or settings is None or state_folder is None:
-            self._fail()
+        if self._document.problems or settings is None or state_folder is None:
+            raise self._error()
 
-        warnings = self._told(self._warnings)
+        warnings = format_problems(self._warnings, self._redactor)
         return DaemonConfig(
             self._file,
             settings,
@@ -171,7 +179,7 @@ class _Checker:
         own = {key: value for key, value in section.items() if key not in COMMON_KEYS}
         common = self._validate(CommonConfig, shared, path)
         use = shared.get("use", name)
-        if not isinstance(use, str) or (*path, "use") in self._expansion.failed:
+        if not isinstance(use, str) or self._document.has_failed((*path, "use")):
             return None
 
         if not catalog.allows(use):
@@ -198,7 +206,7 @@ class _Checker:
         )
 
     def _place(self, path: KeyPath) -> str:
-        return f"{self._label}:{self._document.position(path, key=True)}"
+        return str(self._document.position(path, key=True))
 
     def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
         named = (*path, "use") if use != path[-1] else path
@@ -244,11 +252,11 @@ class _Checker:
             return catalog
 
         self._is_catalog_whole = False
-        if not isinstance(text, str) or ("plugins_folder",) in self._expansion.failed:
+        if not isinstance(text, str) or self._document.has_failed(("plugins_folder",)):
             return catalog
 
         try:
-            folder = resolve_path(self._context[FOLDER], text)
+            folder = resolve_path(self._document.folder, text)
         except RuntimeError:
             return catalog
 
@@ -278,48 +286,24 @@ class _Checker:
         model: type[Model],
         data: Mapping[str, YAMLValue],
         path: KeyPath,
-        *,
         also: Sequence[str] = (),
     ) -> Model | None:
-        """Return the model of a part of the document, ``None`` after reporting what is wrong."""
-        for where, text in secret_texts(model, data, path):
-            for secret in (text, *self._expansion.values.get(where, ())):
-                self._redactor.add(secret)
-
-        # Unknown keys are refused unless the author of a model wants them.
-        wanted = any(
-            inner.model_config.get("extra", "forbid") != "forbid" for inner in models(model)
+        return validate_part(
+            self._document,
+            model,
+            data,
+            path,
+            also=also,
+            redactor=self._redactor,
+            parts=self._parts,
         )
-        extra: Literal["forbid"] | None = None if wanted else "forbid"
-        try:
-            return model.model_validate(data, extra=extra, context=self._context)
-        except ValidationError as error:
-            found = problems_of(error, model, self._document, path, also=also)
-            self._problems += [
-                problem for where, problem in found if where not in self._expansion.failed
-            ]
-            return None
-        except Exception as error:  # noqa: BLE001 - what a plugin's validator raises
-            self._report(path, f"cannot be checked: {type(error).__name__}: {error}")
-            return None
 
     def _report(self, path: KeyPath, message: str, *, key: bool = True) -> None:
-        self._problems.append(self._problem(path, message, key=key))
+        self._document.report(path, message, key=key)
 
     def _warn(self, path: KeyPath, message: str) -> None:
-        self._warnings.append(self._problem(path, message, key=True))
+        position = self._document.position(path, key=True)
+        self._warnings.append(Problem(position, with_path(path, message)))
 
-    def _problem(self, path: KeyPath, message: str, *, key: bool) -> Problem:
-        position = self._document.position(path, key=key)
-        return Problem(position, about(path, message))
-
-    def _told(self, problems: Sequence[Problem]) -> tuple[str, ...]:
-        texts: list[str] = []
-        for problem in sorted(set(problems)):
-            message = " ".join(self._redactor.redact(problem.message).splitlines())
-            texts.append(f"{self._label}:{problem.position}: {message}")
-
-        return tuple(texts)
-
-    def _fail(self) -> NoReturn:
-        raise ConfigError(self._told(self._problems)) from None
+    def _error(self) -> ConfigError:
+        return ConfigError(format_problems(self._document.problems, self._redactor))

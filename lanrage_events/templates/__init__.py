@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf
-from ._leaf import Verbatim as Verbatim
 from ._templates import Templates as Templates
 
 for _value in tuple(globals().values()):

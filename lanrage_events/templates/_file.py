@@ -1,23 +1,12 @@
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-import yaml
-
 from .._exceptions import TemplateError
-
-# Not the loader in C, which ends the process when a file is nested too deeply.
-_Loader = yaml.SafeLoader
-
-# YAML's own idea of where a line ends.
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
-_COMMENT_AFTER_KEY = re.compile(r"\s*:[ \t]+(#[^\s#].*)")
-_KEY_AND_VALUE = re.compile(r"\s*(?:- +)*[\"']?([\w.-]+)[\"']?\s*:\s+(?=[^\s#])(.*)")
-_IN_QUOTES = 'put it in quotes: {key}: "…"'
+from .._hints import did_you_mean
+from ..yaml import Document, KeyPath, Position, YAMLValue, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,178 +32,104 @@ class TemplateFile:
 
 
 def parse_template(
-    name: str, text: str, leaves: Collection[str], shorthands: Mapping[str, str]
+    document: Document, leaves: Collection[str], shorthands: Mapping[str, str]
 ) -> TemplateFile:
-    """Read a template file; what is wrong with it is left out and told in its problems.
+    """Take the leaves out of a template file; what is wrong is skipped, with a problem.
 
-    :param name: the path of the file, for messages
-    :param text: the YAML text
+    :param document: the file
     :param leaves: the paths of the leaves that there are; ``[]`` after a name stands for a list
     :param shorthands: what a text stands for where a mapping is expected
     """
-    return _Reader(name, text, leaves, shorthands).read()
+    return _Reader(document, leaves, shorthands).read()
 
 
 class _Reader:
     def __init__(
-        self, name: str, text: str, leaves: Collection[str], shorthands: Mapping[str, str]
+        self, document: Document, leaves: Collection[str], shorthands: Mapping[str, str]
     ) -> None:
-        self._file = TemplateFile(name)
-        self._text = text
-        self._lines = _LINE_BREAK.split(text)
+        self._document = document
+        self._file = TemplateFile(document.name)
         self._leaves = leaves
         self._shorthands = shorthands
 
     def read(self) -> TemplateFile:
-        try:
-            root = yaml.compose(self._text, Loader=_Loader)
-        except yaml.YAMLError as error:
-            self._report_syntax(error)
-            return self._file
-        except RecursionError:
-            self._report(1, "it is nested too deeply, so the file is not used")
-            return self._file
+        for problem in self._document.problems:
+            self._report(problem.position, problem.message)
 
-        if isinstance(root, yaml.MappingNode):
-            self._read_mapping(root, "", self._file.leaves)
-        elif root is not None:
-            self._report(root.start_mark.line + 1, "expected leaves, such as 'title: …'")
+        if self._document.data is not None:
+            self._read_mapping(self._document.data, (), self._file.leaves)
 
         return self._file
 
-    def _read_mapping(
-        self, node: yaml.MappingNode, prefix: str, into: dict[str, LeafSource]
-    ) -> None:
-        seen: set[str] = set()
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if not isinstance(key, yaml.ScalarNode):
-                self._report(line, "a name is expected before the colon", prefix.rstrip("."))
-                continue
+    def _read_mapping(self, data: YAMLValue, path: KeyPath, into: dict[str, LeafSource]) -> None:
+        if not isinstance(data, dict):
+            self._report_kind(f"keys with values ({', '.join(self._keys(path))})", data, path)
+            return
 
-            path = prefix + key.value
-            if path in seen:
-                self._report(line, "stands here a second time", path)
-                continue
+        for key, value in data.items():
+            if not self._document.has_failed((*path, key)):
+                self._read_value(value, (*path, key), into)
 
-            seen.add(path)
-            self._read_value(key, value, path, into)
-
-    def _read_value(
-        self, key: yaml.ScalarNode, value: yaml.Node, path: str, into: dict[str, LeafSource]
-    ) -> None:
-        line = key.start_mark.line + 1
-        if path in self._leaves:
-            self._read_leaf(key, value, path, into)
-        elif any(leaf.startswith(f"{path}[].") for leaf in self._leaves):
-            self._read_list(value, path, line)
-        elif not any(leaf.startswith(f"{path}.") for leaf in self._leaves):
-            self._report(line, f"there is no such leaf{self._nearest(path)}", path)
-        elif isinstance(value, yaml.MappingNode):
-            self._read_mapping(value, f"{path}.", into)
-        elif isinstance(value, yaml.ScalarNode) and path in self._shorthands:
-            self._read_leaf(key, value, self._shorthands[path], into)
+    def _read_value(self, value: YAMLValue, path: KeyPath, into: dict[str, LeafSource]) -> None:
+        name = _leaf_name(path)
+        if name in self._leaves:
+            self._read_leaf(value, path, name, into)
+        elif any(leaf.startswith(f"{name}[].") for leaf in self._leaves):
+            self._read_list(value, path, name)
+        elif not self._keys(path):
+            known = self._keys(path[:-1])
+            hint = did_you_mean(str(path[-1]), known) or f" (there are {', '.join(known)})"
+            self._report(self._document.position(path, key=True), f"unknown key{hint}", name)
+        elif name in self._shorthands and not isinstance(value, (dict, list)):
+            self._read_leaf(value, path, self._shorthands[name], into)
         else:
-            parts = ", ".join(sorted(self._parts(f"{path}.")))
-            self._report(line, f"expected a mapping of {parts}", path)
+            self._read_mapping(value, path, into)
 
-    def _read_list(self, node: yaml.Node, path: str, line: int) -> None:
+    def _read_list(self, value: YAMLValue, path: KeyPath, name: str) -> None:
+        if value is not None and not isinstance(value, list):
+            self._report_kind("a list", value, path)
+            return
+
         items: list[dict[str, LeafSource]] = []
-        if isinstance(node, yaml.SequenceNode):
-            for item in node.value:
-                leaves: dict[str, LeafSource] = {}
-                if isinstance(item, yaml.MappingNode):
-                    self._read_mapping(item, f"{path}[].", leaves)
-                    items.append(leaves)
-                else:
-                    parts = ", ".join(sorted(self._parts(f"{path}[].")))
-                    item_line = item.start_mark.line + 1
-                    self._report(item_line, f"expected a mapping of {parts}", path)
+        for index, item in enumerate(value or []):
+            leaves: dict[str, LeafSource] = {}
+            self._read_mapping(item, (*path, index), leaves)
+            if isinstance(item, dict):
+                items.append(leaves)
 
-            self._file.lists[path] = items
-        elif isinstance(node, yaml.ScalarNode) and not node.value:
-            self._file.lists[path] = items
-        else:
-            self._report(line, "expected a list, with a '-' before each item", path)
+        if items or not value:
+            self._file.lists[name] = items
 
     def _read_leaf(
-        self, key: yaml.ScalarNode, value: yaml.Node, path: str, into: dict[str, LeafSource]
+        self, value: YAMLValue, path: KeyPath, name: str, into: dict[str, LeafSource]
     ) -> None:
-        line = key.start_mark.line + 1
-        if not isinstance(value, yaml.ScalarNode):
-            message = "expected a text"
-            if isinstance(value, yaml.CollectionNode) and value.flow_style:
-                message += ", and YAML takes what begins with { or [ for something else: "
-                message += _IN_QUOTES.format(key=key.value)
+        comment = self._document.comment(path)
+        if isinstance(value, (dict, list)):
+            self._report_kind("a text", value, path)
+        elif comment:
+            message = f"YAML takes '{comment}' for a comment: put the value in quotes"
+            self._report(self._document.position(path), message, name)
+        else:
+            into[name] = LeafSource(self._document.text(path), self._document.text_line(path))
 
-            self._report(line, message, path)
-            return
+    def _report_kind(self, expected: str, value: YAMLValue, path: KeyPath) -> None:
+        if not self._document.has_failed(path):
+            position = self._document.position(path, key=isinstance(value, dict))
+            self._report(position, f"expected {expected}, found {kind_of(value)}", _leaf_name(path))
 
-        comment = self._swallowed_comment(key, value)
-        if comment is not None:
-            message = f"YAML takes '{comment}' for a comment: "
-            self._report(line, message + _IN_QUOTES.format(key=key.value), path)
-            return
-
-        is_block = value.style in ("|", ">")
-        into[path] = LeafSource(_null_is_empty(value), value.start_mark.line + 1 + is_block)
-
-    def _swallowed_comment(self, key: yaml.ScalarNode, value: yaml.ScalarNode) -> str | None:
-        """Find a comment that was hardly meant as one: nothing stands between # and its text."""
-        if value.style:
-            return None
-
-        mark, pattern = (
-            (value.end_mark, _COMMENT) if value.value else (key.end_mark, _COMMENT_AFTER_KEY)
-        )
-        line = self._lines[mark.line] if mark.line < len(self._lines) else ""
-        match = pattern.match(line, mark.column)
-        return match.group(1).rstrip() if match is not None else None
-
-    def _report_syntax(self, error: yaml.YAMLError) -> None:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        message = f"this is not YAML ({problem}), so the file is not used"
-        if mark is None:
-            self._report(None, message)
-            return
-
-        line, leaf = mark.line + 1, None
-        # A text without quotes is what people get wrong; the error may show only in the next line.
-        for number in (mark.line, mark.line - 1):
-            text = self._lines[number] if 0 <= number < len(self._lines) else ""
-            match = _KEY_AND_VALUE.fullmatch(text)
-            if match is not None and _needs_quotes(match.group(2)):
-                line, leaf = number + 1, match.group(1)
-                message = f"{_IN_QUOTES.format(key=leaf)}; {message}"
-                break
-
-        self._report(line, message, leaf)
-
-    def _report(self, line: int | None, message: str, leaf: str | None = None) -> None:
-        error = TemplateError(self._file.name, message, leaf=leaf or None, line=line)
+    def _report(self, position: Position, message: str, leaf: str | None = None) -> None:
+        line, column = position.line or None, position.column or None
+        error = TemplateError(position.file, message, leaf=leaf or None, line=line, column=column)
         self._file.problems.append(error)
 
-    def _parts(self, prefix: str) -> Iterator[str]:
-        return (leaf.removeprefix(prefix) for leaf in self._leaves if leaf.startswith(prefix))
-
-    def _nearest(self, path: str) -> str:
-        parent, dot, name = path.rpartition(".")
-        names = {re.split(r"\.|\[", part)[0] for part in self._parts(parent + dot)}
-        near = difflib.get_close_matches(name, names, n=1)
-        if near:
-            return f", did you mean '{near[0]}'?"
-
-        return f" (there are {', '.join(sorted(names))})"
+    def _keys(self, path: KeyPath) -> list[str]:
+        """Return the keys that there are below a path, sorted."""
+        prefix = f"{_leaf_name(path)}." if path else ""
+        below = (leaf.removeprefix(prefix) for leaf in self._leaves if leaf.startswith(prefix))
+        return sorted({re.split(r"\.|\[", name)[0] for name in below})
 
 
-def _needs_quotes(value: str) -> bool:
-    if value[0] in "\"'":
-        return not value.rstrip().endswith(value[0])
-
-    return value[0] in "{[*&!%@`|>" or ": " in value
-
-
-def _null_is_empty(node: yaml.ScalarNode) -> str:
-    text: str = node.value
-    return "" if node.tag == "tag:yaml.org,2002:null" else text
+def _leaf_name(path: KeyPath) -> str:
+    """Return the name of the leaf at a path, such as ``fields[].name`` for that of any item."""
+    parts = ("[]" if isinstance(key, int) else f".{key}" for key in path)
+    return "".join(parts).removeprefix(".")

@@ -25,7 +25,7 @@ from ._text import as_text, clean, duration, humanize, shorten
 Write: TypeAlias = Callable[[str], str]
 """makes of a value the text that shows it, so that nothing in the value has a meaning there"""
 
-Place: TypeAlias = Callable[[str, str], "str | None"]
+ContextFilter: TypeAlias = Callable[[str, str], "str | None"]
 """names the filter that writes a value, from the leaf's own text before and after it, in which
 U+FFFC stands for each other value"""
 
@@ -39,7 +39,7 @@ _SHORT_VALUE_CHARACTERS = 32
 _NEVER_EMPTY = (bool, int, float, datetime)
 
 
-class Verbatim(str):
+class SafeString(str):
     """A text of the consumer's own that templates write as it is."""
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class TemplateFilter:
     """A way to write a value, offered to templates as a filter."""
 
     write: Write
-    whole: bool = False
+    atomic: bool = False
     """never shorten such a value, because a part of it would mean something else"""
 
 
@@ -67,7 +67,7 @@ class TemplateLeaf:
     """characters; when there are more, the longest values are shortened"""
     lines: bool = False
     """whether the leaf may have more than one line"""
-    place: Place | None = None
+    context_filter: ContextFilter | None = None
     """finds values that stand where they must be written in another way, such as in a link"""
     parse: Callable[[Any], Any] | None = None
     """makes the leaf's result of its text, or of the value itself where it is the whole leaf;
@@ -154,8 +154,8 @@ class CompiledLeaf:
             return
 
         tree = environment.parse(text)
-        if self.leaf.place is not None:
-            _apply_places(tree, self.leaf.place)
+        if self.leaf.context_filter is not None:
+            _apply_context_filter(tree, self.leaf.context_filter)
 
         self._finalize = environment.finalize or str
         self._parts = parts_of(tree, self.leaf.context, self._finalize)
@@ -251,13 +251,13 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
         lines = False
         if type(value) is str:
             text = value
-        elif type(value) is Verbatim:
+        elif type(value) is SafeString:
             return value
         elif type(value) is _Marked:
             text = value.raw
             if value.filter is None:
                 lines = leaf.lines
-            elif value.filter.whole:
+            elif value.filter.atomic:
                 return str(value)
             else:
                 write = value.filter.write
@@ -316,7 +316,7 @@ def _join(
 def _mark(value: object, template_filter: TemplateFilter | None) -> _Marked:
     raw = value.raw if type(value) is _Marked else as_text(value)
     text = raw
-    if template_filter is not None and template_filter.whole:
+    if template_filter is not None and template_filter.atomic:
         text = template_filter.write(clean(raw))
 
     marked = _Marked(text)
@@ -329,7 +329,7 @@ def _marking(template_filter: TemplateFilter | None) -> Callable[[object], _Mark
     return lambda value: _mark(value, template_filter)
 
 
-def _apply_places(tree: nodes.Template, place: Place) -> None:
+def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -> None:
     """Put a filter around each value that stands where it must be written in another way."""
     outputs = list(tree.find_all(nodes.Output))
     texts = [
@@ -341,7 +341,7 @@ def _apply_places(tree: nodes.Template, place: Place) -> None:
     for output in outputs:
         for position, child in enumerate(output.nodes):
             if not isinstance(child, nodes.TemplateData):
-                name = place("".join(texts[:index]), "".join(texts[index + 1 :]))
+                name = context_filter("".join(texts[:index]), "".join(texts[index + 1 :]))
                 if name is not None:
                     output.nodes[position] = nodes.Filter(
                         child, name, [], [], None, None, lineno=child.lineno

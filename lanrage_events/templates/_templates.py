@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from importlib.resources.abc import Traversable
 from operator import attrgetter
@@ -13,6 +13,8 @@ from jinja2 import TemplateSyntaxError, UndefinedError
 
 from .._events import Event
 from .._exceptions import TemplateError
+from .._hints import did_you_mean
+from ..yaml import read
 from ._file import LeafSource, TemplateFile, parse_template
 from ._leaf import (
     CompiledLeaf,
@@ -69,7 +71,7 @@ class Templates:
         self._compiled: dict[tuple[str, str, LeafSource], CompiledLeaf | None] = {}
         self._plans: dict[type[Event], _Plan] = {}
         self._tell = report or _log
-        self._told: set[tuple[object, ...]] = set()
+        self._reported: set[tuple[object, ...]] = set()
 
     def check(self, types: Iterable[type[Event]]) -> None:
         """Read and compile the templates of event types now, not at their first event.
@@ -183,27 +185,17 @@ class Templates:
     def _read(self, type_name: str) -> list[TemplateFile]:
         if type_name not in self._files:
             paths = [folder / self.kind / f"{type_name}.yaml" for folder in self._folders]
-            files = [self._read_file(path) for path in paths]
+            files = map(self._read_file, paths)
             self._files[type_name] = [file for file in files if file is not None]
 
         return self._files[type_name]
 
     def _read_file(self, path: Traversable) -> TemplateFile | None:
-        try:
+        with suppress(OSError):  # reading the file will report it
             if not path.is_file():
                 return None
 
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            self._note(TemplateError(str(path), f"cannot be read ({error.strerror})"))
-            return None
-        except UnicodeDecodeError as error:
-            message = f"this is not UTF-8 (byte 0x{error.object[error.start]:02X})"
-            self._note(TemplateError(str(path), f"{message}: save the file as UTF-8"))
-            return None
-
-        text = text.removeprefix("\ufeff")
-        file = parse_template(str(path), text, self._leaves, self._shorthands)
+        file = parse_template(read(path), self._leaves, self._shorthands)
         for problem in file.problems:
             self._note(problem)
 
@@ -259,8 +251,7 @@ class Templates:
                 message = "is not used: the name of a template ends in .yaml"
                 self._note(TemplateError(str(file), message))
             elif suffix == "yaml" and stem not in known:
-                near = difflib.get_close_matches(stem, known, n=1)
-                hint = f", did you mean '{near[0]}'?" if near else ""
+                hint = did_you_mean(stem, known)
                 message = f"is not used: there is no event type '{stem}'{hint}"
                 self._note(TemplateError(str(file), message))
 
@@ -268,14 +259,14 @@ class Templates:
         line = leaf.line_of(error)
         # Without the message, which can have an event's values in it and so be always another.
         key = (leaf.file, leaf.path, line, type(error))
-        if key not in self._told:
-            message = _explain(error, names.all() if names is not None else {})
+        if key not in self._reported:
+            message = _format_error(error, names.all() if names is not None else {})
             self._note(TemplateError(leaf.file, message, leaf=leaf.path, line=line), key)
 
     def _note(self, problem: TemplateError, key: tuple[object, ...] | None = None) -> None:
         key = key or (str(problem),)
-        if key not in self._told:
-            self._told.add(key)
+        if key not in self._reported:
+            self._reported.add(key)
             self._tell(problem)
 
 
@@ -312,14 +303,11 @@ def _sorted(folder: Traversable) -> list[Traversable]:
     return sorted(folder.iterdir(), key=lambda entry: entry.name)
 
 
-def _explain(error: Exception, names: Mapping[str, object]) -> str:
+def _format_error(error: Exception, names: Mapping[str, object]) -> str:
     message = clean(str(error)) or type(error).__name__
     if isinstance(error, UndefinedError):
         name = message.partition("' is undefined")[0].removeprefix("'")
-        near = difflib.get_close_matches(name, names, n=1)
-        if near:
-            message += f", did you mean '{near[0]}'?"
-
+        message += did_you_mean(name, names)
     elif not isinstance(error, (TemplateSyntaxError, ValueError)):
         message = f"{type(error).__name__}: {message}"
 

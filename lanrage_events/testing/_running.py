@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -15,17 +14,14 @@ from .._bus import EventBus
 from .._discovery import Catalog, LoadedPlugin, PluginSource, hooks_of, import_file
 from .._discovery.catalog import _examine
 from .._events import snake_case
-from .._exceptions import ConfigError, PluginHookError
+from .._exceptions import PluginHookError
 from .._redaction import Redactor
 from ..abc import PluginOptions
-from ..config._expansion import expand
-from ..config._load import _Checker
+from ..config._load import check_config
 from ..config._models import ConfiguredPlugin
 from ..yaml import Document, YAMLValue
 
 PluginT = TypeVar("PluginT")
-
-_FILE = Path("config")
 
 
 @overload
@@ -141,15 +137,10 @@ def _configured(
     sections = {name: _plain(config or {}, "config")}
     # A state folder that is named needs not be looked for.
     document = Document({"state_folder": ".", "plugins": cast(YAMLValue, sections)})
-    expansion = expand(document, os.environ, Path.cwd())
-    checker = _Checker(_FILE, document, expansion, Redactor(), is_default=False)
-    try:
-        [configured] = checker.check(catalog).plugins
-    except ConfigError as error:
-        # Plain data has neither lines nor columns.
-        problems = [re.sub(rf"^{_FILE}:\d+:\d+: ", "", problem) for problem in error.problems]
-        raise ConfigError(problems) from None
-
+    checked = check_config(
+        document, catalog, redactor=Redactor(), environment=os.environ, file=Path("config")
+    )
+    [configured] = checked.plugins
     return configured
 
 

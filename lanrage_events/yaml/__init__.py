@@ -1,12 +1,15 @@
-"""Reading YAML: one dialect, with the position of each value and errors that name it."""
+"""Reading YAML: one dialect, with the position of each value and problems that name it."""
 
 from __future__ import annotations
 
 from ._document import Document as Document
 from ._document import KeyPath as KeyPath
 from ._document import YAMLValue as YAMLValue
-from ._document import about as about
+from ._document import kind_of as kind_of
 from ._document import parse as parse
+from ._document import read as read
+from ._document import with_path as with_path
+from ._nodes import Position as Position
 from ._nodes import Problem as Problem
 
 for _value in tuple(globals().values()):

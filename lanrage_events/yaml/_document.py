@@ -3,6 +3,8 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import TypeAlias
 
 from ._nodes import MAX_DEPTH, Node, Position, Problem, UnreadableError, compose
@@ -20,15 +22,25 @@ _MERGE = "<<"
 
 @dataclass(slots=True)
 class Document:
-    """The value of a YAML text, and where in the text each part of it stands."""
+    """The value of a YAML text, what is wrong with it, and where each part of it stands.
+
+    ``Document(data)`` makes one of data that comes from elsewhere and has no places.
+    """
 
     data: YAMLValue = None
+    name: str = ""
+    """the path of the file, for messages"""
     problems: list[Problem] = field(default_factory=list)
     """everything that is wrong; ``data`` is then what could be understood"""
-    positions: dict[KeyPath, Position] = field(default_factory=dict)
-    """where each value starts"""
-    key_positions: dict[KeyPath, Position] = field(default_factory=dict)
-    """where the key of each value starts"""
+    failed: set[KeyPath] = field(default_factory=set)
+    """the values that could not be understood, about which a problem says enough"""
+    _values: dict[KeyPath, Node] = field(default_factory=dict, repr=False)
+    _keys: dict[KeyPath, Node] = field(default_factory=dict, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file, from which relative paths in it start."""
+        return Path(self.name).absolute().parent if self.name else Path.cwd()
 
     def position(self, path: KeyPath, *, key: bool = False) -> Position:
         """Return where a value stands, or the nearest value around it that the text has.
@@ -38,16 +50,56 @@ class Document:
         """
         for length in range(len(path), -1, -1):
             known = path[:length]
-            if key and known in self.key_positions:
-                return self.key_positions[known]
+            node = (self._keys.get(known) if key else None) or self._values.get(known)
+            if node is not None:
+                return node.position
 
-            if known in self.positions:
-                return self.positions[known]
+        return Position(file=self.name)
 
-        return Position()
+    def report(self, path: KeyPath, message: str, *, key: bool = False) -> None:
+        """Add a problem with a value.
+
+        :param path: keys and indices that lead to the value, empty for the whole document
+        :param message: what is wrong, and what to do about it
+        :param key: give the place of its key
+        """
+        self.problems.append(Problem(self.position(path, key=key), with_path(path, message)))
+
+    def has_failed(self, path: KeyPath) -> bool:
+        """Return whether a value, or one that it is in, could not be understood.
+
+        :param path: keys and indices that lead to the value
+        """
+        return any(path[:length] in self.failed for length in range(len(path) + 1))
+
+    def text(self, path: KeyPath) -> str:
+        """Return a scalar as it is written, such as ``007``, but without quotes.
+
+        :param path: keys and indices that lead to the value
+        """
+        node = self._values[path]
+        return "" if node.value is None else node.text
+
+    def text_line(self, path: KeyPath) -> int:
+        """Return the line in which the text of a scalar begins: of a block, the one below ``|``.
+
+        :param path: keys and indices that lead to the value
+        """
+        node = self._values[path]
+        return node.position.line + (node.style in ("|", ">"))
+
+    def comment(self, path: KeyPath) -> str:
+        """Return the comment right behind a scalar without quotes, if no space follows its ``#``.
+
+        It was hardly meant as one, as in ``color: #4CAF50``.
+
+        :param path: keys and indices that lead to the value
+        """
+        node = self._values.get(path)
+        return node.comment if node is not None else ""
 
 
-def about(path: KeyPath, message: str) -> str:
+def with_path(path: KeyPath, message: str) -> str:
     """Return a message that says which value it is about, as in ``plugins.log.path: …``.
 
     :param path: keys and indices that lead to the value, empty for the whole document
@@ -57,20 +109,64 @@ def about(path: KeyPath, message: str) -> str:
     return f"{name}: {message}" if name else message
 
 
-def parse(source: str | bytes) -> Document:
+def kind_of(value: YAMLValue) -> str:
+    """Return in words what a value is, but never the value itself: it may be a secret.
+
+    :param value: such as ``[1, 2]``, which is ``a list``
+    """
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int():
+            return "a number"
+        case float():
+            return "a number that is not whole"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case _:
+            return "keys with values"
+
+
+def read(file: Traversable) -> Document:
+    """Read a YAML file by the rules of YAML 1.2, with the place of each value.
+
+    Nothing is raised for a file that does not exist, cannot be read or is no YAML: its problems are
+    in the document, all that could be found.
+
+    :param file: a path, or a file in a package from :func:`importlib.resources.files`
+    """
+    try:
+        return parse(file.read_bytes(), str(file))
+    except FileNotFoundError:
+        message = "the file does not exist"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+
+    document = Document(name=str(file))
+    document.report((), message)
+    return document
+
+
+def parse(source: str | bytes, name: str = "") -> Document:
     """Read one YAML document by the rules of YAML 1.2, with the place of each value.
 
     Nothing is raised for a bad text: its problems are in the document, all that could be found.
-    Keys are texts, as they are written. Anchors, aliases and merge keys work.
+    Keys are texts, as they are written. Anchors, aliases and merge keys work. A text of more than a
+    million characters, 100,000 values or 50 levels is rejected.
 
     :param source: the text, or the bytes of a file in UTF-8, or in UTF-16 with a byte order mark
+    :param name: the path of the file, for messages
     """
-    document = Document()
+    start = Node(Position(1, 1, name))
+    document = Document(name=name, _values={(): start})
     try:
-        text = _decode(source)
-        root = compose(text, document.problems)
-        if root is not None:
-            _Builder(document).build(root)
+        text = _decode(source, name)
+        root = compose(text, name, document.problems)
+        document.data = _Builder(document).build(root or start)
     except UnreadableError as error:
         document.problems.append(error.problem)
 
@@ -78,38 +174,36 @@ def parse(source: str | bytes) -> Document:
     return document
 
 
-def _decode(source: str | bytes) -> str:
+def _decode(source: str | bytes, name: str) -> str:
     if len(source) > _MAX_BYTES:
-        raise UnreadableError(Position(), f"the file is larger than {_MAX_BYTES:,} bytes")
+        message = f"the file is larger than {_MAX_BYTES:,} bytes"
+        raise UnreadableError(_position_after("", name), message)
 
-    text = source if isinstance(source, str) else _decode_bytes(source)
+    text = source if isinstance(source, str) else _decode_bytes(source, name)
     text = text.removeprefix("\ufeff")
     strange = _NOT_YAML.search(text)
     if strange:
-        raise UnreadableError(
-            _position_after(text[: strange.start()]),
-            f"the control character U+{ord(strange.group()):04X} is not allowed",
-        )
+        message = f"the control character U+{ord(strange.group()):04X} is not allowed"
+        raise UnreadableError(_position_after(text[: strange.start()], name), message)
 
     return text
 
 
-def _decode_bytes(source: bytes) -> str:
+def _decode_bytes(source: bytes, name: str) -> str:
     is_utf16 = source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    encoding, name = ("utf-16", "UTF-16") if is_utf16 else ("utf-8", "UTF-8")
+    encoding, label = ("utf-16", "UTF-16") if is_utf16 else ("utf-8", "UTF-8")
     try:
         return source.decode(encoding)
     except UnicodeDecodeError as error:
-        before = source[: error.start].decode(encoding, errors="replace")
-        raise UnreadableError(
-            _position_after(before.removeprefix("\ufeff")),
-            f"this is not {name} (byte 0x{source[error.start]:02X}): save the file as UTF-8",
-        ) from None
+        before = source[: error.start].decode(encoding, errors="replace").removeprefix("\ufeff")
+        byte = source[error.start]
+        message = f"this is not {label} (byte 0x{byte:02X}): save the file as UTF-8"
+        raise UnreadableError(_position_after(before, name), message) from None
 
 
-def _position_after(text: str) -> Position:
+def _position_after(text: str, name: str) -> Position:
     lines = text.split("\n")
-    return Position(len(lines), len(lines[-1]) + 1)
+    return Position(len(lines), len(lines[-1]) + 1, name)
 
 
 class _Builder:
@@ -120,31 +214,29 @@ class _Builder:
         self._values = 0
         self._depth = 0
 
-    def build(self, root: Node) -> None:
-        self._document.data = self._build(root, ())
-
-    def _build(self, node: Node, path: KeyPath) -> YAMLValue:
+    def build(self, node: Node, path: KeyPath = ()) -> YAMLValue:
         self._count(node)
-        self._document.positions[path] = node.position
-        if node.kind == "scalar":
-            return node.value
+        self._document._values[path] = node
+        value = node.value if node.kind == "scalar" else self._build_collection(node, path)
+        if not node.is_valid:
+            self._document.failed.add(path)
 
+        return value
+
+    def _build_collection(self, node: Node, path: KeyPath) -> YAMLValue:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise UnreadableError(
-                node.position, f"with its aliases, nested deeper than {MAX_DEPTH} levels"
-            )
+            message = f"with its aliases, nested deeper than {MAX_DEPTH} levels"
+            raise UnreadableError(node.position, message)
 
         value: YAMLValue
         if node.kind == "list":
-            value = [
-                self._build(child, (*path, index)) for index, child in enumerate(node.children)
-            ]
+            value = [self.build(child, (*path, index)) for index, child in enumerate(node.children)]
         else:
             value = {}
             for name, (key, child) in self._items(node).items():
-                self._document.key_positions[*path, name] = key.position
-                value[name] = self._build(child, (*path, name))
+                self._document._keys[*path, name] = key
+                value[name] = self.build(child, (*path, name))
 
         self._depth -= 1
         return value
@@ -159,13 +251,18 @@ class _Builder:
         merged: list[Node] = []
         for key, child in zip(node.children[::2], node.children[1::2], strict=True):
             if key.kind != "scalar":
-                hint = ": if it is text, put it in quotes" if node.is_flow else ""
-                self._report(key, f"a key must be text, not a list or a mapping{hint}")
-            elif key.text == _MERGE and key.is_plain:
+                message = "a key must be text, not a list or a mapping"
+                if node.style:
+                    node.is_valid = False  # such as {{ name }}, which was meant as a text
+                    message += ": if it is text, put it in quotes"
+
+                self._report(key, message)
+            elif key.text == _MERGE and not key.style:
                 merged += self._mappings(child)
             elif key.text in items:
                 first = items[key.text][0].position
-                self._report(key, f"duplicate key '{key.text}', first at {first}")
+                place = f"{first.line}:{first.column}"
+                self._report(key, f"duplicate key '{key.text}', first at {place}")
             else:
                 items[key.text] = (key, child)
 
@@ -188,9 +285,8 @@ class _Builder:
     def _count(self, node: Node) -> None:
         self._values += 1
         if self._values > _MAX_VALUES:
-            raise UnreadableError(
-                node.position, f"with its aliases, this file holds more than {_MAX_VALUES:,} values"
-            )
+            message = f"with its aliases, this file holds more than {_MAX_VALUES:,} values"
+            raise UnreadableError(node.position, message)
 
     def _report(self, node: Node, message: str) -> None:
         self._document.problems.append(Problem(node.position, message))

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import yaml
+
+# What libyaml says, and what PyYAML says, where a text has a further value.
+_NOT_THE_NEXT_KEY = ("expected key", "expected <block end>", "<document start>")
 
 
 class Explanation(NamedTuple):
@@ -13,21 +17,21 @@ class Explanation(NamedTuple):
     message: str
 
 
-def explain(error: yaml.YAMLError, text: str) -> Explanation:
+def format_error(error: yaml.YAMLError, lines: Sequence[str]) -> Explanation:
     """Say in words what PyYAML's parser found, and what to do about it.
 
     :param error: what the parser raised
-    :param text: what it read
+    :param lines: what it read
     """
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Explanation(1, 1, f"this is not YAML: {error}")
 
     problem = error.problem or ""
     line, column = error.problem_mark.line, error.problem_mark.column
-    message = _explain_at(problem, _line(text, line), column)
+    message = _explain_at(problem, _line(lines, line), column)
     opening = error.context_mark
     if message is None and opening is not None:
-        character = _line(text, opening.line)[opening.column : opening.column + 1]
+        character = _line(lines, opening.line)[opening.column : opening.column + 1]
         message = _explain_since(error.context or "", problem, character)
         if message is not None:
             # The end of the file says nothing: what was never closed began at the context.
@@ -37,18 +41,17 @@ def explain(error: yaml.YAMLError, text: str) -> Explanation:
     return Explanation(line + 1, column + 1, message or f"this is not YAML: {problem}")
 
 
-def _line(text: str, index: int) -> str:
-    lines = text.splitlines()
+def _line(lines: Sequence[str], index: int) -> str:
     return lines[index] if index < len(lines) else ""
 
 
 def _explain_at(problem: str, line: str, column: int) -> str | None:
     """Explain what is wrong right at the place that the parser gave."""
     before, here = line[:column], line[column : column + 1]
-    if "cannot start any token" in problem:
-        if here == "\t":
-            return "a tab cannot stand here: use spaces"
+    if here == "\t":
+        return "a tab cannot stand here: use spaces"
 
+    if "cannot start any token" in problem:
         return f"a value cannot start with '{here}': put the value in quotes"
 
     if "mapping values are not allowed" in problem:
@@ -63,7 +66,7 @@ def _explain_at(problem: str, line: str, column: int) -> str | None:
             "use single quotes, or write '\\\\' for a backslash"
         )
 
-    if "did not find expected key" in problem or "expected <block end>" in problem:
+    if any(words in problem for words in _NOT_THE_NEXT_KEY):
         if before.strip(" "):
             return "text after the end of a value: put the whole value in quotes"
 

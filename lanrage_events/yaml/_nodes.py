@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
-from ._errors import explain
+from ._errors import format_error
 from ._scalars import Scalar, construct, resolve
 
 MAX_DEPTH = 50  # each level is several of Python's call stack
@@ -15,25 +16,33 @@ _LIBYAML_TOO_DEEP = "maximum nesting depth"  # which it finds before the first o
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
+_COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in a file, both counted from 1."""
+    """A place in a file. As text it is ``file:line:column``, without what is not known."""
 
-    line: int = 1
-    column: int = 1
+    line: int = 0
+    """from 1; 0 if it is not known"""
+    column: int = 0
+    """from 1; 0 if it is not known"""
+    file: str = ""
 
     def __str__(self) -> str:
-        return f"{self.line}:{self.column}"
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """What is wrong at one place of a file."""
+    """What is wrong at one place of a file. As text it is ``file:line:column: message``."""
 
     position: Position
     message: str
+
+    def __str__(self) -> str:
+        position = str(self.position)
+        return f"{position}: {self.message}" if position else self.message
 
 
 class UnreadableError(Exception):
@@ -54,24 +63,28 @@ class Node:
     """the value of a scalar"""
     text: str = ""
     """a scalar as it is written"""
-    is_plain: bool = False
-    """whether a scalar has no quotes"""
-    is_flow: bool = False
-    """whether a collection is written with brackets"""
+    style: str = ""
+    """how it is written: the quote, the bracket or ``|`` or ``>`` that it begins with, or ``!`` for
+    a tag; empty without any"""
+    comment: str = ""
+    """the comment right behind a scalar without quotes, if no space follows its ``#``"""
     children: list[Node] = field(default_factory=list)
     """the items of a list; the keys and values of a mapping in turn"""
     is_complete: bool = True
     """whether all its children are known"""
+    is_valid: bool = True
+    """whether it could be understood; if not, a problem says why"""
 
 
-def compose(text: str, problems: list[Problem]) -> Node | None:
+def compose(text: str, name: str, problems: list[Problem]) -> Node | None:
     """Return the root of a YAML text, ``None`` for one without a value.
 
     :param text: one document
+    :param name: of the file, for positions
     :param problems: gets what is wrong but does not keep the rest from being understood
     :raises UnreadableError: if the rest cannot be understood
     """
-    return _Composer(text, problems).compose()
+    return _Composer(text, name, problems).compose()
 
 
 class _Composer:
@@ -80,8 +93,10 @@ class _Composer:
     PyYAML's own composer recurses in C for each level and dies of a text with very many.
     """
 
-    def __init__(self, text: str, problems: list[Problem]) -> None:
+    def __init__(self, text: str, name: str, problems: list[Problem]) -> None:
         self._text = text
+        self._lines = text.splitlines()
+        self._name = name
         self._problems = problems
         self._anchors: dict[str, Node] = {}
         self._depth = 0
@@ -98,19 +113,19 @@ class _Composer:
                     documents += 1
                     if documents > 1:
                         message = "a second document starts here: a file holds only one"
-                        raise UnreadableError(_position(event), message)
+                        raise UnreadableError(self._position(event), message)
 
         except yaml.YAMLError as error:
-            line, column, message = explain(error, self._text)
+            line, column, message = format_error(error, self._lines)
             if _LIBYAML_TOO_DEEP in message:
                 message = _TOO_DEEP
 
-            raise UnreadableError(Position(line, column), message) from None
+            raise UnreadableError(Position(line, column, self._name), message) from None
 
         return root
 
     def _node(self, event: yaml.NodeEvent, events: Iterator[yaml.Event]) -> Node:
-        position = _position(event)
+        position = self._position(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), position)
 
@@ -134,33 +149,42 @@ class _Composer:
         else:
             return node
 
-        self._report(position, message)
-        return Node(position)
+        node = Node(position)
+        self._report(node, message)
+        return node
 
     def _fill_scalar(self, node: Node, event: yaml.ScalarEvent) -> None:
         text = node.text = event.value
-        tag = event.tag
-        if tag is None:
-            node.is_plain = event.implicit[0]
-            node.value = resolve(text) if node.is_plain else text
+        tag = event.tag or "!"
+        node.style = event.style or ("!" if event.tag else "")
+        if not node.style:
+            node.value = resolve(text)
+            node.comment = self._comment(event)
             return
 
         try:
             node.value = construct("str" if tag == "!" else tag.removeprefix(_TAG), text)
         except KeyError:
-            self._refuse_tag(node, tag)
+            self._reject_tag(node, tag)
         except ValueError as error:
-            self._report(node.position, str(error))
+            self._report(node, str(error))
+
+    def _comment(self, event: yaml.ScalarEvent) -> str:
+        line, column = _line_and_column(event.end_mark)
+        match = _COMMENT.match(self._lines[line], column) if line < len(self._lines) else None
+        return match[1].rstrip() if match else ""
 
     def _fill_collection(
         self, node: Node, event: yaml.NodeEvent, events: Iterator[yaml.Event]
     ) -> None:
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         node.kind = "mapping" if is_mapping else "list"
-        node.is_flow = bool(getattr(event, "flow_style", False))
+        if getattr(event, "flow_style", False):
+            node.style = "{" if is_mapping else "["
+
         tag = getattr(event, "tag", None)
         if tag not in (None, "!", _TAG + ("map" if is_mapping else "seq")):
-            self._refuse_tag(node, tag)
+            self._reject_tag(node, tag)
 
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -174,14 +198,19 @@ class _Composer:
         node.is_complete = True
         self._depth -= 1
 
-    def _refuse_tag(self, node: Node, tag: str) -> None:
+    def _reject_tag(self, node: Node, tag: str) -> None:
         name = tag.replace(_TAG, "!!")
-        self._report(node.position, f"the tag '{name}' is not supported")
+        self._report(node, f"the tag '{name}' is not supported")
 
-    def _report(self, position: Position, message: str) -> None:
-        self._problems.append(Problem(position, message))
+    def _report(self, node: Node, message: str) -> None:
+        node.is_valid = False
+        self._problems.append(Problem(node.position, message))
+
+    def _position(self, event: yaml.Event) -> Position:
+        line, column = _line_and_column(event.start_mark)
+        return Position(line + 1, column + 1, self._name)
 
 
-def _position(event: yaml.Event) -> Position:
-    mark = event.start_mark
-    return Position() if mark is None else Position(mark.line + 1, mark.column + 1)
+def _line_and_column(mark: Any) -> tuple[int, int]:
+    # Every event of the parser has its marks, but PyYAML says that there may be none.
+    return (0, 0) if mark is None else (mark.line, mark.column)

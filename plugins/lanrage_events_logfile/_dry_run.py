@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import ValidationError
-
-from lanrage_events import Event, EventRegistry, escape_controls
+from lanrage_events import ConfigError, Event, EventRegistry, escape_controls
+from lanrage_events.config import validate
+from lanrage_events.yaml import Document, YAMLValue
 
 from ._config import FileConfig, FileSettings
 from ._following import CHUNK_BYTES, LineSplitter, OpenedFile
@@ -68,11 +68,8 @@ def try_file(
             trial.summarize(samples)
             return trial.exit_code
 
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, details['loc'][:2]))}: {details['msg'].removeprefix('Value error, ')}"
-            for details in error.errors(include_url=False, include_input=False)
-        ]
+    except ConfigError as error:
+        problems = list(error.problems)
     except OSError as error:
         problems = [f"cannot read '{error.filename or file}': {error.strerror or error}"]
     except ValueError as error:
@@ -91,11 +88,11 @@ def _config(
 ) -> FileConfig:
     """Put the settings together.
 
-    :raises OSError: if the preset is a file that cannot be read
-    :raises ValueError: if something is wrong with them
+    :raises ConfigError: if something is wrong with a preset's file or with a pattern
+    :raises ValueError: if something else is wrong
     """
-    own: dict[str, object] = {}
-    added: dict[str, list[str]] = {}
+    own: dict[str, YAMLValue] = {"path": str(file)}
+    added: dict[str, list[YAMLValue]] = {}
     for pattern in patterns:
         event_type, equals, regex = pattern.partition("=")
         if not equals:
@@ -104,7 +101,10 @@ def _config(
         added.setdefault(event_type.strip(), []).append(regex)
 
     if added:
-        own["patterns"] = added
+        own["patterns"] = {
+            event_type: regexes if len(regexes) > 1 else regexes[0]
+            for event_type, regexes in added.items()
+        }
 
     if encoding is not None:
         own["encoding"] = encoding
@@ -123,7 +123,7 @@ def _config(
             f"'{NO_PRESET}' with --pattern"
         )
 
-    return FileConfig.model_validate({**own, "path": file}).filled_from(below)
+    return validate(Document(own), FileConfig).filled_from(below)
 
 
 def _file_of(section: str, file: Path, files: Sequence[FileConfig]) -> FileConfig:

@@ -5,7 +5,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import get_args
 
-import yaml
+from lanrage_events.config import validate
+from lanrage_events.yaml import read
 
 from ._config import FileSettings, PresetName
 
@@ -29,15 +30,9 @@ def load_preset(name: str) -> FileSettings:
 def read_preset(file: Traversable) -> FileSettings:
     """Return the settings that a YAML file holds.
 
-    :raises OSError: if it cannot be read
-    :raises ValueError: if it is no YAML, or not such settings
+    :raises ConfigError: if it cannot be read or holds something else
     """
-    try:
-        data = yaml.safe_load(file.read_text("utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"not valid YAML: {error}") from None
-
-    return FileSettings.model_validate(data)
+    return validate(read(file), FileSettings)
 
 
 def with_preset(settings: FileSettings) -> FileSettings:

@@ -47,7 +47,7 @@ def _parse_size(value: object) -> int:
 
 
 _TEXT_LEAF = TemplateLeaf(write=plain, limit=TEXT_MAX_UNITS)
-_IMAGE_LEAF = TemplateLeaf(write=plain, place=place_in_url, parse=parse_image)
+_IMAGE_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_image)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
     "details": _TEXT_LEAF,
@@ -60,11 +60,11 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "small_image": _IMAGE_LEAF,
     "small_text": _TEXT_LEAF,
     "buttons[].label": TemplateLeaf(write=plain, limit=BUTTON_LABEL_MAX_BYTES),
-    "buttons[].url": TemplateLeaf(write=plain, place=place_in_url, parse=parse_link),
+    "buttons[].url": TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_link),
 }
 """the leaves of a Presence template"""
 
-FILTERS: Mapping[str, TemplateFilter] = {"urlencode": TemplateFilter(url_part, whole=True)}
+FILTERS: Mapping[str, TemplateFilter] = {"urlencode": TemplateFilter(url_part, atomic=True)}
 """the filters of Presence templates besides Jinja2's and the core's"""
 
 

@@ -10,17 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events.config._expansion import Expansion, expand
-from lanrage_events.yaml import Document, YAMLValue, parse
+from lanrage_events import Redactor
+from lanrage_events.config._expansion import expand
+from lanrage_events.yaml import Document, KeyPath, YAMLValue, parse
 
 SECRET = "made-up-secret-0123456789"
 
 
+Parts = dict[KeyPath, list[str]]
+
+
 def expanded(
-    text: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
-) -> tuple[Document, Expansion]:
-    document = parse(text)
-    return document, expand(document, environment or {}, folder or Path())
+    text: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    redactor: Redactor | None = None,
+) -> tuple[Document, Parts]:
+    document = parse(text, "" if folder is None else str(folder / "a.yaml"))
+    return document, expand(document, environment or {}, redactor or Redactor())
 
 
 def value_of(text: str, environment: Mapping[str, str] | None = None) -> YAMLValue:
@@ -34,7 +41,8 @@ def problems_of(
     text: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> list[str]:
     document, _ = expanded(text, environment, folder)
-    return [f"{problem.position}: {problem.message}" for problem in document.problems]
+    file = "" if folder is None else f"{document.name}:"
+    return [str(problem).removeprefix(file) for problem in document.problems]
 
 
 @pytest.mark.parametrize(
@@ -69,20 +77,20 @@ def test_placeholders_in_a_value_are_replaced(text: str, value: str) -> None:
 
 
 def test_only_texts_are_looked_at_and_all_of_them() -> None:
-    document, expansion = expanded("a: [1, {b: 'x${N}'}, null, true]\nc: y${N}", {"N": "1"})
+    document, parts = expanded("a: [1, {b: 'x${N}'}, null, true]\nc: y${N}", {"N": "1"})
     assert document.data == {"a": [1, {"b": "x1"}, None, True], "c": "y1"}
-    assert expansion.values == {("a", 1, "b"): ["1"], ("c",): ["1"]}
-    assert expansion.file_values == []
+    assert parts == {("a", 1, "b"): ["1"], ("c",): ["1"]}
 
 
 def test_a_file_is_read_without_the_line_end(tmp_path: Path) -> None:
     (tmp_path / "unix").write_bytes(SECRET.encode() + b"\n")
     (tmp_path / "dos").write_bytes(b"\xef\xbb\xbf " + SECRET.encode() + b"\r\n")
-    document, expansion = expanded("a: '<${file:unix}>'\nb: '${file:./dos}'", folder=tmp_path)
+    redactor = Redactor()
+    document, parts = expanded("a: '<${file:unix}>'\nb: '${file:./dos}'", {}, tmp_path, redactor)
     assert document.problems == []
     assert document.data == {"a": f"<{SECRET}>", "b": f" {SECRET}"}
-    assert expansion.file_values == [SECRET, f" {SECRET}"]
-    assert expansion.values[("a",)] == [SECRET]
+    assert parts == {("a",): [SECRET], ("b",): [f" {SECRET}"]}
+    assert SECRET not in redactor.redact(f"what comes from a file is a secret: {SECRET}")
 
 
 def test_the_path_of_a_file_may_come_from_the_environment(tmp_path: Path) -> None:
@@ -133,12 +141,12 @@ def test_every_problem_is_told_with_its_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["missing", "~nobody-has-this-name/x", "a\0b"])
 def test_a_file_that_cannot_be_found_is_told(path: str, tmp_path: Path) -> None:
-    document = Document(data={"a": f"${{file:{path}}}"})
-    expansion = expand(document, {}, tmp_path)
+    document = Document({"a": f"${{file:{path}}}"}, str(tmp_path / "a.yaml"))
+    expand(document, {}, Redactor())
     (problem,) = document.problems
     assert problem.message.startswith("a: the file ")
     assert not problem.message.endswith("None")
-    assert expansion.failed == {("a",)}
+    assert document.failed == {("a",)}
 
 
 @pytest.mark.parametrize(
@@ -156,14 +164,14 @@ def test_a_file_that_cannot_be_found_is_told(path: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_understood_is_told_but_not_shown(text: str) -> None:
-    document, expansion = expanded(f"key: '{text}'", {"NAME": "Ann"})
+    document, _ = expanded(f"key: '{text}'", {"NAME": "Ann"})
     (problem,) = document.problems
     assert str(problem.position) == "1:6"
     assert problem.message == (
         "key: this use of '${' is not understood: write ${NAME}, ${NAME:-default} or ${file:path}, "
         "and $${ for a ${ that is to stay"
     )
-    assert expansion.failed == {("key",)}
+    assert document.failed == {("key",)}
 
 
 def test_a_key_is_not_replaced() -> None:
@@ -182,7 +190,7 @@ def test_a_value_that_is_used_twice_is_told_for_both() -> None:
 @given(st.text())
 def test_an_escaped_text_comes_back_as_it_was(text: str) -> None:
     document = Document(data=text.replace("${", "$${"))
-    expand(document, {}, Path())
+    expand(document, {}, Redactor())
     assert document.problems == []
     assert document.data == text
 
@@ -207,7 +215,7 @@ def test_values_come_in_unchanged_whatever_they_are(
         expected += literal + (environment.get(name) or default)
 
     document = Document(data=["before", text])
-    expand(document, environment, Path())
+    expand(document, environment, Redactor())
     assert document.problems == []
     assert document.data == ["before", expected]
 
@@ -215,5 +223,5 @@ def test_values_come_in_unchanged_whatever_they_are(
 @given(st.text())
 def test_no_text_makes_it_raise(text: str) -> None:
     document = Document(data={"a": text})
-    expansion = expand(document, {}, Path())
-    assert bool(document.problems) == bool(expansion.failed)
+    expand(document, {}, Redactor())
+    assert bool(document.problems) == bool(document.failed)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events import Event, TemplateError
-from lanrage_events.templates import TemplateLeaf, Templates, Verbatim
+from lanrage_events.templates import SafeString, TemplateLeaf, Templates
 
 LEAVES = {
     "title": TemplateLeaf(write=str.upper, limit=50),
     "lines": TemplateLeaf(lines=True),
     "parsed": TemplateLeaf(parse=lambda value: value),
-    "count": TemplateLeaf(context={"count": Verbatim("\ue000")}),
+    "count": TemplateLeaf(context={"count": SafeString("\ue000")}),
 }
 # Jinja runs for a leaf that does anything but name values.
 NOTHING = "{% if true %}{% endif %}"

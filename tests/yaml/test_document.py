@@ -7,10 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events.yaml import Document, KeyPath, YAMLValue, parse
+from lanrage_events.yaml import Document, KeyPath, Position, YAMLValue, parse
 from lanrage_events.yaml import _nodes as _yaml_nodes
-from lanrage_events.yaml._errors import explain
-from lanrage_events.yaml._nodes import Position
+from lanrage_events.yaml._errors import format_error
 
 
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"], autouse=True)
@@ -144,7 +143,8 @@ def test_what_the_text_does_not_have_is_where_it_should_be() -> None:
     assert place(document, "plugins", "discord", "url", key=True) == (2, 3)
     assert place(document, "plugins", "discord", "url") == (3, 5)
     assert place(document, "nowhere", 3) == (1, 1)
-    assert place(Document(), "a") == (1, 1)
+    assert place(parse(""), "a") == (1, 1)
+    assert place(Document({"a": 1}), "a") == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_rare_mistake_is_told_in_the_words_of_the_parser() -> None:
 
 
 def test_an_error_without_a_place_is_told_at_the_start() -> None:
-    assert explain(yaml.YAMLError("odd"), "text") == (1, 1, "this is not YAML: odd")
+    assert format_error(yaml.YAMLError("odd"), ["text"]) == (1, 1, "this is not YAML: odd")
 
 
 def test_duplicate_keys_are_told_with_both_places_and_at_once() -> None:
@@ -380,7 +380,7 @@ def test_what_a_dumper_writes_is_read_back_with_places(
             assert rest.startswith(str(value))
 
         if path and isinstance(path[-1], str):
-            key = document.key_positions[path]
+            key = document.position(path, key=True)
             written = lines[key.line - 1][key.column - 1 :].lstrip("? ")
             assert written.startswith((path[-1], f"'{path[-1]}'", f'"{path[-1]}"'))
 

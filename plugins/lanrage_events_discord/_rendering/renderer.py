@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from lanrage_events import Event, TemplateError
-from lanrage_events.templates import TemplateFilter, TemplateLeaf, Templates, Verbatim
+from lanrage_events.templates import SafeString, TemplateFilter, TemplateLeaf, Templates
 
 from .._embeds import (
     AUTHOR_MAX_CHARACTERS,
@@ -67,10 +67,10 @@ def _parse_switch(value: object) -> bool:
 
 
 def _markdown_leaf(limit: int, *, lines: bool = False) -> TemplateLeaf:
-    return TemplateLeaf(write=markdown, place=place_in_markdown, limit=limit, lines=lines)
+    return TemplateLeaf(write=markdown, context_filter=place_in_markdown, limit=limit, lines=lines)
 
 
-_URL_LEAF = TemplateLeaf(write=plain, place=place_in_url, parse=parse_url)
+_URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_url)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
     "title": _markdown_leaf(TITLE_MAX_CHARACTERS),
@@ -91,9 +91,9 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "digest.group": TemplateLeaf(write=plain, limit=DIGEST_GROUP_MAX_CHARACTERS),
     "digest.heading": TemplateLeaf(
         write=markdown,
-        place=place_in_markdown,
+        context_filter=place_in_markdown,
         limit=DIGEST_HEADING_MAX_CHARACTERS,
-        context={"count": Verbatim(COUNT)},
+        context={"count": SafeString(COUNT)},
     ),
     "digest.item": _markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS),
 }
@@ -127,9 +127,9 @@ FILTERS: Mapping[str, TemplateFilter] = {
     "code": TemplateFilter(code),
     "code_text": TemplateFilter(code_text),
     "link_text": TemplateFilter(link_text),
-    "markdown": TemplateFilter(as_markdown, whole=True),
-    "url": TemplateFilter(url, whole=True),
-    "urlencode": TemplateFilter(url_part, whole=True),
+    "markdown": TemplateFilter(as_markdown, atomic=True),
+    "url": TemplateFilter(url, atomic=True),
+    "urlencode": TemplateFilter(url_part, atomic=True),
 }
 """the filters of Discord templates besides Jinja2's and the core's"""
 
