@@ -24,6 +24,7 @@ PACKAGES = (
     "lanrage_events.http",
     "lanrage_events.outbox",
     "lanrage_events.templates",
+    "lanrage_events.yaml",
 )
 # Words that would say again what publish, subscribe, hook and subscription say.
 AVOIDED_WORDS = {"emit", "fire", "trigger", "listener", "observer", "dispatcher", "topic"}

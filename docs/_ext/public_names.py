@@ -29,6 +29,7 @@ PACKAGES = (
     "lanrage_events.config",
     "lanrage_events.outbox",
     "lanrage_events.templates",
+    "lanrage_events.yaml",
 )
 
 

@@ -66,7 +66,7 @@ RUN_ELSEWHERE = {
     "testing": "testing/test_page.py",
     "testing-discord": "plugins/discord/testing/test_docs.py",
 }
-RUN_HERE = {"daemon", "log", "logfile", "templates"}
+RUN_HERE = {"api", "daemon", "log", "logfile", "templates"}
 # YAML that no test can load here, by a line of it, and why.
 OTHER_YAML = {
     "# prometheus.yml": "it is Prometheus's own",
@@ -354,6 +354,15 @@ def test_the_program_on_the_page_of_the_log_writes_a_line(folder: Path) -> None:
     run(python_of("log"), "__main__")
     [line] = (folder / "events.jsonl").read_text("utf-8").splitlines()
     assert json.loads(line)["peer_name"] == "Ann"
+
+
+def test_the_yaml_file_on_the_page_of_the_api_is_answered_as_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(python_of("api"), "__main__")
+
+    [shown] = [block.text for block in of("text") if block.page == "api"]
+    assert capsys.readouterr().out == shown
 
 
 def test_the_program_on_the_page_of_templates_prints_what_a_template_makes(

@@ -1,13 +1,23 @@
 from __future__ import annotations
 
 import math
+import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events.yaml import Document, KeyPath, Position, YAMLValue, parse
+from lanrage_events.yaml import (
+    Document,
+    KeyPath,
+    Position,
+    YAMLValue,
+    kind_of,
+    parse,
+    read,
+)
 from lanrage_events.yaml import _nodes as _yaml_nodes
 from lanrage_events.yaml._errors import format_error
 
@@ -392,3 +402,98 @@ def test_no_text_makes_it_raise(source: str | bytes) -> None:
         assert problem.position.line >= 1
         assert problem.position.column >= 1
         assert problem.message
+
+
+def test_a_file_is_read_with_its_name_in_each_place(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("a: 1\na: 2\n", "utf-8")
+
+    document = read(file)
+
+    assert document.data == {"a": 1}
+    assert document.folder == tmp_path
+    assert document.position(("a",)) == Position(1, 4, str(file))
+    assert [str(problem) for problem in document.problems] == [
+        f"{file}:2:1: duplicate key 'a', first at 1:1"
+    ]
+
+
+def test_a_file_of_a_package_is_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as archive:
+        archive.writestr("presets/a.yaml", "a: on")
+
+    document = read(zipfile.Path(tmp_path / "package.zip", "presets/a.yaml"))
+
+    assert document.data == {"a": "on"}
+    assert document.name.endswith("presets/a.yaml")
+
+
+def test_what_an_author_finds_has_its_place_too() -> None:
+    document = parse("teams:\n- name: red\n- name: rde\n", "teams.yaml")
+    document.report(("teams", 1, "name"), "no such team")
+    document.report(("teams", 1, "name"), "no such key", key=True)
+    document.report((), "too few")
+
+    assert list(map(str, document.problems)) == [
+        "teams.yaml:3:9: teams.1.name: no such team",
+        "teams.yaml:3:3: teams.1.name: no such key",
+        "teams.yaml:1:1: too few",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "line"),
+    [
+        ("007", "007", 1),
+        ("on", "on", 1),
+        ("1.50", "1.50", 1),
+        ("'x'", "x", 1),
+        ('"~"', "~", 1),
+        ("", "", 1),
+        ("~", "", 1),
+        ("[a]", "", 1),
+        ("|\n  x\n  y", "x\ny", 2),
+        (">-\n  x\n  y", "x y", 2),
+        ("\n  x", "x", 2),
+    ],
+)
+def test_a_scalar_can_be_had_as_it_is_written(value: str, text: str, line: int) -> None:
+    document = parse(f"a: {value}")
+
+    assert document.text(("a",)) == text
+    assert document.text_line(("a",)) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "comment"),
+    [
+        ("#4CAF50", "#4CAF50"),
+        ("Match #3 ", "#3"),
+        ("a #b #c", "#b #c"),
+        ("# a", ""),
+        ("a # b", ""),
+        ("a#b", ""),
+        ("'a' #b", ""),
+        ("|\n  a #b", ""),
+        ("#", ""),
+    ],
+)
+def test_a_comment_that_was_hardly_meant_as_one_is_known(value: str, comment: str) -> None:
+    assert parse(f"a: {value}").comment(("a",)) == comment
+    assert parse(f"a: {value}").comment(("b",)) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (None, "nothing"),
+        (True, "true or false"),
+        (1, "a number"),
+        (1.5, "a number that is not whole"),
+        ("x", "a text"),
+        ([], "a list"),
+        ({}, "keys with values"),
+    ],
+)
+def test_what_a_value_is_can_be_said_without_showing_it(value: YAMLValue, kind: str) -> None:
+    assert kind_of(value) == kind

@@ -115,7 +115,7 @@ def test_a_line_that_lacks_a_field_is_a_failure(log: Path) -> None:
         ("none", ["x"], "expected event_type=regular expression, not 'x'"),
         ("none", ["peer_joined=("], "patterns.peer_joined: not a regular expression"),
         ("none", ["pear=x"], "patterns.pear: unknown event type 'pear'"),
-        ("missing.yaml", [], "cannot read 'missing.yaml': No such file"),
+        ("missing.yaml", [], "missing.yaml: the file does not exist"),
     ],
 )
 def test_misuse_is_told(log: Path, preset: str, patterns: list[str], expected: str) -> None:

@@ -205,7 +205,7 @@ def test_a_value_in_an_address_is_only_a_part_of_it(
         ("party: {size: -1}", "expected a number from 0 to 1000000, found -1"),
         ("large_image: ftp://a.example/a.png", "expected an address"),
         ("buttons: [{label: Voice, url: discord.gg/abc}]", "expected an address"),
-        ("stat: In Party", "there is no such leaf, did you mean 'state'?"),
+        ("stat: In Party", "unknown key, did you mean 'state'?"),
     ],
 )
 def test_a_fault_in_a_template_is_told_and_the_rest_is_shown(

@@ -249,5 +249,5 @@ async def test_check_finds_faulty_templates_and_routes(tmp_path: Path) -> None:
     bus.register(DiscordPlugin(config), "discord")
     (_, template), (_, route) = bus.plugins.validate()
     assert "peer_joined.yaml:1" in template
-    assert "put it in quotes" in template
+    assert "put the whole value in quotes" in template
     assert "did you mean 'peer_joined'" in route

@@ -369,5 +369,5 @@ def test_check_tells_faults_before_the_first_event(
     renderer.check([PeerJoined])
 
     assert str(faults[0]).endswith(
-        "peer_joined.yaml:1: titel: there is no such leaf, did you mean 'title'?"
+        "peer_joined.yaml:1:1: titel: unknown key, did you mean 'title'?"
     )
