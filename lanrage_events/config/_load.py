@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,28 +86,21 @@ def check_config(
     return _Checker(document, parts, redactor, file, is_default).check(catalog)
 
 
+@dataclass(slots=True)
 class _Checker:
     """Turns one document into a configuration, and gathers what is wrong with it."""
 
-    def __init__(
-        self,
-        document: Document,
-        parts: Mapping[KeyPath, Sequence[str]],
-        redactor: Redactor,
-        file: Path,
-        is_default: bool,
-    ) -> None:
-        self._document = document
-        self._parts = parts
-        self._redactor = redactor
-        self._file = file
-        self._is_default = is_default
-        self._warnings: list[Problem] = []
-        self._is_catalog_whole = True
+    document: Document
+    parts: Mapping[KeyPath, Sequence[str]]
+    redactor: Redactor
+    file: Path
+    is_default: bool
+    warnings: list[Problem] = field(default_factory=list)
+    is_catalog_whole: bool = True
 
     def check(self, catalog: Catalog) -> DaemonConfig:
-        data = self._document.data
-        if data is None and self._document.problems:
+        data = self.document.data
+        if data is None and self.document.problems:
             raise self._error()  # not even readable: more would only confuse
 
         if not isinstance(data, dict) and data is not None:
@@ -126,17 +120,17 @@ class _Checker:
             self._report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
 
         state_folder = self._state_folder(settings)
-        if self._document.problems or settings is None or state_folder is None:
+        if self.document.problems or settings is None or state_folder is None:
             raise self._error()
 
-        warnings = format_problems(self._warnings, self._redactor)
+        warnings = format_problems(self.warnings, self.redactor)
         return DaemonConfig(
-            self._file,
+            self.file,
             settings,
             state_folder,
             tuple(plugins),
             warnings,
-            is_default=self._is_default,
+            is_default=self.is_default,
         )
 
     def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> list[ConfiguredPlugin]:
@@ -179,7 +173,7 @@ class _Checker:
         own = {key: value for key, value in section.items() if key not in COMMON_KEYS}
         common = self._validate(CommonConfig, shared, path)
         use = shared.get("use", name)
-        if not isinstance(use, str) or self._document.has_failed((*path, "use")):
+        if not isinstance(use, str) or self.document.has_failed((*path, "use")):
             return None
 
         if not catalog.allows(use):
@@ -206,7 +200,7 @@ class _Checker:
         )
 
     def _place(self, path: KeyPath) -> str:
-        return str(self._document.position(path, key=True))
+        return str(self.document.position(path, key=True))
 
     def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
         named = (*path, "use") if use != path[-1] else path
@@ -214,7 +208,7 @@ class _Checker:
             plugin = catalog.load(use)
         except PluginNotFound as error:
             # A folder that cannot be read may have it, and has been reported.
-            if self._is_catalog_whole:
+            if self.is_catalog_whole:
                 self._report(named, error.reason)
 
             return None
@@ -251,20 +245,20 @@ class _Checker:
         if text is None:
             return catalog
 
-        self._is_catalog_whole = False
-        if not isinstance(text, str) or self._document.has_failed(("plugins_folder",)):
+        self.is_catalog_whole = False
+        if not isinstance(text, str) or self.document.has_failed(("plugins_folder",)):
             return catalog
 
         try:
-            folder = resolve_path(self._document.folder, text)
+            folder = resolve_path(self.document.folder, text)
         except RuntimeError:
             return catalog
 
         if not folder.is_dir():
-            self._report(("plugins_folder",), f"there is no folder {folder}", key=False)
+            self.document.report(("plugins_folder",), f"there is no folder {folder}")
             return catalog
 
-        self._is_catalog_whole = True
+        self.is_catalog_whole = True
         return catalog.with_folder(folder)
 
     def _state_folder(self, settings: Settings | None) -> Path | None:
@@ -277,9 +271,9 @@ class _Checker:
             self._report(("state_folder",), f"name a folder: {install_hint(error) or error}")
             return None
 
-        identity = hashlib.sha256(bytes(self._file.resolve())).hexdigest()[:8]
+        identity = hashlib.sha256(bytes(self.file.resolve())).hexdigest()[:8]
         base = user_state_path("lanrage-events", appauthor=False)
-        return base / f"{self._file.stem}-{identity}"
+        return base / f"{self.file.stem}-{identity}"
 
     def _validate(
         self,
@@ -289,21 +283,21 @@ class _Checker:
         also: Sequence[str] = (),
     ) -> Model | None:
         return validate_part(
-            self._document,
+            self.document,
             model,
             data,
             path,
             also=also,
-            redactor=self._redactor,
-            parts=self._parts,
+            redactor=self.redactor,
+            parts=self.parts,
         )
 
-    def _report(self, path: KeyPath, message: str, *, key: bool = True) -> None:
-        self._document.report(path, message, key=key)
+    def _report(self, path: KeyPath, message: str) -> None:
+        self.document.report(path, message, key=True)
 
     def _warn(self, path: KeyPath, message: str) -> None:
-        position = self._document.position(path, key=True)
-        self._warnings.append(Problem(position, with_path(path, message)))
+        position = self.document.position(path, key=True)
+        self.warnings.append(Problem(position, with_path(path, message)))
 
     def _error(self) -> ConfigError:
-        return ConfigError(format_problems(self._document.problems, self._redactor))
+        return ConfigError(format_problems(self.document.problems, self.redactor))

@@ -99,7 +99,7 @@ def _report(
         value = _at(data, where)
         known = {*keys(annotation_at(annotation, where[:-1])), *(also if len(where) == 1 else ())}
         message = _format_error(details, where, value, known)
-        if value is None and document.comment((*path, *where)):
+        if value is None and document.text((*path, *where)).comment:
             message += " (what follows '#' is a comment: if it is text, put it in quotes)"
 
         is_about_key = details["type"] in _ABOUT_KEYS or isinstance(value, dict)

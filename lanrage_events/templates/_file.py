@@ -2,66 +2,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 from .._exceptions import TemplateError
 from .._hints import did_you_mean
-from ..yaml import Document, KeyPath, Position, YAMLValue, kind_of
+from ..yaml import Document, KeyPath, Position, Text, YAMLValue, kind_of
 
 
-@dataclass(frozen=True, slots=True)
-class LeafSource:
-    """The text of one leaf of a template file."""
-
-    text: str
-    line: int
-    """the line of the file in which the text begins, from 1"""
-
-
-@dataclass(slots=True)
 class TemplateFile:
-    """What one template file holds: the texts of its leaves, not yet compiled."""
+    """What one template file holds: the texts of its leaves, not yet compiled.
 
-    name: str
-    """the path, for messages"""
-    leaves: dict[str, LeafSource] = field(default_factory=dict)
-    """by path, such as ``title`` or ``footer.text``"""
-    lists: dict[str, list[dict[str, LeafSource]]] = field(default_factory=dict)
-    """the items of each list, each with its leaves by path, such as ``fields[].name``"""
-    problems: list[TemplateError] = field(default_factory=list)
-
-
-def parse_template(
-    document: Document, leaves: Collection[str], shorthands: Mapping[str, str]
-) -> TemplateFile:
-    """Take the leaves out of a template file; what is wrong is skipped, with a problem.
+    What is wrong is skipped, with a problem.
 
     :param document: the file
     :param leaves: the paths of the leaves that there are; ``[]`` after a name stands for a list
     :param shorthands: what a text stands for where a mapping is expected
     """
-    return _Reader(document, leaves, shorthands).read()
 
-
-class _Reader:
     def __init__(
         self, document: Document, leaves: Collection[str], shorthands: Mapping[str, str]
     ) -> None:
+        self.leaves: dict[str, Text] = {}
+        """by path, such as ``title`` or ``footer.text``"""
+        self.lists: dict[str, list[dict[str, Text]]] = {}
+        """the items of each list, each with its leaves by path, such as ``fields[].name``"""
+        self.problems: list[TemplateError] = []
         self._document = document
-        self._file = TemplateFile(document.name)
         self._leaves = leaves
         self._shorthands = shorthands
-
-    def read(self) -> TemplateFile:
-        for problem in self._document.problems:
+        for problem in document.problems:
             self._report(problem.position, problem.message)
 
-        if self._document.data is not None:
-            self._read_mapping(self._document.data, (), self._file.leaves)
+        if document.data is not None:
+            self._read_mapping(document.data, (), self.leaves)
 
-        return self._file
-
-    def _read_mapping(self, data: YAMLValue, path: KeyPath, into: dict[str, LeafSource]) -> None:
+    def _read_mapping(self, data: YAMLValue, path: KeyPath, into: dict[str, Text]) -> None:
         if not isinstance(data, dict):
             self._report_kind(f"keys with values ({', '.join(self._keys(path))})", data, path)
             return
@@ -70,7 +44,7 @@ class _Reader:
             if not self._document.has_failed((*path, key)):
                 self._read_value(value, (*path, key), into)
 
-    def _read_value(self, value: YAMLValue, path: KeyPath, into: dict[str, LeafSource]) -> None:
+    def _read_value(self, value: YAMLValue, path: KeyPath, into: dict[str, Text]) -> None:
         name = _leaf_name(path)
         if name in self._leaves:
             self._read_leaf(value, path, name, into)
@@ -90,27 +64,25 @@ class _Reader:
             self._report_kind("a list", value, path)
             return
 
-        items: list[dict[str, LeafSource]] = []
+        items: list[dict[str, Text]] = []
         for index, item in enumerate(value or []):
-            leaves: dict[str, LeafSource] = {}
+            leaves: dict[str, Text] = {}
             self._read_mapping(item, (*path, index), leaves)
             if isinstance(item, dict):
                 items.append(leaves)
 
         if items or not value:
-            self._file.lists[name] = items
+            self.lists[name] = items
 
-    def _read_leaf(
-        self, value: YAMLValue, path: KeyPath, name: str, into: dict[str, LeafSource]
-    ) -> None:
-        comment = self._document.comment(path)
+    def _read_leaf(self, value: YAMLValue, path: KeyPath, name: str, into: dict[str, Text]) -> None:
+        text = self._document.text(path)
         if isinstance(value, (dict, list)):
             self._report_kind("a text", value, path)
-        elif comment:
-            message = f"YAML takes '{comment}' for a comment: put the value in quotes"
+        elif text.comment:
+            message = f"YAML takes '{text.comment}' for a comment: put the value in quotes"
             self._report(self._document.position(path), message, name)
         else:
-            into[name] = LeafSource(self._document.text(path), self._document.text_line(path))
+            into[name] = text
 
     def _report_kind(self, expected: str, value: YAMLValue, path: KeyPath) -> None:
         if not self._document.has_failed(path):
@@ -120,7 +92,7 @@ class _Reader:
     def _report(self, position: Position, message: str, leaf: str | None = None) -> None:
         line, column = position.line or None, position.column or None
         error = TemplateError(position.file, message, leaf=leaf or None, line=line, column=column)
-        self._file.problems.append(error)
+        self.problems.append(error)
 
     def _keys(self, path: KeyPath) -> list[str]:
         """Return the keys that there are below a path, sorted."""

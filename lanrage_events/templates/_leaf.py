@@ -18,8 +18,8 @@ from jinja2.filters import make_attrgetter
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from ..yaml import Text
 from ._fast_path import Parts, only_name, parts_of
-from ._file import LeafSource
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
@@ -127,7 +127,7 @@ class CompiledLeaf:
         "path",
     )
 
-    def __init__(self, file: str, path: str, source: LeafSource, leaf: TemplateLeaf) -> None:
+    def __init__(self, file: str, path: str, source: Text, leaf: TemplateLeaf) -> None:
         self.file = file
         self.path = path
         self.leaf = leaf

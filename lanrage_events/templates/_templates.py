@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from importlib.resources.abc import Traversable
 from operator import attrgetter
 from types import MappingProxyType
@@ -14,8 +14,8 @@ from jinja2 import TemplateSyntaxError, UndefinedError
 from .._events import Event
 from .._exceptions import TemplateError
 from .._hints import did_you_mean
-from ..yaml import read
-from ._file import LeafSource, TemplateFile, parse_template
+from ..yaml import Text, read
+from ._file import TemplateFile
 from ._leaf import (
     CompiledLeaf,
     Names,
@@ -67,8 +67,7 @@ class Templates:
             for path, leaf in self._leaves.items()
         }
         self._lists = tuple(dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path))
-        self._files: dict[str, list[TemplateFile]] = {}
-        self._compiled: dict[tuple[str, str, LeafSource], CompiledLeaf | None] = {}
+        self._files: dict[str, list[_CompiledFile]] = {}
         self._plans: dict[type[Event], _Plan] = {}
         self._tell = report or _log
         self._reported: set[tuple[object, ...]] = set()
@@ -162,27 +161,19 @@ class Templates:
         plan = _Plan(cls)
         files = [file for name in _type_names(cls) for file in self._read(name)]
         for path in self._leaves:
-            chain: list[CompiledLeaf] = []
-            for file in files:
-                leaf = self._compile(file, path, file.leaves.get(path))
-                if leaf is not None:
-                    chain.append(leaf)
-                    if leaf.is_constant:
-                        break
-
+            chain = [file.leaves[path] for file in files if path in file.leaves]
             if chain and not chain[0].is_constant:
-                plan.leaves.append((path, tuple(chain)))
+                plan.leaves.append((path, chain))
             elif chain and chain[0].constant not in (None, ""):
                 plan.constants[path] = chain[0].constant
 
         for path in self._lists:
-            lists = [self._compile_list(file, path) for file in files if path in file.lists]
-            plan.lists.append((path, [items for items in lists if items is not None]))
+            plan.lists.append((path, [file.lists[path] for file in files if path in file.lists]))
 
         self._plans[cls] = plan
         return plan
 
-    def _read(self, type_name: str) -> list[TemplateFile]:
+    def _read(self, type_name: str) -> list[_CompiledFile]:
         if type_name not in self._files:
             paths = [folder / self.kind / f"{type_name}.yaml" for folder in self._folders]
             files = map(self._read_file, paths)
@@ -190,46 +181,41 @@ class Templates:
 
         return self._files[type_name]
 
-    def _read_file(self, path: Traversable) -> TemplateFile | None:
+    def _read_file(self, path: Traversable) -> _CompiledFile | None:
         with suppress(OSError):  # reading the file will report it
             if not path.is_file():
                 return None
 
-        file = parse_template(read(path), self._leaves, self._shorthands)
-        for problem in file.problems:
+        source = TemplateFile(read(path), self._leaves, self._shorthands)
+        for problem in source.problems:
             self._note(problem)
+
+        file = _CompiledFile(self._compile_all(str(path), source.leaves))
+        for list_path, sources in source.lists.items():
+            items: list[dict[str, CompiledLeaf]] = []
+            for item in sources:
+                leaves = self._compile_all(str(path), item)
+                if len(leaves) == len(item):
+                    items.append({name.split("[].")[1]: leaf for name, leaf in leaves.items()})
+
+            if items or not sources:
+                file.lists[list_path] = items
 
         return file
 
-    def _compile_list(self, file: TemplateFile, path: str) -> list[dict[str, CompiledLeaf]] | None:
-        """Compile the items of a list; ``None`` if it has some and all of them have errors."""
-        compiled: list[dict[str, CompiledLeaf]] = []
-        for sources in file.lists[path]:
-            item = {path: self._compile(file, path, source) for path, source in sources.items()}
-            leaves = {path.split("[].")[1]: leaf for path, leaf in item.items() if leaf is not None}
-            if len(leaves) == len(item):
-                compiled.append(leaves)
-
-        return compiled if compiled or not file.lists[path] else None
-
-    def _compile(
-        self, file: TemplateFile, path: str, source: LeafSource | None
-    ) -> CompiledLeaf | None:
-        if source is None:
-            return None
-
-        key = (file.name, path, source)
-        if key not in self._compiled:
-            self._compiled[key] = None
-            leaf = CompiledLeaf(file.name, path, source, self._leaves[path])
+    def _compile_all(self, file: str, sources: Mapping[str, Text]) -> dict[str, CompiledLeaf]:
+        """Compile the leaves of a file that can be, and report the others."""
+        compiled: dict[str, CompiledLeaf] = {}
+        for path, source in sources.items():
+            leaf = CompiledLeaf(file, path, source, self._leaves[path])
             try:
                 leaf.compile(self._environments[path])
             except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
                 self._report(leaf, error)
             else:
-                self._compiled[key] = leaf
+                compiled[path] = leaf
 
-        return self._compiled[key]
+        return compiled
 
     def _check_folder(self, folder: Traversable, known: set[str]) -> None:
         if not folder.is_dir():
@@ -270,11 +256,20 @@ class Templates:
             self._tell(problem)
 
 
+@dataclass(frozen=True, slots=True)
+class _CompiledFile:
+    """The leaves of a template file that have no errors."""
+
+    leaves: dict[str, CompiledLeaf]
+    lists: dict[str, list[dict[str, CompiledLeaf]]] = field(default_factory=dict)
+    """without those of which all items have errors"""
+
+
 class _Plan:
     """Where the leaves of one event class come from."""
 
     def __init__(self, cls: type[Event]) -> None:
-        self._fields = tuple(field.name for field in fields(cls))
+        self._fields = tuple(item.name for item in fields(cls))
         self._own = tuple(name for name in self._fields if name not in ("id", "time"))
         self._values: Callable[[Event], tuple[object, ...]] = attrgetter(*self._fields)
         self.constants: dict[str, Any] = {}

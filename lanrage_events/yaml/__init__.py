@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._document import Document as Document
 from ._document import KeyPath as KeyPath
+from ._document import Text as Text
 from ._document import YAMLValue as YAMLValue
 from ._document import kind_of as kind_of
 from ._document import parse as parse

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ._nodes import MAX_DEPTH, Node, Position, Problem, UnreadableError, compose
+from ._nodes import MAX_DEPTH, Composer, Node, Position, Problem, UnreadableError
 
 YAMLValue: TypeAlias = "None | bool | int | float | str | list[YAMLValue] | dict[str, YAMLValue]"
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -18,6 +18,17 @@ _MAX_VALUES = 100_000  # a few nested aliases can stand for more values than the
 
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MERGE = "<<"
+
+
+class Text(NamedTuple):
+    """A scalar as it is written, without quotes."""
+
+    text: str = ""
+    line: int = 0
+    """where it begins, from 1; of a block that is the line below its ``|``"""
+    comment: str = ""
+    """the comment right behind it if no space follows its ``#``, as in ``color: #4CAF50``; it was
+    hardly meant as one"""
 
 
 @dataclass(slots=True)
@@ -72,31 +83,17 @@ class Document:
         """
         return any(path[:length] in self.failed for length in range(len(path) + 1))
 
-    def text(self, path: KeyPath) -> str:
-        """Return a scalar as it is written, such as ``007``, but without quotes.
-
-        :param path: keys and indices that lead to the value
-        """
-        node = self._values[path]
-        return "" if node.value is None else node.text
-
-    def text_line(self, path: KeyPath) -> int:
-        """Return the line in which the text of a scalar begins: of a block, the one below ``|``.
-
-        :param path: keys and indices that lead to the value
-        """
-        node = self._values[path]
-        return node.position.line + (node.style in ("|", ">"))
-
-    def comment(self, path: KeyPath) -> str:
-        """Return the comment right behind a scalar without quotes, if no space follows its ``#``.
-
-        It was hardly meant as one, as in ``color: #4CAF50``.
+    def text(self, path: KeyPath) -> Text:
+        """Return a scalar as it is written, such as ``007``; it is empty where there is none.
 
         :param path: keys and indices that lead to the value
         """
         node = self._values.get(path)
-        return node.comment if node is not None else ""
+        if node is None:
+            return Text()
+
+        line = node.position.line + (node.style in ("|", ">"))
+        return Text("" if node.value is None else node.text, line, node.comment)
 
 
 def with_path(path: KeyPath, message: str) -> str:
@@ -165,7 +162,7 @@ def parse(source: str | bytes, name: str = "") -> Document:
     document = Document(name=name, _values={(): start})
     try:
         text = _decode(source, name)
-        root = compose(text, name, document.problems)
+        root = Composer(text, name, document.problems).compose()
         document.data = _Builder(document).build(root or start)
     except UnreadableError as error:
         document.problems.append(error.problem)

@@ -76,21 +76,14 @@ class Node:
     """whether it could be understood; if not, a problem says why"""
 
 
-def compose(text: str, name: str, problems: list[Problem]) -> Node | None:
-    """Return the root of a YAML text, ``None`` for one without a value.
+class Composer:
+    """Turns the parser's events into nodes.
+
+    PyYAML's own composer recurses in C for each level and dies of a text with very many.
 
     :param text: one document
     :param name: of the file, for positions
     :param problems: gets what is wrong but does not keep the rest from being understood
-    :raises UnreadableError: if the rest cannot be understood
-    """
-    return _Composer(text, name, problems).compose()
-
-
-class _Composer:
-    """Turns the parser's events into nodes.
-
-    PyYAML's own composer recurses in C for each level and dies of a text with very many.
     """
 
     def __init__(self, text: str, name: str, problems: list[Problem]) -> None:
@@ -102,6 +95,10 @@ class _Composer:
         self._depth = 0
 
     def compose(self) -> Node | None:
+        """Return the root, ``None`` for a text without a value.
+
+        :raises UnreadableError: if the rest of the text cannot be understood
+        """
         root: Node | None = None
         documents = 0
         events = yaml.parse(self._text, Loader=_Loader)

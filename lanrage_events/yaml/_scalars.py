@@ -10,13 +10,21 @@ _MAX_CHARACTERS = 1000  # Python refuses to read numbers that are much longer
 
 # The scalars of YAML 1.2's core schema, not those of 1.1 with its surprises: "on" and "no" are
 # texts and so is 10:30. What begins with a zero is a text, too: an id, or an octal number in 1.1.
-_NULL = re.compile(r"(?:~|null|Null|NULL)?")
-_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(
-    r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
-    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-)
+_KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], Scalar]]] = {
+    "null": (re.compile(r"(?:~|null|Null|NULL)?"), lambda text: None),
+    "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
+    "int": (
+        re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+"),
+        lambda text: int(text, base=0),
+    ),
+    "float": (
+        re.compile(
+            r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+            r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+        ),
+        lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
+    ),
+}
 
 
 def resolve(text: str) -> Scalar:
@@ -49,27 +57,3 @@ def construct(kind: str, text: str) -> Scalar:
         raise ValueError(f"this is no '!!{kind}' value")
 
     return convert(text)
-
-
-def _null(text: str) -> None:
-    return None
-
-
-def _bool(text: str) -> bool:
-    return text.lower() == "true"
-
-
-def _int(text: str) -> int:
-    return int(text, base=0)
-
-
-def _float(text: str) -> float:
-    return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-
-
-_KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], Scalar]]] = {
-    "null": (_NULL, _null),
-    "bool": (_BOOL, _bool),
-    "int": (_INT, _int),
-    "float": (_FLOAT, _float),
-}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 from pathlib import Path
 
@@ -347,7 +348,10 @@ TREES = st.recursive(
     | st.booleans()
     | st.integers(-(10**9), 10**9)
     | st.floats(allow_nan=False)
-    | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Cs"]), max_size=8),
+    # The dumper writes YAML 1.1, in which 0E0 and 0o7 are texts.
+    | st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Cs"]), max_size=8
+    ).filter(lambda text: not re.match("[-+.]?[0-9]", text)),
     lambda children: (
         st.lists(children, max_size=3)
         | st.dictionaries(st.from_regex(r"[a-z_]{1,6}", fullmatch=True), children, max_size=3)
@@ -458,10 +462,7 @@ def test_what_an_author_finds_has_its_place_too() -> None:
     ],
 )
 def test_a_scalar_can_be_had_as_it_is_written(value: str, text: str, line: int) -> None:
-    document = parse(f"a: {value}")
-
-    assert document.text(("a",)) == text
-    assert document.text_line(("a",)) == line
+    assert parse(f"a: {value}").text(("a",)) == (text, line, "")
 
 
 @pytest.mark.parametrize(
@@ -479,8 +480,8 @@ def test_a_scalar_can_be_had_as_it_is_written(value: str, text: str, line: int) 
     ],
 )
 def test_a_comment_that_was_hardly_meant_as_one_is_known(value: str, comment: str) -> None:
-    assert parse(f"a: {value}").comment(("a",)) == comment
-    assert parse(f"a: {value}").comment(("b",)) == ""
+    assert parse(f"a: {value}").text(("a",)).comment == comment
+    assert parse(f"a: {value}").text(("b",)) == ("", 0, "")
 
 
 @pytest.mark.parametrize(
