@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,14 +10,14 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from .._discovery import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
-from .._exceptions import ConfigError, PluginLoadError, PluginNotFound
+from .._exceptions import PluginLoadError, PluginNotFound
 from .._hints import did_you_mean, install_hint
 from .._redaction import Redactor
 from ..yaml import Document, KeyPath, Problem, YAMLValue, parse, read, with_path
 from ._expansion import expand
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
 from ._types import resolve_path
-from ._validation import format_problems, validate_part
+from ._validation import Validator
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -83,34 +83,32 @@ def check_config(
     :raises ConfigError: if anything is wrong with it, with all that is
     """
     parts = expand(document, environment, redactor)
-    return _Checker(document, parts, redactor, file, is_default).check(catalog)
+    return _Checker(Validator(document, redactor, parts), file, is_default).check(catalog)
 
 
 @dataclass(slots=True)
 class _Checker:
     """Turns one document into a configuration, and gathers what is wrong with it."""
 
-    document: Document
-    parts: Mapping[KeyPath, Sequence[str]]
-    redactor: Redactor
+    validator: Validator
     file: Path
     is_default: bool
     warnings: list[Problem] = field(default_factory=list)
     is_catalog_whole: bool = True
 
     def check(self, catalog: Catalog) -> DaemonConfig:
-        data = self.document.data
-        if data is None and self.document.problems:
-            raise self._error()  # not even readable: more would only confuse
+        data = self.validator.document.data
+        if data is None and self.validator.document.problems:
+            raise self.validator.error()  # not even readable: more would only confuse
 
         if not isinstance(data, dict) and data is not None:
             self._report((), "expected keys with values at the top, such as 'plugins:'")
-            raise self._error()
+            raise self.validator.error()
 
         # A key that was left empty is as good as absent.
         top = {key: value for key, value in (data or {}).items() if value is not None}
         sections = top.pop("plugins", {})
-        settings = self._validate(Settings, top, (), also=("plugins",))
+        settings = self.validator.validate(Settings, top, also=("plugins",))
         plugins: list[ConfiguredPlugin] = []
         if data is None or "plugins" not in data:
             self._report(("plugins",), "required, but missing: it names the plugins to run")
@@ -120,10 +118,10 @@ class _Checker:
             self._report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
 
         state_folder = self._state_folder(settings)
-        if self.document.problems or settings is None or state_folder is None:
-            raise self._error()
+        if self.validator.document.problems or settings is None or state_folder is None:
+            raise self.validator.error()
 
-        warnings = format_problems(self.warnings, self.redactor)
+        warnings = self.validator.format(self.warnings)
         return DaemonConfig(
             self.file,
             settings,
@@ -171,9 +169,9 @@ class _Checker:
         section = section or {}
         shared = {key: section[key] for key in COMMON_KEYS if section.get(key) is not None}
         own = {key: value for key, value in section.items() if key not in COMMON_KEYS}
-        common = self._validate(CommonConfig, shared, path)
+        common = self.validator.validate(CommonConfig, shared, path)
         use = shared.get("use", name)
-        if not isinstance(use, str) or self.document.has_failed((*path, "use")):
+        if not isinstance(use, str) or self.validator.document.has_failed((*path, "use")):
             return None
 
         if not catalog.allows(use):
@@ -200,7 +198,7 @@ class _Checker:
         )
 
     def _place(self, path: KeyPath) -> str:
-        return str(self.document.position(path, key=True))
+        return str(self.validator.document.position(path, key=True))
 
     def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
         named = (*path, "use") if use != path[-1] else path
@@ -231,7 +229,7 @@ class _Checker:
         self, plugin: LoadedPlugin, data: dict[str, YAMLValue], path: KeyPath
     ) -> BaseModel | None:
         if plugin.config_class is not None:
-            return self._validate(plugin.config_class, data, path, also=COMMON_KEYS)
+            return self.validator.validate(plugin.config_class, data, path, also=COMMON_KEYS)
 
         for key in data:
             hint = did_you_mean(key, COMMON_KEYS) or ": this plugin has no keys of its own"
@@ -246,16 +244,16 @@ class _Checker:
             return catalog
 
         self.is_catalog_whole = False
-        if not isinstance(text, str) or self.document.has_failed(("plugins_folder",)):
+        if not isinstance(text, str) or self.validator.document.has_failed(("plugins_folder",)):
             return catalog
 
         try:
-            folder = resolve_path(self.document.folder, text)
+            folder = resolve_path(self.validator.document.folder, text)
         except RuntimeError:
             return catalog
 
         if not folder.is_dir():
-            self.document.report(("plugins_folder",), f"there is no folder {folder}")
+            self.validator.document.report(("plugins_folder",), f"there is no folder {folder}")
             return catalog
 
         self.is_catalog_whole = True
@@ -275,29 +273,9 @@ class _Checker:
         base = user_state_path("lanrage-events", appauthor=False)
         return base / f"{self.file.stem}-{identity}"
 
-    def _validate(
-        self,
-        model: type[Model],
-        data: Mapping[str, YAMLValue],
-        path: KeyPath,
-        also: Sequence[str] = (),
-    ) -> Model | None:
-        return validate_part(
-            self.document,
-            model,
-            data,
-            path,
-            also=also,
-            redactor=self.redactor,
-            parts=self.parts,
-        )
-
     def _report(self, path: KeyPath, message: str) -> None:
-        self.document.report(path, message, key=True)
+        self.validator.document.report(path, message, key=True)
 
     def _warn(self, path: KeyPath, message: str) -> None:
-        position = self.document.position(path, key=True)
+        position = self.validator.document.position(path, key=True)
         self.warnings.append(Problem(position, with_path(path, message)))
-
-    def _error(self) -> ConfigError:
-        return ConfigError(format_problems(self.document.problems, self.redactor))

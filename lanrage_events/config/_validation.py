@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -30,85 +30,87 @@ def validate(document: Document, model: type[Model]) -> Model:
     :raises ConfigError: if anything is wrong with the file or its values, with all that is, each as
         ``file:line:column: key: …``
     """
-    redactor = Redactor()
+    validator = Validator(document, Redactor())
     result = None
     if document.data is not None or not document.problems:
         data = {} if document.data is None else document.data
-        result = validate_part(document, model, data, redactor=redactor)
+        result = validator.validate(model, data)
 
     if result is None or document.problems:
-        raise ConfigError(format_problems(document.problems, redactor))
+        raise validator.error()
 
     return result
 
 
-def validate_part(
-    document: Document,
-    model: type[Model],
-    data: object,
-    path: KeyPath = (),
-    *,
-    also: Iterable[str] = (),
-    redactor: Redactor,
-    parts: Mapping[KeyPath, Sequence[str]] = MappingProxyType({}),
-) -> Model | None:
-    """Return the model of a part of a document, ``None`` after reporting what is wrong with it.
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """Makes models of the parts of a document, and adds what is wrong to its problems."""
 
-    :param document: gets the problems
-    :param data: what to validate: the part, or some of its keys
-    :param path: where in the document it stands
-    :param also: keys at its top that are allowed, too, but not of that model
-    :param redactor: learns the secrets in it
-    :param parts: for each value, what was put into it
-    """
-    for where, text in secret_texts(model, data, path):
-        for secret in (text, *parts.get(where, ())):
-            redactor.add(secret)
+    document: Document
+    redactor: Redactor
+    """learns the secrets of the document"""
+    parts: Mapping[KeyPath, Sequence[str]] = field(default_factory=dict)
+    """for each value, what was put into it"""
 
-    # Unknown keys are rejected unless the author of a model wants them.
-    wanted = any(inner.model_config.get("extra", "forbid") != "forbid" for inner in models(model))
-    extra: Literal["forbid"] | None = None if wanted else "forbid"
-    try:
-        return model.model_validate(data, extra=extra, context={FOLDER: document.folder})
-    except ValidationError as error:
-        _report(error, model, document, path, also)
-    except Exception as error:  # noqa: BLE001 - what a plugin's validator raises
-        document.report(path, f"cannot be checked: {type(error).__name__}: {error}", key=True)
+    def validate(
+        self, model: type[Model], data: object, path: KeyPath = (), also: Collection[str] = ()
+    ) -> Model | None:
+        """Return the model of a part, ``None`` after reporting what is wrong with it.
 
-    return None
+        :param data: the part, or some of its keys
+        :param path: where in the document it stands
+        :param also: keys at its top that are allowed, too, but not of that model
+        """
+        for where, text in secret_texts(model, data, path):
+            for secret in (text, *self.parts.get(where, ())):
+                self.redactor.add(secret)
 
+        # Unknown keys are rejected unless the author of a model wants them.
+        configs = [inner.model_config for inner in models(model)]
+        wanted = any(config.get("extra", "forbid") != "forbid" for config in configs)
+        extra: Literal["forbid"] | None = None if wanted else "forbid"
+        try:
+            return model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
+        except ValidationError as error:
+            self._report(error, model, path, also)
+        except Exception as error:  # noqa: BLE001 - what a plugin's validator raises
+            message = f"cannot be checked: {type(error).__name__}: {error}"
+            self.document.report(path, message, key=True)
 
-def format_problems(problems: Iterable[Problem], redactor: Redactor) -> tuple[str, ...]:
-    """Return problems in the order of the text, each in one line.
+        return None
 
-    :param redactor: knows the values that must not be shown
-    """
-    return tuple(
-        str(Problem(problem.position, " ".join(redactor.redact(problem.message).splitlines())))
-        for problem in sorted(set(problems))
-    )
+    def _report(
+        self, error: ValidationError, annotation: Any, path: KeyPath, also: Collection[str]
+    ) -> None:
+        data = _at(self.document.data, path)
+        found: dict[KeyPath, dict[str, bool]] = {}
+        for details in error.errors(include_url=False):
+            where = _locate(details, data)
+            full = (*path, *where)
+            value = _at(data, where)
+            known = {*keys(annotation_at(annotation, where[:-1])), *(() if where[1:] else also)}
+            message = _format_error(details, where, value, known)
+            if value is None and self.document.text(full).comment:
+                message += " (what follows '#' is a comment: if it is text, put it in quotes)"
 
+            is_about_key = details["type"] in _ABOUT_KEYS or isinstance(value, dict)
+            found.setdefault(full, {})[message] = is_about_key
 
-def _report(
-    error: ValidationError, annotation: Any, document: Document, path: KeyPath, also: Iterable[str]
-) -> None:
-    data = _at(document.data, path)
-    found: dict[KeyPath, dict[str, bool]] = {}
-    for details in error.errors(include_url=False):
-        where = _locate(details, data)
-        value = _at(data, where)
-        known = {*keys(annotation_at(annotation, where[:-1])), *(also if len(where) == 1 else ())}
-        message = _format_error(details, where, value, known)
-        if value is None and document.text((*path, *where)).comment:
-            message += " (what follows '#' is a comment: if it is text, put it in quotes)"
+        for full, messages in found.items():
+            if not self.document.has_failed(full):
+                # Several about one value are what the members of a union say: it may be either.
+                key = next(iter(messages.values()))
+                self.document.report(full, ", or ".join(messages), key=key)
 
-        is_about_key = details["type"] in _ABOUT_KEYS or isinstance(value, dict)
-        found.setdefault((*path, *where), {})[message] = is_about_key
+    def error(self) -> ConfigError:
+        """Return the error that has all problems of the document."""
+        return ConfigError(self.format(self.document.problems))
 
-    for full, messages in found.items():
-        if not document.has_failed(full):
-            # Several about one value are what the members of a union say: it may be either.
-            document.report(full, ", or ".join(messages), key=next(iter(messages.values())))
+    def format(self, problems: Iterable[Problem]) -> tuple[str, ...]:
+        """Return problems in the order of the text, each in one line and without secrets."""
+        ordered = sorted(set(problems))
+        messages = [" ".join(self.redactor.redact(p.message).splitlines()) for p in ordered]
+        return tuple(str(Problem(p.position, m)) for p, m in zip(ordered, messages, strict=True))
 
 
 def _locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:
@@ -168,8 +170,9 @@ def _format_error(
     if kind in ("value_error", "assertion_error"):
         return str(context["error"]) or "this value is not allowed"
 
-    if kind in _EXPECTED:
-        return f"expected {_EXPECTED[kind]}, found {kind_of(value)}"
+    expected_kind = _EXPECTED.get(kind.partition("_")[0])
+    if expected_kind and kind.endswith(_WRONG_KIND):
+        return f"expected {expected_kind}, found {kind_of(value)}"
 
     if kind in _LENGTHS:
         name, words, unit = _LENGTHS[kind]
@@ -216,28 +219,13 @@ _LENGTHS = {
     "too_long": ("max_length", "at most", "item"),
 }
 
+# By the first word of pydantic's name for what is wrong, such as in int_parsing.
 _EXPECTED = {
-    kind: expected
-    for expected, kinds in {
-        "true or false": ("bool_parsing", "bool_type"),
-        "a whole number": ("int_from_float", "int_parsing", "int_parsing_size", "int_type"),
-        "a number": ("decimal_parsing", "decimal_type", "float_parsing", "float_type"),
-        "a list": (
-            "frozen_set_type",
-            "iterable_type",
-            "list_type",
-            "sequence_type",
-            "set_type",
-            "tuple_type",
-        ),
-        "keys with values": (
-            "dataclass_type",
-            "dict_type",
-            "mapping_type",
-            "model_attributes_type",
-            "model_type",
-        ),
-        "a path": ("path_type",),
-    }.items()
-    for kind in kinds
+    "bool": "true or false",
+    "int": "a whole number",
+    "path": "a path",
+    **dict.fromkeys(("decimal", "float"), "a number"),
+    **dict.fromkeys(("frozen", "iterable", "list", "sequence", "set", "tuple"), "a list"),
+    **dict.fromkeys(("dataclass", "dict", "mapping", "model"), "keys with values"),
 }
+_WRONG_KIND = ("_type", "_parsing", "_parsing_size", "_from_float")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import TypeAlias
 
 from jinja2 import nodes
@@ -22,12 +23,12 @@ def parts_of(
     :param constants: values that are known already
     :param write: makes text of a value
     """
-    children = _children(tree.body)
-    if children is None:
+    outputs = [node for node in tree.body if isinstance(node, nodes.Output)]
+    if len(outputs) < len(tree.body):
         return None
 
     parts: list[tuple[str | None, str]] = []
-    for child in children:
+    for child in chain.from_iterable(output.nodes for output in outputs):
         if isinstance(child, nodes.TemplateData):
             parts.append((None, child.data))
         elif not isinstance(child, nodes.Name) or child.name in _JINJAS_OWN:
@@ -38,19 +39,3 @@ def parts_of(
             parts.append((child.name, ""))
 
     return tuple(parts)
-
-
-def only_name(parts: Parts) -> str | None:
-    """Return the name of the value, if a leaf consists of nothing else."""
-    return parts[0][0] if len(parts) == 1 else None
-
-
-def _children(body: Sequence[nodes.Node]) -> list[nodes.Expr] | None:
-    found: list[nodes.Expr] = []
-    for node in body:
-        if not isinstance(node, nodes.Output):
-            return None
-
-        found += node.nodes
-
-    return found

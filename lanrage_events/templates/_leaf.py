@@ -19,7 +19,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..yaml import Text
-from ._fast_path import Parts, only_name, parts_of
+from ._fast_path import Parts, parts_of
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
@@ -159,8 +159,9 @@ class CompiledLeaf:
 
         self._finalize = environment.finalize or str
         self._parts = parts_of(tree, self.leaf.context, self._finalize)
-        if self.leaf.parse is not None and self._parts is not None:
-            self._value_name = only_name(self._parts)
+        if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
+            self._value_name = self._parts[0][0]
+
         code = environment.compile(tree, filename=self.file)
         self._template = Template.from_code(environment, code, {})
 
