@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .._redaction import Redactor
@@ -36,21 +37,18 @@ def expand(
     return expander.parts
 
 
+@dataclass(slots=True)
 class _Expander:
-    def __init__(
-        self, document: Document, environment: Mapping[str, str], redactor: Redactor
-    ) -> None:
-        self.parts: dict[KeyPath, list[str]] = {}
-        self._document = document
-        self._environment = environment
-        self._redactor = redactor
-        self._folder = document.folder
+    document: Document
+    environment: Mapping[str, str]
+    redactor: Redactor
+    parts: dict[KeyPath, list[str]] = field(default_factory=dict)
 
     def walk(self, value: YAMLValue, path: KeyPath) -> YAMLValue:
         if isinstance(value, dict):
             for key in value:
                 if "${" in key:
-                    self._document.report((*path, key), "'${' has no meaning in a key", key=True)
+                    self.document.report((*path, key), "'${' has no meaning in a key", key=True)
 
             return {key: self.walk(item, (*path, key)) for key, item in value.items()}
 
@@ -66,8 +64,8 @@ class _Expander:
         try:
             return "".join(self._pieces(text, path))
         except _NotReplacedError as error:
-            self._document.report(path, str(error))
-            self._document.failed.add(path)
+            self.document.report(path, str(error))
+            self.document.failed.add(path)
             return text
 
     def _pieces(self, text: str, path: KeyPath) -> Iterator[str]:
@@ -88,7 +86,7 @@ class _Expander:
     def _value(self, match: re.Match[str], path: KeyPath) -> str:
         if match["file"] is not None:
             content = self._read("".join(self._pieces(match["file"], path)))
-            self._redactor.add(content)
+            self.redactor.add(content)
             return content
 
         name: str | None = match["name"]
@@ -100,7 +98,7 @@ class _Expander:
                 "${file:path}, and $${ for a ${ that is to stay"
             )
 
-        value = self._environment.get(name)
+        value = self.environment.get(name)
         if default is not None and not value:
             return "".join(self._pieces(default, path))
 
@@ -113,9 +111,9 @@ class _Expander:
         if not name.strip():
             raise _NotReplacedError("'${file:}' names no file")
 
-        path = self._folder / name
+        path = self.document.folder / name
         try:
-            path = self._folder / Path(name).expanduser()
+            path = self.document.folder / Path(name).expanduser()
             with path.open("rb") as file:
                 content = file.read(_MAX_FILE_BYTES + 1)
 

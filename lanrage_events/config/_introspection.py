@@ -39,22 +39,23 @@ def annotation_at(annotation: Any, path: KeyPath) -> Any:
     return annotation
 
 
-def secret_texts(
-    annotation: Any, data: object, path: KeyPath = ()
-) -> Iterator[tuple[KeyPath, str]]:
+def secret_texts(annotation: Any, data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Yield the texts in raw data that a type declares secret, with their paths.
 
     :param annotation: the type that the data is for, valid or not
     :param data: what was read from a file
     :param path: where the data stands
     """
-    if any(_is_secret(kind) for kind in _alternatives(annotation)):
-        yield from _texts(data, path)
-        return
+    is_secret = any(map(_is_secret, _alternatives(annotation)))
+    if is_secret and isinstance(data, str):
+        yield path, data
 
-    for key, item in _items(data):
-        for child in _children(annotation, key):
-            yield from secret_texts(child, item, (*path, key))
+    inside = (
+        data if isinstance(data, Mapping) else range(len(data)) if isinstance(data, list) else ()
+    )
+    for key in inside:
+        for child in [annotation] if is_secret else _children(annotation, key):
+            yield from secret_texts(child, data[key], (*path, key))
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -133,18 +134,3 @@ def _children(annotation: Any, key: str | int) -> list[Any]:
 def _is_secret(kind: Any) -> bool:
     origin = get_origin(kind) or kind
     return isinstance(origin, type) and issubclass(origin, (SecretStr, SecretBytes, Secret))
-
-
-def _items(data: object) -> Iterator[tuple[str | int, object]]:
-    if isinstance(data, Mapping):
-        yield from data.items()
-    elif isinstance(data, list):
-        yield from enumerate(data)
-
-
-def _texts(data: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    if isinstance(data, str):
-        yield path, data
-
-    for key, item in _items(data):
-        yield from _texts(item, (*path, key))

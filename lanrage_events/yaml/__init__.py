@@ -10,8 +10,8 @@ from ._document import kind_of as kind_of
 from ._document import parse as parse
 from ._document import read as read
 from ._document import with_path as with_path
-from ._nodes import Position as Position
-from ._nodes import Problem as Problem
+from ._problems import Position as Position
+from ._problems import Problem as Problem
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith(f"{__name__}."):

@@ -7,7 +7,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from ._nodes import MAX_DEPTH, Composer, Node, Position, Problem, UnreadableError
+from ._nodes import MAX_DEPTH, Composer, Node
+from ._problems import Position, Problem, UnreadableError
 
 YAMLValue: TypeAlias = "None | bool | int | float | str | list[YAMLValue] | dict[str, YAMLValue]"
 KeyPath: TypeAlias = tuple[str | int, ...]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import yaml
 
-from ._errors import format_error
+from ._problems import Position, Problem, UnreadableError, format_error
 from ._scalars import Scalar, construct, resolve
 
 MAX_DEPTH = 50  # each level is several of Python's call stack
@@ -17,40 +17,6 @@ _LIBYAML_TOO_DEEP = "maximum nesting depth"  # which it finds before the first o
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
-    """A place in a file. As text it is ``file:line:column``, without what is not known."""
-
-    line: int = 0
-    """from 1; 0 if it is not known"""
-    column: int = 0
-    """from 1; 0 if it is not known"""
-    file: str = ""
-
-    def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """What is wrong at one place of a file. As text it is ``file:line:column: message``."""
-
-    position: Position
-    message: str
-
-    def __str__(self) -> str:
-        position = str(self.position)
-        return f"{position}: {self.message}" if position else self.message
-
-
-class UnreadableError(Exception):
-    """Raised when a problem keeps the rest of a text from being understood."""
-
-    def __init__(self, position: Position, message: str) -> None:
-        self.problem = Problem(position, message)
-        super().__init__(message)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,11 +79,11 @@ class Composer:
                         raise UnreadableError(self._position(event), message)
 
         except yaml.YAMLError as error:
-            line, column, message = format_error(error, self._lines)
+            position, message = format_error(error, self._lines, self._name)
             if _LIBYAML_TOO_DEEP in message:
                 message = _TOO_DEEP
 
-            raise UnreadableError(Position(line, column, self._name), message) from None
+            raise UnreadableError(position, message) from None
 
         return root
 

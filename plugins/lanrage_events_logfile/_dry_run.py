@@ -10,12 +10,12 @@ from typing import TextIO
 
 from lanrage_events import ConfigError, Event, EventRegistry, escape_controls
 from lanrage_events.config import validate
-from lanrage_events.yaml import Document, YAMLValue
+from lanrage_events.yaml import Document, YAMLValue, read
 
 from ._config import FileConfig, FileSettings
 from ._following import CHUNK_BYTES, LineSplitter, OpenedFile
 from ._parsing import Roster, Translator
-from ._presets import preset_names, read_preset
+from ._presets import preset_names
 
 # Exit codes.
 GOOD = 0
@@ -115,7 +115,7 @@ def _config(
     elif preset in preset_names():
         own["preset"] = preset
     elif Path(preset).suffix in (".yaml", ".yml"):
-        below = read_preset(Path(preset))
+        below = validate(read(Path(preset)), FileSettings)
     elif preset != NO_PRESET:
         known = ", ".join(preset_names())
         raise ValueError(

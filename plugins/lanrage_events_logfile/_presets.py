@@ -2,15 +2,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import get_args
 
 from lanrage_events.config import validate
 from lanrage_events.yaml import read
 
 from ._config import FileSettings, PresetName
-
-_SUFFIX = ".yaml"
 
 
 def preset_names() -> tuple[str, ...]:
@@ -24,15 +21,7 @@ def load_preset(name: str) -> FileSettings:
 
     :param name: one of :func:`preset_names`
     """
-    return read_preset(files(__package__ or "") / "presets" / f"{name}{_SUFFIX}")
-
-
-def read_preset(file: Traversable) -> FileSettings:
-    """Return the settings that a YAML file holds.
-
-    :raises ConfigError: if it cannot be read or holds something else
-    """
-    return validate(read(file), FileSettings)
+    return validate(read(files(__package__ or "") / "presets" / f"{name}.yaml"), FileSettings)
 
 
 def with_preset(settings: FileSettings) -> FileSettings:

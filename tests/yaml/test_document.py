@@ -20,7 +20,7 @@ from lanrage_events.yaml import (
     read,
 )
 from lanrage_events.yaml import _nodes as _yaml_nodes
-from lanrage_events.yaml._errors import format_error
+from lanrage_events.yaml._problems import format_error
 
 
 @pytest.fixture(params=["CSafeLoader", "SafeLoader"], autouse=True)
@@ -274,7 +274,10 @@ def test_a_rare_mistake_is_told_in_the_words_of_the_parser() -> None:
 
 
 def test_an_error_without_a_place_is_told_at_the_start() -> None:
-    assert format_error(yaml.YAMLError("odd"), ["text"]) == (1, 1, "this is not YAML: odd")
+    assert format_error(yaml.YAMLError("odd"), ["text"], "a") == (
+        Position(1, 1, "a"),
+        "this is not YAML: odd",
+    )
 
 
 def test_duplicate_keys_are_told_with_both_places_and_at_once() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import yaml
 
@@ -9,22 +9,49 @@ import yaml
 _NOT_THE_NEXT_KEY = ("expected key", "expected <block end>", "<document start>")
 
 
-class Explanation(NamedTuple):
-    """What is wrong with a YAML text, in words, and where; lines and columns count from 1."""
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a file. As text it is ``file:line:column``, without what is not known."""
 
-    line: int
-    column: int
+    line: int = 0
+    """from 1; 0 if it is not known"""
+    column: int = 0
+    """from 1; 0 if it is not known"""
+    file: str = ""
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """What is wrong at one place of a file. As text it is ``file:line:column: message``."""
+
+    position: Position
     message: str
 
+    def __str__(self) -> str:
+        position = str(self.position)
+        return f"{position}: {self.message}" if position else self.message
 
-def format_error(error: yaml.YAMLError, lines: Sequence[str]) -> Explanation:
-    """Say in words what PyYAML's parser found, and what to do about it.
+
+class UnreadableError(Exception):
+    """Raised when a problem keeps the rest of a text from being understood."""
+
+    def __init__(self, position: Position, message: str) -> None:
+        self.problem = Problem(position, message)
+        super().__init__(message)
+
+
+def format_error(error: yaml.YAMLError, lines: Sequence[str], name: str) -> tuple[Position, str]:
+    """Say where PyYAML's parser found something, and in words what and what to do about it.
 
     :param error: what the parser raised
     :param lines: what it read
+    :param name: of the file
     """
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return Explanation(1, 1, f"this is not YAML: {error}")
+        return Position(1, 1, name), f"this is not YAML: {error}"
 
     problem = error.problem or ""
     line, column = error.problem_mark.line, error.problem_mark.column
@@ -36,9 +63,9 @@ def format_error(error: yaml.YAMLError, lines: Sequence[str]) -> Explanation:
         if message is not None:
             # The end of the file says nothing: what was never closed began at the context.
             found = f" (noticed at {line + 1}:{column + 1})" if line != opening.line else ""
-            return Explanation(opening.line + 1, opening.column + 1, message + found)
+            return Position(opening.line + 1, opening.column + 1, name), message + found
 
-    return Explanation(line + 1, column + 1, message or f"this is not YAML: {problem}")
+    return Position(line + 1, column + 1, name), message or f"this is not YAML: {problem}"
 
 
 def _line(lines: Sequence[str], index: int) -> str:
