@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .. import hookspecs
-from .._discovery import PLUGINS_GROUP, Offer, installed
+from .._discovery import PLUGINS_GROUP, PluginEntryPoint, installed
 from .._events import snake_case
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, write_errors, write_lines
@@ -139,7 +139,7 @@ def choose_names(name: str, event: str | None = None) -> Names:
 
     names = Names(plugin, event or f"{_classes(plugin)}Announced")
     for offer in installed(PLUGINS_GROUP):
-        if isinstance(offer, Offer) and offer.entry_point.name == plugin:
+        if isinstance(offer, PluginEntryPoint) and offer.entry_point.name == plugin:
             raise NotPossibleError(
                 f"a plugin '{plugin}' is installed already, by {offer}: take another name"
             )

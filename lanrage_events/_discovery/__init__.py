@@ -14,8 +14,8 @@ from .catalog import is_name as is_name
 from .catalog import model_keys as model_keys
 from .entry_points import COMMANDS_GROUP as COMMANDS_GROUP
 from .entry_points import PLUGINS_GROUP as PLUGINS_GROUP
-from .entry_points import Offer as Offer
 from .entry_points import PluginCommand as PluginCommand
+from .entry_points import PluginEntryPoint as PluginEntryPoint
 from .entry_points import installed as installed
 from .entry_points import plugin_commands as plugin_commands
 from .files import import_file as import_file

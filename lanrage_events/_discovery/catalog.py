@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from .._exceptions import PluginLoadError, PluginNotFound
 from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
-from .entry_points import PLUGINS_GROUP, Offer, UnreadableDistribution, installed
+from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
 
 if TYPE_CHECKING:
@@ -37,20 +37,24 @@ class PluginSource:
     """Where a plugin comes from: an entry point of a distribution, or a single file."""
 
     name: str
-    origin: Offer | Path
+    origin: PluginEntryPoint | Path
 
     @property
     def distribution(self) -> str | None:
         """The distribution that has it, ``None`` for a file."""
-        return self.origin.distribution if isinstance(self.origin, Offer) else None
+        return self.origin.distribution if isinstance(self.origin, PluginEntryPoint) else None
 
     @property
     def version(self) -> str | None:
         """The version of the distribution, ``None`` for a file."""
-        return self.origin.version if isinstance(self.origin, Offer) else None
+        return self.origin.version if isinstance(self.origin, PluginEntryPoint) else None
 
     def __str__(self) -> str:
-        return str(self.origin) if isinstance(self.origin, Offer) else f"the file {self.origin}"
+        return (
+            str(self.origin)
+            if isinstance(self.origin, PluginEntryPoint)
+            else f"the file {self.origin}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class Catalog:
         :param environment: where ``LANRAGE_EVENTS_PLUGINS`` may limit what is loaded
         """
         found = list(installed(PLUGINS_GROUP))
-        offers = [offer for offer in found if isinstance(offer, Offer)]
+        offers = [offer for offer in found if isinstance(offer, PluginEntryPoint)]
         text = environment.get(LIMIT_VARIABLE)
         names = None if text is None else {name.strip() for name in text.split(",")}
         catalog = cls(
@@ -267,7 +271,7 @@ def _own_extras() -> list[str]:
 
 
 def _import(source: PluginSource) -> object:
-    if isinstance(source.origin, Offer):
+    if isinstance(source.origin, PluginEntryPoint):
         loaded: object = source.origin.entry_point.load()
         return loaded
 

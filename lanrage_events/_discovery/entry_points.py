@@ -16,7 +16,7 @@ COMMANDS_GROUP = "lanrage_events.commands"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PluginEntryPoint:
     """An entry point, and the distribution that has it."""
 
     entry_point: EntryPoint
@@ -52,7 +52,7 @@ class PluginCommand:
 
 def plugin_commands() -> tuple[PluginCommand, ...]:
     """List the commands that installed plugins bring, without importing any."""
-    offers = [offer for offer in installed(COMMANDS_GROUP) if isinstance(offer, Offer)]
+    offers = [offer for offer in installed(COMMANDS_GROUP) if isinstance(offer, PluginEntryPoint)]
     times = Counter(offer.entry_point.name for offer in offers)
     commands: list[PluginCommand] = []
     for offer in offers:
@@ -69,7 +69,7 @@ def plugin_commands() -> tuple[PluginCommand, ...]:
     return tuple(sorted(commands, key=lambda command: (command.name, command.distribution or "")))
 
 
-def installed(group: str) -> Iterator[Offer | UnreadableDistribution]:
+def installed(group: str) -> Iterator[PluginEntryPoint | UnreadableDistribution]:
     """Yield the entry points of a group, and the distributions whose list cannot be read.
 
     :param group: the name of the group
@@ -97,7 +97,7 @@ def installed(group: str) -> Iterator[Offer | UnreadableDistribution]:
             continue
 
         for entry_point in dict.fromkeys(entry_points):
-            yield Offer(entry_point, name, version)
+            yield PluginEntryPoint(entry_point, name, version)
 
 
 def _read(found: Distribution) -> str | None:

@@ -114,19 +114,6 @@ class Names:
 class CompiledLeaf:
     """One leaf of one file, which :meth:`compile` makes ready."""
 
-    __slots__ = (
-        "_finalize",
-        "_parts",
-        "_source",
-        "_template",
-        "_value_name",
-        "constant",
-        "file",
-        "is_constant",
-        "leaf",
-        "path",
-    )
-
     def __init__(self, file: str, path: str, source: Text, leaf: TemplateLeaf) -> None:
         self.file = file
         self.path = path

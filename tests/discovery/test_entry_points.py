@@ -10,8 +10,8 @@ import pytest
 from lanrage_events._discovery import (
     COMMANDS_GROUP,
     PLUGINS_GROUP,
-    Offer,
     PluginCommand,
+    PluginEntryPoint,
     installed,
     plugin_commands,
 )
@@ -96,16 +96,16 @@ def test_a_distribution_with_garbled_metadata_is_not_in_the_way(install: Install
 
 def test_a_distribution_in_a_folder_of_another_name_is_found(install: Install) -> None:
     install("folder", "[lanrage_events]\nodd = odd\n", metadata="Name: other-name\nVersion: 2")
-    offers = [offer for offer in installed(PLUGINS_GROUP) if isinstance(offer, Offer)]
+    offers = [offer for offer in installed(PLUGINS_GROUP) if isinstance(offer, PluginEntryPoint)]
     (offer,) = [offer for offer in offers if offer.distribution == "other-name"]
     assert str(offer) == "other-name 2"
 
 
 def test_an_offer_is_shown_with_what_is_known() -> None:
     (entry_point,) = entry_points(group=PLUGINS_GROUP, name="discord")
-    assert str(Offer(entry_point, "x", "1")) == "x 1"
-    assert str(Offer(entry_point, "x", None)) == "x"
-    assert str(Offer(entry_point, None, None)) == "an unnamed distribution"
+    assert str(PluginEntryPoint(entry_point, "x", "1")) == "x 1"
+    assert str(PluginEntryPoint(entry_point, "x", None)) == "x"
+    assert str(PluginEntryPoint(entry_point, None, None)) == "an unnamed distribution"
 
 
 def test_only_lists_that_name_us_can_be_unreadable(install: Install) -> None:
