@@ -33,6 +33,7 @@ MODULES = (
     "lanrage_events.http",
     "lanrage_events.outbox",
     "lanrage_events.templates",
+    "lanrage_events.yaml",
     "lanrage_events.testing",
     "lanrage_events_discord",
     "lanrage_events_discord.testing",
