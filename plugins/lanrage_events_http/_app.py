@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import anyio
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from lanrage_events import Redactor
 from lanrage_events.abc import Bus
 
-from ._api import PluginRoutes, event_routes, outbox_routes, plugin_routes, status_routes
+from ._api import (
+    EventSchemas,
+    Operation,
+    PluginRoutes,
+    event_operations,
+    outbox_operations,
+    status_operations,
+)
 from ._config import HTTPConfig
 from ._feed import Feed
-from ._metrics import metrics_routes
-from ._openapi import openapi_routes
+from ._metrics import metrics_operation
+from ._openapi import openapi_operation
 from ._page import login_routes, own_files, page_routes
-from ._problem import Problem, exception_handlers
-from ._server import FAULT, Guard, HostCheck, Sessions
+from ._problem import exception_handlers
+from ._server import Guard, HostCheck, Sessions
 
 
-def route(routes: Sequence[BaseRoute], redactor: Redactor) -> Starlette:
-    """Return an application of some routes that answers with problem details.
+def application(parts: Iterable[BaseRoute | Operation], redactor: Redactor) -> Starlette:
+    """Return an application that answers with problem details.
 
-    What its handlers raise comes out of it, when it has answered.
-
+    :param parts: its routes, and the operations that become routes
     :param redactor: knows what must not be shown
     """
-
-    async def answer_fault(request: Request, error: Exception) -> Response:
-        return Problem(500, FAULT).response(redactor)
-
-    handlers = {**exception_handlers(redactor), Exception: answer_fault}
-    app = Starlette(routes=routes, exception_handlers=handlers)
+    routes = [part.route(redactor) if isinstance(part, Operation) else part for part in parts]
+    app = Starlette(routes=routes, exception_handlers=exception_handlers(redactor))
     app.router.redirect_slashes = False
     return app
 
@@ -59,20 +59,27 @@ def make_app(
     """
     sessions = None if config.token is None else Sessions(config.token.get_secret_value())
     files = own_files()
+    schemas = EventSchemas(bus)
     of_plugins = PluginRoutes(bus)
-    routes: list[BaseRoute] = [
+    operations = [
+        *event_operations(bus, feed, config, schemas, stopping),
+        *status_operations(bus),
+        *outbox_operations(bus),
+        metrics_operation(bus, feed),
+    ]
+    openapi = openapi_operation(
+        bus, operations, of_plugins.operations, schemas, has_token=sessions is not None
+    )
+    parts: list[BaseRoute | Operation] = [
         *page_routes(bus, files, has_login=sessions is not None),
         *login_routes(sessions, files, bus.redactor),
-        *event_routes(bus, feed, config, stopping),
-        *status_routes(bus),
-        *outbox_routes(bus),
-        *metrics_routes(bus, feed),
-        *openapi_routes(bus, of_plugins, has_token=sessions is not None),
+        *operations,
+        openapi,
         # The last, as they stand below any name of a plugin.
-        *plugin_routes(bus, of_plugins),
+        of_plugins,
     ]
     return Guard(
-        route(routes, bus.redactor),
+        application(parts, bus.redactor),
         hosts=HostCheck(config.host, port, config.allowed_hosts, addresses),
         max_body=config.max_body,
         redactor=bus.redactor,

@@ -12,12 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from lanrage_events import FieldProblem, Redactor
+from lanrage_events.http import RouteError
 
 PROBLEM_TYPE = "application/problem+json"
+INTERNAL_ERROR = "something went wrong in the server, which has logged it"
 _MAX_CHARACTERS = 500
 """of a text that may repeat what came in, whose length has no other bound"""
 _MIN_SECRET_CHARACTERS = 16
@@ -186,13 +188,26 @@ def log_failure(
     logger.error("%s", redactor.redact(f"{what}\n{text}"))
 
 
-def of_http_exception(error: HTTPException) -> Problem:
-    """Return what Starlette raises, such as for a path that does not exist, as a problem."""
-    detail = error.detail
-    if detail == HTTPStatus(error.status_code).phrase:
-        detail = _DETAILS.get(error.status_code, detail)
+def problem_of(error: Exception) -> Problem:
+    """Return what is answered when a request ends with an error.
 
-    return Problem(error.status_code, detail, headers=error.headers)
+    :param error: ours, one of a plugin's route, or of Starlette, such as for a path that does not
+        exist; anything else is unexpected, and no details of it are shown
+    """
+    match error:
+        case Problem():
+            return error
+        case RouteError():
+            return Problem(error.status, error.detail, errors=error.errors)
+        case HTTPException(status_code=status, detail=detail):
+            if detail == HTTPStatus(status).phrase:
+                detail = _DETAILS.get(status, detail)
+
+            return Problem(status, detail, headers=error.headers)
+        case ClientDisconnect():
+            return Problem(400, "the client went away")  # for nobody
+        case _:
+            return Problem(500, INTERNAL_ERROR)
 
 
 _DETAILS = {
@@ -204,13 +219,13 @@ _DETAILS = {
 def exception_handlers(redactor: Redactor) -> dict[Any, Any]:
     """Return what a Starlette application needs to answer with problem details.
 
+    An unexpected error comes out of the application after its answer.
+
     :param redactor: knows what must not stand in an answer
     """
 
-    async def answer_problem(request: Request, error: Problem) -> Response:
-        return error.response(redactor)
+    async def answer(request: Request, error: Exception) -> Response:
+        return problem_of(error).response(redactor)
 
-    async def answer_http_exception(request: Request, error: HTTPException) -> Response:
-        return of_http_exception(error).response(redactor)
-
-    return {Problem: answer_problem, HTTPException: answer_http_exception}
+    expected = Problem, RouteError, HTTPException, ClientDisconnect
+    return dict.fromkeys((*expected, Exception), answer)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from hashlib import sha256
 
 import anyio
@@ -10,35 +11,17 @@ _LONGEST_ID_KEPT = 64
 """characters; of a longer id its hash is kept, so that memory is bounded whatever is sent"""
 
 
-class Attempt:
-    """The events of one request that have ids, while they are being taken."""
-
-    __slots__ = ("_settled", "failures", "is_settled")
+class InFlight:
+    """The events of one request that came with ids, while they are being published."""
 
     def __init__(self) -> None:
-        self.failures: dict[str, Exception | None] = {}
-        """by id: why it was not taken; None if the attempt was given up"""
-        self.is_settled = False
-        self._settled: anyio.Event | None = None
-
-    def settle(self) -> None:
-        """Wake those who wait for it."""
-        self.is_settled = True
-        if self._settled is not None:
-            self._settled.set()
-
-    async def wait(self) -> None:
-        """Wait until each of its events is taken or not."""
-        if self.is_settled:
-            return
-
-        if self._settled is None:
-            self._settled = anyio.Event()
-
-        await self._settled.wait()
+        self.failures: dict[str, Exception] = {}
+        """by id: why it was not taken"""
+        self.done = anyio.Event()
+        """set when each of them is taken or not"""
 
 
-class Repeats:
+class Deduplicator:
     """Remembers which events were taken, so that one that is sent again is not taken twice.
 
     It needs no timer: what is too old is forgotten when the next id comes. It holds at most
@@ -53,57 +36,45 @@ class Repeats:
         self._size = size
         self._taken: OrderedDict[str, float] = OrderedDict()
         """when each was taken, the oldest first"""
-        self._in_hand: dict[str, Attempt] = {}
+        self._in_flight: dict[str, InFlight] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
 
     def was_taken(self, id: str) -> bool:
-        """Tell whether an event of this id was taken within the window."""
+        """Return whether an event of this id was taken within the window."""
         taken_at = self._taken.get(_key(id))
         return taken_at is not None and anyio.current_time() - taken_at < self._window
 
-    def attempt_at(self, id: str) -> Attempt | None:
-        """Return who is taking an event of this id now, None if nobody is."""
-        return self._in_hand.get(_key(id))
+    def in_flight(self, id: str) -> InFlight | None:
+        """Return the request that is publishing an event of this id, None if there is none."""
+        return self._in_flight.get(_key(id))
 
-    def begin(self, id: str, attempt: Attempt) -> None:
-        """Note that an event of this id is being taken: finish it whatever happens.
+    def begin(self, id: str, request: InFlight) -> None:
+        """Note that an event of this id is being published: finish it whatever happens.
 
-        :param attempt: who takes it
+        :param request: which publishes it
         """
-        self._in_hand[_key(id)] = attempt
+        self._in_flight[_key(id)] = request
 
-    def finish(self, attempt: Attempt, outcomes: dict[str, Exception | None]) -> None:
+    def finish(self, request: InFlight, outcomes: Mapping[str, Exception | None]) -> None:
         """Remember the ids of events that were taken, forget the others, and wake who waits.
 
-        :param attempt: whose they are
+        :param request: whose they are
         :param outcomes: by id: why it was not taken, None if it was
         """
         now = anyio.current_time()
         for id, error in outcomes.items():
             key = _key(id)
-            self._in_hand.pop(key, None)
+            self._in_flight.pop(key, None)
             if error is None:
                 self._taken[key] = now
                 self._taken.move_to_end(key)
             else:
-                attempt.failures[id] = error
+                request.failures[id] = error
 
         self._forget_old(now)
-        attempt.settle()
-
-    def give_up(self, attempt: Attempt, ids: list[str]) -> None:
-        """Forget the ids of an attempt that was interrupted, and wake who waits.
-
-        :param attempt: whose they are
-        :param ids: of its events
-        """
-        for id in ids:
-            self._in_hand.pop(_key(id), None)
-            attempt.failures[id] = None
-
-        attempt.settle()
+        request.done.set()
 
     def _forget_old(self, now: float) -> None:
         taken = self._taken

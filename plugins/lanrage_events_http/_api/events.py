@@ -2,21 +2,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import anyio
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from lanrage_events import Event, FieldProblem
 from lanrage_events.abc import Bus
 
 from .._config import HTTPConfig
 from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, StreamResponse
-from .._problem import Problem, hint, json_response, shorten
-from .deduplication import Repeats
+from .._problem import Problem, error_list, hint, shorten
+from .deduplication import Deduplicator
 from .event_schemas import EventSchemas
-from .ingest import JSON_LINES, RETRY_SECONDS, EventTaker, parse_body
+from .ingest import EventsNotTaken, EventTaker
 from .models import (
     MAX_EVENTS,
     EventsProblem,
@@ -26,115 +25,123 @@ from .models import (
     PublishQuery,
     StreamQuery,
 )
-from .operation import JSON_TYPE, Operation, check_media_type, decode, read_query
+from .operation import JSON_TYPE, RETRY_AFTER, Call, Operation, check_media_type, decode, parse_json
 
 EVENT_STREAM = "text/event-stream"
-
-PUBLISH = Operation(
-    method="POST",
-    path="/api/events",
-    name="publishEvents",
-    group="events",
-    description=(
-        "Publish one event, an array of them, or one in each line. It answers when every durable "
-        "plugin has them, so that they survive a crash. Events that are not valid are refused, and "
-        "the others of the request are taken, unless the request is atomic. An event whose id was "
-        "taken within `repeat_window` is not published again. "
-        f"One request brings at most {MAX_EVENTS:,} events."
-    ),
-    query=PublishQuery,
-    responses={202: EventsTaken},
-    errors={
-        400: "the body is not JSON: nothing was taken",
-        413: "the body is too large, or brings too many events: nothing was taken",
-        415: "the body is neither JSON nor JSON lines",
-        422: "events are not valid; those that are were taken, unless the request is atomic",
-        503: "durable plugins could not take events, which may be sent again with the same ids",
-    },
-    problems={422: EventsProblem, 503: EventsProblem},
-)
-TYPES = Operation(
-    method="GET",
-    path="/api/events/types",
-    name="getEventTypes",
-    group="events",
-    description="Return the event types that can be published, with the JSON Schema of each.",
-    responses={200: EventTypes},
-)
-STREAM = Operation(
-    method="GET",
-    path="/api/events/stream",
-    name="streamEvents",
-    group="events",
-    description=(
-        "Follow the events of the bus as server-sent events: the name is the event type, the data "
-        f"the event. The last {RING_SIZE} can be had again by `Last-Event-ID`; an event `gap` "
-        "comes before them if others are missing. A client that is too slow gets an event "
-        f"`overrun`, and the stream ends. A comment comes every {HEARTBEAT_SECONDS:g} seconds."
-    ),
-    query=StreamQuery,
-    responses={200: (EVENT_STREAM,)},
-    errors={422: "an event type is not known", 503: "too many clients follow the feed"},
-)
-OPERATIONS = (PUBLISH, TYPES, STREAM)
+JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 
 
-def event_routes(
-    bus: Bus, feed: Feed, config: HTTPConfig, stopping: anyio.Event
-) -> list[BaseRoute]:
-    """Return the routes by which events come in and go out.
+def event_operations(
+    bus: Bus, feed: Feed, config: HTTPConfig, schemas: EventSchemas, stopping: anyio.Event
+) -> list[Operation]:
+    """Return the operations by which events come in and go out.
 
     :param bus: where they go
     :param feed: where they come from
     :param config: says how long a repeated id is known
+    :param schemas: of the event types
     :param stopping: set when the server stops, which ends the streams
     """
-    api = _EventsAPI(bus, feed, Repeats(config.repeat_window), stopping)
+    api = _EventsAPI(bus, feed, Deduplicator(config.repeat_window), schemas, stopping)
     return [
-        PUBLISH.route(api.publish, bus.redactor),
-        TYPES.route(api.types, bus.redactor),
-        STREAM.route(api.stream, bus.redactor),
+        Operation(
+            method="POST",
+            path="/api/events",
+            name="publishEvents",
+            group="events",
+            description=(
+                "Publish one event, an array of them, or one in each line. It answers when every "
+                "durable plugin has them, so that they survive a crash. Events that are not valid "
+                "are refused, and the others of the request are taken, unless the request is "
+                "atomic. An event whose id was taken within `repeat_window` is not published "
+                f"again. One request brings at most {MAX_EVENTS:,} events."
+            ),
+            handler=api.publish,
+            query=PublishQuery,
+            takes_events=True,
+            responses={202: EventsTaken},
+            errors={
+                400: "the body is not JSON: nothing was taken",
+                413: "the body is too large, or brings too many events: nothing was taken",
+                415: "the body is neither JSON nor JSON lines",
+                422: "events are not valid; those that are were taken, unless the request is "
+                "atomic",
+                503: "durable plugins could not take events, which may be sent again with the "
+                "same ids",
+            },
+            problems={422: EventsProblem, 503: EventsProblem},
+        ),
+        Operation(
+            method="GET",
+            path="/api/events/types",
+            name="getEventTypes",
+            group="events",
+            description=(
+                "Return the event types that can be published, with the JSON Schema of each."
+            ),
+            handler=api.types,
+            responses={200: EventTypes},
+        ),
+        Operation(
+            method="GET",
+            path="/api/events/stream",
+            name="streamEvents",
+            group="events",
+            description=(
+                "Follow the events of the bus as server-sent events: the name is the event type, "
+                f"the data the event. The last {RING_SIZE} can be had again by `Last-Event-ID`; an "
+                "event `gap` comes before them if others are missing. A client that is too slow "
+                "gets an event `overrun`, and the stream ends. A comment comes every "
+                f"{HEARTBEAT_SECONDS:g} seconds."
+            ),
+            handler=api.stream,
+            query=StreamQuery,
+            lists=frozenset({"type"}),
+            responses={200: (EVENT_STREAM,)},
+            errors={422: "an event type is not known", 503: "too many clients follow the feed"},
+        ),
     ]
 
 
 class _EventsAPI:
-    def __init__(self, bus: Bus, feed: Feed, repeats: Repeats, stopping: anyio.Event) -> None:
-        self._bus = bus
-        self._feed = feed
-        self._taker = EventTaker(bus, repeats)
-        self._schemas = EventSchemas(bus)
-        self._stopping = stopping
+    bus: Bus
+    feed: Feed
+    taker: EventTaker
+    schemas: EventSchemas
+    stopping: anyio.Event
 
-    async def publish(self, request: Request) -> Response:
-        query = read_query(request, PublishQuery)
-        media_type = check_media_type(request, (JSON_TYPE, *JSON_LINES))
-        values = parse_body(decode(await request.body()), media_type)
-        taken = await self._taker.take(values, is_atomic=query.atomic)
-        return Response(json.dumps(taken), 202, media_type=JSON_TYPE)
+    async def publish(self, call: Call) -> Response:
+        media_type = check_media_type(call.request, (JSON_TYPE, *JSON_LINES))
+        values = _parse(decode(await call.request.body()), media_type)
+        try:
+            ids, repeated = await self._taker.take(values, is_atomic=call.query.atomic)
+        except EventsNotTaken as error:
+            raise _problem_of(error) from None
 
-    async def types(self, request: Request) -> Response:
-        events = self._bus.events
+        content = json.dumps({"ids": ids, "repeated": repeated})
+        return Response(content, 202, media_type=JSON_TYPE)
+
+    async def types(self, call: Call) -> EventTypes:
         types = [
             EventTypeEntry(
                 type=name,
-                distribution=events.distribution(name),
+                distribution=self._bus.events.distribution(name),
                 description=schema["description"],
                 schema=schema,
             )
             for name, schema in self._schemas.all().items()
         ]
-        content = EventTypes(types=types).model_dump(mode="json", by_alias=True)
-        return json_response(self._bus.redactor.redact_value(content))
+        return EventTypes(types=types)
 
-    async def stream(self, request: Request) -> StreamResponse:
-        query = read_query(request, StreamQuery, lists=frozenset({"type"}))
+    async def stream(self, call: Call) -> StreamResponse:
+        query: StreamQuery = call.query
         self._check_types(query.type)
         if self._feed.is_full:
             detail = f"{self._feed.clients} clients follow the feed, and no more may"
-            headers = {"Retry-After": str(RETRY_SECONDS)}
-            raise Problem(503, f"{detail}: close one, or raise 'max_streams'", headers=headers)
+            detail += ": close one, or raise 'max_streams'"
+            raise Problem(503, detail, headers=RETRY_AFTER)
 
-        last_event_id = request.headers.get("last-event-id", query.last_event_id)
+        last_event_id = call.request.headers.get("last-event-id", query.last_event_id)
         return StreamResponse(self._feed.open(query.type, last_event_id), self._stopping)
 
     def _check_types(self, names: Iterable[str]) -> None:
@@ -152,3 +159,43 @@ def known_types(classes: Iterable[type[Event]]) -> list[str]:
     """Return the names of event types and of the base types that they derive from."""
     bases = (base for cls in classes for base in cls.__mro__ if issubclass(base, Event))
     return list(dict.fromkeys(base.type for base in bases))
+
+
+def _parse(text: str, media_type: str) -> list[Any]:
+    """Return the values that a body holds: one object, an array of them, or one a line.
+
+    :raises Problem: if it is not JSON, or if they are too many
+    """
+    if media_type in JSON_LINES:
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        _check_count(len(lines))
+        return [parse_json(line, number) for number, line in lines]
+
+    data = parse_json(text)
+    values: list[Any] = data if isinstance(data, list) else [data]
+    _check_count(len(values))
+    return values
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_EVENTS:
+        detail = f"{count:,} events are more than the {MAX_EVENTS:,} that one request may bring"
+        raise Problem(413, f"{detail}: send them in several requests")
+
+
+def _problem_of(error: EventsNotTaken) -> Problem:
+    return Problem(
+        503 if error.failed else 422,
+        str(error),
+        headers=RETRY_AFTER if error.failed else None,
+        taken=error.ids,
+        repeated=error.repeated,
+        refused=[
+            {"index": index, "id": event.id, "errors": error_list(event.problems)}
+            for index, event in error.invalid.items()
+        ],
+        failed=[
+            {"index": index, "id": event.id, "reason": shorten(event.reason)}
+            for index, event in error.failed.items()
+        ],
+    )

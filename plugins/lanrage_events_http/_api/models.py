@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from lanrage_events.config import ConfigModel
 
@@ -233,6 +233,9 @@ class Entries(ConfigModel):
 
 class Chosen(ConfigModel):
     """Either some entries by their ids, or a lane with all that is in it."""
+
+    # A text is no number here.
+    model_config = ConfigDict(strict=True)
 
     ids: list[EntryId] | None = Field(default=None, min_length=1, max_length=MAX_ENTRIES)
     lane: str | None = None

@@ -1,94 +1,96 @@
-"""One operation of the server's own API: what it takes and answers, for the router and OpenAPI."""
+"""One operation of the API: what it takes, does and answers, for the router and for OpenAPI."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from lanrage_events import FieldProblem, Redactor
 
-from .._problem import Problem, field_problems, log_failure, of_http_exception
-
-logger = logging.getLogger(__name__)
+from .._problem import Problem, field_problems, json_response
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 JSON_TYPE = "application/json"
+RETRY_AFTER = {"Retry-After": "5"}
+"""what the client is asked to wait when an operation cannot be done for the moment"""
 _BOM = b"\xef\xbb\xbf"
-FAILED = "something went wrong in the server, which has logged it"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to an operation, checked against its models."""
+
+    request: Request
+    query: Any
+    """an instance of the operation's ``query``, None if it has none"""
+    body: Any
+    """an instance of the operation's ``request``, None if it has none"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What an operation takes and answers."""
+    """What an operation takes and answers, and what answers it."""
 
-    method: Literal["GET", "POST"]
+    method: str
     path: str
     name: str
     """unique among all operations, in camel case"""
-    description: str
-    """what it does: a sentence, and more if need be"""
     group: str
     """what it stands below in the documentation"""
+    description: str
+    """what it does: a sentence, and more if need be"""
+    handler: Callable[[Call], Awaitable[BaseModel | ASGIApp]]
+    """returns the answer, or what is sent as JSON with status 200; may raise a problem"""
     query: type[BaseModel] | None = None
+    lists: frozenset[str] = frozenset()
+    """the parameters of the query that may be given several times"""
     request: type[BaseModel] | None = None
-    responses: Mapping[int, type[BaseModel] | tuple[str, ...]] = field(default_factory=dict)
-    """what it answers, by status: the model of JSON, or other media types"""
+    """the model of the JSON body"""
+    takes_events: bool = False
+    """whether the body is events, which the handler reads itself"""
+    responses: Mapping[int, type[BaseModel] | tuple[str, ...] | None]
+    """what it answers, by status: the model of JSON, other media types, None for no body"""
     errors: Mapping[int, str] = field(default_factory=dict)
-    """when it refuses, by status"""
+    """when it answers with problem details, by status"""
     problems: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     """what it says then, if that is more than problem details"""
     is_public: bool = False
     """whether it needs no token"""
 
-    def route(self, handler: Callable[[Request], Awaitable[ASGIApp]], redactor: Redactor) -> Route:
+    def route(self, redactor: Redactor) -> Route:
         """Return the route that serves it.
 
-        :param handler: answers it, or raises a problem
         :param redactor: knows what must not be shown
         """
-        return Route(self.path, contained(handler, redactor), methods=[self.method], name=self.name)
 
+        async def answer(request: Request) -> ASGIApp:
+            return await self.answer(request, redactor)
 
-def contained(
-    handler: Callable[[Request], Awaitable[ASGIApp]], redactor: Redactor
-) -> Callable[[Request], Awaitable[ASGIApp]]:
-    """Return a handler that answers with problem details whatever goes wrong.
+        return Route(self.path, answer, methods=[self.method], name=self.name)
 
-    :param handler: answers a request, or raises a problem
-    :param redactor: knows what must not be shown
-    """
+    async def answer(self, request: Request, redactor: Redactor) -> ASGIApp:
+        """Read a request and have it answered.
 
-    async def handle(request: Request) -> ASGIApp:
-        try:
-            response = await handler(request)
-        except Problem as problem:
-            response = problem.response(redactor)
-        except HTTPException as error:
-            response = of_http_exception(error).response(redactor)
-        except ClientDisconnect:
-            response = Response(status_code=400)  # for nobody
-        except Exception as error:  # noqa: BLE001 - it must not reach the server, which shows all
-            what = f"{request.method} {request.scope['path']!r} failed"
-            log_failure(logger, redactor, what, error)
-            response = Problem(500, FAILED).response(redactor)
+        :param request: what came in
+        :param redactor: knows what must not be shown
+        :raises Problem: if it is not what the operation takes, or if the handler says so
+        """
+        query = None if self.query is None else read_query(request, self.query, self.lists)
+        body = None if self.request is None else await _read_model(request, self.request)
+        answer = await self.handler(Call(request, query, body))
+        if isinstance(answer, BaseModel):
+            content = answer.model_dump(mode="json", by_alias=True)
+            return json_response(redactor.redact_value(content))
 
-        if request.method == "HEAD" and isinstance(response, Response):
-            response.body = b""
-
-        return response
-
-    return handle
+        return answer
 
 
 def read_query(
@@ -122,21 +124,12 @@ def read_query(
         raise Problem(422, "the query is not valid", errors=errors) from None
 
 
-async def read_model(
-    request: Request, model: type[ModelT], *, strict: bool | None = None
-) -> ModelT:
-    """Return the body of a request.
-
-    :param request: what came in
-    :param model: what is expected
-    :param strict: whether a text is no number and the like; None if the model says it
-    :raises Problem: if it is something else
-    """
+async def _read_model(request: Request, model: type[ModelT]) -> ModelT:
     check_media_type(request, (JSON_TYPE,))
     body = await request.body()
     received = parse_json(decode(body))
     try:
-        return model.model_validate_json(body.removeprefix(_BOM), strict=strict)
+        return model.model_validate_json(body.removeprefix(_BOM))
     except ValidationError as error:
         errors = field_problems(error, received, model)
         raise Problem(422, "the body is not valid", errors=errors) from None
@@ -180,7 +173,7 @@ def parse_json(text: str, line: int | None = None) -> Any:
     """
     place = "the body" if line is None else f"line {line}"
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
         where = f"column {error.colno}" if line else f"line {error.lineno} column {error.colno}"
         reason = error.msg[:1].lower() + error.msg[1:]
@@ -191,5 +184,5 @@ def parse_json(text: str, line: int | None = None) -> Any:
         raise Problem(400, f"{place} is not JSON: {error}") from None
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")

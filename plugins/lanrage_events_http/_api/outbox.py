@@ -2,18 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import anyio
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from lanrage_events import OutboxError
 from lanrage_events.abc import Bus
 from lanrage_events.outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxEntry, OutboxLane
 
-from .._problem import Problem, hint, json_response
+from .._problem import Problem, hint
 from .models import (
     Chosen,
     Count,
@@ -24,11 +21,11 @@ from .models import (
     OutboxList,
     OutboxSummary,
 )
-from .operation import Operation, read_model, read_query
+from .operation import RETRY_AFTER, Call, Operation
 
 _UNKNOWN = "no plugin of that name has an outbox, or it holds nothing in that lane"
 _CLOSED = "the outbox is closed, or cannot be read or written now"
-_FAULTS = {
+_ERRORS_OF_CHANGES = {
     400: "the body is not JSON",
     404: _UNKNOWN,
     413: "the body is too large",
@@ -37,58 +34,56 @@ _FAULTS = {
     503: _CLOSED,
 }
 
-OUTBOXES = Operation(
-    method="GET",
-    path="/api/outbox",
-    name="getOutboxes",
-    group="outbox",
-    description="Return how the outbox of each plugin stands, with its lanes.",
-    responses={200: OutboxList},
-)
-ENTRIES = Operation(
-    method="GET",
-    path="/api/outbox/{plugin}/entries",
-    name="getOutboxEntries",
-    group="outbox",
-    description="Return what waits in an outbox and its dead letters, in the order of their ids.",
-    query=EntriesQuery,
-    responses={200: Entries},
-    errors={404: _UNKNOWN, 422: "the query is not valid", 503: _CLOSED},
-)
-RETRY = Operation(
-    method="POST",
-    path="/api/outbox/{plugin}/retry",
-    name="retryOutboxEntries",
-    group="outbox",
-    description="Have dead letters and postponed entries tried again.",
-    request=Chosen,
-    responses={200: Count},
-    errors=_FAULTS,
-)
-DROP = Operation(
-    method="POST",
-    path="/api/outbox/{plugin}/drop",
-    name="dropOutboxEntries",
-    group="outbox",
-    description="Remove entries and dead letters for ever.",
-    request=Chosen,
-    responses={200: Count},
-    errors=_FAULTS,
-)
-OPERATIONS = (OUTBOXES, ENTRIES, RETRY, DROP)
 
-
-def outbox_routes(bus: Bus) -> list[BaseRoute]:
-    """Return the routes to what waits to be delivered.
+def outbox_operations(bus: Bus) -> list[Operation]:
+    """Return the operations on what waits to be delivered.
 
     :param bus: whose plugins' outboxes they are
     """
     api = _OutboxAPI(bus)
+    change = partial(
+        Operation,
+        method="POST",
+        group="outbox",
+        request=Chosen,
+        responses={200: Count},
+        errors=_ERRORS_OF_CHANGES,
+    )
     return [
-        OUTBOXES.route(api.outboxes, bus.redactor),
-        ENTRIES.route(api.entries, bus.redactor),
-        RETRY.route(api.retry, bus.redactor),
-        DROP.route(api.drop, bus.redactor),
+        Operation(
+            method="GET",
+            path="/api/outbox",
+            name="getOutboxes",
+            group="outbox",
+            description="Return how the outbox of each plugin stands, with its lanes.",
+            handler=api.outboxes,
+            responses={200: OutboxList},
+        ),
+        Operation(
+            method="GET",
+            path="/api/outbox/{plugin}/entries",
+            name="getOutboxEntries",
+            group="outbox",
+            description=(
+                "Return what waits in an outbox and its dead letters, in the order of their ids."
+            ),
+            handler=api.entries,
+            query=EntriesQuery,
+            responses={200: Entries},
+            errors={404: _UNKNOWN, 422: "the query is not valid", 503: _CLOSED},
+        ),
+        change(
+            path="/api/outbox/{plugin}/retry",
+            name="retryOutboxEntries",
+            description="Have dead letters and postponed entries tried again.",
+            handler=api.retry,
+        ),
+        change(
+            path="/api/outbox/{plugin}/drop",
+            name="dropOutboxEntries",
+            description="Remove entries and dead letters for ever.",
+            handler=api.drop,
+        ),
     ]
 
 
@@ -96,49 +91,40 @@ class _OutboxAPI:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def outboxes(self, request: Request) -> Response:
+    async def outboxes(self, call: Call) -> OutboxList:
         found = self._outboxes()
-        summaries = [await self._summary(name, outbox) for name, outbox in found.items()]
-        return self._answer(OutboxList(outboxes=summaries).model_dump(mode="json"))
+        return OutboxList(outboxes=[await _summary(name, found[name]) for name in found])
 
-    async def entries(self, request: Request) -> Response:
-        query = read_query(request, EntriesQuery)
-        outbox = self._outbox(request)
+    async def entries(self, call: Call) -> Entries:
+        query: EntriesQuery = call.query
+        outbox = self._outbox(call)
         with _reachable():
             await _check_lane(outbox, query.lane)
             found = await _read(outbox, query)
 
         page = found[: query.limit]
         last = page[-1].id if len(found) > len(page) else None
-        answer = Entries(entries=[_entry(entry) for entry in page], next=last)
-        return self._answer(answer.model_dump(mode="json"))
+        return Entries(entries=[_entry(entry) for entry in page], next=last)
 
-    async def retry(self, request: Request) -> Response:
-        chosen = await read_model(request, Chosen, strict=True)
-        outbox = self._outbox(request)
+    async def retry(self, call: Call) -> Count:
+        chosen: Chosen = call.body
+        outbox = self._outbox(call)
         with _reachable():
             await _check_lane(outbox, chosen.lane)
             if chosen.lane is not None:
-                count = await outbox.retry_lane(chosen.lane)
-            else:
-                count = await outbox.retry(chosen.ids or ())
+                return Count(count=await outbox.retry_lane(chosen.lane))
 
-        return self._answer({"count": count})
+            return Count(count=await outbox.retry(chosen.ids or ()))
 
-    async def drop(self, request: Request) -> Response:
-        chosen = await read_model(request, Chosen, strict=True)
-        outbox = self._outbox(request)
+    async def drop(self, call: Call) -> Count:
+        chosen: Chosen = call.body
+        outbox = self._outbox(call)
         with _reachable():
             await _check_lane(outbox, chosen.lane)
             if chosen.lane is not None:
-                count = await outbox.drop_lane(chosen.lane)
-            else:
-                count = await outbox.drop(chosen.ids or ())
+                return Count(count=await outbox.drop_lane(chosen.lane))
 
-        return self._answer({"count": count})
-
-    def _answer(self, content: dict[str, Any]) -> Response:
-        return json_response(self._bus.redactor.redact_value(content))
+            return Count(count=await outbox.drop(chosen.ids or ()))
 
     def _outboxes(self) -> dict[str, Outbox | None]:
         answers = self._bus.query("outbox")
@@ -148,8 +134,8 @@ class _OutboxAPI:
             if outbox is None or isinstance(outbox, Outbox)
         }
 
-    def _outbox(self, request: Request) -> Outbox:
-        name = request.path_params["plugin"]
+    def _outbox(self, call: Call) -> Outbox:
+        name = call.request.path_params["plugin"]
         outboxes = self._outboxes()
         if name not in outboxes:
             detail = f"no plugin '{name}' has an outbox{hint(name, list(outboxes))}"
@@ -161,26 +147,27 @@ class _OutboxAPI:
 
         return outbox
 
-    async def _summary(self, name: str, outbox: Outbox | None) -> OutboxSummary:
-        if outbox is None:
-            return _without_lanes(name, "it is closed now")
 
-        try:
-            lanes = await outbox.lanes()
-            statistics = outbox.statistics()
-        except OutboxError as error:
-            return _without_lanes(name, str(error))
-        except (anyio.ClosedResourceError, RuntimeError):  # the latter if it was never opened
-            return _without_lanes(name, "it is closed now")
+async def _summary(name: str, outbox: Outbox | None) -> OutboxSummary:
+    if outbox is None:
+        return _without_lanes(name, "it is closed now")
 
-        return OutboxSummary(
-            plugin=name,
-            pending=statistics.pending,
-            dead=statistics.dead,
-            oldest=statistics.oldest,
-            problem=str(outbox.problem) if outbox.problem is not None else None,
-            lanes=[_lane(lane) for lane in lanes],
-        )
+    try:
+        lanes = await outbox.lanes()
+        statistics = outbox.statistics()
+    except OutboxError as error:
+        return _without_lanes(name, str(error))
+    except (anyio.ClosedResourceError, RuntimeError):  # the latter if it was never opened
+        return _without_lanes(name, "it is closed now")
+
+    return OutboxSummary(
+        plugin=name,
+        pending=statistics.pending,
+        dead=statistics.dead,
+        oldest=statistics.oldest,
+        problem=str(outbox.problem) if outbox.problem is not None else None,
+        lanes=[_lane(lane) for lane in lanes],
+    )
 
 
 def _without_lanes(name: str, problem: str) -> OutboxSummary:
@@ -251,4 +238,4 @@ def _reachable() -> Iterator[None]:
 
 
 def _closed(detail: str) -> Problem:
-    return Problem(503, detail, headers={"Retry-After": "5"})
+    return Problem(503, detail, headers=RETRY_AFTER)

@@ -1,7 +1,13 @@
+"""The operations that plugins bring, served below their names."""
+
 from __future__ import annotations
 
+import inspect
 import json
 import logging
+import re
+from functools import partial
+from urllib.parse import quote
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
@@ -14,110 +20,173 @@ from lanrage_events import Redactor
 from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
 
-from .._problem import Problem, hint, json_response, log_failure
-from .operation import FAILED, JSON_TYPE, contained, read_model, read_query
-from .route_table import FIXED_NAMES, PluginRoutes, allowed
+from .._problem import INTERNAL_ERROR, Problem, hint, json_response, log_failure
+from .operation import JSON_TYPE, RETRY_AFTER, Call, Operation
+from .route_table import RouteTable, RouteTableError, allowed
 
 logger = logging.getLogger(__name__)
 
 _BELOW = "/api/"
+_OWN_NAMES = frozenset({"events", "openapi.json", "outbox", "plugins"})
+"""what stands below ``/api/`` and is no plugin: one of such a name is not reached there"""
+_NAME_ERROR = {404: "there is nothing of that name"}
+_INPUT_ERROR = {422: "the body or the query is not valid"}
+_FIELD_LIST = re.compile(r"\n\s*:(?:param|returns?|raises)\b.*", re.DOTALL)
 
 
-def plugin_routes(bus: Bus, routes: PluginRoutes | None = None) -> list[BaseRoute]:
-    """Return the route below which the routes of plugins are served, after all others.
+class PluginRoutes(BaseRoute):
+    """Matches what stands below the names of plugins; a plugin that is replaced brings new routes.
+
+    It has to come after all other routes.
 
     :param bus: whose plugins they are
-    :param routes: those of the plugins, if they are shared with what describes them
     """
-    return [_PluginRoute(_PluginAPI(bus, routes or PluginRoutes(bus)))]
 
-
-class _PluginRoute(BaseRoute):
-    """Matches what stands below the name of a plugin, and not what the server itself has there."""
-
-    def __init__(self, api: _PluginAPI) -> None:
-        self._api = api
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._plugins: dict[str, object] = {}
+        self._tables: dict[str, RouteTable] = {}
+        self._operations: tuple[Operation, ...] = ()
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http" or not scope["path"].startswith(_BELOW):
             return Match.NONE, {}
 
-        name, slash, rest = scope["path"].removeprefix(_BELOW).partition("/")
-        if not name or name in FIXED_NAMES:
-            return Match.NONE, {}
-
-        return Match.FULL, {"path_params": {"plugin": name, "path": slash + rest}}
+        name = scope["path"].removeprefix(_BELOW).partition("/")[0]
+        return (Match.FULL if name and name not in _OWN_NAMES else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._api(scope, receive, send)
-
-
-class _PluginAPI:
-    """Serves the routes of plugins, whatever the method."""
-
-    def __init__(self, bus: Bus, routes: PluginRoutes) -> None:
-        self._bus = bus
-        self._routes = routes
-        self._handle = contained(self._answer, bus.redactor)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._handle(Request(scope, receive, send))
+        operation, values = self._find(scope["method"], scope["path"])
+        request = Request({**scope, "path_params": values}, receive, send)
+        response = await operation.answer(request, self._bus.redactor)
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        name, path = request.path_params["plugin"], request.path_params["path"]
-        tables = self._routes.tables()
+    def _find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+        name, slash, rest = path.removeprefix(_BELOW).partition("/")
+        tables = self._current_tables()
         if name not in tables:
             raise Problem(404, f"no plugin '{name}' has an HTTP API{hint(name, list(tables))}")
 
-        found = tables[name].find(path)
+        found = tables[name].find(slash + rest)
         if not found:
             where = "/api/openapi.json describes what there is"
-            raise Problem(404, f"plugin '{name}' has nothing at '{path}': {where}")
+            raise Problem(404, f"plugin '{name}' has nothing at '{slash + rest}': {where}")
 
-        method = "GET" if request.method == "HEAD" else request.method
+        method = "GET" if method == "HEAD" else method
         if method not in found:
             headers = {"Allow": allowed(found)}
             raise Problem(405, f"expected {headers['Allow']} here", headers=headers)
 
-        if not self._routes.is_running(name):
-            headers = {"Retry-After": "5"}
-            raise Problem(503, f"plugin '{name}' does not run now", headers=headers)
+        statistics = self._bus.statistics().plugins.get(name)
+        if statistics is None or statistics.state != "running":
+            raise Problem(503, f"plugin '{name}' does not run now", headers=RETRY_AFTER)
 
-        route, values = found[method]
-        return await self._call(name, route, values, request)
+        return found[method]
 
-    async def _call(
-        self, name: str, route: Route, values: dict[str, str], request: Request
-    ) -> Response:
-        query = None if route.query is None else read_query(request, route.query)
-        body = None if route.request is None else await read_model(request, route.request)
-        what = f"plugin '{name}': {route.method} {route.path}"
-        try:
-            answer = await route.handler(RouteRequest(body=body, query=query, path=values))
-        except RouteError as error:
-            raise Problem(error.status, error.detail, errors=error.errors) from None
-        except Exception as error:  # noqa: BLE001 - a plugin's failure is contained here
-            log_failure(logger, self._bus.redactor, f"{what} failed", error)
-            raise Problem(500, FAILED) from None
+    def operations(self) -> tuple[Operation, ...]:
+        """Return what there is, as the same object until a plugin comes, goes or is replaced."""
+        self._current_tables()
+        return self._operations
 
-        if route.response is None and answer is None:
-            return Response(status_code=204)
+    def _current_tables(self) -> dict[str, RouteTable]:
+        plugins = dict(self._bus.plugins)
+        if not _are_same(plugins, self._plugins):
+            known = self._plugins
+            new = {name for name, plugin in plugins.items() if plugin is not known.get(name)}
+            tables = {name: t for name, t in self._tables.items() if name in plugins.keys() - new}
+            if new:
+                answers = self._bus.query("http_routes")
+                tables |= self._read({name: answers[name] for name in new & answers.keys()})
 
-        if route.response is None or not isinstance(answer, route.response):
-            expected = "None" if route.response is None else route.response.__name__
-            found = type(answer).__name__
-            logger.error("%s returned %s, where %s was expected", what, found, expected)
-            raise Problem(500, FAILED)
+            self._plugins, self._tables = plugins, tables
+            self._operations = tuple(o for table in tables.values() for o in table.operations())
 
-        try:
-            return _model_response(answer, self._bus.redactor)
-        except ValueError as error:
-            log_failure(logger, self._bus.redactor, f"{what}: its answer is no JSON", error)
-            raise Problem(500, FAILED) from None
+        return self._tables
+
+    def _read(self, answers: dict[str, object]) -> dict[str, RouteTable]:
+        tables: dict[str, RouteTable] = {}
+        for name, answer in answers.items():
+            if name in _OWN_NAMES:
+                logger.warning(
+                    "plugin '%s': its HTTP routes are not reached, since /api/%s is the server's "
+                    "own: give the plugin another name and say 'use'",
+                    name,
+                    name,
+                )
+                continue
+
+            try:
+                make_operation = partial(_operation, name, self._bus.redactor)
+                tables[name] = RouteTable(answer, make_operation)
+            except RouteTableError as error:
+                text = self._bus.redactor.redact(str(error))
+                logger.error("plugin '%s': its HTTP routes are left out: %s", name, text)
+
+        return tables
 
 
-def _model_response(answer: BaseModel, redactor: Redactor) -> Response:
+def _are_same(plugins: dict[str, object], known: dict[str, object]) -> bool:
+    return plugins.keys() == known.keys() and all(
+        plugin is known[name] for name, plugin in plugins.items()
+    )
+
+
+def _operation(plugin: str, redactor: Redactor, route: Route) -> Operation:
+    has_input = route.request is not None or route.query is not None
+    words = re.findall(r"[A-Za-z0-9]+", f"{plugin} {route.method.lower()} {route.path}")
+    return Operation(
+        method=route.method,
+        path=f"{_BELOW}{quote(plugin, safe='')}{'' if route.path == '/' else route.path}",
+        name="".join([*words[:1], *(word[:1].upper() + word[1:] for word in words[1:])]),
+        group=plugin,
+        description=_description(route.handler),
+        handler=partial(_call, plugin, redactor, route),
+        query=route.query,
+        request=route.request,
+        responses={204: None} if route.response is None else {200: route.response},
+        errors={
+            **(_NAME_ERROR if "{" in route.path else {}),
+            **(_INPUT_ERROR if has_input else {}),
+            **route.errors,
+        },
+    )
+
+
+def _description(handler: object) -> str:
+    """Return what the docstring of a handler says, without its fields."""
+    while isinstance(handler, partial):
+        handler = handler.func
+
+    return _FIELD_LIST.sub("", "\n" + (inspect.getdoc(handler) or "")).strip()
+
+
+async def _call(plugin: str, redactor: Redactor, route: Route, call: Call) -> Response:
+    what = f"plugin '{plugin}': {route.method} {route.path}"
+    request = RouteRequest(body=call.body, query=call.query, path=call.request.path_params)
+    try:
+        answer = await route.handler(request)
+    except RouteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a plugin's failure is contained here
+        log_failure(logger, redactor, f"{what} failed", error)
+        raise Problem(500, INTERNAL_ERROR) from None
+
+    if route.response is None and answer is None:
+        return Response(status_code=204)
+
+    if route.response is None or not isinstance(answer, route.response):
+        expected = "None" if route.response is None else route.response.__name__
+        logger.error("%s returned %s, where %s was expected", what, type(answer).__name__, expected)
+        raise Problem(500, INTERNAL_ERROR)
+
+    try:
+        return _response(answer, redactor)
+    except ValueError as error:
+        log_failure(logger, redactor, f"{what}: its answer is no JSON", error)
+        raise Problem(500, INTERNAL_ERROR) from None
+
+
+def _response(answer: BaseModel, redactor: Redactor) -> Response:
     try:
         text = answer.model_dump_json(by_alias=True)
     except PydanticSerializationError:  # of a lone surrogate, which a name may have

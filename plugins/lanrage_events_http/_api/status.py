@@ -1,57 +1,53 @@
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from lanrage_events.abc import Bus
 
 from .._problem import json_response
 from .models import Alive, PluginEntry, PluginList, Readiness
-from .operation import Operation
-
-PLUGINS = Operation(
-    method="GET",
-    path="/api/plugins",
-    name="getPlugins",
-    group="status",
-    description="Return how each plugin is and what it has done.",
-    responses={200: PluginList},
-)
-HEALTHZ = Operation(
-    method="GET",
-    path="/healthz",
-    name="getLiveness",
-    group="status",
-    description="Tell that the bus lives. Whoever gets no answer may restart the process.",
-    responses={200: Alive},
-    is_public=True,
-)
-READYZ = Operation(
-    method="GET",
-    path="/readyz",
-    name="getReadiness",
-    group="status",
-    description=(
-        "Tell whether every plugin runs and does its work, be it in part. The reasons are in "
-        "`/api/plugins`."
-    ),
-    responses={200: Readiness, 503: Readiness},
-    is_public=True,
-)
-OPERATIONS = (PLUGINS, HEALTHZ, READYZ)
+from .operation import Call, Operation
 
 
-def status_routes(bus: Bus) -> list[BaseRoute]:
-    """Return the routes that tell how the bus and its plugins are.
+def status_operations(bus: Bus) -> list[Operation]:
+    """Return the operations that report how the bus and its plugins are.
 
     :param bus: whose plugins they are
     """
     api = _StatusAPI(bus)
     return [
-        PLUGINS.route(api.plugins, bus.redactor),
-        HEALTHZ.route(api.healthz, bus.redactor),
-        READYZ.route(api.readyz, bus.redactor),
+        Operation(
+            method="GET",
+            path="/api/plugins",
+            name="getPlugins",
+            group="status",
+            description="Return how each plugin is and what it has done.",
+            handler=api.plugins,
+            responses={200: PluginList},
+        ),
+        Operation(
+            method="GET",
+            path="/healthz",
+            name="getLiveness",
+            group="status",
+            description="Tell that the bus lives. Whoever gets no answer may restart the process.",
+            handler=api.healthz,
+            responses={200: Alive},
+            is_public=True,
+        ),
+        Operation(
+            method="GET",
+            path="/readyz",
+            name="getReadiness",
+            group="status",
+            description=(
+                "Tell whether every plugin runs and does its work, be it in part. The reasons are "
+                "in `/api/plugins`."
+            ),
+            handler=api.readyz,
+            responses={200: Readiness, 503: Readiness},
+            is_public=True,
+        ),
     ]
 
 
@@ -59,14 +55,13 @@ class _StatusAPI:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def plugins(self, request: Request) -> Response:
-        content = PluginList(plugins=self._entries()).model_dump(mode="json")
-        return json_response(self._bus.redactor.redact_value(content))
+    async def plugins(self, call: Call) -> PluginList:
+        return PluginList(plugins=self._entries())
 
-    async def healthz(self, request: Request) -> Response:
-        return json_response({"status": "ok"})
+    async def healthz(self, call: Call) -> Alive:
+        return Alive(status="ok")
 
-    async def readyz(self, request: Request) -> Response:
+    async def readyz(self, call: Call) -> Response:
         entries = self._entries()
         is_ready = all(entry.state == "running" and entry.status != "failed" for entry in entries)
         content = {

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .exposition import metrics_routes as metrics_routes
+from .exposition import metrics_operation as metrics_operation

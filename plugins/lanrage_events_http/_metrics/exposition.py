@@ -4,33 +4,17 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
 
 from lanrage_events import Metric, PluginStatistics, Sample
 from lanrage_events.abc import Bus
 
-from .._api import Operation
+from .._api import Call, Operation
 from .._feed import Feed
 from .._problem import Problem
-from .families import Families, MetricFault
+from .families import Families, MetricError
 
 logger = logging.getLogger(__name__)
-
-METRICS = Operation(
-    method="GET",
-    path="/metrics",
-    name="getMetrics",
-    group="status",
-    description=(
-        "Return figures about the bus and its plugins in the text format of Prometheus, or in "
-        "OpenMetrics if that is asked for."
-    ),
-    responses={200: ("text/plain", "application/openmetrics-text")},
-    errors={501: "the package that writes metrics is not installed"},
-)
-OPERATIONS = (METRICS,)
 
 Kind = Literal["counter", "gauge"]
 
@@ -67,23 +51,35 @@ _STATUSES = ("ok", "degraded", "failed")
 _INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
 
 
-def metrics_routes(bus: Bus, feed: Feed) -> list[BaseRoute]:
-    """Return the route to figures for Prometheus.
+def metrics_operation(bus: Bus, feed: Feed) -> Operation:
+    """Return the operation that shows figures to Prometheus.
 
     :param bus: what is measured
     :param feed: which has counted the events
     """
-    return [METRICS.route(_MetricsAPI(bus, feed).metrics, bus.redactor)]
+    return Operation(
+        method="GET",
+        path="/metrics",
+        name="getMetrics",
+        group="status",
+        description=(
+            "Return figures about the bus and its plugins in the text format of Prometheus, or in "
+            "OpenMetrics if that is asked for."
+        ),
+        handler=_MetricsAPI(bus, feed).metrics,
+        responses={200: ("text/plain", "application/openmetrics-text")},
+        errors={501: "the package that writes metrics is not installed"},
+    )
 
 
 class _MetricsAPI:
     def __init__(self, bus: Bus, feed: Feed) -> None:
         self._bus = bus
         self._feed = feed
-        self._faults: dict[str, str] = {}
+        self._errors: dict[str, str] = {}
         """what is wrong with the metrics of plugins, so that it is logged once"""
 
-    async def metrics(self, request: Request) -> Response:
+    async def metrics(self, call: Call) -> Response:
         # Imported here, since it is an extra, and costs what only those pay who ask for it.
         try:
             from prometheus_client import CollectorRegistry
@@ -98,19 +94,19 @@ class _MetricsAPI:
 
         registry = CollectorRegistry()
         registry.register(families)
-        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        encode, media_type = choose_encoder(call.request.headers.get("accept", ""))
         return Response(encode(registry), media_type=media_type)
 
     def _add(self, families: Families, name: str, answer: object) -> None:
         try:
             families.add(name, answer)
-        except MetricFault as fault:
-            text = self._bus.redactor.redact(str(fault))
-            if self._faults.get(name) != text:
-                self._faults[name] = text
+        except MetricError as error:
+            text = self._bus.redactor.redact(str(error))
+            if self._errors.get(name) != text:
+                self._errors[name] = text
                 logger.error("plugin '%s': its metrics are left out: %s", name, text)
         else:
-            self._faults.pop(name, None)
+            self._errors.pop(name, None)
 
     def _own(self) -> Iterator[Metric]:
         # The types that have not come yet are there too, so that rates see the first event.

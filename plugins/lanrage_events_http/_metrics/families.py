@@ -24,7 +24,7 @@ _SUFFIXES = {
 _Labels = tuple[tuple[str, str], ...]
 
 
-class MetricFault(Exception):
+class MetricError(Exception):
     """Raised when the metrics of a plugin cannot be shown."""
 
 
@@ -56,18 +56,18 @@ class Families:
 
         :param plugin: who brings them; None for the server itself
         :param metrics: what it says are metrics
-        :raises MetricFault: if they are something else, or clash with others
+        :raises MetricError: if they are something else, or clash with others
         """
         if not isinstance(metrics, tuple):
-            raise MetricFault(f"metrics were expected, not {type(metrics).__name__}")
+            raise MetricError(f"metrics were expected, not {type(metrics).__name__}")
 
         checked: dict[str, _Family] = {}
         for metric in metrics:
             if not isinstance(metric, Metric):
-                raise MetricFault(f"a Metric was expected, not {type(metric).__name__}")
+                raise MetricError(f"a Metric was expected, not {type(metric).__name__}")
 
             if metric.name in checked:
-                raise MetricFault(f"metric '{metric.name}' is there twice")
+                raise MetricError(f"metric '{metric.name}' is there twice")
 
             checked[metric.name] = self._check(metric, plugin)
 
@@ -78,29 +78,29 @@ class Families:
 
     def _check(self, metric: Metric, plugin: str | None) -> _Family:
         if metric.kind not in _SUFFIXES:
-            raise MetricFault(f"metric '{metric.name}' is of the unknown kind {metric.kind!r}")
+            raise MetricError(f"metric '{metric.name}' is of the unknown kind {metric.kind!r}")
 
         if not isinstance(metric.help, str):
-            raise MetricFault(f"the help of metric '{metric.name}' is no text")
+            raise MetricError(f"the help of metric '{metric.name}' is no text")
 
         known = self._families.get(metric.name)
         if known is not None and (known.kind != metric.kind or known.is_own):
-            raise MetricFault(f"metric '{metric.name}' is a {known.kind} of somebody else's")
+            raise MetricError(f"metric '{metric.name}' is a {known.kind} of somebody else's")
 
         for series in _series(metric.name, metric.kind):
             owner = self._series.get(series, metric.name)
             if owner != metric.name:
-                raise MetricFault(f"metric '{metric.name}' would look like metric '{owner}'")
+                raise MetricError(f"metric '{metric.name}' would look like metric '{owner}'")
 
         family = _Family(metric.kind, self._redactor.redact(metric.help), plugin is None)
         for sample in _sequence(metric.samples, f"the samples of metric '{metric.name}'"):
             if not isinstance(sample, Sample):
                 what = f"metric '{metric.name}' has a {type(sample).__name__} for a Sample"
-                raise MetricFault(what)
+                raise MetricError(what)
 
             labels = self._labels(metric.name, sample.labels, plugin)
             if labels in family.samples or (known is not None and labels in known.samples):
-                raise MetricFault(f"metric '{metric.name}' has two samples with the same labels")
+                raise MetricError(f"metric '{metric.name}' has two samples with the same labels")
 
             _check_values(metric, sample)
             family.samples[labels] = sample
@@ -109,15 +109,15 @@ class Families:
 
     def _labels(self, name: str, labels: object, plugin: str | None) -> _Labels:
         if not isinstance(labels, Mapping):
-            raise MetricFault(f"the labels of metric '{name}' are no mapping")
+            raise MetricError(f"the labels of metric '{name}' are no mapping")
 
         pairs = {"plugin": plugin} if plugin is not None else {}
         for label, value in labels.items():
             if not (isinstance(label, str) and isinstance(value, str)):
-                raise MetricFault(f"the labels of metric '{name}' are not all texts")
+                raise MetricError(f"the labels of metric '{name}' are not all texts")
 
             if not _LABEL.fullmatch(label) or label.startswith("__") or label in ("le", *pairs):
-                raise MetricFault(f"metric '{name}' has a label that is not allowed: {label!r}")
+                raise MetricError(f"metric '{name}' has a label that is not allowed: {label!r}")
 
         pairs |= {label: self._redactor.redact(value) for label, value in labels.items()}
         # A lone surrogate cannot be encoded.
@@ -166,22 +166,22 @@ def _check_series(families: Mapping[str, _Family]) -> None:
         for series in _series(name, family.kind):
             owner = owners.setdefault(series, name)
             if owner != name:
-                raise MetricFault(f"metric '{name}' would look like metric '{owner}'")
+                raise MetricError(f"metric '{name}' would look like metric '{owner}'")
 
 
 def _sequence(value: object, what: str) -> Sequence[object]:
     if not isinstance(value, (list, tuple)):
-        raise MetricFault(f"{what} are no list")
+        raise MetricError(f"{what} are no list")
 
     return cast("Sequence[object]", value)
 
 
 def _check_values(metric: Metric, sample: Sample) -> None:
     if not _is_number(sample.value):
-        raise MetricFault(f"metric '{metric.name}' has a value that is no number")
+        raise MetricError(f"metric '{metric.name}' has a value that is no number")
 
     if metric.kind == "counter" and not sample.value >= 0:
-        raise MetricFault(f"counter '{metric.name}' is not 0 or more")
+        raise MetricError(f"counter '{metric.name}' is not 0 or more")
 
     if metric.kind == "histogram":
         _check_buckets(metric.name, _sequence(sample.buckets, f"the buckets of '{metric.name}'"))
@@ -191,16 +191,16 @@ def _check_buckets(name: str, buckets: Sequence[object]) -> None:
     last_bound, last_count = -math.inf, 0.0
     for bucket in buckets:
         if not isinstance(bucket, tuple) or len(bucket) != 2 or not all(map(_is_number, bucket)):
-            raise MetricFault(f"histogram '{name}' has a bucket that is no pair of numbers")
+            raise MetricError(f"histogram '{name}' has a bucket that is no pair of numbers")
 
         bound, count = bucket
         if not (bound > last_bound and count >= last_count):
-            raise MetricFault(f"the buckets of histogram '{name}' do not rise")
+            raise MetricError(f"the buckets of histogram '{name}' do not rise")
 
         last_bound, last_count = bound, count
 
     if last_bound != math.inf:
-        raise MetricFault(f"the last bucket of histogram '{name}' is not infinite")
+        raise MetricError(f"the last bucket of histogram '{name}' is not infinite")
 
 
 def _is_number(value: object) -> bool:

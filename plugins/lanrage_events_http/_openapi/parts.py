@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, Literal
-from urllib.parse import quote
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -17,7 +14,6 @@ from .._problem import PROBLEM_TYPE
 Mode = Literal["validation", "serialization"]
 
 _REF = "#/components/schemas/"
-_FIELD_LIST = re.compile(r"\n\s*:(?:param|returns?|raises)\b.*", re.DOTALL)
 
 
 class Schemas:
@@ -61,9 +57,13 @@ def _relocated(value: Any, place: str) -> Any:
     return [_relocated(item, place) for item in value] if isinstance(value, list) else value
 
 
-def path_parameters(names: Iterable[str]) -> list[dict[str, Any]]:
-    """Return what may stand in the places of a path."""
+def path_parameters(path: str) -> list[dict[str, Any]]:
+    """Return what may stand in the places of a path.
+
+    :param path: with names in braces
+    """
     schema = {"type": "string", "minLength": 1}
+    names = re.findall(r"\{(\w+)\}", path)
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
 
 
@@ -105,35 +105,7 @@ def problem_response(description: str, schema: Mapping[str, Any]) -> dict[str, A
     return {"description": description, "content": json_content(schema, PROBLEM_TYPE)}
 
 
-def texts_of(handler: object) -> tuple[str, str]:
-    """Return what a handler's docstring says: its first sentence, and all of it.
-
-    :param handler: of a plugin's route
-    """
-    while isinstance(handler, partial):
-        handler = handler.func
-
-    text = _FIELD_LIST.sub("", "\n" + (inspect.getdoc(handler) or "")).strip()
-    return summary_of(text), text
-
-
 def summary_of(description: str) -> str:
     """Return the first sentence of a description, without its full stop."""
     sentence = re.split(r"(?<=\.)\s|\n\n", description, maxsplit=1)[0]
     return " ".join(sentence.split()).removesuffix(".")
-
-
-def operation_id(plugin: str, method: str, path: str) -> str:
-    """Return what the operation of a plugin is called in programs.
-
-    :param plugin: its name
-    :param method: such as ``POST``
-    :param path: of the route
-    """
-    words = re.findall(r"[A-Za-z0-9]+", f"{plugin} {method.lower()} {path}")
-    return "".join([*words[:1], *(word[:1].upper() + word[1:] for word in words[1:])])
-
-
-def path_of(plugin: str, path: str) -> str:
-    """Return the whole path of a plugin's route."""
-    return f"/api/{quote(plugin, safe='')}{'' if path == '/' else path}"

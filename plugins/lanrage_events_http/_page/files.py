@@ -128,14 +128,6 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     ]
 
 
-async def _send(folder: PageFiles, name: str, request: Request) -> Response:
-    file = await folder.read(name)
-    if file is None:
-        raise Problem(404, "there is no such file")
-
-    return file.response(request)
-
-
 def _pages(bus: Bus) -> Mapping[str, Sequence[Page]]:
     answers: Mapping[str, Iterable[Page]] = bus.query("http_pages")
     return {name: tuple(pages) for name, pages in answers.items()}

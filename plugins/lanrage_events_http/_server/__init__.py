@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .connections import Connections as Connections
-from .guard import FAULT as FAULT
 from .guard import SESSION_COOKIE as SESSION_COOKIE
 from .guard import Guard as Guard
 from .hosts import HostCheck as HostCheck

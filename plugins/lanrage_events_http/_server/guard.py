@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lanrage_events import Redactor
 
-from .._problem import Problem, log_failure
+from .._problem import Problem, log_failure, problem_of
 from .body import Body
 from .headers import add_headers, is_api_path
 from .hosts import HostCheck, is_same_origin
@@ -29,7 +29,6 @@ FIRST_ANSWER_SECONDS = 60.0
 """how long a handler may take before it begins to answer"""
 MAX_HEAD_BYTES = 16 * 1_024
 """of the target and the headers of a request"""
-FAULT = "this failed inside lanrage-events, whose log says why"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 # None of them can be sent by a form, nor by a script of another site without a preflight.
 JSON_TYPES = frozenset(
@@ -92,14 +91,12 @@ class Guard:
             with anyio.move_on_after(FIRST_ANSWER_SECONDS) as answer.waiting:
                 refusal = self._refuse(scope, body)
                 await (refusal or self._app)(scope, body.receive, answer.send)
-        except Problem as error:
-            problem = error
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001 - a fault of a handler ends its answer only
-            if body.refusal is None:
+        except Exception as error:  # noqa: BLE001 - a handler that fails ends its answer only
+            problem = problem_of(error)
+            if not isinstance(error, Problem) and body.refusal is None:
                 self._log(scope, error)
-                problem = Problem(500, FAULT)
 
         if answer.waiting.cancelled_caught and not answer.is_started:
             problem = Problem(
@@ -213,7 +210,7 @@ class Guard:
 
         more = f", after {self._untold} more failures" if self._untold else ""
         self._told_at, self._untold = now, 0
-        what = f"{scope['method']} {scope['path']} failed{more}"
+        what = f"{scope['method']} {scope['path']!r} failed{more}"
         log_failure(logger, self._redactor, what, error)
 
 

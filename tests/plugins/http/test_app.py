@@ -171,7 +171,7 @@ async def test_a_fault_of_our_own_tells_no_details(
         raise ValueError(f"cannot ask {TOKEN}")
 
     guarded = app(bus)
-    monkeypatch.setattr(bus, "ask", fail)
+    monkeypatch.setattr(bus, "query", fail)
     async with client(guarded) as browser:
         response = await browser.get("/api/pages")
 

@@ -9,14 +9,13 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
 
 from lanrage_events import Event, EventBus, hookimpl
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api import event_routes
-from lanrage_events_http._api.deduplication import Attempt, Repeats
+from lanrage_events_http._api import EventSchemas, event_operations
+from lanrage_events_http._api.deduplication import Deduplicator, InFlight
+from lanrage_events_http._app import application
 from lanrage_events_http._feed import Feed
-from lanrage_events_http._problem import exception_handlers
 
 WINDOW = 600.0
 
@@ -55,8 +54,10 @@ async def serving(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with EventBus() as bus:
         bus.register(plugin)
-        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(**config), anyio.Event())
-        app = Starlette(routes=routes, exception_handlers=exception_handlers(bus.redactor))
+        operations = event_operations(
+            bus, Feed(bus.redactor), HTTPConfig(**config), EventSchemas(bus), anyio.Event()
+        )
+        app = application(operations, bus.redactor)
         async with client(app) as http:
             yield http
 
@@ -234,47 +235,46 @@ async def test_a_window_of_nothing_remembers_nothing(client: Client) -> None:
     assert first.json() == second.json() == {"ids": ["a"], "repeated": []}
 
 
-def take(repeats: Repeats, ids: Sequence[str]) -> None:
-    attempt = Attempt()
+def take(deduplicator: Deduplicator, ids: Sequence[str]) -> None:
+    request = InFlight()
     for id in ids:
-        repeats.begin(id, attempt)
+        deduplicator.begin(id, request)
 
-    repeats.finish(attempt, dict.fromkeys(ids))
+    deduplicator.finish(request, dict.fromkeys(ids))
 
 
 async def test_the_oldest_ids_are_forgotten_when_there_are_too_many() -> None:
-    repeats = Repeats(WINDOW, size=3)
-    take(repeats, "abc")
-    take(repeats, "d")
+    deduplicator = Deduplicator(WINDOW, size=3)
+    take(deduplicator, "abc")
+    take(deduplicator, "d")
 
-    assert [id for id in "abcd" if repeats.was_taken(id)] == ["b", "c", "d"]
-    assert len(repeats) == 3
+    assert [id for id in "abcd" if deduplicator.was_taken(id)] == ["b", "c", "d"]
+    assert len(deduplicator) == 3
 
 
 async def test_old_ids_leave_the_memory_when_others_come() -> None:
-    repeats = Repeats(WINDOW)
-    take(repeats, "abc")
+    deduplicator = Deduplicator(WINDOW)
+    take(deduplicator, "abc")
     await anyio.sleep(WINDOW)
-    take(repeats, "d")
+    take(deduplicator, "d")
 
-    assert len(repeats) == 1
+    assert len(deduplicator) == 1
 
 
 async def test_long_ids_are_told_apart_and_not_kept() -> None:
-    repeats = Repeats(WINDOW)
+    deduplicator = Deduplicator(WINDOW)
     long = "a" * 1_000_000
-    take(repeats, [long])
+    take(deduplicator, [long])
 
-    assert repeats.was_taken(long)
-    assert not repeats.was_taken(long + "a")
-    assert max(map(len, repeats._taken)) < 100
+    assert deduplicator.was_taken(long)
+    assert not deduplicator.was_taken(long + "a")
+    assert max(map(len, deduplicator._taken)) < 100
 
 
 actions = st.lists(
     st.one_of(
         st.tuples(st.just("take"), st.lists(st.sampled_from("abcdef"), unique=True, min_size=1)),
         st.tuples(st.just("fail"), st.lists(st.sampled_from("abcdef"), unique=True, min_size=1)),
-        st.tuples(st.just("give up"), st.lists(st.sampled_from("abcdef"), unique=True)),
         st.tuples(st.just("wait"), st.sampled_from([0.5, 4.0, 9.5, 10.0, 11.0])),
     ),
     max_size=30,
@@ -287,7 +287,7 @@ async def test_ids_are_known_for_the_window_unless_they_failed_or_are_too_many(
     actions: list[tuple[str, Any]],
 ) -> None:
     window, size = 10.0, 4
-    repeats = Repeats(window, size)
+    deduplicator = Deduplicator(window, size)
     model: dict[str, float] = {}
     """by id in the order of taking: when it was taken"""
     for action, argument in actions:
@@ -298,25 +298,22 @@ async def test_ids_are_known_for_the_window_unless_they_failed_or_are_too_many(
             continue
 
         ids = [id for id in argument if id not in model]
-        assert ids == [id for id in argument if not repeats.was_taken(id)]
-        attempt = Attempt()
+        assert ids == [id for id in argument if not deduplicator.was_taken(id)]
+        request = InFlight()
         for id in ids:
-            repeats.begin(id, attempt)
-            assert repeats.attempt_at(id) is attempt
+            deduplicator.begin(id, request)
+            assert deduplicator.in_flight(id) is request
 
         match action:
             case "take":
-                repeats.finish(attempt, dict.fromkeys(ids))
+                deduplicator.finish(request, dict.fromkeys(ids))
                 model |= dict.fromkeys(ids, now)
                 model = dict(list(model.items())[-size:])
-            case "fail":
-                repeats.finish(attempt, dict.fromkeys(ids, OSError()))
-                assert attempt.failures.keys() == set(ids)
             case _:
-                repeats.give_up(attempt, ids)
-                assert attempt.failures == dict.fromkeys(ids)
+                deduplicator.finish(request, dict.fromkeys(ids, OSError()))
+                assert request.failures.keys() == set(ids)
 
-        assert attempt.is_settled
-        assert [id for id in "abcdef" if repeats.attempt_at(id)] == []
-        assert [id for id in model if repeats.was_taken(id)] == list(model)
-        assert len(repeats) <= size
+        assert request.done.is_set()
+        assert [id for id in "abcdef" if deduplicator.in_flight(id)] == []
+        assert [id for id in model if deduplicator.was_taken(id)] == list(model)
+        assert len(deduplicator) <= size

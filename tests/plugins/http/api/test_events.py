@@ -9,13 +9,12 @@ import anyio
 import httpx
 import pytest
 from anyio.lowlevel import checkpoint
-from starlette.applications import Starlette
 
 from lanrage_events import Event, EventBus, Redactor, hookimpl
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api import event_routes
+from lanrage_events_http._api import EventSchemas, event_operations
+from lanrage_events_http._app import application, make_app
 from lanrage_events_http._feed import Feed
-from lanrage_events_http._problem import exception_handlers
 
 SECRET = "geheimnis-0123456789"
 ANN = {"type": "peer_joined", "peer_name": "Ann", "party_name": "Friday LAN"}
@@ -60,8 +59,10 @@ async def serving(
         for plugin in plugins:
             bus.register(plugin)
 
-        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(**config), anyio.Event())
-        app = Starlette(routes=routes, exception_handlers=exception_handlers(bus.redactor))
+        operations = event_operations(
+            bus, Feed(bus.redactor), HTTPConfig(**config), EventSchemas(bus), anyio.Event()
+        )
+        app = application(operations, bus.redactor)
         async with client(app) as http:
             yield bus, http
 
@@ -244,9 +245,11 @@ async def test_what_a_plugin_that_is_not_durable_does_is_not_waited_for(client: 
 
 async def test_a_bus_that_is_closing_takes_nothing(client: Client) -> None:
     async with EventBus() as bus:
-        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(), anyio.Event())
+        operations = event_operations(
+            bus, Feed(bus.redactor), HTTPConfig(), EventSchemas(bus), anyio.Event()
+        )
 
-    async with client(Starlette(routes=routes)) as http:
+    async with client(application(operations, bus.redactor)) as http:
         response = await http.post("/api/events", json={**ANN, "id": "a"})
 
     assert response.status_code == 503
@@ -365,7 +368,9 @@ async def test_text_that_is_no_unicode_is_answered_without_a_fault(client: Clien
 
 async def test_a_client_that_leaves_while_it_sends_is_no_fault(client: Client) -> None:
     async with serving(client) as (bus, _):
-        routes = event_routes(bus, Feed(bus.redactor), HTTPConfig(), anyio.Event())
+        operations = event_operations(
+            bus, Feed(bus.redactor), HTTPConfig(), EventSchemas(bus), anyio.Event()
+        )
         sent: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -382,7 +387,7 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault(client: Client) -
             "query_string": b"",
             "headers": [],
         }
-        await Starlette(routes=routes)(scope, receive, send)
+        await application(operations, bus.redactor)(scope, receive, send)
 
     assert sent[0]["status"] == 400
 
@@ -422,11 +427,15 @@ async def test_a_fault_of_the_server_is_logged_without_secrets_and_not_told(
     async def break_down(*args: object, **options: object) -> None:
         raise LookupError(f"no room for {SECRET}")
 
-    async with serving(client) as (bus, http):
-        monkeypatch.setattr(bus, "publish_many_and_wait", break_down)
-        response = await http.post("/api/events", json={**ANN, "id": "a"})
-        monkeypatch.undo()
-        again = await http.post("/api/events", json={**ANN, "id": "a"})
+    redactor = Redactor()
+    redactor.add(SECRET)
+    async with EventBus(redactor=redactor) as bus:
+        app = make_app(bus, HTTPConfig(), Feed(bus.redactor), stopping=anyio.Event(), port=8666)
+        async with client(app) as http:
+            monkeypatch.setattr(bus, "publish_many_and_wait", break_down)
+            response = await http.post("/api/events", json={**ANN, "id": "a"})
+            monkeypatch.undo()
+            again = await http.post("/api/events", json={**ANN, "id": "a"})
 
     assert response.status_code == 500
     assert "room" not in response.text

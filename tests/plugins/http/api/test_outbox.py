@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from lanrage_events import EventBus, OutboxError, Redactor, hookimpl
 from lanrage_events.outbox import UNTIL_RESUMED, Outbox
-from lanrage_events_http._api import outbox_routes
+from lanrage_events_http._api import outbox_operations
+from lanrage_events_http._app import application
 
 SECRET = "geheimnis-0123456789"
 NOW = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
@@ -63,7 +63,7 @@ async def serving(
         for lane, body in letters:
             await mail.outbox.put(lane, body, label="peer_joined")
 
-        async with client(Starlette(routes=outbox_routes(bus))) as http:
+        async with client(application(outbox_operations(bus), bus.redactor)) as http:
             yield mail.outbox, http
 
 

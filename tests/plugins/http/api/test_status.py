@@ -7,10 +7,10 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from lanrage_events import Event, EventBus, Health, Notification, Redactor, hookimpl
-from lanrage_events_http._api import status_routes
+from lanrage_events_http._api import status_operations
+from lanrage_events_http._app import application
 
 SECRET = "geheimnis-0123456789"
 
@@ -63,7 +63,7 @@ async def serving(client: Client, **plugins: Any) -> AsyncIterator[tuple[EventBu
         for name, plugin in plugins.items():
             await bus.plugins.register_and_wait(plugin, name)
 
-        async with client(Starlette(routes=status_routes(bus))) as http:
+        async with client(application(status_operations(bus), bus.redactor)) as http:
             yield bus, http
 
 

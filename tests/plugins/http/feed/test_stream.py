@@ -14,10 +14,10 @@ from starlette.applications import Starlette
 
 from lanrage_events import EventBus, Notification, PeerJoined
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api import event_routes
+from lanrage_events_http._api import EventSchemas, event_operations
+from lanrage_events_http._app import application
 from lanrage_events_http._feed import Feed
 from lanrage_events_http._feed.feed import CLIENT_BUFFER, OVERRUN_SECONDS
-from lanrage_events_http._problem import exception_handlers
 
 Client = Callable[..., httpx.AsyncClient]
 
@@ -85,8 +85,8 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     async with EventBus() as bus:
         feed, stopping = Feed(bus.redactor, max_clients=2), anyio.Event()
-        routes = event_routes(bus, feed, HTTPConfig(), stopping)
-        app = Starlette(routes=routes, exception_handlers=exception_handlers(bus.redactor))
+        operations = event_operations(bus, feed, HTTPConfig(), EventSchemas(bus), stopping)
+        app = application(operations, bus.redactor)
         yield Served(bus, feed, app, stopping)
 
 

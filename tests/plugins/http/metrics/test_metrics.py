@@ -10,7 +10,6 @@ import anyio
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.applications import Starlette
 
 from lanrage_events import (
     Event,
@@ -23,8 +22,9 @@ from lanrage_events import (
     Sample,
     hookimpl,
 )
+from lanrage_events_http._app import application
 from lanrage_events_http._feed import Feed
-from lanrage_events_http._metrics import metrics_routes
+from lanrage_events_http._metrics import metrics_operation
 
 SECRET = "geheimnis-0123456789"
 
@@ -97,7 +97,7 @@ async def serving(client: Client, **plugins: object) -> AsyncIterator[Served]:
             await bus.plugins.register_and_wait(plugin, name)
 
         feed = Feed(bus.redactor)
-        async with client(Starlette(routes=metrics_routes(bus, feed))) as http:
+        async with client(application([metrics_operation(bus, feed)], bus.redactor)) as http:
             yield Served(bus, feed, http)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import EventBus, Redactor, hookimpl
 from lanrage_events.http import Page
-from lanrage_events_http._app import route
+from lanrage_events_http._app import application
 from lanrage_events_http._page import own_files, page_routes
 from lanrage_events_http._page.files import PageFiles
 
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 def app(bus: EventBus, own: Traversable | None = None, *, has_login: bool = False) -> Any:
     files = own_files() if own is None else PageFiles(own)
-    return route(page_routes(bus, files, has_login=has_login), Redactor())
+    return application(page_routes(bus, files, has_login=has_login), Redactor())
 
 
 async def test_serves_our_own_page(client: Client) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from lanrage_events import Redactor
-from lanrage_events_http._app import route
+from lanrage_events_http._app import application
 from lanrage_events_http._page import login_routes, own_files
 from lanrage_events_http._page.files import PageFiles
 from lanrage_events_http._server import (
@@ -53,7 +53,7 @@ def app(
 
     routes = [*login_routes(sessions, files or own_files(), redactor), Route("/", page)]
     return Guard(
-        route(routes, redactor),
+        application(routes, redactor),
         hosts=HostCheck("127.0.0.1", 8666, ["lan.example.org"]),
         max_body=10_000,
         redactor=redactor,

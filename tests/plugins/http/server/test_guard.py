@@ -611,10 +611,18 @@ async def test_a_fault_is_told_to_the_log_only(caplog: pytest.LogCaptureFixture)
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     message = record.getMessage()
-    assert message.startswith("POST /api/discord/test failed\nTraceback")
+    assert message.startswith("POST '/api/discord/test' failed\nTraceback")
     assert "ValueError: cannot send" in message
     assert TOKEN not in message
     assert guarded.answers == {"5xx": 1}
+
+
+async def test_a_path_cannot_forge_a_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ValueError("cannot send")
+
+    assert is_problem(await ask(guard(app), path="/po%0Ast"), 500)
+    assert r"GET '/po\nst' failed" in caplog.text
 
 
 async def test_many_faults_are_told_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
@@ -629,8 +637,8 @@ async def test_many_faults_are_told_once_a_second(caplog: pytest.LogCaptureFixtu
     await ask(guarded)
 
     first, second = (record.getMessage() for record in caplog.records)
-    assert first.startswith("GET / failed\n")
-    assert second.startswith("GET / failed, after 49 more failures\n")
+    assert first.startswith("GET '/' failed\n")
+    assert second.startswith("GET '/' failed, after 49 more failures\n")
 
 
 async def test_a_fault_after_the_start_ends_the_answer(caplog: pytest.LogCaptureFixture) -> None:
