@@ -68,7 +68,7 @@ class HTTPPlugin:
         self._connections = Connections(config.max_connections)
         server = Server(self._guard, listeners, self._connections, stopping)
         try:
-            # A fault of the server comes out of here, and the bus starts the plugin anew.
+            # An error of the server comes out of here, and the bus starts the plugin again.
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(server.run)
                 self.url = address_of(listeners, config.host)
@@ -103,34 +103,31 @@ class HTTPPlugin:
         """Return what was asked, and what was refused."""
         connections = self._connections
         answers = self._guard.answers if self._guard is not None else {}
+        by_status = [Sample(count, {"status": status}) for status, count in sorted(answers.items())]
         return [
             Metric(
                 name="http_answers",
                 help="answers to HTTP requests, by the class of their status",
                 kind="counter",
-                samples=[Sample(n, {"status": status}) for status, n in sorted(answers.items())],
+                samples=by_status,
             ),
             Metric(
                 name="http_connections",
                 help="open connections",
                 samples=[Sample(len(connections))],
             ),
-            Metric(
-                name="http_connections_accepted",
-                help="connections that were accepted",
-                kind="counter",
-                samples=[Sample(connections.accepted)],
+            _counter("accepted", "that were accepted", connections.accepted),
+            _counter(
+                "refused",
+                "that were closed because there were max_connections",
+                connections.refused,
             ),
-            Metric(
-                name="http_connections_refused",
-                help="connections that were closed because there were max_connections",
-                kind="counter",
-                samples=[Sample(connections.refused)],
-            ),
-            Metric(
-                name="http_connections_cut_off",
-                help="connections that were closed because the peer was too slow",
-                kind="counter",
-                samples=[Sample(connections.cut_off)],
+            _counter(
+                "cut_off", "that were closed because the peer was too slow", connections.cut_off
             ),
         ]
+
+
+def _counter(name: str, what: str, count: int) -> Metric:
+    name = f"http_connections_{name}"
+    return Metric(name=name, help=f"connections {what}", kind="counter", samples=[Sample(count)])

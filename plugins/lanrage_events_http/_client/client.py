@@ -113,14 +113,13 @@ class DaemonClient:
 
         :raises DaemonError: if it does not tell
         """
-        status, headers, body = await self._request("GET", "api/events/types", b"")
-        data = self._data(status, headers, body)
+        status, headers, data = await self._request("GET", "api/events/types")
         if status != 200:
             raise self._refusal(status, headers, data)
 
         types = data.get("types")
         if not isinstance(types, list):
-            raise self._stranger(status)
+            raise self._unexpected_server(status)
 
         return {
             entry["type"]: entry["schema"]
@@ -137,11 +136,10 @@ class DaemonClient:
         :raises DaemonError: if none of them was taken, as far as is known
         """
         content = json.dumps(events, separators=(",", ":")).encode()
-        status, headers, body = await self._request("POST", "api/events", content)
-        data = self._data(status, headers, body)
+        status, headers, data = await self._request("POST", "api/events", content)
         if status == 202:
             if not isinstance(data.get("ids"), list):
-                raise self._stranger(status)
+                raise self._unexpected_server(status)
 
             return Receipt(texts(data["ids"]), texts(data.get("repeated")))
 
@@ -185,8 +183,8 @@ class DaemonClient:
                 data = self._data(response.status_code, response.headers, body)
                 raise self._refusal(response.status_code, response.headers, data)
 
-            if not media_type(response.headers) == "text/event-stream":
-                raise self._stranger(response.status_code)
+            if media_type(response.headers) != "text/event-stream":
+                raise self._unexpected_server(response.status_code)
 
             async with aclosing(self._chunks(response)) as chunks:
                 yield chunks
@@ -206,8 +204,8 @@ class DaemonClient:
                 yield chunk
 
     async def _request(
-        self, method: str, path: str, content: bytes
-    ) -> tuple[int, httpx.Headers, bytes]:
+        self, method: str, path: str, content: bytes = b""
+    ) -> tuple[int, httpx.Headers, Mapping[str, Any]]:
         headers = {"Accept": "application/json, application/problem+json"}
         if content:
             headers["Content-Type"] = "application/json"
@@ -228,7 +226,8 @@ class DaemonClient:
                 is_passing=self._has_answered,
             ) from None
 
-        return response.status_code, response.headers, body
+        data = self._data(response.status_code, response.headers, body)
+        return response.status_code, response.headers, data
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -267,9 +266,9 @@ class DaemonClient:
                 status=status,
             )
 
-        raise self._stranger(status)
+        raise self._unexpected_server(status)
 
-    def _stranger(self, status: int) -> DaemonError:
+    def _unexpected_server(self, status: int) -> DaemonError:
         return DaemonError(
             f"{self.url} answers (HTTP status {status}), but not as lanrage-events does: it is "
             f"another program's address; give the daemon's with --url or {URL_VARIABLE}",
@@ -334,7 +333,7 @@ class DaemonClient:
             )
 
         if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
-            return self._stranger(0)
+            return self._unexpected_server(0)
 
         return DaemonError(
             f"the connection to the daemon at {self.url} broke: {detail or type(error).__name__}",

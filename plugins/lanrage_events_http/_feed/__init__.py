@@ -5,4 +5,4 @@ from __future__ import annotations
 from .feed import HEARTBEAT_SECONDS as HEARTBEAT_SECONDS
 from .feed import RING_SIZE as RING_SIZE
 from .feed import Feed as Feed
-from .sse import StreamResponse as StreamResponse
+from .response import StreamResponse as StreamResponse

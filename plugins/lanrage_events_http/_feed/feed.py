@@ -1,3 +1,5 @@
+"""The live feed, as server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+
 from __future__ import annotations
 
 import json
@@ -6,13 +8,13 @@ import os
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import anyio
 
 from lanrage_events import Event, Redactor
 
 from .._problem import log_failure
-from .sse import comment, frame
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +32,14 @@ class FeedFull(Exception):
     """Raised when as many clients read the feed as may."""
 
 
+@dataclass(slots=True)
 class _Item:
-    """One event in the feed, encoded when the first client wants it."""
+    """One event in the feed."""
 
-    __slots__ = ("event", "frame", "number")
-
-    def __init__(self, number: int, event: Event) -> None:
-        self.number = number
-        self.event = event
-        self.frame: bytes | None = None
+    number: int
+    event: Event
+    frame: bytes | None = None
+    """what is sent, made when the first client wants it"""
 
 
 class FeedClient:
@@ -54,6 +55,7 @@ class FeedClient:
         self, feed: Feed, types: Collection[str], replay: Collection[_Item], gap: int | None
     ) -> None:
         self.scope: anyio.CancelScope | None = None
+        """ends the answer when it is cancelled; set while there is one"""
         self._feed = feed
         self._types = frozenset(types)
         self._wanted: dict[type[Event], bool] = {}
@@ -98,15 +100,15 @@ class FeedClient:
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield what is sent: events as they come, and something now and then if none do."""
-        yield comment("connected")
+        yield _comment("connected")
         if self._gap is not None:
             data = {"detail": "events before this are not kept any more"}
-            yield frame("gap", json.dumps(data), self._feed.id(self._gap))
+            yield _frame("gap", json.dumps(data), self._feed.id(self._gap))
 
         while not self._has_ended:
             if self._has_overrun:
                 data = {"detail": f"more than {CLIENT_BUFFER} events waited for this client"}
-                yield frame("overrun", json.dumps(data), self._feed.id(self._feed.number))
+                yield _frame("overrun", json.dumps(data), self._feed.id(self._feed.number))
                 return
 
             if self._items:
@@ -119,7 +121,7 @@ class FeedClient:
 
             self._wake = None
             if waiting.cancelled_caught:
-                yield comment("still here")
+                yield _comment("still here")
 
     def _take(self) -> bytes:
         chunk = b""
@@ -220,10 +222,25 @@ class Feed:
             event = item.event
             try:
                 data = self._redactor.redact(event.to_json())
-                item.frame = frame(event.type, data, self.id(item.number))
+                item.frame = _frame(event.type, data, self.id(item.number))
             except Exception as error:  # noqa: BLE001 - it was made by whoever published it
                 what = f"{event.type} {event.id} cannot be shown in the live feed"
                 log_failure(logger, self._redactor, what, error)
                 item.frame = b""
 
         return item.frame
+
+
+def _frame(event: str, data: str, id: str) -> bytes:
+    """Return one event as the stream shows it.
+
+    :param event: its name
+    :param data: text in one line
+    :param id: with which a client asks for what came after it
+    """
+    return f"id: {id}\nevent: {event}\ndata: {data}\n\n".encode("utf-8", "replace")
+
+
+def _comment(text: str) -> bytes:
+    """Return a line that clients skip, which shows both sides that the other is still there."""
+    return f": {text}\n\n".encode()

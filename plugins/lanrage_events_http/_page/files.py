@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from urllib.parse import quote
@@ -20,7 +19,6 @@ from lanrage_events.http import Page
 
 from .._problem import Problem, json_response
 
-_INDEX = "index.html"
 # No separator of any system, no drive, and nothing that begins with a dot.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TYPES = {
@@ -41,26 +39,6 @@ _TYPES = {
 _UNKNOWN_TYPE = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as it is sent."""
-
-    content: bytes
-    media_type: str
-    tag: str
-    """changes with the content, for ETag"""
-
-    def response(self, request: Request) -> Response:
-        """Return it, or that what the browser has is still the same."""
-        # So that an update of lanrage-events, or of a plugin in the making, shows at once.
-        headers = {"Cache-Control": "no-cache", "ETag": self.tag}
-        known = [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]
-        if self.tag in known or f"W/{self.tag}" in known:
-            return Response(status_code=304, headers=headers)
-
-        return Response(self.content, headers=headers, media_type=self.media_type)
-
-
 class PageFiles:
     """The files of some folders, without those in folders below them.
 
@@ -70,18 +48,34 @@ class PageFiles:
     def __init__(self, *folders: Traversable) -> None:
         self._folders = folders
 
-    async def read(self, name: str) -> File | None:
-        """Return a file, None if there is none of that name."""
-        if not _NAME.fullmatch(name):
-            return None
+    async def read(self, name: str) -> bytes:
+        """Return the content of a file.
 
-        content = await anyio.to_thread.run_sync(self._read, name)
+        :raises Problem: if there is none of that name
+        """
+        content = (
+            await anyio.to_thread.run_sync(self._read, name) if _NAME.fullmatch(name) else None
+        )
         if content is None:
-            return None
+            raise Problem(404, "there is no such file")
 
-        tag = hashlib.sha256(content).hexdigest()[:32]
-        suffix = name.rpartition(".")[2].lower()
-        return File(content, _TYPES.get(suffix, _UNKNOWN_TYPE), f'"{tag}"')
+        return content
+
+    async def respond(self, name: str, request: Request) -> Response:
+        """Return a file as an answer, or that what the browser has is still the same.
+
+        :raises Problem: if there is none of that name
+        """
+        content = await self.read(name)
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        # So that an update of lanrage-events, or of a plugin in the making, shows at once.
+        headers = {"Cache-Control": "no-cache", "ETag": tag}
+        known = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
+        if tag in known or f"W/{tag}" in known:
+            return Response(status_code=304, headers=headers)
+
+        media_type = _TYPES.get(name.rpartition(".")[2].lower(), _UNKNOWN_TYPE)
+        return Response(content, headers=headers, media_type=media_type)
 
     def _read(self, name: str) -> bytes | None:
         for folder in self._folders:
@@ -106,15 +100,15 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     """
 
     async def index(request: Request) -> Response:
-        return await _send(own, _INDEX, request)
+        return await own.respond("index.html", request)
 
     async def own_file(request: Request) -> Response:
-        return await _send(own, request.path_params["file"], request)
+        return await own.respond(request.path_params["file"], request)
 
     async def plugin_file(request: Request) -> Response:
         pages = _pages(bus).get(request.path_params["instance"], ())
         folders = PageFiles(*(page.folder for page in pages))
-        return await _send(folders, request.path_params["file"], request)
+        return await folders.respond(request.path_params["file"], request)
 
     async def list_pages(request: Request) -> Response:
         pages = [_describe(name, page) for name, found in _pages(bus).items() for page in found]
@@ -128,8 +122,8 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     ]
 
 
-def _pages(bus: Bus) -> Mapping[str, Sequence[Page]]:
-    answers: Mapping[str, Iterable[Page]] = bus.query("http_pages")
+def _pages(bus: EventBus) -> Mapping[str, Sequence[Page]]:
+    answers: Mapping[str, Iterable[Page]] = bus.ask("http_pages")
     return {name: tuple(pages) for name, pages in answers.items()}
 
 

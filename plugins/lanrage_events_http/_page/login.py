@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 # The empty paragraph for it that the login page has.
 _PLACE_OF_PROBLEM = 'role="alert"></p>'
-_LOGIN_PAGE = "login.html"
 _FORM = "application/x-www-form-urlencoded"
 _MAX_BYTES = 4_096
 
@@ -131,15 +130,12 @@ class _Login:
             raise Problem(401, "the token is wrong: it is the one that the configuration gives")
 
     async def _page(self, problem: Problem | None) -> Response:
-        file = await self._files.read(_LOGIN_PAGE)
-        if file is None:
-            raise Problem(404, "the login page is not installed")
-
+        page = await self._files.read("login.html")
         if problem is None:
-            return HTMLResponse(file.content)
+            return HTMLResponse(page)
 
         detail = html.escape(self._redactor.redact(problem.detail))
-        content = file.content.decode().replace(_PLACE_OF_PROBLEM, f'role="alert">{detail}</p>', 1)
+        content = page.decode().replace(_PLACE_OF_PROBLEM, f'role="alert">{detail}</p>', 1)
         return HTMLResponse(content, problem.status, problem.headers)
 
 

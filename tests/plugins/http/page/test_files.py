@@ -16,6 +16,7 @@ from lanrage_events.http import Page
 from lanrage_events_http._app import application
 from lanrage_events_http._page import own_files, page_routes
 from lanrage_events_http._page.files import PageFiles
+from lanrage_events_http._problem import Problem
 
 # Files are read in a thread.
 pytestmark = pytest.mark.real_clock
@@ -145,9 +146,12 @@ async def test_nothing_else_can_be_had(path: str, client: Client, folder: Path) 
 @given(name=st.text() | st.text("./\\.~:%a\0 "))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 async def test_no_name_leads_out_of_the_folder(name: str, folder: Path) -> None:
-    file = await PageFiles(folder).read(name)
-
-    assert file is None or name == "page.js"
+    try:
+        await PageFiles(folder).read(name)
+    except Problem as problem:
+        assert problem.status == 404
+    else:
+        assert name == "page.js"
 
 
 async def test_plugins_bring_parts_of_the_page(

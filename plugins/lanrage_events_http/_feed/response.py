@@ -1,0 +1,65 @@
+"""The answer by which a client follows the feed."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, aclosing
+
+import anyio
+from starlette.types import Receive, Scope, Send
+
+from .feed import FeedClient
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # Nginx would otherwise collect what it passes on.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class StreamResponse:
+    """An answer that lasts until the feed ends it, the client leaves or the server stops.
+
+    :param opening: makes the client, and is entered for as long as the answer lasts
+    :param stopping: set when the server stops
+    """
+
+    def __init__(self, opening: AbstractContextManager[FeedClient], stopping: anyio.Event) -> None:
+        self._opening = opening
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._opening as client:
+            await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            is_whole = scope["method"] == "HEAD"
+            if not is_whole:
+                async with anyio.create_task_group() as task_group:
+                    client.scope = task_group.cancel_scope
+                    task_group.start_soon(_cancel_when_left, receive, task_group.cancel_scope)
+                    task_group.start_soon(_end_when_stopping, self._stopping, client)
+                    async with aclosing(client.chunks()) as chunks:
+                        async for chunk in chunks:
+                            await send(_body(chunk, more=True))
+
+                    is_whole = True
+                    task_group.cancel_scope.cancel()
+
+        # Otherwise it is broken off: whoever left or takes nothing would hold this up, too.
+        if is_whole:
+            await send(_body(b"", more=False))
+
+
+def _body(chunk: bytes, *, more: bool) -> dict[str, object]:
+    return {"type": "http.response.body", "body": chunk, "more_body": more}
+
+
+async def _cancel_when_left(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+    scope.cancel()
+
+
+async def _end_when_stopping(stopping: anyio.Event, client: FeedClient) -> None:
+    await stopping.wait()
+    client.end()
