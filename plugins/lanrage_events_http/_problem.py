@@ -96,11 +96,13 @@ def shorten(text: str) -> str:
 
 def error_list(errors: Sequence[FieldProblem]) -> list[dict[str, str]]:
     """Return what is wrong with fields as problem details say it."""
-    told = [{"path": shorten(e.field), "message": shorten(e.message)} for e in errors[:_MAX_ERRORS]]
+    shown = [
+        {"path": shorten(e.field), "message": shorten(e.message)} for e in errors[:_MAX_ERRORS]
+    ]
     if len(errors) > _MAX_ERRORS:
-        told.append({"path": "", "message": f"{len(errors) - _MAX_ERRORS:,} more are not told"})
+        shown.append({"path": "", "message": f"{len(errors) - _MAX_ERRORS:,} more are not told"})
 
-    return told
+    return shown
 
 
 def field_problems(
@@ -115,12 +117,12 @@ def field_problems(
     texts = _texts(received)
     names = [field.alias or name for name, field in model.model_fields.items()]
     details = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [
+    shown = [
         _field_problem(item["type"], item["loc"], item["msg"], texts, names)
         for item in details[:_MAX_ERRORS]
     ]
     # The rest is only counted.
-    return told + [FieldProblem("", "")] * (len(details) - len(told))
+    return shown + [FieldProblem("", "")] * (len(details) - len(shown))
 
 
 def _field_problem(

@@ -83,7 +83,7 @@ class Operation:
         :param redactor: knows what must not be shown
         :raises Problem: if it is not what the operation takes, or if the handler says so
         """
-        query = None if self.query is None else read_query(request, self.query, self.lists)
+        query = None if self.query is None else _read_query(request, self.query, self.lists)
         body = None if self.request is None else await _read_model(request, self.request)
         answer = await self.handler(Call(request, query, body))
         if isinstance(answer, BaseModel):
@@ -93,7 +93,7 @@ class Operation:
         return answer
 
 
-def read_query(
+def _read_query(
     request: Request, model: type[ModelT], lists: frozenset[str] = frozenset()
 ) -> ModelT:
     """Return the query of a request.

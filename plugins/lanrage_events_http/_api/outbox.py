@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -107,24 +107,25 @@ class _OutboxAPI:
         return Entries(entries=[_entry(entry) for entry in page], next=last)
 
     async def retry(self, call: Call) -> Count:
-        chosen: Chosen = call.body
-        outbox = self._outbox(call)
-        with _reachable():
-            await _check_lane(outbox, chosen.lane)
-            if chosen.lane is not None:
-                return Count(count=await outbox.retry_lane(chosen.lane))
-
-            return Count(count=await outbox.retry(chosen.ids or ()))
+        return await self._change(call, Outbox.retry, Outbox.retry_lane)
 
     async def drop(self, call: Call) -> Count:
+        return await self._change(call, Outbox.drop, Outbox.drop_lane)
+
+    async def _change(
+        self,
+        call: Call,
+        change: Callable[[Outbox, Sequence[int]], Awaitable[int]],
+        change_lane: Callable[[Outbox, str], Awaitable[int]],
+    ) -> Count:
         chosen: Chosen = call.body
         outbox = self._outbox(call)
         with _reachable():
-            await _check_lane(outbox, chosen.lane)
-            if chosen.lane is not None:
-                return Count(count=await outbox.drop_lane(chosen.lane))
+            if chosen.lane is None:
+                return Count(count=await change(outbox, chosen.ids or ()))
 
-            return Count(count=await outbox.drop(chosen.ids or ()))
+            await _check_lane(outbox, chosen.lane)
+            return Count(count=await change_lane(outbox, chosen.lane))
 
     def _outboxes(self) -> dict[str, Outbox | None]:
         answers = self._bus.query("outbox")

@@ -33,7 +33,7 @@ SILENCE_SECONDS = 45.0
 ANSWER_MAX_BYTES = 16 * 1024 * 1024
 
 _CLOSE_SECONDS = 2.0
-_FAULTS = (httpx.HTTPError, httpx.InvalidURL, OSError, anyio.BrokenResourceError)
+_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, anyio.BrokenResourceError)
 
 
 class Backoff:
@@ -171,13 +171,13 @@ class DaemonClient:
         request = self._http.build_request(
             "GET", "api/events/stream", params=[("type", name) for name in types], headers=headers
         )
-        with self._faults():
+        with self._network_errors():
             response = await self._http.send(request, stream=True)
 
         self._has_answered = True
         try:
             if response.status_code != 200:
-                with self._faults():
+                with self._network_errors():
                     body = await _read(response)
 
                 data = self._data(response.status_code, response.headers, body)
@@ -195,7 +195,7 @@ class DaemonClient:
     async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes]:
         async with _body(response) as chunks:
             while True:
-                with self._faults():
+                with self._network_errors():
                     chunk = await anext(chunks, None)
 
                 if chunk is None:
@@ -211,7 +211,7 @@ class DaemonClient:
             headers["Content-Type"] = "application/json"
 
         try:
-            with self._faults(), anyio.fail_after(ATTEMPT_SECONDS):
+            with self._network_errors(), anyio.fail_after(ATTEMPT_SECONDS):
                 request = self._http.build_request(method, path, content=content, headers=headers)
                 response = await self._http.send(request, stream=True)
                 try:
@@ -230,13 +230,13 @@ class DaemonClient:
         return response.status_code, response.headers, data
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _network_errors(self) -> Iterator[None]:
         """Turn what network and peer can do into our error."""
         try:
             yield
         except TimeoutError:
             raise
-        except _FAULTS as error:
+        except _ERRORS as error:
             raise self._unanswered(error) from None
 
     def _data(self, status: int, headers: httpx.Headers, body: bytes) -> Mapping[str, Any]:
@@ -349,7 +349,7 @@ async def _body(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]
     finally:
         # httpx leaves its generators to the garbage collector, of which Trio complains: they end if
         # they are cancelled where they wait.
-        with suppress(*_FAULTS), anyio.CancelScope() as scope:
+        with suppress(*_ERRORS), anyio.CancelScope() as scope:
             scope.cancel()
             async for _ in chunks:
                 pass

@@ -20,11 +20,7 @@ Kind = Literal["counter", "gauge"]
 
 _OF_PLUGINS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]] = {
     "handled": ("Events handled", "counter", lambda p: p.handled),
-    "failed": (
-        "Events on which a hook raised or ran too long",
-        "counter",
-        lambda p: p.failed,
-    ),
+    "failed": ("Events on which a hook raised or ran too long", "counter", lambda p: p.failed),
     "dropped": (
         "Events that left the mailbox without being handled",
         "counter",

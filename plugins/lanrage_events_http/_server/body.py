@@ -20,7 +20,6 @@ class Body:
     :param scope: the request's
     :param receive: where it comes from
     :param limit: bytes
-    :raises Problem: if the head already tells that it is too long
     """
 
     def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:

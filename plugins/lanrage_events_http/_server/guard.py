@@ -71,8 +71,8 @@ class Guard:
         self._redactor = redactor
         self._sessions = sessions
         self._wrong_tokens = FailureLimits()
-        self._told_at = -math.inf
-        self._untold = 0
+        self._logged_at = -math.inf
+        self._unlogged = 0
         self.answers: Counter[str] = Counter()
         """how many, by the class of their status, such as ``2xx``"""
 
@@ -204,12 +204,12 @@ class Guard:
 
     def _log(self, scope: Scope, error: Exception) -> None:
         now = anyio.current_time()
-        if now - self._told_at < _SECONDS_BETWEEN_TRACEBACKS:
-            self._untold += 1
+        if now - self._logged_at < _SECONDS_BETWEEN_TRACEBACKS:
+            self._unlogged += 1
             return
 
-        more = f", after {self._untold} more failures" if self._untold else ""
-        self._told_at, self._untold = now, 0
+        more = f", after {self._unlogged} more failures" if self._unlogged else ""
+        self._logged_at, self._unlogged = now, 0
         what = f"{scope['method']} {scope['path']!r} failed{more}"
         log_failure(logger, self._redactor, what, error)
 

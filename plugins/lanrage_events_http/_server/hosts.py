@@ -30,26 +30,13 @@ class HostPort:
         name, port = match.groups()
         if name.startswith("["):
             name = _canonical(name)
-            if not _is_address(name):
+            if _address(name) is None:
                 return None
 
         if port is not None and int(port) > _MAX_PORT:
             return None
 
         return cls(_canonical(name), None if port is None else int(port))
-
-    @classmethod
-    def parse_origin(cls, text: str) -> tuple[HostPort, str] | None:
-        """Read an Origin header, return its host and scheme, None if it is not of the web.
-
-        The port is always there.
-        """
-        scheme, separator, rest = text.partition("://")
-        parsed = cls.parse(rest)
-        if not separator or scheme.lower() not in _DEFAULT_PORTS or parsed is None:
-            return None
-
-        return parsed.with_default_port(scheme.lower()), scheme.lower()
 
     def with_default_port(self, scheme: str) -> HostPort:
         """Return it with the port that a scheme has if none is given."""
@@ -100,7 +87,9 @@ class HostCheck:
         if parsed.with_default_port("http").port != self._port:
             return False
 
-        return parsed.host in self._hosts or (self._any_address and _is_address(parsed.host))
+        return parsed.host in self._hosts or (
+            self._any_address and _address(parsed.host) is not None
+        )
 
 
 def is_same_origin(origin: str, host: str) -> bool:
@@ -108,32 +97,24 @@ def is_same_origin(origin: str, host: str) -> bool:
 
     The scheme is not compared: a proxy may add https, which we do not see.
     """
-    parsed_origin, parsed_host = HostPort.parse_origin(origin), HostPort.parse(host)
-    if parsed_origin is None or parsed_host is None:
+    scheme, _, rest = origin.lower().partition("://")
+    page, server = HostPort.parse(rest), HostPort.parse(host)
+    if scheme not in _DEFAULT_PORTS or page is None or server is None:
         return False
 
-    page, scheme = parsed_origin
-    return page == parsed_host.with_default_port(scheme)
+    return page.with_default_port(scheme) == server.with_default_port(scheme)
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach what is bound to a host; names are not resolved."""
-    host = without_brackets(host)
-    if host.lower() == "localhost":
-        return True
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Return whether only this machine can reach what is bound to a host, as far as it shows."""
+    address = _address(without_brackets(host))
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def is_unspecified(host: str) -> bool:
-    """Tell whether a host stands for all addresses of this machine."""
-    try:
-        return ipaddress.ip_address(without_brackets(host)).is_unspecified
-    except ValueError:
-        return False
+    """Return whether a host stands for all addresses of this machine."""
+    address = _address(without_brackets(host))
+    return address is not None and address.is_unspecified
 
 
 def without_brackets(host: str) -> str:
@@ -146,17 +127,15 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def _is_address(host: str) -> bool:
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
-
-    return True
+        return None
 
 
 def _canonical(host: str) -> str:
     """Return a host in one spelling: in lower case, and an IPv6 address in its shortest form."""
     # A name may be written with a dot at its end, which means the same.
     host = without_brackets(host).lower().removesuffix(".")
-    return str(ipaddress.ip_address(host)) if _is_address(host) else host
+    return str(_address(host) or host)

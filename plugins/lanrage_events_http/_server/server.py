@@ -48,7 +48,7 @@ _HASTES = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EINVAL, errno.E
 _MAX_HASTES = 100
 """in a row; then it is something else"""
 # A peer that breaks off, or the protocol while an answer is on its way, makes anycorn raise these.
-_FAULTS_OF_PEERS = (OSError, h11.ProtocolError)
+_ERRORS_OF_PEERS = (OSError, h11.ProtocolError)
 
 
 async def listen(host: str, port: int) -> list[SocketListener]:
@@ -138,7 +138,7 @@ class Server:
         self._app = wrap_app(_with_connection(app), 0, "asgi")  # type: ignore[arg-type]  # its own types
         self._accepting = anyio.CancelScope()
         self._ended = anyio.Event()
-        self._faults_told_at = -SECONDS_BETWEEN_WARNINGS
+        self._logged_at = -SECONDS_BETWEEN_WARNINGS
 
     async def run(self) -> None:
         """Serve until it is stopped or cancelled."""
@@ -176,7 +176,7 @@ class Server:
                 failures += 1
                 codes = {cause.errno for cause in _causes(error) if isinstance(cause, OSError)}
                 if codes & _SHORTAGES:
-                    self._tell_fault("cannot accept connections for the moment", error)
+                    self._log_error("cannot accept connections for the moment", error)
                 elif not codes & _HASTES or failures > _MAX_HASTES:
                     raise
 
@@ -210,14 +210,14 @@ class Server:
             yield
         except Exception as error:  # noqa: BLE001 - of one peer, which must not touch the others
             group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
-            if group.split(_FAULTS_OF_PEERS)[1] is None:
+            if group.split(_ERRORS_OF_PEERS)[1] is None:
                 logger.debug("a connection broke: %s", error)
             else:
-                self._tell_fault("a connection failed", error)
+                self._log_error("a connection failed", error)
 
-    def _tell_fault(self, what: str, error: Exception) -> None:
-        if monotonic() - self._faults_told_at >= SECONDS_BETWEEN_WARNINGS:
-            self._faults_told_at = monotonic()
+    def _log_error(self, what: str, error: Exception) -> None:
+        if monotonic() - self._logged_at >= SECONDS_BETWEEN_WARNINGS:
+            self._logged_at = monotonic()
             logger.error("%s: %s", what, error, exc_info=error)
 
 

@@ -1,13 +1,13 @@
 // The page: its sections, and what each plugin's part of it gets to work with.
 
-import { Problem, every, request, watchConnection } from "./api.js";
+import { every, request, watchConnection } from "./api.js";
 import { confirmation } from "./dialog.js";
-import { badge, element, fill, newId, notice, setText } from "./dom.js";
+import { badge, button, element, fill, newId, notice, setText } from "./dom.js";
 import { mountDelivery } from "./delivery.js";
 import { mountFeed } from "./feed.js";
 import { mountPlugins } from "./plugins.js";
 import { openStream } from "./stream.js";
-import * as words from "./words.js";
+import * as format from "./format.js";
 
 const main = document.getElementById("main");
 const navigation = document.getElementById("sections");
@@ -51,7 +51,7 @@ function makeHost({ name, key }, view, stops) {
     newId,
     badge,
     notice,
-    words,
+    words: format,
     announce,
     confirm: confirmation,
     /** call a function for each event of these types; returns what stops it */
@@ -117,11 +117,7 @@ function show() {
   leave = null;
   visits += 1;
   for (const link of navigation.querySelectorAll("a")) {
-    if (link.dataset.key === section.key) {
-      link.setAttribute("aria-current", "page");
-    } else {
-      link.removeAttribute("aria-current");
-    }
+    link.ariaCurrent = link.dataset.key === section.key ? "page" : null;
   }
 
   const root = element("div", { class: "section" });
@@ -158,9 +154,8 @@ async function start() {
     document.getElementById("logout").hidden = !answer.login;
     pages = await loadPages(answer.pages);
   } catch (error) {
-    const words = error instanceof Problem ? error.detail : error.message;
-    const retry = element("button", { class: "button", type: "button", onclick: () => start() }, "Try again");
-    fill(main, element("h1", {}, "LANrage events"), notice("error", element("p", {}, words), retry));
+    const retry = button("Try again", () => start());
+    fill(main, element("h1", {}, "LANrage events"), notice("error", element("p", {}, error.message), retry));
     return;
   }
 

@@ -1,9 +1,9 @@
 // Delivery: what each plugin's lanes do, what waits, and what was refused for good.
 
 import { every, request } from "./api.js";
-import { badge, element, fill, setText } from "./dom.js";
-import { DeadLetters } from "./letters.js";
-import { ago, count, counted, dayAndClock } from "./words.js";
+import { badge, button, element, fill, sectionHead, setText } from "./dom.js";
+import { DeadLetters } from "./dead-letters.js";
+import { ago, count, counted, dayAndClock } from "./format.js";
 
 const EVERY_MS = 1000;
 
@@ -16,21 +16,14 @@ const EVERY_MS = 1000;
  */
 export function mountDelivery(root, { announce, pages, makeHost }) {
   const stops = [];
-  const ends = [];
-  root.append(
-    element(
-      "header",
-      { class: "section-head" },
-      element("div", {}, element("h1", {}, "Delivery"), element("p", { class: "lead" }, "What has been sent, what waits, and what could not be delivered.")),
-    ),
-  );
+  root.append(sectionHead("Delivery", "What has been sent, what waits, and what could not be delivered."));
   for (const page of pages) {
     if (typeof page.module?.delivery === "function") {
       const part = element("div", {});
       root.append(part);
       const end = page.module.delivery(part, makeHost(page, "", stops));
       if (typeof end === "function") {
-        ends.push(end);
+        stops.push(end);
       }
     }
   }
@@ -67,10 +60,7 @@ export function mountDelivery(root, { announce, pages, makeHost }) {
       }
     }),
   );
-  return () => {
-    ends.forEach((end) => end());
-    stops.forEach((stop) => stop());
-  };
+  return () => stops.forEach((stop) => stop());
 }
 
 function outboxCard(plugin, announce, describe) {
@@ -131,7 +121,7 @@ function outboxCard(plugin, announce, describe) {
                 : null,
               lane.until_resumed ? element("span", { class: "muted" }, "stopped until somebody retries it") : null,
               lane.until_resumed || lane.postponed_until
-                ? element("button", { class: "button button-quiet", type: "button", "aria-label": `Retry ${lane.name} now`, onclick: () => retry(lane.name) }, "Retry now")
+                ? button("Retry now", () => retry(lane.name), { kind: "button-quiet", "aria-label": `Retry ${lane.name} now` })
                 : null,
               lane.last_error ? element("span", { class: "lane-error" }, lane.last_error) : null,
             ),
@@ -140,4 +130,3 @@ function outboxCard(plugin, announce, describe) {
     },
   };
 }
-

@@ -42,6 +42,17 @@ export function setText(node, text) {
   }
 }
 
+/** Make the head of a section: its title, what the section shows, and what stands beside them. */
+export function sectionHead(title, lead, ...beside) {
+  const text = element("div", {}, element("h1", {}, title), element("p", { class: "lead" }, lead));
+  return element("header", { class: "section-head" }, text, ...beside);
+}
+
+/** Make a button that calls a function. */
+export function button(text, onclick, { kind = "", ...props } = {}) {
+  return element("button", { class: `button ${kind}`.trim(), type: "button", onclick, ...props }, text);
+}
+
 let lastNumber = 0;
 
 /** Return an id that no other element has, for labels and descriptions. */

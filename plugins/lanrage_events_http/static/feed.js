@@ -1,8 +1,8 @@
 // The live feed: events as they are published, the newest first.
 
-import { badge, element, fill, newId, setText } from "./dom.js";
+import { badge, button, element, fill, newId, sectionHead, setText } from "./dom.js";
 import { eventTypes, openStream } from "./stream.js";
-import { clock, count, counted, dayAndClock, json, words } from "./words.js";
+import { clock, count, counted, dayAndClock, json, words } from "./format.js";
 
 const MAX_ROWS = 200;
 const IN_EVERY_EVENT = new Set(["type", "id", "time"]);
@@ -19,8 +19,8 @@ export function mountFeed(root, { announce }) {
   );
   const state = element("span", { class: "badge badge-neutral", role: "status" }, "Connecting…");
   const tally = element("span", { class: "muted" });
-  const pause = element("button", { class: "button", type: "button", "aria-pressed": "false", onclick: togglePause }, "Pause");
-  const clear = element("button", { class: "button button-quiet", type: "button", onclick: clearRows }, "Clear");
+  const pause = button("Pause", togglePause, { "aria-pressed": "false" });
+  const clear = button("Clear", clearRows, { kind: "button-quiet" });
   const filter = element("div", { class: "chips", role: "group", "aria-label": "Show only these event types" });
   const chosen = new Set();
   const known = new Set();
@@ -32,10 +32,9 @@ export function mountFeed(root, { announce }) {
   let left = false;
 
   root.append(
-    element(
-      "header",
-      { class: "section-head" },
-      element("div", {}, element("h1", {}, "Live feed"), element("p", { class: "lead" }, "What happens on the event bus, as it happens.")),
+    sectionHead(
+      "Live feed",
+      "What happens on the event bus, as it happens.",
       element("div", { class: "head-state" }, state, clear, pause),
     ),
     element(
@@ -75,19 +74,17 @@ export function mountFeed(root, { announce }) {
 
   function take(item) {
     // What the server remembers comes again when the filter changes.
-    if (item.event?.id && seen.has(item.event.id)) {
+    const id = item.event?.id;
+    if (id && seen.has(id)) {
       return;
     }
 
-    if (item.event?.id) {
-      seen.add(item.event.id);
+    if (id) {
+      seen.add(id);
     }
 
     waiting.push(item);
-    if (waiting.length > MAX_ROWS) {
-      waiting.splice(0, waiting.length - MAX_ROWS);
-    }
-
+    waiting = waiting.slice(-MAX_ROWS);
     frame ??= requestAnimationFrame(showWaiting);
   }
 

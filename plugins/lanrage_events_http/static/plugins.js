@@ -1,8 +1,8 @@
 // The plugins: what each does, and whether it is well.
 
 import { every, request } from "./api.js";
-import { badge, element, fill } from "./dom.js";
-import { count } from "./words.js";
+import { badge, element, fill, sectionHead } from "./dom.js";
+import { count } from "./format.js";
 
 const EVERY_MS = 1000;
 const COLUMNS = ["Plugin", "Health", "Handled", "Failed", "Dropped", "Mailbox", "Restarts"];
@@ -27,11 +27,7 @@ export function mountPlugins(root) {
     body,
   );
   root.append(
-    element(
-      "header",
-      { class: "section-head" },
-      element("div", {}, element("h1", {}, "Plugins"), element("p", { class: "lead" }, "Each has a mailbox of its own, so that one in trouble holds up nobody else.")),
-    ),
+    sectionHead("Plugins", "Each has a mailbox of its own, so that one in trouble holds up nobody else."),
     element("section", { class: "card card-flush", "aria-label": "Table of plugins" }, table),
   );
   let shown = "";

@@ -146,12 +146,11 @@ async def test_nothing_else_can_be_had(path: str, client: Client, folder: Path) 
 @given(name=st.text() | st.text("./\\.~:%a\0 "))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 async def test_no_name_leads_out_of_the_folder(name: str, folder: Path) -> None:
-    try:
+    if name == "page.js":
+        return
+
+    with pytest.raises(Problem, match="404"):
         await PageFiles(folder).read(name)
-    except Problem as problem:
-        assert problem.status == 404
-    else:
-        assert name == "page.js"
 
 
 async def test_plugins_bring_parts_of_the_page(

@@ -2,8 +2,8 @@
 
 import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
-import { element, fill, newId, notice } from "./dom.js";
-import { ago, counted, dayAndClock, json, sentence, words } from "./words.js";
+import { button, element, fill, newId, notice } from "./dom.js";
+import { ago, counted, dayAndClock, json, sentence, words } from "./format.js";
 
 const PAGE = 20;
 const AT_ONCE = 500;
@@ -25,9 +25,9 @@ export class DeadLetters {
     this.result = element("div", { class: "result" });
     this.list = element("ul", { class: "letters" });
     this.heading = element("h3", { id: this.headingId, tabindex: "-1" }, "Dead letters");
-    this.retryAll = element("button", { class: "button", type: "button", onclick: () => this.#retry(null) }, "Retry all");
-    this.dropAll = element("button", { class: "button button-quiet-danger", type: "button", onclick: () => this.#drop(null) }, "Drop all…");
-    this.more = element("button", { class: "button button-quiet", type: "button", onclick: () => this.#load(false) }, "Show more");
+    this.retryAll = button("Retry all", () => this.#retry(null));
+    this.dropAll = button("Drop all…", () => this.#drop(null), { kind: "button-quiet-danger" });
+    this.more = button("Show more", () => this.#load(false), { kind: "button-quiet" });
     this.node = element(
       "div",
       { class: "letters-part", role: "region", "aria-labelledby": this.headingId },
@@ -73,7 +73,7 @@ export class DeadLetters {
         fill(this.list, element("li", { class: "muted" }, "None: everything was delivered or still waits."));
       }
     } catch (error) {
-      this.#tell(error);
+      this.#report(error);
     }
 
     this.#showButtons();
@@ -112,8 +112,8 @@ export class DeadLetters {
       element(
         "div",
         { class: "actions" },
-        element("button", { class: "button", type: "button", "aria-label": `Retry ${name}`, onclick: () => this.#retry(entry) }, "Retry"),
-        element("button", { class: "button button-quiet-danger", type: "button", "aria-label": `Drop ${name}`, onclick: () => this.#drop(entry) }, "Drop…"),
+        button("Retry", () => this.#retry(entry), { "aria-label": `Retry ${name}` }),
+        button("Drop…", () => this.#drop(entry), { kind: "button-quiet-danger", "aria-label": `Drop ${name}` }),
       ),
     );
   }
@@ -122,8 +122,8 @@ export class DeadLetters {
     return this.describe(entry) || words(entry.label) || `Entry ${entry.id}`;
   }
 
-  async #retry(entry) {
-    await this.#act("retry", entry, (done) => `${counted(done, "letter waits", "letters wait")} for delivery again.`);
+  #retry(entry) {
+    return this.#act("retry", entry, (done) => `${counted(done, "letter waits", "letters wait")} for delivery again.`);
   }
 
   async #drop(entry) {
@@ -134,14 +134,14 @@ export class DeadLetters {
     }
   }
 
-  async #act(verb, entry, told) {
+  async #act(verb, entry, describe) {
     this.busy = true;
     try {
       const done = entry === null ? await this.#actOnAll(verb) : await this.#post(verb, [entry.id]);
-      fill(this.result, notice("good", told(done)));
-      this.announce(told(done));
+      fill(this.result, notice("good", describe(done)));
+      this.announce(describe(done));
     } catch (error) {
-      this.#tell(error);
+      this.#report(error);
     } finally {
       this.busy = false;
     }
@@ -182,7 +182,7 @@ export class DeadLetters {
     await this.#load(true);
   }
 
-  #tell(error) {
+  #report(error) {
     if (!(error instanceof Problem)) {
       throw error;
     }
