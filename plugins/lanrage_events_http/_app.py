@@ -22,7 +22,7 @@ from ._api import (
 from ._config import HTTPConfig
 from ._feed import Feed
 from ._metrics import metrics_operation
-from ._openapi import openapi_operation
+from ._openapi import OpenAPI
 from ._page import login_routes, own_files, page_routes
 from ._problem import exception_handlers
 from ._server import Guard, HostCheck, Sessions
@@ -67,14 +67,14 @@ def make_app(
         *outbox_operations(bus),
         metrics_operation(bus, feed),
     ]
-    openapi = openapi_operation(
+    openapi = OpenAPI(
         bus, operations, of_plugins.operations, schemas, has_token=sessions is not None
     )
     parts: list[BaseRoute | Operation] = [
         *page_routes(bus, files, has_login=sessions is not None),
         *login_routes(sessions, files, bus.redactor),
         *operations,
-        openapi,
+        openapi.operation,
         # The last, as they stand below any name of a plugin.
         of_plugins,
     ]

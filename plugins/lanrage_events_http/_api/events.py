@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import anyio
@@ -42,7 +44,9 @@ def event_operations(
     :param schemas: of the event types
     :param stopping: set when the server stops, which ends the streams
     """
-    api = _EventsAPI(bus, feed, Deduplicator(config.repeat_window), schemas, stopping)
+    taker = EventTaker(bus, Deduplicator(config.repeat_window))
+    api = _EventsAPI(bus, feed, taker, schemas, stopping)
+    get = partial(Operation, method="GET", group="events")
     return [
         Operation(
             method="POST",
@@ -71,22 +75,18 @@ def event_operations(
             },
             problems={422: EventsProblem, 503: EventsProblem},
         ),
-        Operation(
-            method="GET",
+        get(
             path="/api/events/types",
             name="getEventTypes",
-            group="events",
             description=(
                 "Return the event types that can be published, with the JSON Schema of each."
             ),
             handler=api.types,
             responses={200: EventTypes},
         ),
-        Operation(
-            method="GET",
+        get(
             path="/api/events/stream",
             name="streamEvents",
-            group="events",
             description=(
                 "Follow the events of the bus as server-sent events: the name is the event type, "
                 f"the data the event. The last {RING_SIZE} can be had again by `Last-Event-ID`; an "
@@ -103,8 +103,9 @@ def event_operations(
     ]
 
 
+@dataclass(frozen=True, slots=True)
 class _EventsAPI:
-    bus: Bus
+    bus: EventBus
     feed: Feed
     taker: EventTaker
     schemas: EventSchemas
@@ -114,7 +115,7 @@ class _EventsAPI:
         media_type = check_media_type(call.request, (JSON_TYPE, *JSON_LINES))
         values = _parse(decode(await call.request.body()), media_type)
         try:
-            ids, repeated = await self._taker.take(values, is_atomic=call.query.atomic)
+            ids, repeated = await self.taker.take(values, is_atomic=call.query.atomic)
         except EventsNotTaken as error:
             raise _problem_of(error) from None
 
@@ -125,27 +126,27 @@ class _EventsAPI:
         types = [
             EventTypeEntry(
                 type=name,
-                distribution=self._bus.events.distribution(name),
+                distribution=self.bus.events.distribution(name),
                 description=schema["description"],
                 schema=schema,
             )
-            for name, schema in self._schemas.all().items()
+            for name, schema in self.schemas.all().items()
         ]
         return EventTypes(types=types)
 
     async def stream(self, call: Call) -> StreamResponse:
         query: StreamQuery = call.query
         self._check_types(query.type)
-        if self._feed.is_full:
-            detail = f"{self._feed.clients} clients follow the feed, and no more may"
+        if self.feed.is_full:
+            detail = f"{self.feed.clients} clients follow the feed, and no more may"
             detail += ": close one, or raise 'max_streams'"
             raise Problem(503, detail, headers=RETRY_AFTER)
 
         last_event_id = call.request.headers.get("last-event-id", query.last_event_id)
-        return StreamResponse(self._feed.open(query.type, last_event_id), self._stopping)
+        return StreamResponse(self.feed.open(query.type, last_event_id), self.stopping)
 
     def _check_types(self, names: Iterable[str]) -> None:
-        known = known_types(self._bus.events.types())
+        known = known_types(self.bus.events.types())
         errors = [
             FieldProblem("type", f"unknown event type '{shorten(name)}'{hint(name, known)}")
             for name in names

@@ -41,6 +41,7 @@ def outbox_operations(bus: Bus) -> list[Operation]:
     :param bus: whose plugins' outboxes they are
     """
     api = _OutboxAPI(bus)
+    get = partial(Operation, method="GET", group="outbox")
     change = partial(
         Operation,
         method="POST",
@@ -50,20 +51,16 @@ def outbox_operations(bus: Bus) -> list[Operation]:
         errors=_ERRORS_OF_CHANGES,
     )
     return [
-        Operation(
-            method="GET",
+        get(
             path="/api/outbox",
             name="getOutboxes",
-            group="outbox",
             description="Return how the outbox of each plugin stands, with its lanes.",
             handler=api.outboxes,
             responses={200: OutboxList},
         ),
-        Operation(
-            method="GET",
+        get(
             path="/api/outbox/{plugin}/entries",
             name="getOutboxEntries",
-            group="outbox",
             description=(
                 "Return what waits in an outbox and its dead letters, in the order of their ids."
             ),

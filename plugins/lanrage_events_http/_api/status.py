@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import Response
 
 from lanrage_events.abc import Bus
@@ -15,31 +17,26 @@ def status_operations(bus: Bus) -> list[Operation]:
     :param bus: whose plugins they are
     """
     api = _StatusAPI(bus)
+    get = partial(Operation, method="GET", group="status")
     return [
-        Operation(
-            method="GET",
+        get(
             path="/api/plugins",
             name="getPlugins",
-            group="status",
             description="Return how each plugin is and what it has done.",
             handler=api.plugins,
             responses={200: PluginList},
         ),
-        Operation(
-            method="GET",
+        get(
             path="/healthz",
             name="getLiveness",
-            group="status",
             description="Tell that the bus lives. Whoever gets no answer may restart the process.",
             handler=api.healthz,
             responses={200: Alive},
             is_public=True,
         ),
-        Operation(
-            method="GET",
+        get(
             path="/readyz",
             name="getReadiness",
-            group="status",
             description=(
                 "Tell whether every plugin runs and does its work, be it in part. The reasons are "
                 "in `/api/plugins`."

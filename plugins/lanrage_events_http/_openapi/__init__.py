@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .document import openapi_operation as openapi_operation
+from .document import OpenAPI as OpenAPI

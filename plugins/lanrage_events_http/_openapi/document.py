@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -23,13 +23,12 @@ from .._api import (
     Operation,
     ProblemDetails,
 )
-from .._problem import INTERNAL_ERROR, json_response
+from .._problem import INTERNAL_ERROR, PROBLEM_TYPE, json_response
 from .parts import (
     Mode,
     Schemas,
     json_content,
     path_parameters,
-    problem_response,
     query_parameters,
     summary_of,
 )
@@ -57,15 +56,8 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 }
 
 
-def openapi_operation(
-    bus: EventBus,
-    operations: Sequence[Operation],
-    of_plugins: Callable[[], Sequence[Operation]],
-    schemas: EventSchemas,
-    *,
-    has_token: bool = False,
-) -> Operation:
-    """Return the operation that describes the API, itself included.
+class OpenAPI:
+    """Describes the API, its own operation included.
 
     :param bus: whose event types are described
     :param operations: of the server itself
@@ -73,44 +65,39 @@ def openapi_operation(
     :param schemas: of the event types
     :param has_token: whether requests need a token
     """
-    api = _OpenAPI(bus, of_plugins, schemas, has_token=has_token)
-    own = Operation(
-        method="GET",
-        path="/api/openapi.json",
-        name="getOpenAPI",
-        group="status",
-        description="Return this description, in which the operations of plugins stand too.",
-        handler=api.describe,
-        responses={200: (JSON_TYPE,)},
-    )
-    api.operations = (*operations, own)
-    return own
 
-
-class _OpenAPI:
     def __init__(
         self,
-        bus: Bus,
+        bus: EventBus,
         operations: Sequence[Operation],
         of_plugins: Callable[[], Sequence[Operation]],
         schemas: EventSchemas,
         *,
-        has_token: bool,
+        has_token: bool = False,
     ) -> None:
-        self.operations: Sequence[Operation] = ()
+        self.operation = Operation(
+            method="GET",
+            path="/api/openapi.json",
+            name="getOpenAPI",
+            group="status",
+            description="Return this description, in which the operations of plugins stand too.",
+            handler=self._describe,
+            responses={200: (JSON_TYPE,)},
+        )
         self._bus = bus
+        self._operations = (*operations, self.operation)
         self._of_plugins = of_plugins
-        self._has_token = has_token
         self._schemas = schemas
+        self._has_token = has_token
         self._made_of: tuple[object, tuple[type[Event], ...]] | None = None
         self._made: dict[str, Any] = {}
 
-    async def describe(self, call: Call) -> Response:
+    async def _describe(self, call: Call) -> Response:
         # It takes long to make, and seldom changes.
         of_plugins, types = self._of_plugins(), self._bus.events.types()
         made_of = self._made_of
         if made_of is None or made_of[0] is not of_plugins or made_of[1] != types:
-            operations = [*self.operations, *filter(self._can_be_described, of_plugins)]
+            operations = [*self._operations, *filter(self._can_be_described, of_plugins)]
             document = _Document(operations, self._schemas.all(), has_token=self._has_token)
             self._made, self._made_of = document.content(), (of_plugins, types)
 
@@ -243,18 +230,20 @@ class _Document:
             **operation.errors,
         }
         responses = {
-            status: problem_response(text, self._problem_of(operation.problems.get(status)))
+            status: {"description": text, "content": self._problem_of(operation, status)}
             for status, text in errors.items()
         }
         responses |= {status: self._answer(a) for status, a in operation.responses.items()}
         return {str(status): response for status, response in sorted(responses.items())}
 
-    def _problem_of(self, model: type[BaseModel] | None) -> dict[str, Any]:
-        if model is None:
-            return self._problem
+    def _problem_of(self, operation: Operation, status: int) -> dict[str, Any]:
+        schema = self._problem
+        if status in operation.problems:
+            own = self._schemas.ref(operation.problems[status], "serialization")
+            # The guard and the query have problems of the same status.
+            schema = {"anyOf": [own, self._problem]}
 
-        # The guard and the query have problems of the same status.
-        return {"anyOf": [self._schemas.ref(model, "serialization"), self._problem]}
+        return json_content(schema, PROBLEM_TYPE)
 
     def _answer(self, answer: type[BaseModel] | tuple[str, ...] | None) -> dict[str, Any]:
         if answer is None:
@@ -272,12 +261,12 @@ class _Document:
         return {"description": description, "content": json_content(schema)}
 
 
-def _models(operations: Iterable[Operation]) -> list[tuple[type[BaseModel], Mode]]:
-    models: list[tuple[type[BaseModel], Mode]] = []
+def _models(operations: Iterable[Operation]) -> Iterator[tuple[type[BaseModel], Mode]]:
     for operation in operations:
-        incoming = operation.query, operation.request
-        outgoing = [*operation.responses.values(), *operation.problems.values()]
-        models += ((model, "validation") for model in incoming if model is not None)
-        models += ((model, "serialization") for model in outgoing if isinstance(model, type))
+        for model in (operation.query, operation.request):
+            if model is not None:
+                yield model, "validation"
 
-    return models
+        for answer in (*operation.responses.values(), *operation.problems.values()):
+            if isinstance(answer, type):
+                yield answer, "serialization"

@@ -9,8 +9,6 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from .._problem import PROBLEM_TYPE
-
 Mode = Literal["validation", "serialization"]
 
 _REF = "#/components/schemas/"
@@ -98,11 +96,6 @@ def _query_parameter(name: str, schema: dict[str, Any], *, is_required: bool) ->
 def json_content(schema: Mapping[str, Any], media_type: str = "application/json") -> dict[str, Any]:
     """Return what a body of one media type holds."""
     return {media_type: {"schema": schema}}
-
-
-def problem_response(description: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an answer that says what is wrong."""
-    return {"description": description, "content": json_content(schema, PROBLEM_TYPE)}
 
 
 def summary_of(description: str) -> str:

@@ -28,7 +28,7 @@ from lanrage_events_http._api import (
 )
 from lanrage_events_http._app import application
 from lanrage_events_http._feed import Feed
-from lanrage_events_http._openapi import openapi_operation
+from lanrage_events_http._openapi import OpenAPI
 
 SECRET = "geheimnis-0123456789"
 PROBLEM = "application/problem+json"
@@ -126,8 +126,8 @@ async def serving(
             *status_operations(bus),
             *outbox_operations(bus),
         ]
-        openapi = openapi_operation(bus, own, of_plugins.operations, schemas, has_token=has_token)
-        app = application([*own, openapi, of_plugins], bus.redactor)
+        openapi = OpenAPI(bus, own, of_plugins.operations, schemas, has_token=has_token)
+        app = application([*own, openapi.operation, of_plugins], bus.redactor)
         async with client(app) as http:
             yield bus, http, app
 
