@@ -105,7 +105,7 @@ def event_operations(
 
 @dataclass(frozen=True, slots=True)
 class _EventsAPI:
-    bus: EventBus
+    bus: Bus
     feed: Feed
     taker: EventTaker
     schemas: EventSchemas

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from pydantic import BaseModel
@@ -22,26 +21,27 @@ class RouteTableError(Exception):
     """Raised when a plugin's routes cannot be served."""
 
 
-@dataclass(frozen=True, slots=True)
 class Pattern:
-    """The path of a route, in its parts."""
+    """The path of a route.
 
-    parts: tuple[str, ...]
-    """texts, and names in braces"""
+    :param path: such as ``/letters/{id}``
+    :raises RouteTableError: if it is no path
+    """
 
-    @classmethod
-    def parse(cls, path: object) -> Pattern:
-        """Read a path such as ``/letters/{id}``.
-
-        :raises RouteTableError: if it is none
-        """
+    def __init__(self, path: object) -> None:
         if not isinstance(path, str) or not path.startswith("/"):
             raise RouteTableError(f"the path {path!r} does not start with '/'")
 
-        parts = tuple(path[1:].split("/")) if path != "/" else ()
-        names = [match[1] for match in map(_PARAMETER.fullmatch, parts) if match]
+        parts = path[1:].split("/") if path != "/" else []
+        names: list[str] = []
+        expression = ""
         for part in parts:
-            if not (_PARAMETER.fullmatch(part) or _STATIC.fullmatch(part)) or part in (".", ".."):
+            if match := _PARAMETER.fullmatch(part):
+                names.append(match[1])
+                expression += f"/(?P<{match[1]}>[^/]+)"
+            elif _STATIC.fullmatch(part) and part not in (".", ".."):
+                expression += f"/{re.escape(part)}"
+            else:
                 raise RouteTableError(
                     f"the path {path!r} has the part {part!r}, which is not allowed"
                 )
@@ -49,27 +49,14 @@ class Pattern:
         if len(set(names)) < len(names):
             raise RouteTableError(f"the path {path!r} has a name twice")
 
-        return cls(parts)
-
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The parts without the names, so that paths of one shape match the same requests."""
-        return tuple("{}" if part.startswith("{") else part for part in self.parts)
+        self.shape = tuple("{}" if part.startswith("{") else part for part in parts)
+        """the parts without the names, so that paths of one shape match the same requests"""
+        self._expression = re.compile(expression or "/?")
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return what stands in place of the names, None if it is another path."""
-        found = path[1:].split("/") if path not in ("", "/") else []
-        if len(found) != len(self.parts):
-            return None
-
-        values: dict[str, str] = {}
-        for part, text in zip(self.parts, found, strict=True):
-            if part.startswith("{") and text:
-                values[part[1:-1]] = text
-            elif part != text:
-                return None
-
-        return values
+        match = self._expression.fullmatch(path)
+        return None if match is None else match.groupdict()
 
 
 class RouteTable:
@@ -120,7 +107,7 @@ def _check(route: object) -> Pattern:
     if not isinstance(route, Route):
         raise RouteTableError(f"a Route was expected, not {type(route).__name__}")
 
-    pattern = Pattern.parse(route.path)
+    pattern = Pattern(route.path)
     what = f"{route.method} {route.path}"
     if route.method not in _METHODS:
         raise RouteTableError(f"{what} has a method that is none of {', '.join(_METHODS)}")

@@ -41,7 +41,7 @@ class DaemonError(LanrageEventsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """An event that the daemon does not take."""
 
     index: int
@@ -58,7 +58,7 @@ class Receipt:
     """the ids of those that will be delivered"""
     repeated: frozenset[str] = frozenset()
     """the ids that the daemon had taken before"""
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[Rejection, ...] = ()
     """those that it will never take"""
     problem: DaemonError | None = None
     """why the others were not taken and are worth another attempt"""
@@ -69,11 +69,11 @@ def texts(value: object) -> frozenset[str]:
     return frozenset(item for item in items if isinstance(item, str))
 
 
-def refusals(value: object, count: int) -> Iterator[Refusal]:
+def rejections(value: object, count: int) -> Iterator[Rejection]:
     for item in value if isinstance(value, list) else ():
         index = item.get("index") if isinstance(item, dict) else None
         if type(index) is int and 0 <= index < count:
-            yield Refusal(index, field_errors(item.get("errors")) or (("", "refused"),))
+            yield Rejection(index, field_errors(item.get("errors")) or (("", "refused"),))
 
 
 def field_errors(value: object) -> tuple[tuple[str, str], ...]:

@@ -6,8 +6,7 @@ import json
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
-from types import TracebackType
+from importlib.metadata import version
 from typing import Any, Self
 
 import anyio
@@ -20,7 +19,7 @@ from .answers import (
     Receipt,
     field_errors,
     media_type,
-    refusals,
+    rejections,
     retry_after,
     texts,
 )
@@ -81,7 +80,10 @@ class DaemonClient:
         self.url = str(url).rstrip("/")
         self._token = token
         self._has_answered = False
-        headers = {"User-Agent": f"lanrage-events/{_version()}", "Accept-Encoding": "identity"}
+        headers = {
+            "User-Agent": f"lanrage-events/{version('lanrage-events')}",
+            "Accept-Encoding": "identity",
+        }
         if token is not None:
             headers["Authorization"] = f"Bearer {token.value}"
 
@@ -99,12 +101,7 @@ class DaemonClient:
         await self._http.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
             await self._http.aclose()
 
@@ -115,7 +112,7 @@ class DaemonClient:
         """
         status, headers, data = await self._request("GET", "api/events/types")
         if status != 200:
-            raise self._refusal(status, headers, data)
+            raise self._rejection(status, headers, data)
 
         types = data.get("types")
         if not isinstance(types, list):
@@ -143,14 +140,14 @@ class DaemonClient:
 
             return Receipt(texts(data["ids"]), texts(data.get("repeated")))
 
-        error = self._refusal(status, headers, data)
+        error = self._rejection(status, headers, data)
         if "taken" not in data and "refused" not in data:
             raise error
 
         return Receipt(
             texts(data.get("taken")),
             texts(data.get("repeated")),
-            tuple(refusals(data.get("refused"), len(events))),
+            tuple(rejections(data.get("refused"), len(events))),
             error if error.is_passing else None,
         )
 
@@ -181,7 +178,7 @@ class DaemonClient:
                     body = await _read(response)
 
                 data = self._data(response.status_code, response.headers, body)
-                raise self._refusal(response.status_code, response.headers, data)
+                raise self._rejection(response.status_code, response.headers, data)
 
             if media_type(response.headers) != "text/event-stream":
                 raise self._unexpected_server(response.status_code)
@@ -275,7 +272,9 @@ class DaemonClient:
             status=status,
         )
 
-    def _refusal(self, status: int, headers: httpx.Headers, data: Mapping[str, Any]) -> DaemonError:
+    def _rejection(
+        self, status: int, headers: httpx.Headers, data: Mapping[str, Any]
+    ) -> DaemonError:
         """Read problem details.
 
         https://www.rfc-editor.org/rfc/rfc9457
@@ -364,10 +363,3 @@ async def _read(response: httpx.Response) -> bytes:
                 break
 
     return bytes(body)
-
-
-def _version() -> str:
-    try:
-        return version("lanrage-events")
-    except PackageNotFoundError:
-        return "0"

@@ -62,6 +62,7 @@ class Families:
             raise MetricError(f"metrics were expected, not {type(metrics).__name__}")
 
         checked: dict[str, _Family] = {}
+        owners = self._series.copy()
         for metric in metrics:
             if not isinstance(metric, Metric):
                 raise MetricError(f"a Metric was expected, not {type(metric).__name__}")
@@ -70,11 +71,14 @@ class Families:
                 raise MetricError(f"metric '{metric.name}' is there twice")
 
             checked[metric.name] = self._check(metric, plugin)
+            for series in _series(metric.name, metric.kind):
+                owner = owners.setdefault(series, metric.name)
+                if owner != metric.name:
+                    raise MetricError(f"metric '{metric.name}' would look like metric '{owner}'")
 
-        _check_series(checked)
+        self._series = owners
         for name, family in checked.items():
             self._families.setdefault(name, family).samples |= family.samples
-            self._series |= dict.fromkeys(_series(name, family.kind), name)
 
     def _check(self, metric: Metric, plugin: str | None) -> _Family:
         if metric.kind not in _SUFFIXES:
@@ -86,11 +90,6 @@ class Families:
         known = self._families.get(metric.name)
         if known is not None and (known.kind != metric.kind or known.is_own):
             raise MetricError(f"metric '{metric.name}' is a {known.kind} of somebody else's")
-
-        for series in _series(metric.name, metric.kind):
-            owner = self._series.get(series, metric.name)
-            if owner != metric.name:
-                raise MetricError(f"metric '{metric.name}' would look like metric '{owner}'")
 
         family = _Family(metric.kind, self._redactor.redact(metric.help), plugin is None)
         for sample in _sequence(metric.samples, f"the samples of metric '{metric.name}'"):
@@ -158,15 +157,6 @@ def _add_samples(family: Family, name: str, labels: dict[str, str], sample: Samp
 
 def _series(name: str, kind: str) -> list[str]:
     return [name, *(name + suffix for suffix in _SUFFIXES[kind])]
-
-
-def _check_series(families: Mapping[str, _Family]) -> None:
-    owners: dict[str, str] = {}
-    for name, family in families.items():
-        for series in _series(name, family.kind):
-            owner = owners.setdefault(series, name)
-            if owner != name:
-                raise MetricError(f"metric '{name}' would look like metric '{owner}'")
 
 
 def _sequence(value: object, what: str) -> Sequence[object]:

@@ -68,7 +68,7 @@ class OpenAPI:
 
     def __init__(
         self,
-        bus: EventBus,
+        bus: Bus,
         operations: Sequence[Operation],
         of_plugins: Callable[[], Sequence[Operation]],
         schemas: EventSchemas,

@@ -122,8 +122,8 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     ]
 
 
-def _pages(bus: EventBus) -> Mapping[str, Sequence[Page]]:
-    answers: Mapping[str, Iterable[Page]] = bus.ask("http_pages")
+def _pages(bus: Bus) -> Mapping[str, Sequence[Page]]:
+    answers: Mapping[str, Iterable[Page]] = bus.query("http_pages")
     return {name: tuple(pages) for name, pages in answers.items()}
 
 

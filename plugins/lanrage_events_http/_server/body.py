@@ -27,7 +27,7 @@ class Body:
         self._limit = limit
         self._size = 0
         self._give_up_at = math.inf
-        self.refusal: Problem | None = None
+        self.problem: Problem | None = None
         """what came out of :meth:`receive`, which the application may have swallowed"""
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
@@ -60,16 +60,16 @@ class Body:
             message = await self._receive()
 
         if message is None:
-            self.refusal = Problem(
+            self.problem = Problem(
                 408, f"the body did not arrive within {BODY_SECONDS:g} seconds", headers=_CLOSE
             )
             self.has_rest = False
-            raise self.refusal
+            raise self.problem
 
         self._take(message)
         if self._size > self._limit:
-            self.refusal = self._too_long()
-            raise self.refusal
+            self.problem = self._too_long()
+            raise self.problem
 
         return message
 

@@ -89,13 +89,13 @@ class Guard:
         problem: Problem | None = None
         try:
             with anyio.move_on_after(FIRST_ANSWER_SECONDS) as answer.waiting:
-                refusal = self._refuse(scope, body)
-                await (refusal or self._app)(scope, body.receive, answer.send)
+                redirect = self._check(scope, body)
+                await (redirect or self._app)(scope, body.receive, answer.send)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - a handler that fails ends its answer only
             problem = problem_of(error)
-            if not isinstance(error, Problem) and body.refusal is None:
+            if not isinstance(error, Problem) and body.problem is None:
                 self._log(scope, error)
 
         if answer.waiting.cancelled_caught and not answer.is_started:
@@ -105,13 +105,13 @@ class Guard:
                 "may be done all the same",
             )
 
-        problem = body.refusal or problem
+        problem = body.problem or problem
         if problem is not None and not answer.is_started:
             response = problem.response(self._redactor)
-            body.refusal = None
+            body.problem = None
             await response(scope, body.receive, answer.send)
 
-    def _refuse(self, scope: Scope, body: Body) -> Response | None:
+    def _check(self, scope: Scope, body: Body) -> Response | None:
         """Return where a request is sent instead, None if it may go on.
 
         :raises Problem: if it is refused
@@ -229,7 +229,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             # What an application makes of a body that was refused is not its to say.
-            if self._body.refusal is not None:
+            if self._body.problem is not None:
                 return
 
             self.is_started = True

@@ -13,7 +13,7 @@ import pytest
 
 from lanrage_events_http._client import DaemonClient, DaemonError, Token, parse_token, parse_url
 from lanrage_events_http._client.address import is_loopback
-from lanrage_events_http._client.answers import Receipt, Refusal, retry_after
+from lanrage_events_http._client.answers import Receipt, Rejection, retry_after
 from lanrage_events_http._client.client import Backoff
 
 TOKEN = "made-up-token-of-the-tests"
@@ -188,8 +188,8 @@ async def test_a_receipt_says_which_events_are_refused() -> None:
         receipt = await daemon.post([EVENT])
 
     assert receipt.refused == (
-        Refusal(0, (("peer_name", "required"),)),
-        Refusal(0, (("", "refused"),)),
+        Rejection(0, (("peer_name", "required"),)),
+        Rejection(0, (("", "refused"),)),
     )
     assert receipt.taken == frozenset({"b"})
     assert receipt.problem is None
