@@ -45,13 +45,13 @@ class HTTPConfig(ConfigModel):
         if "://" in host or "/" in host:
             raise ValueError("expected an address or a name alone, such as '127.0.0.1'")
 
-        if HostPort.parse(value.strip()) is None and HostPort.parse(f"[{host}]") is None:
+        parsed = HostPort.parse(value.strip()) or HostPort.parse(f"[{host}]")
+        if parsed is None:
             raise ValueError(
                 "expected an address or a name, such as '127.0.0.1'; the port has a key of its own"
             )
 
-        parsed = HostPort.parse(value.strip())
-        if parsed is not None and parsed.port is not None:
+        if parsed.port is not None:
             raise ValueError("expected an address or a name without port: set 'port'")
 
         return host

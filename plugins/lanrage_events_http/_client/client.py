@@ -165,14 +165,10 @@ class DaemonClient:
         if last_event_id is not None:
             headers["Last-Event-ID"] = last_event_id
 
-        request = self._http.build_request(
-            "GET", "api/events/stream", params=[("type", name) for name in types], headers=headers
-        )
-        with self._network_errors():
-            response = await self._http.send(request, stream=True)
-
-        self._has_answered = True
-        try:
+        params = [("type", name) for name in types]
+        async with self._open(
+            "GET", "api/events/stream", params=params, headers=headers
+        ) as response:
             if response.status_code != 200:
                 with self._network_errors():
                     body = await _read(response)
@@ -185,6 +181,16 @@ class DaemonClient:
 
             async with aclosing(self._chunks(response)) as chunks:
                 yield chunks
+
+    @asynccontextmanager
+    async def _open(self, method: str, path: str, **options: Any) -> AsyncIterator[httpx.Response]:
+        with self._network_errors():
+            request = self._http.build_request(method, path, **options)
+            response = await self._http.send(request, stream=True)
+
+        self._has_answered = True
+        try:
+            yield response
         finally:
             with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
                 await response.aclose()
@@ -208,15 +214,10 @@ class DaemonClient:
             headers["Content-Type"] = "application/json"
 
         try:
-            with self._network_errors(), anyio.fail_after(ATTEMPT_SECONDS):
-                request = self._http.build_request(method, path, content=content, headers=headers)
-                response = await self._http.send(request, stream=True)
-                try:
-                    self._has_answered = True
-                    body = await _read(response)
-                finally:
-                    with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-                        await response.aclose()
+            with anyio.fail_after(ATTEMPT_SECONDS):
+                async with self._open(method, path, content=content, headers=headers) as response:
+                    with self._network_errors():
+                        body = await _read(response)
         except TimeoutError:
             raise DaemonError(
                 f"no answer from the daemon at {self.url} within {ATTEMPT_SECONDS:g} seconds",
@@ -231,8 +232,6 @@ class DaemonClient:
         """Turn what network and peer can do into our error."""
         try:
             yield
-        except TimeoutError:
-            raise
         except _ERRORS as error:
             raise self._unanswered(error) from None
 
