@@ -15,11 +15,11 @@ from xml.sax.saxutils import escape
 
 import anyio
 import httpx
+from rich.console import Console
 
 from lanrage_events.testing import virtual_time
 from lanrage_events_discord._demo import load_parts, play
 from lanrage_events_discord._demo.scenes import GROUP
-from lanrage_events_discord._preview import Look
 from lanrage_events_discord.testing import StandInDiscord
 
 PICTURE = Path(__file__).parents[1] / "_static" / "demo.svg"
@@ -58,12 +58,12 @@ def draw() -> str:
 async def _play() -> str:
     discord = StandInDiscord()
     out = io.StringIO()
-    look = Look(columns=_COLUMNS, colors="full")
+    console = Console(file=out, width=_COLUMNS, color_system="truecolor")
     # What other distributions would add is none of ours.
     ours = [e for e in entry_points(group=GROUP) if e.dist and e.dist.name == "lanrage-events"]
     parts = list(load_parts(sys.exit, ours))
     async with httpx.AsyncClient(transport=discord.transport()) as http:
-        summary = await play(discord, out, look, parts=parts, http=http)
+        summary = await play(discord, console, parts=parts, http=http)
 
     return f"{out.getvalue()}{summary}\n"
 

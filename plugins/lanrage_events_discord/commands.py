@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import anyio
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus
+from lanrage_events import ConfigError, EventBus, EventDecodeError, TemplateError
+from lanrage_events.cli import ExitCode, write_errors, write_json, write_lines
 from lanrage_events.config import load_bus
 
+from ._client import validate_invite_url
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
-from ._preview import Look, write_line
-from ._preview import preview as show_preview
+from ._preview import measure, sample_event
+from ._rendering import Renderer, compose
+from ._terminal import draw_message, draw_meters, make_console
 from .testing import StandInDiscord
-
-BAD_CONFIG = 78
-"""the exit code of every command for a configuration that cannot be used"""
 
 
 def preview(
@@ -42,29 +43,37 @@ def preview(
     :param invite_url: the voice chat invite to show
     :param json: print the body of the message instead
     """
-    bus: EventBus | None = None
     try:
         bus = load_bus(config)
     except ConfigError as error:
-        for problem in error.problems:
-            write_line(sys.stderr, problem)
-
+        write_errors(error.problems)
         if config is not None:
-            return BAD_CONFIG
+            return ExitCode.BAD_CONFIG
 
-        write_line(sys.stderr, "so this shows what is built in")
+        write_errors(["so this shows what is built in"])
+        bus = EventBus()
 
-    return show_preview(
-        event_type,
-        values,
-        out=sys.stdout,
-        err=sys.stderr,
-        templates=templates,
-        folders=None if bus is None else bus.template_folders(),
-        registry=None if bus is None else bus.events,
-        invite_url=invite_url,
-        as_json=json,
-    )
+    try:
+        event = bus.events.from_dict(sample_event(bus.events, event_type, values))
+        invite = validate_invite_url(invite_url) if invite_url else None
+    except (EventDecodeError, ValueError) as error:
+        write_errors([str(error)])
+        return ExitCode.MISUSE
+
+    faults: list[TemplateError] = []
+    folders: tuple[Traversable, ...] = (*templates, *bus.template_folders())
+    renderer = Renderer(folders, invite_url=lambda: invite, report=faults.append)
+    renderer.check(bus.events.types())
+    [message] = compose([renderer.render(event)])
+    if json:
+        write_json(message.body())
+    else:
+        console = make_console(sys.stdout)
+        meters = draw_meters(measure(message.embeds), console)
+        console.print(draw_message(message.body()), "", meters, crop=False)
+
+    write_errors(f"template {fault}" for fault in faults)
+    return ExitCode.FAILED if faults else ExitCode.DONE
 
 
 def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
@@ -75,12 +84,12 @@ def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
     :param backend: the library that runs the tasks
     """
     summary = anyio.run(_serve_and_play, backend=backend)
-    write_line(sys.stdout, str(summary))
-    return 0 if summary.is_good else 1
+    write_lines([str(summary)])
+    return ExitCode.DONE if summary.is_good else ExitCode.FAILED
 
 
 async def _serve_and_play() -> Summary:
     discord = StandInDiscord(latency=LATENCY_SECONDS)
-    parts = list(load_parts(lambda line: write_line(sys.stderr, line)))
+    parts = list(load_parts(lambda line: write_errors([line])))
     async with discord.serve():
-        return await play(discord, sys.stdout, Look.of(sys.stdout), parts=parts)
+        return await play(discord, make_console(sys.stdout), parts=parts)

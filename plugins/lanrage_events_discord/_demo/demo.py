@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING
 
 import anyio
 import httpx
@@ -23,9 +23,12 @@ from lanrage_events import (
 
 from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
-from .._preview import Look, draw_message, write_line
-from ..testing import Record, StandInDiscord
+from .._terminal import draw_message
+from ..testing import StandInDiscord
 from .scenes import DemoPart
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # As long as Discord takes to answer somebody at home.
 LATENCY_SECONDS = 0.1
@@ -124,8 +127,7 @@ def _joined(name: str) -> PeerJoined:
 
 async def play(
     discord: StandInDiscord,
-    out: TextIO,
-    look: Look,
+    console: Console,
     *,
     parts: Iterable[DemoPart] = (),
     http: httpx.AsyncClient | None = None,
@@ -133,8 +135,7 @@ async def play(
     """Play the evening through a bus, and draw each message as it arrives.
 
     :param discord: where the messages go
-    :param out: where they are drawn
-    :param look: what the terminal can show
+    :param console: where they are drawn
     :param parts: what other plugins add
     :param http: the client to send with; one that uses the network by default
     """
@@ -146,19 +147,20 @@ async def play(
     bus = EventBus(drain_timeout=DRAIN_SECONDS)
     bus.register(plugin, "discord")
     parts = tuple(parts)
+    mark = ">" if console.options.ascii_only else "▸"
     published = 0
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_draw_messages, discord, out, look)
+        tasks.start_soon(_draw_messages, discord, console)
         async with bus:
             for scene in evening(parts):
-                _write(out, f"{'▸' if look.is_unicode else '>'} {scene.caption}", "")
+                console.out(f"{mark} {scene.caption}\n", highlight=False)
                 for event in scene.events:
                     await bus.publish(event)
 
                 published += len(scene.events)
                 await anyio.sleep(PAUSE_SECONDS)
                 for line in (line for part in parts for line in part.lines(scene.events)):
-                    _write(out, line, "")
+                    console.out(f"{line}\n", highlight=False)
 
         tasks.cancel_scope.cancel()
 
@@ -166,20 +168,9 @@ async def play(
     return Summary(published, lane.sent, lane.messages, len(discord.journal.refused))
 
 
-async def _draw_messages(discord: StandInDiscord, out: TextIO, look: Look) -> None:
+async def _draw_messages(discord: StandInDiscord, console: Console) -> None:
     async for record in discord.journal.follow():
-        _write(out, *_drawing(record, look), "")
-
-
-def _drawing(record: Record, look: Look) -> Iterator[str]:
-    if record.accepted:
-        yield draw_message(record.body, look)
-    else:
-        yield f"refused with status {record.status}: {record.reason}"
-
-
-def _write(out: TextIO, *lines: str) -> None:
-    for line in lines:
-        write_line(out, line)
-
-    out.flush()
+        if record.accepted:
+            console.print(draw_message(record.body), "", crop=False)
+        else:
+            console.out(f"refused with status {record.status}: {record.reason}\n", highlight=False)

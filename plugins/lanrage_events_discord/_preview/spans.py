@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from enum import Flag, auto
 
 
@@ -81,26 +81,23 @@ _TIME_FORMATS = {
 _OTHER_TIME_FORMAT = "%d %B %Y %H:%M"
 
 
-def parse_markdown(text: str, timezone: tzinfo | None = None) -> list[Span]:
+def parse_markdown(text: str) -> list[Span]:
     """Split Discord's markdown into what is seen, each piece with its style.
 
     :param text: the markdown of a title, a description or a field
-    :param timezone: where the reader is, for times; ``None`` is where this program runs
     """
-    return list(_parse(text, 0, len(text), Span("", Style.PLAIN), timezone))
+    return list(_parse(text, 0, len(text), Span("")))
 
 
-def format_time(time: datetime, timezone: tzinfo | None, style: str = "t") -> str:
-    """Write a time as Discord would for a reader in a time zone, with the 24 hours of a day."""
+def format_time(time: datetime, style: str = "f") -> str:
+    """Write a time as Discord would for a reader in this time zone, with the 24 hours of a day."""
     try:
-        return time.astimezone(timezone).strftime(_TIME_FORMATS.get(style, _OTHER_TIME_FORMAT))
+        return time.astimezone().strftime(_TIME_FORMATS.get(style, _OTHER_TIME_FORMAT))
     except (OverflowError, ValueError, OSError):
         return time.isoformat(sep=" ")
 
 
-def _parse(
-    text: str, start: int, end: int, around: Span, timezone: tzinfo | None
-) -> Iterator[Span]:
+def _parse(text: str, start: int, end: int, around: Span) -> Iterator[Span]:
     """Split a part of a text, which has the style and the link of what stands around it."""
     position = start
     style, url = around.style, around.url
@@ -112,21 +109,21 @@ def _parse(
         name = match.lastgroup or "indent"
         if name in _NESTED:
             inside = Span("", style | _NESTED[name], url)
-            yield from _parse(text, *match.span(name), inside, timezone)
+            yield from _parse(text, *match.span(name), inside)
         elif name == "target":
             inside = Span("", style | Style.LINK, match["target"])
-            yield from _parse(text, *match.span("label"), inside, timezone)
+            yield from _parse(text, *match.span("label"), inside)
         else:
-            yield _leaf(match, name, around, timezone)
+            yield _leaf(match, name, around)
 
     if position < end:
         yield Span(text[position:end], style, url)
 
 
-def _leaf(match: re.Match[str], name: str, around: Span, timezone: tzinfo | None) -> Span:
+def _leaf(match: re.Match[str], name: str, around: Span) -> Span:
     style, url = around.style, around.url
     if name in ("time", "time_style"):
-        return Span(_time(match, timezone), style | Style.MENTION, url)
+        return Span(_time(match), style | Style.MENTION, url)
 
     if name == "indent":
         return Span(f"{match['indent']}• ", style, url)
@@ -144,10 +141,10 @@ def _leaf(match: re.Match[str], name: str, around: Span, timezone: tzinfo | None
     return Span(match[name].strip("\n"), style | styles.get(name, Style.CODE), url)
 
 
-def _time(match: re.Match[str], timezone: tzinfo | None) -> str:
+def _time(match: re.Match[str]) -> str:
     try:
         time = datetime.fromtimestamp(int(match["time"]), UTC)
     except (OverflowError, ValueError, OSError):
         return match[0]
 
-    return format_time(time, timezone, match["time_style"] or "f")
+    return format_time(time, match["time_style"] or "f")

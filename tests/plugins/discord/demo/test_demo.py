@@ -1,31 +1,28 @@
 from __future__ import annotations
 
 import io
-import json
-from pathlib import Path
 from typing import Literal
 
 import anyio
 import httpx
 import pytest
+from rich.console import Console
 
 from lanrage_events_discord import commands
 from lanrage_events_discord._demo import Summary, play
 from lanrage_events_discord._demo import demo as _demo
 from lanrage_events_discord._demo.demo import PAUSE_SECONDS, scenes
-from lanrage_events_discord._preview import Look
-from lanrage_events_discord.commands import demo, preview
+from lanrage_events_discord.commands import demo
 from lanrage_events_discord.testing import StandInDiscord
 
-LOOK = Look(columns=80)
 
-
-async def play_to(discord: StandInDiscord, look: Look = LOOK) -> tuple[Summary, str]:
-    out = io.StringIO()
+async def play_to(discord: StandInDiscord, encoding: str = "utf-8") -> tuple[Summary, str]:
+    out = io.TextIOWrapper(io.BytesIO(), encoding, errors="replace")
     async with httpx.AsyncClient(transport=discord.transport()) as http:
-        summary = await play(discord, out, look, http=http)
+        summary = await play(discord, Console(file=out, width=80), http=http)
 
-    return summary, out.getvalue()
+    out.seek(0)
+    return summary, out.read()
 
 
 async def test_every_event_of_the_evening_is_told_once() -> None:
@@ -84,7 +81,7 @@ async def test_a_funny_name_is_told_as_it_is_and_pings_nobody() -> None:
 
 
 async def test_it_fits_into_80_columns_without_colours() -> None:
-    _, text = await play_to(StandInDiscord(), Look(columns=80, is_unicode=False))
+    _, text = await play_to(StandInDiscord(), "ascii")
     assert max(map(len, text.splitlines())) <= 80
     assert "\x1b" not in text
     assert "> Ann opens a party" in text
@@ -98,29 +95,6 @@ async def test_what_the_stand_in_refuses_is_shown_and_is_no_success() -> None:
     assert summary.refused == 1
     assert "refused with status 400" in text
     assert "1 request refused" in str(summary)
-
-
-def test_the_command_shows_a_preview(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "discord").mkdir()
-    template = tmp_path / "discord" / "peer_joined.yaml"
-    template.write_text('title: "Hello {{ peer_name }}"\n', encoding="utf-8")
-    code = preview("peer_joined", "peer_name=Zoe", templates=(tmp_path,))
-    assert code == 0
-    assert "Hello Zoe" in capsys.readouterr().out
-
-
-def test_the_command_shows_the_body_of_a_message(capsys: pytest.CaptureFixture[str]) -> None:
-    assert preview("party_created", invite_url="https://discord.gg/abc", json=True) == 0
-    body = json.loads(capsys.readouterr().out)
-    assert body["allowed_mentions"] == {"parse": []}
-    assert "https://discord.gg/abc" in body["embeds"][0]["description"]
-
-
-def test_the_command_tells_misuse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert preview("peer_jond") == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "did you mean 'peer_joined'?" in output.err
 
 
 @pytest.mark.real_clock

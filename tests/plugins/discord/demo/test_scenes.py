@@ -8,12 +8,12 @@ from types import ModuleType
 
 import httpx
 import pytest
+from rich.console import Console
 
 from lanrage_events import Event, PeerJoined
 from lanrage_events_discord._demo import load_parts, play
 from lanrage_events_discord._demo.demo import evening, scenes
 from lanrage_events_discord._demo.scenes import GROUP
-from lanrage_events_discord._preview import Look
 from lanrage_events_discord.testing import StandInDiscord
 
 
@@ -71,7 +71,7 @@ def test_scenes_of_others_come_before_the_party_breaks_up() -> None:
 async def test_events_of_others_are_told_and_their_lines_shown() -> None:
     discord, out = StandInDiscord(), io.StringIO()
     async with httpx.AsyncClient(transport=discord.transport()) as http:
-        summary = await play(discord, out, Look(columns=80), parts=[Cats()], http=http)
+        summary = await play(discord, Console(file=out, width=80), parts=[Cats()], http=http)
 
     assert summary.is_good
     assert summary.events == sum(len(scene.events) for scene in scenes()) + 1

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,16 @@ from lanrage_events_discord._preview.spans import Span, format_time
 
 PLAIN, BOLD, ITALIC, UNDERLINE = Style.PLAIN, Style.BOLD, Style.ITALIC, Style.UNDERLINE
 LINK, CODE, MENTION, SMALL = Style.LINK, Style.CODE, Style.MENTION, Style.SMALL
+
+
+@pytest.fixture
+def two_hours_east() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "EAST-2")
+        time.tzset()
+        yield
+
+    time.tzset()
 
 
 @pytest.mark.parametrize(
@@ -70,16 +82,16 @@ def test_markdown_is_split_as_discord_does(
         ("<t:9999999999999>", "<t:9999999999999>"),
     ],
 )
+@pytest.mark.usefixtures("two_hours_east")
 def test_times_are_shown_in_the_readers_time_zone(text: str, expected: str) -> None:
-    zone = timezone(timedelta(hours=2))
-
-    assert parse_markdown(text, zone) == [Span(expected, MENTION)]
+    assert parse_markdown(text) == [Span(expected, MENTION)]
 
 
+@pytest.mark.usefixtures("two_hours_east")
 def test_a_time_that_no_calendar_has_is_shown_in_utc() -> None:
-    time = datetime.max.replace(tzinfo=UTC)
+    last = datetime.max.replace(tzinfo=UTC)
 
-    assert format_time(time, timezone(timedelta(hours=2))) == str(time)
+    assert format_time(last) == str(last)
 
 
 @given(st.text(st.one_of(st.sampled_from("*_~|`<>[]()@#:-\\ \nab1"), st.characters()), max_size=60))

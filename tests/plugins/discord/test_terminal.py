@@ -2,53 +2,81 @@ from __future__ import annotations
 
 import io
 import re
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 
 from lanrage_events_discord._embeds import Embed, EmbedField
-from lanrage_events_discord._preview import Look, Style, draw_message, write_line
-from lanrage_events_discord._preview.spans import Span
-from lanrage_events_discord._preview.terminal import draw_embed, draw_meters
-from lanrage_events_discord._preview.wrap import display_width, letters, wrap
+from lanrage_events_discord._preview import measure
+from lanrage_events_discord._terminal import (
+    EmbedDrawing,
+    draw_message,
+    draw_meters,
+    make_console,
+)
+
+Colors = Literal["256", "truecolor"]
 
 TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
-PLAIN = Look(columns=60, timezone=UTC)
-COLOR = Look(columns=60, colors="full", timezone=UTC)
 
 
-class Screen(io.StringIO):
-    """A stream that says it is a terminal."""
+@pytest.fixture(autouse=True, scope="module")
+def utc() -> Iterator[None]:
+    """Have the reader in UTC."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+
+    time.tzset()
+
+
+class Screen(io.TextIOWrapper):
+    """A stream that may say it is a terminal."""
 
     def __init__(self, encoding: str = "utf-8", *, is_terminal: bool = True) -> None:
-        super().__init__()
-        self._encoding = encoding
+        super().__init__(io.BytesIO(), encoding, errors="replace")
         self._is_terminal = is_terminal
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._encoding
 
     def isatty(self) -> bool:
         return self._is_terminal
 
 
-def lines_of(drawing: str) -> list[str]:
-    return drawing.split("\n")
+def console_of(columns: int = 60, colors: Colors | None = None, encoding: str = "utf-8") -> Console:
+    return Console(file=Screen(encoding), width=columns, color_system=colors)
 
 
-def texts(lines: list[list[Span]]) -> list[str]:
-    return ["".join(span.text for span in line) for line in lines]
+def drawn(drawing: RenderableType, console: Console | None = None) -> list[str]:
+    """Return the lines of a drawing."""
+    console = console or console_of()
+    with console.capture() as capture:
+        console.print(drawing, crop=False)
+
+    return capture.get().removesuffix("\n").split("\n")
+
+
+def described(text: str, columns: int = 60) -> list[str]:
+    """Return the lines that show a description, without the bar."""
+    lines = drawn(EmbedDrawing(Embed(description=text)), console_of(columns))
+    return [line[2:] for line in lines]
+
+
+def meters_of(*embeds: Embed, console: Console | None = None) -> list[str]:
+    console = console or console_of()
+    return drawn(draw_meters(measure(embeds), console), console)
 
 
 @pytest.mark.parametrize(
     ("text", "width"),
     [
-        ("", 0),
-        ("abc", 3),
         ("é", 1),
         ("e\u0301", 1),
         ("名前", 4),
@@ -64,39 +92,39 @@ def texts(lines: list[list[Span]]) -> list[str]:
     ],
 )
 def test_the_columns_of_a_text_are_counted_as_terminals_do(text: str, width: int) -> None:
-    assert display_width(text) == width
+    fields = (EmbedField(f"{text}x", "y", inline=True), EmbedField("z", "y", inline=True))
 
-
-@given(st.text())
-def test_letters_make_up_the_text(text: str) -> None:
-    assert "".join(letters(text)) == text
+    assert drawn(EmbedDrawing(Embed(fields=fields)))[1] == f"▌ {text}x{' ' * (28 - width)}z"
 
 
 def test_lines_are_broken_between_words() -> None:
-    assert texts(wrap([Span("the quick brown fox\n\njumps")], 10)) == [
-        "the quick",
-        "brown fox",
-        "",
+    assert described("the quick brown fox jumps\n\nover", 24) == [
+        "the quick brown fox",
         "jumps",
+        "",
+        "over",
     ]
 
 
 def test_a_word_that_is_too_long_is_broken_between_letters() -> None:
-    assert texts(wrap([Span("ab" + FAMILY * 3)], 4)) == ["ab" + FAMILY, FAMILY * 2]
-    assert texts(wrap([Span("x " + "y" * 9)], 4)) == ["x", "yyyy", "yyyy", "y"]
+    assert described("ab" + FAMILY * 11, 24) == ["ab" + FAMILY * 10, FAMILY]
+    assert described("x " + "y" * 45, 24) == ["x", "y" * 22, "y" * 22, "y"]
 
 
 def test_styles_survive_wrapping() -> None:
-    lines = wrap([Span("a bold", Style.BOLD), Span(" end")], 6)
+    embed = Embed(description="**some bold words that go on** end", color=0)
 
-    assert lines == [[Span("a bold", Style.BOLD)], [Span("end")]]
+    assert drawn(EmbedDrawing(embed), console_of(24, "256")) == [
+        "\x1b[38;5;16m▌\x1b[0m \x1b[1msome bold words that\x1b[0m",
+        "\x1b[38;5;16m▌\x1b[0m \x1b[1mgo on\x1b[0m end",
+    ]
 
 
-@given(st.text(st.sampled_from("ab 名👋\n\u0301"), max_size=60), st.integers(2, 20))
-def test_no_line_is_wider_than_it_may_be_and_no_letter_is_lost(text: str, width: int) -> None:
-    lines = texts(wrap([Span(text)], width))
+@given(st.text(st.sampled_from("ab 名👋\n\u0301"), max_size=200), st.integers(2, 40))
+def test_no_line_is_wider_than_it_may_be_and_no_letter_is_lost(text: str, columns: int) -> None:
+    lines = described(text, columns)
 
-    assert all(display_width(line) <= width for line in lines)
+    assert all(cell_len(line) <= max(24, columns) - 2 for line in lines)
     assert "".join("".join(lines).split()) == "".join(text.split())
 
 
@@ -113,7 +141,7 @@ def test_an_embed_is_drawn_as_discord_lays_it_out() -> None:
         fields=(EmbedField("Map", "dust"),),
     )
 
-    assert lines_of(draw_embed(embed, PLAIN)) == [
+    assert drawn(EmbedDrawing(embed)) == [
         "▌ The host",
         "▌ 👋 Ann joined",
         "▌ Welcome to Friday LAN!",
@@ -131,14 +159,13 @@ def test_an_embed_is_drawn_as_discord_lays_it_out() -> None:
 def test_colours_and_styles_are_drawn_where_the_terminal_has_them() -> None:
     embed = Embed(title="Ann", url="https://example.com", description="**x**", color=0x2196F3)
 
-    assert lines_of(draw_embed(embed, COLOR)) == [
-        "\x1b[38;2;33;150;243m▌\x1b[0m \x1b[1;34;4mAnn\x1b[0m",
+    assert drawn(EmbedDrawing(embed), console_of(colors="truecolor")) == [
+        "\x1b[38;2;33;150;243m▌\x1b[0m \x1b[1;4;34mAnn\x1b[0m",
         "\x1b[38;2;33;150;243m▌\x1b[0m \x1b[1mx\x1b[0m",
     ]
-    few = Look(colors="256")
-    assert draw_embed(Embed(title="Ann", color=0xFF0000), few).startswith("\x1b[38;5;196m▌")
-    assert draw_embed(Embed(title="Ann", color=0), few).startswith("\x1b[38;5;16m▌")
-    assert draw_embed(Embed(title="Ann"), few).startswith("\x1b[38;5;102m▌")
+    for color, code in ((0xFF0000, 196), (0, 16), (None, 239)):
+        [line] = drawn(EmbedDrawing(Embed(title="Ann", color=color)), console_of(colors="256"))
+        assert line.startswith(f"\x1b[38;5;{code}m▌")
 
 
 def test_inline_fields_stand_beside_each_other() -> None:
@@ -148,7 +175,7 @@ def test_inline_fields_stand_beside_each_other() -> None:
         EmbedField("Last", "w", inline=True),
     )
 
-    assert lines_of(draw_embed(Embed(fields=fields), PLAIN)) == [
+    assert drawn(EmbedDrawing(Embed(fields=fields))) == [
         "▌",
         "▌ 名0                名1                名2",
         "▌ x y                x y                x y",
@@ -167,9 +194,9 @@ def test_inline_fields_stand_beside_each_other() -> None:
 def test_in_a_narrow_terminal_fields_stand_below_each_other() -> None:
     fields = tuple(EmbedField(f"n{number}", "v", inline=True) for number in range(2))
 
-    drawing = draw_embed(Embed(fields=fields), Look(columns=10))
+    lines = drawn(EmbedDrawing(Embed(fields=fields)), console_of(10))
 
-    assert lines_of(drawing) == ["▌", "▌ n0", "▌ v", "▌", "▌ n1", "▌ v"]
+    assert lines == ["▌", "▌ n0", "▌ v", "▌", "▌ n1", "▌ v"]
 
 
 def test_a_message_is_drawn_with_its_name_its_content_and_all_embeds() -> None:
@@ -179,13 +206,13 @@ def test_a_message_is_drawn_with_its_name_its_content_and_all_embeds() -> None:
         "embeds": [Embed(title="one").to_dict(), Embed(title="two").to_dict()],
     }
 
-    assert lines_of(draw_message(body, PLAIN)) == [
+    assert drawn(draw_message(body)) == [
         "Events  APP ",
         "<@123> look",
         "▌ one",
         "▌ two",
     ]
-    assert draw_message({}, PLAIN) == "LANrage  APP "
+    assert drawn(draw_message({})) == ["LANrage  APP "]
 
 
 @given(st.text())
@@ -200,9 +227,9 @@ def test_nothing_in_a_message_commands_the_terminal(text: str) -> None:
     )
     body = {"username": hostile, "content": hostile, "embeds": [embed.to_dict()]}
 
-    drawing = draw_message(body, COLOR)
+    drawing = drawn(draw_message(body), console_of(colors="truecolor"))
 
-    rest = re.sub(r"\x1b\[[0-9;]+m", "", drawing)
+    rest = re.sub(r"\x1b\[[0-9;]+m", "", "\n".join(drawing))
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", rest)
 
 
@@ -210,7 +237,7 @@ def test_nothing_in_a_message_commands_the_terminal(text: str) -> None:
 def test_drawings_keep_to_the_width_of_the_terminal(columns: int) -> None:
     embed = Embed(title="名" * 100, description="word " * 100, footer="f" * 200)
 
-    widths = [display_width(line) for line in lines_of(draw_embed(embed, Look(columns=columns)))]
+    widths = map(cell_len, drawn(EmbedDrawing(embed), console_of(columns)))
 
     assert max(widths) <= min(72, max(24, columns))
 
@@ -224,7 +251,7 @@ def test_meters_show_how_full_each_limit_is() -> None:
         fields=(EmbedField("name", "value"), EmbedField("n", "v")),
     )
 
-    assert lines_of(draw_meters([embed, Embed(title="short")], PLAIN)) == [
+    assert meters_of(embed, Embed(title="short")) == [
         "title        ██████████░░░░░░░░░░ 128/256",
         "description  ████████████████████ 4096/4096",
         "author       █░░░░░░░░░░░░░░░░░░░ 1/256",
@@ -237,7 +264,7 @@ def test_meters_show_how_full_each_limit_is() -> None:
 
 
 def test_meters_of_nothing_are_empty() -> None:
-    assert lines_of(draw_meters([Embed()], Look(is_unicode=False))) == [
+    assert meters_of(Embed(), console=console_of(encoding="cp1252")) == [
         "title        .................... 0/256",
         "description  .................... 0/4096",
         "message      .................... 0/6000",
@@ -246,45 +273,62 @@ def test_meters_of_nothing_are_empty() -> None:
 
 @pytest.mark.parametrize(("size", "code"), [(10, "32"), (240, "33"), (300, "31")])
 def test_a_meter_turns_yellow_and_red(size: int, code: str) -> None:
-    assert f"\x1b[{code}m█" in lines_of(draw_meters([Embed(title="x" * size)], COLOR))[0]
+    assert (
+        f"\x1b[{code}m█" in meters_of(Embed(title="x" * size), console=console_of(colors="256"))[0]
+    )
+
+
+@pytest.mark.parametrize("columns", [10, 24, 40])
+def test_a_meter_is_never_broken(columns: int) -> None:
+    assert len(meters_of(Embed(), console=console_of(columns))) == 3
 
 
 @pytest.mark.parametrize(
     ("environ", "is_terminal", "colors"),
     [
         ({"TERM": "xterm"}, True, "256"),
-        ({"TERM": "xterm", "COLORTERM": "truecolor"}, True, "full"),
-        ({"TERM": "xterm"}, False, "none"),
-        ({"TERM": "dumb"}, True, "none"),
-        ({"TERM": "xterm", "NO_COLOR": "1"}, True, "none"),
-        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, "none"),
-        ({"FORCE_COLOR": "1"}, False, "256"),
+        ({"TERM": "xterm-256color"}, True, "256"),
+        ({"TERM": "xterm", "COLORTERM": "truecolor"}, True, "truecolor"),
+        ({"TERM": "xterm"}, False, None),
+        ({"TERM": "dumb"}, True, None),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, True, None),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, None),
+        ({"TERM": "xterm", "FORCE_COLOR": "1"}, False, "256"),
     ],
 )
 def test_colours_are_used_where_they_are_wanted(
-    environ: dict[str, str], is_terminal: bool, colors: str
+    environ: dict[str, str],
+    is_terminal: bool,
+    colors: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert Look.of(Screen(is_terminal=is_terminal), environ).colors == colors
+    for name in ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
 
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
 
-def test_old_consoles_of_windows_get_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.platform", "win32")
+    screen = Screen(is_terminal=is_terminal)
+    console = make_console(screen)
+    console.print(draw_message({"embeds": [Embed(title="Ann").to_dict()]}))
+    screen.seek(0)
 
-    assert Look.of(Screen(), {}).colors == "none"
-    assert Look.of(Screen(), {"WT_SESSION": "x"}).colors == "full"
+    assert console.color_system == colors
+    assert ("\x1b" in screen.read()) == (colors is not None)
 
 
 def test_a_stream_without_unicode_gets_ascii() -> None:
-    screen = Screen("cp1252")
-    look = Look.of(screen, {"NO_COLOR": "1"})
+    screen = Screen("cp1252", is_terminal=False)
 
-    write_line(screen, draw_embed(Embed(title="👋 Zoë", footer="f", timestamp=TIME), look))
+    make_console(screen).print(EmbedDrawing(Embed(title="👋 Zoë", footer="f", timestamp=TIME)))
 
-    assert not look.is_unicode
-    assert screen.getvalue().startswith("| ? Zoë\n|\n| f - 20")
+    screen.seek(0)
+    assert screen.read() == "| ? Zoë\n|\n| f - 2026-01-31 20:15\n"
 
 
-def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_the_width_is_the_terminals(term: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("COLUMNS", "33")
 
-    assert Look.of(Screen(), {}).columns == 33
+    assert make_console(Screen()).width == 33

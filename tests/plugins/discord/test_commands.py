@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanrage_events import Event, EventRegistry
+from lanrage_events.cli import ExitCode
+from lanrage_events_discord.commands import preview
+
+PLUGIN = """\
+from dataclasses import dataclass
+from pathlib import Path
+from lanrage_events import Event, hookimpl
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapChanged(Event):
+    map_name: str
+
+@hookimpl
+def register_events():
+    return [MapChanged]
+
+@hookimpl
+def template_folders():
+    return [Path(__file__).parents[1] / "brought"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "maps.py").write_text(PLUGIN, "utf-8")
+    for name, text in (("brought", "title: 'On {{ map_name }}'"), ("mine", "footer: My LAN")):
+        (tmp_path / name / "discord").mkdir(parents=True)
+        (tmp_path / name / "discord" / "map_changed.yaml").write_text(text, "utf-8")
+
+    return tmp_path
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    code: int
+    out: str
+    err: str
+
+
+Show = Callable[..., Shown]
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Show:
+    """Return a function that runs the command and returns what it wrote."""
+
+    def run(*args: str, **options: Any) -> Shown:
+        code = preview(*args, **options)
+        return Shown(code, *capsys.readouterr())
+
+    return run
+
+
+def configure(name: str, *lines: str) -> Path:
+    file = Path(name)
+    text = "\n".join(["plugins_folder: ./plugins", *lines, "plugins:", "  maps:"])
+    file.write_text(text, "utf-8")
+    return file
+
+
+@pytest.mark.parametrize("name", ["lanrage.yaml", "other.yaml"])
+def test_events_and_templates_of_the_configuration_are_known(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = configure(name, "templates: [./mine]")
+    config = None if name == "lanrage.yaml" else file
+    assert preview("map_changed", "map_name=q3dm17", config=config) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert "▌ On q3dm17\n" in output.out
+    assert "▌ My LAN" in output.out
+
+
+def test_a_folder_that_is_named_comes_first(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("lanrage.yaml")
+    (folder / "mine" / "discord" / "map_changed.yaml").write_text("title: Mine", "utf-8")
+    assert preview("map_changed", templates=(folder / "mine",)) == 0
+    assert "▌ Mine\n" in capsys.readouterr().out
+
+
+def test_without_a_configuration_there_are_the_installed_plugins(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert preview("peer_joined", "peer_name=Ann") == 0
+    assert "▌ 👋 Ann joined\n" in capsys.readouterr().out
+    assert preview("map_changed") == 2
+
+
+def test_a_configuration_that_is_named_must_be_good(capsys: pytest.CaptureFixture[str]) -> None:
+    file = configure("other.yaml", "watsh: true")
+    assert preview("peer_joined", config=file) == 78
+    output = capsys.readouterr()
+    assert "other.yaml:2:1: watsh: unknown key, did you mean 'watch'?\n" in output.err
+    assert output.out == ""
+
+
+def test_one_that_only_lies_here_keeps_nobody_from_looking(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure("lanrage.yaml", "watsh: true")
+    assert preview("peer_joined", "peer_name=Ann") == 0
+    output = capsys.readouterr()
+    assert output.err.endswith("did you mean 'watch'?\nso this shows what is built in\n")
+    assert "▌ 👋 Ann joined\n" in output.out
+
+
+def test_a_type_is_shown_with_sample_data_and_its_limits(show: Show) -> None:
+    result = show("peer_joined")
+
+    assert result.code == ExitCode.DONE
+    assert result.err == ""
+    assert "▌ 👋 Ben joined\n▌ Welcome to Friday LAN!\n" in result.out
+    assert "12/256\n" in result.out
+    assert "26/4096\n" in result.out
+    assert "45/6000\n" in result.out
+
+
+@pytest.mark.parametrize("cls", EventRegistry().types())
+def test_every_built_in_type_has_sample_data(cls: type[Event], show: Show) -> None:
+    result = show(cls.type)
+
+    assert result.code == ExitCode.DONE
+    assert result.err == ""
+
+
+def test_given_values_replace_the_sample(show: Show) -> None:
+    result = show("game_ended", "duration=90", "avg_latency=", "game_name=A = **B**")
+
+    assert "▌ 🏁 Game Ended: A = **B**\n" in result.out
+    assert "▌ Duration: 1m 30s\n▌ Avg Latency: N/A\n" in result.out
+
+
+def test_a_list_is_written_with_commas_or_as_json(show: Show) -> None:
+    assert "Players: a, b\n" in show("game_started", "players=a, b,").out
+    assert "Players: a,b, c\n" in show("game_started", 'players=["a,b", "c"]').out
+
+
+def test_a_colour_is_written_as_in_a_template(show: Show) -> None:
+    result = show("notification", "color=#0000ff", json=True)
+
+    assert json.loads(result.out)["embeds"][0]["color"] == 255
+    assert "valid integer" in show("notification", "color=grene").err
+
+
+def test_the_body_of_the_message_is_shown_as_json(show: Show) -> None:
+    result = show("peer_left", "time=2026-01-31T20:15:00Z", json=True)
+
+    assert json.loads(result.out) == {
+        "embeds": [
+            {
+                "title": "👋 Ben left",
+                "description": "Left **Friday LAN**",
+                "color": 0xFF9800,
+                "timestamp": "2026-01-31T20:15:00+00:00",
+                "footer": {"text": "LANrage"},
+            }
+        ],
+        "allowed_mentions": {"parse": []},
+    }
+
+
+def test_the_invite_is_shown_if_one_is_given(show: Show) -> None:
+    assert "Join Voice Chat" not in show("party_created").out
+    result = show("party_created", invite_url="https://discord.gg/abc123")
+    assert "▌ Join Voice Chat\n" in result.out
+
+
+@pytest.mark.parametrize(
+    ("args", "options", "message"),
+    [
+        (["peer_joind"], {}, "did you mean 'peer_joined'?"),
+        (["peer_joined", "Ann"], {}, "expected name=value, such as peer_name=Ann, not 'Ann'"),
+        (["peer_joined", "=Ann"], {}, "expected name=value"),
+        (["peer_joined", "peer_nam=Ann"], {}, "did you mean 'peer_name'?"),
+        (["game_ended", "duration=long"], {}, "game_ended: duration: "),
+        (["peer_joined"], {"invite_url": "https://evil.example/x"}, "invite URL"),
+    ],
+)
+def test_misuse_is_explained(
+    args: list[str], options: dict[str, object], message: str, show: Show
+) -> None:
+    result = show(*args, **options)
+
+    assert result.code == ExitCode.MISUSE
+    assert result.out == ""
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_the_users_templates_come_first_and_their_faults_are_told(
+    tmp_path: Path, show: Show
+) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    (folder / "peer_joined.yaml").write_text(
+        "title: '{{ peer_name }} is here'\ndescription: '{{ oops }}'", encoding="utf-8"
+    )
+
+    result = show("peer_joined", templates=(tmp_path,))
+
+    assert result.code == ExitCode.FAILED
+    assert "▌ Ben is here\n▌ Welcome to Friday LAN!\n" in result.out
+    assert result.err == (
+        f"template {folder / 'peer_joined.yaml'}:2: description: 'oops' is undefined\n"
+    )
+
+
+def test_a_template_that_is_never_used_is_told(tmp_path: Path, show: Show) -> None:
+    (tmp_path / "peer_joined.yaml").write_text("title: x", encoding="utf-8")
+
+    result = show("peer_joined", templates=(tmp_path, tmp_path / "gone"))
+
+    assert result.code == ExitCode.FAILED
+    assert "move it into a folder 'discord'" in result.err
+    assert "there is no such folder" in result.err
