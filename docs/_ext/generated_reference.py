@@ -1,6 +1,6 @@
 """Directives for the parts of the reference that the code itself can tell.
 
-They stand in ``eval-rst`` blocks. What lacks a description or an example is an error of the build.
+All but the commands stand in ``eval-rst`` blocks. What lacks a description or an example is an error of the build.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class GeneratedReference(SphinxDirective):
-    """Put in what :meth:`make` returns: reStructuredText."""
+    """Put in what :meth:`make` returns, in the markup of what stands around the directive."""
 
     optional_arguments = 1
     final_argument_whitespace = True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
 import json
+import operator
 import re
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+from cyclopts import App
 from pydantic import BaseModel
 
 import lanrage_events
@@ -157,14 +160,25 @@ def test_every_event_is_described_with_an_example_that_is_one() -> None:
 
 
 def test_every_command_is_described_with_its_options() -> None:
-    commands = command_reference.commands()
-    described = directives("commands", "command-reference")
+    described = re.findall(r"^```\{command-reference\} (.+)$", page("commands"), re.MULTILINE)
+    assert sorted(described) == sorted(command_reference.commands())
+    for name in described:
+        app = functools.reduce(operator.getitem, name.split(), command_reference.make_app())
+        text = "\n".join(command_reference.lines(name))
+        parameters = inspect.signature(app.default_command).parameters
+        assert text.count(":::{option} ") == len(parameters)
 
-    assert sorted(described) == sorted(command.name for command in commands)
-    for command in commands:
-        text = "\n".join(command_reference.lines(command.name))
-        parameters = inspect.signature(command.app.default_command).parameters
-        assert text.count(".. option:: ") == len(parameters)
+
+def test_a_parameter_without_a_description_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fly(*, high: bool = False) -> None:
+        """Fly away."""
+
+    app = App("lanrage-events")
+    app.command(fly)
+    monkeypatch.setattr(command_reference, "make_app", lambda: app)
+
+    with pytest.raises(ValueError, match="fly: --high, --no-high has no description"):
+        list(command_reference.lines("fly"))
 
 
 def test_a_command_that_does_not_exist_is_an_error() -> None:
