@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ._bus import EventBus as EventBus
 from ._event_fields import parse_event_fields as parse_event_fields
-from ._event_fields import resolve_schema as resolve_schema
 from ._event_registry import EventRegistry as EventRegistry
+from ._event_samples import sample_event_fields as sample_event_fields
 from ._events import Event as Event
 from ._events import GameEnded as GameEnded
 from ._events import GameStarted as GameStarted

@@ -59,7 +59,8 @@ def show(capsys: pytest.CaptureFixture[str]) -> Show:
 
     def run(*args: str, **options: Any) -> Shown:
         code = preview(*args, **options)
-        return Shown(code, *capsys.readouterr())
+        output = capsys.readouterr()
+        return Shown(code, output.out, output.err)
 
     return run
 
