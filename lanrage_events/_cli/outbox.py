@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, validators
 
 from ..cli import ExitCode, write_errors
+from .place import Place
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Limit = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+DEFAULT_PLACE = Place()
 
 HELP = "Look into what waits to be delivered and what was refused, whether the daemon runs or not."
 
@@ -29,64 +30,36 @@ def list_(
     which: Literal["all", "pending", "dead"] = "all",
     limit: Limit = 20,
     json: Flag = False,
-    config: Path | None = None,
-    state_folder: Path | None = None,
-    plugin: str | None = None,
+    place: Place = DEFAULT_PLACE,
 ) -> int:
     """List the lanes, one for each webhook, and what they hold.
 
     :param which: list only what is pending, or only dead letters
     :param limit: how many of each to list
     :param json: print JSON
-    :param config: the daemon's configuration; lanrage.yaml in this folder by default
-    :param state_folder: the daemon's state folder, to do without the configuration
-    :param plugin: whose outbox it is, if there are several
     """
     from . import outbox_actions as commands
 
     return commands.run(
-        commands.Place(config, state_folder, plugin),
-        lambda outbox: commands.list_entries(outbox, which, limit, as_json=json),
+        place, lambda outbox: commands.list_entries(outbox, which, limit, as_json=json)
     )
 
 
-def show(
-    number: int,
-    /,
-    *,
-    config: Path | None = None,
-    state_folder: Path | None = None,
-    plugin: str | None = None,
-) -> int:
+def show(number: int, /, *, place: Place = DEFAULT_PLACE) -> int:
     """Print all that is known of one entry, its body and why it was refused.
 
     :param number: its ID in the list
-    :param config: the daemon's configuration; lanrage.yaml in this folder by default
-    :param state_folder: the daemon's state folder, to do without the configuration
-    :param plugin: whose outbox it is, if there are several
     """
     from . import outbox_actions as commands
 
-    return commands.run(
-        commands.Place(config, state_folder, plugin),
-        lambda outbox: commands.show_entry(outbox, number),
-    )
+    return commands.run(place, lambda outbox: commands.show_entry(outbox, number))
 
 
-def retry(
-    *numbers: int,
-    all: Flag = False,
-    config: Path | None = None,
-    state_folder: Path | None = None,
-    plugin: str | None = None,
-) -> int:
+def retry(*numbers: int, all: Flag = False, place: Place = DEFAULT_PLACE) -> int:
     """Have dead letters tried again; a running daemon sends them at once.
 
     :param numbers: their IDs in the list
     :param all: all dead letters
-    :param config: the daemon's configuration; lanrage.yaml in this folder by default
-    :param state_folder: the daemon's state folder, to do without the configuration
-    :param plugin: whose outbox it is, if there are several
     """
     from . import outbox_actions as commands
 
@@ -94,28 +67,20 @@ def retry(
         write_errors(["name either the IDs of entries or --all"])
         return ExitCode.MISUSE
 
-    return commands.run(
-        commands.Place(config, state_folder, plugin),
-        lambda outbox: commands.retry(outbox, numbers, every=all),
-    )
+    return commands.run(place, lambda outbox: commands.retry(outbox, numbers, every=all))
 
 
 def drop(
     *numbers: int,
     all: Literal["all", "pending", "dead"] | None = None,
     yes: Flag = False,
-    config: Path | None = None,
-    state_folder: Path | None = None,
-    plugin: str | None = None,
+    place: Place = DEFAULT_PLACE,
 ) -> int:
     """Remove entries for ever.
 
     :param numbers: their IDs in the list
     :param all: everything, all that is pending, or all dead letters
     :param yes: really
-    :param config: the daemon's configuration; lanrage.yaml in this folder by default
-    :param state_folder: the daemon's state folder, to do without the configuration
-    :param plugin: whose outbox it is, if there are several
     """
     from . import outbox_actions as commands
 
@@ -123,7 +88,4 @@ def drop(
         write_errors(["name either the IDs of entries or --all with all, pending or dead"])
         return ExitCode.MISUSE
 
-    return commands.run(
-        commands.Place(config, state_folder, plugin),
-        lambda outbox: commands.drop(outbox, numbers, kind=all, sure=yes),
-    )
+    return commands.run(place, lambda outbox: commands.drop(outbox, numbers, kind=all, sure=yes))

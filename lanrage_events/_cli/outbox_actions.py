@@ -5,69 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 import anyio
 
-from .._exceptions import ConfigError, LanrageEventsError, OutboxError
+from .._exceptions import ConfigError, OutboxError
 from ..cli import ExitCode, LiveLine, counted, table, write_errors, write_json, write_lines
 from ..outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxAdmin, OutboxEntry, OutboxLane
 from ..outbox._tables import Which
+from .place import Place, UsageError
 
-SUFFIX = ".outbox"
 AT_ONCE = 1000
 """entries that are changed between two looks at the progress"""
-
-
-class CannotDo(LanrageEventsError):
-    """Raised when the command line does not say enough, or names what is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the command line says that the outbox is."""
-
-    config: Path | None
-    """the configuration whose daemon has it, None for the default one"""
-    state_folder: Path | None = None
-    """the daemon's state folder, to do without the configuration"""
-    plugin: str | None = None
-    """whose outbox it is; needed only if there are several"""
-
-    def find(self) -> Path:
-        """Return the outbox's file.
-
-        :raises CannotDo: if there is none, or several to choose from
-        :raises ConfigError: if the configuration is wrong
-        """
-        folder = self.state_folder or self._configured_folder()
-        files = {file.name.removesuffix(SUFFIX): file for file in folder.glob(f"*{SUFFIX}")}
-        if self.plugin is not None and self.plugin in files:
-            return files[self.plugin]
-
-        names = ", ".join(sorted(files)) or "none"
-        if self.plugin is not None:
-            raise CannotDo(f"no plugin '{self.plugin}' has an outbox in {folder}, known: {names}")
-
-        if not files:
-            raise CannotDo(f"there is no outbox in {folder}: nothing was ever put into one")
-
-        if len(files) > 1:
-            raise CannotDo(f"name one with --plugin, there are several outboxes: {names}")
-
-        return next(iter(files.values()))
-
-    def _configured_folder(self) -> Path:
-        from ..config._load import load_config
-
-        try:
-            return load_config(self.config).state_folder
-        except ConfigError as error:
-            hint = "the state folder could not be found; name it with --state-folder"
-            raise ConfigError([*error.problems, hint]) from None
 
 
 def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
@@ -83,7 +33,7 @@ def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
     except ConfigError as error:
         write_errors(error.problems)
         return ExitCode.BAD_CONFIG
-    except CannotDo as error:
+    except UsageError as error:
         write_errors([str(error)])
         return ExitCode.MISUSE
     except OutboxError as error:

@@ -1,0 +1,61 @@
+"""Where the command line finds an outbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclopts import Parameter
+
+from .._exceptions import ConfigError, LanrageEventsError
+
+SUFFIX = ".outbox"
+
+
+class UsageError(LanrageEventsError):
+    """Raised when the command line does not say enough, or names what is not there."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the command line says that the outbox is; each field is an option."""
+
+    config: Path | None = None
+    """the daemon's configuration; lanrage.yaml in this folder by default"""
+    state_folder: Path | None = None
+    """the daemon's state folder, to do without the configuration"""
+    plugin: str | None = None
+    """whose outbox it is, if there are several"""
+
+    def find(self) -> Path:
+        """Return the outbox's file.
+
+        :raises UsageError: if there is none, or several to choose from
+        :raises ConfigError: if the configuration is wrong
+        """
+        folder = self.state_folder or self._configured_folder()
+        files = {file.name.removesuffix(SUFFIX): file for file in folder.glob(f"*{SUFFIX}")}
+        if self.plugin is not None and self.plugin in files:
+            return files[self.plugin]
+
+        names = ", ".join(sorted(files)) or "none"
+        if self.plugin is not None:
+            raise UsageError(f"no plugin '{self.plugin}' has an outbox in {folder}, known: {names}")
+
+        if not files:
+            raise UsageError(f"there is no outbox in {folder}: nothing was ever put into one")
+
+        if len(files) > 1:
+            raise UsageError(f"name one with --plugin, there are several outboxes: {names}")
+
+        return next(iter(files.values()))
+
+    def _configured_folder(self) -> Path:
+        from ..config._load import load_config
+
+        try:
+            return load_config(self.config).state_folder
+        except ConfigError as error:
+            hint = "the state folder could not be found; name it with --state-folder"
+            raise ConfigError([*error.problems, hint]) from None
