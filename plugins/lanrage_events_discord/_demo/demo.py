@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,22 +10,14 @@ import anyio
 import httpx
 from pydantic import SecretStr
 
-from lanrage_events import (
-    Event,
-    EventBus,
-    GameEnded,
-    GameStarted,
-    Notification,
-    PartyCreated,
-    PeerJoined,
-    PeerLeft,
-)
+from lanrage_events import EventBus
+from lanrage_events.cli import counted
 
 from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
 from .._terminal import draw_message
 from ..testing import StandInDiscord
-from .scenes import DemoPart
+from .scenes import DemoPart, evening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,20 +29,6 @@ PAUSE_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 
 _INVITE_URL = "https://discord.gg/lanrage"
-_PARTY_ID = "lan-42"
-_PARTY = "Friday LAN"
-_GAME = "Quake III Arena"
-_REGULARS = ("Ben", "Cleo", "Dara", "Eli", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lou", "Mia")
-# What some call themselves: it must neither notify everybody nor become a link.
-_PRANKSTER = "**@everyone** [free skins](https://evil.example)"
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What happens at once."""
-
-    caption: str
-    events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,58 +49,12 @@ class Summary:
         return self.delivered == self.events and not self.refused
 
     def __str__(self) -> str:
-        saved = _count(self.events - self.messages, "request")
-        lost = _count(self.events - self.delivered, "event")
+        saved = counted(self.events - self.messages, "request")
+        lost = counted(self.events - self.delivered, "event")
         return (
-            f"{_count(self.events, 'event')}, {_count(self.messages, 'message')}: {saved} saved, "
-            f"{lost} lost, {_count(self.refused, 'request')} refused."
+            f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
+            f"{lost} lost, {counted(self.refused, 'request')} refused."
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def scenes() -> Iterator[Scene]:
-    """Yield what happens in the evening, the events of each scene made when it begins."""
-    yield Scene(
-        "Ann opens a party",
-        [PartyCreated(party_id=_PARTY_ID, party_name=_PARTY, host="Ann")],
-    )
-    yield Scene(
-        f"{len(_REGULARS)} friends come through the door, all at once",
-        [_joined(name) for name in _REGULARS],
-    )
-    yield Scene("somebody with a funny name joins", [_joined(_PRANKSTER)])
-    yield Scene(
-        "a game starts",
-        [GameStarted(party_id=_PARTY_ID, game_name=_GAME, players=("Ann", *_REGULARS[:7]))],
-    )
-    yield Scene(
-        "the game ends",
-        [GameEnded(party_id=_PARTY_ID, game_name=_GAME, duration=3_661.0, avg_latency=23.4)],
-    )
-    yield Scene(
-        "pizza arrives, and nine have to go home",
-        [
-            Notification(title="🍕 Pizza is here", message="Kitchen, while it is **hot**."),
-            *(PeerLeft(party_id=_PARTY_ID, peer_name=n, party_name=_PARTY) for n in _REGULARS[:9]),
-        ],
-    )
-
-
-def evening(parts: Iterable[DemoPart]) -> Iterator[Scene]:
-    """Yield the scenes, with those of other plugins before the party breaks up."""
-    *earlier, last = scenes()
-    yield from earlier
-    for part in parts:
-        yield from (Scene(caption, events) for caption, events in part.scenes())
-
-    yield last
-
-
-def _joined(name: str) -> PeerJoined:
-    return PeerJoined(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)
 
 
 async def play(
@@ -152,14 +84,14 @@ async def play(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_draw_messages, discord, console)
         async with bus:
-            for scene in evening(parts):
-                console.out(f"{mark} {scene.caption}\n", highlight=False)
-                for event in scene.events:
+            for caption, events in evening(parts):
+                console.out(f"{mark} {caption}\n", highlight=False)
+                for event in events:
                     await bus.publish(event)
 
-                published += len(scene.events)
+                published += len(events)
                 await anyio.sleep(PAUSE_SECONDS)
-                for line in (line for part in parts for line in part.lines(scene.events)):
+                for line in (line for part in parts for line in part.lines(events)):
                     console.out(f"{line}\n", highlight=False)
 
         tasks.cancel_scope.cancel()

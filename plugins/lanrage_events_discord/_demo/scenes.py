@@ -1,4 +1,7 @@
-"""What other plugins add to the demo, each by an entry point, so that none has to know another."""
+"""What happens in the demo: our own scenes, and what other plugins add.
+
+Each plugin adds its part by an entry point, so that none has to know another.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,35 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
-from lanrage_events import Event
+from lanrage_events import (
+    Event,
+    GameEnded,
+    GameStarted,
+    Notification,
+    PartyCreated,
+    PeerJoined,
+    PeerLeft,
+)
 
 GROUP = "lanrage_events.demo"
 """the group of the entry points; each leads to a class without arguments, see :class:`DemoPart`"""
+
+Scene = tuple[str, Sequence[Event]]
+"""what happens at once: a caption, and the events that it tells of"""
+
+_PARTY_ID = "lan-42"
+_PARTY = "Friday LAN"
+_GAME = "Quake III Arena"
+_REGULARS = ("Ben", "Cleo", "Dara", "Eli", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lou", "Mia")
+# What some call themselves: it must neither notify everybody nor become a link.
+_PRANKSTER = "**@everyone** [free skins](https://evil.example)"
 
 
 class DemoPart(Protocol):
     """What one plugin adds to the demo."""
 
-    def scenes(self) -> Iterable[tuple[str, Sequence[Event]]]:
-        """Return more to happen in the evening: captions, with the events that they tell of."""
+    def scenes(self) -> Iterable[Scene]:
+        """Return more to happen in the evening: a caption with the events of each."""
         ...
 
     def lines(self, events: Sequence[Event]) -> Iterable[str]:
@@ -39,3 +60,50 @@ def load_parts(
             report(f"the part of {entry_point.name} is left out: {type(error).__name__}: {error}")
         else:
             yield part
+
+
+def own_scenes() -> list[Scene]:
+    """Return what happens in the evening without other plugins."""
+    return [
+        (
+            "Ann opens a party",
+            [PartyCreated(party_id=_PARTY_ID, party_name=_PARTY, host="Ann")],
+        ),
+        (
+            f"{len(_REGULARS)} friends come through the door, all at once",
+            [_joined(name) for name in _REGULARS],
+        ),
+        ("somebody with a funny name joins", [_joined(_PRANKSTER)]),
+        (
+            "a game starts",
+            [GameStarted(party_id=_PARTY_ID, game_name=_GAME, players=("Ann", *_REGULARS[:7]))],
+        ),
+        (
+            "the game ends",
+            [GameEnded(party_id=_PARTY_ID, game_name=_GAME, duration=3_661.0, avg_latency=23.4)],
+        ),
+        (
+            "pizza arrives, and nine have to go home",
+            [
+                Notification(title="🍕 Pizza is here", message="Kitchen, while it is **hot**."),
+                *(
+                    PeerLeft(party_id=_PARTY_ID, peer_name=n, party_name=_PARTY)
+                    for n in _REGULARS[:9]
+                ),
+            ],
+        ),
+    ]
+
+
+def evening(parts: Iterable[DemoPart]) -> Iterator[Scene]:
+    """Yield the scenes, with those of other plugins before the party breaks up."""
+    *earlier, last = own_scenes()
+    yield from earlier
+    for part in parts:
+        yield from part.scenes()
+
+    yield last
+
+
+def _joined(name: str) -> PeerJoined:
+    return PeerJoined(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)

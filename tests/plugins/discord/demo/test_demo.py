@@ -11,7 +11,8 @@ from rich.console import Console
 from lanrage_events_discord import commands
 from lanrage_events_discord._demo import Summary, play
 from lanrage_events_discord._demo import demo as _demo
-from lanrage_events_discord._demo.demo import PAUSE_SECONDS, scenes
+from lanrage_events_discord._demo.demo import PAUSE_SECONDS
+from lanrage_events_discord._demo.scenes import own_scenes
 from lanrage_events_discord.commands import demo
 from lanrage_events_discord.testing import StandInDiscord
 
@@ -29,7 +30,7 @@ async def test_every_event_of_the_evening_is_told_once() -> None:
     discord = StandInDiscord()
     summary, text = await play_to(discord)
 
-    events = [event for scene in scenes() for event in scene.events]
+    events = [event for _, events in own_scenes() for event in events]
     assert summary == Summary(len(events), len(events), len(discord.journal), 0)
     assert summary.is_good
     assert {event.type for event in events} == {
@@ -62,7 +63,7 @@ async def test_a_burst_becomes_few_messages() -> None:
 async def test_it_ends_by_itself_within_seconds() -> None:
     began = anyio.current_time()
     await play_to(StandInDiscord(latency=0.1))
-    assert len(list(scenes())) * PAUSE_SECONDS <= anyio.current_time() - began < 10
+    assert len(own_scenes()) * PAUSE_SECONDS <= anyio.current_time() - began < 10
 
 
 async def test_messages_stand_below_what_they_tell() -> None:

@@ -12,8 +12,7 @@ from rich.console import Console
 
 from lanrage_events import Event, PeerJoined
 from lanrage_events_discord._demo import load_parts, play
-from lanrage_events_discord._demo.demo import evening, scenes
-from lanrage_events_discord._demo.scenes import GROUP
+from lanrage_events_discord._demo.scenes import GROUP, evening, own_scenes
 from lanrage_events_discord.testing import StandInDiscord
 
 
@@ -63,8 +62,8 @@ def test_the_built_in_plugins_have_a_part() -> None:
 
 
 def test_scenes_of_others_come_before_the_party_breaks_up() -> None:
-    captions = [scene.caption for scene in evening([Cats()])]
-    own = [scene.caption for scene in scenes()]
+    captions = [caption for caption, _ in evening([Cats()])]
+    own = [caption for caption, _ in own_scenes()]
     assert captions == [*own[:-1], "the cat comes in", own[-1]]
 
 
@@ -74,7 +73,7 @@ async def test_events_of_others_are_told_and_their_lines_shown() -> None:
         summary = await play(discord, Console(file=out, width=80), parts=[Cats()], http=http)
 
     assert summary.is_good
-    assert summary.events == sum(len(scene.events) for scene in scenes()) + 1
+    assert summary.events == sum(len(events) for _, events in own_scenes()) + 1
     text = out.getvalue()
     assert "Tom joined" in text
     assert text.count("the cat has seen 1 of it") == 5
