@@ -25,7 +25,7 @@ _FIELD_MIN_COLUMNS = 14
 _TAB_COLUMNS = 4
 _METER_COLUMNS = 20
 _METER_LABEL_COLUMNS = 13
-_CLOSE = 0.9
+_CLOSE_TO_LIMIT = 0.9
 
 _DEFAULT_NAME = "LANrage"
 # The bar of an embed that has no colour of its own.
@@ -52,11 +52,11 @@ def make_console(stream: TextIO) -> Console:
 
     :param stream: where it writes; what is no terminal gets plain text
     """
-    # rich would take each dumb terminal for one of 80 columns.
+    # rich takes 80 columns for the width of every dumb terminal.
     columns, lines = shutil.get_terminal_size()
     make = partial(Console, file=stream, width=columns, height=lines)
     console = make()
-    if console.no_color:  # for rich, styles are none
+    if console.no_color:  # rich would go on with bold and underlined text
         return make(color_system=None)
 
     # Most terminals that call themselves no more than "xterm" have 256 colours, too.
@@ -166,7 +166,7 @@ def _draw_meter(meter: Meter, full: str, empty: str) -> Text:
     filled = min(_METER_COLUMNS, -(-meter.used * _METER_COLUMNS // meter.limit))
     return Text.assemble(
         f"{meter.label:<{_METER_LABEL_COLUMNS}}",
-        (full * filled, "red" if share > 1 else "yellow" if share > _CLOSE else "green"),
+        (full * filled, "red" if share > 1 else "yellow" if share > _CLOSE_TO_LIMIT else "green"),
         f"{empty * (_METER_COLUMNS - filled)} {meter.used}/{meter.limit}",
         no_wrap=True,
         overflow="ignore",

@@ -60,9 +60,9 @@ def preview(
         write_errors([str(error)])
         return ExitCode.MISUSE
 
-    faults: list[TemplateError] = []
+    errors: list[TemplateError] = []
     folders: tuple[Traversable, ...] = (*templates, *bus.template_folders())
-    renderer = Renderer(folders, invite_url=lambda: invite, report=faults.append)
+    renderer = Renderer(folders, invite_url=lambda: invite, report=errors.append)
     renderer.check(bus.events.types())
     [message] = compose([renderer.render(event)])
     if json:
@@ -72,8 +72,8 @@ def preview(
         meters = draw_meters(measure(message.embeds), console)
         console.print(draw_message(message.body()), "", meters, crop=False)
 
-    write_errors(f"template {fault}" for fault in faults)
-    return ExitCode.FAILED if faults else ExitCode.DONE
+    write_errors(f"template {error}" for error in errors)
+    return ExitCode.FAILED if errors else ExitCode.DONE
 
 
 def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
