@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from lanrage_events import Event
 
 from ._config import MentionConfig, RouteConfig
-from ._rendering import TELL, Presentation
+from ._rendering import DEFAULT_PRESENTATION, Presentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _keys(value: object) -> Iterator[object]:
 def _presentation(route: RouteConfig) -> Presentation:
     mention = route.mention or MentionConfig()
     if not (route.silent or route.immediate or mention.roles or mention.users):
-        return TELL
+        return DEFAULT_PRESENTATION
 
     return Presentation(
         silent=route.silent,

@@ -28,7 +28,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
-from lanrage_events_discord._rendering import Entry, Renderer, messages
+from lanrage_events_discord._rendering import Entry, Renderer, compose
 
 from ._figures import Check, ratio_at_most
 from ._parts import Cell, Panel, Part, Table
@@ -152,9 +152,9 @@ def composing(rounds: int, smoke: bool) -> Table:
     entries = [render(event) for event in islice(cycle(kinds), sizes[-1])]
     counts: dict[tuple[str, int], int] = {}
 
-    def compose(style: str, batch: Sequence[Entry]) -> float:
+    def timed(style: str, batch: Sequence[Entry]) -> float:
         started = process_time()
-        made = list(messages(batch, style="digest" if style == "digest" else "embeds"))
+        made = list(compose(batch, style="digest" if style == "digest" else "embeds"))
         taken = process_time() - started
         counts[style, len(batch)] = len(made)
         if sum(message.entries for message in made) != len(batch):
@@ -164,7 +164,7 @@ def composing(rounds: int, smoke: bool) -> Table:
 
     taken = interleave(
         {
-            (style, size): partial(compose, style, entries[:size])
+            (style, size): partial(timed, style, entries[:size])
             for style in STYLES
             for size in sizes
         },

@@ -11,7 +11,7 @@ from lanrage_events.outbox import OutboxExpiry
 from .._client import Outcome
 from .._config import BatchConfig
 from .._embeds import Message
-from .._rendering import messages
+from .._rendering import compose
 from .bisection import Suspects
 from .envelope import Presenter
 from .queue import LaneQueue
@@ -71,7 +71,7 @@ class Batch:
         entries = [waiting.entry for waiting in islice(batch, self._suspects.at_most)]
         is_backlog = bool(batch) and batch[0].arrived < self._old_before
         self._embed_each = self._config.style == "embeds" and not is_backlog
-        composed = messages(
+        composed = compose(
             entries,
             style=self._config.style,
             max_messages=max_messages,

@@ -15,9 +15,9 @@ from .embed import TITLE_MAX_CHARACTERS as TITLE_MAX_CHARACTERS
 from .embed import Embed as Embed
 from .embed import EmbedField as EmbedField
 from .embed import embed_size as embed_size
-from .embed import fit as fit
 from .embed import in_utc as in_utc
 from .embed import length as length
+from .embed import text_size as text_size
 from .markdown import as_markdown as as_markdown
 from .markdown import code as code
 from .markdown import code_text as code_text

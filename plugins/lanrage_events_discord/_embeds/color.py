@@ -3,6 +3,7 @@ from __future__ import annotations
 import difflib
 import re
 
+# https://docs.discord.com/developers/resources/message#embed-object: a colour is a 24 bit number
 COLOR_MAX = 0xFFFFFF
 
 # The palette of the built-in notifications comes first: Material Design's, in which grey is the

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
-from urllib.parse import urlsplit
 
+from .color import COLOR_MAX
+from .markdown import is_url
 from .truncation import shorten, shorten_markdown
 
 # https://docs.discord.com/developers/resources/message#embed-object-embed-limits
@@ -22,13 +23,8 @@ MESSAGE_EMBEDS_MAX_CHARACTERS = 6000
 # https://docs.discord.com/developers/resources/webhook#execute-webhook
 MESSAGE_MAX_EMBEDS = 10
 
-# Not documented: the answer to a longer one is "Must be 2048 or fewer in length."
-URL_MAX_CHARACTERS = 2048
-
-# https://docs.discord.com/developers/resources/message#embed-object: a colour is a 24 bit number
-COLOR_MAX = 0xFFFFFF
-
 _NOTHING_TO_SHOW = "(no text)"
+_URLS = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
 
 # Where the texts of Discord's JSON form belong here.
 _TEXTS = frozenset({"title", "description", "url"})
@@ -50,23 +46,15 @@ class EmbedField:
     """whether it may stand beside its neighbours"""
 
 
-@dataclass(frozen=True, slots=True)
-class EmbedProblem:
-    """One of Discord's limits that an embed breaks."""
-
-    path: str
-    """where, in Discord's words, such as ``fields.3.value``; empty for the embed as a whole"""
-    message: str
-    """what was found and what is allowed"""
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}" if self.path else self.message
-
-
 # Not frozen, which would take four times as long: one is made of each event. Nobody changes one.
 @dataclass(slots=True)
 class Embed:
-    """What Discord shows as one card in a message; an empty text is a part that is left out."""
+    """What Discord shows as one card in a message; an empty text is a part that is left out.
+
+    It keeps Discord's limits, whatever it is made of. Texts are cut with an ellipsis, the longest
+    first, so that short ones stay whole; fields after the 25th and addresses, colours and times
+    that Discord would reject are left out.
+    """
 
     title: str = ""
     description: str = ""
@@ -83,6 +71,20 @@ class Embed:
     thumbnail: str = ""
     image: str = ""
     fields: tuple[EmbedField, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Most break no limit, which is seen at little cost.
+        if not (
+            len(self.title) <= TITLE_MAX_CHARACTERS
+            and len(self.author) <= AUTHOR_MAX_CHARACTERS
+            and len(self.description) + len(self.footer) <= FOOTER_MAX_CHARACTERS
+            and (self.title.strip() or self.description.strip())
+            and (self.color is None or 0 <= self.color <= COLOR_MAX)
+            and (self.timestamp is None or self.timestamp.tzinfo is UTC)
+            and not (self.fields or self.url or self.author_url or self.image or self.thumbnail)
+            and not (self.author_icon or self.footer_icon)
+        ):
+            self._fit()
 
     def to_dict(self) -> dict[str, object]:
         """Return Discord's JSON form, without what is empty and without white space around texts."""
@@ -110,17 +112,14 @@ class Embed:
             )
 
         for key, url in (("thumbnail", self.thumbnail), ("image", self.image)):
-            if url and (cleaned := _clean(url)):
-                data[key] = {"url": cleaned}
+            if url:
+                data[key] = {"url": _clean(url)}
 
-        if self.fields and (
-            fields := [
+        if self.fields:
+            data["fields"] = [
                 {"name": _clean(field.name), "value": _clean(field.value), "inline": field.inline}
                 for field in self.fields
-                if _is_complete(field)
             ]
-        ):
-            data["fields"] = fields
 
         return data
 
@@ -150,6 +149,53 @@ class Embed:
 
         return cls(**parts)
 
+    def texts(self) -> list[str]:
+        """Return what counts towards the sum."""
+        texts = [self.title, self.description, self.author, self.footer]
+        for field in self.fields:
+            texts += field.name, field.value
+
+        return texts
+
+    def _fit(self) -> None:
+        if not 0 <= (self.color or 0) <= COLOR_MAX:
+            self.color = None
+
+        if self.timestamp is not None and not _is_timestamp(self.timestamp):
+            self.timestamp = None
+
+        for name in _URLS:
+            url = getattr(self, name)
+            if url and not is_url(url.strip()):
+                setattr(self, name, "")
+
+        self.fields = tuple(filter(_is_complete, self.fields))[:EMBED_MAX_FIELDS]
+        self._shorten(DESCRIPTION_MAX_CHARACTERS)
+        if embed_size(self) > MESSAGE_EMBEDS_MAX_CHARACTERS:
+            self._shorten(_common_maximum(list(map(length, self.texts()))))
+
+        if not (
+            any(map(str.strip, self.texts()[:3])) or self.fields or self.image or self.thumbnail
+        ):
+            self.description = _NOTHING_TO_SHOW
+
+    def _shorten(self, maximum: int) -> None:
+        """Cut each text to its own limit and to ``maximum``."""
+        self.title = shorten_markdown(self.title, min(TITLE_MAX_CHARACTERS, maximum))
+        self.description = shorten_markdown(
+            self.description, min(DESCRIPTION_MAX_CHARACTERS, maximum)
+        )
+        self.footer = shorten(self.footer, min(FOOTER_MAX_CHARACTERS, maximum))
+        self.author = shorten(self.author, min(AUTHOR_MAX_CHARACTERS, maximum))
+        self.fields = tuple(
+            EmbedField(
+                shorten_markdown(field.name, min(FIELD_NAME_MAX_CHARACTERS, maximum)),
+                shorten_markdown(field.value, min(FIELD_VALUE_MAX_CHARACTERS, maximum)),
+                field.inline,
+            )
+            for field in self.fields
+        )
+
 
 def length(text: str) -> int:
     """Count as Discord does: code points, without the white space at both ends."""
@@ -158,92 +204,17 @@ def length(text: str) -> int:
 
 def embed_size(embed: Embed) -> int:
     """Count the characters that go towards the 6000 that the embeds of a message may have."""
-    size = sum(map(length, (embed.title, embed.description, embed.footer, embed.author)))
-    for field in embed.fields:
+    return sum(map(length, embed.texts()))
+
+
+def text_size(texts: Iterable[str], fields: Iterable[EmbedField]) -> int:
+    """Count the characters that an embed of such parts has, before it is cut."""
+    size = sum(map(length, texts))
+    for field in fields:
         if _is_complete(field):
             size += length(field.name) + length(field.value)
 
     return size
-
-
-def problems(embed: Embed) -> list[EmbedProblem]:
-    """Tell each of Discord's limits that the embed breaks; none means that Discord takes it."""
-    found = [
-        EmbedProblem(path, f"{length(text)} characters, at most {maximum} are allowed")
-        for path, text, maximum in _counted(embed)
-        if len(text) > maximum and length(text) > maximum
-    ]
-    count = sum(_is_complete(field) for field in embed.fields)
-    if count > EMBED_MAX_FIELDS:
-        found.append(
-            EmbedProblem("fields", f"{count} fields, at most {EMBED_MAX_FIELDS} are allowed")
-        )
-
-    size = embed_size(embed)
-    if size > MESSAGE_EMBEDS_MAX_CHARACTERS:
-        allowed = MESSAGE_EMBEDS_MAX_CHARACTERS
-        found.append(EmbedProblem("", f"{size} characters, at most {allowed} are allowed"))
-
-    found.extend(
-        EmbedProblem(path, "expected an http or https address of at most 2048 characters")
-        for path, url, _ in _urls(embed)
-        if not _is_url(url)
-    )
-    if embed.color is not None and not 0 <= embed.color <= COLOR_MAX:
-        found.append(EmbedProblem("color", f"{embed.color} is not between 0 and {COLOR_MAX}"))
-
-    if embed.timestamp is not None and not _is_timestamp(embed.timestamp):
-        found.append(EmbedProblem("timestamp", "cannot be written in UTC"))
-
-    if _is_bare(embed):
-        found.append(EmbedProblem("", "has neither text nor picture"))
-
-    return found
-
-
-def fit(embed: Embed) -> Embed:
-    """Make an embed legal, as the last resort.
-
-    Texts are cut with an ellipsis, the longest first, so that short ones stay whole; fields after
-    the 25th and addresses, colours and times that Discord would refuse are left out.
-
-    :param embed: any embed; a legal one is returned as it is
-    """
-    if _is_surely_legal(embed) or not problems(embed):
-        return embed
-
-    fields = tuple(field for field in embed.fields if _is_complete(field))[:EMBED_MAX_FIELDS]
-    embed = replace(
-        embed,
-        fields=fields,
-        color=embed.color if 0 <= (embed.color or 0) <= COLOR_MAX else None,
-        timestamp=embed.timestamp
-        if embed.timestamp is not None and _is_timestamp(embed.timestamp)
-        else None,
-        **{name: "" for _, url, name in _urls(embed) if not _is_url(url)},
-    )
-    embed = _shortened(embed, DESCRIPTION_MAX_CHARACTERS)
-    if embed_size(embed) > MESSAGE_EMBEDS_MAX_CHARACTERS:
-        embed = _shortened(embed, _common_maximum([length(text) for _, text, _ in _counted(embed)]))
-
-    if _is_bare(embed):
-        embed = replace(embed, description=_NOTHING_TO_SHOW)
-
-    return embed
-
-
-def _is_surely_legal(embed: Embed) -> bool:
-    """Tell at little cost that an embed breaks no limit, as most do; False to take a closer look."""
-    return (
-        len(embed.title) <= TITLE_MAX_CHARACTERS
-        and len(embed.author) <= AUTHOR_MAX_CHARACTERS
-        and len(embed.description) + len(embed.footer) <= FOOTER_MAX_CHARACTERS
-        and bool(embed.title.strip() or embed.description.strip())
-        and (embed.color is None or 0 <= embed.color <= COLOR_MAX)
-        and (embed.timestamp is None or embed.timestamp.tzinfo is UTC)
-        and not (embed.fields or embed.url or embed.author_url or embed.image or embed.thumbnail)
-        and not (embed.author_icon or embed.footer_icon)
-    )
 
 
 def in_utc(time: datetime) -> datetime:
@@ -272,54 +243,8 @@ def _is_complete(field: EmbedField) -> bool:
     return bool(field.name.strip() and field.value.strip())
 
 
-def _is_bare(embed: Embed) -> bool:
-    texts = (embed.title, embed.description, embed.author, embed.image, embed.thumbnail)
-    return not any(text.strip() for text in texts) and not any(map(_is_complete, embed.fields))
-
-
 def _with_urls(data: dict[str, object], **urls: str) -> dict[str, object]:
-    for key, url in urls.items():
-        if url and (cleaned := _clean(url)):
-            data[key] = cleaned
-
-    return data
-
-
-def _counted(embed: Embed) -> Iterator[tuple[str, str, int]]:
-    """Give path, text and limit of everything that counts towards the sum."""
-    yield "title", embed.title, TITLE_MAX_CHARACTERS
-    yield "description", embed.description, DESCRIPTION_MAX_CHARACTERS
-    yield "footer.text", embed.footer, FOOTER_MAX_CHARACTERS
-    yield "author.name", embed.author, AUTHOR_MAX_CHARACTERS
-    for index, field in enumerate(field for field in embed.fields if _is_complete(field)):
-        yield f"fields.{index}.name", field.name, FIELD_NAME_MAX_CHARACTERS
-        yield f"fields.{index}.value", field.value, FIELD_VALUE_MAX_CHARACTERS
-
-
-def _urls(embed: Embed) -> Iterator[tuple[str, str, str]]:
-    """Give path, value and attribute of each address that would be sent."""
-    for path, url, attribute in (
-        ("url", embed.url, "url"),
-        ("footer.icon_url", embed.footer_icon, "footer_icon"),
-        ("author.url", embed.author_url, "author_url"),
-        ("author.icon_url", embed.author_icon, "author_icon"),
-        ("thumbnail.url", embed.thumbnail, "thumbnail"),
-        ("image.url", embed.image, "image"),
-    ):
-        if url.strip():
-            yield path, url.strip(), attribute
-
-
-def _is_url(url: str) -> bool:
-    if len(url) > URL_MAX_CHARACTERS or not url.isprintable() or " " in url:
-        return False
-
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    return data | {key: _clean(url) for key, url in urls.items() if url}
 
 
 def _is_timestamp(time: datetime) -> bool:
@@ -329,25 +254,6 @@ def _is_timestamp(time: datetime) -> bool:
         return False
 
     return True
-
-
-def _shortened(embed: Embed, maximum: int) -> Embed:
-    """Cut each text to its own limit and to ``maximum``."""
-    return replace(
-        embed,
-        title=shorten_markdown(embed.title, min(TITLE_MAX_CHARACTERS, maximum)),
-        description=shorten_markdown(embed.description, min(DESCRIPTION_MAX_CHARACTERS, maximum)),
-        footer=shorten(embed.footer, min(FOOTER_MAX_CHARACTERS, maximum)),
-        author=shorten(embed.author, min(AUTHOR_MAX_CHARACTERS, maximum)),
-        fields=tuple(
-            replace(
-                field,
-                name=shorten_markdown(field.name, min(FIELD_NAME_MAX_CHARACTERS, maximum)),
-                value=shorten_markdown(field.value, min(FIELD_VALUE_MAX_CHARACTERS, maximum)),
-            )
-            for field in embed.fields
-        ),
-    )
 
 
 def _common_maximum(lengths: list[int]) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
+# Not documented: the answer to a longer one is "Must be 2048 or fewer in length."
 URL_MAX_CHARACTERS = 2048
 
 # Emphasis, spoilers, code, links, mentions, times and emoji; the backslash first, since the others bring new ones.
@@ -99,22 +100,24 @@ def parse_url(text: object) -> str:
     :raises ValueError: if it is not an http or https address
     """
     address = str(text).strip()
-    try:
-        parts = urlsplit(address)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        is_good = False
-
-    if (
-        not is_good
-        or len(address) > URL_MAX_CHARACTERS
-        or not address.isprintable()
-        or " " in address
-    ):
+    if not is_url(address):
         shown = address if len(address) <= 60 else f"{address[:59]}…"
         raise ValueError(f"expected an address such as https://example.com, not '{shown}'")
 
     return address
+
+
+def is_url(address: str) -> bool:
+    """Return whether Discord accepts the address of a link or a picture."""
+    if len(address) > URL_MAX_CHARACTERS or not address.isprintable() or " " in address:
+        return False
+
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def place_in_markdown(before: str, after: str) -> str | None:

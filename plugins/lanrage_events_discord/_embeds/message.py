@@ -3,18 +3,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .embed import (
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
-    MESSAGE_MAX_EMBEDS,
-    Embed,
-    EmbedProblem,
-    embed_size,
-    length,
-    problems,
-)
+from .embed import Embed
 
-# https://docs.discord.com/developers/resources/webhook#execute-webhook
-CONTENT_MAX_CHARACTERS = 2000
 # https://docs.discord.com/developers/resources/webhook#create-webhook: stated for a webhook's own
 # name, and taken for the one that a message overrides it with.
 USERNAME_MAX_CHARACTERS = 80
@@ -25,9 +15,7 @@ THREAD_NAME_MAX_CHARACTERS = 100
 MENTIONS_MAX_IDS = 100
 
 # https://docs.discord.com/developers/resources/message#message-object-message-flags
-SUPPRESS_EMBEDS = 1 << 2
 SUPPRESS_NOTIFICATIONS = 1 << 12
-_SETTABLE_FLAGS = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS
 
 
 def _nobody() -> Mapping[str, Sequence[str]]:
@@ -73,63 +61,3 @@ class Message:
         body["embeds"] = [embed.to_dict() for embed in self.embeds]
         body["allowed_mentions"] = {key: list(ids) for key, ids in self.allowed_mentions.items()}
         return body
-
-    def problems(self) -> list[EmbedProblem]:
-        """Tell each of Discord's limits that the message breaks."""
-        found = [
-            EmbedProblem(path, f"{length(text)} characters, at most {maximum} are allowed")
-            for path, text, maximum in (
-                ("content", self.content, CONTENT_MAX_CHARACTERS),
-                ("username", self.username, USERNAME_MAX_CHARACTERS),
-                ("thread_name", self.thread_name, THREAD_NAME_MAX_CHARACTERS),
-            )
-            if length(text) > maximum
-        ]
-        found.extend(
-            EmbedProblem("username", f"must not contain '{word}'")
-            for word in USERNAME_MUST_NOT_CONTAIN
-            if word in self.username.lower()
-        )
-        if not self.embeds and not self.content.strip():
-            found.append(EmbedProblem("", "has neither content nor embeds"))
-
-        if len(self.embeds) > MESSAGE_MAX_EMBEDS:
-            allowed = MESSAGE_MAX_EMBEDS
-            found.append(
-                EmbedProblem("embeds", f"{len(self.embeds)}, at most {allowed} are allowed")
-            )
-
-        size = sum(map(embed_size, self.embeds))
-        if size > MESSAGE_EMBEDS_MAX_CHARACTERS:
-            allowed = MESSAGE_EMBEDS_MAX_CHARACTERS
-            found.append(
-                EmbedProblem("embeds", f"{size} characters, at most {allowed} are allowed")
-            )
-
-        for index, embed in enumerate(self.embeds):
-            path = f"embeds.{index}"
-            found.extend(
-                EmbedProblem(f"{path}.{problem.path}" if problem.path else path, problem.message)
-                for problem in problems(embed)
-            )
-
-        for key in ("users", "roles"):
-            count = len(self.allowed_mentions.get(key, ()))
-            if count > MENTIONS_MAX_IDS:
-                found.append(
-                    EmbedProblem(
-                        f"allowed_mentions.{key}",
-                        f"{count} ids, at most {MENTIONS_MAX_IDS} are allowed",
-                    )
-                )
-
-            # https://docs.discord.com/developers/resources/message#allowed-mentions-object
-            if count and key in self.allowed_mentions.get("parse", ()):
-                found.append(
-                    EmbedProblem("allowed_mentions", f"at most one of '{key}' and its ids")
-                )
-
-        if self.flags & ~_SETTABLE_FLAGS:
-            found.append(EmbedProblem("flags", f"{self.flags} has flags that cannot be set"))
-
-        return found

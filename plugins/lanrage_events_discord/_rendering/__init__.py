@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from .compose import compose as compose
-from .compose import messages as messages
-from .entry import TELL as TELL
+from .entry import DEFAULT_PRESENTATION as DEFAULT_PRESENTATION
 from .entry import Entry as Entry
 from .entry import Presentation as Presentation
 from .renderer import Renderer as Renderer

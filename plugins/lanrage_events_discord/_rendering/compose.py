@@ -11,7 +11,6 @@ from .._embeds import (
     Embed,
     Message,
     embed_size,
-    fit,
 )
 from .digest import (
     COUNTED_MAX_CHARACTERS,
@@ -41,44 +40,23 @@ def compose(
     max_messages: int | None = None,
     catch_up: bool = False,
     expired: Mapping[str, int] | None = None,
-) -> list[Message]:
-    """Tell a batch in as few legal messages as possible, each entry exactly once and in order.
+) -> Iterator[Message]:
+    """Compose a batch into as few messages as possible, each entry exactly once and in order.
 
-    A single entry is its own embed. The messages tell slices of the batch that follow each other,
-    so that the first ``message.entries`` can be acknowledged when ``message`` is delivered.
+    A single entry is its own embed. The messages show slices of the batch that follow each other,
+    so that the first ``message.entries`` can be acknowledged when ``message`` is delivered. They
+    are made one by one: a caller that sends the first and composes the rest again later, with what
+    has come since, pays for one only.
 
     :param entries: the batch, oldest first
-    :param style: ``digest`` tells the batch in lines, grouped; ``embeds`` shows each entry's embed
-    :param max_messages: how many messages there may be; what does not fit becomes one counted line
-        and is told thereby; None for as many as it takes
+    :param style: ``digest`` shows the batch in lines, grouped; ``embeds`` shows each entry's embed
+    :param max_messages: how many messages there may be, at least 1; what does not fit becomes one
+        counted line; None for as many as it takes
     :param catch_up: whether the events are old news, after an outage or a restart: then they are
-        told as a digest whatever the style, with their own times
-    :param expired: by type, how many events were too old to be told at all; these numbers stand in
+        shown as a digest whatever the style, with their own times
+    :param expired: by type, how many events were too old to be delivered; these numbers stand in
         an embed of their own, which may be a message with no entries
-    :raises ValueError: if ``max_messages`` is below 1
     """
-    return list(
-        messages(
-            entries, style=style, max_messages=max_messages, catch_up=catch_up, expired=expired
-        )
-    )
-
-
-def messages(
-    entries: Sequence[Entry],
-    *,
-    style: Style = "digest",
-    max_messages: int | None = None,
-    catch_up: bool = False,
-    expired: Mapping[str, int] | None = None,
-) -> Iterator[Message]:
-    """Make the messages of :func:`compose` one by one.
-
-    Who sends the first and composes the rest anew, with what has come since, pays for one only.
-    """
-    if max_messages is not None and max_messages < 1:
-        raise ValueError("max_messages must be at least 1")
-
     note = _note(expired) if expired else None
     times = _times_style(entries) if catch_up else None
     position = 0
@@ -118,7 +96,7 @@ def _next(
         if count > 1:
             return builder.message(entries[position + count - 1].time)
 
-    return Message(entries=1, embeds=(fit(entries[position].embed),))
+    return Message(entries=1, embeds=(entries[position].embed,))
 
 
 def _last(
@@ -131,17 +109,8 @@ def _last(
         embeds = _embeds(entries, position, reserve)[: MESSAGE_MAX_EMBEDS - 1]
         rest = Counter(entry.type for entry in entries[position + len(embeds) :])
         text = counted_by_type("… and {count} more {events}", rest)
-        return Message(
-            entries=len(embeds) + rest.total(),
-            embeds=(
-                *embeds,
-                fit(
-                    Embed(
-                        description=text, color=DIGEST_COLOR, timestamp=last, footer=DIGEST_FOOTER
-                    )
-                ),
-            ),
-        )
+        counted = Embed(description=text, color=DIGEST_COLOR, timestamp=last, footer=DIGEST_FOOTER)
+        return Message(entries=len(embeds) + rest.total(), embeds=(*embeds, counted))
 
     builder, count = _digest(entries, position, times, reserve)
     return builder.message(last, Counter(entry.type for entry in entries[position + count :]))
@@ -163,7 +132,7 @@ def _embeds(entries: Sequence[Entry], position: int, reserve: int) -> tuple[Embe
     urls: set[str] = set()
     room = MESSAGE_EMBEDS_MAX_CHARACTERS - reserve
     for index in range(position, min(position + MESSAGE_MAX_EMBEDS, len(entries))):
-        embed = fit(entries[index].embed)
+        embed = entries[index].embed
         room -= embed_size(embed)
         if room < 0:
             break

@@ -8,7 +8,6 @@ from .._embeds import (
     MESSAGE_EMBEDS_MAX_CHARACTERS,
     Embed,
     Message,
-    fit,
     in_utc,
     shorten,
     shorten_markdown,
@@ -111,19 +110,22 @@ class DigestBuilder:
             pages.line(counted_by_type("… and {count} more {events}", rest))
             entries += sum(rest.values())
 
-        descriptions = pages.texts()
-        embeds = [Embed(description=text, color=DIGEST_COLOR) for text in descriptions]
-        embeds[0] = Embed(
-            title=self._title(entries), description=descriptions[0], color=DIGEST_COLOR
+        *earlier, final = pages.texts()
+        title = self._title(entries)
+        embeds = [
+            Embed(title="" if page else title, description=text, color=DIGEST_COLOR)
+            for page, text in enumerate(earlier)
+        ]
+        embeds.append(
+            Embed(
+                title="" if earlier else title,
+                description=final,
+                color=DIGEST_COLOR,
+                timestamp=last,
+                footer=DIGEST_FOOTER,
+            )
         )
-        embeds[-1] = Embed(
-            title=embeds[-1].title,
-            description=descriptions[-1],
-            color=DIGEST_COLOR,
-            timestamp=last,
-            footer=DIGEST_FOOTER,
-        )
-        return Message(entries=entries, embeds=tuple(map(fit, embeds)))
+        return Message(entries=entries, embeds=tuple(embeds))
 
     def _title(self, count: int) -> str:
         title = "📋 Catching up: {count} {events}" if self._times else "📋 {count} {events}"

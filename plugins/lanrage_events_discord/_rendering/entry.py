@@ -52,10 +52,10 @@ class Presentation:
         }
 
 
-TELL = Presentation()
+DEFAULT_PRESENTATION = Presentation()
 """nothing besides"""
 
-_TELL_DATA = {**TELL.to_dict(), "roles": [], "users": []}
+_DEFAULT_DATA = {**DEFAULT_PRESENTATION.to_dict(), "roles": [], "users": []}
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class Entry:
     time: datetime
     embed: Embed
     digest: Digest
-    presentation: Presentation = TELL
+    presentation: Presentation = DEFAULT_PRESENTATION
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""
@@ -82,7 +82,9 @@ class Entry:
                 "heading": digest.heading,
                 "item": digest.item,
             },
-            "presentation": _TELL_DATA if presentation is TELL else presentation.to_dict(),
+            "presentation": _DEFAULT_DATA
+            if presentation is DEFAULT_PRESENTATION
+            else presentation.to_dict(),
         }
         try:
             # Three times as fast, but it refuses half of a surrogate pair.
@@ -119,8 +121,8 @@ def _loads(text: str) -> Any:
 
 
 def _presentation(data: dict[str, Any]) -> Presentation:
-    if data == _TELL_DATA:
-        return TELL
+    if data == _DEFAULT_DATA:
+        return DEFAULT_PRESENTATION
 
     return Presentation(
         silent=data["silent"],

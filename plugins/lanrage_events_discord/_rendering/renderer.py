@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -23,8 +22,6 @@ from .._embeds import (
     as_markdown,
     code,
     code_text,
-    embed_size,
-    fit,
     in_utc,
     link_text,
     markdown,
@@ -34,6 +31,7 @@ from .._embeds import (
     place_in_url,
     plain,
     shorten_markdown,
+    text_size,
     url,
     url_part,
 )
@@ -177,29 +175,36 @@ class Renderer:
     def _render(self, event: Event) -> Entry:
         context = {"invite": self._invite_url()}
         leaves = self._templates.render(event, context)
-        embed = _embed(event, leaves)
+        parts = _parts(event, leaves)
         value_limit = _VALUE_FIRST_LIMIT
-        while embed_size(embed) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
-            shorter = self._templates.render(event, context, value_limit=value_limit)
-            embed = _embed(event, shorter)
+        while _size(parts) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
+            parts = _parts(event, self._templates.render(event, context, value_limit=value_limit))
             value_limit //= 2
 
         return Entry(
             event_id=str(event.id),
             type=event.type,
             time=_time(event),
-            embed=fit(embed),
+            embed=Embed(**parts),
             digest=_digest(event, leaves),
         )
 
 
-def _embed(event: Event, leaves: Mapping[str, Any]) -> Embed:
-    texts = {_PARTS[path]: value for path, value in leaves.items() if path in _PARTS}
-    embed = Embed(fields=_fields(leaves["fields"]) if "fields" in leaves else (), **texts)
-    if embed.title or embed.description or embed.author or embed.fields or embed.image:
-        return embed
+def _parts(event: Event, leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the event's embed is made of."""
+    parts = {_PARTS[path]: value for path, value in leaves.items() if path in _PARTS}
+    if "fields" in leaves:
+        parts["fields"] = _fields(leaves["fields"])
 
-    return replace(embed, title=_name(event))
+    if not any(map(parts.get, ("title", "description", "author", "fields", "image"))):
+        parts["title"] = _name(event)
+
+    return parts
+
+
+def _size(parts: Mapping[str, Any]) -> int:
+    texts = (parts.get(name, "") for name in ("title", "description", "footer", "author"))
+    return text_size(texts, parts.get("fields", ()))
 
 
 def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:

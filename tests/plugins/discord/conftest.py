@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,50 @@ def running() -> Running:
                 yield Setup(bus, plugin, discord)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def broken_limits() -> Callable[[list[Any]], list[str]]:
+    """Check the embeds of a message as Discord documents them, apart from the code under test."""
+    return _broken_limits
+
+
+def _broken_limits(embeds: list[Any]) -> list[str]:
+    found = [] if 1 <= len(embeds) <= 10 else [f"{len(embeds)} embeds"]
+    total = 0
+    for embed in embeds:
+        counted = [
+            (embed.get("title", ""), 256),
+            (embed.get("description", ""), 4096),
+            (embed.get("footer", {}).get("text", ""), 2048),
+            (embed.get("author", {}).get("name", ""), 256),
+        ]
+        for field in embed.get("fields", []):
+            counted += [(field["name"], 256), (field["value"], 1024)]
+            if not field["name"].strip() or not field["value"].strip():
+                found.append("a field is not complete")
+
+        found += [f"{len(text)} > {most}" for text, most in counted if len(text.strip()) > most]
+        total += sum(len(text.strip()) for text, _ in counted)
+        if len(embed.get("fields", [])) > 25:
+            found.append("too many fields")
+
+        links = [embed.get("url")]
+        for part in ("footer", "author", "thumbnail", "image"):
+            links += [embed.get(part, {}).get("url"), embed.get(part, {}).get("icon_url")]
+
+        found += [
+            f"bad link {link[:50]!r}"
+            for link in links
+            if link is not None and (not re.match(r"https?://[^/\s]", link) or len(link) > 2048)
+        ]
+        if not 0 <= embed.get("color", 0) <= 0xFFFFFF:
+            found.append("bad color")
+
+        if "timestamp" in embed and datetime.fromisoformat(embed["timestamp"]).utcoffset() is None:
+            found.append("naive time")
+
+        if not embed.keys() & {"title", "description", "author", "fields", "image", "thumbnail"}:
+            found.append("nothing to show")
+
+    return found if total <= 6000 else [*found, f"{total} characters"]

@@ -264,7 +264,9 @@ def test_meters_show_how_full_each_limit_is() -> None:
 
 
 def test_meters_of_nothing_are_empty() -> None:
-    assert meters_of(Embed(), console=console_of(encoding="cp1252")) == [
+    assert meters_of(
+        Embed(image="https://example.org/a.png"), console=console_of(encoding="cp1252")
+    ) == [
         "title        .................... 0/256",
         "description  .................... 0/4096",
         "message      .................... 0/6000",
@@ -273,9 +275,9 @@ def test_meters_of_nothing_are_empty() -> None:
 
 @pytest.mark.parametrize(("size", "code"), [(10, "32"), (240, "33"), (300, "31")])
 def test_a_meter_turns_yellow_and_red(size: int, code: str) -> None:
-    assert (
-        f"\x1b[{code}m█" in meters_of(Embed(title="x" * size), console=console_of(colors="256"))[0]
-    )
+    embed = Embed(title="x")
+    embed.title = "x" * size
+    assert f"\x1b[{code}m█" in meters_of(embed, console=console_of(colors="256"))[0]
 
 
 @pytest.mark.parametrize("columns", [10, 24, 40])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,7 +23,7 @@ from lanrage_events_discord._client import WebhookClient
 from lanrage_events_discord._delivery import Lanes, Letter, Threads
 from lanrage_events_discord._delivery import lanes as _lanes
 from lanrage_events_discord._embeds import Embed, EmbedField
-from lanrage_events_discord._rendering import TELL, Entry, Presentation
+from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Entry, Presentation
 from lanrage_events_discord._rendering.entry import Digest
 from lanrage_events_discord.testing import StandInDiscord
 
@@ -312,7 +313,7 @@ async def test_same_event_for_many_webhooks_is_told_by_each_in_its_own_way(
     title=st.text(st.characters(), max_size=30),
     group=st.text(st.characters(), max_size=10),
     presentation=st.one_of(
-        st.just(TELL),
+        st.just(DEFAULT_PRESENTATION),
         st.builds(
             Presentation,
             silent=st.booleans(),
@@ -347,6 +348,22 @@ def test_half_of_a_surrogate_pair_is_no_obstacle() -> None:
     digest = Digest("\ud800", "h", "i")
     entry = Entry("id", "peer_joined", TIME, Embed(title="t"), digest)
     assert Entry.from_json(entry.to_json()) == entry
+
+
+def test_an_entry_that_was_edited_in_the_outbox_keeps_discords_limits(
+    broken_limits: Callable[[list[Any]], list[str]],
+) -> None:
+    data = json.loads(letter(0).body)
+    data["embed"] = {
+        "title": "x" * 300,
+        "url": "javascript:alert(1)",
+        "color": -1,
+        "fields": [{"name": "n" * 300, "value": "v" * 5000}] * 30,
+    }
+    embed = Entry.from_json(json.dumps(data)).embed
+    assert embed.title.endswith("x…")
+    assert len(embed.fields) == 25
+    assert broken_limits([embed.to_dict()]) == []
 
 
 # Webhooks that come and go

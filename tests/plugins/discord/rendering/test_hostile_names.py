@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -19,9 +21,10 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
-from lanrage_events_discord._embeds.embed import problems
 from lanrage_events_discord._preview import Style, parse_markdown
 from lanrage_events_discord._rendering import Entry, Renderer, compose
+
+BrokenLimits = Callable[[list[Any]], list[str]]
 
 INVITE = "https://discord.gg/abc123"
 RENDERER = Renderer([files("lanrage_events_templates")], invite_url=lambda: INVITE)
@@ -119,14 +122,14 @@ def texts(entry: Entry) -> list[str]:
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_a_hostile_name_adds_no_markup_to_any_leaf(name: str) -> None:
+def test_a_hostile_name_adds_no_markup_to_any_leaf(broken_limits: BrokenLimits, name: str) -> None:
     for hostile, harmless in zip(events(name), events("Ann"), strict=True):
         entry = RENDERER.render(hostile)
 
         assert [active(text) for text in texts(entry)] == [
             active(text) for text in texts(RENDERER.render(harmless))
         ]
-        assert problems(entry.embed) == []
+        assert broken_limits([entry.embed.to_dict()]) == []
 
 
 @given(st.text(st.one_of(st.sampled_from("*_~|`<>[]()@#:-+.\\ \n1aeh/t"), st.characters())))
@@ -177,7 +180,7 @@ def test_a_hostile_name_stays_harmless_in_a_digest(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_footer_and_author_are_plain_text_without_what_cannot_be_seen(
-    name: str, tmp_path: Path
+    broken_limits: BrokenLimits, name: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "discord"
     folder.mkdir()
@@ -193,4 +196,4 @@ def test_footer_and_author_are_plain_text_without_what_cannot_be_seen(
     assert embed.footer.isprintable()
     assert embed.author.isprintable()
     assert "\n" not in embed.footer
-    assert problems(embed) == []
+    assert broken_limits([embed.to_dict()]) == []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from lanrage_events import Event, GameEnded, Notification, PeerJoined, TemplateError
 from lanrage_events_discord._embeds import EmbedField, embed_size
-from lanrage_events_discord._embeds.embed import problems
 from lanrage_events_discord._rendering import Entry, Renderer
 from lanrage_events_discord._rendering.entry import COUNT
 
@@ -35,6 +35,7 @@ class Rude:
 
 
 Render = Callable[..., Entry]
+BrokenLimits = Callable[[list[Any]], list[str]]
 
 
 @pytest.fixture
@@ -153,14 +154,14 @@ def test_a_colour_of_an_event_that_is_none_falls_back() -> None:
     ],
 )
 def test_what_a_leaf_cannot_be_is_told(
-    render: Render, faults: list[TemplateError], leaf: str, fault: str
+    broken_limits: BrokenLimits, render: Render, faults: list[TemplateError], leaf: str, fault: str
 ) -> None:
     entry = render(leaf)
 
     assert entry.embed.title == "👋 Ann joined"
     assert entry.embed.description == "Welcome to **Friday LAN**!"
     assert entry.embed.timestamp == TIME
-    assert problems(entry.embed) == []
+    assert broken_limits([entry.embed.to_dict()]) == []
     assert f"peer_joined.yaml:1: {fault}" in str(faults[0])
 
 
@@ -209,7 +210,9 @@ def test_times_of_discord_can_be_written(render: Render) -> None:
     )
 
 
-def test_a_long_value_is_shortened_so_that_its_sentence_stays(render: Render) -> None:
+def test_a_long_value_is_shortened_so_that_its_sentence_stays(
+    broken_limits: BrokenLimits, render: Render
+) -> None:
     event = PeerJoined(peer_name="*" * 5000, party_name="B" * 5000)
     entry = render("footer: 'by {{ peer_name }}!'", event)
 
@@ -219,7 +222,7 @@ def test_a_long_value_is_shortened_so_that_its_sentence_stays(render: Render) ->
     assert entry.embed.footer.endswith("*…!")
     assert len(entry.embed.title) <= 256
     assert embed_size(entry.embed) <= 6000
-    assert problems(entry.embed) == []
+    assert broken_limits([entry.embed.to_dict()]) == []
     assert entry.digest.heading.startswith(f"👋 **{COUNT} joined** BBB")
     assert len(entry.digest.heading) == 256
     assert len(entry.digest.item) <= 512
@@ -233,29 +236,31 @@ def test_a_text_that_is_too_long_by_itself_is_cut(render: Render) -> None:
     assert entry.digest.group == "z" * 256
 
 
-def test_fields_are_made_to_fit(render: Render) -> None:
+def test_fields_are_made_to_fit(broken_limits: BrokenLimits, render: Render) -> None:
     event = PeerJoined(peer_name="A" * 5000, party_name="B")
     items = "\n".join("- {name: n, value: '{{ peer_name }}'}" for _ in range(30))
 
     entry = render(f"fields:\n{items}", event)
 
-    assert problems(entry.embed) == []
+    assert broken_limits([entry.embed.to_dict()]) == []
     assert len(entry.embed.fields) == 25
     assert entry.embed.title == "👋 " + "A" * 127 + "… joined"
 
 
-def test_a_template_that_leaves_nothing_gets_the_name_of_the_event(render: Render) -> None:
+def test_a_template_that_leaves_nothing_gets_the_name_of_the_event(
+    broken_limits: BrokenLimits, render: Render
+) -> None:
     entry = render("title:\ndescription:\nfooter:")
 
     assert entry.embed.title == "Peer Joined"
-    assert problems(entry.embed) == []
+    assert broken_limits([entry.embed.to_dict()]) == []
 
 
-def test_a_template_may_consist_of_a_picture(render: Render) -> None:
+def test_a_template_may_consist_of_a_picture(broken_limits: BrokenLimits, render: Render) -> None:
     embed = render("title:\ndescription:\nimage: https://example.com/x.png").embed
 
     assert embed.title == ""
-    assert problems(embed) == []
+    assert broken_limits([embed.to_dict()]) == []
 
 
 def test_a_template_may_consist_of_fields(render: Render) -> None:
@@ -319,12 +324,14 @@ def test_times_are_told_in_utc() -> None:
         Notification(title="", message=""),
     ],
 )
-def test_no_event_is_lost_whatever_its_values_are(event: Event) -> None:
+def test_no_event_is_lost_whatever_its_values_are(
+    broken_limits: BrokenLimits, event: Event
+) -> None:
     renderer = Renderer([BUNDLED], invite_url=lambda: None, report=lambda problem: None)
 
     entry = renderer.render(event)
 
-    assert problems(entry.embed) == []
+    assert broken_limits([entry.embed.to_dict()]) == []
     assert entry.type == event.type
     assert Entry.from_json(entry.to_json()).event_id == str(event.id)
 
