@@ -19,7 +19,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
-from ._api import DiscordAPI, Life, MessageTest
+from ._api import DiscordAPI, MessageTest, Runtime
 from ._client import WebhookClient
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
@@ -27,14 +27,14 @@ from ._delivery import (
     Lanes,
     LaneState,
     LaneStatistics,
-    Letter,
+    OutgoingEntry,
     Threads,
     lane_metrics,
     outbox_metrics,
 )
 from ._rendering import Renderer
 from ._routing import Router
-from ._setup import Refusals, Settings, Setup
+from ._setup import RejectionCache, Settings, Setup
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -82,8 +82,8 @@ class DiscordPlugin:
         self._router = self._make_router(())
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
-        self._life: Life | None = None
-        self._api = DiscordAPI(lambda: self._life)
+        self._runtime: Runtime | None = None
+        self._api = DiscordAPI(lambda: self._runtime)
         self._unsent = 0
         """events that came while there was no webhook, or that earlier lives did not deliver"""
 
@@ -100,27 +100,27 @@ class DiscordPlugin:
     @hookimpl
     async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
         """Put events into the outbox of each webhook that is to tell them."""
-        life, renderer = self._life, self._renderer
-        if life is None or renderer is None:
+        runtime, renderer = self._runtime, self._renderer
+        if runtime is None or renderer is None:
             self._unsent += len(events)
             return {}
 
         failures: dict[int, Exception] = {}
-        letters: list[Letter] = []
-        configured = life.lanes.configured
+        outgoing: list[OutgoingEntry] = []
+        configured = runtime.lanes.configured
         if configured is not self._configured:
             self._configured, self._routed = configured, frozenset(configured)
             self._router = self._make_router(configured)
 
         for position, event in enumerate(events):
             try:
-                letters += self._address(position, event, renderer)
+                outgoing += self._address(position, event, renderer)
             except Exception as error:  # noqa: BLE001 - one event's fault is not the others'
                 failures[position] = error
 
-        return await life.lanes.put(letters) | failures
+        return await runtime.lanes.put(outgoing) | failures
 
-    def _address(self, position: int, event: Event, renderer: Renderer) -> Iterable[Letter]:
+    def _address(self, position: int, event: Event, renderer: Renderer) -> Iterable[OutgoingEntry]:
         """Return what tells an event in each lane that is to tell it."""
         routed = self._router.route(event)
         destinations = [one for one in routed if one.webhook in self._routed]
@@ -133,7 +133,7 @@ class DiscordPlugin:
         entry = renderer.render(event)
         expires = self._router.expires(event)
         told, body = entry, ""
-        letters: list[Letter] = []
+        outgoing: list[OutgoingEntry] = []
         for destination in destinations:
             if not body or destination.presentation != told.presentation:
                 if destination.presentation is not told.presentation:
@@ -141,9 +141,9 @@ class DiscordPlugin:
 
                 body = told.to_json()
 
-            letters.append(Letter(position, destination.webhook, told, body, expires))
+            outgoing.append(OutgoingEntry(position, destination.webhook, told, body, expires))
 
-        return letters
+        return outgoing
 
     @hookimpl
     @asynccontextmanager
@@ -158,22 +158,22 @@ class DiscordPlugin:
                 self._make_outbox(bus, len(webhooks)) as self._outbox,
                 anyio.create_task_group() as background,
             ):
-                background.start_soon(self._outbox.listen, self._reread)
+                background.start_soon(self._outbox.listen, self._reload)
                 try:
                     async with anyio.create_task_group() as tasks:
-                        self._life = await self._begin(bus, self._outbox, client, tasks)
+                        self._runtime = await self._begin(bus, self._outbox, client, tasks)
                         yield
-                        lanes, self._life = self._life.lanes, None
+                        lanes, self._runtime = self._runtime.lanes, None
                         lanes.finish(anyio.current_time() + bus.plugins.drain_timeout)
                 finally:
-                    self._life = None
+                    self._runtime = None
                     self._end_lanes()
 
                 background.cancel_scope.cancel()
 
     async def _begin(
         self, bus: Bus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
-    ) -> Life:
+    ) -> Runtime:
         """Make what lives as long as the lifespan does, and let the lanes run."""
         self._lanes = lanes = Lanes(
             self.config,
@@ -183,7 +183,7 @@ class DiscordPlugin:
             redactor=bus.redactor,
             threads=Threads(self._state_file(bus, "threads.json")),
         )
-        refusals = Refusals()
+        rejections = RejectionCache()
         setup = Setup(
             self.config,
             self._make_settings(bus),
@@ -191,12 +191,12 @@ class DiscordPlugin:
             lanes=lanes,
             client=client,
             redactor=bus.redactor,
-            refusals=refusals,
+            rejections=rejections,
         )
         self._renderer = Renderer(bus.template_folders(), invite_url=lambda: setup.invite_url)
         self._renderer.check(bus.events.types())
         await self._open_lanes(bus, setup, lanes)
-        return Life(bus, setup, lanes, outbox, MessageTest(lanes, client, refusals))
+        return Runtime(bus, setup, lanes, outbox, MessageTest(lanes, client, rejections))
 
     async def _open_lanes(self, bus: Bus, setup: Setup, lanes: Lanes) -> None:
         setup.open_lanes()
@@ -246,9 +246,9 @@ class DiscordPlugin:
     def _state_file(self, bus: Bus, suffix: str) -> Path | None:
         return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
 
-    def _reread(self) -> None:
+    def _reload(self) -> None:
         for lane in self._lanes.values():
-            lane.reread()
+            lane.reload()
 
     def _end_lanes(self) -> None:
         for lane in self._lanes.values():
@@ -275,13 +275,13 @@ class DiscordPlugin:
     @hookimpl
     def metrics(self) -> Iterable[Metric]:
         """Return what the lanes have done and what waits."""
-        waiting = [] if self._life is None else outbox_metrics(self._life.outbox)
+        waiting = [] if self._runtime is None else outbox_metrics(self._runtime.outbox)
         return [*lane_metrics(self._lanes), *waiting]
 
     @hookimpl
     def outbox(self) -> Outbox | None:
         """Return the outbox, None while the plugin does not run."""
-        return None if self._life is None else self._life.outbox
+        return None if self._runtime is None else self._runtime.outbox
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 from .routes import DiscordAPI as DiscordAPI
-from .routes import Life as Life
+from .routes import Runtime as Runtime
 from .test_message import MessageTest as MessageTest

@@ -45,8 +45,8 @@ class MessageTestRequest(ConfigModel):
     """the webhook's name in the configuration; without it, the one that everything is sent to"""
 
 
-class WebhookStatus(ConfigModel):
-    """The webhook that everything is sent to."""
+class OriginStatus(ConfigModel):
+    """Where a value comes from."""
 
     configured: bool
     """whether there is one"""
@@ -54,19 +54,18 @@ class WebhookStatus(ConfigModel):
     """where it comes from: the configuration, where alone it can be changed then, or this API"""
     place: str | None
     """where it stands in the configuration, as ``file:line:column``"""
+
+
+class WebhookStatus(OriginStatus):
+    """The webhook that everything is sent to."""
+
     name: str | None
     """its name in Discord, if that is known"""
 
 
-class InviteStatus(ConfigModel):
+class InviteStatus(OriginStatus):
     """The invite that messages show."""
 
-    configured: bool
-    """whether there is one"""
-    source: Literal["yaml", "saved"] | None
-    """where it comes from: the configuration, where alone it can be changed then, or this API"""
-    place: str | None
-    """where it stands in the configuration, as ``file:line:column``"""
     url: str | None
     """the invite, which is no secret"""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import anyio
 
@@ -14,11 +16,21 @@ from lanrage_events.http import Route, RouteError, RouteRequest
 from lanrage_events.outbox import Outbox
 
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
+from .._delivery import SECONDS_PER_BUCKET, History, Lanes, LaneState
 from .._embeds import Embed
 from .._preview import measure, sample_event
 from .._rendering import Renderer, compose
-from .._setup import INVITE_HEADING, INVITE_STEPS, WEBHOOK_HEADING, WEBHOOK_STEPS, Setup
+from .._setup import (
+    INVITE_HEADING,
+    INVITE_STEPS,
+    WEBHOOK_HEADING,
+    WEBHOOK_STEPS,
+    InvalidSetting,
+    SetInConfiguration,
+    Setup,
+    SetupError,
+    SetupUnavailable,
+)
 from .layout import lay_out
 from .models import (
     BucketStatus,
@@ -46,9 +58,15 @@ from .test_message import MessageTest
 # Every event has them, and a preview makes them up.
 _NOT_SHOWN = ("type", "id", "time")
 
+_STATUSES: Mapping[type[SetupError], int] = {
+    SetInConfiguration: 409,
+    InvalidSetting: 422,
+    SetupUnavailable: 503,
+}
+
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Runtime:
     """What there is while the plugin runs."""
 
     bus: Bus
@@ -61,11 +79,11 @@ class Life:
 class DiscordAPI:
     """Answers requests about the plugin.
 
-    :param life: gives what there is while the plugin runs, None before and afterwards
+    :param runtime: gives what there is while the plugin runs, None before and afterwards
     """
 
-    def __init__(self, life: Callable[[], Life | None]) -> None:
-        self._find_life = life
+    def __init__(self, runtime: Callable[[], Runtime | None]) -> None:
+        self._find_runtime = runtime
 
     def routes(self) -> tuple[Route, ...]:
         """Return the operations."""
@@ -74,9 +92,10 @@ class DiscordAPI:
             409: "the configuration gives the value, so it must be changed there",
             503: "the value cannot be saved, or the plugin is not running",
         }
+        get = partial(Route, method="GET", errors=not_running)
+        post = partial(Route, method="POST")
         return (
-            Route(
-                method="POST",
+            post(
                 path="/webhook",
                 handler=self.set_webhook,
                 request=WebhookRequest,
@@ -89,23 +108,15 @@ class DiscordAPI:
                     "running",
                 },
             ),
-            Route(
-                method="POST",
+            post(
                 path="/invite",
                 handler=self.set_invite,
                 request=InviteRequest,
                 response=Status,
                 errors={**cannot_set, 422: "it is not the URL of an invite"},
             ),
-            Route(
-                method="GET",
-                path="/status",
-                handler=self.status,
-                response=Status,
-                errors=not_running,
-            ),
-            Route(
-                method="POST",
+            get(path="/status", handler=self.status, response=Status),
+            post(
                 path="/test",
                 handler=self.test,
                 request=MessageTestRequest,
@@ -116,28 +127,10 @@ class DiscordAPI:
                     409: "there is no webhook, or another test is under way",
                 },
             ),
-            Route(
-                method="GET",
-                path="/instructions",
-                handler=self.instructions,
-                response=Instructions,
-            ),
-            Route(
-                method="GET",
-                path="/history",
-                handler=self.history,
-                response=DeliveryHistory,
-                errors=not_running,
-            ),
-            Route(
-                method="GET",
-                path="/preview",
-                handler=self.samples,
-                response=Samples,
-                errors=not_running,
-            ),
-            Route(
-                method="POST",
+            get(path="/instructions", handler=self.instructions, response=Instructions, errors={}),
+            get(path="/history", handler=self.history, response=DeliveryHistory),
+            get(path="/preview", handler=self.samples, response=Samples),
+            post(
                 path="/preview",
                 handler=self.preview,
                 request=PreviewRequest,
@@ -153,26 +146,30 @@ class DiscordAPI:
         Discord is asked first whether the webhook exists; nothing is posted. An empty URL clears
         it: what waits is kept, and sent when there is a webhook again.
         """
-        life = self._life()
+        runtime = self._runtime()
         url = request.body.webhook_url.get_secret_value()
-        await life.setup.set_webhook(url, ask=not request.query.offline)
-        return await self._status(life)
+        with _setup_errors():
+            await runtime.setup.set_webhook(url, ask=not request.query.offline)
+
+        return await _status(runtime)
 
     async def set_invite(self, request: RouteRequest) -> Status:
         """Set the invite that messages about a new party show.
 
         It takes effect at once and is kept over restarts. An empty URL clears it.
         """
-        life = self._life()
-        await life.setup.set_invite(request.body.invite_url)
-        return await self._status(life)
+        runtime = self._runtime()
+        with _setup_errors():
+            await runtime.setup.set_invite(request.body.invite_url)
+
+        return await _status(runtime)
 
     async def status(self, _: RouteRequest) -> Status:
         """Return how the plugin is set up, and how the delivery goes.
 
         The webhook's URL is a secret and never shown.
         """
-        return await self._status(self._life())
+        return await _status(self._runtime())
 
     async def test(self, request: RouteRequest) -> MessageTestResult:
         """Send one real message to a webhook, and return what became of it.
@@ -180,7 +177,7 @@ class DiscordAPI:
         It obeys Discord's limits and is tried once. If it is delivered to a webhook that was not
         used any more, that is used again.
         """
-        return await self._life().message_test.send(request.body.webhook)
+        return await self._runtime().message_test.send(request.body.webhook)
 
     async def instructions(self, _: RouteRequest) -> Instructions:
         """Tell step by step how to create a webhook and an invite in Discord."""
@@ -191,7 +188,7 @@ class DiscordAPI:
 
     async def history(self, _: RouteRequest) -> DeliveryHistory:
         """Return what happened in each lane in the last minutes."""
-        lanes = self._life().lanes
+        lanes = self._runtime().lanes
         await _count(lanes)
         now, now_utc = anyio.current_time(), datetime.now(UTC)
         return DeliveryHistory(
@@ -204,7 +201,7 @@ class DiscordAPI:
 
     async def samples(self, _: RouteRequest) -> Samples:
         """Return the event types that can be looked at, each with made-up values."""
-        events = self._life().bus.events
+        events = self._runtime().bus.events
         found: list[SampleType] = []
         for cls in events.types():
             schema = events.json_schema(cls.type)
@@ -225,18 +222,18 @@ class DiscordAPI:
 
         Templates are read anew, so that one sees what was just changed in them.
         """
-        life = self._life()
+        runtime = self._runtime()
         wanted: PreviewRequest = request.body
         try:
-            event = life.bus.events.from_dict({**wanted.fields, "type": wanted.type})
+            event = runtime.bus.events.from_dict({**wanted.fields, "type": wanted.type})
         except EventDecodeError as error:
             text = "; ".join(str(problem) for problem in error.problems)
             raise RouteError(422, text, error.problems) from None
 
         faults: list[str] = []
         renderer = Renderer(
-            life.bus.template_folders(),
-            invite_url=lambda: life.setup.invite_url,
+            runtime.bus.template_folders(),
+            invite_url=lambda: runtime.setup.invite_url,
             report=lambda error: faults.append(str(error)),
         )
         [message] = compose([renderer.render(event)])
@@ -244,52 +241,63 @@ class DiscordAPI:
         return Preview(
             body=message.body(),
             embeds=tuple(map(lay_out, embeds)),
-            meters=tuple(
-                MeterStatus(label=meter.label, used=meter.used, limit=meter.limit)
-                for meter in measure(embeds)
-            ),
+            meters=tuple(MeterStatus(**asdict(meter)) for meter in measure(embeds)),
             faults=tuple(faults),
         )
 
-    def _life(self) -> Life:
-        life = self._find_life()
-        if life is None:
+    def _runtime(self) -> Runtime:
+        runtime = self._find_runtime()
+        if runtime is None:
             raise RouteError(503, "the plugin is not running: try again in a moment")
 
-        return life
+        return runtime
 
-    async def _status(self, life: Life) -> Status:
-        setup, lanes = life.setup, life.lanes
-        pending = await _count(lanes)
-        redact = life.bus.redactor.redact
-        webhook_origin, invite_origin = setup.webhook_origin, setup.invite_origin
-        default = lanes.get(DEFAULT_WEBHOOK)
-        statistics = [lane.statistics for lane in lanes.values()]
-        errors = [lane.statistics.last_error for lane in (default, *lanes.values()) if lane]
-        return Status(
-            webhook=WebhookStatus(
-                configured=webhook_origin.source is not None,
-                source=webhook_origin.source,
-                place=webhook_origin.place,
-                name=setup.webhook_name,
-            ),
-            invite=InviteStatus(
-                configured=setup.invite_url is not None,
-                source=invite_origin.source,
-                place=invite_origin.place,
-                url=setup.invite_url,
-            ),
-            state=(LaneState.UNCONFIGURED if default is None else default.state).value,
-            reason="" if default is None else redact(default.reason),
-            pending=sum(pending.values()),
-            sent=sum(one.sent for one in statistics),
-            failed=sum(one.failed for one in statistics),
-            last_error=redact(next(filter(None, errors), "")),
-            lanes=tuple(
-                _lane_status(lane, pending.get(name, 0), redact) for name, lane in lanes.items()
-            ),
-            presence_connected=_presence_connected(life.bus),
-        )
+
+@contextmanager
+def _setup_errors() -> Iterator[None]:
+    """Answer with what keeps the setup from changing something."""
+    try:
+        yield
+    except SetupError as error:
+        raise RouteError(_STATUSES[type(error)], str(error)) from None
+
+
+async def _status(runtime: Runtime) -> Status:
+    setup, lanes = runtime.setup, runtime.lanes
+    pending = await _count(lanes)
+    redact = runtime.bus.redactor.redact
+    default = lanes.get(DEFAULT_WEBHOOK)
+    statistics = [lane.statistics for lane in lanes.values()]
+    errors = [lane.statistics.last_error for lane in (default, *lanes.values()) if lane]
+    return Status(
+        webhook=WebhookStatus(
+            configured=setup.webhook_origin.source is not None,
+            **asdict(setup.webhook_origin),
+            name=setup.webhook_name,
+        ),
+        invite=InviteStatus(
+            configured=setup.invite_url is not None,
+            **asdict(setup.invite_origin),
+            url=setup.invite_url,
+        ),
+        state=(LaneState.UNCONFIGURED if default is None else default.state).value,
+        reason="" if default is None else redact(default.reason),
+        pending=sum(pending.values()),
+        sent=sum(one.sent for one in statistics),
+        failed=sum(one.failed for one in statistics),
+        last_error=redact(next(filter(None, errors), "")),
+        lanes=tuple(
+            LaneStatus(
+                name=name,
+                state=lane.state.value,
+                reason=redact(lane.reason),
+                pending=pending.get(name, 0),
+                **asdict(lane.statistics) | {"last_error": redact(lane.statistics.last_error)},
+            )
+            for name, lane in lanes.items()
+        ),
+        presence_connected=_presence_connected(runtime.bus),
+    )
 
 
 async def _count(lanes: Lanes) -> dict[str, int]:
@@ -299,23 +307,6 @@ async def _count(lanes: Lanes) -> dict[str, int]:
     except (OutboxError, anyio.ClosedResourceError):
         # It says what is wrong with it by itself, and the rest is worth knowing nevertheless.
         return {name: lane.record.waiting for name, lane in lanes.items()}
-
-
-def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> LaneStatus:
-    statistics = lane.statistics
-    return LaneStatus(
-        name=lane.name,
-        state=lane.state.value,
-        reason=redact(lane.reason),
-        pending=pending,
-        sent=statistics.sent,
-        messages=statistics.messages,
-        requests=statistics.requests,
-        failed=statistics.failed,
-        expired=statistics.expired,
-        rate_limited=statistics.rate_limited,
-        last_error=redact(statistics.last_error),
-    )
 
 
 def _buckets(history: History, now: float, now_utc: datetime) -> Iterator[BucketStatus]:

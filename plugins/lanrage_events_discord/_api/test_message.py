@@ -13,7 +13,7 @@ from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import Lane, Lanes
 from .._embeds import Embed, Message
-from .._setup import TURN_MAX_SECONDS, Refusals
+from .._setup import TURN_MAX_SECONDS, RejectionCache
 from .models import MessageTestResult
 
 _COLOR = 0x4CAF50
@@ -23,13 +23,13 @@ class MessageTest:
     """Sends test messages: one at a time, past the outbox, and within the limits of the lane.
 
     :param client: sends them, and stays open
-    :param refusals: what Discord is not to be asked again
+    :param rejections: what Discord is not to be asked again
     """
 
-    def __init__(self, lanes: Lanes, client: WebhookClient, refusals: Refusals) -> None:
+    def __init__(self, lanes: Lanes, client: WebhookClient, rejections: RejectionCache) -> None:
         self._lanes = lanes
         self._client = client
-        self._refusals = refusals
+        self._rejections = rejections
         self._is_busy = False
 
     async def send(self, name: str | None = None) -> MessageTestResult:
@@ -65,9 +65,9 @@ class MessageTest:
         return self._lanes.get(wanted)
 
     async def _send(self, lane: Lane, webhook: WebhookURL) -> MessageTestResult:
-        refusal = self._refusals.find(webhook)
-        if refusal is not None:
-            return _refused(str(refusal), retry_after=refusal.seconds_left)
+        rejection = self._rejections.find(webhook)
+        if rejection is not None:
+            return _not_sent(str(rejection), retry_after=rejection.seconds_left)
 
         limits = lane.limits
         if limits.ready_at() - anyio.current_time() <= TURN_MAX_SECONDS:
@@ -78,10 +78,10 @@ class MessageTest:
 
         seconds = limits.ready_at() - anyio.current_time()
         if seconds <= 0:
-            return _refused("other messages to this webhook are under way: try again", 1.0)
+            return _not_sent("other messages to this webhook are under way: try again", 1.0)
 
         reason = f"Discord's rate limit asks to wait for {math.ceil(seconds)} s"
-        return _refused(reason, retry_after=seconds)
+        return _not_sent(reason, retry_after=seconds)
 
     async def _take_turn(
         self, lane: Lane, webhook: WebhookURL, limits: Limits
@@ -89,7 +89,7 @@ class MessageTest:
         outcome: Outcome | None = None
         try:
             async with lane.turn:
-                message = lane.presenter.present(_test_message(), [], webhook.id, is_backlog=True)
+                message = lane.envelope.wrap(_test_message(), [], webhook.id, is_backlog=True)
                 outcome = await self._execute(lane, webhook, message)
                 return self._settle(lane, webhook, message, outcome)
         finally:
@@ -97,7 +97,7 @@ class MessageTest:
 
     async def _execute(self, lane: Lane, webhook: WebhookURL, message: Message) -> Outcome:
         """Post the message; once that has begun, its outcome is waited for."""
-        thread_id = lane.presenter.thread_id(webhook.id)
+        thread_id = lane.envelope.thread_id(webhook.id)
         lane.statistics.requests += 1
         outcomes: list[Outcome] = []
         with anyio.CancelScope(shield=True):
@@ -114,11 +114,11 @@ class MessageTest:
         lane.record.answered(outcome)
         if outcome.kind is OutcomeKind.DELIVERED:
             lane.record.delivered(0)
-            lane.presenter.delivered(message, webhook.id, outcome.channel_id)
-            lane.works(webhook)
+            lane.envelope.delivered(message, webhook.id, outcome.channel_id)
+            lane.mark_healthy(webhook)
         elif outcome.kind is OutcomeKind.LANE_DEAD:
-            if lane.is_gone(outcome, webhook):
-                self._refusals.note(webhook, reason)
+            if lane.handle_gone(outcome, webhook):
+                self._rejections.add(webhook, reason)
             else:
                 reason = f"{reason}; the next message creates it anew"
 
@@ -142,7 +142,7 @@ def _test_message() -> Message:
     return Message(entries=0, embeds=(embed,))
 
 
-def _refused(reason: str, retry_after: float) -> MessageTestResult:
+def _not_sent(reason: str, retry_after: float) -> MessageTestResult:
     return MessageTestResult(
         delivered=False, message_id=None, reason=reason, status=None, retry_after=retry_after
     )

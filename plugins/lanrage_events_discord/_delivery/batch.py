@@ -12,8 +12,8 @@ from .._client import Outcome
 from .._config import BatchConfig
 from .._embeds import Message
 from .._rendering import compose
-from .bisection import Suspects
-from .envelope import Presenter
+from .bisection import Bisection
+from .envelope import Envelope
 from .queue import LaneQueue
 
 
@@ -22,20 +22,20 @@ class Batch:
 
     :param config: how entries are composed
     :param queue: what waits
-    :param presenter: adds to messages what the webhook's configuration asks for
+    :param envelope: adds to messages what the webhook's configuration asks for
     """
 
-    def __init__(self, config: BatchConfig, queue: LaneQueue, presenter: Presenter) -> None:
+    def __init__(self, config: BatchConfig, queue: LaneQueue, envelope: Envelope) -> None:
         self._config = config
         self._queue = queue
-        self._presenter = presenter
+        self._envelope = envelope
         self._old_before = anyio.current_time()
         """entries that arrived before are old news"""
         self._through = 0
         """the number of the last entry of the batch that is being sent"""
         self._messages = 0
         """how many messages have told the batch so far"""
-        self._suspects = Suspects()
+        self._bisection = Bisection()
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
         self._expired: dict[str, int] = {}
@@ -68,7 +68,7 @@ class Batch:
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages)
 
-        entries = [waiting.entry for waiting in islice(batch, self._suspects.at_most)]
+        entries = [waiting.entry for waiting in islice(batch, self._bisection.at_most)]
         is_backlog = bool(batch) and batch[0].arrived < self._old_before
         self._embed_each = self._config.style == "embeds" and not is_backlog
         composed = compose(
@@ -83,7 +83,7 @@ class Batch:
             return None
 
         told = entries[: message.entries]
-        return self._presenter.present(message, told, webhook_id, is_backlog)
+        return self._envelope.wrap(message, told, webhook_id, is_backlog)
 
     def delivered(self) -> None:
         """Take note that Discord has the message."""
@@ -92,9 +92,9 @@ class Batch:
 
     def settled(self) -> None:
         """Take note that entries were taken out of the queue."""
-        self._suspects.settled(self._queue.first_id)
+        self._bisection.settled(self._queue.first_id)
 
-    def refused(self, message: Message, outcome: Outcome) -> set[int]:
-        """Return the numbers of the entries that Discord refuses; none if it is not known yet."""
+    def rejected(self, message: Message, outcome: Outcome) -> set[int]:
+        """Return the numbers of the entries that Discord rejects; none if it is not known yet."""
         told = list(islice(self._queue.batch, message.entries))
-        return self._suspects.find(told, message, outcome, embed_each=self._embed_each)
+        return self._bisection.find(told, message, outcome, embed_each=self._embed_each)

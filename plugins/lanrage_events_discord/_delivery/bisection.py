@@ -24,7 +24,7 @@ def is_about_configuration(outcome: Outcome) -> bool:
     )
 
 
-class Suspects:
+class Bisection:
     """The search for the one entry that Discord refuses among those of a message, by halves."""
 
     def __init__(self) -> None:

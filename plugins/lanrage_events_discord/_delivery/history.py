@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SECONDS_PER_BUCKET = 5.0
 BUCKETS = 60
@@ -24,19 +24,8 @@ class Bucket:
     """seconds in which Discord's limits kept the lane from sending"""
     waiting: int = 0
     """the most events that waited at the same time"""
-
-
-@dataclass(slots=True)
-class _Counts:
-    """What was counted in one bucket."""
-
-    waiting: int
-    """the most that waited"""
-    left: int
-    """how many waited at the end"""
-    sent: int = 0
-    failed: int = 0
-    rate_limited: int = 0
+    left: int = 0
+    """how many waited at its end"""
 
 
 class History:
@@ -47,7 +36,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._counts: dict[int, _Counts] = {}
+        self._counts: dict[int, Bucket] = {}
         self._waited: dict[int, float] = {}
         self._level = 0
         """how many events wait"""
@@ -98,26 +87,17 @@ class History:
         found: list[Bucket] = []
         last = _number(now)
         for number in range(last - BUCKETS + 1, last + 1):
-            counts = self._counts.get(number) or _Counts(waiting=level, left=level)
+            counts = self._counts.get(number) or _bucket(number, level)
             level = counts.left
-            found.append(
-                Bucket(
-                    start=number * SECONDS_PER_BUCKET,
-                    sent=counts.sent,
-                    failed=counts.failed,
-                    rate_limited=counts.rate_limited,
-                    waited=waited.get(number, 0.0),
-                    waiting=counts.waiting,
-                )
-            )
+            found.append(replace(counts, waited=waited.get(number, 0.0)))
 
         return found
 
-    def _at(self, now: float) -> _Counts:
+    def _at(self, now: float) -> Bucket:
         counts = self._counts.get(_number(now))
         if counts is None:
             self._forget(now)
-            counts = _Counts(waiting=self._level, left=self._level)
+            counts = _bucket(_number(now), self._level)
             self._counts[_number(now)] = counts
 
         return counts
@@ -127,6 +107,10 @@ class History:
         # They stand in the order of their time.
         for number in [number for number in self._counts if number < oldest]:
             self._level_before = self._counts.pop(number).left
+
+
+def _bucket(number: int, level: int) -> Bucket:
+    return Bucket(start=number * SECONDS_PER_BUCKET, waiting=level, left=level)
 
 
 def _number(time: float) -> int:

@@ -17,7 +17,7 @@ from .._embeds import Message
 from .._rendering import Entry
 from .batch import Batch
 from .bisection import is_about_configuration
-from .envelope import Presenter
+from .envelope import Envelope
 from .outage import Outage
 from .pacing import Pacing
 from .queue import LaneQueue
@@ -40,7 +40,7 @@ class Lane:
     :param name: the webhook's name in the configuration
     :param webhook: where to
     :param batch: how entries are gathered and composed
-    :param presenter: adds to messages what the webhook's configuration asks for
+    :param envelope: adds to messages what the webhook's configuration asks for
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class Lane:
         client: WebhookClient,
         limits: RateLimits,
         task_group: TaskGroup,
-        presenter: Presenter,
+        envelope: Envelope,
     ) -> None:
         self.name = name
         self.state = LaneState.IDLE
         self.reason = ""
         """why the state is what it is, if something is wrong"""
         self.record = LaneRecord()
-        self.presenter = presenter
+        self.envelope = envelope
         self.webhook: WebhookURL | None = webhook
         """where to; None if the URL was taken back. Only the lane changes it, as it does the limits"""
         self.limits = limits.of(webhook.id)
@@ -70,7 +70,7 @@ class Lane:
         self._all_limits = limits
         self._task_group = task_group
         self._queue = LaneQueue(outbox, name)
-        self._batch = Batch(batch, self._queue, presenter)
+        self._batch = Batch(batch, self._queue, envelope)
         self._running = False
         self._is_closed = False
         self._pacing = Pacing(batch)
@@ -91,28 +91,28 @@ class Lane:
         """Whether there is a webhook that is not dead."""
         return self.webhook is not None and self.state is not LaneState.DEAD
 
-    def take(self, entries: Iterable[tuple[int, Entry, datetime | None]]) -> None:
+    def append(self, entries: Iterable[tuple[int, Entry, datetime | None]]) -> None:
         """Deliver entries that were put into the outbox.
 
         :param entries: each with its number there and when it is no longer worth telling
         """
         count = 0
         for number, entry, expires in entries:
-            self._queue.take(number, entry, expires)
+            self._queue.append(number, entry, expires)
             count += 1
             if entry.presentation.immediate:
-                self._pacing.hurry()
+                self._pacing.flush()
 
         self.record.came(count)
         self.wake()
 
-    def starts_empty(self) -> None:
+    def mark_empty(self) -> None:
         """Take note, before anything is put, that the outbox was seen to hold nothing."""
-        self._queue.starts_empty()
+        self._queue.mark_empty()
 
-    def doubt(self) -> None:
+    def invalidate(self) -> None:
         """Look for what may be in the outbox nevertheless, though its put was cancelled."""
-        self._queue.doubt()
+        self._queue.invalidate()
         self.wake()
 
     def wake(self) -> None:
@@ -121,12 +121,12 @@ class Lane:
             self._running = True
             self._task_group.start_soon(self._run, name=f"lane {self.name}")
 
-    def reread(self) -> None:
+    def reload(self) -> None:
         """Look into the outbox again, where somebody may have put something back or dropped it."""
-        self._queue.reread()
+        self._queue.reload()
         self.wake()
 
-    def revive(self, webhook: WebhookURL) -> None:
+    def enable(self, webhook: WebhookURL) -> None:
         """Go on with another URL, also if the lane is dead."""
         self.webhook = webhook
         self.limits = self._all_limits.of(webhook.id)
@@ -138,17 +138,17 @@ class Lane:
         self._pacing.end_wait()
         self.wake()
 
-    def retire(self) -> None:
-        """Send nothing more until :meth:`revive` gives a URL; what waits stays in the outbox.
+    def disconnect(self) -> None:
+        """Send nothing more until :meth:`enable` gives a URL; what waits stays in the outbox.
 
         A request that is under way is waited for, and its outcome counts.
         """
         self.webhook = None
         self._outage.end()
         self.state, self.reason = LaneState.UNCONFIGURED, ""
-        self._pacing.interrupt()
+        self._pacing.cancel()
 
-    def die(self, outcome: Outcome, webhook: WebhookURL) -> None:
+    def disable(self, outcome: Outcome, webhook: WebhookURL) -> None:
         """Send nothing more to a webhook that does not work.
 
         :param outcome: how that was found out
@@ -158,26 +158,26 @@ class Lane:
             return
 
         self.state, self.reason = LaneState.DEAD, outcome.reason
-        self._pacing.interrupt()
+        self._pacing.cancel()
         logger.error(
             "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
             self.name,
             outcome.reason,
         )
 
-    def works(self, webhook: WebhookURL) -> None:
+    def mark_healthy(self, webhook: WebhookURL) -> None:
         """Go on at once with a webhook that was found to work, if the lane holds back."""
-        is_held_up = self.state is LaneState.DEAD or self._outage.is_on
+        is_held_up = self.state is LaneState.DEAD or self._outage.active
         if webhook is self.webhook and is_held_up:
             logger.info("webhook '%s' works again", self.name)
-            self.revive(webhook)
+            self.enable(webhook)
 
-    def is_gone(self, outcome: Outcome, webhook: WebhookURL) -> bool:
+    def handle_gone(self, outcome: Outcome, webhook: WebhookURL) -> bool:
         """Die of an outcome, unless it is only about a thread that can be created anew."""
-        if outcome.code == UNKNOWN_CHANNEL and self.presenter.thread_is_gone(webhook.id):
+        if outcome.code == UNKNOWN_CHANNEL and self.envelope.forget_thread(webhook.id):
             return False
 
-        self.die(outcome, webhook)
+        self.disable(outcome, webhook)
         return True
 
     def finish(self, give_up_at: float) -> None:
@@ -199,8 +199,7 @@ class Lane:
                 pass
         finally:
             self._running = False
-            self._queue.rest()
-            self._pacing.rest()
+            self._pacing.release()
 
     async def _deliver_or_recover(self) -> bool:
         try:
@@ -210,7 +209,7 @@ class Lane:
             reason = f"a fault of ours ({type(error).__name__}), see the log"
             self.statistics.last_error = reason
             self.record.failed_requests[FAULT_OF_OURS] += 1
-            if self._outage.note():
+            if self._outage.record_failure():
                 logger.exception("webhook '%s' is tried again after a fault of ours", self.name)
 
             self._set_state(LaneState.RETRYING, reason)
@@ -266,12 +265,12 @@ class Lane:
             if message is not None:
                 self._set_state(LaneState.SENDING)
                 self.statistics.requests += 1
-                thread_id = self.presenter.thread_id(webhook.id)
+                thread_id = self.envelope.thread_id(webhook.id)
                 outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
         finally:
             limits.observe(outcome)
             if message is not None:
-                self.presenter.answered(message)
+                self.envelope.answered(message)
 
         if message is not None and outcome is not None:
             # What Discord has is not sent again because we are cancelled right now.
@@ -332,16 +331,16 @@ class Lane:
             case OutcomeKind.RETRY:
                 self._retry(outcome)
             case OutcomeKind.DEAD:
-                await self._refused(message, outcome, webhook)
+                await self._rejected(message, outcome, webhook)
             case OutcomeKind.LANE_DEAD:
-                self.is_gone(outcome, webhook)
+                self.handle_gone(outcome, webhook)
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
-        self.presenter.delivered(message, webhook.id, outcome.channel_id)
+        self.envelope.delivered(message, webhook.id, outcome.channel_id)
         self._pacing.sent()
         self._batch.delivered()
         self.record.delivered(message.entries)
-        if self._outage.is_on:
+        if self._outage.active:
             logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
             self._outage.end()
 
@@ -351,7 +350,7 @@ class Lane:
 
     def _retry(self, outcome: Outcome) -> None:
         """Plan the next attempt after an outage, or during one."""
-        if self._outage.note(outcome.retry_after):
+        if self._outage.record_failure(outcome.retry_after):
             logger.warning(
                 "webhook '%s' does not work (for %d s, %d events wait) and is tried again: %s",
                 self.name,
@@ -364,15 +363,15 @@ class Lane:
         if self._outage.lasted >= BACKLOG_AFTER_SECONDS:
             self._batch.make_old()
 
-    async def _refused(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
+    async def _rejected(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Give up the entry that Discord refuses, and only that one."""
         self._outage.end()
         if is_about_configuration(outcome):
-            self.die(outcome, webhook)
+            self.disable(outcome, webhook)
         elif message.entries == 0:
             logger.error("webhook '%s': %s", self.name, outcome.reason)
             self._batch.forget_expired()
-        elif bad := self._batch.refused(message, outcome):
+        elif bad := self._batch.rejected(message, outcome):
             await self._give_up(bad, outcome)
 
     async def _give_up(self, ids: set[int], outcome: Outcome) -> None:
@@ -393,5 +392,5 @@ class Lane:
 
     def _set_state(self, state: LaneState, reason: str = "") -> None:
         # An outage is not over because the next attempt is under way.
-        if self.is_usable and (not self._outage.is_on or state is LaneState.RETRYING):
+        if self.is_usable and (not self._outage.active or state is LaneState.RETRYING):
             self.state, self.reason = state, reason

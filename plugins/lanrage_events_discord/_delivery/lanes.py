@@ -16,9 +16,11 @@ from lanrage_events.outbox import Outbox, OutboxItem, OutboxLane
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
 from .._rendering import Entry
-from .envelope import Mentions, Presenter, Threads
+from .envelope import Envelope
 from .lane import Lane
+from .mentions import Mentions
 from .state import LaneState
+from .threads import Threads
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -28,7 +30,7 @@ PUT_TOGETHER = 1000
 
 # Not frozen, which would take three times as long: one is made of each event.
 @dataclass(slots=True)
-class Letter:
+class OutgoingEntry:
     """An entry that is to go into a lane."""
 
     position: int
@@ -105,7 +107,7 @@ class Lanes(Mapping[str, Lane]):
             self._redactor.add(secret)
 
         if (lane := self._lanes.get(name)) is not None:
-            lane.revive(address)
+            lane.enable(address)
             return
 
         lane = Lane(
@@ -116,24 +118,24 @@ class Lanes(Mapping[str, Lane]):
             client=self._client,
             limits=self.limits,
             task_group=self._task_group,
-            presenter=Presenter(webhook, self._mentions, self._threads),
+            envelope=Envelope(webhook, self._mentions, self._threads),
         )
         self._lanes[name] = lane
         if self._waiting is not None:
             lane.record.recount(self._waiting.get(name, 0))
             lane.wake()
 
-    def retire(self, name: str) -> None:
-        """Take back the URL of a lane, see :meth:`Lane.retire`."""
+    def disconnect(self, name: str) -> None:
+        """Take back the URL of a lane, see :meth:`Lane.disconnect`."""
         self._configured = None
-        self._lanes[name].retire()
+        self._lanes[name].disconnect()
 
     async def begin(self) -> list[OutboxLane]:
         """Let the lanes send what an earlier process has left in the outbox, and return how much."""
         found = await self.count()
         waiting = {lane.name for lane in found if lane.pending}
         for name in self.keys() - waiting:
-            self[name].starts_empty()
+            self[name].mark_empty()
 
         return found
 
@@ -149,74 +151,50 @@ class Lanes(Mapping[str, Lane]):
 
         return found
 
-    async def put(self, letters: Sequence[Letter]) -> dict[int, Exception]:
+    async def put(self, outgoing: Sequence[OutgoingEntry]) -> dict[int, Exception]:
         """Put entries into the outbox and then into their lanes, as many as there is room for.
 
         :return: what kept an entry from being put, by the position of its event
         """
-        refusals: dict[int, Exception] = {}
-        for begin in range(0, len(letters), PUT_TOGETHER):
-            await self._put(letters[begin : begin + PUT_TOGETHER], refusals)
+        failures: dict[int, Exception] = {}
+        for begin in range(0, len(outgoing), PUT_TOGETHER):
+            await self._put(outgoing[begin : begin + PUT_TOGETHER], failures)
 
-        return refusals
+        return failures
 
-    async def _put(self, letters: Sequence[Letter], refusals: dict[int, Exception]) -> None:
-        refusal = await self._try_put(letters)
-        if refusal is None:
-            return
+    async def _put(self, outgoing: Sequence[OutgoingEntry], failures: dict[int, Exception]) -> None:
+        by_lane: dict[str, list[int]] = {}
+        for index, one in enumerate(outgoing):
+            by_lane.setdefault(one.lane, []).append(index)
 
-        is_disk = isinstance(refusal, OutboxError) and not isinstance(refusal, OutboxFull)
-        if is_disk or len(letters) == 1:
-            for letter in letters:
-                refusals.setdefault(letter.position, refusal)
-
-            return
-
-        # All of them were refused, though perhaps only one lane is full or one entry is bad.
-        for part in _parts(letters):
-            await self._put(part, refusals)
-
-    async def _try_put(self, letters: Sequence[Letter]) -> Exception | None:
-        """Put entries into the outbox and their lanes, all or none; return what refuses them."""
-        items = [OutboxItem(x.lane, x.body, x.entry.type, x.expires) for x in letters]
-        lanes = _by_lane(letters)
+        items = [OutboxItem(one.lane, one.body, one.entry.type, one.expires) for one in outgoing]
         try:
             numbers = await self._outbox.put_many(items)
         except anyio.get_cancelled_exc_class():
             # They may be in there nevertheless.
-            for name in lanes:
-                self._lanes[name].doubt()
+            for name in by_lane:
+                self._lanes[name].invalidate()
 
             raise
-        except Exception as error:  # noqa: BLE001 - one bad entry is no fault of the others
-            return error
+        except Exception as error:  # noqa: BLE001 - one bad entry does not keep the others out
+            is_disk = isinstance(error, OutboxError) and not isinstance(error, OutboxFull)
+            if is_disk or len(outgoing) == 1:
+                for one in outgoing:
+                    failures.setdefault(one.position, error)
 
-        for name, indexes in lanes.items():
-            self._lanes[name].take(
-                (numbers[i], letters[i].entry, letters[i].expires) for i in indexes
-            )
+                return
 
-        return None
+            # All or none are put, though perhaps only one lane is full or one entry is bad.
+            parts = by_lane.values() if len(by_lane) > 1 else ([i] for i in range(len(outgoing)))
+            for part in parts:
+                await self._put([outgoing[i] for i in part], failures)
+        else:
+            for name, indexes in by_lane.items():
+                self._lanes[name].append(
+                    (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
+                )
 
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more, see :meth:`Lane.finish`."""
         for lane in self.values():
             lane.finish(give_up_at)
-
-
-def _by_lane(letters: Sequence[Letter]) -> dict[str, list[int]]:
-    """Return the indexes of letters by their lane."""
-    found: dict[str, list[int]] = {}
-    for index, letter in enumerate(letters):
-        found.setdefault(letter.lane, []).append(index)
-
-    return found
-
-
-def _parts(letters: Sequence[Letter]) -> list[Sequence[Letter]]:
-    """Divide letters by their lanes, or those of one lane into single ones."""
-    lanes = _by_lane(letters)
-    if len(lanes) > 1:
-        return [[letters[i] for i in indexes] for indexes in lanes.values()]
-
-    return [[letter] for letter in letters]

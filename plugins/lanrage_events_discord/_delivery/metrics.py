@@ -9,6 +9,7 @@ from lanrage_events import Metric, Sample
 from lanrage_events.outbox import Outbox
 
 from .lane import Lane
+from .record import LaneRecord
 from .state import LaneState, LaneStatistics
 
 _COUNTERS: Mapping[str, tuple[str, Callable[[LaneStatistics], int]]] = {
@@ -22,6 +23,14 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[LaneStatistics], int]]] = {
 
 def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
     """Return what the lanes have done since the plugin started, each with the webhook's name."""
+
+    def by_reason(count: Callable[[LaneRecord], Mapping[str, int]]) -> list[Sample]:
+        return [
+            Sample(number, {"lane": name, "reason": reason})
+            for name, lane in lanes.items()
+            for reason, number in sorted(count(lane.record).items())
+        ]
+
     return [
         Metric(
             name="lane_state",
@@ -45,21 +54,13 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
             name="lane_failed",
             help="Events that became dead letters, by HTTP status or Discord's code",
             kind="counter",
-            samples=[
-                Sample(count, {"lane": name, "reason": reason})
-                for name, lane in lanes.items()
-                for reason, count in sorted(lane.record.failed.items())
-            ],
+            samples=by_reason(lambda record: record.failed),
         ),
         Metric(
             name="lane_requests_failed",
             help="Requests that delivered nothing, by HTTP status or Discord's code",
             kind="counter",
-            samples=[
-                Sample(count, {"lane": name, "reason": reason})
-                for name, lane in lanes.items()
-                for reason, count in sorted(lane.record.failed_requests.items())
-            ],
+            samples=by_reason(lambda record: record.failed_requests),
         ),
         Metric(
             name="lane_batch_size",

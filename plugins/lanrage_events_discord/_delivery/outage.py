@@ -30,7 +30,7 @@ class Outage:
         self._retries = 0
 
     @property
-    def is_on(self) -> bool:
+    def active(self) -> bool:
         """Whether the last attempt failed."""
         return self._began is not None
 
@@ -39,7 +39,7 @@ class Outage:
         """Seconds since the first attempt that failed, 0 if there is no outage."""
         return 0.0 if self._began is None else anyio.current_time() - self._began
 
-    def note(self, retry_after: float | None = None) -> bool:
+    def record_failure(self, retry_after: float | None = None) -> bool:
         """Count an attempt that failed, and plan the next one.
 
         :param retry_after: seconds that the server asks to wait

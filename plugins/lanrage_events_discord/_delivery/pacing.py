@@ -58,13 +58,13 @@ class Pacing:
         """Take note that a message was delivered just now."""
         self._last_sent = anyio.current_time()
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Give back what is only needed for work: most of many lanes have none."""
         self._hurry = None
         if self._turn is not None and not self._turn.locked():
             self._turn = None
 
-    def hurry(self) -> None:
+    def flush(self) -> None:
         """Gather no more for the message that is next."""
         if self._hurry is not None:
             self._hurry.set()
@@ -74,16 +74,16 @@ class Pacing:
         if self._wait_scope is not None:
             self._wait_scope.cancel()
 
-    def interrupt(self) -> None:
+    def cancel(self) -> None:
         """Neither gather nor wait any more: the webhook is not to be used."""
-        self.hurry()
+        self.flush()
         self.end_wait()
 
     def finish(self, give_up_at: float) -> None:
         """Gather nothing more, and wait for nothing that comes after a time, not even now."""
         self._give_up_at = give_up_at
         self._is_finishing = True
-        self.hurry()
+        self.flush()
         if self._waits_until > give_up_at:
             self.end_wait()
 

@@ -1,4 +1,4 @@
-"""What waits in a lane: in a memory channel while it fits there, and always in the outbox."""
+"""What waits in a lane: in memory while it fits there, and always in the outbox."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .outage import LONG_AGO
 
 logger = logging.getLogger("lanrage_events.discord")
 
-CHANNEL_SIZE = 1000
-"""entries that the memory channel holds; what is beyond is read from the outbox"""
+INCOMING_SIZE = 1000
+"""entries that wait in memory to come into the batch; what is beyond is read from the outbox"""
 BATCH_SIZE = 1000
 """entries that a batch is made of at most"""
 
@@ -44,7 +44,7 @@ class LaneQueue:
     """
 
     __slots__ = (
-        "_channel",
+        "_incoming",
         "_is_stale",
         "_lane",
         "_made",
@@ -61,12 +61,12 @@ class LaneQueue:
         self._lane = lane
         self._made = datetime.now(UTC)
         self._made_at = anyio.current_time()
-        self._channel: _Channel | None = None
-        """None while nothing is in it: most of many lanes are idle"""
+        self._incoming: list[Waiting] = []
+        """what was put since the batch was filled, the oldest first"""
         self.batch: list[Waiting] = []
-        """what was taken out of the channel, the oldest first"""
+        """what is next, the oldest first"""
         self._must_read = True
-        """whether the outbox may hold what is neither in the channel nor in the batch"""
+        """whether the outbox may hold what is neither in the batch nor incoming"""
         self._is_stale = False
         """whether the outbox may lack what is in the batch, or hold what belongs before it"""
         self._may_expire = True
@@ -74,7 +74,7 @@ class LaneQueue:
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
 
-    def take(self, number: int, entry: Entry, expires: datetime | None) -> None:
+    def append(self, number: int, entry: Entry, expires: datetime | None) -> None:
         """Add an entry that was put into the outbox.
 
         :param number: its number there
@@ -82,37 +82,26 @@ class LaneQueue:
         if expires is not None:
             self._may_expire = True
 
+        if len(self._incoming) >= INCOMING_SIZE:
+            self._must_read = True
+
         if not self._must_read:
-            if self._channel is None:
-                self._channel = _Channel()
+            self._incoming.append(Waiting(number, entry, expires, anyio.current_time()))
 
-            waiting = Waiting(number, entry, expires, anyio.current_time())
-            try:
-                self._channel.send.send_nowait(waiting)
-            except anyio.WouldBlock:
-                self._must_read = True
-
-    def starts_empty(self) -> None:
+    def mark_empty(self) -> None:
         """Take note, before anything is put, that the outbox was seen to hold nothing."""
         # Unless somebody has put something back since it was seen.
         if not (self._is_stale or self.batch):
             self._must_read = False
 
-    def doubt(self) -> None:
+    def invalidate(self) -> None:
         """Take note that the outbox may hold what was not taken, since its put was cancelled."""
         self._must_read = self._may_expire = True
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, as far as is known without looking into the outbox."""
-        return not self.batch and not self._must_read and self._in_channel == 0
-
-    @property
-    def _in_channel(self) -> int:
-        if self._channel is None:
-            return 0
-
-        return self._channel.receive.statistics().current_buffer_used
+        return not (self.batch or self._must_read or self._incoming)
 
     @property
     def first_id(self) -> int | None:
@@ -124,7 +113,7 @@ class LaneQueue:
         """Whether something in the batch is not to be gathered."""
         return any(waiting.entry.presentation.immediate for waiting in self.batch)
 
-    def reread(self) -> None:
+    def reload(self) -> None:
         """Look into the outbox again, where somebody may have put something back or dropped it."""
         self._must_read = self._is_stale = self._may_expire = True
 
@@ -137,23 +126,24 @@ class LaneQueue:
             await self._read()
 
         if not self._must_read:
-            while len(self.batch) < BATCH_SIZE and (waiting := self._receive_next()) is not None:
+            room = max(0, BATCH_SIZE - len(self.batch))
+            arrived, self._incoming = self._incoming[:room], self._incoming[room:]
+            for waiting in arrived:
                 if waiting.id > self._read_through:
                     self._hold(waiting)
 
     async def _read(self) -> None:
-        """Make the batch anew of what the outbox holds."""
-        # Cleared first: what is put while this reads comes through the channel again. What is in
-        # there already is in the outbox too.
+        """Replace the batch by what the outbox holds."""
+        # Cleared first: what is put while this reads comes in again. What came in already is in
+        # the outbox too.
         self._must_read = self._is_stale = False
-        while self._receive_next() is not None:
-            pass
+        self._incoming.clear()
 
         wanted = BATCH_SIZE + 1
         try:
             entries = await self._outbox.read(self._lane, limit=wanted)
         except BaseException:
-            self.reread()
+            self.reload()
             raise
 
         held = {waiting.id: waiting for waiting in self.batch}
@@ -172,15 +162,6 @@ class LaneQueue:
 
         if unreadable:
             await self._give_up(unreadable)
-
-    def _receive_next(self) -> Waiting | None:
-        if self._channel is None:
-            return None
-
-        try:
-            return self._channel.receive.receive_nowait()
-        except anyio.WouldBlock:
-            return None
 
     def _decode(self, found: OutboxEntry) -> Waiting | None:
         try:
@@ -240,29 +221,8 @@ class LaneQueue:
         """Take note that nothing waits, and what had expired was asked for."""
         self._may_expire = False
 
-    def rest(self) -> None:
-        """Give the memory channel back while nothing waits."""
-        if self._channel is not None and self.is_empty:
-            self._channel.close()
-            self._channel = None
-
     def close(self) -> None:
-        """Close the memory channel; what waits stays in the outbox."""
+        """Forget what is incoming; what waits stays in the outbox."""
         # What is put from now on is read by the next start.
         self._must_read = True
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-
-
-class _Channel:
-    """Both ends of a memory channel."""
-
-    __slots__ = ("receive", "send")
-
-    def __init__(self) -> None:
-        self.send, self.receive = anyio.create_memory_object_stream[Waiting](CHANNEL_SIZE)
-
-    def close(self) -> None:
-        self.send.close()
-        self.receive.close()
+        self._incoming.clear()

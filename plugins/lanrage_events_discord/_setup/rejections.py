@@ -13,7 +13,7 @@ PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """What Discord said about a webhook that does not work, a moment ago."""
 
     reason: str
@@ -30,23 +30,23 @@ class Refusal:
         return f"{self.reason}; Discord was asked a moment ago, so wait {seconds} s or change it"
 
 
-class Refusals:
+class RejectionCache:
     """Remembers for some seconds which webhooks do not work, so that nobody asks all the time."""
 
     def __init__(self) -> None:
-        self._by_webhook: dict[WebhookURL, Refusal] = {}
+        self._by_webhook: dict[WebhookURL, Rejection] = {}
 
-    def note(self, webhook: WebhookURL, reason: str) -> None:
+    def add(self, webhook: WebhookURL, reason: str) -> None:
         """Remember that a webhook does not work."""
         self._forget_old()
-        self._by_webhook[webhook] = Refusal(reason, anyio.current_time() + PAUSE_SECONDS)
+        self._by_webhook[webhook] = Rejection(reason, anyio.current_time() + PAUSE_SECONDS)
 
-    def find(self, webhook: WebhookURL) -> Refusal | None:
+    def find(self, webhook: WebhookURL) -> Rejection | None:
         """Return why a webhook is not to be asked again right now, None if it may be."""
         self._forget_old()
         return self._by_webhook.get(webhook)
 
     def _forget_old(self) -> None:
         now = anyio.current_time()
-        for webhook in [w for w, refusal in self._by_webhook.items() if refusal.until <= now]:
+        for webhook in [w for w, rejection in self._by_webhook.items() if rejection.until <= now]:
             del self._by_webhook[webhook]

@@ -11,7 +11,6 @@ import anyio
 from pydantic import SecretStr
 
 from lanrage_events import Redactor
-from lanrage_events.http import RouteError
 
 from .._client import (
     OutcomeKind,
@@ -23,13 +22,29 @@ from .._client import (
 )
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
 from .._delivery import Lanes
-from .rejections import Refusals
+from .rejections import RejectionCache
 from .settings import INVITE_URL, WEBHOOK_URL, Settings
 
 logger = logging.getLogger("lanrage_events.discord")
 
 TURN_MAX_SECONDS = 10.0
 """how long somebody who looks at a page waits for Discord's limits"""
+
+
+class SetupError(Exception):
+    """Raised when a setting cannot be changed; nothing has changed then."""
+
+
+class SetInConfiguration(SetupError):
+    """Raised when the configuration gives the value, so that it must be changed there."""
+
+
+class InvalidSetting(SetupError):
+    """Raised when the value is not what it should be, or when Discord rejects it."""
+
+
+class SetupUnavailable(SetupError):
+    """Raised when the value cannot be saved, or when Discord cannot be asked about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class Setup:
     :param place: tells where a key of the plugin's configuration stands
     :param lanes: have the webhooks that :meth:`open_lanes` gives to them
     :param client: asks Discord
-    :param refusals: what Discord is not to be asked again
+    :param rejections: what Discord is not to be asked again
     """
 
     def __init__(
@@ -62,7 +77,7 @@ class Setup:
         lanes: Lanes,
         client: WebhookClient,
         redactor: Redactor,
-        refusals: Refusals,
+        rejections: RejectionCache,
     ) -> None:
         self.webhook_name: str | None = None
         """what the default webhook is called in Discord, if it was looked up; text of others"""
@@ -72,7 +87,7 @@ class Setup:
         self._lanes = lanes
         self._client = client
         self._redactor = redactor
-        self._refusals = refusals
+        self._rejections = rejections
         self._changing = anyio.Lock()
         if settings.webhook_url is not None:
             redactor.add(settings.webhook_url)
@@ -123,10 +138,10 @@ class Setup:
 
         :param url: its URL; an empty one to send nothing there any more
         :param ask: whether to ask Discord first if the webhook exists
-        :raises RouteError: if that is not possible; nothing has changed then
+        :raises SetupError: if that is not possible; nothing has changed then
         """
         url = url.strip()
-        _refuse_if_configured("webhook_url", self.webhook_origin)
+        _check_not_configured("webhook_url", self.webhook_origin)
         if not url:
             await self._clear_webhook()
             return
@@ -134,7 +149,7 @@ class Setup:
         try:
             address = self._check_webhook_url(url)
         except ValueError as error:
-            raise RouteError(422, str(error)) from None
+            raise InvalidSetting(str(error)) from None
 
         for secret in address.secrets():
             self._redactor.add(secret)
@@ -150,21 +165,21 @@ class Setup:
             await self._save(WEBHOOK_URL, None)
             self.webhook_name = None
             if DEFAULT_WEBHOOK in self._lanes:
-                self._lanes.retire(DEFAULT_WEBHOOK)
+                self._lanes.disconnect(DEFAULT_WEBHOOK)
 
     async def set_invite(self, url: str) -> None:
         """Show another invite from now on, also after a restart.
 
         :param url: its URL; an empty one to show none
-        :raises RouteError: if that is not possible; nothing has changed then
+        :raises SetupError: if that is not possible; nothing has changed then
         """
-        _refuse_if_configured("invite_url", self.invite_origin)
+        _check_not_configured("invite_url", self.invite_origin)
         invite: str | None = None
         if url.strip():
             try:
                 invite = validate_invite_url(url)
             except ValueError as error:
-                raise RouteError(422, str(error)) from None
+                raise InvalidSetting(str(error)) from None
 
         async with self._changing:
             await self._save(INVITE_URL, invite)
@@ -172,9 +187,9 @@ class Setup:
 
     async def _find_name(self, webhook: WebhookURL) -> str:
         """Ask Discord whether a webhook exists, and return its name there."""
-        refusal = self._refusals.find(webhook)
-        if refusal is not None:
-            raise RouteError(422, str(refusal))
+        rejection = self._rejections.find(webhook)
+        if rejection is not None:
+            raise InvalidSetting(str(rejection))
 
         address = self._lanes.limits.address
         with anyio.move_on_after(TURN_MAX_SECONDS) as scope:
@@ -188,8 +203,8 @@ class Setup:
             return found.name
 
         if found.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
-            self._refusals.note(webhook, found.reason)
-            raise RouteError(422, found.reason)
+            self._rejections.add(webhook, found.reason)
+            raise InvalidSetting(found.reason)
 
         if found.retry_after is not None and (found.is_global or found.is_blocked):
             address.block(found.retry_after)
@@ -200,7 +215,7 @@ class Setup:
         try:
             await self._settings.save(name, value)
         except OSError as error:
-            raise RouteError(503, f"it cannot be saved: {error.strerror}") from None
+            raise SetupUnavailable(f"it cannot be saved: {error.strerror}") from None
 
     def _check_webhook_url(self, url: str) -> WebhookURL:
         return validate_webhook_url(url, self._config.allow_hosts)
@@ -214,15 +229,14 @@ class Setup:
             return None
 
 
-def _refuse_if_configured(key: str, origin: Origin) -> None:
+def _check_not_configured(key: str, origin: Origin) -> None:
     if origin.source == "yaml":
         where = origin.place or "the configuration"
-        raise RouteError(409, f"{where} sets {key}: change it there")
+        raise SetInConfiguration(f"{where} sets {key}: change it there")
 
 
-def _cannot_ask(reason: str) -> RouteError:
-    return RouteError(
-        503,
+def _cannot_ask(reason: str) -> SetupUnavailable:
+    return SetupUnavailable(
         f"Discord cannot be asked whether the webhook exists: {reason}. "
         "Try again, or save it without asking",
     )

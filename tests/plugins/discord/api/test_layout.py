@@ -133,7 +133,7 @@ MARKDOWN = st.one_of(
 
 @given(MARKDOWN)
 def test_no_text_is_lost_and_neighbours_differ(markdown: str) -> None:
-    found = lay_out(Embed(description=markdown)).description
+    found = lay_out(Embed(title="t", description=markdown)).description
     assert "".join(span.text for span in found) == "".join(
         span.text for span in parse_markdown(markdown)
     )

@@ -332,7 +332,7 @@ async def test_value_of_5000_characters_among_others_is_shortened() -> None:
         assert "x" * 600 not in text
 
 
-# Refusals
+# RejectionCache
 
 
 @pytest.mark.parametrize("style", ["digest", "embeds"])

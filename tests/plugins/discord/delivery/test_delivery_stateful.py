@@ -304,7 +304,7 @@ class World:
         lane = self.lanes["one"]
         lane.is_dead = False
         lane.webhooks.append(self._create("one"))
-        self.plugin._lanes["one"].revive(validate_webhook_url(lane.webhooks[-1].url))
+        self.plugin._lanes["one"].enable(validate_webhook_url(lane.webhooks[-1].url))
 
     async def retry_dead(self, bus: EventBus) -> None:
         outbox = self.plugin._outbox
@@ -313,7 +313,7 @@ class World:
             lane.exempt |= {mark_of(letter.body) for letter in await outbox.dead_letters(name)}
             await outbox.retry_lane(name)
 
-        self.plugin._reread()
+        self.plugin._reload()
 
     async def drop_pending(self, bus: EventBus) -> None:
         outbox = self.plugin._outbox
@@ -324,7 +324,7 @@ class World:
             self.dropped |= {(name, mark_of(entry.body)): now for entry in waiting}
             await outbox.drop(entry.id for entry in waiting)
 
-        self.plugin._reread()
+        self.plugin._reload()
 
     async def settle(self, bus: EventBus) -> None:
         """Wait until nothing more can be done, then compare."""

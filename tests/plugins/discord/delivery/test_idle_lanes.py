@@ -79,22 +79,20 @@ async def test_an_event_wakes_its_lane_alone_and_the_lane_rests_again() -> None:
         assert len(discord.journal.accepted) == 3
 
 
-async def test_a_queue_gives_its_channel_back_and_goes_on() -> None:
+async def test_a_queue_that_was_emptied_goes_on() -> None:
     async with Outbox() as outbox:
         queue = LaneQueue(outbox, "a")
         await queue.fill()
         for _ in range(3):
             event = joined("a")
             number = await outbox.put("a", entry(event).to_json())
-            queue.take(number, entry(event), None)
-            queue.rest()
+            queue.append(number, entry(event), None)
             assert not queue.is_empty
             await queue.fill()
             (taken,) = queue.remove(1)
             assert taken.id == number
             await outbox.acknowledge([number])
             assert queue.is_empty
-            queue.rest()
 
         queue.close()
 
@@ -106,6 +104,6 @@ async def test_what_comes_into_a_closed_queue_stays_in_the_outbox() -> None:
         queue.close()
         event = joined("a")
         number = await outbox.put("a", entry(event).to_json())
-        queue.take(number, entry(event), None)
+        queue.append(number, entry(event), None)
         assert queue.batch == []
         assert [found.id for found in await outbox.read("a")] == [number]

@@ -22,7 +22,7 @@ from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, _plugin, validate_webhook_url
 from lanrage_events_discord._client import Outcome, OutcomeKind
 from lanrage_events_discord._delivery import queue as _queue
-from lanrage_events_discord._delivery.bisection import Suspects
+from lanrage_events_discord._delivery.bisection import Bisection
 from lanrage_events_discord._delivery.queue import Waiting
 from lanrage_events_discord._embeds import Embed, Message
 from lanrage_events_discord._rendering import Entry
@@ -224,7 +224,7 @@ async def test_dead_lane_makes_one_request_keeps_its_events_and_is_revived_by_a_
             assert (health.status, health.undelivered) == ("failed", 3), (status, code)
             assert plugin.pending == 3
             assert plugin.lanes["default"].last_error, (status, code)
-            plugin._lanes["default"].revive(validate_webhook_url(NEW_URL))
+            plugin._lanes["default"].enable(validate_webhook_url(NEW_URL))
             assert plugin.lanes["default"].last_error == ""
             await anyio.sleep(5)
             assert answers.delivered == ALL, (status, code)
@@ -315,7 +315,7 @@ async def test_outbox_that_cannot_be_read_for_a_while_loses_nothing(
         return await read(*args, **kwargs)
 
     monkeypatch.setattr(Outbox, "read", fail_at_first)
-    monkeypatch.setattr(_queue, "CHANNEL_SIZE", 1)
+    monkeypatch.setattr(_queue, "INCOMING_SIZE", 1)
     async with running(discord.transport(), webhook_url=webhook.url) as (bus, plugin):
         for number in range(3):
             await bus.publish(joined(number))
@@ -410,7 +410,7 @@ async def test_old_urls_answer_does_not_kill_the_new_url() -> None:
     async with running(discord.transport(), webhook_url=old.url) as (bus, plugin):
         await bus.publish(joined(1))
         await anyio.sleep(0.5)
-        plugin._lanes["default"].revive(validate_webhook_url(new.url))
+        plugin._lanes["default"].enable(validate_webhook_url(new.url))
         await anyio.sleep(10)
         assert len(new.messages) == 1
 
@@ -422,7 +422,7 @@ async def test_new_url_does_not_wait_for_what_held_up_the_old_one() -> None:
         discord.faults.fail(429, retry_after=3000)
         await bus.publish(joined(1))
         await anyio.sleep(10)
-        plugin._lanes["default"].revive(validate_webhook_url(new.url))
+        plugin._lanes["default"].enable(validate_webhook_url(new.url))
         await anyio.sleep(1)
         assert len(new.messages) == 1
 
@@ -524,13 +524,13 @@ async def test_what_expires_while_a_lane_loses_its_url_is_told_when_it_has_one_a
             expires = datetime.now(UTC)
             entry = Entry("1", "game_ended", expires, Embed(title="x"), Digest("g", "h", "i"))
             number = await outbox.put("default", entry.to_json(), label=entry.type, expires=expires)
-            lane.take([(number, entry, expires)])
-            to_call.append(lane.retire)
+            lane.append([(number, entry, expires)])
+            to_call.append(lane.disconnect)
             await anyio.sleep(10)
             assert (plugin.pending, lane.statistics.expired) == (1, 0)
 
             lag = timedelta()
-            lane.revive(validate_webhook_url(url))
+            lane.enable(validate_webhook_url(url))
             await anyio.sleep(10)
             assert (plugin.pending, lane.statistics.expired) == (0, 1)
 
@@ -637,7 +637,7 @@ def told(count: int) -> list[Waiting]:
 def test_refused_entries_are_those_that_discord_names_or_the_last_one_left(
     count: int, embeds: int, embed_each: bool, bad_embeds: Sequence[int], found: set[int]
 ) -> None:
-    suspects = Suspects()
+    suspects = Bisection()
     message = Message(entries=count, embeds=(Embed(title="x"),) * embeds)
     outcome = Outcome(OutcomeKind.DEAD, "no", bad_embeds=tuple(bad_embeds))
     assert suspects.find(told(count), message, outcome, embed_each=embed_each) == found
@@ -645,7 +645,7 @@ def test_refused_entries_are_those_that_discord_names_or_the_last_one_left(
 
 
 def test_search_ends_when_the_last_suspect_is_dealt_with() -> None:
-    suspects = Suspects()
+    suspects = Bisection()
     message = Message(entries=4, embeds=(Embed(title="x"),))
     suspects.find(told(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
     suspects.settled(12)

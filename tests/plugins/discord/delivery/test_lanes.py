@@ -20,7 +20,7 @@ from lanrage_events import OutboxError, OutboxFull, PeerJoined, Redactor
 from lanrage_events.outbox import Outbox, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import WebhookClient
-from lanrage_events_discord._delivery import Lanes, Letter, Threads
+from lanrage_events_discord._delivery import Lanes, OutgoingEntry, Threads
 from lanrage_events_discord._delivery import lanes as _lanes
 from lanrage_events_discord._embeds import Embed, EmbedField
 from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Entry, Presentation
@@ -32,7 +32,7 @@ NAME = re.compile(r"player\d+")
 TIME = datetime(2026, 3, 6, 20, tzinfo=UTC)
 
 
-def letter(position: int, lane: str = "a", expires: datetime | None = None) -> Letter:
+def letter(position: int, lane: str = "a", expires: datetime | None = None) -> OutgoingEntry:
     entry = Entry(
         f"id{position}",
         "peer_joined",
@@ -40,7 +40,7 @@ def letter(position: int, lane: str = "a", expires: datetime | None = None) -> L
         Embed(title=f"player{position}"),
         Digest("group", "heading", f"player{position}"),
     )
-    return Letter(position, lane, entry, entry.to_json(), expires)
+    return OutgoingEntry(position, lane, entry, entry.to_json(), expires)
 
 
 def told(discord: StandInDiscord) -> list[list[str]]:
@@ -245,7 +245,7 @@ async def test_url_that_changes_while_the_lane_waits_for_its_turn_has_its_own_li
         async with lanes["a"].turn:
             await lanes.put([letter(0)])
             await anyio.sleep(5)
-            lanes["a"].revive(validate_webhook_url(new.url))
+            lanes["a"].enable(validate_webhook_url(new.url))
 
         await anyio.sleep(5)
         assert told(discord) == [[], ["player0"]]
@@ -388,7 +388,7 @@ async def test_url_that_changes_while_another_request_is_under_way_is_used_for_t
         assert (len(old.messages), len(new.messages)) == (1, 1)
         limits = s.plugin._lanes["default"].limits
         assert limits._bucket.in_flight == 0
-        assert s.plugin._life.lanes.limits.of(old.id)._bucket.in_flight == 0
+        assert s.plugin._runtime.lanes.limits.of(old.id)._bucket.in_flight == 0
 
 
 async def test_url_that_is_cleared_while_another_request_is_under_way_gets_nothing_more(

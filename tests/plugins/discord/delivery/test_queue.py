@@ -45,10 +45,10 @@ async def put(queue: LaneQueue, outbox: Outbox, what: Entry, expires: datetime |
     try:
         number = await outbox.put(LANE, what.to_json(), label=what.type, expires=expires)
     except anyio.get_cancelled_exc_class():
-        queue.doubt()
+        queue.invalidate()
         raise
 
-    queue.take(number, what, expires)
+    queue.append(number, what, expires)
 
 
 async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
@@ -60,7 +60,7 @@ async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_queue, "CHANNEL_SIZE", 3)
+    monkeypatch.setattr(_queue, "INCOMING_SIZE", 3)
     monkeypatch.setattr(_queue, "BATCH_SIZE", 5)
 
 
@@ -116,7 +116,7 @@ async def test_what_was_put_back_comes_at_its_old_place() -> None:
         await outbox.dead_letter([first], "refused")
         assert numbers(queue) == [1, 2, 3]
         assert await outbox.retry([first]) == 1
-        queue.reread()
+        queue.reload()
         assert not queue.is_empty
         await queue.fill()
         assert numbers(queue) == [0, 1, 2, 3]
@@ -133,7 +133,7 @@ async def test_what_was_dropped_from_the_outbox_is_not_told(count: int) -> None:
         await queue.fill()
         pending = await outbox.pending(LANE)
         await outbox.drop(e.id for e in pending[1:])
-        queue.reread()
+        queue.reload()
         await queue.fill()
         assert numbers(queue) == [0]
         await put(queue, outbox, entry(99), None)
@@ -221,7 +221,7 @@ async def test_queue_that_starts_empty_needs_not_look_into_the_outbox(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with queue_in_memory() as (queue, outbox):
-        queue.starts_empty()
+        queue.mark_empty()
         assert queue.is_empty
         monkeypatch.setattr(Outbox, "read", None)
         for number in range(3):
@@ -234,8 +234,8 @@ async def test_queue_that_starts_empty_needs_not_look_into_the_outbox(
 async def test_what_is_put_back_before_the_queue_starts_empty_is_found() -> None:
     async with queue_in_memory() as (queue, outbox):
         await outbox.put(LANE, entry(7).to_json())
-        queue.reread()
-        queue.starts_empty()
+        queue.reload()
+        queue.mark_empty()
         await queue.fill()
         assert numbers(queue) == [7]
 
@@ -276,11 +276,10 @@ async def test_outbox_is_asked_for_what_expired_only_if_something_may_have() -> 
         await put(queue, outbox, entry(2), past)
         await queue.fill()
         assert await count_expired() == 1
-        queue.rest()
         assert await count_expired() == 0, "only the lane knows that it was asked for"
 
         await deliver(queue, outbox, 1)
-        for look_again in (queue.doubt, queue.reread):
+        for look_again in (queue.invalidate, queue.reload):
             queue.nothing_expires()
             assert await count_expired() is None
             look_again()
