@@ -13,10 +13,10 @@ from ._faults import Script as Script
 from ._faults import When as When
 from ._journal import Action as Action
 from ._journal import Journal as Journal
-from ._journal import Message as Message
 from ._journal import Record as Record
 from ._journal import Scope as Scope
 from ._journal import StandInRequest as StandInRequest
+from ._webhooks import Message as Message
 from ._webhooks import StandInWebhook as StandInWebhook
 
 

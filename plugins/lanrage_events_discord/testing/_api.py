@@ -9,13 +9,12 @@ from typing import Any
 
 from ._body import Body
 from ._form import Form
-from ._journal import Message
 from ._limits import OLD_MESSAGE_SECONDS, Limits
 from ._messages import edited_message, is_empty, new_message
 from ._reply import Reply, error, form_error, json_reply, no_content
 from ._routes import Route
 from ._validation import Checked, check_identity, check_message
-from ._webhooks import Channel, Snowflakes, StandInWebhook
+from ._webhooks import Channel, Message, Snowflakes, StandInWebhook
 
 # https://docs.discord.com/developers/reference#api-versioning
 _VERSIONS = (None, 6, 7, 8, 9, 10)

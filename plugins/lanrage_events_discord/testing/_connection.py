@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import anyio
+import h11
 from anyio.lowlevel import checkpoint
 
 from ._body import REQUEST_MAX_BYTES
-from ._discord import RawRequest
+from ._engine import Delivery, RawRequest
+from ._reply import Reply, phrase
 
 _HEAD_MAX_BYTES = 65536
 _RECEIVE_BYTES = 65536
 _RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-
-# https://www.rfc-editor.org/rfc/rfc9112#name-request-line
-_REQUEST_LINE = re.compile(r"([A-Z]+) (\S+) HTTP/1\.([01])")
 
 
 class ConnectionLost(Exception):
@@ -31,7 +30,7 @@ class BadRequest(Exception):
 
 
 class Connection:
-    """Reads requests from a socket, and writes to it.
+    """Reads requests from a socket, and writes answers to it.
 
     It uses the socket itself and not one of AnyIO's streams, which say a polite good-bye before
     they close: a client must see a real reset.
@@ -41,45 +40,57 @@ class Connection:
         connected.setblocking(False)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = connected
-        self._buffer = bytearray()
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_MAX_BYTES)
+        self._is_head = False
         self._closed = False
 
-    async def receive_request(self) -> tuple[RawRequest, bool]:
-        """Return the next request and whether the connection stays open.
+    async def receive_request(self) -> RawRequest:
+        """Return the next request.
 
         :raises BadRequest: if it is not HTTP/1.1
         :raises ConnectionLost: if there is none, since the client closed the connection
         """
         await checkpoint()
-        while not (head := await self._receive_line(b"\r\n\r\n")).strip():
-            # Empty lines may stand before a request.
-            continue
+        request: h11.Request | None = None
+        body = bytearray()
+        while True:
+            match event := await self._next_event():
+                case h11.Request() if event.http_version in (b"1.0", b"1.1"):
+                    request = event
+                    self._is_head = event.method == b"HEAD"
+                case h11.Request():
+                    raise BadRequest("the request is not HTTP/1.1")
+                case h11.Data():
+                    # What is above Discord's bound is thrown away.
+                    body += event.data[: REQUEST_MAX_BYTES + 1 - len(body)]
+                case h11.EndOfMessage() if request is not None:
+                    return RawRequest(
+                        request.method.decode("latin-1"),
+                        request.target.decode("latin-1"),
+                        {k.decode("latin-1"): v.decode("latin-1") for k, v in request.headers},
+                        bytes(body),
+                    )
+                case _:
+                    raise ConnectionLost
 
-        method, target, headers, persistent = _parse_head(head.decode("latin-1"))
-        if headers.get("expect", "").lower() == "100-continue":
-            await self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            body = await self._receive_chunked()
-        else:
-            body = bytearray()
-            await self._receive_into(body, _parse_length(headers.get("content-length", "0"), 10))
-
-        return RawRequest(method, target, headers, bytes(body)), persistent
-
-    async def send(self, data: bytes) -> None:
-        """Send all of the data.
+    async def send_reply(self, delivery: Delivery) -> bool:
+        """Send an answer; return whether there may be another request.
 
         :raises ConnectionLost: if the client is gone
         """
-        view = memoryview(data)
-        while view:
-            try:
-                view = view[self._socket.send(view) :]
-            except BlockingIOError:
-                await self._wait_writable()
-            except OSError as error:
-                raise ConnectionLost from error
+        data = self._encode(delivery.reply)
+        if delivery.drip:
+            for position in range(len(data)):
+                await self.pause(delivery.drip / len(data))
+                await self._send(data[position : position + 1])
+        else:
+            await self._send(data)
+
+        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
+            return False
+
+        self._http.start_next_cycle()
+        return True
 
     async def pause(self, seconds: float) -> None:
         """Wait some seconds for as long as the client is there.
@@ -91,11 +102,9 @@ class Connection:
             return
 
         with anyio.move_on_after(seconds):
-            # What arrives meanwhile belongs to the next request and stays in the buffer.
-            while await self._receive():
-                pass
-
-            raise ConnectionLost
+            # What arrives meanwhile belongs to the next request.
+            while True:
+                await self._receive()
 
     def close(self) -> None:
         """Close the connection; closing it again does nothing."""
@@ -110,103 +119,68 @@ class Connection:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.close()
 
-    async def _receive(self) -> bool:
-        """Receive some bytes into the buffer; return False at the end of the stream."""
+    async def _next_event(self) -> h11.Event:
+        while True:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                raise BadRequest(str(error)) from error
+
+            if isinstance(event, h11.Event):
+                return event
+
+            if self._http.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[], reason="Continue")
+                await self._send(self._http.send(go_on) or b"")
+
+            await self._receive()
+
+    def _encode(self, reply: Reply) -> bytes:
+        headers = list(reply.headers.items())
+        # https://www.rfc-editor.org/rfc/rfc9110#section-8.6 forbids a length in a 204
+        if reply.status != HTTPStatus.NO_CONTENT:
+            headers.append(("Content-Length", str(len(reply.body))))
+
+        if self._http.their_state is h11.ERROR:
+            headers.append(("Connection", "close"))
+
+        response = h11.Response(
+            status_code=reply.status, headers=headers, reason=phrase(reply.status)
+        )
+        events: list[h11.Event] = [response, h11.Data(data=reply.body), h11.EndOfMessage()]
+        if self._is_head:
+            del events[1]
+
+        return b"".join(self._http.send(event) or b"" for event in events)
+
+    async def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._socket.send(view) :]
+            except BlockingIOError:
+                await self._wait(anyio.wait_writable)
+            except OSError as error:
+                raise ConnectionLost from error
+
+    async def _receive(self) -> None:
         while True:
             try:
                 data = self._socket.recv(_RECEIVE_BYTES)
             except BlockingIOError:
-                await self._wait_readable()
+                await self._wait(anyio.wait_readable)
             except OSError as error:
                 raise ConnectionLost from error
             else:
-                self._buffer += data
-                return bool(data)
-
-    async def _wait_readable(self) -> None:
-        try:
-            await anyio.wait_readable(self._socket)
-        except anyio.ClosedResourceError as error:
-            raise ConnectionLost from error
-
-    async def _wait_writable(self) -> None:
-        try:
-            await anyio.wait_writable(self._socket)
-        except anyio.ClosedResourceError as error:
-            raise ConnectionLost from error
-
-    async def _receive_line(self, end: bytes) -> bytes:
-        """Take what comes before an end mark, and the mark."""
-        while (index := self._buffer.find(end)) < 0:
-            if len(self._buffer) > _HEAD_MAX_BYTES:
-                raise BadRequest("the headers are too long")
-
-            if not await self._receive():
-                raise ConnectionLost
-
-        return self._take(index + len(end))
-
-    async def _receive_into(self, body: bytearray, length: int) -> None:
-        """Receive some bytes of a body; those above Discord's bound are thrown away."""
-        while length > 0:
-            if not self._buffer and not await self._receive():
-                raise ConnectionLost
-
-            data = self._take(min(length, len(self._buffer)))
-            length -= len(data)
-            body += data[: REQUEST_MAX_BYTES + 1 - len(body)]
-
-    async def _receive_chunked(self) -> bytearray:
-        body = bytearray()
-        while True:
-            line = await self._receive_line(b"\r\n")
-            length = _parse_length(line.decode("latin-1").partition(";")[0], 16)
-            if length == 0:
                 break
 
-            await self._receive_into(body, length)
-            if await self._receive_line(b"\r\n") != b"\r\n":
-                raise BadRequest("a chunk is longer than it says")
+        if not data:
+            raise ConnectionLost
 
-        while (await self._receive_line(b"\r\n")).strip():
-            # A trailer, which says nothing to Discord.
-            continue
+        self._http.receive_data(data)
 
-        return body
-
-    def _take(self, count: int) -> bytes:
-        data = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return data
-
-
-def _parse_head(head: str) -> tuple[str, str, Mapping[str, str], bool]:
-    """Return method, target, headers and whether the connection stays open."""
-    first, *lines = head.strip("\r\n").split("\r\n")
-    match = _REQUEST_LINE.fullmatch(first)
-    if match is None:
-        raise BadRequest("the request line is not HTTP/1.1")
-
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or name != name.strip():
-            raise BadRequest("a header has no name")
-
-        headers[name.lower()] = value.strip()
-
-    connection = headers.get("connection", "").lower()
-    persistent = "keep-alive" in connection if match[3] == "0" else "close" not in connection
-    return match[1], match[2], headers, persistent
-
-
-def _parse_length(text: str, base: int) -> int:
-    text = text.strip()
-    # int() would take signs, underscores and digits of other scripts too.
-    if not re.fullmatch(r"[0-9a-fA-F]{1,16}", text):
-        raise BadRequest("a length is not a number")
-
-    try:
-        return int(text, base)
-    except ValueError as error:
-        raise BadRequest("a length is not a number") from error
+    async def _wait(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+        try:
+            await ready(self._socket)
+        except anyio.ClosedResourceError as error:
+            raise ConnectionLost from error

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, overload
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-if TYPE_CHECKING:
-    from ._webhooks import StandInWebhook
-
-Message: TypeAlias = dict[str, Any]
-"""Discord's message object, as JSON gives it."""
+from ._webhooks import Message, StandInWebhook
 
 Action: TypeAlias = Literal[
     "execute", "edit", "delete", "get_message", "get_webhook", "delete_webhook", "unknown"

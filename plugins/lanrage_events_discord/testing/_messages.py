@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ._body import Attachment
-from ._journal import Message
 from ._validation import IS_COMPONENTS_V2, SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS, Checked
+from ._webhooks import Message
 
 _USER = re.compile(r"<@!?(\d+)>")
 _ROLE = re.compile(r"<@&(\d+)>")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from ._journal import Message, Scope
+from ._journal import Scope
+from ._webhooks import Message
 
 # Discord's answers pass a proxy that names itself here; Cloudflare's own do not have the header.
 _DISCORD_HEADERS = {"Via": "1.1 google", "Server": "cloudflare"}
@@ -41,19 +42,6 @@ class Reply:
     def accepted(self) -> bool:
         """Whether what was asked was done."""
         return self.status < 300
-
-    def head(self, *, close: bool) -> bytes:
-        """Return the status line and the headers, as HTTP/1.1 sends them."""
-        lines = [f"HTTP/1.1 {self.status} {phrase(self.status)}"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        # https://www.rfc-editor.org/rfc/rfc9110#section-8.6 forbids a length in a 204
-        if self.status != HTTPStatus.NO_CONTENT:
-            lines.append(f"Content-Length: {len(self.body)}")
-
-        if close:
-            lines.append("Connection: close")
-
-        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def phrase(status: int) -> str:

@@ -6,30 +6,27 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import anyio
 from anyio.abc import TaskGroup
 
 from ._connection import BadRequest, Connection, ConnectionLost
+from ._engine import Delivery, Engine
 from ._reply import cloudflare
-
-if TYPE_CHECKING:
-    from ._discord import Delivery, StandInDiscord
 
 _BACKLOG_CONNECTIONS = 1024
 
 
 @asynccontextmanager
-async def serve(discord: StandInDiscord, host: str, port: int) -> AsyncIterator[str]:
+async def serve(discord: Engine, host: str, port: int) -> AsyncIterator[str]:
     """Serve a stand-in; see :meth:`StandInDiscord.serve`."""
     server = _Server(discord, host, port)
-    discord._base_url = f"http://{host}:{server.port}"
+    discord.base_url = f"http://{host}:{server.port}"
     try:
         async with anyio.create_task_group() as tasks:
             with discord._network.link(server.refuse):
                 tasks.start_soon(server.run, tasks)
-                yield discord._base_url
+                yield discord.base_url
 
             tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -45,7 +42,7 @@ async def serve(discord: StandInDiscord, host: str, port: int) -> AsyncIterator[
 class _Server:
     """Accepts connections while the network is up, and keeps its port while it is down."""
 
-    def __init__(self, discord: StandInDiscord, host: str, port: int) -> None:
+    def __init__(self, discord: Engine, host: str, port: int) -> None:
         self._discord = discord
         self._host = host
         self._listening = False
@@ -98,19 +95,17 @@ class _Server:
     async def _answer(self, connection: Connection) -> bool:
         """Answer the next request; return whether there may be another one."""
         try:
-            raw, persistent = await connection.receive_request()
+            raw = await connection.receive_request()
         except BadRequest as error:
             reply = cloudflare(400, f"<h1>400 Bad Request</h1>{error}\n", reason=str(error))
-            await connection.send(reply.head(close=True) + reply.body)
-            return False
+            return await connection.send_reply(Delivery(reply))
 
         delivery = await self._discord._exchange(raw, connection.pause)
         if delivery is None:
             connection.reset()
             return False
 
-        await _send(connection, delivery, close=not persistent, body=raw.method != "HEAD")
-        return persistent
+        return await connection.send_reply(delivery)
 
     def _listen(self) -> None:
         self._socket.listen(_BACKLOG_CONNECTIONS)
@@ -130,14 +125,3 @@ class _Server:
             raise
 
         return listener
-
-
-async def _send(connection: Connection, delivery: Delivery, *, close: bool, body: bool) -> None:
-    data = delivery.reply.head(close=close) + (delivery.reply.body if body else b"")
-    if not delivery.drip:
-        await connection.send(data)
-        return
-
-    for position in range(len(data)):
-        await connection.pause(delivery.drip / len(data))
-        await connection.send(data[position : position + 1])

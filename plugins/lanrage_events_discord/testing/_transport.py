@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
-from ._discord import RawRequest
+from ._engine import Delivery, Engine, RawRequest
 from ._network import Network, pause
-
-if TYPE_CHECKING:
-    from ._discord import Delivery, StandInDiscord
 
 # https://docs.discord.com/developers/resources/webhook
 _DISCORD_HOSTS = frozenset(
@@ -21,11 +17,14 @@ _DISCORD_HOSTS = frozenset(
     for domain in ("discord.com", "discordapp.com")
 )
 
+# About as many as the status line and the headers of Discord have.
+_HEAD_BYTES = 300
+
 
 class StandInTransport(httpx.AsyncBaseTransport):
     """Reaches a stand-in without a socket; keeps to httpx's read timeout."""
 
-    def __init__(self, discord: StandInDiscord) -> None:
+    def __init__(self, discord: Engine) -> None:
         self._discord = discord
         self._network = discord._network
 
@@ -58,10 +57,9 @@ class StandInTransport(httpx.AsyncBaseTransport):
             raise httpx.ReadError("Connection reset by peer", request=request)
 
         reply = delivery.reply
-        head = reply.head(close=False)
-        interval = delivery.drip / (len(head) + len(reply.body))
+        interval = delivery.drip / (_HEAD_BYTES + len(reply.body))
         if delivery.drip:
-            await wire.wait(interval, len(head))
+            await wire.wait(interval, _HEAD_BYTES)
 
         return httpx.Response(
             reply.status,

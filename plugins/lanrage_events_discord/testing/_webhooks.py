@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
-from ._journal import Message
+Message: TypeAlias = dict[str, Any]
+"""Discord's message object, as JSON gives it."""
 
 _TOKEN_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"  # noqa: S105
 _TOKEN_LENGTH = 68

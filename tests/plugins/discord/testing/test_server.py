@@ -145,7 +145,7 @@ async def test_requests_may_follow_each_other_without_waiting() -> None:
     async with discord.serve(), connect(discord) as stream:
         await stream.send(request(webhook) + request(webhook)[:30])
         await discord.journal.wait_for(lambda journal: len(journal) == 1)
-        await stream.send(request(webhook)[30:] + b"\r\n\r\n\r\n" + request(webhook))
+        await stream.send(request(webhook)[30:] + request(webhook))
         data = await receive_heads(stream, 3)
 
     assert data.count(b"HTTP/1.1 204") == 3
@@ -156,7 +156,7 @@ async def test_requests_may_follow_each_other_without_waiting() -> None:
     [
         ("1.1", "Connection: close", True),
         ("1.0", "X-Nothing: 1", True),
-        ("1.0", "Connection: Keep-Alive", False),
+        ("1.1", "Connection: Keep-Alive", False),
     ],
 )
 async def test_a_connection_is_closed_when_the_client_wants_it(
@@ -217,15 +217,15 @@ async def test_a_head_request_gets_no_body() -> None:
     "data",
     [
         b"hello\r\n\r\n",
-        b"GET / HTTP/2.0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA : b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: ff\r\n\r\n",
-        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
-        b"GET / HTTP/1.1\r\nA: " + b"x" * 70_000,
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1_0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: ff\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"x" * 70_000,
         b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
     ],
 )
@@ -390,7 +390,7 @@ async def test_a_long_answer_to_a_slow_reader_arrives_whole() -> None:
     body = b'{"flags": 32768, "components": [{"type": 10, "content": "%s"}]}' % (b"x" * 5_000_000)
     target = f"/api/webhooks/{webhook.id}/{webhook.token}?wait=1&with_components=1"
     head = (
-        f"POST {target} HTTP/1.1\r\nContent-Type: application/json\r\n"
+        f"POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     async with discord.serve(), connect(discord) as stream:
