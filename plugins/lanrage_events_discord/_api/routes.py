@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import anyio
 
@@ -16,7 +17,7 @@ from lanrage_events.http import Route, RouteError, RouteRequest
 from lanrage_events.outbox import Outbox
 
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import SECONDS_PER_BUCKET, History, Lanes, LaneState
+from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
 from .._embeds import Embed
 from .._preview import measure, sample_event
 from .._rendering import Renderer, compose
@@ -287,14 +288,7 @@ async def _status(runtime: Runtime) -> Status:
         failed=sum(one.failed for one in statistics),
         last_error=redact(next(filter(None, errors), "")),
         lanes=tuple(
-            LaneStatus(
-                name=name,
-                state=lane.state.value,
-                reason=redact(lane.reason),
-                pending=pending.get(name, 0),
-                **asdict(lane.statistics) | {"last_error": redact(lane.statistics.last_error)},
-            )
-            for name, lane in lanes.items()
+            _lane_status(lane, pending.get(name, 0), redact) for name, lane in lanes.items()
         ),
         presence_connected=_presence_connected(runtime.bus),
     )
@@ -307,6 +301,15 @@ async def _count(lanes: Lanes) -> dict[str, int]:
     except (OutboxError, anyio.ClosedResourceError):
         # It says what is wrong with it by itself, and the rest is worth knowing nevertheless.
         return {name: lane.record.waiting for name, lane in lanes.items()}
+
+
+def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> LaneStatus:
+    figures: dict[str, Any] = asdict(lane.statistics)
+    figures["last_error"] = redact(lane.statistics.last_error)
+    reason = redact(lane.reason)
+    return LaneStatus(
+        name=lane.name, state=lane.state.value, reason=reason, pending=pending, **figures
+    )
 
 
 def _buckets(history: History, now: float, now_utc: datetime) -> Iterator[BucketStatus]:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 # A wait that Discord asks for without saying how long, in seconds.
 DEFAULT_RETRY_AFTER = 5.0
@@ -18,6 +19,7 @@ MAX_RETRY_AFTER = 86400.0
 _CLOUDFLARE_BLOCK = 40333
 
 _ID = re.compile(r"[0-9]{1,20}")
+_BAD_EMBED = re.compile(r"embeds\.([0-9]{1,3})(?:\.|$)")
 _TEXT_MAX_CHARACTERS = 300
 _MAX_ERRORS = 50
 _MAX_ERROR_DEPTH = 16
@@ -199,7 +201,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     else:
         kind, reason = _BY_CLASS.get(status // 100, _NOT_HTTP)
 
-    errors = tuple(_errors(data))
+    errors = tuple(islice(_errors(data), _MAX_ERRORS))
     retry_after = _retry_after(headers, data)
     if kind is OutcomeKind.RETRY_AFTER and retry_after is None:
         default = BLOCKED_RETRY_AFTER if is_blocked else DEFAULT_RETRY_AFTER
@@ -342,35 +344,28 @@ def _errors(data: Mapping[str, object]) -> Iterator[DiscordError]:
     names fields or embeds in lists, such as ``{"embeds": ["0"]}`` or
     ``{"content": ["Must be 2000 or fewer in length."]}``.
     """
-    found: list[DiscordError] = []
     nested = data.get("errors")
     if isinstance(nested, dict):
-        _walk(nested, (), found)
+        yield from _flatten(nested, ())
     elif "code" not in data:
         for key, messages in data.items():
             if isinstance(messages, list):
-                found.extend(_old_error(key, message) for message in messages[:_MAX_ERRORS])
-
-    yield from found[:_MAX_ERRORS]
+                yield from (_old_error(key, message) for message in messages)
 
 
-def _walk(node: Mapping[str, object], path: tuple[str, ...], found: list[DiscordError]) -> None:
-    if len(path) > _MAX_ERROR_DEPTH or len(found) >= _MAX_ERRORS:
+def _flatten(node: Mapping[str, object], path: tuple[str, ...]) -> Iterator[DiscordError]:
+    if len(path) > _MAX_ERROR_DEPTH:
         return
 
     for key, value in node.items():
         if key == "_errors" and isinstance(value, list):
-            found.extend(
-                DiscordError(
-                    _bounded(".".join(path)),
-                    _bounded(error.get("code", "")),
-                    _bounded(error.get("message", "")),
-                )
-                for error in value[:_MAX_ERRORS]
-                if isinstance(error, dict)
-            )
+            for error in value:
+                if isinstance(error, dict):
+                    code, message = error.get("code", ""), error.get("message", "")
+                    where = _bounded(".".join(path))
+                    yield DiscordError(where, _bounded(code), _bounded(message))
         elif isinstance(value, dict):
-            _walk(value, (*path, key), found)
+            yield from _flatten(value, (*path, key))
 
 
 def _old_error(key: str, message: object) -> DiscordError:
@@ -381,11 +376,6 @@ def _old_error(key: str, message: object) -> DiscordError:
     return DiscordError(_bounded(key), "", text)
 
 
-def _bad_embeds(errors: tuple[DiscordError, ...]) -> tuple[int, ...]:
-    found: set[int] = set()
-    for error in errors:
-        match error.path.split("."):
-            case ["embeds", index, *_] if index.isascii() and index.isdigit() and len(index) < 4:
-                found.add(int(index))
-
-    return tuple(sorted(found))
+def _bad_embeds(errors: Iterable[DiscordError]) -> tuple[int, ...]:
+    found = (_BAD_EMBED.match(error.path) for error in errors)
+    return tuple(sorted({int(match[1]) for match in found if match}))

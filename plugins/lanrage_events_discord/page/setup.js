@@ -1,9 +1,9 @@
 // Setting up Discord: a channel, a test message, and an invite to the voice chat.
 
 import { lanesInUse } from "./states.js";
-import { TestCard } from "./testcard.js";
+import { TestCard } from "./test-card.js";
 import { checkInviteUrl, checkWebhookUrl } from "./urls.js";
-import { ValueCard } from "./valuecard.js";
+import { FieldCard } from "./field-card.js";
 
 /**
  * Show the setup.
@@ -26,7 +26,7 @@ class Setup {
     this.host = host;
     this.refresh = refresh;
     const { element } = host;
-    this.webhook = new ValueCard(host, {
+    this.webhook = new FieldCard(host, {
       key: "webhook",
       number: 1,
       title: "Connect a channel",
@@ -41,7 +41,7 @@ class Setup {
       describe: (value) => (value.name ? ["Posts as ", element("strong", {}, element("bdi", {}, value.name)), "."] : ["A webhook is set."]),
     });
     this.test = new TestCard(host, 2, refresh);
-    this.invite = new ValueCard(host, {
+    this.invite = new FieldCard(host, {
       key: "invite",
       number: 3,
       title: "Invite to voice chat",

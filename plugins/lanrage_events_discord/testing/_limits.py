@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from ._journal import Action, Scope
 from ._reply import Reply, banned, rate_limited, round_up
@@ -30,6 +31,9 @@ _BUCKETS: dict[Action, str] = {
 
 # A client that sleeps until a window's end may wake up by a rounding error before it.
 _ROUNDING_SECONDS = 1e-6
+
+
+_Key = TypeVar("_Key")
 
 
 class Window:
@@ -120,11 +124,8 @@ class Limits:
 
     def refuse_channel(self, channel_id: str, now: float) -> Reply | None:
         """Count a message in the channel; return the refusal if its hidden window is used up."""
-        if self.channel_limit is None:
-            return None
-
-        window = self._channels.setdefault(channel_id, Window(self.channel_limit, self.channel_per))
-        if window.take(now):
+        window = _of(self._channels, channel_id, self.channel_limit, self.channel_per)
+        if window is None or window.take(now):
             return None
 
         return rate_limited(
@@ -136,23 +137,13 @@ class Limits:
 
     def refuse_old_edit(self, channel_id: str, now: float) -> Reply | None:
         """Count an edit of a message older than an hour; return the refusal after too many."""
-        if self.old_edit_limit is None:
+        per = _OLD_EDIT_WINDOW_SECONDS
+        window = _of(self._old_edits, channel_id, self.old_edit_limit, per)
+        if window is None or window.take(now):
             return None
 
-        window = self._old_edits.setdefault(
-            channel_id, Window(self.old_edit_limit, _OLD_EDIT_WINDOW_SECONDS)
-        )
-        if window.take(now):
-            return None
-
-        return rate_limited(
-            window.reset_after(now),
-            "shared",
-            message=(
-                "Maximum number of edits to messages older than 1 hour reached. Try again later"
-            ),
-            code=30046,
-        )
+        message = "Maximum number of edits to messages older than 1 hour reached. Try again later"
+        return rate_limited(window.reset_after(now), "shared", message=message, code=30046)
 
     def count_answer(self, status: int, scope: Scope | None, now: float) -> None:
         """Count an answer that makes a request invalid, and ban the address after too many."""
@@ -191,7 +182,9 @@ class Limits:
         }
 
     def _window(self, webhook_id: str, action: Action) -> Window | None:
-        if self.limit is None:
-            return None
+        return _of(self._webhooks, (webhook_id, action), self.limit, self.per)
 
-        return self._webhooks.setdefault((webhook_id, action), Window(self.limit, self.per))
+
+def _of(windows: dict[_Key, Window], key: _Key, limit: int | None, per: float) -> Window | None:
+    """Return the window of a webhook or a channel, None if it has no limit."""
+    return None if limit is None else windows.setdefault(key, Window(limit, per))

@@ -1,10 +1,10 @@
 // A step of the setup in which one value is set.
 
 import { LiveBadge } from "./states.js";
-import { urlForm } from "./urlform.js";
+import { urlForm } from "./url-form.js";
 
 /** One value that is set here or in the configuration, with how to come by it. */
-export class ValueCard {
+export class FieldCard {
   constructor(host, options) {
     this.host = host;
     this.options = options;
