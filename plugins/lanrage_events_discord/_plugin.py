@@ -121,9 +121,9 @@ class DiscordPlugin:
         return await runtime.lanes.put(outgoing) | failures
 
     def _address(self, position: int, event: Event, renderer: Renderer) -> Iterable[OutgoingEntry]:
-        """Return what tells an event in each lane that is to tell it."""
+        """Build the outgoing entries of an event, one per destination lane."""
         routed = self._router.route(event)
-        destinations = [one for one in routed if one.webhook in self._routed]
+        destinations = {name: shown for name, shown in routed.items() if name in self._routed}
         if not destinations:
             if routed or not self._routed:
                 self._unsent += 1
@@ -132,16 +132,16 @@ class DiscordPlugin:
 
         entry = renderer.render(event)
         expires = self._router.expires(event)
-        told, body = entry, ""
+        body = ""
         outgoing: list[OutgoingEntry] = []
-        for destination in destinations:
-            if not body or destination.presentation != told.presentation:
-                if destination.presentation is not told.presentation:
-                    told = replace(entry, presentation=destination.presentation)
+        for webhook, presentation in destinations.items():
+            if not body or presentation != entry.presentation:
+                if presentation is not entry.presentation:
+                    entry = replace(entry, presentation=presentation)
 
-                body = told.to_json()
+                body = entry.to_json()
 
-            outgoing.append(OutgoingEntry(position, destination.webhook, told, body, expires))
+            outgoing.append(OutgoingEntry(position, webhook, entry, body, expires))
 
         return outgoing
 

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lanrage_events import Event
 
 from ._config import MentionConfig, RouteConfig
 from ._rendering import DEFAULT_PRESENTATION, Presentation
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """One webhook that tells an event."""
-
-    webhook: str
-    presentation: Presentation
 
 
 class Router:
@@ -43,7 +34,7 @@ class Router:
         # With a route for each of many webhooks, most can be left out by one look.
         self._unconditional: list[int] = []
         self._by_value: dict[str, dict[object, list[int]]] = {}
-        self._by_type: dict[type[Event], tuple[Destination, ...]] = {}
+        self._by_type: dict[type[Event], Mapping[str, Presentation]] = {}
         """the destinations of event types, where they depend on nothing else"""
         self._lifetimes: dict[type[Event], timedelta | None] = {}
         """how old events of a type may be when they are told, None for any age"""
@@ -65,20 +56,20 @@ class Router:
                 hint = f", did you mean '{nearest[0]}'?" if nearest else ""
                 raise ValueError(f"{where}: no event type is named '{name}'{hint}")
 
-    def route(self, event: Event) -> Sequence[Destination]:
-        """Return who tells an event, each webhook once."""
+    def route(self, event: Event) -> Mapping[str, Presentation]:
+        """Return the webhooks that show an event, and how each of them does."""
         known = self._by_type.get(type(event))
         if known is not None:
             return known
 
-        found = tuple(self._find(event))
+        found = self._find(event)
         if not self._by_value:
             self._by_type[type(event)] = found
 
         return found
 
-    def _find(self, event: Event) -> Iterable[Destination]:
-        found: dict[str, Destination] = {}
+    def _find(self, event: Event) -> Mapping[str, Presentation]:
+        found: dict[str, Presentation] = {}
         lineage = _lineage(type(event))
         for route in self._candidates(event):
             if not any(name in lineage for name in route.events) or not _matches(route, event):
@@ -86,12 +77,12 @@ class Router:
 
             presentation = _presentation(route)
             for webhook in self._webhooks if route.webhook is None else route.webhook:
-                found.setdefault(webhook, Destination(webhook, presentation))
+                found.setdefault(webhook, presentation)
 
             if route.stop:
                 break
 
-        return found.values()
+        return found
 
     def _index(self, number: int, route: RouteConfig) -> None:
         for field, wanted in route.where.items():

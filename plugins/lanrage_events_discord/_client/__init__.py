@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .client import WebhookClient as WebhookClient
-from .client import WebhookInfo as WebhookInfo
 from .outcome import Outcome as Outcome
 from .outcome import OutcomeKind as OutcomeKind
 from .rate_limits import Limits as Limits

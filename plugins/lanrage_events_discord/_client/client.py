@@ -30,34 +30,22 @@ _PROJECT_URL = "https://pypi.org/project/lanrage-events"
 # hanging one never keeps the connection that another lane needs.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 
-# What network and peer can do to a request, and whether Discord may have it nevertheless.
-_UNANSWERED: tuple[tuple[type[Exception], str, bool], ...] = (
-    (httpx.ProxyError, "the proxy does not let the request through", False),
-    (httpx.ConnectTimeout, "no connection to {host} in time", False),
-    (httpx.ConnectError, "no connection to {host}", False),
-    (httpx.PoolTimeout, "no connection was free in time", False),
-    (httpx.UnsupportedProtocol, "the address has a scheme that cannot be used", False),
-    (httpx.TimeoutException, "no answer from {host} in time", True),
-    (httpx.RemoteProtocolError, "the answer from {host} is no proper HTTP or broke off", True),
-    (httpx.DecodingError, "the answer from {host} cannot be unpacked", True),
-    (httpx.NetworkError, "the connection to {host} broke", True),
-    (httpx.HTTPError, "the request to {host} failed", True),
-    (httpx.InvalidURL, "the address or a redirect from {host} is no URL", False),
-    (OSError, "the connection to {host} broke", True),
-    (anyio.BrokenResourceError, "the connection to {host} broke", True),
-)
-_FAULTS = tuple(kind for kind, _, _ in _UNANSWERED)
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookInfo:
-    """What Discord tells about a webhook that exists."""
-
-    id: str
-    name: str
-    """as it was named in Discord; text of others, to be escaped"""
-    channel_id: str | None = None
-    guild_id: str | None = None
+# What network and peer can do to a request.
+_UNANSWERED: Mapping[type[Exception], str] = {
+    httpx.ProxyError: "the proxy does not let the request through",
+    httpx.ConnectTimeout: "no connection to {host} in time",
+    httpx.ConnectError: "no connection to {host}",
+    httpx.PoolTimeout: "no connection was free in time",
+    httpx.UnsupportedProtocol: "the address has a scheme that cannot be used",
+    httpx.TimeoutException: "no answer from {host} in time",
+    httpx.RemoteProtocolError: "the answer from {host} is no proper HTTP or broke off",
+    httpx.DecodingError: "the answer from {host} cannot be unpacked",
+    httpx.NetworkError: "the connection to {host} broke",
+    httpx.HTTPError: "the request to {host} failed",
+    httpx.InvalidURL: "the address or a redirect from {host} is no URL",
+    OSError: "the connection to {host} broke",
+    anyio.BrokenResourceError: "the connection to {host} broke",
+}
 
 
 @dataclass(slots=True)
@@ -148,11 +136,12 @@ class WebhookClient:
         answer = await self._request("POST", url, webhook, content.encode(errors="replace"))
         return answer if isinstance(answer, Outcome) else _classified(answer, webhook)
 
-    async def fetch(self, webhook: WebhookURL) -> WebhookInfo | Outcome:
+    async def fetch_name(self, webhook: WebhookURL) -> str | Outcome:
         """Look whether a webhook exists, without posting anything.
 
         :param webhook: which one
-        :return: what Discord tells about it, or what keeps it from being used or looked up
+        :return: its name in Discord, which is text of others, to be escaped; or what keeps it from
+            being used or looked up
         """
         answer = await self._request("GET", webhook.info_url(), webhook, b"")
         if isinstance(answer, Outcome):
@@ -162,14 +151,21 @@ class WebhookClient:
         if outcome.kind is not OutcomeKind.DELIVERED:
             return outcome
 
+        # https://docs.discord.com/developers/resources/webhook#webhook-object
         try:
-            return _info(json.loads(answer.body))
+            data = json.loads(answer.body)
         except (ValueError, RecursionError):
-            return Outcome(
-                OutcomeKind.RETRY,
-                f"the answer from {webhook.host} does not describe a webhook",
-                status=answer.status,
-            )
+            data = None
+
+        if isinstance(data, dict) and isinstance(data.get("id"), str):
+            name = data.get("name")
+            return name if isinstance(name, str) else ""
+
+        return Outcome(
+            OutcomeKind.RETRY,
+            f"the answer from {webhook.host} does not describe a webhook",
+            status=answer.status,
+        )
 
     async def _request(
         self, method: str, url: str, webhook: WebhookURL, content: bytes
@@ -178,7 +174,7 @@ class WebhookClient:
             raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
 
         answer: _Answer | None = None
-        fault: Exception | None = None
+        error: Exception | None = None
         try:
             with anyio.move_on_after(self._deadline) as scope:
                 async with self._http.stream(
@@ -194,11 +190,11 @@ class WebhookClient:
                         answer.body += chunk[: ANSWER_MAX_BYTES - len(answer.body)]
                         if len(answer.body) == ANSWER_MAX_BYTES:
                             scope.cancel()
-        except _FAULTS as exc:
-            fault = exc
+        except tuple(_UNANSWERED) as exc:
+            error = exc
 
         # The status says what Discord did; the rest of the answer is only missed.
-        return _unanswered(fault, webhook) if answer is None else answer
+        return _unanswered(error, webhook) if answer is None else answer
 
 
 def _classified(answer: _Answer, webhook: WebhookURL) -> Outcome:
@@ -211,38 +207,15 @@ def _classified(answer: _Answer, webhook: WebhookURL) -> Outcome:
     )
 
 
-def _unanswered(fault: Exception | None, webhook: WebhookURL) -> Outcome:
-    reason, is_ambiguous = "no answer from {host} in time", True
+def _unanswered(error: Exception | None, webhook: WebhookURL) -> Outcome:
+    reason = _UNANSWERED[httpx.TimeoutException]
     detail = ""
-    if fault is not None:
-        reason, is_ambiguous = next(
-            (text, ambiguous) for kind, text, ambiguous in _UNANSWERED if isinstance(fault, kind)
-        )
-        detail = str(fault).replace(webhook.token, _MASK)[:200]
+    if error is not None:
+        reason = next(text for kind, text in _UNANSWERED.items() if isinstance(error, kind))
+        detail = str(error).replace(webhook.token, _MASK)[:200]
 
     reason = reason.replace("{host}", webhook.host)
-    return Outcome(
-        OutcomeKind.RETRY,
-        f"{reason}: {detail}" if detail else reason,
-        is_ambiguous=is_ambiguous,
-    )
-
-
-def _info(data: object) -> WebhookInfo:
-    """Read Discord's webhook object.
-
-    https://docs.discord.com/developers/resources/webhook#webhook-object
-    """
-    if not isinstance(data, dict) or not isinstance(data.get("id"), str):
-        raise ValueError("expected a webhook object")  # noqa: TRY004
-
-    texts = {key: value for key, value in data.items() if isinstance(value, str)}
-    return WebhookInfo(
-        id=texts["id"],
-        name=texts.get("name", ""),
-        channel_id=texts.get("channel_id"),
-        guild_id=texts.get("guild_id"),
-    )
+    return Outcome(OutcomeKind.RETRY, f"{reason}: {detail}" if detail else reason)
 
 
 def _version() -> str:

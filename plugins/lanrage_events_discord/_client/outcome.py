@@ -128,8 +128,6 @@ class RateLimit:
     """requests that can still be made"""
     reset_after: float | None = None
     """seconds until the bucket is full again"""
-    bucket: str | None = None
-    """the bucket's name, which several webhooks may share while each has a bucket of its own"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +153,6 @@ class Outcome:
     """whether a 429 is about every request from this address"""
     is_blocked: bool = False
     """whether Cloudflare, and not Discord, refused the request"""
-    is_ambiguous: bool = False
-    """whether Discord may have accepted the request although the answer was lost"""
     message_id: str | None = None
     """the id of the message that Discord made"""
     channel_id: str | None = None
@@ -179,12 +175,10 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     headers = {name.lower(): value for name, value in headers.items()}
     answer = _json_object(body)
     data = answer or {}
-    bucket = headers.get("x-ratelimit-bucket")
     rate_limit = RateLimit(
         limit=_whole(headers.get("x-ratelimit-limit")),
         remaining=_whole(headers.get("x-ratelimit-remaining")),
         reset_after=_seconds(headers.get("x-ratelimit-reset-after")),
-        bucket=bucket[:_TEXT_MAX_CHARACTERS] if bucket else None,
     )
     if 200 <= status < 300:
         return _delivered(status, headers, body, data, rate_limit)
@@ -221,7 +215,6 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         or data.get("global") is True
         or headers.get("x-ratelimit-global", "").lower() == "true",
         is_blocked=is_blocked,
-        is_ambiguous=status >= 500,
         rate_limit=rate_limit,
     )
 
@@ -240,7 +233,6 @@ def _delivered(
             OutcomeKind.RETRY,
             f"the answer is a web page and not Discord's (HTTP {status})",
             status=status,
-            is_ambiguous=True,
         )
 
     return Outcome(

@@ -27,8 +27,8 @@ QUIET_SECONDS = 60.0
 class AddressLimit:
     """The requests of all lanes that leave from this address: spaced, so that no burst adds up."""
 
-    def __init__(self, requests_per_second: float = REQUESTS_PER_SECOND) -> None:
-        self._spacing = SPACING_SHARE / requests_per_second
+    def __init__(self) -> None:
+        self._spacing = SPACING_SHARE / REQUESTS_PER_SECOND
         self._turn = anyio.Lock(fast_acquire=True)
         self._next = 0.0
         self.blocked_until = 0.0

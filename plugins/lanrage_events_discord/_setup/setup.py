@@ -15,7 +15,6 @@ from lanrage_events import Redactor
 from .._client import (
     OutcomeKind,
     WebhookClient,
-    WebhookInfo,
     WebhookURL,
     validate_invite_url,
     validate_webhook_url,
@@ -198,9 +197,9 @@ class Setup:
         if scope.cancelled_caught:
             raise _cannot_ask("too many requests leave from this address")
 
-        found = await self._client.fetch(webhook)
-        if isinstance(found, WebhookInfo):
-            return found.name
+        found = await self._client.fetch_name(webhook)
+        if isinstance(found, str):
+            return found
 
         if found.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
             self._rejections.add(webhook, found.reason)

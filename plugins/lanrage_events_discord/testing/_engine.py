@@ -131,25 +131,19 @@ class Engine:
 
     def _record(self, request: StandInRequest, fault: Fault | None, reply: Reply | None) -> None:
         known = {item.name: getattr(request, item.name) for item in fields(request)}
-        name = "" if fault is None else repr(fault)
-        if reply is None:
-            record = Record(
-                **known, status=None, accepted=False, reason="connection reset", fault=name
-            )
-        else:
-            record = Record(
-                **known,
-                status=None if isinstance(fault, Reset) else reply.status,
-                accepted=reply.accepted,
-                code=reply.code,
-                reason=reply.reason,
-                scope=reply.scope,
-                retry_after=reply.retry_after,
-                message_id=reply.message_id,
-                message=reply.message,
-                fault=name,
-            )
-
+        done = reply or Reply(0, reason="connection reset")
+        record = Record(
+            **known,
+            status=None if isinstance(fault, Reset) else done.status,
+            accepted=reply is not None and reply.accepted,
+            code=done.code,
+            reason=done.reason,
+            scope=done.scope,
+            retry_after=done.retry_after,
+            message_id=done.message_id,
+            message=done.message,
+            fault="" if fault is None else repr(fault),
+        )
         self.journal._append(record)
 
     def _find_epoch(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -57,10 +57,6 @@ def json_reply(
     data: Any,
     *,
     headers: Mapping[str, str] | None = None,
-    code: int = 0,
-    reason: str = "",
-    scope: Scope | None = None,
-    retry_after: float | None = None,
     message: Message | None = None,
 ) -> Reply:
     """Answer with JSON."""
@@ -68,10 +64,6 @@ def json_reply(
         status,
         json.dumps(data).encode("ascii"),
         {**_DISCORD_HEADERS, "Content-Type": "application/json", **(headers or {})},
-        code=code,
-        reason=reason,
-        scope=scope,
-        retry_after=retry_after,
         message=message,
         message_id=None if message is None else message["id"],
     )
@@ -90,7 +82,7 @@ def error(status: int, code: int, message: str, errors: Mapping[str, Any] | None
         data["errors"] = errors
         reason += ": " + "; ".join(flatten(errors))
 
-    return json_reply(status, data, code=code, reason=reason)
+    return replace(json_reply(status, data), code=code, reason=reason)
 
 
 def form_error(errors: Mapping[str, Any]) -> Reply:
@@ -124,15 +116,9 @@ def rate_limited(
     if scope == "global":
         headers["X-RateLimit-Global"] = "true"
 
-    return json_reply(
-        429,
-        data,
-        headers=headers,
-        code=code,
-        reason=reason or message,
-        scope=scope,
-        retry_after=retry_after,
-    )
+    reply = json_reply(429, data, headers=headers)
+    reason = reason or message
+    return replace(reply, code=code, reason=reason, scope=scope, retry_after=retry_after)
 
 
 def cloudflare(status: int, page: str, *, reason: str, retry_after: float | None = None) -> Reply:

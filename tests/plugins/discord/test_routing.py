@@ -31,7 +31,7 @@ def joined(party: str = "Friday LAN") -> PeerJoined:
 
 
 def destinations(router: Router, event: Event) -> list[str]:
-    return [destination.webhook for destination in router.route(event)]
+    return list(router.route(event))
 
 
 def router(*routes: dict[str, Any], **kwargs: Any) -> Router:
@@ -96,10 +96,11 @@ def test_first_route_that_names_a_webhook_says_how_it_tells() -> None:
         {"events": "peer_joined", "webhook": "main", "silent": True},
         {"webhook": ["main", "games"], "mention": {"roles": ["123"]}, "immediate": True},
     )
-    main, games = routes.route(joined())
-    assert (main.presentation.silent, main.presentation.roles) == (True, ())
-    assert (games.presentation.silent, games.presentation.roles) == (False, ("123",))
-    assert games.presentation.immediate
+    found = routes.route(joined())
+    main, games = found["main"], found["games"]
+    assert (main.silent, main.roles) == (True, ())
+    assert (games.silent, games.roles) == (False, ("123",))
+    assert games.immediate
 
 
 def test_unknown_event_type_is_refused_with_the_nearest() -> None:

@@ -24,7 +24,7 @@ SPACING = SPACING_SHARE / REQUESTS_PER_SECOND
 
 
 def delivered(remaining: int | None = None, reset_after: float | None = None) -> Outcome:
-    limit = RateLimit(limit=5, remaining=remaining, reset_after=reset_after, bucket="b")
+    limit = RateLimit(limit=5, remaining=remaining, reset_after=reset_after)
     return Outcome(OutcomeKind.DELIVERED, "delivered", status=200, rate_limit=limit)
 
 
