@@ -1,4 +1,10 @@
-"""Tell events in Discord: templates, batches, and delivery that obeys Discord's limits."""
+"""Post events in Discord: templates, batches, and delivery that obeys Discord's limits.
+
+The way of an event: ``_plugin`` receives it, ``_routing`` finds its webhooks, ``_rendering`` makes
+its embed, and its line in a digest; ``_delivery`` keeps a lane for each webhook, which waits,
+retries and pauses; ``_client`` sends one request. ``_setup`` changes webhook and invite while the
+plugin runs, ``_api`` and ``page/`` are the way to it, ``testing`` is a stand-in for Discord.
+"""
 
 from __future__ import annotations
 

@@ -77,8 +77,6 @@ class DiscordPlugin:
         self._renderer: Renderer | None = None
         self._routed: frozenset[str] = frozenset()
         """the names of the webhooks that the router knows"""
-        self._configured: tuple[str, ...] = ()
-        """the same in order, as the lanes gave them"""
         self._router = self._make_router(())
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
@@ -108,9 +106,8 @@ class DiscordPlugin:
         failures: dict[int, Exception] = {}
         outgoing: list[OutgoingEntry] = []
         configured = runtime.lanes.configured
-        if configured is not self._configured:
-            self._configured, self._routed = configured, frozenset(configured)
-            self._router = self._make_router(configured)
+        if configured is not self._router.webhooks:
+            self._router, self._routed = self._make_router(configured), frozenset(configured)
 
         for position, event in enumerate(events):
             try:
@@ -311,10 +308,8 @@ class DiscordPlugin:
         return replace(self._health(), undelivered=undelivered)
 
     def _health(self) -> Health:
-        dead = [lane for lane in self._lanes.values() if lane.state is LaneState.DEAD]
-        if dead:
-            reasons = "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in dead)
-            return Health("failed", reasons)
+        if dead := self._reasons(LaneState.DEAD):
+            return Health("failed", dead)
 
         configured = [
             lane for lane in self._lanes.values() if lane.state is not LaneState.UNCONFIGURED
@@ -328,16 +323,18 @@ class DiscordPlugin:
         if self._outbox.problem is not None:
             return Health("degraded", str(self._outbox.problem))
 
-        retrying = [lane for lane in self._lanes.values() if lane.state is LaneState.RETRYING]
-        if retrying:
-            reasons = "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in retrying)
-            return Health("degraded", f"{_events(self.pending)} waiting: {reasons}")
+        if retrying := self._reasons(LaneState.RETRYING):
+            return Health("degraded", f"{_events(self.pending)} waiting: {retrying}")
 
         statistics = self._outbox.statistics()
         if statistics.dead:
             return Health("degraded", f"{_events(statistics.dead)} refused by Discord")
 
         return Health()
+
+    def _reasons(self, state: LaneState) -> str:
+        lanes = [lane for lane in self._lanes.values() if lane.state is state]
+        return "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in lanes)
 
 
 def _refused(statistics: OutboxStatistics) -> int:

@@ -29,7 +29,8 @@ class Router:
         max_age: Mapping[str, float] | None = None,
     ) -> None:
         self._routes = tuple(routes) or (RouteConfig(),)
-        self._webhooks = tuple(webhooks)
+        self.webhooks = tuple(webhooks)
+        """the names of all webhooks"""
         self._max_age = dict(max_age or {})
         # With a route for each of many webhooks, most can be left out by one look.
         self._unconditional: list[int] = []
@@ -76,7 +77,7 @@ class Router:
                 continue
 
             presentation = _presentation(route)
-            for webhook in self._webhooks if route.webhook is None else route.webhook:
+            for webhook in self.webhooks if route.webhook is None else route.webhook:
                 found.setdefault(webhook, presentation)
 
             if route.stop:

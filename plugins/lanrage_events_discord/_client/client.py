@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from http.cookiejar import CookieJar
 from importlib.metadata import PackageNotFoundError, version
@@ -46,15 +46,6 @@ _UNANSWERED: Mapping[type[Exception], str] = {
     OSError: "the connection to {host} broke",
     anyio.BrokenResourceError: "the connection to {host} broke",
 }
-
-
-@dataclass(slots=True)
-class _Answer:
-    """What has come of an answer so far."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytearray
 
 
 class _NoCookies(CookieJar):
@@ -133,8 +124,9 @@ class WebhookClient:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         target = replace(webhook, thread_id=None) if creates_thread else webhook
         url = target.execute_url(thread_id=thread_id)
-        answer = await self._request("POST", url, webhook, content.encode(errors="replace"))
-        return answer if isinstance(answer, Outcome) else _classified(answer, webhook)
+        data = content.encode(errors="replace")
+        outcome, _ = await self._request("POST", url, webhook, data)
+        return outcome
 
     async def fetch_name(self, webhook: WebhookURL) -> str | Outcome:
         """Look whether a webhook exists, without posting anything.
@@ -143,17 +135,13 @@ class WebhookClient:
         :return: its name in Discord, which is text of others, to be escaped; or what keeps it from
             being used or looked up
         """
-        answer = await self._request("GET", webhook.info_url(), webhook, b"")
-        if isinstance(answer, Outcome):
-            return answer
-
-        outcome = _classified(answer, webhook)
+        outcome, body = await self._request("GET", webhook.info_url(), webhook, b"")
         if outcome.kind is not OutcomeKind.DELIVERED:
             return outcome
 
         # https://docs.discord.com/developers/resources/webhook#webhook-object
         try:
-            data = json.loads(answer.body)
+            data = json.loads(body)
         except (ValueError, RecursionError):
             data = None
 
@@ -164,16 +152,19 @@ class WebhookClient:
         return Outcome(
             OutcomeKind.RETRY,
             f"the answer from {webhook.host} does not describe a webhook",
-            status=answer.status,
+            status=outcome.status,
         )
 
     async def _request(
         self, method: str, url: str, webhook: WebhookURL, content: bytes
-    ) -> _Answer | Outcome:
+    ) -> tuple[Outcome, bytes]:
+        """Return what became of a request, and the body of the answer, as far as it came."""
         if self._http is None:
             raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
 
-        answer: _Answer | None = None
+        status: int | None = None
+        headers: Mapping[str, str] = {}
+        body = bytearray()
         error: Exception | None = None
         try:
             with anyio.move_on_after(self._deadline) as scope:
@@ -185,26 +176,23 @@ class WebhookClient:
                     follow_redirects=False,
                     timeout=None,
                 ) as response:
-                    answer = _Answer(response.status_code, response.headers, bytearray())
+                    status, headers = response.status_code, response.headers
                     async for chunk in response.aiter_bytes():
-                        answer.body += chunk[: ANSWER_MAX_BYTES - len(answer.body)]
-                        if len(answer.body) == ANSWER_MAX_BYTES:
+                        body += chunk[: ANSWER_MAX_BYTES - len(body)]
+                        if len(body) == ANSWER_MAX_BYTES:
                             scope.cancel()
         except tuple(_UNANSWERED) as exc:
             error = exc
 
         # The status says what Discord did; the rest of the answer is only missed.
-        return _unanswered(error, webhook) if answer is None else answer
+        if status is None:
+            return _unanswered(error, webhook), b""
 
-
-def _classified(answer: _Answer, webhook: WebhookURL) -> Outcome:
-    """Classify an answer, once the token that it may repeat is taken out."""
-    token = webhook.token
-    return classify(
-        answer.status,
-        {name: value.replace(token, _MASK) for name, value in answer.headers.items()},
-        bytes(answer.body).replace(token.encode(), _MASK.encode()),
-    )
+        # An answer may repeat the token.
+        token = webhook.token
+        headers = {name: value.replace(token, _MASK) for name, value in headers.items()}
+        masked = bytes(body).replace(token.encode(), _MASK.encode())
+        return classify(status, headers, masked), bytes(body)
 
 
 def _unanswered(error: Exception | None, webhook: WebhookURL) -> Outcome:

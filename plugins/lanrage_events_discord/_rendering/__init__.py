@@ -1,4 +1,4 @@
-"""From events to embeds, digests and messages; pure functions."""
+"""From events to messages: ``renderer`` makes embeds, ``compose`` messages, ``digest`` digests."""
 
 from __future__ import annotations
 

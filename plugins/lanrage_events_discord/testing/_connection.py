@@ -25,10 +25,6 @@ class ConnectionLost(Exception):
     """Raised when the client is gone or the connection was reset."""
 
 
-class BadRequest(Exception):
-    """Raised when the client does not speak HTTP/1.1."""
-
-
 class Connection:
     """Reads requests from a socket, and writes answers to it.
 
@@ -47,7 +43,7 @@ class Connection:
     async def receive_request(self) -> RawRequest:
         """Return the next request.
 
-        :raises BadRequest: if it is not HTTP/1.1
+        :raises h11.RemoteProtocolError: if it is not HTTP/1.1
         :raises ConnectionLost: if there is none, since the client closed the connection
         """
         await checkpoint()
@@ -59,7 +55,7 @@ class Connection:
                     request = event
                     self._is_head = event.method == b"HEAD"
                 case h11.Request():
-                    raise BadRequest("the request is not HTTP/1.1")
+                    raise h11.RemoteProtocolError("the request is not HTTP/1.1")
                 case h11.Data():
                     # What is above Discord's bound is thrown away.
                     body += event.data[: REQUEST_MAX_BYTES + 1 - len(body)]
@@ -121,11 +117,7 @@ class Connection:
 
     async def _next_event(self) -> h11.Event:
         while True:
-            try:
-                event = self._http.next_event()
-            except h11.RemoteProtocolError as error:
-                raise BadRequest(str(error)) from error
-
+            event = self._http.next_event()
             if isinstance(event, h11.Event):
                 return event
 

@@ -159,7 +159,7 @@ class Journal(Sequence[Record]):
 
     def follow(self) -> AsyncIterator[Record]:
         """Iterate over every request, those to come included; this never ends by itself."""
-        return _Follower(self._records, self._signal, self._shows)
+        return _Follower(self)
 
     def _shows(self, record: Record) -> bool:
         return self._webhook_id is None or record.webhook_id == self._webhook_id
@@ -171,21 +171,18 @@ class Journal(Sequence[Record]):
 
 class _Follower(AsyncIterator[Record]):
     # Not an async generator: Trio warns of each one that is left before its end.
-    def __init__(
-        self, records: list[Record], signal: Signal, shows: Callable[[Record], bool]
-    ) -> None:
-        self._records = records
-        self._signal = signal
-        self._shows = shows
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._position = 0
 
     async def __anext__(self) -> Record:
         await checkpoint()
+        journal = self._journal
         while True:
-            while self._position < len(self._records):
-                record = self._records[self._position]
+            while self._position < len(journal._records):
+                record = journal._records[self._position]
                 self._position += 1
-                if self._shows(record):
+                if journal._shows(record):
                     return record
 
-            await self._signal.wait()
+            await journal._signal.wait()

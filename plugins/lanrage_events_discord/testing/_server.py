@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import h11
 from anyio.abc import TaskGroup
 
-from ._connection import BadRequest, Connection, ConnectionLost
+from ._connection import Connection, ConnectionLost
 from ._engine import Delivery, Engine
 from ._reply import cloudflare
 
@@ -96,7 +97,7 @@ class _Server:
         """Answer the next request; return whether there may be another one."""
         try:
             raw = await connection.receive_request()
-        except BadRequest as error:
+        except h11.RemoteProtocolError as error:
             reply = cloudflare(400, f"<h1>400 Bad Request</h1>{error}\n", reason=str(error))
             return await connection.send_reply(Delivery(reply))
 

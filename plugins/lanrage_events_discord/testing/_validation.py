@@ -160,20 +160,17 @@ def _check_embed(form: Form, path: Path, embed: Mapping[str, object]) -> tuple[i
 
         form.boolean((*place, "inline"), entry.get("inline"))
 
-    if footer := form.mapping((*path, "footer"), embed.get("footer")):
-        place = (*path, "footer")
-        counted.append(
-            form.text((*place, "text"), footer.get("text"), FOOTER_MAX_CHARACTERS, required=True)
-        )
-        form.url((*place, "icon_url"), footer.get("icon_url"), attachment=True)
+    for key, name, maximum in (
+        ("footer", "text", FOOTER_MAX_CHARACTERS),
+        ("author", "name", AUTHOR_MAX_CHARACTERS),
+    ):
+        place = (*path, key)
+        if part := form.mapping(place, embed.get(key)):
+            counted.append(form.text((*place, name), part.get(name), maximum, required=True))
+            if key == "author":
+                form.url((*place, "url"), part.get("url"))
 
-    if author := form.mapping((*path, "author"), embed.get("author")):
-        place = (*path, "author")
-        counted.append(
-            form.text((*place, "name"), author.get("name"), AUTHOR_MAX_CHARACTERS, required=True)
-        )
-        form.url((*place, "url"), author.get("url"))
-        form.url((*place, "icon_url"), author.get("icon_url"), attachment=True)
+            form.url((*place, "icon_url"), part.get("icon_url"), attachment=True)
 
     pictures = []
     for key in ("image", "thumbnail"):
