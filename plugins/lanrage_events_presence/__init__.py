@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._activity import Activity as Activity
 from ._activity import Button as Button
 from ._config import PresenceConfig as PresenceConfig
-from ._connection import ActivityRefused as ActivityRefused
+from ._connection import ActivityRejected as ActivityRejected
 from ._connection import Connection as Connection
 from ._connection import DiscordUnreachable as DiscordUnreachable
 from ._parties import Party as Party
@@ -14,7 +14,7 @@ from ._state import PresenceView as PresenceView
 
 for _value in (
     Activity,
-    ActivityRefused,
+    ActivityRejected,
     Button,
     Connection,
     DiscordUnreachable,

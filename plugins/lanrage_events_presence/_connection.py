@@ -1,4 +1,4 @@
-"""What the presenter needs of Discord, and what can go wrong with it."""
+"""What the updater needs of Discord, and what can go wrong with it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class DiscordUnreachable(Exception):
 
     :param reason: one sentence for people
     :param kind: ``absent`` if Discord is not there, which is nothing special, ``broken`` if it does
-        not behave, ``refused`` if it does not want us, so that trying soon is no use
+        not behave, ``rejected`` if it does not accept this application, so that trying soon is no use
     """
 
     def __init__(
-        self, reason: str, kind: Literal["absent", "broken", "refused"] = "absent"
+        self, reason: str, kind: Literal["absent", "broken", "rejected"] = "absent"
     ) -> None:
         self.reason = reason
         self.kind = kind
         super().__init__(reason)
 
 
-class ActivityRefused(Exception):
+class ActivityRejected(Exception):
     """Raised when Discord does not accept an activity; the connection is still good."""
 
 
@@ -33,7 +33,7 @@ class Connection(Protocol):
     async def show(self, activity: Activity | None) -> None:
         """Replace what Discord shows; ``None`` shows nothing.
 
-        :raises ActivityRefused: if Discord does not accept it
+        :raises ActivityRejected: if Discord does not accept it
         :raises DiscordUnreachable: if it cannot be asked
         """
         ...

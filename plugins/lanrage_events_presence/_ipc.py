@@ -1,11 +1,11 @@
-"""The connection to the Discord client, by pypresence, in a thread of its own."""
+"""The connection to the Discord client, which pypresence finds, in a thread of its own."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import struct
-from asyncio import IncompleteReadError, StreamReader
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
@@ -14,22 +14,19 @@ from typing import Any
 import anyio
 
 from ._activity import Activity
-from ._connection import ActivityRefused, DiscordUnreachable
+from ._connection import ActivityRejected, DiscordUnreachable
 from ._thread import LoopThread
 
 INSTALL_HINT = "pypresence is not installed: pip install 'lanrage-events[presence]'"
 
 # Discord answers within milliseconds; one that is starting, within a few seconds.
-HANDSHAKE_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-# A thread that hangs is given up a little later than a peer that does.
-OPEN_SECONDS = HANDSHAKE_SECONDS + 1
 CLOSE_SECONDS = 1.0
 
 # https://github.com/discord/discord-rpc/blob/master/src/rpc_connection.h: MaxRpcFrameSize
 FRAME_MAX_BYTES = 64 * 1024
 _HEADER = struct.Struct("<II")
-_CLOSE, _PING, _PONG = 2, 3, 4
+_HANDSHAKE, _FRAME, _CLOSE, _PING, _PONG = range(5)
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#rpc-rpc-close-event-codes
 _INVALID_CLIENT_ID = 4000
 
@@ -50,10 +47,20 @@ class DiscordIPC:
     """Opens connections to the Discord client on this computer, one after another.
 
     :param client_id: the id of the application
+    :param answer_seconds: how long Discord may take for an answer
+    :param close_seconds: how long closing a connection may take, and ending its thread
     """
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        *,
+        answer_seconds: float = ANSWER_SECONDS,
+        close_seconds: float = CLOSE_SECONDS,
+    ) -> None:
         self._client_id = client_id
+        self._answer_seconds = answer_seconds
+        self._close_seconds = close_seconds
         self._stuck: LoopThread | None = None
 
     @asynccontextmanager
@@ -66,204 +73,167 @@ class DiscordIPC:
         if self._stuck is not None and not await self._stuck.stop():
             raise DiscordUnreachable(NO_ANSWER, "broken")
 
-        thread = LoopThread("lanrage-events-presence")
-        await thread.start()
+        thread = LoopThread("lanrage-events-presence", grace_seconds=self._close_seconds)
         self._stuck = thread
-        connection = IPCConnection(thread, self._client_id)
+        session = _Session(self._client_id, self._answer_seconds)
         try:
-            await connection.open()
-            yield connection
+            # A thread that hangs is given up a little later than a peer that does.
+            with anyio.move_on_after(self._answer_seconds + self._close_seconds) as scope:
+                await thread.call(session.open)
+
+            if scope.cancelled_caught:
+                raise DiscordUnreachable(NO_ANSWER, "broken")
+
+            yield IPCConnection(thread, session)
         finally:
             with anyio.CancelScope(shield=True):
-                await connection.aclose()
+                with suppress(RuntimeError), anyio.move_on_after(self._close_seconds):
+                    await thread.call(session.close)
+
                 if await thread.stop():
                     self._stuck = None
 
 
 class IPCConnection:
-    """A connection to the Discord client, whose socket belongs to a thread.
+    """A connection to the Discord client, whose socket belongs to a thread."""
 
-    :param thread: where the connection is made and used
-    :param client_id: the id of the application
-    """
-
-    def __init__(self, thread: LoopThread, client_id: str) -> None:
+    def __init__(self, thread: LoopThread, session: _Session) -> None:
         self._thread = thread
-        self._session = _Session(client_id)
-
-    async def open(self) -> None:
-        """Find Discord and shake hands.
-
-        :raises DiscordUnreachable: if it is not there, does not answer or does not want us
-        """
-        with anyio.move_on_after(OPEN_SECONDS):
-            await self._thread.call(self._session.open)
-            return
-
-        raise DiscordUnreachable(NO_ANSWER, "broken")
+        self._session = session
 
     async def show(self, activity: Activity | None) -> None:
-        """Replace what Discord shows."""
-        await self._thread.call(lambda: self._session.show(activity))
+        await self._thread.call(self._session.show, activity)
 
     async def wait_closed(self) -> DiscordUnreachable:
-        """Wait until Discord ends the connection; return why."""
         return await self._thread.call(self._session.wait_closed)
-
-    async def aclose(self) -> None:
-        """Take back what is shown and close, within a bounded time."""
-        with suppress(RuntimeError), anyio.move_on_after(CLOSE_SECONDS):
-            await self._thread.call(self._session.close)
 
 
 class _Session:
     """What happens in the thread; there, everything is asyncio, as in pypresence."""
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, answer_seconds: float) -> None:
         self._client_id = client_id
+        self._answer_seconds = answer_seconds
         self._client: Any = None
         self._is_open = False
-        self._reading: anyio.Lock
+        self._answer: asyncio.Future[Any]
+        self._reading: asyncio.Task[DiscordUnreachable]
 
     async def open(self) -> None:
-        self._reading = anyio.Lock()  # one of asyncio's, so not made elsewhere
+        """Find Discord and shake hands."""
         try:
-            with anyio.fail_after(HANDSHAKE_SECONDS):
-                self._client = _make_client(self._client_id)
-                await self._client.connect()
+            async with asyncio.timeout(self._answer_seconds):
+                self._client = await _find_client(self._client_id)
+                self._answer = asyncio.Future()
+                self._reading = asyncio.create_task(self._read())
+                await self._request(_HANDSHAKE, {"v": 1, "client_id": self._client_id})
         except Exception as error:
-            raise self._explain(error) from error
+            raise _explain(error) from error
 
         self._is_open = True
 
     async def show(self, activity: Activity | None) -> None:
-        from pypresence.exceptions import ServerError
-
         try:
-            async with self._reading:
-                if activity is None:
-                    await self._client.clear(pid=os.getpid())
-                else:
-                    await self._client.update(pid=os.getpid(), **_arguments(activity))
-
-        except ServerError as error:
-            raise ActivityRefused(_printable(str(error))) from error
+            answer = await self._request(_FRAME, _payload(activity))
+            rejection = answer["data"]["message"] if answer["evt"] == "ERROR" else None
         except Exception as error:
             self._is_open = False
-            raise self._explain(error) from error
+            raise _explain(error) from error
+
+        if rejection is not None:
+            raise ActivityRejected(_printable(str(rejection)))
 
     async def wait_closed(self) -> DiscordUnreachable:
-        # pypresence reads only when it waits for an answer, and would not notice the end.
-        reader: StreamReader = self._client.sock_reader.stream
-        try:
-            async with self._reading:
-                while True:
-                    opcode, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-                    # Half a frame must not be left in the stream.
-                    with anyio.fail_after(ANSWER_SECONDS, shield=True):
-                        body = await reader.readexactly(_checked(length))
-
-                    if opcode == _CLOSE:
-                        return self._refused(json.loads(body))
-
-                    if opcode == _PING:
-                        self._client.send_data(_PONG, json.loads(body))
-
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use
-            self._is_open = False
-            return self._explain(error)
+        return await asyncio.shield(self._reading)
 
     async def close(self) -> None:
-        writer = self._client and self._client.sock_writer
-        if writer is None:
+        if self._client is None:
             return
 
         try:
             if self._is_open:
-                async with self._reading:
-                    await self._client.clear(pid=os.getpid())
-                    # Not pypresence's close(), which closes the running loop and leaks the socket.
-                    self._client.send_data(_CLOSE, {"v": 1, "client_id": self._client_id})
-        except Exception:  # noqa: BLE001, S110 - whoever is gone shows nothing any more
-            pass
+                await self.show(None)
+                # Not pypresence's close(), which closes the running loop and leaks the socket.
+                self._client.send_data(_CLOSE, {"v": 1, "client_id": self._client_id})
+        except (ActivityRejected, DiscordUnreachable):
+            pass  # whoever is gone shows nothing any more
         finally:
-            writer.close()
+            self._client.sock_writer.close()
 
-    def _explain(self, error: Exception) -> DiscordUnreachable:
-        """Say what an error of pypresence or of the socket means."""
-        from pypresence import exceptions
+    async def _request(self, opcode: int, body: Any) -> Any:
+        """Send a frame and return what Discord answers.
 
-        if isinstance(error, exceptions.DiscordError):
-            return self._refused({"code": error.code, "message": str(error)})
+        :raises DiscordUnreachable: if it ends the connection
+        :raises TimeoutError: if it does not answer in time
+        """
+        self._answer = asyncio.Future()
+        self._client.send_data(opcode, body)
+        async with asyncio.timeout(self._answer_seconds):
+            ends = {self._answer, self._reading}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
-        if isinstance(
-            error, (exceptions.DiscordNotFound, FileNotFoundError, ConnectionRefusedError)
-        ):
-            return DiscordUnreachable(NOT_RUNNING)
+        if self._answer.done():
+            return self._answer.result()
 
-        if isinstance(
-            error, (exceptions.ConnectionTimeout, exceptions.ResponseTimeout, TimeoutError)
-        ):
-            return DiscordUnreachable(NO_ANSWER, "broken")
+        raise self._reading.result()
 
-        if isinstance(error, PermissionError):
-            return DiscordUnreachable(
-                "this user may not talk to the Discord that runs here", "broken"
-            )
+    async def _read(self) -> DiscordUnreachable:
+        """Read frames until there are no more; return why."""
+        # pypresence reads only when it waits for an answer, takes half a frame for a whole one, and
+        # would not notice the end.
+        reader: asyncio.StreamReader = self._client.sock_reader
+        try:
+            while True:
+                opcode, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+                if length > FRAME_MAX_BYTES:
+                    raise ValueError("no frame is so long")
 
-        if isinstance(error, (exceptions.InvalidPipe, exceptions.PipeClosed, EOFError, OSError)):
-            return DiscordUnreachable(CLOSED)
+                body = json.loads(await reader.readexactly(length))
+                if opcode == _CLOSE:
+                    return self._explain_close(body)
 
-        if isinstance(error, (ValueError, LookupError, TypeError, AttributeError, RecursionError)):
-            return DiscordUnreachable(GARBLED, "broken")
+                if opcode == _PING:
+                    self._client.send_data(_PONG, body)
+                elif not self._answer.done():
+                    self._answer.set_result(body)
 
-        description = _printable(f"{type(error).__name__}: {error}")
-        return DiscordUnreachable(f"the connection to Discord failed with {description}", "broken")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use
+            return _explain(error)
 
-    def _refused(self, answer: Any) -> DiscordUnreachable:
-        code, message = answer.get("code"), _printable(str(answer.get("message", "")))
-        if code == _INVALID_CLIENT_ID:
+    def _explain_close(self, body: Any) -> DiscordUnreachable:
+        message = _printable(str(body.get("message", "")))
+        if body.get("code") == _INVALID_CLIENT_ID:
             return DiscordUnreachable(
                 f"Discord knows no application with the client_id {self._client_id} ({message}): "
                 "copy it from General Information, Application ID, in Discord's developer portal",
-                "refused",
+                "rejected",
             )
 
         return DiscordUnreachable(f"Discord ended the connection: {message}")
 
 
-class _WholeReader:
-    """Reads as much as pypresence asks for, where it would take half a frame for a whole one."""
-
-    def __init__(self, stream: StreamReader) -> None:
-        self.stream = stream
-
-    async def read(self, count: int) -> bytes:
-        try:
-            return await self.stream.readexactly(_checked(count))
-        except IncompleteReadError as error:
-            return error.partial
-
-
-def _make_client(client_id: str) -> Any:
+async def _find_client(client_id: str) -> Any:
+    """Connect to the socket or pipe of the Discord client, by this system's way."""
     # It costs 50 ms, which only this thread waits for.
-    from pypresence.presence import AioPresence
+    from pypresence.baseclient import BaseClient
+    from pypresence.utils import get_ipc_path
 
-    class Client(AioPresence):
-        sock_reader: Any
+    path = get_ipc_path()  # type: ignore[no-untyped-call]
+    if path is None:
+        raise DiscordUnreachable(NOT_RUNNING)
 
-        async def create_reader_writer(self, ipc_path: str) -> None:
-            # pypresence has no annotations here.
-            await super().create_reader_writer(ipc_path)  # type: ignore[no-untyped-call]
-            self.sock_reader = _WholeReader(self.sock_reader)
-
-    make: Any = Client
-    return make(client_id, connection_timeout=HANDSHAKE_SECONDS, response_timeout=ANSWER_SECONDS)
+    client: Any = BaseClient(client_id)
+    await client.create_reader_writer(path)
+    return client
 
 
-def _arguments(activity: Activity) -> dict[str, Any]:
-    """Return what pypresence calls the parts of an activity; empty ones would hide it."""
-    parts = {
+def _payload(activity: Activity | None) -> Any:
+    from pypresence.payloads import Payload
+
+    if activity is None:
+        return Payload.set_activity(os.getpid(), activity=None)
+
+    parts: dict[str, Any] = {
         "details": activity.details,
         "state": activity.state,
         "party_size": list(activity.party_size or ()),
@@ -274,14 +244,29 @@ def _arguments(activity: Activity) -> dict[str, Any]:
         "small_text": activity.small_text,
         "buttons": [{"label": b.label, "url": b.url} for b in activity.buttons],
     }
-    return {name: value for name, value in parts.items() if value}
+    # Empty ones would hide the activity.
+    return Payload.set_activity(os.getpid(), **{name: part for name, part in parts.items() if part})
 
 
-def _checked(length: int) -> int:
-    if not 0 <= length <= FRAME_MAX_BYTES:
-        raise ValueError("no frame is so long")
+def _explain(error: Exception) -> DiscordUnreachable:
+    """Say what an error of the socket means."""
+    match error:
+        case DiscordUnreachable():
+            return error
+        case TimeoutError():
+            return DiscordUnreachable(NO_ANSWER, "broken")
+        case FileNotFoundError() | ConnectionRefusedError():
+            return DiscordUnreachable(NOT_RUNNING)
+        case PermissionError():
+            reason = "this user may not talk to the Discord that runs here"
+            return DiscordUnreachable(reason, "broken")
+        case EOFError() | OSError():
+            return DiscordUnreachable(CLOSED)
+        case ValueError() | LookupError() | TypeError() | AttributeError() | RecursionError():
+            return DiscordUnreachable(GARBLED, "broken")
 
-    return length
+    description = _printable(f"{type(error).__name__}: {error}")
+    return DiscordUnreachable(f"the connection to Discord failed with {description}", "broken")
 
 
 def _printable(text: str) -> str:

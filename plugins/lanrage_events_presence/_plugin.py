@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,13 +16,19 @@ from ._activity import Activity
 from ._config import PresenceConfig
 from ._ipc import INSTALL_HINT, DiscordIPC, is_installed
 from ._state import PresenceView
-from ._updater import Connect, Presenter
+from ._updater import Connect, PresenceUpdater
 
 logger = logging.getLogger("lanrage_events.presence")
 
 _NO_CLIENT_ID = (
     "no client_id is set: copy the Application ID of your application in Discord's developer portal"
 )
+
+_COUNTERS = {
+    "updates": ("presence_updates", "activities that the Discord client accepted"),
+    "rejections": ("presence_refused", "activities that the Discord client did not accept"),
+    "connections": ("presence_connections", "connections to the Discord client that were made"),
+}
 
 
 class PresencePlugin:
@@ -38,11 +45,14 @@ class PresencePlugin:
 
     def __init__(self, config: PresenceConfig, *, connect: Connect | None = None) -> None:
         self.config = config
+        self._needs_pypresence = connect is None
+        if connect is None and config.client_id is not None:
+            connect = DiscordIPC(config.client_id).connect
+
         self._connect = connect
         self._view = PresenceView(config)
-        self._presenter: Presenter | None = None
-        self._earlier = (0, 0, 0)
-        """what earlier lives have done: updates, refused, connections"""
+        self._updater: PresenceUpdater | None = None
+        self._counts = Counter[str]()
 
     @property
     def activity(self) -> Activity | None:
@@ -51,54 +61,44 @@ class PresencePlugin:
 
     @hookimpl
     def party_event(self, event: PartyEvent) -> None:
-        """Learn who is where; Discord is told later, by a task."""
+        """Learn who is where; a task updates Discord later."""
         self._view.follow(event)
-        if self._presenter is not None:
-            self._presenter.wake()
+        if self._updater is not None:
+            self._updater.wake()
 
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        """Keep Discord told; in the end it shows nothing more."""
+        """Keep Discord up to date; in the end it shows nothing more."""
         self._view.use_templates(bus.template_folders())
         for problem in self._view.check(bus.events.types()):
             logger.error("template %s", problem)
 
-        connect = self._connect or self._make_connect()
-        if connect is None:
-            logger.warning("plugin '%s' shows nothing: %s", bus.plugins.name(self), self._missing())
+        missing = self._missing()
+        if missing or self._connect is None:
+            logger.warning("plugin '%s' shows nothing: %s", bus.plugins.name(self), missing)
             yield
             return
 
-        self._presenter = presenter = Presenter(connect, lambda: self._view.activity)
+        self._updater = PresenceUpdater(self._connect, lambda: self.activity, self._counts)
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(presenter.run)
+                tasks.start_soon(self._updater.run)
                 yield
                 tasks.cancel_scope.cancel()
         finally:
-            self._earlier = self._totals()
-            self._presenter = None
-
-    def _make_connect(self) -> Connect | None:
-        if self._missing() or self.config.client_id is None:
-            return None
-
-        return DiscordIPC(self.config.client_id).connect
+            self._updater = None
 
     def _missing(self) -> str:
         """Say what has to be installed or configured before anything can be shown."""
-        if self._connect is not None:
-            return ""
-
-        if self.config.client_id is None:
+        if self._connect is None:
             return _NO_CLIENT_ID
 
-        return "" if is_installed() else INSTALL_HINT
+        return INSTALL_HINT if self._needs_pypresence and not is_installed() else ""
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
-        """Look for faults in the templates, and for what is missing."""
+        """Look for problems in the templates, and for what is missing."""
         problems: list[str] = []
         folders = bus.template_folders()
         view = PresenceView(self.config, folders, report=lambda error: problems.append(str(error)))
@@ -116,19 +116,19 @@ class PresencePlugin:
         if missing:
             return Health("failed", missing)
 
-        presenter, wanted = self._presenter, self.activity
-        if presenter is None:
+        updater, wanted = self._updater, self.activity
+        if updater is None:
             return Health()
 
         if wanted is None:
             return Health("ok", f"nothing to show{self._why_nothing()}")
 
-        if not presenter.is_connected or presenter.problem:
-            reason = presenter.problem or "Discord is looked for"
+        if not updater.is_connected or updater.problem:
+            reason = updater.problem or "Discord is looked for"
             return Health("degraded", f"{reason}, so it does not show: {wanted}")
 
-        if presenter.refusal:
-            return Health("degraded", f"Discord refused it: {presenter.refusal}")
+        if updater.rejection:
+            return Health("degraded", f"Discord refused it: {updater.rejection}")
 
         return Health("ok", f"shown: {wanted}")
 
@@ -140,42 +140,18 @@ class PresencePlugin:
         which = "" if party is None else f" called '{party}'"
         return f": no party{which} is known" + ("" if player is None else f" that '{player}' is in")
 
-    def _totals(self) -> tuple[int, int, int]:
-        updates, refused, connections = self._earlier
-        if self._presenter is not None:
-            updates += self._presenter.updates
-            refused += self._presenter.refused
-            connections += self._presenter.connections
-
-        return updates, refused, connections
-
     @hookimpl
     def metrics(self) -> list[Metric]:
         """Count what happened, and say whether Discord is there."""
-        is_connected = self._presenter is not None and self._presenter.is_connected
-        updates, refused, connections = self._totals()
+        is_connected = self._updater is not None and self._updater.is_connected
         return [
             Metric(
                 name="presence_connected",
                 help="whether the Discord client is connected, 1 or 0",
                 samples=[Sample(float(is_connected))],
             ),
-            Metric(
-                name="presence_updates",
-                help="activities that the Discord client accepted",
-                kind="counter",
-                samples=[Sample(updates)],
-            ),
-            Metric(
-                name="presence_refused",
-                help="activities that the Discord client did not accept",
-                kind="counter",
-                samples=[Sample(refused)],
-            ),
-            Metric(
-                name="presence_connections",
-                help="connections to the Discord client that were made",
-                kind="counter",
-                samples=[Sample(connections)],
+            *(
+                Metric(name=name, help=text, kind="counter", samples=[Sample(self._counts[key])])
+                for key, (name, text) in _COUNTERS.items()
             ),
         ]

@@ -2,39 +2,43 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 import anyio
 
 from ._activity import Activity
-from ._connection import ActivityRefused, Connection, DiscordUnreachable
+from ._connection import ActivityRejected, Connection, DiscordUnreachable
 
 logger = logging.getLogger("lanrage_events.presence")
 
-# https://qwertyquerty.github.io/pypresence/html/info/quickstart.html: "You can only update your
-# presence every 15 seconds"
-UPDATE_INTERVAL_SECONDS = 15.0
-
-# A party is created, and its players join at once: without this, the first of it would be shown for
-# fifteen seconds.
-SETTLE_SECONDS = 1.0
-
-FIRST_RETRY_SECONDS = 1.0
-# As long as people wait at most who start Discord during a party.
-LONGEST_RETRY_SECONDS = 30.0
-# Discord asks its servers about an application; one that it does not know is rarely made meanwhile.
-REFUSED_RETRY_SECONDS = 300.0
-
 # An outage that always has another reason must not fill the log.
-MAX_TOLD_REASONS = 5
+MAX_LOGGED_REASONS = 5
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 """opens a connection and closes it within a bounded time, or raises DiscordUnreachable"""
 
 
-class Presenter:
-    """Keeps Discord showing the latest activity, as often as it may be told and no more.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """How often Discord is contacted, in seconds."""
+
+    # https://qwertyquerty.github.io/pypresence/html/info/quickstart.html: "You can only update your
+    # presence every 15 seconds"
+    update_interval: float = 15.0
+    settle: float = 1.0
+    """how long a change waits for others: a party is created, and its players join at once"""
+    first_retry: float = 1.0
+    longest_retry: float = 30.0
+    """as long as people wait at most who start Discord during a party"""
+    rejected_retry: float = 300.0
+    """after Discord did not know the application, which is rarely made meanwhile"""
+
+
+class PresenceUpdater:
+    """Keeps Discord showing the latest activity, as often as it may be updated and no more.
 
     It sleeps without a timer while Discord shows what it should, and while Discord is not there
     and nothing is to be shown.
@@ -42,34 +46,38 @@ class Presenter:
     :param connect: opens a connection to Discord
     :param wanted: returns what should be shown, ``None`` for nothing; call :meth:`wake` when it may
         have changed
+    :param counts: counts ``updates``, which Discord accepted, ``rejections``, and ``connections``
+    :param pacing: how often Discord is contacted
     """
 
-    def __init__(self, connect: Connect, wanted: Callable[[], Activity | None]) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        wanted: Callable[[], Activity | None],
+        counts: Counter[str],
+        pacing: Pacing | None = None,
+    ) -> None:
         self._connect = connect
         self._wanted = wanted
+        self._counts = counts
+        self._pacing = pacing or Pacing()
         self._wake = anyio.Event()
         self._waiting: anyio.CancelScope | None = None
         """cancelled by what should wake it while it is connected"""
         self._next_update = -math.inf
-        self._retry_delay = FIRST_RETRY_SECONDS
-        self._told: set[str] = set()
-        """what was said of the present outage"""
+        self._retry_delay = self._pacing.first_retry
+        self._logged: set[str] = set()
+        """the reasons that were logged for the present outage"""
         self._is_up = False
-        """whether it works, as was last told"""
+        """whether it works, as was last logged"""
         self._was_up = False
         self.is_connected = False
         self.shown: Activity | None = None
-        """what Discord shows, as far as it told"""
+        """what Discord shows, as far as it says"""
         self.problem = ""
         """why Discord cannot be reached; empty while it can, and before it was tried"""
-        self.refusal = ""
+        self.rejection = ""
         """why Discord did not accept the latest activity; empty if it did"""
-        self.updates = 0
-        """activities that Discord accepted"""
-        self.refused = 0
-        """activities that Discord did not accept"""
-        self.connections = 0
-        """times that a connection was made"""
 
     def wake(self) -> None:
         """Look at what should be shown."""
@@ -86,21 +94,21 @@ class Presenter:
                 async with self._connect() as connection:
                     connected_at = anyio.current_time()
                     self.is_connected = True
-                    self.connections += 1
+                    self._counts["connections"] += 1
                     await self._keep_shown(connection)
             except DiscordUnreachable as error:
                 self._note_problem(error)
-                if error.kind == "refused":
-                    delay = REFUSED_RETRY_SECONDS
-                elif anyio.current_time() - connected_at > LONGEST_RETRY_SECONDS:
-                    delay = FIRST_RETRY_SECONDS
+                if error.kind == "rejected":
+                    delay = self._pacing.rejected_retry
+                elif anyio.current_time() - connected_at > self._pacing.longest_retry:
+                    delay = self._pacing.first_retry
 
             finally:
                 self.is_connected = False
                 self.shown = None
 
             await self._wait_for_retry(delay)
-            self._retry_delay = min(2 * delay, LONGEST_RETRY_SECONDS)
+            self._retry_delay = min(2 * delay, self._pacing.longest_retry)
 
     async def _wait_for_retry(self, delay: float) -> None:
         retry_at = anyio.current_time() + delay
@@ -121,7 +129,7 @@ class Presenter:
             if wanted == self.shown:
                 self._note_success()
                 await self._wait(connection, math.inf)
-                settled = anyio.current_time() + SETTLE_SECONDS
+                settled = anyio.current_time() + self._pacing.settle
                 self._next_update = max(self._next_update, settled)
             elif (pause := self._next_update - anyio.current_time()) > 0:
                 await self._wait(connection, pause)
@@ -142,17 +150,17 @@ class Presenter:
                 self._waiting = None
 
     async def _update(self, connection: Connection, wanted: Activity | None) -> None:
-        self._next_update = anyio.current_time() + UPDATE_INTERVAL_SECONDS
+        self._next_update = anyio.current_time() + self._pacing.update_interval
         try:
             await connection.show(wanted)
-        except ActivityRefused as error:
-            self.refused += 1
-            self._note_refusal(str(error))
+        except ActivityRejected as error:
+            self._counts["rejections"] += 1
+            self._note_rejection(str(error))
         else:
-            self.updates += 1
-            self.refusal = ""
+            self._counts["updates"] += 1
+            self.rejection = ""
 
-        # What was refused would be refused again.
+        # What was rejected would be rejected again.
         self.shown = wanted
 
     def _note_success(self) -> None:
@@ -161,26 +169,26 @@ class Presenter:
 
         self._is_up = self._was_up = True
         self.problem = ""
-        self._told = set()
+        self._logged = set()
 
     def _note_problem(self, error: DiscordUnreachable) -> None:
         self._is_up = False
         self.problem = error.reason
         if error.kind == "absent":
-            is_news = not self._told
+            is_news = not self._logged
         else:
-            is_news = error.reason not in self._told and len(self._told) < MAX_TOLD_REASONS
+            is_news = error.reason not in self._logged and len(self._logged) < MAX_LOGGED_REASONS
 
         if is_news:
-            self._told.add(error.reason)
+            self._logged.add(error.reason)
             logger.warning(
                 "%s, so there is no Rich Presence; it is tried again, silently, while there is "
                 "something to show",
                 error.reason,
             )
 
-    def _note_refusal(self, reason: str) -> None:
-        if reason != self.refusal:
+    def _note_rejection(self, reason: str) -> None:
+        if reason != self.rejection:
             logger.error("Discord refused what Rich Presence should show: %s", reason)
 
-        self.refusal = reason
+        self.rejection = reason

@@ -18,7 +18,7 @@ class Demo:
 
     def __init__(self) -> None:
         self._view = PresenceView(PresenceConfig(invite_url=INVITE_URL, max_party_size=PARTY_SIZE))
-        self._told = ""
+        self._shown = ""
 
     def scenes(self) -> Sequence[tuple[str, Sequence[Event]]]:
         """Add nothing: it only shows."""
@@ -31,6 +31,6 @@ class Demo:
                 self._view.follow(event)
 
         shown = str(self._view.activity or "")
-        if shown != self._told:
-            self._told = shown
+        if shown != self._shown:
+            self._shown = shown
             yield f"Rich Presence: {shown or 'nothing more'}"

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-Manner = Literal["answer", "split", "silence", "garble", "flood", "refuse", "close"]
+Manner = Literal["answer", "split", "silence", "garble", "flood", "reject", "close"]
 """What the stand-in does with a request: it answers as Discord does, it answers in pieces, it says
 nothing, it answers what is no JSON, it announces more than any frame can hold, it answers with an
 error, or it closes the connection."""
@@ -165,10 +165,10 @@ class StandInDiscordClient:
                 await stream.send(_HEADER.pack(opcode, 5) + b"{\xff\x00}\n")
             case "flood":
                 await stream.send(_HEADER.pack(opcode, 0xFFFF_FFFF) + bytes(1024))
-            case "refuse":
+            case "reject":
                 message = 'child "activity" fails because [child "state" fails]'
-                refusal = {**answer, "evt": "ERROR", "data": {"code": 4000, "message": message}}
-                await stream.send(_pack(opcode, refusal))
+                rejection = {**answer, "evt": "ERROR", "data": {"code": 4000, "message": message}}
+                await stream.send(_pack(opcode, rejection))
             case "close":
                 return False
 

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +20,15 @@ import pytest
 from lanrage_events import EventBus, GameStarted, PartyCreated
 from lanrage_events_presence import (
     Activity,
-    ActivityRefused,
+    ActivityRejected,
     Button,
     DiscordUnreachable,
     PresenceConfig,
     PresencePlugin,
-    _ipc,
-    _thread,
+    PresenceView,
 )
-from lanrage_events_presence import _updater as _presenter
 from lanrage_events_presence._ipc import DiscordIPC
+from lanrage_events_presence._updater import Pacing, PresenceUpdater
 from lanrage_events_presence.testing import Manner, StandInDiscordClient
 
 pytestmark = [
@@ -62,19 +62,9 @@ def ipc() -> DiscordIPC:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for silent peers, and between attempts, only as long as a test may."""
-    for module, name in (
-        (_ipc, "HANDSHAKE_SECONDS"),
-        (_ipc, "ANSWER_SECONDS"),
-        (_ipc, "CLOSE_SECONDS"),
-        (_thread, "CANCEL_GRACE_SECONDS"),
-        (_presenter, "SETTLE_SECONDS"),
-        (_presenter, "UPDATE_INTERVAL_SECONDS"),
-        (_presenter, "FIRST_RETRY_SECONDS"),
-        (_presenter, "LONGEST_RETRY_SECONDS"),
-    ):
-        monkeypatch.setattr(module, name, 0.05)
+def impatient() -> DiscordIPC:
+    """Waits for silent peers only as long as a test may."""
+    return DiscordIPC(CLIENT_ID, answer_seconds=0.05, close_seconds=0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -168,7 +158,7 @@ async def test_an_application_that_discord_does_not_know_is_told_as_such(
             async with ipc.connect():
                 pass
 
-    assert caught.value.kind == "refused"
+    assert caught.value.kind == "rejected"
     assert CLIENT_ID in caught.value.reason
 
 
@@ -182,13 +172,13 @@ async def test_an_application_that_discord_does_not_know_is_told_as_such(
     ],
 )
 async def test_a_handshake_that_fails_is_explained(
-    discord: StandInDiscordClient, ipc: DiscordIPC, impatient: None, manner: Manner, expected: str
+    discord: StandInDiscordClient, impatient: DiscordIPC, manner: Manner, expected: str
 ) -> None:
     discord.on_handshake = manner
     async with discord.listen():
-        assert await reason(ipc) == expected
+        assert await reason(impatient) == expected
         discord.on_handshake = "answer"
-        async with ipc.connect() as connection:
+        async with impatient.connect() as connection:
             await connection.show(QUAKE)
 
 
@@ -202,20 +192,20 @@ async def test_a_handshake_that_fails_is_explained(
     ],
 )
 async def test_an_update_that_fails_is_explained(
-    discord: StandInDiscordClient, ipc: DiscordIPC, impatient: None, manner: Manner, expected: str
+    discord: StandInDiscordClient, impatient: DiscordIPC, manner: Manner, expected: str
 ) -> None:
     discord.on_activity = manner
-    async with discord.listen(), ipc.connect() as connection:
+    async with discord.listen(), impatient.connect() as connection:
         with pytest.raises(DiscordUnreachable, match=expected):
             await connection.show(QUAKE)
 
 
-async def test_an_activity_that_discord_refuses_leaves_the_connection_good(
+async def test_an_activity_that_discord_rejects_leaves_the_connection_good(
     discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
-    discord.on_activity = "refuse"
+    discord.on_activity = "reject"
     async with discord.listen(), ipc.connect() as connection:
-        with pytest.raises(ActivityRefused, match="activity"):
+        with pytest.raises(ActivityRejected, match="activity"):
             await connection.show(QUAKE)
 
         discord.on_activity = "answer"
@@ -288,6 +278,21 @@ async def test_what_nobody_asked_for_is_read_over_and_a_ping_answered(
         assert discord.activities[-1] is not None
 
 
+async def test_a_ping_is_not_the_answer_to_a_request(
+    discord: StandInDiscordClient, ipc: DiscordIPC
+) -> None:
+    discord.on_activity = "silence"
+    async with discord.listen(), ipc.connect() as connection:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.show, QUAKE)
+            await discord.wait(lambda discord: bool(discord.activities))
+            await discord.send(3, {"beat": 1})
+            await discord.wait(lambda discord: discord.frames[-1].opcode == 4)
+            await discord.send(1, {"cmd": "SET_ACTIVITY", "evt": None, "data": {}})
+
+        discord.on_activity = "answer"
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -299,11 +304,11 @@ async def test_what_nobody_asked_for_is_read_over_and_a_ping_answered(
 async def test_whatever_else_goes_wrong_is_explained(
     runtime_folder: Path, ipc: DiscordIPC, error: Exception, expected: str
 ) -> None:
-    def find(pipe: object) -> str:
+    def find() -> str:
         raise error
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pypresence.baseclient.get_ipc_path", find)
+        patch.setattr("pypresence.utils.get_ipc_path", find)
         assert (await reason(ipc)).startswith(expected)
 
 
@@ -329,12 +334,11 @@ def full_socket(folder: Path) -> Iterator[None]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others refuse where Linux waits")
 async def test_a_thread_that_hangs_is_not_followed_by_another(
-    runtime_folder: Path, ipc: DiscordIPC, impatient: None, monkeypatch: pytest.MonkeyPatch
+    runtime_folder: Path, impatient: DiscordIPC
 ) -> None:
     with full_socket(runtime_folder):
-        monkeypatch.setattr(_ipc, "OPEN_SECONDS", 0.1)
         for _ in range(3):
-            assert await reason(ipc) == "Discord does not answer"
+            assert await reason(impatient) == "Discord does not answer"
 
         assert [t.name for t in threading.enumerate()].count(THREAD) == 1
 
@@ -343,11 +347,7 @@ async def test_a_thread_that_hangs_is_not_followed_by_another(
         if thread.name == THREAD:
             await anyio.to_thread.run_sync(thread.join, PATIENCE_SECONDS)
 
-    assert await reason(ipc) == "Discord is not running on this computer"
-
-
-def plugin(**keys: object) -> PresencePlugin:
-    return PresencePlugin(PresenceConfig.model_validate({"client_id": CLIENT_ID, **keys}))
+    assert await reason(impatient) == "Discord is not running on this computer"
 
 
 class Lines(logging.Handler):
@@ -384,17 +384,19 @@ async def log() -> AsyncIterator[Lines]:
 
 
 async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
-    discord: StandInDiscordClient, impatient: None, log: Lines
+    discord: StandInDiscordClient, impatient: DiscordIPC, log: Lines
 ) -> None:
+    view = PresenceView()
+    pacing = Pacing(update_interval=0.05, settle=0.05, first_retry=0.05, longest_retry=0.05)
+    updater = PresenceUpdater(impatient.connect, lambda: view.activity, Counter(), pacing)
     with anyio.fail_after(PATIENCE_SECONDS):
-        async with EventBus() as bus:
-            await bus.plugins.register_and_wait(plugin(), "presence")
-            await bus.publish_and_wait(PARTY)
+        async with anyio.create_task_group() as tasks:
+            view.follow(PARTY)
+            tasks.start_soon(updater.run)
             await log.take("Discord is not running on this computer, so there is no")
             for game in ("Quake", "Doom", "Descent"):
-                await bus.publish_and_wait(
-                    GameStarted(party_id="1", game_name=game, players=("Ann",))
-                )
+                view.follow(GameStarted(party_id="1", game_name=game, players=("Ann",)))
+                updater.wake()
                 discord.frames.clear()
                 async with discord.listen():
                     await discord.wait(lambda discord: bool(discord.activities))
@@ -404,18 +406,18 @@ async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
                 await log.take("Discord closed the connection, so there is no")
                 assert not log.lines
 
+            tasks.cancel_scope.cancel()
+
 
 @pytest.mark.parametrize("manner", ["silence", "garble"])
 @pytest.mark.parametrize("moment", ["on_handshake", "on_activity"])
 async def test_a_hostile_peer_does_not_hold_up_the_end(
-    discord: StandInDiscordClient, manner: Manner, moment: str, monkeypatch: pytest.MonkeyPatch
+    discord: StandInDiscordClient, manner: Manner, moment: str
 ) -> None:
     # Whoever waited for the answer would not be done when the test's time is up.
-    monkeypatch.setattr(_ipc, "ANSWER_SECONDS", 3600.0)
-    monkeypatch.setattr(_ipc, "HANDSHAKE_SECONDS", 3600.0)
-    monkeypatch.setattr(_ipc, "OPEN_SECONDS", 3600.0)
+    patient = DiscordIPC(CLIENT_ID, answer_seconds=3600.0)
     setattr(discord, moment, manner)
     async with discord.listen(), EventBus() as bus:
-        await bus.plugins.register_and_wait(plugin())
+        await bus.plugins.register_and_wait(PresencePlugin(PresenceConfig(), connect=patient.connect))
         await bus.publish_and_wait(PARTY)
         await discord.wait(lambda discord: len(discord.frames) > (moment == "on_activity"))

@@ -21,7 +21,7 @@ from lanrage_events import (
 )
 from lanrage_events_presence import (
     Activity,
-    ActivityRefused,
+    ActivityRejected,
     Connection,
     DiscordUnreachable,
     PresenceConfig,
@@ -38,7 +38,7 @@ class Client:
 
     def __init__(self) -> None:
         self.problem: DiscordUnreachable | None = None
-        self.refusal = ""
+        self.rejection = ""
         self.shown: list[Activity | None] = []
 
     @asynccontextmanager
@@ -52,8 +52,8 @@ class Client:
             self.shown.append(None)
 
     async def show(self, activity: Activity | None) -> None:
-        if self.refusal:
-            raise ActivityRefused(self.refusal)
+        if self.rejection:
+            raise ActivityRejected(self.rejection)
 
         self.shown.append(activity)
 
@@ -146,7 +146,7 @@ async def test_health_tells_whether_it_is_shown(client: Client) -> None:
         assert health()["presence"].status == "ok"
         assert health()["presence"].detail.startswith("shown: Friday LAN · In Party (1 of 8)")
 
-        client.refusal = "too short"
+        client.rejection = "too short"
         await bus.publish_and_wait(PeerJoined(peer_name="Ben", party_name="Friday LAN"))
         await anyio.sleep(20)
         assert health()["presence"].status == "degraded"
@@ -178,7 +178,7 @@ async def test_metrics_count_what_happened(client: Client) -> None:
             "presence_refused": 0,
             "presence_connections": 1,
         }
-        client.refusal = "too short"
+        client.rejection = "too short"
         await bus.publish_and_wait(PeerJoined(peer_name="Ben", party_name="Friday LAN"))
         await anyio.sleep(20)
 

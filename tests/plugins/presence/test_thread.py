@@ -15,7 +15,6 @@ pytestmark = pytest.mark.real_clock
 @pytest.fixture
 async def thread() -> AsyncIterator[LoopThread]:
     thread = LoopThread("test-loop")
-    await thread.start()
     yield thread
     assert await thread.stop()
 
@@ -97,7 +96,6 @@ async def test_a_call_that_is_cancelled_before_it_begins_does_nothing(thread: Lo
 
 async def test_a_call_ends_when_its_thread_does() -> None:
     thread = LoopThread("test-loop")
-    await thread.start()
     errors: list[str] = []
 
     async def call() -> None:
@@ -114,8 +112,3 @@ async def test_a_call_ends_when_its_thread_does() -> None:
     assert errors == ["the thread ended before the call did"]
     with pytest.raises(RuntimeError):
         await thread.call(anyio.sleep_forever)
-
-
-async def test_a_thread_that_did_not_start_takes_no_call() -> None:
-    with pytest.raises(RuntimeError, match="not running"):
-        await LoopThread("test-loop").call(anyio.sleep_forever)

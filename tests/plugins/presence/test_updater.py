@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,15 +15,10 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_presence import Activity, ActivityRefused, Connection, DiscordUnreachable
-from lanrage_events_presence._updater import (
-    LONGEST_RETRY_SECONDS,
-    REFUSED_RETRY_SECONDS,
-    SETTLE_SECONDS,
-    UPDATE_INTERVAL_SECONDS,
-    Presenter,
-)
+from lanrage_events_presence import Activity, ActivityRejected, Connection, DiscordUnreachable
+from lanrage_events_presence._updater import Pacing, PresenceUpdater
 
+PACING = Pacing()
 LOGGER = "lanrage_events.presence"
 QUAKE = Activity(details="Quake")
 DOOM = Activity(details="Doom")
@@ -31,11 +27,11 @@ GONE = DiscordUnreachable("Discord is gone")
 
 @dataclass(eq=False)
 class Client:
-    """Discord, as far as the presenter sees it."""
+    """Discord, as far as the updater sees it."""
 
     problem: DiscordUnreachable | None = None
     """why it cannot be reached"""
-    refusal: str = ""
+    rejection: str = ""
     hangs_up: bool = False
     """whether it ends every connection at once"""
     attempts: list[float] = field(default_factory=list)
@@ -61,8 +57,8 @@ class Client:
 
         self.shown.append((anyio.current_time(), activity))
         await checkpoint()
-        if self.refusal:
-            raise ActivityRefused(self.refusal)
+        if self.rejection:
+            raise ActivityRejected(self.rejection)
 
     async def wait_closed(self) -> DiscordUnreachable:
         if not self.hangs_up:
@@ -78,14 +74,15 @@ class Client:
 
 @dataclass(eq=False)
 class Stage:
-    """A presenter and what it should show."""
+    """An updater and what it should show."""
 
     client: Client
     wanted: Activity | None = None
     looks: int = 0
 
     def __post_init__(self) -> None:
-        self.presenter = Presenter(self.client.connect, self._look)
+        self.counts = Counter[str]()
+        self.updater = PresenceUpdater(self.client.connect, self._look, self.counts)
 
     def _look(self) -> Activity | None:
         self.looks += 1
@@ -93,10 +90,10 @@ class Stage:
 
     def want(self, activity: Activity | None) -> None:
         self.wanted = activity
-        self.presenter.wake()
+        self.updater.wake()
 
     async def start(self, tasks: TaskGroup) -> None:
-        tasks.start_soon(self.presenter.run)
+        tasks.start_soon(self.updater.run)
         await anyio.wait_all_tasks_blocked()
 
 
@@ -129,7 +126,7 @@ async def test_what_is_wanted_when_discord_is_found_is_shown_at_once(
     await stage.start(tasks)
 
     assert client.shown == [(now, QUAKE)]
-    assert stage.presenter.shown == QUAKE
+    assert stage.updater.shown == QUAKE
 
 
 async def test_what_comes_at_about_the_same_time_is_shown_together(
@@ -138,13 +135,13 @@ async def test_what_comes_at_about_the_same_time_is_shown_together(
     await stage.start(tasks)
     now = anyio.current_time()
     stage.want(QUAKE)
-    await anyio.sleep(SETTLE_SECONDS / 2)
+    await anyio.sleep(PACING.settle / 2)
     stage.want(DOOM)
     await anyio.sleep(100)
 
     [(time, activity)] = client.shown
     assert activity == DOOM
-    assert time == pytest.approx(now + SETTLE_SECONDS)
+    assert time == pytest.approx(now + PACING.settle)
 
 
 async def test_the_latest_state_wins_and_is_shown_after_fifteen_seconds(
@@ -162,7 +159,7 @@ async def test_the_latest_state_wins_and_is_shown_after_fifteen_seconds(
 
     [(first, _), (second, latest)] = client.shown
     assert latest == DOOM
-    assert second - first == pytest.approx(UPDATE_INTERVAL_SECONDS)
+    assert second - first == pytest.approx(PACING.update_interval)
 
 
 async def test_what_is_taken_back_in_time_is_never_shown(
@@ -188,7 +185,7 @@ async def test_nothing_is_done_while_nothing_changes(
     await anyio.sleep(86_400)
 
     assert stage.looks == looks
-    stage.presenter.wake()
+    stage.updater.wake()
     await anyio.sleep(86_400)
     assert stage.looks == looks + 1
     assert len(client.shown) == len(client.attempts) == 1
@@ -209,7 +206,7 @@ async def test_without_discord_and_without_anything_to_show_it_is_looked_for_onc
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.problem = DiscordUnreachable("Discord is not running")
-    assert not stage.presenter.is_connected
+    assert not stage.updater.is_connected
     await stage.start(tasks)
     await anyio.sleep(86_400)
 
@@ -264,11 +261,11 @@ async def test_discord_that_starts_is_told_the_latest_state(
     await anyio.sleep(100)
     stage.want(DOOM)
     client.problem = None
-    await anyio.sleep(LONGEST_RETRY_SECONDS)
+    await anyio.sleep(PACING.longest_retry)
 
     assert [activity for _, activity in client.shown] == [DOOM]
-    assert stage.presenter.is_connected
-    assert stage.presenter.problem == ""
+    assert stage.updater.is_connected
+    assert stage.updater.problem == ""
     assert lines(caplog)[1:] == ["connected to Discord"]
 
 
@@ -282,14 +279,14 @@ async def test_discord_that_restarts_is_told_again_what_it_showed(
     ended = anyio.current_time()
     client.end()
     await anyio.wait_all_tasks_blocked()
-    assert not stage.presenter.is_connected
-    assert stage.presenter.problem == "Discord is gone"
+    assert not stage.updater.is_connected
+    assert stage.updater.problem == "Discord is gone"
     client.problem = None
     await anyio.sleep(60)
 
     assert [activity for _, activity in client.shown] == [QUAKE, QUAKE]
     assert client.shown[1][0] == pytest.approx(ended + 1)
-    assert stage.presenter.connections == stage.presenter.updates == 2
+    assert stage.counts == {"connections": 2, "updates": 2}
     assert len(lines(caplog)) == 3
     assert lines(caplog)[0] == "connected to Discord"
     assert lines(caplog)[2] == "connected to Discord again"
@@ -304,7 +301,7 @@ async def test_a_restart_does_not_hasten_the_next_update(
     await anyio.sleep(100)
 
     [(first, _), (second, _)] = client.shown
-    assert second - first == pytest.approx(UPDATE_INTERVAL_SECONDS)
+    assert second - first == pytest.approx(PACING.update_interval)
 
 
 async def test_a_peer_that_always_hangs_up_is_left_alone_for_longer_and_longer(
@@ -316,8 +313,8 @@ async def test_a_peer_that_always_hangs_up_is_left_alone_for_longer_and_longer(
     await anyio.sleep(600)
 
     pauses = [b - a for a, b in pairwise(client.attempts)]
-    assert pauses[0] < LONGEST_RETRY_SECONDS
-    assert pauses[-1] == pytest.approx(LONGEST_RETRY_SECONDS)
+    assert pauses[0] < PACING.longest_retry
+    assert pauses[-1] == pytest.approx(PACING.longest_retry)
 
 
 async def test_a_peer_that_accepts_nothing_is_told_of_once(
@@ -335,7 +332,7 @@ async def test_a_peer_that_accepts_nothing_is_told_of_once(
     await anyio.sleep(3600)
 
     assert len(client.attempts) > 100
-    assert client.closed == len(client.attempts) - stage.presenter.is_connected
+    assert client.closed == len(client.attempts) - stage.updater.is_connected
     assert len(lines(caplog)) == 1
 
 
@@ -363,7 +360,7 @@ async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
     await stage.start(tasks)
     for number in range(100):
         client.problem = DiscordUnreachable(f"reason {number}", "broken")
-        await anyio.sleep(LONGEST_RETRY_SECONDS)
+        await anyio.sleep(PACING.longest_retry)
 
     assert 1 < len(lines(caplog)) <= 5
 
@@ -371,34 +368,35 @@ async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
 async def test_discord_that_does_not_want_us_is_asked_rarely(
     stage: Stage, client: Client, tasks: TaskGroup
 ) -> None:
-    client.problem = DiscordUnreachable("no such application", "refused")
+    client.problem = DiscordUnreachable("no such application", "rejected")
     stage.want(QUAKE)
     await stage.start(tasks)
-    await anyio.sleep(REFUSED_RETRY_SECONDS - 1)
+    await anyio.sleep(PACING.rejected_retry - 1)
     assert len(client.attempts) == 1
     await anyio.sleep(2)
     assert len(client.attempts) == 2
 
 
-async def test_what_discord_refuses_is_not_tried_again(
+async def test_what_discord_rejects_is_not_tried_again(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client.refusal = "state is too short"
+    client.rejection = "state is too short"
     stage.want(QUAKE)
     await stage.start(tasks)
     await anyio.sleep(3600)
-    presenter = stage.presenter
-    assert len(client.shown) == presenter.refused == len(lines(caplog)) == 1
-    assert (presenter.refusal, presenter.updates) == ("state is too short", 0)
+    updater = stage.updater
+    assert len(client.shown) == stage.counts["rejections"] == len(lines(caplog)) == 1
+    assert (updater.rejection, stage.counts["updates"]) == ("state is too short", 0)
     stage.want(DOOM)
     await anyio.sleep(3600)
     assert len(client.shown) == 2
     assert len(lines(caplog)) == 1
-    client.refusal = ""
+    client.rejection = ""
     stage.want(QUAKE)
     await anyio.sleep(3600)
 
-    assert (presenter.refusal, presenter.updates, presenter.refused) == ("", 1, 2)
+    assert updater.rejection == ""
+    assert stage.counts == {"connections": 1, "updates": 1, "rejections": 2}
     assert lines(caplog) == ["Discord refused what Rich Presence should show: state is too short"]
 
 
@@ -409,7 +407,7 @@ async def test_the_connection_is_closed_when_it_is_cancelled(stage: Stage, clien
         tasks.cancel_scope.cancel()
 
     assert client.closed == 1
-    assert not stage.presenter.is_connected
+    assert not stage.updater.is_connected
 
 
 STEPS = st.lists(
@@ -429,7 +427,7 @@ async def test_whatever_happens_the_interval_is_kept_and_the_latest_state_shown_
     client = Client()
     stage = Stage(client)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(stage.presenter.run)
+        tasks.start_soon(stage.updater.run)
         for step, pause in steps:
             if step == "end":
                 client.end(None)
@@ -443,10 +441,10 @@ async def test_whatever_happens_the_interval_is_kept_and_the_latest_state_shown_
             await anyio.sleep(pause)
 
         client.problem = None
-        await anyio.sleep(2 * LONGEST_RETRY_SECONDS + UPDATE_INTERVAL_SECONDS)
-        assert stage.presenter.shown == stage.wanted
+        await anyio.sleep(2 * PACING.longest_retry + PACING.update_interval)
+        assert stage.updater.shown == stage.wanted
         tasks.cancel_scope.cancel()
 
     times = [time for time, _ in client.shown]
     shortest = min((b - a for a, b in pairwise(times)), default=math.inf)
-    assert shortest >= UPDATE_INTERVAL_SECONDS - 1e-6
+    assert shortest >= PACING.update_interval - 1e-6
