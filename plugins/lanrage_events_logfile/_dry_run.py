@@ -13,7 +13,7 @@ from lanrage_events.config import validate
 from lanrage_events.yaml import Document, YAMLValue, read
 
 from ._config import FileConfig, FileSettings
-from ._following import CHUNK_BYTES, LineSplitter, OpenedFile
+from ._following import LogReader
 from ._parsing import Roster, Translator
 from ._presets import preset_names
 
@@ -63,10 +63,10 @@ def try_file(
         translator = Translator(config, registry or EventRegistry())
         problems = list(translator.problems())
         if not problems:
-            trial = _Trial(translator, out, as_json=as_json)
-            trial.run(file)
-            trial.summarize(samples)
-            return trial.exit_code
+            dry_run = _DryRun(translator, out, as_json=as_json)
+            dry_run.run(file)
+            dry_run.summarize(samples)
+            return dry_run.exit_code
 
     except ConfigError as error:
         problems = list(error.problems)
@@ -144,7 +144,7 @@ def _file_of(section: str, file: Path, files: Sequence[FileConfig]) -> FileConfi
     return (same or files)[0]
 
 
-class _Trial:
+class _DryRun:
     def __init__(self, translator: Translator, out: TextIO, *, as_json: bool) -> None:
         self._translator = translator
         self._out = out
@@ -175,18 +175,18 @@ class _Trial:
                 self._remember(text)
 
     def _read(self, path: Path) -> Iterator[str]:
-        file = OpenedFile(path, self._translator.encoding)
+        reader = LogReader.open(path, self._translator.encoding)
         try:
-            splitter = LineSplitter("\n".encode(file.encoding), file.bom_bytes)
-            while data := file.read_at(splitter.position, CHUNK_BYTES):
-                for line in splitter.feed(data):
-                    yield _decode(line.text, file)
+            while (lines := reader.read()) is not None:
+                for line in lines:
+                    # One that is too long is passed over, as the daemon does.
+                    yield reader.decode(line) or ""
 
-            last = splitter.finish()
+            last = reader.finish()
             if last is not None:
-                yield _decode(last.text, file)
+                yield reader.decode(last) or ""
         finally:
-            file.close()
+            reader.close()
 
     def _show(self, number: int, event: Event) -> None:
         if self._as_json:
@@ -235,11 +235,6 @@ class _Trial:
 
     def _write_json(self, data: object) -> None:
         self._out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")
-
-
-def _decode(data: bytes | None, file: OpenedFile) -> str:
-    # One that is too long is passed over, as the daemon does.
-    return "" if data is None else data.decode(file.encoding, "replace").removesuffix("\r")
 
 
 def _counted(count: int, noun: str) -> str:

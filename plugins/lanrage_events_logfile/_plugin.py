@@ -12,6 +12,7 @@ from lanrage_events.abc import Bus
 from ._config import FileConfig, LogfileConfig
 from ._following import (
     EXTRA_HINT,
+    KEEPS_OPEN,
     Changes,
     Follower,
     Poll,
@@ -19,13 +20,17 @@ from ._following import (
     Watch,
     is_watching_possible,
 )
-from ._publisher import Teller
+from ._parsing import Translator
+from ._publisher import Publisher
 
 _COUNTERS = {
-    "lines": "Lines that were read of log files",
-    "told": "Events that lines of log files gave",
-    "unmatched": "Lines of log files that gave no event",
-    "failed": "Lines of log files that were too long, or lacked a field of their event",
+    "lines": ("logfile_lines", "Lines that were read of log files"),
+    "delivered": ("logfile_events", "Events that lines of log files gave"),
+    "unmatched": ("logfile_unmatched", "Lines of log files that gave no event"),
+    "failed": (
+        "logfile_failed",
+        "Lines of log files that were too long, or lacked a field of their event",
+    ),
 }
 
 
@@ -33,19 +38,26 @@ class LogfilePlugin:
     """Follow log files of game servers, and publish what their lines say.
 
     :param config: see :class:`LogfileConfig`
-    :param changes: tells when files may have changed; by default what the configuration says
+    :param changes: notices when files may have changed; by default what the configuration says
+    :param keeps_open: keep files open between two looks; by default everywhere but on Windows, where
+        the server could not rename or remove them
     """
 
     Config = LogfileConfig
 
-    def __init__(self, config: LogfileConfig, *, changes: Changes | None = None) -> None:
+    def __init__(
+        self,
+        config: LogfileConfig,
+        *,
+        changes: Changes | None = None,
+        keeps_open: bool = KEEPS_OPEN,
+    ) -> None:
         self.config = config
         self.files = config.all_files()
         """every file that is followed, with its settings"""
         self._followers: list[Follower] = []
-        self._changes = changes
-        if changes is None:
-            self._changes = Watch() if config.poll is None else Poll(config.poll)
+        self._changes = changes or (Watch() if config.poll is None else Poll(config.poll))
+        self._keeps_open = keeps_open
 
     @hookimpl
     @asynccontextmanager
@@ -55,11 +67,16 @@ class LogfilePlugin:
         if problems:
             raise ConfigError(problems)
 
-        store = PositionStore(self._state_file(bus))
+        name = f"{bus.plugins.name(self)}.positions.json"
+        store = PositionStore(bus.state_folder and bus.state_folder / name)
         store.load()
-        self._followers = self._make_followers(bus, store)
+        publisher = Publisher(bus)
+        self._followers = [
+            Follower(file, bus.events, publisher, store, keeps_open=self._keeps_open)
+            for file in self.files
+        ]
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run_changes)
+            tasks.start_soon(self._changes.run, self._folders, self._wake)
             async with anyio.create_task_group() as following:
                 for follower in self._followers:
                     following.start_soon(follower.run)
@@ -74,23 +91,12 @@ class LogfilePlugin:
 
             tasks.cancel_scope.cancel()
 
-    async def _run_changes(self) -> None:
-        if self._changes is not None:
-            await self._changes.run(self._folders, self._ring)
-
     def _folders(self) -> set[Path]:
         return {folder for follower in self._followers for folder in follower.folders}
 
-    def _ring(self) -> None:
+    def _wake(self) -> None:
         for follower in self._followers:
-            follower.ring()
-
-    def _make_followers(self, bus: Bus, store: PositionStore) -> list[Follower]:
-        teller = Teller(bus)
-        return [Follower(file, bus.events, teller, store) for file in self.files]
-
-    def _state_file(self, bus: Bus) -> Path | None:
-        return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.positions.json"
+            follower.wake()
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
@@ -110,8 +116,8 @@ class LogfilePlugin:
         if isinstance(self._changes, Watch) and not is_watching_possible():
             problems.append(EXTRA_HINT)
 
-        for follower in self._make_followers(bus, PositionStore(None)):
-            problems.extend(self._placed(follower.config, follower.problems()))
+        for file in self.files:
+            problems.extend(self._placed(file, Translator(file, bus.events).problems()))
 
         return problems
 
@@ -123,31 +129,26 @@ class LogfilePlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Say of each file what holds it up, and how far behind it is."""
+        """Report what holds each file up, and how far behind it is."""
         problems = [f.problem for f in self._followers if f.problem is not None]
         waiting = [f"waiting for '{f.name}' to appear" for f in self._followers if f.waiting]
-        behind = [f"'{f.name}': {f.behind:,} bytes behind" for f in self._followers if f.behind]
-        details = "; ".join(dict.fromkeys([*problems, *waiting, *behind]))
+        lags = [f"'{f.name}': {f.lag_bytes:,} bytes behind" for f in self._followers if f.lag_bytes]
+        details = "; ".join(dict.fromkeys([*problems, *waiting, *lags]))
         return Health("degraded" if problems or waiting else "ok", details)
 
     @hookimpl
     def metrics(self) -> list[Metric]:
         """Return what was read, and how much was not."""
-        metrics = [
-            Metric(
-                name=f"logfile_{'events' if name == 'told' else name}",
-                help=text,
-                kind="counter",
-                samples=[Sample(getattr(f, name), {"file": f.name}) for f in self._followers],
-            )
-            for name, text in _COUNTERS.items()
+
+        def samples(attribute: str) -> list[Sample]:
+            return [Sample(getattr(f, attribute), {"file": f.name}) for f in self._followers]
+
+        counters = [
+            Metric(name=name, help=text, kind="counter", samples=samples(attribute))
+            for attribute, (name, text) in _COUNTERS.items()
         ]
-        behind = [Sample(f.behind, {"file": f.name}) for f in self._followers]
+        text = "What is not read yet of log files"
         return [
-            *metrics,
-            Metric(
-                name="logfile_behind_bytes",
-                help="What is not read yet of log files",
-                samples=behind,
-            ),
+            *counters,
+            Metric(name="logfile_behind_bytes", help=text, samples=samples("lag_bytes")),
         ]

@@ -6,7 +6,7 @@ from lanrage_events import Event, EventDropped
 from lanrage_events.abc import Bus
 
 
-class Teller:
+class Publisher:
     """Publishes events one by one, each when the one before has arrived.
 
     Where there are durable plugins, these decide; without any, all plugins are waited for, so that
@@ -18,9 +18,9 @@ class Teller:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def tell(self, event: Event) -> str | None:
-        """Publish an event; return why it has not arrived where it must, None if it has."""
-        durable = any(getattr(plugin, "durable", False) for plugin in self._bus.plugins.values())
+    async def publish(self, event: Event) -> str | None:
+        """Publish an event; return why it was not delivered where it must be, None if it was."""
+        durable = any(getattr(plugin, "durable", False) for plugin in self._bus.plugins().values())
         try:
             await self._bus.publish_and_wait(event, "durable" if durable else "all")
         except anyio.ClosedResourceError:

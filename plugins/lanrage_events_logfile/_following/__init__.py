@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from .file import OpenedFile as OpenedFile
+from .follower import KEEPS_OPEN as KEEPS_OPEN
 from .follower import Follower as Follower
-from .lines import LineSplitter as LineSplitter
 from .positions import PositionStore as PositionStore
-from .reader import CHUNK_BYTES as CHUNK_BYTES
+from .reader import LogReader as LogReader
 from .watcher import EXTRA_HINT as EXTRA_HINT
 from .watcher import Changes as Changes
 from .watcher import Poll as Poll

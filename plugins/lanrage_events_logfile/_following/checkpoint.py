@@ -14,15 +14,15 @@ _DIGEST_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Checkpoint:
     """How far a file was read, and by what it can be recognised.
 
     The bytes at its beginning and those before the offset tell it from a file that took its place,
-    be it under the same name, in the same inode, or as a copy.
+    under the same name, in the same inode, or as a copy.
     """
 
     offset: int
-    """the end of the last line that was told"""
+    """the end of the last line that was delivered"""
     device: int
     inode: int
     modified_ns: int
@@ -33,10 +33,10 @@ class Mark:
 
     @classmethod
     def of(cls, file: OpenedFile, offset: int, tail: bytes, before: Self | None = None) -> Self:
-        """Mark an offset of a file.
+        """Return the checkpoint at an offset of a file.
 
         :param tail: the bytes before the offset, as many as :data:`TAIL_BYTES` if there are so many
-        :param before: an earlier mark of the same file
+        :param before: an earlier one of the same file
         """
         if before is not None and before.head_bytes == min(offset, HEAD_BYTES):
             head_bytes, head = before.head_bytes, before.head
@@ -56,12 +56,12 @@ class Mark:
             tail=_digest(tail),
         )
 
-    def is_of(self, status: os.stat_result) -> bool:
-        """Tell whether it was set in the file with this status, as long as that keeps its content."""
+    def matches_inode(self, status: os.stat_result) -> bool:
+        """Return whether it was set in the file with this status, as long as that keeps its content."""
         return (self.device, self.inode) == (status.st_dev, status.st_ino)
 
-    def fits(self, file: OpenedFile) -> bool:
-        """Tell whether a file has the content that was read."""
+    def matches_content(self, file: OpenedFile) -> bool:
+        """Return whether a file has the content that was read."""
         if not file.packed and file.size() < self.offset:
             return False
 
@@ -84,7 +84,7 @@ class Mark:
 
 
 def tail_of(file: OpenedFile, offset: int) -> bytes:
-    """Return the bytes before an offset that a mark looks at."""
+    """Return the bytes before an offset by which a checkpoint recognises its file."""
     count = min(offset, TAIL_BYTES)
     return file.read_at(offset - count, count)
 

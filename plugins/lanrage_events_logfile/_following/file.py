@@ -28,18 +28,18 @@ class OpenedFile:
 
         self.path = path
         self.packed = path.suffix == PACKED_SUFFIX
+        self._configured = self.encoding = encoding
+        self.bom_bytes = 0
+        self._is_settled = False
         self._raw = path.open("rb", buffering=0)
         try:
             self._file = (
                 cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if self.packed else self._raw
             )
-            self.encoding, self.bom_bytes = settled(encoding, self.read_at(0, BOM_BYTES_MAX))
+            self.settle()
         except BaseException:
             self._raw.close()
             raise
-
-        self._settled_at = self.size()
-        self._configured = encoding
 
     def close(self) -> None:
         """Close it; closing twice does no harm."""
@@ -56,12 +56,12 @@ class OpenedFile:
 
     def settle(self) -> bool:
         """Look at its beginning again if there was too little of it; return whether that matters."""
-        if self._settled_at >= BOM_BYTES_MAX:
+        if self._is_settled:
             return False
 
         before = self.encoding
-        self._settled_at = self.size()
         beginning = self.read_at(0, BOM_BYTES_MAX)
+        self._is_settled = len(beginning) == BOM_BYTES_MAX
         self.encoding, self.bom_bytes = settled(self._configured, beginning)
         return self.encoding != before
 

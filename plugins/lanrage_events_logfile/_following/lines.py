@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 TAIL_BYTES = 64
-"""how many bytes before an offset tell whether it is still in the same file"""
+"""how many bytes before an offset show whether it is still in the same file"""
 LINE_BYTES_MAX = 8192
 """a longer line is no message of a game server, and could keep a pattern busy for long"""
 
@@ -15,6 +15,8 @@ class Line:
 
     text: bytes | None
     """without its newline, None if it was too long"""
+    begin: int
+    """where it begins in the file, in bytes"""
     end: int
     """the offset of the next line, in bytes"""
 
@@ -47,11 +49,12 @@ class LineSplitter:
         while (end := self._find(rest, begin)) >= 0:
             text = rest[begin:end]
             begin = end + len(self._newline)
+            line_begin = self.offset
             self.offset = self.position - len(rest) + begin
             self.tail = self._before_rest(rest, begin)
             too_long = self._too_long or len(text) > LINE_BYTES_MAX
             self._too_long = False
-            yield Line(None if too_long else text, self.offset)
+            yield Line(None if too_long else text, line_begin, self.offset)
 
         if len(rest) - begin > LINE_BYTES_MAX:
             self._too_long = True
@@ -69,10 +72,11 @@ class LineSplitter:
         if not text or self._too_long:
             return None
 
+        line = Line(text, self.offset, self.position)
         self._rest = b""
         self.offset = self.position
         self.tail = self._before = self._before_rest(text, len(text))
-        return Line(text, self.position)
+        return line
 
     def _before_rest(self, rest: bytes, begin: int) -> bytes:
         if begin >= TAIL_BYTES:

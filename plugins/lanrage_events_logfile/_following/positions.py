@@ -11,7 +11,7 @@ from typing import Any, Self
 from lanrage_events import ConfigError
 
 from .._parsing import Roster
-from .checkpoint import Mark
+from .checkpoint import Checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -21,15 +21,15 @@ DONE_MAX = 16
 
 @dataclass(slots=True)
 class Position:
-    """How far the lines of one configured file are told."""
+    """How far the lines of one configured file are delivered."""
 
-    mark: Mark | None = None
+    mark: Checkpoint | None = None
     """None if there was no file yet"""
     file_id: str = ""
     """begins the ids of events that come from the file"""
     roster: Roster = field(default_factory=Roster)
-    """who is there after the last line that was told"""
-    done: list[Mark] = field(default_factory=list)
+    """who is there after the last line that was delivered"""
+    done: list[Checkpoint] = field(default_factory=list)
     """the ends of the files that were read before, of the last ones"""
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,10 +48,10 @@ class Position:
         :raises (AttributeError, KeyError, TypeError, ValueError): if that cannot be
         """
         return cls(
-            mark=None if data["mark"] is None else Mark.from_dict(data["mark"]),
+            mark=None if data["mark"] is None else Checkpoint.from_dict(data["mark"]),
             file_id=str(data["file_id"]),
             roster=Roster.from_dict(data["roster"]),
-            done=[Mark.from_dict(mark) for mark in data["done"]],
+            done=[Checkpoint.from_dict(mark) for mark in data["done"]],
         )
 
 
@@ -69,7 +69,7 @@ class PositionStore:
         self._data: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Read the file, if there is one; one that makes no sense is told and counts as absent.
+        """Read the file, if there is one; one that makes no sense is logged and counts as absent.
 
         :raises ConfigError: if it is there and cannot be read
         """
@@ -81,7 +81,7 @@ class PositionStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            # Without it, what came last would be told again, or not at all.
+            # Without it, what came last would be delivered again, or not at all.
             problem = f"'{self.path}' cannot be read: {error.strerror or error}"
             raise ConfigError([f"{problem}; give the user who runs this the right to"]) from error
         except ValueError:

@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 # processor time a second, half of it and half a second later than with its own 50 ms.
 STEP_MILLISECONDS = 500
 CANCEL_MILLISECONDS = 500
-FALLBACK_SECONDS = 1.0
 EXTRA_HINT = (
     "the package 'watchfiles' is missing: pip install 'lanrage-events[daemon]', or look for "
     "changes every second with 'poll: 1s'"
@@ -26,55 +25,60 @@ Folders = Callable[[], Collection[Path]]
 
 
 class Changes(Protocol):
-    """Tells that something changed in folders."""
+    """Notices that something changed in folders."""
 
-    async def run(self, folders: Folders, ring: Callable[[], None]) -> None:
-        """Ring whenever something may have changed, for ever.
+    async def run(self, folders: Folders, wake: Callable[[], None]) -> None:
+        """Call ``wake`` whenever something may have changed, for ever.
 
         :param folders: returns the folders that matter now
-        :param ring: called from the event loop
+        :param wake: called from the event loop
         """
         ...
 
 
 def is_watching_possible() -> bool:
-    """Tell whether the package that watches is installed."""
+    """Return whether the package that watches is installed."""
     return importlib.util.find_spec("watchfiles") is not None
 
 
 class Poll:
-    """Rings at intervals, for file systems that do not tell of changes.
+    """Wakes the followers at intervals, for file systems that do not report changes.
 
     :param interval: seconds
     """
 
     def __init__(self, interval: float) -> None:
-        self._interval = interval
+        self.interval = interval
 
-    async def run(self, folders: Folders, ring: Callable[[], None]) -> None:
+    async def run(self, folders: Folders, wake: Callable[[], None]) -> None:
         while True:
-            await anyio.sleep(self._interval)
-            ring()
+            await anyio.sleep(self.interval)
+            wake()
 
 
 class Watch:
-    """Rings when the operating system tells of a change.
+    """Wakes the followers when the operating system reports a change.
 
     Where a folder is missing, the nearest one above is watched until it is there.
+
+    :param fallback: what to do where nothing can be watched
     """
 
-    async def run(self, folders: Folders, ring: Callable[[], None]) -> None:
-        while (error := await self._watch(folders, ring)) is None:
+    def __init__(self, fallback: Poll | None = None) -> None:
+        self._fallback = fallback or Poll(1.0)
+
+    async def run(self, folders: Folders, wake: Callable[[], None]) -> None:
+        while (error := await self._watch(folders, wake)) is None:
             pass
 
         logger.warning(
             "changes of files cannot be watched, so they are looked for every %g seconds: %s",
-            FALLBACK_SECONDS,
+            self._fallback.interval,
             error,
         )
-        await Poll(FALLBACK_SECONDS).run(folders, ring)
+        await self._fallback.run(folders, wake)
 
-    async def _watch(self, folders: Folders, ring: Callable[[], None]) -> Exception | None:
+    async def _watch(self, folders: Folders, wake: Callable[[], None]) -> Exception | None:
         """Watch until other folders matter; return why that is not possible, if it is not."""
         from watchfiles import Change, awatch  # comes with the extra "daemon"
 
@@ -93,13 +97,13 @@ class Watch:
                 rust_timeout=CANCEL_MILLISECONDS,
                 recursive=False,
             )
-            # The first step of the iteration arms the watch before anybody else can run.
+            # The first step of the iteration arms the watch before another task can run.
             armed.set()
             try:
                 async with aclosing(changes):
                     async for found in changes:
-                        ring()
-                        # One that was made anew may look the same, and is not watched.
+                        wake()
+                        # One that was recreated may look the same, and is not watched.
                         gone = {Path(path) for kind, path in found if kind == Change.deleted}
                         if gone & paths or _identities(folders()) != watched:
                             break
@@ -114,8 +118,8 @@ class Watch:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             await armed.wait()
-            # What changed since the files were looked at was not told.
-            ring()
+            # What changed since the files were looked at was not reported.
+            wake()
             if _identities(folders()) != watched:
                 tasks.cancel_scope.cancel()
 
@@ -123,7 +127,7 @@ class Watch:
 
 
 def _identities(folders: Collection[Path]) -> frozenset[tuple[Path, int]]:
-    """Return what is to be watched; a folder that was made anew is another one."""
+    """Return what is to be watched; a folder that was recreated is another one."""
     return frozenset(_nearest(folder) for folder in folders)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from lanrage_events import (
 )
 
 from .._config import FileSettings
-from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Hit
+from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Match
 from .roster import Roster
 
 PLAYER_GROUP = "player"
@@ -36,8 +36,8 @@ _COMPLETED = {
 _AHEAD_MAX = timedelta(minutes=1)
 
 
-class EventMaker:
-    """Makes events of what a line says and of what the lines before said.
+class EventBuilder:
+    """Builds events from what a line says and from what the lines before said.
 
     :param settings: with those of the preset
     :param events: the event types that there are
@@ -56,7 +56,7 @@ class EventMaker:
             "game_name": game or default_name,
         }
 
-    def make(self, hit: Hit, roster: Roster, event_id: str) -> Event | None:
+    def build(self, match: Match, roster: Roster, event_id: str) -> Event | None:
         """Return the event that a line is about, None if it is about none.
 
         :param roster: is brought up to date
@@ -64,69 +64,69 @@ class EventMaker:
         :raises EventDecodeError: if the line lacks a field that the event needs
         """
         now = datetime.now(UTC)
-        time = now if hit.time is None or hit.time > now + _AHEAD_MAX else hit.time
-        if hit.rule == SERVER_BEGINS:
+        time = now if match.time is None or match.time > now + _AHEAD_MAX else match.time
+        if match.rule == SERVER_BEGINS:
             roster.clear()
             return None
 
-        name = hit.groups.get("peer_name")
-        player = hit.groups.get(PLAYER_GROUP, name)
-        if hit.rule == PLAYER_CONNECTS:
+        name = match.groups.get("peer_name")
+        player = match.groups.get(PLAYER_GROUP, name)
+        if match.rule == PLAYER_CONNECTS:
             if player is not None:
                 roster.connect(player)
 
             return None
 
-        found = self._found(hit)
-        if hit.rule == PeerJoined.type and player is not None and self._tracks_leaving:
+        found = self._found(match)
+        if match.rule == PeerJoined.type and player is not None and self._tracks_leaving:
             if not roster.join(player, name or player):
                 return None
 
-        elif hit.rule == PeerLeft.type and player is not None:
+        elif match.rule == PeerLeft.type and player is not None:
             name = roster.leave(player, name)
             if name is None:
                 return None
 
             found["peer_name"] = name
-        elif hit.rule == GameStarted.type:
+        elif match.rule == GameStarted.type:
             found.setdefault("players", roster.names)
             roster.started = time
-            roster.started_clock = _clock(hit)
+            roster.started_clock = _clock(match)
             roster.game_name = str(found["game_name"])
-        elif hit.rule == GameEnded.type:
-            self._end_game(hit, roster, found, time)
+        elif match.rule == GameEnded.type:
+            self._end_game(match, roster, found, time)
             if "duration" not in found:
                 return None
 
         return self._events.from_dict(
-            {**found, "type": hit.rule, "id": event_id, "time": time.isoformat()}
+            {**found, "type": match.rule, "id": event_id, "time": time.isoformat()}
         )
 
-    def _found(self, hit: Hit) -> dict[str, Any]:
+    def _found(self, match: Match) -> dict[str, Any]:
         """Return the fields that the configuration and the line give."""
-        schema = self._schema(hit.rule)
+        schema = self._schema(match.rule)
         known = schema["properties"]
         found = {
             field: value
             for field, value in self._constants.items()
             if field in known and value is not None
         }
-        found.update(self._settings.fields.get(hit.rule, {}))
-        words = [f"{field}={value}" for field, value in hit.groups.items() if field in known]
+        found.update(self._settings.fields.get(match.rule, {}))
+        words = [f"{field}={value}" for field, value in match.groups.items() if field in known]
         found.update(parse_event_fields(schema, words))
         return found
 
     @staticmethod
-    def _end_game(hit: Hit, roster: Roster, found: dict[str, Any], time: datetime) -> None:
+    def _end_game(match: Match, roster: Roster, found: dict[str, Any], time: datetime) -> None:
         """Say which game ended and how long it took, if that is known."""
-        if "game_name" not in hit.groups and roster.game_name is not None:
+        if "game_name" not in match.groups and roster.game_name is not None:
             found["game_name"] = roster.game_name
 
-        minutes = hit.groups.get(MINUTES_GROUP)
+        minutes = match.groups.get(MINUTES_GROUP)
         if minutes is not None:
             found.setdefault("duration", float(minutes) * 60)
         elif roster.started is not None:
-            found.setdefault("duration", _duration(roster, hit, time))
+            found.setdefault("duration", _duration(roster, match, time))
 
         roster.end_game()
 
@@ -147,44 +147,38 @@ class EventMaker:
         if TIME_GROUP in groups and not settings.time_format and settings.time == "line":
             yield "time_format is missing, or 'time: now', since the prefix has a group 'time'"
 
-        for event_type, fields in settings.fields.items():
-            place = f"fields.{event_type}"
-            yield from self._problems_of(place, event_type, fields)
-            yield from self._problems_of_values(place, event_type, fields)
+        for section, event_types in (("fields", settings.fields), ("patterns", settings.patterns)):
+            for event_type in event_types:
+                place = f"{section}.{event_type}"
+                try:
+                    self._schema(event_type)
+                except UnknownEventType as error:
+                    yield f"{place}: {error.problems[0].message}"
+                    continue
 
-        for event_type, patterns in settings.patterns.items():
-            place = f"patterns.{event_type}"
-            before = len(self._schemas)
-            unknown = list(self._problems_of(place, event_type, ()))
-            yield from unknown
-            if unknown and before == len(self._schemas):
-                continue
-
-            for pattern in patterns:
-                yield from self._problems_of_pattern(place, event_type, pattern)
+                if section == "fields":
+                    yield from self._problems_of_fields(place, event_type)
+                else:
+                    for pattern in settings.patterns[event_type]:
+                        yield from self._problems_of_pattern(place, event_type, pattern)
 
         for pattern in settings.player_connects:
             if PLAYER_GROUP not in re.compile(pattern).groupindex:
                 yield "player_connects: the group (?P<player>...) is missing"
 
-    def _problems_of(self, place: str, event_type: str, fields: Any) -> Iterator[str]:
-        try:
-            known = self._schema(event_type)["properties"]
-        except UnknownEventType as error:
-            yield f"{place}: {error.problems[0].message}"
-            return
-
+    def _problems_of_names(
+        self, place: str, event_type: str, fields: Iterable[str]
+    ) -> Iterator[str]:
+        known = self._schema(event_type)["properties"]
         for field in fields:
             if field not in known or field in ("type", "id"):
                 yield f"{place}: {event_type} has no field '{field}'{_hint(field, known)}"
 
-    def _problems_of_values(
-        self, place: str, event_type: str, fields: Mapping[str, Any]
-    ) -> Iterator[str]:
+    def _problems_of_fields(self, place: str, event_type: str) -> Iterator[str]:
+        fields = self._settings.fields[event_type]
+        yield from self._problems_of_names(place, event_type, fields)
         try:
             self._events.from_dict({**fields, "type": event_type})
-        except UnknownEventType:
-            return
         except EventDecodeError as error:
             known = self._schema(event_type)["properties"]
             for problem in error.problems:
@@ -195,7 +189,7 @@ class EventMaker:
         schema = self._schema(event_type)
         prefix = re.compile(self._settings.prefix or "").groupindex
         groups = re.compile(pattern).groupindex
-        yield from self._problems_of(place, event_type, set(groups) - _HELPERS)
+        yield from self._problems_of_names(place, event_type, set(groups) - _HELPERS)
         given = {*groups, *prefix, *self._settings.fields.get(event_type, {})}
         given |= {field for field, value in self._constants.items() if value is not None}
         given |= _COMPLETED.get(event_type, set())
@@ -210,9 +204,9 @@ class EventMaker:
                 )
 
 
-def _clock(hit: Hit) -> int | None:
+def _clock(match: Match) -> int | None:
     """Return the time of day that a line has, in seconds."""
-    parts = hit.groups.get(CLOCK_GROUP, "").split(":")
+    parts = match.groups.get(CLOCK_GROUP, "").split(":")
     if len(parts) != 3 or not all(part.isdecimal() for part in parts):
         return None
 
@@ -220,17 +214,17 @@ def _clock(hit: Hit) -> int | None:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _duration(roster: Roster, hit: Hit, time: datetime) -> float:
+def _duration(roster: Roster, match: Match, time: datetime) -> float:
     """Return how long the game took, in seconds.
 
     Lines that have the time of day only may all be read at once, long after. Their times of day
-    tell all but the number of whole days.
+    give all but the number of whole days.
     """
     if roster.started is None:
         raise AssertionError("no game goes on")
 
     apart = max(0.0, (time - roster.started).total_seconds())
-    clock = _clock(hit)
+    clock = _clock(match)
     if clock is None or roster.started_clock is None:
         return apart
 
@@ -241,8 +235,3 @@ def _duration(roster: Roster, hit: Hit, time: datetime) -> float:
 def _hint(word: str, known: Mapping[str, Any]) -> str:
     nearest = difflib.get_close_matches(word, [name for name in known if name != "type"], n=1)
     return f", did you mean '{nearest[0]}'?" if nearest else ""
-
-
-def reason(error: EventDecodeError) -> str:
-    """Return what is wrong with the event that a line would give."""
-    return "; ".join(str(problem) for problem in error.problems)

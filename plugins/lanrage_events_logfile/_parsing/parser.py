@@ -13,7 +13,7 @@ TIME_GROUP = "time"
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class Match:
     """What a pattern found in a line."""
 
     rule: str
@@ -52,7 +52,7 @@ class LineParser:
             if patterns
         ]
 
-    def parse(self, line: str) -> list[Hit]:
+    def parse(self, line: str) -> list[Match]:
         """Return what the line says, at most once for each rule."""
         if "\x1b" in line:
             line = _TERMINAL_CODES.sub("", line)
@@ -64,21 +64,21 @@ class LineParser:
         if prefix is None:
             return []
 
-        hits = []
+        matches = []
         for rule, patterns in self._rules:
             for pattern in patterns:
                 # Not a search: a player could write what looks like the end of such a line.
-                match = pattern.fullmatch(line, prefix.end())
-                if match is not None:
-                    groups = {**prefix.groupdict(), **match.groupdict()}
-                    hits.append(self._hit(rule, groups))
+                found = pattern.fullmatch(line, prefix.end())
+                if found is not None:
+                    groups = {**prefix.groupdict(), **found.groupdict()}
+                    matches.append(self._match(rule, groups))
                     break
 
-        return hits
+        return matches
 
-    def _hit(self, rule: str, groups: Mapping[str, str | None]) -> Hit:
+    def _match(self, rule: str, groups: Mapping[str, str | None]) -> Match:
         found = {name: value for name, value in groups.items() if value is not None}
-        return Hit(rule, found, self._time(found.pop(TIME_GROUP, None)))
+        return Match(rule, found, self._time(found.pop(TIME_GROUP, None)))
 
     def _time(self, text: str | None) -> datetime | None:
         if text is None or self._time_format is None:

@@ -9,11 +9,10 @@ from lanrage_events import Event, EventDecodeError, EventRegistry
 
 from .._config import FileConfig
 from .._presets import with_preset
-from .event_builder import EventMaker, reason
+from .event_builder import EventBuilder
 from .parser import LineParser
 from .roster import Roster
 
-SLOW_SECONDS = 0.25
 _SLOW = (
     "a line took long to match, which holds everything up: make the patterns simpler, with no "
     "repetition inside of another"
@@ -35,18 +34,22 @@ class Translator:
 
     :param config: the file that they are in, without what its preset says
     :param events: the event types that there are
+    :param slow_seconds: a line that takes longer to match is a problem
     """
 
-    def __init__(self, config: FileConfig, events: EventRegistry) -> None:
+    def __init__(
+        self, config: FileConfig, events: EventRegistry, *, slow_seconds: float = 0.25
+    ) -> None:
         settings = with_preset(config)
         self.encoding = settings.encoding
         self.start = settings.start
+        self._slow_seconds = slow_seconds
         self._parser = LineParser(settings)
-        self._maker = EventMaker(settings, events, _name_of(config.path))
+        self._builder = EventBuilder(settings, events, _name_of(config.path))
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong with the patterns and fields, each with its place."""
-        return self._maker.problems()
+        return self._builder.problems()
 
     def translate(self, line: str, roster: Roster, event_id: str) -> Translation:
         """Return what a line gives.
@@ -55,22 +58,23 @@ class Translator:
         :param event_id: of its first event; further ones get a number behind it
         """
         started = time.perf_counter()
-        hits = self._parser.parse(line)
-        problems = [_SLOW] if time.perf_counter() - started > SLOW_SECONDS else []
+        matches = self._parser.parse(line)
+        problems = [_SLOW] if time.perf_counter() - started > self._slow_seconds else []
         events = []
-        for number, hit in enumerate(hits):
+        for number, match in enumerate(matches):
             own_id = f"{event_id}.{number}" if number else event_id
             try:
-                event = self._maker.make(hit, roster, own_id)
+                event = self._builder.build(match, roster, own_id)
             except EventDecodeError as error:
+                reason = "; ".join(map(str, error.problems))
                 problems.append(
-                    f"a line that matches patterns.{hit.rule} gives no event: {reason(error)}"
+                    f"a line that matches patterns.{match.rule} gives no event: {reason}"
                 )
             else:
                 if event is not None:
                     events.append(event)
 
-        return Translation(tuple(events), bool(hits), tuple(problems))
+        return Translation(tuple(events), bool(matches), tuple(problems))
 
 
 def _name_of(path: Path) -> str:

@@ -10,19 +10,18 @@ import pytest
 
 from lanrage_events import Event, EventBus, Health, hookimpl
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
-from lanrage_events_logfile._following import follower as follower_module
 
 
 class Bell:
-    """Stands in for what the operating system tells of changes."""
+    """Stands in for what the operating system reports of changes."""
 
     def __init__(self) -> None:
-        self.ring: Callable[[], None] = lambda: None
+        self.wake: Callable[[], None] = lambda: None
         self.folders: Callable[[], Any] = set
 
-    async def run(self, folders: Callable[[], Any], ring: Callable[[], None]) -> None:
+    async def run(self, folders: Callable[[], Any], wake: Callable[[], None]) -> None:
         self.folders = folders
-        self.ring = ring
+        self.wake = wake
         await anyio.sleep_forever()
 
 
@@ -56,8 +55,8 @@ class Evening:
         self.durable = durable
 
     async def settle(self) -> None:
-        """Tell of a change, and wait until it was looked at."""
-        self.bell.ring()
+        """Report a change, and wait until it was looked at."""
+        self.bell.wake()
         await anyio.wait_all_tasks_blocked()
 
     @property
@@ -73,6 +72,11 @@ class Evening:
     def health(self) -> Health:
         return self.bus.health()["logfile"]
 
+    @property
+    def counts(self) -> dict[str, float]:
+        """The metrics of the only file, such as ``logfile_lines``."""
+        return {metric.name: metric.samples[0].value for metric in self.plugin.metrics()}
+
     @staticmethod
     def _short(event: Event) -> str:
         sign = {"peer_joined": "+", "peer_left": "-"}.get(event.type, f"{event.type} ")
@@ -83,7 +87,7 @@ NewEvening = Callable[..., AbstractAsyncContextManager[Evening]]
 
 
 @pytest.fixture
-def evening(tmp_path: Path) -> NewEvening:
+def evening(tmp_path: Path, keeps_open: bool) -> NewEvening:
     """Start the plugin, with a state folder that outlives it."""
 
     @asynccontextmanager
@@ -95,7 +99,8 @@ def evening(tmp_path: Path) -> NewEvening:
             del defaults["path"]
 
         bell, durable = Bell(), durable or Durable()
-        plugin = LogfilePlugin(LogfileConfig.model_validate({**defaults, **settings}), changes=bell)
+        config = LogfileConfig.model_validate({**defaults, **settings})
+        plugin = LogfilePlugin(config, changes=bell, keeps_open=keeps_open)
         async with EventBus(state_folder=folder / "state") as bus:
             bus.register(durable, "durable")
             await bus.plugins.register_and_wait(plugin, "logfile")
@@ -110,8 +115,6 @@ def durable() -> Durable:
     return Durable()
 
 
-@pytest.fixture(params=[True, False], ids=["stays open", "is closed between"])
-def keeps_open(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Run a test as on POSIX and as on Windows."""
-    monkeypatch.setattr(follower_module, "KEEPS_OPEN", request.param)
-    return bool(request.param)
+@pytest.fixture
+def keeps_open() -> bool:
+    return True

@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("keeps_open")
-
 
 def joined(*names: str) -> str:
     return "".join(f"[20:15:00] [Server thread/INFO]: {name} joined the game\n" for name in names)
@@ -401,8 +399,8 @@ async def test_a_line_without_end_takes_no_memory_and_is_passed_over(
     log.write_bytes(b"x" * 3_000_000 + b"\n" + joined("Ann").encode())
     async with evening(start="beginning") as server:
         assert server.told == ["+Ann"]
-        [follower] = server.plugin._followers
-        assert (follower.lines, follower.failed) == (2, 1)
+        counts = server.counts
+        assert (counts["logfile_lines"], counts["logfile_failed"]) == (2, 1)
 
 
 async def test_many_files_are_followed_beside_each_other(evening: Any, tmp_path: Path) -> None:
@@ -490,8 +488,7 @@ async def test_a_long_file_without_any_newline_is_followed_from_its_end(
         await server.settle()
 
         assert server.told == ["+Ann"]
-        [follower] = server.plugin._followers
-        assert follower.failed == 0
+        assert server.counts["logfile_failed"] == 0
 
 
 async def test_what_is_packed_but_broken_is_no_rest(
@@ -508,15 +505,3 @@ async def test_what_is_packed_but_broken_is_no_rest(
     log.write_text(joined("Bob"), "utf-8")
     async with evening(durable) as server:
         assert server.told == ["+Ann", "+Bob"]
-
-
-async def test_a_server_with_very_many_players_does_not_fill_the_memory(
-    evening: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lanrage_events_logfile._parsing.roster.PLAYERS_MAX", 300)
-    log = tmp_path / "latest.log"
-    append(log, joined(*[f"P{number}" for number in range(500)]))
-    async with evening(start="beginning") as server:
-        assert len(server.told) == 500
-        [follower] = server.plugin._followers
-        assert len(follower._current().roster.names) == 300

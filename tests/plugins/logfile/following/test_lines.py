@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events_logfile._encoding import newline_of, settled
-from lanrage_events_logfile._following import LineSplitter
-from lanrage_events_logfile._following.lines import LINE_BYTES_MAX, TAIL_BYTES
+from lanrage_events_logfile._following.lines import LINE_BYTES_MAX, TAIL_BYTES, LineSplitter
 
 CUTS = st.lists(st.integers(1, 40), max_size=60)
 

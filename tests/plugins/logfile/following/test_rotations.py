@@ -8,11 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-pytestmark = pytest.mark.usefixtures("keeps_open")
 
 # What happens to the file: a line in pieces, and ways of rotating it.
 STEPS = st.lists(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,8 +13,7 @@ import pytest
 
 from lanrage_events import Event, EventBus, PluginStartError
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
-from lanrage_events_logfile._following import Watch
-from lanrage_events_logfile._following import watcher as changes_module
+from lanrage_events_logfile._following import Poll, Watch
 
 pytestmark = pytest.mark.real_clock
 
@@ -25,11 +25,13 @@ def append(path: Path, *names: str) -> None:
 
 
 @asynccontextmanager
-async def following(**settings: Any) -> AsyncIterator[Callable[[], Any]]:
+async def following(
+    changes: Watch | None = None, **settings: Any
+) -> AsyncIterator[Callable[[], Any]]:
     """Run the plugin, and give what waits for the next event."""
     config = LogfileConfig.model_validate({"preset": "minecraft", **settings})
     async with EventBus() as bus, bus.stream(Event, when_full="block") as events:
-        await bus.plugins.register_and_wait(LogfilePlugin(config), "logfile")
+        await bus.plugins.register_and_wait(LogfilePlugin(config, changes=changes), "logfile")
 
         async def next_name() -> str:
             with anyio.fail_after(20):
@@ -94,10 +96,9 @@ async def test_where_nothing_can_be_watched_it_is_looked_for(
         return changes()
 
     monkeypatch.setattr(watchfiles, "awatch", refuse)
-    monkeypatch.setattr(changes_module, "FALLBACK_SECONDS", 0.05)
     log = tmp_path / "latest.log"
     log.touch()
-    async with following(path=log) as next_name:
+    async with following(Watch(Poll(0.05)), path=log) as next_name:
         append(log, "Ann")
         assert await next_name() == "Ann"
 
@@ -107,8 +108,7 @@ async def test_where_nothing_can_be_watched_it_is_looked_for(
 async def test_without_the_extra_the_start_is_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plugin = "lanrage_events_logfile._plugin.is_watching_possible"
-    monkeypatch.setattr(plugin, lambda: False)
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
     with pytest.raises(PluginStartError, match=r"pip install 'lanrage-events\[daemon\]', or look"):
         async with following(path=tmp_path / "latest.log"):
             raise AssertionError
@@ -119,7 +119,7 @@ async def test_without_the_extra_the_start_is_refused_with_the_remedy(
 
 async def test_the_watch_is_armed_anew_when_a_folder_comes_in_between(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
-    rings = 0
+    wakes = 0
     asked = 0
 
     def folders() -> list[Path]:
@@ -130,22 +130,22 @@ async def test_the_watch_is_armed_anew_when_a_folder_comes_in_between(tmp_path: 
 
         return [folder]
 
-    rang = anyio.Event()
+    woken = anyio.Event()
 
-    def ring() -> None:
-        nonlocal rings
-        rings += 1
+    def wake() -> None:
+        nonlocal wakes
+        wakes += 1
         if (folder / "x").exists():
-            rang.set()
+            woken.set()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(Watch().run, folders, ring)
-        while rings < 2:
+        tasks.start_soon(Watch().run, folders, wake)
+        while wakes < 2:
             await anyio.lowlevel.checkpoint()
 
         (folder / "x").touch()
         with anyio.fail_after(20):
-            await rang.wait()
+            await woken.wait()
 
         tasks.cancel_scope.cancel()
 

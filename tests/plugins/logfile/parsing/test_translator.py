@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from lanrage_events import EventRegistry
+from lanrage_events_logfile import FileConfig
+from lanrage_events_logfile._parsing import Roster, Translator
+
+LINE = "[20:15:00] [Server thread/INFO]: {} joined the game"
+
+
+def translator(slow_seconds: float = 3600.0) -> Translator:
+    config = FileConfig(path=Path("latest.log"), preset="minecraft")
+    return Translator(config, EventRegistry(), slow_seconds=slow_seconds)
+
+
+def test_a_line_that_takes_long_to_match_is_a_problem_and_gives_its_event() -> None:
+    found = translator(slow_seconds=-1.0).translate(LINE.format("Ann"), Roster(), "1")
+
+    assert [event.type for event in found.events] == ["peer_joined"]
+    [problem] = found.problems
+    assert problem.startswith("a line took long to match")
+    assert translator().translate(LINE.format("Ann"), Roster(), "1").problems == ()
+
+
+def test_a_server_with_very_many_players_does_not_fill_the_memory() -> None:
+    minecraft, roster = translator(), Roster()
+    for number in range(5000):
+        line = LINE.format(f"P{number}")
+        assert len(minecraft.translate(line, roster, str(number)).events) == 1
+
+    assert len(roster.names) == 4096
+    assert roster.names[-1] == "P4999"
+    assert len(Roster.from_dict(roster.to_dict()).names) == 4096
