@@ -3,20 +3,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from functools import partial
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     Tag,
-    WithJsonSchema,
     model_validator,
 )
-from pydantic_core import core_schema
 
 from lanrage_events.config import ConfigModel, ConfigPath, Duration
 
@@ -64,41 +61,19 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-class _OrText:
-    """Lets a text stand for a mapping with one key, and nothing for one with none.
+def _text_as(key: str, value: object) -> object:
+    """Let a text stand for a mapping with one key, and nothing for one with none."""
+    if value is None:
+        return {}
 
-    :param key: the key
-    :param known: the texts that there are, if not any
-    """
-
-    def __init__(self, key: str, known: tuple[str, ...] = ()) -> None:
-        self._key = key
-        self._known = known
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self._convert, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        text = {"type": "string", **({"enum": list(self._known)} if self._known else {})}
-        return {"anyOf": [handler(schema), text, {"type": "null"}]}
-
-    def _convert(self, value: object) -> object:
-        if value is None:
-            return {}
-
-        return {self._key: value} if isinstance(value, str) else value
+    return {key: value} if isinstance(value, str) else value
 
 
 Regex = Annotated[str, AfterValidator(_check_regex)]
 """A regular expression of Python's."""
 Patterns = Annotated[
     tuple[Regex, ...],
-    BeforeValidator(_as_tuple),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    BeforeValidator(_as_tuple, json_schema_input_type=str | list[str]),
 ]
 """One regular expression or several, each for a whole line."""
 FieldValue: TypeAlias = str | bool | int | float | list[str] | None
@@ -164,12 +139,19 @@ def _kind_of_files(value: object) -> str:
     return "mapping" if isinstance(value, Mapping) else "list"
 
 
+_ListedFile = Annotated[
+    FileConfig,
+    BeforeValidator(partial(_text_as, "path"), json_schema_input_type=FileConfig | str | None),
+]
+_MappedFile = Annotated[
+    FileSettings,
+    BeforeValidator(
+        partial(_text_as, "preset"), json_schema_input_type=FileSettings | PresetName | None
+    ),
+]
 Files = Annotated[
-    Annotated[tuple[Annotated[FileConfig, _OrText("path")], ...], Tag("list")]
-    | Annotated[
-        dict[ConfigPath, Annotated[FileSettings, _OrText("preset", get_args(PresetName))]],
-        Tag("mapping"),
-    ],
+    Annotated[tuple[_ListedFile, ...], Tag("list")]
+    | Annotated[dict[ConfigPath, _MappedFile], Tag("mapping")],
     Discriminator(_kind_of_files),
 ]
 

@@ -49,7 +49,7 @@ def try_file(
     :param file: the log, packed with gzip if its name ends so
     :param patterns: more patterns, each as ``event_type=regular expression``
     :param out: where the events go
-    :param err: where misuse is told
+    :param err: where misuse is reported
     :param encoding: how text is written in the file, instead of what the preset says
     :param samples: how many kinds of lines that gave nothing are shown
     :param as_json: write JSON, one object a line, the summary last
@@ -63,10 +63,7 @@ def try_file(
         translator = Translator(config, registry or EventRegistry())
         problems = list(translator.problems())
         if not problems:
-            dry_run = _DryRun(translator, out, as_json=as_json)
-            dry_run.run(file)
-            dry_run.summarize(samples)
-            return dry_run.exit_code
+            return _DryRun(translator, out, as_json=as_json).run(file, samples)
 
     except ConfigError as error:
         problems = list(error.problems)
@@ -156,11 +153,7 @@ class _DryRun:
         self._examples: dict[str, str] = {}
         self._problems: Counter[str] = Counter()
 
-    @property
-    def exit_code(self) -> int:
-        return GOOD if self._events and not self._problems else NOTHING_FOUND
-
-    def run(self, path: Path) -> None:
+    def run(self, path: Path, samples: int) -> int:
         roster = Roster()
         for number, text in enumerate(self._read(path), 1):
             self._lines = number
@@ -173,6 +166,9 @@ class _DryRun:
             if not found.is_known:
                 self._unmatched += 1
                 self._remember(text)
+
+        self._summarize(samples)
+        return GOOD if self._events and not self._problems else NOTHING_FOUND
 
     def _read(self, path: Path) -> Iterator[str]:
         reader = LogReader.open(path, self._translator.encoding)
@@ -209,7 +205,7 @@ class _DryRun:
             self._kinds[kind] += 1
             self._examples.setdefault(kind, text[:_SAMPLE_CHARACTERS])
 
-    def summarize(self, samples: int) -> None:
+    def _summarize(self, samples: int) -> None:
         common = [(self._examples[kind], count) for kind, count in self._kinds.most_common(samples)]
         if self._as_json:
             self._write_json(

@@ -44,7 +44,6 @@ def logfile_test(
     :param samples: how many kinds of lines that matched nothing are shown
     :param json: print JSON, one object a line
     """
-    bus: EventBus | None = None
     try:
         bus = load_bus(config)
     except ConfigError as error:
@@ -53,8 +52,9 @@ def logfile_test(
             return BAD_CONFIG
 
         sys.stderr.write("so only what is built in is known\n")
+        bus = EventBus()
 
-    plugins = {} if bus is None else bus.plugins
+    plugins = bus.plugins().items()
     return try_file(
         preset,
         file,
@@ -64,10 +64,8 @@ def logfile_test(
         encoding=encoding,
         samples=samples,
         as_json=json,
-        registry=None if bus is None else bus.events,
+        registry=bus.events,
         sections={
-            name: plugin.files
-            for name, plugin in plugins.items()
-            if isinstance(plugin, LogfilePlugin)
+            name: plugin.files for name, plugin in plugins if isinstance(plugin, LogfilePlugin)
         },
     )

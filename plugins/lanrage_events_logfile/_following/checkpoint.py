@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Self
+from typing import Self
 
 from .file import OpenedFile
 from .lines import TAIL_BYTES
@@ -69,18 +68,6 @@ class Checkpoint:
             return False
 
         return _digest(tail_of(file, self.offset)) == self.tail
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as values for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Make it of what :meth:`to_dict` returned.
-
-        :raises TypeError: if that cannot be
-        """
-        return cls(**data)
 
 
 def tail_of(file: OpenedFile, offset: int) -> bytes:

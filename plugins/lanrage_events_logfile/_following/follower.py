@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from lanrage_events import Event, EventRegistry
 
 from .._config import FileConfig
-from .._parsing import Translator
+from .._parsing import Roster, Translator
 from .._publisher import Publisher
 from .folder import Folder, Found
 from .lines import Line
@@ -74,7 +74,7 @@ class Follower:
         self._publisher = publisher
         self._store = store
         self._keeps_open = keeps_open
-        self._position = Position()
+        self._position = Position(mark=None, file_id="", roster=Roster(), done=[])
         self._is_new = True
         self._kept_at = 0
         self._wake = anyio.Event()

@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from lanrage_events import ConfigError
 
@@ -23,36 +24,17 @@ DONE_MAX = 16
 class Position:
     """How far the lines of one configured file are delivered."""
 
-    mark: Checkpoint | None = None
+    mark: Checkpoint | None
     """None if there was no file yet"""
-    file_id: str = ""
+    file_id: str
     """begins the ids of events that come from the file"""
-    roster: Roster = field(default_factory=Roster)
+    roster: Roster
     """who is there after the last line that was delivered"""
-    done: list[Checkpoint] = field(default_factory=list)
+    done: list[Checkpoint]
     """the ends of the files that were read before, of the last ones"""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as values for JSON."""
-        return {
-            "mark": self.mark and self.mark.to_dict(),
-            "file_id": self.file_id,
-            "roster": self.roster.to_dict(),
-            "done": [mark.to_dict() for mark in self.done],
-        }
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Make it of what :meth:`to_dict` returned.
-
-        :raises (AttributeError, KeyError, TypeError, ValueError): if that cannot be
-        """
-        return cls(
-            mark=None if data["mark"] is None else Checkpoint.from_dict(data["mark"]),
-            file_id=str(data["file_id"]),
-            roster=Roster.from_dict(data["roster"]),
-            done=[Checkpoint.from_dict(mark) for mark in data["done"]],
-        )
+_POSITION = TypeAdapter(Position)
 
 
 class PositionStore:
@@ -103,13 +85,15 @@ class PositionStore:
             return None
 
         try:
-            return Position.from_dict(data)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return _POSITION.validate_python(data)
+        except ValidationError as error:
+            problem = error.errors()[0]
             logger.warning(
-                "the position of '%s' in '%s' cannot be read, so it counts as new: %s",
+                "the position of '%s' in '%s' cannot be read, so it counts as new: %s: %s",
                 name,
                 self.path,
-                error,
+                ".".join(map(str, problem["loc"])),
+                problem["msg"],
             )
             return None
 
@@ -118,7 +102,7 @@ class PositionStore:
 
         :raises OSError: if it cannot be written
         """
-        self._data[name] = position.to_dict()
+        self._data[name] = _POSITION.dump_python(position, mode="json")
         if self.path is None:
             return
 

@@ -89,7 +89,7 @@ class EventBuilder:
 
             found["peer_name"] = name
         elif match.rule == GameStarted.type:
-            found.setdefault("players", roster.names)
+            found.setdefault("players", list(roster.present.values()))
             roster.started = time
             roster.started_clock = _clock(match)
             roster.game_name = str(found["game_name"])
