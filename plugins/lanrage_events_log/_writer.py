@@ -25,8 +25,8 @@ class LineWriter:
     """Appends whole lines to a file or to stderr, and counts those that it could not write.
 
     Every line is written at once, with nothing buffered in the process. A file that was renamed
-    or removed by somebody else is opened anew. What goes wrong is told once, when it begins, and
-    once more when it is over.
+    or removed by another program is opened again. An error is logged once, when it begins, and once
+    more when it is over.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -44,7 +44,7 @@ class LineWriter:
         return "stderr" if self._path is None else f"'{self._path}'"
 
     def open(self) -> None:
-        """Open the file, so that what is wrong with it is told at the start.
+        """Open the file, so that an error is reported at the start.
 
         :raises ConfigError: if it cannot be written to
         """
@@ -72,10 +72,10 @@ class LineWriter:
             self._count_loss(_reason(exc))
         else:
             if self._problem:
-                self._tell_recovery()
+                self._report_recovery()
 
     def health(self) -> Health:
-        """Say whether lines are being lost, and how many were."""
+        """Report whether lines are being lost, and how many were."""
         if self._problem:
             detail = f"cannot write to {self.name}: {self._problem}; {_lines(self._lost)} lost"
             return Health("degraded", detail, self._lost + self._lost_before)
@@ -97,7 +97,7 @@ class LineWriter:
 
             try:
                 written = os.write(fd, chunk)
-            except BlockingIOError:  # somebody else filled the pipe first
+            except BlockingIOError:  # another process filled the pipe first
                 continue
 
             self._partial = rest[written - 1] != _NEWLINE
@@ -115,7 +115,7 @@ class LineWriter:
             await anyio.wait_writable(fd)
 
     def _fileno(self) -> int:
-        """Return the descriptor to write to, opened anew if the path now names another file."""
+        """Return the descriptor to write to, opened again if the path now names another file."""
         if self._fd is not None and not self._was_replaced(self._fd):
             return self._fd
 
@@ -153,7 +153,7 @@ class LineWriter:
         self._problem = problem
         self._lost += 1
 
-    def _tell_recovery(self) -> None:
+    def _report_recovery(self) -> None:
         logger.warning("writing to %s works again; %s lost", self.name, _lines(self._lost))
         self._lost_before += self._lost
         self._lost = 0
@@ -185,7 +185,7 @@ def _open_flags() -> int:
 
 
 def _ends_within_line(path: Path) -> bool:
-    """Tell whether whoever wrote to the file before was interrupted within a line."""
+    """Return whether the last program that wrote to the file was interrupted within a line."""
     try:
         if not path.is_file() or not path.stat().st_size:
             return False

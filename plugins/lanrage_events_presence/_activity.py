@@ -78,7 +78,7 @@ def fit_text(text: str) -> str:
     :param text: a text of one line
     """
     text = _cut(text, TEXT_MAX_UNITS, utf16_units)
-    # Discord refuses the whole activity for one letter alone, and shows no space at the end.
+    # Discord rejects the whole activity for one letter alone, and shows no space at the end.
     return text.ljust(TEXT_MIN_UNITS) if text and utf16_units(text) < TEXT_MIN_UNITS else text
 
 

@@ -156,7 +156,7 @@ class _Session:
                 # Not pypresence's close(), which closes the running loop and leaks the socket.
                 self._client.send_data(_CLOSE, {"v": 1, "client_id": self._client_id})
         except (ActivityRejected, DiscordUnreachable):
-            pass  # whoever is gone shows nothing any more
+            pass  # a client that is gone shows nothing any more
         finally:
             self._client.sock_writer.close()
 
@@ -249,7 +249,7 @@ def _payload(activity: Activity | None) -> Any:
 
 
 def _explain(error: Exception) -> DiscordUnreachable:
-    """Say what an error of the socket means."""
+    """Return what an error of the socket means."""
     match error:
         case DiscordUnreachable():
             return error

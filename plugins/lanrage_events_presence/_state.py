@@ -1,15 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from lanrage_events import Event, PartyEvent, TemplateError
+from lanrage_events import Event, GameEnded, GameStarted, PartyCreated, PartyEvent, TemplateError
+from lanrage_events.templates import Templates
 
 from ._activity import Activity
 from ._config import PresenceConfig
 from ._parties import Parties
-from ._render import Renderer
+from ._render import FILTERS, LEAVES, make_activity
+
+KIND = "presence"
+"""the folder in each folder of templates"""
 
 
 class PresenceView:
@@ -18,9 +22,9 @@ class PresenceView:
     Subscribe :meth:`follow` to a bus to look at it, such as in a demonstration or a test.
 
     :param config: see :class:`PresenceConfig`; its ``client_id`` does not matter here
-    :param folders: where to look for templates, the most important first; those that came along by
-        default
-    :param report: is told what is wrong with a template, each fault once; by default it is logged
+    :param folders: where to look for templates, the most important first, each with a folder
+        ``presence`` with one file an event type; those that came along by default
+    :param report: called with each problem of a template, once; by default it is logged
     """
 
     def __init__(
@@ -30,24 +34,29 @@ class PresenceView:
         *,
         report: Callable[[TemplateError], object] | None = None,
     ) -> None:
-        self._config = config or PresenceConfig()
+        config = config or PresenceConfig()
         self._report = report
         self._parties = Parties(
-            player=self._config.player,
-            party=self._config.party,
-            max_size=self._config.max_party_size,
-            is_occasion=lambda event: self._renderer.is_occasion(event),
+            player=config.player,
+            party=config.party,
+            max_size=config.max_party_size,
+            is_occasion=self._is_occasion,
         )
+        self._context: Mapping[str, object] = {
+            "invite": config.invite_url,
+            "player": config.player,
+            "large_image": config.large_image,
+            "large_text": config.large_text,
+        }
         self._activity: Activity | None = None
-        self._is_stale = False
+        self._is_stale = True
         self.use_templates([files("lanrage_events_templates")] if folders is None else folders)
 
     @property
     def activity(self) -> Activity | None:
         """What is shown, ``None`` if nothing is."""
         if self._is_stale:
-            shown = self._parties.shown()
-            self._activity = self._renderer.render(*shown) if shown is not None else None
+            self._activity = self._render()
             self._is_stale = False
 
         return self._activity
@@ -67,13 +76,51 @@ class PresenceView:
 
         :param folders: the most important first
         """
-        self._renderer = Renderer(folders, self._config, report=self._report)
+        self._folders = tuple(folders)
+        self._templates = Templates(
+            KIND, self._folders, LEAVES, filters=FILTERS, report=self._report
+        )
+        self._occasions: dict[type[Event], bool] = {}
         self._is_stale = True
 
     def check(self, types: Iterable[type[Event]]) -> list[str]:
-        """Read and compile the templates of event types now.
+        """Read and compile the templates of event types now, not at their first event.
 
-        :param types: all event types that there are
+        :param types: all event types that there are; a file that is named for none is a problem
         :return: what is wrong besides what is reported
         """
-        return self._renderer.check(types)
+        types = tuple(types)
+        self._templates.check(types)
+        return [
+            f"{path}: is not used: Rich Presence tells of parties, and {cls.type} is about none"
+            for cls in types
+            if not issubclass(cls, PartyEvent)
+            for path in self._files(cls)
+        ]
+
+    def _render(self) -> Activity | None:
+        shown = self._parties.shown()
+        if shown is None:
+            return None
+
+        party, occasion = shown
+        return make_activity(self._templates.render(occasion, {**self._context, "my_party": party}))
+
+    def _is_occasion(self, event: PartyEvent) -> bool:
+        """Return whether an event has words of its own for the party.
+
+        Those that begin or end something have; others, if there is a template for their type.
+        """
+        cls = type(event)
+        if cls not in self._occasions:
+            own = [base for base in cls.__mro__ if issubclass(base, PartyEvent)]
+            own.remove(PartyEvent)
+            self._occasions[cls] = issubclass(cls, (PartyCreated, GameStarted, GameEnded)) or any(
+                self._files(base) for base in own
+            )
+
+        return self._occasions[cls]
+
+    def _files(self, cls: type[Event]) -> list[str]:
+        paths = [folder / KIND / f"{cls.type}.yaml" for folder in self._folders]
+        return [str(path) for path in paths if path.is_file()]

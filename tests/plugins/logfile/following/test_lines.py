@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_logfile._encoding import newline_of, settled
+from lanrage_events_logfile._encoding import newline_of
 from lanrage_events_logfile._following.lines import LINE_BYTES_MAX, TAIL_BYTES, LineSplitter
 
 CUTS = st.lists(st.integers(1, 40), max_size=60)
@@ -86,30 +85,3 @@ def test_what_is_left_of_a_line_that_is_too_long_is_none() -> None:
     splitter = LineSplitter(b"\n")
     assert list(splitter.feed(b"x" * (LINE_BYTES_MAX + 1))) == []
     assert splitter.finish() is None
-
-
-@pytest.mark.parametrize("encoding", ["utf-32", "utf-7", "utf-99", "rot13", "base64", ""])
-def test_an_encoding_in_which_lines_cannot_be_told_apart_is_refused(encoding: str) -> None:
-    if encoding == "utf-7":
-        assert newline_of(encoding) == b"\n"
-        return
-
-    with pytest.raises(ValueError, match="encoding"):
-        newline_of(encoding)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "beginning", "expected"),
-    [
-        ("utf-8", b"abc", ("utf-8", 0)),
-        ("UTF8", b"\xef\xbb\xbfabc", ("utf-8", 3)),
-        ("utf-16", b"\xfe\xff", ("utf-16-be", 2)),
-        ("utf-16", b"\xff\xfe", ("utf-16-le", 2)),
-        ("utf-16", b"a\0", ("utf-16-le", 0)),
-        ("latin-1", b"\xef\xbb\xbf", ("iso8859-1", 0)),
-    ],
-)
-def test_a_byte_order_mark_settles_the_encoding(
-    encoding: str, beginning: bytes, expected: tuple[str, int]
-) -> None:
-    assert settled(encoding, beginning) == expected
