@@ -20,7 +20,7 @@ class Publisher:
 
     async def publish(self, event: Event) -> str | None:
         """Publish an event; return why it was not delivered where it must be, None if it was."""
-        durable = any(getattr(plugin, "durable", False) for plugin in self._bus.plugins().values())
+        durable = any(getattr(plugin, "durable", False) for plugin in self._bus.plugins.values())
         try:
             await self._bus.publish_and_wait(event, "durable" if durable else "all")
         except anyio.ClosedResourceError:

@@ -54,7 +54,7 @@ def logfile_test(
         sys.stderr.write("so only what is built in is known\n")
         bus = EventBus()
 
-    plugins = bus.plugins().items()
+    plugins = bus.plugins.items()
     return try_file(
         preset,
         file,

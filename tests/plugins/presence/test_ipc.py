@@ -418,6 +418,8 @@ async def test_a_hostile_peer_does_not_hold_up_the_end(
     patient = DiscordIPC(CLIENT_ID, answer_seconds=3600.0)
     setattr(discord, moment, manner)
     async with discord.listen(), EventBus() as bus:
-        await bus.plugins.register_and_wait(PresencePlugin(PresenceConfig(), connect=patient.connect))
+        await bus.plugins.register_and_wait(
+            PresencePlugin(PresenceConfig(), connect=patient.connect)
+        )
         await bus.publish_and_wait(PARTY)
         await discord.wait(lambda discord: len(discord.frames) > (moment == "on_activity"))
