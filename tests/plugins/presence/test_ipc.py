@@ -64,7 +64,7 @@ def ipc() -> DiscordIPC:
 @pytest.fixture
 def impatient() -> DiscordIPC:
     """Waits for silent peers only as long as a test may."""
-    return DiscordIPC(CLIENT_ID, answer_seconds=0.05, close_seconds=0.05)
+    return DiscordIPC(CLIENT_ID, answer_seconds=0.2, close_seconds=0.2)
 
 
 @pytest.fixture(autouse=True)
@@ -172,13 +172,17 @@ async def test_an_application_that_discord_does_not_know_is_told_as_such(
     ],
 )
 async def test_a_handshake_that_fails_is_explained(
-    discord: StandInDiscordClient, impatient: DiscordIPC, manner: Manner, expected: str
+    discord: StandInDiscordClient,
+    ipc: DiscordIPC,
+    impatient: DiscordIPC,
+    manner: Manner,
+    expected: str,
 ) -> None:
     discord.on_handshake = manner
     async with discord.listen():
-        assert await reason(impatient) == expected
+        assert await reason(impatient if manner == "silence" else ipc) == expected
         discord.on_handshake = "answer"
-        async with impatient.connect() as connection:
+        async with ipc.connect() as connection:
             await connection.show(QUAKE)
 
 
@@ -192,10 +196,17 @@ async def test_a_handshake_that_fails_is_explained(
     ],
 )
 async def test_an_update_that_fails_is_explained(
-    discord: StandInDiscordClient, impatient: DiscordIPC, manner: Manner, expected: str
+    discord: StandInDiscordClient,
+    ipc: DiscordIPC,
+    impatient: DiscordIPC,
+    manner: Manner,
+    expected: str,
 ) -> None:
     discord.on_activity = manner
-    async with discord.listen(), impatient.connect() as connection:
+    async with (
+        discord.listen(),
+        (impatient if manner == "silence" else ipc).connect() as connection,
+    ):
         with pytest.raises(DiscordUnreachable, match=expected):
             await connection.show(QUAKE)
 
@@ -384,11 +395,11 @@ async def log() -> AsyncIterator[Lines]:
 
 
 async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
-    discord: StandInDiscordClient, impatient: DiscordIPC, log: Lines
+    discord: StandInDiscordClient, ipc: DiscordIPC, log: Lines
 ) -> None:
     view = PresenceView()
     pacing = Pacing(update_interval=0.05, settle=0.05, first_retry=0.05, longest_retry=0.05)
-    updater = PresenceUpdater(impatient.connect, lambda: view.activity, Counter(), pacing)
+    updater = PresenceUpdater(ipc.connect, lambda: view.activity, Counter(), pacing)
     with anyio.fail_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:
             view.follow(PARTY)
