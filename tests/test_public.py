@@ -55,6 +55,18 @@ NAMES = [(package, name) for package in PACKAGES for name in names_of(package)]
 every_name = pytest.mark.parametrize(("package", "name"), NAMES)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_public_name_is_imported_as_itself(package: str) -> None:
+    """Type checkers of whoever uses the package take it for public then."""
+    module = importlib.import_module(
+        f"{package}._exports" if package == "lanrage_events" else package
+    )
+    if hasattr(module, "__path__") or package == "lanrage_events":
+        for node in ast.parse(inspect.getsource(module)).body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert [alias.name for alias in node.names] == [a.asname for a in node.names]
+
+
 def test_there_is_something_to_check() -> None:
     assert {"EventBus", "Event", "hookimpl"} <= set(names_of("lanrage_events"))
     assert all(names_of(package) for package in PACKAGES)

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .check import prepare as prepare
+from .check import prepare

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from .escape import escape_controls as escape_controls
-from .redactor import Redactor as Redactor
+from .escape import escape_controls
+from .redactor import Redactor

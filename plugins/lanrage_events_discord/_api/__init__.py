@@ -2,6 +2,5 @@
 
 from __future__ import annotations
 
-from .routes import DiscordAPI as DiscordAPI
-from .routes import Runtime as Runtime
-from .test_message import MessageTest as MessageTest
+from .routes import DiscordAPI, Runtime
+from .test_message import MessageTest

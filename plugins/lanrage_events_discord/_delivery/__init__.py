@@ -7,13 +7,9 @@ holds what waits, ``batch`` and ``bisection`` choose what the next message shows
 
 from __future__ import annotations
 
-from .history import SECONDS_PER_BUCKET as SECONDS_PER_BUCKET
-from .history import History as History
-from .lane import Lane as Lane
-from .lanes import Lanes as Lanes
-from .lanes import OutgoingEntry as OutgoingEntry
-from .metrics import lane_metrics as lane_metrics
-from .metrics import outbox_metrics as outbox_metrics
-from .state import LaneState as LaneState
-from .state import LaneStatistics as LaneStatistics
-from .threads import Threads as Threads
+from .history import SECONDS_PER_BUCKET, History
+from .lane import Lane
+from .lanes import Lanes, OutgoingEntry
+from .metrics import lane_metrics, outbox_metrics
+from .state import LaneState, LaneStatistics
+from .threads import Threads

@@ -2,7 +2,5 @@
 
 from __future__ import annotations
 
-from .demo import LATENCY_SECONDS as LATENCY_SECONDS
-from .demo import Summary as Summary
-from .demo import play as play
-from .scenes import load_parts as load_parts
+from .demo import LATENCY_SECONDS, Summary, play
+from .scenes import load_parts

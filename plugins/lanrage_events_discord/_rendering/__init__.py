@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .compose import compose as compose
-from .entry import DEFAULT_PRESENTATION as DEFAULT_PRESENTATION
-from .entry import Entry as Entry
-from .entry import Presentation as Presentation
-from .renderer import Renderer as Renderer
+from .compose import compose
+from .entry import DEFAULT_PRESENTATION, Entry, Presentation
+from .renderer import Renderer

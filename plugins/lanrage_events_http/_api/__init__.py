@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from .event_schemas import EventSchemas as EventSchemas
-from .events import EVENT_STREAM as EVENT_STREAM
-from .events import JSON_LINES as JSON_LINES
-from .events import event_operations as event_operations
-from .models import MAX_EVENTS as MAX_EVENTS
-from .models import ProblemDetails as ProblemDetails
-from .operation import JSON_TYPE as JSON_TYPE
-from .operation import Call as Call
-from .operation import Operation as Operation
-from .outbox import outbox_operations as outbox_operations
-from .plugins import PluginRoutes as PluginRoutes
-from .status import status_operations as status_operations
+from .event_schemas import EventSchemas
+from .events import EVENT_STREAM, JSON_LINES, event_operations
+from .models import MAX_EVENTS, ProblemDetails
+from .operation import JSON_TYPE, Call, Operation
+from .outbox import outbox_operations
+from .plugins import PluginRoutes
+from .status import status_operations

@@ -2,7 +2,5 @@
 
 from __future__ import annotations
 
-from .feed import HEARTBEAT_SECONDS as HEARTBEAT_SECONDS
-from .feed import RING_SIZE as RING_SIZE
-from .feed import Feed as Feed
-from .response import StreamResponse as StreamResponse
+from .feed import HEARTBEAT_SECONDS, RING_SIZE, Feed
+from .response import StreamResponse

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .exposition import metrics_operation as metrics_operation
+from .exposition import metrics_operation

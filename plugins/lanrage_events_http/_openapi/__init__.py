@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .document import OpenAPI as OpenAPI
+from .document import OpenAPI

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from .follower import KEEPS_OPEN as KEEPS_OPEN
-from .follower import Follower as Follower
-from .positions import PositionStore as PositionStore
-from .reader import LogReader as LogReader
-from .watcher import EXTRA_HINT as EXTRA_HINT
-from .watcher import Changes as Changes
-from .watcher import Poll as Poll
-from .watcher import Watch as Watch
-from .watcher import is_watching_possible as is_watching_possible
+from .follower import KEEPS_OPEN, Follower
+from .positions import PositionStore
+from .reader import LogReader
+from .watcher import EXTRA_HINT, Changes, Poll, Watch, is_watching_possible

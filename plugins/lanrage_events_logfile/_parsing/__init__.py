@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from .roster import Roster as Roster
-from .translator import Translator as Translator
+from .roster import Roster
+from .translator import Translator
