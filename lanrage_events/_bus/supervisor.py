@@ -11,6 +11,7 @@ import anyio
 
 from .._exceptions import PluginStartError, describe
 from .._reports import PluginStatistics, State
+from ..backoff import Backoff
 from .consumer import Consumer, is_unexpected_cancellation
 from .mailbox import Mailbox
 
@@ -77,7 +78,7 @@ class Supervisor:
             self.stopped.set()
 
     async def _keep_alive(self, first_start_must_succeed: bool) -> None:
-        delay = FIRST_RESTART_DELAY
+        backoff = Backoff(FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY)
         while True:
             began = anyio.current_time()
             error = await self._live()
@@ -92,8 +93,9 @@ class Supervisor:
                 return
 
             if anyio.current_time() - began > LONGEST_RESTART_DELAY:
-                delay = FIRST_RESTART_DELAY
+                backoff.reset()
 
+            delay = backoff.next()
             self.log(f"died and is restarted in {delay:g} seconds", self.error)
             self.state = "down"
             self.started.set()
@@ -104,7 +106,6 @@ class Supervisor:
                 return
 
             self.restarts += 1
-            delay = min(2 * delay, LONGEST_RESTART_DELAY)
 
     async def _live(self) -> Exception | None:
         """Live once; return what it died of."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import anyio
 
+from lanrage_events.backoff import Backoff
+
 from ._activity import Activity
 from ._connection import ActivityRejected, Connection, DiscordUnreachable
 
@@ -65,7 +67,7 @@ class PresenceUpdater:
         self._waiting: anyio.CancelScope | None = None
         """cancelled by what should wake it while it is connected"""
         self._next_update = -math.inf
-        self._retry_delay = self._pacing.first_retry
+        self._backoff = Backoff(self._pacing.first_retry, self._pacing.longest_retry)
         self._logged: set[str] = set()
         """the reasons that were logged for the present outage"""
         self._is_up = False
@@ -89,7 +91,7 @@ class PresenceUpdater:
         """Show what should be shown until cancelled."""
         while True:
             connected_at = math.inf
-            delay = self._retry_delay
+            at_least = 0.0
             try:
                 async with self._connect() as connection:
                     connected_at = anyio.current_time()
@@ -99,16 +101,15 @@ class PresenceUpdater:
             except DiscordUnreachable as error:
                 self._note_problem(error)
                 if error.kind == "rejected":
-                    delay = self._pacing.rejected_retry
+                    at_least = self._pacing.rejected_retry
                 elif anyio.current_time() - connected_at > self._pacing.longest_retry:
-                    delay = self._pacing.first_retry
+                    self._backoff.reset()
 
             finally:
                 self.is_connected = False
                 self.shown = None
 
-            await self._wait_for_retry(delay)
-            self._retry_delay = min(2 * delay, self._pacing.longest_retry)
+            await self._wait_for_retry(self._backoff.next(at_least))
 
     async def _wait_for_retry(self, delay: float) -> None:
         retry_at = anyio.current_time() + delay

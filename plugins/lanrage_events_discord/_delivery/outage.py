@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import random
-
 import anyio
+
+from lanrage_events.backoff import Backoff
 
 FIRST_RETRY_SECONDS = 0.25
 # So that an outage of some seconds ends within moments for us too...
@@ -12,7 +12,6 @@ MAX_RETRY_SECONDS = 2.0
 # ... and one of hours does not cost a request every other second.
 SHORT_OUTAGE_SECONDS = 60.0
 MAX_LONG_OUTAGE_RETRY_SECONDS = 30.0
-MAX_DOUBLINGS = 10
 LONG_AGO = float("-inf")
 
 
@@ -27,7 +26,7 @@ class Outage:
         """when the next attempt may be made"""
         self._began: float | None = None
         self._told = LONG_AGO
-        self._retries = 0
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS, jitter=0.5)
 
     @property
     def active(self) -> bool:
@@ -49,16 +48,9 @@ class Outage:
         if self._began is None:
             self._began = now
 
-        longest = (
-            MAX_RETRY_SECONDS
-            if self.lasted < SHORT_OUTAGE_SECONDS
-            else MAX_LONG_OUTAGE_RETRY_SECONDS
-        )
-        delay = min(FIRST_RETRY_SECONDS * 2**self._retries, longest)
-        # Jitter, so that many who met the same outage do not come back together.
-        delay *= random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._retries = min(self._retries + 1, MAX_DOUBLINGS)
-        self.retry_at = now + max(delay, retry_after or 0.0)
+        is_short = self.lasted < SHORT_OUTAGE_SECONDS
+        self._backoff.longest = MAX_RETRY_SECONDS if is_short else MAX_LONG_OUTAGE_RETRY_SECONDS
+        self.retry_at = now + self._backoff.next(retry_after or 0.0)
         if now - self._told < SHORT_OUTAGE_SECONDS:
             return False
 
@@ -67,4 +59,5 @@ class Outage:
 
     def end(self) -> None:
         """Forget the outage: the next one begins anew."""
-        self._began, self._told, self._retries, self.retry_at = None, LONG_AGO, 0, LONG_AGO
+        self._began, self._told, self.retry_at = None, LONG_AGO, LONG_AGO
+        self._backoff.reset()

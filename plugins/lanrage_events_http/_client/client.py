@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
@@ -33,33 +32,6 @@ ANSWER_MAX_BYTES = 16 * 1024 * 1024
 
 _CLOSE_SECONDS = 2.0
 _ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, anyio.BrokenResourceError)
-
-
-class Backoff:
-    """How long to wait before the next attempt: longer each time, and never quite the same.
-
-    :param first: seconds before the second attempt
-    :param longest: seconds that no wait exceeds
-    """
-
-    def __init__(self, first: float, longest: float) -> None:
-        self._first = first
-        self._longest = longest
-        self._attempts = 0
-
-    def next(self, at_least: float = 0.0) -> float:
-        """Return the seconds to wait now.
-
-        :param at_least: seconds that the other side asked for
-        """
-        seconds = min(self._longest, self._first * 2.0 ** min(self._attempts, 32))
-        self._attempts += 1
-        # Nobody can gain by guessing it.
-        return max(at_least, seconds * random.uniform(0.5, 1.0))  # noqa: S311
-
-    def reset(self) -> None:
-        """Begin with short waits again, since it worked."""
-        self._attempts = 0
 
 
 class DaemonClient:

@@ -8,8 +8,10 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
+from lanrage_events.backoff import Backoff
+
 from .answers import DaemonError, Receipt
-from .client import Backoff, DaemonClient
+from .client import DaemonClient
 
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 5.0
@@ -54,7 +56,7 @@ class Delivery:
 
         :raises DaemonError: if it cannot be done, or not in time
         """
-        backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+        backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=0.5)
         deadline = anyio.current_time() + self._timeout
         is_troubled = False
         while True:

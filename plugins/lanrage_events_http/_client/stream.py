@@ -11,9 +11,10 @@ from typing import Any, TextIO
 import anyio
 
 from lanrage_events import escape_controls
+from lanrage_events.backoff import Backoff
 
 from .answers import DaemonError
-from .client import Backoff, DaemonClient
+from .client import DaemonClient
 from .sse import Message, MessageTooLong, SSEReader
 from .terminal import Console
 
@@ -51,7 +52,7 @@ class FeedPrinter:
         self._out = out
         self._console = Console(err)
         self._last_event_id: str | None = None
-        self._backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+        self._backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=0.5)
         self._is_away = False
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventRegistry
+from lanrage_events.backoff import Backoff
 
 from .._config import FileConfig
 from .._parsing import Roster, Translator
@@ -81,7 +82,8 @@ class Follower:
         self._stop = anyio.Event()
         self._announced = False
         self._warnings: set[str] = set()
-        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._backoff = Backoff(FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
+        self._retry_seconds = self._backoff.next()
 
     @property
     def folders(self) -> set[Path]:
@@ -131,7 +133,7 @@ class Follower:
             await self._wake.wait()
 
         if scope.cancelled_caught:
-            self._lengthen_retry()
+            self._retry_seconds = self._backoff.next()
 
     # Which file
 
@@ -316,11 +318,8 @@ class Follower:
         with anyio.move_on_after(self._retry_seconds):
             await self._stop.wait()
 
-        self._lengthen_retry()
+        self._retry_seconds = self._backoff.next()
         return not self._stop.is_set()
-
-    def _lengthen_retry(self) -> None:
-        self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
 
     # Reporting
 
@@ -344,7 +343,8 @@ class Follower:
             logger.info("'%s': going on", self.name)
 
         self.problem = None
-        self._retry_seconds = FIRST_RETRY_SECONDS
+        self._backoff.reset()
+        self._retry_seconds = self._backoff.next()
 
     def _warn_once(self, sentence: str) -> None:
         if sentence not in self._warnings and len(self._warnings) < _WARNINGS_MAX:

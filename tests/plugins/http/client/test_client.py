@@ -14,7 +14,6 @@ import pytest
 from lanrage_events_http._client import DaemonClient, DaemonError, Token, parse_token, parse_url
 from lanrage_events_http._client.address import is_loopback
 from lanrage_events_http._client.answers import Receipt, Rejection, retry_after
-from lanrage_events_http._client.client import Backoff
 
 TOKEN = "made-up-token-of-the-tests"
 EVENT = {"type": "peer_joined", "id": "a-1", "peer_name": "Ann"}
@@ -133,17 +132,6 @@ def test_a_token_is_never_shown() -> None:
         parse_token(f"{TOKEN}\n{TOKEN}", "the file")
 
     assert TOKEN not in str(caught.value)
-
-
-def test_waits_become_longer_but_not_for_ever() -> None:
-    backoff = Backoff(1, 8)
-    waits = [backoff.next() for _ in range(100)]
-    for wait, longest in zip(waits, [1, 2, 4, *[8] * 97], strict=True):
-        assert longest / 2 <= wait <= longest
-
-    assert backoff.next(at_least=60) == 60
-    backoff.reset()
-    assert backoff.next() <= 1
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("7", 7), ("1.5", 1.5), ("", 0), ("soon", 0)])
