@@ -20,9 +20,11 @@ HEAVY_MODULES = ("httpx", "jinja2", "pydantic", "sqlite3", "yaml")
 PACKAGES = (
     "lanrage_events",
     "lanrage_events.abc",
+    "lanrage_events.backoff",
     "lanrage_events.config",
     "lanrage_events.http",
     "lanrage_events.outbox",
+    "lanrage_events.state",
     "lanrage_events.templates",
     "lanrage_events.yaml",
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 from pathlib import Path
+
+from lanrage_events.state import StateFile
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -17,15 +17,12 @@ class Threads:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._file = StateFile(path, indent=1)
         self._ids: dict[str, str] = {}
-        if path is not None:
-            try:
-                self._ids = dict(json.loads(path.read_text(encoding="utf-8")))
-            except FileNotFoundError:
-                pass
-            except (OSError, ValueError, TypeError) as error:
-                logger.warning("%s is not readable, so threads are created anew: %s", path, error)
+        try:
+            self._ids = dict(self._file.read({}))
+        except (OSError, ValueError, TypeError) as error:
+            logger.warning("%s is not readable, so threads are created anew: %s", path, error)
 
     def find(self, webhook_id: str, name: str) -> str | None:
         """Return the id of the thread that a webhook created under a name."""
@@ -45,15 +42,7 @@ class Threads:
         return known
 
     def _save(self) -> None:
-        if self._path is None:
-            return
-
-        new = self._path.with_name(f"{self._path.name}.new")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(self._ids, file, ensure_ascii=False, indent=1)
-
-            os.replace(new, self._path)
+            self._file.write(self._ids)
         except OSError as error:
-            logger.warning("cannot keep the ids of threads in %s: %s", self._path, error)
+            logger.warning("cannot keep the ids of threads in %s: %s", self._file.path, error)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-import anyio.to_thread
+from lanrage_events.state import StateFile
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -28,14 +24,11 @@ class Settings:
     """
 
     def __init__(self, path: Path | None, *, inline: bool = False) -> None:
-        self._path = path
-        self._inline = inline
-        self._data: dict[str, object] = {}
-        if path is not None:
-            self._data = _read(path)
+        self._file = StateFile(path, indent=1, inline=inline)
+        self._data = _read(self._file)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} in {self._path or 'memory'}>"
+        return f"<{type(self).__name__} in {self._file.path or 'memory'}>"
 
     @property
     def webhook_url(self) -> str | None:
@@ -58,12 +51,7 @@ class Settings:
         if value is not None:
             data[name] = value
 
-        if self._path is not None:
-            if self._inline:
-                _write(self._path, data)
-            else:
-                await anyio.to_thread.run_sync(_write, self._path, data)
-
+        await self._file.save(data)
         self._data = data
 
     def _text(self, name: str) -> str | None:
@@ -71,65 +59,25 @@ class Settings:
         return value if isinstance(value, str) and value else None
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(file: StateFile) -> dict[str, object]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError("expected a JSON object")  # noqa: TRY004 - told as damage
-
-        for name in (WEBHOOK_URL, INVITE_URL):
-            if not isinstance(data.get(name, ""), str):
-                raise ValueError(f"{name}: expected a text")  # noqa: TRY004 - as above
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        # Not the error itself: that of a decoder holds what it could not decode.
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
-        aside = path.with_name(f"{path.name}.damaged")
+        data = file.read({})
+        if not isinstance(data, dict) or not all(
+            isinstance(data.get(name, ""), str) for name in (WEBHOOK_URL, INVITE_URL)
+        ):
+            raise ValueError("it is damaged")
+    except (OSError, ValueError) as error:
         try:
-            os.replace(path, aside)
-            where = f"it is {aside} now"
+            where = f"it is {file.move_aside()} now"
         except OSError:
             where = "it cannot be moved aside either"
 
         logger.warning(
             "the saved settings %s cannot be read (%s); %s. Set webhook and invite again",
-            path,
-            reason,
+            file.path,
+            getattr(error, "strerror", error),
             where,
         )
         return {}
 
     return data
-
-
-def _write(path: Path, data: Mapping[str, object]) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.new")
-    # One that is left from a crash may be readable for others.
-    new.unlink(missing_ok=True)
-    try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(data, file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-
-        os.replace(new, path)
-    except BaseException:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
-
-        raise
-
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Let the new name survive a loss of power too, where folders can be synced."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
