@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter
 from ._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
+from ._hints import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -81,13 +81,12 @@ class EventRegistry:
     def get(self, event_type: str) -> type[Event]:
         """Return the class of an event type.
 
-        :raises UnknownEventType: if there is none, with the nearest known types
+        :raises UnknownEventType: if there is none, with the nearest known one
         """
         try:
             return self._types[event_type].cls
         except KeyError:
-            nearest = difflib.get_close_matches(event_type, self._types, n=3)
-            raise UnknownEventType(event_type, nearest, tuple(self._types)) from None
+            raise UnknownEventType(event_type, self._types) from None
 
     def distribution(self, event_type: str) -> str | None:
         """Return the name of the distribution that brings an event type, if it is known.
@@ -202,9 +201,8 @@ def _field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:
         case "missing":
             message = "required"
         case "unexpected_keyword_argument":
-            nearest = difflib.get_close_matches(path, names, n=1)
-            hint = f"did you mean '{nearest[0]}'?" if nearest else "known are " + ", ".join(names)
-            message = f"unknown field, {hint}"
+            hint = did_you_mean(path, names) or f", known are {', '.join(names)}"
+            message = f"unknown field{hint}"
         case _:
             message = message[0].lower() + message[1:]
 

@@ -26,9 +26,11 @@ everywhere in AnyIO.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ._hints import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,15 +72,10 @@ class EventDecodeError(EventError):
 class UnknownEventType(EventDecodeError):
     """Raised when the ``type`` of an event is not registered."""
 
-    def __init__(self, event_type: str, nearest: Sequence[str], known: Sequence[str]) -> None:
-        self.nearest = tuple(nearest)
+    def __init__(self, event_type: str, known: Iterable[str]) -> None:
         self.known = tuple(known)
-        if nearest:
-            hint = "did you mean " + " or ".join(f"'{name}'" for name in nearest) + "?"
-        else:
-            hint = "known types are " + ", ".join(known)
-
-        super().__init__(None, [FieldProblem("type", f"unknown event type {event_type!r}, {hint}")])
+        hint = did_you_mean(event_type, self.known) or f", known types are {', '.join(self.known)}"
+        super().__init__(None, [FieldProblem("type", f"unknown event type {event_type!r}{hint}")])
         self.event_type = event_type
 
 

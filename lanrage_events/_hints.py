@@ -1,22 +1,24 @@
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, requires
 
 OWN_DISTRIBUTION = "lanrage-events"
 
+_MAX_CHARACTERS = 100  # comparing takes the square of the length
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint such as ``, did you mean 'window'?``, empty if nothing known is near.
 
-    :param word: what was written
+    :param word: what was written; of a very long one only the beginning counts
     :param known: what could have been meant
     """
+    import difflib
+
+    word = word[:_MAX_CHARACTERS]
     candidates = sorted(known)
     near = [name for name in candidates if name.lower() == word.lower()]
     near = near or difflib.get_close_matches(word, candidates, n=1)
@@ -43,6 +45,8 @@ def install_hint(error: ImportError, distribution: str | None = None) -> str:
 
 def _extra_with(distribution: str, package: str) -> str:
     """Return the smallest extra of a distribution that brings a package, empty if none does."""
+    from importlib.metadata import PackageNotFoundError, requires
+
     try:
         requirements = requires(distribution) or []
     except PackageNotFoundError:

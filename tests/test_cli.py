@@ -8,7 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events import escape_controls
-from lanrage_events.cli import LiveLine, counted, table, write_errors, write_json, write_lines
+from lanrage_events.cli import (
+    StatusLine,
+    counted,
+    did_you_mean,
+    progress_bar,
+    table,
+    write_errors,
+    write_json,
+    write_lines,
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @given(st.text())
@@ -46,11 +60,48 @@ def test_a_table_has_its_cells_below_each_other() -> None:
     assert table([]) == []
 
 
+def test_a_table_counts_the_columns_that_a_terminal_shows() -> None:
+    assert table([("電竜", "one"), ("👩\u200d🚀", "two"), ("e\u0301lan", "three")]) == [
+        "電竜  one",
+        "👩\u200d🚀    two",
+        "e\u0301lan  three",
+    ]
+
+
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 events"), (1, "1 event"), (1000, "1,000 events")]
 )
 def test_a_number_has_its_noun(count: int, text: str) -> None:
     assert counted(count, "event") == text
+
+
+@pytest.mark.parametrize(
+    ("part", "bar"),
+    [
+        (0, "[....]"),
+        (0.5, "[##..]"),
+        (0.99, "[###.]"),
+        (1, "[####]"),
+        (-1, "[....]"),
+        (2, "[####]"),
+    ],
+)
+def test_a_bar_shows_how_much_is_done(part: float, bar: str) -> None:
+    assert progress_bar(part, 4) == bar
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("windw", ", did you mean 'window'?"),
+        ("STYLE", ", did you mean 'style'?"),
+        ("colour", ""),
+        ("", ""),
+        ("window" + "x" * 1_000_000, ""),
+    ],
+)
+def test_what_is_near_to_a_word_is_suggested(word: str, hint: str) -> None:
+    assert did_you_mean(word, ["style", "window", "widow"]) == hint
 
 
 def screen(output: str) -> str:
@@ -68,9 +119,9 @@ def screen(output: str) -> str:
 
 
 @given(st.lists(st.text("ab", max_size=100), min_size=1))
-def test_a_live_line_shows_the_last_text_alone(texts: list[str]) -> None:
-    stream = io.StringIO()
-    line = LiveLine(stream)
+def test_a_status_line_shows_the_last_text_alone(texts: list[str]) -> None:
+    stream = Terminal()
+    line = StatusLine(stream)
     for text in texts:
         line.show(text)
 
@@ -80,14 +131,40 @@ def test_a_live_line_shows_the_last_text_alone(texts: list[str]) -> None:
     assert not screen(stream.getvalue()).strip()
 
 
-def test_a_live_line_is_cut_to_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "shown"), [("x" * 20, "x" * 9), ("電" * 20, "電電電電 "), ("a\nb", "a\\nb")]
+)
+def test_a_status_line_is_one_line_of_the_terminal(
+    text: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((10, 24)))
-    stream = io.StringIO()
-    LiveLine(stream).show("x" * 20)
-    assert stream.getvalue() == "\r" + "x" * 9
+    stream = Terminal()
+    line = StatusLine(stream)
+    line.show(text)
+    assert stream.getvalue() == f"\r{shown}"
+    line.show("")
+    assert stream.getvalue() == f"\r{shown}\r{' ' * (4 if text[0] == 'a' else 9)}"
 
 
-def test_clearing_a_live_line_that_shows_nothing_writes_nothing() -> None:
+def test_a_line_that_stays_is_written_above_the_status_line() -> None:
+    stream = Terminal()
+    line = StatusLine(stream)
+    line.write("first\n")
+    line.show("12 events")
+    line.write("second")
+    assert stream.getvalue() == "first\\n\n\r12 events\r         \rsecond\n\r12 events"
+
+
+def test_without_a_terminal_only_what_stays_is_written() -> None:
     stream = io.StringIO()
-    LiveLine(stream).clear()
+    line = StatusLine(stream)
+    line.show("12 events")
+    line.write("done")
+    line.clear()
+    assert stream.getvalue() == "done\n"
+
+
+def test_clearing_a_status_line_that_shows_nothing_writes_nothing() -> None:
+    stream = Terminal()
+    StatusLine(stream).clear()
     assert stream.getvalue() == ""

@@ -21,6 +21,7 @@ PACKAGES = (
     "lanrage_events",
     "lanrage_events.abc",
     "lanrage_events.backoff",
+    "lanrage_events.cli",
     "lanrage_events.config",
     "lanrage_events.http",
     "lanrage_events.outbox",

@@ -13,6 +13,7 @@ import ast
 import builtins
 import inspect
 from importlib import import_module
+from importlib.util import resolve_name
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "lanrage_events",
+    "lanrage_events.cli",
     "lanrage_events.config",
     "lanrage_events.outbox",
     "lanrage_events.templates",
@@ -37,9 +39,9 @@ def imports(module: ModuleType) -> dict[str, str]:
     """Return the names that a module imports from its own package, each with where from."""
     package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
     return {
-        alias.name: f"{package}.{node.module}"
+        alias.name: resolve_name(f"{'.' * node.level}{node.module}", package)
         for node in ast.walk(ast.parse(inspect.getsource(module)))
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module
+        if isinstance(node, ast.ImportFrom) and node.level and node.module
         for alias in node.names
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from .. import hookspecs
 from .._event_registry import EventRegistry
 from .._events import Event, PartyEvent
 from .._exceptions import PluginHookError, PluginLoadError
+from .._hints import did_you_mean
 from .trace import Tracer
 
 PROJECT = "lanrage_events"
@@ -155,16 +155,11 @@ class Hooks:
             known = [
                 c for c in vars(self._manager.hook) if getattr(self._manager.hook, c).has_spec()
             ]
-            nearest = difflib.get_close_matches(caller.name, known, n=1)
-            hint = (
-                f"did you mean '{nearest[0]}'?"
-                if nearest
-                else (
-                    "register its event class with the hook 'register_events', or mark it "
-                    "hookimpl(optionalhook=True) if another plugin brings it"
-                )
+            hint = did_you_mean(caller.name, known) or (
+                ", register its event class with the hook 'register_events', or mark it "
+                "hookimpl(optionalhook=True) if another plugin brings it"
             )
-            raise PluginHookError(name, f"implements the unknown hook '{caller.name}', {hint}")
+            raise PluginHookError(name, f"implements the unknown hook '{caller.name}'{hint}")
 
         is_about_events = caller.name not in OTHER_HOOKS or caller.name == BATCH_HOOK
         if is_about_events and (impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast):

@@ -11,7 +11,16 @@ from typing import Literal
 import anyio
 
 from .._exceptions import ConfigError, OutboxError
-from ..cli import ExitCode, LiveLine, counted, table, write_errors, write_json, write_lines
+from ..cli import (
+    ExitCode,
+    StatusLine,
+    counted,
+    progress_bar,
+    table,
+    write_errors,
+    write_json,
+    write_lines,
+)
 from ..outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxAdmin, OutboxEntry, OutboxLane
 from ..outbox._tables import Which
 from .place import Place, UsageError
@@ -135,27 +144,19 @@ async def _in_steps(
     lanes: Sequence[OutboxLane], total: int, step: Callable[[str], Awaitable[int]]
 ) -> int:
     """Repeat a step for each lane until it does no more, with a progress bar on a terminal."""
-    line = LiveLine(sys.stderr) if sys.stderr.isatty() and total > AT_ONCE else None
+    line = StatusLine(sys.stderr)
     done = 0
     for lane in lanes:
         while count := await step(lane.name):
             done += count
-            if line is not None:
-                line.show(progress_bar(done, max(total, done)))
+            if total > AT_ONCE:
+                line.show(f"{progress_bar(done / total, 30)} {done:,} of {max(total, done):,}")
 
             if count < AT_ONCE:
                 break
 
-    if line is not None:
-        line.clear()
-
+    line.clear()
     return done
-
-
-def progress_bar(done: int, total: int, width: int = 30) -> str:
-    """Return a bar of text that shows how much of something is done."""
-    full = width * done // total if total else width
-    return f"[{'#' * full}{'.' * (width - full)}] {done:,} of {total:,}"
 
 
 def _done(count: int, what: str, numbers: Sequence[int] = ()) -> int:

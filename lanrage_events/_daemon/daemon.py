@@ -14,7 +14,7 @@ import anyio
 from .._bus import EventBus
 from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
 from .._redaction import Redactor
-from ..cli import ExitCode, counted, write_errors
+from ..cli import ChunkReader, ExitCode, counted, write_errors
 from ..config._build import make_bus
 from ..config._load import load_config
 from ..config._models import DaemonConfig
@@ -23,7 +23,7 @@ from .logging import LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader, reload_requests
 from .signals import StopSignals
-from .stdin import LineFeed, StandardInput
+from .stdin import LineFeed
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def _run_bus(
             bus,
             drain_timeout=config.settings.drain_timeout,
             wait_stop=signals.wait,
-            lines=StandardInput() if read_stdin else None,
+            lines=ChunkReader() if read_stdin else None,
             handler=handler,
             reloader=None if read_stdin else Reloader(bus, config, load),
         )

@@ -19,7 +19,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
 from .._redaction import Redactor, escape_controls
-from ..cli import LiveLine
+from ..cli import StatusLine
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ _INDENT = "    "
 class LogHandler(logging.StreamHandler[TextIO]):
     """Writes log lines to stderr, and clears the line that shows the progress before."""
 
-    live_line: LiveLine | None = None
+    status_line: StatusLine | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.live_line is not None:
-            self.live_line.clear()
+        if self.status_line is not None:
+            self.status_line.clear()
 
         super().emit(record)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import traceback
@@ -16,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from lanrage_events import FieldProblem, Redactor
+from lanrage_events.cli import did_you_mean
 from lanrage_events.http import RouteError
 
 PROBLEM_TYPE = "application/problem+json"
@@ -154,11 +154,8 @@ def hint(word: str, known: Sequence[str]) -> str:
     :param word: what came in
     :param known: what could have been meant
     """
-    nearest = difflib.get_close_matches(shorten(word), known, n=1)
-    if nearest:
-        return f", did you mean '{nearest[0]}'?"
-
-    return ", known are " + ", ".join(known) if known else ""
+    known_are = f", known are {', '.join(known)}" if known else ""
+    return did_you_mean(word, known) or known_are
 
 
 def _texts(received: object) -> list[str]:

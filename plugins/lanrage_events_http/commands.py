@@ -14,16 +14,13 @@ import anyio
 from cyclopts import Parameter, validators
 from pydantic import TypeAdapter, ValidationError
 
+from lanrage_events.cli import ExitCode, write_errors
 from lanrage_events.config import Duration
 
 from ._client import (
     DEFAULT_URL,
-    DONE,
-    FAILED,
-    MISUSE,
     TOKEN_VARIABLE,
     URL_VARIABLE,
-    Console,
     DaemonClient,
     DaemonError,
     FeedPrinter,
@@ -136,12 +133,12 @@ def stream(
     try:
         anyio.run(printer.run)
     except KeyboardInterrupt:
-        return DONE
+        return ExitCode.DONE
     except DaemonError as error:
-        Console(sys.stderr).tell(error.reason)
-        return FAILED
+        write_errors([error.reason])
+        return ExitCode.FAILED
 
-    return DONE
+    return ExitCode.DONE
 
 
 def _publish_file(task: Task, path: Path, skip: int) -> int:
@@ -210,5 +207,5 @@ def _seconds(text: str) -> float:
 
 
 def _misuse(text: str) -> int:
-    Console(sys.stderr).tell(text)
-    return MISUSE
+    write_errors([text])
+    return ExitCode.MISUSE

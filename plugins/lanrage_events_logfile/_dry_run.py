@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lanrage_events import ConfigError, Event, EventRegistry, escape_controls
+from lanrage_events.cli import ExitCode, counted
 from lanrage_events.config import validate
 from lanrage_events.yaml import Document, YAMLValue, read
 
@@ -16,11 +17,6 @@ from ._config import FileConfig, FileSettings
 from ._following import LogReader
 from ._parsing import Roster, Translator
 from ._presets import preset_names
-
-# Exit codes.
-GOOD = 0
-NOTHING_FOUND = 1
-MISUSE = 2
 
 NO_PRESET = "none"
 # Enough to see all that a log has; some logs have a new kind in every line.
@@ -73,7 +69,7 @@ def try_file(
         problems = [str(error)]
 
     err.writelines(f"{escape_controls(problem)}\n" for problem in problems)
-    return MISUSE
+    return ExitCode.MISUSE
 
 
 def _config(
@@ -168,7 +164,7 @@ class _DryRun:
                 self._remember(text)
 
         self._summarize(samples)
-        return GOOD if self._events and not self._problems else NOTHING_FOUND
+        return ExitCode.DONE if self._events and not self._problems else ExitCode.FAILED
 
     def _read(self, path: Path) -> Iterator[str]:
         reader = LogReader.open(path, self._translator.encoding)
@@ -220,18 +216,14 @@ class _DryRun:
             return
 
         types = ", ".join(f"{event_type} {count:,}" for event_type, count in self._events.items())
-        total = _counted(self._events.total(), "event")
-        lines = [f"{_counted(self._lines, 'line')}, {total}{': ' if types else ''}{types}"]
+        total = counted(self._events.total(), "event")
+        lines = [f"{counted(self._lines, 'line')}, {total}{': ' if types else ''}{types}"]
         lines += [f"{problem} ({count:,} times)" for problem, count in self._problems.items()]
         if common:
-            lines.append(f"{_counted(self._unmatched, 'line')} matched nothing, most often:")
+            lines.append(f"{counted(self._unmatched, 'line')} matched nothing, most often:")
             lines += [f"{count:>6}  {text}" for text, count in common]
 
         self._out.writelines(f"{escape_controls(line)}\n" for line in lines)
 
     def _write_json(self, data: object) -> None:
         self._out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

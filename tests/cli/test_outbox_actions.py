@@ -11,7 +11,6 @@ import anyio
 import pytest
 
 from lanrage_events._cli.app import main
-from lanrage_events._cli.outbox_actions import progress_bar
 from lanrage_events.outbox import Outbox, OutboxItem
 
 pytestmark = pytest.mark.real_clock
@@ -188,16 +187,3 @@ async def test_running_owner_hears_of_a_retry_at_once(
 
         assert len(await owner.read("main")) == 1
         tasks.cancel_scope.cancel()
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "bar"),
-    [
-        (0, 10, "[....................] 0 of 10"),
-        (5, 10, "[##########..........] 5 of 10"),
-        (1000, 1000, "[####################] 1,000 of 1,000"),
-        (0, 0, "[####################] 0 of 0"),
-    ],
-)
-def test_progress_bar_shows_how_much_is_done(done: int, total: int, bar: str) -> None:
-    assert progress_bar(done, total, width=20) == bar

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import Redactor
 from lanrage_events._daemon.logging import LogFormat, logging_to_stderr
-from lanrage_events.cli import LiveLine
+from lanrage_events.cli import StatusLine
 
 TOKEN = "made-up-token-0123456789abcdefghijklmnopqrstuvwxyz"
 URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
@@ -269,11 +269,13 @@ def test_the_inner_one_alone_logs(lines: Callable[[], list[str]], redactor: Reda
 
 
 def test_the_line_that_shows_the_progress_makes_room(
-    capsys: pytest.CaptureFixture[str], redactor: Redactor
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], redactor: Redactor
 ) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with logging_to_stderr("info", "console", redactor) as handler:
-        handler.live_line = LiveLine(handler.stream)
-        handler.live_line.show("12 events")
+        handler.status_line = StatusLine(handler.stream)
+        handler.status_line.show("12 events")
         logger.info("hello")
 
     output = capsys.readouterr().err

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lanrage_events import Event, EventBus, hookimpl
-from lanrage_events._daemon.stdin import LINE_MAX_BYTES, Line, LineFeed, LineSplitter
+from lanrage_events._daemon.stdin import LineFeed
+from lanrage_events.cli import LINE_MAX_BYTES
 
 
 class Recorder:
@@ -56,45 +55,6 @@ async def feed(*chunks: bytes) -> tuple[LineFeed, list[str]]:
         await line_feed.run(Chunks(*chunks))
 
     return line_feed, recorder.names
-
-
-def split(chunks: Sequence[bytes], max_bytes: int = 100) -> list[Line]:
-    splitter = LineSplitter(max_bytes)
-    lines = [line for chunk in chunks for line in splitter.feed(chunk)]
-    return [*lines, *splitter.finish()]
-
-
-@given(st.lists(st.binary(max_size=20)))
-def test_lines_are_the_same_however_the_input_is_cut(chunks: list[bytes]) -> None:
-    whole = b"".join(chunks)
-    expected = whole.split(b"\n")
-    if not expected[-1]:
-        expected.pop()
-
-    assert [line.data for line in split(chunks, max_bytes=400)] == expected
-    assert [line.number for line in split(chunks)] == list(range(1, len(expected) + 1))
-
-
-@given(st.lists(st.binary(max_size=8)), st.integers(0, 10))
-def test_a_line_that_is_too_long_is_told_and_the_others_are_not_lost(
-    chunks: list[bytes], max_bytes: int
-) -> None:
-    expected = b"".join(chunks).split(b"\n")
-    if not expected[-1]:
-        expected.pop()
-
-    assert [line.data for line in split(chunks, max_bytes)] == [
-        line if len(line) <= max_bytes else None for line in expected
-    ]
-
-
-def test_of_a_line_that_is_too_long_nothing_is_kept() -> None:
-    splitter = LineSplitter(10)
-    for _ in range(100):
-        assert list(splitter.feed(b"12345678")) == []
-        assert sum(map(len, splitter._parts)) <= 10
-
-    assert splitter.is_within_line
 
 
 async def test_each_line_is_published_in_order() -> None:

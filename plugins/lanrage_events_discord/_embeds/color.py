@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import difflib
 import re
+
+from lanrage_events.cli import did_you_mean
 
 # https://docs.discord.com/developers/resources/message#embed-object: a colour is a 24 bit number
 COLOR_MAX = 0xFFFFFF
@@ -94,6 +95,5 @@ def _parse_text(text: str) -> int | None:
 def _explain(value: object) -> str:
     shown = str(value)
     shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
-    near = difflib.get_close_matches(shown.lower(), COLORS, n=1)
-    hint = f", did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(shown.lower(), COLORS)
     return f"expected a colour such as green or \"#4CAF50\", not '{shown}'{hint}"

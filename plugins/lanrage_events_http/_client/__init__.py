@@ -6,7 +6,6 @@ from .address import DEFAULT_URL, TOKEN_VARIABLE, URL_VARIABLE, Token, parse_tok
 from .answers import DaemonError
 from .client import DaemonClient
 from .lines import read_lines
-from .publish import DONE, FAILED, MISUSE, SinglePublisher, Task
+from .publish import SinglePublisher, Task
 from .publish_file import FilePublisher
 from .stream import FeedPrinter
-from .terminal import Console

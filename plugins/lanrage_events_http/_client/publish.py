@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,14 +11,11 @@ from typing import Any, TextIO
 import anyio
 
 from lanrage_events import escape_controls, parse_event_fields
+from lanrage_events.cli import ExitCode, StatusLine, did_you_mean
 
 from .answers import DaemonError
 from .client import DaemonClient
 from .delivery import Delivery
-from .terminal import Console
-
-# Exit codes.
-DONE, FAILED, MISUSE, INTERRUPTED = 0, 1, 2, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +53,7 @@ class SinglePublisher:
 
     def __init__(self, task: Task, event_type: str, words: Sequence[str]) -> None:
         self._task = task
-        self._console = Console(task.err)
+        self._console = StatusLine(task.err)
         self._type = event_type
         self._words = words
         self._delivery: Delivery | None = None
@@ -70,26 +66,26 @@ class SinglePublisher:
         """Say what is known when it was interrupted, and return the exit code."""
         delivery = self._delivery
         if delivery is None or not (delivery.taken or delivery.is_in_doubt):
-            self._console.tell("interrupted: the event was not published")
+            self._console.write("interrupted: the event was not published")
         elif delivery.taken:
-            self._console.tell("interrupted, but the event was published")
+            self._console.write("interrupted, but the event was published")
         else:
-            self._console.tell("interrupted: the event may or may not have been published")
+            self._console.write("interrupted: the event may or may not have been published")
 
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
     async def _run(self) -> int:
         try:
             async with self._task.make_client() as client:
                 return await self._publish(client)
         except DaemonError as error:
-            self._console.tell(error.reason)
-            return FAILED
+            self._console.write(error.reason)
+            return ExitCode.FAILED
 
     async def _publish(self, client: DaemonClient) -> int:
         event = self._event(await client.event_types())
         if event is None:
-            return MISUSE
+            return ExitCode.MISUSE
 
         self._delivery = delivery = Delivery(
             client, [event], timeout=self._task.timeout, tell_trouble=self._tell_trouble
@@ -97,37 +93,36 @@ class SinglePublisher:
         await delivery.run()
         for errors in delivery.refused.values():
             for path, message in errors:
-                self._console.tell(f"{path}: {message}" if path else message)
+                self._console.write(f"{path}: {message}" if path else message)
 
-            return MISUSE
+            return ExitCode.MISUSE
 
         if self._task.as_json:
             ids = [event["id"]]
             write_json(self._task.out, {"ids": ids, "repeated": ids[: delivery.repeated]})
         else:
             known = ", which the daemon had already" if delivery.repeated else ""
-            Console(self._task.out).tell(f"published {self._type} {event['id']}{known}")
+            StatusLine(self._task.out).write(f"published {self._type} {event['id']}{known}")
 
-        return DONE
+        return ExitCode.DONE
 
     def _event(self, types: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
         schema = types.get(self._type)
         if schema is None:
-            nearest = difflib.get_close_matches(self._type, types, n=1)
-            hint = f"did you mean '{nearest[0]}'?" if nearest else f"known are {', '.join(types)}"
-            self._console.tell(f"unknown event type '{self._type}', {hint}")
+            hint = did_you_mean(self._type, types) or f", known are {', '.join(types)}"
+            self._console.write(f"unknown event type '{self._type}'{hint}")
             return None
 
         try:
             fields = parse_event_fields(schema, self._words)
         except ValueError as error:
-            self._console.tell(str(error))
+            self._console.write(str(error))
             return None
 
         return {"id": Ids().next(), **fields, "type": self._type}
 
     def _tell_trouble(self, problem: DaemonError) -> None:
-        self._console.tell(f"{problem.reason}; trying again")
+        self._console.write(f"{problem.reason}; trying again")
 
 
 async def run_apart(function: Callable[[], Awaitable[int]]) -> int:
@@ -137,7 +132,7 @@ async def run_apart(function: Callable[[], Awaitable[int]]) -> int:
 
     :param function: it returns the exit code
     """
-    outcome: int | Exception = FAILED
+    outcome: int | Exception = ExitCode.FAILED
 
     async def run() -> None:
         nonlocal outcome

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterable, Sequence
 from functools import partial
 from typing import Any
 
+from lanrage_events.cli import ExitCode, Line, StatusLine, counted, progress_bar
+
 from .answers import DaemonError
 from .client import DaemonClient
 from .delivery import Delivery
-from .lines import LINE_MAX_BYTES, InputBroken, Line
-from .publish import DONE, FAILED, INTERRUPTED, Ids, Task, run_apart, write_json
-from .terminal import Console, bar, counted
+from .lines import InputBroken
+from .publish import Ids, Task, run_apart, write_json
 
 BATCH_MAX_EVENTS = 100
 # A daemon takes 1 MiB in a request unless it is told otherwise.
@@ -45,7 +46,7 @@ class FilePublisher:
         self.done = 0
         """how many lines from the first need no more attention"""
         self._task = task
-        self._console = Console(task.err)
+        self._console = StatusLine(task.err)
         self._name = name
         self._skip = skip
         self._size = size
@@ -69,7 +70,7 @@ class FilePublisher:
         self._console.clear()
         self._tell_rest("interrupted")
         self._summarize()
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
     async def _run(self, groups: AsyncIterable[Group]) -> int:
         try:
@@ -77,18 +78,18 @@ class FilePublisher:
                 await self._publish(client, groups)
         except DaemonError as error:
             self._console.clear()
-            self._console.tell(error.reason)
+            self._console.write(error.reason)
             self._tell_rest("not everything is published")
         except InputBroken as error:
             self._console.clear()
-            self._console.tell(f"cannot read {self._name}: {error}")
+            self._console.write(f"cannot read {self._name}: {error}")
             self._tell_rest("not everything is published")
         else:
             self._console.clear()
             self._is_complete = True
 
         self._summarize()
-        return DONE if self._is_complete and not self.refused else FAILED
+        return ExitCode.DONE if self._is_complete and not self.refused else ExitCode.FAILED
 
     async def _publish(self, client: DaemonClient, groups: AsyncIterable[Group]) -> None:
         async for group in groups:
@@ -104,7 +105,7 @@ class FilePublisher:
 
         await self._flush(client)
         if self._lines < self._skip:
-            self._console.tell(
+            self._console.write(
                 f"{self._name} has only {counted(self._lines, 'line')}, and all were skipped"
             )
 
@@ -203,19 +204,23 @@ class FilePublisher:
         if not self.done:
             rest = f"nothing of {self._name} is done"
 
-        self._console.tell(f"{what}: {rest}{doubtful}")
+        self._console.write(f"{what}: {rest}{doubtful}")
 
     def _refuse(self, line: Line, errors: Sequence[tuple[str, str]]) -> None:
         self.refused += 1
         for path, message in errors:
             where = f"{path}: " if path else ""
-            self._console.tell(f"{self._name}:{line.number}: {where}{message}")
+            self._console.write(f"{self._name}:{line.number}: {where}{message}")
 
     def _tell_trouble(self, problem: DaemonError) -> None:
-        self._console.tell(f"{problem.reason}; trying again")
+        self._console.write(f"{problem.reason}; trying again")
 
     def _show(self) -> None:
-        part = f"{bar(self._position / self._size)} " if self._size else ""
+        part = ""
+        if self._size:
+            done = self._position / self._size
+            part = f"{progress_bar(done)} {100 * min(done, 1):3.0f} % "
+
         self._console.show(f"{self._name} {part}{self._counts()}")
 
     def _counts(self) -> str:
@@ -239,7 +244,7 @@ class FilePublisher:
             }
             write_json(self._task.out, summary)
         else:
-            Console(self._task.out).tell(self._counts())
+            StatusLine(self._task.out).write(self._counts())
 
 
 def parse_line(line: Line) -> dict[str, Any] | None:
@@ -247,16 +252,7 @@ def parse_line(line: Line) -> dict[str, Any] | None:
 
     :raises ValueError: if it holds anything else
     """
-    if line.data is None:
-        raise ValueError(f"longer than {LINE_MAX_BYTES} bytes")
-
-    try:
-        # Some programs, Windows' among them, begin a file with a mark.
-        text = line.data.decode("utf-8-sig" if line.number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        byte = line.data[error.start]
-        raise ValueError(f"not UTF-8: byte 0x{byte:02x} at position {error.start + 1}") from None
-
+    text = line.text()
     if not text.strip():
         return None
 

@@ -12,11 +12,11 @@ import anyio
 
 from lanrage_events import escape_controls
 from lanrage_events.backoff import Backoff
+from lanrage_events.cli import StatusLine
 
 from .answers import DaemonError
 from .client import DaemonClient
 from .sse import Message, MessageTooLong, SSEReader
-from .terminal import Console
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
@@ -50,7 +50,7 @@ class FeedPrinter:
         self._left = count
         self._write = json_line if as_json else text_line
         self._out = out
-        self._console = Console(err)
+        self._console = StatusLine(err)
         self._last_event_id: str | None = None
         self._backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=0.5)
         self._is_away = False
@@ -68,7 +68,7 @@ class FeedPrinter:
 
                 if not self._is_away:
                     self._is_away = True
-                    self._console.tell(f"{problem.reason}; trying again")
+                    self._console.write(f"{problem.reason}; trying again")
 
                 await anyio.sleep(self._backoff.next(problem.retry_after))
 
@@ -80,7 +80,7 @@ class FeedPrinter:
                 is_open = True
                 if self._is_away:
                     self._is_away = False
-                    self._console.tell("connected again")
+                    self._console.write("connected again")
 
                 if await self._print(chunks):
                     return None
@@ -114,14 +114,14 @@ class FeedPrinter:
             data = None
 
         if not isinstance(data, dict):
-            self._console.tell(f"the feed sent what is no event: {message.name}")
+            self._console.write(f"the feed sent what is no event: {message.name}")
         elif "type" in data:
             self._out.write(f"{escape_controls(self._write(data))}\n")
             self._out.flush()
             if self._left is not None:
                 self._left -= 1
         elif message.name in ("gap", "overrun"):
-            self._console.tell(f"some events are missing here: {data.get('detail', '')}")
+            self._console.write(f"some events are missing here: {data.get('detail', '')}")
 
 
 def json_line(event: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from lanrage_events import (
     UnknownEventType,
     parse_event_fields,
 )
+from lanrage_events.cli import did_you_mean
 
 from .._config import FileSettings
 from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Match
@@ -172,7 +172,8 @@ class EventBuilder:
         known = self._schema(event_type)["properties"]
         for field in fields:
             if field not in known or field in ("type", "id"):
-                yield f"{place}: {event_type} has no field '{field}'{_hint(field, known)}"
+                hint = did_you_mean(field, set(known) - {"type"})
+                yield f"{place}: {event_type} has no field '{field}'{hint}"
 
     def _problems_of_fields(self, place: str, event_type: str) -> Iterator[str]:
         fields = self._settings.fields[event_type]
@@ -230,8 +231,3 @@ def _duration(roster: Roster, match: Match, time: datetime) -> float:
 
     within_day = (clock - roster.started_clock) % _DAY_SECONDS
     return float(within_day + _DAY_SECONDS * max(0, round((apart - within_day) / _DAY_SECONDS)))
-
-
-def _hint(word: str, known: Mapping[str, Any]) -> str:
-    nearest = difflib.get_close_matches(word, [name for name in known if name != "type"], n=1)
-    return f", did you mean '{nearest[0]}'?" if nearest else ""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from lanrage_events.cli import ExitCode
 from lanrage_events_logfile import commands
-from lanrage_events_logfile._dry_run import GOOD, MISUSE, NOTHING_FOUND, try_file
+from lanrage_events_logfile._dry_run import try_file
 
 LOG = """\
 [20:00:00] [Server thread/INFO]: Starting minecraft server version 1.21.4
@@ -37,7 +38,7 @@ def test_each_event_stands_behind_its_line_and_the_rest_is_summed_up(log: Path) 
     code, out, err = run("minecraft", log)
     lines = out.splitlines()
 
-    assert (code, err) == (GOOD, "")
+    assert (code, err) == (ExitCode.DONE, "")
     assert lines[0].split("  ")[0].strip() == ""
     assert lines[0].lstrip().startswith("2  ")
     assert lines[0].endswith('peer_joined  peer_name="Ann" party_name="Minecraft"')
@@ -52,7 +53,7 @@ def test_it_writes_json_for_programs(log: Path) -> None:
     code, out, _ = run("minecraft", log, as_json=True, samples=1)
     *events, summary = map(json.loads, out.splitlines())
 
-    assert code == GOOD
+    assert code == ExitCode.DONE
     assert [(item["line"], item["event"]["type"]) for item in events] == [
         (2, "peer_joined"),
         (6, "peer_left"),
@@ -96,14 +97,14 @@ def test_other_encodings_can_be_tried(tmp_path: Path) -> None:
 def test_a_log_that_gives_nothing_is_a_failure(log: Path) -> None:
     code, out, _ = run("factorio", log)
 
-    assert code == NOTHING_FOUND
+    assert code == ExitCode.FAILED
     assert out.startswith("6 lines, 0 events\n")
 
 
 def test_a_line_that_lacks_a_field_is_a_failure(log: Path) -> None:
     code, out, _ = run("none", log, r"peer_joined=.*: (?:(?P<peer_name>Bob)|\w+) joined the game")
 
-    assert code == NOTHING_FOUND
+    assert code == ExitCode.FAILED
     assert "gives no event: peer_name: required (1 times)" in out
 
 
@@ -121,7 +122,7 @@ def test_a_line_that_lacks_a_field_is_a_failure(log: Path) -> None:
 def test_misuse_is_told(log: Path, preset: str, patterns: list[str], expected: str) -> None:
     code, out, err = run(preset, log, *patterns)
 
-    assert (code, out) == (MISUSE, "")
+    assert (code, out) == (ExitCode.MISUSE, "")
     assert err.startswith(expected)
 
 
@@ -131,14 +132,14 @@ def test_a_preset_that_makes_no_sense_is_told(log: Path, tmp_path: Path, text: s
     preset.write_text(text, "utf-8")
     code, _, err = run(str(preset), log)
 
-    assert code == MISUSE
+    assert code == ExitCode.MISUSE
     assert err
 
 
 def test_a_log_that_is_not_there_is_told(tmp_path: Path) -> None:
     code, _, err = run("minecraft", tmp_path / "x.log")
 
-    assert code == MISUSE
+    assert code == ExitCode.MISUSE
     assert err.startswith(f"cannot read '{tmp_path / 'x.log'}'")
 
 
@@ -165,7 +166,7 @@ def command(log: Path, preset: str, monkeypatch: pytest.MonkeyPatch, **options: 
 def test_the_command_writes_to_stdout(
     log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert command(log, "minecraft", monkeypatch) == GOOD
+    assert command(log, "minecraft", monkeypatch) == ExitCode.DONE
     assert "2 events" in capsys.readouterr().out
 
 
@@ -184,16 +185,16 @@ def test_a_section_of_the_configuration_can_be_tried(
 ) -> None:
     (log.parent / "lanrage.yaml").write_text(CONFIGURATION, "utf-8")
 
-    assert command(log, "logfile", monkeypatch) == GOOD
+    assert command(log, "logfile", monkeypatch) == ExitCode.DONE
     assert "1 event: peer_joined 1" in capsys.readouterr().out
     # A log from elsewhere is tried as the only file of a section would be.
-    assert command(log, "one", monkeypatch, config=Path("lanrage.yaml")) == GOOD
+    assert command(log, "one", monkeypatch, config=Path("lanrage.yaml")) == ExitCode.DONE
     assert 'party_name="LAN"' in capsys.readouterr().out
     other = log.rename(log.with_name("other-1.log"))
-    assert command(other, "logfile", monkeypatch) == GOOD
+    assert command(other, "logfile", monkeypatch) == ExitCode.DONE
     assert "2 events" in capsys.readouterr().out
     third = other.rename(log.with_name("third.log"))
-    assert command(third, "logfile", monkeypatch) == MISUSE
+    assert command(third, "logfile", monkeypatch) == ExitCode.MISUSE
     assert "section 'logfile' has several files, so name one of" in capsys.readouterr().err
 
 
@@ -202,7 +203,7 @@ def test_a_configuration_that_is_wrong_is_told_and_needed_only_if_it_was_named(
 ) -> None:
     (log.parent / "lanrage.yaml").write_text("plugins: {logfile: {}}", "utf-8")
 
-    assert command(log, "minecraft", monkeypatch) == GOOD
+    assert command(log, "minecraft", monkeypatch) == ExitCode.DONE
     streams = capsys.readouterr()
     assert "2 events" in streams.out
     assert "exactly one of 'path' and 'files'" in streams.err

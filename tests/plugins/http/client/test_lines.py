@@ -2,52 +2,15 @@ from __future__ import annotations
 
 import os
 from contextlib import aclosing
-from itertools import pairwise
 from pathlib import Path
 
 import anyio
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from lanrage_events_http._client import read_lines
-from lanrage_events_http._client.lines import InputBroken, Line, LineSplitter
+from lanrage_events_http._client.lines import InputBroken
 
 real_clock = pytest.mark.real_clock
-
-
-def split(*chunks: bytes, max_bytes: int = 1000) -> list[Line]:
-    splitter = LineSplitter(max_bytes)
-    return [line for chunk in chunks for line in splitter.feed(chunk)] + list(splitter.finish())
-
-
-@given(st.binary(max_size=50), st.lists(st.integers(0, 50)))
-def test_lines_are_the_same_wherever_the_input_is_cut(data: bytes, cuts: list[int]) -> None:
-    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    chunks = [data[a:b] for a, b in pairwise(places)]
-    lines = split(*chunks)
-
-    expected = data.split(b"\n")
-    if not expected[-1]:
-        expected.pop()
-
-    assert [line.data for line in lines] == expected
-    assert [line.number for line in lines] == list(range(1, len(expected) + 1))
-    if lines:
-        assert lines[-1].end == len(data)
-
-
-def test_a_line_that_is_too_long_is_counted_but_not_kept() -> None:
-    lines = split(b"12345\n123456", b"7\n1\n", max_bytes=5)
-    assert lines == [Line(1, b"12345", 6), Line(2, None, 14), Line(3, b"1", 16)]
-
-
-def test_no_more_of_a_line_is_kept_than_it_may_have() -> None:
-    splitter = LineSplitter(max_bytes=5)
-    for _ in range(10):
-        assert list(splitter.feed(b"123")) == []
-
-    assert sum(map(len, splitter._parts)) <= 5
 
 
 @real_clock

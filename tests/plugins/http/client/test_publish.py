@@ -12,18 +12,15 @@ import httpx
 import pytest
 
 from lanrage_events import EventDecodeError, EventRegistry, UnknownEventType
+from lanrage_events.cli import ExitCode, Line, LineSplitter
 from lanrage_events_http._client import (
-    DONE,
-    FAILED,
-    MISUSE,
     DaemonClient,
     FilePublisher,
     SinglePublisher,
     Task,
     parse_url,
 )
-from lanrage_events_http._client.lines import InputBroken, Line, LineSplitter
-from lanrage_events_http._client.publish import INTERRUPTED
+from lanrage_events_http._client.lines import InputBroken
 from lanrage_events_http._client.publish_file import BATCH_MAX_BYTES
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -176,7 +173,7 @@ async def one_by_one(lines: Iterable[str]) -> AsyncGenerator[list[Line]]:
 async def test_an_event_is_published_with_values_as_its_type_wants_them() -> None:
     daemon = FakeDaemon()
     run = Run(daemon)
-    assert await run.one("game_started", "game_name=Quake", "players=Ann,Bob") == DONE
+    assert await run.one("game_started", "game_name=Quake", "players=Ann,Bob") == ExitCode.DONE
     [event] = daemon.events
     id = event.pop("id")
     assert event == {"type": "game_started", "game_name": "Quake", "players": ["Ann", "Bob"]}
@@ -187,13 +184,13 @@ async def test_an_event_is_published_with_values_as_its_type_wants_them() -> Non
 async def test_an_event_keeps_the_id_that_it_is_given() -> None:
     daemon = FakeDaemon()
     words = ("id=mine", "peer_name=Ann", "party_name=LAN", "time=2026-01-31T20:15:00Z")
-    assert await Run(daemon).one("peer_joined", *words) == DONE
+    assert await Run(daemon).one("peer_joined", *words) == ExitCode.DONE
     run = Run(daemon)
-    assert await run.one("peer_joined", *words) == DONE
+    assert await run.one("peer_joined", *words) == ExitCode.DONE
     assert [event["id"] for event in daemon.events] == ["mine"]
     assert run.printed == "published peer_joined mine, which the daemon had already\n"
     run = Run(daemon, as_json=True)
-    assert await run.one("peer_joined", *words) == DONE
+    assert await run.one("peer_joined", *words) == ExitCode.DONE
     assert json.loads(run.printed) == {"ids": ["mine"], "repeated": ["mine"]}
 
 
@@ -214,14 +211,14 @@ async def test_misuse_is_told_and_publishes_nothing(
 ) -> None:
     daemon = FakeDaemon()
     run = Run(daemon)
-    assert await run.one(*words) == MISUSE
+    assert await run.one(*words) == ExitCode.MISUSE
     assert sorted(run.told) == sorted(told)
     assert (run.printed, daemon.events) == ("", [])
 
 
 async def test_an_unknown_type_that_is_like_none_gets_the_list_of_types() -> None:
     run = Run(FakeDaemon())
-    assert await run.one("zzz") == MISUSE
+    assert await run.one("zzz") == ExitCode.MISUSE
     assert run.told[0].startswith("unknown event type 'zzz', known are party_created, peer_joined")
 
 
@@ -229,7 +226,7 @@ async def test_an_event_whose_answer_was_lost_is_published_once() -> None:
     daemon = FakeDaemon()
     daemon._faults += [daemon.lose_answer, refuse(503)]
     run = Run(daemon)
-    assert await run.one("peer_joined", *ANN) == DONE
+    assert await run.one("peer_joined", *ANN) == ExitCode.DONE
     assert daemon.names() == ["Ann"]
     assert len({post[0]["id"] for post in daemon.posts}) == 1
     assert len(daemon.posts) == 3
@@ -240,7 +237,7 @@ async def test_an_event_whose_answer_was_lost_is_published_once() -> None:
 
 async def test_the_daemon_is_left_alone_for_as_long_as_it_says() -> None:
     daemon = FakeDaemon(refuse(503, **{"Retry-After": "7"}))
-    assert await Run(daemon).one("peer_joined", *ANN) == DONE
+    assert await Run(daemon).one("peer_joined", *ANN) == ExitCode.DONE
     first, second = daemon.times
     assert second - first == pytest.approx(7, abs=0.01)
 
@@ -249,7 +246,7 @@ async def test_it_gives_up_after_its_timeout() -> None:
     daemon = FakeDaemon(*[refuse(503)] * 100)
     run = Run(daemon, timeout=60)
     began = anyio.current_time()
-    assert await run.one("peer_joined", *ANN) == FAILED
+    assert await run.one("peer_joined", *ANN) == ExitCode.FAILED
     assert 50 < anyio.current_time() - began <= 60
     assert run.told[-1].endswith("refuses: it cannot; given up after 60 seconds")
     assert len(run.told) == 2
@@ -261,17 +258,17 @@ async def test_no_daemon_is_told_at_once() -> None:
 
     run = Run(refuse_connection)
     began = anyio.current_time()
-    assert await run.one("peer_joined") == FAILED
+    assert await run.one("peer_joined") == ExitCode.FAILED
     assert anyio.current_time() == began
     assert "start one with 'lanrage-events run'" in run.told[0]
-    assert await run.file(joined("Ann")) == FAILED
+    assert await run.file(joined("Ann")) == ExitCode.FAILED
     assert run.told[-1] == "not everything is published: nothing of e.jsonl is done"
 
 
 async def test_a_file_is_published_in_arrays_of_a_hundred() -> None:
     daemon = FakeDaemon()
     run = Run(daemon)
-    assert await run.file(*many(250)) == DONE
+    assert await run.file(*many(250)) == ExitCode.DONE
     assert [len(post) for post in daemon.posts] == [100, 100, 50]
     assert daemon.names() == [f"P{number}" for number in range(1, 251)]
     assert len({event["id"] for event in daemon.events}) == 250
@@ -282,21 +279,21 @@ async def test_a_file_is_published_in_arrays_of_a_hundred() -> None:
 async def test_an_array_is_not_larger_than_a_daemon_takes() -> None:
     daemon = FakeDaemon()
     lines = [joined("A" * (BATCH_MAX_BYTES // 3)) for _ in range(5)]
-    assert await Run(daemon).file(*lines) == DONE
+    assert await Run(daemon).file(*lines) == ExitCode.DONE
     assert [len(post) for post in daemon.posts] == [2, 2, 1]
 
 
 async def test_lines_of_a_pipe_are_published_as_they_come() -> None:
     daemon = FakeDaemon()
     publisher = FilePublisher(Run(daemon).task, "stdin")
-    assert await publisher.run(one_by_one(many(3))) == DONE
+    assert await publisher.run(one_by_one(many(3))) == ExitCode.DONE
     assert [len(post) for post in daemon.posts] == [1, 1, 1]
 
 
 async def test_lines_of_a_file_are_gathered_over_several_reads() -> None:
     daemon = FakeDaemon()
     async with aclosing(one_by_one(many(3))) as lines:
-        assert await FilePublisher(Run(daemon).task, "e.jsonl", size=1).run(lines) == DONE
+        assert await FilePublisher(Run(daemon).task, "e.jsonl", size=1).run(lines) == ExitCode.DONE
 
     assert [len(post) for post in daemon.posts] == [3]
 
@@ -316,7 +313,7 @@ async def test_bad_lines_are_told_with_their_numbers_and_the_others_are_publishe
         "x" * (1024 * 1024 + 1),
         '{"type": "peer_jond"}',
     )
-    assert code == FAILED
+    assert code == ExitCode.FAILED
     assert daemon.names() == ["Ann", "Cy"]
     starts = [
         "e.jsonl:4: not valid JSON: Expecting property name",
@@ -336,14 +333,14 @@ async def test_bad_lines_are_told_with_their_numbers_and_the_others_are_publishe
 
 async def test_a_file_may_be_empty() -> None:
     run = Run(FakeDaemon())
-    assert await run.file() == DONE
+    assert await run.file() == ExitCode.DONE
     assert run.printed == "0 events published\n"
 
 
 async def test_lines_are_skipped_to_go_on() -> None:
     daemon = FakeDaemon()
     run = Run(daemon, as_json=True)
-    assert await run.file(*many(3), "{", skip=2) == FAILED
+    assert await run.file(*many(3), "{", skip=2) == ExitCode.FAILED
     assert daemon.names() == ["P3"]
     assert run.told[0].startswith("e.jsonl:4: ")
     assert json.loads(run.printed) == {
@@ -357,15 +354,15 @@ async def test_lines_are_skipped_to_go_on() -> None:
 
 async def test_skipping_more_than_there_is_is_told() -> None:
     run = Run(FakeDaemon())
-    assert await run.file(*many(3), skip=9) == DONE
+    assert await run.file(*many(3), skip=9) == ExitCode.DONE
     assert run.told == ["e.jsonl has only 3 lines, and all were skipped"]
 
 
 async def test_ids_of_a_file_that_come_twice_are_counted() -> None:
     daemon = FakeDaemon()
-    assert await Run(daemon).file(joined("Ann", id="a"), joined("Bob", id="b")) == DONE
+    assert await Run(daemon).file(joined("Ann", id="a"), joined("Bob", id="b")) == ExitCode.DONE
     run = Run(daemon)
-    assert await run.file(joined("Ann", id="a"), joined("Cy", id="c")) == DONE
+    assert await run.file(joined("Ann", id="a"), joined("Cy", id="c")) == ExitCode.DONE
     assert daemon.names() == ["Ann", "Bob", "Cy"]
     assert run.printed == "2 events published, of which the daemon had 1 already\n"
 
@@ -380,7 +377,7 @@ async def test_a_lost_connection_loses_and_repeats_nothing() -> None:
         refuse(503),
     ]
     run = Run(daemon)
-    assert await run.file(*many(250)) == DONE
+    assert await run.file(*many(250)) == ExitCode.DONE
     assert daemon.names() == [f"P{number}" for number in range(1, 251)]
     assert run.printed == "250 events published\n"
     assert run.told == ["the daemon at http://lan:1 is gone; trying again"]
@@ -394,7 +391,7 @@ async def test_what_was_taken_is_not_posted_again() -> None:
 
     daemon = FakeDaemon(take_half)
     run = Run(daemon)
-    assert await run.file(*many(4)) == DONE
+    assert await run.file(*many(4)) == ExitCode.DONE
     assert [len(post) for post in daemon.posts] == [4, 2]
     assert sorted(daemon.names()) == ["P1", "P2", "P3", "P4"]
     assert run.printed == "4 events published\n"
@@ -407,7 +404,7 @@ async def test_what_was_refused_is_not_posted_again() -> None:
 
     daemon = FakeDaemon(refuse_one)
     run = Run(daemon)
-    assert await run.file(*many(3)) == FAILED
+    assert await run.file(*many(3)) == ExitCode.FAILED
     assert [len(post) for post in daemon.posts] == [3, 2]
     assert daemon.names() == ["P1", "P3"]
     assert run.told[-1] == "e.jsonl:2: peer_name: too long"
@@ -421,7 +418,7 @@ async def test_giving_up_tells_where_to_go_on_and_what_is_published_after_that()
 
     daemon = FakeDaemon(None, take_half, *[refuse(503)] * 100)
     run = Run(daemon, as_json=True)
-    assert await run.file(*many(104)) == FAILED
+    assert await run.file(*many(104)) == ExitCode.FAILED
     assert run.told[-2].endswith("given up after 30 seconds")
     assert run.told[-1] == (
         "not everything is published: e.jsonl is done up to line 101, go on with --skip 101; "
@@ -435,7 +432,7 @@ async def test_a_lost_answer_at_the_end_leaves_a_doubt_that_is_told() -> None:
     daemon = FakeDaemon()
     daemon._faults += [daemon.lose_answer] * 100
     run = Run(daemon)
-    assert await run.file(*many(3)) == FAILED
+    assert await run.file(*many(3)) == ExitCode.FAILED
     assert run.told[-1].endswith(
         "nothing of e.jsonl is done; lines 1 to 3 may have been published nevertheless"
     )
@@ -450,7 +447,7 @@ async def test_an_array_that_is_too_large_is_halved() -> None:
 
     daemon = FakeDaemon(*[limit] * 100)
     run = Run(daemon)
-    assert await run.file(*many(8), joined("A" * 500), *many(2)) == FAILED
+    assert await run.file(*many(8), joined("A" * 500), *many(2)) == ExitCode.FAILED
     assert daemon.names() == [*(f"P{n}" for n in range(1, 9)), "P1", "P2"]
     assert run.told == ["e.jsonl:9: larger than the daemon takes"]
     assert run.printed == "10 events published, 1 bad line\n"
@@ -459,7 +456,7 @@ async def test_an_array_that_is_too_large_is_halved() -> None:
 async def test_what_no_repetition_helps_against_ends_it() -> None:
     daemon = FakeDaemon(None, refuse(401))
     run = Run(daemon)
-    assert await run.file(*many(150)) == FAILED
+    assert await run.file(*many(150)) == ExitCode.FAILED
     assert "LANRAGE_EVENTS_TOKEN" in run.told[0]
     assert run.told[1].endswith("is done up to line 100, go on with --skip 100")
     assert run.printed == "100 events published\n"
@@ -472,7 +469,7 @@ async def test_an_input_that_breaks_is_told() -> None:
 
     daemon = FakeDaemon()
     run = Run(daemon)
-    assert await FilePublisher(run.task, "stdin").run(breaking()) == FAILED
+    assert await FilePublisher(run.task, "stdin").run(breaking()) == ExitCode.FAILED
     assert daemon.names() == ["Ann"]
     assert run.told == [
         "cannot read stdin: Input/output error",
@@ -489,7 +486,7 @@ async def test_a_request_on_its_way_is_finished_when_it_is_interrupted() -> None
         with anyio.move_on_after(1.5):
             await publisher.run(lines)
 
-    assert publisher.tell_interruption() == INTERRUPTED
+    assert publisher.tell_interruption() == ExitCode.INTERRUPTED
     assert daemon.names() == [f"P{number}" for number in range(1, 201)]
     assert run.told == ["interrupted: e.jsonl is done up to line 200, go on with --skip 200"]
     assert run.printed == "200 events published\n"
@@ -506,7 +503,7 @@ async def test_an_answer_that_does_not_come_holds_an_interruption_up_only_shortl
             await publisher.run(lines)
 
     assert anyio.current_time() - began == pytest.approx(3)
-    assert publisher.tell_interruption() == INTERRUPTED
+    assert publisher.tell_interruption() == ExitCode.INTERRUPTED
     [told] = run.told
     assert told.startswith("interrupted: nothing of e.jsonl is done; lines 1 to 2 may have been")
 
@@ -530,7 +527,7 @@ async def test_an_interruption_tells_what_became_of_the_event(
     with anyio.move_on_after(seconds):
         await publisher.run()
 
-    assert publisher.tell_interruption() == INTERRUPTED
+    assert publisher.tell_interruption() == ExitCode.INTERRUPTED
     assert run.told == [told]
 
 
@@ -541,7 +538,7 @@ async def test_a_terminal_shows_how_far_it_is() -> None:
     lines = many(250)
     lines[150] = "{"
     size = sum(len(line) + 1 for line in lines)
-    assert await run.file(*lines, size=size) == FAILED
+    assert await run.file(*lines, size=size) == ExitCode.FAILED
     # The line is there again below what was told.
     assert "(char 1)\n\re.jsonl [" in err.getvalue()
     shown = err.getvalue().split("\r")
@@ -571,7 +568,7 @@ async def test_a_reader_that_is_gone_is_left_to_whoever_called(name: str) -> Non
 
 async def test_names_in_refusals_cannot_steer_the_terminal() -> None:
     run = Run(FakeDaemon(lambda request: problem(400, detail="\x1b[2J\n\u202e")))
-    assert await run.file(joined("Ann")) == FAILED
+    assert await run.file(joined("Ann")) == ExitCode.FAILED
     assert "\\u001b[2J\\n\\u202e" in run.told[0]
 
 

@@ -1,4 +1,4 @@
-"""What the command line writes: data to stdout, everything else to stderr."""
+"""What commands write: data to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import TextIO
 
-from ._redaction import escape_controls
+from .._redaction import escape_controls
 
 _COLUMN_GAP = "  "
 
@@ -51,18 +51,15 @@ def write_json(data: object) -> None:
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return one line a row, with its cells below each other; the last column may be ragged.
+    """Return one line a row, with its cells below each other, however wide their characters are.
 
     :param rows: the cells, as many in each row
     """
+    from rich.cells import cell_len, set_cell_size
+
     escaped = [[escape_controls(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*escaped, strict=True)]
-    return [
-        _COLUMN_GAP.join(
-            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in escaped
-    ]
+    widths = [max(map(cell_len, column)) for column in zip(*escaped, strict=True)]
+    return [_COLUMN_GAP.join(map(set_cell_size, row, widths)).rstrip() for row in escaped]
 
 
 def counted(count: int, noun: str) -> str:
@@ -70,31 +67,68 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-class LiveLine:
+def progress_bar(part: float, columns: int = 20) -> str:
+    """Draw how much of something is done, such as ``[#####...............]``.
+
+    :param part: from 0 to 1
+    :param columns: how wide it is between its brackets
+    """
+    filled = int(columns * min(1.0, max(0.0, part)))
+    return f"[{'#' * filled}{'.' * (columns - filled)}]"
+
+
+class StatusLine:
     """A line at the end of a terminal that is written over again and again.
 
-    :param stream: the terminal
+    Where there is no terminal, only what :meth:`write` gets appears.
+
+    :param stream: where to, usually stderr
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_terminal = stream.isatty()
         self._shown = ""
 
     def show(self, text: str) -> None:
         """Put a text in place of the one before.
 
-        :param text: one line without control characters; what is too wide is cut off
+        :param text: what would make more than one line of it is escaped, and what is too wide is cut
+            off
         """
-        text = text[: shutil.get_terminal_size().columns - 1]
-        self._stream.write(f"\r{text.ljust(len(self._shown))}")
+        if not self._is_terminal:
+            return
+
+        from rich.cells import cell_len, set_cell_size
+
+        text = escape_controls(text)
+        width = shutil.get_terminal_size().columns - 1
+        text = set_cell_size(text, min(cell_len(text), width))
+        self._stream.write(f"\r{set_cell_size(text, max(cell_len(text), cell_len(self._shown)))}")
         self._stream.flush()
         self._shown = text
 
     def clear(self) -> None:
         """Remove the line, so that something else can be written."""
         if self._shown:
-            self._stream.write(f"\r{' ' * len(self._shown)}\r")
+            from rich.cells import cell_len
+
+            self._stream.write(f"\r{' ' * cell_len(self._shown)}\r")
+            self._stream.flush()
             self._shown = ""
+
+    def write(self, text: str) -> None:
+        """Write a line that stays, above the one that is shown.
+
+        :param text: without its newline; what would make more lines of it is escaped
+        """
+        shown = self._shown
+        self.clear()
+        self._stream.write(f"{escape_controls(text)}\n")
+        if shown:
+            self.show(shown)
+
+        self._stream.flush()
 
 
 def discard_stdout() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,7 @@ import anyio.to_thread
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events._daemon.stdin import StandardInput
+from lanrage_events.cli import ChunkReader
 
 pytestmark = pytest.mark.real_clock
 
@@ -34,10 +35,19 @@ def pipe() -> Iterator[tuple[int, int]]:
             pass
 
 
+def readers() -> list[threading.Thread]:
+    """Return the threads that read; the one that has read last may be about to end."""
+    found = [thread for thread in threading.enumerate() if thread.name == "input"]
+    for thread in found:
+        thread.join(0.05)
+
+    return [thread for thread in found if thread.is_alive()]
+
+
 async def test_it_reads_chunks_until_the_end(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     os.write(writer, b"first")
-    chunks = StandardInput(reader)
+    chunks = ChunkReader(reader)
     assert await anext(chunks) == b"first"
     os.write(writer, b"second")
     assert await anext(chunks) == b"second"
@@ -45,9 +55,7 @@ async def test_it_reads_chunks_until_the_end(pipe: tuple[int, int]) -> None:
     with pytest.raises(StopAsyncIteration):
         await anext(chunks)
 
-    assert chunks._thread is not None
-    await anyio.to_thread.run_sync(chunks._thread.join, 10)
-    assert not chunks._thread.is_alive()
+    assert readers() == []
 
 
 async def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
@@ -57,7 +65,7 @@ async def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     path.write_bytes(content)
     file = os.open(path, os.O_RDONLY)
     try:
-        chunks = [chunk async for chunk in StandardInput(file)]
+        chunks = [chunk async for chunk in ChunkReader(file)]
     finally:
         os.close(file)
 
@@ -69,7 +77,7 @@ async def test_what_goes_wrong_while_reading_is_raised(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(IsADirectoryError):
-            await anext(StandardInput(folder))
+            await anext(ChunkReader(folder))
     finally:
         os.close(folder)
 
@@ -79,7 +87,7 @@ async def test_a_process_without_standard_input_is_told_so(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(OSError, match="this process has no standard input"):
-        await anext(StandardInput())
+        await anext(ChunkReader())
 
 
 async def test_standard_input_is_what_it_reads_by_default(
@@ -89,42 +97,39 @@ async def test_standard_input_is_what_it_reads_by_default(
     os.write(writer, b"hello")
     with os.fdopen(reader, "rb", closefd=False) as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        assert await anext(StandardInput()) == b"hello"
+        assert await anext(ChunkReader()) == b"hello"
 
 
 async def test_a_read_that_never_ends_can_be_cancelled(pipe: tuple[int, int]) -> None:
     reader, writer = pipe
-    chunks = StandardInput(reader)
+    chunks = ChunkReader(reader)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_read, chunks)
         await wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
 
-    assert chunks._thread is not None
-    assert chunks._thread.is_alive()
+    [thread] = readers()
     os.close(writer)
-    await anyio.to_thread.run_sync(chunks._thread.join, 10)
-    assert not chunks._thread.is_alive()
+    await anyio.to_thread.run_sync(thread.join, 10)
+    assert not thread.is_alive()
 
 
-async def _read(chunks: StandardInput) -> None:
+async def _read(chunks: ChunkReader) -> None:
     await anext(chunks)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_the_thread_ends_when_the_event_loop_has(pipe: tuple[int, int], backend: str) -> None:
-    async def begin_to_read() -> StandardInput:
-        chunks = StandardInput(reader)
+    async def begin_to_read() -> None:
+        chunks = ChunkReader(reader)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_read, chunks)
             await wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
-        return chunks
-
     reader, writer = pipe
-    chunks = anyio.run(begin_to_read, backend=backend)
-    assert chunks._thread is not None
+    anyio.run(begin_to_read, backend=backend)
+    [thread] = readers()
     os.write(writer, b"too late")
-    chunks._thread.join(10)
-    assert not chunks._thread.is_alive()
+    thread.join(10)
+    assert not thread.is_alive()
