@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter
+from ._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter, type_names
 from ._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
 from ._hints import did_you_mean
 
@@ -77,6 +77,10 @@ class EventRegistry:
     def types(self) -> tuple[type[Event], ...]:
         """Return the registered classes, the built-in ones first."""
         return tuple(registration.cls for registration in self._types.values())
+
+    def names(self) -> tuple[str, ...]:
+        """Return the event types and the types of the base classes that they derive from."""
+        return tuple(dict.fromkeys(name for cls in self.types() for name in type_names(cls)))
 
     def get(self, event_type: str) -> type[Event]:
         """Return the class of an event type.

@@ -91,6 +91,16 @@ class Event:
         return data
 
 
+def lineage(event_class: type[Event]) -> list[type[Event]]:
+    """Return an event class and its base classes that are event classes, most specific first."""
+    return [cls for cls in event_class.__mro__ if issubclass(cls, Event)]
+
+
+def type_names(event_class: type[Event]) -> list[str]:
+    """Return the event type of a class and those of its base classes, most specific first."""
+    return list(dict.fromkeys(cls.type for cls in lineage(event_class)))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartyEvent(Event):
     """Base class of every event about a party."""

@@ -9,7 +9,7 @@ import pluggy
 
 from .. import hookspecs
 from .._event_registry import EventRegistry
-from .._events import Event, PartyEvent
+from .._events import Event, PartyEvent, lineage
 from .._exceptions import PluginHookError, PluginLoadError
 from .._hints import did_you_mean
 from .trace import Tracer
@@ -114,7 +114,7 @@ class Hooks:
 
     def add_event_hooks(self, plugin: str, event_class: type[Event]) -> None:
         """Make hooks of an event class and of the classes that it derives from."""
-        for cls in _lineage(event_class):
+        for cls in lineage(event_class):
             caller = getattr(self._manager.hook, cls.type, None)
             if caller is not None and caller.has_spec():
                 continue
@@ -182,7 +182,7 @@ class Hooks:
         """Return a plugin's hooks for an event class, the most specific first."""
         plugin = self._manager.get_plugin(name)
         hooks = []
-        for cls in _lineage(event_class):
+        for cls in lineage(event_class):
             caller = getattr(self._manager.hook, cls.type, None)
             if caller is not None and cls.type not in OTHER_HOOKS:
                 impls = (impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
@@ -211,10 +211,6 @@ class Hooks:
 def _default_name(plugin: object) -> str:
     name = getattr(plugin, "__name__", None) or type(plugin).__name__
     return str(name)
-
-
-def _lineage(event_class: type[Event]) -> list[type[Event]]:
-    return [cls for cls in event_class.__mro__ if issubclass(cls, Event)]
 
 
 def _bind(impl: pluggy.HookImpl) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._build import load_bus as load_bus
+from ._event_types import EventTypes as EventTypes
 from ._types import ConfigModel as ConfigModel
 from ._types import ConfigPath as ConfigPath
 from ._types import Duration as Duration

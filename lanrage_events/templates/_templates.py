@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError
 
-from .._events import Event
+from .._events import Event, type_names
 from .._exceptions import TemplateError
 from .._hints import did_you_mean
 from ..yaml import Text, read
@@ -80,7 +80,7 @@ class Templates:
         known: set[str] = set()
         for cls in types:
             self._plan(cls)
-            known.update(_type_names(cls))
+            known.update(type_names(cls))
 
         for folder in self._folders:
             try:
@@ -159,7 +159,7 @@ class Templates:
 
     def _plan(self, cls: type[Event]) -> _Plan:
         plan = _Plan(cls)
-        files = [file for name in _type_names(cls) for file in self._read(name)]
+        files = [file for name in type_names(cls) for file in self._read(name)]
         for path in self._leaves:
             chain = [file.leaves[path] for file in files if path in file.leaves]
             if chain and not chain[0].is_constant:
@@ -288,10 +288,6 @@ class _Plan:
 
 def _log(problem: TemplateError) -> None:
     logger.error("template %s", problem)
-
-
-def _type_names(cls: type[Event]) -> list[str]:
-    return list(dict.fromkeys(base.type for base in cls.__mro__ if issubclass(base, Event)))
 
 
 def _sorted(folder: Traversable) -> list[Traversable]:

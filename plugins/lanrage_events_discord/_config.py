@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from lanrage_events.config import ConfigModel, Duration
+from lanrage_events.config import ConfigModel, Duration, EventTypes
 
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
 from ._embeds import THREAD_NAME_MAX_CHARACTERS, USERNAME_MAX_CHARACTERS, USERNAME_MUST_NOT_CONTAIN
@@ -97,8 +97,8 @@ class MentionConfig(ConfigModel):
 class RouteConfig(ConfigModel):
     """Which events go where, and how."""
 
-    events: tuple[str, ...] = ("event",)
-    """event types, or base types for all below them"""
+    events: EventTypes = EventTypes(["event"])
+    """event types, base types for all below them, or patterns such as ``peer_*``"""
     where: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
         default_factory=dict
     )
@@ -139,7 +139,7 @@ class DiscordConfig(ConfigModel):
     routes: tuple[RouteConfig, ...] = ()
     """which events go to which webhooks; without any, all events go to all of them"""
     max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
-    """for event types, or base types, how old an event may be when it is told"""
+    """for event types, base types or patterns, how old an event may be when it is told"""
 
     @field_validator("webhook_url")
     @classmethod

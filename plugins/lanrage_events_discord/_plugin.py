@@ -147,7 +147,7 @@ class DiscordPlugin:
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._forget_earlier_life()
-        self._make_router(self.config.all_webhooks()).check(bus.events.types())
+        self._make_router(self.config.all_webhooks()).check(bus.events)
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
             async with (
@@ -283,15 +283,14 @@ class DiscordPlugin:
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
         """Look for faults in the templates, and for event types that do not exist."""
-        types = bus.events.types()
         problems: list[str] = []
         Renderer(
             bus.template_folders(),
             invite_url=lambda: self.config.invite_url,
             report=lambda error: problems.append(str(error)),
-        ).check(types)
+        ).check(bus.events.types())
         try:
-            self._make_router(self.config.all_webhooks()).check(types)
+            self._make_router(self.config.all_webhooks()).check(bus.events)
         except ValueError as error:
             problems.append(str(error))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from lanrage_events import Event
+from lanrage_events import Event, EventRegistry
+from lanrage_events.config import EventTypes
 
 from ._config import MentionConfig, RouteConfig
 from ._rendering import DEFAULT_PRESENTATION, Presentation
@@ -32,6 +32,7 @@ class Router:
         self.webhooks = tuple(webhooks)
         """the names of all webhooks"""
         self._max_age = dict(max_age or {})
+        self._aging = EventTypes(self._max_age)
         # With a route for each of many webhooks, most can be left out by one look.
         self._unconditional: list[int] = []
         self._by_value: dict[str, dict[object, list[int]]] = {}
@@ -42,20 +43,16 @@ class Router:
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
-    def check(self, types: Iterable[type[Event]]) -> None:
+    def check(self, events: EventRegistry) -> None:
         """Check that every event type that is named exists.
 
-        :param types: all event types that there are
+        :param events: the event types that there are
         :raises ValueError: if one does not, with the nearest that does
         """
-        known = {name for cls in types for name in _lineage(cls)}
-        named = [(f"routes.{i}.events", n) for i, r in enumerate(self._routes) for n in r.events]
-        named += [("max_age", name) for name in self._max_age]
-        for where, name in named:
-            if name not in known:
-                nearest = difflib.get_close_matches(name, known, n=1)
-                hint = f", did you mean '{nearest[0]}'?" if nearest else ""
-                raise ValueError(f"{where}: no event type is named '{name}'{hint}")
+        named = {f"routes.{i}.events": route.events for i, route in enumerate(self._routes)}
+        for where, types in {**named, "max_age": self._aging}.items():
+            for problem in types.problems(events):
+                raise ValueError(f"{where}: {problem}")
 
     def route(self, event: Event) -> Mapping[str, Presentation]:
         """Return the webhooks that show an event, and how each of them does."""
@@ -71,9 +68,8 @@ class Router:
 
     def _find(self, event: Event) -> Mapping[str, Presentation]:
         found: dict[str, Presentation] = {}
-        lineage = _lineage(type(event))
         for route in self._candidates(event):
-            if not any(name in lineage for name in route.events) or not _matches(route, event):
+            if not route.events.select(type(event)) or not _matches(route, event):
                 continue
 
             presentation = _presentation(route)
@@ -109,17 +105,11 @@ class Router:
         """Return when an event is too old to be told, None for never."""
         cls = type(event)
         if cls not in self._lifetimes:
-            ages = (self._max_age[name] for name in _lineage(cls) if name in self._max_age)
-            seconds = next(ages, None)
-            self._lifetimes[cls] = None if seconds is None else timedelta(seconds=seconds)
+            name = self._aging.nearest(cls)
+            self._lifetimes[cls] = None if name is None else timedelta(seconds=self._max_age[name])
 
         lifetime = self._lifetimes[cls]
         return None if lifetime is None else event.time + lifetime
-
-
-def _lineage(event_class: type[Event]) -> list[str]:
-    """Return the event type and those of its base classes, the most specific first."""
-    return [cls.type for cls in event_class.__mro__ if issubclass(cls, Event)]
 
 
 def _matches(route: RouteConfig, event: Event) -> bool:

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from lanrage_events.config import ConfigModel, ConfigPath
+from lanrage_events.config import ConfigModel, ConfigPath, EventTypes
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -20,7 +20,7 @@ class LogConfig(ConfigModel):
     """the lowest level that is written"""
     levels: dict[str, Level] = Field(default_factory=dict)
     """the level of each event type, or of a base type for all below it; ``info`` by default"""
-    include: tuple[str, ...] = ()
+    include: EventTypes = EventTypes()
     """the event types, base types or patterns that are written; all if it is empty"""
-    exclude: tuple[str, ...] = ()
+    exclude: EventTypes = EventTypes()
     """the event types, base types or patterns that are not written, even if included"""

@@ -31,7 +31,7 @@ class LogPlugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        for sentence in self._selection.unknown_names(bus.events.types()):
+        for sentence in self._selection.problems(bus.events):
             logger.warning("%s", sentence)
 
         self._redactor = bus.redactor

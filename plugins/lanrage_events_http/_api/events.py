@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 from starlette.responses import Response
 
-from lanrage_events import Event, FieldProblem
+from lanrage_events import FieldProblem
 from lanrage_events.abc import Bus
 
 from .._config import HTTPConfig
@@ -146,7 +146,7 @@ class _EventsAPI:
         return StreamResponse(self.feed.open(query.type, last_event_id), self.stopping)
 
     def _check_types(self, names: Iterable[str]) -> None:
-        known = known_types(self.bus.events.types())
+        known = self.bus.events.names()
         errors = [
             FieldProblem("type", f"unknown event type '{shorten(name)}'{hint(name, known)}")
             for name in names
@@ -154,12 +154,6 @@ class _EventsAPI:
         ]
         if errors:
             raise Problem(422, errors[0].message, errors=errors)
-
-
-def known_types(classes: Iterable[type[Event]]) -> list[str]:
-    """Return the names of event types and of the base types that they derive from."""
-    bases = (base for cls in classes for base in cls.__mro__ if issubclass(base, Event))
-    return list(dict.fromkeys(base.type for base in bases))
 
 
 def _parse(text: str, media_type: str) -> list[Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import anyio
 
 from lanrage_events import Event, Redactor
+from lanrage_events.config import EventTypes
 
 from .._problem import log_failure
 
@@ -57,8 +58,7 @@ class FeedClient:
         self.scope: anyio.CancelScope | None = None
         """ends the answer when it is cancelled; set while there is one"""
         self._feed = feed
-        self._types = frozenset(types)
-        self._wanted: dict[type[Event], bool] = {}
+        self._types = EventTypes(types)
         self._items = deque(item for item in replay if self.wants(item.event))
         self._room = CLIENT_BUFFER + len(self._items)
         self._gap = gap
@@ -68,13 +68,7 @@ class FeedClient:
 
     def wants(self, event: Event) -> bool:
         """Tell whether an event is among what it asked for."""
-        cls = type(event)
-        wanted = self._wanted.get(cls)
-        if wanted is None:
-            names = {base.type for base in cls.__mro__ if issubclass(base, Event)}
-            wanted = self._wanted[cls] = not self._types or not names.isdisjoint(self._types)
-
-        return wanted
+        return not self._types or self._types.select(type(event))
 
     def put(self, item: _Item) -> None:
         """Give it an event; if it has no room, it is told so and gets no more."""

@@ -104,13 +104,21 @@ def test_first_route_that_names_a_webhook_says_how_it_tells() -> None:
 
 
 def test_unknown_event_type_is_refused_with_the_nearest() -> None:
-    types = EventRegistry().types()
-    router({"events": ["event", "party_event", "peer_joined"]}).check(types)
+    events = EventRegistry()
+    router({"events": ["event", "party_event", "peer_joined", "peer_*"]}).check(events)
     with pytest.raises(ValueError, match=r"routes\.1\.events: .* did you mean 'peer_joined'\?"):
-        router({}, {"events": "peer_joind"}).check(types)
+        router({}, {"events": "peer_joind"}).check(events)
 
     with pytest.raises(ValueError, match=r"max_age: no event type is named 'zzz'$"):
-        router(max_age={"zzz": 5.0}).check(types)
+        router(max_age={"zzz": 5.0}).check(events)
+
+
+def test_a_pattern_selects_types_by_their_names() -> None:
+    routes = router({"events": "peer_*", "webhook": "main"}, max_age={"peer_*": 60, "event": 5})
+    assert destinations(routes, joined()) == ["main"]
+    assert destinations(routes, GameStarted(game_name="Quake", players=())) == []
+    event = joined()
+    assert routes.expires(event) == event.time + timedelta(seconds=60)
 
 
 def test_max_age_is_that_of_the_most_specific_type() -> None:

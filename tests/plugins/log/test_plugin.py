@@ -12,6 +12,7 @@ from typing import Literal
 import pytest
 
 from lanrage_events import EventBus, Notification, PeerJoined, PluginStartError
+from lanrage_events.config import EventTypes
 from lanrage_events_log import LogConfig, LogPlugin
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="needs what POSIX offers")
@@ -133,17 +134,17 @@ async def test_names_that_no_event_type_has_are_told_at_the_start(
 ) -> None:
     config = LogConfig(
         path=tmp_path / "events.jsonl",
-        include=("peer_joind", "party_event", "game_*"),
-        exclude=("zzz",),
+        include=EventTypes(["peer_joind", "party_event", "game_*"]),
+        exclude=EventTypes(["zzz"]),
         levels={"event": "info", "notifications": "debug"},
     )
     async with EventBus() as bus:
         await bus.plugins.register_and_wait(LogPlugin(config))
 
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "include: no event type is called 'peer_joind', did you mean 'peer_joined'?",
-        "exclude: no event type is called 'zzz'",
-        "levels: no event type is called 'notifications', did you mean 'notification'?",
+        "include: no event type is named 'peer_joind', did you mean 'peer_joined'?",
+        "exclude: no event type is named 'zzz'",
+        "levels: no event type is named 'notifications', did you mean 'notification'?",
     ]
 
 

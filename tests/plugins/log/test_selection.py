@@ -49,6 +49,8 @@ async def types_written(folder: Path, **options: Any) -> list[str]:
         ({"levels": {"party_event": "debug", "peer_left": "info"}}, ["peer_left", "notification"]),
         ({"levels": {"event": "error", "peer_left": "info"}, "level": "error"},
          [name for name in ALL if name != "peer_left"]),
+        ({"levels": {"peer_*": "debug", "party_event": "info"}},
+         ["party_created", "game_started", "notification"]),
         ({"levels": {"peer_left": "debug"}, "include": ["peer_left"]}, []),
     ],
 )  # fmt: skip

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from .._event_registry import EventRegistry
+from .._events import Event, type_names
+from .._hints import did_you_mean
+
+
+class EventTypes(tuple[str, ...]):
+    """The type of a field that selects events by their types.
+
+    It has event types, base types for all below them, and patterns such as ``peer_*``. In YAML it is a list of texts. Which names exist is known only when all plugins are loaded, so a
+    plugin asks for :meth:`problems` in its hook ``check`` or at its start.
+
+    :param names: what is selected
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._nearest: dict[type[Event], str | None] = {}
+
+    def nearest(self, event_class: type[Event]) -> str | None:
+        """Return the most specific name that an event class answers to, None if there is none.
+
+        Its own type comes first, then patterns, then its base types. A pattern stands for types
+        only: ``party_*`` does not select ``peer_joined``, whose base type is ``party_event``.
+
+        :param event_class: the class of an event
+        """
+        try:
+            return self._nearest[event_class]
+        except KeyError:
+            own, *bases = type_names(event_class)
+            patterns = (name for name in self if fnmatchcase(own, name))
+            found = own if own in self else next(patterns, None)
+            if found is None:
+                found = next((base for base in bases if base in self), None)
+
+            self._nearest[event_class] = found
+            return found
+
+    def select(self, event_class: type[Event]) -> bool:
+        """Say whether events of a class are selected.
+
+        :param event_class: the class of an event
+        """
+        return self.nearest(event_class) is not None
+
+    def problems(self, events: EventRegistry) -> Iterator[str]:
+        """Yield one sentence for each name that no event type answers to.
+
+        :param events: the event types that there are
+        """
+        known = events.names()
+        types = [cls.type for cls in events.types()]
+        for name in self:
+            if name not in known and not any(fnmatchcase(type, name) for type in types):
+                yield f"no event type is named '{name}'{did_you_mean(name, known)}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, handler(tuple[str, ...]))
