@@ -12,11 +12,12 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from .._discovery import PluginCommand, plugin_commands
-from .._exceptions import ConfigError
+from .._exceptions import ConfigError, OutboxError
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
+from .errors import CommandLoadError, UsageError
 from .outbox import make_app as outbox_app
-from .plugin_commands import BrokenCommand, load_command, summary
+from .plugin_commands import load_command, summary
 
 PLUGIN_COMMANDS = "Commands of plugins"
 
@@ -44,7 +45,16 @@ def main(words: Sequence[str]) -> int:
     except CycloptsError as error:
         write_errors([f"{OWN_DISTRIBUTION}: {error}"])
         return ExitCode.MISUSE
-    except BrokenCommand as error:
+    except UsageError as error:
+        write_errors([str(error)])
+        return ExitCode.MISUSE
+    except ConfigError as error:
+        write_errors(error.problems)
+        return ExitCode.BAD_CONFIG
+    except OutboxError as error:
+        write_errors([str(error)])
+        return ExitCode.FAILED
+    except CommandLoadError as error:
         write_errors([f"{OWN_DISTRIBUTION}: {error}"])
         return ExitCode.FAILED
     except KeyboardInterrupt:
@@ -87,7 +97,7 @@ def _make_app() -> App:
 def _add_plugin_command(app: App, command: PluginCommand, *, is_called: bool) -> None:
     """Add a command of a plugin, which is imported only if it is called.
 
-    :raises BrokenCommand: if it is called and cannot be used
+    :raises CommandLoadError: if it is called and cannot be used
     """
     if not is_called:
         app.command(App(name=command.name, help=summary(command), group=PLUGIN_COMMANDS))
@@ -97,7 +107,7 @@ def _add_plugin_command(app: App, command: PluginCommand, *, is_called: bool) ->
     try:
         app.command(function, name=command.name, group=PLUGIN_COMMANDS)
     except Exception as error:  # it has parameters that nobody could give
-        raise BrokenCommand(command, f"{type(error).__name__}: {error}") from error
+        raise CommandLoadError(command, f"{type(error).__name__}: {error}") from error
 
 
 def run(
@@ -194,7 +204,7 @@ def _unusable_commands() -> Iterator[str]:
     for command in plugin_commands():
         problem = "lanrage-events has one itself" if command.name in own else command.problem
         if problem:
-            yield str(BrokenCommand(command, problem))
+            yield str(CommandLoadError(command, problem))
 
 
 def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
@@ -213,11 +223,7 @@ def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
     else:
         from .._daemon import prepare
 
-        try:
-            registry = prepare(file)[1].events
-        except ConfigError as error:
-            write_errors(error.problems)
-            return ExitCode.BAD_CONFIG
+        registry = prepare(file)[1].events
 
     if schema:
         write_json(event_schema(registry))

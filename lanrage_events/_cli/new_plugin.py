@@ -18,6 +18,7 @@ from .._discovery import PLUGINS_GROUP, PluginEntryPoint, installed
 from .._events import snake_case
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, write_errors, write_lines
+from .errors import UsageError
 
 # What the plugin that is written imports.
 _IMPORTED = ("AsyncIterator", "Bus", "ConfigModel", "Event", "Iterable", "Path")
@@ -40,10 +41,6 @@ _OWN_IMPORTS = re.compile(
 )
 _NO_NUMBER = 10**40  # more than a number in a name can be
 _PARTS = re.compile(r"(\d+)|(\D+)")
-
-
-class NotPossibleError(Exception):
-    """Raised when a name cannot be given to a plugin or to its event; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
     """
     try:
         names = choose_names(name, event)
-    except NotPossibleError as error:
+    except UsageError as error:
         write_errors([f"{OWN_DISTRIBUTION}: {error}"])
         return ExitCode.MISUSE
 
@@ -111,7 +108,7 @@ def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
         write_errors([f"{OWN_DISTRIBUTION}: {message}"])
         return ExitCode.FAILED
 
-    write_lines(_told(names, folder, written))
+    write_lines(_next_steps(names, folder, written))
     return ExitCode.DONE
 
 
@@ -120,19 +117,19 @@ def choose_names(name: str, event: str | None = None) -> Names:
 
     :param name: of the plugin, with or without ``lanrage-events-`` before it
     :param event: the class of its event; by default made of the name
-    :raises NotPossibleError: if one of them is not possible
+    :raises UsageError: if one of them is not possible
     """
     plugin = name.removeprefix(f"{OWN_DISTRIBUTION}-")
     if not _NAME.fullmatch(plugin):
         better = re.sub(r"[^a-z0-9]+", "-", snake_case(plugin)).strip("-")
         hint = f", did you mean '{better}'?" if _NAME.fullmatch(better) else ""
-        raise NotPossibleError(
+        raise UsageError(
             f"'{name}' cannot be the name of a plugin: it consists of small letters, digits and "
             f"single hyphens, and begins with a letter, such as 'lan-bingo'{hint}"
         )
 
     if len(plugin) > NAME_MAX_CHARACTERS:
-        raise NotPossibleError(
+        raise UsageError(
             f"'{plugin}' has {len(plugin)} characters: a plugin's name has at most "
             f"{NAME_MAX_CHARACTERS}"
         )
@@ -140,14 +137,12 @@ def choose_names(name: str, event: str | None = None) -> Names:
     names = Names(plugin, event or f"{_classes(plugin)}Announced")
     for offer in installed(PLUGINS_GROUP):
         if isinstance(offer, PluginEntryPoint) and offer.entry_point.name == plugin:
-            raise NotPossibleError(
+            raise UsageError(
                 f"a plugin '{plugin}' is installed already, by {offer}: take another name"
             )
 
     if find_spec(names.package) is not None:
-        raise NotPossibleError(
-            f"a package '{names.package}' is installed already: take another name"
-        )
+        raise UsageError(f"a package '{names.package}' is installed already: take another name")
 
     _check_event(names)
     return names
@@ -158,13 +153,13 @@ def _check_event(names: Names) -> None:
     if not _EVENT.fullmatch(event):
         better = _classes(re.sub(r"[^A-Za-z0-9]+", "-", event))
         hint = f", did you mean '{better}'?" if _EVENT.fullmatch(better) else ""
-        raise NotPossibleError(
+        raise UsageError(
             f"'{event}' cannot be the name of an event class: it is a noun and a past participle, "
             f"each with a capital letter, such as 'BingoCalled'{hint}"
         )
 
     if len(event) > EVENT_MAX_CHARACTERS or len(event_type) > EVENT_TYPE_MAX_CHARACTERS:
-        raise NotPossibleError(
+        raise UsageError(
             f"'{event}' is too long: an event's name has at most {EVENT_MAX_CHARACTERS} characters, "
             f"and its type, '{event_type}', at most {EVENT_TYPE_MAX_CHARACTERS}"
         )
@@ -172,13 +167,13 @@ def _check_event(names: Names) -> None:
     marker = f"{hookspecs.hookspec.project_name}_spec"
     if hasattr(getattr(hookspecs, event_type, None), marker) or keyword.iskeyword(event_type):
         kind = "a word of Python" if keyword.iskeyword(event_type) else f"{OWN_DISTRIBUTION}' own"
-        raise NotPossibleError(
+        raise UsageError(
             f"'{event}' would have the hook '{event_type}', which is {kind}: take another name, "
             "for something that only this plugin tells"
         )
 
     if event in (f"{names.classes}Plugin", f"{names.classes}Config", *_IMPORTED):
-        raise NotPossibleError(f"'{event}' is the name of another class of the plugin")
+        raise UsageError(f"'{event}' is the name of another class of the plugin")
 
 
 def _sorted_lines(text: str) -> str:
@@ -229,7 +224,7 @@ def _texts(folder: Traversable, path: str = "") -> Iterator[tuple[str, str]]:
             yield f"{path}{item.name.removesuffix('.txt')}", item.read_text("utf-8")
 
 
-def _told(names: Names, folder: Path, written: list[str]) -> Iterator[str]:
+def _next_steps(names: Names, folder: Path, written: list[str]) -> Iterator[str]:
     yield f"wrote {names.distribution} into {folder}:"
     yield from (f"  {path}" for path in written)
     yield ""

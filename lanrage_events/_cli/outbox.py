@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter, validators
 
-from ..cli import ExitCode, write_errors
+from .errors import UsageError
 from .place import Place
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -64,8 +64,7 @@ def retry(*numbers: int, all: Flag = False, place: Place = DEFAULT_PLACE) -> int
     from . import outbox_actions as commands
 
     if bool(numbers) == all:
-        write_errors(["name either the IDs of entries or --all"])
-        return ExitCode.MISUSE
+        raise UsageError("name either the IDs of entries or --all")
 
     return commands.run(place, lambda outbox: commands.retry(outbox, numbers, every=all))
 
@@ -85,7 +84,6 @@ def drop(
     from . import outbox_actions as commands
 
     if bool(numbers) == bool(all):
-        write_errors(["name either the IDs of entries or --all with all, pending or dead"])
-        return ExitCode.MISUSE
+        raise UsageError("name either the IDs of entries or --all with all, pending or dead")
 
     return commands.run(place, lambda outbox: commands.drop(outbox, numbers, kind=all, sure=yes))

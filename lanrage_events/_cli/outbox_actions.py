@@ -6,11 +6,9 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Literal
 
 import anyio
 
-from .._exceptions import ConfigError, OutboxError
 from ..cli import (
     ExitCode,
     StatusLine,
@@ -23,36 +21,28 @@ from ..cli import (
 )
 from ..outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxAdmin, OutboxEntry, OutboxLane
 from ..outbox._tables import Which
-from .place import Place, UsageError
+from .errors import UsageError
+from .place import Place
 
 AT_ONCE = 1000
 """entries that are changed between two looks at the progress"""
 
 
 def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
-    """Open an outbox, do something with it, and return the exit code."""
+    """Open an outbox, do something with it, and return the exit code.
+
+    :raises OutboxError: if it cannot be opened or changed
+    """
+    file = place.find()
 
     async def act() -> int:
         async with Outbox.administer(file) as outbox:
             return await action(outbox)
 
-    try:
-        file = place.find()
-        return anyio.run(act)
-    except ConfigError as error:
-        write_errors(error.problems)
-        return ExitCode.BAD_CONFIG
-    except UsageError as error:
-        write_errors([str(error)])
-        return ExitCode.MISUSE
-    except OutboxError as error:
-        write_errors([str(error)])
-        return ExitCode.FAILED
+    return anyio.run(act)
 
 
-async def list_entries(
-    outbox: OutboxAdmin, which: Literal["all", "pending", "dead"], limit: int, *, as_json: bool
-) -> int:
+async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json: bool) -> int:
     """Print the lanes and what they hold."""
     lanes = await outbox.lanes()
     entries: list[OutboxEntry] = []
@@ -81,10 +71,7 @@ async def list_entries(
         header = ("ID", "LANE", "TYPE", "PUT", "STATUS", "REASON")
         write_lines(["", *table([header, *map(_row, entries)])])
 
-    total = sum(
-        (lane.pending if which != "dead" else 0) + (lane.dead if which != "pending" else 0)
-        for lane in lanes
-    )
+    total = sum(_held(lane, which) for lane in lanes)
     if total > len(entries):
         write_lines(["", f"{total - len(entries):,} more: give a higher --limit"])
 
@@ -128,13 +115,9 @@ async def drop(
         return _done(await outbox.drop(numbers), "dropped", numbers)
 
     lanes = await outbox.lanes()
-    total = sum(
-        (lane.pending if kind != "dead" else 0) + (lane.dead if kind != "pending" else 0)
-        for lane in lanes
-    )
+    total = sum(_held(lane, kind) for lane in lanes)
     if not sure:
-        write_errors([f"this would drop {counted(total, 'event')} for ever: say so with --yes"])
-        return ExitCode.MISUSE
+        raise UsageError(f"this would drop {counted(total, 'event')} for ever: say so with --yes")
 
     count = await _in_steps(lanes, total, lambda lane: outbox.drop_lane(lane, kind, limit=AT_ONCE))
     return _done(count, "dropped")
@@ -157,6 +140,10 @@ async def _in_steps(
 
     line.clear()
     return done
+
+
+def _held(lane: OutboxLane, which: Which) -> int:
+    return {"pending": lane.pending, "dead": lane.dead, "all": lane.pending + lane.dead}[which]
 
 
 def _done(count: int, what: str, numbers: Sequence[int] = ()) -> int:
@@ -225,6 +212,10 @@ def _data(entry: OutboxEntry) -> dict[str, object]:
         "expires": entry.expires and entry.expires.isoformat(),
     }
     if isinstance(entry, DeadLetter):
-        data |= {"died": entry.died.isoformat(), "reason": entry.reason, "detail": entry.detail}
+        data |= {
+            "died": entry.failed_time.isoformat(),
+            "reason": entry.reason,
+            "detail": entry.detail,
+        }
 
     return {**data, "body": body}

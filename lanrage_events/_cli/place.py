@@ -7,13 +7,10 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from .._exceptions import ConfigError, LanrageEventsError
+from .._exceptions import ConfigError
+from .errors import UsageError
 
 SUFFIX = ".outbox"
-
-
-class UsageError(LanrageEventsError):
-    """Raised when the command line does not say enough, or names what is not there."""
 
 
 @Parameter(name="*")

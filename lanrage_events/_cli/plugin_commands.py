@@ -9,38 +9,26 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .._discovery import COMMANDS_GROUP, PluginCommand
-from .._exceptions import LanrageEventsError
 from .._hints import install_hint
-
-
-class BrokenCommand(LanrageEventsError):
-    """Raised when a command of a plugin cannot be used; names the distribution that brings it."""
-
-    def __init__(self, command: PluginCommand, reason: str) -> None:
-        self.command = command
-        self.reason = reason
-        origin = f"{command.distribution or 'an unnamed distribution'} {command.version or ''}"
-        super().__init__(
-            f"the command '{command.name}' of {origin.strip()} cannot be used: {reason}"
-        )
+from .errors import CommandLoadError
 
 
 def load_command(command: PluginCommand) -> Callable[..., object]:
     """Import the function of a command.
 
-    :raises BrokenCommand: if it cannot be used
+    :raises CommandLoadError: if it cannot be used
     """
     if command.problem:
-        raise BrokenCommand(command, command.problem)
+        raise CommandLoadError(command, command.problem)
 
     entry_point = EntryPoint(command.name, command.target, COMMANDS_GROUP)
     try:
         function = entry_point.load()
     except (Exception, SystemExit) as error:
-        raise BrokenCommand(command, _reason(error, command)) from error
+        raise CommandLoadError(command, _reason(error, command)) from error
 
     if not callable(function):
-        raise BrokenCommand(command, f"'{command.target}' is no function")
+        raise CommandLoadError(command, f"'{command.target}' is no function")
 
     loaded: Callable[..., object] = function
     return loaded

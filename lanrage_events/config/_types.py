@@ -96,19 +96,15 @@ def format_duration(seconds: float) -> str:
 
 def _validate_duration(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str):
-        return _parse_duration_value(value)
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
 
     if _folder(info) is not None and isinstance(value, (int, float)):
         raise PydanticCustomError("duration", _NO_UNIT)
 
     return value
-
-
-def _parse_duration_value(text: str) -> float:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
 
 
 class _DurationSchema:
@@ -188,12 +184,9 @@ def secrets_of(value: object) -> Iterator[str]:
 
     :param value: a model, a data class, a collection or a secret of pydantic's
     """
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value()
-    elif isinstance(value, SecretBytes):
-        yield value.get_secret_value().decode(errors="replace")
-    elif isinstance(value, Secret):
-        yield str(value.get_secret_value())
+    if isinstance(value, (SecretStr, SecretBytes, Secret)):
+        secret = value.get_secret_value()
+        yield secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret)
     elif isinstance(value, BaseModel):
         yield from _secrets_of_all(item for _, item in value)
     elif is_dataclass(value) and not isinstance(value, type):

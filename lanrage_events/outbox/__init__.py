@@ -6,8 +6,8 @@ from ._admin import OutboxAdmin as OutboxAdmin
 from ._outbox import Outbox as Outbox
 from ._records import UNTIL_RESUMED as UNTIL_RESUMED
 from ._records import DeadLetter as DeadLetter
+from ._records import ExpiredEntries as ExpiredEntries
 from ._records import OutboxEntry as OutboxEntry
-from ._records import OutboxExpiry as OutboxExpiry
 from ._records import OutboxItem as OutboxItem
 from ._records import OutboxLane as OutboxLane
 from ._records import OutboxStatistics as OutboxStatistics

@@ -14,10 +14,10 @@ from .._exceptions import OutboxError
 from . import _queries as queries
 from ._file import open_shared
 from ._lock import LockText, lock_path
-from ._notification import ring
+from ._notification import notify
 from ._records import DeadLetter, OutboxEntry, OutboxLane
-from ._store import Settlement, Store, Work
-from ._tables import CHUNK, NO_LIMITS, Tables, Which
+from ._store import Completion, Store, Transaction
+from ._tables import CHUNK, NO_LIMITS, Limits, Tables, Which
 from ._worker import OutboxWorker
 
 T = TypeVar("T")
@@ -81,6 +81,13 @@ class OutboxBase:
     def _open(self) -> None:
         """Open the file and set the store."""
 
+    def _use(self, connection: sqlite3.Connection, file: Path | None, limits: Limits) -> None:
+        try:
+            self._opened = Store(connection, file, limits)
+        except BaseException:
+            connection.close()
+            raise
+
     def _stop(self) -> None:
         """Stop what runs in the event loop."""
 
@@ -89,14 +96,14 @@ class OutboxBase:
         if self._opened is not None:
             self._opened.close()
 
-    def _execute(self, group: Sequence[Work[Any]]) -> None:
+    def _execute(self, group: Sequence[Transaction[Any]]) -> None:
         self._store.run(group)
 
-    def _after(self, group: Sequence[Work[Any]]) -> None:
-        """Do what has to follow a group of works, in the event loop."""
-        for work in group:
-            if work.then is not None and work.error is None:
-                work.then()
+    def _after(self, group: Sequence[Transaction[Any]]) -> None:
+        """Do what has to follow a group of transactions, in the event loop."""
+        for transaction in group:
+            if transaction.then is not None and transaction.error is None:
+                transaction.then()
 
     @property
     def _store(self) -> Store:
@@ -110,7 +117,7 @@ class OutboxBase:
         action: Callable[[Tables], T],
         *,
         writes: bool = True,
-        settlement: Settlement | None = None,
+        completion: Completion | None = None,
         puts: int = 0,
         then: Callable[[], object] | None = None,
     ) -> T:
@@ -124,7 +131,7 @@ class OutboxBase:
             raise anyio.ClosedResourceError
 
         return await self._worker.run(
-            Work(action, writes=writes, settlement=settlement, puts=puts, then=then)
+            Transaction(action, writes=writes, completion=completion, puts=puts, then=then)
         )
 
     async def lanes(self) -> list[OutboxLane]:
@@ -272,19 +279,14 @@ class OutboxAdmin(OutboxBase):
         """
         self._changed = False
         owner = await anyio.to_thread.run_sync(self._read_lock)
-        return owner.port is not None and await ring(owner.port, owner.token)
+        return owner.port is not None and await notify(owner.port, owner.token)
 
     def _read_lock(self) -> LockText:
         return LockText.read(lock_path(self._real_path))
 
     def _open(self) -> None:
         self._real_path = Path(os.path.realpath(self._real_path))
-        connection = open_shared(self._real_path)
-        try:
-            self._opened = Store(connection, self._real_path, NO_LIMITS)
-        except BaseException:
-            connection.close()
-            raise
+        self._use(open_shared(self._real_path), self._real_path, NO_LIMITS)
 
     def _retried(self) -> None:
         self._changed = True

@@ -26,11 +26,11 @@ _CHECKPOINT_PAGES = 4000
 _WAL_KEPT_BYTES = 16 * 1024 * 1024
 _ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024
 
-Stamp = tuple[int, int]
+Fingerprint = tuple[int, int]
 """the size and the time of change of a file, by which it is recognised as unchanged"""
 
 
-def stamp(path: Path) -> Stamp | None:
+def fingerprint(path: Path) -> Fingerprint | None:
     """Return what recognises a file that was closed in order; None if it was not."""
     try:
         if _side_file(path, "-wal").exists():
@@ -54,14 +54,14 @@ def open_file(
     path: Path,
     *,
     survives_power_loss: bool = False,
-    closed: Stamp | None = None,
+    closed: Fingerprint | None = None,
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> tuple[sqlite3.Connection, Path | None]:
     """Open the file of an outbox, for its owner: create, check, move aside or migrate it.
 
     :param path: the file; nobody else may own it
     :param survives_power_loss: whether each commit waits for the disk
-    :param closed: the stamp that the file had when it was last closed in order; a large file
+    :param closed: the fingerprint that the file had when it was last closed in order; a large file
         that still has it is not read through
     :param migrations: what brings it to the newest schema version
     :return: the connection, and where an unreadable file that was in the way is now
@@ -173,7 +173,9 @@ def _open(
     return connection
 
 
-def _find_fault(path: Path, migrations: Sequence[Migration], closed: Stamp | None) -> str | None:
+def _find_fault(
+    path: Path, migrations: Sequence[Migration], closed: Fingerprint | None
+) -> str | None:
     """Say why a file must be moved aside; None if it can be used or created."""
     wal = _side_file(path, "-wal")
     if not path.exists():
@@ -186,7 +188,7 @@ def _find_fault(path: Path, migrations: Sequence[Migration], closed: Stamp | Non
         return fault
 
     is_small = path.stat().st_size <= _ALWAYS_CHECKED_BYTES
-    is_unchanged = closed is not None and stamp(path) == closed
+    is_unchanged = closed is not None and fingerprint(path) == closed
     return _check(path, thoroughly=is_small or not is_unchanged)
 
 

@@ -33,7 +33,7 @@ class LockText:
     token: str = ""
     """what proves that somebody may read this file"""
     closed: tuple[int, int] | None = None
-    """the stamp of the outbox's file when its last owner closed it in order"""
+    """the fingerprint of the outbox's file when its last owner closed it in order"""
 
     @classmethod
     def read(cls, path: Path) -> LockText:
@@ -107,7 +107,7 @@ class OwnerLock:
         )
 
     def release(self, closed: tuple[int, int] | None) -> None:
-        """Let others own the outbox, and leave the stamp of its file for them."""
+        """Let others own the outbox, and leave the fingerprint of its file for them."""
         self._write({} if closed is None else {"closed": closed})
         self.abandon()
 

@@ -12,11 +12,11 @@ _ANSWER_TIMEOUT_SECONDS = 1.0
 _MAX_DATAGRAM_BYTES = 256
 
 
-class Doorbell:
+class ChangeNotifier:
     """A loopback socket by which another process says that it changed the outbox.
 
-    It costs nothing until it is rung. Whoever rings must know the token, which stands in the lock
-    file, and gets an answer: so it knows that somebody heard it.
+    It costs nothing until it is notified. The other process must know the token, which stands in
+    the lock file, and gets an answer: so it knows that the change was noticed.
 
     :raises OSError: if there is no loopback address here
     """
@@ -34,9 +34,9 @@ class Doorbell:
         self.port: int = self._socket.getsockname()[1]
 
     async def wait(self) -> None:
-        """Wait until somebody who knows the token rings, and answer.
+        """Wait until a process that knows the token notifies us, and answer.
 
-        :raises anyio.ClosedResourceError: if the doorbell is closed meanwhile
+        :raises anyio.ClosedResourceError: if the notifier is closed meanwhile
         """
         while True:
             await anyio.wait_readable(self._socket)
@@ -55,8 +55,8 @@ class Doorbell:
         self._socket.close()
 
 
-async def ring(port: int, token: str) -> bool:
-    """Ring the doorbell of a process on this machine; say whether it answered.
+async def notify(port: int, token: str) -> bool:
+    """Notify a process on this machine of a change; return whether it answered.
 
     :param port: where it listens
     :param token: what its lock file says

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,20 +13,20 @@ import anyio
 from .._exceptions import OutboxError
 from . import _queries as queries
 from ._admin import OutboxAdmin, OutboxBase
-from ._file import open_file, open_memory, stamp
+from ._file import fingerprint, open_file, open_memory
 from ._lock import OwnerLock
-from ._notification import Doorbell
+from ._notification import ChangeNotifier
 from ._records import (
     UNTIL_RESUMED,
+    ExpiredEntries,
     OutboxEntry,
-    OutboxExpiry,
     OutboxItem,
     OutboxStatistics,
     from_microseconds,
     to_microseconds,
 )
-from ._store import Settlement, Store, Work
-from ._tables import Death, Limits
+from ._store import Completion, Transaction
+from ._tables import Failure, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +81,7 @@ class Outbox(OutboxBase):
         self._now = now
         self._file: Path | None = None
         self._lock: OwnerLock | None = None
-        self._doorbell: Doorbell | None = None
+        self._notifier: ChangeNotifier | None = None
         self._arrivals: dict[str, anyio.Event] = {}
 
     @classmethod
@@ -150,7 +149,7 @@ class Outbox(OutboxBase):
         now = to_microseconds(self._now())
         return await self._transact(
             lambda tables: queries.read(
-                tables.connection, lane, after, limit, now, self._store.settled
+                tables.connection, lane, after, limit, now, self._store.completed
             ),
             writes=False,
         )
@@ -165,7 +164,7 @@ class Outbox(OutboxBase):
         """
         now = to_microseconds(self._now())
         due = await self._transact(
-            lambda tables: queries.next_due(tables.connection, lane, now, self._store.settled),
+            lambda tables: queries.next_due(tables.connection, lane, now, self._store.completed),
             writes=False,
         )
         return None if due is None else from_microseconds(due)
@@ -202,8 +201,8 @@ class Outbox(OutboxBase):
 
         :param ids: which; those that do not exist are passed over
         """
-        settlement = Settlement(frozenset(ids))
-        await self._transact(settlement.apply, settlement=settlement)
+        completion = Completion(frozenset(ids))
+        await self._transact(completion.apply, completion=completion)
 
     async def dead_letter(self, ids: Iterable[int], reason: str, detail: str = "") -> None:
         """Give entries up and keep them as dead letters.
@@ -214,9 +213,9 @@ class Outbox(OutboxBase):
         :param reason: why, in one line, without secrets
         :param detail: what the receiver said exactly, without secrets
         """
-        death = Death(reason, detail, to_microseconds(self._now()))
-        settlement = Settlement(frozenset(ids), death)
-        await self._transact(settlement.apply, settlement=settlement)
+        failure = Failure(reason, detail, to_microseconds(self._now()))
+        completion = Completion(frozenset(ids), failure)
+        await self._transact(completion.apply, completion=completion)
 
     async def postpone(self, ids: Iterable[int], until: datetime, error: str = "") -> None:
         """Leave entries out until some time; the rest of their lane may overtake them.
@@ -252,7 +251,7 @@ class Outbox(OutboxBase):
         """
         await self._transact(lambda tables: tables.resume_lanes([lane]), then=self._retried)
 
-    async def expire(self, lane: str | None = None) -> list[OutboxExpiry]:
+    async def expire(self, lane: str | None = None) -> list[ExpiredEntries]:
         """Remove what is no longer worth delivering, and return what that was, for telling.
 
         If the file cannot be written, that is no error here: it is removed and returned by a later
@@ -260,10 +259,10 @@ class Outbox(OutboxBase):
 
         :param lane: only of this lane; None for all
         """
-        found: dict[tuple[str, str], OutboxExpiry] = {}
+        found: dict[tuple[str, str], ExpiredEntries] = {}
         now = to_microseconds(self._now())
         while await self._transact(
-            lambda tables: queries.is_overdue(tables.connection, lane, now, self._store.settled),
+            lambda tables: queries.is_overdue(tables.connection, lane, now, self._store.completed),
             writes=False,
         ):
             try:
@@ -271,24 +270,25 @@ class Outbox(OutboxBase):
             except OutboxError:
                 break
 
-            for expiry in chunk:
-                key = (expiry.lane, expiry.label)
-                found[key] = expiry.merged(found[key]) if key in found else expiry
+            for expired in chunk:
+                key = (expired.lane, expired.label)
+                found[key] = expired.merged(found[key]) if key in found else expired
 
         return list(found.values())
 
     async def listen(self, changed: Callable[[], object] | None = None) -> NoReturn:
         """Hear of what was retried, resumed or dropped, until it is cancelled; run it in a task.
 
-        That may be done through this outbox or, by an administrator, through another one. It wakes whoever waits for a lane. Nothing is polled: an administrator says so through a
+        That may be done through this outbox or, by an administrator, through another one. It wakes
+        whoever waits for a lane. Nothing is polled: an administrator says so through a
         loopback socket, or else the next transaction notices it.
 
         :param changed: called after each change
         :raises anyio.ClosedResourceError: if the outbox is closed meanwhile
         """
         async with anyio.create_task_group() as task_group:
-            if self._doorbell is not None:
-                task_group.start_soon(self._answer, self._doorbell)
+            if self._notifier is not None:
+                task_group.start_soon(self._answer, self._notifier)
 
             while not self._closed:
                 await self._changed.wait()
@@ -300,10 +300,10 @@ class Outbox(OutboxBase):
 
         raise anyio.ClosedResourceError
 
-    async def _answer(self, doorbell: Doorbell) -> None:
+    async def _answer(self, notifier: ChangeNotifier) -> None:
         with suppress(anyio.ClosedResourceError):
             while True:
-                await doorbell.wait()
+                await notifier.wait()
                 self._retried()
 
     def _dropped(self) -> None:
@@ -323,7 +323,7 @@ class Outbox(OutboxBase):
                 if arrival is not None:
                     arrival.set()
 
-    def _after(self, group: Sequence[Work[Any]]) -> None:
+    def _after(self, group: Sequence[Transaction[Any]]) -> None:
         super()._after(group)
         if self._store.changed_elsewhere:
             self._store.changed_elsewhere = False
@@ -331,7 +331,7 @@ class Outbox(OutboxBase):
 
     def _open(self) -> None:
         if self.path is None:
-            self._opened = self._make_store(open_memory(), None)
+            self._use(open_memory(), None, self._limits)
             return
 
         file = Path(os.path.realpath(self.path))
@@ -342,7 +342,7 @@ class Outbox(OutboxBase):
 
         self._lock = OwnerLock(file)
         try:
-            self._doorbell = Doorbell()
+            self._notifier = ChangeNotifier()
         except OSError as error:
             logger.warning("outbox %s cannot hear of changes at once: %s", file, error)
 
@@ -351,24 +351,17 @@ class Outbox(OutboxBase):
             survives_power_loss=self._survives_power_loss,
             closed=self._lock.previous.closed,
         )
-        self._opened = self._make_store(connection, file)
+        self._use(connection, file, self._limits)
         self._file = file
-        if self._doorbell is None:
+        if self._notifier is None:
             self._lock.announce(None, "")
         else:
-            self._lock.announce(self._doorbell.port, self._doorbell.token)
+            self._lock.announce(self._notifier.port, self._notifier.token)
 
     def _stop(self) -> None:
         self._retried()
-        if self._doorbell is not None:
-            self._doorbell.close()
-
-    def _make_store(self, connection: sqlite3.Connection, file: Path | None) -> Store:
-        try:
-            return Store(connection, file, self._limits)
-        except BaseException:
-            connection.close()
-            raise
+        if self._notifier is not None:
+            self._notifier.close()
 
     def _close(self) -> None:
         try:
@@ -378,6 +371,6 @@ class Outbox(OutboxBase):
                 if self._file is None:
                     self._lock.abandon()
                 else:
-                    self._lock.release(None if self._store.damaged else stamp(self._file))
+                    self._lock.release(None if self._store.damaged else fingerprint(self._file))
 
                 self._lock = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Container, Iterator
+from dataclasses import fields
 from datetime import datetime
 from itertools import islice
 
@@ -19,6 +20,7 @@ from ._records import (
 MAX_ID = 2**63 - 1
 """the highest number that SQLite knows"""
 
+_DEAD_LETTERS = "SELECT *, NULL AS postponed_until FROM dead_letters"
 _FOREVER = to_microseconds(UNTIL_RESUMED)
 
 
@@ -42,18 +44,11 @@ def _entry(row: sqlite3.Row) -> OutboxEntry:
 
 
 def _dead_letter(row: sqlite3.Row) -> DeadLetter:
+    """Make a dead letter of a row that was selected with ``_DEAD_LETTERS``."""
+    entry = _entry(row)
     return DeadLetter(
-        id=row["id"],
-        lane=row["lane"],
-        body=row["body"],
-        label=row["label"],
-        put_time=from_microseconds(row["put_time"]),
-        expires=_time(row["expires"]),
-        postponed_until=None,
-        attempts=row["attempts"],
-        last_error=row["last_error"],
-        size=row["size"],
-        died=from_microseconds(row["died"]),
+        **{field.name: getattr(entry, field.name) for field in fields(entry)},
+        failed_time=from_microseconds(row["died"]),
         reason=row["reason"],
         detail=row["detail"],
     )
@@ -73,7 +68,7 @@ def read(
     after: int,
     limit: int,
     now: int,
-    settled: Container[int],
+    completed: Container[int],
 ) -> list[OutboxEntry]:
     """Return what of a lane may be delivered now, in order."""
     if _lane_postponement(connection, lane) > now:
@@ -84,7 +79,7 @@ def read(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, after, now),
     )
-    ready = [_entry(row) for row in islice(_unsettled(rows, settled), limit)]
+    ready = [_entry(row) for row in islice(_open_rows(rows, completed), limit)]
     rows.close()
     # Sorted by id from the index alone, before the first body is read.
     rows = connection.execute(
@@ -93,13 +88,13 @@ def read(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, now, after, now),
     )
-    due = [_entry(row) for row in islice(_unsettled(rows, settled), limit)]
+    due = [_entry(row) for row in islice(_open_rows(rows, completed), limit)]
     rows.close()
     return _merge(ready, due, limit)
 
 
-def _unsettled(rows: sqlite3.Cursor, settled: Container[int]) -> Iterator[sqlite3.Row]:
-    return (row for row in rows if row["id"] not in settled)
+def _open_rows(rows: sqlite3.Cursor, completed: Container[int]) -> Iterator[sqlite3.Row]:
+    return (row for row in rows if row["id"] not in completed)
 
 
 def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
@@ -108,7 +103,7 @@ def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
 
 
 def next_due(
-    connection: sqlite3.Connection, lane: str, now: int, settled: Container[int]
+    connection: sqlite3.Connection, lane: str, now: int, completed: Container[int]
 ) -> int | None:
     """Return when the first entry of a lane may be delivered; not after ``now``: at once."""
     lane_postponement = _lane_postponement(connection, lane)
@@ -120,7 +115,7 @@ def next_due(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, now),
     )
-    ready = next(_unsettled(rows, settled), None)
+    ready = next(_open_rows(rows, completed), None)
     rows.close()
     if ready is not None:
         return max(now, lane_postponement)
@@ -130,7 +125,7 @@ def next_due(
         " AND (expires IS NULL OR expires > ?) ORDER BY postponed_until",
         (lane, now),
     )
-    first = next(_unsettled(rows, settled), None)
+    first = next(_open_rows(rows, completed), None)
     rows.close()
     return None if first is None else max(first["postponed_until"], lane_postponement)
 
@@ -141,14 +136,14 @@ def lane_names(connection: sqlite3.Connection) -> list[str]:
 
 
 def is_overdue(
-    connection: sqlite3.Connection, lane: str | None, now: int, settled: Container[int]
+    connection: sqlite3.Connection, lane: str | None, now: int, completed: Container[int]
 ) -> bool:
     """Say whether the time of any entry is over."""
     for name in lane_names(connection) if lane is None else [lane]:
         rows = connection.execute(
             "SELECT id FROM entries WHERE lane = ? AND expires <= ?", (name, now)
         )
-        first = next(_unsettled(rows, settled), None)
+        first = next(_open_rows(rows, completed), None)
         rows.close()
         if first is not None:
             return True
@@ -216,11 +211,11 @@ def dead_letters(
     """Return the dead letters of one lane or of every lane, in the order of their ids."""
     if lane is None:
         rows = connection.execute(
-            "SELECT * FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+            f"{_DEAD_LETTERS} WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
         )
     else:
         rows = connection.execute(
-            "SELECT * FROM dead_letters WHERE lane = ? AND id > ? ORDER BY id LIMIT ?",
+            f"{_DEAD_LETTERS} WHERE lane = ? AND id > ? ORDER BY id LIMIT ?",
             (lane, after, limit),
         )
 
@@ -236,5 +231,5 @@ def show(connection: sqlite3.Connection, id: int) -> OutboxEntry | None:
     if row is not None:
         return _entry(row)
 
-    row = connection.execute("SELECT * FROM dead_letters WHERE id = ?", (id,)).fetchone()
+    row = connection.execute(f"{_DEAD_LETTERS} WHERE id = ?", (id,)).fetchone()
     return None if row is None else _dead_letter(row)

@@ -64,7 +64,7 @@ class OutboxEntry:
 class DeadLetter(OutboxEntry):
     """What could not be delivered for good: kept and shown, and not tried again by itself."""
 
-    died: datetime
+    failed_time: datetime
     """when it was given up, in UTC"""
     reason: str
     """why, in one line"""
@@ -94,7 +94,7 @@ class OutboxLane:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxExpiry:
+class ExpiredEntries:
     """Entries of one lane and label that were removed because their time was over."""
 
     lane: str
@@ -105,9 +105,9 @@ class OutboxExpiry:
     newest: datetime
     """when the last of them was put, in UTC"""
 
-    def merged(self, other: OutboxExpiry) -> OutboxExpiry:
+    def merged(self, other: ExpiredEntries) -> ExpiredEntries:
         """Return both as one."""
-        return OutboxExpiry(
+        return ExpiredEntries(
             lane=self.lane,
             label=self.label,
             count=self.count + other.count,
@@ -134,7 +134,7 @@ class OutboxStatistics:
     """entries that were delivered"""
     expired: int
     """entries that were removed because their time was over"""
-    died: int
+    dead_lettered: int
     """entries that became dead letters"""
     retried: int
     """dead letters that this process made entries again"""

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar, cast
@@ -14,13 +14,13 @@ from typing import Generic, TypeVar, cast
 from .._exceptions import OutboxError, OutboxFull, OutboxUnreadable
 from . import _queries as queries
 from ._records import OutboxStatistics
-from ._tables import Changes, Death, Limits, Tables
+from ._tables import Changes, Failure, Limits, Tables
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_SETTLEMENTS_PER_TRANSACTION = 1000
+_COMPLETIONS_PER_TRANSACTION = 1000
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -45,44 +45,44 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settlement:
-    """Entries that are done with: delivered, or dead for a reason."""
+class Completion:
+    """Entries that are done with: delivered, or failed for a reason."""
 
     ids: frozenset[int]
-    death: Death | None = None
+    failure: Failure | None = None
 
     def apply(self, tables: Tables) -> None:
         """Write it into the tables."""
-        if self.death is None:
+        if self.failure is None:
             tables.acknowledge(self.ids)
         else:
-            tables.dead_letter(self.ids, self.death)
+            tables.dead_letter(self.ids, self.failure)
 
 
-class Work(Generic[T]):
-    """Something to do within a transaction, and what came of it.
+class Transaction(Generic[T]):
+    """A change or a query that is run with others in one transaction of SQLite, and its outcome.
 
     :param action: does it; when it raises, nothing of it is kept
     :param writes: whether it changes anything
-    :param settlement: what to remember if it cannot be written, instead of raising
+    :param completion: what to remember if it cannot be written, instead of raising
     :param puts: how many entries are lost if it fails
     :param then: called in the event loop when it has succeeded
     """
 
-    __slots__ = ("_result", "action", "error", "puts", "settlement", "then", "writes")
+    __slots__ = ("_result", "action", "completion", "error", "puts", "then", "writes")
 
     def __init__(
         self,
         action: Callable[[Tables], T],
         *,
         writes: bool = True,
-        settlement: Settlement | None = None,
+        completion: Completion | None = None,
         puts: int = 0,
         then: Callable[[], object] | None = None,
     ) -> None:
         self.action = action
         self.writes = writes
-        self.settlement = settlement
+        self.completion = completion
         self.puts = puts
         self.then = then
         self.error: BaseException | None = None
@@ -119,7 +119,7 @@ class Store:
         """what the last transaction that writes failed with; None if it succeeded"""
         self.damaged = False
         """whether the file turned out not to be sound"""
-        self.settled: dict[int, Death | None] = {}
+        self.completed: dict[int, Failure | None] = {}
         """entries that are done with, which could not be written so far"""
         self._connection = connection
         self._path = path
@@ -132,23 +132,23 @@ class Store:
         self._oldest = queries.oldest(connection)
         self._take_stock()
 
-    def run(self, group: Sequence[Work[object]]) -> None:
-        """Do a group of works in one transaction, or each in one of its own if that fails."""
-        writes = any(work.writes for work in group)
+    def run(self, group: Sequence[Transaction[object]]) -> None:
+        """Run a group in one transaction of SQLite, or each in one of its own if that fails."""
+        writes = any(transaction.writes for transaction in group)
         written = self._connection.total_changes
         try:
             if writes:
                 self._check_in_place()
-                self._write_settled()
+                self._write_completed()
 
             self._transact(group, writes=writes)
-        except Exception as error:  # noqa: BLE001 - whoever asked for the work gets it
+        except Exception as error:  # noqa: BLE001 - re-raised to the caller
             if len(group) > 1 and primary_code(error) not in _BUSY:
-                for work in group:
-                    self.run([work])
+                for transaction in group:
+                    self.run([transaction])
             else:
-                for work in group:
-                    self._fail(work, error)
+                for transaction in group:
+                    self._fail(transaction, error)
 
         else:
             if self.problem is not None and self._connection.total_changes != written:
@@ -158,20 +158,20 @@ class Store:
     def close(self) -> None:
         """Write what is left to write, and close the connection."""
         try:
-            self._write_settled()
+            self._write_completed()
             self._tables.give_back_ids()
         except sqlite3.Error as error:
             logger.error(
                 "outbox %s: %d entries that are done with could not be removed and will be read"
                 " again: %s",
                 self._name,
-                len(self.settled),
+                len(self.completed),
                 error,
             )
 
         self._connection.close()
 
-    def _transact(self, group: Sequence[Work[object]], *, writes: bool) -> None:
+    def _transact(self, group: Sequence[Transaction[object]], *, writes: bool) -> None:
         connection = self._connection
         tables = self._tables
         connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -181,8 +181,8 @@ class Store:
             if version != self._version:
                 tables.load()
 
-            for work in group:
-                work.perform(tables)
+            for transaction in group:
+                transaction.perform(tables)
 
             oldest = queries.oldest(connection) if tables.front_changed else self._oldest
             connection.execute("COMMIT")
@@ -213,38 +213,40 @@ class Store:
         version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
         return version
 
-    def _write_settled(self) -> None:
-        while self.settled:
-            ids = list(islice(self.settled, _SETTLEMENTS_PER_TRANSACTION))
-            delivered = frozenset(id for id in ids if self.settled[id] is None)
-            works: list[Work[object]] = [Work(Settlement(delivered).apply)]
+    def _write_completed(self) -> None:
+        while self.completed:
+            ids = list(islice(self.completed, _COMPLETIONS_PER_TRANSACTION))
+            delivered = frozenset(id for id in ids if self.completed[id] is None)
+            transactions: list[Transaction[object]] = [Transaction(Completion(delivered).apply)]
             for id in ids:
-                death = self.settled[id]
-                if death is not None:
-                    works.append(Work(Settlement(frozenset({id}), death).apply))
+                failure = self.completed[id]
+                if failure is not None:
+                    transactions.append(Transaction(Completion(frozenset({id}), failure).apply))
 
-            self._transact(works, writes=True)
+            self._transact(transactions, writes=True)
             for id in ids:
-                del self.settled[id]
+                del self.completed[id]
 
-    def _fail(self, work: Work[object], error: Exception) -> None:
+    def _fail(self, transaction: Transaction[object], error: Exception) -> None:
         if isinstance(error, sqlite3.Error):
             error = self._describe(error)
 
-        work.error = error
+        transaction.error = error
         if not isinstance(error, OutboxError):
             return
 
-        self._failed += work.puts
-        if work.writes:
+        self._failed += transaction.puts
+        if transaction.writes:
             if self.problem is None:
                 logger.error("%s", error)
 
             self.problem = error
 
-        if work.settlement is not None:
-            self.settled.update(dict.fromkeys(work.settlement.ids, work.settlement.death))
-            work.error = None
+        if transaction.completion is not None:
+            self.completed.update(
+                dict.fromkeys(transaction.completion.ids, transaction.completion.failure)
+            )
+            transaction.error = None
 
     def _describe(self, error: sqlite3.Error) -> OutboxError:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
@@ -281,20 +283,12 @@ class Store:
     def statistics(self) -> OutboxStatistics:
         """Return what it holds as of the last transaction, and what happened so far."""
         pending, bytes, dead, oldest = self._stock
-        totals = self._totals
         return OutboxStatistics(
             pending=pending,
             bytes=bytes,
             oldest=oldest,
             dead=dead,
-            put=totals.put,
-            acknowledged=totals.acknowledged,
-            expired=totals.expired,
-            died=totals.died,
-            retried=totals.retried,
-            dropped=totals.dropped,
-            forgotten=totals.forgotten,
-            refused=totals.refused,
+            **asdict(self._totals),
             failed=self._failed,
-            unwritten=len(self.settled),
+            unwritten=len(self.completed),
         )

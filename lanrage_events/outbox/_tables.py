@@ -8,7 +8,7 @@ from typing import Literal
 
 from .._exceptions import OutboxFull
 from ._queries import MAX_ID, lane_names
-from ._records import OutboxExpiry, OutboxItem, from_microseconds, to_microseconds
+from ._records import ExpiredEntries, OutboxItem, from_microseconds, to_microseconds
 
 _RESERVED_IDS = 1000
 
@@ -32,7 +32,7 @@ NO_LIMITS = Limits(sys.maxsize, sys.maxsize, None, sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
+class Failure:
     """Why and when an entry was given up."""
 
     reason: str
@@ -47,7 +47,7 @@ class Changes:
     put: int = 0
     acknowledged: int = 0
     expired: int = 0
-    died: int = 0
+    dead_lettered: int = 0
     retried: int = 0
     dropped: int = 0
     forgotten: int = 0
@@ -55,14 +55,8 @@ class Changes:
 
     def add(self, other: Changes) -> None:
         """Count the other's on top."""
-        self.put += other.put
-        self.acknowledged += other.acknowledged
-        self.expired += other.expired
-        self.died += other.died
-        self.retried += other.retried
-        self.dropped += other.dropped
-        self.forgotten += other.forgotten
-        self.refused += other.refused
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class _Tally:
@@ -250,7 +244,7 @@ class Tables:
         self._move(tally, pending=-1)
         self.changes.acknowledged += len(tally.ids)
 
-    def dead_letter(self, ids: Iterable[int], death: Death) -> None:
+    def dead_letter(self, ids: Iterable[int], failure: Failure) -> None:
         """Keep entries as dead letters, and forget the oldest ones if there are too many."""
         tally = self._find_entries(ids)
         self.connection.executemany(
@@ -258,11 +252,11 @@ class Tables:
             " last_error, died, reason, detail, body)"
             " SELECT id, lane, label, size, put_time, expires, attempts, last_error, ?, ?, ?, body"
             " FROM entries WHERE id = ?",
-            [(death.time, death.reason, death.detail, id) for (id,) in tally.ids],
+            [(failure.time, failure.reason, failure.detail, id) for (id,) in tally.ids],
         )
         self._delete_entries(tally)
         self._move(tally, pending=-1, dead=1)
-        self.changes.died += len(tally.ids)
+        self.changes.dead_lettered += len(tally.ids)
         if self.dead > self.limits.max_dead:
             rows = self.connection.execute(
                 "SELECT id FROM dead_letters ORDER BY died, id LIMIT ?",
@@ -299,9 +293,9 @@ class Tables:
         )
         self._tidy(lanes)
 
-    def expire(self, lane: str | None, now: int) -> list[OutboxExpiry]:
+    def expire(self, lane: str | None, now: int) -> list[ExpiredEntries]:
         """Remove entries whose time is over, a chunk at most, and say what they were."""
-        found: dict[tuple[str, str], OutboxExpiry] = {}
+        found: dict[tuple[str, str], ExpiredEntries] = {}
         tally = _Tally()
         for name in lane_names(self.connection) if lane is None else [lane]:
             rows = self.connection.execute(
@@ -312,11 +306,11 @@ class Tables:
             for row in rows:
                 tally.count(row["id"], name, row["size"])
                 time = from_microseconds(row["put_time"])
-                expiry = OutboxExpiry(
+                expired = ExpiredEntries(
                     lane=name, label=row["label"], count=1, oldest=time, newest=time
                 )
-                key = (name, expiry.label)
-                found[key] = expiry.merged(found[key]) if key in found else expiry
+                key = (name, expired.label)
+                found[key] = expired.merged(found[key]) if key in found else expired
 
         self._delete_entries(tally)
         self._move(tally, pending=-1)

@@ -10,7 +10,7 @@ import anyio
 from anyio import CancelScope, RunFinishedError, from_thread
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled, current_token
 
-from ._store import Work
+from ._store import Transaction
 
 T = TypeVar("T")
 
@@ -18,12 +18,14 @@ _MAX_BATCH = 1000
 
 
 class _Request:
-    """Something for the thread to do, for which somebody waits: a work or a plain function."""
+    """Something for the thread to do, for which somebody waits: a transaction or a plain function."""
 
-    __slots__ = ("done", "error", "function", "left", "work")
+    __slots__ = ("done", "error", "function", "left", "transaction")
 
-    def __init__(self, work: Work[Any] | None, function: Callable[[], object] | None) -> None:
-        self.work = work
+    def __init__(
+        self, transaction: Transaction[Any] | None, function: Callable[[], object] | None
+    ) -> None:
+        self.transaction = transaction
         self.function = function
         self.done = anyio.Event()
         self.error: BaseException | None = None
@@ -35,26 +37,26 @@ class _Request:
         if self.function is not None:
             try:
                 self.function()
-            except BaseException as error:  # noqa: BLE001 - whoever asked for the call gets it
+            except BaseException as error:  # noqa: BLE001 - re-raised to the caller
                 self.error = error
 
 
 class OutboxWorker:
-    """Does works one group after another: what comes in meanwhile is the next group.
+    """Runs transactions one group after another: what comes in meanwhile is the next group.
 
     The thread is our own since ``anyio.to_thread`` costs half as much again for each transaction,
     and because it ends what it has begun whatever becomes of the task that asked for it: asyncio's
     own ``Task.cancel()`` goes through AnyIO's shields.
 
-    :param execute: does a group of works, and lets no error out
+    :param execute: runs a group of transactions, and lets no error out
     :param after: called with each group in the event loop, afterwards
     :param inline: whether to call ``execute`` in the event loop, without a thread
     """
 
     def __init__(
         self,
-        execute: Callable[[Sequence[Work[Any]]], object],
-        after: Callable[[Sequence[Work[Any]]], object],
+        execute: Callable[[Sequence[Transaction[Any]]], object],
+        after: Callable[[Sequence[Transaction[Any]]], object],
         *,
         inline: bool,
     ) -> None:
@@ -66,16 +68,16 @@ class OutboxWorker:
             self._token = current_token()
             threading.Thread(target=self._serve, name="lanrage-events outbox", daemon=True).start()
 
-    async def run(self, work: Work[T]) -> T:
-        """Have a work done; cancelling is without effect on it once its group has begun."""
+    async def run(self, transaction: Transaction[T]) -> T:
+        """Run a transaction; cancelling is without effect on it once its group has begun."""
         if self._inline:
             await checkpoint()
-            self._execute([work])
-            self._after([work])
-            return work.outcome()
+            self._execute([transaction])
+            self._after([transaction])
+            return transaction.outcome()
 
         await checkpoint_if_cancelled()
-        request = _Request(work, None)
+        request = _Request(transaction, None)
         self._requests.put(request)
         try:
             await request.done.wait()
@@ -83,7 +85,7 @@ class OutboxWorker:
             request.left = True
             raise
 
-        return work.outcome()
+        return transaction.outcome()
 
     async def call(self, function: Callable[[], object]) -> None:
         """Have a function called after all that came in before, and wait whatever cancels us."""
@@ -122,23 +124,27 @@ class OutboxWorker:
 
             running = None not in batch
             wanted = [request for request in batch if request is not None and not request.left]
-            works = [request.work for request in wanted if request.work is not None]
+            transactions = [
+                request.transaction for request in wanted if request.transaction is not None
+            ]
             try:
-                if works:
-                    self._execute(works)
+                if transactions:
+                    self._execute(transactions)
 
                 for request in wanted:
                     request.call()
 
-                from_thread.run_sync(self._finish, wanted, works, token=self._token)
+                from_thread.run_sync(self._finish, wanted, transactions, token=self._token)
             except RunFinishedError:
                 # The event loop died without leaving the outbox: nobody is left to serve.
                 return
 
-    def _finish(self, requests: Sequence[_Request], works: Sequence[Work[Any]]) -> None:
+    def _finish(
+        self, requests: Sequence[_Request], transactions: Sequence[Transaction[Any]]
+    ) -> None:
         try:
-            if works:
-                self._after(works)
+            if transactions:
+                self._after(transactions)
 
         finally:
             for request in requests:

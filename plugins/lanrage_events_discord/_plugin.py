@@ -338,7 +338,7 @@ class DiscordPlugin:
 
 def _refused(statistics: OutboxStatistics) -> int:
     """Return how many events were refused in this life and neither retried nor dropped since."""
-    return min(statistics.died, statistics.dead + statistics.forgotten)
+    return min(statistics.dead_lettered, statistics.dead + statistics.forgotten)
 
 
 def _events(count: int) -> str:

@@ -17,7 +17,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lanrage_events.__main__ import main
-from lanrage_events._cli.new_plugin import Names, NotPossibleError, _texts, choose_names
+from lanrage_events._cli.errors import UsageError
+from lanrage_events._cli.new_plugin import Names, _texts, choose_names
 
 pytestmark = pytest.mark.real_clock
 
@@ -126,7 +127,7 @@ def test_every_name_that_is_possible_gives_files_that_can_be_read(
 ) -> None:
     try:
         chosen = choose_names(name, event)
-    except NotPossibleError:
+    except UsageError:
         assume(False)
         return
 

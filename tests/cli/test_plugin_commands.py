@@ -7,7 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from lanrage_events._cli.plugin_commands import BrokenCommand, load_command, summary
+from lanrage_events._cli.errors import CommandLoadError
+from lanrage_events._cli.plugin_commands import load_command, summary
 from lanrage_events._discovery import PluginCommand
 
 Write = Callable[[str, str], None]
@@ -71,7 +72,7 @@ def test_a_command_that_cannot_be_imported_names_its_distribution(
     write: Write, source: str, target: str, reason: str
 ) -> None:
     write("shouting.py", source)
-    with pytest.raises(BrokenCommand) as caught:
+    with pytest.raises(CommandLoadError) as caught:
         load_command(command(target))
 
     message = f"the command 'shout' of shout-dist 1.0 cannot be used: {reason}"
@@ -80,13 +81,13 @@ def test_a_command_that_cannot_be_imported_names_its_distribution(
 
 def test_a_package_that_an_extra_brings_is_named_with_what_to_install(write: Write) -> None:
     write("shouting.py", "raise ModuleNotFoundError('no', name='structlog')")
-    with pytest.raises(BrokenCommand, match=r"pip install 'lanrage-events\[daemon\]'"):
+    with pytest.raises(CommandLoadError, match=r"pip install 'lanrage-events\[daemon\]'"):
         load_command(command("shouting:shout"))
 
 
 def test_a_command_with_a_known_problem_is_not_imported(write: Write) -> None:
     write("shouting.py", "")
-    with pytest.raises(BrokenCommand, match="cannot be used: two bring it"):
+    with pytest.raises(CommandLoadError, match="cannot be used: two bring it"):
         load_command(command("shouting:shout", "two bring it"))
 
     assert "shouting" not in sys.modules

@@ -196,7 +196,7 @@ class OutboxMachine(RuleBasedStateMachine):
         for id in sorted(set(ids) & set(self.entries)):
             self.dead[id] = self.entries.pop(id)
             self.died[id] = self.time
-            self.counts["died"] += 1
+            self.counts["dead_lettered"] += 1
 
         by_age = sorted(self.dead, key=lambda id: (self.died[id], id))
         for id in by_age[: max(0, len(by_age) - self.MAX_DEAD)]:
@@ -346,7 +346,7 @@ class OutboxMachine(RuleBasedStateMachine):
             "put",
             "acknowledged",
             "expired",
-            "died",
+            "dead_lettered",
             "retried",
             "dropped",
             "forgotten",

@@ -378,7 +378,7 @@ async def test_a_dead_letter_keeps_everything(outbox: Outbox, clock: Clock) -> N
             attempts=1,
             last_error="HTTP 503",
             size=4,
-            died=after(3),
+            failed_time=after(3),
             reason="HTTP 400",
             detail="embeds.0.title: required",
         )
@@ -389,7 +389,7 @@ async def test_a_dead_letter_keeps_everything(outbox: Outbox, clock: Clock) -> N
         assert await outbox.show(id) == expected
         assert await outbox.read("a") == []
         statistics = outbox.statistics()
-        assert (statistics.pending, statistics.dead, statistics.died) == (0, 1, 1)
+        assert (statistics.pending, statistics.dead, statistics.dead_lettered) == (0, 1, 1)
         assert (await outbox.lanes())[0].dead == 1
 
 
@@ -404,7 +404,7 @@ async def test_the_oldest_dead_letters_make_room(
 
         assert bodies(await outbox.dead_letters()) == ["b", "c"]
         statistics = outbox.statistics()
-        assert (statistics.dead, statistics.died, statistics.forgotten) == (2, 4, 2)
+        assert (statistics.dead, statistics.dead_lettered, statistics.forgotten) == (2, 4, 2)
         assert [lane.name for lane in await outbox.lanes()] == ["b", "c"]
         assert "2 oldest dead letters were removed, since it keeps at most 2" in caplog.text
 

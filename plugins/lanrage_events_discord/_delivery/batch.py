@@ -6,7 +6,7 @@ from itertools import islice
 
 import anyio
 
-from lanrage_events.outbox import OutboxExpiry
+from lanrage_events.outbox import ExpiredEntries
 
 from .._client import Outcome
 from .._config import BatchConfig
@@ -46,7 +46,7 @@ class Batch:
         """Whether there is nothing to tell, as far as is known without looking into the outbox."""
         return self._queue.is_empty and not self._expired
 
-    def expired(self, expiry: OutboxExpiry) -> None:
+    def expired(self, expiry: ExpiredEntries) -> None:
         """Tell with the next message what was too old to be told."""
         self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
 

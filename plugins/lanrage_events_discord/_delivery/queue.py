@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import anyio
 
-from lanrage_events.outbox import Outbox, OutboxEntry, OutboxExpiry
+from lanrage_events.outbox import ExpiredEntries, Outbox, OutboxEntry
 
 from .._rendering import Entry
 from .outage import LONG_AGO
@@ -197,7 +197,7 @@ class LaneQueue:
         self.batch = [waiting for waiting in self.batch if waiting.id not in ids]
         return taken
 
-    async def expire(self) -> list[OutboxExpiry]:
+    async def expire(self) -> list[ExpiredEntries]:
         """Take out what has expired, here and in the outbox, and return how much of what it was.
 
         :raises OutboxError: if the outbox cannot be read; nothing is forgotten by that
@@ -205,7 +205,7 @@ class LaneQueue:
         if not self._may_expire:
             return []
 
-        expiries: list[OutboxExpiry] = []
+        expiries: list[ExpiredEntries] = []
         # Once they are gone from the outbox, nobody else will tell of them.
         with anyio.CancelScope(shield=True):
             expiries += await self._outbox.expire(self._lane)
