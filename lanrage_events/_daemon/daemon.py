@@ -12,9 +12,9 @@ from typing import Literal, TypeAlias
 import anyio
 
 from .._bus import EventBus
-from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
+from .._exceptions import LanrageEventsError, PluginStartError
 from .._redaction import Redactor
-from ..cli import ChunkReader, ExitCode, counted, write_errors
+from ..cli import ChunkReader, ExitCode, counted
 from ..config._build import make_bus
 from ..config._load import load_config
 from ..config._models import DaemonConfig
@@ -43,33 +43,30 @@ def run(
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param read_stdin: publish the events that standard input holds, and end when they are delivered
     :param trace: print each call of a hook; None if the environment says so
+    :raises ConfigError: if the configuration is wrong, with all that is wrong
     """
     redactor = Redactor()
-    try:
-        with logging_to_stderr("info", "console", redactor):
-            config = load_config(file, redactor=redactor)
+    with logging_to_stderr("info", "console", redactor):
+        config = load_config(file, redactor=redactor)
 
-        log = config.settings.log
-        with logging_to_stderr(log.level, log.format, redactor) as handler:
-            for warning in config.warnings:
-                logger.warning("%s", warning)
+    log = config.settings.log
+    with logging_to_stderr(log.level, log.format, redactor) as handler:
+        for warning in config.warnings:
+            logger.warning("%s", warning)
 
-            if config.is_default:
-                logger.info(
-                    "there is no %s in this folder, so the plugins %s run with their defaults; "
-                    "what is set on the page is kept in %s",
-                    config.file,
-                    " and ".join(plugin.name for plugin in config.plugins),
-                    config.state_folder,
-                )
+        if config.is_default:
+            logger.info(
+                "there is no %s in this folder, so the plugins %s run with their defaults; "
+                "what is set on the page is kept in %s",
+                config.file,
+                " and ".join(plugin.name for plugin in config.plugins),
+                config.state_folder,
+            )
 
-            backend = backend or config.settings.backend
-            importlib.import_module(backend)
-            bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
-            return _run_bus(bus, file, config, backend, handler, read_stdin=read_stdin)
-    except ConfigError as error:
-        write_errors(error.problems)
-        return ExitCode.BAD_CONFIG
+        backend = backend or config.settings.backend
+        importlib.import_module(backend)
+        bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
+        return _run_bus(bus, file, config, backend, handler, read_stdin=read_stdin)
 
 
 def _run_bus(

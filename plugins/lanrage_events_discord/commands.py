@@ -46,11 +46,10 @@ def preview(
     try:
         bus = load_bus(config)
     except ConfigError as error:
-        write_errors(error.problems)
         if config is not None:
-            return ExitCode.BAD_CONFIG
+            raise
 
-        write_errors(["so this shows what is built in"])
+        write_errors([*error.problems, "so this shows what is built in"])
         bus = EventBus()
 
     try:

@@ -8,14 +8,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus, escape_controls
+from lanrage_events import ConfigError, EventBus
+from lanrage_events.cli import write_errors
 from lanrage_events.config import load_bus
 
 from ._dry_run import try_file
 from ._plugin import LogfilePlugin
-
-BAD_CONFIG = 78
-"""the exit code of every command for a configuration that cannot be used"""
 
 
 def logfile_test(
@@ -47,11 +45,10 @@ def logfile_test(
     try:
         bus = load_bus(config)
     except ConfigError as error:
-        sys.stderr.writelines(f"{escape_controls(problem)}\n" for problem in error.problems)
         if config is not None:
-            return BAD_CONFIG
+            raise
 
-        sys.stderr.write("so only what is built in is known\n")
+        write_errors([*error.problems, "so only what is built in is known"])
         bus = EventBus()
 
     plugins = bus.plugins.items()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lanrage_events.__main__ import main
 from lanrage_events.cli import ExitCode
 from lanrage_events_logfile import commands
 from lanrage_events_logfile._dry_run import try_file
@@ -207,5 +208,7 @@ def test_a_configuration_that_is_wrong_is_told_and_needed_only_if_it_was_named(
     streams = capsys.readouterr()
     assert "2 events" in streams.out
     assert "exactly one of 'path' and 'files'" in streams.err
-    assert command(log, "minecraft", monkeypatch, config=Path("lanrage.yaml")) == 78
-    assert capsys.readouterr().out == ""
+    assert main(["logfile-test", "minecraft", str(log), "--config", "lanrage.yaml"]) == 78
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "exactly one of 'path' and 'files'" in streams.err
