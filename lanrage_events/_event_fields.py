@@ -1,16 +1,18 @@
-"""Reads the fields of an event from words such as a command line has."""
+"""The fields of an event as words, such as a command line or a log has."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 Schema = Mapping[str, Any]
 Reader = Callable[[str], object]
 
 _HEXADECIMAL = re.compile(r"(?:#|0[xX])([0-9a-fA-F]+)")
+_PLAIN_VALUE = re.compile(r'[^\s"=\\]+')
 _REFERENCES_MAX = 5
 
 
@@ -44,6 +46,17 @@ def parse_event_fields(
         found[name] = _read(value, field, schema, (readers or {}).get(name))
 
     return found
+
+
+def format_event(event: Mapping[str, Any]) -> str:
+    """Return an event as time, type and ``name=value`` pairs; fields without a value are left out.
+
+    :param event: its JSON form, see :meth:`Event.to_dict`
+    """
+    fields = {name: value for name, value in event.items() if value is not None}
+    time, event_type, id = (str(fields.pop(name, "-")) for name in ("time", "type", "id"))
+    pairs = [f"{name}={_write(value)}" for name, value in (*fields.items(), ("id", id))]
+    return " ".join([_write_time(time), event_type, *pairs])
 
 
 def resolve_schema(schema: Schema, root: Schema) -> Schema:
@@ -94,6 +107,22 @@ def _read(text: str, schema: Schema, root: Schema, reader: Reader | None = None)
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _write(value: object) -> str:
+    if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and value.isprintable():
+        return value
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write_time(text: str) -> str:
+    try:
+        time = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return text
+
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def _without(schema: Schema, key: str) -> Schema:

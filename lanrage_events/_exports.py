@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._bus import EventBus as EventBus
+from ._event_fields import format_event as format_event
 from ._event_fields import parse_event_fields as parse_event_fields
 from ._event_registry import EventRegistry as EventRegistry
 from ._event_samples import sample_event_fields as sample_event_fields

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .._discovery import COMMANDS_GROUP, PluginCommand
+from .._exceptions import describe
 from .._hints import install_hint
 from .errors import CommandLoadError
 
@@ -36,7 +37,7 @@ def load_command(command: PluginCommand) -> Callable[..., object]:
 
 def _reason(error: BaseException, command: PluginCommand) -> str:
     hint = install_hint(error, command.distribution) if isinstance(error, ImportError) else ""
-    return hint or f"{type(error).__name__}: {error}"
+    return hint or describe(error)
 
 
 def summary(command: PluginCommand) -> str:

@@ -34,12 +34,12 @@ _INDENT = "    "
 class LogHandler(logging.StreamHandler[TextIO]):
     """Writes log lines to stderr, and clears the line that shows the progress before."""
 
-    status_line: StatusLine | None = None
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self.status_line = StatusLine(stream)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.status_line is not None:
-            self.status_line.clear()
-
+        self.status_line.clear()
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:

@@ -10,7 +10,7 @@ import anyio
 
 from .._bus import EventBus
 from .._redaction import escape_controls
-from ..cli import StatusLine, counted
+from ..cli import counted
 from .logging import LogHandler
 from .stdin import LineFeed
 
@@ -44,12 +44,11 @@ class Progress:
             await self._repeat(_LOG_SECONDS, lambda: logger.info("%s", self.text()))
 
     async def _show_in_terminal(self) -> None:
-        line = self._handler.status_line = StatusLine(self._handler.stream)
+        line = self._handler.status_line
         try:
             await self._repeat(_LIVE_SECONDS, lambda: line.show(self.text()))
         finally:
             line.clear()
-            self._handler.status_line = None
 
     async def _repeat(self, seconds: float, show: Callable[[], None]) -> NoReturn:
         while True:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, cast
 
-from .._exceptions import PluginLoadError, PluginNotFound
+from .._exceptions import PluginLoadError, PluginNotFound, describe
 from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
 from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
@@ -96,7 +96,7 @@ class LoadedPlugin:
         try:
             return construct() if self.config_class is None else construct(config)
         except Exception as error:
-            message = f"cannot be made ({self.source}): {format_error(error)}"
+            message = f"cannot be made ({self.source}): {describe(error)}"
             raise PluginLoadError(self.source.name, message) from error
 
 
@@ -286,17 +286,11 @@ def _reason(error: BaseException, source: PluginSource) -> str:
     if isinstance(error, SyntaxError):
         reason = f"SyntaxError: {error.msg}"
 
-    reason = reason or format_error(error)
+    reason = reason or describe(error)
     if isinstance(source.origin, Path):
         return f": {place_of(error, source.origin)}: {reason}"
 
     return f" ({source}): {reason}"
-
-
-def format_error(error: BaseException) -> str:
-    """Return the type and the message of an exception."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _examine(source: PluginSource, target: object) -> LoadedPlugin:

@@ -4,11 +4,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanrage_events import Event, Health, Redactor, hookimpl
+from lanrage_events import Event, Health, Redactor, escape_controls, format_event, hookimpl
 from lanrage_events.abc import Bus
 
 from ._config import LogConfig
-from ._format import json_line, text_line
 from ._selection import Selection
 from ._writer import LineWriter
 
@@ -24,7 +23,7 @@ class LogPlugin:
 
     def __init__(self, config: LogConfig) -> None:
         self._selection = Selection(config)
-        self._format = json_line if config.format == "json" else text_line
+        self._is_json = config.format == "json"
         self._writer = LineWriter(config.path)
         self._redactor = Redactor()
 
@@ -45,8 +44,9 @@ class LogPlugin:
     async def event(self, event: Event) -> None:
         # Appending to a file costs a few microseconds, a worker thread twenty times as much.
         if type(event) in self._selection:
-            line = self._redactor.redact(self._format(event))
-            await self._writer.write(line.encode())
+            text = event.to_json() if self._is_json else format_event(event.to_dict())
+            line = self._redactor.redact(escape_controls(text))
+            await self._writer.write(f"{line}\n".encode())
 
     @hookimpl
     def health(self) -> Health:

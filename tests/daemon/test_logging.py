@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from lanrage_events import Redactor
 from lanrage_events._daemon.logging import LogFormat, logging_to_stderr
-from lanrage_events.cli import StatusLine
 
 TOKEN = "made-up-token-0123456789abcdefghijklmnopqrstuvwxyz"
 URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
@@ -274,7 +273,6 @@ def test_the_line_that_shows_the_progress_makes_room(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with logging_to_stderr("info", "console", redactor) as handler:
-        handler.status_line = StatusLine(handler.stream)
         handler.status_line.show("12 events")
         logger.info("hello")
 

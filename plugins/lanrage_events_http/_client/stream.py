@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import anyio
 
-from lanrage_events import escape_controls
+from lanrage_events import escape_controls, format_event
 from lanrage_events.backoff import Backoff
 from lanrage_events.cli import StatusLine
 
@@ -20,8 +18,6 @@ from .sse import Message, MessageTooLong, SSEReader
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
-
-_PLAIN_VALUE = re.compile(r'[^\s"=\\]+')
 
 
 class FeedPrinter:
@@ -48,7 +44,7 @@ class FeedPrinter:
         self._make_client = make_client
         self._types = types
         self._left = count
-        self._write = json_line if as_json else text_line
+        self._write = json_line if as_json else format_event
         self._out = out
         self._console = StatusLine(err)
         self._last_event_id: str | None = None
@@ -127,27 +123,3 @@ class FeedPrinter:
 def json_line(event: dict[str, Any]) -> str:
     """Return an event as one JSON object that ``lanrage-events publish --file`` reads."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-
-
-def text_line(event: dict[str, Any]) -> str:
-    """Return an event as time, type and ``key=value`` pairs; fields without value are left out."""
-    fields = {name: value for name, value in event.items() if value is not None}
-    time, event_type, id = (str(fields.pop(name, "-")) for name in ("time", "type", "id"))
-    pairs = [f"{name}={_value(value)}" for name, value in fields.items()]
-    return " ".join([_time(time), event_type, *pairs, f"id={_value(id)}"])
-
-
-def _time(text: str) -> str:
-    try:
-        time = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return text
-
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and value.isprintable():
-        return value
-
-    return json.dumps(value, ensure_ascii=False)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from lanrage_events import EventRegistry
+from lanrage_events import EventRegistry, format_event
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._api.models import MessageTestResult
 from lanrage_events_http import HTTPConfig, commands
@@ -26,7 +26,6 @@ from lanrage_events_http._api.models import (
     Readiness,
 )
 from lanrage_events_http._client.publish_file import BATCH_MAX_EVENTS
-from lanrage_events_http._client.stream import text_line
 from lanrage_events_http._feed import HEARTBEAT_SECONDS, RING_SIZE
 from lanrage_events_http._feed.feed import CLIENT_BUFFER
 from lanrage_events_http._server import FAILURE_SECONDS, MAX_FAILURES, SESSION_SECONDS
@@ -113,7 +112,7 @@ def test_the_line_of_the_stream_command_is_as_it_prints_it() -> None:
         "peer_name": "Ann",
         "party_name": "Friday LAN",
     }
-    assert text_line(event) == line
+    assert format_event(event) == line
 
 
 def test_every_option_on_the_page_exists_and_all_are_there() -> None:

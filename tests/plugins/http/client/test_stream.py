@@ -12,10 +12,11 @@ import anyio.lowlevel
 import httpx
 import pytest
 
+from lanrage_events import format_event
 from lanrage_events_http._client import DaemonClient, DaemonError, FeedPrinter, parse_url
 from lanrage_events_http._client import stream as _stream_command
 from lanrage_events_http._client.sse import SSEReader
-from lanrage_events_http._client.stream import json_line, text_line
+from lanrage_events_http._client.stream import json_line
 
 STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
 TIME = "2026-01-31T20:15:30.123456Z"
@@ -234,7 +235,7 @@ async def test_it_can_be_cancelled_while_nothing_happens() -> None:
     assert len(run.printed) == 1
 
 
-@pytest.mark.parametrize("line", [text_line, json_line])
+@pytest.mark.parametrize("line", [format_event, json_line])
 async def test_names_cannot_steer_the_terminal_or_forge_a_line(
     line: Callable[[dict[str, Any]], str],
 ) -> None:
@@ -263,4 +264,4 @@ async def test_names_cannot_steer_the_terminal_or_forge_a_line(
     ],
 )
 def test_a_line_has_time_type_and_fields(event: dict[str, Any], line: str) -> None:
-    assert text_line(event) == line
+    assert format_event(event) == line
