@@ -48,15 +48,10 @@ class LockText:
         """Make sense of the text of a lock file as far as possible."""
         try:
             data: dict[str, Any] = json.loads(text)
-            closed = data.get("closed")
-            return cls(
-                pid=data.get("pid"),
-                host=data.get("host", ""),
-                since=data.get("since", ""),
-                port=data.get("port"),
-                token=data.get("token", ""),
-                closed=None if closed is None else (closed[0], closed[1]),
-            )
+            if data.get("closed") is not None:
+                data["closed"] = (data["closed"][0], data["closed"][1])
+
+            return cls(**{name: data[name] for name in cls.__slots__ if name in data})
         except (ValueError, AttributeError, LookupError, TypeError):
             return cls()
 

@@ -13,6 +13,7 @@ from ._records import ExpiredEntries, OutboxItem, from_microseconds, to_microsec
 _RESERVED_IDS = 1000
 
 Which = Literal["all", "pending", "dead"]
+Table = Literal["entries", "dead_letters"]
 
 CHUNK = 10_000
 """how many entries one transaction removes at most, so that others get their turn"""
@@ -209,7 +210,8 @@ class Tables:
             [(lane,) for lane in lanes],
         )
 
-    def _find(self, select: str, ids: Iterable[int]) -> _Tally:
+    def _find(self, table: Table, ids: Iterable[int]) -> _Tally:
+        select = f"SELECT lane, size FROM {table} WHERE id = ?"  # noqa: S608 - one of two names
         tally = _Tally()
         for id in sorted(set(ids)):
             row = None
@@ -221,22 +223,13 @@ class Tables:
 
         return tally
 
-    def _find_entries(self, ids: Iterable[int]) -> _Tally:
-        return self._find("SELECT lane, size FROM entries WHERE id = ?", ids)
-
-    def _find_dead_letters(self, ids: Iterable[int]) -> _Tally:
-        return self._find("SELECT lane, size FROM dead_letters WHERE id = ?", ids)
-
-    def _delete_entries(self, tally: _Tally) -> None:
-        self.connection.executemany("DELETE FROM entries WHERE id = ?", tally.ids)
-
-    def _delete_dead_letters(self, tally: _Tally) -> None:
-        self.connection.executemany("DELETE FROM dead_letters WHERE id = ?", tally.ids)
+    def _delete(self, table: Table, tally: _Tally) -> None:
+        self.connection.executemany(f"DELETE FROM {table} WHERE id = ?", tally.ids)  # noqa: S608
 
     def acknowledge(self, ids: Iterable[int]) -> None:
         """Remove entries that were delivered."""
-        tally = self._find_entries(ids)
-        self._delete_entries(tally)
+        tally = self._find("entries", ids)
+        self._delete("entries", tally)
         self.connection.executemany(
             "UPDATE lanes SET attempts = 0, last_error = '' WHERE name = ? AND attempts > 0",
             [(lane,) for lane in tally.lanes],
@@ -246,7 +239,7 @@ class Tables:
 
     def dead_letter(self, ids: Iterable[int], failure: Failure) -> None:
         """Keep entries as dead letters, and forget the oldest ones if there are too many."""
-        tally = self._find_entries(ids)
+        tally = self._find("entries", ids)
         self.connection.executemany(
             "INSERT INTO dead_letters (id, lane, label, size, put_time, expires, attempts,"
             " last_error, died, reason, detail, body)"
@@ -254,7 +247,7 @@ class Tables:
             " FROM entries WHERE id = ?",
             [(failure.time, failure.reason, failure.detail, id) for (id,) in tally.ids],
         )
-        self._delete_entries(tally)
+        self._delete("entries", tally)
         self._move(tally, pending=-1, dead=1)
         self.changes.dead_lettered += len(tally.ids)
         if self.dead > self.limits.max_dead:
@@ -262,8 +255,8 @@ class Tables:
                 "SELECT id FROM dead_letters ORDER BY died, id LIMIT ?",
                 (self.dead - self.limits.max_dead,),
             )
-            forgotten = self._find_dead_letters([row["id"] for row in rows])
-            self._delete_dead_letters(forgotten)
+            forgotten = self._find("dead_letters", [row["id"] for row in rows])
+            self._delete("dead_letters", forgotten)
             self._move(forgotten, dead=-1)
             self.changes.forgotten += len(forgotten.ids)
 
@@ -312,7 +305,7 @@ class Tables:
                 key = (name, expired.label)
                 found[key] = expired.merged(found[key]) if key in found else expired
 
-        self._delete_entries(tally)
+        self._delete("entries", tally)
         self._move(tally, pending=-1)
         self.changes.expired += len(tally.ids)
         return list(found.values())
@@ -320,19 +313,19 @@ class Tables:
     def retry(self, ids: Iterable[int]) -> int:
         """Make dead letters entries again, at their old place, and take back postponements."""
         ids = set(ids)
-        waiting = self._find_entries(ids)
+        waiting = self._find("entries", ids)
         self.connection.executemany(
             "UPDATE entries SET postponed_until = NULL, attempts = 0, last_error = ''"
             " WHERE id = ? AND attempts > 0",
             waiting.ids,
         )
-        dead = self._find_dead_letters(ids)
+        dead = self._find("dead_letters", ids)
         self.connection.executemany(
             "INSERT INTO entries (id, lane, label, size, put_time, body)"
             " SELECT id, lane, label, size, put_time, body FROM dead_letters WHERE id = ?",
             dead.ids,
         )
-        self._delete_dead_letters(dead)
+        self._delete("dead_letters", dead)
         self._move(dead, pending=1, dead=-1)
         self.resume_lanes(waiting.lanes | dead.lanes)
         self.changes.retried += len(dead.ids)
@@ -353,11 +346,11 @@ class Tables:
     def drop(self, ids: Iterable[int]) -> int:
         """Remove entries and dead letters."""
         ids = set(ids)
-        waiting = self._find_entries(ids)
-        self._delete_entries(waiting)
+        waiting = self._find("entries", ids)
+        self._delete("entries", waiting)
         self._move(waiting, pending=-1)
-        dead = self._find_dead_letters(ids)
-        self._delete_dead_letters(dead)
+        dead = self._find("dead_letters", ids)
+        self._delete("dead_letters", dead)
         self._move(dead, dead=-1)
         count = len(waiting.ids) + len(dead.ids)
         self.changes.dropped += count
@@ -376,14 +369,8 @@ class Tables:
                 " ORDER BY postponed_until LIMIT ?"
             ),
         }
-        if which == "dead":
-            names = ["dead"]
-        elif which == "pending":
-            names = ["pending", "postponed"]
-        else:
-            names = ["dead", "pending", "postponed"]
-
-        return self.drop(self._select_ids(lane, limit, *(selects[name] for name in names)))
+        names = {"dead": ["dead"], "pending": ["pending", "postponed"], "all": list(selects)}
+        return self.drop(self._select_ids(lane, limit, *(selects[name] for name in names[which])))
 
     def _select_ids(self, lane: str, limit: int, *selects: str) -> list[int]:
         ids: list[int] = []
