@@ -303,7 +303,7 @@ async def test_what_cannot_be_saved_does_not_take_effect(
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patch:
-            patch.setattr("lanrage_events_discord._setup.settings.os.fsync", fail)
+            patch.setattr("os.fsync", fail)
             assert await refusal(s.post("/webhook", {"webhook_url": webhook.url})) == (
                 503,
                 "it cannot be saved: No space left on device",
