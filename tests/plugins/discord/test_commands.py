@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lanrage_events import Event, EventRegistry
+from lanrage_events.__main__ import main
 from lanrage_events.cli import ExitCode
 from lanrage_events_discord.commands import preview
 
@@ -104,9 +105,9 @@ def test_without_a_configuration_there_are_the_installed_plugins(
 
 def test_a_configuration_that_is_named_must_be_good(capsys: pytest.CaptureFixture[str]) -> None:
     file = configure("other.yaml", "watsh: true")
-    assert preview("peer_joined", config=file) == 78
+    assert main(["preview", "peer_joined", "--config", str(file)]) == 78
     output = capsys.readouterr()
-    assert "other.yaml:2:1: watsh: unknown key, did you mean 'watch'?\n" in output.err
+    assert output.err == "other.yaml:2:1: watsh: unknown key, did you mean 'watch'?\n"
     assert output.out == ""
 
 
