@@ -189,7 +189,7 @@ def test_imports_are_sorted_whatever_the_names_are() -> None:
         (["x", "--event", "BINGO"], "'BINGO' cannot be the name of an event class"),
         (["x", "--event", "XPlugin"], "'XPlugin' is the name of another class of the plugin"),
         (["x", "--event", "Health"], "which is lanrage-events' own"),
-        (["x", "--event", "EventBus"], "'EventBus' is the name of another class of the plugin"),
+        (["x", "--event", "Bus"], "'Bus' is the name of another class of the plugin"),
         (["x", "--event", "E" + "e" * 33], "is too long: an event's name has at most 33"),
         ([], "requires an argument"),
     ],
