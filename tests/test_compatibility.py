@@ -29,9 +29,12 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 MODULES = (
     "lanrage_events",
     "lanrage_events.abc",
+    "lanrage_events.backoff",
+    "lanrage_events.cli",
     "lanrage_events.config",
     "lanrage_events.http",
     "lanrage_events.outbox",
+    "lanrage_events.state",
     "lanrage_events.templates",
     "lanrage_events.yaml",
     "lanrage_events.testing",
