@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from anyio.lowlevel import checkpoint
 
@@ -12,47 +11,52 @@ from .._events import Event
 from .._reports import PluginStatistics
 from ..abc import EventStream, Subscription
 from .fanout import FanOut
+from .lifecycle import Lifecycle
 from .mailbox import Mailbox
+from .supervisor import Supervisor
 
 EventT = TypeVar("EventT", bound=Event)
 
 
 class HandlerSubscription(Subscription):
-    """The subscription of a handler that has a mailbox.
+    """The subscription of a handler, which runs like a plugin.
 
-    :param name: its name in statistics and log lines
-    :param unsubscribe: what removes the handler from the bus
+    :param supervisor: runs the handler
+    :param lifecycle: ends it
     """
 
-    def __init__(self, name: str, unsubscribe: Callable[[], None]) -> None:
-        self.name = name
-        self._unsubscribe: Callable[[], None] | None = unsubscribe
+    def __init__(self, supervisor: Supervisor, lifecycle: Lifecycle) -> None:
+        self.name = supervisor.name
+        self._supervisor = supervisor
+        self._lifecycle = lifecycle
 
     def unsubscribe(self) -> None:
-        unsubscribe, self._unsubscribe = self._unsubscribe, None
-        if unsubscribe is not None:
-            unsubscribe()
+        self._lifecycle.release(self._supervisor)
 
 
 class MailboxStream(EventStream[EventT]):
-    """A stream that is the only consumer of a mailbox."""
+    """A stream that takes the events out of a mailbox.
+
+    :param streams: the streams of the bus that are open, by name; it is one of them while it is
+        entered
+    """
 
     def __init__(
         self,
         mailbox: Mailbox,
         event_class: type[EventT],
-        open_: Callable[[MailboxStream[EventT]], None],
-        close: Callable[[MailboxStream[EventT]], None],
         fanout: FanOut,
+        streams: dict[str, MailboxStream[Any]],
     ) -> None:
-        self.mailbox = mailbox
-        self.event_class = event_class
-        self._open = open_
-        self._close = close
+        self._mailbox = mailbox
+        self._event_class = event_class
         self._fanout = fanout
+        self._streams = streams
 
     async def __aenter__(self) -> Self:
-        self._open(self)
+        self._fanout.check_open()
+        self._streams[self._mailbox.owner] = self
+        self._fanout.add(self._mailbox, lambda cls: issubclass(cls, self._event_class))
         await checkpoint()
         return self
 
@@ -62,11 +66,13 @@ class MailboxStream(EventStream[EventT]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._close(self)
+        self._streams.pop(self._mailbox.owner, None)
+        self._fanout.remove(self._mailbox)
+        self.close()
         await checkpoint()
 
     async def __anext__(self) -> EventT:
-        mailbox = self.mailbox
+        mailbox = self._mailbox
         await checkpoint()
         while not mailbox.items:
             if mailbox.closed:
@@ -81,5 +87,9 @@ class MailboxStream(EventStream[EventT]):
 
         return cast(EventT, event)
 
+    def close(self) -> None:
+        """End the iteration once the mailbox is empty."""
+        self._mailbox.close()
+
     def statistics(self) -> PluginStatistics:
-        return self.mailbox.statistics("stopped" if self.mailbox.closed else "running")
+        return self._mailbox.statistics("stopped" if self._mailbox.closed else "running")

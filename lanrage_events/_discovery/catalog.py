@@ -131,6 +131,11 @@ class Catalog:
     _loaded: dict[str, LoadedPlugin | PluginLoadError] = field(default_factory=dict, repr=False)
 
     @classmethod
+    def of(cls, plugin: LoadedPlugin) -> Catalog:
+        """Return a catalog that has one plugin, which is imported already."""
+        return cls((plugin.source,), _loaded={plugin.source.name: plugin})
+
+    @classmethod
     def discover(
         cls,
         plugins_folder: Path | None = None,
@@ -250,7 +255,7 @@ class Catalog:
             message = f"cannot be imported{_reason(error, source)}"
             raise PluginLoadError(name, message) from error
 
-        return _examine(source, target)
+        return examine(source, target)
 
     def _hint(self, name: str) -> str:
         hint = did_you_mean(name, self.names)
@@ -299,7 +304,12 @@ def format_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _examine(source: PluginSource, target: object) -> LoadedPlugin:
+def examine(source: PluginSource, target: object) -> LoadedPlugin:
+    """Find the configuration and the hooks of what was imported from a source.
+
+    :param target: a class, or a module, of which that of a file may hold the class ``Plugin``
+    :raises PluginLoadError: if it is no plugin
+    """
     if isinstance(source.origin, Path):
         target = _plugin_of_file(source, target)
 
