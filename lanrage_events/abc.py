@@ -347,15 +347,20 @@ class Instrument:
         """
 
 
-class Subscription(ABC):
-    """A handler's place on a bus; usable in ``with``, which unsubscribes at its end."""
+class Subscription:
+    """A handler's place on a bus; usable in ``with``, which unsubscribes at its end.
 
-    name: str
-    """its name in statistics and log lines"""
+    :param name: its name in statistics and log lines
+    :param remove: removes the handler, and does nothing if it is gone
+    """
 
-    @abstractmethod
+    def __init__(self, name: str, remove: Callable[[], None]) -> None:
+        self.name = name
+        self._remove = remove
+
     def unsubscribe(self) -> None:
         """Stop receiving events; what is pending is still handled. Doing it again is harmless."""
+        self._remove()
 
     def __enter__(self) -> Self:
         return self

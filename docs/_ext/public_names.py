@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "lanrage_events",
-    "lanrage_events.abc",
     "lanrage_events.config",
     "lanrage_events.outbox",
     "lanrage_events.templates",

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,7 @@ from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .mailbox import Acknowledgement, Mailbox
 from .registry import Registry
-from .subscription import HandlerSubscription, MailboxStream
+from .stream import MailboxStream
 from .trace import Tracer, is_wanted
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ class EventBus(Bus):
         )
         self._lifecycle.add(supervisor, lambda cls: issubclass(cls, event_class))
         self._lifecycle.start(supervisor, forget_at_end=True)
-        return HandlerSubscription(supervisor, self._lifecycle)
+        return Subscription(name, partial(self._lifecycle.release, supervisor))
 
     def stream(
         self,

@@ -40,7 +40,11 @@ class ErrorLog(Instrument):
             logger.warning("plugin '%s' implements no hook: mark them with @hookimpl", plugin)
 
     def plugin_failed(self, plugin: str, error: Exception, restart_delay: float | None) -> None:
-        _log(plugin, failure(restart_delay), error)
+        what = "failed while it stopped"
+        if restart_delay is not None:
+            what = f"died and is restarted in {restart_delay:g} seconds"
+
+        _log(plugin, what, error)
 
     def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
         if event is None:
@@ -76,14 +80,6 @@ class ErrorLog(Instrument):
                     seen.unlogged,
                     kind.__name__,
                 )
-
-
-def failure(restart_delay: float | None) -> str:
-    """Describe the failure of a lifespan."""
-    if restart_delay is None:
-        return "failed while it stopped"
-
-    return f"died and is restarted in {restart_delay:g} seconds"
 
 
 def _log(plugin: str, what: str, error: Exception) -> None:

@@ -144,6 +144,7 @@ class Lifecycle:
     async def remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
         """End a supervisor within a time, forget it, and return what it did not handle."""
         self.release(supervisor)
+        dropped: tuple[Event, ...] = ()
         try:
             with anyio.move_on_after(timeout):
                 await supervisor.wait_stopped()

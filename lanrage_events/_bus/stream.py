@@ -1,4 +1,4 @@
-"""Two ways to receive events without a plugin: a handler that is called, a stream to iterate."""
+"""The events of one class, to be iterated over."""
 
 from __future__ import annotations
 
@@ -9,29 +9,11 @@ from anyio.lowlevel import checkpoint
 
 from .._events import Event
 from .._reports import PluginStatistics
-from ..abc import EventStream, Subscription
+from ..abc import EventStream
 from .fanout import FanOut
-from .lifecycle import Lifecycle
 from .mailbox import Mailbox
-from .supervisor import Supervisor
 
 EventT = TypeVar("EventT", bound=Event)
-
-
-class HandlerSubscription(Subscription):
-    """The subscription of a handler, which runs like a plugin.
-
-    :param supervisor: runs the handler
-    :param lifecycle: ends it
-    """
-
-    def __init__(self, supervisor: Supervisor, lifecycle: Lifecycle) -> None:
-        self.name = supervisor.name
-        self._supervisor = supervisor
-        self._lifecycle = lifecycle
-
-    def unsubscribe(self) -> None:
-        self._lifecycle.release(self._supervisor)
 
 
 class MailboxStream(EventStream[EventT]):
