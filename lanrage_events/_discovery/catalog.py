@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, cast
 
-from .._exceptions import PluginLoadError, PluginNotFound
+from .._exceptions import PluginLoadError, PluginNotFound, format_error
 from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
 from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
@@ -296,12 +296,6 @@ def _reason(error: BaseException, source: PluginSource) -> str:
         return f": {place_of(error, source.origin)}: {reason}"
 
     return f" ({source}): {reason}"
-
-
-def format_error(error: BaseException) -> str:
-    """Return the type and the message of an exception."""
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def examine(source: PluginSource, target: object) -> LoadedPlugin:
