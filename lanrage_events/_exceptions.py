@@ -184,7 +184,7 @@ class OutboxUnreadable(OutboxError):
     """Raised when a file is not an outbox that this version can read."""
 
 
-def describe(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Say in one line what went wrong, looking into a group that holds one exception."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]

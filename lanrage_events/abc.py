@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ._event_registry import EventRegistry
+    from ._exceptions import EventDropped
     from ._redaction import Redactor
     from ._reports import BusStatistics, Health, PluginStatistics
 
@@ -279,15 +281,86 @@ class PluginRegistry(Mapping[str, object]):
         """
 
 
-class Subscription(ABC):
-    """A handler's place on a bus; usable in ``with``, which unsubscribes at its end."""
+@dataclass(slots=True, eq=False)
+class HookCall:
+    """One call of a plugin's hook."""
 
-    name: str
-    """its name in statistics and log lines"""
+    plugin: str
+    """the plugin's name"""
+    hook: str
+    """the hook's name; ``lifespan start`` and ``lifespan end`` are what a lifespan does before and
+    after the plugin runs"""
+    events: Sequence[Event] = ()
+    """the event, or the batch of events, that it is called with; empty for the other hooks"""
 
-    @abstractmethod
+
+class Instrument:
+    """Watches a bus: each method is called when something happens, and by default does nothing.
+
+    Give instances to :class:`lanrage_events.EventBus`. Methods that a class does not override cost
+    nothing. They are called where it happens, in the thread of the bus, so that they must be quick
+    and must not wait; what they raise is logged and goes no further. ``plugin`` is the name of a
+    plugin, of a subscription or of a stream.
+    """
+
+    def plugin_registered(self, plugin: str, hooks: Sequence[str]) -> None:
+        """Called when a plugin was registered or has replaced another one.
+
+        :param hooks: the names of the hooks that it implements; empty is most likely a mistake
+        """
+
+    def plugin_failed(self, plugin: str, error: Exception, restart_delay: float | None) -> None:
+        """Called when the lifespan of a plugin failed.
+
+        :param restart_delay: seconds until it is started again, None if it was being stopped
+        """
+
+    def plugin_restarted(self, plugin: str) -> None:
+        """Called when a plugin that failed is about to be started again."""
+
+    def plugin_ended(self, plugin: str) -> None:
+        """Called when a plugin or a subscription stopped handling events: it failed or has left."""
+
+    def hook_began(self, call: HookCall) -> None:
+        """Called before each call of a plugin's hook."""
+
+    def hook_ended(self, call: HookCall, seconds: float, error: BaseException | None) -> None:
+        """Called after each call of a plugin's hook.
+
+        :param call: the object that :meth:`hook_began` was given
+        :param seconds: how long the call took, waiting included
+        :param error: what it raised, a cancellation too
+        """
+
+    def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
+        """Called when a hook, or the handler of a subscription, raised or ran too long.
+
+        :param hook: the name of the hook or of the handler
+        :param event: what it was called with, once for each event that failed in a batch; None for
+            hooks that are not about events
+        """
+
+    def event_dropped(self, error: EventDropped) -> None:
+        """Called when an event leaves a mailbox without being handled.
+
+        :param error: has the event, the plugin and the reason
+        """
+
+
+class Subscription:
+    """A handler's place on a bus; usable in ``with``, which unsubscribes at its end.
+
+    :param name: its name in statistics and log lines
+    :param remove: removes the handler, and does nothing if it is gone
+    """
+
+    def __init__(self, name: str, remove: Callable[[], None]) -> None:
+        self.name = name
+        self._remove = remove
+
     def unsubscribe(self) -> None:
         """Stop receiving events; what is pending is still handled. Doing it again is harmless."""
+        self._remove()
 
     def __enter__(self) -> Self:
         return self

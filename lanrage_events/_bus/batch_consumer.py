@@ -17,6 +17,7 @@ from .consumer import (
     UnexpectedCancellation,
     is_unexpected_cancellation,
 )
+from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 
 BatchHook = Callable[[Sequence[Event]], Any]
@@ -38,8 +39,9 @@ class BatchConsumer(Consumer):
         hook_timeout: float,
         waiting: Sized,
         admit: Callable[[], None],
+        instruments: Instruments,
     ) -> None:
-        super().__init__(mailbox, lambda _: (), hook_timeout, waiting, admit)
+        super().__init__(mailbox, lambda _: (), hook_timeout, waiting, admit, instruments)
         self._handle = handle
         self._batch: list[tuple[Event, Acknowledgement | None]] = []
         """the events in hand"""
@@ -104,7 +106,7 @@ class BatchConsumer(Consumer):
             raise
 
     def _settle(self, errors: Mapping[int, Exception]) -> None:
-        """Count and tell what became of the events in hand."""
+        """Count the events in hand, and report and acknowledge what became of them."""
         batch, self._batch, self._running = self._batch, [], None
         mailbox = self._mailbox
         mailbox.busy = 0
@@ -121,11 +123,10 @@ class BatchConsumer(Consumer):
 
     def _give_up(self) -> None:
         reason = "the plugin ended while it handled the event"
-        owner = self._mailbox.owner
-        dropped = (EventDropped(event, owner, reason) for event, _ in self._batch)
-        for position, error in enumerate(dropped):
-            ack = self._batch[position][1]
-            self._finish(ack, [error])
+        for event, ack in self._batch:
+            dropped = EventDropped(event, self._mailbox.owner, reason)
+            self._instruments.event_dropped(dropped)
+            self._finish(ack, [dropped])
 
         self._batch = []
         super()._give_up()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +22,23 @@ from .._events import Event
 from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
 from .._reports import BusStatistics, Health, WhenFull
-from ..abc import DEFAULT_SIZE, Bus, EventStream, PluginOptions, PluginRegistry, Subscription
+from ..abc import (
+    DEFAULT_SIZE,
+    Bus,
+    EventStream,
+    Instrument,
+    PluginOptions,
+    PluginRegistry,
+    Subscription,
+)
 from .consumer import Hook
+from .error_log import ErrorLog
 from .fanout import FanOut
-from .hooks import Hooks
+from .instrument import Instruments
+from .lifecycle import Lifecycle
 from .mailbox import Acknowledgement, Mailbox
 from .registry import Registry
-from .subscription import HandlerSubscription, MailboxStream
+from .stream import MailboxStream
 from .trace import Tracer, is_wanted
 
 if TYPE_CHECKING:
@@ -50,6 +61,7 @@ class EventBus(Bus):
     :param redactor: knows the values that must not be shown
     :param trace: whether to print each call of a hook on stderr, with plugin, duration and outcome;
         by default if the environment variable ``LANRAGE_EVENTS_TRACE`` is set
+    :param instruments: are called when something happens on it
     """
 
     def __init__(
@@ -61,16 +73,20 @@ class EventBus(Bus):
         state_folder: Path | None = None,
         redactor: Redactor | None = None,
         trace: bool | None = None,
+        instruments: Sequence[Instrument] = (),
     ) -> None:
         self.state_folder = state_folder
         self.redactor = redactor or Redactor()
         self.templates = tuple(templates)
         """the user's own template folders, for plugins that start from now on"""
+        if is_wanted() if trace is None else trace:
+            instruments = (Tracer(self.redactor), *instruments)
+
+        self._instruments = Instruments((ErrorLog(), *instruments))
         self._fanout = FanOut()
         self._try_put = self._fanout.try_put
-        is_traced = is_wanted() if trace is None else trace
-        tracer = Tracer(self.redactor) if is_traced else None
-        self._registry = Registry(self, self._fanout, Hooks(tracer), hook_timeout, drain_timeout)
+        self._lifecycle = Lifecycle(self._fanout, self._instruments, hook_timeout, drain_timeout)
+        self._registry = Registry(self, self._fanout, self._lifecycle, self._instruments)
         self._streams: dict[str, MailboxStream[Any]] = {}
         self._numbers = count(1)
         self._task_group: TaskGroup | None = None
@@ -101,9 +117,10 @@ class EventBus(Bus):
         # What plugins raise is logged with its traceback, whose text may be anything.
         self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
         try:
-            await self._registry.start_all(task_group)
+            await self._lifecycle.start_all(task_group)
         except BaseException:
-            await self._close(task_group, drain_timeout=0)
+            self._lifecycle.drain_timeout = 0
+            await self._close(task_group)
             raise
 
         return self
@@ -115,15 +132,15 @@ class EventBus(Bus):
         traceback: TracebackType | None,
     ) -> None:
         if self._task_group is not None:
-            await self._close(self._task_group, self._registry.drain_timeout)
+            await self._close(self._task_group)
 
-    async def _close(self, task_group: TaskGroup, drain_timeout: float) -> None:
+    async def _close(self, task_group: TaskGroup) -> None:
         try:
             with anyio.CancelScope(shield=True):
-                await self._registry.stop_all(drain_timeout)
+                await self._lifecycle.stop()
 
             for stream in tuple(self._streams.values()):
-                stream.mailbox.close()
+                stream.close()
         finally:
             try:
                 # Without the body's exception, so that it leaves as it is and not in a group.
@@ -232,7 +249,7 @@ class EventBus(Bus):
 
         return {
             supervisor.mailbox
-            for supervisor in self._registry.supervisors.values()
+            for supervisor in self._lifecycle.supervisors.values()
             if supervisor.durable or plugins == "all"
         }.__contains__
 
@@ -265,10 +282,17 @@ class EventBus(Bus):
         hook_timeout: float | None = None,
     ) -> Subscription:
         self._fanout.check_open()
-        name = self._registry.free_name(name, handler)
-        mailbox = Mailbox(name, mailbox_size, when_full)
-        remove = self._registry.add_handler(mailbox, event_class, cast(Hook, handler), hook_timeout)
-        return HandlerSubscription(name, remove)
+        name = self._lifecycle.free_name(name, handler)
+        self._lifecycle.check_can_start(name)
+        hooks = (cast(Hook, handler),)
+        supervisor = self._lifecycle.supervise(
+            Mailbox(name, mailbox_size, when_full, self._instruments),
+            lambda cls: hooks if issubclass(cls, event_class) else (),
+            hook_timeout,
+        )
+        self._lifecycle.add(supervisor, lambda cls: issubclass(cls, event_class))
+        self._lifecycle.start(supervisor, forget_at_end=True)
+        return Subscription(name, partial(self._lifecycle.release, supervisor))
 
     def stream(
         self,
@@ -278,25 +302,14 @@ class EventBus(Bus):
         mailbox_size: int = DEFAULT_SIZE,
         when_full: WhenFull = "drop_oldest",
     ) -> EventStream[EventT]:
-        mailbox = Mailbox(name or f"stream {next(self._numbers)}", mailbox_size, when_full)
-        return MailboxStream(
-            mailbox, event_class, self._open_stream, self._close_stream, self._fanout
-        )
-
-    def _open_stream(self, stream: MailboxStream[Any]) -> None:
-        self._fanout.check_open()
-        self._streams[stream.mailbox.owner] = stream
-        self._fanout.add(stream.mailbox, lambda cls: issubclass(cls, stream.event_class))
-
-    def _close_stream(self, stream: MailboxStream[Any]) -> None:
-        self._streams.pop(stream.mailbox.owner, None)
-        self._fanout.remove(stream.mailbox)
-        stream.mailbox.close()
+        name = name or f"stream {next(self._numbers)}"
+        mailbox = Mailbox(name, mailbox_size, when_full, self._instruments)
+        return MailboxStream(mailbox, event_class, self._fanout, self._streams)
 
     async def drain(self) -> None:
         self._check_outside_hook("drain", "publish and return")
         await checkpoint()
-        await self._registry.drain()
+        await self._lifecycle.drain()
 
     # Querying
 
@@ -311,13 +324,13 @@ class EventBus(Bus):
 
     def health(self) -> dict[str, Health]:
         queries = self._registry.queries
-        health = {name: queries.health(name) for name in self._registry.supervisors}
+        health = {name: queries.health(name) for name in self._lifecycle.supervisors}
         return {
             name: replace(h, detail=self.redactor.redact(h.detail)) for name, h in health.items()
         }
 
     def statistics(self) -> BusStatistics:
-        plugins = {name: s.statistics() for name, s in self._registry.supervisors.items()}
+        plugins = {name: s.statistics() for name, s in self._lifecycle.supervisors.items()}
         streams = {name: s.statistics() for name, s in self._streams.items()}
         return BusStatistics(waiting=len(self._fanout.waiting), plugins={**plugins, **streams})
 

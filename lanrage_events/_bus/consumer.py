@@ -15,7 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from .._events import Event
 from .._exceptions import EventDropped, HookTimeout
-from .error_log import FailureLog
+from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 
 EVENTS_BETWEEN_CHECKPOINTS = 128
@@ -45,6 +45,7 @@ class Consumer:
     :param hook_timeout: seconds after which a hook is cancelled; it may run an eighth longer
     :param waiting: publishers that wait for room; only looked at for whether there are any
     :param admit: called after an event was taken out while publishers wait
+    :param instruments: are called for each failure
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Consumer:
         hook_timeout: float,
         waiting: Sized,
         admit: Callable[[], None],
+        instruments: Instruments,
     ) -> None:
         if not hook_timeout > 0:
             raise ValueError(f"hook_timeout must be more than 0 seconds, not {hook_timeout}")
@@ -76,7 +78,7 @@ class Consumer:
         self._stopping = False
         self._began: float | None = None
         """when the events in hand were taken, None if there are none"""
-        self._failures = FailureLog(mailbox.owner)
+        self._instruments = instruments
 
     def stop_after_current(self) -> None:
         """End soon, after the event in hand, and leave what is pending to another consumer."""
@@ -228,16 +230,17 @@ class Consumer:
     def _give_up(self) -> None:
         """Count the event that a cancelled plugin leaves behind as failed."""
         in_hand, self._in_hand, self._running = self._in_hand, None, None
-        self._failures.finish()
         self._count_time()
         mailbox = self._mailbox
         mailbox.busy = 0
         if in_hand is not None:
             reason = "the plugin ended while it handled the event"
             dropped = EventDropped(in_hand.event, mailbox.owner, reason)
+            self._instruments.event_dropped(dropped)
             self._finish(in_hand.ack, [*(in_hand.errors or ()), dropped])
 
         mailbox.complete_drains()
+        self._instruments.plugin_ended(mailbox.owner)
 
     def _failed(
         self,
@@ -246,9 +249,9 @@ class Consumer:
         error: Exception,
         errors: list[Exception] | None,
     ) -> list[Exception]:
-        """Contain what a hook raised: log it and remember it."""
+        """Contain what a hook raised: report it and remember it."""
         self._running = None
-        self._failures.add(_name(hook), event, error)
+        self._instruments.hook_failed(self._mailbox.owner, _name(hook), event, error)
         return [*(errors or ()), error]
 
     def _timeout(self, hook: Callable[..., Any]) -> HookTimeout:

@@ -1,12 +1,15 @@
-"""Logs what hooks raise, without a line for each of a thousand events that fail alike."""
+"""Logs what goes wrong in plugins, without a line for each of a thousand events that fail alike."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
 from .._events import Event
+from .._exceptions import format_error
+from ..abc import Instrument
 
 logger = logging.getLogger(__name__)
 
@@ -18,52 +21,66 @@ SECONDS_UNTIL_FORGOTTEN = 60.0
 @dataclass(slots=True)
 class _Seen:
     logged_at: float
-    unsaid: int = 0
+    unlogged: int = 0
     """failures since then that were not logged"""
 
 
-class FailureLog:
-    """The failures of one plugin's hooks: the first with its traceback, alike ones counted.
+class ErrorLog(Instrument):
+    """Logs the failures of plugins: of events the first with its traceback, alike ones counted.
 
-    Failures are alike if the same hook raises the same type of exception.
-
-    :param plugin: its name
+    Failures are alike if the same hook of a plugin raises the same type of exception.
     """
 
-    def __init__(self, plugin: str) -> None:
-        self._plugin = plugin
-        self._seen: dict[tuple[str, type[Exception]], _Seen] = {}
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[tuple[str, type[Exception]], _Seen]] = {}
+        """by plugin"""
 
-    def add(self, hook: str, event: Event, error: Exception) -> None:
-        """Log a failure, at most one line a second for those that are alike."""
+    def plugin_registered(self, plugin: str, hooks: Sequence[str]) -> None:
+        if not hooks:
+            logger.warning("plugin '%s' implements no hook: mark them with @hookimpl", plugin)
+
+    def plugin_failed(self, plugin: str, error: Exception, restart_delay: float | None) -> None:
+        what = "failed while it stopped"
+        if restart_delay is not None:
+            what = f"died and is restarted in {restart_delay:g} seconds"
+
+        _log(plugin, what, error)
+
+    def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
+        if event is None:
+            _log(plugin, f"hook '{hook}' failed", error)
+            return
+
         now = monotonic()
-        seen = self._seen.get((hook, type(error)))
+        of_plugin = self._seen.setdefault(plugin, {})
+        seen = of_plugin.get((hook, type(error)))
         is_new = seen is None or now - seen.logged_at > SECONDS_UNTIL_FORGOTTEN
         if seen is not None and now - seen.logged_at < SECONDS_BETWEEN_ALIKE:
-            seen.unsaid += 1
+            seen.unlogged += 1
             return
 
         logger.error(
             "plugin '%s': hook '%s' failed on %s %s%s",
-            self._plugin,
+            plugin,
             hook,
             event.type,
             event.id,
-            "" if is_new or seen is None else f", after {seen.unsaid} more like it: {error}",
+            "" if is_new or seen is None else f", after {seen.unlogged} more like it: {error}",
             exc_info=error if is_new else None,
         )
-        self._seen[hook, type(error)] = _Seen(now)
+        of_plugin[hook, type(error)] = _Seen(now)
 
-    def finish(self) -> None:
-        """Log how many failures were not logged."""
-        for (hook, kind), seen in self._seen.items():
-            if seen.unsaid:
+    def plugin_ended(self, plugin: str) -> None:
+        for (hook, kind), seen in self._seen.pop(plugin, {}).items():
+            if seen.unlogged:
                 logger.error(
                     "plugin '%s': hook '%s' failed on %d more events with %s",
-                    self._plugin,
+                    plugin,
                     hook,
-                    seen.unsaid,
+                    seen.unlogged,
                     kind.__name__,
                 )
 
-        self._seen.clear()
+
+def _log(plugin: str, what: str, error: Exception) -> None:
+    logger.error("plugin '%s' %s: %s", plugin, what, format_error(error), exc_info=error)

@@ -12,7 +12,7 @@ from .._event_registry import EventRegistry
 from .._events import Event, PartyEvent, lineage
 from .._exceptions import PluginHookError, PluginLoadError
 from .._hints import did_you_mean
-from .trace import Tracer
+from .instrument import Instruments
 
 PROJECT = "lanrage_events"
 
@@ -32,6 +32,9 @@ OTHER_HOOKS = frozenset(_other_hooks())
 BATCH_HOOK = "event_batch"
 """the hook that is called with several events at once"""
 
+LIFESPAN = "lifespan"
+"""the hook whose context manager is watched, rather than the call that makes it"""
+
 QUERIES = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
 """the hooks without arguments by which plugins declare something while they run"""
 
@@ -39,11 +42,11 @@ QUERIES = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template
 class Hooks:
     """The plugins of one bus and their hook implementations.
 
-    :param tracer: tells of each call, None for none
+    :param instruments: watch each call
     """
 
-    def __init__(self, tracer: Tracer | None = None) -> None:
-        self._tracer = tracer
+    def __init__(self, instruments: Instruments | None = None) -> None:
+        self._instruments = instruments or Instruments()
         self.events = EventRegistry(reserved=OTHER_HOOKS)
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
@@ -192,7 +195,7 @@ class Hooks:
 
     def _bind(self, plugin: str, hook: str, impl: pluggy.HookImpl) -> Callable[..., Any]:
         function = _bind(impl)
-        return function if self._tracer is None else self._tracer.traced(plugin, hook, function)
+        return function if hook == LIFESPAN else self._instruments.watched(plugin, hook, function)
 
     def wants(self, name: str, event_class: type[Event]) -> bool:
         """Whether a plugin has a hook for an event class."""

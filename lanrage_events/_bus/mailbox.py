@@ -14,7 +14,7 @@ import anyio.lowlevel
 from .._events import Event
 from .._exceptions import EventDropped
 from .._reports import PluginStatistics, State, WhenFull
-from ..abc import DEFAULT_SIZE
+from .instrument import Instruments
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +69,13 @@ class Mailbox:
     :param size: events that it holds
     :param when_full: ``block`` makes publishers wait, ``drop_oldest`` and ``drop_newest`` lose
         events and count them
+    :param instruments: are called for each event that is lost
     """
 
     __slots__ = (
         "_drops_logged",
         "_drops_logged_at",
+        "_instruments",
         "_sleeper",
         "acks",
         "blocks",
@@ -94,8 +96,11 @@ class Mailbox:
         "when_full",
     )
 
-    def __init__(self, owner: str, size: int = DEFAULT_SIZE, when_full: WhenFull = "drop_oldest"):
+    def __init__(
+        self, owner: str, size: int, when_full: WhenFull, instruments: Instruments
+    ) -> None:
         self.owner = owner
+        self._instruments = instruments
         self.set_policy(size, when_full)
         self.items: deque[Event] = deque()
         self.closed = False
@@ -177,14 +182,15 @@ class Mailbox:
             if self.blocks:
                 self.exceeded += 1
             elif self.when_full == "drop_newest":
-                self._count_drops(1)
                 if ack is not None:
                     ack.add()
-                    ack.done([self._dropped(event, "its mailbox is full")])
 
+                self._drop(event, ack)
+                self._log_drops_now_and_then()
                 return
             else:
-                self._drop_first("its mailbox is full")
+                self._drop_first()
+                self._log_drops_now_and_then()
 
         if ack is not None:
             ack.add()
@@ -194,21 +200,25 @@ class Mailbox:
         if not self._sleeper.is_set():
             self.wake()
 
-    def _drop_first(self, reason: str) -> None:
+    def _drop_first(self, reason: str | None = None) -> Event:
         ack = self.acks.pop(self.taken + self.skipped, None)
         event = self.items.popleft()
         self.skipped += 1
         self.look_at -= 1
-        self._count_drops(1)
-        if ack is not None:
-            ack.done([self._dropped(event, reason)])
+        self._drop(event, ack, reason)
+        return event
 
-    def _dropped(self, event: Event, reason: str) -> EventDropped:
-        return EventDropped(event, self.owner, reason)
+    def _drop(self, event: Event, ack: Acknowledgement | None, reason: str | None = None) -> None:
+        self.dropped += 1
+        if ack is not None or self._instruments.watches_drops:
+            error = EventDropped(event, self.owner, reason or self._full_reason())
+            self._instruments.event_dropped(error)
+            if ack is not None:
+                ack.done([error])
 
-    def _count_drops(self, count: int) -> None:
-        self.dropped += count
-        self._log_drops_now_and_then()
+    def _full_reason(self) -> str:
+        policy = "drop_oldest" if not self.blocks and self.when_full == "block" else self.when_full
+        return f"its mailbox of {self.size} is full ({policy})"
 
     def _log_drops_now_and_then(self) -> None:
         if monotonic() - self._drops_logged_at >= SECONDS_BETWEEN_DROP_LOGS:
@@ -220,13 +230,12 @@ class Mailbox:
             self._drops_logged = self.dropped
             self._drops_logged_at = monotonic()
             logger.warning(
-                "plugin '%s' dropped %d event%s (%d so far): its mailbox of %d is full (%s)",
+                "plugin '%s' dropped %d event%s (%d so far): %s",
                 self.owner,
                 count,
                 "" if count == 1 else "s",
                 self.dropped,
-                self.size,
-                "drop_oldest" if not self.blocks and self.when_full == "block" else self.when_full,
+                self._full_reason(),
             )
 
     def set_down(self, down: bool) -> None:
@@ -260,16 +269,8 @@ class Mailbox:
 
     def discard(self, reason: str) -> tuple[Event, ...]:
         """Empty the mailbox and return what was in it."""
-        events = tuple(self.items)
-        for event in events:
-            ack = self.acks.pop(self.taken + self.skipped, None)
-            self.items.popleft()
-            self.skipped += 1
-            self.dropped += 1
-            if ack is not None:
-                ack.done([self._dropped(event, reason)])
-
-        # Told by the caller, together with the reason.
+        events = tuple(self._drop_first(reason) for _ in range(len(self.items)))
+        # Logged by the caller, together with the reason.
         self._drops_logged = self.dropped
         self.complete_drains()
         return events

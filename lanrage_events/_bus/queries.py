@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._exceptions import describe
+from .._exceptions import format_error
 from .._reports import Health
 from ..abc import Bus
 from .hooks import QUERIES, Hooks
+from .instrument import Instruments
 from .supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ class Queries:
 
     :param hooks: the hooks of the plugins
     :param supervisors: what runs them, by their names
+    :param instruments: are called for each hook that fails
     """
 
-    def __init__(self, hooks: Hooks, supervisors: Mapping[str, Supervisor]) -> None:
+    def __init__(
+        self, hooks: Hooks, supervisors: Mapping[str, Supervisor], instruments: Instruments
+    ) -> None:
         self._hooks = hooks
         self._supervisors = supervisors
+        self._instruments = instruments
 
     def query(self, hook_name: str) -> dict[str, Any]:
         """Call a hook that declares something, and return the answers by the plugins' names."""
@@ -33,14 +38,14 @@ class Queries:
             raise ValueError(f"'{hook_name}' is no hook that can be queried, known are {known}")
 
         answers: dict[str, Any] = {}
-        for name, supervisor in self._supervisors.items():
+        for name in self._supervisors:
             hook = self._hooks.implementation(name, hook_name)
             if hook is not None:
                 try:
                     answer = hook()
                     answers[name] = tuple(answer) if isinstance(answer, Iterable) else answer
                 except Exception as error:
-                    supervisor.log(f"hook '{hook_name}' failed", error)
+                    self._instruments.hook_failed(name, hook_name, None, error)
 
         return answers
 
@@ -57,17 +62,17 @@ class Queries:
         try:
             return [str(problem) for problem in hook(bus)]
         except Exception as error:
-            return [f"hook 'validate' failed: {describe(error)}"]
+            return [f"hook 'validate' failed: {format_error(error)}"]
 
     def health(self, name: str) -> Health:
         """Return how a plugin is: what it says, unless it failed."""
         supervisor = self._supervisors[name]
         if supervisor.error is not None:
-            return Health("failed", f"it died: {describe(supervisor.error)}")
+            return Health("failed", f"it died: {format_error(supervisor.error)}")
 
         health = self._query_health(name)
         if supervisor.consumer.last_error is not None:
-            error = describe(supervisor.consumer.last_error)
+            error = format_error(supervisor.consumer.last_error)
             return Health("degraded", f"the last event failed: {error}", health.undelivered)
 
         return health
@@ -80,7 +85,7 @@ class Queries:
         try:
             health = hook()
         except Exception as error:
-            return Health("failed", f"hook 'health' failed: {describe(error)}")
+            return Health("failed", f"hook 'health' failed: {format_error(error)}")
 
         if not isinstance(health, Health):
             return Health("failed", f"hook 'health' must return a Health, not {health!r}")

@@ -1,56 +1,45 @@
-"""The plugins of one bus: added, started, replaced and ended."""
+"""The plugins of one bus: registered, replaced, validated and removed."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from itertools import count
 from typing import Any, Unpack
 
 import anyio
-from anyio.abc import TaskGroup
 
 from .._events import Event
 from .._exceptions import PluginError
 from ..abc import DEFAULT_SIZE, Bus, PluginOptions, PluginRegistry
-from .batch_consumer import BatchConsumer, BatchHook
-from .consumer import Consumer, Hook
-from .fanout import BusState, FanOut
-from .hooks import BATCH_HOOK, Hooks
+from .fanout import FanOut
+from .hooks import BATCH_HOOK, LIFESPAN, Hooks
+from .instrument import Instruments
+from .lifecycle import Lifecycle
 from .mailbox import Mailbox
 from .queries import Queries
 from .supervisor import Supervisor
 
-logger = logging.getLogger(__name__)
-
 
 class Registry(PluginRegistry):
-    """The plugins and the subscriptions of one bus, each with its supervisor.
+    """The plugins of one bus.
 
     :param bus: what they are given
     :param fanout: gives them their events
-    :param hooks: the plugins' hooks, none yet
-    :param hook_timeout: seconds after which a hook is cancelled, unless its plugin says otherwise
-    :param drain_timeout: seconds that leaving may take
+    :param lifecycle: runs them
+    :param instruments: watch them
     """
 
     def __init__(
-        self, bus: Bus, fanout: FanOut, hooks: Hooks, hook_timeout: float, drain_timeout: float
+        self, bus: Bus, fanout: FanOut, lifecycle: Lifecycle, instruments: Instruments
     ) -> None:
-        self.hooks = hooks
-        self.supervisors: dict[str, Supervisor] = {}
-        self.queries = Queries(self.hooks, self.supervisors)
+        self.hooks = Hooks(instruments)
+        self.queries = Queries(self.hooks, lifecycle.supervisors, instruments)
         self._bus = bus
-        self._drain_timeout = drain_timeout
-        self._options: dict[str, PluginOptions] = {}
         self._fanout = fanout
-        self._hook_timeout = hook_timeout
-        self._task_group: TaskGroup | None = None
-        self._stop_scope: anyio.CancelScope | None = None
-        self._stop_timeout = 0.0
-        self._numbers = count(2)
+        self._lifecycle = lifecycle
+        self._instruments = instruments
+        self._options: dict[str, PluginOptions] = {}
 
     def __getitem__(self, name: str) -> object:
         plugin = self.hooks.plugin(name)
@@ -60,23 +49,28 @@ class Registry(PluginRegistry):
         return plugin
 
     def __iter__(self) -> Iterator[str]:
-        # Subscriptions have supervisors too, but are no plugins.
-        return (name for name in self.supervisors if self.hooks.plugin(name) is not None)
+        return iter(self._options)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._options)
 
     @property
     def drain_timeout(self) -> float:
-        return self._drain_timeout
+        return self._lifecycle.drain_timeout
 
     @drain_timeout.setter
     def drain_timeout(self, seconds: float) -> None:
-        self._drain_timeout = seconds
-        self.limit_stop(seconds)
+        self._lifecycle.drain_timeout = seconds
 
     def name(self, plugin: object) -> str:
         return self._find(plugin).name
+
+    def _find(self, plugin: object) -> Supervisor:
+        name = plugin if isinstance(plugin, str) else self.hooks.name(plugin)
+        if name is None or name not in self._options:
+            raise LookupError(f"no such plugin is registered: {plugin!r}")
+
+        return self._lifecycle.supervisors[name]
 
     def validate(self, *, hooks_only: bool = False) -> list[tuple[str, str]]:
         problems: list[tuple[str, str]] = []
@@ -97,29 +91,23 @@ class Registry(PluginRegistry):
     def update_locations(self, name: str, locations: Mapping[str, str]) -> None:
         self._options[self.name(name)]["locations"] = locations
 
-    # Adding and removing
+    # Adding
 
     def register(self, plugin: object, name: str | None, options: PluginOptions) -> str:
         """Add a plugin, and start it on a running bus."""
-        self._fanout.check_open()
         supervisor = self._add(plugin, name, options)
-        self.start(supervisor, first_start_must_succeed=False)
+        self._lifecycle.start(supervisor)
         return supervisor.name
 
     async def register_and_wait(
         self, plugin: object, name: str | None = None, **options: Unpack[PluginOptions]
     ) -> str:
-        if self._task_group is None:
+        if not self._lifecycle.is_running:
             raise RuntimeError("register_and_wait needs a running bus: use register")
 
-        self._fanout.check_open()
         supervisor = self._add(plugin, name, options)
-        self.start(supervisor, first_start_must_succeed=True)
         try:
-            await supervisor.started.wait()
-            error = supervisor.start_error()
-            if error is not None:
-                raise error
+            await self._lifecycle.start_and_wait(supervisor)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._remove(supervisor, timeout=0)
@@ -129,13 +117,15 @@ class Registry(PluginRegistry):
         return supervisor.name
 
     def _add(self, plugin: object, name: str | None, options: PluginOptions) -> Supervisor:
-        if name is not None and name in self.supervisors:
-            raise ValueError(f"'{name}' is taken on this bus: give another name")
+        self._fanout.check_open()
+        if name is not None:
+            self._lifecycle.check_free(name)
 
         name = self.hooks.register(plugin, name, options.get("distribution"))
         try:
+            self._lifecycle.check_can_start(name)
             self.hooks.add_events(name)
-            if self._task_group is not None:
+            if self._lifecycle.is_running:
                 self.hooks.validate(name)
 
             supervisor = self._supervise(plugin, name, options)
@@ -143,20 +133,13 @@ class Registry(PluginRegistry):
             self.hooks.unregister(name)
             raise
 
-        if not self.hooks.names(name):
-            logger.warning("plugin '%s' implements no hook: mark them with @hookimpl", name)
-
-        self.supervisors[name] = supervisor
         self._options[name] = options
-        self._fanout.add(supervisor.mailbox, lambda cls: self.hooks.wants(name, cls))
+        self._lifecycle.add(supervisor, partial(self.hooks.wants, name))
+        self._instruments.plugin_registered(name, self.hooks.names(name))
         return supervisor
 
     def _supervise(
-        self,
-        plugin: object,
-        name: str,
-        options: PluginOptions,
-        mailbox: Mailbox | None = None,
+        self, plugin: object, name: str, options: PluginOptions, mailbox: Mailbox | None = None
     ) -> Supervisor:
         def option(name: str, default: Any) -> Any:
             given = options.get(name)
@@ -165,96 +148,28 @@ class Registry(PluginRegistry):
         size = option("mailbox_size", DEFAULT_SIZE)
         when_full = option("when_full", "drop_oldest")
         if mailbox is None:
-            mailbox = Mailbox(name, size, when_full)
+            mailbox = Mailbox(name, size, when_full, self._instruments)
         else:
             mailbox.set_policy(size, when_full)
 
-        hook_timeout = option("hook_timeout", None)
-        handle_batch = self.hooks.implementation(name, BATCH_HOOK)
-        consumer = (
-            self._consumer(mailbox, partial(self.hooks.for_event, name), hook_timeout)
-            if handle_batch is None
-            else self._batch_consumer(mailbox, handle_batch, hook_timeout)
-        )
-        lifespan = self.hooks.implementation(name, "lifespan")
-        return Supervisor(
+        return self._lifecycle.supervise(
             mailbox,
-            consumer,
-            lifespan=None if lifespan is None else partial(_enterable, lifespan, self._bus),
+            partial(self.hooks.for_event, name),
+            option("hook_timeout", None),
+            handle_batch=self.hooks.implementation(name, BATCH_HOOK),
+            lifespan=self._lifespan(name),
             durable=bool(getattr(plugin, "durable", False)),
             handles_events=self.hooks.handles_events(name),
-            on_failure=self._fanout.admit,
         )
 
-    def _consumer(
-        self,
-        mailbox: Mailbox,
-        find_hooks: Callable[[type[Event]], tuple[Hook, ...]],
-        hook_timeout: float | None,
-    ) -> Consumer:
-        fanout = self._fanout
-        timeout = self._hook_timeout if hook_timeout is None else hook_timeout
-        return Consumer(mailbox, find_hooks, timeout, fanout.waiting, fanout.admit)
+    def _lifespan(self, name: str) -> Callable[[], AbstractAsyncContextManager[object]] | None:
+        lifespan = self.hooks.implementation(name, LIFESPAN)
+        if lifespan is None:
+            return None
 
-    def _batch_consumer(
-        self, mailbox: Mailbox, handle: BatchHook, hook_timeout: float | None
-    ) -> BatchConsumer:
-        fanout = self._fanout
-        timeout = self._hook_timeout if hook_timeout is None else hook_timeout
-        return BatchConsumer(mailbox, handle, timeout, fanout.waiting, fanout.admit)
+        return self._instruments.watched_lifespan(name, partial(_enterable, lifespan, self._bus))
 
-    def add_handler(
-        self,
-        mailbox: Mailbox,
-        event_class: type[Event],
-        handler: Hook,
-        hook_timeout: float | None,
-    ) -> Callable[[], None]:
-        """Add a handler that is no plugin, start it, and return what removes it."""
-
-        def find_hooks(cls: type[Event]) -> tuple[Hook, ...]:
-            return (handler,) if issubclass(cls, event_class) else ()
-
-        supervisor = Supervisor(mailbox, self._consumer(mailbox, find_hooks, hook_timeout))
-
-        def forget() -> None:
-            self.supervisors.pop(supervisor.name, None)
-
-        def remove() -> None:
-            self._fanout.remove(mailbox)
-            supervisor.stop()
-            if not supervisor.launched:
-                forget()
-
-        self.supervisors[supervisor.name] = supervisor
-        self._fanout.add(mailbox, lambda cls: issubclass(cls, event_class))
-        self.start(supervisor, first_start_must_succeed=False, ended=forget)
-        return remove
-
-    def free_name(self, name: str | None, handler: Callable[..., object]) -> str:
-        """Return a name for something that is no plugin.
-
-        :raises ValueError: if the given name is taken
-        """
-        if name is not None:
-            if name in self.supervisors:
-                raise ValueError(f"'{name}' is taken on this bus: give another name")
-
-            return name
-
-        wanted = free = getattr(handler, "__qualname__", type(handler).__name__)
-        while free in self.supervisors:
-            free = f"{wanted}#{next(self._numbers)}"
-
-        return free
-
-    def _find(self, plugin: object) -> Supervisor:
-        """Return what runs a plugin, given it or its name."""
-        name = plugin if isinstance(plugin, str) else self.hooks.name(plugin)
-        if name is None or self.hooks.plugin(name) is None:
-            raise LookupError(f"no such plugin is registered: {plugin!r}")
-
-        return self.supervisors[name]
+    # Removing and replacing
 
     async def unregister(self, plugin: object, timeout: float | None) -> tuple[Event, ...]:
         """End a plugin within a time, forget it, and return what it did not handle."""
@@ -265,20 +180,11 @@ class Registry(PluginRegistry):
         return await self._remove(supervisor, self.drain_timeout if timeout is None else timeout)
 
     async def _remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
-        self._fanout.remove(supervisor.mailbox)
-        supervisor.stop()
-        dropped: tuple[Event, ...] = ()
         try:
-            with anyio.move_on_after(timeout):
-                await supervisor.wait_stopped()
+            return await self._lifecycle.remove(supervisor, timeout)
         finally:
-            with anyio.CancelScope(shield=True):
-                dropped = await self._end(supervisor, timeout)
-
-            del self.supervisors[supervisor.name], self._options[supervisor.name]
+            del self._options[supervisor.name]
             self.hooks.unregister(supervisor.name)
-
-        return dropped
 
     async def replace(
         self,
@@ -289,7 +195,7 @@ class Registry(PluginRegistry):
     ) -> None:
         self._fanout.check_open()
         old = self._find(name)
-        if self._task_group is None:
+        if not self._lifecycle.is_running:
             raise RuntimeError("replace needs a running bus: use unregister and register")
 
         if old.in_own_hook():
@@ -311,120 +217,19 @@ class Registry(PluginRegistry):
                     raise
 
     async def _take_over(self, old: Supervisor, plugin: object, options: PluginOptions) -> None:
+        """Let a plugin go on with the mailbox of another one, which has ended."""
         name = old.name
-        if name in self:
+        if self.hooks.plugin(name) is not None:
             self.hooks.unregister(name)
 
         self.hooks.register(plugin, name, options.get("distribution"))
         self.hooks.add_events(name)
         self.hooks.validate(name)
         supervisor = self._supervise(plugin, name, options, old.mailbox)
-        self.supervisors[name] = supervisor
         self._options[name] = options
-        self._fanout.forget_routes()
-        self.start(supervisor, first_start_must_succeed=True)
-        await supervisor.started.wait()
-        error = supervisor.start_error()
-        if error is not None:
-            raise error
-
-    # Starting and stopping
-
-    async def start_all(self, task_group: TaskGroup) -> None:
-        """Validate and start what was registered, all at once since lifespans may publish to each other.
-
-        :raises PluginStartError: if one cannot start
-        """
-        self._task_group = task_group
-        supervisors = tuple(self.supervisors.values())
-        for supervisor in supervisors:
-            self.start(supervisor, first_start_must_succeed=True)
-
-        for supervisor in supervisors:
-            await supervisor.started.wait()
-
-        errors = [error for s in supervisors if (error := s.start_error()) is not None]
-        for error in errors[1:]:
-            logger.error("%s", error)
-
-        if errors:
-            raise errors[0]
-
-    def start(
-        self,
-        supervisor: Supervisor,
-        *,
-        first_start_must_succeed: bool,
-        ended: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Start a plugin, if the bus is running.
-
-        :param ended: called when it has ended
-        """
-
-        async def supervise() -> None:
-            await supervisor.run(first_start_must_succeed)
-            ended()
-
-        if self._task_group is not None:
-            supervisor.launched = True
-            self._task_group.start_soon(supervise, name=f"plugin {supervisor.name}")
-
-    async def stop_all(self, timeout: float) -> None:
-        """Handle what is pending and end every plugin within a time; tell what was not handled."""
-        self._stop_timeout = timeout
-        with anyio.move_on_after(timeout) as self._stop_scope:
-            await self._drain_and_stop()
-
-        self._fanout.close(BusState.CLOSED)
-        for supervisor in tuple(self.supervisors.values()):
-            await self._end(supervisor, self._stop_timeout)
-
-    def limit_stop(self, timeout: float) -> None:
-        """Let :meth:`stop_all`, if it has begun, end within a time from now."""
-        if self._stop_scope is not None:
-            self._stop_timeout = timeout
-            self._stop_scope.deadline = anyio.current_time() + timeout
-
-    async def _drain_and_stop(self) -> None:
-        supervisors = tuple(self.supervisors.values())
-        # What only publishes ends first, while the bus still takes its last events.
-        await self._stop(supervisor for supervisor in supervisors if not supervisor.handles_events)
-        self._fanout.close(BusState.HOOKS_ONLY)
-        while not all(supervisor.mailbox.idle for supervisor in supervisors):
-            await self.drain()
-
-        self._fanout.close(BusState.CLOSED)
-        await self._stop(supervisors)
-
-    @staticmethod
-    async def _stop(supervisors: Iterable[Supervisor]) -> None:
-        stopping = tuple(supervisors)
-        for supervisor in stopping:
-            supervisor.stop()
-
-        for supervisor in stopping:
-            await supervisor.wait_stopped()
-
-    async def drain(self) -> None:
-        """Wait until what is in the mailboxes now has left them."""
-        drained = [supervisor.mailbox.drained() for supervisor in self.supervisors.values()]
-        for event in drained:
-            if event is not None:
-                await event.wait()
-
-    @staticmethod
-    async def _end(supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
-        supervisor.cancel()
-        await supervisor.wait_stopped()
-        reason = f"not handled within {timeout:g} seconds"
-        dropped = supervisor.mailbox.discard(reason)
-        if dropped:
-            plural = "" if len(dropped) == 1 else "s"
-            what = f"dropped {len(dropped)} event{plural}: {reason}"
-            logger.error("plugin '%s' %s", supervisor.name, what)
-
-        return dropped
+        self._lifecycle.add(supervisor, partial(self.hooks.wants, name))
+        self._instruments.plugin_registered(name, self.hooks.names(name))
+        await self._lifecycle.start_and_wait(supervisor)
 
 
 def _enterable(lifespan: Callable[[Bus], object], bus: Bus) -> AbstractAsyncContextManager[object]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 
 import anyio
 
-from .._exceptions import PluginStartError, describe
+from .._exceptions import PluginStartError, format_error
 from .._reports import PluginStatistics, State
 from ..backoff import Backoff
 from .consumer import Consumer, is_unexpected_cancellation
+from .instrument import Instruments
 from .mailbox import Mailbox
-
-logger = logging.getLogger(__name__)
 
 FIRST_RESTART_DELAY = 1.0
 LONGEST_RESTART_DELAY = 60.0
@@ -26,6 +24,7 @@ class Supervisor:
 
     :param mailbox: the plugin's mailbox
     :param consumer: what handles the events in it
+    :param instruments: are called when it fails
     :param lifespan: makes the plugin's lifespan, None if it has none
     :param durable: whether the plugin declares itself durable
     :param handles_events: whether it has hooks for events, and not only publishes them
@@ -36,6 +35,7 @@ class Supervisor:
         self,
         mailbox: Mailbox,
         consumer: Consumer,
+        instruments: Instruments,
         *,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
         durable: bool = False,
@@ -56,6 +56,7 @@ class Supervisor:
         self.restarts = 0
         self.launched = False
         """whether there is, or was, a task that runs it"""
+        self._instruments = instruments
         self._lifespan = lifespan or nullcontext
         self._on_failure = on_failure
         self._scope: anyio.CancelScope | None = None
@@ -71,7 +72,7 @@ class Supervisor:
             with anyio.CancelScope(shield=True) as self._scope:
                 await self._keep_alive(first_start_must_succeed)
         except Exception as error:  # a plugin's task group may raise while it is cancelled
-            self.log("failed while it was stopped", error)
+            self._instruments.plugin_failed(self.name, error, None)
         finally:
             self.state = "stopped"
             self.started.set()
@@ -84,7 +85,7 @@ class Supervisor:
             error = await self._live()
             if self._stopping.is_set():
                 if error is not None:
-                    self.log("failed while it stopped", error)
+                    self._instruments.plugin_failed(self.name, error, None)
 
                 return
 
@@ -96,7 +97,7 @@ class Supervisor:
                 backoff.reset()
 
             delay = backoff.next()
-            self.log(f"died and is restarted in {delay:g} seconds", self.error)
+            self._instruments.plugin_failed(self.name, self.error, delay)
             self.state = "down"
             self.started.set()
             self.mailbox.set_down(True)
@@ -106,6 +107,7 @@ class Supervisor:
                 return
 
             self.restarts += 1
+            self._instruments.plugin_restarted(self.name)
 
     async def _live(self) -> Exception | None:
         """Live once; return what it died of."""
@@ -135,7 +137,7 @@ class Supervisor:
         if self.error is None:
             return None
 
-        error = PluginStartError(self.name, f"could not start: {describe(self.error)}")
+        error = PluginStartError(self.name, f"could not start: {format_error(self.error)}")
         error.__cause__ = self.error
         return error
 
@@ -167,10 +169,6 @@ class Supervisor:
     def statistics(self) -> PluginStatistics:
         """Return what it has done."""
         return self.mailbox.statistics(self.state, self.restarts)
-
-    def log(self, what: str, error: Exception) -> None:
-        """Log what a plugin did wrong, with its traceback."""
-        logger.error("plugin '%s' %s: %s", self.name, what, describe(error), exc_info=error)
 
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .._discovery import COMMANDS_GROUP, PluginCommand
-from .._exceptions import describe
+from .._exceptions import format_error
 from .._hints import install_hint
 from .errors import CommandLoadError
 
@@ -37,7 +37,7 @@ def load_command(command: PluginCommand) -> Callable[..., object]:
 
 def _reason(error: BaseException, command: PluginCommand) -> str:
     hint = install_hint(error, command.distribution) if isinstance(error, ImportError) else ""
-    return hint or describe(error)
+    return hint or format_error(error)
 
 
 def summary(command: PluginCommand) -> str:

@@ -13,7 +13,7 @@ import anyio
 from anyio.abc import ObjectReceiveStream
 
 from .._bus import EventBus
-from .._exceptions import ConfigError, LanrageEventsError, describe
+from .._exceptions import ConfigError, LanrageEventsError, format_error
 from ..config._models import ConfiguredPlugin, DaemonConfig
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Reloader:
                     now[name] = old
 
                 what = "is not started" if old is None else "goes on as it was"
-                logger.error("plugin '%s' %s: %s", name, what, describe(error))
+                logger.error("plugin '%s' %s: %s", name, what, format_error(error))
             else:
                 now[name] = plugin
                 told.append(f"{name} {'started' if old is None else 'changed'}")

@@ -10,6 +10,7 @@ from .catalog import (
     LoadedPlugin,
     PluginInfo,
     PluginSource,
+    examine,
     hooks_of,
     is_name,
     model_keys,

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, cast
 
-from .._exceptions import PluginLoadError, PluginNotFound, describe
+from .._exceptions import PluginLoadError, PluginNotFound, format_error
 from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
 from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
@@ -96,7 +96,7 @@ class LoadedPlugin:
         try:
             return construct() if self.config_class is None else construct(config)
         except Exception as error:
-            message = f"cannot be made ({self.source}): {describe(error)}"
+            message = f"cannot be made ({self.source}): {format_error(error)}"
             raise PluginLoadError(self.source.name, message) from error
 
 
@@ -129,6 +129,11 @@ class Catalog:
     limit: frozenset[str] | None = None
     """the names of the plugins that may be loaded, ``None`` for all"""
     _loaded: dict[str, LoadedPlugin | PluginLoadError] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, plugin: LoadedPlugin) -> Catalog:
+        """Return a catalog that has one plugin, which is imported already."""
+        return cls((plugin.source,), _loaded={plugin.source.name: plugin})
 
     @classmethod
     def discover(
@@ -250,7 +255,7 @@ class Catalog:
             message = f"cannot be imported{_reason(error, source)}"
             raise PluginLoadError(name, message) from error
 
-        return _examine(source, target)
+        return examine(source, target)
 
     def _hint(self, name: str) -> str:
         hint = did_you_mean(name, self.names)
@@ -286,14 +291,19 @@ def _reason(error: BaseException, source: PluginSource) -> str:
     if isinstance(error, SyntaxError):
         reason = f"SyntaxError: {error.msg}"
 
-    reason = reason or describe(error)
+    reason = reason or format_error(error)
     if isinstance(source.origin, Path):
         return f": {place_of(error, source.origin)}: {reason}"
 
     return f" ({source}): {reason}"
 
 
-def _examine(source: PluginSource, target: object) -> LoadedPlugin:
+def examine(source: PluginSource, target: object) -> LoadedPlugin:
+    """Find the configuration and the hooks of what was imported from a source.
+
+    :param target: a class, or a module, of which that of a file may hold the class ``Plugin``
+    :raises PluginLoadError: if it is no plugin
+    """
     if isinstance(source.origin, Path):
         target = _plugin_of_file(source, target)
 

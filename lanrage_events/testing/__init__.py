@@ -6,8 +6,8 @@ from ._assertions import Like as Like
 from ._assertions import assert_delivered as assert_delivered
 from ._assertions import assert_not_delivered as assert_not_delivered
 from ._assertions import like as like
+from ._bus import BusError as BusError
 from ._bus import CheckedBus as CheckedBus
-from ._bus import Trouble as Trouble
 from ._recorder import RecordingPlugin as RecordingPlugin
 from ._running import make_plugin as make_plugin
 from ._running import running as running

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .._events import Event
-from .._exceptions import describe
+from .._exceptions import format_error
 
 NOT_COMPARED = frozenset({"id", "time"})
 """what is made anew for each event"""
@@ -40,7 +40,7 @@ def describe_error(error: BaseException) -> str:
     """Write what was raised, and where."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{describe(error)}{place}"
+    return f"{format_error(error)}{place}"
 
 
 def _default(field: Field[Any]) -> object:

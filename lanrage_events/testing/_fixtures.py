@@ -35,14 +35,14 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 async def bus(anyio_backend: object) -> AsyncIterator[CheckedBus]:
-    """Return a running bus, which fails the test in the end if it met with trouble."""
-    trouble = ""
+    """Return a running bus, which fails the test in the end if something went wrong on it."""
+    message = ""
     try:
         async with CheckedBus() as bus:
             yield bus
     except AssertionError as error:
-        trouble = str(error)
+        message = str(error)
 
-    if trouble:
+    if message:
         # Without a traceback, which would only show how a fixture works.
-        pytest.fail(trouble, pytrace=False)
+        pytest.fail(message, pytrace=False)

@@ -11,8 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar, cast, overload
 
 from .._bus import EventBus
-from .._discovery import Catalog, LoadedPlugin, PluginSource, hooks_of, import_file
-from .._discovery.catalog import _examine
+from .._discovery import Catalog, LoadedPlugin, PluginSource, examine, hooks_of, import_file
 from .._events import snake_case
 from .._exceptions import PluginHookError
 from .._redaction import Redactor
@@ -132,8 +131,7 @@ def _configured(
 ) -> ConfiguredPlugin:
     loaded = _load(plugin, name)
     name = loaded.source.name
-    catalog = Catalog((loaded.source,))
-    catalog._loaded[name] = loaded
+    catalog = Catalog.of(loaded)
     sections = {name: _plain(config or {}, "config")}
     # A state folder that is named needs not be looked for.
     document = Document({"state_folder": ".", "plugins": cast(YAMLValue, sections)})
@@ -151,7 +149,7 @@ def _load(plugin: object, name: str | None) -> LoadedPlugin:
         return LoadedPlugin(source, loaded.target, loaded.config_class, loaded.hooks)
 
     if isinstance(plugin, Path):
-        return _examine(PluginSource(name or plugin.stem, plugin), import_file(plugin))
+        return examine(PluginSource(name or plugin.stem, plugin), import_file(plugin))
 
     if not isinstance(plugin, type | ModuleType):
         raise TypeError(f"expected a plugin's class, module, file or name, not {plugin!r}")
@@ -160,7 +158,7 @@ def _load(plugin: object, name: str | None) -> LoadedPlugin:
     if isinstance(plugin, type):
         own_name = snake_case(own_name).removesuffix("_plugin")
 
-    return _examine(PluginSource(name or own_name, _file_of(plugin)), plugin)
+    return examine(PluginSource(name or own_name, _file_of(plugin)), plugin)
 
 
 def _file_of(plugin: type | ModuleType) -> Path:

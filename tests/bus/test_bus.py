@@ -663,7 +663,7 @@ async def test_publish_and_wait_raises_if_the_event_is_dropped(when_full: Any) -
     (error,) = dropped
     kept = {"drop_oldest": "oldest", "drop_newest": "newest"}[when_full]
     assert error.event.peer_name == kept  # type: ignore[attr-defined]
-    assert "was dropped by plugin 'gate': its mailbox is full" in str(error)
+    assert f"was dropped by plugin 'gate': its mailbox of 1 is full ({when_full})" in str(error)
     assert len(gate.events) == 2
 
 

@@ -95,3 +95,28 @@ def test_a_thread_is_told_that_the_event_loop_is_gone(anyio_backend_name: str) -
     thread.start()
     thread.join()
     assert len(caught) == 1
+
+
+async def test_nothing_is_added_to_a_running_bus_from_outside_of_its_loop() -> None:
+    errors: list[RuntimeError] = []
+
+    def add() -> None:
+        for act in (lambda: bus.register(Recorder(), "recorder"), subscribe):
+            try:
+                act()
+            except RuntimeError as error:
+                errors.append(error)
+
+    def subscribe() -> None:
+        bus.subscribe(PeerJoined, print)
+
+    async with EventBus() as bus:
+        thread = threading.Thread(target=add)
+        thread.start()
+        await anyio.to_thread.run_sync(thread.join)
+        assert (list(bus.plugins), bus.statistics().plugins) == ([], {})
+
+    assert [str(error).partition(":")[0] for error in errors] == [
+        f"'{name}' was added to a running bus from outside of its event loop"
+        for name in ("recorder", "print")
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 import respx
 
 from lanrage_events import PeerJoined
+from lanrage_events.abc import HookCall
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -147,3 +149,26 @@ async def test_the_application_of_starlette_publishes_what_is_posted(
     assert refused.status_code == 422
     assert "peer_name" in refused.json()["problem"]
     assert capsys.readouterr().out == "Ann signed up\n"
+
+
+@pytest.mark.real_clock
+def test_the_histogram_counts_the_hooks_of_a_program() -> None:
+    with start("embed_histogram") as process:
+        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
+
+    assert (process.returncode, err) == (0, "")
+    assert re.fullmatch(r"doorbell <=0.001: 0 <=0.01: 0 <=0.1: \d <=1: \d <=inf: 2\n", out)
+
+
+def test_the_histogram_has_each_call_in_its_bucket_and_in_those_above() -> None:
+    latency = load("embed_histogram").HookLatency()
+    event = PeerJoined(peer_name="Ann", party_name="Friday LAN")
+    for seconds in (0.0005, 0.01, 0.05, 30):
+        latency.hook_ended(HookCall("greeter", "peer_joined", [event]), seconds, None)
+
+    latency.hook_ended(HookCall("greeter", "health"), 1, None)
+    [metric] = latency.metrics()
+    [sample] = metric.samples
+    assert sample.buckets == [(0.001, 1), (0.01, 2), (0.1, 3), (1.0, 3), (math.inf, 4)]
+    assert sample.value == pytest.approx(30.0605)
+    assert sample.labels == {"of": "greeter"}

@@ -68,7 +68,7 @@ def test_every_public_name_of_testing_is_on_the_page() -> None:
         if not name.startswith("_") and name not in ("TYPE_CHECKING", "annotations"):
             assert re.search(rf"\b{name}\b", TEXT), name
 
-    for owner in (testing.RecordingPlugin, testing.CheckedBus, testing.Trouble):
+    for owner in (testing.RecordingPlugin, testing.CheckedBus, testing.BusError):
         for name in {**vars(owner), **getattr(owner, "__annotations__", {})}:
             if not name.startswith("_") and name not in ("event", "lifespan"):
                 assert re.search(rf"[`.]{name}\b", TEXT), name

@@ -1,0 +1,132 @@
+"""The instruments of one bus, and the calls of hooks that they watch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial, wraps
+from inspect import isawaitable
+from time import perf_counter
+from types import TracebackType
+from typing import Any, TypeVar
+
+from .._events import Event
+from ..abc import HookCall, Instrument
+
+T = TypeVar("T")
+End = Callable[[BaseException | None], None]
+MakeLifespan = Callable[[], AbstractAsyncContextManager[object]]
+
+logger = logging.getLogger(__name__)
+
+
+class Instruments(Instrument):
+    """Several instruments as one, each called only for what it overrides.
+
+    :param instruments: in the order in which they are called
+    """
+
+    def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
+        for name, method in vars(Instrument).items():
+            if not name.startswith("_"):
+                calls = [getattr(i, name) for i in instruments if getattr(type(i), name) != method]
+                if calls:
+                    setattr(self, name, _contained(calls))
+
+        overridden = vars(self).keys()
+        self.watches_calls = not overridden.isdisjoint(("hook_began", "hook_ended"))
+        """whether :meth:`watched` does something"""
+        self.watches_drops = "event_dropped" in overridden
+        """whether somebody is interested in :meth:`event_dropped`, which may come often"""
+
+    def watched(self, plugin: str, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that does the same as a hook's implementation, and is watched."""
+        if not self.watches_calls:
+            return function
+
+        @wraps(function)
+        def call(*arguments: Any) -> Any:
+            end = self._begin(HookCall(plugin, hook, _events(arguments)))
+            try:
+                answer = function(*arguments)
+            except BaseException as error:
+                end(error)
+                raise
+
+            if isawaitable(answer):
+                return _finish(answer, end)
+
+            end(None)
+            return answer
+
+        return call
+
+    def watched_lifespan(self, plugin: str, make: MakeLifespan) -> MakeLifespan:
+        """Return what makes a lifespan that does the same, and is watched."""
+        return partial(_WatchedLifespan, self, plugin, make) if self.watches_calls else make
+
+    def _begin(self, call: HookCall) -> End:
+        self.hook_began(call)
+        began = perf_counter()
+        return lambda error: self.hook_ended(call, perf_counter() - began, error)
+
+
+class _WatchedLifespan(AbstractAsyncContextManager[object]):
+    def __init__(self, instruments: Instruments, plugin: str, make: MakeLifespan) -> None:
+        self._instruments = instruments
+        self._plugin = plugin
+        self._make = make
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> object:
+        end = self._instruments._begin(HookCall(self._plugin, "lifespan start"))
+        return await _finish(self._enter(), end)
+
+    async def _enter(self) -> object:
+        return await self._stack.enter_async_context(self._make())
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        end = self._instruments._begin(HookCall(self._plugin, "lifespan end"))
+        return await _finish(self._stack.__aexit__(exc_type, exc_value, traceback), end)
+
+
+async def _finish(answer: Awaitable[T], end: End) -> T:
+    try:
+        result = await answer
+    except BaseException as error:
+        end(error)
+        raise
+
+    end(None)
+    return result
+
+
+def _events(arguments: Sequence[Any]) -> Sequence[Event]:
+    """Return the event or the events among the arguments of a hook, which has one or none."""
+    for argument in arguments:
+        if isinstance(argument, Event):
+            return (argument,)
+
+        if isinstance(argument, list | tuple):
+            return argument
+
+    return ()
+
+
+def _contained(calls: Sequence[Callable[..., None]]) -> Callable[..., None]:
+    """Return what makes several calls, of which one that raises ends neither the others nor the bus."""
+
+    def call(*arguments: object) -> None:
+        for one in calls:
+            try:
+                one(*arguments)
+            except Exception:
+                logger.exception("an instrument failed: %r", one)
+
+    return call

@@ -1,0 +1,260 @@
+"""Starting, draining and ending what runs on a bus: plugins and subscriptions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from itertools import count
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import current_token
+
+from .._events import Event
+from .batch_consumer import BatchConsumer, BatchHook
+from .consumer import Consumer, Hook
+from .fanout import BusState, FanOut
+from .instrument import Instruments
+from .mailbox import Mailbox
+from .supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """What runs on one bus, each with its supervisor.
+
+    :param fanout: gives them their events
+    :param instruments: are called when something goes wrong in one
+    :param hook_timeout: seconds after which a hook is cancelled, if it has no other timeout
+    :param drain_timeout: seconds that :meth:`stop` may take
+    """
+
+    def __init__(
+        self, fanout: FanOut, instruments: Instruments, hook_timeout: float, drain_timeout: float
+    ) -> None:
+        self.supervisors: dict[str, Supervisor] = {}
+        self._fanout = fanout
+        self._instruments = instruments
+        self._hook_timeout = hook_timeout
+        self._drain_timeout = drain_timeout
+        self._task_group: TaskGroup | None = None
+        self._stop_scope: anyio.CancelScope | None = None
+        self._numbers = count(2)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether what is added starts at once."""
+        return self._task_group is not None
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that :meth:`stop` may take; set while it goes on, they count from then."""
+        return self._drain_timeout
+
+    @drain_timeout.setter
+    def drain_timeout(self, seconds: float) -> None:
+        self._drain_timeout = seconds
+        if self._stop_scope is not None:
+            self._stop_scope.deadline = anyio.current_time() + seconds
+
+    # Adding and removing
+
+    def free_name(self, name: str | None, handler: Callable[..., object]) -> str:
+        """Return a name for something that is no plugin.
+
+        :raises ValueError: if the given name is taken
+        """
+        if name is not None:
+            self.check_free(name)
+            return name
+
+        wanted = free = getattr(handler, "__qualname__", type(handler).__name__)
+        while free in self.supervisors:
+            free = f"{wanted}#{next(self._numbers)}"
+
+        return free
+
+    def check_free(self, name: str) -> None:
+        """Raise a :exc:`ValueError` if a name is taken."""
+        if name in self.supervisors:
+            raise ValueError(f"'{name}' is taken on this bus: give another name")
+
+    def check_can_start(self, name: str) -> None:
+        """Raise a :exc:`RuntimeError` if the bus runs, but not in the event loop of the caller."""
+        if self.is_running:
+            try:
+                current_token()
+            except RuntimeError:
+                # Such as in a fixture that is a plain "def".
+                raise RuntimeError(
+                    f"'{name}' was added to a running bus from outside of its event loop: do it in "
+                    "an 'async def', of a fixture too"
+                ) from None
+
+    def supervise(
+        self,
+        mailbox: Mailbox,
+        find_hooks: Callable[[type[Event]], tuple[Hook, ...]],
+        hook_timeout: float | None = None,
+        *,
+        handle_batch: BatchHook | None = None,
+        lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
+        durable: bool = False,
+        handles_events: bool = True,
+    ) -> Supervisor:
+        """Make the supervisor of a plugin or a handler, which has not started.
+
+        :param find_hooks: returns the hooks for an event class, the most specific first
+        :param handle_batch: a hook that is called with several events instead
+        """
+        fanout = self._fanout
+        timeout = self._hook_timeout if hook_timeout is None else hook_timeout
+        shared = timeout, fanout.waiting, fanout.admit, self._instruments
+        return Supervisor(
+            mailbox,
+            Consumer(mailbox, find_hooks, *shared)
+            if handle_batch is None
+            else BatchConsumer(mailbox, handle_batch, *shared),
+            self._instruments,
+            lifespan=lifespan,
+            durable=durable,
+            handles_events=handles_events,
+            on_failure=fanout.admit,
+        )
+
+    def add(self, supervisor: Supervisor, wants: Callable[[type[Event]], bool]) -> None:
+        """Give the mailbox of a supervisor the events of the classes that it wants."""
+        self.supervisors[supervisor.name] = supervisor
+        self._fanout.add(supervisor.mailbox, wants)
+
+    def release(self, supervisor: Supervisor) -> None:
+        """Give a supervisor no more events, and let it end once it has handled what is pending."""
+        self._fanout.remove(supervisor.mailbox)
+        supervisor.stop()
+        if not supervisor.launched:
+            self.forget(supervisor)
+
+    def forget(self, supervisor: Supervisor) -> None:
+        """Free the name of a supervisor that has ended; doing it again is harmless."""
+        if self.supervisors.get(supervisor.name) is supervisor:
+            del self.supervisors[supervisor.name]
+
+    async def remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
+        """End a supervisor within a time, forget it, and return what it did not handle."""
+        self.release(supervisor)
+        dropped: tuple[Event, ...] = ()
+        try:
+            with anyio.move_on_after(timeout):
+                await supervisor.wait_stopped()
+        finally:
+            with anyio.CancelScope(shield=True):
+                dropped = await self._end(supervisor, timeout)
+
+            self.forget(supervisor)
+
+        return dropped
+
+    # Starting and stopping
+
+    async def start_all(self, task_group: TaskGroup) -> None:
+        """Start what was added, all at once since lifespans may publish to each other.
+
+        :raises PluginStartError: if one cannot start
+        """
+        self._task_group = task_group
+        supervisors = tuple(self.supervisors.values())
+        for supervisor in supervisors:
+            self.start(supervisor, first_start_must_succeed=True)
+
+        for supervisor in supervisors:
+            await supervisor.started.wait()
+
+        errors = [error for s in supervisors if (error := s.start_error()) is not None]
+        for error in errors[1:]:
+            logger.error("%s", error)
+
+        if errors:
+            raise errors[0]
+
+    def start(
+        self,
+        supervisor: Supervisor,
+        *,
+        first_start_must_succeed: bool = False,
+        forget_at_end: bool = False,
+    ) -> None:
+        """Start what a supervisor runs, if the bus is running.
+
+        :param forget_at_end: whether its name is free once it has ended
+        """
+
+        async def supervise() -> None:
+            await supervisor.run(first_start_must_succeed)
+            if forget_at_end:
+                self.forget(supervisor)
+
+        if self._task_group is not None:
+            supervisor.launched = True
+            self._task_group.start_soon(supervise, name=f"plugin {supervisor.name}")
+
+    async def start_and_wait(self, supervisor: Supervisor) -> None:
+        """Start what a supervisor runs, and wait until it has started.
+
+        :raises PluginStartError: if it cannot start
+        """
+        self.start(supervisor, first_start_must_succeed=True)
+        await supervisor.started.wait()
+        error = supervisor.start_error()
+        if error is not None:
+            raise error
+
+    async def stop(self) -> None:
+        """Handle what is pending and end everything in time; log what was not handled."""
+        with anyio.move_on_after(self.drain_timeout) as self._stop_scope:
+            await self._drain_and_stop()
+
+        self._fanout.close(BusState.CLOSED)
+        for supervisor in tuple(self.supervisors.values()):
+            await self._end(supervisor, self.drain_timeout)
+
+    async def _drain_and_stop(self) -> None:
+        supervisors = tuple(self.supervisors.values())
+        # What only publishes ends first, while the bus still takes its last events.
+        await self._stop(supervisor for supervisor in supervisors if not supervisor.handles_events)
+        self._fanout.close(BusState.HOOKS_ONLY)
+        while not all(supervisor.mailbox.idle for supervisor in supervisors):
+            await self.drain()
+
+        self._fanout.close(BusState.CLOSED)
+        await self._stop(supervisors)
+
+    @staticmethod
+    async def _stop(supervisors: Iterable[Supervisor]) -> None:
+        stopping = tuple(supervisors)
+        for supervisor in stopping:
+            supervisor.stop()
+
+        for supervisor in stopping:
+            await supervisor.wait_stopped()
+
+    async def drain(self) -> None:
+        """Wait until what is in the mailboxes now has left them."""
+        drained = [supervisor.mailbox.drained() for supervisor in self.supervisors.values()]
+        for event in drained:
+            if event is not None:
+                await event.wait()
+
+    @staticmethod
+    async def _end(supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
+        supervisor.cancel()
+        await supervisor.wait_stopped()
+        reason = f"not handled within {timeout:g} seconds"
+        dropped = supervisor.mailbox.discard(reason)
+        if dropped:
+            plural = "" if len(dropped) == 1 else "s"
+            what = f"dropped {len(dropped)} event{plural}: {reason}"
+            logger.error("plugin '%s' %s", supervisor.name, what)
+
+        return dropped
