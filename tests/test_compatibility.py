@@ -11,10 +11,11 @@ import inspect
 import json
 import re
 import sys
+import types
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import pytest
 from pydantic import BaseModel
@@ -65,7 +66,10 @@ def public_names() -> Iterator[tuple[str, object]]:
         for name in dir(module):
             value = getattr(module, name)
             is_ours = getattr(value, "__module__", module_name).startswith(module_name)
-            is_noise = inspect.ismodule(value) or name in ("TYPE_CHECKING", "annotations")
+            is_noise = isinstance(value, (types.ModuleType, TypeVar)) or name in (
+                "TYPE_CHECKING",
+                "annotations",
+            )
             if is_ours and not (is_noise or name.startswith("_")):
                 yield f"{module_name}.{name}", value
 
