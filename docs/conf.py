@@ -15,13 +15,7 @@ author = "The lanrage-events contributors"
 copyright = f"2026, {author}"
 version = release = _project["version"]
 
-extensions = [
-    "myst_parser",
-    "sphinx.ext.autodoc",
-    "generated_reference",
-    "hook_reference",
-    "public_names",
-]
+extensions = ["myst_parser", "pages"]
 exclude_patterns = ["_build", "examples"]
 source_suffix = {".md": "markdown"}
 
@@ -35,19 +29,4 @@ html_theme_options = {
 }
 html_show_copyright = False
 
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
-myst_heading_anchors = 3
-
-add_module_names = False
-autodoc_class_signature = "mixed"
-autodoc_default_options = {
-    "members": True,
-    "member-order": "bysource",
-    "exclude-members": "model_config",
-}
-autodoc_preserve_defaults = True
-autodoc_typehints = "signature"
-autodoc_typehints_format = "short"
-python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 88
-toc_object_entries_show_parents = "hide"
+myst_heading_anchors = 4

@@ -33,27 +33,27 @@ def example(cls: type[Event]) -> str:
 
 
 def lines() -> Iterator[str]:
-    """Yield the description of all built-in event types, in reStructuredText.
+    """Yield the description of all built-in event types, in Markdown.
 
     :raises ValueError: if one has no description
     """
     for cls in event_classes():
         schema = EventBus().events.json_schema(cls.type)
         descriptions = {field.name for field in fields(cls)}
-        yield f".. event-type:: {cls.type}"
-        yield ""
         summary = schema.get("description", "").partition("\n")[0]
         if not summary:
             raise ValueError(f"the event type {cls.type} has no description")
 
-        yield f"   {summary} In Python it is :class:`~lanrage_events.{cls.__name__}`."
+        yield f"### `{cls.type}`"
+        yield ""
+        yield f"{summary} In Python it is `{cls.__name__}`."
         yield ""
         for name, field in schema["properties"].items():
             if name in descriptions and name not in _COMMON_FIELDS:
-                yield f"   * ``{name}``: {_describe(name, field, schema)}"
+                yield f"- `{name}`: {_describe(name, field, schema)}"
 
         yield ""
-        yield "   .. code-block:: json"
-        yield ""
-        yield f"      {example(cls)}"
+        yield "```json"
+        yield example(cls)
+        yield "```"
         yield ""

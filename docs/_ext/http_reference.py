@@ -120,7 +120,7 @@ async def _client(http: HTTPPlugin) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def route_lines() -> Iterator[str]:
-    """Yield the description of all routes, in reStructuredText.
+    """Yield the description of all routes, in Markdown.
 
     :raises ValueError: if one has no description
     """
@@ -128,25 +128,27 @@ def route_lines() -> Iterator[str]:
         if not operation.get("description"):
             raise ValueError(f"{method} {path} has no description")
 
-        yield f".. http-route:: {method} {path}"
+        yield f"### `{method} {path}`"
         yield ""
-        yield from (f"   {line}" for line in _rst(operation["description"]).splitlines())
+        yield from operation["description"].splitlines()
         yield ""
         parameters = operation.get("parameters", ())
         for parameter in parameters:
             kind = "in the path" if parameter["in"] == "path" else f"in the {parameter['in']}"
-            text = _rst(parameter.get("description", "")) or "the name of the instance"
-            yield f"   * ``{parameter['name']}``, {kind}: {text}"
+            text = parameter.get("description", "") or "the name of the instance"
+            yield f"- `{parameter['name']}`, {kind}: {text}"
 
         yield from [""] * bool(parameters)
         body = operation.get("requestBody")
         if body:
-            yield from (f"   {line}" for line in _body(body["content"]))
+            yield from _body(body["content"])
             yield ""
 
+        yield "Answers:"
+        yield ""
         for status, answer in operation["responses"].items():
             if status not in _COMMON_STATUSES or status.startswith("2"):
-                yield f"   * **{status}**: {_rst(answer['description'])}"
+                yield f"- **{status}**: {answer['description']}"
 
         yield ""
 
@@ -154,7 +156,7 @@ def route_lines() -> Iterator[str]:
 def _body(content: Mapping[str, Any]) -> Iterator[str]:
     reference = content["application/json"]["schema"].get("$ref", "")
     if not reference:
-        kinds = ", ".join(f"``{kind}``" for kind in content)
+        kinds = ", ".join(f"`{kind}`" for kind in content)
         yield f"The body is an event or several, as {kinds}."
         return
 
@@ -163,33 +165,16 @@ def _body(content: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for name, field in schema["properties"].items():
         needed = "required" if name in schema.get("required", ()) else "optional"
-        text = _rst(field.get("description", ""))
-        yield f"* ``{name}``, {needed}{': ' if text else ''}{' '.join(text.split())}"
+        text = field.get("description", "")
+        yield f"- `{name}`, {needed}{': ' if text else ''}{' '.join(text.split())}"
 
 
 def metric_lines() -> Iterator[str]:
-    """Yield a table of all metrics, in reStructuredText."""
-    yield ".. list-table::"
-    yield "   :header-rows: 1"
-    yield "   :widths: auto"
-    yield ""
-    for row in (
-        ("Metric", "Kind", "Labels", "What it counts"),
-        *(
-            (f"``{figure.name}``", figure.kind, _labels(figure), _rst(figure.help))
-            for figure in described().figures()
-        ),
-    ):
-        first, *rest = row
-        yield f"   * - {first}"
-        yield from (f"     - {cell}" for cell in rest)
+    """Yield a table of all metrics, in Markdown."""
+    yield "| Metric | Kind | Labels | What it counts |"
+    yield "|---|---|---|---|"
+    for figure in described().figures():
+        labels = ", ".join(f"`{label}`" for label in figure.labels)
+        yield f"| `{figure.name}` | {figure.kind} | {labels} | {figure.help} |"
 
     yield ""
-
-
-def _labels(figure: Figure) -> str:
-    return ", ".join(f"``{label}``" for label in figure.labels)
-
-
-def _rst(text: str) -> str:
-    return re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", text)

@@ -47,7 +47,7 @@ class Setting:
     """empty if it is required or a section"""
     is_required: bool
     description: str
-    """in reStructuredText"""
+    """in Markdown"""
     same_as: str = ""
     """what has the same keys, if it is a section that is described there"""
     is_section: bool = False
@@ -183,7 +183,7 @@ class _Walk:
             return "" if schema["$ref"].endswith("/placeholder") else "section"
 
         if "enum" in schema:
-            return _any_of([f"``{value}``" for value in schema["enum"]])
+            return _any_of([f"`{value}`" for value in schema["enum"]])
 
         kind = schema.get("type")
         if kind == "array":
@@ -209,7 +209,7 @@ class _Walk:
         if default is None or default in ([], {}):
             return "none"
 
-        return f"``{_flow(default)}``"
+        return f"`{_flow(default)}`"
 
 
 def _text(schema: Schema) -> str:
@@ -262,8 +262,6 @@ def _with_bounds(kind: str, bounds: Mapping[str, Any], write: Any) -> str:
 
 
 def _sentence(text: str) -> str:
-    # In the schema it is Markdown.
-    text = re.sub(r"`([^`]+)`", r"``\1``", text)
     return text[:1].upper() + text[1:] + "." * (not text.endswith("."))
 
 
@@ -321,7 +319,7 @@ def _find(value: Any, steps: list[str]) -> Iterator[Any]:
 
 
 def lines(name: str, folder: Path) -> Iterator[str]:
-    """Yield the description of all keys of one part of the file, in reStructuredText.
+    """Yield the description of all keys of one part of the file, in Markdown.
 
     :param name: as for :func:`settings_of`
     :param folder: ``docs/examples/settings``
@@ -335,19 +333,18 @@ def lines(name: str, folder: Path) -> Iterator[str]:
             what = "example" if example is None else "description"
             raise ValueError(f"the key {prefix}{setting.path} has no {what}")
 
-        yield f".. confval:: {prefix}{setting.path}"
-        yield f"   :type: {setting.type}"
-        if setting.is_required:
-            yield "   :default: none, it is required"
-        elif setting.default:
-            yield f"   :default: {setting.default}"
+        default = ", required" if setting.is_required else ""
+        if setting.default and not setting.is_required:
+            default = f"; default: {setting.default}"
 
+        yield f"### `{prefix}{setting.path}`"
         yield ""
-        yield f"   {setting.description}"
+        yield f"*{setting.type}*{default}"
         yield ""
+        yield setting.description
         if setting.same_as:
-            yield f"   It has the same keys as ``{prefix}{setting.same_as}``."
+            yield f"It has the same keys as `{prefix}{setting.same_as}`."
         elif not setting.is_section:
-            yield f"   Example: ``{example}``"
+            yield f"Example: `{example}`"
 
         yield ""

@@ -1,0 +1,87 @@
+"""Writes the parts of the documentation that the code itself can tell.
+
+``python docs/generate.py`` renews what stands between ``<!-- generated: ... -->`` and
+``<!-- end of generated -->`` on each page; with ``--check`` it only says which pages are out of date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "_ext"))
+
+import api_reference
+import command_reference
+import event_reference
+import hook_reference
+import http_reference
+import room_reference
+import settings_reference
+
+_BLOCK = re.compile(
+    r"(?P<begin>^<!-- generated: (?P<words>.+?) -->\n)(?P<text>.*?)(?P<end>^<!-- end of generated -->$)",
+    re.MULTILINE | re.DOTALL,
+)
+_LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
+
+
+def _file(path: str) -> Iterator[str]:
+    file = DOCS / path
+    yield f"```{_LANGUAGES[file.suffix]}"
+    yield from file.read_text("utf-8").rstrip().splitlines()
+    yield "```"
+
+
+KINDS: dict[str, Callable[..., Iterator[str]]] = {
+    "api": lambda package, *names: api_reference.lines(package, names),
+    "command": lambda *words: command_reference.lines(" ".join(words)),
+    "events": event_reference.lines,
+    "file": _file,
+    "hooks": lambda kind: hook_reference.lines(kind, DOCS / "examples" / "hooks"),
+    "metrics": http_reference.metric_lines,
+    "rooms": room_reference.lines,
+    "routes": http_reference.route_lines,
+    "settings": lambda name: settings_reference.lines(name, DOCS / "examples" / "settings"),
+}
+
+
+def renewed(page: Path) -> str:
+    """Return the text of a page with its generated parts made again.
+
+    :raises ValueError: if something lacks a description or an example, or there is no such part
+    """
+
+    def block(match: re.Match[str]) -> str:
+        kind, *arguments = match["words"].split()
+        if kind not in KINDS:
+            raise ValueError(f"{page.name}: nothing generates '{kind}': {', '.join(KINDS)}")
+
+        text = "\n".join(KINDS[kind](*arguments)).strip("\n")
+        return f"{match['begin']}\n{text}\n\n{match['end']}"
+
+    return _BLOCK.sub(block, page.read_text("utf-8"))
+
+
+def pages() -> list[Path]:
+    """Return the pages that have generated parts."""
+    return [page for page in sorted(DOCS.glob("*.md")) if _BLOCK.search(page.read_text("utf-8"))]
+
+
+def main(words: list[str]) -> int:
+    outdated = [page for page in pages() if renewed(page) != page.read_text("utf-8")]
+    for page in outdated:
+        if words == ["--check"]:
+            print(f"docs/{page.name} is out of date: run python docs/generate.py")
+        else:
+            page.write_text(renewed(page), "utf-8")
+            print(f"wrote docs/{page.name}")
+
+    return 1 if outdated and words == ["--check"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
