@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
 
 import api_reference
+import blocks
 import command_reference
 import event_reference
 import hook_reference
@@ -22,10 +22,6 @@ import http_reference
 import room_reference
 import settings_reference
 
-_BLOCK = re.compile(
-    r"(?P<begin>^<!-- generated: (?P<words>.+?) -->\n)(?P<text>.*?)(?P<end>^<!-- end of generated -->$)",
-    re.MULTILINE | re.DOTALL,
-)
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
 
 
@@ -49,35 +45,32 @@ KINDS: dict[str, Callable[..., Iterator[str]]] = {
 }
 
 
-def renewed(page: Path) -> str:
-    """Return the text of a page with its generated parts made again.
+def make(words: str) -> str:
+    """Return a part of a page.
 
-    :raises ValueError: if something lacks a description or an example, or there is no such part
+    :param words: the kind of part, with its arguments
+    :raises ValueError: if something lacks a description or an example, or there is no such kind
     """
+    kind, *arguments = words.split()
+    if kind not in KINDS:
+        raise ValueError(f"nothing generates '{kind}': {', '.join(KINDS)}")
 
-    def block(match: re.Match[str]) -> str:
-        kind, *arguments = match["words"].split()
-        if kind not in KINDS:
-            raise ValueError(f"{page.name}: nothing generates '{kind}': {', '.join(KINDS)}")
-
-        text = "\n".join(KINDS[kind](*arguments)).strip("\n")
-        return f"{match['begin']}\n{text}\n\n{match['end']}"
-
-    return _BLOCK.sub(block, page.read_text("utf-8"))
-
-
-def pages() -> list[Path]:
-    """Return the pages that have generated parts."""
-    return [page for page in sorted(DOCS.glob("*.md")) if _BLOCK.search(page.read_text("utf-8"))]
+    return "\n".join(KINDS[kind](*arguments)).strip("\n")
 
 
 def main(words: list[str]) -> int:
-    outdated = [page for page in pages() if renewed(page) != page.read_text("utf-8")]
-    for page in outdated:
+    outdated = False
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text("utf-8")
+        new = blocks.renewed(text, make)
+        if new == text:
+            continue
+
+        outdated = True
         if words == ["--check"]:
             print(f"docs/{page.name} is out of date: run python docs/generate.py")
         else:
-            page.write_text(renewed(page), "utf-8")
+            page.write_text(new, "utf-8")
             print(f"wrote docs/{page.name}")
 
     return 1 if outdated and words == ["--check"] else 0

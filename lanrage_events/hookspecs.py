@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("lanrage_events")
 hookimpl = pluggy.HookimplMarker("lanrage_events")
+"""Marks the implementation of a hook; a plugin's other functions are left alone.
+
+Write ``@hookimpl``, or ``@hookimpl(optionalhook=True)`` for an event of a plugin that may be absent.
+"""
 
 
 @hookspec

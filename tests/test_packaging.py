@@ -45,7 +45,7 @@ def test_the_wheel_takes_every_package() -> None:
 def test_an_editable_install_finds_every_package() -> None:
     assert TOOL["hatch"]["build"]["dev-mode-dirs"] == [".", "plugins", "templates"]
     assert TOOL["mypy"]["mypy_path"][:2] == ["plugins", "templates"]
-    assert TOOL["pyright"]["extraPaths"] == ["plugins", "templates"]
+    assert TOOL["pyright"]["extraPaths"][:2] == ["plugins", "templates"]
 
 
 def test_the_check_of_the_wheel_knows_every_package() -> None:

@@ -9,10 +9,11 @@ import textwrap
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
-import markdown
+import docstrings
 
 _LINE_MAX_CHARACTERS = 88
 
@@ -85,7 +86,7 @@ def lines(package: str, only: tuple[str, ...] = ()) -> Iterator[str]:
         yield ""
         if inspect.isclass(value):
             yield from _class(package, name, value)
-        elif callable(value) and hasattr(value, "__name__"):
+        elif inspect.isfunction(value):
             yield from _function(name, value)
         else:
             yield from _data(package, name)
@@ -93,8 +94,10 @@ def lines(package: str, only: tuple[str, ...] = ()) -> Iterator[str]:
 
 def _code(prefix: str, name: str, function: Any, *, returns: bool = True) -> Iterator[str]:
     """Yield the signature of a function as its source has it, without ``self``."""
-    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    [node] = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     parts = list(_parts(node.args))
     result = f" -> {ast.unparse(node.returns)}" if returns and node.returns is not None else ""
     line = f"{prefix}{name}({', '.join(parts)}){result}"
@@ -146,7 +149,7 @@ def _function(name: str, value: Any) -> Iterator[str]:
     if not documentation:
         raise ValueError(f"{name} says nothing of itself")
 
-    yield from markdown.lines(documentation)
+    yield from docstrings.lines(documentation)
 
 
 def _is_async(function: Any) -> bool:
@@ -163,7 +166,7 @@ def _class(package: str, name: str, cls: type[Any]) -> Iterator[str]:
     yield f"class {name}({bases})" if bases else f"class {name}"
     yield "```"
     yield ""
-    yield from markdown.lines(documentation)
+    yield from docstrings.lines(documentation)
     if "__init__" in vars(cls) and not (dataclasses.is_dataclass(cls) or _is_model(cls)):
         yield from _code("", name, vars(cls)["__init__"], returns=False)
 
@@ -172,7 +175,7 @@ def _class(package: str, name: str, cls: type[Any]) -> Iterator[str]:
         yield f"#### {name}.{key}"
         yield ""
         if isinstance(member, property):
-            yield from markdown.lines(inspect.getdoc(member) or "")
+            yield from docstrings.lines(inspect.getdoc(member) or "")
         else:
             yield from _function(key, member)
 
@@ -202,7 +205,7 @@ def _attributes(package: str, name: str, cls: type[Any]) -> Iterator[str]:
 
             kind = ast.unparse(statement.annotation)
             default = "" if statement.value is None else f" = {ast.unparse(statement.value)}"
-            text = " ".join(markdown.text(comment).split())
+            text = " ".join(docstrings.text(comment).split())
             found.append(f"- `{key}: {kind}{default}`{': ' if text else ''}{text}")
 
     if found:
@@ -218,7 +221,12 @@ def _methods(cls: type[Any]) -> Iterator[tuple[str, Any]]:
         for key, member in vars(base).items():
             value = member.__func__ if isinstance(member, classmethod | staticmethod) else member
             is_own = inspect.isfunction(value) or isinstance(value, property)
-            if is_own and not key.startswith("_") and key not in seen and inspect.getdoc(getattr(cls, key)):
+            if (
+                is_own
+                and not key.startswith("_")
+                and key not in seen
+                and inspect.getdoc(getattr(cls, key))
+            ):
                 seen.add(key)
                 yield key, value
 
@@ -227,7 +235,7 @@ def _data(package: str, name: str) -> Iterator[str]:
     """Yield the description of a value that is no class, which stands as a text below it."""
     module = import_module(_sources(package).get(name, package))
     body = _tree(module).body
-    for statement, after in zip(body, body[1:], strict=False):
+    for statement, after in pairwise(body):
         targets = (
             statement.targets
             if isinstance(statement, ast.Assign)
@@ -237,7 +245,8 @@ def _data(package: str, name: str) -> Iterator[str]:
         )
         is_it = any(isinstance(target, ast.Name) and target.id == name for target in targets)
         if is_it and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            yield from markdown.lines(textwrap.dedent(str(after.value.value)))
+            first, *rest = docstrings.lines(textwrap.dedent(str(after.value.value)))
+            yield from (docstrings.sentence(first) if not rest[1:] else first, *rest)
             return
 
     raise ValueError(f"{package}.{name} says nothing of itself: write a text below it")

@@ -41,7 +41,7 @@ def commands() -> dict[str, str]:
 
 
 def lines(name: str) -> Iterator[str]:
-    """Yield the description of one command, in which options can be referred to.
+    """Yield the description of one command, in Markdown.
 
     :param name: as in :func:`commands`
     :raises ValueError: if there is no such command, or it has a parameter without a description
@@ -50,9 +50,9 @@ def lines(name: str) -> Iterator[str]:
     if text is None:
         raise ValueError(f"there is no command {name!r}")
 
-    text = _OPTION.sub(r":::{option} \1\n\2\n:::\n", text)
-    if undescribed := re.search(r"^\* `(.+?)`", text, re.MULTILINE):
-        raise ValueError(f"{name}: {undescribed[1]} has no description")
+    described = {match[1] for match in _OPTION.finditer(text)}
+    for option in re.findall(r"^\* `(.+?)`", text, re.MULTILINE):
+        if option not in described:
+            raise ValueError(f"{name}: {option} has no description")
 
-    yield f":::{{program}} {PROGRAM} {name}\n:::"
-    yield text
+    yield from text.strip().splitlines()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType
 
-import markdown
+import docstrings
 
 from lanrage_events import hookspecs
 
@@ -60,7 +60,7 @@ def _describe(hook: FunctionType, example: Path) -> Iterator[str]:
     yield f"def {hook.__name__}{text}: ..."
     yield "```"
     yield ""
-    yield from markdown.lines(inspect.getdoc(hook) or "")
+    yield from docstrings.lines(inspect.getdoc(hook) or "")
     yield "```python"
     yield from example.read_text("utf-8").rstrip().splitlines()
     yield "```"

@@ -22,7 +22,9 @@ def floors(package: str) -> list[list[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     for contract in project["tool"]["importlinter"]["contracts"]:
         if contract["type"] == "layers" and contract["containers"] == [package]:
-            return [layer.replace("(", "").replace(")", "").split(" | ") for layer in contract["layers"]]
+            return [
+                layer.replace("(", "").replace(")", "").split(" | ") for layer in contract["layers"]
+            ]
 
     raise ValueError(f"no contract of type layers has the container {package}")
 

@@ -342,9 +342,10 @@ def lines(name: str, folder: Path) -> Iterator[str]:
         yield f"*{setting.type}*{default}"
         yield ""
         yield setting.description
+        yield ""
         if setting.same_as:
             yield f"It has the same keys as `{prefix}{setting.same_as}`."
+            yield ""
         elif not setting.is_section:
             yield f"Example: `{example}`"
-
-        yield ""
+            yield ""

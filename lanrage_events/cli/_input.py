@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 LINE_MAX_BYTES = 1024 * 1024
+"""how many bytes a line of an input may have, by default"""
 _CHUNK_BYTES = 64 * 1024
 
 

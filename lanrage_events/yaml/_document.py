@@ -11,6 +11,7 @@ from ._nodes import MAX_DEPTH, Composer, Node
 from ._problems import Position, Problem, UnreadableError
 
 YAMLValue: TypeAlias = "None | bool | int | float | str | list[YAMLValue] | dict[str, YAMLValue]"
+"""a value of a document: text, number, truth value, nothing, or a list or mapping of values"""
 KeyPath: TypeAlias = tuple[str | int, ...]
 """the keys and list indices that lead from the top of a document to a value"""
 

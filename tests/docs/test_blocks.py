@@ -24,6 +24,7 @@ from typing import Any
 import anyio
 import pytest
 import yaml
+from blocks import written
 from cyclopts import App, CycloptsError
 
 from lanrage_events import EventBus, PeerJoined
@@ -117,7 +118,7 @@ class Block:
 def blocks() -> Iterator[Block]:
     fence = re.compile(r"^( *)```(\{?[\w-]+\}?)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
     for page in PAGES:
-        for number, match in enumerate(fence.finditer(page.read_text("utf-8"))):
+        for number, match in enumerate(fence.finditer(written(page.read_text("utf-8")))):
             yield Block(page.stem, number, match[2], textwrap.dedent(match[3]))
 
 

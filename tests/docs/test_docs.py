@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from blocks import written
 
 from lanrage_events import (
     Event,
@@ -195,9 +196,8 @@ async def test_the_example_of_an_outbox_shows_what_waits() -> None:
 
 
 def python_blocks(page: Path) -> Iterator[str]:
-    return iter(
-        re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    )
+    text = written(page.read_text("utf-8"))
+    return iter(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

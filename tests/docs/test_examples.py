@@ -58,7 +58,7 @@ def free_port() -> int:
 
 
 def test_every_example_is_shown_and_tried() -> None:
-    shown = re.findall(r"\{literalinclude\} examples/(\w+)\.py", EMBEDDING)
+    shown = re.findall(r"^<!-- generated: file examples/(\w+)\.py -->$", EMBEDDING, re.MULTILINE)
     tried = re.findall(r'(?:load|start)\("(\w+)"\)', Path(__file__).read_text("utf-8"))
     names = {path.stem for path in EXAMPLES.glob("*.py")}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import respx
+from blocks import written
 
 from lanrage_events import EventBus, PeerJoined
 from lanrage_events._daemon import prepare
@@ -30,7 +31,7 @@ BLOCK = re.compile(
 
 
 def blocks(page: Path) -> list[re.Match[str]]:
-    return list(BLOCK.finditer(page.read_text("utf-8")))
+    return list(BLOCK.finditer(written(page.read_text("utf-8"))))
 
 
 def texts(page: Path, kind: str) -> list[str]:

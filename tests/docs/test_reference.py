@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import inspect
 import json
 import operator
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import get_args
 
+import blocks
+import command_reference
+import event_reference
+import http_reference
 import pytest
+import settings_reference
 from cyclopts import App
 from pydantic import BaseModel
 
@@ -35,31 +40,14 @@ PARTS = ("daemon", "every-plugin", *BUILT_IN)
 SECRET = "https://discord.com/api/webhooks/123456789012345678/made-up-token-" + "x" * 54
 
 
-def extension(name: str) -> Any:
-    """Import one of the modules that make the reference, none of which needs Sphinx."""
-    path = DOCS / "_ext" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Data classes look there for what their annotations name.
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-settings_reference = extension("settings_reference")
-event_reference = extension("event_reference")
-command_reference = extension("command_reference")
-http_reference = extension("http_reference")
-
-
 def page(name: str) -> str:
     return (DOCS / f"{name}.md").read_text("utf-8")
 
 
-def directives(name: str, directive: str) -> list[str]:
-    return re.findall(rf"^\.\. {directive}:: *(.*)$", page(name), re.MULTILINE)
+def parts(name: str, kind: str) -> list[str]:
+    """Return the arguments of the parts of a page that are generated and of one kind."""
+    words = [words.partition(" ") for words, _ in blocks.generated(page(name))]
+    return [arguments for first, _, arguments in words if first == kind]
 
 
 def keys_of(annotation: object) -> Iterator[str]:
@@ -73,6 +61,16 @@ def keys_of(annotation: object) -> Iterator[str]:
         yield from keys_of(argument)
 
 
+@pytest.mark.real_clock
+def test_what_is_generated_is_up_to_date() -> None:
+    command = [sys.executable, str(DOCS / "generate.py"), "--check"]
+    result = subprocess.run(
+        command, check=False, capture_output=True, encoding="utf-8", timeout=120
+    )
+
+    assert (result.stdout, result.returncode) == ("", 0), result.stderr
+
+
 def test_every_plugin_has_its_settings_on_the_page() -> None:
     ours = {
         name
@@ -80,7 +78,7 @@ def test_every_plugin_has_its_settings_on_the_page() -> None:
         if Catalog.discover().load(name).source.distribution == "lanrage-events"
     }
     assert ours == set(BUILT_IN)
-    assert directives("settings", "settings-reference") == list(PARTS)
+    assert parts("settings", "settings") == list(PARTS)
     assert {path.stem for path in SETTINGS.glob("*.yaml")} == set(PARTS)
 
 
@@ -93,11 +91,12 @@ def test_every_key_is_described_with_type_default_and_example(part: str) -> None
 
     assert paths == set(keys_of(model))
     text = "\n".join(settings_reference.lines(part, SETTINGS))
-    for block in text.split(".. confval:: ")[1:]:
-        assert re.search(r"^   :type: \S", block, re.MULTILINE), block
-        is_section = "section" in block.partition(":type:")[2].partition("\n")[0]
-        for needed in (":default:", "Example: "):
-            assert is_section or needed in block, block
+    for block in text.split("### ")[1:]:
+        facts = block.splitlines()[2]
+        is_section = "section" in facts
+        assert facts.startswith("*"), block
+        assert is_section or "; default: " in facts or facts.endswith(", required"), block
+        assert is_section or "Example: `" in block, block
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -140,33 +139,33 @@ def test_every_environment_variable_is_on_the_page_of_settings() -> None:
 
 
 def test_every_hook_is_on_the_page_of_hooks() -> None:
-    # The directives yield all there are, in two parts.
-    assert directives("hooks", "hook-reference") == ["events", "others"]
+    # They yield all there are, in two parts.
+    assert parts("hooks", "hooks") == ["events", "others"]
     assert any(hasattr(value, "lanrage_events_spec") for value in vars(hookspecs).values())
 
 
 def test_every_event_is_described_with_an_example_that_is_one() -> None:
-    assert directives("events", "event-reference") == [""]
+    assert parts("events", "events") == [""]
     text = "\n".join(event_reference.lines())
     registry = EventBus().events
-    examples = re.findall(r"^      (\{.*\})$", text, re.MULTILINE)
+    examples = re.findall(r"^(\{.*\})$", text, re.MULTILINE)
 
     assert [json.loads(line)["type"] for line in examples] == [cls.type for cls in registry.types()]
     for cls, line in zip(registry.types(), examples, strict=True):
         assert type(registry.from_json(line)) is cls
-        assert f".. event-type:: {cls.type}\n" in text
+        assert f"### `{cls.type}`\n" in text
         for name in registry.json_schema(cls.type)["properties"]:
-            assert name in ("id", "time", "type") or f"* ``{name}``: " in text
+            assert name in ("id", "time", "type") or f"- `{name}`: " in text
 
 
 def test_every_command_is_described_with_its_options() -> None:
-    described = re.findall(r"^```\{command-reference\} (.+)$", page("commands"), re.MULTILINE)
+    described = parts("commands", "command")
     assert sorted(described) == sorted(command_reference.commands())
     for name in described:
         app = functools.reduce(operator.getitem, name.split(), command_reference.make_app())
         text = "\n".join(command_reference.lines(name))
         arguments = app.assemble_argument_collection().filter_by(show=True)
-        assert re.findall(r"^:::\{option\} ([\w-]+)", text, re.MULTILINE) == [
+        assert re.findall(r"^\* `([\w-]+)", text, re.MULTILINE) == [
             argument.name.removeprefix("*") for argument in arguments
         ]
 
@@ -196,14 +195,14 @@ def test_every_exit_code_is_on_the_page_of_commands() -> None:
 
 @pytest.mark.real_clock
 def test_every_route_and_every_metric_is_described() -> None:
-    assert directives("http-reference", "route-reference") == [""]
-    assert directives("http-reference", "metric-reference") == [""]
+    assert parts("http-reference", "routes") == [""]
+    assert parts("http-reference", "metrics") == [""]
     described = http_reference.described()
     routes = "\n".join(http_reference.route_lines())
     metrics = "\n".join(http_reference.metric_lines())
 
     for method, path, _ in described.routes():
-        assert f".. http-route:: {method} {path}\n" in routes
+        assert f"### `{method} {path}`\n" in routes
 
     for plugin in ("discord", "outbox", "events"):
         assert f"/api/{plugin}" in routes
@@ -213,7 +212,7 @@ def test_every_route_and_every_metric_is_described() -> None:
         assert any(name.startswith(f"lanrage_{prefix}_") for name in figures)
 
     for name, figure in figures.items():
-        assert f"``{name}``" in metrics
+        assert f"| `{name}` |" in metrics
         assert figure.help
 
     assert figures["lanrage_lane_failed_total"].labels == ("lane", "plugin", "reason")
