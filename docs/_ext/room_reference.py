@@ -11,6 +11,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import docstrings
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,22 +32,15 @@ def floors(package: str) -> list[list[str]]:
 
 
 def source(package: str, room: str) -> Path:
-    """Return the folder or the file of a room."""
+    """Return the file of a room, of a package that of its face."""
     folder = ROOT / package if (ROOT / package).is_dir() else ROOT / "plugins" / package
-    return folder / room if (folder / room).is_dir() else folder / f"{room}.py"
+    return folder / room / "__init__.py" if (folder / room).is_dir() else folder / f"{room}.py"
 
 
-def purpose(path: Path) -> str:
-    """Return the first line of a room's docstring.
-
-    :raises ValueError: if it has none
-    """
-    file = path / "__init__.py" if path.is_dir() else path
+def purpose(file: Path) -> str:
+    """Return the first line of a room's docstring."""
     text = ast.get_docstring(ast.parse(file.read_text("utf-8")))
-    if not text:
-        raise ValueError(f"{file} says nothing of itself")
-
-    return text.partition("\n")[0]
+    return docstrings.text((text or "").partition("\n")[0])
 
 
 def lines(package: str) -> Iterator[str]:
@@ -54,8 +49,8 @@ def lines(package: str) -> Iterator[str]:
     yield "|---|---|---|"
     for number, rooms in enumerate(floors(package), start=1):
         for room in rooms:
-            path = source(package, room)
-            link = f"../{path.relative_to(ROOT).as_posix()}"
-            yield f"| {number} | [`{path.name}`]({link}) | {purpose(path)} |"
+            file = source(package, room)
+            link = f"../{file.relative_to(ROOT).as_posix()}"
+            yield f"| {number} | [`{room}`]({link}) | {purpose(file)} |"
 
     yield ""
