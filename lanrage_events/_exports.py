@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from ._bus import EventBus as EventBus
-from ._event_fields import format_event as format_event
-from ._event_fields import parse_event_fields as parse_event_fields
-from ._event_registry import EventRegistry as EventRegistry
-from ._event_samples import sample_event_fields as sample_event_fields
 from ._events import Event as Event
 from ._events import GameEnded as GameEnded
 from ._events import GameStarted as GameStarted
@@ -15,31 +11,21 @@ from ._events import PartyCreated as PartyCreated
 from ._events import PartyEvent as PartyEvent
 from ._events import PeerJoined as PeerJoined
 from ._events import PeerLeft as PeerLeft
-from ._exceptions import ConfigError as ConfigError
 from ._exceptions import EventDecodeError as EventDecodeError
 from ._exceptions import EventDropped as EventDropped
 from ._exceptions import EventError as EventError
 from ._exceptions import EventTypeConflict as EventTypeConflict
-from ._exceptions import FieldProblem as FieldProblem
 from ._exceptions import HookTimeout as HookTimeout
 from ._exceptions import LanrageEventsError as LanrageEventsError
-from ._exceptions import OutboxError as OutboxError
-from ._exceptions import OutboxFull as OutboxFull
-from ._exceptions import OutboxInUse as OutboxInUse
-from ._exceptions import OutboxUnreadable as OutboxUnreadable
 from ._exceptions import PluginError as PluginError
 from ._exceptions import PluginHookError as PluginHookError
 from ._exceptions import PluginLoadError as PluginLoadError
 from ._exceptions import PluginNotFound as PluginNotFound
 from ._exceptions import PluginStartError as PluginStartError
-from ._exceptions import TemplateError as TemplateError
 from ._exceptions import UnknownEventType as UnknownEventType
 from ._redaction import Redactor as Redactor
-from ._redaction import escape_controls as escape_controls
-from ._reports import BusStatistics as BusStatistics
 from ._reports import Health as Health
 from ._reports import Metric as Metric
-from ._reports import PluginStatistics as PluginStatistics
 from ._reports import Sample as Sample
 from .hookspecs import hookimpl as hookimpl
 

@@ -58,37 +58,3 @@ class Metric:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name of a metric, such as 'outbox_age_seconds'")
-
-
-@dataclass(frozen=True, slots=True)
-class PluginStatistics:
-    """What one plugin, subscription or stream has done with its events since it was registered."""
-
-    state: State
-    """``starting``, ``running``, ``down`` (it died and waits for its restart) or ``stopped``"""
-    size: int
-    """events that its mailbox holds"""
-    when_full: WhenFull
-    pending: int
-    """events that wait in its mailbox"""
-    handled: int
-    failed: int
-    """events on which a hook raised or ran too long"""
-    dropped: int
-    """events that left its mailbox without being handled"""
-    exceeded: int
-    """events that entered beyond the size because a hook published them"""
-    restarts: int
-    hook_seconds: float = 0.0
-    """how long its hooks took for the events that it handled and those that failed, all together,
-    waiting included"""
-
-
-@dataclass(frozen=True, slots=True)
-class BusStatistics:
-    """What a bus and its plugins have done."""
-
-    waiting: int
-    """publishers that wait for room"""
-    plugins: Mapping[str, PluginStatistics]
-    """by name; subscriptions and streams stand among them"""

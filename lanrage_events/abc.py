@@ -9,16 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack
 
 from ._events import Event
-from ._reports import WhenFull
+from ._reports import State, WhenFull
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
-    from ._event_registry import EventRegistry
     from ._exceptions import EventDropped
     from ._redaction import Redactor
-    from ._reports import BusStatistics, Health, PluginStatistics
+    from ._reports import Health
+    from .events import EventRegistry
 
 EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
@@ -279,6 +279,40 @@ class PluginRegistry(Mapping[str, object]):
         :param locations: each key with its place, as ``file:line:column``
         :raises LookupError: if the plugin is not registered
         """
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatistics:
+    """What one plugin, subscription or stream has done with its events since it was registered."""
+
+    state: State
+    """``starting``, ``running``, ``down`` (it died and waits for its restart) or ``stopped``"""
+    size: int
+    """events that its mailbox holds"""
+    when_full: WhenFull
+    pending: int
+    """events that wait in its mailbox"""
+    handled: int
+    failed: int
+    """events on which a hook raised or ran too long"""
+    dropped: int
+    """events that left its mailbox without being handled"""
+    exceeded: int
+    """events that entered beyond the size because a hook published them"""
+    restarts: int
+    hook_seconds: float = 0.0
+    """how long its hooks took for the events that it handled and those that failed, all together,
+    waiting included"""
+
+
+@dataclass(frozen=True, slots=True)
+class BusStatistics:
+    """What a bus and its plugins have done."""
+
+    waiting: int
+    """publishers that wait for room"""
+    plugins: Mapping[str, PluginStatistics]
+    """by name; subscriptions and streams stand among them"""
 
 
 @dataclass(slots=True, eq=False)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import escape_controls
 from lanrage_events.cli import (
     StatusLine,
     counted,
     did_you_mean,
+    escape_controls,
     progress_bar,
     table,
     write_errors,

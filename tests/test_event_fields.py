@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, EventRegistry, parse_event_fields
-from lanrage_events._event_fields import resolve_schema
+from lanrage_events import Event
+from lanrage_events.events import EventRegistry, parse_event_fields
+from lanrage_events.events._fields import resolve_schema
 
 
 @dataclass(frozen=True)

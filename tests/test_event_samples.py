@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lanrage_events import Event, EventRegistry, sample_event_fields
+from lanrage_events import Event
+from lanrage_events.events import EventRegistry, sample_event_fields
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from lanrage_events import (
     Event,
     EventDecodeError,
-    EventRegistry,
     EventTypeConflict,
     GameEnded,
     GameStarted,
@@ -26,6 +25,7 @@ from lanrage_events import (
     PeerLeft,
     UnknownEventType,
 )
+from lanrage_events.events import EventRegistry
 
 # JSON cannot say a lone surrogate.
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)

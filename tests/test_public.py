@@ -24,6 +24,7 @@ PACKAGES = (
     "lanrage_events.backoff",
     "lanrage_events.cli",
     "lanrage_events.config",
+    "lanrage_events.events",
     "lanrage_events.http",
     "lanrage_events.outbox",
     "lanrage_events.state",

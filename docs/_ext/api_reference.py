@@ -31,10 +31,12 @@ def _sources(module: str) -> dict[str, str]:
     if module == "lanrage_events":
         return _sources("lanrage_events._exports")
 
+    parents = package.split(".")
     imported = {
-        alias.asname or alias.name: f"{package}.{node.module}"
+        alias.asname
+        or alias.name: f"{'.'.join(parents[: len(parents) - node.level + 1])}.{node.module}"
         for node in _statements(tree)
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module
+        if isinstance(node, ast.ImportFrom) and node.level and node.module
         for alias in node.names
     }
     defined = {
@@ -193,7 +195,7 @@ def _attributes(package: str, name: str, cls: type[Any]) -> Iterator[str]:
     node = _definition(package, name)
     body = [] if node is None else node.body
     found = []
-    for statement, after in zip(body, [*body[1:], None], strict=True):
+    for statement, after in zip(body, [*body[1:], None], strict=False):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             comment = ""
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):

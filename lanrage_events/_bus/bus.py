@@ -17,20 +17,21 @@ import anyio.from_thread
 from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 
-from .._event_registry import EventRegistry
 from .._events import Event
 from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
-from .._reports import BusStatistics, Health, WhenFull
+from .._reports import Health, WhenFull
 from ..abc import (
     DEFAULT_SIZE,
     Bus,
+    BusStatistics,
     EventStream,
     Instrument,
     PluginOptions,
     PluginRegistry,
     Subscription,
 )
+from ..events import EventRegistry
 from .consumer import Hook
 from .error_log import ErrorLog
 from .fanout import FanOut

@@ -8,10 +8,10 @@ from typing import Any
 import pluggy
 
 from .. import hookspecs
-from .._event_registry import EventRegistry
 from .._events import Event, PartyEvent, lineage
 from .._exceptions import PluginHookError, PluginLoadError
 from .._hints import did_you_mean
+from ..events import EventRegistry
 from .instrument import Instruments
 
 PROJECT = "lanrage_events"

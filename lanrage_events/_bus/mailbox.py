@@ -13,7 +13,8 @@ import anyio.lowlevel
 
 from .._events import Event
 from .._exceptions import EventDropped
-from .._reports import PluginStatistics, State, WhenFull
+from .._reports import State, WhenFull
+from ..abc import PluginStatistics
 from .instrument import Instruments
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,7 @@ from typing import Any, Self, TypeVar, cast
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
-from .._reports import PluginStatistics
-from ..abc import EventStream
+from ..abc import EventStream, PluginStatistics
 from .fanout import FanOut
 from .mailbox import Mailbox
 

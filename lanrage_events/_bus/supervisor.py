@@ -9,7 +9,8 @@ from contextvars import ContextVar
 import anyio
 
 from .._exceptions import PluginStartError, format_error
-from .._reports import PluginStatistics, State
+from .._reports import State
+from ..abc import PluginStatistics
 from ..backoff import Backoff
 from .consumer import Consumer, is_unexpected_cancellation
 from .instrument import Instruments

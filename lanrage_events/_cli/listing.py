@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 from .._discovery import Catalog, PluginInfo
-from .._event_registry import EventRegistry
 from ..cli import table
 from ..config._build import installed_bus
+from ..events import EventRegistry
 
 Schema: TypeAlias = dict[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._exceptions import ConfigError as ConfigError
 from ._build import load_bus as load_bus
 from ._event_types import EventTypes as EventTypes
 from ._types import ConfigModel as ConfigModel
@@ -10,5 +11,5 @@ from ._types import Duration as Duration
 from ._validation import validate as validate
 
 for _value in tuple(globals().values()):
-    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+    if getattr(_value, "__module__", "").startswith("lanrage_events."):
         _value.__module__ = __name__

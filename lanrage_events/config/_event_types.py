@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from .._event_registry import EventRegistry
 from .._events import Event, type_names
 from .._hints import did_you_mean
+from ..events import EventRegistry
 
 
 class EventTypes(tuple[str, ...]):

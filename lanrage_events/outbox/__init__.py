@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from .._exceptions import OutboxError as OutboxError
+from .._exceptions import OutboxFull as OutboxFull
+from .._exceptions import OutboxInUse as OutboxInUse
+from .._exceptions import OutboxUnreadable as OutboxUnreadable
 from ._admin import OutboxAdmin as OutboxAdmin
 from ._outbox import Outbox as Outbox
 from ._records import UNTIL_RESUMED as UNTIL_RESUMED
@@ -13,5 +17,5 @@ from ._records import OutboxLane as OutboxLane
 from ._records import OutboxStatistics as OutboxStatistics
 
 for _value in tuple(globals().values()):
-    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+    if getattr(_value, "__module__", "").startswith("lanrage_events."):
         _value.__module__ = __name__

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .._exceptions import TemplateError as TemplateError
 from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf
 from ._templates import Templates as Templates
 
 for _value in tuple(globals().values()):
-    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+    if getattr(_value, "__module__", "").startswith("lanrage_events."):
         _value.__module__ = __name__

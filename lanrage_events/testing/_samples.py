@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._event_registry import _field_problem
-from .._event_samples import sample_event_fields
 from .._events import Event, type_adapter
+from ..events import sample_event_fields
+from ..events._registry import field_problem
 from ._assertions import check_names
 
 if TYPE_CHECKING:
@@ -70,5 +70,5 @@ def _explained(
             f"made up: write sample({event_class.__name__}, {examples})"
         )
 
-    problems = [_field_problem(details, names) for details in error.errors(include_url=False)]
+    problems = [field_problem(details, names) for details in error.errors(include_url=False)]
     return ValueError(f"{event_class.__name__}: {'; '.join(map(str, problems))}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
 from lanrage_events.config import EventTypes
+from lanrage_events.events import EventRegistry
 
 from ._config import MentionConfig, RouteConfig
 from ._rendering import DEFAULT_PRESENTATION, Presentation

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import anyio
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus, EventDecodeError, TemplateError
+from lanrage_events import EventBus, EventDecodeError
 from lanrage_events.cli import ExitCode, write_errors, write_json, write_lines
-from lanrage_events.config import load_bus
+from lanrage_events.config import ConfigError, load_bus
+from lanrage_events.templates import TemplateError
 
 from ._client import validate_invite_url
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play

@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from lanrage_events import FieldProblem, Redactor
+from lanrage_events import Redactor
 from lanrage_events.cli import did_you_mean
+from lanrage_events.events import FieldProblem
 from lanrage_events.http import RouteError
 
 PROBLEM_TYPE = "application/problem+json"

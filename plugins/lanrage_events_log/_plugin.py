@@ -4,8 +4,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lanrage_events import Event, Health, Redactor, escape_controls, format_event, hookimpl
+from lanrage_events import Event, Health, Redactor, hookimpl
 from lanrage_events.abc import Bus
+from lanrage_events.cli import escape_controls
+from lanrage_events.events import format_event
 
 from ._config import LogConfig
 from ._selection import Selection

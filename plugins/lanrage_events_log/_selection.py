@@ -3,8 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
 from lanrage_events.config import EventTypes
+from lanrage_events.events import EventRegistry
 
 from ._config import Level, LogConfig
 

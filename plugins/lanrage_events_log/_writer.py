@@ -9,7 +9,8 @@ from pathlib import Path
 
 import anyio
 
-from lanrage_events import ConfigError, Health
+from lanrage_events import Health
+from lanrage_events.config import ConfigError
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
-from lanrage_events import ConfigError, Event, EventRegistry, escape_controls
-from lanrage_events.cli import ExitCode, counted
-from lanrage_events.config import validate
+from lanrage_events import Event
+from lanrage_events.cli import ExitCode, counted, escape_controls
+from lanrage_events.config import ConfigError, validate
+from lanrage_events.events import EventRegistry
 from lanrage_events.yaml import Document, YAMLValue, read
 
 from ._config import FileConfig, FileSettings

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import anyio
 
-from lanrage_events import ConfigError, Health, Metric, Sample, hookimpl
+from lanrage_events import Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
+from lanrage_events.config import ConfigError
 
 from ._config import FileConfig, LogfileConfig
 from ._following import (

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from lanrage_events import ConfigError, EventBus
+from lanrage_events import EventBus
 from lanrage_events.cli import write_errors
-from lanrage_events.config import load_bus
+from lanrage_events.config import ConfigError, load_bus
 
 from ._dry_run import try_file
 from ._plugin import LogfilePlugin

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
+from lanrage_events.events import EventRegistry
 
 from ._config import FileConfig
 from ._parsing import Roster, Translator

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from lanrage_events import Event, GameEnded, GameStarted, PartyCreated, PartyEvent, TemplateError
-from lanrage_events.templates import Templates
+from lanrage_events import Event, GameEnded, GameStarted, PartyCreated, PartyEvent
+from lanrage_events.templates import TemplateError, Templates
 
 from ._activity import Activity
 from ._config import PresenceConfig

@@ -17,7 +17,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from lanrage_events import EventRegistry, PeerJoined
+from lanrage_events import PeerJoined
+from lanrage_events.events import EventRegistry
 
 from ._figures import ratio_at_most
 from ._parts import Cell, Panel, Part, Table

@@ -17,7 +17,8 @@ from typing import Any
 
 import anyio
 
-from lanrage_events import Event, EventBus, EventRegistry, PeerJoined, Redactor, hookimpl
+from lanrage_events import Event, EventBus, PeerJoined, Redactor, hookimpl
+from lanrage_events.events import EventRegistry
 from lanrage_events_discord import DiscordConfig
 from lanrage_events_discord._routing import Router
 

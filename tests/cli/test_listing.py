@@ -9,7 +9,7 @@ from typing import Literal
 import jsonschema
 import pytest
 
-from lanrage_events import Event, EventRegistry, PeerJoined
+from lanrage_events import Event, PeerJoined
 from lanrage_events._cli.listing import (
     event_lines,
     event_schema,
@@ -18,6 +18,7 @@ from lanrage_events._cli.listing import (
     plugin_table,
 )
 from lanrage_events._discovery import Catalog, PluginInfo
+from lanrage_events.events import EventRegistry
 
 
 @dataclass(frozen=True, slots=True)

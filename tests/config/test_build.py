@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events import ConfigError
-from lanrage_events.config import load_bus
+from lanrage_events.config import ConfigError, load_bus
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from lanrage_events import Event, EventRegistry, GameStarted, Notification, PeerJoined, PeerLeft
+from lanrage_events import Event, GameStarted, Notification, PeerJoined, PeerLeft
 from lanrage_events.config import ConfigModel, EventTypes
+from lanrage_events.events import EventRegistry
 
 
 class Config(ConfigModel):

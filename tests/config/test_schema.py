@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lanrage_events import ConfigError
 from lanrage_events._discovery import Catalog
+from lanrage_events.config import ConfigError
 from lanrage_events.config._load import load_config
 from lanrage_events.config._schema import json_schema
 from lanrage_events.yaml import parse

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, RootModel, SecretStr, field_validator
 
-from lanrage_events import ConfigError
-from lanrage_events.config import ConfigModel, ConfigPath, Duration, validate
+from lanrage_events.config import ConfigError, ConfigModel, ConfigPath, Duration, validate
 from lanrage_events.yaml import Document, parse, read
 
 SECRET = "made-up-secret-0123456789"

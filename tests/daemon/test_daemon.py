@@ -16,11 +16,12 @@ import trio
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import ConfigError, Event, EventBus, Health, PeerJoined, Redactor, hookimpl
+from lanrage_events import Event, EventBus, Health, PeerJoined, Redactor, hookimpl
 from lanrage_events._daemon import prepare
 from lanrage_events._daemon.daemon import Daemon
 from lanrage_events._daemon.logging import LogHandler
 from lanrage_events.cli import ExitCode
+from lanrage_events.config import ConfigError
 from lanrage_events.config._build import make_bus
 from lanrage_events.config._load import load_config
 from lanrage_events_log import LogConfig, LogPlugin

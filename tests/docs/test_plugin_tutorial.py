@@ -99,7 +99,7 @@ def test_a_distribution_becomes_what_the_page_makes_of_it(
 
     test, code, template, test_of_template = blocks("diff")
     apply(test, project)
-    [told] = re.findall(r"^lanrage_events\.ConfigError: .*$", TEXT, re.MULTILINE)
+    [told] = re.findall(r"^lanrage_events\.config\.ConfigError: .*$", TEXT, re.MULTILINE)
     assert told in shell("pytest", code=1)
     apply(code, project)
     assert f"{count + 2} passed" in shell("pytest")

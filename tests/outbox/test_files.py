@@ -22,8 +22,14 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events import OutboxError, OutboxInUse, OutboxUnreadable
-from lanrage_events.outbox import Outbox, OutboxEntry, OutboxItem
+from lanrage_events.outbox import (
+    Outbox,
+    OutboxEntry,
+    OutboxError,
+    OutboxInUse,
+    OutboxItem,
+    OutboxUnreadable,
+)
 from lanrage_events.outbox._file import open_file
 from lanrage_events.outbox._schema import APPLICATION_ID, MIGRATIONS
 

@@ -21,8 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lanrage_events import OutboxFull
-from lanrage_events.outbox import UNTIL_RESUMED, Outbox, OutboxItem
+from lanrage_events.outbox import UNTIL_RESUMED, Outbox, OutboxFull, OutboxItem
 
 T = TypeVar("T")
 

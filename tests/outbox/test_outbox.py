@@ -13,8 +13,15 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events import EventBus, OutboxFull, PeerJoined
-from lanrage_events.outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxEntry, OutboxItem
+from lanrage_events import EventBus, PeerJoined
+from lanrage_events.outbox import (
+    UNTIL_RESUMED,
+    DeadLetter,
+    Outbox,
+    OutboxEntry,
+    OutboxFull,
+    OutboxItem,
+)
 
 START = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, TemplateError
-from lanrage_events.templates import SafeString, TemplateLeaf, Templates
+from lanrage_events import Event
+from lanrage_events.templates import SafeString, TemplateError, TemplateLeaf, Templates
 
 LEAVES = {
     "title": TemplateLeaf(write=str.upper, limit=50),

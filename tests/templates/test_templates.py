@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, PeerJoined, PeerLeft, TemplateError
-from lanrage_events.templates import SafeString, TemplateFilter, TemplateLeaf, Templates
+from lanrage_events import Event, PeerJoined, PeerLeft
+from lanrage_events.templates import (
+    SafeString,
+    TemplateError,
+    TemplateFilter,
+    TemplateLeaf,
+    Templates,
+)
 
 TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
 ANN = PeerJoined(id="1", time=TIME, peer_name="Ann", party_name="Friday LAN")

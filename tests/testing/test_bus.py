@@ -20,12 +20,11 @@ from lanrage_events import (
     PeerLeft,
     PluginError,
     PluginStartError,
-    TemplateError,
     hookimpl,
     testing,
 )
 from lanrage_events.abc import Bus
-from lanrage_events.templates import TemplateLeaf, Templates
+from lanrage_events.templates import TemplateError, TemplateLeaf, Templates
 from lanrage_events.testing import (
     CheckedBus,
     RecordingPlugin,

@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 
 from lanrage_events import (
-    ConfigError,
     Event,
     EventBus,
     PeerJoined,
@@ -20,7 +19,7 @@ from lanrage_events import (
     PluginStartError,
     hookimpl,
 )
-from lanrage_events.config import ConfigModel, ConfigPath, Duration
+from lanrage_events.config import ConfigError, ConfigModel, ConfigPath, Duration
 from lanrage_events.testing import CheckedBus, make_plugin, running, sample
 
 

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from lanrage_events import Event, EventRegistry, GameEnded, GameStarted, PartyEvent, PeerJoined
+from lanrage_events import Event, GameEnded, GameStarted, PartyEvent, PeerJoined
+from lanrage_events.events import EventRegistry
 from lanrage_events.testing import sample, samples
 
 EVENT = dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,9 +10,10 @@ from textwrap import indent
 
 import pytest
 
-from lanrage_events import ConfigError, PeerJoined, TemplateError
+from lanrage_events import PeerJoined
+from lanrage_events.config import ConfigError
 from lanrage_events.config._load import load_config
-from lanrage_events.templates import TemplateLeaf, Templates
+from lanrage_events.templates import TemplateError, TemplateLeaf, Templates
 from lanrage_events_logfile._dry_run import try_file
 
 ANN = PeerJoined(peer_name="Ann", party_name="x")

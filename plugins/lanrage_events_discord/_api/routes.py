@@ -11,10 +11,10 @@ from typing import Any
 
 import anyio
 
-from lanrage_events import EventDecodeError, OutboxError
+from lanrage_events import EventDecodeError
 from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
-from lanrage_events.outbox import Outbox
+from lanrage_events.outbox import Outbox, OutboxError
 
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState

@@ -10,8 +10,8 @@ from datetime import datetime
 import anyio
 from anyio.abc import TaskGroup
 
-from lanrage_events import OutboxError, OutboxFull, Redactor
-from lanrage_events.outbox import Outbox, OutboxItem, OutboxLane
+from lanrage_events import Redactor
+from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, OutboxLane
 
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lanrage_events import EventRegistry, parse_event_fields, sample_event_fields
+from lanrage_events.events import EventRegistry, parse_event_fields, sample_event_fields
 
 from .._embeds import parse_color
 

@@ -6,8 +6,14 @@ from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from lanrage_events import Event, TemplateError
-from lanrage_events.templates import SafeString, TemplateFilter, TemplateLeaf, Templates
+from lanrage_events import Event
+from lanrage_events.templates import (
+    SafeString,
+    TemplateError,
+    TemplateFilter,
+    TemplateLeaf,
+    Templates,
+)
 
 from .._embeds import (
     AUTHOR_MAX_CHARACTERS,

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 from starlette.responses import Response
 
-from lanrage_events import FieldProblem
 from lanrage_events.abc import Bus
+from lanrage_events.events import FieldProblem
 
 from .._config import HTTPConfig
 from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, StreamResponse

@@ -9,8 +9,9 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, EventDecodeError, FieldProblem
+from lanrage_events import Event, EventDecodeError
 from lanrage_events.abc import Bus
+from lanrage_events.events import FieldProblem
 
 from .deduplication import Deduplicator, InFlight
 

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from lanrage_events import FieldProblem, Redactor
+from lanrage_events import Redactor
+from lanrage_events.events import FieldProblem
 
 from .._problem import Problem, field_problems, json_response
 

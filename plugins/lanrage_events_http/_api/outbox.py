@@ -6,9 +6,15 @@ from functools import partial
 
 import anyio
 
-from lanrage_events import OutboxError
 from lanrage_events.abc import Bus
-from lanrage_events.outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxEntry, OutboxLane
+from lanrage_events.outbox import (
+    UNTIL_RESUMED,
+    DeadLetter,
+    Outbox,
+    OutboxEntry,
+    OutboxError,
+    OutboxLane,
+)
 
 from .._problem import Problem, hint
 from .models import (

@@ -10,8 +10,8 @@ from typing import Any, TextIO
 
 import anyio
 
-from lanrage_events import escape_controls, parse_event_fields
-from lanrage_events.cli import ExitCode, StatusLine, did_you_mean
+from lanrage_events.cli import ExitCode, StatusLine, did_you_mean, escape_controls
+from lanrage_events.events import parse_event_fields
 
 from .answers import DaemonError
 from .client import DaemonClient

@@ -8,9 +8,9 @@ from typing import Any, TextIO
 
 import anyio
 
-from lanrage_events import escape_controls, format_event
 from lanrage_events.backoff import Backoff
-from lanrage_events.cli import StatusLine
+from lanrage_events.cli import StatusLine, escape_controls
+from lanrage_events.events import format_event
 
 from .answers import DaemonError
 from .client import DaemonClient

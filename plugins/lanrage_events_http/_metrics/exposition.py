@@ -6,8 +6,8 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from lanrage_events import Metric, PluginStatistics, Sample
-from lanrage_events.abc import Bus
+from lanrage_events import Metric, Sample
+from lanrage_events.abc import Bus, PluginStatistics
 
 from .._api import Call, Operation
 from .._feed import Feed

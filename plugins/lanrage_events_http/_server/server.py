@@ -29,7 +29,7 @@ from anycorn.worker_context import WorkerContext
 from anyio.abc import SocketAttribute, SocketListener, TaskGroup
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lanrage_events import ConfigError
+from lanrage_events.config import ConfigError
 
 from .connections import SECONDS_BETWEEN_WARNINGS, Connection, Connections
 from .guard import MAX_HEAD_BYTES

@@ -9,8 +9,9 @@ from pathlib import Path
 import anyio
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
 from lanrage_events.backoff import Backoff
+from lanrage_events.events import EventRegistry
 
 from .._config import FileConfig
 from .._parsing import Roster, Translator

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from lanrage_events import ConfigError
+from lanrage_events.config import ConfigError
 from lanrage_events.state import StateFile
 
 from .._parsing import Roster

@@ -8,15 +8,14 @@ from typing import Any
 from lanrage_events import (
     Event,
     EventDecodeError,
-    EventRegistry,
     GameEnded,
     GameStarted,
     PeerJoined,
     PeerLeft,
     UnknownEventType,
-    parse_event_fields,
 )
 from lanrage_events.cli import did_you_mean
+from lanrage_events.events import EventRegistry, parse_event_fields
 
 from .._config import FileSettings
 from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Match

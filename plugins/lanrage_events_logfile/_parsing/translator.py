@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanrage_events import Event, EventDecodeError, EventRegistry
+from lanrage_events import Event, EventDecodeError
+from lanrage_events.events import EventRegistry
 
 from .._config import FileConfig
 from .._presets import with_preset

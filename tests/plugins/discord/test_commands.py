@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
 from lanrage_events.__main__ import main
 from lanrage_events.cli import ExitCode
+from lanrage_events.events import EventRegistry
 from lanrage_events_discord.commands import preview
 
 PLUGIN = """\

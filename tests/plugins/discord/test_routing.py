@@ -9,15 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lanrage_events import (
-    Event,
-    EventRegistry,
-    GameStarted,
-    Notification,
-    PartyCreated,
-    PeerJoined,
-    PeerLeft,
-)
+from lanrage_events import Event, GameStarted, Notification, PartyCreated, PeerJoined, PeerLeft
+from lanrage_events.events import EventRegistry
 from lanrage_events_discord import DiscordConfig
 from lanrage_events_discord._config import RouteConfig
 from lanrage_events_discord._routing import Router, _matches

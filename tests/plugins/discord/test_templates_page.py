@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lanrage_events import EventRegistry, TemplateError
+from lanrage_events.events import EventRegistry
+from lanrage_events.templates import TemplateError
 from lanrage_events_discord._embeds.color import COLORS
 from lanrage_events_discord._preview import sample_event
 from lanrage_events_discord._rendering import Renderer

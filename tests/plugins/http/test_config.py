@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from lanrage_events import ConfigError
+from lanrage_events.config import ConfigError
 from lanrage_events.config._load import load_config
 from lanrage_events_http import HTTPConfig
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from lanrage_events import EventRegistry, format_event
+from lanrage_events.events import EventRegistry, format_event
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._api.models import MessageTestResult
 from lanrage_events_http import HTTPConfig, commands

@@ -15,7 +15,8 @@ import pytest
 from pydantic import SecretStr
 
 import lanrage_events_http
-from lanrage_events import ConfigError, EventBus, Notification, PluginStartError
+from lanrage_events import EventBus, Notification, PluginStartError
+from lanrage_events.config import ConfigError
 from lanrage_events_http import HTTPConfig, HTTPPlugin
 from lanrage_events_http._server import listen, port_of
 

@@ -16,7 +16,9 @@ import anyio
 import pytest
 import yaml
 
-from lanrage_events import EventRegistry, GameStarted, TemplateError
+from lanrage_events import GameStarted
+from lanrage_events.events import EventRegistry
+from lanrage_events.templates import TemplateError
 from lanrage_events_presence import Activity, Button, Party, PresenceConfig, PresenceView
 from lanrage_events_presence._render import LEAVES
 

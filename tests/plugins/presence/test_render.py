@@ -19,8 +19,8 @@ from lanrage_events import (
     PartyCreated,
     PartyEvent,
     PeerJoined,
-    TemplateError,
 )
+from lanrage_events.templates import TemplateError
 from lanrage_events_presence import Activity, Button, PresenceConfig, PresenceView
 from lanrage_events_presence._activity import utf8_bytes, utf16_units
 

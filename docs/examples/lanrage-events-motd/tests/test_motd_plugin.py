@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from lanrage_events import ConfigError, Notification, PeerJoined
+from lanrage_events import Notification, PeerJoined
+from lanrage_events.config import ConfigError
 from lanrage_events.testing import (
     CheckedBus,
     RecordingPlugin,

@@ -14,8 +14,9 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventBus, Metric, OutboxError, Sample, hookimpl
+from lanrage_events import EventBus, Metric, Sample, hookimpl
 from lanrage_events.http import RouteError, RouteRequest
+from lanrage_events.outbox import OutboxError
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
 

@@ -26,9 +26,9 @@ import trio.testing
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events import Event, EventBus, GameEnded, Notification, OutboxFull, PeerJoined
+from lanrage_events import Event, EventBus, GameEnded, Notification, PeerJoined
 from lanrage_events.abc import Bus
-from lanrage_events.outbox import Outbox
+from lanrage_events.outbox import Outbox, OutboxFull
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import Fail, Record, StandInDiscord, StandInRequest
 

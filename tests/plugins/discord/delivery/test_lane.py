@@ -16,9 +16,9 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventBus, Health, OutboxError, OutboxFull, PeerJoined
+from lanrage_events import EventBus, Health, PeerJoined
 from lanrage_events.abc import Bus
-from lanrage_events.outbox import Outbox
+from lanrage_events.outbox import Outbox, OutboxError, OutboxFull
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, _plugin, validate_webhook_url
 from lanrage_events_discord._client import Outcome, OutcomeKind
 from lanrage_events_discord._delivery import queue as _queue

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import OutboxError, OutboxFull, PeerJoined, Redactor
-from lanrage_events.outbox import Outbox, OutboxItem
+from lanrage_events import PeerJoined, Redactor
+from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import WebhookClient
 from lanrage_events_discord._delivery import Lanes, OutgoingEntry, Threads

@@ -10,8 +10,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import OutboxError
-from lanrage_events.outbox import Outbox, OutboxEntry
+from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError
 from lanrage_events_discord._delivery import queue as _queue
 from lanrage_events_discord._delivery.queue import LaneQueue
 from lanrage_events_discord._embeds import Embed

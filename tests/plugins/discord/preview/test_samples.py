@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
+from lanrage_events.events import EventRegistry
 from lanrage_events_discord._preview import sample_event
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from lanrage_events import (
     Event,
-    EventRegistry,
     GameEnded,
     GameStarted,
     Notification,
@@ -19,6 +18,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
+from lanrage_events.events import EventRegistry
 from lanrage_events_discord._rendering import Entry, Renderer, compose
 from lanrage_events_discord._rendering.entry import COUNT
 

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, GameEnded, Notification, PeerJoined, TemplateError
+from lanrage_events import Event, GameEnded, Notification, PeerJoined
+from lanrage_events.templates import TemplateError
 from lanrage_events_discord._embeds import EmbedField, embed_size
 from lanrage_events_discord._rendering import Entry, Renderer
 from lanrage_events_discord._rendering.entry import COUNT

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from lanrage_events import EventBus, OutboxError, Redactor, hookimpl
-from lanrage_events.outbox import UNTIL_RESUMED, Outbox
+from lanrage_events import EventBus, Redactor, hookimpl
+from lanrage_events.outbox import UNTIL_RESUMED, Outbox, OutboxError
 from lanrage_events_http._api import outbox_operations
 from lanrage_events_http._app import application
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_validator
 
-from lanrage_events import EventBus, FieldProblem, Redactor, hookimpl
+from lanrage_events import EventBus, Redactor, hookimpl
+from lanrage_events.events import FieldProblem
 from lanrage_events.http import Route, RouteError, RouteRequest
 from lanrage_events_http._api import PluginRoutes
 from lanrage_events_http._app import application

@@ -11,8 +11,9 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventDecodeError, EventRegistry, UnknownEventType
+from lanrage_events import EventDecodeError, UnknownEventType
 from lanrage_events.cli import ExitCode, Line, LineSplitter
+from lanrage_events.events import EventRegistry
 from lanrage_events_http._client import (
     DaemonClient,
     FilePublisher,

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 
-from lanrage_events import format_event
+from lanrage_events.events import format_event
 from lanrage_events_http._client import DaemonClient, DaemonError, FeedPrinter, parse_url
 from lanrage_events_http._client import stream as _stream_command
 from lanrage_events_http._client.sse import SSEReader

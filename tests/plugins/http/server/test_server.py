@@ -17,7 +17,7 @@ from anyio.abc import SocketListener, SocketStream
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lanrage_events import ConfigError
+from lanrage_events.config import ConfigError
 from lanrage_events_http._server import (
     Connections,
     Server,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lanrage_events import Event, EventRegistry
+from lanrage_events import Event
+from lanrage_events.events import EventRegistry
 from lanrage_events_logfile import FileConfig, load_preset, preset_names
 from lanrage_events_logfile._parsing import Roster, Translator
 

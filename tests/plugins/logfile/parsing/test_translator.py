@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lanrage_events import EventRegistry
+from lanrage_events.events import EventRegistry
 from lanrage_events_logfile import FileConfig
 from lanrage_events_logfile._parsing import Roster, Translator
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from ._event_fields import Schema, resolve_schema
+from ._fields import Schema, resolve_schema
 
 # Who and what a LAN party has. Each sample takes the next one.
 _PEOPLE = ("Ann", "Ben", "Cy", "Dee", "Eli", "Flo", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo")

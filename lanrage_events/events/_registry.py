@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter, type_names
-from ._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
-from ._hints import did_you_mean
+from .._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter, type_names
+from .._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
+from .._hints import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -178,7 +178,7 @@ def _decode_problems(cls: type[Event], error: Exception) -> list[FieldProblem]:
         return [FieldProblem("", f"cannot be written as JSON: {error}")]
 
     names = [f.name for f in fields(cls)]
-    return [_field_problem(details, names) for details in error.errors(include_url=False)]
+    return [field_problem(details, names) for details in error.errors(include_url=False)]
 
 
 def _encode_value(value: object) -> str:
@@ -198,7 +198,7 @@ def _refuse_constant(name: str) -> float:
 _decode_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def _field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:
+def field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:
     path = ".".join(str(part) for part in details["loc"])
     message = details["msg"]
     match details["type"]:

@@ -1,0 +1,13 @@
+"""Events whose classes the code does not know: their types by name, from JSON, from words, as text."""
+
+from __future__ import annotations
+
+from .._exceptions import FieldProblem as FieldProblem
+from ._fields import format_event as format_event
+from ._fields import parse_event_fields as parse_event_fields
+from ._registry import EventRegistry as EventRegistry
+from ._samples import sample_event_fields as sample_event_fields
+
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith("lanrage_events."):
+        _value.__module__ = __name__
