@@ -168,7 +168,7 @@ def do_without_a_file(reader: Reader, webhook_url: str) -> None:
             assert page.post("/api/discord/test", json={}).json()["delivered"]
 
         reader.environment["LANRAGE_EVENTS_URL"] = url
-        reader.follows("Tell it something")
+        reader.follows("Publish an event")
 
 
 def do_with_a_file(reader: Reader, webhook_url: str, host: str) -> None:
