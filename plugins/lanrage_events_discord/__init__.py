@@ -1,9 +1,9 @@
 """Post events in Discord: templates, batches, and delivery that obeys Discord's limits.
 
-The way of an event: ``_plugin`` receives it, ``_routing`` finds its webhooks, ``_rendering`` makes
-its embed, and its line in a digest; ``_delivery`` keeps a lane for each webhook, which waits,
-retries and pauses; ``_client`` sends one request. ``_setup`` changes webhook and invite while the
-plugin runs, ``_api`` and ``page/`` are the way to it, ``testing`` is a stand-in for Discord.
+``_plugin`` receives events, ``_routing`` chooses their webhooks, ``_rendering`` renders embeds and
+digests, ``_delivery`` keeps a lane for each webhook, and ``_client`` sends one request. ``_setup``
+changes the webhook and the invite while the plugin runs, through ``_api`` and ``page/``.
+``testing`` is a stand-in for Discord.
 """
 
 from __future__ import annotations
@@ -21,12 +21,7 @@ from ._plugin import DiscordPlugin as DiscordPlugin
 from ._setup import invite_instructions as invite_instructions
 from ._setup import webhook_instructions as webhook_instructions
 
-
-def _make_public(*values: object) -> None:
-    """Let tracebacks, documentation and pickles show the module that a user would write."""
-    for value in values:
-        if getattr(value, "__module__", "").startswith(f"{__name__}."):
-            value.__module__ = __name__
-
-
-_make_public(*globals().values())
+# Tracebacks, documentation and pickles show the module that a user would write.
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

@@ -1,4 +1,4 @@
-"""The Discord plugin's part of the configuration."""
+"""The configuration of the Discord plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from lanrage_events.config import ConfigModel, Duration, EventTypes
 
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
-from ._embeds import THREAD_NAME_MAX_CHARACTERS, USERNAME_MAX_CHARACTERS, USERNAME_MUST_NOT_CONTAIN
+from ._embeds import limits
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
@@ -19,17 +19,16 @@ Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["1234567890
 
 
 class BatchConfig(ConfigModel):
-    """How events that come at about the same time are told together."""
+    """How events that happen at about the same time are posted together."""
 
     window: Annotated[Duration, Field(ge=0, le=60)] = 0.5
     """how long events are gathered before they are sent"""
     immediate: bool = True
     """whether the first event after a quiet window is sent at once, without gathering"""
     style: Literal["digest", "embeds"] = "digest"
-    """``digest`` tells several events in the lines of one embed; ``embeds`` shows up to 10 embeds
-    in a message"""
+    """``digest`` lists several events in one embed; ``embeds`` shows up to 10 embeds in a message"""
     max_messages: Annotated[int, Field(ge=1)] | None = None
-    """how many messages a batch may be told in; the rest of it becomes one counted line"""
+    """how many messages a batch may take; the rest of it becomes one counted line"""
 
 
 class WebhookConfig(ConfigModel):
@@ -40,10 +39,12 @@ class WebhookConfig(ConfigModel):
     thread_id: Snowflake | None = None
     """the thread to post to; at most one of this and ``thread_name``"""
     thread_name: (
-        Annotated[str, Field(min_length=1, max_length=THREAD_NAME_MAX_CHARACTERS)] | None
+        Annotated[str, Field(min_length=1, max_length=limits.THREAD_NAME_MAX_CHARACTERS)] | None
     ) = None
     """in a forum channel: the name of the post that is created for the messages"""
-    username: Annotated[str, Field(min_length=1, max_length=USERNAME_MAX_CHARACTERS)] | None = None
+    username: (
+        Annotated[str, Field(min_length=1, max_length=limits.USERNAME_MAX_CHARACTERS)] | None
+    ) = None
     """the name to show in place of the webhook's"""
     avatar_url: str | None = None
     """the picture to show in place of the webhook's"""
@@ -53,7 +54,7 @@ class WebhookConfig(ConfigModel):
     @field_validator("url")
     @classmethod
     def _check_url(cls, value: SecretStr) -> SecretStr:
-        # Whether the host is allowed is known further up; everything else is told here, at its place.
+        # Only DiscordConfig knows allow_hosts. All else is checked here, so that the error has its path.
         url = value.get_secret_value()
         validate_webhook_url(url, [urlsplit(url.strip()).netloc])
         return value
@@ -61,7 +62,7 @@ class WebhookConfig(ConfigModel):
     @field_validator("username")
     @classmethod
     def _check_username(cls, value: str | None) -> str | None:
-        for word in USERNAME_MUST_NOT_CONTAIN:
+        for word in limits.USERNAME_MUST_NOT_CONTAIN:
             if value is not None and word in value.lower():
                 raise ValueError(f"Discord does not allow '{word}' in it: choose another name")
 
@@ -133,13 +134,13 @@ class DiscordConfig(ConfigModel):
     """an invite to the voice channel, which templates show. Without it, one that was saved on the
     setup page is used"""
     batch: BatchConfig = BatchConfig()
-    """how events that come at about the same time are told together"""
+    """how events that happen at about the same time are posted together"""
     webhooks: dict[str, WebhookConfig] = Field(default_factory=dict)
     """webhooks by name"""
     routes: tuple[RouteConfig, ...] = ()
     """which events go to which webhooks; without any, all events go to all of them"""
     max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
-    """for event types, base types or patterns, how old an event may be when it is told"""
+    """for event types, base types or patterns, how old an event may be when it is posted"""
 
     @field_validator("webhook_url")
     @classmethod

@@ -1,4 +1,4 @@
-"""Discord notifications for programs that want nothing else."""
+"""Discord notifications for programs that need nothing else of the bus."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from ._plugin import DiscordPlugin
 class DiscordNotifier:
     """Sends notifications to one Discord channel; made by :func:`quick_setup`.
 
-    Each method returns as soon as the notification is taken in. What goes wrong later is retried,
-    counted and logged, and never raised here.
+    Each method returns as soon as the notification is queued. Later errors are retried, counted and
+    logged, and never raised here.
 
     :param bus: delivers the events; other plugins and subscriptions may be added to it
     """
@@ -38,29 +38,29 @@ class DiscordNotifier:
 
     @property
     def pending(self) -> int:
-        """Notifications that wait to be accepted by Discord."""
+        """Notifications that Discord has not accepted yet."""
         return self._plugin.pending
 
     async def notify_party_created(self, party_id: str, party_name: str, host: str) -> None:
-        """Tell that somebody opened a party."""
+        """Announce a new party."""
         await self.bus.publish(PartyCreated(party_id=party_id, party_name=party_name, host=host))
 
     async def notify_peer_joined(self, peer_name: str, party_name: str) -> None:
-        """Tell that a player joined a party."""
+        """Announce a player who joined a party."""
         await self.bus.publish(PeerJoined(peer_name=peer_name, party_name=party_name))
 
     async def notify_peer_left(self, peer_name: str, party_name: str) -> None:
-        """Tell that a player left a party."""
+        """Announce a player who left a party."""
         await self.bus.publish(PeerLeft(peer_name=peer_name, party_name=party_name))
 
     async def notify_game_started(self, game_name: str, players: Iterable[str]) -> None:
-        """Tell that a party started a game."""
+        """Announce a game that a party started."""
         await self.bus.publish(GameStarted(game_name=game_name, players=tuple(players)))
 
     async def notify_game_ended(
         self, game_name: str, duration: float, avg_latency: float | None = None
     ) -> None:
-        """Tell that a game ended.
+        """Announce the end of a game.
 
         :param duration: how long it took, in seconds
         :param avg_latency: the players' mean latency in milliseconds, None if not measured
@@ -70,7 +70,7 @@ class DiscordNotifier:
         )
 
     async def send_notification(self, title: str, message: str, color: int | None = None) -> None:
-        """Tell something in free text.
+        """Send free text.
 
         :param color: 0xRRGGBB, None for the default
         """
@@ -86,16 +86,16 @@ async def quick_setup(
     drain_timeout: float = 10.0,
     http: httpx.AsyncClient | None = None,
 ) -> AsyncIterator[DiscordNotifier]:
-    """Send notifications to one Discord channel while the block runs, and what is left at its end.
+    """Send notifications to one Discord channel while the block runs; at its end, send what is queued.
 
     :param webhook_url: the webhook's URL as copied from Discord
-    :param invite_url: an invite to the voice channel, to be shown with a new party
+    :param invite_url: an invite to the voice channel, shown with a new party
     :param allow_hosts: hosts that the URL may name beside Discord's own, for proxies and tests
-    :param drain_timeout: seconds that sending what is left may take at the end
+    :param drain_timeout: seconds that sending the rest may take at the end
     :param http: the client to send with, which stays open; one of its own by default
-    :raises ValueError: if one of the URLs is not what it should be; says why without the token
+    :raises ValueError: if a URL is not valid; the message says why, without the token
     """
-    # Checked before pydantic does, for a plain error without the name of a field.
+    # Before pydantic, whose error would name a field that the caller does not know.
     hosts = tuple(allow_hosts)
     validate_webhook_url(webhook_url, hosts)
     if invite_url is not None:

@@ -1,4 +1,4 @@
-"""The plugin: events in, messages to Discord out."""
+"""The plugin that the bus runs: it takes events in and posts messages to Discord."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from lanrage_events import Event, Health, Metric, hookimpl
 from lanrage_events.abc import Bus
+from lanrage_events.cli import counted
 from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
@@ -38,8 +39,7 @@ from ._setup import RejectionCache, Settings, Setup
 
 logger = logging.getLogger("lanrage_events.discord")
 
-# Webhook URLs, which hold the token, are in what the HTTP libraries log; and anything may be in a
-# traceback of ours.
+# HTTP libraries log webhook URLs, which hold the token; our own tracebacks may hold anything.
 REDACTED_LOGGERS = (
     "httpx",
     "httpcore.connection",
@@ -49,15 +49,12 @@ REDACTED_LOGGERS = (
     "httpcore.socks",
     "lanrage_events",
 )
-MAX_PENDING = 100_000
-
-
 _NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
 _NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
 
 
 class DiscordPlugin:
-    """Tells events in a Discord channel.
+    """Posts events in Discord channels.
 
     Its hook returns when the events are in the outbox, which is a file below the bus's state folder,
     or in memory if there is none. The default webhook and the invite may come from the
@@ -70,6 +67,8 @@ class DiscordPlugin:
     Config = DiscordConfig
     durable = True
     when_full = "block"
+    _max_pending = 100_000
+    """entries that the outbox holds"""
 
     def __init__(self, config: DiscordConfig, *, http: httpx.AsyncClient | None = None) -> None:
         self.config = config
@@ -83,21 +82,21 @@ class DiscordPlugin:
         self._runtime: Runtime | None = None
         self._api = DiscordAPI(lambda: self._runtime)
         self._unsent = 0
-        """events that came while there was no webhook, or that earlier lives did not deliver"""
+        """events that came while there was no webhook, or that earlier runs did not deliver"""
 
     @property
     def pending(self) -> int:
-        """Events that wait to be accepted by Discord."""
+        """Events that Discord has not accepted yet."""
         return self._outbox.statistics().pending if self._outbox is not None else 0
 
     @property
     def lanes(self) -> dict[str, LaneStatistics]:
-        """What each lane has done, by the webhook's name."""
+        """The counts of each lane, by the webhook's name."""
         return {name: lane.statistics for name, lane in self._lanes.items()}
 
     @hookimpl
     async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
-        """Put events into the outbox of each webhook that is to tell them."""
+        """Put events into the outbox, once for each webhook that posts them."""
         runtime, renderer = self._runtime, self._renderer
         if runtime is None or renderer is None:
             self._unsent += len(events)
@@ -112,7 +111,7 @@ class DiscordPlugin:
         for position, event in enumerate(events):
             try:
                 outgoing += self._address(position, event, renderer)
-            except Exception as error:  # noqa: BLE001 - one event's fault is not the others'
+            except Exception as error:  # noqa: BLE001 - a bad event does not fail the others
                 failures[position] = error
 
         return await runtime.lanes.put(outgoing) | failures
@@ -146,7 +145,7 @@ class DiscordPlugin:
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
-        self._forget_earlier_life()
+        self._close_earlier_run()
         self._make_router(self.config.all_webhooks()).check(bus.events)
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
@@ -171,7 +170,7 @@ class DiscordPlugin:
     async def _begin(
         self, bus: Bus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
     ) -> Runtime:
-        """Make what lives as long as the lifespan does, and let the lanes run."""
+        """Create what lives as long as the lifespan, and start the lanes."""
         self._lanes = lanes = Lanes(
             self.config,
             outbox=outbox,
@@ -219,12 +218,12 @@ class DiscordPlugin:
         named = any(DEFAULT_WEBHOOK in (route.webhook or ()) for route in self.config.routes)
         return named and DEFAULT_WEBHOOK not in set(configured)
 
-    def _forget_earlier_life(self) -> None:
+    def _close_earlier_run(self) -> None:
         outbox, self._outbox = self._outbox, None
         if outbox is not None:
             statistics = outbox.statistics()
             in_memory = outbox.path is None
-            self._unsent += _refused(statistics) + (statistics.pending if in_memory else 0)
+            self._unsent += _rejected(statistics) + (statistics.pending if in_memory else 0)
 
     def _make_router(self, webhooks: Iterable[str]) -> Router:
         return Router(self.config.routes, webhooks, self.config.max_age)
@@ -232,9 +231,9 @@ class DiscordPlugin:
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         return Outbox(
             self._state_file(bus, "outbox"),
-            max_entries=MAX_PENDING,
+            max_entries=self._max_pending,
             # A lane whose webhook is dead must leave room for the others.
-            max_entries_per_lane=MAX_PENDING if lanes == 1 else MAX_PENDING // 2,
+            max_entries_per_lane=self._max_pending if lanes == 1 else self._max_pending // 2,
         )
 
     def _make_settings(self, bus: Bus) -> Settings:
@@ -271,18 +270,18 @@ class DiscordPlugin:
 
     @hookimpl
     def metrics(self) -> Iterable[Metric]:
-        """Return what the lanes have done and what waits."""
+        """Return the counts of the lanes and of the outbox."""
         waiting = [] if self._runtime is None else outbox_metrics(self._runtime.outbox)
         return [*lane_metrics(self._lanes), *waiting]
 
     @hookimpl
     def outbox(self) -> Outbox | None:
-        """Return the outbox, None while the plugin does not run."""
+        """Return the outbox, None while the plugin is not running."""
         return None if self._runtime is None else self._runtime.outbox
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
-        """Look for faults in the templates, and for event types that do not exist."""
+        """Report errors in the templates, and event types that do not exist."""
         problems: list[str] = []
         Renderer(
             bus.template_folders(),
@@ -298,11 +297,11 @@ class DiscordPlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Say whether everything arrives, and how much has not."""
+        """Report delivery health."""
         undelivered = self._unsent
         if self._outbox is not None:
             statistics = self._outbox.statistics()
-            undelivered += statistics.pending + _refused(statistics)
+            undelivered += statistics.pending + _rejected(statistics)
 
         return replace(self._health(), undelivered=undelivered)
 
@@ -327,7 +326,7 @@ class DiscordPlugin:
 
         statistics = self._outbox.statistics()
         if statistics.dead:
-            return Health("degraded", f"{_events(statistics.dead)} refused by Discord")
+            return Health("degraded", f"Discord rejected {counted(statistics.dead, 'event')}")
 
         return Health()
 
@@ -336,8 +335,8 @@ class DiscordPlugin:
         return "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in lanes)
 
 
-def _refused(statistics: OutboxStatistics) -> int:
-    """Return how many events were refused in this life and neither retried nor dropped since."""
+def _rejected(statistics: OutboxStatistics) -> int:
+    """Count the events that Discord rejected in this run, less those retried or dropped since."""
     return min(statistics.dead_lettered, statistics.dead + statistics.forgotten)
 
 

@@ -1,4 +1,4 @@
-"""Which webhooks tell an event, and how."""
+"""Which webhooks post an event, and how."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ._rendering import DEFAULT_PRESENTATION, Presentation
 
 
 class Router:
-    """Finds the destinations of events by the routes, which are tried in their order.
+    """Finds the destinations of events by the routes, which are tried in order.
 
-    A webhook tells an event once: as the first route says that names it.
+    A webhook posts an event once, as the first matching route that names it says.
 
-    :param routes: the routes; without any, every webhook tells every event
+    :param routes: the routes; without any, every webhook posts every event
     :param webhooks: the names of all webhooks
-    :param max_age: by type or base type, how many seconds old an event may be when it is told
+    :param max_age: by type or base type, how many seconds old an event may be when it is posted
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class Router:
         """the names of all webhooks"""
         self._max_age = dict(max_age or {})
         self._aging = EventTypes(self._max_age)
-        # With a route for each of many webhooks, most can be left out by one look.
+        # With a route for each of many webhooks, one look excludes most of them.
         self._unconditional: list[int] = []
         self._by_value: dict[str, dict[object, list[int]]] = {}
         self._by_type: dict[type[Event], Mapping[str, Presentation]] = {}
         """the destinations of event types, where they depend on nothing else"""
         self._lifetimes: dict[type[Event], timedelta | None] = {}
-        """how old events of a type may be when they are told, None for any age"""
+        """how old events of a type may be when they are posted, None for any age"""
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
@@ -56,7 +56,7 @@ class Router:
                 raise ValueError(f"{where}: {problem}")
 
     def route(self, event: Event) -> Mapping[str, Presentation]:
-        """Return the webhooks that show an event, and how each of them does."""
+        """Return the webhooks that post an event, and how each of them presents it."""
         known = self._by_type.get(type(event))
         if known is not None:
             return known
@@ -103,7 +103,7 @@ class Router:
         return (self._routes[number] for number in sorted(numbers))
 
     def expires(self, event: Event) -> datetime | None:
-        """Return when an event is too old to be told, None for never."""
+        """Return when an event becomes too old to be posted, None for never."""
         cls = type(event)
         if cls not in self._lifetimes:
             name = self._aging.nearest(cls)
@@ -128,7 +128,7 @@ def _has(value: object, wanted: object) -> bool:
     if isinstance(value, (tuple, list, set, frozenset)):
         return any(_has(one, wanted) for one in value)
 
-    # What YAML takes for a number may be a name, such as a party called 2026.
+    # YAML reads some names as numbers, such as a party called 2026.
     return value == wanted or (not isinstance(wanted, bool) and str(value) == str(wanted))
 
 

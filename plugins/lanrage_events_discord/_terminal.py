@@ -1,4 +1,4 @@
-"""Messages as Discord lays them out, drawn in a terminal. It needs the extra ``daemon``."""
+"""Messages drawn in a terminal as Discord lays them out. It needs the extra ``daemon``."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ _STYLES = {
 def make_console(stream: TextIO) -> Console:
     """Return a console with the width and the colours of the terminal, for messages.
 
-    :param stream: where it writes; what is no terminal gets plain text
+    :param stream: where it writes; anything but a terminal gets plain text
     """
     # rich takes 80 columns for the width of every dumb terminal.
     columns, lines = shutil.get_terminal_size()
     make = partial(Console, file=stream, width=columns, height=lines)
     console = make()
-    if console.no_color:  # rich would go on with bold and underlined text
+    if console.no_color:  # rich would still write bold and underlined text
         return make(color_system=None)
 
-    # Most terminals that call themselves no more than "xterm" have 256 colours, too.
+    # Most terminals that only call themselves "xterm" have 256 colours, too.
     return make(color_system="256") if console.color_system == "standard" else console
 
 
@@ -82,7 +82,7 @@ def draw_message(body: Mapping[str, object]) -> Group:
 
 @dataclass(frozen=True, slots=True)
 class EmbedDrawing:
-    """An embed as it is drawn: a bar in its colour, and what stands beside it."""
+    """An embed as it is drawn: a bar in its colour, and the content beside it."""
 
     embed: Embed
 
@@ -162,11 +162,10 @@ def _draw_row(row: Sequence[EmbedField], width: int) -> Table:
 
 
 def _draw_meter(meter: Meter, full: str, empty: str) -> Text:
-    share = meter.used / meter.limit
-    filled = min(_METER_COLUMNS, -(-meter.used * _METER_COLUMNS // meter.limit))
+    filled = -(-meter.used * _METER_COLUMNS // meter.limit)
     return Text.assemble(
         f"{meter.label:<{_METER_LABEL_COLUMNS}}",
-        (full * filled, "red" if share > 1 else "yellow" if share > _CLOSE_TO_LIMIT else "green"),
+        (full * filled, "yellow" if meter.used > _CLOSE_TO_LIMIT * meter.limit else "green"),
         f"{empty * (_METER_COLUMNS - filled)} {meter.used}/{meter.limit}",
         no_wrap=True,
         overflow="ignore",
@@ -180,5 +179,5 @@ def _markdown(text: str, style: str = "") -> Text:
 
 
 def _safe(text: str) -> str:
-    """Remove what would command the terminal, or turn its lines around."""
+    """Remove what would control the terminal, or reverse its lines."""
     return _UNSAFE.sub("", text.expandtabs(_TAB_COLUMNS))

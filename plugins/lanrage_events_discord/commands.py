@@ -32,9 +32,9 @@ def preview(
     invite_url: str | None = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
-    """Show the message that tells an event, as Discord would lay it out.
+    """Show the message that reports an event, as Discord would lay it out.
 
-    Below it stands how much of Discord's limits it uses. Events and templates of plugins are known.
+    Below it stands how much of Discord's limits it uses. It knows the events and templates of plugins.
 
     :param event_type: such as peer_joined
     :param values: fields of the event, each as name=value; what is missing is made up
@@ -85,7 +85,7 @@ def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
     """
     summary = anyio.run(_serve_and_play, backend=backend)
     write_lines([str(summary)])
-    return ExitCode.DONE if summary.is_good else ExitCode.FAILED
+    return summary.exit_code
 
 
 async def _serve_and_play() -> Summary:

@@ -176,7 +176,7 @@ async def test_typed_events_go_in_and_messages_come_out(backend: str) -> None:
     for told in ("Party Created", "Friday", "Ann", "https://discord.gg/abc123", "It is here."):
         assert told in text
     assert [event["type"] for event in logged()] == ["party_created", "notification"]
-    assert discord.journal.refused == ()
+    assert discord.journal.rejected == ()
 
 
 async def test_a_large_input_is_delivered_whole(backend: str) -> None:

@@ -370,7 +370,7 @@ async def test_what_waited_is_delivered_once_and_in_order(saved: Saved, backend:
         assert {used_thread(record) for record in records} == {server.thread_id}
         assert [*server.webhooks["forum"].threads] == [server.thread_id]
         assert {message["author"]["username"] for message in records.messages()} == {"Herald"}
-        assert server.discord.journal.refused == ()
+        assert server.discord.journal.rejected == ()
 
         count = len(server.discord.journal)
         await deliver(saved, backend)

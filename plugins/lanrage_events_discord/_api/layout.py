@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from .._embeds import Embed
 from .._preview import Style, parse_markdown
 from .models import AuthorLayout, EmbedLayout, FieldLayout, FooterLayout, SpanLayout
 
 
 def lay_out(embed: Embed) -> EmbedLayout:
-    """Lay an embed out, without knowing how wide it will be.
-
-    :param embed: the embed as it is posted
-    """
+    """Lay an embed out, whatever its width will be."""
     return EmbedLayout(
         color=None if embed.color is None else f"#{embed.color:06x}",
         author=AuthorLayout(
@@ -37,13 +36,10 @@ def lay_out(embed: Embed) -> EmbedLayout:
 
 def _spans(text: str) -> tuple[SpanLayout, ...]:
     """Split markdown into pieces, neighbours of one style together."""
-    found: list[SpanLayout] = []
-    for span in parse_markdown(text):
-        styles = tuple(style.name.lower() for style in Style if style in span.style and style.name)
-        url = span.url or None
-        if found and found[-1].styles == styles and found[-1].url == url:
-            found[-1] = found[-1].model_copy(update={"text": found[-1].text + span.text})
-        elif span.text:
-            found.append(SpanLayout(text=span.text, styles=styles, url=url))
+    groups = groupby(parse_markdown(text), key=lambda span: (_names(span.style), span.url or None))
+    pieces = [("".join(s.text for s in spans), styles, url) for (styles, url), spans in groups]
+    return tuple(SpanLayout(text=t, styles=styles, url=url) for t, styles, url in pieces if t)
 
-    return tuple(found)
+
+def _names(style: Style) -> tuple[str, ...]:
+    return tuple(one.name.lower() for one in Style if one in style and one.name)

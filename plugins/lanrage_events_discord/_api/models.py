@@ -1,4 +1,4 @@
-"""What goes in and out of the plugin's part of the HTTP API."""
+"""The requests and answers of the plugin's HTTP API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Text = Annotated[str, Field(max_length=4096)]
 
 
 class WebhookRequest(ConfigModel):
-    """The webhook that everything is to be sent to."""
+    """The webhook to send everything to."""
 
     webhook_url: SecretStr = Field(max_length=4096)
     """the URL as copied from Discord; empty to send nothing"""
@@ -39,7 +39,7 @@ class InviteRequest(ConfigModel):
 
 
 class MessageTestRequest(ConfigModel):
-    """Which webhook to try."""
+    """Which webhook to test."""
 
     webhook: Text | None = None
     """the webhook's name in the configuration; without it, the one that everything is sent to"""
@@ -51,7 +51,7 @@ class OriginStatus(ConfigModel):
     configured: bool
     """whether there is one"""
     source: Literal["yaml", "saved"] | None
-    """where it comes from: the configuration, where alone it can be changed then, or this API"""
+    """where it comes from: the configuration, where it must be changed then, or this API"""
     place: str | None
     """where it stands in the configuration, as ``file:line:column``"""
 
@@ -67,7 +67,7 @@ class InviteStatus(OriginStatus):
     """The invite that messages show."""
 
     url: str | None
-    """the invite, which is no secret"""
+    """the invite, which is not a secret"""
 
 
 class LaneStatus(ConfigModel):
@@ -186,7 +186,7 @@ class DeliveryHistory(ConfigModel):
 
 
 class SampleType(ConfigModel):
-    """An event type with something to look at."""
+    """An event type with a sample event."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -201,13 +201,13 @@ class SampleType(ConfigModel):
 
 
 class Samples(ConfigModel):
-    """The event types that can be looked at."""
+    """The event types that can be previewed."""
 
     types: tuple[SampleType, ...]
 
 
 class PreviewRequest(ConfigModel):
-    """An event to look at."""
+    """An event to preview."""
 
     type: Text
     """such as ``peer_joined``"""
@@ -277,7 +277,7 @@ class MeterStatus(ConfigModel):
 
 
 class Preview(ConfigModel):
-    """The message that tells an event."""
+    """The message that reports an event."""
 
     body: dict[str, Any]
     """what would be posted"""

@@ -1,4 +1,4 @@
-"""The plugin's operations in the HTTP API."""
+"""The handlers of the plugin's HTTP API."""
 
 from __future__ import annotations
 
@@ -32,28 +32,8 @@ from .._setup import (
     SetupError,
     SetupUnavailable,
 )
+from . import models
 from .layout import lay_out
-from .models import (
-    BucketStatus,
-    DeliveryHistory,
-    Instructions,
-    InviteRequest,
-    InviteStatus,
-    LaneHistory,
-    LaneStatus,
-    MessageTestRequest,
-    MessageTestResult,
-    MeterStatus,
-    Preview,
-    PreviewRequest,
-    Samples,
-    SampleType,
-    Status,
-    Steps,
-    WebhookQuery,
-    WebhookRequest,
-    WebhookStatus,
-)
 from .test_message import MessageTest
 
 # Every event has them, and a preview makes them up.
@@ -68,7 +48,7 @@ _STATUSES: Mapping[type[SetupError], int] = {
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What there is while the plugin runs."""
+    """What exists while the plugin runs."""
 
     bus: Bus
     setup: Setup
@@ -80,7 +60,7 @@ class Runtime:
 class DiscordAPI:
     """Answers requests about the plugin.
 
-    :param runtime: gives what there is while the plugin runs, None before and afterwards
+    :param runtime: returns what exists while the plugin runs, None before and afterwards
     """
 
     def __init__(self, runtime: Callable[[], Runtime | None]) -> None:
@@ -99,9 +79,9 @@ class DiscordAPI:
             post(
                 path="/webhook",
                 handler=self.set_webhook,
-                request=WebhookRequest,
-                query=WebhookQuery,
-                response=Status,
+                request=models.WebhookRequest,
+                query=models.WebhookQuery,
+                response=models.Status,
                 errors={
                     **cannot_set,
                     422: "it is not the URL of a webhook, or Discord says that it does not work",
@@ -112,40 +92,45 @@ class DiscordAPI:
             post(
                 path="/invite",
                 handler=self.set_invite,
-                request=InviteRequest,
-                response=Status,
+                request=models.InviteRequest,
+                response=models.Status,
                 errors={**cannot_set, 422: "it is not the URL of an invite"},
             ),
-            get(path="/status", handler=self.status, response=Status),
+            get(path="/status", handler=self.status, response=models.Status),
             post(
                 path="/test",
                 handler=self.test,
-                request=MessageTestRequest,
-                response=MessageTestResult,
+                request=models.MessageTestRequest,
+                response=models.MessageTestResult,
                 errors={
                     **not_running,
                     404: "no webhook has the name",
                     409: "there is no webhook, or another test is under way",
                 },
             ),
-            get(path="/instructions", handler=self.instructions, response=Instructions, errors={}),
-            get(path="/history", handler=self.history, response=DeliveryHistory),
-            get(path="/preview", handler=self.samples, response=Samples),
+            get(
+                path="/instructions",
+                handler=self.instructions,
+                response=models.Instructions,
+                errors={},
+            ),
+            get(path="/history", handler=self.history, response=models.DeliveryHistory),
+            get(path="/preview", handler=self.samples, response=models.Samples),
             post(
                 path="/preview",
                 handler=self.preview,
-                request=PreviewRequest,
-                response=Preview,
+                request=models.PreviewRequest,
+                response=models.Preview,
                 errors={**not_running, 422: "it is not a valid event"},
             ),
         )
 
-    async def set_webhook(self, request: RouteRequest) -> Status:
+    async def set_webhook(self, request: RouteRequest) -> models.Status:
         """Set the webhook that everything is sent to.
 
         It takes effect at once and is kept over restarts. Unless ``offline`` says otherwise,
         Discord is asked first whether the webhook exists; nothing is posted. An empty URL clears
-        it: what waits is kept, and sent when there is a webhook again.
+        it: waiting events are kept, and sent once there is a webhook again.
         """
         runtime = self._runtime()
         url = request.body.webhook_url.get_secret_value()
@@ -154,7 +139,7 @@ class DiscordAPI:
 
         return await _status(runtime)
 
-    async def set_invite(self, request: RouteRequest) -> Status:
+    async def set_invite(self, request: RouteRequest) -> models.Status:
         """Set the invite that messages about a new party show.
 
         It takes effect at once and is kept over restarts. An empty URL clears it.
@@ -165,50 +150,52 @@ class DiscordAPI:
 
         return await _status(runtime)
 
-    async def status(self, _: RouteRequest) -> Status:
+    async def status(self, _: RouteRequest) -> models.Status:
         """Return how the plugin is set up, and how the delivery goes.
 
         The webhook's URL is a secret and never shown.
         """
         return await _status(self._runtime())
 
-    async def test(self, request: RouteRequest) -> MessageTestResult:
+    async def test(self, request: RouteRequest) -> models.MessageTestResult:
         """Send one real message to a webhook, and return what became of it.
 
-        It obeys Discord's limits and is tried once. If it is delivered to a webhook that was not
-        used any more, that is used again.
+        It obeys Discord's limits and is not retried. Delivery to a webhook that was disabled enables
+        it again.
         """
         return await self._runtime().message_test.send(request.body.webhook)
 
-    async def instructions(self, _: RouteRequest) -> Instructions:
-        """Tell step by step how to create a webhook and an invite in Discord."""
-        return Instructions(
-            webhook=Steps(heading=WEBHOOK_HEADING, steps=WEBHOOK_STEPS),
-            invite=Steps(heading=INVITE_HEADING, steps=INVITE_STEPS),
+    async def instructions(self, _: RouteRequest) -> models.Instructions:
+        """Return step by step how to create a webhook and an invite in Discord."""
+        return models.Instructions(
+            webhook=models.Steps(heading=WEBHOOK_HEADING, steps=WEBHOOK_STEPS),
+            invite=models.Steps(heading=INVITE_HEADING, steps=INVITE_STEPS),
         )
 
-    async def history(self, _: RouteRequest) -> DeliveryHistory:
+    async def history(self, _: RouteRequest) -> models.DeliveryHistory:
         """Return what happened in each lane in the last minutes."""
         lanes = self._runtime().lanes
         await _count(lanes)
         now, now_utc = anyio.current_time(), datetime.now(UTC)
-        return DeliveryHistory(
+        return models.DeliveryHistory(
             seconds_per_bucket=SECONDS_PER_BUCKET,
             lanes=tuple(
-                LaneHistory(name=name, buckets=tuple(_buckets(lane.record.history, now, now_utc)))
+                models.LaneHistory(
+                    name=name, buckets=tuple(_buckets(lane.record.history, now, now_utc))
+                )
                 for name, lane in lanes.items()
             ),
         )
 
-    async def samples(self, _: RouteRequest) -> Samples:
-        """Return the event types that can be looked at, each with made-up values."""
+    async def samples(self, _: RouteRequest) -> models.Samples:
+        """Return the event types that can be previewed, each with made-up values."""
         events = self._runtime().bus.events
-        found: list[SampleType] = []
+        found: list[models.SampleType] = []
         for cls in events.types():
             schema = events.json_schema(cls.type)
             sample = sample_event(events, cls.type, ())
             found.append(
-                SampleType(
+                models.SampleType(
                     type=cls.type,
                     description=str(schema.get("description", "")),
                     fields={k: v for k, v in sample.items() if k not in _NOT_SHOWN},
@@ -216,34 +203,34 @@ class DiscordAPI:
                 )
             )
 
-        return Samples(types=tuple(found))
+        return models.Samples(types=tuple(found))
 
-    async def preview(self, request: RouteRequest) -> Preview:
-        """Return the message that tells an event, as Discord lays it out; nothing is posted.
+    async def preview(self, request: RouteRequest) -> models.Preview:
+        """Return the message that reports an event, as Discord lays it out; nothing is posted.
 
-        Templates are read anew, so that one sees what was just changed in them.
+        Templates are read again, so that it shows what you just changed in them.
         """
         runtime = self._runtime()
-        wanted: PreviewRequest = request.body
+        wanted: models.PreviewRequest = request.body
         try:
             event = runtime.bus.events.from_dict({**wanted.fields, "type": wanted.type})
         except EventDecodeError as error:
             text = "; ".join(str(problem) for problem in error.problems)
             raise RouteError(422, text, error.problems) from None
 
-        faults: list[str] = []
+        problems: list[str] = []
         renderer = Renderer(
             runtime.bus.template_folders(),
             invite_url=lambda: runtime.setup.invite_url,
-            report=lambda error: faults.append(str(error)),
+            report=lambda error: problems.append(str(error)),
         )
         [message] = compose([renderer.render(event)])
         embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
-        return Preview(
+        return models.Preview(
             body=message.body(),
             embeds=tuple(map(lay_out, embeds)),
-            meters=tuple(MeterStatus(**asdict(meter)) for meter in measure(embeds)),
-            faults=tuple(faults),
+            meters=tuple(models.MeterStatus(**asdict(meter)) for meter in measure(embeds)),
+            faults=tuple(problems),
         )
 
     def _runtime(self) -> Runtime:
@@ -256,27 +243,27 @@ class DiscordAPI:
 
 @contextmanager
 def _setup_errors() -> Iterator[None]:
-    """Answer with what keeps the setup from changing something."""
+    """Answer with the reason why the setup cannot change something."""
     try:
         yield
     except SetupError as error:
         raise RouteError(_STATUSES[type(error)], str(error)) from None
 
 
-async def _status(runtime: Runtime) -> Status:
+async def _status(runtime: Runtime) -> models.Status:
     setup, lanes = runtime.setup, runtime.lanes
     pending = await _count(lanes)
     redact = runtime.bus.redactor.redact
     default = lanes.get(DEFAULT_WEBHOOK)
     statistics = [lane.statistics for lane in lanes.values()]
     errors = [lane.statistics.last_error for lane in (default, *lanes.values()) if lane]
-    return Status(
-        webhook=WebhookStatus(
+    return models.Status(
+        webhook=models.WebhookStatus(
             configured=setup.webhook_origin.source is not None,
             **asdict(setup.webhook_origin),
             name=setup.webhook_name,
         ),
-        invite=InviteStatus(
+        invite=models.InviteStatus(
             configured=setup.invite_url is not None,
             **asdict(setup.invite_origin),
             url=setup.invite_url,
@@ -295,26 +282,26 @@ async def _status(runtime: Runtime) -> Status:
 
 
 async def _count(lanes: Lanes) -> dict[str, int]:
-    """Return how many events wait in each lane, also in those of webhooks that there were."""
+    """Return how many events wait in each lane, those of former webhooks included."""
     try:
         return {lane.name: lane.pending for lane in await lanes.count()}
     except (OutboxError, anyio.ClosedResourceError):
-        # It says what is wrong with it by itself, and the rest is worth knowing nevertheless.
+        # The plugin's health reports the outbox's problem; the rest of the status is still of use.
         return {name: lane.record.waiting for name, lane in lanes.items()}
 
 
-def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> LaneStatus:
+def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> models.LaneStatus:
     figures: dict[str, Any] = asdict(lane.statistics)
     figures["last_error"] = redact(lane.statistics.last_error)
     reason = redact(lane.reason)
-    return LaneStatus(
+    return models.LaneStatus(
         name=lane.name, state=lane.state.value, reason=reason, pending=pending, **figures
     )
 
 
-def _buckets(history: History, now: float, now_utc: datetime) -> Iterator[BucketStatus]:
+def _buckets(history: History, now: float, now_utc: datetime) -> Iterator[models.BucketStatus]:
     for bucket in history.buckets(now):
-        yield BucketStatus(
+        yield models.BucketStatus(
             start=now_utc - timedelta(seconds=now - bucket.start),
             sent=bucket.sent,
             failed=bucket.failed,

@@ -1,4 +1,4 @@
-"""One real message to a webhook, for somebody who wants to see whether it arrives."""
+"""The test message: one real message to a webhook, to see whether it arrives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class MessageTest:
     """Sends test messages: one at a time, past the outbox, and within the limits of the lane.
 
     :param client: sends them, and stays open
-    :param rejections: what Discord is not to be asked again
+    :param rejections: what Discord must not be asked again right now
     """
 
     def __init__(self, lanes: Lanes, client: WebhookClient, rejections: RejectionCache) -> None:
@@ -72,7 +72,7 @@ class MessageTest:
         limits = lane.limits
         if limits.ready_at() - anyio.current_time() <= TURN_MAX_SECONDS:
             with anyio.move_on_after(TURN_MAX_SECONDS):
-                # What is counted here is given back by whatever follows.
+                # _take_turn() gives back what is counted here.
                 await limits.wait()
                 return await self._take_turn(lane, webhook, limits)
 
@@ -88,15 +88,15 @@ class MessageTest:
     ) -> MessageTestResult:
         outcome: Outcome | None = None
         try:
-            async with lane.turn:
+            async with lane.pacing.turn:
                 message = lane.envelope.wrap(_test_message(), [], webhook.id, is_backlog=True)
                 outcome = await self._execute(lane, webhook, message)
-                return self._settle(lane, webhook, message, outcome)
+                return self._handle_outcome(lane, webhook, message, outcome)
         finally:
             limits.observe(outcome)
 
     async def _execute(self, lane: Lane, webhook: WebhookURL, message: Message) -> Outcome:
-        """Post the message; once that has begun, its outcome is waited for."""
+        """Post the message; once the request has begun, wait for its outcome."""
         thread_id = lane.envelope.thread_id(webhook.id)
         lane.statistics.requests += 1
         outcomes: list[Outcome] = []
@@ -107,7 +107,7 @@ class MessageTest:
 
         return outcomes[0]
 
-    def _settle(
+    def _handle_outcome(
         self, lane: Lane, webhook: WebhookURL, message: Message, outcome: Outcome
     ) -> MessageTestResult:
         reason = outcome.reason
@@ -120,7 +120,7 @@ class MessageTest:
             if lane.handle_gone(outcome, webhook):
                 self._rejections.add(webhook, reason)
             else:
-                reason = f"{reason}; the next message creates it anew"
+                reason = f"{reason}; the next message creates it again"
 
         return MessageTestResult(
             delivered=outcome.kind is OutcomeKind.DELIVERED,
@@ -134,7 +134,7 @@ class MessageTest:
 def _test_message() -> Message:
     embed = Embed(
         title="✅ LANrage can post here",
-        description="This is a test. What happens at your party will be told in this channel.",
+        description="This is a test. News of your party will be posted in this channel.",
         color=_COLOR,
         timestamp=datetime.now(UTC),
         footer="LANrage",

@@ -1,3 +1,5 @@
+"""The HTTP client that posts messages to webhooks."""
+
 from __future__ import annotations
 
 import json
@@ -5,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from http.cookiejar import CookieJar
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from types import TracebackType
 from typing import Self
 
@@ -21,16 +23,16 @@ DEFAULT_DEADLINE = 8.0
 ANSWER_MAX_BYTES = 256 * 1024
 
 _CLOSE_DEADLINE = 2.0
-# Parsed addresses that are kept for the next request, those that were used last.
+# How many parsed URLs are kept for the next requests.
 _ADDRESSES_KEPT = 256
 _MASK = "**********"
 _PROJECT_URL = "https://pypi.org/project/lanrage-events"
 
-# How many requests wait at the same time is limited by the rate limits around the client, so a
-# hanging one never keeps the connection that another lane needs.
+# The rate limits around the client bound the requests under way. A limit here would let a hanging
+# request keep the connection that another lane needs.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 
-# What network and peer can do to a request.
+# Why a request got no answer.
 _UNANSWERED: Mapping[type[Exception], str] = {
     httpx.ProxyError: "the proxy does not let the request through",
     httpx.ConnectTimeout: "no connection to {host} in time",
@@ -38,28 +40,28 @@ _UNANSWERED: Mapping[type[Exception], str] = {
     httpx.PoolTimeout: "no connection was free in time",
     httpx.UnsupportedProtocol: "the address has a scheme that cannot be used",
     httpx.TimeoutException: "no answer from {host} in time",
-    httpx.RemoteProtocolError: "the answer from {host} is no proper HTTP or broke off",
+    httpx.RemoteProtocolError: "the answer from {host} is not valid HTTP or broke off",
     httpx.DecodingError: "the answer from {host} cannot be unpacked",
     httpx.NetworkError: "the connection to {host} broke",
     httpx.HTTPError: "the request to {host} failed",
-    httpx.InvalidURL: "the address or a redirect from {host} is no URL",
+    httpx.InvalidURL: "the address or a redirect from {host} is not a URL",
     OSError: "the connection to {host} broke",
     anyio.BrokenResourceError: "the connection to {host} broke",
 }
 
 
 class _NoCookies(CookieJar):
-    """Keeps no cookie: nothing that Discord takes needs one, and no webhook is to know another."""
+    """Keeps no cookies: Discord needs none, and they would link one webhook to another."""
 
     def extract_cookies(self, response: object, request: object) -> None:
-        """Pass over what an answer wants to set."""
+        """Ignore the cookies of an answer."""
 
 
 class WebhookClient:
-    """Sends messages to webhooks, each exactly once, and tells what became of it.
+    """Sends messages to webhooks, each exactly once, and returns their outcomes.
 
-    Retrying, rate limits and order are the business of whoever calls it. It is an async context
-    manager, and any number of tasks may use it at the same time.
+    Retrying, rate limits and order are up to the caller. It is an async context manager, and any
+    number of tasks may use it at the same time.
 
     :param http: the client to send with, which stays open and keeps its own proxies and limits;
         without one a client of its own is made, which goes through the proxies and trusts the
@@ -114,7 +116,7 @@ class WebhookClient:
         :param body: Discord's JSON form of the message, see :meth:`Message.body`
         :param thread_id: the thread to post to, instead of the one that the URL names; a body that
             creates a thread by its ``thread_name`` goes to none
-        :return: what became of it; nothing that network or Discord do is raised
+        :return: its outcome; errors of the network and of Discord are not raised
         :raises ValueError: if ``body`` has a ``thread_name`` and there is a ``thread_id`` too
         """
         creates_thread = bool(body.get("thread_name"))
@@ -129,11 +131,11 @@ class WebhookClient:
         return outcome
 
     async def fetch_name(self, webhook: WebhookURL) -> str | Outcome:
-        """Look whether a webhook exists, without posting anything.
+        """Check whether a webhook exists, without posting anything.
 
         :param webhook: which one
-        :return: its name in Discord, which is text of others, to be escaped; or what keeps it from
-            being used or looked up
+        :return: its name in Discord, which must be escaped since others wrote it; or the outcome that
+            says why it cannot be used or looked up
         """
         outcome, body = await self._request("GET", webhook.info_url(), webhook, b"")
         if outcome.kind is not OutcomeKind.DELIVERED:
@@ -158,7 +160,7 @@ class WebhookClient:
     async def _request(
         self, method: str, url: str, webhook: WebhookURL, content: bytes
     ) -> tuple[Outcome, bytes]:
-        """Return what became of a request, and the body of the answer, as far as it came."""
+        """Return the outcome of a request, and the body of the answer as far as it arrived."""
         if self._http is None:
             raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
 
@@ -184,7 +186,7 @@ class WebhookClient:
         except tuple(_UNANSWERED) as exc:
             error = exc
 
-        # The status says what Discord did; the rest of the answer is only missed.
+        # The status says what Discord did, even if the rest of the answer is missing.
         if status is None:
             return _unanswered(error, webhook), b""
 
@@ -208,6 +210,6 @@ def _unanswered(error: Exception | None, webhook: WebhookURL) -> Outcome:
 
 def _version() -> str:
     try:
-        return version("lanrage-events")
-    except PackageNotFoundError:
+        return metadata.version("lanrage-events")
+    except metadata.PackageNotFoundError:
         return "0"

@@ -1,3 +1,5 @@
+"""What an answer of Discord means: delivered, retry, or rejected for good."""
+
 from __future__ import annotations
 
 import json
@@ -13,7 +15,7 @@ DEFAULT_RETRY_AFTER = 5.0
 # Invalid requests are counted over 10 minutes, and too many of them end in a block by Cloudflare.
 # https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
 BLOCKED_RETRY_AFTER = 600.0
-# Nobody is served by an answer that asks for more than this.
+# No wait is longer, whatever an answer asks for.
 MAX_RETRY_AFTER = 86400.0
 
 _CLOUDFLARE_BLOCK = 40333
@@ -26,7 +28,7 @@ _MAX_ERROR_DEPTH = 16
 
 
 class OutcomeKind(StrEnum):
-    """What is to be done after one request."""
+    """What to do after one request."""
 
     DELIVERED = "delivered"
     """Discord has it"""
@@ -35,9 +37,9 @@ class OutcomeKind(StrEnum):
     RETRY = "retry"
     """the same request again, after a back-off"""
     DEAD = "dead"
-    """this message is refused for good; another one may be accepted"""
+    """this message is rejected for good; another one may be accepted"""
     LANE_DEAD = "lane_dead"
-    """nothing will be accepted here until somebody changes the configuration"""
+    """nothing will be accepted here until the configuration is changed"""
 
 
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
@@ -78,9 +80,8 @@ _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#http-http-response-codes
 _BY_STATUS: Mapping[int, tuple[OutcomeKind, str]] = {
     401: (OutcomeKind.LANE_DEAD, "Discord does not accept the webhook URL: copy it again"),
-    # What a webhook may not do now, it may not do a second later, and each attempt counts towards
-    # the invalid requests that end in a block of the whole address. So nothing more is sent, and
-    # the events are kept, until somebody has looked at it.
+    # A retry would not help, and each one counts towards the invalid requests that get the whole
+    # address blocked. So the lane stops and keeps its events until someone has looked at it.
     403: (OutcomeKind.LANE_DEAD, "Discord does not permit the webhook to post here"),
     404: (OutcomeKind.LANE_DEAD, "the webhook does not exist: create a new one in Discord"),
     407: (OutcomeKind.RETRY, "the proxy asks for a login"),
@@ -98,10 +99,10 @@ _BY_CLASS: Mapping[int, tuple[OutcomeKind, str]] = {
     2: (OutcomeKind.DELIVERED, "delivered"),
     # Discord's API does not redirect; a network that wants a login does.
     3: (OutcomeKind.RETRY, "the answer is a redirect, which Discord does not give"),
-    4: (OutcomeKind.DEAD, "Discord refuses the message"),
-    5: (OutcomeKind.RETRY, "Discord has an internal fault"),
+    4: (OutcomeKind.DEAD, "Discord rejected the message"),
+    5: (OutcomeKind.RETRY, "Discord has an internal error"),
 }
-_NOT_HTTP = (OutcomeKind.RETRY, "the answer is not one that HTTP knows")
+_NOT_HTTP = (OutcomeKind.RETRY, "the answer has a status that HTTP does not define")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class DiscordError:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What the headers of an answer tell about the bucket that the request was counted in."""
+    """What the headers of an answer say about the bucket that the request was counted in."""
 
     limit: int | None = None
     """requests that the bucket holds when it is full"""
@@ -132,11 +133,11 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request."""
+    """The outcome of one request."""
 
     kind: OutcomeKind
     reason: str
-    """one sentence for people, without secrets"""
+    """one sentence to show, without secrets"""
     status: int | None = None
     """HTTP's status; None if there was no answer"""
     code: int | None = None
@@ -152,7 +153,7 @@ class Outcome:
     is_global: bool = False
     """whether a 429 is about every request from this address"""
     is_blocked: bool = False
-    """whether Cloudflare, and not Discord, refused the request"""
+    """whether Cloudflare, and not Discord, rejected the request"""
     message_id: str | None = None
     """the id of the message that Discord made"""
     channel_id: str | None = None
@@ -166,7 +167,7 @@ class Outcome:
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """Tell what an answer to the execution of a webhook means.
+    """Return what an answer to the execution of a webhook means.
 
     :param status: HTTP's status
     :param headers: of the answer, in any case
@@ -226,7 +227,7 @@ def _delivered(
     data: Mapping[str, object],
     rate_limit: RateLimit,
 ) -> Outcome:
-    # A proxy or a network that wants a login says 200 with a page of its own.
+    # A proxy or a network that asks for a login answers 200 with a page of its own.
     is_html = headers.get("content-type", "").lower().startswith("text/html")
     if is_html and body.lstrip().startswith(b"<"):
         return Outcome(
@@ -251,10 +252,10 @@ def _is_cloudflares(
     body: bytes,
     answer: Mapping[str, object] | None,
 ) -> bool:
-    """Tell whether the request was stopped before it came to Discord.
+    """Return whether the request was stopped before it reached Discord.
 
-    Discord's own refusals are JSON, came through its proxies, which add ``Via``, and say when to
-    come again.
+    Discord's own rejections are JSON, come through its proxies, which add ``Via``, and say when to
+    retry.
     """
     if status not in (403, 429):
         return False

@@ -1,4 +1,4 @@
-"""When the next request may be sent: what Discord's headers say, and what they do not say."""
+"""When the next request may be sent: Discord's announced limits, and the hidden ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUESTS_PER_SECOND = 50
 SPACING_SHARE = 1.1
 # A request that leaves exactly when a bucket is full again may arrive a moment before.
 MARGIN_SECONDS = 0.01
-# Ends of a bucket's time that differ by less are the same, told by answers of different speed.
+# Ends of a bucket's window that differ by less are the same, seen in answers of different speed.
 SAME_RESET_SECONDS = 1.0
 # 30 messages in 60 s per channel, which no header shows, according to Discord's staff:
 # https://github.com/discord/discord-api-docs/issues/367
@@ -25,7 +25,7 @@ QUIET_SECONDS = 60.0
 
 
 class AddressLimit:
-    """The requests of all lanes that leave from this address: spaced, so that no burst adds up."""
+    """Spaces the requests of all lanes, so that they exceed no limit of this address together."""
 
     def __init__(self) -> None:
         self._spacing = SPACING_SHARE / REQUESTS_PER_SECOND
@@ -39,14 +39,14 @@ class AddressLimit:
         self.blocked_until = max(self.blocked_until, anyio.current_time() + seconds)
 
     async def wait(self) -> None:
-        """Wait until the next request may leave, and count it; who asks first leaves first."""
+        """Wait until the next request may leave, and count it; the first caller goes first."""
         async with self._turn:
             due = anyio.current_time()
             while (slot := max(self._next, self.blocked_until)) > anyio.current_time():
                 due = slot
                 await anyio.sleep_until(slot)
 
-            # Of the turns that a stall of this process missed, none is made up for: they would
+            # Turns that were missed while this process stalled are lost: made up for, they would
             # leave all at once.
             self._next = max(due, anyio.current_time() - self._spacing) + self._spacing
 
@@ -60,21 +60,21 @@ class _Bucket:
     resets_at: float = 0.0
     in_flight: int = 0
     answered: anyio.Event | None = None
-    """set by the next answer, if somebody waits for it"""
+    """set by the next answer, if a task waits for it"""
     blocked_until: float = 0.0
 
 
 @dataclass(slots=True)
 class _Channel:
     spacing: float = 0.0
-    """seconds between two messages, learnt from refusals that no header announced"""
+    """seconds between two messages, learnt from 429s that no header announced"""
     last_sent: float = 0.0
     changed_at: float = 0.0
     blocked_until: float = 0.0
 
 
 class RateLimits:
-    """All that is known of Discord's limits: of this address, of webhooks and of channels."""
+    """The known limits of this address, of webhooks and of channels."""
 
     def __init__(self) -> None:
         self.address = AddressLimit()
@@ -82,7 +82,7 @@ class RateLimits:
         self._webhooks: dict[str, Limits] = {}
 
     def of(self, webhook_id: str) -> Limits:
-        """Return the limits of a webhook, the same object for all who post to it."""
+        """Return the limits of a webhook, the same object for all lanes that post to it."""
         if webhook_id not in self._webhooks:
             self._webhooks[webhook_id] = Limits(self)
 
@@ -94,8 +94,6 @@ class Limits:
 
     Times are those of the event loop's clock, in seconds.
     """
-
-    __slots__ = ("_address", "_bucket", "_channel", "_channels")
 
     def __init__(self, limits: RateLimits) -> None:
         self._address = limits.address
@@ -133,7 +131,7 @@ class Limits:
             if (ready := self.ready_at()) > now:
                 await anyio.sleep_until(ready)
             elif bucket.remaining is None and bucket.in_flight >= (bucket.limit or 1):
-                # Other lanes have sent what it may hold; the next answer tells how much is left.
+                # Other lanes have used what it may hold; the next answer says how much is left.
                 bucket.answered = bucket.answered or anyio.Event()
                 await bucket.answered.wait()
             else:
@@ -144,7 +142,7 @@ class Limits:
 
         bucket.in_flight += 1
         try:
-            # Others who post to this channel keep their distance already while this one waits.
+            # Others that post to this channel keep their distance while this one waits.
             self._channel.last_sent = now
             await self._address.wait()
         except BaseException:
@@ -154,7 +152,7 @@ class Limits:
         self._channel.last_sent = anyio.current_time()
 
     def observe(self, outcome: Outcome | None) -> None:
-        """Learn from what became of a request that :meth:`wait` counted, None if it was given up."""
+        """Learn from the outcome of a request that :meth:`wait` counted, None if it was not sent."""
         now = anyio.current_time()
         bucket = self._bucket
         bucket.in_flight -= 1
@@ -192,14 +190,14 @@ class Limits:
             bucket.blocked_until = now + seconds
 
     def _slow_down(self, now: float) -> None:
-        """Double the spacing of a channel that refused although its bucket was not empty."""
+        """Double the spacing of a channel that rejected a message while its bucket was not empty."""
         channel = self._channel
         spacing = channel.spacing * 2 or FIRST_SPACING_SECONDS
         channel.spacing = min(spacing, MAX_SPACING_SECONDS)
         channel.changed_at = max(now, channel.blocked_until)
 
     def _relax(self, now: float) -> None:
-        """Halve the spacing for each minute without such a refusal."""
+        """Halve the spacing for each minute without such a rejection."""
         channel = self._channel
         while channel.spacing and now - channel.changed_at >= QUIET_SECONDS:
             channel.changed_at += QUIET_SECONDS

@@ -1,3 +1,5 @@
+"""The URLs of webhooks and invites: checked, and split into their parts."""
+
 from __future__ import annotations
 
 import re
@@ -28,7 +30,7 @@ _WEBHOOK_PATH = re.compile(r"/api(?:/v[0-9]{1,3})?/webhooks(?:/(?P<id>[^/]*)(?:/
 class WebhookURL:
     """The checked address of a webhook; its repr shows neither the token nor the URL.
 
-    Whoever knows the token can post to the channel, so treat what :meth:`execute_url`,
+    Anyone who knows the token can post to the channel, so treat what :meth:`execute_url`,
     :meth:`reveal` and :meth:`secrets` return as secrets.
     """
 
@@ -44,7 +46,7 @@ class WebhookURL:
         """Return the address to post messages to.
 
         :param wait: whether Discord answers with the message once it is saved; otherwise a
-            message that is not saved is no error
+            message that is not saved is not reported
         :param thread_id: the thread to post to, instead of the URL's own
         """
         query = {"wait": "true"} if wait else {}
@@ -54,11 +56,11 @@ class WebhookURL:
         return f"{self._address}?{urlencode(query)}" if query else self._address
 
     def info_url(self) -> str:
-        """Return the address that tells about the webhook without posting anything."""
+        """Return the address that describes the webhook, without posting anything."""
         return self._address
 
     def reveal(self) -> str:
-        """Return the URL as one would paste it, secret token included."""
+        """Return the URL as a user would paste it, secret token included."""
         url = f"{self.scheme}://{self.host}/api/webhooks/{self.id}/{self.token}"
         return f"{url}?thread_id={self.thread_id}" if self.thread_id else url
 
@@ -79,7 +81,7 @@ def validate_webhook_url(url: str, allow_hosts: Iterable[str] = ()) -> WebhookUR
     :param url: the whole URL, such as ``https://discord.com/api/webhooks/123/token``
     :param allow_hosts: hosts that are admitted beside Discord's own, each with its port unless it
         is the usual one; for these http is admitted as well as https
-    :raises ValueError: if it is not a webhook's URL; the message says why and how to mend it and
+    :raises ValueError: if it is not a webhook's URL; the message says why and how to fix it, and
         never repeats the token
     """
     parts = _split(url, "webhook URL", "https://discord.com/api/webhooks/…")
@@ -131,7 +133,7 @@ def validate_invite_url(url: str) -> str:
     """Check the URL of an invite as copied from Discord, and return it without what is not needed.
 
     :param url: the whole URL, such as ``https://discord.gg/abc123``
-    :raises ValueError: if it is not an invite's URL; the message says why and how to mend it
+    :raises ValueError: if it is not an invite's URL; the message says why and how to fix it
     """
     parts = _split(url, "invite URL", "https://discord.gg/…")
     host = _host(parts, "invite URL", _DISCORD_HOSTS | {_INVITE_HOST}, ())

@@ -11,5 +11,6 @@ from .history import SECONDS_PER_BUCKET, History
 from .lane import Lane
 from .lanes import Lanes, OutgoingEntry
 from .metrics import lane_metrics, outbox_metrics
+from .queue import LaneQueue
 from .state import LaneState, LaneStatistics
 from .threads import Threads

@@ -1,4 +1,4 @@
-"""What a lane tells next: the oldest entries, composed into one message."""
+"""The next message of a lane, composed of the oldest entries."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .queue import LaneQueue
 
 
 class Batch:
-    """Composes the messages of a lane one by one, each anew with what has come since.
+    """Composes the messages of a lane one by one, each from all entries that wait by then.
 
     :param config: how entries are composed
     :param queue: what waits
-    :param envelope: adds to messages what the webhook's configuration asks for
+    :param envelope: adds what the webhook's configuration asks for
     """
 
     def __init__(self, config: BatchConfig, queue: LaneQueue, envelope: Envelope) -> None:
@@ -30,36 +30,36 @@ class Batch:
         self._queue = queue
         self._envelope = envelope
         self._old_before = anyio.current_time()
-        """entries that arrived before are old news"""
+        """entries that arrived before this are backlog"""
         self._through = 0
-        """the number of the last entry of the batch that is being sent"""
+        """the id of the last entry of the batch that is being sent"""
         self._messages = 0
-        """how many messages have told the batch so far"""
+        """how many messages of the batch were delivered so far"""
         self._bisection = Bisection()
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
         self._expired: dict[str, int] = {}
-        """by type, what expired and was not told yet"""
+        """by type, what expired and was not reported yet"""
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to tell, as far as is known without looking into the outbox."""
+        """Whether there is nothing to send, as far as is known without reading the outbox."""
         return self._queue.is_empty and not self._expired
 
     def expired(self, expiry: ExpiredEntries) -> None:
-        """Tell with the next message what was too old to be told."""
+        """Report what expired with the next message."""
         self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
 
     def forget_expired(self) -> None:
-        """Say no more about what expired."""
+        """Do not report what expired."""
         self._expired.clear()
 
     def make_old(self) -> None:
-        """Tell what has arrived until now as old news."""
+        """Present what has arrived until now as backlog."""
         self._old_before = anyio.current_time()
 
     def compose(self, webhook_id: str) -> Message | None:
-        """Return the next message, None if there is nothing to tell."""
+        """Return the next message, None if there is nothing to send."""
         batch = self._queue.batch
         if batch and batch[0].id > self._through:
             self._through, self._messages = batch[-1].id, 0
@@ -82,19 +82,18 @@ class Batch:
         if message is None:
             return None
 
-        told = entries[: message.entries]
-        return self._envelope.wrap(message, told, webhook_id, is_backlog)
+        return self._envelope.wrap(message, entries[: message.entries], webhook_id, is_backlog)
 
     def delivered(self) -> None:
-        """Take note that Discord has the message."""
+        """Record that Discord has the message."""
         self._messages += 1
         self._expired.clear()
 
-    def settled(self) -> None:
-        """Take note that entries were taken out of the queue."""
-        self._bisection.settled(self._queue.first_id)
+    def removed(self) -> None:
+        """Record that entries were removed from the queue."""
+        self._bisection.removed(self._queue.first_id)
 
     def rejected(self, message: Message, outcome: Outcome) -> set[int]:
-        """Return the numbers of the entries that Discord rejects; none if it is not known yet."""
-        told = list(islice(self._queue.batch, message.entries))
-        return self._bisection.find(told, message, outcome, embed_each=self._embed_each)
+        """Return the ids of the entries that Discord rejected; none if they are not known yet."""
+        shown = self._queue.batch[: message.entries]
+        return self._bisection.find(shown, message, outcome, embed_each=self._embed_each)

@@ -1,4 +1,4 @@
-"""A refusal: what of a message Discord does not take."""
+"""Bisection: the search for the entry of a message that Discord rejects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .queue import Waiting
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 THREAD_NAME_BLOCKED = 200001
 CONFIGURED_PARTS = ("username", "avatar_url", "thread_name", "thread_id")
-"""what every message has from the webhook's configuration"""
+"""the parts of every message that come from the webhook's configuration"""
 
 
 def is_about_configuration(outcome: Outcome) -> bool:
-    """Whether Discord refuses what the next message would have just the same."""
+    """Whether Discord rejects what the next message would have too."""
     if outcome.code == THREAD_NAME_BLOCKED:
         return True
 
@@ -25,38 +25,38 @@ def is_about_configuration(outcome: Outcome) -> bool:
 
 
 class Bisection:
-    """The search for the one entry that Discord refuses among those of a message, by halves."""
+    """Finds the one entry of a message that Discord rejects, by sending halves."""
 
     def __init__(self) -> None:
         self.at_most: int | None = None
-        """how many entries the next message may tell; None if nothing is looked for"""
+        """how many entries the next message may show; None if there is no search"""
         self._through = 0
-        """the number of the last entry that may be the one"""
+        """the id of the last entry that may be the one"""
 
     def find(
-        self, told: Sequence[Waiting], message: Message, outcome: Outcome, *, embed_each: bool
+        self, shown: Sequence[Waiting], message: Message, outcome: Outcome, *, embed_each: bool
     ) -> set[int]:
-        """Return the numbers of the refused entries; none if the next message will show more.
+        """Return the ids of the rejected entries; none if it takes another message to find them.
 
-        :param told: what the message told
-        :param embed_each: whether each of them had an embed of its own
+        :param shown: what the message showed
+        :param embed_each: whether each entry had an embed of its own
         """
-        if embed_each and len(told) <= len(message.embeds):
-            named = {told[index].id for index in outcome.bad_embeds if index < len(told)}
+        if embed_each and len(shown) <= len(message.embeds):
+            named = {shown[index].id for index in outcome.bad_embeds if index < len(shown)}
             if named:
                 return named
 
-        if len(told) == 1:
-            return {told[0].id}
+        if len(shown) == 1:
+            return {shown[0].id}
 
-        self._through = told[-1].id
-        self.at_most = len(told) // 2
+        self._through = shown[-1].id
+        self.at_most = len(shown) // 2
         return set()
 
-    def settled(self, first_left: int | None) -> None:
-        """Go on with whole messages once all that were suspects are told or given up.
+    def removed(self, first_id: int | None) -> None:
+        """Send whole messages again once no suspect waits any more.
 
-        :param first_left: the number of the first entry that waits, None if none does
+        :param first_id: the id of the first entry that still waits, None if none does
         """
-        if first_left is None or first_left > self._through:
+        if first_id is None or first_id > self._through:
             self.at_most = None

@@ -1,4 +1,4 @@
-"""What a message has besides its embeds: a name, a thread, silence, mentions."""
+"""The envelope: what a message has besides embeds, such as a thread and mentions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .threads import Threads
 
 
 class Envelope:
-    """Gives the messages of one webhook what its configuration and its events ask for."""
+    """Adds to the messages of one webhook what its configuration and its events ask for."""
 
     def __init__(self, config: WebhookConfig, mentions: Mentions, threads: Threads) -> None:
         self._config = config
@@ -26,7 +26,7 @@ class Envelope:
         """Return the message with its name, its thread, its flags and its mentions.
 
         :param entries: what the message shows
-        :param is_backlog: whether these are old news, which mention nobody
+        :param is_backlog: whether these are old events, which mention no one
         """
         roles, users = ([], []) if is_backlog else self._mentions.choose(entries)
         mentioned = [f"<@&{role}>" for role in roles] + [f"<@{user}>" for user in users]
@@ -36,7 +36,7 @@ class Envelope:
         return replace(
             message,
             content=" ".join(mentioned),
-            # Exactly these and, with an empty "parse", nobody else.
+            # Exactly these and, with an empty "parse", no one else.
             allowed_mentions={"parse": [], "roles": roles, "users": users}
             if mentioned
             else message.allowed_mentions,
@@ -55,19 +55,19 @@ class Envelope:
         return self._threads.find(webhook_id, name) if name else None
 
     def answered(self, message: Message) -> None:
-        """Take note that a message is not under way any more, whatever became of it."""
+        """Record that a message is no longer under way, whatever its outcome."""
         for ids in message.allowed_mentions.values():
             self._mentions.release(ids)
 
     def delivered(self, message: Message, webhook_id: str, channel_id: str | None) -> None:
         """Remember whom a message mentioned and which thread it created."""
         for ids in message.allowed_mentions.values():
-            self._mentions.note(ids)
+            self._mentions.start_cooldown(ids)
 
         if message.thread_name and channel_id is not None:
             self._threads.remember(webhook_id, message.thread_name, channel_id)
 
     def forget_thread(self, webhook_id: str) -> bool:
-        """Forget the thread of this webhook's own making; return whether there was one."""
+        """Forget the thread that this webhook created; return whether there was one."""
         name = self._config.thread_name
         return bool(name) and self._threads.forget(webhook_id, name or "")

@@ -1,4 +1,4 @@
-"""What happened in a lane in the last minutes, without a timer."""
+"""The history of a lane: what happened in the last minutes, kept without a timer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Bucket:
     """What happened within some seconds."""
 
     start: float
-    """when it began, on the clock that the history was told the times of"""
+    """when it began, on the clock of the history's callers"""
     sent: int = 0
     """events that were delivered"""
     failed: int = 0
@@ -32,7 +32,7 @@ class History:
     """Counts what happens in buckets of some seconds, and forgets what is older than some minutes.
 
     Times are seconds of a clock that does not go back. Buckets in which nothing happens cost
-    nothing: they are made when somebody asks.
+    nothing: they are made on request.
     """
 
     def __init__(self) -> None:
@@ -45,30 +45,30 @@ class History:
         self._waits_since: float | None = None
 
     def sent(self, now: float, count: int) -> None:
-        """Note that events were delivered."""
+        """Count delivered events."""
         self._at(now).sent += count
 
     def failed(self, now: float, count: int) -> None:
-        """Note that events became dead letters."""
+        """Count events that became dead letters."""
         self._at(now).failed += count
 
     def rate_limited(self, now: float) -> None:
-        """Note an answer that asks to wait."""
+        """Count an answer that asks to wait."""
         self._at(now).rate_limited += 1
 
     def waiting(self, now: float, count: int) -> None:
-        """Note how many events wait now."""
+        """Record how many events wait now."""
         counts = self._at(now)
         self._level = counts.left = count
         counts.waiting = max(counts.waiting, count)
 
     def wait_begins(self, now: float) -> None:
-        """Note that Discord's limits keep the lane from sending, unless they do already."""
+        """Record that Discord's limits keep the lane from sending, if they did not already."""
         if self._waits_since is None:
             self._waits_since = now
 
     def wait_ends(self, now: float) -> None:
-        """Note that they do so no longer."""
+        """Record that they no longer do."""
         since, self._waits_since = self._waits_since, None
         if since is not None and now > since:
             _add_wait(self._waited, since, now)
@@ -118,7 +118,7 @@ def _number(time: float) -> int:
 
 
 def _add_wait(waited: dict[int, float], since: float, now: float) -> None:
-    """Divide a wait among the buckets that it lasted through, as far as these are kept."""
+    """Divide a wait among the buckets that it lasted through, as far as they are kept."""
     last = _number(now)
     for number in range(max(_number(since), last - BUCKETS + 1), last + 1):
         begin = max(since, number * SECONDS_PER_BUCKET)

@@ -1,4 +1,4 @@
-"""The ordered path to one webhook: gather, wait for Discord's limits, compose, send, settle."""
+"""A lane: the ordered path to one webhook, one request at a time."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from .envelope import Envelope
 from .outage import Outage
 from .pacing import Pacing
 from .queue import LaneQueue
-from .record import FAULT_OF_OURS, LaneRecord, reason_code
+from .record import INTERNAL_ERROR, LaneRecord, reason_code
 from .state import LaneState, LaneStatistics
 
 logger = logging.getLogger("lanrage_events.discord")
 
-# What waited through more than this is old news, told as such.
+# What waited through a longer outage is backlog, and presented so.
 BACKLOG_AFTER_SECONDS = 5.0
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 UNKNOWN_CHANNEL = 10003
 
 
 class Lane:
-    """Delivers the entries of one webhook, in order and one request at a time.
+    """Delivers the entries of one webhook: gathers, waits for Discord's limits, composes, sends.
 
     It has a task only while it has work.
 
@@ -62,29 +62,24 @@ class Lane:
         self.record = LaneRecord()
         self.envelope = envelope
         self.webhook: WebhookURL | None = webhook
-        """where to; None if the URL was taken back. Only the lane changes it, as it does the limits"""
+        """where to; None if the URL was removed. Only the lane changes it and the limits"""
         self.limits = limits.of(webhook.id)
         """the limits of the webhook"""
         self._outbox = outbox
         self._client = client
         self._all_limits = limits
         self._task_group = task_group
-        self._queue = LaneQueue(outbox, name)
-        self._batch = Batch(batch, self._queue, envelope)
+        self.queue = LaneQueue(outbox, name)
+        self._batch = Batch(batch, self.queue, envelope)
         self._running = False
         self._is_closed = False
-        self._pacing = Pacing(batch)
+        self.pacing = Pacing(batch)
         self._outage = Outage()
 
     @property
     def statistics(self) -> LaneStatistics:
         """What the lane has done."""
         return self.record.statistics
-
-    @property
-    def turn(self) -> anyio.Lock:
-        """Held by whoever sends a request to the webhook and learns from the answer."""
-        return self._pacing.turn
 
     @property
     def is_usable(self) -> bool:
@@ -94,25 +89,21 @@ class Lane:
     def append(self, entries: Iterable[tuple[int, Entry, datetime | None]]) -> None:
         """Deliver entries that were put into the outbox.
 
-        :param entries: each with its number there and when it is no longer worth telling
+        :param entries: each with its id there and when it expires
         """
         count = 0
         for number, entry, expires in entries:
-            self._queue.append(number, entry, expires)
+            self.queue.append(number, entry, expires)
             count += 1
             if entry.presentation.immediate:
-                self._pacing.flush()
+                self.pacing.flush()
 
-        self.record.came(count)
+        self.record.arrived(count)
         self.wake()
 
-    def mark_empty(self) -> None:
-        """Take note, before anything is put, that the outbox was seen to hold nothing."""
-        self._queue.mark_empty()
-
     def invalidate(self) -> None:
-        """Look for what may be in the outbox nevertheless, though its put was cancelled."""
-        self._queue.invalidate()
+        """Look for entries that may be in the outbox although their put was cancelled."""
+        self.queue.invalidate()
         self.wake()
 
     def wake(self) -> None:
@@ -122,31 +113,29 @@ class Lane:
             self._task_group.start_soon(self._run, name=f"lane {self.name}")
 
     def reload(self) -> None:
-        """Look into the outbox again, where somebody may have put something back or dropped it."""
-        self._queue.reload()
+        """Read the outbox again, where entries may have been put back or dropped."""
+        self.queue.reload()
         self.wake()
 
     def enable(self, webhook: WebhookURL) -> None:
-        """Go on with another URL, also if the lane is dead."""
+        """Use another URL from now on, even if the lane is dead."""
         self.webhook = webhook
         self.limits = self._all_limits.of(webhook.id)
         self._outage.end()
         self.state, self.reason = LaneState.IDLE, ""
-        # It was about the old one.
         self.statistics.last_error = ""
-        # What held up the old webhook need not hold up this one.
-        self._pacing.end_wait()
+        self.pacing.end_wait()
         self.wake()
 
     def disconnect(self) -> None:
         """Send nothing more until :meth:`enable` gives a URL; what waits stays in the outbox.
 
-        A request that is under way is waited for, and its outcome counts.
+        The outcome of a request that is under way still counts.
         """
         self.webhook = None
         self._outage.end()
         self.state, self.reason = LaneState.UNCONFIGURED, ""
-        self._pacing.cancel()
+        self.pacing.cancel()
 
     def disable(self, outcome: Outcome, webhook: WebhookURL) -> None:
         """Send nothing more to a webhook that does not work.
@@ -158,7 +147,7 @@ class Lane:
             return
 
         self.state, self.reason = LaneState.DEAD, outcome.reason
-        self._pacing.cancel()
+        self.pacing.cancel()
         logger.error(
             "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
             self.name,
@@ -166,32 +155,27 @@ class Lane:
         )
 
     def mark_healthy(self, webhook: WebhookURL) -> None:
-        """Go on at once with a webhook that was found to work, if the lane holds back."""
+        """Resume at once with a webhook that was found to work, if the lane is held up."""
         is_held_up = self.state is LaneState.DEAD or self._outage.active
         if webhook is self.webhook and is_held_up:
             logger.info("webhook '%s' works again", self.name)
             self.enable(webhook)
 
     def handle_gone(self, outcome: Outcome, webhook: WebhookURL) -> bool:
-        """Die of an outcome, unless it is only about a thread that can be created anew."""
+        """Disable a webhook that is gone, unless only its thread is, which can be created again.
+
+        :return: whether the webhook is gone
+        """
         if outcome.code == UNKNOWN_CHANNEL and self.envelope.forget_thread(webhook.id):
             return False
 
         self.disable(outcome, webhook)
         return True
 
-    def finish(self, give_up_at: float) -> None:
-        """Send what waits without gathering more, and end the lane's task.
-
-        :param give_up_at: a lane that has to wait until after this gives up at once, on the clock
-            of the event loop
-        """
-        self._pacing.finish(give_up_at)
-
     def close(self) -> None:
-        """Give back what the lane holds; what waits stays in the outbox."""
+        """Free what the lane holds; what waits stays in the outbox."""
         self._is_closed = True
-        self._queue.close()
+        self.queue.close()
 
     async def _run(self) -> None:
         try:
@@ -199,32 +183,32 @@ class Lane:
                 pass
         finally:
             self._running = False
-            self._pacing.release()
+            self.pacing.release()
 
     async def _deliver_or_recover(self) -> bool:
         try:
             return await self._deliver_next()
         except Exception as error:
             # Contained here: it would end the lanes of all other webhooks too.
-            reason = f"a fault of ours ({type(error).__name__}), see the log"
+            reason = f"an internal error ({type(error).__name__}), see the log"
             self.statistics.last_error = reason
-            self.record.failed_requests[FAULT_OF_OURS] += 1
+            self.record.failed_requests[INTERNAL_ERROR] += 1
             if self._outage.record_failure():
-                logger.exception("webhook '%s' is tried again after a fault of ours", self.name)
+                logger.exception("webhook '%s' is retried after an internal error", self.name)
 
             self._set_state(LaneState.RETRYING, reason)
-            return await self._pacing.wait_until(self._outage.retry_at)
+            return await self.pacing.wait_until(self._outage.retry_at)
 
     async def _deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
-        self._pacing.begin()
-        await self._queue.fill()
-        if self._queue.is_empty and self._outbox.statistics().pending:
-            # What had expired before it was read is to be told too.
+        self.pacing.begin()
+        await self.queue.fill()
+        if self.queue.is_empty and self._outbox.statistics().pending:
+            # What had expired before it was read must be reported too.
             await self._expire()
 
         if self._batch.is_empty:
-            self._queue.nothing_expires()
+            self.queue.nothing_expires()
             self._outage.end()
             self.record.recount(0)
             self._set_state(LaneState.IDLE)
@@ -236,7 +220,7 @@ class Lane:
             return False
 
         try:
-            turn = self.turn
+            turn = self.pacing.turn
             await turn.acquire()
         except BaseException:
             limits.observe(None)
@@ -254,9 +238,9 @@ class Lane:
         outcome: Outcome | None = None
         message: Message | None = None
         try:
-            await self._queue.fill()
+            await self.queue.fill()
             await self._expire()
-            # Somebody may have given another URL, or found out that this one is dead.
+            # Meanwhile the lane may have another URL, or its webhook may be known to be dead.
             is_changed = webhook is not self.webhook or limits is not self.limits
             if webhook is None or is_changed or not self.is_usable:
                 return
@@ -273,20 +257,19 @@ class Lane:
                 self.envelope.answered(message)
 
         if message is not None and outcome is not None:
-            # What Discord has is not sent again because we are cancelled right now.
+            # Cancellation must not make us send again what Discord already has.
             with anyio.CancelScope(shield=True):
-                await self._settle(message, outcome, webhook)
+                await self._handle_outcome(message, outcome, webhook)
 
     async def _gather(self) -> None:
-        """Wait until the window that the first entry opened is over."""
-        batch = self._queue.batch
-        due = self._pacing.gathers_until(batch[0].arrived) if batch else None
-        if due is not None and not self._queue.is_urgent:
+        batch = self.queue.batch
+        due = self.pacing.gathers_until(batch[0].arrived) if batch else None
+        if due is not None and not self.queue.is_urgent:
             self._set_state(LaneState.GATHERING)
-            await self._pacing.gather_until(due)
+            await self.pacing.gather_until(due)
 
     async def _wait_for_turn(self) -> Limits | None:
-        """Wait until a request may be sent; return what counts it, None if that is too late."""
+        """Wait until a request may be sent; return the limits that count it, None to give up."""
         try:
             while self.is_usable:
                 limits = self.limits
@@ -305,7 +288,7 @@ class Lane:
                     continue
 
                 self._set_state(LaneState.WAITING, "Discord's rate limit")
-                if not await self._pacing.wait_until(turn):
+                if not await self.pacing.wait_until(turn):
                     return None
         finally:
             self.record.history.wait_ends(anyio.current_time())
@@ -313,15 +296,15 @@ class Lane:
         return None
 
     async def _expire(self) -> None:
-        """Take out what is too old to be told."""
-        for expiry in await self._queue.expire():
+        for expiry in await self.queue.expire():
             self._batch.expired(expiry)
             self.record.expired(expiry.count)
             what = f"{expiry.count} {expiry.label}"
-            logger.warning("webhook '%s': %s expired before they could be told", self.name, what)
+            logger.warning("webhook '%s': %s expired before they could be posted", self.name, what)
 
-    async def _settle(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
-        """Do what the outcome of a request asks for."""
+    async def _handle_outcome(
+        self, message: Message, outcome: Outcome, webhook: WebhookURL
+    ) -> None:
         self.record.answered(outcome)
         match outcome.kind:
             case OutcomeKind.DELIVERED:
@@ -337,22 +320,22 @@ class Lane:
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.envelope.delivered(message, webhook.id, outcome.channel_id)
-        self._pacing.sent()
+        self.pacing.sent()
         self._batch.delivered()
         self.record.delivered(message.entries)
         if self._outage.active:
             logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
             self._outage.end()
 
-        delivered = self._queue.remove(message.entries)
-        self._batch.settled()
+        delivered = self.queue.remove(message.entries)
+        self._batch.removed()
         await self._outbox.acknowledge(waiting.id for waiting in delivered)
 
     def _retry(self, outcome: Outcome) -> None:
-        """Plan the next attempt after an outage, or during one."""
+        """Plan the next attempt during an outage."""
         if self._outage.record_failure(outcome.retry_after):
             logger.warning(
-                "webhook '%s' does not work (for %d s, %d events wait) and is tried again: %s",
+                "webhook '%s' does not work (for %d s, %d events wait) and is retried: %s",
                 self.name,
                 self._outage.lasted,
                 self._outbox.statistics().pending,
@@ -364,7 +347,7 @@ class Lane:
             self._batch.make_old()
 
     async def _rejected(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
-        """Give up the entry that Discord refuses, and only that one."""
+        """Dead-letter the entry that Discord rejects, and only that one."""
         self._outage.end()
         if is_about_configuration(outcome):
             self.disable(outcome, webhook)
@@ -372,22 +355,22 @@ class Lane:
             logger.error("webhook '%s': %s", self.name, outcome.reason)
             self._batch.forget_expired()
         elif bad := self._batch.rejected(message, outcome):
-            await self._give_up(bad, outcome)
+            await self._dead_letter(bad, outcome)
 
-    async def _give_up(self, ids: set[int], outcome: Outcome) -> None:
-        given_up = self._queue.take_out(ids)
-        self.record.gave_up(len(given_up), reason_code(outcome))
+    async def _dead_letter(self, ids: set[int], outcome: Outcome) -> None:
+        removed = self.queue.remove_ids(ids)
+        self.record.dead_lettered(len(removed), reason_code(outcome))
         detail = "; ".join(str(error) for error in outcome.errors)
-        for waiting in given_up:
+        for waiting in removed:
             logger.error(
-                "webhook '%s': Discord refuses %s %s, which is now a dead letter: %s",
+                "webhook '%s': Discord rejected %s %s, which is now a dead letter: %s",
                 self.name,
                 waiting.entry.type,
                 waiting.entry.event_id,
                 outcome.reason,
             )
 
-        self._batch.settled()
+        self._batch.removed()
         await self._outbox.dead_letter(ids, outcome.reason, detail)
 
     def _set_state(self, state: LaneState, reason: str = "") -> None:

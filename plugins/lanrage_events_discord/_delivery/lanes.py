@@ -1,4 +1,4 @@
-"""The lanes of all webhooks, and how events get into them."""
+"""The lanes of all webhooks, and how entries get into them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,11 @@ from .threads import Threads
 
 logger = logging.getLogger("lanrage_events.discord")
 
-PUT_TOGETHER = 1000
-"""entries that are put in one transaction, which keeps the lanes from sending meanwhile"""
 
-
-# Not frozen, which would take three times as long: one is made of each event.
+# Not frozen, which would take three times as long: there is one for each event.
 @dataclass(slots=True)
 class OutgoingEntry:
-    """An entry that is to go into a lane."""
+    """An entry to put into a lane."""
 
     position: int
     """of its event in the batch"""
@@ -49,6 +46,7 @@ class Lanes(Mapping[str, Lane]):
     :param client: sends, and stays open
     :param task_group: runs the lanes
     :param threads: remembers the threads that were created
+    :param put_together: entries that are put in one transaction, during which no lane can send
     """
 
     def __init__(
@@ -60,6 +58,7 @@ class Lanes(Mapping[str, Lane]):
         task_group: TaskGroup,
         redactor: Redactor,
         threads: Threads,
+        put_together: int = 1000,
     ) -> None:
         self.limits = RateLimits()
         self._config = config
@@ -69,11 +68,12 @@ class Lanes(Mapping[str, Lane]):
         self._redactor = redactor
         self._mentions = Mentions()
         self._threads = threads
+        self._put_together = put_together
         self._lanes: dict[str, Lane] = {}
         self._configured: tuple[str, ...] | None = None
-        """None if that has to be found out anew"""
+        """None if it must be computed again"""
         self._waiting: dict[str, int] | None = None
-        """entries that waited in the outbox when it was looked at last, by lane"""
+        """entries that waited in the outbox at the last look, by lane"""
 
     def __getitem__(self, name: str) -> Lane:
         return self._lanes[name]
@@ -95,14 +95,14 @@ class Lanes(Mapping[str, Lane]):
         return self._configured
 
     def open(self, name: str, webhook: WebhookConfig) -> None:
-        """Make the lane of a webhook, or give a lane that there is another URL, and send.
+        """Make the lane of a webhook, or give an existing lane another URL, and send.
 
-        Of a lane that there is, only the URL changes. Until :meth:`begin` was called, nothing is
-        sent: then those begin for which something waits, and not thousands for which nothing does.
+        Of an existing lane, only the URL changes. Nothing is sent before :meth:`begin`, which then
+        starts the lanes that have work, and not thousands that have none.
         """
         address = self._config.address(webhook)
         self._configured = None
-        # The token first, which the others are found by.
+        # The token first, by which the others are found.
         for secret in reversed(address.secrets()):
             self._redactor.add(secret)
 
@@ -126,21 +126,21 @@ class Lanes(Mapping[str, Lane]):
             lane.wake()
 
     def disconnect(self, name: str) -> None:
-        """Take back the URL of a lane, see :meth:`Lane.disconnect`."""
+        """Remove the URL of a lane, see :meth:`Lane.disconnect`."""
         self._configured = None
         self._lanes[name].disconnect()
 
     async def begin(self) -> list[OutboxLane]:
-        """Let the lanes send what an earlier process has left in the outbox, and return how much."""
+        """Start sending what an earlier process left in the outbox, and return how much it is."""
         found = await self.count()
         waiting = {lane.name for lane in found if lane.pending}
         for name in self.keys() - waiting:
-            self[name].mark_empty()
+            self[name].queue.mark_empty()
 
         return found
 
     async def count(self) -> list[OutboxLane]:
-        """Look into the outbox how much waits in each lane, and let those lanes send."""
+        """Count in the outbox how much waits in each lane, and let those lanes send."""
         found = await self._outbox.lanes()
         waiting = {lane.name: lane.pending for lane in found}
         self._waiting = waiting
@@ -157,8 +157,8 @@ class Lanes(Mapping[str, Lane]):
         :return: what kept an entry from being put, by the position of its event
         """
         failures: dict[int, Exception] = {}
-        for begin in range(0, len(outgoing), PUT_TOGETHER):
-            await self._put(outgoing[begin : begin + PUT_TOGETHER], failures)
+        for begin in range(0, len(outgoing), self._put_together):
+            await self._put(outgoing[begin : begin + self._put_together], failures)
 
         return failures
 
@@ -171,12 +171,12 @@ class Lanes(Mapping[str, Lane]):
         try:
             numbers = await self._outbox.put_many(items)
         except anyio.get_cancelled_exc_class():
-            # They may be in there nevertheless.
+            # They may be in the outbox all the same.
             for name in by_lane:
                 self._lanes[name].invalidate()
 
             raise
-        except Exception as error:  # noqa: BLE001 - one bad entry does not keep the others out
+        except Exception as error:  # noqa: BLE001 - a bad entry does not fail the others
             is_disk = isinstance(error, OutboxError) and not isinstance(error, OutboxFull)
             if is_disk or len(outgoing) == 1:
                 for one in outgoing:
@@ -184,7 +184,7 @@ class Lanes(Mapping[str, Lane]):
 
                 return
 
-            # All or none are put, though perhaps only one lane is full or one entry is bad.
+            # A transaction puts all or none, but perhaps only one lane is full or one entry is bad.
             parts = by_lane.values() if len(by_lane) > 1 else ([i] for i in range(len(outgoing)))
             for part in parts:
                 await self._put([outgoing[i] for i in part], failures)
@@ -195,6 +195,6 @@ class Lanes(Mapping[str, Lane]):
                 )
 
     def finish(self, give_up_at: float) -> None:
-        """Send what waits without gathering more, see :meth:`Lane.finish`."""
+        """Send what waits without gathering more, see :meth:`Pacing.finish`."""
         for lane in self.values():
-            lane.finish(give_up_at)
+            lane.pacing.finish(give_up_at)

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import anyio
 
-from .._embeds import MENTIONS_MAX_IDS
+from .._embeds import limits
 from .._rendering import Entry
 
 
 class Mentions:
-    """Remembers whom all lanes mentioned, so that nobody is mentioned too often.
+    """Remembers whom the lanes mentioned, so that no one is mentioned too often.
 
     Times are those of the event loop's clock.
     """
@@ -19,7 +19,7 @@ class Mentions:
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
         self._under_way: set[str] = set()
-        """those whom a message mentions that is being sent"""
+        """ids that a message under way mentions"""
 
     def choose(self, entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
         """Return the roles and the users that entries ask for and whose cooldown is over."""
@@ -34,16 +34,16 @@ class Mentions:
                     if is_free and now - self._last.get(one, float("-inf")) >= wanted.cooldown:
                         chosen[one] = None
 
-        # Ten at once are a crowd; each is up to 24 characters of 2000.
-        chosen_roles = list(roles)[: MENTIONS_MAX_IDS // 2]
-        chosen_users = list(users)[: MENTIONS_MAX_IDS // 4]
+        # Discord allows more, but each mention takes up to 24 of the content's 2000 characters.
+        chosen_roles = list(roles)[: limits.MENTIONS_MAX_IDS // 2]
+        chosen_users = list(users)[: limits.MENTIONS_MAX_IDS // 4]
         self._under_way.update(chosen_roles, chosen_users)
         return chosen_roles, chosen_users
 
     def release(self, ids: Iterable[str]) -> None:
-        """Let other messages mention those whom an answered one mentions, once they may."""
+        """Let other messages mention what an answered message mentioned."""
         self._under_way.difference_update(ids)
 
-    def note(self, ids: Iterable[str]) -> None:
-        """Begin the cooldown of those who were mentioned."""
+    def start_cooldown(self, ids: Iterable[str]) -> None:
+        """Start the cooldown of those that were mentioned."""
         self._last.update(dict.fromkeys(ids, anyio.current_time()))

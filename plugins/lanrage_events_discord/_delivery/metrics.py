@@ -1,4 +1,4 @@
-"""The figures of lanes and outbox for whoever watches them."""
+"""The metrics of the lanes and of the outbox."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
         ),
         Metric(
             name="lane_batch_size",
-            help="Events that a message tells",
+            help="Events in a message",
             kind="histogram",
             samples=[
                 Sample(lane.statistics.sent, {"lane": name}, lane.record.batch_sizes)
@@ -86,7 +86,7 @@ def outbox_metrics(outbox: Outbox) -> list[Metric]:
         Metric(name=name, help=text, samples=[Sample(value)])
         for name, text, value in (
             ("outbox_pending", "Events that wait to be delivered", statistics.pending),
-            ("outbox_dead", "Dead letters: events that Discord refused for good", statistics.dead),
+            ("outbox_dead", "Dead letters: events that Discord rejected for good", statistics.dead),
             ("outbox_age_seconds", "How long the oldest event has waited", age),
         )
     ]

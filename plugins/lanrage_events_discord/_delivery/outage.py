@@ -1,4 +1,4 @@
-"""An outage: how long it lasts, and when to try again."""
+"""An outage: how long it has lasted, and when to retry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import anyio
 from lanrage_events.backoff import Backoff
 
 FIRST_RETRY_SECONDS = 0.25
-# So that an outage of some seconds ends within moments for us too...
+# So that a lane resumes within moments of an outage of some seconds...
 MAX_RETRY_SECONDS = 2.0
 # ... and one of hours does not cost a request every other second.
 SHORT_OUTAGE_SECONDS = 60.0
@@ -16,7 +16,7 @@ LONG_AGO = float("-inf")
 
 
 class Outage:
-    """What a lane knows of the outage that it is in, if it is in one.
+    """What a lane knows of the outage that it is in, if any.
 
     Times are those of the event loop's clock, in seconds.
     """
@@ -25,7 +25,7 @@ class Outage:
         self.retry_at = LONG_AGO
         """when the next attempt may be made"""
         self._began: float | None = None
-        self._told = LONG_AGO
+        self._reported_at = LONG_AGO
         self._backoff = Backoff(FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS, jitter=0.5)
 
     @property
@@ -42,7 +42,7 @@ class Outage:
         """Count an attempt that failed, and plan the next one.
 
         :param retry_after: seconds that the server asks to wait
-        :return: whether it is time to tell of the outage: at its beginning, and now and then
+        :return: whether to log the outage: at its beginning, and once a minute
         """
         now = anyio.current_time()
         if self._began is None:
@@ -51,13 +51,13 @@ class Outage:
         is_short = self.lasted < SHORT_OUTAGE_SECONDS
         self._backoff.longest = MAX_RETRY_SECONDS if is_short else MAX_LONG_OUTAGE_RETRY_SECONDS
         self.retry_at = now + self._backoff.next(retry_after or 0.0)
-        if now - self._told < SHORT_OUTAGE_SECONDS:
+        if now - self._reported_at < SHORT_OUTAGE_SECONDS:
             return False
 
-        self._told = now
+        self._reported_at = now
         return True
 
     def end(self) -> None:
-        """Forget the outage: the next one begins anew."""
-        self._began, self._told, self.retry_at = None, LONG_AGO, LONG_AGO
+        """Forget the outage."""
+        self._began, self._reported_at, self.retry_at = None, LONG_AGO, LONG_AGO
         self._backoff.reset()

@@ -1,4 +1,4 @@
-"""How long a lane waits before it goes on, and what lets it go on earlier."""
+"""Pacing: how long a lane gathers and waits, and what ends that early."""
 
 from __future__ import annotations
 
@@ -11,31 +11,19 @@ from .outage import LONG_AGO
 
 
 class Pacing:
-    """Gathers, waits and takes turns for one lane; its end or another webhook cut that short.
+    """Gathers, waits and takes turns for one lane.
 
     Times are those of the event loop's clock, in seconds.
 
     :param config: how long entries are gathered
     """
 
-    __slots__ = (
-        "_give_up_at",
-        "_hurry",
-        "_is_finishing",
-        "_is_immediate",
-        "_last_sent",
-        "_turn",
-        "_wait_scope",
-        "_waits_until",
-        "_window",
-    )
-
     def __init__(self, config: BatchConfig) -> None:
         self._window = config.window
         self._is_immediate = config.immediate
         self._last_sent = LONG_AGO
-        self._hurry: anyio.Event | None = None
-        """set when gathering is to end early; None while the lane has no work"""
+        self._flushed: anyio.Event | None = None
+        """set to end gathering early; None while the lane has no work"""
         self._wait_scope: anyio.CancelScope | None = None
         self._waits_until = LONG_AGO
         self._is_finishing = False
@@ -44,43 +32,46 @@ class Pacing:
 
     @property
     def turn(self) -> anyio.Lock:
-        """Held by whoever sends a request to the webhook and learns from the answer."""
+        """The lock to hold from before a request to the webhook until its answer is handled."""
         if self._turn is None:
             self._turn = anyio.Lock(fast_acquire=True)
 
         return self._turn
 
     def begin(self) -> None:
-        """Take note that the next message begins: to hurry is about this one from now on."""
-        self._hurry = anyio.Event()
+        """Start the next message, which :meth:`flush` is about from now on."""
+        self._flushed = anyio.Event()
 
     def sent(self) -> None:
-        """Take note that a message was delivered just now."""
+        """Record that a message was delivered just now."""
         self._last_sent = anyio.current_time()
 
     def release(self) -> None:
-        """Give back what is only needed for work: most of many lanes have none."""
-        self._hurry = None
+        """Free what only a lane with work needs: of many lanes, most are idle."""
+        self._flushed = None
         if self._turn is not None and not self._turn.locked():
             self._turn = None
 
     def flush(self) -> None:
-        """Gather no more for the message that is next."""
-        if self._hurry is not None:
-            self._hurry.set()
+        """Stop gathering for the next message."""
+        if self._flushed is not None:
+            self._flushed.set()
 
     def end_wait(self) -> None:
-        """Wait no more: what it was for has changed."""
+        """Stop waiting, since the reason for it has changed."""
         if self._wait_scope is not None:
             self._wait_scope.cancel()
 
     def cancel(self) -> None:
-        """Neither gather nor wait any more: the webhook is not to be used."""
+        """Stop gathering and waiting, since the webhook is not used any more."""
         self.flush()
         self.end_wait()
 
     def finish(self, give_up_at: float) -> None:
-        """Gather nothing more, and wait for nothing that comes after a time, not even now."""
+        """Send what waits without gathering more.
+
+        :param give_up_at: a lane that has to wait until after this gives up at once
+        """
         self._give_up_at = give_up_at
         self._is_finishing = True
         self.flush()
@@ -88,7 +79,7 @@ class Pacing:
             self.end_wait()
 
     def gathers_until(self, first_arrived: float) -> float | None:
-        """Return when the window is over that an entry opened, None if nothing is gathered.
+        """Return when the window that an entry opened is over, None if there is none.
 
         :param first_arrived: when that entry came
         """
@@ -97,10 +88,10 @@ class Pacing:
         return due if due > anyio.current_time() and not self._is_finishing else None
 
     async def gather_until(self, due: float) -> None:
-        """Wait until then, or until there is a hurry."""
-        if self._hurry is not None:
+        """Wait until then, or until :meth:`flush`."""
+        if self._flushed is not None:
             with anyio.CancelScope(deadline=due):
-                await self._hurry.wait()
+                await self._flushed.wait()
 
     async def wait_until(self, time: float) -> bool:
         """Wait until then, or until something changes; return False at once if it is too late."""

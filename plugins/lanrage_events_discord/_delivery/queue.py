@@ -1,4 +1,4 @@
-"""What waits in a lane: in memory while it fits there, and always in the outbox."""
+"""The queue of a lane: always in the outbox, and in memory as far as it fits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,8 @@ from .outage import LONG_AGO
 
 logger = logging.getLogger("lanrage_events.discord")
 
-INCOMING_SIZE = 1000
-"""entries that wait in memory to come into the batch; what is beyond is read from the outbox"""
-BATCH_SIZE = 1000
-"""entries that a batch is made of at most"""
 
-
-# Not frozen, which would take three times as long: one is made of each event.
+# Not frozen, which would take three times as long: there is one for each event.
 @dataclass(slots=True)
 class Waiting:
     """An entry that waits in a lane."""
@@ -32,33 +27,31 @@ class Waiting:
     entry: Entry
     expires: datetime | None
     arrived: float
-    """when it came into the lane, on the clock of the event loop; long ago if that was before this
-    process"""
+    """when it came into the lane, on the clock of the event loop; long ago if an earlier process put
+    it"""
 
 
 class LaneQueue:
     """The entries of one lane, in order.
 
-    :param outbox: keeps them until they are taken out with :meth:`remove`
+    :param outbox: keeps them until the caller acknowledges them
     :param lane: its name there
+    :param incoming_size: entries that wait in memory for the batch; more are read from the outbox
+    :param batch_size: entries that a batch has at most
     """
 
-    __slots__ = (
-        "_incoming",
-        "_is_stale",
-        "_lane",
-        "_made",
-        "_made_at",
-        "_may_expire",
-        "_must_read",
-        "_outbox",
-        "_read_through",
-        "batch",
-    )
-
-    def __init__(self, outbox: Outbox, lane: str) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        lane: str,
+        *,
+        incoming_size: int = 1000,
+        batch_size: int = 1000,
+    ) -> None:
         self._outbox = outbox
         self._lane = lane
+        self._incoming_size = incoming_size
+        self._batch_size = batch_size
         self._made = datetime.now(UTC)
         self._made_at = anyio.current_time()
         self._incoming: list[Waiting] = []
@@ -70,7 +63,7 @@ class LaneQueue:
         self._is_stale = False
         """whether the outbox may lack what is in the batch, or hold what belongs before it"""
         self._may_expire = True
-        """whether something that the outbox holds may have an age at which it is not told"""
+        """whether something that the outbox holds may expire"""
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
 
@@ -82,25 +75,25 @@ class LaneQueue:
         if expires is not None:
             self._may_expire = True
 
-        if len(self._incoming) >= INCOMING_SIZE:
+        if len(self._incoming) >= self._incoming_size:
             self._must_read = True
 
         if not self._must_read:
             self._incoming.append(Waiting(number, entry, expires, anyio.current_time()))
 
     def mark_empty(self) -> None:
-        """Take note, before anything is put, that the outbox was seen to hold nothing."""
-        # Unless somebody has put something back since it was seen.
+        """Record, before anything is put, that the outbox was seen to hold nothing."""
+        # Unless something was put back since it was seen.
         if not (self._is_stale or self.batch):
             self._must_read = False
 
     def invalidate(self) -> None:
-        """Take note that the outbox may hold what was not taken, since its put was cancelled."""
+        """Record that the outbox may hold an entry whose put was cancelled."""
         self._must_read = self._may_expire = True
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits, as far as is known without looking into the outbox."""
+        """Whether nothing waits, as far as is known without reading the outbox."""
         return not (self.batch or self._must_read or self._incoming)
 
     @property
@@ -110,23 +103,23 @@ class LaneQueue:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether something in the batch is not to be gathered."""
+        """Whether something in the batch must be sent without gathering."""
         return any(waiting.entry.presentation.immediate for waiting in self.batch)
 
     def reload(self) -> None:
-        """Look into the outbox again, where somebody may have put something back or dropped it."""
+        """Read the outbox again, where entries may have been put back or dropped."""
         self._must_read = self._is_stale = self._may_expire = True
 
     async def fill(self) -> None:
-        """Move what came meanwhile into the batch, as far as it holds.
+        """Move new entries into the batch, as far as there is room.
 
-        :raises OutboxError: if the outbox cannot be read; nothing is forgotten by that
+        :raises OutboxError: if the outbox cannot be read; nothing is lost by that
         """
-        if self._must_read and (len(self.batch) < BATCH_SIZE or self._is_stale):
+        if self._must_read and (len(self.batch) < self._batch_size or self._is_stale):
             await self._read()
 
         if not self._must_read:
-            room = max(0, BATCH_SIZE - len(self.batch))
+            room = max(0, self._batch_size - len(self.batch))
             arrived, self._incoming = self._incoming[:room], self._incoming[room:]
             for waiting in arrived:
                 if waiting.id > self._read_through:
@@ -134,12 +127,12 @@ class LaneQueue:
 
     async def _read(self) -> None:
         """Replace the batch by what the outbox holds."""
-        # Cleared first: what is put while this reads comes in again. What came in already is in
-        # the outbox too.
+        # Cleared first: what is put while this reads comes in again. What came before is in the
+        # outbox too.
         self._must_read = self._is_stale = False
         self._incoming.clear()
 
-        wanted = BATCH_SIZE + 1
+        wanted = self._batch_size + 1
         try:
             entries = await self._outbox.read(self._lane, limit=wanted)
         except BaseException:
@@ -149,7 +142,7 @@ class LaneQueue:
         held = {waiting.id: waiting for waiting in self.batch}
         self.batch.clear()
         unreadable = []
-        for found in entries[:BATCH_SIZE]:
+        for found in entries[: self._batch_size]:
             self._read_through = max(self._read_through, found.id)
             waiting = held.get(found.id) or self._decode(found)
             if waiting is None:
@@ -161,7 +154,7 @@ class LaneQueue:
             self._must_read = True
 
         if unreadable:
-            await self._give_up(unreadable)
+            await self._dead_letter(unreadable)
 
     def _decode(self, found: OutboxEntry) -> Waiting | None:
         try:
@@ -181,48 +174,45 @@ class LaneQueue:
         else:
             self.batch.append(waiting)
 
-    async def _give_up(self, entries: list[OutboxEntry]) -> None:
+    async def _dead_letter(self, entries: list[OutboxEntry]) -> None:
         logger.error("lane '%s': %d entries in the outbox are unreadable", self._lane, len(entries))
         await self._outbox.dead_letter((entry.id for entry in entries), "it cannot be read")
 
     def remove(self, count: int) -> list[Waiting]:
-        """Take the oldest entries out of the batch; the caller tells the outbox."""
-        taken = self.batch[:count]
+        """Remove the oldest entries from the batch; the caller updates the outbox."""
+        removed = self.batch[:count]
         del self.batch[:count]
-        return taken
+        return removed
 
-    def take_out(self, ids: Container[int]) -> list[Waiting]:
-        """Take some entries out of the batch; the caller tells the outbox."""
-        taken = [waiting for waiting in self.batch if waiting.id in ids]
+    def remove_ids(self, ids: Container[int]) -> list[Waiting]:
+        """Remove some entries from the batch; the caller updates the outbox."""
+        removed = [waiting for waiting in self.batch if waiting.id in ids]
         self.batch = [waiting for waiting in self.batch if waiting.id not in ids]
-        return taken
+        return removed
 
     async def expire(self) -> list[ExpiredEntries]:
-        """Take out what has expired, here and in the outbox, and return how much of what it was.
+        """Remove what has expired, here and in the outbox, and return how much of which type.
 
-        :raises OutboxError: if the outbox cannot be read; nothing is forgotten by that
+        :raises OutboxError: if the outbox cannot be read; nothing is lost by that
         """
         if not self._may_expire:
             return []
 
         expiries: list[ExpiredEntries] = []
-        # Once they are gone from the outbox, nobody else will tell of them.
+        # Once the outbox has dropped them, only this lane reports them.
         with anyio.CancelScope(shield=True):
             expiries += await self._outbox.expire(self._lane)
 
         now = datetime.now(UTC)
-        expired = {w.id for w in self.batch if w.expires is not None and w.expires <= now}
-        if expired:
-            self.take_out(expired)
-
+        self.remove_ids({w.id for w in self.batch if w.expires is not None and w.expires <= now})
         return expiries
 
     def nothing_expires(self) -> None:
-        """Take note that nothing waits, and what had expired was asked for."""
+        """Record that nothing waits, and that the outbox was asked for what had expired."""
         self._may_expire = False
 
     def close(self) -> None:
-        """Forget what is incoming; what waits stays in the outbox."""
-        # What is put from now on is read by the next start.
+        """Forget incoming entries, which stay in the outbox."""
+        # The next start reads what is put from now on.
         self._must_read = True
         self._incoming.clear()

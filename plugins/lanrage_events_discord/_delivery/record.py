@@ -1,4 +1,4 @@
-"""What a lane has done: its statistics, its failures by reason, and its last minutes."""
+"""The record of a lane: its statistics, its failures by reason, and its history."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .state import LaneStatistics
 
 TOO_MANY_REQUESTS = 429
 NO_ANSWER = "no_answer"
-FAULT_OF_OURS = "fault_of_ours"
+INTERNAL_ERROR = "fault_of_ours"  # what dashboards know it by
 BATCH_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
-"""upper bounds, in events per message, that messages are counted by"""
+"""upper bounds of the histogram, in events per message"""
 
 
 def reason_code(outcome: Outcome) -> str:
@@ -46,23 +46,23 @@ class LaneRecord:
 
     @property
     def batch_sizes(self) -> list[tuple[float, int]]:
-        """How many messages told at most so many events, by each of :data:`BATCH_SIZES`."""
+        """How many messages had at most as many events as each of :data:`BATCH_SIZES`."""
         bounds = (*map(float, BATCH_SIZES), float("inf"))
         return list(zip(bounds, accumulate(self._sizes), strict=True))
 
-    def came(self, count: int) -> None:
+    def arrived(self, count: int) -> None:
         """Count events that wait from now on."""
         self.recount(self.waiting + count)
 
     def recount(self, waiting: int) -> None:
-        """Take over how many events wait."""
+        """Replace the count of waiting events."""
         waiting = max(0, waiting)
         if waiting != self.waiting:
             self.waiting = waiting
             self.history.waiting(anyio.current_time(), waiting)
 
     def answered(self, outcome: Outcome) -> None:
-        """Count what became of a request."""
+        """Count the outcome of a request."""
         if outcome.status == TOO_MANY_REQUESTS:
             self.statistics.rate_limited += 1
             self.history.rate_limited(anyio.current_time())
@@ -72,15 +72,15 @@ class LaneRecord:
             self.statistics.last_error = outcome.reason
 
     def delivered(self, count: int) -> None:
-        """Count a message that tells some events."""
+        """Count a delivered message and its events."""
         self.statistics.messages += 1
         if count:
             self.statistics.sent += count
             self._sizes[bisect_left(BATCH_SIZES, count)] += 1
             self.history.sent(anyio.current_time(), count)
-            self.came(-count)
+            self.arrived(-count)
 
-    def gave_up(self, count: int, reason: str) -> None:
+    def dead_lettered(self, count: int, reason: str) -> None:
         """Count events that became dead letters.
 
         :param reason: one of a bounded number, see :func:`reason_code`
@@ -89,9 +89,9 @@ class LaneRecord:
             self.statistics.failed += count
             self.failed[reason] += count
             self.history.failed(anyio.current_time(), count)
-            self.came(-count)
+            self.arrived(-count)
 
     def expired(self, count: int) -> None:
         """Count events that were too old when their turn came."""
         self.statistics.expired += count
-        self.came(-count)
+        self.arrived(-count)

@@ -1,4 +1,4 @@
-"""What a lane does, and what it has done."""
+"""The state of a lane, and its statistics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class LaneState(StrEnum):
-    """What a lane does."""
+    """What a lane is doing."""
 
     IDLE = "idle"
     GATHERING = "gathering"
@@ -19,7 +19,7 @@ class LaneState(StrEnum):
     DEAD = "dead"
     """the webhook does not work; nothing is sent until it has another URL"""
     UNCONFIGURED = "unconfigured"
-    """its URL was taken back; nothing is sent until it has one"""
+    """its URL was removed; nothing is sent until it has one"""
 
 
 @dataclass(slots=True)

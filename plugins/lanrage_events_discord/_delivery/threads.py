@@ -22,7 +22,7 @@ class Threads:
         try:
             self._ids = dict(self._file.read({}))
         except (OSError, ValueError, TypeError) as error:
-            logger.warning("%s is not readable, so threads are created anew: %s", path, error)
+            logger.warning("%s is not readable, so threads are created again: %s", path, error)
 
     def find(self, webhook_id: str, name: str) -> str | None:
         """Return the id of the thread that a webhook created under a name."""

@@ -1,4 +1,4 @@
-"""A short LAN evening, told to a stand-in for Discord on this machine."""
+"""The demo: plays a short LAN evening to a stand-in for Discord on this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from lanrage_events import EventBus
-from lanrage_events.cli import counted
+from lanrage_events.cli import ExitCode, counted
 
 from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
@@ -22,10 +22,8 @@ from .scenes import DemoPart, evening
 if TYPE_CHECKING:
     from rich.console import Console
 
-# As long as Discord takes to answer somebody at home.
+# About as long as Discord takes to answer a computer at home.
 LATENCY_SECONDS = 0.1
-# Long enough to read along; the window of a batch ends within it.
-PAUSE_SECONDS = 1.0
 DRAIN_SECONDS = 5.0
 
 _INVITE_URL = "https://discord.gg/lanrage"
@@ -33,27 +31,28 @@ _INVITE_URL = "https://discord.gg/lanrage"
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What became of the events."""
+    """The outcome of the events."""
 
     events: int
     delivered: int
     """events that Discord accepted"""
     messages: int
-    """messages that told them"""
-    refused: int
-    """requests that the stand-in refused"""
+    """messages that showed them"""
+    rejected: int
+    """requests that the stand-in rejected"""
 
     @property
-    def is_good(self) -> bool:
-        """Whether each event was told, and nothing refused."""
-        return self.delivered == self.events and not self.refused
+    def exit_code(self) -> ExitCode:
+        """0 if each event was delivered and nothing rejected, else 1."""
+        is_good = self.delivered == self.events and not self.rejected
+        return ExitCode.DONE if is_good else ExitCode.FAILED
 
     def __str__(self) -> str:
         saved = counted(self.events - self.messages, "request")
         lost = counted(self.events - self.delivered, "event")
         return (
             f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
-            f"{lost} lost, {counted(self.refused, 'request')} refused."
+            f"{lost} lost, {counted(self.rejected, 'request')} rejected."
         )
 
 
@@ -63,6 +62,7 @@ async def play(
     *,
     parts: Iterable[DemoPart] = (),
     http: httpx.AsyncClient | None = None,
+    pause: float = 1.0,
 ) -> Summary:
     """Play the evening through a bus, and draw each message as it arrives.
 
@@ -70,6 +70,7 @@ async def play(
     :param console: where they are drawn
     :param parts: what other plugins add
     :param http: the client to send with; one that uses the network by default
+    :param pause: seconds after each scene, long enough to read along and for a batch to end
     """
     webhook = discord.create_webhook()
     config = DiscordConfig(
@@ -90,14 +91,14 @@ async def play(
                     await bus.publish(event)
 
                 published += len(events)
-                await anyio.sleep(PAUSE_SECONDS)
+                await anyio.sleep(pause)
                 for line in (line for part in parts for line in part.lines(events)):
                     console.out(f"{line}\n", highlight=False)
 
         tasks.cancel_scope.cancel()
 
     [lane] = plugin.lanes.values()
-    return Summary(published, lane.sent, lane.messages, len(discord.journal.refused))
+    return Summary(published, lane.sent, lane.messages, len(discord.journal.rejected))
 
 
 async def _draw_messages(discord: StandInDiscord, console: Console) -> None:
@@ -105,4 +106,4 @@ async def _draw_messages(discord: StandInDiscord, console: Console) -> None:
         if record.accepted:
             console.print(draw_message(record.body), "", crop=False)
         else:
-            console.out(f"refused with status {record.status}: {record.reason}\n", highlight=False)
+            console.out(f"rejected with status {record.status}: {record.reason}\n", highlight=False)

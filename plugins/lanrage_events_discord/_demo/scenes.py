@@ -1,7 +1,4 @@
-"""What happens in the demo: our own scenes, and what other plugins add.
-
-Each plugin adds its part by an entry point, so that none has to know another.
-"""
+"""The scenes of the demo: our own, and those that other plugins add by entry points."""
 
 from __future__ import annotations
 
@@ -23,13 +20,13 @@ GROUP = "lanrage_events.demo"
 """the group of the entry points; each leads to a class without arguments, see :class:`DemoPart`"""
 
 Scene = tuple[str, Sequence[Event]]
-"""what happens at once: a caption, and the events that it tells of"""
+"""what happens at once: a caption, and its events"""
 
 _PARTY_ID = "lan-42"
 _PARTY = "Friday LAN"
 _GAME = "Quake III Arena"
 _REGULARS = ("Ben", "Cleo", "Dara", "Eli", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lou", "Mia")
-# What some call themselves: it must neither notify everybody nor become a link.
+# A hostile name, which must neither notify everyone nor become a link.
 _PRANKSTER = "**@everyone** [free skins](https://evil.example)"
 
 
@@ -37,7 +34,7 @@ class DemoPart(Protocol):
     """What one plugin adds to the demo."""
 
     def scenes(self) -> Iterable[Scene]:
-        """Return more to happen in the evening: a caption with the events of each."""
+        """Return more scenes for the evening."""
         ...
 
     def lines(self, events: Sequence[Event]) -> Iterable[str]:
@@ -56,7 +53,7 @@ def load_parts(
     for entry_point in sorted(found or entry_points(group=GROUP), key=lambda entry: entry.name):
         try:
             part: DemoPart = entry_point.load()()
-        except Exception as error:  # noqa: BLE001 - one broken plugin spares the others
+        except Exception as error:  # noqa: BLE001 - one broken plugin does not stop the others
             report(f"the part of {entry_point.name} is left out: {type(error).__name__}: {error}")
         else:
             yield part
@@ -73,7 +70,7 @@ def own_scenes() -> list[Scene]:
             f"{len(_REGULARS)} friends come through the door, all at once",
             [_joined(name) for name in _REGULARS],
         ),
-        ("somebody with a funny name joins", [_joined(_PRANKSTER)]),
+        ("someone with a funny name joins", [_joined(_PRANKSTER)]),
         (
             "a game starts",
             [GameStarted(party_id=_PARTY_ID, game_name=_GAME, players=("Ann", *_REGULARS[:7]))],

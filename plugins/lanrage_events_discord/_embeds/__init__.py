@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
+from . import limits
 from .color import parse_color
 from .embed import (
-    AUTHOR_MAX_CHARACTERS,
-    DESCRIPTION_MAX_CHARACTERS,
-    EMBED_MAX_FIELDS,
-    FIELD_NAME_MAX_CHARACTERS,
-    FIELD_VALUE_MAX_CHARACTERS,
-    FOOTER_MAX_CHARACTERS,
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
-    MESSAGE_MAX_EMBEDS,
-    TITLE_MAX_CHARACTERS,
+    NESTED_TEXTS,
     Embed,
     EmbedField,
     embed_size,
@@ -21,7 +14,6 @@ from .embed import (
     text_size,
 )
 from .markdown import (
-    as_markdown,
     code,
     code_text,
     link_text,
@@ -34,11 +26,7 @@ from .markdown import (
     url_part,
 )
 from .message import (
-    MENTIONS_MAX_IDS,
     SUPPRESS_NOTIFICATIONS,
-    THREAD_NAME_MAX_CHARACTERS,
-    USERNAME_MAX_CHARACTERS,
-    USERNAME_MUST_NOT_CONTAIN,
     Message,
 )
 from .truncation import shorten, shorten_markdown

@@ -1,11 +1,12 @@
+"""Colours of embeds: names and numbers."""
+
 from __future__ import annotations
 
 import re
 
 from lanrage_events.cli import did_you_mean
 
-# https://docs.discord.com/developers/resources/message#embed-object: a colour is a 24 bit number
-COLOR_MAX = 0xFFFFFF
+from .limits import COLOR_MAX
 
 # The palette of the built-in notifications comes first: Material Design's, in which grey is the
 # bluish one. Then Discord's own, then the well-known ones of CSS.

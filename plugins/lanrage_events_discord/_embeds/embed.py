@@ -1,3 +1,5 @@
+"""An embed, which keeps Discord's limits whatever it is made of."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -5,30 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from .color import COLOR_MAX
+from . import limits
 from .markdown import is_url
 from .truncation import shorten, shorten_markdown
-
-# https://docs.discord.com/developers/resources/message#embed-object-embed-limits
-TITLE_MAX_CHARACTERS = 256
-DESCRIPTION_MAX_CHARACTERS = 4096
-EMBED_MAX_FIELDS = 25
-FIELD_NAME_MAX_CHARACTERS = 256
-FIELD_VALUE_MAX_CHARACTERS = 1024
-FOOTER_MAX_CHARACTERS = 2048
-AUTHOR_MAX_CHARACTERS = 256
-# The same page: the sum over all embeds of one message.
-MESSAGE_EMBEDS_MAX_CHARACTERS = 6000
-
-# https://docs.discord.com/developers/resources/webhook#execute-webhook
-MESSAGE_MAX_EMBEDS = 10
 
 _NOTHING_TO_SHOW = "(no text)"
 _URLS = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
 
-# Where the texts of Discord's JSON form belong here.
+# Where the texts of Discord's JSON form go.
 _TEXTS = frozenset({"title", "description", "url"})
-_NESTED_TEXTS: Mapping[str, Mapping[str, str]] = {
+NESTED_TEXTS: Mapping[str, Mapping[str, str]] = {
     "footer": {"text": "footer", "icon_url": "footer_icon"},
     "author": {"name": "author", "url": "author_url", "icon_url": "author_icon"},
     "thumbnail": {"url": "thumbnail"},
@@ -46,14 +34,14 @@ class EmbedField:
     """whether it may stand beside its neighbours"""
 
 
-# Not frozen, which would take four times as long: one is made of each event. Nobody changes one.
+# Not frozen, which would take four times as long: there is one for each event. Do not change one.
 @dataclass(slots=True)
 class Embed:
-    """What Discord shows as one card in a message; an empty text is a part that is left out.
+    """One card in a message; a part whose text is empty is not shown.
 
-    It keeps Discord's limits, whatever it is made of. Texts are cut with an ellipsis, the longest
-    first, so that short ones stay whole; fields after the 25th and addresses, colours and times
-    that Discord would reject are left out.
+    It keeps Discord's limits. Texts are cut with an ellipsis, the longest first, so that short ones
+    stay whole. Fields after the 25th are dropped, and so are addresses, colours and times that
+    Discord would reject.
     """
 
     title: str = ""
@@ -73,13 +61,13 @@ class Embed:
     fields: tuple[EmbedField, ...] = ()
 
     def __post_init__(self) -> None:
-        # Most break no limit, which is seen at little cost.
+        # Most embeds keep all limits, which is cheap to see.
         if not (
-            len(self.title) <= TITLE_MAX_CHARACTERS
-            and len(self.author) <= AUTHOR_MAX_CHARACTERS
-            and len(self.description) + len(self.footer) <= FOOTER_MAX_CHARACTERS
+            len(self.title) <= limits.TITLE_MAX_CHARACTERS
+            and len(self.author) <= limits.AUTHOR_MAX_CHARACTERS
+            and len(self.description) + len(self.footer) <= limits.FOOTER_MAX_CHARACTERS
             and (self.title.strip() or self.description.strip())
-            and (self.color is None or 0 <= self.color <= COLOR_MAX)
+            and (self.color is None or 0 <= self.color <= limits.COLOR_MAX)
             and (self.timestamp is None or self.timestamp.tzinfo is UTC)
             and not (self.fields or self.url or self.author_url or self.image or self.thumbnail)
             and not (self.author_icon or self.footer_icon)
@@ -134,9 +122,9 @@ class Embed:
         for key, value in data.items():
             if key in _TEXTS:
                 parts[key] = _text(value, key)
-            elif key in _NESTED_TEXTS:
+            elif key in NESTED_TEXTS:
                 nested = _mapping(value, key)
-                for name, part in _NESTED_TEXTS[key].items():
+                for name, part in NESTED_TEXTS[key].items():
                     if name in nested:
                         parts[part] = _text(nested[name], f"{key}.{name}")
 
@@ -158,7 +146,7 @@ class Embed:
         return texts
 
     def _fit(self) -> None:
-        if not 0 <= (self.color or 0) <= COLOR_MAX:
+        if not 0 <= (self.color or 0) <= limits.COLOR_MAX:
             self.color = None
 
         if self.timestamp is not None and not _is_timestamp(self.timestamp):
@@ -169,9 +157,9 @@ class Embed:
             if url and not is_url(url.strip()):
                 setattr(self, name, "")
 
-        self.fields = tuple(filter(_is_complete, self.fields))[:EMBED_MAX_FIELDS]
-        self._shorten(DESCRIPTION_MAX_CHARACTERS)
-        if embed_size(self) > MESSAGE_EMBEDS_MAX_CHARACTERS:
+        self.fields = tuple(filter(_is_complete, self.fields))[: limits.EMBED_MAX_FIELDS]
+        self._shorten(limits.DESCRIPTION_MAX_CHARACTERS)
+        if embed_size(self) > limits.MESSAGE_EMBEDS_MAX_CHARACTERS:
             self._shorten(_common_maximum(list(map(length, self.texts()))))
 
         if not (
@@ -181,16 +169,16 @@ class Embed:
 
     def _shorten(self, maximum: int) -> None:
         """Cut each text to its own limit and to ``maximum``."""
-        self.title = shorten_markdown(self.title, min(TITLE_MAX_CHARACTERS, maximum))
+        self.title = shorten_markdown(self.title, min(limits.TITLE_MAX_CHARACTERS, maximum))
         self.description = shorten_markdown(
-            self.description, min(DESCRIPTION_MAX_CHARACTERS, maximum)
+            self.description, min(limits.DESCRIPTION_MAX_CHARACTERS, maximum)
         )
-        self.footer = shorten(self.footer, min(FOOTER_MAX_CHARACTERS, maximum))
-        self.author = shorten(self.author, min(AUTHOR_MAX_CHARACTERS, maximum))
+        self.footer = shorten(self.footer, min(limits.FOOTER_MAX_CHARACTERS, maximum))
+        self.author = shorten(self.author, min(limits.AUTHOR_MAX_CHARACTERS, maximum))
         self.fields = tuple(
             EmbedField(
-                shorten_markdown(field.name, min(FIELD_NAME_MAX_CHARACTERS, maximum)),
-                shorten_markdown(field.value, min(FIELD_VALUE_MAX_CHARACTERS, maximum)),
+                shorten_markdown(field.name, min(limits.FIELD_NAME_MAX_CHARACTERS, maximum)),
+                shorten_markdown(field.value, min(limits.FIELD_VALUE_MAX_CHARACTERS, maximum)),
                 field.inline,
             )
             for field in self.fields
@@ -258,7 +246,7 @@ def _is_timestamp(time: datetime) -> bool:
 
 def _common_maximum(lengths: list[int]) -> int:
     """Find the length to which the longest texts must be cut for all to be within the sum."""
-    share = room = MESSAGE_EMBEDS_MAX_CHARACTERS
+    share = room = limits.MESSAGE_EMBEDS_MAX_CHARACTERS
     for index, size in enumerate(sorted(lengths)):
         share = room // (len(lengths) - index)
         if size > share:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-# Not documented: the answer to a longer one is "Must be 2048 or fewer in length."
-URL_MAX_CHARACTERS = 2048
+from .limits import URL_MAX_CHARACTERS
 
-# Emphasis, spoilers, code, links, mentions, times and emoji; the backslash first, since the others bring new ones.
+# Emphasis, spoilers, code, links, mentions, times, emoji. The backslash is first: others add some.
 _ACTIVE = {character: f"\\{character}" for character in "\\*_~|`<[@"}
 # That of an address, or of an emoji.
 _COLON = re.compile(r":(?!\s)")
@@ -56,7 +55,7 @@ def markdown(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a value for a place in which Discord knows no markdown."""
+    """Return a value that needs no escaping: it is markdown already, or not read as markdown."""
     return text
 
 
@@ -87,11 +86,6 @@ def url(text: str) -> str:
 def url_part(text: str) -> str:
     """Write a value that stands inside of an address."""
     return quote(text, safe="")
-
-
-def as_markdown(text: str) -> str:
-    """Return a value that is markdown already, from somebody who may write it."""
-    return text
 
 
 def parse_url(text: object) -> str:

@@ -1,3 +1,5 @@
+"""A message to a webhook: embeds, content and who may be mentioned."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -5,35 +7,22 @@ from dataclasses import dataclass, field
 
 from .embed import Embed
 
-# https://docs.discord.com/developers/resources/webhook#create-webhook: stated for a webhook's own
-# name, and taken for the one that a message overrides it with.
-USERNAME_MAX_CHARACTERS = 80
-USERNAME_MUST_NOT_CONTAIN = ("clyde", "discord")
-# https://docs.discord.com/developers/resources/channel#start-thread-in-forum-or-media-channel
-THREAD_NAME_MAX_CHARACTERS = 100
-# https://docs.discord.com/developers/resources/message#allowed-mentions-object
-MENTIONS_MAX_IDS = 100
-
 # https://docs.discord.com/developers/resources/message#message-object-message-flags
 SUPPRESS_NOTIFICATIONS = 1 << 12
 
 
-def _nobody() -> Mapping[str, Sequence[str]]:
-    return {"parse": []}
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is posted at once: a slice of a batch, told in embeds."""
+    """What is posted at once: embeds that show a slice of a batch."""
 
     entries: int
-    """how many entries of the batch, following those of the messages before, it tells"""
+    """how many entries of the batch it shows, after those of the earlier messages"""
     embeds: tuple[Embed, ...]
     content: str = ""
-    """text above the embeds; only what stands here can mention somebody"""
-    allowed_mentions: Mapping[str, Sequence[str]] = field(default_factory=_nobody)
-    """whom ``content`` may mention, in Discord's form; always sent, since Discord's default is
-    everybody who is named"""
+    """text above the embeds; only this can mention anyone"""
+    allowed_mentions: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"parse": []})
+    """whom ``content`` may mention, in Discord's form; always sent, since by default Discord
+    notifies everyone who is named"""
     flags: int = 0
     """:data:`SUPPRESS_NOTIFICATIONS` makes it arrive without a sound"""
     username: str = ""

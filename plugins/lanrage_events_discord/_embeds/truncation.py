@@ -1,10 +1,12 @@
+"""Cuts text and markdown to a length."""
+
 from __future__ import annotations
 
 import re
 
 ELLIPSIS = "…"
 
-# What must stay whole: an escape, a time or mention, a masked link, an address, a pair of markers.
+# What must stay whole: an escape, a time or mention, a masked link, an address, a marker.
 _TOKEN = re.compile(
     r"""\\.
     | <[^<>\s]{1,64}>
@@ -35,9 +37,8 @@ def shorten(text: str, maximum: int) -> str:
 def shorten_markdown(text: str, maximum: int) -> str:
     r"""Cut markdown to at most ``maximum`` characters so that what is left means the same.
 
-    Escapes, times, addresses and masked links are kept whole or left out, bold and its kin are
-    closed again, and a code span is closed after the ellipsis, so that what was harmless in it
-    stays so.
+    Escapes, times, addresses and masked links are kept whole or dropped, open markers such as bold
+    are closed, and a code span is closed after the ellipsis, so that its text stays harmless.
 
     :param text: Discord's markdown, in which hostile characters are escaped
     :param maximum: code points, at least 1

@@ -6,17 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .._embeds import (
-    AUTHOR_MAX_CHARACTERS,
-    DESCRIPTION_MAX_CHARACTERS,
-    EMBED_MAX_FIELDS,
-    FIELD_NAME_MAX_CHARACTERS,
-    FIELD_VALUE_MAX_CHARACTERS,
-    FOOTER_MAX_CHARACTERS,
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
-    TITLE_MAX_CHARACTERS,
     Embed,
     embed_size,
     length,
+    limits,
 )
 
 
@@ -34,16 +27,16 @@ class Meter:
 def measure(embeds: Sequence[Embed]) -> list[Meter]:
     """Measure the embeds of a message, by the fullest of each kind of text.
 
-    What no embed has is left out, but for title and description.
+    Parts that no embed has are omitted, except title and description.
     """
     fields = [field for embed in embeds for field in embed.fields]
     kinds = [
-        ("title", [embed.title for embed in embeds], TITLE_MAX_CHARACTERS),
-        ("description", [embed.description for embed in embeds], DESCRIPTION_MAX_CHARACTERS),
-        ("author", [embed.author for embed in embeds], AUTHOR_MAX_CHARACTERS),
-        ("field name", [field.name for field in fields], FIELD_NAME_MAX_CHARACTERS),
-        ("field value", [field.value for field in fields], FIELD_VALUE_MAX_CHARACTERS),
-        ("footer", [embed.footer for embed in embeds], FOOTER_MAX_CHARACTERS),
+        ("title", [embed.title for embed in embeds], limits.TITLE_MAX_CHARACTERS),
+        ("description", [embed.description for embed in embeds], limits.DESCRIPTION_MAX_CHARACTERS),
+        ("author", [embed.author for embed in embeds], limits.AUTHOR_MAX_CHARACTERS),
+        ("field name", [field.name for field in fields], limits.FIELD_NAME_MAX_CHARACTERS),
+        ("field value", [field.value for field in fields], limits.FIELD_VALUE_MAX_CHARACTERS),
+        ("footer", [embed.footer for embed in embeds], limits.FOOTER_MAX_CHARACTERS),
     ]
     meters = [
         Meter(label, max(map(length, texts)), limit)
@@ -52,7 +45,9 @@ def measure(embeds: Sequence[Embed]) -> list[Meter]:
     ]
     if fields:
         count = max(len(embed.fields) for embed in embeds)
-        meters.append(Meter("fields", count, EMBED_MAX_FIELDS))
+        meters.append(Meter("fields", count, limits.EMBED_MAX_FIELDS))
 
-    meters.append(Meter("message", sum(map(embed_size, embeds)), MESSAGE_EMBEDS_MAX_CHARACTERS))
+    meters.append(
+        Meter("message", sum(map(embed_size, embeds)), limits.MESSAGE_EMBEDS_MAX_CHARACTERS)
+    )
     return meters

@@ -1,3 +1,5 @@
+"""Made-up events for previews."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +24,7 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
 
 
 def sample_event(registry: EventRegistry, event_type: str, values: Sequence[str]) -> dict[str, Any]:
-    """Return the JSON form of an event to look at.
+    """Return the JSON form of a sample event.
 
     :param registry: the event types that there are
     :param event_type: which one

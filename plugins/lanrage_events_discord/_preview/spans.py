@@ -1,3 +1,5 @@
+"""Spans: Discord's markdown split into pieces of text with one style each."""
+
 from __future__ import annotations
 
 import re
@@ -33,7 +35,7 @@ class Span:
     """where a link leads to; always http or https"""
 
 
-# What Discord's client makes of markdown, found by others by trying: the order matters.
+# Discord's markdown, which is not documented in full. The order matters.
 _MARKUP = re.compile(
     r"""
       \\(?P<escaped>[^0-9A-Za-z\s])

@@ -1,3 +1,5 @@
+"""Composes messages of entries: digests, or one embed for each."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -6,11 +8,10 @@ from dataclasses import replace
 from typing import Literal
 
 from .._embeds import (
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
-    MESSAGE_MAX_EMBEDS,
     Embed,
     Message,
     embed_size,
+    limits,
 )
 from .digest import (
     COUNTED_MAX_CHARACTERS,
@@ -45,15 +46,15 @@ def compose(
 
     A single entry is its own embed. The messages show slices of the batch that follow each other,
     so that the first ``message.entries`` can be acknowledged when ``message`` is delivered. They
-    are made one by one: a caller that sends the first and composes the rest again later, with what
-    has come since, pays for one only.
+    are made one by one, so a caller may send the first and later compose the rest again, with what
+    has come since.
 
     :param entries: the batch, oldest first
     :param style: ``digest`` shows the batch in lines, grouped; ``embeds`` shows each entry's embed
     :param max_messages: how many messages there may be, at least 1; what does not fit becomes one
         counted line; None for as many as it takes
-    :param catch_up: whether the events are old news, after an outage or a restart: then they are
-        shown as a digest whatever the style, with their own times
+    :param catch_up: whether the events are backlog after an outage or a restart: then they are shown
+        as a digest with their own times, whatever the style
     :param expired: by type, how many events were too old to be delivered; these numbers stand in
         an embed of their own, which may be a message with no entries
     """
@@ -86,7 +87,7 @@ def compose(
 def _next(
     entries: Sequence[Entry], position: int, style: Style, times: str | None, reserve: int
 ) -> Message:
-    """Tell as many entries as one message holds, at least one."""
+    """Show as many entries as one message holds, at least one."""
     if style == "embeds" and times is None:
         embeds = _embeds(entries, position, reserve)
         if embeds:
@@ -102,11 +103,11 @@ def _next(
 def _last(
     entries: Sequence[Entry], position: int, style: Style, times: str | None, reserve: int
 ) -> Message:
-    """Tell what one message holds and count the rest."""
+    """Show what one message holds and count the rest."""
     reserve += _REST_MAX_CHARACTERS
     last = entries[-1].time
     if style == "embeds" and times is None:
-        embeds = _embeds(entries, position, reserve)[: MESSAGE_MAX_EMBEDS - 1]
+        embeds = _embeds(entries, position, reserve)[: limits.MESSAGE_MAX_EMBEDS - 1]
         rest = Counter(entry.type for entry in entries[position + len(embeds) :])
         text = counted_by_type("… and {count} more {events}", rest)
         counted = Embed(description=text, color=DIGEST_COLOR, timestamp=last, footer=DIGEST_FOOTER)
@@ -130,15 +131,15 @@ def _digest(
 def _embeds(entries: Sequence[Entry], position: int, reserve: int) -> tuple[Embed, ...]:
     embeds: list[Embed] = []
     urls: set[str] = set()
-    room = MESSAGE_EMBEDS_MAX_CHARACTERS - reserve
-    for index in range(position, min(position + MESSAGE_MAX_EMBEDS, len(entries))):
+    room = limits.MESSAGE_EMBEDS_MAX_CHARACTERS - reserve
+    for index in range(position, min(position + limits.MESSAGE_MAX_EMBEDS, len(entries))):
         embed = entries[index].embed
         room -= embed_size(embed)
         if room < 0:
             break
 
-        # Of embeds with one url Discord shows only the first, so the others lose the link of their
-        # title; a message for each would turn a batch into a flood.
+        # Discord shows only the first of several embeds with one url, so the others lose the link of
+        # their title. A message for each would turn a batch into a flood.
         # https://docs.discord.com/developers/resources/message#embed-object-embed-limits
         if url := embed.url.strip().rstrip("/").casefold():
             if url in urls:
@@ -153,7 +154,10 @@ def _embeds(entries: Sequence[Entry], position: int, reserve: int) -> tuple[Embe
 
 def _has_room(message: Message, embed: Embed) -> bool:
     size = sum(map(embed_size, message.embeds)) + embed_size(embed)
-    return len(message.embeds) < MESSAGE_MAX_EMBEDS and size <= MESSAGE_EMBEDS_MAX_CHARACTERS
+    return (
+        len(message.embeds) < limits.MESSAGE_MAX_EMBEDS
+        and size <= limits.MESSAGE_EMBEDS_MAX_CHARACTERS
+    )
 
 
 def _note(expired: Mapping[str, int]) -> Embed | None:
@@ -161,7 +165,7 @@ def _note(expired: Mapping[str, int]) -> Embed | None:
     if not counts:
         return None
 
-    text = counted_by_type("⌛ {count} {events} expired before they could be told", counts)
+    text = counted_by_type("⌛ {count} {events} expired before they could be posted", counts)
     return Embed(description=text, color=DIGEST_COLOR, footer=DIGEST_FOOTER)
 
 

@@ -1,14 +1,15 @@
+"""Digests: several entries in one message, as lines of what belongs together."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from .._embeds import (
-    DESCRIPTION_MAX_CHARACTERS,
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
     Embed,
     Message,
     in_utc,
+    limits,
     shorten,
     shorten_markdown,
 )
@@ -35,9 +36,9 @@ SHORT_DATE_AND_TIME = "f"
 
 
 class DigestBuilder:
-    """Tells entries in one message, as lines of what belongs together, as long as they fit.
+    """Builds one message of entries, in lines of what belongs together, as long as they fit.
 
-    Adding an entry costs the same however many there are already.
+    Adding an entry costs the same however many there are.
 
     :param room: the highest number of entries that may come
     :param times: the style of the times before each line, :data:`SHORT_TIME` or
@@ -48,25 +49,25 @@ class DigestBuilder:
     def __init__(self, room: int, *, times: str | None = None, reserve: int = 0) -> None:
         self._times = times
         self._capacity = (
-            MESSAGE_EMBEDS_MAX_CHARACTERS
+            limits.MESSAGE_EMBEDS_MAX_CHARACTERS
             - len(self._title(max(room, 2)))
             - len(DIGEST_FOOTER)
             - reserve
         )
         self._lines: list[_Line] = []
         self._newest: dict[tuple[str, str], _Line] = {}
-        self._told_in: dict[str, int] = {}
+        self._shown_in: dict[str, int] = {}
         self._size = 0
         self._entries = 0
 
     def add(self, entry: Entry) -> bool:
-        """Tell one more entry; False if it does not fit, and then nothing has changed."""
+        """Add an entry; return False, and change nothing, if it does not fit."""
         item = _one_line(entry.digest.item, ITEM_MAX_CHARACTERS)
         key = (entry.digest.group, entry.digest.heading)
         seconds = int(in_utc_timestamp(entry.time))
         line = self._newest.get(key)
-        # A line above another that tells of the same subject would tell in the wrong order.
-        if line is not None and self._told_in.get(item, -1) <= line.index:
+        # An item must not come above a line that shows the same subject already.
+        if line is not None and self._shown_in.get(item, -1) <= line.index:
             size = line.size_with(item, seconds)
             if self._size - line.size + size > self._capacity:
                 return False
@@ -90,7 +91,7 @@ class DigestBuilder:
         line.add(item, seconds, size)
         self._entries += 1
         if item:
-            self._told_in[item] = line.index
+            self._shown_in[item] = line.index
 
         return True
 
@@ -98,7 +99,7 @@ class DigestBuilder:
         """Make the message.
 
         :param last: the time of the last event
-        :param rest: by type, how many more events it stands for, told in one counted line, for
+        :param rest: by type, how many more events it stands for; they become one counted line, for
             which :data:`COUNTED_MAX_CHARACTERS` and a line end must be reserved
         """
         pages = _Pages()
@@ -133,7 +134,7 @@ class DigestBuilder:
 
 
 class _Line:
-    """Entries of one group, told in one line."""
+    """Entries of one group, in one line."""
 
     __slots__ = ("_count", "_first", "_heading", "_items", "_last", "_times", "index", "size")
 
@@ -148,16 +149,15 @@ class _Line:
         self._first = self._last = 0
 
     def size_with(self, item: str, seconds: int) -> int:
-        """Count the characters that the line has when it tells this item too."""
+        """Count the characters that the line has with this item too."""
         start = len(self._start(self._count + 1, *self._span_with(seconds)))
-        told = self.size - len(self._start(self._count, self._first, self._last))
-        if not self._count:
-            told = 0
+        if self._count:
+            start += self.size - len(self._start(self._count, self._first, self._last))
 
         if not item:
-            return start + told
+            return start
 
-        return start + told + len(item) + (2 if self._items or self._has_heading else 0)
+        return start + len(item) + (2 if self._items or self._has_heading else 0)
 
     def add(self, item: str, seconds: int, size: int) -> None:
         self._first, self._last = self._span_with(seconds)
@@ -222,7 +222,7 @@ class _Pages:
         if not page:
             page.append(text)
             self._used = len(text)
-        elif self._used + len(separator) + len(text) <= DESCRIPTION_MAX_CHARACTERS:
+        elif self._used + len(separator) + len(text) <= limits.DESCRIPTION_MAX_CHARACTERS:
             page += separator, text
             self._used += len(separator) + len(text)
         else:
@@ -231,7 +231,7 @@ class _Pages:
 
 
 def counted_by_type(text: str, counts: Mapping[str, int]) -> str:
-    """Tell how many events there are, in all and by type, in at most 600 characters.
+    """Write how many events there are, in all and by type, in at most 600 characters.
 
     :param text: the beginning, in which ``{count}`` and ``{events}`` stand for the number and the
         noun that goes with it

@@ -1,3 +1,5 @@
+"""An entry: one rendered event, as it waits in the outbox."""
+
 from __future__ import annotations
 
 import json
@@ -13,13 +15,13 @@ COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
 
 
-# Neither this nor an entry is frozen, which would take four times as long: each event has one.
+# This and Entry are not frozen, which would take four times as long: each event has one.
 @dataclass(slots=True)
 class Digest:
-    """How an event is told in one line with others of its group."""
+    """How an event is shown in one line with others of its group."""
 
     group: str
-    """what belongs into one line has the same"""
+    """the same for all events that belong in one line"""
     heading: str
     """markdown in which :data:`COUNT` stands for the number of items"""
     item: str
@@ -28,7 +30,7 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What the message that tells an event does besides."""
+    """How the message of an event arrives, besides its embed."""
 
     silent: bool = False
     """whether it arrives without a notification"""
@@ -43,14 +45,14 @@ class Presentation:
 
 
 DEFAULT_PRESENTATION = Presentation()
-"""nothing besides"""
+"""with a notification, after gathering, without mentions"""
 
 _DEFAULT_DATA = {**asdict(DEFAULT_PRESENTATION), "roles": [], "users": []}
 
 
 @dataclass(slots=True)
 class Entry:
-    """One event, told: what waits in the outbox."""
+    """One rendered event."""
 
     event_id: str
     type: str
@@ -75,7 +77,7 @@ class Entry:
             "presentation": _DEFAULT_DATA if is_default else asdict(self.presentation),
         }
         try:
-            # Three times as fast, but it refuses half of a surrogate pair.
+            # Three times as fast, but it rejects half of a surrogate pair.
             return to_json(data).decode()
         except ValueError:
             return json.dumps(data, default=datetime.isoformat)
@@ -102,7 +104,7 @@ class Entry:
 
 def _loads(text: str) -> Any:
     try:
-        # Twice as fast, but it refuses half of a surrogate pair too.
+        # Twice as fast, but it rejects half of a surrogate pair.
         return from_json(text)
     except ValueError:
         return json.loads(text)

@@ -1,3 +1,5 @@
+"""The renderer: turns an event into an embed by the templates."""
+
 from __future__ import annotations
 
 import logging
@@ -16,19 +18,13 @@ from lanrage_events.templates import (
 )
 
 from .._embeds import (
-    AUTHOR_MAX_CHARACTERS,
-    DESCRIPTION_MAX_CHARACTERS,
-    FIELD_NAME_MAX_CHARACTERS,
-    FIELD_VALUE_MAX_CHARACTERS,
-    FOOTER_MAX_CHARACTERS,
-    MESSAGE_EMBEDS_MAX_CHARACTERS,
-    TITLE_MAX_CHARACTERS,
+    NESTED_TEXTS,
     Embed,
     EmbedField,
-    as_markdown,
     code,
     code_text,
     in_utc,
+    limits,
     link_text,
     markdown,
     parse_color,
@@ -45,12 +41,12 @@ from .entry import COUNT, Digest, Entry
 
 logger = logging.getLogger("lanrage_events.discord")
 
-# So long that a digest has room for several.
+# A digest must have room for several.
 DIGEST_GROUP_MAX_CHARACTERS = 256
 DIGEST_HEADING_MAX_CHARACTERS = 256
 DIGEST_ITEM_MAX_CHARACTERS = 512
 
-# Where the values of all leaves together are too long, each may take this much, then half of it.
+# Where the values of all leaves together are too long, each is cut to this, then to half of it.
 _VALUE_FIRST_LIMIT = 2048
 
 
@@ -77,20 +73,20 @@ def _markdown_leaf(limit: int, *, lines: bool = False) -> TemplateLeaf:
 _URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_url)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
-    "title": _markdown_leaf(TITLE_MAX_CHARACTERS),
-    "description": _markdown_leaf(DESCRIPTION_MAX_CHARACTERS, lines=True),
+    "title": _markdown_leaf(limits.TITLE_MAX_CHARACTERS),
+    "description": _markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
     "url": _URL_LEAF,
     "color": TemplateLeaf(parse=parse_color),
     "timestamp": TemplateLeaf(parse=_parse_time),
-    "footer.text": TemplateLeaf(write=plain, limit=FOOTER_MAX_CHARACTERS),
+    "footer.text": TemplateLeaf(write=plain, limit=limits.FOOTER_MAX_CHARACTERS),
     "footer.icon_url": _URL_LEAF,
-    "author.name": TemplateLeaf(write=plain, limit=AUTHOR_MAX_CHARACTERS),
+    "author.name": TemplateLeaf(write=plain, limit=limits.AUTHOR_MAX_CHARACTERS),
     "author.url": _URL_LEAF,
     "author.icon_url": _URL_LEAF,
     "thumbnail.url": _URL_LEAF,
     "image.url": _URL_LEAF,
-    "fields[].name": _markdown_leaf(FIELD_NAME_MAX_CHARACTERS),
-    "fields[].value": _markdown_leaf(FIELD_VALUE_MAX_CHARACTERS, lines=True),
+    "fields[].name": _markdown_leaf(limits.FIELD_NAME_MAX_CHARACTERS),
+    "fields[].value": _markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
     "fields[].inline": TemplateLeaf(parse=_parse_switch),
     "digest.group": TemplateLeaf(write=plain, limit=DIGEST_GROUP_MAX_CHARACTERS),
     "digest.heading": TemplateLeaf(
@@ -104,34 +100,23 @@ LEAVES: Mapping[str, TemplateLeaf] = {
 """the leaves of a Discord template"""
 
 _PARTS: Mapping[str, str] = {
-    "title": "title",
-    "description": "description",
-    "url": "url",
-    "color": "color",
-    "timestamp": "timestamp",
-    "footer.text": "footer",
-    "footer.icon_url": "footer_icon",
-    "author.name": "author",
-    "author.url": "author_url",
-    "author.icon_url": "author_icon",
-    "thumbnail.url": "thumbnail",
-    "image.url": "image",
+    **{name: name for name in ("title", "description", "url", "color", "timestamp")},
+    **{
+        f"{key}.{name}": part for key, names in NESTED_TEXTS.items() for name, part in names.items()
+    },
 }
 """what an embed calls the leaves that it shows"""
 
 SHORTHANDS: Mapping[str, str] = {
-    "footer": "footer.text",
-    "author": "author.name",
-    "thumbnail": "thumbnail.url",
-    "image": "image.url",
+    part: path for path, part in _PARTS.items() if path.startswith(f"{part}.")
 }
-"""what a text stands for where Discord has an object"""
+"""what a text stands for where Discord has an object, such as ``footer.text`` for ``footer``"""
 
 FILTERS: Mapping[str, TemplateFilter] = {
     "code": TemplateFilter(code),
     "code_text": TemplateFilter(code_text),
     "link_text": TemplateFilter(link_text),
-    "markdown": TemplateFilter(as_markdown, atomic=True),
+    "markdown": TemplateFilter(plain, atomic=True),
     "url": TemplateFilter(url, atomic=True),
     "urlencode": TemplateFilter(url_part, atomic=True),
 }
@@ -144,7 +129,7 @@ class Renderer:
     :param folders: where to look for templates, the most important first; each has a folder
         ``discord`` with one file an event type
     :param invite_url: gives the invite that templates name as ``invite``, ``None`` if there is none
-    :param report: is told what is wrong with a template, each fault once; by default it is logged
+    :param report: called with each error in a template, once; by default it is logged
     """
 
     def __init__(
@@ -163,18 +148,18 @@ class Renderer:
     def check(self, types: Iterable[type[Event]]) -> None:
         """Read and compile the templates of event types now, not at their first event.
 
-        :param types: all event types that there are; a file that is named for none is a fault
+        :param types: all event types that there are; a file that is named for none is an error
         """
         self._templates.check(types)
 
     def render(self, event: Event) -> Entry:
-        """Tell an event; whatever is wrong with its templates or its values, it is told."""
+        """Render an event, whatever is wrong with its templates or its values."""
         try:
             return self._render(event)
         except Exception:
             if type(event) not in self._failed:
                 self._failed.add(type(event))
-                logger.exception("cannot render %s, so it is told by its name alone", event.type)
+                logger.exception("cannot render %s, so only its name is shown", event.type)
 
             return _bare_entry(event)
 
@@ -183,7 +168,7 @@ class Renderer:
         leaves = self._templates.render(event, context)
         parts = _parts(event, leaves)
         value_limit = _VALUE_FIRST_LIMIT
-        while _size(parts) > MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
+        while _size(parts) > limits.MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
             parts = _parts(event, self._templates.render(event, context, value_limit=value_limit))
             value_limit //= 2
 
@@ -197,7 +182,6 @@ class Renderer:
 
 
 def _parts(event: Event, leaves: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the event's embed is made of."""
     parts = {_PARTS[path]: value for path, value in leaves.items() if path in _PARTS}
     if "fields" in leaves:
         parts["fields"] = _fields(leaves["fields"])
@@ -242,7 +226,7 @@ def _time(event: Event) -> datetime:
 
 
 def _bare_entry(event: Event) -> Entry:
-    """Tell an event by its name and time, whatever its values are."""
+    """Render the name and the time of an event, whatever its values are."""
     time = _time(event)
     return Entry(
         event_id=str(event.id),

@@ -1,3 +1,5 @@
+"""How to create a webhook and an invite in Discord, step by step."""
+
 from __future__ import annotations
 
 WEBHOOK_HEADING = "To create a webhook in Discord:"
@@ -5,9 +7,9 @@ WEBHOOK_STEPS = (
     "Open Discord, go to your server and choose Server Settings from the menu at its name.",
     "Choose Integrations, then Webhooks. (Without the permission Manage Webhooks it is not there.)",
     "Press New Webhook.",
-    "Name it LANrage and choose the channel that the notifications shall go to.",
+    "Name it LANrage and choose the channel to post in.",
     "Press Copy Webhook URL and save the changes.",
-    "Paste the URL here or into the configuration. It is a secret: who has it can post there.",
+    "Paste the URL here or into the configuration. Keep it secret: with it, anyone can post there.",
 )
 
 INVITE_HEADING = "To create an invite to a voice channel in Discord:"
@@ -21,12 +23,12 @@ INVITE_STEPS = (
 
 
 def webhook_instructions() -> str:
-    """Tell step by step how to create a webhook in Discord, as numbered lines of plain text."""
+    """Return numbered lines of plain text on how to create a webhook in Discord."""
     return _numbered(WEBHOOK_HEADING, WEBHOOK_STEPS)
 
 
 def invite_instructions() -> str:
-    """Tell step by step how to create a lasting voice invite, as numbered lines of plain text."""
+    """Return numbered lines of plain text on how to create a lasting voice invite."""
     return _numbered(INVITE_HEADING, INVITE_STEPS)
 
 

@@ -1,3 +1,5 @@
+"""A cache of webhooks that Discord rejected a moment ago."""
+
 from __future__ import annotations
 
 import math
@@ -7,14 +9,14 @@ import anyio
 
 from .._client import WebhookURL
 
-# Discord restricts those who ask again and again for a webhook that does not exist.
+# Discord blocks addresses that keep asking for a webhook that does not exist.
 # https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
 PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """What Discord said about a webhook that does not work, a moment ago."""
+    """Why Discord rejected a webhook a moment ago."""
 
     reason: str
     until: float
@@ -31,7 +33,7 @@ class Rejection:
 
 
 class RejectionCache:
-    """Remembers for some seconds which webhooks do not work, so that nobody asks all the time."""
+    """Remembers for some seconds which webhooks do not work, so that Discord is not asked again."""
 
     def __init__(self) -> None:
         self._by_webhook: dict[WebhookURL, Rejection] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from lanrage_events.state import StateFile
 
@@ -33,12 +34,12 @@ class Settings:
     @property
     def webhook_url(self) -> str | None:
         """The webhook's URL, a secret; None if none is saved."""
-        return self._text(WEBHOOK_URL)
+        return self._data.get(WEBHOOK_URL) or None
 
     @property
     def invite_url(self) -> str | None:
         """The invite's URL; None if none is saved."""
-        return self._text(INVITE_URL)
+        return self._data.get(INVITE_URL) or None
 
     async def save(self, name: str, value: str | None) -> None:
         """Keep a value, safe on the disk once this returns.
@@ -54,12 +55,8 @@ class Settings:
         await self._file.save(data)
         self._data = data
 
-    def _text(self, name: str) -> str | None:
-        value = self._data.get(name)
-        return value if isinstance(value, str) and value else None
 
-
-def _read(file: StateFile) -> dict[str, object]:
+def _read(file: StateFile) -> dict[str, Any]:
     try:
         data = file.read({})
         if not isinstance(data, dict) or not all(

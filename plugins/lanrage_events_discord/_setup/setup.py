@@ -27,7 +27,7 @@ from .settings import INVITE_URL, WEBHOOK_URL, Settings
 logger = logging.getLogger("lanrage_events.discord")
 
 TURN_MAX_SECONDS = 10.0
-"""how long somebody who looks at a page waits for Discord's limits"""
+"""how long a user who looks at a page waits for Discord's limits"""
 
 
 class SetupError(Exception):
@@ -39,7 +39,7 @@ class SetInConfiguration(SetupError):
 
 
 class InvalidSetting(SetupError):
-    """Raised when the value is not what it should be, or when Discord rejects it."""
+    """Raised when the value is not valid, or when Discord rejects it."""
 
 
 class SetupUnavailable(SetupError):
@@ -51,7 +51,7 @@ class Origin:
     """Where a value comes from."""
 
     source: Literal["yaml", "saved"] | None = None
-    """the configuration, which alone can change it then, or the saved settings"""
+    """the configuration, where it must be changed then, or the saved settings"""
     place: str | None = None
     """where it stands in the configuration, as ``file:line:column``"""
 
@@ -61,10 +61,10 @@ class Setup:
 
     What the configuration gives wins over what is saved.
 
-    :param place: tells where a key of the plugin's configuration stands
-    :param lanes: have the webhooks that :meth:`open_lanes` gives to them
+    :param place: returns where a key of the plugin's configuration stands
+    :param lanes: get the webhooks from :meth:`open_lanes`
     :param client: asks Discord
-    :param rejections: what Discord is not to be asked again
+    :param rejections: what Discord must not be asked again right now
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Setup:
         rejections: RejectionCache,
     ) -> None:
         self.webhook_name: str | None = None
-        """what the default webhook is called in Discord, if it was looked up; text of others"""
+        """the default webhook's name in Discord, if it was looked up; others wrote it"""
         self._config = config
         self._settings = settings
         self._place = place
@@ -135,7 +135,7 @@ class Setup:
     async def set_webhook(self, url: str, *, ask: bool) -> None:
         """Send everything to a webhook from now on, also after a restart.
 
-        :param url: its URL; an empty one to send nothing there any more
+        :param url: its URL; an empty one to stop sending
         :param ask: whether to ask Discord first if the webhook exists
         :raises SetupError: if that is not possible; nothing has changed then
         """

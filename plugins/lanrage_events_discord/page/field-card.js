@@ -3,7 +3,7 @@
 import { LiveBadge } from "./states.js";
 import { urlForm } from "./url-form.js";
 
-/** One value that is set here or in the configuration, with how to come by it. */
+/** One value that is set here or in the configuration, with how to get it. */
 export class FieldCard {
   constructor(host, options) {
     this.host = host;
@@ -25,13 +25,7 @@ export class FieldCard {
       element(
         "div",
         { class: "step-content" },
-        element(
-          "div",
-          { class: "step-head" },
-          this.heading,
-          this.optional,
-          this.badge.node,
-        ),
+        element("div", { class: "step-head" }, this.heading, this.optional, this.badge.node),
         this.body,
       ),
     );
@@ -72,7 +66,7 @@ export class FieldCard {
 
   #showBody() {
     const now = JSON.stringify([this.value, this.reason, this.replacing, this.options.optional]);
-    // What is typed stays: the body is only made anew if it would be another one.
+    // Typed text must stay: the body is only made again if it would change.
     if (now === this.shown) {
       return;
     }
@@ -81,14 +75,14 @@ export class FieldCard {
     const { element, fill } = this.host;
     const { value } = this;
     if (value.configured && value.source === "yaml") {
-      fill(this.body, this.#describe(), this.#trouble(), this.#place());
+      fill(this.body, this.#describe(), this.#problem(), this.#place());
     } else if (value.configured && !this.replacing) {
-      fill(this.body, this.#describe(), this.#trouble(), this.#buttons());
+      fill(this.body, this.#describe(), this.#problem(), this.#buttons());
     } else {
       fill(
         this.body,
         element("p", {}, this.options.about),
-        value.configured ? this.#trouble() : null,
+        value.configured && this.#problem(),
         this.#steps(),
         this.#form(),
       );
@@ -99,10 +93,10 @@ export class FieldCard {
     return this.host.element("p", {}, this.options.describe(this.value));
   }
 
-  #trouble() {
+  #problem() {
     const { element, notice } = this.host;
     return this.reason
-      ? notice("error", element("p", {}, this.host.words.sentence(this.reason)), element("p", {}, "Replace the URL: what waits is sent then."))
+      ? notice("error", element("p", {}, this.host.words.sentence(this.reason)), element("p", {}, "Replace the URL: waiting events are sent then."))
       : null;
   }
 
@@ -136,7 +130,7 @@ export class FieldCard {
 
     const { element } = this.host;
     const list = element("ol", { class: "instructions" }, this.instructions.steps.map((step) => element("li", {}, step)));
-    // Who sets it up for the first time needs them; the optional one and a replacement may not.
+    // They are open for a first setup, but not for the optional value or a replacement.
     const open = !this.options.optional && !this.replacing;
     return element("details", { class: "how", open }, element("summary", {}, this.instructions.heading.replace(/:$/, "")), list);
   }

@@ -53,7 +53,7 @@ class Field {
     this.#showNull();
   }
 
-  /** Whether the event shall be made without it. */
+  /** Whether to make the event without it. */
   isAbsent() {
     return this.isNull && !this.required && !this.given;
   }
@@ -69,7 +69,7 @@ class Field {
         return this.input.checked;
       case "integer":
       case "number":
-        // What is no number goes to the server as it is, which says what is wrong.
+        // Anything else goes to the server as it is, which says what is wrong.
         return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
       case "list":
         return text.split("\n").filter((line) => line.trim() !== "").map((line) => this.#item(line.trim()));
@@ -126,13 +126,15 @@ class Field {
       this.isNull = false;
       this.changed();
     };
+    const number = (inputmode) => element("input", { class: "input", type: "text", inputmode, value: String(value), oninput });
+    const lines = (rows, text, kind = "input") => element("textarea", { class: kind, rows, value: text, oninput });
     switch (this.part.kind) {
       case "boolean":
         return element("input", { type: "checkbox", checked: Boolean(value), onchange: oninput });
       case "integer":
-        return element("input", { class: "input", type: "text", inputmode: "numeric", value: String(value), oninput });
+        return number("numeric");
       case "number":
-        return element("input", { class: "input", type: "text", inputmode: "decimal", value: String(value), oninput });
+        return number("decimal");
       case "choice":
         return element(
           "select",
@@ -140,16 +142,16 @@ class Field {
           this.part.choices.map((choice) => element("option", { value: choice, selected: choice === value }, choice)),
         );
       case "list":
-        return element("textarea", { class: "input", rows: Math.min(6, value.length + 1), value: value.join("\n"), oninput });
+        return lines(Math.min(6, value.length + 1), value.join("\n"));
       case "json":
-        return element("textarea", { class: "input code-input", rows: "3", value: JSON.stringify(value, null, 2), oninput });
+        return lines(3, JSON.stringify(value, null, 2), "input code-input");
       default:
-        return element("textarea", { class: "input", rows: String(value).length > 60 ? "3" : "1", value: String(value), oninput });
+        return lines(String(value).length > 60 ? 3 : 1, String(value));
     }
   }
 }
 
-/** Say what kind of input a part of the schema needs. */
+/** Return what kind of input a part of the schema needs. */
 function resolve(part, schema) {
   const seen = followed(part, schema);
   const options = (seen.anyOf ?? seen.oneOf ?? [seen]).map((option) => followed(option, schema));

@@ -48,10 +48,10 @@ export default function mount(root, host) {
   }
 }
 
-/** Find a name for an entry of the outbox: what its embed is called. */
+/** Return the title of an outbox entry's embed, null if it has none. */
 export function describe(entry) {
   try {
-    // What Discord would take for markup has a backslash before it.
+    // Characters that Discord would read as markup have a backslash before them.
     return JSON.parse(entry.body).embed.title.replaceAll(/\\(?=[!-/:-@[-`{-~])/g, "");
   } catch {
     return null;
@@ -89,7 +89,7 @@ class Head {
     this.before = state;
   }
 
-  /** Say why nothing is known about it. */
+  /** Show why nothing is known about it. */
   fail(problem) {
     this.state.set("Not known", "warn");
     this.host.setText(this.lead, this.host.words.sentence(problem.detail ?? problem));
@@ -105,7 +105,7 @@ function leadWords(state, channels) {
     return "Events are kept, and sent as soon as the webhook works again.";
   }
 
-  return channels === 1 ? "Events are told in your channel." : `Events are told through ${channels} webhooks.`;
+  return channels === 1 ? "Events are posted in your channel." : `Events are posted through ${channels} webhooks.`;
 }
 
 function presenceWords(connected) {
@@ -117,7 +117,7 @@ function presenceWords(connected) {
 }
 
 function isNews(before, now) {
-  // Being busy or not is none.
+  // Whether it is busy is not news.
   const quiet = ["idle", "gathering", "sending"];
   return before !== now && !(quiet.includes(before) && quiet.includes(now));
 }

@@ -89,7 +89,7 @@ class Preview {
       problem = error;
     }
 
-    // An answer that was overtaken by a later one is of no interest.
+    // A later answer has overtaken this one.
     if (asked !== this.asked) {
       return;
     }
@@ -97,11 +97,11 @@ class Preview {
     if (answer) {
       this.show(answer);
     } else {
-      this.refuse(problem);
+      this.showProblem(problem);
     }
   }
 
-  show({ body, embeds, meters, faults }) {
+  show({ body, embeds, meters, faults: errors }) {
     const { element, fill, notice } = this.host;
     this.fields.showErrors([]);
     this.message.classList.remove("stale");
@@ -109,14 +109,13 @@ class Preview {
     fill(this.meters, meters.map((meter) => this.#meter(meter)));
     fill(
       this.problems,
-      faults.length === 0
-        ? null
-        : notice("warn", element("p", {}, "The templates have faults:"), element("ul", {}, faults.map((fault) => element("li", {}, fault)))),
+      errors.length > 0 &&
+        notice("warn", element("p", {}, "The templates have errors:"), element("ul", {}, errors.map((error) => element("li", {}, error)))),
     );
     this.host.setText(this.body, this.host.words.json(body));
   }
 
-  refuse(problem) {
+  showProblem(problem) {
     const errors = problem.errors ?? [];
     this.fields.showErrors(errors);
     this.message.classList.add("stale");
@@ -125,15 +124,15 @@ class Preview {
       this.problems,
       notice(
         "warn",
-        element("p", {}, errors.length ? "The event is not valid like this; the message below is the one before." : problem.detail ?? String(problem)),
+        element("p", {}, errors.length ? "The event is not valid, so the message below is the last valid one." : problem.detail ?? String(problem)),
       ),
     );
   }
 
   #meter({ label, used, limit }) {
     const { element, words } = this.host;
-    const part = limit > 0 ? Math.min(1, used / limit) : 0;
-    const fill = element("span", { class: part >= 1 ? "meter-fill meter-full" : part >= NEARLY_FULL ? "meter-fill meter-high" : "meter-fill" });
+    const part = used / limit;
+    const fill = element("span", { class: part >= NEARLY_FULL ? "meter-fill meter-high" : "meter-fill" });
     fill.style.setProperty("--part", String(part));
     return element(
       "div",
@@ -141,7 +140,7 @@ class Preview {
       element("span", { class: "meter-label" }, label),
       element(
         "span",
-        { class: "meter", role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": limit, "aria-valuenow": Math.min(used, limit), "aria-valuetext": `${used} of ${limit}` },
+        { class: "meter", role: "meter", "aria-label": label, "aria-valuemin": "0", "aria-valuemax": limit, "aria-valuenow": used, "aria-valuetext": `${used} of ${limit}` },
         fill,
       ),
       element("span", { class: "meter-number" }, `${words.count(used)} / ${words.count(limit)}`),

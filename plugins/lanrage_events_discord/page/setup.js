@@ -1,6 +1,6 @@
 // Setting up Discord: a channel, a test message, and an invite to the voice chat.
 
-import { lanesInUse } from "./states.js";
+import { Figures, lanesInUse } from "./states.js";
 import { TestCard } from "./test-card.js";
 import { checkInviteUrl, checkWebhookUrl } from "./urls.js";
 import { FieldCard } from "./field-card.js";
@@ -51,12 +51,12 @@ class Setup {
       label: "Invite URL",
       example: "https://discord.gg/abc123",
       check: checkInviteUrl,
-      save: (url) => this.saveInvite(url),
-      remove: () => this.removeInvite(),
+      save: (url) => this.setInvite(url),
+      remove: () => this.setInvite(""),
       describe: (value) => ["Messages show ", element("strong", {}, element("bdi", {}, value.url ?? "the invite")), "."],
     });
-    this.figures = new Figures(host);
-    this.nodes = [element("ol", { class: "steps" }, this.webhook.node, this.test.node, this.invite.node), this.figures.node];
+    this.summary = new Summary(host);
+    this.nodes = [element("ol", { class: "steps" }, this.webhook.node, this.test.node, this.invite.node), this.summary.node];
   }
 
   setInstructions(instructions) {
@@ -65,12 +65,12 @@ class Setup {
   }
 
   show(status) {
-    // Named webhooks are the configuration's; this one is for what has no name.
+    // The default webhook is optional if the configuration has named ones.
     this.webhook.setOptional(!status.webhook.configured && lanesInUse(status).length > 0);
     this.webhook.show(status.webhook, status.state, status.reason);
     this.invite.show(status.invite, "idle", "");
     this.test.show(status);
-    this.figures.show(status);
+    this.summary.show(status);
   }
 
   async saveWebhook(url, offline) {
@@ -86,15 +86,9 @@ class Setup {
     this.webhook.focus();
   }
 
-  async saveInvite(url) {
+  async setInvite(url) {
     await this.#post("/invite", { invite_url: url });
-    this.host.announce("The invite is saved.");
-    this.invite.focus();
-  }
-
-  async removeInvite() {
-    await this.#post("/invite", { invite_url: "" });
-    this.host.announce("The invite is removed.");
+    this.host.announce(`The invite is ${url ? "saved" : "removed"}.`);
     this.invite.focus();
   }
 
@@ -104,26 +98,18 @@ class Setup {
 }
 
 /** What was sent so far. */
-class Figures {
+class Summary {
   constructor(host) {
     this.host = host;
     const { element, newId } = host;
     const id = newId("figures");
-    this.sent = element("dd", {});
-    this.pending = element("dd", {});
-    this.failed = element("dd", {});
+    this.figures = new Figures(host, { sent: "Sent", pending: "Waiting", failed: "Rejected" });
     this.error = element("p", { class: "last-error" });
     this.node = element(
       "section",
       { class: "card figures", "aria-labelledby": id, hidden: true },
       element("h2", { id }, "So far"),
-      element(
-        "dl",
-        { class: "stats" },
-        element("div", {}, element("dt", {}, "Sent"), this.sent),
-        element("div", {}, element("dt", {}, "Waiting"), this.pending),
-        element("div", {}, element("dt", {}, "Refused"), this.failed),
-      ),
+      this.figures.node,
       this.error,
       element("p", {}, element("a", { href: "#/delivery" }, "See the delivery in detail")),
     );
@@ -132,9 +118,7 @@ class Figures {
   show(status) {
     const { setText, words } = this.host;
     this.node.hidden = status.state === "unconfigured" && status.sent === 0 && status.pending === 0;
-    setText(this.sent, words.count(status.sent));
-    setText(this.pending, words.count(status.pending));
-    setText(this.failed, words.count(status.failed));
-    setText(this.error, status.last_error ? words.sentence(`Last trouble: ${status.last_error}`) : "");
+    this.figures.show(status);
+    setText(this.error, status.last_error && words.sentence(`Last error: ${status.last_error}`));
   }
 }

@@ -1,4 +1,4 @@
-// What the states of a lane mean to whoever looks at them.
+// The states and the figures of lanes, in words.
 
 const STATES = {
   unconfigured: ["Not set up", "neutral"],
@@ -28,6 +28,22 @@ export function worstLane(status) {
   return lanesInUse(status).sort((one, other) => rank(one) - rank(other))[0] ?? null;
 }
 
+/** Numbers with titles, which change while they are looked at. */
+export class Figures {
+  constructor(host, titles) {
+    this.host = host;
+    const { element } = host;
+    this.numbers = Object.keys(titles).map((key) => [key, element("dd", {})]);
+    this.node = element("dl", { class: "stats" }, this.numbers.map(([key, node]) => element("div", {}, element("dt", {}, titles[key]), node)));
+  }
+
+  show(values) {
+    for (const [key, node] of this.numbers) {
+      this.host.setText(node, this.host.words.count(values[key]));
+    }
+  }
+}
+
 /** A badge whose words change while it is looked at. */
 export class LiveBadge {
   constructor(host) {
@@ -44,14 +60,14 @@ export class LiveBadge {
   }
 }
 
-/** Say what can be done about a test message that was not delivered. */
+/** Return what to do about a test message that was not delivered. */
 export function hint({ status, retry_after: retryAfter, reason }) {
-  if (retryAfter !== null && retryAfter !== undefined) {
-    return `Discord lets this webhook send again in about ${Math.ceil(retryAfter)} seconds. What waits is sent by itself; test again after that.`;
+  if (retryAfter !== null) {
+    return `Discord lets this webhook send again in about ${Math.ceil(retryAfter)} seconds. Waiting events are sent automatically; test again after that.`;
   }
 
   if (status === 404 || status === 401) {
-    return "Press Copy Webhook URL in Discord, if need be of a new webhook, and replace the URL above.";
+    return "Press Copy Webhook URL in Discord, of a new webhook if necessary, and replace the URL above.";
   }
 
   if (status === 403) {
@@ -60,16 +76,12 @@ export function hint({ status, retry_after: retryAfter, reason }) {
 
   if (status === 400) {
     return /thread|forum|tag/i.test(reason)
-      ? "The channel wants a thread: choose another channel for the webhook, or give thread_name or thread_id in the configuration."
-      : "Discord does not take the message as it is. The reason above says what it does not like.";
+      ? "The channel needs a thread: choose another channel for the webhook, or give thread_name or thread_id in the configuration."
+      : "Discord rejected the message. The reason above says why.";
   }
 
-  if (status === 429) {
-    return "Discord’s rate limit is used up. Wait a moment and test again.";
-  }
-
-  if (status !== null && status >= 500) {
-    return "Discord has trouble at the moment. Events are kept and sent when it is over; see discordstatus.com.";
+  if (status >= 500) {
+    return "Discord has problems at the moment. Events are kept and sent later; see discordstatus.com.";
   }
 
   return "Discord could not be reached. Look at this computer’s internet connection and its firewall, and test again.";

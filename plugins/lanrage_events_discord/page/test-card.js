@@ -2,7 +2,7 @@
 
 import { LiveBadge, hint, lanesInUse } from "./states.js";
 
-/** One real message, and what became of it. */
+/** One real message, and its outcome. */
 export class TestCard {
   constructor(host, number, refresh) {
     this.host = host;
@@ -50,7 +50,7 @@ export class TestCard {
     }
   }
 
-  /** Make the test what comes next. */
+  /** Make the test the next step. */
   begin() {
     this.clear();
     this.button.focus();
@@ -80,7 +80,7 @@ export class TestCard {
     this.host.fill(this.result);
     try {
       const webhook = this.choice.hidden ? null : this.select.value;
-      this.#tell(await this.host.api("/test", { method: "POST", body: { webhook } }));
+      this.#showOutcome(await this.host.api("/test", { method: "POST", body: { webhook } }));
     } catch (problem) {
       this.badge.set("Failed", "bad");
       this.host.fill(this.result, this.host.notice("error", problem.detail ?? String(problem)));
@@ -93,7 +93,7 @@ export class TestCard {
     await this.refresh().catch(() => {});
   }
 
-  #tell(outcome) {
+  #showOutcome(outcome) {
     const { element, fill, notice, words } = this.host;
     this.node.classList.toggle("step-done", outcome.delivered);
     this.#showCurrent();

@@ -1,4 +1,4 @@
-// A form with one URL, which is checked while it is typed.
+// A form with one URL, which is checked as the user types.
 
 /**
  * Make the form.
@@ -9,7 +9,7 @@
  * @param {string} options.example shown in the empty field
  * @param {(text: string) => {tone: string, text: string}} options.check what to say about a text
  * @param {(url: string, offline: boolean) => Promise<void>} options.save rejects with a Problem
- * @param {boolean} [options.secret] whether the text is hidden until it is asked for
+ * @param {boolean} [options.secret] whether the text is hidden until the user shows it
  * @param {boolean} [options.isMain] whether its button is the main one of the page
  * @param {(() => void) | null} [options.cancel] what leaves the form, if it can be left
  */
@@ -50,13 +50,13 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
   );
 
   function edited() {
-    tell(check(input.value));
+    say(check(input.value));
     if (reveal) {
       reveal.hidden = input.value === "";
     }
   }
 
-  function tell({ tone, text }) {
+  function say({ tone, text }) {
     message.className = `field-message field-${tone}`;
     host.setText(message, text);
     if (tone === "error") {
@@ -77,9 +77,9 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
     fill(result);
     const finding = check(input.value);
     if (finding.tone === "empty") {
-      tell({ tone: "error", text: "Paste the URL here first." });
+      say({ tone: "error", text: "Paste the URL here first." });
     } else {
-      tell(finding);
+      say(finding);
     }
 
     if (finding.tone === "empty" || finding.tone === "error") {
@@ -97,14 +97,14 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
       await save(input.value.trim(), offline);
       input.value = "";
     } catch (problem) {
-      refuse(problem);
+      showProblem(problem);
     } finally {
       button.disabled = false;
       host.setText(button, "Save");
     }
   }
 
-  function refuse(problem) {
+  function showProblem(problem) {
     if (problem.status === 503) {
       fill(
         result,
@@ -118,7 +118,7 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
     }
 
     if (problem.status === 422) {
-      tell({ tone: "error", text: problem.errors?.[0]?.message ?? problem.detail });
+      say({ tone: "error", text: problem.errors?.[0]?.message ?? problem.detail });
       input.focus();
       return;
     }

@@ -1,4 +1,4 @@
-// What is wrong with a URL while it is typed. The server has the last word.
+// Checks a URL as the user types. The server has the last word.
 
 const DISCORD_HOST = /^(?:(?:ptb|canary)\.)?discord(?:app)?\.com$/;
 const INVITE_HOST = "discord.gg";
@@ -11,15 +11,17 @@ const TOKEN_USUAL_LENGTH = 68;
  * @typedef {{tone: "empty" | "good" | "warn" | "error", text: string}} Finding
  */
 
-/** @returns {Finding} what is to be said about the URL of a webhook */
+/** @returns {Finding} what to say about the URL of a webhook */
 export function checkWebhookUrl(text) {
-  const url = text.trim();
-  const begun = begin(url, "https://discord.com/api/webhooks/…");
-  if (begun.finding) {
-    return begun.finding;
-  }
+  return check(text, "https://discord.com/api/webhooks/…", checkWebhook);
+}
 
-  const { host, pathname } = begun.parts;
+/** @returns {Finding} what to say about the URL of an invite */
+export function checkInviteUrl(text) {
+  return check(text, "https://discord.gg/…", checkInvite);
+}
+
+function checkWebhook({ host, pathname }) {
   if (host === INVITE_HOST || (DISCORD_HOST.test(host) && pathname.startsWith("/invite/"))) {
     return error("This is an invite. A webhook's URL comes from Copy Webhook URL in the channel's or server's settings.");
   }
@@ -64,17 +66,9 @@ export function checkWebhookUrl(text) {
   return { tone: "good", text: "This looks like a whole webhook URL." };
 }
 
-/** @returns {Finding} what is to be said about the URL of an invite */
-export function checkInviteUrl(text) {
-  const url = text.trim();
-  const begun = begin(url, "https://discord.gg/…");
-  if (begun.finding) {
-    return begun.finding;
-  }
-
-  const { host, pathname } = begun.parts;
+function checkInvite({ host, pathname }) {
   if (pathname.includes("/webhooks/")) {
-    return error("This is a webhook's URL, which is a secret and no invite. The invite comes from Invite People.");
+    return error("This is a webhook's URL, which is a secret and not an invite. The invite comes from Invite People.");
   }
 
   if (DISCORD_HOST.test(host) && pathname.startsWith("/channels/")) {
@@ -102,42 +96,43 @@ export function checkInviteUrl(text) {
   return { tone: "good", text: "This looks like an invite." };
 }
 
-function begin(url, example) {
+function check(text, example, checkParts) {
+  const url = text.trim();
   if (!url) {
-    return { finding: { tone: "empty", text: "" } };
+    return { tone: "empty", text: "" };
   }
 
   if (/\s/.test(url)) {
-    return { finding: error("There is a space or a line break in it. Was more than the URL copied?") };
+    return error("There is a space or a line break in it. Was more than the URL copied?");
   }
 
   if (!/^https?:\/\//i.test(url)) {
-    return { finding: error(`It must begin with https://, as in ${example}`) };
+    return error(`It must begin with https://, as in ${example}`);
   }
 
   let parts;
   try {
     parts = new URL(url);
   } catch {
-    return { finding: error(`It cannot be read as a URL. Expected ${example}`) };
+    return error(`It cannot be read as a URL. Expected ${example}`);
   }
 
   if (parts.protocol === "http:" && (DISCORD_HOST.test(parts.host) || parts.host === INVITE_HOST)) {
-    return { finding: error("It must begin with https://, not with http://") };
+    return error("It must begin with https://, not with http://");
   }
 
   const isDiscord = DISCORD_HOST.test(parts.hostname) || parts.hostname === INVITE_HOST;
   // As it was written: a browser leaves the usual port out.
   const written = /^[^/]*\/\/([^/?#]*)/.exec(url)?.[1] ?? "";
   if (written.includes("@")) {
-    return { finding: error("There is a user name before the host, which Discord’s URLs never have.") };
+    return error("There is a user name before the host, which Discord’s URLs never have.");
   }
 
   if (isDiscord && written.includes(":")) {
-    return { finding: error("There is a port after the host, which Discord’s URLs never have.") };
+    return error("There is a port after the host, which Discord’s URLs never have.");
   }
 
-  return { parts };
+  return checkParts(parts);
 }
 
 function error(text) {

@@ -1,4 +1,4 @@
-"""A stand-in for Discord's webhook API, for the tests of whoever posts to it."""
+"""A stand-in for Discord's webhook API, for tests of code that posts to it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,7 @@ from ._journal import StandInRequest as StandInRequest
 from ._webhooks import Message as Message
 from ._webhooks import StandInWebhook as StandInWebhook
 
-
-def _make_public(value: object) -> None:
-    """Let tracebacks, documentation and pickles show the module that a user would write."""
-    if getattr(value, "__module__", "").startswith(f"{__name__}."):
-        value.__module__ = __name__
-
-
+# Tracebacks, documentation and pickles show the module that a user would write.
 for _value in tuple(globals().values()):
-    _make_public(_value)
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

@@ -1,4 +1,4 @@
-"""Discord's webhook API without a network: a request in, an answer out."""
+"""Discord's webhook API without a network: it turns requests into replies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._messages import edited_message, is_empty, new_message
 from ._reply import Reply, error, form_error, json_reply, no_content
 from ._routes import Route
 from ._validation import Checked, check_identity, check_message
-from ._webhooks import Channel, Message, Snowflakes, StandInWebhook
+from ._webhooks import Channel, Message, StandInWebhook, make_snowflakes
 
 # https://docs.discord.com/developers/reference#api-versioning
 _VERSIONS = (None, 6, 7, 8, 9, 10)
@@ -24,27 +24,27 @@ class WebhookAPI:
     """Holds the webhooks, answers the requests to them, and keeps to the limits."""
 
     def __init__(self, limits: Limits) -> None:
-        self.snowflakes = Snowflakes()
-        self.guild_id = self.snowflakes.next()
+        self.snowflakes = make_snowflakes()
+        self.guild_id = next(self.snowflakes)
         self.channels: dict[str, Channel] = {}
         self.webhooks: dict[str, StandInWebhook] = {}
         self._limits = limits
 
     def answer(self, route: Route, body: Body, now: float, epoch: float) -> Reply:
-        """Do what a request asks, or refuse it.
+        """Carry out a request, or reject it.
 
         :param now: seconds of :func:`anyio.current_time`
         :param epoch: the time in seconds since 1970 at which ``now`` was 0
         """
         webhook = self.webhooks.get(route.webhook_id or "")
-        refusal = self._limits.refuse_address(now) or self._refuse_route(route, webhook)
-        if refusal is not None or webhook is None:
-            return refusal or error(404, 10015, "Unknown Webhook")
+        rejection = self._limits.check_address(now) or self._check_route(route, webhook)
+        if rejection is not None or webhook is None:
+            return rejection or error(404, 10015, "Unknown Webhook")
 
-        reply = self._limits.refuse_webhook(webhook.id, route.action, now)
+        reply = self._limits.check_webhook(webhook.id, route.action, now)
         if reply is None:
             reply = self._act(webhook, route, body, now, epoch)
-            # What a channel's hidden limit refuses does not show in the webhook's own numbers:
+            # A rejection by a channel's hidden limit does not show in the webhook's own numbers:
             # https://github.com/discord/discord-api-docs/issues/4043
             if reply.scope != "shared":
                 self._limits.count_webhook(webhook.id, route.action, now)
@@ -52,7 +52,7 @@ class WebhookAPI:
         headers = self._limits.headers(webhook.id, route.action, now, epoch)
         return replace(reply, headers={**reply.headers, **headers})
 
-    def _refuse_route(self, route: Route, webhook: StandInWebhook | None) -> Reply | None:
+    def _check_route(self, route: Route, webhook: StandInWebhook | None) -> Reply | None:
         if route.webhook_id is None:
             return error(404, 0, "404: Not Found")
 
@@ -108,8 +108,8 @@ class WebhookAPI:
     def _execute(
         self, webhook: StandInWebhook, route: Route, body: Body, now: float, epoch: float
     ) -> Reply:
-        if body.refusal is not None:
-            return body.refusal
+        if body.rejection is not None:
+            return body.rejection
 
         form = Form()
         data: Mapping[str, Any] = body.data or {}
@@ -122,11 +122,11 @@ class WebhookAPI:
 
         channel = webhook._channel
         thread_id = route.query.get("thread_id")
-        refusal = _refuse_thread(channel, thread_id, checked)
-        if refusal is not None:
-            return refusal
+        rejection = _check_thread(channel, thread_id, checked)
+        if rejection is not None:
+            return rejection
 
-        message_id = self.snowflakes.next()
+        message_id = next(self.snowflakes)
         # A thread in a forum has the id of its first message.
         channel_id = thread_id or (message_id if checked.thread_name else channel.id)
         message = new_message(
@@ -141,9 +141,9 @@ class WebhookAPI:
         if is_empty(message):
             return error(400, 50006, "Cannot send an empty message")
 
-        refusal = self._limits.refuse_channel(thread_id or channel.id, now)
-        if refusal is not None:
-            return refusal
+        rejection = self._limits.check_channel(thread_id or channel.id, now)
+        if rejection is not None:
+            return rejection
 
         if checked.thread_name:
             channel.threads[channel_id] = checked.thread_name
@@ -161,8 +161,8 @@ class WebhookAPI:
         if isinstance(found, Reply):
             return found
 
-        if body.refusal is not None:
-            return body.refusal
+        if body.rejection is not None:
+            return body.rejection
 
         form = Form()
         with_components = form.switch(("with_components",), route.query.get("with_components"))
@@ -176,9 +176,9 @@ class WebhookAPI:
 
         posted = datetime.fromisoformat(found["timestamp"]).timestamp()
         if epoch + now - posted > OLD_MESSAGE_SECONDS:
-            refusal = self._limits.refuse_old_edit(found["channel_id"], now)
-            if refusal is not None:
-                return refusal
+            rejection = self._limits.check_old_edit(found["channel_id"], now)
+            if rejection is not None:
+                return rejection
 
         webhook._messages[message["id"]] = message
         return json_reply(200, message, message=message)
@@ -204,7 +204,7 @@ class WebhookAPI:
         return message
 
 
-def _refuse_thread(channel: Channel, thread_id: str | None, checked: Checked) -> Reply | None:
+def _check_thread(channel: Channel, thread_id: str | None, checked: Checked) -> Reply | None:
     # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
     if checked.thread_name and not channel.forum:
         return error(400, 220003, "Webhooks can only create threads in forum channels")

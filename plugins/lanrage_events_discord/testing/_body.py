@@ -1,14 +1,15 @@
-"""From the bytes of a request's body to what Discord reads in them."""
+"""The body of a request, read as Discord reads it: JSON or a form."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ._form import Form
 from ._reply import Reply, error, form_error
 from ._validation import ATTACHMENTS_MAX
 
@@ -39,7 +40,7 @@ class Body:
 
     data: Any = None
     files: tuple[Attachment, ...] = ()
-    refusal: Reply | None = None
+    rejection: Reply | None = None
 
 
 def read_body(content_type: str, raw: bytes) -> Body:
@@ -48,7 +49,7 @@ def read_body(content_type: str, raw: bytes) -> Body:
         return Body()
 
     if len(raw) > REQUEST_MAX_BYTES:
-        return Body(refusal=_too_large())
+        return Body(rejection=_too_large())
 
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
@@ -64,30 +65,26 @@ def read_body(content_type: str, raw: bytes) -> Body:
         "Expected \"Content-Type\" header to be one of {'application/json', "
         "'application/x-www-form-urlencoded', 'multipart/form-data'}."
     )
-    problem = {"code": "CONTENT_TYPE_INVALID", "message": message}
-    return Body(refusal=form_error({"_errors": [problem]}))
+    form = Form()
+    form.add((), "CONTENT_TYPE_INVALID", message)
+    return Body(rejection=form_error(form.errors))
 
 
 def _read_json(raw: bytes, files: tuple[Attachment, ...] = ()) -> Body:
     try:
-        data = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        data = json.loads(raw.decode("utf-8"), parse_constant=_reject_constant)
+        _check_depth(data)
     except (ValueError, RecursionError):
-        return Body(files=files, refusal=_invalid_json())
+        rejection = error(400, 50109, "The request body contains invalid JSON.")
+        return Body(files=files, rejection=rejection)
 
-    if _is_too_deep(data):
-        return Body(files=files, refusal=_invalid_json())
-
-    if isinstance(data, Mapping):
-        return Body(data, files)
-
-    problem = {
-        "code": "DICT_TYPE_CONVERT",
-        "message": "Only dictionaries may be used in a DictType",
-    }
-    return Body(data, files, form_error({"_errors": [problem]}))
+    form = Form()
+    # Here null is not absent.
+    form.mapping((), [] if data is None else data)
+    return Body(data, files, form_error(form.errors) if form.errors else None)
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
@@ -104,14 +101,12 @@ def _read_multipart(raw: bytes, boundary: bytes) -> Body:
 
     attachments = tuple(files)
     if any(file.size > FILE_MAX_BYTES for file in attachments):
-        return Body(files=attachments, refusal=_too_large())
+        return Body(files=attachments, rejection=_too_large())
 
-    if len(attachments) > ATTACHMENTS_MAX:
-        problem = {
-            "code": "BASE_TYPE_MAX_LENGTH",
-            "message": f"Must be {ATTACHMENTS_MAX} or fewer in length.",
-        }
-        return Body(files=attachments, refusal=form_error({"files": {"_errors": [problem]}}))
+    form = Form()
+    form.items(("files",), files, ATTACHMENTS_MAX)
+    if form.errors:
+        return Body(files=attachments, rejection=form_error(form.errors))
 
     if "payload_json" in fields:
         return _read_json(fields["payload_json"].encode("utf-8"), attachments)
@@ -129,15 +124,14 @@ def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[str, bytes]]:
         yield head.decode("utf-8", "replace"), content
 
 
-def _is_too_deep(data: object) -> bool:
-    """Return whether checking the data, or showing it, might exceed Python's recursion limit."""
+def _check_depth(data: object) -> None:
+    """Raise RecursionError if checking or showing the data might exceed Python's limit."""
     level = [data]
     for _ in range(_JSON_MAX_LEVELS):
         level = [child for value in level for child in _children(value)]
-        if not level:
-            return False
 
-    return True
+    if level:
+        raise RecursionError
 
 
 def _children(value: object) -> Iterable[object]:
@@ -145,10 +139,6 @@ def _children(value: object) -> Iterable[object]:
         return value.values()
 
     return value if isinstance(value, list) else ()
-
-
-def _invalid_json() -> Reply:
-    return error(400, 50109, "The request body contains invalid JSON.")
 
 
 def _too_large() -> Reply:

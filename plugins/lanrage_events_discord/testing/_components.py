@@ -41,7 +41,7 @@ def check_components(form: Form, value: object, *, modern: bool) -> Sequence[obj
 
         total += _check_component(form, place, component)
 
-    # A list that is too long itself has been refused already.
+    # form.mappings() has rejected a list that is too long itself.
     items = value if isinstance(value, list) else []
     if total > _COMPONENTS_MAX >= len(items):
         form.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {_COMPONENTS_MAX} or fewer in length.")
@@ -55,7 +55,7 @@ def _check_component(form: Form, path: Path, component: Mapping[str, object]) ->
     if kind == _BUTTON:
         _check_button(form, path, component)
     elif kind in _SELECTS:
-        _refuse_interactive(form, path)
+        _reject_interactive(form, path)
 
     total = 1
     for place, child in form.mappings(
@@ -83,16 +83,16 @@ def _check_button(form: Form, path: Path, button: Mapping[str, object]) -> None:
             minimum=1,
             required=True,
         )
-        _refuse_interactive(form, path)
+        _reject_interactive(form, path)
         return
 
     form.url((*path, "url"), button.get("url"), required=True)
     form.text((*path, "url"), button.get("url"), _BUTTON_URL_MAX_CHARACTERS)
 
 
-def _refuse_interactive(form: Form, path: Path) -> None:
+def _reject_interactive(form: Form, path: Path) -> None:
     # https://docs.discord.com/developers/resources/webhook#execute-webhook: only webhooks of an
-    # application may send these. The text of Discord's refusal is not published.
+    # application may send these. The text of Discord's error is not published.
     message = "Only webhooks of an application can send interactive components"
     form.add(path, "COMPONENT_INTERACTIVE", message)
 

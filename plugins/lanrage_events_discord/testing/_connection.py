@@ -28,8 +28,8 @@ class ConnectionLost(Exception):
 class Connection:
     """Reads requests from a socket, and writes answers to it.
 
-    It uses the socket itself and not one of AnyIO's streams, which say a polite good-bye before
-    they close: a client must see a real reset.
+    It uses the socket itself and not one of AnyIO's streams, which shut down
+    gracefully when they close: a client must see a real reset.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -57,7 +57,7 @@ class Connection:
                 case h11.Request():
                     raise h11.RemoteProtocolError("the request is not HTTP/1.1")
                 case h11.Data():
-                    # What is above Discord's bound is thrown away.
+                    # What exceeds Discord's limit is thrown away.
                     body += event.data[: REQUEST_MAX_BYTES + 1 - len(body)]
                 case h11.EndOfMessage() if request is not None:
                     return RawRequest(

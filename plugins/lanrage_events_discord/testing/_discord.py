@@ -1,4 +1,4 @@
-"""The stand-in itself."""
+"""The stand-in for Discord, as tests use it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StandInDiscord(Engine):
-    """Behaves as Discord's webhook API does towards whoever posts to it.
+    """Behaves like Discord's webhook API.
 
     Use :meth:`transport` for httpx in the same event loop, in virtual time too, or
     :meth:`serve` for any client. One stand-in belongs to one event loop.
@@ -60,7 +60,7 @@ class StandInDiscord(Engine):
         channel = f"channel-{len(self._api.channels) + 1}" if channel is None else channel
         place = self._api.channels.get(channel)
         if place is None:
-            place = Channel(self._api.snowflakes.next(), channel, forum, require_tag)
+            place = Channel(next(self._api.snowflakes), channel, forum, require_tag)
             self._api.channels[channel] = place
         elif (place.forum, place.require_tag) != (forum, require_tag):
             raise ValueError(f"channel '{channel}' exists with another forum or require_tag")

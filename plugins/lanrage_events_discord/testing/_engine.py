@@ -1,4 +1,4 @@
-"""The stand-in without a wire: a request in, an answer and what the wire does to it out."""
+"""The engine of the stand-in: requests in, answers and scripted faults out, without a wire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults by script: what goes wrong, and when."""
+"""Scripted faults: what goes wrong with which requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNREACHABLE = "upstream connect error or disconnect/reset before headers"
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """An answer with an error; the request is not carried out and uses up no limit."""
+    """An answer with an error; the request is not carried out and counts towards no limit."""
 
     status: int = 503
     """status of the answer, from 300 to 599"""
@@ -29,7 +29,7 @@ class Fail:
     message: str = ""
     """Discord's text for it"""
     retry_after: float | None = None
-    """seconds that a 429 tells to wait, 1 if not given"""
+    """seconds that a 429 asks to wait, 1 if not given"""
     scope: Scope = "user"
     """which limit a 429 stands for"""
     html: bool = False
@@ -183,7 +183,7 @@ class Faults:
         :param status: status of the answer
         :param code: Discord's own error code
         :param message: Discord's text for it
-        :param retry_after: seconds that a 429 tells to wait
+        :param retry_after: seconds that a 429 asks to wait
         :param scope: which limit a 429 stands for
         :param html: answer as Cloudflare does
         :param when: which requests are hit, see :class:`When`
@@ -234,7 +234,7 @@ class Faults:
         self._network.cut(seconds)
 
     def ban(self, seconds: float) -> None:
-        """Refuse the client's address now, as Cloudflare does after too many invalid requests.
+        """Ban the client's address now, as Cloudflare does after too many invalid requests.
 
         :param seconds: how long
         """
@@ -243,7 +243,7 @@ class Faults:
     def clear(self) -> None:
         """End every fault, outage and ban."""
         self._rules.clear()
-        self._network.mend()
+        self._network.restore()
         self._limits.unban()
 
     def _add(self, fault: Fault, when: When) -> None:

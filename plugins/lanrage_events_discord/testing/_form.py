@@ -1,4 +1,4 @@
-"""Discord's nested errors, and the checks of single values that make them."""
+"""A form: checks single values, and collects Discord's nested errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reached the stand-in, and what became of it."""
+"""The journal: every request that reached the stand-in, and its outcome."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StandInRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record(StandInRequest):
-    """A request and what became of it."""
+    """A request and its outcome."""
 
     status: int | None
     """status of the answer, None if the connection was reset instead"""
@@ -56,11 +56,11 @@ class Record(StandInRequest):
     code: int = 0
     """Discord's own error code, 0 if there is none"""
     reason: str = ""
-    """why it was refused, with the path to each faulty field; empty if it was accepted"""
+    """why it was rejected, with the path to each bad field; empty if it was accepted"""
     scope: Scope | None = None
     """which limit a 429 stands for"""
     retry_after: float | None = None
-    """how many seconds a 429 told the client to wait"""
+    """how many seconds a 429 asked the client to wait"""
     message_id: str | None = None
     """the message that was posted, edited or deleted"""
     message: Message | None = field(default=None, repr=False)
@@ -70,13 +70,13 @@ class Record(StandInRequest):
 
 
 class Signal:
-    """Wakes whoever waits for the next change."""
+    """Wakes the tasks that wait for the next change."""
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
 
     def set(self) -> None:
-        """Wake everybody who waits now."""
+        """Wake every task that waits now."""
         if self._event is not None:
             self._event.set()
             self._event = None
@@ -123,11 +123,11 @@ class Journal(Sequence[Record]):
 
     @property
     def accepted(self) -> tuple[Record, ...]:
-        """The requests that were carried out, whether or not the client was told."""
+        """The requests that were carried out, even if the client got no answer."""
         return tuple(record for record in self if record.accepted)
 
     @property
-    def refused(self) -> tuple[Record, ...]:
+    def rejected(self) -> tuple[Record, ...]:
         """The requests that were not carried out."""
         return tuple(record for record in self if not record.accepted)
 
@@ -158,7 +158,7 @@ class Journal(Sequence[Record]):
             await self._signal.wait()
 
     def follow(self) -> AsyncIterator[Record]:
-        """Iterate over every request, those to come included; this never ends by itself."""
+        """Iterate over every request, those to come included; this never ends."""
         return _Follower(self)
 
     def _shows(self, record: Record) -> bool:

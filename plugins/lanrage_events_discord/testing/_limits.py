@@ -1,4 +1,4 @@
-"""Discord's rate limits, those it tells about and those it hides."""
+"""Discord's rate limits: those in headers, and the hidden ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BUCKETS: dict[Action, str] = {
     "delete_webhook": "0c1b2a39485766758493a2b1c0d9e806",
 }
 
-# A client that sleeps until a window's end may wake up by a rounding error before it.
+# A client that sleeps until a window's end may wake up a rounding error too early.
 _ROUNDING_SECONDS = 1e-6
 
 
@@ -96,8 +96,8 @@ class Limits:
 
         self._invalid = Window(self.invalid_limit, _INVALID_WINDOW_SECONDS)
 
-    def refuse_address(self, now: float) -> Reply | None:
-        """Count a request of the address; return the refusal if it is banned or too fast."""
+    def check_address(self, now: float) -> Reply | None:
+        """Count a request of the address; return the rejection if it is banned or too fast."""
         if now < self._banned_until - _ROUNDING_SECONDS:
             return banned(self._banned_until - now)
 
@@ -108,8 +108,8 @@ class Limits:
 
         return None
 
-    def refuse_webhook(self, webhook_id: str, action: Action, now: float) -> Reply | None:
-        """Return the refusal if the webhook's window is used up; this counts nothing."""
+    def check_webhook(self, webhook_id: str, action: Action, now: float) -> Reply | None:
+        """Return the rejection if the webhook's window is used up; this counts nothing."""
         window = self._window(webhook_id, action)
         if window is None or window.remaining(now) > 0:
             return None
@@ -122,8 +122,8 @@ class Limits:
         if window is not None:
             window.take(now)
 
-    def refuse_channel(self, channel_id: str, now: float) -> Reply | None:
-        """Count a message in the channel; return the refusal if its hidden window is used up."""
+    def check_channel(self, channel_id: str, now: float) -> Reply | None:
+        """Count a message in the channel; return the rejection if its hidden window is used up."""
         window = _of(self._channels, channel_id, self.channel_limit, self.channel_per)
         if window is None or window.take(now):
             return None
@@ -135,8 +135,8 @@ class Limits:
             reason="hidden rate limit of the channel",
         )
 
-    def refuse_old_edit(self, channel_id: str, now: float) -> Reply | None:
-        """Count an edit of a message older than an hour; return the refusal after too many."""
+    def check_old_edit(self, channel_id: str, now: float) -> Reply | None:
+        """Count an edit of a message older than an hour; return the rejection after too many."""
         per = _OLD_EDIT_WINDOW_SECONDS
         window = _of(self._old_edits, channel_id, self.old_edit_limit, per)
         if window is None or window.take(now):
@@ -155,7 +155,7 @@ class Limits:
             self.ban(self.ban_seconds, now)
 
     def ban(self, seconds: float, now: float) -> None:
-        """Refuse everything from now on for some seconds."""
+        """Reject everything from now on for some seconds."""
         self._banned_until = now + seconds
         self._invalid = Window(self.invalid_limit, _INVALID_WINDOW_SECONDS)
 
@@ -164,7 +164,7 @@ class Limits:
         self._banned_until = float("-inf")
 
     def headers(self, webhook_id: str, action: Action, now: float, epoch: float) -> dict[str, str]:
-        """Return the headers that tell about the webhook's window.
+        """Return the headers that describe the webhook's window.
 
         :param epoch: the time in seconds since 1970 at which ``now`` was 0
         """

@@ -1,4 +1,4 @@
-"""Discord's message object: made, edited, and whom it mentions."""
+"""Discord's message object: how it is made and edited, and whom it mentions."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _shown(embeds: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _mentions(content: str, allowed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return whom the content pings; embeds ping nobody."""
+    """Return whom the content pings; embeds ping no one."""
     parse = allowed.get("parse", ())
 
     def pinged(pattern: re.Pattern[str], kind: str) -> list[str]:

@@ -30,7 +30,7 @@ class Network:
         for sever in list(self._links):
             sever()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Accept connections again."""
         self._down_until = float("-inf")
         self._changed.set()
@@ -43,7 +43,7 @@ class Network:
 
     @contextmanager
     def link(self, sever: Callable[[], object]) -> Iterator[None]:
-        """Have a callable called if the network is cut meanwhile."""
+        """Call a function if the network is cut within the block."""
         self._links.add(sever)
         try:
             yield

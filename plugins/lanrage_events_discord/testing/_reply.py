@@ -1,4 +1,4 @@
-"""What the stand-in answers."""
+"""The replies of the stand-in."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def no_content(*, message: Message | None = None, message_id: str | None = None)
 
 
 def error(status: int, code: int, message: str, errors: Mapping[str, Any] | None = None) -> Reply:
-    """Answer with one of Discord's errors; ``errors`` is the nested form of a refused body."""
+    """Answer with one of Discord's errors; ``errors`` is the nested form of a rejected body."""
     data: dict[str, Any] = {"message": message, "code": code}
     reason = f"{code} {message}" if code else message
     if errors:
@@ -86,7 +86,7 @@ def error(status: int, code: int, message: str, errors: Mapping[str, Any] | None
 
 
 def form_error(errors: Mapping[str, Any]) -> Reply:
-    """Answer that the body's fields are not as they should be."""
+    """Answer that fields of the body are not valid."""
     return error(400, 50035, "Invalid Form Body", errors)
 
 
@@ -142,7 +142,7 @@ def plain(status: int, text: str) -> Reply:
 
 
 def round_up(seconds: float) -> float:
-    """Return seconds in whole milliseconds, never less: who waits so long is never too early."""
+    """Return seconds in whole milliseconds, never less, so that no client is too early."""
     return math.ceil(seconds * 1000 - 1e-6) / 1000
 
 

@@ -25,7 +25,7 @@ async def serve(discord: Engine, host: str, port: int) -> AsyncIterator[str]:
     discord.base_url = f"http://{host}:{server.port}"
     try:
         async with anyio.create_task_group() as tasks:
-            with discord._network.link(server.refuse):
+            with discord._network.link(server.stop_listening):
                 tasks.start_soon(server.run, tasks)
                 yield discord.base_url
 
@@ -52,8 +52,8 @@ class _Server:
         if discord._network.up:
             self._listen()
 
-    def refuse(self) -> None:
-        """Have new connections refused, at once."""
+    def stop_listening(self) -> None:
+        """Refuse new connections at once."""
         if self._listening:
             self._listening = False
             self.close()
@@ -61,7 +61,7 @@ class _Server:
             self._socket = self._bind(self.port)
 
     def close(self) -> None:
-        """Give up the port."""
+        """Free the port."""
         anyio.notify_closing(self._socket)
         self._socket.close()
 

@@ -46,7 +46,7 @@ _FLAGS_MAX = (1 << 32) - 1
 
 @dataclass(slots=True, kw_only=True)
 class Checked:
-    """The parts of a body after their checks; None where the body says nothing."""
+    """The checked parts of a body; None where the body says nothing."""
 
     content: str | None = None
     embeds: list[dict[str, Any]] | None = None

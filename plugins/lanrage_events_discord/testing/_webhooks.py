@@ -1,10 +1,11 @@
-"""Webhooks and the channels that they post to."""
+"""Webhooks of the stand-in, and the channels that they post to."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, TypeAlias
 
 Message: TypeAlias = dict[str, Any]
@@ -15,16 +16,9 @@ _TOKEN_LENGTH = 68
 _TOKEN_PREFIX = "made-up-token-"  # noqa: S105
 
 
-class Snowflakes:
-    """Ids as Discord makes them: long, ascending and never used twice."""
-
-    def __init__(self) -> None:
-        self._last = 1_400_000_000_000_000_000
-
-    def next(self) -> str:
-        """Return the next id."""
-        self._last += 1_048_583
-        return str(self._last)
+def make_snowflakes() -> Iterator[str]:
+    """Return an iterator of ids like Discord's: long, ascending and never used twice."""
+    return map(str, count(1_400_000_000_001_048_583, 1_048_583))
 
 
 @dataclass(slots=True)
@@ -43,7 +37,7 @@ class StandInWebhook:
     """A webhook of the stand-in; make one with :meth:`StandInDiscord.create_webhook`."""
 
     def __init__(
-        self, channel: Channel, name: str, snowflakes: Snowflakes, base_url: Callable[[], str]
+        self, channel: Channel, name: str, snowflakes: Iterator[str], base_url: Callable[[], str]
     ) -> None:
         self._channel = channel
         self._snowflakes = snowflakes
@@ -51,7 +45,7 @@ class StandInWebhook:
         self._messages: dict[str, Message] = {}
         self._messages_left: int | None = None
         self.name = name
-        self.id = snowflakes.next()
+        self.id = next(snowflakes)
         letters = random.Random(self.id).choices(  # noqa: S311
             _TOKEN_CHARACTERS, k=_TOKEN_LENGTH - len(_TOKEN_PREFIX)
         )
@@ -87,7 +81,7 @@ class StandInWebhook:
 
     def create_thread(self, name: str) -> str:
         """Make a thread in its channel and return the thread's id."""
-        thread_id = self._snowflakes.next()
+        thread_id = next(self._snowflakes)
         self._channel.threads[thread_id] = name
         return thread_id
 

@@ -54,8 +54,8 @@ def fail(**fault: Any) -> Callable[[StandInDiscord], object]:
         (fail(status=429, retry_after=1.5), 429, 1.5, "too many requests", "idle"),
         (fail(status=429, retry_after=600), 429, 600.0, "too many requests", "idle"),
         (fail(status=429, html=True), 429, 600.0, "Cloudflare blocks this address", "idle"),
-        (fail(status=500), 500, None, "Discord has an internal fault", "idle"),
-        (fail(status=503), 503, None, "Discord has an internal fault", "idle"),
+        (fail(status=500), 500, None, "Discord has an internal error", "idle"),
+        (fail(status=503), 503, None, "Discord has an internal error", "idle"),
         (lambda d: d.faults.refuse_connections(60), None, None, "no connection to", "idle"),
         (lambda d: d.faults.reset(times=1), None, None, "the connection to", "idle"),
         (lambda d: d.faults.hang(accepted=False, times=1), None, None, "no answer from", "idle"),
@@ -114,7 +114,7 @@ async def test_thread_that_was_deleted_is_told_and_created_anew(running: Running
         discord.faults.fail(404, code=10003, times=1)
         result = await s.post("/test", {"webhook": "forum"})
         assert not result["delivered"]
-        assert "the next message creates it anew" in result["reason"]
+        assert "the next message creates it again" in result["reason"]
         result = await s.post("/test", {"webhook": "forum"})
         assert result["delivered"]
         assert len(forum.threads) == 2
@@ -312,7 +312,7 @@ async def test_test_gives_up_when_other_messages_take_too_long(running: Running)
         lane: Any = s.plugin._lanes["default"]
 
         async def hold() -> None:
-            async with lane.turn:
+            async with lane.pacing.turn:
                 await anyio.sleep(60)
 
         async with anyio.create_task_group() as tasks:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from importlib.metadata import PackageNotFoundError
+from importlib import metadata
 from typing import Any
 
 import anyio
@@ -140,9 +140,9 @@ async def test_thread_id_and_thread_name_together_are_a_mistake() -> None:
 
 def test_user_agent_needs_no_installation(monkeypatch: pytest.MonkeyPatch) -> None:
     def not_installed(name: str) -> str:
-        raise PackageNotFoundError(name)
+        raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr("lanrage_events_discord._client.client.version", not_installed)
+    monkeypatch.setattr(metadata, "version", not_installed)
     agent = WebhookClient()._headers["user-agent"]
     assert agent.startswith("DiscordBot (https://")
     assert agent.endswith(", 0)")
@@ -186,7 +186,7 @@ async def test_redirect_to_nowhere_is_tried_again() -> None:
         (httpx.PoolTimeout("full"), "no connection was free in time: full"),
         (httpx.ProxyError("407"), "the proxy does not let the request through: 407"),
         (httpx.UnsupportedProtocol("x"), "the address has a scheme that cannot be used: x"),
-        (httpx.InvalidURL("x"), "the address or a redirect from discord.com is no URL: x"),
+        (httpx.InvalidURL("x"), "the address or a redirect from discord.com is not a URL: x"),
         (httpx.ReadTimeout(""), "no answer from discord.com in time"),
         (httpx.WriteTimeout(""), "no answer from discord.com in time"),
         (httpx.ReadError("reset"), "the connection to discord.com broke: reset"),
@@ -197,7 +197,7 @@ async def test_redirect_to_nowhere_is_tried_again() -> None:
         (anyio.BrokenResourceError(), "the connection to discord.com broke"),
         (
             httpx.RemoteProtocolError("cut"),
-            "the answer from discord.com is no proper HTTP or broke off: cut",
+            "the answer from discord.com is not valid HTTP or broke off: cut",
         ),
         (httpx.DecodingError("zip"), "the answer from discord.com cannot be unpacked: zip"),
         (httpx.LocalProtocolError("x"), "the request to discord.com failed: x"),
@@ -416,7 +416,7 @@ async def test_fetch_name_returns_the_name_without_posting() -> None:
             OutcomeKind.LANE_DEAD,
             "the webhook was deleted in Discord",
         ),
-        (httpx.Response(503), OutcomeKind.RETRY, "Discord has an internal fault"),
+        (httpx.Response(503), OutcomeKind.RETRY, "Discord has an internal error"),
         (httpx.Response(200, json={"id": 7}), OutcomeKind.RETRY, "does not describe a webhook"),
         (httpx.Response(200, json=[]), OutcomeKind.RETRY, "does not describe a webhook"),
         (httpx.Response(200, text="[" * 10**5), OutcomeKind.RETRY, "does not describe a webhook"),

@@ -89,7 +89,7 @@ async def test_garbled_answer_is_tried_again() -> None:
 
     (outcome,) = await execute_at(serve, deadline=30)
     assert outcome.kind is OutcomeKind.RETRY
-    assert "no proper HTTP" in outcome.reason
+    assert "not valid HTTP" in outcome.reason
 
 
 async def test_refused_connection_is_tried_again() -> None:

@@ -176,7 +176,7 @@ class World:
         self.number = 0
         self.stale: set[str] = set()
         self.unwanted: set[str] = set()
-        """marks of what Discord refuses for what it says"""
+        """marks of what Discord rejected for what it says"""
         self.refusals = 0
         """how often it is told to refuse something for no reason"""
         self.unsure: set[str] = set()

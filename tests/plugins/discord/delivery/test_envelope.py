@@ -229,7 +229,7 @@ async def test_what_is_too_old_is_not_told_but_counted_and_told_as_a_number() ->
 
     text = str([record.body for record in discord.journal])
     assert "Ann" not in text
-    assert "expired before they could be told" in text
+    assert "expired before they could be posted" in text
 
 
 async def test_route_for_an_unknown_event_type_stops_the_start() -> None:

@@ -21,7 +21,6 @@ from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import WebhookClient
 from lanrage_events_discord._delivery import Lanes, OutgoingEntry, Threads
-from lanrage_events_discord._delivery import lanes as _lanes
 from lanrage_events_discord._embeds import Embed, EmbedField
 from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Entry, Presentation
 from lanrage_events_discord._rendering.entry import Digest
@@ -48,7 +47,9 @@ def told(discord: StandInDiscord) -> list[list[str]]:
 
 
 @asynccontextmanager
-async def lanes_of(discord: StandInDiscord, outbox: Outbox, *names: str) -> AsyncIterator[Lanes]:
+async def lanes_of(
+    discord: StandInDiscord, outbox: Outbox, *names: str, **options: int
+) -> AsyncIterator[Lanes]:
     webhooks = {name: {"url": discord.create_webhook().url} for name in names}
     config = DiscordConfig.model_validate({"webhooks": webhooks})
     async with (
@@ -64,6 +65,7 @@ async def lanes_of(discord: StandInDiscord, outbox: Outbox, *names: str) -> Asyn
             task_group=tasks,
             redactor=Redactor(),
             threads=Threads(None),
+            **options,
         )
         for name, webhook in config.webhooks.items():
             lanes.open(name, webhook)
@@ -99,12 +101,9 @@ async def test_batch_is_put_in_one_transaction_and_told_in_order(
     ]
 
 
-async def test_large_batch_is_divided_so_that_the_lanes_can_send(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(_lanes, "PUT_TOGETHER", 3)
+async def test_large_batch_is_divided_so_that_the_lanes_can_send() -> None:
     discord, outbox = StandInDiscord(), Outbox()
-    async with lanes_of(discord, outbox, "a") as lanes:
+    async with lanes_of(discord, outbox, "a", put_together=3) as lanes:
         assert await lanes.put([letter(number) for number in range(10)]) == {}
         await anyio.sleep(10)
 
@@ -232,7 +231,7 @@ async def test_idle_lane_knows_that_nothing_waits_whatever_it_counted() -> None:
     discord, outbox = StandInDiscord(), Outbox()
     async with lanes_of(discord, outbox, "a") as lanes:
         await lanes.put([letter(0)])
-        lanes["a"].record.came(3)
+        lanes["a"].record.arrived(3)
         await anyio.sleep(10)
         assert lanes["a"].record.waiting == 0
 
@@ -242,7 +241,7 @@ async def test_url_that_changes_while_the_lane_waits_for_its_turn_has_its_own_li
     async with lanes_of(discord, outbox, "a") as lanes:
         (old,) = discord.webhooks
         new = discord.create_webhook()
-        async with lanes["a"].turn:
+        async with lanes["a"].pacing.turn:
             await lanes.put([letter(0)])
             await anyio.sleep(5)
             lanes["a"].enable(validate_webhook_url(new.url))

@@ -11,8 +11,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError
-from lanrage_events_discord._delivery import queue as _queue
-from lanrage_events_discord._delivery.queue import LaneQueue
+from lanrage_events_discord._delivery import LaneQueue
 from lanrage_events_discord._embeds import Embed
 from lanrage_events_discord._rendering import Entry
 from lanrage_events_discord._rendering.entry import Digest
@@ -32,9 +31,9 @@ def numbers(queue: LaneQueue) -> list[int]:
 
 
 @asynccontextmanager
-async def queue_in_memory() -> AsyncIterator[tuple[LaneQueue, Outbox]]:
+async def queue_in_memory(**sizes: int) -> AsyncIterator[tuple[LaneQueue, Outbox]]:
     async with Outbox() as outbox:
-        queue = LaneQueue(outbox, LANE)
+        queue = LaneQueue(outbox, LANE, **sizes)
         yield queue, outbox
         queue.close()
 
@@ -57,17 +56,13 @@ async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
     return [int(waiting.entry.embed.title) for waiting in delivered]
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_queue, "INCOMING_SIZE", 3)
-    monkeypatch.setattr(_queue, "BATCH_SIZE", 5)
+SMALL = {"incoming_size": 3, "batch_size": 5}
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("taken", [1, 4, 5])
 async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(taken: int) -> None:
     told: list[int] = []
-    async with queue_in_memory() as (queue, outbox):
+    async with queue_in_memory(**SMALL) as (queue, outbox):
 
         async def put_all() -> None:
             for number in range(3000):
@@ -77,7 +72,7 @@ async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(tak
             tasks.start_soon(put_all)
             while len(told) < 3000:
                 await queue.fill()
-                assert len(queue.batch) <= _queue.BATCH_SIZE
+                assert len(queue.batch) <= SMALL["batch_size"]
                 told += await deliver(queue, outbox, taken)
                 await checkpoint()
 
@@ -88,10 +83,9 @@ async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(tak
     assert told == list(range(3000))
 
 
-@pytest.mark.usefixtures("small")
 async def test_batch_has_no_gap_while_the_outbox_holds_more() -> None:
     """What comes through the channel during a read must not stand before what is not read yet."""
-    async with queue_in_memory() as (queue, outbox):
+    async with queue_in_memory(**SMALL) as (queue, outbox):
         for number in range(20):
             await put(queue, outbox, entry(number), None)
 
@@ -111,7 +105,7 @@ async def test_what_was_put_back_comes_at_its_old_place() -> None:
 
         await queue.fill()
         first = queue.batch[0].id
-        queue.take_out({first})
+        queue.remove_ids({first})
         await outbox.dead_letter([first], "refused")
         assert numbers(queue) == [1, 2, 3]
         assert await outbox.retry([first]) == 1
@@ -121,10 +115,9 @@ async def test_what_was_put_back_comes_at_its_old_place() -> None:
         assert numbers(queue) == [0, 1, 2, 3]
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("count", [3, 5, 12])
 async def test_what_was_dropped_from_the_outbox_is_not_told(count: int) -> None:
-    async with queue_in_memory() as (queue, outbox):
+    async with queue_in_memory(**SMALL) as (queue, outbox):
         await queue.fill()
         for number in range(count):
             await put(queue, outbox, entry(number), None)
@@ -197,12 +190,11 @@ async def test_put_whose_caller_is_cancelled_meanwhile_is_found(
         assert numbers(queue) == [7]
 
 
-@pytest.mark.usefixtures("small")
 async def test_entries_know_when_they_came() -> None:
     async with Outbox() as outbox:
         await outbox.put(LANE, entry(0).to_json())
         await anyio.sleep(100)
-        queue = LaneQueue(outbox, LANE)
+        queue = LaneQueue(outbox, LANE, **SMALL)
         made = anyio.current_time()
         await put(queue, outbox, entry(1), None)
         await queue.fill()

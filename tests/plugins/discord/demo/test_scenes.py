@@ -72,7 +72,7 @@ async def test_events_of_others_are_told_and_their_lines_shown() -> None:
     async with httpx.AsyncClient(transport=discord.transport()) as http:
         summary = await play(discord, Console(file=out, width=80), parts=[Cats()], http=http)
 
-    assert summary.is_good
+    assert summary.exit_code == 0
     assert summary.events == sum(len(events) for _, events in own_scenes()) + 1
     text = out.getvalue()
     assert "Tom joined" in text

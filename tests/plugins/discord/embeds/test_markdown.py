@@ -7,7 +7,6 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from lanrage_events_discord._embeds import (
-    as_markdown,
     code,
     code_text,
     link_text,
@@ -302,4 +301,4 @@ def test_in_an_address_only_the_first_value_may_be_one() -> None:
 
 @given(st.text())
 def test_plain_text_and_trusted_markdown_stay_as_they_are(text: str) -> None:
-    assert plain(text) == as_markdown(text) == text
+    assert plain(text) == text

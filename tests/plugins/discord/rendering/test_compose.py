@@ -494,7 +494,7 @@ def test_expired_events_are_told_beside_the_first_message(broken_limits: BrokenL
     batch = [entry(n, f"player {n:04}") for n in range(900)]
     first, *others = composed(batch, expired={"peer_joined": 3, "game_ended": 1, "peer_left": 0})
     assert first.embeds[-1].description == (
-        "⌛ 4 events expired before they could be told: 3 peer joined, 1 game ended"
+        "⌛ 4 events expired before they could be posted: 3 peer joined, 1 game ended"
     )
     assert refusals(first.body(), broken_limits) == []
     assert not any("⌛" in embed.description for message in others for embed in message.embeds)
@@ -513,7 +513,7 @@ def test_expired_events_get_a_message_of_their_own_if_there_is_no_room() -> None
     note, told_message = composed([full], expired={"peer_left": 1})
     assert (note.entries, told_message) == (0, Message(entries=1, embeds=(full.embed,)))
     assert note.embeds[0].description == (
-        "⌛ 1 event expired before they could be told: 1 peer left"
+        "⌛ 1 event expired before they could be posted: 1 peer left"
     )
     assert [message.entries for message in composed([], expired={"peer_left": 1})] == [0]
     assert composed([], expired={"peer_left": 0}) == []

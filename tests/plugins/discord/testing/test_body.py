@@ -12,13 +12,13 @@ MIB = 1024 * 1024
 
 
 def code(body: bytes, content_type: str = "application/json") -> int | None:
-    refusal = read_body(content_type, body).refusal
+    refusal = read_body(content_type, body).rejection
     return None if refusal is None else refusal.code
 
 
 def test_no_body_says_nothing() -> None:
     body = read_body("", b"")
-    assert (body.data, body.files, body.refusal) == (None, (), None)
+    assert (body.data, body.files, body.rejection) == (None, (), None)
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
@@ -41,7 +41,7 @@ def test_what_is_no_json_is_refused(raw: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "multipart/form-data"])
 def test_another_content_type_is_refused(kind: str) -> None:
-    refusal = read_body(kind, b"{}").refusal
+    refusal = read_body(kind, b"{}").rejection
     assert refusal is not None
     assert refusal.code == 50035
     assert b"CONTENT_TYPE_INVALID" in refusal.body
@@ -111,4 +111,4 @@ def test_a_request_has_at_most_twenty_five_mebibytes(size: int, expected: int | 
 @given(st.binary(max_size=200), st.sampled_from(["application/json", MULTIPART]))
 def test_no_bytes_confuse_the_reader(raw: bytes, kind: str) -> None:
     body = read_body(kind, raw)
-    assert body.refusal is None or body.refusal.status == 400
+    assert body.rejection is None or body.rejection.status == 400

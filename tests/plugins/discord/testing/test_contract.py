@@ -284,7 +284,7 @@ async def test_a_body_that_breaks_a_limit_is_refused_in_discords_form(reach: Rea
             }
         },
     }
-    (record,) = discord.journal.refused
+    (record,) = discord.journal.rejected
     assert record.reason == (
         "50035 Invalid Form Body: embeds.0.description: Must be 4096 or fewer in length."
     )

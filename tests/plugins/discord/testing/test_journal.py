@@ -55,7 +55,7 @@ async def test_a_refusal_tells_why() -> None:
         discord.faults.fail(500, code=130000, message="API resource is overloaded.")
         await post(client, webhook)
 
-    limited, failed = discord.journal.refused
+    limited, failed = discord.journal.rejected
     assert (limited.status, limited.scope, limited.retry_after) == (429, "user", 2.0)
     assert limited.reason == "rate limit of the webhook"
     assert (failed.status, failed.code) == (500, 130000)
@@ -78,7 +78,7 @@ async def test_the_journal_is_a_sequence() -> None:
     assert isinstance(journal[1:], tuple)
     assert [record.number for record in journal[1:3]] == [2, 3]
     assert [record.number for record in journal.accepted] == [1, 2, 4]
-    assert [record.number for record in journal.refused] == [3]
+    assert [record.number for record in journal.rejected] == [3]
     assert journal.statuses == {204: 3, 400: 1}
     assert journal.statuses[429] == 0
     assert [message["content"] for message in journal.messages()] == ["a", "b", "c"]

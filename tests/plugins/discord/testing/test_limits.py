@@ -156,7 +156,7 @@ async def test_the_hidden_window_of_a_channel_is_fixed() -> None:
     assert early.json()["retry_after"] == pytest.approx(0.1)
     assert last.json()["retry_after"] == pytest.approx(60)
     assert discord.journal.statuses == {204: 60, 429: 3}
-    assert {record.scope for record in discord.journal.refused} == {"shared"}
+    assert {record.scope for record in discord.journal.rejected} == {"shared"}
 
 
 async def test_what_the_channel_refuses_does_not_use_up_the_webhooks_window() -> None:
@@ -315,7 +315,7 @@ async def test_a_message_older_than_an_hour_takes_few_edits() -> None:
     assert old == [200, 200]
     assert refusal.status_code == 429
     assert refusal.json()["code"] == 30046
-    assert discord.journal.refused[0].code == 30046
+    assert discord.journal.rejected[0].code == 30046
     assert again.status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The delivery of the last minutes, and what was refused for good."""
+"""The delivery of the last minutes, and what was rejected for good."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def configured(discord: StandInDiscord) -> dict[str, Any]:
     return {"webhook_url": discord.create_webhook().url}
 
 
-def refuse(request: StandInRequest) -> Fail | None:
-    """Refuse for good what never arrives."""
+def reject(request: StandInRequest) -> Fail | None:
+    """Reject for good what never arrives."""
     wanted = request.action == "execute" and "never arrives" in str(request.body)
     return Fail(400, 50035, "Invalid Form Body") if wanted else None
 
@@ -33,7 +33,7 @@ def letters(page: Page) -> Any:
 
 def open_with_dead_letters(open_site: Any, visit: Any, *titles: str) -> tuple[Any, Page]:
     site = open_site(configured)
-    site.call(lambda: site.discord.faults.script(refuse))
+    site.call(lambda: site.discord.faults.script(reject))
     page = visit.open(site.url, "delivery")
     expect(lane(page)).to_contain_text("Ready")
     site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
@@ -53,16 +53,16 @@ def test_nothing_is_drawn_before_a_channel_is_connected(site: Any, wide_visit: A
     expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
-def test_the_picture_shows_what_was_sent_and_refused(open_site: Any, visit: Any) -> None:
+def test_the_picture_shows_what_was_sent_and_rejected(open_site: Any, visit: Any) -> None:
     _, page = open_with_dead_letters(open_site, visit, "One", "Two")
     expect(lane(page).locator(".bar-sent").nth(1)).to_be_visible()
     expect(lane(page).locator(".lane-picture .bar-failed").first).to_be_visible()
     picture = lane(page).get_by_role("img", name="Delivery of default in the last 5 minutes")
-    expect(picture).to_contain_text("1 event sent, 2 refused")
+    expect(picture).to_contain_text("1 event sent, 2 rejected")
     expect(lane(page).locator(".stats")).to_contain_text("Events sent1")
-    expect(lane(page).locator(".stats")).to_contain_text("Refused2")
+    expect(lane(page).locator(".stats")).to_contain_text("Rejected2")
     lane(page).get_by_text("The same as a table").click()
-    expect(lane(page).get_by_role("columnheader", name="Refused")).to_be_visible()
+    expect(lane(page).get_by_role("columnheader", name="Rejected")).to_be_visible()
     visit.snap("delivery")
 
 

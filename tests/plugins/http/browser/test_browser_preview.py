@@ -64,7 +64,7 @@ def test_each_kind_of_field_has_its_input(site: Any, wide_visit: Any) -> None:
     expect(embed(page).locator(".d-description")).to_have_text("Players: Ann, Zoë")
 
 
-def test_a_value_that_is_none_is_told_at_its_field(site: Any, wide_visit: Any) -> None:
+def test_an_invalid_value_is_reported_at_its_field(site: Any, wide_visit: Any) -> None:
     wide_visit.expected.add(422)
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "game_ended")
@@ -80,13 +80,13 @@ def test_a_value_that_is_none_is_told_at_its_field(site: Any, wide_visit: Any) -
     expect(embed(page)).to_contain_text("1m")
 
 
-def test_what_is_too_long_fills_the_meter(site: Any, wide_visit: Any) -> None:
+def test_what_is_too_long_is_cut_and_fills_the_meter(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "notification")
     page.get_by_role("textbox", name="title").fill("x" * 300)
     meter = page.get_by_role("meter", name="title")
     expect(meter).to_have_attribute("aria-valuenow", "256")
-    expect(page.locator(".meter-full")).to_be_visible()
+    expect(page.locator(".meter-high")).to_be_visible()
 
 
 def test_the_layout_is_discords(open_site: Any, wide_visit: Any, tmp_path: Path) -> None:
@@ -108,16 +108,16 @@ def test_the_layout_is_discords(open_site: Any, wide_visit: Any, tmp_path: Path)
     wide_visit.snap("preview-layout")
 
 
-def test_faults_of_templates_are_told(open_site: Any, wide_visit: Any, tmp_path: Path) -> None:
+def test_errors_in_templates_are_shown(open_site: Any, wide_visit: Any, tmp_path: Path) -> None:
     (tmp_path / "discord").mkdir()
     template = tmp_path / "discord/peer_joined.yaml"
     template.write_text('title: "{{ nobody }}"\n', "utf-8")
     site = open_site(templates=(tmp_path,))
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "peer_joined")
-    expect(page.get_by_text("The templates have faults:")).to_be_visible()
+    expect(page.get_by_text("The templates have errors:")).to_be_visible()
     expect(page.get_by_text("'nobody' is undefined")).to_be_visible()
     template.write_text('title: "Hello {{ peer_name }}"\n', "utf-8")
     page.get_by_label("peer name").fill("Ann")
     expect(embed(page)).to_contain_text("Hello Ann")
-    expect(page.get_by_text("The templates have faults:")).to_have_count(0)
+    expect(page.get_by_text("The templates have errors:")).to_have_count(0)

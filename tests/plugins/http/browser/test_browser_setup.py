@@ -31,7 +31,7 @@ WRONG_INVITES = [
     ("https://example.org/abc", "its host is example.org"),
     ("https://discord.gg/", "The code of the invite is missing"),
     ("https://discord.com/channels/1/2", "This is the link of a channel"),
-    (f"https://discord.com/api/webhooks/1/{TOKEN}", "a secret and no invite"),
+    (f"https://discord.com/api/webhooks/1/{TOKEN}", "a secret and not an invite"),
     ("https://discord.com/developers", "it is not an invite"),
 ]
 
