@@ -2,5 +2,7 @@
 
 from __future__ import annotations
 
+from .layout import lay_out
+from .models import EmbedLayout
 from .routes import DiscordAPI, Runtime
 from .test_message import MessageTest

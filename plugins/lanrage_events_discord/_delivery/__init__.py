@@ -7,10 +7,12 @@ holds what waits, ``batch`` and ``bisection`` choose what the next message shows
 
 from __future__ import annotations
 
-from .history import SECONDS_PER_BUCKET, History
+from .bisection import Bisection
+from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 from .lane import Lane
 from .lanes import Lanes, OutgoingEntry
 from .metrics import lane_metrics, outbox_metrics
-from .queue import LaneQueue
+from .queue import LaneQueue, Waiting
+from .record import reason_code
 from .state import LaneState, LaneStatistics
 from .threads import Threads

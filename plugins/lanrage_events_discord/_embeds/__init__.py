@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import limits
-from .color import parse_color
+from .color import COLORS, parse_color
 from .embed import (
     NESTED_TEXTS,
     Embed,

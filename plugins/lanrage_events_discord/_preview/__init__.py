@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from .meters import Meter, measure
 from .samples import sample_event
-from .spans import Style, format_time, parse_markdown
+from .spans import Span, Style, format_time, parse_markdown

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 from .compose import compose
-from .entry import DEFAULT_PRESENTATION, Entry, Presentation
-from .renderer import Renderer
+from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
+from .renderer import FILTERS, LEAVES, Renderer

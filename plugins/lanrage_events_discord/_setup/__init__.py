@@ -11,7 +11,7 @@ from .instructions import (
     webhook_instructions,
 )
 from .rejections import RejectionCache
-from .settings import Settings
+from .settings import INVITE_URL, WEBHOOK_URL, Settings
 from .setup import (
     TURN_MAX_SECONDS,
     InvalidSetting,

@@ -112,7 +112,7 @@ def test_a_configuration_that_is_named_must_be_good(capsys: pytest.CaptureFixtur
     assert output.out == ""
 
 
-def test_one_that_only_lies_here_keeps_nobody_from_looking(
+def test_one_that_only_lies_here_keeps_no_one_from_looking(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure("lanrage.yaml", "watsh: true")
@@ -205,7 +205,7 @@ def test_misuse_is_explained(
     assert result.err.count("\n") == 1
 
 
-def test_the_users_templates_come_first_and_their_faults_are_told(
+def test_the_users_templates_come_first_and_their_errors_are_reported(
     tmp_path: Path, show: Show
 ) -> None:
     folder = tmp_path / "discord"
@@ -223,7 +223,7 @@ def test_the_users_templates_come_first_and_their_faults_are_told(
     )
 
 
-def test_a_template_that_is_never_used_is_told(tmp_path: Path, show: Show) -> None:
+def test_a_template_that_is_never_used_is_reported(tmp_path: Path, show: Show) -> None:
     (tmp_path / "peer_joined.yaml").write_text("title: x", encoding="utf-8")
 
     result = show("peer_joined", templates=(tmp_path, tmp_path / "gone"))

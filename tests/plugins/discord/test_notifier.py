@@ -70,7 +70,7 @@ async def test_single_notification_has_its_color() -> None:
         ("https://discord.com/api/webhooks/1/made-up-token", "https://example.org", "invite"),
     ],
 )
-async def test_wrong_url_is_refused_at_once(
+async def test_wrong_url_is_rejected_at_once(
     webhook_url: str, invite_url: str | None, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message) as caught:

@@ -31,7 +31,7 @@ def router(*routes: dict[str, Any], **kwargs: Any) -> Router:
     return Router([RouteConfig.model_validate(route) for route in routes], WEBHOOKS, **kwargs)
 
 
-def test_without_routes_every_webhook_tells_every_event() -> None:
+def test_without_routes_every_webhook_posts_every_event() -> None:
     assert destinations(router(), joined()) == ["main", "games"]
 
 
@@ -84,7 +84,7 @@ def test_where_takes_one_of_many_and_numbers_that_are_names() -> None:
     assert not router({"where": {"game_name": True}}).route(game)
 
 
-def test_first_route_that_names_a_webhook_says_how_it_tells() -> None:
+def test_first_route_that_names_a_webhook_says_how_it_posts() -> None:
     routes = router(
         {"events": "peer_joined", "webhook": "main", "silent": True},
         {"webhook": ["main", "games"], "mention": {"roles": ["123"]}, "immediate": True},
@@ -96,7 +96,7 @@ def test_first_route_that_names_a_webhook_says_how_it_tells() -> None:
     assert games.immediate
 
 
-def test_unknown_event_type_is_refused_with_the_nearest() -> None:
+def test_unknown_event_type_is_rejected_with_the_nearest() -> None:
     events = EventRegistry()
     router({"events": ["event", "party_event", "peer_joined", "peer_*"]}).check(events)
     with pytest.raises(ValueError, match=r"routes\.1\.events: .* did you mean 'peer_joined'\?"):
@@ -159,7 +159,7 @@ def test_subclasses_of_third_parties_are_matched_by_their_base_type() -> None:
         ({"invite_url": "https://example.org"}, "invite"),
     ],
 )
-def test_wrong_configuration_is_refused(config: dict[str, Any], message: str) -> None:
+def test_wrong_configuration_is_rejected(config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         DiscordConfig.model_validate(config)
 

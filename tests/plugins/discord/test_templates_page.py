@@ -12,10 +12,9 @@ import pytest
 
 from lanrage_events.events import EventRegistry
 from lanrage_events.templates import TemplateError
-from lanrage_events_discord._embeds.color import COLORS
+from lanrage_events_discord._embeds import COLORS
 from lanrage_events_discord._preview import sample_event
-from lanrage_events_discord._rendering import Renderer
-from lanrage_events_discord._rendering.renderer import FILTERS, LEAVES
+from lanrage_events_discord._rendering import FILTERS, LEAVES, Renderer
 
 BrokenLimits = Callable[[list[Any]], list[str]]
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._api.layout import lay_out
-from lanrage_events_discord._api.models import EmbedLayout
+from lanrage_events_discord._api import EmbedLayout, lay_out
 from lanrage_events_discord._embeds import Embed, EmbedField
 from lanrage_events_discord._preview import measure, parse_markdown
 

@@ -26,7 +26,7 @@ UNKNOWN = "https://discord.com/api/webhooks/111/made-up-token"
 INVITE = "https://discord.gg/abc123"
 
 
-async def refusal(call: Any) -> tuple[int, str]:
+async def rejection(call: Any) -> tuple[int, str]:
     with pytest.raises(RouteError) as caught:
         await call
 
@@ -129,7 +129,7 @@ async def test_cleared_webhook_gets_nothing_and_what_waits_is_kept(running: Runn
         assert "Bob" not in str(new.messages)
 
 
-async def test_what_is_cleared_during_a_request_is_told_once(running: Running) -> None:
+async def test_what_is_cleared_during_a_request_is_reported_once(running: Running) -> None:
     discord = StandInDiscord(latency=2)
     async with running(discord) as s:
         webhook = discord.create_webhook()
@@ -143,13 +143,13 @@ async def test_what_is_cleared_during_a_request_is_told_once(running: Running) -
         assert s.plugin.pending == 0
 
 
-async def test_clearing_nothing_is_no_error(running: Running) -> None:
+async def test_clearing_nothing_is_not_an_error(running: Running) -> None:
     async with running() as s:
         status = await s.post("/webhook", {"webhook_url": ""})
         assert status["state"] == "unconfigured"
 
 
-async def test_dead_lane_is_revived_by_another_url(running: Running) -> None:
+async def test_dead_lane_is_enabled_by_another_url(running: Running) -> None:
     async with running() as s:
         old, new = s.discord.create_webhook(), s.discord.create_webhook()
         await s.post("/webhook", {"webhook_url": old.url})
@@ -180,12 +180,12 @@ async def test_yaml_wins_and_says_where_it_is_to_be_changed(
     config = {"webhook_url": webhook.url, "invite_url": "https://discord.gg/yaml"}
     async with running(discord, tmp_path, places=places, **config) as s:
         for body in ({"webhook_url": saved.url}, {"webhook_url": ""}):
-            assert await refusal(s.post("/webhook", body)) == (
+            assert await rejection(s.post("/webhook", body)) == (
                 409,
                 "lanrage.yaml:8:5 sets webhook_url: change it there",
             )
 
-        assert await refusal(s.post("/invite", {"invite_url": ""})) == (
+        assert await rejection(s.post("/invite", {"invite_url": ""})) == (
             409,
             "lanrage.yaml:9:5 sets invite_url: change it there",
         )
@@ -209,7 +209,7 @@ async def test_webhook_named_default_in_yaml_wins_too(running: Running) -> None:
     discord = StandInDiscord()
     webhooks = {"default": {"url": discord.create_webhook().url}}
     async with running(discord, webhooks=webhooks) as s:
-        status, detail = await refusal(s.post("/webhook", {"webhook_url": UNKNOWN}))
+        status, detail = await rejection(s.post("/webhook", {"webhook_url": UNKNOWN}))
         assert (status, detail) == (409, "the configuration sets webhook_url: change it there")
 
 
@@ -221,32 +221,32 @@ async def test_webhook_named_default_in_yaml_wins_too(running: Running) -> None:
         ("hello", "must begin with https://"),
     ],
 )
-async def test_url_that_is_none_is_refused_without_asking(
+async def test_url_that_is_none_is_rejected_without_asking(
     running: Running, url: str, reason: str
 ) -> None:
     async with running() as s:
-        status, detail = await refusal(s.post("/webhook", {"webhook_url": url}))
+        status, detail = await rejection(s.post("/webhook", {"webhook_url": url}))
         assert status == 422
         assert reason in detail
         assert "made-up-token" not in detail
         assert len(s.discord.journal) == 0
 
 
-async def test_webhook_that_does_not_exist_is_refused_and_asked_for_once(
+async def test_webhook_that_does_not_exist_is_rejected_and_asked_for_once(
     running: Running,
 ) -> None:
     async with running() as s:
         webhook = s.discord.create_webhook()
         webhook.delete()
-        status, detail = await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        status, detail = await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 422
         assert "deleted in Discord" in detail
-        status, detail = await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        status, detail = await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 422
         assert "asked a moment ago, so wait 10 s" in detail
         assert len(s.discord.journal) == 1
         await anyio.sleep(10)
-        await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert len(s.discord.journal) == 2
         assert not (await s.call("GET", "/status"))["webhook"]["configured"]
 
@@ -267,7 +267,7 @@ async def test_webhook_that_cannot_be_looked_up_can_be_saved_offline(
             case _:
                 s.discord.faults.hang(times=1)
 
-        status, detail = await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        status, detail = await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 503
         assert "save it without asking" in detail
         assert not (await s.call("GET", "/status"))["webhook"]["configured"]
@@ -280,13 +280,13 @@ async def test_webhook_that_cannot_be_looked_up_can_be_saved_offline(
         }
 
 
-async def test_block_of_the_address_is_waited_out_by_everybody(running: Running) -> None:
+async def test_block_of_the_address_is_waited_out_by_everyone(running: Running) -> None:
     async with running() as s:
         webhook = s.discord.create_webhook()
         s.discord.faults.fail(429, html=True, retry_after=30, times=1)
-        status, _ = await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        status, _ = await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 503
-        status, detail = await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        status, detail = await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 503
         assert "too many requests leave from this address" in detail
         assert len(s.discord.journal) == 1
@@ -305,7 +305,7 @@ async def test_what_cannot_be_saved_does_not_take_effect(
 
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", fail)
-            assert await refusal(s.post("/webhook", {"webhook_url": webhook.url})) == (
+            assert await rejection(s.post("/webhook", {"webhook_url": webhook.url})) == (
                 503,
                 "it cannot be saved: No space left on device",
             )
@@ -376,9 +376,9 @@ async def test_invite_is_shown_from_the_next_message_on(running: Running) -> Non
         assert INVITE not in str((await s.post("/preview", body))["body"])
 
 
-async def test_invite_that_is_none_is_refused(running: Running) -> None:
+async def test_invite_that_is_none_is_rejected(running: Running) -> None:
     async with running() as s:
-        status, detail = await refusal(s.post("/invite", {"invite_url": "https://discord.gg/"}))
+        status, detail = await rejection(s.post("/invite", {"invite_url": "https://discord.gg/"}))
         assert (status, "lacks its code" in detail) == (422, True)
 
 
@@ -409,7 +409,7 @@ class Presence:
 
 
 @pytest.mark.parametrize(("value", "expected"), [(None, None), (0.0, False), (1.0, True)])
-async def test_status_tells_whether_rich_presence_is_connected(
+async def test_status_reports_whether_rich_presence_is_connected(
     running: Running, value: float | None, expected: bool | None
 ) -> None:
     async with running() as s:
@@ -447,7 +447,7 @@ async def test_status_counts_all_lanes(running: Running) -> None:
         assert "deleted" in status["last_error"]
 
 
-async def test_status_is_told_though_the_outbox_cannot_be_read(
+async def test_status_is_reported_though_the_outbox_cannot_be_read(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     discord = StandInDiscord()
@@ -470,11 +470,11 @@ async def test_nothing_is_answered_before_and_after_its_life() -> None:
         bus.register(plugin, "discord")
         routes = {(route.method, route.path): route for route in plugin.http_routes()}
         status = routes["GET", "/status"].handler
-        assert (await refusal(status(RouteRequest())))[0] == 503
+        assert (await rejection(status(RouteRequest())))[0] == 503
         async with bus:
             await status(RouteRequest())
 
-        assert (await refusal(status(RouteRequest())))[0] == 503
+        assert (await rejection(status(RouteRequest())))[0] == 503
 
 
 async def test_instructions_are_steps_in_plain_text(running: Running) -> None:
@@ -538,7 +538,7 @@ async def test_history_shows_dead_letters_and_what_waited_before_the_start(
 PARTY = {"party_id": "p", "party_name": "LAN", "host": "Ann"}
 
 
-async def test_every_sample_can_be_previewed_without_a_fault(running: Running) -> None:
+async def test_every_sample_can_be_previewed_without_a_error(running: Running) -> None:
     async with running() as s:
         types = (await s.call("GET", "/preview"))["types"]
         assert {one["type"] for one in types} == {cls.type for cls in s.bus.events.types()}
@@ -578,7 +578,7 @@ async def test_preview_is_what_is_posted(running: Running) -> None:
 
 async def test_preview_names_each_bad_field(running: Running) -> None:
     async with running() as s:
-        status, detail = await refusal(
+        status, detail = await rejection(
             s.post("/preview", {"type": "peer_joined", "fields": {"peer_name": 5, "extra": 1}})
         )
         assert status == 422
@@ -590,7 +590,7 @@ async def test_preview_names_each_bad_field(running: Running) -> None:
 
         assert {error.field for error in caught.value.errors} == {"peer_name", "party_name"}
 
-        status, detail = await refusal(s.post("/preview", {"type": "peer_joind"}))
+        status, detail = await rejection(s.post("/preview", {"type": "peer_joind"}))
         assert status == 422
         assert "did you mean 'peer_joined'" in detail
 
@@ -602,7 +602,7 @@ async def test_type_among_the_fields_changes_nothing(running: Running) -> None:
         assert "joined" in str(answer["body"])
 
 
-async def test_preview_tells_faults_of_templates_and_sees_changes(tmp_path: Path) -> None:
+async def test_preview_reports_errors_of_templates_and_sees_changes(tmp_path: Path) -> None:
     folder = tmp_path / "discord"
     folder.mkdir()
     file = folder / "peer_joined.yaml"
@@ -682,7 +682,7 @@ async def test_no_answer_and_no_log_has_the_token(
         for path in ("/status", "/history", "/instructions", "/preview"):
             await s.call("GET", path)
 
-        await refusal(s.post("/webhook", {"webhook_url": webhook.url}))
+        await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert all(webhook.token not in answer for answer in s.answers)
         assert webhook.token not in str(list(s.plugin.metrics()))
         assert webhook.token not in repr([s.plugin, vars(s.plugin)])

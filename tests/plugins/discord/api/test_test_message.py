@@ -15,7 +15,7 @@ from lanrage_events_discord.testing import StandInDiscord
 Running = Callable[..., AbstractAsyncContextManager[Any]]
 
 
-async def refusal(call: Any) -> tuple[int, str]:
+async def rejection(call: Any) -> tuple[int, str]:
     with pytest.raises(RouteError) as caught:
         await call
 
@@ -84,7 +84,7 @@ async def test_reason_is_discords_own(
         assert not webhook.messages
 
 
-async def test_forum_without_a_thread_tells_what_to_set(running: Running) -> None:
+async def test_forum_without_a_thread_reports_what_to_set(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook(forum=True)
     async with running(discord, webhook_url=webhook.url) as s:
@@ -105,7 +105,7 @@ async def test_thread_that_the_test_creates_is_used_by_the_events(running: Runni
         assert len(discord.journal.accepted) == 2
 
 
-async def test_thread_that_was_deleted_is_told_and_created_anew(running: Running) -> None:
+async def test_thread_that_was_deleted_is_reported_and_created_again(running: Running) -> None:
     discord = StandInDiscord()
     forum = discord.create_webhook(forum=True)
     webhooks = {"forum": {"url": forum.url, "thread_name": "Friday LAN"}}
@@ -126,13 +126,13 @@ async def test_thread_that_was_deleted_is_told_and_created_anew(running: Running
 async def test_without_a_webhook_there_is_nothing_to_test(running: Running) -> None:
     async with running() as s:
         for body in ({}, {"webhook": "default"}):
-            status, detail = await refusal(s.post("/test", body))
+            status, detail = await rejection(s.post("/test", body))
             assert (status, "set its URL first" in detail) == (409, True)
 
         webhook = s.discord.create_webhook()
         await s.post("/webhook", {"webhook_url": webhook.url})
         await s.post("/webhook", {"webhook_url": ""})
-        assert (await refusal(s.post("/test", {})))[0] == 409
+        assert (await rejection(s.post("/test", {})))[0] == 409
         assert not webhook.messages
 
 
@@ -146,14 +146,14 @@ async def test_named_webhook_is_tested_and_without_a_name_the_first(running: Run
         assert two.messages[0]["author"]["username"] == "LAN"
         await s.post("/test", {})
         assert (len(one.messages), len(two.messages)) == (1, 1)
-        status, detail = await refusal(s.post("/test", {"webhook": "three"}))
+        status, detail = await rejection(s.post("/test", {"webhook": "three"}))
         assert (status, detail) == (404, "no webhook is named 'three', known: one, two")
 
 
 # Alongside the lane
 
 
-async def test_dead_lane_whose_webhook_works_again_is_revived(running: Running) -> None:
+async def test_dead_lane_whose_webhook_works_again_is_enabled(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with running(discord, webhook_url=webhook.url) as s:
@@ -221,7 +221,7 @@ async def test_another_webhook_may_be_tested_at_once(running: Running) -> None:
         assert (await s.post("/test", {}))["delivered"]
 
 
-async def test_long_wait_for_the_limit_is_told_at_once(running: Running) -> None:
+async def test_long_wait_for_the_limit_is_reported_at_once(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with running(discord, webhook_url=webhook.url) as s:
@@ -271,14 +271,14 @@ async def test_only_one_test_is_under_way_at_a_time(running: Running) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(s.post, "/test", {})
             await anyio.sleep(0.5)
-            status, detail = await refusal(s.post("/test", {}))
+            status, detail = await rejection(s.post("/test", {}))
             assert (status, "another test is under way" in detail) == (409, True)
 
         assert (await s.post("/test", {}))["delivered"]
         assert len(webhook.messages) == 2
 
 
-async def test_who_leaves_during_a_test_blocks_nobody(running: Running) -> None:
+async def test_who_leaves_during_a_test_blocks_no_one(running: Running) -> None:
     discord = StandInDiscord(latency=1)
     webhook = discord.create_webhook()
     async with running(discord, webhook_url=webhook.url) as s:

@@ -13,14 +13,14 @@ import respx
 
 from lanrage_events import Redactor
 from lanrage_events_discord._client import (
+    ANSWER_MAX_BYTES,
     Outcome,
     OutcomeKind,
+    RateLimit,
     WebhookClient,
     WebhookURL,
     validate_webhook_url,
 )
-from lanrage_events_discord._client.client import ANSWER_MAX_BYTES
-from lanrage_events_discord._client.outcome import RateLimit
 
 TOKEN = "made-up-token-" + "x" * 54
 WEBHOOK = WebhookURL(host="discord.com", id="42", token=TOKEN)
@@ -148,7 +148,7 @@ def test_user_agent_needs_no_installation(monkeypatch: pytest.MonkeyPatch) -> No
     assert agent.endswith(", 0)")
 
 
-async def test_text_that_is_no_unicode_is_sent_nevertheless() -> None:
+async def test_text_that_is_not_unicode_is_sent_nevertheless() -> None:
     sent: list[bytes] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -205,7 +205,7 @@ async def test_redirect_to_nowhere_is_tried_again() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_fault_of_the_network_is_tried_again(error: Exception, reason: str) -> None:
+async def test_error_of_the_network_is_tried_again(error: Exception, reason: str) -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         raise error
 
@@ -325,7 +325,7 @@ async def test_one_hanging_request_delays_no_other() -> None:
     assert len(times) == 199
 
 
-async def test_refusal_comes_with_headers_errors_and_codes() -> None:
+async def test_rejection_comes_with_headers_errors_and_codes() -> None:
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(
             400,

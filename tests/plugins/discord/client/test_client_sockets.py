@@ -92,7 +92,7 @@ async def test_garbled_answer_is_tried_again() -> None:
     assert "not valid HTTP" in outcome.reason
 
 
-async def test_refused_connection_is_tried_again() -> None:
+async def test_refused_connection_is_retried() -> None:
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port = listener.extra(SocketAttribute.local_port)
     await listener.aclose()

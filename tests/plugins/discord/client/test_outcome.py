@@ -129,13 +129,13 @@ def test_success_needs_no_body(status: int, body: bytes) -> None:
     assert (outcome.kind, outcome.message_id, outcome.channel_id) == (DELIVERED, None, None)
 
 
-def test_success_tells_message_and_channel() -> None:
+def test_success_reports_message_and_channel() -> None:
     outcome = answer(200, {"id": "111", "channel_id": "222", "content": ""})
     assert (outcome.kind, outcome.message_id, outcome.channel_id) == (DELIVERED, "111", "222")
     assert (outcome.is_global, outcome.is_blocked) == (False, False)
 
 
-def test_web_page_in_place_of_an_answer_is_no_success() -> None:
+def test_web_page_in_place_of_an_answer_is_not_a_success() -> None:
     page = b"\n<!doctype html><title>Log in to this network</title>"
     outcome = classify(200, {"Content-Type": "text/html; charset=utf-8"}, page)
     assert outcome.kind is RETRY
@@ -211,7 +211,7 @@ def test_cloudflare_may_say_when_to_come_again() -> None:
         ({"retry_after": 1}, {"X-RateLimit-Scope": "global"}),
     ],
 )
-def test_global_limit_is_told(body: dict[str, Any], headers: Mapping[str, str]) -> None:
+def test_global_limit_is_reported(body: dict[str, Any], headers: Mapping[str, str]) -> None:
     assert classify(429, headers, json.dumps(body).encode()).is_global
 
 
@@ -297,7 +297,7 @@ def test_nested_errors_name_path_and_embed() -> None:
         ({"embeds": {"9999": {"_errors": [{"code": "X", "message": "m"}]}}}, "embeds.9999", ()),
     ],
 )
-def test_embed_is_at_fault_only_if_it_is_named(
+def test_embed_is_at_error_only_if_it_is_named(
     errors: dict[str, Any], path: str, bad_embeds: tuple[int, ...]
 ) -> None:
     outcome = answer(400, {"code": 50035, "message": "Invalid Form Body", "errors": errors})
@@ -334,9 +334,7 @@ def test_hostile_errors_are_bounded() -> None:
     for _ in range(200):
         deep = {"x": deep}
 
-    wide = {
-        str(n): {"_errors": [{"code": "c" * 9999, "message": "m\n" * 9999}]} for n in range(999)
-    }
+    wide = {str(n): {"_errors": [{"code": "c" * 999, "message": "m\n" * 999}]} for n in range(99)}
     outcome = answer(400, {"code": 50035, "errors": {"deep": deep, "embeds": wide}})
     assert len(outcome.errors) == 50
     assert all(len(error.message) <= 300 and "\n" not in error.message for error in outcome.errors)

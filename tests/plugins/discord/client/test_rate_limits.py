@@ -11,8 +11,7 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord._client import Limits, Outcome, OutcomeKind, RateLimits
-from lanrage_events_discord._client.outcome import RateLimit
+from lanrage_events_discord._client import Limits, Outcome, OutcomeKind, RateLimit, RateLimits
 from lanrage_events_discord._client.rate_limits import (
     MARGIN_SECONDS,
     MAX_SPACING_SECONDS,
@@ -28,7 +27,7 @@ def delivered(remaining: int | None = None, reset_after: float | None = None) ->
     return Outcome(OutcomeKind.DELIVERED, "delivered", status=200, rate_limit=limit)
 
 
-def refused(
+def rejected(
     retry_after: float,
     *,
     scope: str = "user",
@@ -95,11 +94,11 @@ async def test_answer_that_was_given_up_leaves_no_trace() -> None:
     assert await waited(limits) == 0
 
 
-async def test_refusal_is_waited_out_by_its_own_webhook_only() -> None:
+async def test_rejection_is_waited_out_by_its_own_webhook_only() -> None:
     limits = RateLimits()
     one, other = limits.of("1"), limits.of("2")
     await one.wait()
-    one.observe(refused(7.0))
+    one.observe(rejected(7.0))
     await anyio.sleep(1)
     assert await waited(other) == 0
     assert await waited(one) == pytest.approx(6.0 + MARGIN_SECONDS)
@@ -108,11 +107,11 @@ async def test_refusal_is_waited_out_by_its_own_webhook_only() -> None:
 
 
 @pytest.mark.parametrize("kind", ["global", "blocked"])
-async def test_refusal_of_the_whole_address_stops_all(kind: str) -> None:
+async def test_rejection_of_the_whole_address_stops_all(kind: str) -> None:
     limits = RateLimits()
     one, other = limits.of("1"), limits.of("2")
     await one.wait()
-    one.observe(refused(7.0, is_global=kind == "global", is_blocked=kind == "blocked"))
+    one.observe(rejected(7.0, is_global=kind == "global", is_blocked=kind == "blocked"))
     assert await waited(other) == pytest.approx(7.0 + MARGIN_SECONDS)
 
 
@@ -186,12 +185,12 @@ async def test_block_that_comes_while_lanes_wait_for_their_turn_holds_them_too()
     assert min(time for time in times if time not in early) - started >= 11
 
 
-async def test_refusal_with_requests_remaining_doubles_the_spacing_and_quiet_halves_it() -> None:
+async def test_rejection_with_requests_remaining_doubles_the_spacing_and_quiet_halves_it() -> None:
     limits = RateLimits().of("1")
     spacings = []
     for _ in range(6):
         await limits.wait()
-        limits.observe(refused(1.0, scope="shared", remaining=3))
+        limits.observe(rejected(1.0, scope="shared", remaining=3))
         spacings.append(limits.channel_spacing)
 
     assert spacings == [1, 2, 4, 8, MAX_SPACING_SECONDS, MAX_SPACING_SECONDS]
@@ -216,7 +215,7 @@ async def test_webhooks_of_a_channel_share_what_was_learnt() -> None:
         each.observe(Outcome(OutcomeKind.DELIVERED, "", status=200, channel_id="lobby"))
 
     await one.wait()
-    one.observe(refused(3.0, scope="shared", remaining=3))
+    one.observe(rejected(3.0, scope="shared", remaining=3))
     assert other.channel_spacing == 1
     assert await waited(other) == pytest.approx(3 + MARGIN_SECONDS)
 
@@ -224,7 +223,7 @@ async def test_webhooks_of_a_channel_share_what_was_learnt() -> None:
 async def test_cancelled_wait_counts_no_request() -> None:
     limits = RateLimits().of("1")
     await limits.wait()
-    limits.observe(refused(100.0, is_global=True))
+    limits.observe(rejected(100.0, is_global=True))
     with anyio.move_on_after(1):
         await limits.wait()
 

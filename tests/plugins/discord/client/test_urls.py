@@ -131,7 +131,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("url", "message"), REFUSED)
-def test_refusal_says_why_and_never_repeats_the_token(url: str, message: str) -> None:
+def test_rejection_says_why_and_never_repeats_the_token(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         validate_webhook_url(url)
 
@@ -143,18 +143,18 @@ def test_refusal_says_why_and_never_repeats_the_token(url: str, message: str) ->
 @settings(deadline=None)
 @given(st.integers(0, len(GOOD)), st.text(max_size=3), st.integers(0, 3))
 @example(len("https://discord.com"), "@", 0)
-def test_changed_url_is_either_harmless_or_refused_without_the_token(
+def test_changed_url_is_either_harmless_or_rejected_without_the_token(
     place: int, inserted: str, removed: int
 ) -> None:
     url = GOOD[:place] + inserted + GOOD[place + removed :]
-    webhook, refusal = None, ""
+    webhook, rejection = None, ""
     try:
         webhook = validate_webhook_url(url)
     except ValueError as error:
-        refusal = str(error)
+        rejection = str(error)
 
     if webhook is None:
-        assert TOKEN.lower() not in refusal.lower()
+        assert TOKEN.lower() not in rejection.lower()
         return
 
     target = urlsplit(webhook.execute_url())
@@ -281,6 +281,6 @@ def test_invite_is_accepted_and_returned_without_what_is_not_needed(
         ("https://discord.gg/abc)[x](https://evil.example", "has characters that no code has"),
     ],
 )
-def test_other_invite_is_refused_with_the_reason(url: str, message: str) -> None:
+def test_other_invite_is_rejected_with_the_reason(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         validate_invite_url(url)

@@ -33,7 +33,7 @@ def names_in(message: Message) -> list[str]:
     return NAME.findall(text)
 
 
-def told(webhook: StandInWebhook) -> list[str]:
+def posted(webhook: StandInWebhook) -> list[str]:
     return [name for message in webhook.messages for name in names_in(message)]
 
 
@@ -99,7 +99,7 @@ async def test_single_event_goes_at_once_as_its_own_embed() -> None:
         assert len(message["embeds"]) == 1
 
 
-async def test_what_follows_within_the_window_is_told_in_one_digest() -> None:
+async def test_what_follows_within_the_window_is_posted_in_one_digest() -> None:
     async with scene() as s:
         started = anyio.current_time()
         await s.bus.publish_and_wait(joined(0))
@@ -123,7 +123,7 @@ async def test_without_immediate_the_first_event_waits_for_the_window() -> None:
         await s.delivered()
         (time,) = s.times()
         assert time - started == pytest.approx(0.5 + ROUND_TRIP / 2, abs=0.03)
-        assert told(s.webhook) == expected(2)
+        assert posted(s.webhook) == expected(2)
 
 
 async def test_after_a_quiet_window_an_event_goes_at_once_again() -> None:
@@ -136,7 +136,7 @@ async def test_after_a_quiet_window_an_event_goes_at_once_again() -> None:
         assert s.times()[1] - started < 0.1
 
 
-async def test_join_and_leave_in_one_batch_are_told_in_order() -> None:
+async def test_join_and_leave_in_one_batch_are_posted_in_order() -> None:
     async with scene(immediate=False) as s:
         await s.bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
         await s.bus.publish(PeerLeft(peer_name="Ann", party_name="LAN"))
@@ -151,7 +151,7 @@ async def test_leaving_the_bus_sends_what_is_gathered_without_waiting_for_the_wi
         started = anyio.current_time()
         await s.publish(3)
 
-    assert told(s.webhook) == expected(3)
+    assert posted(s.webhook) == expected(3)
     assert anyio.current_time() - started < 0.3
 
 
@@ -160,7 +160,7 @@ async def test_max_messages_counts_the_rest_of_a_batch_in_one_line() -> None:
         await s.publish(100)
         await s.delivered()
         assert len(s.webhook.messages) == 2
-        assert len(told(s.webhook)) == 19
+        assert len(posted(s.webhook)) == 19
         assert "81 more" in s.webhook.messages[1]["embeds"][-1]["description"]
         await anyio.sleep(5)
         await s.publish(1, 200)
@@ -175,7 +175,7 @@ async def test_burst_of_200_embeds_keeps_the_pace_of_the_limit() -> None:
     async with scene(style="embeds", immediate=False) as s:
         await s.publish(200)
         await s.delivered()
-        assert told(s.webhook) == expected(200)
+        assert posted(s.webhook) == expected(200)
         assert s.discord.journal.statuses[429] == 0
         assert len(s.discord.journal) <= 20
         assert s.times()[-1] - s.times()[0] <= 1.1 * 6.0
@@ -185,7 +185,7 @@ async def test_burst_of_200_embeds_with_the_first_at_once() -> None:
     async with scene(style="embeds") as s:
         await s.publish(200)
         await s.delivered()
-        assert told(s.webhook) == expected(200)
+        assert posted(s.webhook) == expected(200)
         assert s.discord.journal.statuses[429] == 0
         assert len(s.discord.journal) <= 21
         assert s.times()[-1] - s.times()[0] <= 1.1 * 8.0
@@ -195,14 +195,14 @@ async def test_burst_of_200_as_digest_takes_three_messages_at_most() -> None:
     async with scene(immediate=False) as s:
         await s.publish(200)
         await s.delivered()
-        assert told(s.webhook) == expected(200)
+        assert posted(s.webhook) == expected(200)
         assert len(s.discord.journal) <= 3
         assert s.times()[-1] - s.times()[0] < 0.7
 
 
-@pytest.mark.parametrize(("channel_limit", "refusals", "end"), [(None, 0, 31), (30, 2, 62)])
+@pytest.mark.parametrize(("channel_limit", "rejections", "end"), [(None, 0, 31), (30, 2, 62)])
 async def test_ten_a_second_for_half_a_minute(
-    channel_limit: int | None, refusals: int, end: float
+    channel_limit: int | None, rejections: int, end: float
 ) -> None:
     discord = StandInDiscord(latency=ROUND_TRIP, channel_limit=channel_limit)
     published: dict[str, float] = {}
@@ -214,8 +214,8 @@ async def test_ten_a_second_for_half_a_minute(
             await anyio.sleep(0.1)
 
         await s.delivered()
-        assert told(s.webhook) == expected(300)
-        assert discord.journal.statuses[429] <= refusals
+        assert posted(s.webhook) == expected(300)
+        assert discord.journal.statuses[429] <= rejections
         assert s.times()[-1] - started <= end
         if channel_limit is None:
             delays = sorted(
@@ -226,14 +226,14 @@ async def test_ten_a_second_for_half_a_minute(
             assert delays[int(len(delays) * 0.99)] <= 0.7
 
 
-async def test_faults_of_discord_lose_nothing() -> None:
+async def test_errors_of_discord_lose_nothing() -> None:
     discord = StandInDiscord(latency=ROUND_TRIP)
     async with scene(discord, style="embeds", immediate=False) as s:
         discord.faults.fail(503, probability=0.2, seed=1)
         discord.faults.reset(accepted=True, probability=0.05, seed=2)
         await s.publish(200)
         await s.delivered()
-        names = Counter(told(s.webhook))
+        names = Counter(posted(s.webhook))
         lost_answers = [r for r in discord.journal if r.accepted and r.status is None]
         allowed_twice = {name for r in lost_answers for name in names_in(r.body)}
         assert sorted(names) == expected(200)
@@ -255,7 +255,7 @@ async def test_events_around_an_outage_of_ten_seconds_all_arrive() -> None:
 
         assert s.bus.health()["discord"].status == "degraded"
         await s.delivered()
-        assert told(s.webhook) == expected(20)
+        assert posted(s.webhook) == expected(20)
         assert s.times()[-1] <= end + 2.5
         assert s.bus.health()["discord"].status == "ok"
         backlog = s.webhook.messages[-1]["embeds"][0]
@@ -268,7 +268,7 @@ async def test_outage_of_an_hour_costs_few_requests(caplog: pytest.LogCaptureFix
         discord.faults.fail(503, lasting=3600)
         await s.publish(5)
         await anyio.sleep(3700)
-        assert told(s.webhook) == expected(5)
+        assert posted(s.webhook) == expected(5)
         assert discord.journal.statuses[503] < 60 + 3600 / 15
         assert sum("works again" in r.getMessage() for r in caplog.records) <= 1
         warnings = [r for r in caplog.records if r.levelname == "WARNING"]
@@ -293,7 +293,7 @@ async def test_one_answer_that_does_not_come_delays_the_others_by_ten_seconds_at
         await s.publish(20, 1)
         assert anyio.current_time() == before
         await s.delivered()
-        assert sorted(set(told(s.webhook))) == expected(21)
+        assert sorted(set(posted(s.webhook))) == expected(21)
         assert s.times()[-1] - started <= 10.5
 
 
@@ -325,7 +325,7 @@ async def test_value_of_5000_characters_among_others_is_shortened() -> None:
         long = PeerJoined(peer_name="x" * 5000, party_name="Friday LAN")
         await s.bus.publish(long)
         await s.delivered()
-        assert told(s.webhook) == expected(20)
+        assert posted(s.webhook) == expected(20)
         assert s.discord.journal.statuses[400] == 0
         text = str(s.webhook.messages)
         assert "x…" in text
@@ -336,7 +336,7 @@ async def test_value_of_5000_characters_among_others_is_shortened() -> None:
 
 
 @pytest.mark.parametrize("style", ["digest", "embeds"])
-async def test_only_the_event_that_discord_refuses_becomes_a_dead_letter(
+async def test_only_the_event_that_discord_rejects_becomes_a_dead_letter(
     style: Literal["digest", "embeds"], caplog: pytest.LogCaptureFixture
 ) -> None:
     discord = StandInDiscord(latency=ROUND_TRIP)
@@ -350,7 +350,7 @@ async def test_only_the_event_that_discord_refuses_becomes_a_dead_letter(
         discord.faults.script(moderate)
         await s.publish(20)
         await s.delivered()
-        assert told(s.webhook) == [name for name in expected(20) if name != "player00007"]
+        assert posted(s.webhook) == [name for name in expected(20) if name != "player00007"]
         (lane,) = s.plugin.lanes.values()
         assert (lane.sent, lane.failed) == (19, 1)
         assert s.bus.health()["discord"].status == "degraded"
@@ -369,7 +369,7 @@ async def test_429_waits_as_long_as_discord_says() -> None:
         started = anyio.current_time()
         await s.publish(3)
         await s.delivered()
-        assert told(s.webhook) == expected(3)
+        assert posted(s.webhook) == expected(3)
         assert s.times()[0] - started == pytest.approx(7.5 + ROUND_TRIP, abs=0.1)
         assert len(discord.journal) == 2
 
@@ -380,14 +380,14 @@ async def test_block_of_the_whole_address_is_waited_out() -> None:
         discord.faults.fail(429, html=True, retry_after=30)
         await s.publish(1)
         await s.delivered()
-        assert told(s.webhook) == expected(1)
+        assert posted(s.webhook) == expected(1)
         assert len(discord.journal) == 2
 
 
 # Ending
 
 
-async def test_what_cannot_be_sent_in_time_is_counted_and_told(
+async def test_what_cannot_be_sent_in_time_is_counted_and_posted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     discord = StandInDiscord(latency=ROUND_TRIP)

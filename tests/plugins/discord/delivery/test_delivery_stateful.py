@@ -177,7 +177,7 @@ class World:
         self.stale: set[str] = set()
         self.unwanted: set[str] = set()
         """marks of what Discord rejected for what it says"""
-        self.refusals = 0
+        self.rejections = 0
         """how often it is told to refuse something for no reason"""
         self.unsure: set[str] = set()
         """marks whose publisher gave up: they may be told or not"""
@@ -288,7 +288,7 @@ class World:
                 add.fail(429, scope=scope, retry_after=1.5 * times)
             case "400":
                 add.fail(400, code=50109)
-                self.refusals += 1
+                self.rejections += 1
             case _:
                 add.refuse_connections(times)
 
@@ -377,7 +377,7 @@ class World:
 
         # Neighbours of what is refused are told.
         assert not self.unwanted & set(told)
-        assert len(dead - self.unwanted) <= self.refusals
+        assert len(dead - self.unwanted) <= self.rejections
 
         # accepted + dead + pending + expired + refused = published
         missing = set(lane.published) - set(told) - dead - pending - dropped.keys()
@@ -424,6 +424,7 @@ def marks_in(record: Record) -> list[str]:
     return MARK.findall(str(record.body["embeds"]))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)  # some examples make thousands of requests
 @settings(
     max_examples=int(EXAMPLES or 25),

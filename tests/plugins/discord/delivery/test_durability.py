@@ -54,7 +54,7 @@ async def test_thread_of_a_forum_is_created_once_and_used_from_then_on(tmp_path:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-async def test_unreadable_list_of_threads_is_no_obstacle(
+async def test_unreadable_list_of_threads_does_no_harm(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "discord.threads.json").write_text("{", encoding="utf-8")
@@ -108,7 +108,7 @@ async def test_dead_webhook_keeps_its_events_until_it_has_a_working_url(tmp_path
     assert len(new.messages) == 1
 
 
-async def test_entries_of_a_webhook_that_is_gone_from_the_configuration_are_told(
+async def test_entries_of_a_webhook_that_is_gone_from_the_configuration_are_posted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     discord = StandInDiscord()
@@ -123,7 +123,7 @@ async def test_entries_of_a_webhook_that_is_gone_from_the_configuration_are_told
     assert "keeps 1 events for webhook 'old', which is not configured" in caplog.text
 
 
-async def test_second_process_refuses_to_start(tmp_path: Path) -> None:
+async def test_second_process_rejects_to_start(tmp_path: Path) -> None:
     from lanrage_events import PluginStartError
 
     discord = StandInDiscord()
@@ -155,6 +155,7 @@ anyio.run(main, *sys.argv[1:5], backend=sys.argv[5])
 """
 
 
+@pytest.mark.slow
 async def test_killed_again_and_again_loses_nothing(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:
@@ -163,7 +164,7 @@ async def test_killed_again_and_again_loses_nothing(
     webhook = discord.create_webhook()
     promised = 0
     async with discord.serve():
-        for attempt in range(4):
+        for attempt in range(3):
             process = await anyio.open_process(
                 [sys.executable, "-c", PUBLISHER, webhook.url, discord.host, str(tmp_path)]
                 + [str(promised), anyio_backend_name],

@@ -59,7 +59,7 @@ async def test_thread_id_goes_into_the_query() -> None:
     assert "thread_name" not in record.body
 
 
-async def test_deleted_thread_is_created_anew() -> None:
+async def test_deleted_thread_is_created_again() -> None:
     discord = StandInDiscord()
     forum = discord.create_webhook(forum=True)
     webhook = {"url": forum.url, "thread_name": "Friday LAN"}
@@ -74,7 +74,7 @@ async def test_deleted_thread_is_created_anew() -> None:
     assert len(forum.threads) == 2
 
 
-async def test_silent_route_suppresses_the_notification_unless_something_loud_is_told_with_it() -> (
+async def test_silent_route_suppresses_the_notification_unless_something_loud_is_posted_with_it() -> (
     None
 ):
     discord = StandInDiscord()
@@ -124,7 +124,7 @@ async def test_mention_that_was_not_delivered_begins_no_cooldown() -> None:
     assert first["content"] == second["content"] == "<@&111>"
 
 
-async def test_old_news_mentions_nobody() -> None:
+async def test_old_news_mentions_no_one() -> None:
     discord = StandInDiscord()
     url = discord.create_webhook().url
     routes = [{"mention": {"roles": ["111"]}}]
@@ -213,7 +213,7 @@ async def test_two_hundred_webhooks_keep_the_fifty_a_second_of_the_address() -> 
     assert times[-1] - times[0] <= 1.2 * len(times) / 50
 
 
-async def test_what_is_too_old_is_not_told_but_counted_and_told_as_a_number() -> None:
+async def test_what_is_too_old_is_not_posted_but_counted_and_posted_as_a_number() -> None:
     discord = StandInDiscord()
     url = discord.create_webhook().url
     async with running(discord, webhook_url=url, max_age={"peer_joined": 0.000001}) as (
@@ -240,7 +240,7 @@ async def test_route_for_an_unknown_event_type_stops_the_start() -> None:
             raise AssertionError("it must not start")
 
 
-async def test_check_finds_faulty_templates_and_routes(tmp_path: Path) -> None:
+async def test_check_finds_bad_templates_and_routes(tmp_path: Path) -> None:
     folder = tmp_path / "discord"
     folder.mkdir()
     (folder / "peer_joined.yaml").write_text("title: {{ name }} joined\n", encoding="utf-8")

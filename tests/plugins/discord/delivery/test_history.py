@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._delivery import SECONDS_PER_BUCKET, History
-from lanrage_events_discord._delivery.history import BUCKETS, Bucket
+from lanrage_events_discord._delivery import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 
 WINDOW = BUCKETS * SECONDS_PER_BUCKET
 

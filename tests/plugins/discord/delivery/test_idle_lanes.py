@@ -11,10 +11,9 @@ import httpx
 from lanrage_events import EventBus, PeerJoined
 from lanrage_events.outbox import Outbox
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
-from lanrage_events_discord._delivery.queue import LaneQueue
+from lanrage_events_discord._delivery import LaneQueue
 from lanrage_events_discord._embeds import Embed
-from lanrage_events_discord._rendering import Entry
-from lanrage_events_discord._rendering.entry import Digest
+from lanrage_events_discord._rendering import Digest, Entry
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
 
 MANY = 50

@@ -20,11 +20,9 @@ from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError, OutboxFull
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, validate_webhook_url
 from lanrage_events_discord._client import Outcome, OutcomeKind
-from lanrage_events_discord._delivery.bisection import Bisection
-from lanrage_events_discord._delivery.queue import Waiting
+from lanrage_events_discord._delivery import Bisection, Waiting
 from lanrage_events_discord._embeds import Embed, Message
-from lanrage_events_discord._rendering import Entry
-from lanrage_events_discord._rendering.entry import Digest
+from lanrage_events_discord._rendering import Digest, Entry
 from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
 
 URL = "https://discord.com/api/webhooks/111/made-up-token"
@@ -413,7 +411,7 @@ async def test_new_url_does_not_wait_for_what_held_up_the_old_one() -> None:
         assert len(new.messages) == 1
 
 
-async def test_refused_name_of_the_webhook_costs_no_event() -> None:
+async def test_rejected_name_of_the_webhook_costs_no_event() -> None:
     errors = {"username": {"_errors": [{"code": "USERNAME_INVALID", "message": "no"}]}}
     body = {"code": 50035, "message": "Invalid Form Body", "errors": errors}
     answers, plugin, health = await delivery_of_three(lambda _, __: (400, body))
@@ -437,19 +435,19 @@ async def test_full_lane_keeps_no_event_from_the_others() -> None:
     gone, fine = discord.create_webhook(), discord.create_webhook()
     gone.delete()
     webhooks = {"gone": {"url": gone.url}, "fine": {"url": fine.url}}
-    refused = 0
+    rejected = 0
     async with running(discord.transport(), kind=SmallPlugin, webhooks=webhooks) as (bus, plugin):
         for number in range(30):
             try:
                 await bus.publish_and_wait(joined(number))
             except* OutboxFull:
-                refused += 1
+                rejected += 1
 
             await anyio.sleep(2)
 
         assert plugin.lanes["fine"].sent == 30
         assert plugin.pending == 10
-        assert refused == 20
+        assert rejected == 20
 
 
 async def test_full_disk_fails_the_event_and_recovers_by_itself(tmp_path: Path) -> None:
@@ -485,7 +483,7 @@ async def test_full_disk_fails_the_event_and_recovers_by_itself(tmp_path: Path) 
 # What expired
 
 
-async def test_what_expires_while_a_lane_loses_its_url_is_told_when_it_has_one_again(
+async def test_what_expires_while_a_lane_loses_its_url_is_posted_when_it_has_one_again(
     tmp_path: Path,
 ) -> None:
     lag = timedelta(minutes=1)
@@ -529,7 +527,7 @@ async def test_what_expires_while_a_lane_loses_its_url_is_told_when_it_has_one_a
     assert "1 event expired before they could be posted" in message["embeds"][0]["description"]
 
 
-async def test_what_expired_while_nobody_ran_is_told_and_logged(
+async def test_what_expired_while_no_one_ran_is_posted_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     discord = StandInDiscord()
@@ -553,7 +551,7 @@ async def test_what_expired_while_nobody_ran_is_told_and_logged(
 # Several lanes to one webhook
 
 
-async def test_many_lanes_to_one_webhook_are_not_refused() -> None:
+async def test_many_lanes_to_one_webhook_are_not_rejected() -> None:
     discord = StandInDiscord(latency=0.04)
     webhook = discord.create_webhook()
     threads = [webhook.create_thread(f"thread {number}") for number in range(12)]
@@ -583,7 +581,7 @@ async def test_lanes_that_post_to_one_thread_of_a_forum_create_it_once() -> None
     assert len(forum.threads) == 1
 
 
-async def test_role_is_mentioned_once_though_two_lanes_tell_the_event_at_once() -> None:
+async def test_role_is_mentioned_once_though_two_lanes_post_the_event_at_once() -> None:
     discord = StandInDiscord(latency=0.04)
     webhooks = {name: {"url": discord.create_webhook().url} for name in ("a", "b")}
     routes = [{"mention": {"roles": ["77"], "cooldown": "1m"}}]
@@ -601,7 +599,7 @@ async def test_role_is_mentioned_once_though_two_lanes_tell_the_event_at_once() 
     assert len(mentions) == 2
 
 
-# The search for the refused one
+# The search for the rejected one
 
 
 def waiting(number: int) -> Waiting:
@@ -609,7 +607,7 @@ def waiting(number: int) -> Waiting:
     return Waiting(number, Entry("i", "t", time, Embed(), Digest("g", "h", "i")), None, 0.0)
 
 
-def told(count: int) -> list[Waiting]:
+def waiting_entries(count: int) -> list[Waiting]:
     return [waiting(number) for number in range(10, 10 + count)]
 
 
@@ -625,30 +623,30 @@ def told(count: int) -> list[Waiting]:
         (1, 2, False, (), {10}),
     ],
 )
-def test_refused_entries_are_those_that_discord_names_or_the_last_one_left(
+def test_rejected_entries_are_those_that_discord_names_or_the_last_one_left(
     count: int, embeds: int, embed_each: bool, bad_embeds: Sequence[int], found: set[int]
 ) -> None:
     suspects = Bisection()
     message = Message(entries=count, embeds=(Embed(title="x"),) * embeds)
     outcome = Outcome(OutcomeKind.DEAD, "no", bad_embeds=tuple(bad_embeds))
-    assert suspects.find(told(count), message, outcome, embed_each=embed_each) == found
+    assert suspects.find(waiting_entries(count), message, outcome, embed_each=embed_each) == found
     assert suspects.at_most == (None if found else count // 2)
 
 
 def test_search_ends_when_the_last_suspect_is_dealt_with() -> None:
     suspects = Bisection()
     message = Message(entries=4, embeds=(Embed(title="x"),))
-    suspects.find(told(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
+    suspects.find(waiting_entries(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
     suspects.removed(12)
     assert suspects.at_most == 2
     suspects.removed(14)
     assert suspects.at_most is None
-    suspects.find(told(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
+    suspects.find(waiting_entries(4), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
     suspects.removed(None)
     assert suspects.at_most is None
 
 
-async def test_events_after_a_refused_one_are_told_together_again() -> None:
+async def test_events_after_a_rejected_one_are_posted_together_again() -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
 

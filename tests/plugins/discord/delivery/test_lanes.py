@@ -22,8 +22,7 @@ from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import WebhookClient
 from lanrage_events_discord._delivery import Lanes, OutgoingEntry, Threads
 from lanrage_events_discord._embeds import Embed, EmbedField
-from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Entry, Presentation
-from lanrage_events_discord._rendering.entry import Digest
+from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from lanrage_events_discord.testing import StandInDiscord
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
@@ -42,7 +41,7 @@ def letter(position: int, lane: str = "a", expires: datetime | None = None) -> O
     return OutgoingEntry(position, lane, entry, entry.to_json(), expires)
 
 
-def told(discord: StandInDiscord) -> list[list[str]]:
+def posted(discord: StandInDiscord) -> list[list[str]]:
     return [NAME.findall(str([m["embeds"] for m in w.messages])) for w in discord.webhooks]
 
 
@@ -78,7 +77,7 @@ async def lanes_of(
                 lane.close()
 
 
-async def test_batch_is_put_in_one_transaction_and_told_in_order(
+async def test_batch_is_put_in_one_transaction_and_posted_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     discord, outbox = StandInDiscord(), Outbox()
@@ -96,7 +95,7 @@ async def test_batch_is_put_in_one_transaction_and_told_in_order(
         await anyio.sleep(10)
 
     assert sizes == [100]
-    assert told(discord) == [
+    assert posted(discord) == [
         [f"player{number}" for number in range(start, 100, 2)] for start in (0, 1)
     ]
 
@@ -107,48 +106,48 @@ async def test_large_batch_is_divided_so_that_the_lanes_can_send() -> None:
         assert await lanes.put([letter(number) for number in range(10)]) == {}
         await anyio.sleep(10)
 
-    assert told(discord) == [[f"player{number}" for number in range(10)]]
+    assert posted(discord) == [[f"player{number}" for number in range(10)]]
 
 
 async def test_full_outbox_takes_what_fits() -> None:
     discord, outbox = StandInDiscord(), Outbox(max_entries=5)
     discord.faults.refuse_connections(60)
     async with lanes_of(discord, outbox, "a") as lanes:
-        refused = await lanes.put([letter(number) for number in range(8)])
-        assert sorted(refused) == [5, 6, 7]
-        assert all(isinstance(error, OutboxFull) for error in refused.values())
+        rejected = await lanes.put([letter(number) for number in range(8)])
+        assert sorted(rejected) == [5, 6, 7]
+        assert all(isinstance(error, OutboxFull) for error in rejected.values())
         assert outbox.statistics().pending == 5
         await anyio.sleep(120)
 
-    assert told(discord) == [[f"player{number}" for number in range(5)]]
+    assert posted(discord) == [[f"player{number}" for number in range(5)]]
 
 
-async def test_full_lane_refuses_its_own_entries_alone() -> None:
+async def test_full_lane_rejects_its_own_entries_alone() -> None:
     discord, outbox = StandInDiscord(), Outbox(max_entries_per_lane=3)
     async with lanes_of(discord, outbox, "full", "free") as lanes:
         discord.webhooks[0].delete()
         letters = [letter(n, lane) for n in range(10) for lane in ("full", "free")]
-        refused: set[int] = set()
+        rejected: set[int] = set()
         for begin in range(0, 20, 4):
-            refused |= set(await lanes.put(letters[begin : begin + 4]))
+            rejected |= set(await lanes.put(letters[begin : begin + 4]))
             await anyio.sleep(5)
 
-        assert refused == set(range(3, 10))
+        assert rejected == set(range(3, 10))
 
-    assert told(discord) == [[], [f"player{number}" for number in range(10)]]
+    assert posted(discord) == [[], [f"player{number}" for number in range(10)]]
 
 
-async def test_bad_entry_is_refused_alone() -> None:
+async def test_bad_entry_is_rejected_alone() -> None:
     discord, outbox = StandInDiscord(), Outbox()
     async with lanes_of(discord, outbox, "a") as lanes:
         naive = datetime(2026, 3, 6)
         letters = [letter(0), replace(letter(1), expires=naive), letter(2)]
-        refused = await lanes.put(letters)
-        assert refused.keys() == {1}
-        assert isinstance(refused[1], ValueError)
+        rejected = await lanes.put(letters)
+        assert rejected.keys() == {1}
+        assert isinstance(rejected[1], ValueError)
         await anyio.sleep(10)
 
-    assert told(discord) == [["player0", "player2"]]
+    assert posted(discord) == [["player0", "player2"]]
 
 
 async def test_disk_that_cannot_be_written_fails_all_at_once(
@@ -164,21 +163,21 @@ async def test_disk_that_cannot_be_written_fails_all_at_once(
 
     async with lanes_of(discord, outbox, "a", "b") as lanes:
         monkeypatch.setattr(outbox, "put_many", fail)
-        refused = await lanes.put([letter(number, "ab"[number % 2]) for number in range(6)])
-        assert sorted(refused) == list(range(6))
+        rejected = await lanes.put([letter(number, "ab"[number % 2]) for number in range(6)])
+        assert sorted(rejected) == list(range(6))
         assert calls == 1
 
 
-async def test_event_with_several_destinations_keeps_its_first_refusal() -> None:
+async def test_event_with_several_destinations_keeps_its_first_rejection() -> None:
     discord, outbox = StandInDiscord(), Outbox(max_entries=1)
     async with lanes_of(discord, outbox, "a", "b") as lanes:
         discord.faults.refuse_connections(60)
-        refused = await lanes.put([letter(0, "a"), letter(0, "b"), letter(1, "a")])
-        assert sorted(refused) == [0, 1]
+        rejected = await lanes.put([letter(0, "a"), letter(0, "b"), letter(1, "a")])
+        assert sorted(rejected) == [0, 1]
 
 
 @pytest.mark.parametrize("is_in_the_outbox", [True, False])
-async def test_put_that_is_cancelled_is_told_if_it_is_in_the_outbox(
+async def test_put_that_is_cancelled_is_posted_if_it_is_in_the_outbox(
     is_in_the_outbox: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The outbox ends what it has begun, so the entries may be in there all the same."""
@@ -201,7 +200,7 @@ async def test_put_that_is_cancelled_is_told_if_it_is_in_the_outbox(
         assert scope.cancelled_caught
         await anyio.sleep(10)
 
-    assert told(discord) == ([["player0"], ["player1"]] if is_in_the_outbox else [[], []])
+    assert posted(discord) == ([["player0"], ["player1"]] if is_in_the_outbox else [[], []])
 
 
 async def test_what_waits_longer_than_it_is_worth_is_expired() -> None:
@@ -247,7 +246,7 @@ async def test_url_that_changes_while_the_lane_waits_for_its_turn_has_its_own_li
             lanes["a"].enable(validate_webhook_url(new.url))
 
         await anyio.sleep(5)
-        assert told(discord) == [[], ["player0"]]
+        assert posted(discord) == [[], ["player0"]]
         assert lanes.limits.of(old.id)._bucket.in_flight == 0
         assert lanes.limits.of(new.id)._bucket.limit == 5
 
@@ -255,7 +254,7 @@ async def test_url_that_changes_while_the_lane_waits_for_its_turn_has_its_own_li
 # The hook
 
 
-async def test_fault_of_one_event_is_not_the_others(running: Running) -> None:
+async def test_error_of_one_event_is_not_the_others(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with running(discord, webhook_url=webhook.url, max_age={"peer_joined": "1h"}) as s:
@@ -285,7 +284,7 @@ async def test_events_of_a_batch_succeed_and_fail_one_by_one(running: Running) -
         assert s.plugin.lanes["fine"].sent == 2
 
 
-async def test_same_event_for_many_webhooks_is_told_by_each_in_its_own_way(
+async def test_same_event_for_many_webhooks_is_posted_by_each_in_its_own_way(
     running: Running,
 ) -> None:
     discord = StandInDiscord()
@@ -343,7 +342,7 @@ def test_json_of_earlier_versions_is_read() -> None:
     assert Entry.from_json(text).embed.title == "👋 Ann"
 
 
-def test_half_of_a_surrogate_pair_is_no_obstacle() -> None:
+def test_half_of_a_surrogate_pair_does_no_harm() -> None:
     digest = Digest("\ud800", "h", "i")
     entry = Entry("id", "peer_joined", TIME, Embed(title="t"), digest)
     assert Entry.from_json(entry.to_json()) == entry
@@ -383,7 +382,7 @@ async def test_url_that_changes_while_another_request_is_under_way_is_used_for_t
             await s.post("/webhook", {"webhook_url": new.url}, offline=True)
 
         await s.settle()
-        assert told(discord) == [[], ["player1"]]
+        assert posted(discord) == [[], ["player1"]]
         assert (len(old.messages), len(new.messages)) == (1, 1)
         limits = s.plugin._lanes["default"].limits
         assert limits._bucket.in_flight == 0
@@ -409,7 +408,7 @@ async def test_url_that_is_cleared_while_another_request_is_under_way_gets_nothi
         assert (await s.call("GET", "/status"))["state"] == "unconfigured"
         await s.post("/webhook", {"webhook_url": webhook.url})
         await s.settle()
-        assert told(discord) == [["player1"]]
+        assert posted(discord) == [["player1"]]
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6, 1.0, 1.9, 2.5])
@@ -430,7 +429,7 @@ async def test_clearing_and_setting_at_any_moment_loses_and_doubles_nothing(
         await s.publish("player3")
         await s.settle()
         await s.settle()
-        assert told(discord) == [[f"player{number}" for number in range(4)]]
+        assert posted(discord) == [[f"player{number}" for number in range(4)]]
         assert s.plugin.pending == 0
         assert (await s.call("GET", "/history"))["lanes"][0]["buckets"][-1]["waiting"] == 0
 

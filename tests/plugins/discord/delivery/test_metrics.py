@@ -12,9 +12,8 @@ import pytest
 
 from lanrage_events import Metric
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
-from lanrage_events_discord._client import Outcome, OutcomeKind
-from lanrage_events_discord._client.outcome import classify
-from lanrage_events_discord._delivery.record import reason_code
+from lanrage_events_discord._client import Outcome, OutcomeKind, classify
+from lanrage_events_discord._delivery import reason_code
 from lanrage_events_discord.testing import StandInDiscord
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
@@ -33,7 +32,7 @@ def values(metric: Metric, **labels: str) -> list[float]:
     return [s.value for s in metric.samples if labels.items() <= dict(s.labels).items()]
 
 
-async def test_metrics_tell_what_happened(running: Running) -> None:
+async def test_metrics_post_what_happened(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with running(discord, webhook_url=webhook.url, batch={"immediate": False}) as s:

@@ -13,8 +13,7 @@ from anyio.lowlevel import checkpoint
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError
 from lanrage_events_discord._delivery import LaneQueue
 from lanrage_events_discord._embeds import Embed
-from lanrage_events_discord._rendering import Entry
-from lanrage_events_discord._rendering.entry import Digest
+from lanrage_events_discord._rendering import Digest, Entry
 
 LANE = "main"
 TIME = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
@@ -61,26 +60,26 @@ SMALL = {"incoming_size": 3, "batch_size": 5}
 
 @pytest.mark.parametrize("taken", [1, 4, 5])
 async def test_burst_beyond_channel_and_batch_is_delivered_once_and_in_order(taken: int) -> None:
-    told: list[int] = []
+    delivered: list[int] = []
     async with queue_in_memory(**SMALL) as (queue, outbox):
 
         async def put_all() -> None:
-            for number in range(3000):
+            for number in range(600):
                 await put(queue, outbox, entry(number), None)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(put_all)
-            while len(told) < 3000:
+            while len(delivered) < 600:
                 await queue.fill()
                 assert len(queue.batch) <= SMALL["batch_size"]
-                told += await deliver(queue, outbox, taken)
+                delivered += await deliver(queue, outbox, taken)
                 await checkpoint()
 
         await queue.fill()
         assert queue.is_empty
         assert outbox.statistics().pending == 0
 
-    assert told == list(range(3000))
+    assert delivered == list(range(600))
 
 
 async def test_batch_has_no_gap_while_the_outbox_holds_more() -> None:
@@ -106,7 +105,7 @@ async def test_what_was_put_back_comes_at_its_old_place() -> None:
         await queue.fill()
         first = queue.batch[0].id
         queue.remove_ids({first})
-        await outbox.dead_letter([first], "refused")
+        await outbox.dead_letter([first], "rejected")
         assert numbers(queue) == [1, 2, 3]
         assert await outbox.retry([first]) == 1
         queue.reload()
@@ -116,7 +115,7 @@ async def test_what_was_put_back_comes_at_its_old_place() -> None:
 
 
 @pytest.mark.parametrize("count", [3, 5, 12])
-async def test_what_was_dropped_from_the_outbox_is_not_told(count: int) -> None:
+async def test_what_was_dropped_from_the_outbox_is_not_posted(count: int) -> None:
     async with queue_in_memory(**SMALL) as (queue, outbox):
         await queue.fill()
         for number in range(count):
@@ -293,9 +292,9 @@ async def test_entry_that_is_put_while_the_outbox_is_read_is_delivered_once() ->
         queue = LaneQueue(outbox, LANE)
         await put(queue, outbox, entry(0), None)
         await queue.fill()
-        told = await deliver(queue, outbox, 2)
+        delivered = await deliver(queue, outbox, 2)
         await queue.fill()
-        told += await deliver(queue, outbox, 2)
-        assert told == [0, 1]
+        delivered += await deliver(queue, outbox, 2)
+        assert delivered == [0, 1]
         assert queue.is_empty
         queue.close()

@@ -7,8 +7,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from lanrage_events_discord._demo import Summary, play
-from lanrage_events_discord._demo.scenes import own_scenes
+from lanrage_events_discord._demo import Summary, own_scenes, play
 from lanrage_events_discord.testing import StandInDiscord
 
 
@@ -21,7 +20,7 @@ async def play_to(discord: StandInDiscord, encoding: str = "utf-8") -> tuple[Sum
     return summary, out.read()
 
 
-async def test_every_event_of_the_evening_is_told_once() -> None:
+async def test_every_event_of_the_evening_is_posted_once() -> None:
     discord = StandInDiscord()
     summary, text = await play_to(discord)
 
@@ -61,7 +60,7 @@ async def test_it_ends_by_itself_within_seconds() -> None:
     assert len(own_scenes()) <= anyio.current_time() - began < 10
 
 
-async def test_messages_stand_below_what_they_tell() -> None:
+async def test_messages_stand_below_what_they_post() -> None:
     _, text = await play_to(StandInDiscord())
     lines = text.splitlines()
     caption = lines.index("▸ a game starts")
@@ -69,7 +68,7 @@ async def test_messages_stand_below_what_they_tell() -> None:
     assert caption < face < lines.index("▸ the game ends")
 
 
-async def test_a_funny_name_is_told_as_it_is_and_pings_nobody() -> None:
+async def test_a_funny_name_is_posted_as_it_is_and_pings_no_one() -> None:
     discord = StandInDiscord()
     _, text = await play_to(discord)
     assert "**@everyone** [free skins](https://evil.example) joined" in text

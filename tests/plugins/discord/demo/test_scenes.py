@@ -11,8 +11,7 @@ import pytest
 from rich.console import Console
 
 from lanrage_events import Event, PeerJoined
-from lanrage_events_discord._demo import load_parts, play
-from lanrage_events_discord._demo.scenes import GROUP, evening, own_scenes
+from lanrage_events_discord._demo import GROUP, evening, load_parts, own_scenes, play
 from lanrage_events_discord.testing import StandInDiscord
 
 
@@ -43,7 +42,7 @@ def entry_points(monkeypatch: pytest.MonkeyPatch) -> list[EntryPoint]:
     ]
 
 
-def test_what_cannot_be_used_is_told_and_left_out(entry_points: list[EntryPoint]) -> None:
+def test_what_cannot_be_used_is_posted_and_left_out(entry_points: list[EntryPoint]) -> None:
     told: list[str] = []
     [part] = load_parts(told.append, entry_points)
     assert isinstance(part, Cats)
@@ -67,7 +66,7 @@ def test_scenes_of_others_come_before_the_party_breaks_up() -> None:
     assert captions == [*own[:-1], "the cat comes in", own[-1]]
 
 
-async def test_events_of_others_are_told_and_their_lines_shown() -> None:
+async def test_events_of_others_are_posted_and_their_lines_shown() -> None:
     discord, out = StandInDiscord(), io.StringIO()
     async with httpx.AsyncClient(transport=discord.transport()) as http:
         summary = await play(discord, Console(file=out, width=80), parts=[Cats()], http=http)

@@ -4,11 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds import parse_color
-from lanrage_events_discord._embeds.color import COLOR_MAX, COLORS
+from lanrage_events_discord._embeds import COLORS, limits, parse_color
 
 
-@given(st.integers(min_value=0, max_value=COLOR_MAX))
+@given(st.integers(min_value=0, max_value=limits.COLOR_MAX))
 def test_every_colour_can_be_written_in_every_way(color: int) -> None:
     assert parse_color(color) == color
     assert parse_color(str(color)) == color
@@ -39,14 +38,14 @@ def test_colour_examples(text: str, expected: int) -> None:
 def test_every_name_is_a_colour() -> None:
     for name, color in COLORS.items():
         assert parse_color(name) == color
-        assert 0 <= color <= COLOR_MAX
+        assert 0 <= color <= limits.COLOR_MAX
 
 
 @pytest.mark.parametrize(
     "value",
     [-1, 0x1000000, True, None, 1.5, "", "4CAF50x", "#12345", "0xABC", "99999999", "rgb(1,2,3)"],
 )
-def test_what_is_no_colour_is_refused(value: object) -> None:
+def test_what_is_not_a_colour_is_rejected(value: object) -> None:
     with pytest.raises(ValueError, match='^expected a colour such as green or "#4CAF50", not '):
         parse_color(value)
 

@@ -188,7 +188,9 @@ def test_json_form_can_be_read_again(parts: dict[str, Any]) -> None:
         ({"author": {"name": 7}}, "author.name: expected a text"),
     ],
 )
-def test_reading_something_else_tells_what_was_expected(data: dict[str, Any], message: str) -> None:
+def test_reading_something_else_reports_what_was_expected(
+    data: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Embed.from_dict(data)
 
@@ -256,7 +258,7 @@ def test_only_the_longest_texts_are_cut_for_the_sum() -> None:
     assert 5980 < embed_size(fitted) <= 6000
 
 
-def test_what_discord_would_refuse_is_left_out_and_the_rest_kept() -> None:
+def test_what_discord_would_reject_is_left_out_and_the_rest_kept() -> None:
     fitted = Embed(title="t", url="javascript:alert(1)", color=-1, image="https://i.example")
     assert fitted == Embed(title="t", image="https://i.example")
 

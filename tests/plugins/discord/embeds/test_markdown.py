@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lanrage_events_discord._embeds import (
     code,
     code_text,
+    limits,
     link_text,
     markdown,
     parse_url,
@@ -18,7 +19,6 @@ from lanrage_events_discord._embeds import (
     url,
     url_part,
 )
-from lanrage_events_discord._embeds.markdown import URL_MAX_CHARACTERS
 
 # Pieces that mean something to Discord, so that random texts are made of what is dangerous.
 PIECES = st.one_of(
@@ -248,10 +248,10 @@ def test_addresses_are_safe_in_a_masked_link(text: str, expected: str) -> None:
         "https://exa mple.com",
         "https://[::1",
         "x" * 100,
-        "https://example.com/" + "a" * URL_MAX_CHARACTERS,
+        "https://example.com/" + "a" * limits.URL_MAX_CHARACTERS,
     ],
 )
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_what_is_not_an_address_is_rejected(text: str) -> None:
     with pytest.raises(
         ValueError, match=r"^expected an address such as https://example.com, not '"
     ) as caught:

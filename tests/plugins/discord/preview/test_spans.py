@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._preview import Style, parse_markdown
-from lanrage_events_discord._preview.spans import Span, format_time
+from lanrage_events_discord._preview import Span, Style, format_time, parse_markdown
 
 PLAIN, BOLD, ITALIC, UNDERLINE = Style.PLAIN, Style.BOLD, Style.ITALIC, Style.UNDERLINE
 LINK, CODE, MENTION, SMALL = Style.LINK, Style.CODE, Style.MENTION, Style.SMALL

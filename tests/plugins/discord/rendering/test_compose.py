@@ -14,8 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events_discord._embeds import SUPPRESS_NOTIFICATIONS, Embed, EmbedField, Message
-from lanrage_events_discord._rendering import Entry, compose
-from lanrage_events_discord._rendering.entry import COUNT, Digest
+from lanrage_events_discord._rendering import COUNT, Digest, Entry, compose
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 GREY = 0x757575
@@ -44,7 +43,7 @@ def composed(entries: Sequence[Entry], **options: Any) -> list[Message]:
     return list(compose(entries, **options))
 
 
-def refusals(body: dict[str, Any], broken_limits: BrokenLimits) -> list[str]:
+def rejections(body: dict[str, Any], broken_limits: BrokenLimits) -> list[str]:
     found = broken_limits(body["embeds"])
     if body["allowed_mentions"] != {"parse": []}:
         found.append("somebody could be mentioned")
@@ -56,7 +55,7 @@ def refusals(body: dict[str, Any], broken_limits: BrokenLimits) -> list[str]:
     return found
 
 
-def told_lines(message: Message) -> list[str]:
+def lines_of(message: Message) -> list[str]:
     """Put the lines of a digest together again."""
     text = ""
     for embed in message.embeds:
@@ -68,10 +67,10 @@ def told_lines(message: Message) -> list[str]:
     return text.removeprefix("\n").split("\n")
 
 
-def told(message: Message) -> list[tuple[str, str]]:
+def items_of(message: Message) -> list[tuple[str, str]]:
     """Read verb and item of each entry out of a digest, from top to bottom."""
     found = []
-    for line in told_lines(message):
+    for line in lines_of(message):
         match = re.fullmatch(r"(?:<t.*> )?👋 \*\*(\d+) (\w+)\*\* Friday LAN: (.*)", line)
         assert match is not None, line
         items = match[3].split(", ")
@@ -117,7 +116,7 @@ def test_several_entries_become_one_grouped_digest() -> None:
     ]
 
 
-def test_join_and_leave_of_one_player_are_told_in_order() -> None:
+def test_join_and_leave_of_one_player_are_shown_in_order() -> None:
     batch = [
         entry(1, "Ann"),
         entry(2, "Bob"),
@@ -147,20 +146,20 @@ long_entries = st.lists(
 
 @settings(deadline=None)
 @given(st.one_of(short_entries, long_entries), st.booleans())
-def test_digest_tells_each_entry_once_and_each_subject_in_order(
+def test_digest_shows_each_entry_once_and_each_subject_in_order(
     broken_limits: BrokenLimits, pairs: list[tuple[str, str]], catch_up: bool
 ) -> None:
     batch = [entry(number, item, verb) for number, (item, verb) in enumerate(pairs)]
     position = 0
     for message in composed(batch, catch_up=catch_up):
-        assert refusals(message.body(), broken_limits) == []
+        assert rejections(message.body(), broken_limits) == []
         part = pairs[position : position + message.entries]
         position += message.entries
         if message.entries == 1:
             assert message.embeds == (batch[position - 1].embed,)
             continue
 
-        lines = told(message)
+        lines = items_of(message)
         assert Counter(lines) == Counter((verb, item) for item, verb in part)
         for subject in {item for item, _ in part}:
             assert [verb for verb, item in lines if item == subject] == [
@@ -209,7 +208,7 @@ expired_counts = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(any_entries, styles, st.one_of(st.none(), st.integers(1, 3)), st.booleans(), expired_counts)
 @example([entry(n, "x" * 5000) for n in range(12)], "embeds", 1, False, {})
 @example(
@@ -220,7 +219,7 @@ expired_counts = st.dictionaries(
     {"peer_joined": 1},
 )
 @example([entry(n, "Ann", time=datetime.max) for n in range(3)], "digest", None, True, {})
-def test_no_batch_makes_a_message_that_discord_refuses(
+def test_no_batch_makes_a_message_that_discord_rejects(
     broken_limits: BrokenLimits,
     batch: list[Entry],
     style: Literal["digest", "embeds"],
@@ -232,7 +231,7 @@ def test_no_batch_makes_a_message_that_discord_refuses(
         batch, style=style, max_messages=max_messages, catch_up=catch_up, expired=expired
     )
     for message in made:
-        assert refusals(message.body(), broken_limits) == []
+        assert rejections(message.body(), broken_limits) == []
 
     assert sum(message.entries for message in made) == len(batch)
     telling = [message for message in made if message.entries]
@@ -313,7 +312,7 @@ def test_long_line_is_continued_in_a_further_embed_between_two_items() -> None:
     assert (first.timestamp, first.footer) == (None, "")
     assert (second.timestamp, second.footer) == (START + timedelta(seconds=109), "LANrage")
     assert {first.color, second.color} == {GREY}
-    assert [item for _, item in told(message)] == [f"<{n:03}{'x' * 40}>" for n in range(110)]
+    assert [item for _, item in items_of(message)] == [f"<{n:03}{'x' * 40}>" for n in range(110)]
 
 
 def test_heading_moves_to_the_next_embed_together_with_its_first_item() -> None:
@@ -324,7 +323,7 @@ def test_heading_moves_to_the_next_embed_together_with_its_first_item() -> None:
 
 def test_only_an_item_over_its_own_bound_is_shortened() -> None:
     (message,) = composed([entry(0, "A" * 2500), entry(1, "B" * 5000), entry(2, "C")])
-    assert [item for _, item in told(message)] == ["A" * 2500, "B" * 2999 + "…", "C"]
+    assert [item for _, item in items_of(message)] == ["A" * 2500, "B" * 2999 + "…", "C"]
 
 
 def test_item_is_never_cut_inside_an_escape() -> None:
@@ -333,7 +332,7 @@ def test_item_is_never_cut_inside_an_escape() -> None:
     assert message.embeds[0].description.endswith("\\*…, Ann")
 
 
-def test_lines_of_an_item_are_told_in_one_line() -> None:
+def test_lines_of_an_item_are_shown_in_one_line() -> None:
     assert description([entry(0, "a\nb\r\n# c\u2028d"), entry(1, "e")]) == (
         "👋 **2 joined** Friday LAN: a b # c d, e"
     )
@@ -379,7 +378,7 @@ def test_message_is_filled_to_the_last_character(more: int, messages_made: int) 
     assert len(composed(batch)) == messages_made
 
 
-def test_entries_without_any_digest_are_told_by_their_type() -> None:
+def test_entries_without_any_digest_are_shown_by_their_type() -> None:
     nothing = Entry("1", "bell_rung", START, Embed(title="t"), Digest("", "", ""))
     assert description([nothing, nothing]) == "**2** bell rung"
     bare = Entry("1", "bell_rung", START, Embed(title="t"), Digest("", "", "Ann"))
@@ -400,7 +399,7 @@ def test_rest_beyond_max_messages_is_counted_in_the_last_one(broken_limits: Brok
     assert int(match[2]) + int(match[3]) == rest
     named = "".join(embed.description for embed in (*first.embeds, *second.embeds))
     assert len(re.findall(r"player \d{4}", named)) == 2000 - rest
-    assert refusals(first.body(), broken_limits) == refusals(second.body(), broken_limits) == []
+    assert rejections(first.body(), broken_limits) == rejections(second.body(), broken_limits) == []
 
 
 def test_max_messages_that_suffice_change_nothing() -> None:
@@ -456,7 +455,7 @@ def test_catching_up_is_a_digest_with_the_events_own_times() -> None:
         ]
 
 
-def test_catching_up_over_more_than_half_a_day_tells_the_dates() -> None:
+def test_catching_up_over_more_than_half_a_day_shows_the_dates() -> None:
     batch = [entry(0, "Ann"), entry(1, "Bob", "left", time=START + timedelta(days=1))]
     lines = description(batch, catch_up=True).split("\n")
     assert [line.partition(" ")[0] for line in lines] == [
@@ -466,7 +465,7 @@ def test_catching_up_over_more_than_half_a_day_tells_the_dates() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "style"), [(12 * 3600, "t"), (12 * 3600 + 1, "f")])
-def test_half_a_day_is_told_by_the_time_of_day(seconds: int, style: str) -> None:
+def test_half_a_day_is_shown_by_the_time_of_day(seconds: int, style: str) -> None:
     assert f":{style}> 👋" in description([entry(0, "Ann"), entry(seconds, "Bob")], catch_up=True)
 
 
@@ -490,20 +489,20 @@ def test_times_of_a_line_span_from_its_earliest_to_its_latest() -> None:
     assert description(batch, catch_up=True).startswith(f"<t:{start}:t>–<t:{start + 300}:t> ")
 
 
-def test_expired_events_are_told_beside_the_first_message(broken_limits: BrokenLimits) -> None:
+def test_expired_events_are_shown_beside_the_first_message(broken_limits: BrokenLimits) -> None:
     batch = [entry(n, f"player {n:04}") for n in range(900)]
     first, *others = composed(batch, expired={"peer_joined": 3, "game_ended": 1, "peer_left": 0})
     assert first.embeds[-1].description == (
         "⌛ 4 events expired before they could be posted: 3 peer joined, 1 game ended"
     )
-    assert refusals(first.body(), broken_limits) == []
+    assert rejections(first.body(), broken_limits) == []
     assert not any("⌛" in embed.description for message in others for embed in message.embeds)
 
 
 def test_expired_events_and_the_rest_share_the_last_message(broken_limits: BrokenLimits) -> None:
     batch = [entry(n, f"player {n:04}") for n in range(2000)]
     (message,) = composed(batch, max_messages=1, expired={"peer_left": 2})
-    assert refusals(message.body(), broken_limits) == []
+    assert rejections(message.body(), broken_limits) == []
     assert "more events" in message.embeds[-2].description
     assert message.embeds[-1].description.startswith("⌛ 2 events expired")
 

@@ -19,8 +19,7 @@ from lanrage_events import (
     PeerLeft,
 )
 from lanrage_events.events import EventRegistry
-from lanrage_events_discord._rendering import Entry, Renderer, compose
-from lanrage_events_discord._rendering.entry import COUNT
+from lanrage_events_discord._rendering import COUNT, Entry, Renderer, compose
 
 TIME = datetime(2026, 1, 31, 20, 15, 30, tzinfo=UTC)
 INVITE = "https://discord.gg/abc123"

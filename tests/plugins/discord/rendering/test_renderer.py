@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from lanrage_events import Event, GameEnded, Notification, PeerJoined
 from lanrage_events.templates import TemplateError
 from lanrage_events_discord._embeds import EmbedField, embed_size
-from lanrage_events_discord._rendering import Entry, Renderer
-from lanrage_events_discord._rendering.entry import COUNT
+from lanrage_events_discord._rendering import COUNT, Entry, Renderer
 
 TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
 ANN = PeerJoined(id="7", time=TIME, peer_name="Ann", party_name="Friday LAN")
@@ -154,7 +153,7 @@ def test_a_colour_of_an_event_that_is_none_falls_back() -> None:
         ("timestamp: soon", "timestamp: Invalid isoformat string: 'soon'"),
     ],
 )
-def test_what_a_leaf_cannot_be_is_told(
+def test_what_a_leaf_cannot_be_is_shown(
     broken_limits: BrokenLimits, render: Render, faults: list[TemplateError], leaf: str, fault: str
 ) -> None:
     entry = render(leaf)
@@ -279,7 +278,7 @@ def test_a_digest_without_heading_or_item_gets_the_name_of_the_event(render: Ren
     assert digest.item == ""
 
 
-def test_the_number_of_items_is_no_ordinary_value(
+def test_the_number_of_items_is_not_an_ordinary_value(
     render: Render, faults: list[TemplateError]
 ) -> None:
     digest = render("digest: {heading: '{{ count + 1 }}'}").digest
@@ -301,7 +300,7 @@ def test_no_value_can_stand_for_the_number_of_items(name: str, party: str) -> No
     assert COUNT not in entry.digest.item + entry.embed.title + entry.embed.description
 
 
-def test_times_are_told_in_utc() -> None:
+def test_times_are_shown_in_utc() -> None:
     renderer = Renderer([BUNDLED], invite_url=lambda: None)
     local = datetime(2026, 1, 31, 22, 15, tzinfo=timezone(timedelta(hours=2)))
 
@@ -337,7 +336,7 @@ def test_no_event_is_lost_whatever_its_values_are(
     assert Entry.from_json(entry.to_json()).event_id == str(event.id)
 
 
-def test_an_event_that_cannot_be_rendered_at_all_is_told_by_its_name(
+def test_an_event_that_cannot_be_rendered_at_all_is_shown_by_its_name(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail() -> str | None:
@@ -359,14 +358,14 @@ def test_an_event_that_cannot_be_rendered_at_all_is_told_by_its_name(
     assert "peer_joined" in caplog.text
 
 
-def test_without_any_template_an_event_is_told_by_its_name(tmp_path: Path) -> None:
+def test_without_any_template_an_event_is_shown_by_its_name(tmp_path: Path) -> None:
     entry = Renderer([tmp_path], invite_url=lambda: None).render(ANN)
 
     assert entry.embed.title == "Peer Joined"
     assert entry.digest.heading == f"**Peer Joined** × {COUNT}"
 
 
-def test_check_tells_faults_before_the_first_event(
+def test_check_shows_errors_before_the_first_event(
     tmp_path: Path, faults: list[TemplateError]
 ) -> None:
     folder = tmp_path / "discord"

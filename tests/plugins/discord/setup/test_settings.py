@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events_discord._setup import Settings
-from lanrage_events_discord._setup.settings import INVITE_URL, WEBHOOK_URL
+from lanrage_events_discord._setup import INVITE_URL, WEBHOOK_URL, Settings
 
 URL = "https://discord.com/api/webhooks/111/made-up-token"
 INVITE = "https://discord.gg/abc"
@@ -119,16 +118,16 @@ async def test_folder_in_its_place_is_moved_aside_too(
     assert len(caplog.records) == 1
 
 
-def test_file_that_cannot_be_moved_aside_is_no_obstacle(
+def test_file_that_cannot_be_moved_aside_does_no_harm(
     path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path.parent.mkdir()
     path.write_text("{", encoding="utf-8")
 
-    def refuse(*_: object) -> None:
+    def reject(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(os, "replace", reject)
     assert Settings(path).webhook_url is None
     assert "cannot be moved aside" in caplog.text
 

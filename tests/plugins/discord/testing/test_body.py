@@ -12,8 +12,8 @@ MIB = 1024 * 1024
 
 
 def code(body: bytes, content_type: str = "application/json") -> int | None:
-    refusal = read_body(content_type, body).rejection
-    return None if refusal is None else refusal.code
+    rejection = read_body(content_type, body).rejection
+    return None if rejection is None else rejection.code
 
 
 def test_no_body_says_nothing() -> None:
@@ -28,23 +28,23 @@ def test_json_is_read(data: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"[]", b'"x"', b"1", b"null"])
-def test_json_that_is_no_object_is_a_form_error(raw: bytes) -> None:
+def test_json_that_is_not_an_object_is_a_form_error(raw: bytes) -> None:
     assert code(raw) == 50035
 
 
 @pytest.mark.parametrize(
     "raw", [b"{", b"\xff", b'{"a": Infinity}', b"{'a': 1}", b"[" * 99_999, b"[" * 99 + b"]" * 99]
 )
-def test_what_is_no_json_is_refused(raw: bytes) -> None:
+def test_what_is_not_json_is_rejected(raw: bytes) -> None:
     assert code(raw) == 50109
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "multipart/form-data"])
-def test_another_content_type_is_refused(kind: str) -> None:
-    refusal = read_body(kind, b"{}").rejection
-    assert refusal is not None
-    assert refusal.code == 50035
-    assert b"CONTENT_TYPE_INVALID" in refusal.body
+def test_another_content_type_is_rejected(kind: str) -> None:
+    rejection = read_body(kind, b"{}").rejection
+    assert rejection is not None
+    assert rejection.code == 50035
+    assert b"CONTENT_TYPE_INVALID" in rejection.body
 
 
 def test_a_form_is_read() -> None:

@@ -140,7 +140,7 @@ def test_components_and_polls_within_the_limits_are_legal(body: dict[str, Any]) 
         ),
     ],
 )
-def test_components_and_polls_beyond_a_limit_are_refused(
+def test_components_and_polls_beyond_a_limit_are_rejected(
     body: dict[str, Any], expected: list[str]
 ) -> None:
     assert sorted(problems(body)) == sorted(expected)

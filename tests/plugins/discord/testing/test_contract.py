@@ -98,14 +98,14 @@ async def test_answers_of_discord_have_the_rate_limit_headers(reach: Reach) -> N
 
     assert "Retry-After" not in responses[0].headers
     assert "X-RateLimit-Scope" not in responses[0].headers
-    refusal = responses[-1]
-    body = refusal.json()
+    rejection = responses[-1]
+    body = rejection.json()
     assert set(body) == {"message", "retry_after", "global"}
     assert body["global"] is False
     assert 0 < body["retry_after"] <= 60
-    assert int(refusal.headers["Retry-After"]) >= body["retry_after"]
-    assert refusal.headers["X-RateLimit-Scope"] == "user"
-    assert "X-RateLimit-Global" not in refusal.headers
+    assert int(rejection.headers["Retry-After"]) >= body["retry_after"]
+    assert rejection.headers["X-RateLimit-Scope"] == "user"
+    assert "X-RateLimit-Global" not in rejection.headers
 
 
 async def test_each_webhook_has_a_window_of_its_own_and_the_same_bucket_name(
@@ -127,16 +127,16 @@ async def test_the_hidden_limit_of_a_channel_shows_in_no_header(reach: Reach) ->
         other = discord.create_webhook("lobby")
         await post(client, one)
         await post(client, other)
-        refusal = await post(client, one)
+        rejection = await post(client, one)
         elsewhere = await post(client, discord.create_webhook("finals"))
 
-    assert refusal.status_code == 429
-    assert refusal.headers["X-RateLimit-Scope"] == "shared"
-    assert refusal.headers["X-RateLimit-Limit"] == "5"
-    assert refusal.headers["X-RateLimit-Remaining"] == "4"
-    assert float(refusal.headers["X-RateLimit-Reset-After"]) <= 2
-    assert refusal.json()["retry_after"] > 50
-    assert refusal.json()["message"] == "The resource is being rate limited."
+    assert rejection.status_code == 429
+    assert rejection.headers["X-RateLimit-Scope"] == "shared"
+    assert rejection.headers["X-RateLimit-Limit"] == "5"
+    assert rejection.headers["X-RateLimit-Remaining"] == "4"
+    assert float(rejection.headers["X-RateLimit-Reset-After"]) <= 2
+    assert rejection.json()["retry_after"] > 50
+    assert rejection.json()["message"] == "The resource is being rate limited."
     assert elsewhere.status_code == 204
 
 
@@ -144,14 +144,14 @@ async def test_the_limit_of_an_address_is_global(reach: Reach) -> None:
     discord = StandInDiscord(global_limit=2)
     async with reach(discord) as client:
         statuses = [(await post(client, discord.create_webhook())).status_code for _ in range(2)]
-        refusal = await post(client, discord.create_webhook())
+        rejection = await post(client, discord.create_webhook())
 
     assert statuses == [204, 204]
-    assert refusal.status_code == 429
-    assert refusal.headers["X-RateLimit-Global"] == "true"
-    assert refusal.headers["X-RateLimit-Scope"] == "global"
-    assert "X-RateLimit-Remaining" not in refusal.headers
-    assert refusal.json()["global"] is True
+    assert rejection.status_code == 429
+    assert rejection.headers["X-RateLimit-Global"] == "true"
+    assert rejection.headers["X-RateLimit-Scope"] == "global"
+    assert "X-RateLimit-Remaining" not in rejection.headers
+    assert rejection.json()["global"] is True
 
 
 async def test_too_many_invalid_requests_are_answered_by_cloudflare(reach: Reach) -> None:
@@ -160,17 +160,17 @@ async def test_too_many_invalid_requests_are_answered_by_cloudflare(reach: Reach
     async with reach(discord) as client:
         wrong = f"{webhook.url[:-1]}!"
         statuses = [(await client.post(wrong, json={})).status_code for _ in range(2)]
-        refusal = await post(client, webhook)
+        rejection = await post(client, webhook)
         discord.faults.clear()
         again = await post(client, webhook)
 
     assert statuses == [401, 401]
-    assert refusal.status_code == 429
-    assert "Via" not in refusal.headers
-    assert refusal.headers["Content-Type"].startswith("text/html")
-    assert refusal.headers["Retry-After"] == "100"
+    assert rejection.status_code == 429
+    assert "Via" not in rejection.headers
+    assert rejection.headers["Content-Type"].startswith("text/html")
+    assert rejection.headers["Retry-After"] == "100"
     with pytest.raises(json.JSONDecodeError):
-        refusal.json()
+        rejection.json()
 
     assert again.status_code == 204
 
@@ -197,7 +197,7 @@ async def test_every_api_version_is_served(reach: Reach, prefix: str) -> None:
         pytest.param(lambda url: url + "/slack", 404, 0, id="slack"),
     ],
 )
-async def test_a_wrong_address_is_refused(
+async def test_a_wrong_address_is_rejected(
     reach: Reach, change: Callable[[str], str], status: int, code: int
 ) -> None:
     discord = StandInDiscord()
@@ -250,7 +250,7 @@ async def test_a_webhook_describes_itself(reach: Reach) -> None:
     assert webhook.messages == []
 
 
-async def test_a_method_that_is_not_offered_is_refused(reach: Reach) -> None:
+async def test_a_method_that_is_not_offered_is_rejected(reach: Reach) -> None:
     discord = StandInDiscord()
     async with reach(discord) as client:
         response = await client.put(discord.create_webhook().url, json={})
@@ -258,7 +258,7 @@ async def test_a_method_that_is_not_offered_is_refused(reach: Reach) -> None:
     assert response.status_code == 405
 
 
-async def test_a_body_that_breaks_a_limit_is_refused_in_discords_form(reach: Reach) -> None:
+async def test_a_body_that_breaks_a_limit_is_rejected_in_discords_form(reach: Reach) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with reach(discord) as client:
@@ -292,7 +292,7 @@ async def test_a_body_that_breaks_a_limit_is_refused_in_discords_form(reach: Rea
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b'{"content": NaN}', b"[" * 100_000])
-async def test_broken_json_is_refused(reach: Reach, content: bytes) -> None:
+async def test_broken_json_is_rejected(reach: Reach, content: bytes) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     headers = {"Content-Type": "application/json"}
@@ -427,7 +427,7 @@ async def test_times_since_1970_are_those_of_now(reach: Reach) -> None:
     assert abs(posted.timestamp() - time.time()) < day
 
 
-async def test_nobody_can_connect_during_an_outage(reach: Reach) -> None:
+async def test_no_one_can_connect_during_an_outage(reach: Reach) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with reach(discord) as client:
@@ -472,7 +472,7 @@ async def test_files_come_with_a_message(reach: Reach) -> None:
     assert response.json()["content"] == "scores"
 
 
-async def test_a_body_above_discords_bound_is_refused(reach: Reach) -> None:
+async def test_a_body_above_discords_bound_is_rejected(reach: Reach) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     headers = {"Content-Type": "application/json"}

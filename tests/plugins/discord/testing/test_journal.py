@@ -15,7 +15,7 @@ async def post(
     return await client.post(webhook.url, json={"content": content})
 
 
-async def test_a_record_tells_all_about_a_request() -> None:
+async def test_a_record_reports_all_about_a_request() -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     headers = {"User-Agent": "DiscordBot (https://example.com, 1)"}
@@ -46,7 +46,7 @@ async def test_a_record_tells_all_about_a_request() -> None:
     assert record.message_id == webhook.messages[0]["id"]
 
 
-async def test_a_refusal_tells_why() -> None:
+async def test_a_rejection_reports_why() -> None:
     discord = StandInDiscord(limit=1)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:

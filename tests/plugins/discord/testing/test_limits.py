@@ -52,19 +52,19 @@ async def test_a_window_begins_with_its_first_request() -> None:
         first = await post(client, webhook)
         await anyio.sleep(1.5)
         second = await post(client, webhook)
-        refusal = await post(client, webhook)
-        await anyio.sleep(refusal.json()["retry_after"])
+        rejection = await post(client, webhook)
+        await anyio.sleep(rejection.json()["retry_after"])
         third = await post(client, webhook)
 
     assert first.headers["X-RateLimit-Reset-After"] == "2.000"
     assert second.headers["X-RateLimit-Reset-After"] == "0.500"
-    assert refusal.json()["retry_after"] == 0.5
-    assert refusal.headers["Retry-After"] == "1"
+    assert rejection.json()["retry_after"] == 0.5
+    assert rejection.headers["Retry-After"] == "1"
     assert third.status_code == 204
     assert third.headers["X-RateLimit-Remaining"] == "1"
 
 
-async def test_the_reset_is_told_in_seconds_since_1970_too() -> None:
+async def test_the_reset_is_reported_in_seconds_since_1970_too() -> None:
     discord = StandInDiscord(per=2.0)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
@@ -79,7 +79,7 @@ async def test_the_reset_is_told_in_seconds_since_1970_too() -> None:
     assert resets[2] == pytest.approx(resets[0] + 2, abs=0.002)
 
 
-async def test_a_refused_request_counts_nothing() -> None:
+async def test_a_rejected_request_counts_nothing() -> None:
     discord = StandInDiscord(limit=1, per=2.0)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
@@ -94,15 +94,15 @@ async def test_a_refused_request_counts_nothing() -> None:
     assert discord.journal.statuses == {204: 2, 429: 10}
 
 
-async def test_a_request_with_a_faulty_body_counts() -> None:
+async def test_a_request_with_a_bad_body_counts() -> None:
     discord = StandInDiscord(limit=1)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
         faulty = await client.post(webhook.url, json={"content": "x" * 2001})
-        refusal = await post(client, webhook)
+        rejection = await post(client, webhook)
 
     assert faulty.headers["X-RateLimit-Remaining"] == "0"
-    assert refusal.status_code == 429
+    assert rejection.status_code == 429
 
 
 async def test_each_action_has_a_window_and_a_bucket_of_its_own() -> None:
@@ -118,11 +118,11 @@ async def test_each_action_has_a_window_and_a_bucket_of_its_own() -> None:
             await client.get(webhook.url),
             await client.delete(url),
         ]
-        refusal = await client.get(webhook.url)
+        rejection = await client.get(webhook.url)
 
     assert all(answer.is_success for answer in answers)
     assert len({answer.headers["X-RateLimit-Bucket"] for answer in answers}) == 5
-    assert refusal.status_code == 429
+    assert rejection.status_code == 429
 
 
 async def test_limits_can_be_switched_off() -> None:
@@ -143,7 +143,7 @@ async def test_the_hidden_window_of_a_channel_is_fixed() -> None:
             await post(client, webhook)
             await anyio.sleep(0.5)
 
-        refusal = await post(client, webhook)
+        rejection = await post(client, webhook)
         await anyio.sleep(44.9)
         early = await post(client, webhook)
         await anyio.sleep(early.json()["retry_after"])
@@ -152,24 +152,24 @@ async def test_the_hidden_window_of_a_channel_is_fixed() -> None:
 
         last = await post(client, webhook)
 
-    assert refusal.json()["retry_after"] == pytest.approx(45)
+    assert rejection.json()["retry_after"] == pytest.approx(45)
     assert early.json()["retry_after"] == pytest.approx(0.1)
     assert last.json()["retry_after"] == pytest.approx(60)
     assert discord.journal.statuses == {204: 60, 429: 3}
     assert {record.scope for record in discord.journal.rejected} == {"shared"}
 
 
-async def test_what_the_channel_refuses_does_not_use_up_the_webhooks_window() -> None:
+async def test_what_the_channel_rejects_does_not_use_up_the_webhooks_window() -> None:
     discord = StandInDiscord(limit=5, channel_limit=1)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
         await post(client, webhook)
-        refusals = [await post(client, webhook) for _ in range(20)]
+        rejections = [await post(client, webhook) for _ in range(20)]
 
-    assert {answer.headers["X-RateLimit-Remaining"] for answer in refusals} == {"4"}
+    assert {answer.headers["X-RateLimit-Remaining"] for answer in rejections} == {"4"}
 
 
-async def test_a_faulty_body_does_not_count_for_the_channel() -> None:
+async def test_a_bad_body_does_not_count_for_the_channel() -> None:
     discord = StandInDiscord(channel_limit=1)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
@@ -200,18 +200,18 @@ async def test_an_address_sends_fifty_requests_a_second() -> None:
             await post(client, webhook)
 
         await anyio.sleep(0.75)
-        refusal = await post(client, webhooks[50])
-        await anyio.sleep(refusal.json()["retry_after"])
+        rejection = await post(client, webhooks[50])
+        await anyio.sleep(rejection.json()["retry_after"])
         spaced = []
         for webhook in webhooks:
             spaced.append((await post(client, webhook)).status_code)
             await anyio.sleep(1 / 50)
 
-    assert refusal.json()["retry_after"] == 0.25
+    assert rejection.json()["retry_after"] == 0.25
     assert set(spaced) == {204}
 
 
-async def test_who_is_refused_for_the_address_uses_up_no_other_limit() -> None:
+async def test_who_is_rejected_for_the_address_uses_up_no_other_limit() -> None:
     discord = StandInDiscord(limit=5, global_limit=1)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
@@ -262,7 +262,7 @@ async def test_invalid_requests_that_are_spread_out_lead_to_no_ban() -> None:
     assert response.status_code == 204
 
 
-async def test_refusals_with_the_scope_shared_and_other_errors_lead_to_no_ban() -> None:
+async def test_rejections_with_the_scope_shared_and_other_errors_lead_to_no_ban() -> None:
     discord = StandInDiscord(invalid_limit=3, channel_limit=1)
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
@@ -307,14 +307,14 @@ async def test_a_message_older_than_an_hour_takes_few_edits() -> None:
         young = [(await edit()).status_code for _ in range(5)]
         await anyio.sleep(3600)
         old = [(await edit()).status_code for _ in range(2)]
-        refusal = await edit()
-        await anyio.sleep(refusal.json()["retry_after"])
+        rejection = await edit()
+        await anyio.sleep(rejection.json()["retry_after"])
         again = await edit()
 
     assert young == [200] * 5
     assert old == [200, 200]
-    assert refusal.status_code == 429
-    assert refusal.json()["code"] == 30046
+    assert rejection.status_code == 429
+    assert rejection.json()["code"] == 30046
     assert discord.journal.rejected[0].code == 30046
     assert again.status_code == 200
 

@@ -53,7 +53,7 @@ def poster(**options: Any) -> Poster:
         {"components": [{"type": 1}]},
     ],
 )
-async def test_a_message_without_anything_to_see_is_refused(body: object) -> None:
+async def test_a_message_without_anything_to_see_is_rejected(body: object) -> None:
     response = await poster().post(body)
     assert response.status_code == 400
     assert response.json() == {"message": "Cannot send an empty message", "code": 50006}
@@ -128,7 +128,7 @@ async def test_a_message_pings_whom_it_may(
     assert message["mention_everyone"] is everyone
 
 
-async def test_an_embed_pings_nobody() -> None:
+async def test_an_embed_pings_no_one() -> None:
     message = await poster().posted({"embeds": [{"description": f"<@{USER}>"}]})
     assert message["mentions"] == []
 
@@ -223,8 +223,8 @@ async def test_a_text_channel_takes_messages_in_its_threads() -> None:
     message = await here.posted({"content": "x"}, thread_id=thread_id)
     assert message["channel_id"] == thread_id
     assert here.webhook.threads == {thread_id: "bracket"}
-    refusal = await here.post({"content": "x", "thread_name": "finals"})
-    assert refusal.json()["code"] == 220003
+    rejection = await here.post({"content": "x", "thread_name": "finals"})
+    assert rejection.json()["code"] == 220003
 
 
 async def test_an_unknown_thread_is_an_unknown_channel() -> None:
@@ -270,12 +270,12 @@ async def test_a_message_in_a_thread_is_found_only_there() -> None:
     assert there.json() == message
 
 
-async def test_a_new_thread_is_not_made_for_a_refused_message() -> None:
+async def test_a_new_thread_is_not_made_for_a_rejected_message() -> None:
     discord = StandInDiscord(channel_limit=1)
     here = Poster(discord, discord.create_webhook(forum=True))
     await here.posted({"content": "x", "thread_name": "a"})
-    refusal = await here.post({"content": "x", "thread_name": "b"})
-    assert refusal.status_code == 429
+    rejection = await here.post({"content": "x", "thread_name": "b"})
+    assert rejection.status_code == 429
     assert list(here.webhook.threads.values()) == ["a"]
 
 
@@ -292,7 +292,7 @@ def test_webhooks_of_one_channel_share_it() -> None:
         discord.create_webhook("lobby", forum=True)
 
 
-async def test_a_switch_of_the_query_that_is_none_is_refused() -> None:
+async def test_a_switch_of_the_query_that_is_none_is_rejected() -> None:
     here = poster()
     response = await here.request("POST", "", {"content": "x"}, wait="yes")
     assert response.json()["errors"]["wait"]["_errors"][0]["code"] == "BOOLEAN_TYPE_CONVERT"

@@ -84,7 +84,7 @@ async def test_the_addresses_lead_to_the_server_from_then_on() -> None:
     assert webhook.url.startswith(base_url)
 
 
-async def test_nobody_answers_after_the_end() -> None:
+async def test_no_one_answers_after_the_end() -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with discord.serve(), httpx.AsyncClient(trust_env=False) as client:
@@ -229,7 +229,7 @@ async def test_a_head_request_gets_no_body() -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
     ],
 )
-async def test_who_does_not_speak_http_is_told_and_left(data: bytes) -> None:
+async def test_who_does_not_speak_http_is_reported_and_left(data: bytes) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with discord.serve():
@@ -256,7 +256,7 @@ CHUNKED = b"14\r\n" + BODY + b"\r\n0\r\nTrailer: 1\r\n\r\n"
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("part", [0, 10, 100, -1, -2, -12, -16])
-async def test_a_client_that_goes_away_in_the_middle_harms_nobody(part: int, chunked: bool) -> None:
+async def test_a_client_that_goes_away_in_the_middle_harms_no_one(part: int, chunked: bool) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     headers = ["Transfer-Encoding: chunked"] if chunked else []

@@ -89,7 +89,7 @@ def test_ids_and_tokens_are_the_same_every_time() -> None:
 
 
 @pytest.mark.parametrize("target", ["//[", "http://[::1", "/api/webhooks/1/2/messages/", "*", ""])
-def test_a_malformed_target_is_no_route(target: str) -> None:
+def test_a_malformed_target_is_not_a_route(target: str) -> None:
     assert Route.parse("POST", target).action == "unknown"
 
 

@@ -184,7 +184,7 @@ def test_a_body_beyond_a_limit_has_one_problem(body: dict[str, Any], problem: st
     assert problems(body) == [problem]
 
 
-def test_every_problem_of_a_body_is_told() -> None:
+def test_every_problem_of_a_body_is_reported() -> None:
     body = {
         "content": "x" * 2001,
         "embeds": [{"title": "x" * 257, "fields": fields(1, "", "")}],
