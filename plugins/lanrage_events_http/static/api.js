@@ -1,6 +1,6 @@
 // Requests to the API that this page comes from.
 
-/** A refusal of the API, or no answer at all (status 0). */
+/** An error of the API, or no answer at all (status 0). */
 export class Problem extends Error {
   constructor(status, detail, errors = [], body = {}) {
     super(detail);
@@ -9,7 +9,7 @@ export class Problem extends Error {
     this.detail = detail;
     /** @type {{path: string, message: string}[]} */
     this.errors = errors;
-    /** all that the answer says */
+    /** the whole answer */
     this.body = body;
   }
 }
@@ -18,16 +18,16 @@ const NO_ANSWER = "lanrage-events does not answer. Is it still running?";
 const watchers = new Set();
 let answers = true;
 
-/** Have a function called with true or false when the API begins to answer or stops doing so. */
+/** Call a function with true or false when the API starts or stops answering. */
 export function watchConnection(watcher) {
   watchers.add(watcher);
 }
 
 /**
- * Ask the API and return the parsed JSON of its answer, null if there is none.
+ * Send a request to the API and return the parsed JSON of its answer, null if there is none.
  *
  * @param {string} path from the root, such as "/api/plugins"
- * @throws {Problem} if it refuses or does not answer
+ * @throws {Problem} if the answer is an error, or there is none
  */
 export async function request(path, { method = "GET", body, signal } = {}) {
   const headers = { Accept: "application/json" };
@@ -58,19 +58,14 @@ export async function request(path, { method = "GET", body, signal } = {}) {
   }
 
   if (response.status === 401 && path !== "/login") {
-    logIn();
+    location.assign("/login");
   }
 
   const detail = answer?.detail ?? answer?.title ?? `The server answered with status ${response.status}.`;
   throw new Problem(response.status, detail, answer?.errors ?? [], answer ?? {});
 }
 
-/** Leave for the login page, which leads back. */
-export function logIn() {
-  location.assign("/login");
-}
-
-/** Call a function at once and then over and over, while the page is visible and it is not stopped. */
+/** Call a function at once and then repeatedly, while the page is visible; return what stops it. */
 export function every(milliseconds, call) {
   let timer = null;
   let stopped = false;
@@ -86,7 +81,7 @@ export function every(milliseconds, call) {
     try {
       await call();
     } catch (error) {
-      // What asks repeatedly shows no error of its own: the banner tells that nothing answers.
+      // The banner shows that nothing answers.
       if (!(error instanceof Problem)) {
         console.error(error);
       }

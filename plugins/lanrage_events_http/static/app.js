@@ -1,4 +1,4 @@
-// The page: its sections, and what each plugin's part of it gets to work with.
+// The page: its sections, and the host object for the scripts of plugins.
 
 import { every, request, watchConnection } from "./api.js";
 import { confirmation } from "./dialog.js";
@@ -19,17 +19,17 @@ let sections = [];
 let leave = null;
 let visits = 0;
 
-/** Have a screen reader say something. */
+/** Have screen readers announce a text. */
 function announce(text) {
-  // The same text twice is no change, so nothing would be said.
+  // The same text twice would not be a change, and not be announced.
   fill(announcements);
   setTimeout(() => fill(announcements, text), 50);
 }
 
 /**
- * Make what a plugin's script gets.
+ * Make the host object for a plugin's script.
  *
- * Whatever still runs when the section is left is stopped, so a script may forget to.
+ * When the section is left, everything that still runs is stopped.
  */
 function makeHost({ name, key }, view, stops) {
   const until = (stop) => {
@@ -39,11 +39,11 @@ function makeHost({ name, key }, view, stops) {
   return {
     /** the name of the plugin's instance */
     name,
-    /** the part of the section that its address names, "" for the first */
+    /** the part of the section that is in the address, "" for the first */
     view,
     /** the address of a part of the section, for links */
     href: (part) => `#/${encodeURIComponent(key)}${part ? `/${part}` : ""}`,
-    /** ask the plugin's own API; the path is relative to /api/<name> */
+    /** send a request to the plugin's API; the path is relative to /api/<name> */
     api: (path, options) => request(`/api/${encodeURIComponent(name)}${path}`, options),
     element,
     fill,
@@ -61,7 +61,7 @@ function makeHost({ name, key }, view, stops) {
   };
 }
 
-/** Load what plugins bring; one that cannot be loaded does not keep the others away. */
+/** Load the scripts of plugins' pages; an error in one does not affect the others. */
 async function loadPages(pages) {
   const keys = new Set();
   return Promise.all(
@@ -107,7 +107,7 @@ function route() {
 }
 
 function show() {
-  // A link to a place in the page, such as the one to skip the navigation, is no other section.
+  // A link to a place in the page, such as the one that skips the navigation, is not a section.
   if (location.hash && !location.hash.startsWith("#/")) {
     return;
   }

@@ -1,4 +1,4 @@
-// Dead letters: what was refused for good, why, and what to do with it.
+// Dead letters: what was rejected for good, why, and buttons to retry or drop it.
 
 import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
@@ -11,7 +11,7 @@ const AT_ONCE = 500;
 /**
  * The dead letters of one plugin's outbox.
  *
- * @param {(entry: object) => string | null} describe finds a name for an entry, if the plugin knows one
+ * @param {(entry: object) => string | null} describe returns a name for an entry, if the plugin knows one
  */
 export class DeadLetters {
   constructor(plugin, announce, describe) {
@@ -21,17 +21,17 @@ export class DeadLetters {
     this.path = `/api/outbox/${encodeURIComponent(plugin)}`;
     this.dead = -1;
     this.busy = false;
-    this.headingId = newId("letters");
+    this.headingId = newId("dead-letters");
     this.result = element("div", { class: "result" });
-    this.list = element("ul", { class: "letters" });
+    this.list = element("ul", { class: "dead-letters" });
     this.heading = element("h3", { id: this.headingId, tabindex: "-1" }, "Dead letters");
     this.retryAll = button("Retry all", () => this.#retry(null));
     this.dropAll = button("Drop all…", () => this.#drop(null), { kind: "button-quiet-danger" });
     this.more = button("Show more", () => this.#load(false), { kind: "button-quiet" });
     this.node = element(
       "div",
-      { class: "letters-part", role: "region", "aria-labelledby": this.headingId },
-      element("div", { class: "letters-head" }, this.heading, element("div", { class: "actions" }, this.retryAll, this.dropAll)),
+      { class: "dead-letters-part", role: "region", "aria-labelledby": this.headingId },
+      element("div", { class: "dead-letters-head" }, this.heading, element("div", { class: "actions" }, this.retryAll, this.dropAll)),
       this.result,
       this.list,
       this.more,
@@ -40,7 +40,7 @@ export class DeadLetters {
     this.#showButtons();
   }
 
-  /** Load the letters again if their number is another one. */
+  /** Load the dead letters again if their number has changed. */
   update(dead) {
     if (dead !== this.dead && !this.busy) {
       this.dead = dead;
@@ -64,7 +64,7 @@ export class DeadLetters {
     try {
       const { entries, next } = await request(`${this.path}/entries?${query}`);
       this.after = next ?? null;
-      const items = entries.map((entry) => this.#letter(entry));
+      const items = entries.map((entry) => this.#item(entry));
       if (!again) {
         this.list.append(...items);
       } else if (items.length > 0) {
@@ -79,17 +79,17 @@ export class DeadLetters {
     this.#showButtons();
   }
 
-  #letter(entry) {
+  #item(entry) {
     const name = this.#name(entry);
     return element(
       "li",
-      { class: "letter", "data-entry": entry.id },
+      { class: "dead-letter", "data-entry": entry.id },
       element(
         "div",
-        { class: "letter-text" },
-        element("p", { class: "letter-title" }, element("bdi", {}, name)),
-        element("p", { class: "letter-reason" }, sentence(entry.reason || "refused")),
-        entry.detail && entry.detail !== entry.reason ? element("p", { class: "letter-detail" }, entry.detail) : null,
+        { class: "dead-letter-text" },
+        element("p", { class: "dead-letter-title" }, element("bdi", {}, name)),
+        element("p", { class: "dead-letter-reason" }, sentence(entry.reason || "rejected")),
+        entry.detail && entry.detail !== entry.reason ? element("p", {}, entry.detail) : null,
         element(
           "p",
           { class: "muted" },
@@ -98,7 +98,7 @@ export class DeadLetters {
           element("bdi", {}, entry.lane),
           ", ",
           element("time", { datetime: entry.put, title: dayAndClock(entry.put) }, ago(entry.put)),
-          entry.attempts ? `, postponed ${counted(entry.attempts, "time")}` : "",
+          entry.attempts ? `, deferred ${counted(entry.attempts, "time")}` : "",
         ),
         entry.body
           ? element(
@@ -123,14 +123,14 @@ export class DeadLetters {
   }
 
   #retry(entry) {
-    return this.#act("retry", entry, (done) => `${counted(done, "letter waits", "letters wait")} for delivery again.`);
+    return this.#act("retry", entry, (done) => `${counted(done, "dead letter waits", "dead letters wait")} for delivery again.`);
   }
 
   async #drop(entry) {
     const what = entry === null ? `all ${counted(this.dead, "dead letter")}` : `“${this.#name(entry)}”`;
     const question = entry === null ? "Drop all dead letters?" : "Drop this dead letter?";
     if (await confirmation(question, `This deletes ${what}. It cannot be undone.`, "Drop")) {
-      await this.#act("drop", entry, (done) => `${counted(done, "letter was", "letters were")} dropped.`);
+      await this.#act("drop", entry, (done) => `${counted(done, "dead letter was", "dead letters were")} dropped.`);
     }
   }
 
@@ -150,7 +150,7 @@ export class DeadLetters {
     this.heading.focus();
   }
 
-  /** Act on each dead letter by its id, since a lane holds what still waits as well. */
+  /** Act on each dead letter by its id, since a lane has pending entries, too. */
   async #actOnAll(verb) {
     let done = 0;
     let after = 0;
@@ -191,7 +191,7 @@ export class DeadLetters {
   }
 }
 
-/** Write JSON so that one can read it, and everything else as it is. */
+/** Format JSON, and return everything else as it is. */
 function written(body) {
   try {
     return json(JSON.parse(body));

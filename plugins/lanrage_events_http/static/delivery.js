@@ -1,4 +1,4 @@
-// Delivery: what each plugin's lanes do, what waits, and what was refused for good.
+// Delivery: the lanes of plugins, their pending entries and dead letters.
 
 import { every, request } from "./api.js";
 import { badge, button, element, fill, sectionHead, setText } from "./dom.js";
@@ -10,9 +10,9 @@ const EVERY_MS = 1000;
 /**
  * Show the section.
  *
- * The script of a plugin's page may bring two things to it: `delivery(root, host)` draws what its
- * lanes do and may return what ends that, and `describe(entry)` finds a name for an entry of its
- * outbox, or null.
+ * The script of a plugin's page may export two functions for it: `delivery(root, host)` shows its
+ * lanes and may return a function that stops it, and `describe(entry)` returns a name for an entry of
+ * its outbox, or null.
  */
 export function mountDelivery(root, { announce, pages, makeHost }) {
   const stops = [];
@@ -98,7 +98,7 @@ function outboxCard(plugin, announce, describe) {
       );
       setText(problem, outbox.problem ?? "");
       letters.update(outbox.dead);
-      // A button that has the focus keeps it as long as nothing has changed.
+      // Without a change, a button keeps the focus.
       const now = JSON.stringify(outbox.lanes);
       if (now === shown) {
         return;
@@ -117,9 +117,9 @@ function outboxCard(plugin, announce, describe) {
               badge(`${count(lane.pending)} waiting`, lane.pending ? "info" : "neutral"),
               lane.dead ? badge(counted(lane.dead, "dead letter"), "bad") : null,
               lane.postponed_until && new Date(lane.postponed_until) > new Date()
-                ? element("span", { class: "muted" }, `postponed until ${dayAndClock(lane.postponed_until)}`)
+                ? element("span", { class: "muted" }, `deferred until ${dayAndClock(lane.postponed_until)}`)
                 : null,
-              lane.until_resumed ? element("span", { class: "muted" }, "stopped until somebody retries it") : null,
+              lane.until_resumed ? element("span", { class: "muted" }, "stopped until you retry it") : null,
               lane.until_resumed || lane.postponed_until
                 ? button("Retry now", () => retry(lane.name), { kind: "button-quiet", "aria-label": `Retry ${lane.name} now` })
                 : null,

@@ -1,4 +1,4 @@
-// Questions before something is lost.
+// Confirmation before something is lost.
 
 import { element, newId } from "./dom.js";
 
@@ -7,8 +7,8 @@ import { element, newId } from "./dom.js";
  *
  * @param {string} question the heading
  * @param {string} detail what will happen
- * @param {string} verb what the button says that does it
- * @returns {Promise<boolean>} whether it shall be done
+ * @param {string} verb the label of the button that does it
+ * @returns {Promise<boolean>} whether the user confirmed it
  */
 export function confirmation(question, detail, verb) {
   return new Promise((resolve) => {

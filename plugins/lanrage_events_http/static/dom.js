@@ -1,13 +1,13 @@
-// Making elements: text is only ever set as text, never parsed as HTML.
+// Elements of the page: text is always set as text, never parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Make an element.
  *
- * A property that is a function and begins with "on" is called for that event; `class`, `data-…`,
- * `aria-…` and all others are attributes, true stands for an empty one, and null and false for none.
- * Children are elements, texts, or lists of them; null and false are left out.
+ * A property that is a function and begins with "on" is an event listener; all others are attributes:
+ * true is an empty attribute, and null and false are none. Children are elements, texts, or lists of
+ * them; null and false are skipped.
  *
  * @param {string} tag such as "p", or "svg:rect" for a part of a picture
  */
@@ -29,20 +29,20 @@ export function element(tag, props = {}, ...children) {
   return node;
 }
 
-/** Replace what an element holds. */
+/** Replace the children of an element. */
 export function fill(node, ...children) {
   node.replaceChildren(...children.flat(Infinity).filter(isShown).map(asNode));
   return node;
 }
 
-/** Set a text only if it is another one, so that nothing that watches the page sees a change. */
+/** Set a text only if it has changed, so that screen readers do not announce it again. */
 export function setText(node, text) {
   if (node.textContent !== text) {
     node.textContent = text;
   }
 }
 
-/** Make the head of a section: its title, what the section shows, and what stands beside them. */
+/** Make the head of a section: its title, a lead, and elements beside them. */
 export function sectionHead(title, lead, ...beside) {
   const text = element("div", {}, element("h1", {}, title), element("p", { class: "lead" }, lead));
   return element("header", { class: "section-head" }, text, ...beside);
@@ -61,12 +61,12 @@ export function newId(prefix = "e") {
   return `${prefix}-${lastNumber}`;
 }
 
-/** Make a badge: a word about a state, with a colour that only repeats what the word says. */
+/** Make a badge: a word for a state, with a colour that only repeats the word. */
 export function badge(text, tone = "neutral") {
   return element("span", { class: `badge badge-${tone}` }, text);
 }
 
-/** Make a message that stands out; an "error" is read aloud at once. */
+/** Make a message that stands out; screen readers announce an "error" at once. */
 export function notice(tone, ...children) {
   const icon = { good: "✓", error: "!", warn: "!", info: "i" }[tone];
   return element(

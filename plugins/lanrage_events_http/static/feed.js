@@ -73,7 +73,7 @@ export function mountFeed(root, { announce }) {
   }
 
   function take(item) {
-    // What the server remembers comes again when the filter changes.
+    // Past events come again when the filter changes.
     const id = item.event?.id;
     if (id && seen.has(id)) {
       return;

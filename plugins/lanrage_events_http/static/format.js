@@ -52,7 +52,7 @@ export function words(name) {
   return String(name).replaceAll("_", " ");
 }
 
-/** Make what a program says a sentence, with a capital and a full stop. */
+/** Write a message of a program as a sentence, with a capital and a full stop. */
 export function sentence(text) {
   const trimmed = String(text).trim();
   if (!trimmed) {
@@ -63,7 +63,7 @@ export function sentence(text) {
   return `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${end}`;
 }
 
-/** Write a value as JSON that one can read, with what is invisible or turns text around spelled out. */
+/** Write a value as indented JSON, with invisible and text-direction characters escaped. */
 export function json(value) {
   return JSON.stringify(value, null, 2).replaceAll(
     /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,

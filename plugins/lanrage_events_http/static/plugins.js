@@ -1,4 +1,4 @@
-// The plugins: what each does, and whether it is well.
+// The plugins: their health and statistics.
 
 import { every, request } from "./api.js";
 import { badge, element, fill, sectionHead } from "./dom.js";
@@ -27,7 +27,7 @@ export function mountPlugins(root) {
     body,
   );
   root.append(
-    sectionHead("Plugins", "Each has a mailbox of its own, so that one in trouble holds up nobody else."),
+    sectionHead("Plugins", "Each has its own mailbox, so that a problem in one does not hold up the others."),
     element("section", { class: "card card-flush", "aria-label": "Table of plugins" }, table),
   );
   let shown = "";

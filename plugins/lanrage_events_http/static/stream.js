@@ -1,12 +1,12 @@
-// The live feed as it comes from the server, which is opened again when it breaks off.
+// The live feed of the server, which is opened again when the connection is lost.
 
 import { Problem, request } from "./api.js";
 
 const RETRY_SECONDS = [1, 2, 5, 10, 30];
-// An id that no event has: what the server remembers comes first.
+// An id that no event has, so that all past events come first.
 const EVERYTHING = "0";
 
-/** Return the event types that there are, each with its description and JSON Schema. */
+/** Return the event types, each with its description and JSON Schema. */
 export async function eventTypes() {
   return (await request("/api/events/types")).types;
 }
@@ -14,16 +14,16 @@ export async function eventTypes() {
 /**
  * Receive events as they are published, while the page is visible.
  *
- * A browser has few connections to one server, for all of its tabs, so a hidden page keeps none; what
- * happened meanwhile comes when it is seen again, as far as the server remembers it.
+ * A browser has few connections to one server for all of its tabs, so a hidden page closes its own.
+ * When it is visible again, it receives the events that the server still remembers.
  *
  * @param {object} options
  * @param {string[]} options.types types or base types; all if there are none
  * @param {(event: object) => void} options.onEvent
  * @param {(state: {connected: boolean, reason: string}) => void} [options.onState]
  * @param {(what: string) => void} [options.onGap] when events are missing
- * @param {boolean} [options.past] whether to begin with the events that the server remembers
- * @returns {() => void} stops it
+ * @param {boolean} [options.past] whether to begin with the past events that the server remembers
+ * @returns {() => void} a function that stops it
  */
 export function openStream({ types, onEvent, onState = () => {}, onGap = () => {}, past = false }) {
   let source = null;
@@ -45,7 +45,7 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
     const current = attempt;
     let known;
     try {
-      // A stream names each event after its type, and a browser only hears the names it was told.
+      // The name of each event is its type, and a browser needs a listener for each name.
       known = (await eventTypes()).map(({ type }) => type);
     } catch (error) {
       again(error instanceof Problem ? error.detail : String(error));
@@ -71,7 +71,7 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
       source.close();
       const wasOpen = isOpen;
       isOpen = false;
-      again(wasOpen ? "The connection broke off." : "The live feed is not available, perhaps because too many follow it.");
+      again(wasOpen ? "The connection was lost." : "The live feed is not available, perhaps because it has too many clients.");
     };
     for (const type of new Set(known)) {
       source.addEventListener(type, (message) => {
@@ -87,7 +87,7 @@ export function openStream({ types, onEvent, onState = () => {}, onGap = () => {
     source.addEventListener("gap", (message) => {
       const isFirst = lastId === EVERYTHING;
       lastId = message.lastEventId;
-      // Who has just come has missed nothing.
+      // A new client has missed nothing.
       if (!isFirst) {
         onGap("The connection was gone for too long: events are missing here.");
       }

@@ -133,7 +133,7 @@ class Site:
         self.portal.call(self.bus.drain)
 
     def restart_page(self) -> None:
-        """Serve the page anew at the same port, as a restart of the program does."""
+        """Serve the page again at the same port, as a restart of the program does."""
         self.portal.call(self._restart_page)
 
     async def _restart_page(self) -> None:
@@ -191,7 +191,7 @@ class Visit:
     sizes: tuple[str, ...]
     """the sizes that are looked at, the first all the time and the others now and then"""
     expected: set[int] = field(default_factory=set)
-    """the statuses of refusals that the test provokes, which the browser writes to its console"""
+    """the statuses of errors that the test provokes, which the browser writes to its console"""
     expects_disconnection: bool = False
     problems: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
@@ -202,7 +202,7 @@ class Visit:
         return self.page
 
     def snap(self, name: str) -> None:
-        """Keep pictures in light and dark, if somebody wants them, and look at it with axe."""
+        """Keep pictures in light and dark, if the user wants them, and look at it with axe."""
         folder = os.environ.get(SCREENSHOTS)
         # What fades in is not what one reads.
         self.page.emulate_media(reduced_motion="reduce")

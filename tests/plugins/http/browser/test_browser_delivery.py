@@ -28,7 +28,7 @@ def lane(page: Page) -> Any:
 
 
 def letters(page: Page) -> Any:
-    return page.locator(".letter")
+    return page.locator(".dead-letter")
 
 
 def open_with_dead_letters(open_site: Any, visit: Any, *titles: str) -> tuple[Any, Page]:
@@ -79,16 +79,18 @@ def test_waiting_for_a_rate_limit_is_shown(open_site: Any, wide_visit: Any) -> N
     wide_visit.snap("delivery-limited")
 
 
-def test_a_dead_letter_is_told_and_delivered_after_a_retry(open_site: Any, wide_visit: Any) -> None:
+def test_a_dead_letter_is_shown_and_delivered_after_a_retry(
+    open_site: Any, wide_visit: Any
+) -> None:
     site, page = open_with_dead_letters(open_site, wide_visit, "<i>Pizza</i>")
     expect(letters(page)).to_contain_text("Invalid Form Body")
-    expect(letters(page).locator(".letter-title")).to_have_text("<i>Pizza</i>")
+    expect(letters(page).locator(".dead-letter-title")).to_have_text("<i>Pizza</i>")
     letters(page).get_by_text("What was to be sent").click()
     expect(letters(page).locator("pre")).to_contain_text('"description": "never arrives"')
     wide_visit.snap("delivery-dead-letter")
     site.call(site.discord.faults.clear)
     letters(page).get_by_role("button", name="Retry").click()
-    expect(page.get_by_text("1 letter waits for delivery again.").first).to_be_visible()
+    expect(page.get_by_text("1 dead letter waits for delivery again.").first).to_be_visible()
     expect(letters(page)).to_have_count(0)
     expect(page.get_by_role("heading", name="Dead letters")).to_be_focused()
     expect(lane(page).locator(".stats")).to_contain_text("Events sent2")
@@ -100,7 +102,7 @@ def test_all_dead_letters_are_retried(open_site: Any, wide_visit: Any) -> None:
     site, page = open_with_dead_letters(open_site, wide_visit, "One", "Two", "Three")
     site.call(site.discord.faults.clear)
     page.get_by_role("button", name="Retry all").click()
-    expect(page.get_by_text("3 letters wait for delivery again.").first).to_be_visible()
+    expect(page.get_by_text("3 dead letters wait for delivery again.").first).to_be_visible()
     expect(lane(page).locator(".stats")).to_contain_text("Events sent4")
     expect(page.get_by_role("button", name="Retry all")).to_be_hidden()
 
@@ -117,7 +119,7 @@ def test_dead_letters_are_dropped_after_a_question(open_site: Any, wide_visit: A
     expect(letters(page)).to_have_count(2)
     page.get_by_role("button", name="Drop all").click()
     question.get_by_role("button", name="Drop").click()
-    expect(page.get_by_text("2 letters were dropped.").first).to_be_visible()
+    expect(page.get_by_text("2 dead letters were dropped.").first).to_be_visible()
     expect(letters(page)).to_have_count(0)
 
 

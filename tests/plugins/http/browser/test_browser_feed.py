@@ -104,7 +104,7 @@ def test_the_newest_two_hundred_are_kept(site: Any, wide_visit: Any) -> None:
     expect(rows(page).nth(199)).to_contain_text("Player 50")
 
 
-def test_it_goes_on_after_a_restart_and_tells_what_may_be_missing(
+def test_it_goes_on_after_a_restart_and_shows_what_may_be_missing(
     site: Any, wide_visit: Any
 ) -> None:
     wide_visit.expects_disconnection = True
@@ -120,7 +120,7 @@ def test_it_goes_on_after_a_restart_and_tells_what_may_be_missing(
     expect(rows(page).nth(0)).to_contain_text("Ben")
 
 
-def test_the_page_tells_that_the_program_is_gone(site: Any, wide_visit: Any) -> None:
+def test_the_page_shows_that_the_program_is_gone(site: Any, wide_visit: Any) -> None:
     wide_visit.expects_disconnection = True
     page = wide_visit.open(site.url, "plugins")
     expect(page.get_by_role("rowheader", name="discord")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The first evening of a LAN host, as docs/tutorial.md tells it, with the pictures that it shows."""
+"""The first evening of a LAN host, as in docs/tutorial.md, with the pictures that it shows."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_the_token_leads_to_the_page_and_logging_out_away(open_site: Any, visit:
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
-def test_without_a_token_nobody_can_log_out(site: Any, wide_visit: Any) -> None:
+def test_without_a_token_no_one_can_log_out(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Discord")
     expect(page.get_by_role("button", name="Log out")).to_be_hidden()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.real_clock
 
 
 class Moody:
-    """A plugin in trouble."""
+    """A plugin with a problem."""
 
     @hookimpl
     def event(self, event: Event) -> None:

@@ -64,7 +64,7 @@ def test_each_kind_of_field_has_its_input(site: Any, wide_visit: Any) -> None:
     expect(embed(page).locator(".d-description")).to_have_text("Players: Ann, Zoë")
 
 
-def test_an_invalid_value_is_reported_at_its_field(site: Any, wide_visit: Any) -> None:
+def test_an_invalid_value_is_shown_at_its_field(site: Any, wide_visit: Any) -> None:
     wide_visit.expected.add(422)
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "game_ended")
@@ -108,7 +108,7 @@ def test_the_layout_is_discords(open_site: Any, wide_visit: Any, tmp_path: Path)
     wide_visit.snap("preview-layout")
 
 
-def test_errors_in_templates_are_shown(open_site: Any, wide_visit: Any, tmp_path: Path) -> None:
+def test_errors_of_templates_are_shown(open_site: Any, wide_visit: Any, tmp_path: Path) -> None:
     (tmp_path / "discord").mkdir()
     template = tmp_path / "discord/peer_joined.yaml"
     template.write_text('title: "{{ nobody }}"\n', "utf-8")

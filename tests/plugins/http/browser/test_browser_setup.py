@@ -100,7 +100,7 @@ def test_the_keyboard_is_enough(site: Any, visit: Any) -> None:
     assert len(webhook.messages) == 1
 
 
-def test_what_is_wrong_is_told_while_one_types(site: Any, wide_visit: Any) -> None:
+def test_errors_are_shown_while_one_types(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url)
     for label, key, wrong in [
         ("Webhook URL", "webhook", WRONG_WEBHOOKS),
@@ -165,7 +165,7 @@ def test_it_can_be_saved_while_discord_cannot_be_asked(site: Any, wide_visit: An
     expect(step(page, "test")).to_contain_text("Delivered.")
 
 
-def test_the_test_shows_why_discord_refuses(site: Any, wide_visit: Any) -> None:
+def test_the_test_shows_why_discord_rejects_it(site: Any, wide_visit: Any) -> None:
     webhook = site.create_webhook()
     page = wide_visit.open(site.url)
     set_webhook(page, webhook.url)
@@ -176,7 +176,7 @@ def test_the_test_shows_why_discord_refuses(site: Any, wide_visit: Any) -> None:
     expect(step(page, "test")).to_contain_text("Unknown Webhook")
     expect(step(page, "test")).to_contain_text("Press Copy Webhook URL in Discord")
     expect(step(page, "webhook")).to_contain_text("Not working")
-    wide_visit.snap("setup-refused")
+    wide_visit.snap("setup-rejected")
 
 
 def test_the_test_shows_that_discord_is_not_reached(site: Any, wide_visit: Any) -> None:
@@ -189,7 +189,7 @@ def test_the_test_shows_that_discord_is_not_reached(site: Any, wide_visit: Any) 
     expect(step(page, "test")).to_contain_text("Discord could not be reached.")
 
 
-def test_the_badge_tells_at_once_that_a_webhook_died_and_lives_again(
+def test_the_badge_shows_at_once_that_a_webhook_died_and_lives_again(
     site: Any, wide_visit: Any
 ) -> None:
     webhook, another = site.create_webhook(), site.create_webhook(name="Another")
@@ -284,7 +284,7 @@ def test_what_the_configuration_gives_is_shown_with_its_place(
     wide_visit.snap("setup-configured")
 
 
-def test_a_plugin_that_is_gone_is_told(site: Any, wide_visit: Any) -> None:
+def test_a_plugin_that_is_gone_is_shown(site: Any, wide_visit: Any) -> None:
     wide_visit.expected.add(404)
     page = wide_visit.open(site.url)
     expect(head(page)).to_contain_text("Not set up")

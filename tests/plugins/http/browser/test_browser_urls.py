@@ -56,7 +56,7 @@ CHECK = """async ([name, urls]) => {
 }"""
 
 
-def is_refused(check: Any, url: str) -> bool:
+def is_rejected(check: Any, url: str) -> bool:
     try:
         check(url)
     except ValueError:
@@ -65,15 +65,15 @@ def is_refused(check: Any, url: str) -> bool:
     return False
 
 
-def test_the_page_refuses_no_url_that_the_server_takes(site: Any, wide_visit: Any) -> None:
+def test_the_page_rejects_no_url_that_the_server_takes(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url)
     for name, check in [
         ("checkWebhookUrl", lambda url: validate_webhook_url(url, OTHER_HOSTS)),
         ("checkInviteUrl", validate_invite_url),
     ]:
         tones = page.evaluate(CHECK, [name, URLS])
-        refused = [url for url, tone in zip(URLS, tones, strict=True) if tone == "error"]
-        assert [url for url in refused if not is_refused(check, url)] == []
+        rejected = [url for url, tone in zip(URLS, tones, strict=True) if tone == "error"]
+        assert [url for url in rejected if not is_rejected(check, url)] == []
 
 
 def test_what_looks_good_on_the_page_is_good(site: Any, wide_visit: Any) -> None:
@@ -85,7 +85,7 @@ def test_what_looks_good_on_the_page_is_good(site: Any, wide_visit: Any) -> None
         tones = page.evaluate(CHECK, [name, URLS])
         good = [url for url, tone in zip(URLS, tones, strict=True) if tone == "good"]
         assert len(good) >= 8
-        assert [url for url in good if is_refused(check, url)] == []
+        assert [url for url in good if is_rejected(check, url)] == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_looks_good_on_the_page_is_good(site: Any, wide_visit: Any) -> None
         ({"status": None}, "could not be reached"),
     ],
 )
-def test_each_failure_has_its_hint(
+def test_each_rejection_has_its_hint(
     site: Any, wide_visit: Any, outcome: dict[str, Any], expected: str
 ) -> None:
     page = wide_visit.open(site.url)
