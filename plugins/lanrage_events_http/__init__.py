@@ -1,4 +1,4 @@
-"""Serve the HTTP API of lanrage_events, its setup page, and a live feed of events."""
+"""An HTTP API, a web page and a live feed of events for lanrage_events."""
 
 from __future__ import annotations
 
@@ -12,24 +12,17 @@ _LAZY = {"HTTPConfig": "_config", "HTTPPlugin": "_plugin"}
 if not TYPE_CHECKING:  # type checkers would otherwise accept any name
 
     def __getattr__(name: str) -> object:
-        # The commands need no server, and are called for every event that a script publishes.
+        # Scripts run the commands for each event, and these need no server.
         if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
         from importlib import import_module
 
         value = getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
-        _make_public(value)
+        value.__module__ = __name__  # what tracebacks, documentation and pickles show
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY})
-
-
-def _make_public(*values: object) -> None:
-    """Let tracebacks, documentation and pickles show the module that a user would write."""
-    for value in values:
-        if getattr(value, "__module__", "").startswith(f"{__name__}."):
-            value.__module__ = __name__

@@ -1,4 +1,4 @@
-"""Puts the application together: all routes, behind the guard."""
+"""The ASGI application: all routes, behind the guard."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ._metrics import metrics_operation
 from ._openapi import OpenAPI
 from ._page import login_routes, own_files, page_routes
 from ._problem import exception_handlers
-from ._server import Guard, HostCheck, Sessions
+from ._server import Guard, HostCheck, Sessions, Timeouts
 
 
 def application(parts: Iterable[BaseRoute | Operation], redactor: Redactor) -> Starlette:
     """Return an application that answers with problem details.
 
-    :param parts: its routes, and the operations that become routes
-    :param redactor: knows what must not be shown
+    :param parts: routes, and operations that become routes
+    :param redactor: removes secrets from answers
     """
     routes = [part.route(redactor) if isinstance(part, Operation) else part for part in parts]
     app = Starlette(routes=routes, exception_handlers=exception_handlers(redactor))
@@ -48,35 +48,35 @@ def make_app(
     stopping: anyio.Event,
     port: int,
     addresses: Sequence[str] = (),
+    timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
 ) -> Guard:
     """Return the whole ASGI application.
 
-    :param bus: what it is about
-    :param feed: the events that clients follow
-    :param stopping: set when the server stops, which ends answers that have no end
-    :param port: the real one
-    :param addresses: those that the host stands for
+    :param feed: the live feed
+    :param stopping: set when the server stops, which ends streams
+    :param port: the one that was bound, not 0
+    :param addresses: what the configured host resolves to
+    :param timeouts: of bodies and handlers
     """
     sessions = None if config.token is None else Sessions(config.token.get_secret_value())
     files = own_files()
     schemas = EventSchemas(bus)
-    of_plugins = PluginRoutes(bus)
+    plugin_routes = PluginRoutes(bus)
     operations = [
         *event_operations(bus, feed, config, schemas, stopping),
         *status_operations(bus),
         *outbox_operations(bus),
         metrics_operation(bus, feed),
     ]
-    openapi = OpenAPI(
-        bus, operations, of_plugins.operations, schemas, has_token=sessions is not None
-    )
+    has_token = sessions is not None
+    openapi = OpenAPI(bus, operations, plugin_routes.operations, schemas, has_token=has_token)
     parts: list[BaseRoute | Operation] = [
-        *page_routes(bus, files, has_login=sessions is not None),
+        *page_routes(bus, files, has_login=has_token),
         *login_routes(sessions, files, bus.redactor),
         *operations,
         openapi.operation,
-        # The last, as they stand below any name of a plugin.
-        of_plugins,
+        # The last, since it matches any plugin's name.
+        plugin_routes,
     ]
     return Guard(
         application(parts, bus.redactor),
@@ -84,4 +84,5 @@ def make_app(
         max_body=config.max_body,
         redactor=bus.redactor,
         sessions=sessions,
+        timeouts=timeouts,
     )

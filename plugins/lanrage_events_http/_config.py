@@ -1,4 +1,4 @@
-"""The HTTP plugin's part of the configuration."""
+"""The HTTP plugin's configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAKE_ONE = 'python -c "import secrets; print(secrets.token_urlsafe())"'
 
 
 class HTTPConfig(ConfigModel):
-    """Where the HTTP API and its page are served, to whom, and how much they may be used."""
+    """Where the HTTP API and its page are served, to whom, and within which limits."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """the address or name to listen on; ``0.0.0.0`` for all IPv4 addresses of this machine, ``::``
@@ -24,19 +24,20 @@ class HTTPConfig(ConfigModel):
     port: Annotated[int, Field(ge=0, le=65_535)] = DEFAULT_PORT
     """the TCP port; 0 for any free one"""
     token: Annotated[SecretStr | None, Field(validate_default=True)] = None
-    """what a browser or a program must show, at least 16 characters; needed on any address that
-    other machines can reach"""
+    """the secret that browsers and programs must send, at least 16 characters; required if other
+    machines can reach ``host``"""
     allowed_hosts: tuple[str, ...] = ()
-    """names by which it is reached besides ``host``, such as that of a proxy; with a port only
-    there, else on any"""
+    """names besides ``host`` by which the server may be reached, such as a proxy's; with a port for
+    this port only, without one for any"""
     max_connections: Annotated[int, Field(ge=2, le=10_000)] = 100
-    """how many connections may be open; more are closed at once"""
+    """how many connections may be open; further ones are closed at once"""
     max_streams: Annotated[int, Field(ge=1, validate_default=True)] = 20
     """how many clients may follow the live feed, fewer than ``max_connections``"""
     max_body: Annotated[int, Field(ge=1_024, le=100 * 1_024 * 1_024)] = 1_024 * 1_024
     """how many bytes the body of a request may have"""
     repeat_window: Annotated[Duration, Field(ge=0, le=86_400)] = 600.0
-    """how long an event whose ``id`` comes again is taken for the same one, and accepted once"""
+    """how long an event's ``id`` is remembered, so that an event that is sent again is published
+    once"""
 
     @field_validator("host")
     @classmethod
@@ -62,7 +63,7 @@ class HTTPConfig(ConfigModel):
         if value is None:
             host = info.data.get("host")
             if host is not None and not is_loopback(host):
-                # It names the key, as there is none at which the problem could be shown.
+                # The message names the key, since the file does not contain it.
                 raise ValueError(
                     f"other machines can reach host '{host}', so a token is required: set 'token' "
                     f"to at least {TOKEN_MIN_CHARACTERS} characters, made for example by "
@@ -78,7 +79,7 @@ class HTTPConfig(ConfigModel):
                 f"make one by {_MAKE_ONE}"
             )
 
-        # What a header and a login form carry unchanged.
+        # What a header and a login form transmit unchanged.
         if not all("!" <= character <= "~" for character in token):
             raise ValueError("expected ASCII letters, digits and signs only, without spaces")
 

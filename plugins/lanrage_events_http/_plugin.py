@@ -1,4 +1,4 @@
-"""The plugin: an HTTP API, a page, and a feed of events for those who watch."""
+"""The plugin: it serves the HTTP API, the web page and the live feed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lanrage_events.abc import Bus
 from ._app import make_app
 from ._config import HTTPConfig
 from ._feed import Feed
-from ._server import Connections, Guard, Server, address_of, addresses_of, listen, port_of
+from ._server import Connections, Guard, Server, Timeouts, address_of, addresses_of, listen, port_of
 
 logger = logging.getLogger(__name__)
 
-# Their records hold what peers sent.
+# Their records contain input from peers.
 _REDACTED_LOGGERS = ("lanrage_events_http",)
 
 
@@ -29,16 +29,18 @@ class HTTPPlugin:
     """
 
     Config = HTTPConfig
-    # Its hook never waits, so it delays nobody, and each event is counted.
+    # Its hook never waits, so it delays no publisher, and it counts every event.
     when_full = "block"
+    # Tests shorten them.
+    timeouts = Timeouts()
 
     def __init__(self, config: HTTPConfig) -> None:
         self.config = config
         self.url: str | None = None
-        """where a browser finds the page, None while it is not served"""
+        """the URL of the page, None while it is not served"""
         self._feed: Feed | None = None
         self._guard: Guard | None = None
-        self._connections = Connections(config.max_connections)
+        self._connections = Connections(config.max_connections, self.timeouts)
 
     @hookimpl
     @asynccontextmanager
@@ -64,11 +66,12 @@ class HTTPPlugin:
             stopping=stopping,
             port=port_of(listeners),
             addresses=addresses_of(listeners),
+            timeouts=self.timeouts,
         )
-        self._connections = Connections(config.max_connections)
+        self._connections = Connections(config.max_connections, self.timeouts)
         server = Server(self._guard, listeners, self._connections, stopping)
         try:
-            # An error of the server comes out of here, and the bus starts the plugin again.
+            # The task group raises an error of the server, and the bus restarts the plugin.
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(server.run)
                 self.url = address_of(listeners, config.host)
@@ -80,13 +83,13 @@ class HTTPPlugin:
 
     @hookimpl
     def event(self, event: Event) -> None:
-        """Count an event and show it to those who watch."""
+        """Count an event and send it to the clients of the feed."""
         if self._feed is not None:
             self._feed.add(event)
 
     @hookimpl
     def health(self) -> Health:
-        """Say where it is served, and whether all can reach it."""
+        """Report the URL of the page, or that connections are closed because of the limit."""
         if self.url is None:
             return Health("degraded", "nothing is served")
 
@@ -100,7 +103,7 @@ class HTTPPlugin:
 
     @hookimpl
     def metrics(self) -> list[Metric]:
-        """Return what was asked, and what was refused."""
+        """Return figures about answers and connections."""
         connections = self._connections
         answers = self._guard.answers if self._guard is not None else {}
         by_status = [Sample(count, {"status": status}) for status, count in sorted(answers.items())]
@@ -116,18 +119,14 @@ class HTTPPlugin:
                 help="open connections",
                 samples=[Sample(len(connections))],
             ),
-            _counter("accepted", "that were accepted", connections.accepted),
-            _counter(
-                "refused",
-                "that were closed because there were max_connections",
-                connections.refused,
-            ),
-            _counter(
-                "cut_off", "that were closed because the peer was too slow", connections.cut_off
-            ),
+            _counter("accepted", "accepted", connections.accepted),
+            _counter("refused", "closed because max_connections were open", connections.rejected),
+            _counter("cut_off", "closed because the peer was too slow", connections.cut_off),
         ]
 
 
 def _counter(name: str, what: str, count: int) -> Metric:
     name = f"http_connections_{name}"
-    return Metric(name=name, help=f"connections {what}", kind="counter", samples=[Sample(count)])
+    return Metric(
+        name=name, help=f"connections that were {what}", kind="counter", samples=[Sample(count)]
+    )

@@ -1,4 +1,4 @@
-"""What is answered when something is wrong: problem details, https://www.rfc-editor.org/rfc/rfc9457."""
+"""Errors as answers: problem details, https://www.rfc-editor.org/rfc/rfc9457."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -22,22 +22,22 @@ from lanrage_events.http import RouteError
 PROBLEM_TYPE = "application/problem+json"
 INTERNAL_ERROR = "something went wrong in the server, which has logged it"
 _MAX_CHARACTERS = 500
-"""of a text that may repeat what came in, whose length has no other bound"""
+"""of a text that may repeat input, whose length has no other limit"""
 _MIN_SECRET_CHARACTERS = 16
-"""what came in is not repeated from this length on: it may be a token"""
+"""an input of this length or more may be a token, so messages do not repeat it"""
 _MAX_TEXTS = 1_000
 _MAX_ERRORS = 100
 _MASK = "*" * 10
 
 
 class Problem(Exception):
-    """Raised to refuse a request.
+    """Raised to reject a request.
 
     :param status: the HTTP status, from 400 to 599
     :param detail: what is wrong and the remedy, without secrets
     :param errors: what is wrong with single fields
     :param headers: of the answer
-    :param members: more that a program may want to know, as JSON
+    :param members: more for programs, as JSON
     """
 
     def __init__(
@@ -57,12 +57,9 @@ class Problem(Exception):
         super().__init__(f"{status} {detail}")
 
     def response(self, redactor: Redactor) -> Response:
-        """Return the answer.
-
-        :param redactor: knows what must not stand in it
-        """
+        """Return the problem as an answer, without secrets."""
         content: dict[str, Any] = {
-            "title": HTTPStatus(self.status).phrase if self.status in _STATUSES else "Error",
+            "title": responses.get(self.status, "Error"),
             "status": self.status,
             "detail": shorten(self.detail),
         }
@@ -75,33 +72,30 @@ class Problem(Exception):
         )
 
 
-_STATUSES = frozenset(HTTPStatus)
-
-
 def json_response(
     content: object,
     status: int = 200,
     media_type: str = "application/json",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return an answer in JSON, whatever texts are in it."""
+    """Return an answer in JSON, even if its texts cannot be encoded as UTF-8."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate, which JSON can name, is no text that could be encoded.
+    # JSON can contain a lone surrogate, which cannot be encoded.
     return Response(text.encode("utf-8", "replace"), status, headers, media_type)
 
 
 def shorten(text: str) -> str:
-    """Return a text that may repeat what came in, cut off if it is very long."""
+    """Cut off a very long text that may repeat input."""
     return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
 
 
 def error_list(errors: Sequence[FieldProblem]) -> list[dict[str, str]]:
-    """Return what is wrong with fields as problem details say it."""
+    """Return the member ``errors`` of problem details."""
     shown = [
         {"path": shorten(e.field), "message": shorten(e.message)} for e in errors[:_MAX_ERRORS]
     ]
     if len(errors) > _MAX_ERRORS:
-        shown.append({"path": "", "message": f"{len(errors) - _MAX_ERRORS:,} more are not told"})
+        shown.append({"path": "", "message": f"{len(errors) - _MAX_ERRORS:,} more are not shown"})
 
     return shown
 
@@ -109,10 +103,10 @@ def error_list(errors: Sequence[FieldProblem]) -> list[dict[str, str]]:
 def field_problems(
     error: ValidationError, received: object, model: type[BaseModel]
 ) -> list[FieldProblem]:
-    """Return what is wrong with the fields of a model, without repeating what came in.
+    """Return the errors in the fields of a model, without long texts of the input.
 
     :param error: what pydantic raised
-    :param received: what came in, as plain values: its longer texts are not repeated
+    :param received: the input, as plain values
     :param model: what was expected
     """
     texts = _texts(received)
@@ -122,7 +116,7 @@ def field_problems(
         _field_problem(item["type"], item["loc"], item["msg"], texts, names)
         for item in details[:_MAX_ERRORS]
     ]
-    # The rest is only counted.
+    # error_list() only counts the rest.
     return shown + [FieldProblem("", "")] * (len(details) - len(shown))
 
 
@@ -150,17 +144,13 @@ def _field_problem(
 
 
 def hint(word: str, known: Sequence[str]) -> str:
-    """Return what was meant, such as ``, did you mean 'atomic'?``, or what is known.
-
-    :param word: what came in
-    :param known: what could have been meant
-    """
+    """Return a hint such as ``, did you mean 'atomic'?``, or what is known."""
     known_are = f", known are {', '.join(known)}" if known else ""
     return did_you_mean(word, known) or known_are
 
 
 def _texts(received: object) -> list[str]:
-    """Return texts that may be secrets, the longest first, and not so many that it takes long."""
+    """Return up to 1,000 texts that may be secrets, the longest first."""
     texts: set[str] = set()
     pending = [received]
     while pending and len(texts) < _MAX_TEXTS:
@@ -178,10 +168,8 @@ def _texts(received: object) -> list[str]:
 def log_failure(
     logger: logging.Logger, redactor: Redactor, what: str, error: BaseException
 ) -> None:
-    """Log what went wrong, with its traceback, without secrets.
+    """Log an error with its traceback, without secrets.
 
-    :param logger: of the module that it happened in
-    :param redactor: knows the secrets
     :param what: what failed, such as ``GET /api/plugins failed``
     """
     text = "".join(traceback.format_exception(error)).rstrip("\n")
@@ -189,10 +177,10 @@ def log_failure(
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what is answered when a request ends with an error.
+    """Return the answer to a request that ended with an error.
 
-    :param error: ours, one of a plugin's route, or of Starlette, such as for a path that does not
-        exist; anything else is unexpected, and no details of it are shown
+    :param error: a problem, an error of a plugin's route, or one of Starlette's, such as for an
+        unknown path; of any other, which is unexpected, no details are shown
     """
     match error:
         case Problem():
@@ -200,12 +188,12 @@ def problem_of(error: Exception) -> Problem:
         case RouteError():
             return Problem(error.status, error.detail, errors=error.errors)
         case HTTPException(status_code=status, detail=detail):
-            if detail == HTTPStatus(status).phrase:
+            if detail == responses.get(status):
                 detail = _DETAILS.get(status, detail)
 
             return Problem(status, detail, headers=error.headers)
         case ClientDisconnect():
-            return Problem(400, "the client went away")  # for nobody
+            return Problem(400, "the client went away")  # so no one reads it
         case _:
             return Problem(500, INTERNAL_ERROR)
 
@@ -217,11 +205,9 @@ _DETAILS = {
 
 
 def exception_handlers(redactor: Redactor) -> dict[Any, Any]:
-    """Return what a Starlette application needs to answer with problem details.
+    """Return handlers by which a Starlette application answers with problem details.
 
-    An unexpected error comes out of the application after its answer.
-
-    :param redactor: knows what must not stand in an answer
+    The application raises an unexpected error again after its answer.
     """
 
     async def answer(request: Request, error: Exception) -> Response:

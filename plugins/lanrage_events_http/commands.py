@@ -1,12 +1,13 @@
-"""Commands of the HTTP plugin for the command line ``lanrage-events``."""
+"""The commands ``publish`` and ``stream``, which use the HTTP API of a running daemon."""
 
 from __future__ import annotations
 
 import os
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -27,20 +28,57 @@ from ._client import (
     FilePublisher,
     SinglePublisher,
     Task,
-    Token,
     parse_token,
     parse_url,
     read_lines,
 )
 
 STANDARD_INPUT = Path("-")
+# Windows would otherwise change line ends, and take a control character for the end.
+_O_BINARY: int = getattr(os, "O_BINARY", 0)
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
-Url = Annotated[str, Parameter(env_var=URL_VARIABLE)]
 InputFile = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 Types = Annotated[tuple[str, ...], Parameter(name="--type", negative=(), show_default=False)]
 Skip = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Count = Annotated[int | None, Parameter(validator=validators.Number(gte=1))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The daemon that a command talks to; each field is an option."""
+
+    url: Annotated[str, Parameter(env_var=URL_VARIABLE)] = DEFAULT_URL
+    """the address of the daemon"""
+    token_file: Path | None = None
+    """a file that contains the daemon's token"""
+
+    def client_factory(self) -> Callable[[], DaemonClient]:
+        """Return a function that creates clients.
+
+        :raises ValueError: if the address or the token is not valid
+        """
+        address = parse_url(self.url)
+        if self.token_file is None:
+            text = os.environ.get(TOKEN_VARIABLE, "")
+            token = parse_token(text, f"the environment variable {TOKEN_VARIABLE}")
+            return lambda: DaemonClient(address, token)
+
+        try:
+            text = self.token_file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            raise ValueError(f"cannot read the token file {self.token_file}: {reason}") from None
+
+        token = parse_token(text, f"the file {self.token_file}")
+        if token is None:
+            raise ValueError(f"the token file {self.token_file} is empty")
+
+        return lambda: DaemonClient(address, token)
+
+
+DEFAULT_DAEMON = Daemon()
 
 
 def publish(
@@ -50,8 +88,7 @@ def publish(
     file: InputFile = None,
     skip: Skip = 0,
     timeout: str = "30s",
-    url: Url = DEFAULT_URL,
-    token_file: Path | None = None,
+    daemon: Daemon = DEFAULT_DAEMON,
     json: Flag = False,
 ) -> int:
     """Publish an event, or a file of events, in a running daemon.
@@ -63,10 +100,8 @@ def publish(
     :param values: fields of the event, each as name=value, such as peer_name=Ann
     :param file: publish the events of this file instead, one JSON object a line; - is standard
         input
-    :param skip: leave out so many lines of the file, to go on where it was interrupted
-    :param timeout: how long to go on when the daemon is away or cannot take events
-    :param url: where the daemon is
-    :param token_file: a file that holds the daemon's token
+    :param skip: skip this many lines of the file, to go on where it was interrupted
+    :param timeout: how long to retry when the daemon is away or cannot accept events
     :param json: print what was published as JSON
     """
     if (event_type is None) == (file is None):
@@ -79,7 +114,7 @@ def publish(
 
     try:
         task = Task(
-            _client_maker(url, token_file),
+            daemon.client_factory(),
             timeout=_seconds(timeout),
             as_json=json,
             out=sys.stdout,
@@ -95,32 +130,29 @@ def publish(
     try:
         return anyio.run(publisher.run)
     except KeyboardInterrupt:
-        return publisher.tell_interruption()
+        return publisher.report_interruption()
 
 
 def stream(
     *,
     types: Types = (),
     count: Count = None,
-    url: Url = DEFAULT_URL,
-    token_file: Path | None = None,
+    daemon: Daemon = DEFAULT_DAEMON,
     json: Flag = False,
 ) -> int:
     """Print the events of a running daemon as they happen, until Ctrl-C.
 
-    When the connection is lost it connects again, and goes on after the last event that it had. If
+    When the connection is lost, it reconnects and goes on after the last event that it received. If
     the daemon has a token, put it into the environment variable LANRAGE_EVENTS_TOKEN.
 
     :param types: print only events of this type, or of the types below it; may be given several
         times
-    :param count: end after so many events
-    :param url: where the daemon is
-    :param token_file: a file that holds the daemon's token
+    :param count: stop after this many events
     :param json: print each event as JSON, which publish --file reads
     """
     try:
         printer = FeedPrinter(
-            _client_maker(url, token_file),
+            daemon.client_factory(),
             types=types,
             count=count,
             as_json=json,
@@ -135,7 +167,7 @@ def stream(
     except KeyboardInterrupt:
         return ExitCode.DONE
     except DaemonError as error:
-        write_errors([error.reason])
+        write_errors([str(error)])
         return ExitCode.FAILED
 
     return ExitCode.DONE
@@ -148,52 +180,21 @@ def _publish_file(task: Task, path: Path, skip: int) -> int:
     except (OSError, AttributeError) as error:
         return _misuse(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
+    status = os.fstat(fd)
+    size = status.st_size if stat.S_ISREG(status.st_mode) else None
+    publisher = FilePublisher(task, "stdin" if is_stdin else str(path), skip=skip, size=size)
+
+    async def run() -> int:
+        async with aclosing(read_lines(fd)) as groups:
+            return await publisher.run(groups)
+
     try:
-        status = os.fstat(fd)
-        publisher = FilePublisher(
-            task,
-            "stdin" if is_stdin else str(path),
-            skip=skip,
-            size=status.st_size if stat.S_ISREG(status.st_mode) else None,
-        )
-
-        async def run() -> int:
-            async with aclosing(read_lines(fd)) as groups:
-                return await publisher.run(groups)
-
-        try:
-            return anyio.run(run)
-        except KeyboardInterrupt:
-            return publisher.tell_interruption()
+        return anyio.run(run)
+    except KeyboardInterrupt:
+        return publisher.report_interruption()
     finally:
         if not is_stdin:
             os.close(fd)
-
-
-# Windows would otherwise change line ends, and take a control character for the end.
-_O_BINARY: int = getattr(os, "O_BINARY", 0)
-
-
-def _client_maker(
-    url: str, token_file: Path | None, environ: Mapping[str, str] = os.environ
-) -> Callable[[], DaemonClient]:
-    address = parse_url(url)
-    token: Token | None
-    if token_file is None:
-        text = environ.get(TOKEN_VARIABLE, "")
-        token = parse_token(text, f"the environment variable {TOKEN_VARIABLE}")
-    else:
-        try:
-            text = token_file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
-            raise ValueError(f"cannot read the token file {token_file}: {reason}") from None
-
-        token = parse_token(text, f"the file {token_file}")
-        if token is None:
-            raise ValueError(f"the token file {token_file} is empty")
-
-    return lambda: DaemonClient(address, token)
 
 
 def _seconds(text: str) -> float:

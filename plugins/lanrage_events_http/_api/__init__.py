@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from .deduplication import DEFAULT_SIZE, Deduplicator, InFlight
 from .event_schemas import EventSchemas
-from .events import EVENT_STREAM, JSON_LINES, event_operations
-from .models import MAX_EVENTS, ProblemDetails
-from .operation import JSON_TYPE, Call, Operation
+from .events import EVENT_STREAM, event_operations
+from .models import (
+    MAX_EVENTS,
+    Count,
+    EntriesQuery,
+    EventsProblem,
+    EventsTaken,
+    ProblemDetails,
+    Readiness,
+)
+from .operation import Call, Operation
 from .outbox import outbox_operations
 from .plugins import PluginRoutes
 from .status import status_operations

@@ -1,3 +1,5 @@
+"""The ids of events that were accepted, so that repeated events are published once."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -8,41 +10,41 @@ import anyio
 
 DEFAULT_SIZE = 100_000
 _LONGEST_ID_KEPT = 64
-"""characters; of a longer id its hash is kept, so that memory is bounded whatever is sent"""
+"""characters; longer ids are kept as hashes, so that memory is bounded"""
 
 
 class InFlight:
-    """The events of one request that came with ids, while they are being published."""
+    """The events of one request that have ids, while they are being published."""
 
     def __init__(self) -> None:
         self.failures: dict[str, Exception] = {}
-        """by id: why it was not taken"""
+        """by id: why it was not accepted"""
         self.done = anyio.Event()
-        """set when each of them is taken or not"""
+        """set when the outcome of each event is known"""
 
 
 class Deduplicator:
-    """Remembers which events were taken, so that one that is sent again is not taken twice.
+    """Remembers the ids of accepted events, so that an event that is sent again is not published.
 
-    It needs no timer: what is too old is forgotten when the next id comes. It holds at most
-    ``size`` ids of at most 64 characters; when there are more, the oldest is forgotten early.
+    Old ids are forgotten when the next one arrives. When there are more than ``size``, the oldest
+    is forgotten early.
 
-    :param window: seconds for which an id is remembered after its event was taken
-    :param size: ids that are remembered at most
+    :param window: seconds for which an id is remembered after its event was accepted
+    :param size: the maximum number of ids
     """
 
     def __init__(self, window: float, size: int = DEFAULT_SIZE) -> None:
         self._window = window
         self._size = size
         self._taken: OrderedDict[str, float] = OrderedDict()
-        """when each was taken, the oldest first"""
+        """by id: when its event was accepted, the oldest first"""
         self._in_flight: dict[str, InFlight] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
 
     def was_taken(self, id: str) -> bool:
-        """Return whether an event of this id was taken within the window."""
+        """Return whether an event of this id was accepted within the window."""
         taken_at = self._taken.get(_key(id))
         return taken_at is not None and anyio.current_time() - taken_at < self._window
 
@@ -51,17 +53,13 @@ class Deduplicator:
         return self._in_flight.get(_key(id))
 
     def begin(self, id: str, request: InFlight) -> None:
-        """Note that an event of this id is being published: finish it whatever happens.
-
-        :param request: which publishes it
-        """
+        """Record that a request is publishing an event of this id; it must call :meth:`finish`."""
         self._in_flight[_key(id)] = request
 
     def finish(self, request: InFlight, outcomes: Mapping[str, Exception | None]) -> None:
-        """Remember the ids of events that were taken, forget the others, and wake who waits.
+        """Remember the ids of accepted events, forget the others, and wake the requests that wait.
 
-        :param request: whose they are
-        :param outcomes: by id: why it was not taken, None if it was
+        :param outcomes: by id: why its event was not accepted, None if it was
         """
         now = anyio.current_time()
         for id, error in outcomes.items():
@@ -77,16 +75,12 @@ class Deduplicator:
         request.done.set()
 
     def _forget_old(self, now: float) -> None:
-        taken = self._taken
-        while len(taken) > self._size:
-            taken.popitem(last=False)
-
-        while taken:
-            key, taken_at = next(iter(taken.items()))
-            if now - taken_at < self._window:
+        while self._taken:
+            taken_at = next(iter(self._taken.values()))
+            if len(self._taken) <= self._size and now - taken_at < self._window:
                 return
 
-            del taken[key]
+            self._taken.popitem(last=False)
 
 
 def _key(id: str) -> str:

@@ -1,3 +1,5 @@
+"""The JSON Schemas of the event types."""
+
 from __future__ import annotations
 
 import logging
@@ -13,30 +15,25 @@ logger = logging.getLogger(__name__)
 
 
 class EventSchemas:
-    """The JSON Schemas of the event types, each made once since that takes a while.
-
-    :param bus: which knows the types
-    """
+    """The JSON Schemas of the bus's event types, each made once since that is slow."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._schemas: WeakKeyDictionary[type[Event], dict[str, Any] | None] = WeakKeyDictionary()
 
     def all(self) -> dict[str, dict[str, Any]]:
-        """Return the schemas by type, without those of classes that have none."""
+        """Return the schemas by event type, without types that have none."""
         found = {cls.type: self._schema(cls) for cls in self._bus.events.types()}
         return {name: schema for name, schema in found.items() if schema is not None}
 
     def _schema(self, cls: type[Event]) -> dict[str, Any] | None:
-        try:
+        if cls in self._schemas:
             return self._schemas[cls]
-        except KeyError:
-            pass
 
         schema = None
         try:
             schema = self._bus.events.json_schema(cls.type)
-        except Exception as error:  # noqa: BLE001 - the class is a plugin's
+        except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything
             what = f"event type '{cls.type}' is left out of the HTTP API, since it has no schema"
             log_failure(logger, self._bus.redactor, what, error)
 

@@ -1,6 +1,7 @@
+"""The operations that publish events, list event types and follow the live feed."""
+
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,8 @@ from lanrage_events.events import FieldProblem
 
 from .._config import HTTPConfig
 from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, StreamResponse
-from .._problem import Problem, error_list, hint, shorten
+from .._problem import Problem, error_list, hint, json_response, shorten
+from .._server import JSON_LINES, JSON_TYPE
 from .deduplication import Deduplicator
 from .event_schemas import EventSchemas
 from .ingest import EventsNotTaken, EventTaker
@@ -27,20 +29,17 @@ from .models import (
     PublishQuery,
     StreamQuery,
 )
-from .operation import JSON_TYPE, RETRY_AFTER, Call, Operation, check_media_type, decode, parse_json
+from .operation import RETRY_AFTER, Call, Operation, check_media_type, decode, parse_json
 
 EVENT_STREAM = "text/event-stream"
-JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 
 
 def event_operations(
     bus: Bus, feed: Feed, config: HTTPConfig, schemas: EventSchemas, stopping: anyio.Event
 ) -> list[Operation]:
-    """Return the operations by which events come in and go out.
+    """Return the operations on events.
 
-    :param bus: where they go
-    :param feed: where they come from
-    :param config: says how long a repeated id is known
+    :param feed: the live feed
     :param schemas: of the event types
     :param stopping: set when the server stops, which ends the streams
     """
@@ -54,23 +53,23 @@ def event_operations(
             name="publishEvents",
             group="events",
             description=(
-                "Publish one event, an array of them, or one in each line. It answers when every "
-                "durable plugin has them, so that they survive a crash. Events that are not valid "
-                "are refused, and the others of the request are taken, unless the request is "
-                "atomic. An event whose id was taken within `repeat_window` is not published "
-                f"again. One request brings at most {MAX_EVENTS:,} events."
+                "Publish one event, an array of events, or one event in each line. The answer comes "
+                "when every durable plugin has them, so that they survive a crash. Events that are "
+                "not valid are rejected, and the others of the request are accepted, unless the "
+                "request is atomic. An event whose id was accepted within `repeat_window` is not "
+                f"published again. A request has at most {MAX_EVENTS:,} events."
             ),
             handler=api.publish,
             query=PublishQuery,
             takes_events=True,
             responses={202: EventsTaken},
             errors={
-                400: "the body is not JSON: nothing was taken",
-                413: "the body is too large, or brings too many events: nothing was taken",
+                400: "the body is not JSON: no event was accepted",
+                413: "the body is too large, or has too many events: no event was accepted",
                 415: "the body is neither JSON nor JSON lines",
-                422: "events are not valid; those that are were taken, unless the request is "
-                "atomic",
-                503: "durable plugins could not take events, which may be sent again with the "
+                422: "events are not valid; those that are valid were accepted, unless the request "
+                "is atomic",
+                503: "durable plugins could not accept events; they may be sent again with the "
                 "same ids",
             },
             problems={422: EventsProblem, 503: EventsProblem},
@@ -89,10 +88,10 @@ def event_operations(
             name="streamEvents",
             description=(
                 "Follow the events of the bus as server-sent events: the name is the event type, "
-                f"the data the event. The last {RING_SIZE} can be had again by `Last-Event-ID`; an "
-                "event `gap` comes before them if others are missing. A client that is too slow "
-                "gets an event `overrun`, and the stream ends. A comment comes every "
-                f"{HEARTBEAT_SECONDS:g} seconds."
+                f"the data the event. With `Last-Event-ID`, the missed ones of the last {RING_SIZE} "
+                "events come first, after an event `gap` if others are missing. A client that is "
+                "too slow gets an event `overrun`, and the stream ends. A comment comes every "
+                f"{HEARTBEAT_SECONDS:g} seconds without events."
             ),
             handler=api.stream,
             query=StreamQuery,
@@ -119,8 +118,7 @@ class _EventsAPI:
         except EventsNotTaken as error:
             raise _problem_of(error) from None
 
-        content = json.dumps({"ids": ids, "repeated": repeated})
-        return Response(content, 202, media_type=JSON_TYPE)
+        return json_response({"ids": ids, "repeated": repeated}, 202)
 
     async def types(self, call: Call) -> EventTypes:
         types = [
@@ -157,9 +155,9 @@ class _EventsAPI:
 
 
 def _parse(text: str, media_type: str) -> list[Any]:
-    """Return the values that a body holds: one object, an array of them, or one a line.
+    """Return the values in a body: one object, an array of objects, or one in each line.
 
-    :raises Problem: if it is not JSON, or if they are too many
+    :raises Problem: if it is not JSON, or has too many values
     """
     if media_type in JSON_LINES:
         lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

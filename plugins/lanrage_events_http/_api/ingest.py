@@ -1,4 +1,4 @@
-"""Takes the events of one request: checks them, publishes them once, and says what became of them."""
+"""Ingest: the events of a request are validated, deduplicated and published."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_FIELDS = 100
 
 @dataclass(frozen=True, slots=True)
 class InvalidEvent:
-    """What is not an event."""
+    """A value that is not an event."""
 
     id: str | None
     problems: Sequence[FieldProblem]
@@ -28,21 +28,21 @@ class InvalidEvent:
 
 @dataclass(frozen=True, slots=True)
 class FailedEvent:
-    """An event that was not taken, although it is valid."""
+    """A valid event that was not accepted."""
 
     id: str
     reason: str
 
 
 class EventsNotTaken(Exception):
-    """Raised when not all events of a request were taken.
+    """Raised when not all events of a request were accepted.
 
-    :param count: how many events came
-    :param is_atomic: whether none is taken if one of them is not valid
-    :param ids: of those that were taken
-    :param repeated: the ids of those of them that were taken before
-    :param invalid: what is not an event, by position
-    :param failed: what may be sent again, by position
+    :param count: the number of events in the request
+    :param ids: of the accepted events
+    :param repeated: the ids that were accepted before
+    :param invalid: by position: what is not an event
+    :param failed: by position: what may be sent again
+    :param is_atomic: whether none is accepted if one of them is not valid
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class EventsNotTaken(Exception):
 
 
 class EventTaker:
-    """Takes events that come in by requests, each id once.
+    """Publishes the events of requests, each id once.
 
-    :param bus: where they go
-    :param deduplicator: knows which were taken
+    :param bus: the bus to publish to
+    :param deduplicator: remembers ids
     """
 
     def __init__(self, bus: Bus, deduplicator: Deduplicator) -> None:
@@ -98,16 +98,16 @@ class EventTaker:
     async def take(self, values: Sequence[Any], *, is_atomic: bool) -> tuple[list[str], list[str]]:
         """Publish events and wait until every durable plugin has them.
 
-        :param values: what should be events
-        :param is_atomic: whether none is taken if one of them is not valid
-        :returns: their ids, and those of them that were taken before
-        :raises EventsNotTaken: if not all of them were taken; it says which
+        :param values: JSON values that should be events
+        :param is_atomic: whether to publish none if one of them is not valid
+        :returns: the ids, and those that were accepted before
+        :raises EventsNotTaken: if not all of them were accepted
         """
         events, invalid = await self._decode(values)
         if invalid and is_atomic:
             events.clear()
 
-        # From here to the call of publish nothing waits.
+        # There is no checkpoint from here to the call of publish.
         request = InFlight()
         repeated: set[int] = set()
         elsewhere: dict[int, InFlight] = {}
@@ -159,7 +159,7 @@ class EventTaker:
             except EventDecodeError as error:
                 id = value.get("id") if isinstance(value, dict) else None
                 invalid[index] = InvalidEvent(id if isinstance(id, str) else None, error.problems)
-                # To find out what was meant takes long, and others want their turn.
+                # Finding out what was meant is slow, so let other tasks run.
                 await checkpoint()
 
         return events, invalid
@@ -167,9 +167,9 @@ class EventTaker:
     async def _publish(
         self, request: InFlight, events: Mapping[int, Event], named: Sequence[int]
     ) -> dict[int, Exception]:
-        """Publish events; return why some were not taken, by position.
+        """Publish events; return the errors by position.
 
-        :param named: those whose ids came with the request
+        :param named: the positions of events whose ids are in the request
         """
         outcomes: Mapping[int, Exception | None] = dict.fromkeys(events, _Interrupted())
         try:

@@ -1,4 +1,4 @@
-"""What the API of the server itself takes and answers."""
+"""The models of the server's own API; their docstrings stand in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from lanrage_events.config import ConfigModel
 
 MAX_EVENTS = 1000
-"""events that one request may bring"""
+"""events in one request"""
 MAX_ENTRIES = 500
-"""entries of an outbox that one answer holds, or one request changes by their ids"""
+"""entries of an outbox in one answer, or in one request by their ids"""
 
 # SQLite's integers have 64 bits.
 EntryId = Annotated[int, Field(ge=1, le=2**63 - 1)]
@@ -22,13 +22,13 @@ class FieldError(ConfigModel):
     """What is wrong with one field."""
 
     path: str
-    """such as ``players.0``; empty for the whole"""
+    """such as ``players.0``; empty for the whole body"""
     message: str
     """what was expected"""
 
 
 class ProblemDetails(ConfigModel):
-    """Why a request was refused, as RFC 9457 has it."""
+    """Why a request was rejected, as problem details of RFC 9457."""
 
     title: str
     status: int = Field(ge=400, le=599)
@@ -42,47 +42,47 @@ class RefusedEvent(ConfigModel):
     """An event that is not valid."""
 
     index: int = Field(ge=0)
-    """its position among those that were sent"""
+    """its position in the request"""
     id: str | None
     errors: list[FieldError]
 
 
 class FailedEvent(ConfigModel):
-    """An event that is valid, and could not be taken: it may be sent again."""
+    """A valid event that could not be accepted: it may be sent again."""
 
     index: int = Field(ge=0)
-    """its position among those that were sent"""
+    """its position in the request"""
     id: str
     reason: str
 
 
 class EventsProblem(ProblemDetails):
-    """Why events were refused, and which were taken."""
+    """Why events were rejected, and which were accepted."""
 
     taken: list[str]
-    """the ids of those that were taken, in the order in which they were sent"""
+    """the ids of the accepted events, in the order of the request"""
     repeated: list[str]
-    """those of them that had been taken before, and were not published again"""
+    """those that had been accepted before, and were not published again"""
     refused: list[RefusedEvent]
-    """those that are not valid"""
+    """the events that are not valid"""
     failed: list[FailedEvent]
-    """those that could not be taken, and may be sent again with the same id"""
+    """the events that could not be accepted; they may be sent again with the same id"""
 
 
 class PublishQuery(ConfigModel):
-    """How events are taken."""
+    """How events are accepted."""
 
     atomic: bool = False
-    """whether none is taken if one of them is not valid"""
+    """whether to accept none if one of them is not valid"""
 
 
 class EventsTaken(ConfigModel):
     """Every durable plugin has the events."""
 
     ids: list[str]
-    """of all events, in the order in which they were sent"""
+    """of all events, in the order of the request"""
     repeated: list[str]
-    """those of them that had been taken before, and were not published again"""
+    """those that had been accepted before, and were not published again"""
 
 
 class EventTypeEntry(ConfigModel):
@@ -90,7 +90,7 @@ class EventTypeEntry(ConfigModel):
 
     type: str
     distribution: str | None
-    """who brings it"""
+    """the package that it comes from"""
     description: str
     schema_: dict[str, Any] = Field(alias="schema")
     """its JSON Schema"""
@@ -103,16 +103,16 @@ class EventTypes(ConfigModel):
 
 
 class StreamQuery(ConfigModel):
-    """What of the live feed is told."""
+    """Which events of the live feed to send."""
 
     type: list[str] = Field(default_factory=list, max_length=100)
-    """event types, or base types for all that derive from them; all if there is none"""
+    """event types, or base types for all that derive from them; all by default"""
     last_event_id: str | None = None
-    """in place of the header ``Last-Event-ID``: the id of the event after which to begin"""
+    """instead of the header ``Last-Event-ID``: the id of the event after which to begin"""
 
 
 class PluginEntry(ConfigModel):
-    """What a plugin is and has done."""
+    """The state, the health and the statistics of a plugin."""
 
     name: str
     state: Literal["starting", "running", "down", "stopped"]
@@ -120,11 +120,11 @@ class PluginEntry(ConfigModel):
     detail: str
     """the reason for the status"""
     undelivered: int
-    """events that it has taken and that have not arrived where they should"""
+    """events that it has accepted and not delivered"""
     pending: int
     """events that wait in its mailbox"""
     size: int
-    """events that its mailbox holds"""
+    """the capacity of its mailbox, in events"""
     when_full: Literal["block", "drop_oldest", "drop_newest"]
     handled: int
     failed: int
@@ -139,47 +139,47 @@ class PluginList(ConfigModel):
 
 
 class Alive(ConfigModel):
-    """The bus lives."""
+    """The bus runs."""
 
     status: Literal["ok"]
 
 
 class Readiness(ConfigModel):
-    """Whether every plugin does its work, at least in part."""
+    """Whether every plugin runs and works, at least in part."""
 
     status: Literal["ready", "not ready"]
     plugins: dict[str, Literal["ok", "degraded", "failed"]]
 
 
 class LaneEntry(ConfigModel):
-    """How one lane of an outbox stands."""
+    """The state of a lane of an outbox."""
 
     name: str
     pending: int
     dead: int
     oldest: datetime | None
-    """when the first entry that waits was put"""
+    """when the oldest pending entry was added"""
     postponed_until: datetime | None
-    """when it may be tried again, if it waits for a time"""
+    """when its delivery is tried again, if it is deferred until a given time"""
     until_resumed: bool
-    """whether it waits until somebody retries it"""
+    """whether it waits until a user retries it"""
     last_error: str
 
 
 class OutboxSummary(ConfigModel):
-    """How the outbox of a plugin stands."""
+    """The state of the outbox of a plugin."""
 
     plugin: str
     pending: int
-    """entries that wait"""
+    """entries that are not delivered yet"""
     dead: int
     """dead letters"""
     oldest: datetime | None
-    """when the first entry that waits was put"""
+    """when the oldest pending entry was added"""
     problem: str | None
-    """why it cannot be read or written, if so"""
+    """why it cannot be read or written, if it cannot"""
     lanes: list[LaneEntry]
-    """those that hold something or wait"""
+    """those that have entries or are deferred"""
 
 
 class OutboxList(ConfigModel):
@@ -189,14 +189,14 @@ class OutboxList(ConfigModel):
 
 
 class EntriesQuery(ConfigModel):
-    """Which entries are told."""
+    """Which entries to return."""
 
     lane: str | None = None
-    """only of this lane"""
+    """only those of this lane"""
     kind: Literal["pending", "dead"] | None = None
-    """only those that wait, or only dead letters"""
+    """only pending entries, or only dead letters"""
     after: int = Field(default=0, ge=0, le=2**63 - 1)
-    """only with higher ids, such as ``next`` of the page before"""
+    """only those with higher ids, such as ``next`` of the previous page"""
     limit: int = Field(default=100, ge=1, le=MAX_ENTRIES)
     """how many at most"""
 
@@ -209,32 +209,32 @@ class Entry(ConfigModel):
     label: str
     """such as the event type"""
     put: AwareDatetime
-    """when it was put"""
+    """when it was added"""
     attempts: int
-    """how often it was postponed by itself"""
+    """how often this entry was deferred, not its lane"""
     kind: Literal["pending", "dead"]
     reason: str
-    """why it was postponed last or given up"""
+    """why it was last deferred, or became a dead letter"""
     detail: str
-    """what the receiver said exactly"""
+    """what the receiver answered"""
     expires: AwareDatetime | None
     """when it is no longer worth delivering"""
     body: str
-    """what is delivered, without secrets"""
+    """what is to be delivered, without secrets"""
 
 
 class Entries(ConfigModel):
-    """A page of entries, in the order in which they were put."""
+    """A page of entries, in the order in which they were added."""
 
     entries: list[Entry]
     next: int | None
-    """what to pass as ``after`` for the next page, if there is one"""
+    """the value of ``after`` for the next page, if there is one"""
 
 
 class Chosen(ConfigModel):
-    """Either some entries by their ids, or a lane with all that is in it."""
+    """Either entries by their ids, or all entries of a lane."""
 
-    # A text is no number here.
+    # A text is not a number here.
     model_config = ConfigDict(strict=True)
 
     ids: list[EntryId] | None = Field(default=None, min_length=1, max_length=MAX_ENTRIES)
@@ -249,6 +249,6 @@ class Chosen(ConfigModel):
 
 
 class Count(ConfigModel):
-    """How many entries were changed; those that do not exist are not among them."""
+    """How many entries were changed; those that do not exist do not count."""
 
     count: int

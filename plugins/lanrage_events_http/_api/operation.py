@@ -1,4 +1,4 @@
-"""One operation of the API: what it takes, does and answers, for the router and for OpenAPI."""
+"""An operation of the API: its input, handler and answers, for the router and for OpenAPI."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lanrage_events import Redactor
 from lanrage_events.events import FieldProblem
 
 from .._problem import Problem, field_problems, json_response
+from .._server import JSON_TYPE, media_type
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-JSON_TYPE = "application/json"
 RETRY_AFTER = {"Retry-After": "5"}
-"""what the client is asked to wait when an operation cannot be done for the moment"""
+"""for an operation that is not possible at the moment"""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -38,38 +38,38 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What an operation takes and answers, and what answers it."""
+    """The input, the answers and the handler of an operation."""
 
     method: str
     path: str
     name: str
     """unique among all operations, in camel case"""
     group: str
-    """what it stands below in the documentation"""
+    """its tag in the OpenAPI document"""
     description: str
-    """what it does: a sentence, and more if need be"""
+    """what it does; the first sentence is the summary"""
     handler: Callable[[Call], Awaitable[BaseModel | ASGIApp]]
-    """returns the answer, or what is sent as JSON with status 200; may raise a problem"""
+    """returns the answer, or a model to send as JSON with status 200; may raise a problem"""
     query: type[BaseModel] | None = None
     lists: frozenset[str] = frozenset()
-    """the parameters of the query that may be given several times"""
+    """the query parameters that may be given several times"""
     request: type[BaseModel] | None = None
     """the model of the JSON body"""
     takes_events: bool = False
-    """whether the body is events, which the handler reads itself"""
+    """whether the body contains events; the handler reads it"""
     responses: Mapping[int, type[BaseModel] | tuple[str, ...] | None]
-    """what it answers, by status: the model of JSON, other media types, None for no body"""
+    """by status: the model of the JSON body, other media types, or None for no body"""
     errors: Mapping[int, str] = field(default_factory=dict)
-    """when it answers with problem details, by status"""
+    """by status: when the answer is problem details"""
     problems: Mapping[int, type[BaseModel]] = field(default_factory=dict)
-    """what it says then, if that is more than problem details"""
+    """by status: the model, if it has more than problem details"""
     is_public: bool = False
     """whether it needs no token"""
 
     def route(self, redactor: Redactor) -> Route:
-        """Return the route that serves it.
+        """Return the route of the operation.
 
-        :param redactor: knows what must not be shown
+        :param redactor: removes secrets from answers
         """
 
         async def answer(request: Request) -> ASGIApp:
@@ -78,11 +78,10 @@ class Operation:
         return Route(self.path, answer, methods=[self.method], name=self.name)
 
     async def answer(self, request: Request, redactor: Redactor) -> ASGIApp:
-        """Read a request and have it answered.
+        """Validate a request and call the handler.
 
-        :param request: what came in
-        :param redactor: knows what must not be shown
-        :raises Problem: if it is not what the operation takes, or if the handler says so
+        :param redactor: removes secrets from the answer
+        :raises Problem: if the request is not valid, or from the handler
         """
         query = None if self.query is None else _read_query(request, self.query, self.lists)
         body = None if self.request is None else await _read_model(request, self.request)
@@ -94,16 +93,7 @@ class Operation:
         return answer
 
 
-def _read_query(
-    request: Request, model: type[ModelT], lists: frozenset[str] = frozenset()
-) -> ModelT:
-    """Return the query of a request.
-
-    :param request: what came in
-    :param model: what is expected
-    :param lists: the parameters that may be given several times
-    :raises Problem: if it is something else
-    """
+def _read_query(request: Request, model: type[ModelT], lists: frozenset[str]) -> ModelT:
     values: dict[str, Any] = {}
     twice: list[str] = []
     for name, value in request.query_params.multi_items():
@@ -137,25 +127,24 @@ async def _read_model(request: Request, model: type[ModelT]) -> ModelT:
 
 
 def check_media_type(request: Request, accepted: tuple[str, ...]) -> str:
-    """Return the media type of a request, the first accepted one if it says none.
+    """Return the media type of a request, the first accepted one if it has no Content-Type.
 
-    :param request: what came in
-    :param accepted: media types
-    :raises Problem: if it is another one
+    :raises Problem: if it is not accepted
     """
-    header = request.headers.get("content-type")
-    media_type = accepted[0] if header is None else header.partition(";")[0].strip().lower()
-    if media_type not in accepted:
-        expected = " or ".join(accepted)
-        raise Problem(415, f"the Content-Type is {media_type!r}: send {expected} instead")
+    if "content-type" not in request.headers:
+        return accepted[0]
 
-    return media_type
+    found = media_type(request.headers)
+    if found not in accepted:
+        expected = " or ".join(accepted)
+        raise Problem(415, f"the Content-Type is {found!r}: send {expected} instead")
+
+    return found
 
 
 def decode(body: bytes) -> str:
     """Return the text of a body.
 
-    :param body: what came in
     :raises Problem: if it is not UTF-8
     """
     try:
@@ -168,8 +157,7 @@ def decode(body: bytes) -> str:
 def parse_json(text: str, line: int | None = None) -> Any:
     """Return the value of a JSON text.
 
-    :param text: what came in
-    :param line: which of several lines it is, counted from 1
+    :param line: its number, from 1, if the body has one text in each line
     :raises Problem: if it is not JSON
     """
     place = "the body" if line is None else f"line {line}"
@@ -186,4 +174,4 @@ def parse_json(text: str, line: int | None = None) -> Any:
 
 
 def _reject_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -1,3 +1,5 @@
+"""The operations on the outboxes of plugins."""
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -31,21 +33,19 @@ from .operation import RETRY_AFTER, Call, Operation
 
 _UNKNOWN = "no plugin of that name has an outbox, or it holds nothing in that lane"
 _CLOSED = "the outbox is closed, or cannot be read or written now"
+_CLOSED_ERRORS = (anyio.ClosedResourceError, RuntimeError)  # the latter if it was never opened
 _ERRORS_OF_CHANGES = {
     400: "the body is not JSON",
     404: _UNKNOWN,
     413: "the body is too large",
     415: "the body is not JSON",
-    422: "it does not say which entries",
+    422: "the body does not choose entries",
     503: _CLOSED,
 }
 
 
 def outbox_operations(bus: Bus) -> list[Operation]:
-    """Return the operations on what waits to be delivered.
-
-    :param bus: whose plugins' outboxes they are
-    """
+    """Return the operations on the outboxes of a bus's plugins."""
     api = _OutboxAPI(bus)
     get = partial(Operation, method="GET", group="outbox")
     change = partial(
@@ -60,16 +60,14 @@ def outbox_operations(bus: Bus) -> list[Operation]:
         get(
             path="/api/outbox",
             name="getOutboxes",
-            description="Return how the outbox of each plugin stands, with its lanes.",
+            description="Return the state of each plugin's outbox, with its lanes.",
             handler=api.outboxes,
             responses={200: OutboxList},
         ),
         get(
             path="/api/outbox/{plugin}/entries",
             name="getOutboxEntries",
-            description=(
-                "Return what waits in an outbox and its dead letters, in the order of their ids."
-            ),
+            description="Return pending entries and dead letters in the order of their ids.",
             handler=api.entries,
             query=EntriesQuery,
             responses={200: Entries},
@@ -78,13 +76,13 @@ def outbox_operations(bus: Bus) -> list[Operation]:
         change(
             path="/api/outbox/{plugin}/retry",
             name="retryOutboxEntries",
-            description="Have dead letters and postponed entries tried again.",
+            description="Try to deliver dead letters and deferred entries again.",
             handler=api.retry,
         ),
         change(
             path="/api/outbox/{plugin}/drop",
             name="dropOutboxEntries",
-            description="Remove entries and dead letters for ever.",
+            description="Remove entries and dead letters for good.",
             handler=api.drop,
         ),
     ]
@@ -161,7 +159,7 @@ async def _summary(name: str, outbox: Outbox | None) -> OutboxSummary:
         statistics = outbox.statistics()
     except OutboxError as error:
         return _without_lanes(name, str(error))
-    except (anyio.ClosedResourceError, RuntimeError):  # the latter if it was never opened
+    except _CLOSED_ERRORS:
         return _without_lanes(name, "it is closed now")
 
     return OutboxSummary(
@@ -208,7 +206,7 @@ def _entry(entry: OutboxEntry) -> Entry:
 
 
 async def _read(outbox: Outbox, query: EntriesQuery) -> Sequence[OutboxEntry]:
-    """Return a page and one entry more, if there is one."""
+    """Return a page of entries, and one entry more if there is one."""
     found: list[OutboxEntry] = []
     limit = query.limit + 1
     if query.kind != "dead":
@@ -217,7 +215,7 @@ async def _read(outbox: Outbox, query: EntriesQuery) -> Sequence[OutboxEntry]:
     if query.kind != "pending":
         found += await outbox.dead_letters(query.lane, after=query.after, limit=limit)
 
-    # One that was retried between the two is in both.
+    # An entry that was retried between the two calls is in both.
     return sorted({entry.id: entry for entry in found}.values(), key=lambda entry: entry.id)
 
 
@@ -237,7 +235,7 @@ def _reachable() -> Iterator[None]:
         yield
     except OutboxError as error:
         raise _closed(str(error)) from None
-    except (anyio.ClosedResourceError, RuntimeError):  # the latter if it was never opened
+    except _CLOSED_ERRORS:
         raise _closed("the outbox is closed now") from None
 
 

@@ -1,4 +1,4 @@
-"""The operations that plugins bring, served below their names."""
+"""The operations of plugins, served below their names."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
 
 from .._problem import INTERNAL_ERROR, Problem, hint, json_response, log_failure
-from .operation import JSON_TYPE, RETRY_AFTER, Call, Operation
+from .._server import JSON_TYPE
+from .operation import RETRY_AFTER, Call, Operation
 from .route_table import RouteTable, RouteTableError, allowed
 
 logger = logging.getLogger(__name__)
 
 _BELOW = "/api/"
 _OWN_NAMES = frozenset({"events", "openapi.json", "outbox", "plugins"})
-"""what stands below ``/api/`` and is no plugin: one of such a name is not reached there"""
+"""paths of the server below ``/api/``: a plugin of such a name cannot be reached there"""
 _NAME_ERROR = {404: "there is nothing of that name"}
 _INPUT_ERROR = {422: "the body or the query is not valid"}
 _FIELD_LIST = re.compile(r"\n\s*:(?:param|returns?|raises)\b.*", re.DOTALL)
 
 
 class PluginRoutes(BaseRoute):
-    """Matches what stands below the names of plugins; a plugin that is replaced brings new routes.
+    """Matches the paths below the names of plugins; a plugin that is replaced has new routes.
 
     It has to come after all other routes.
 
-    :param bus: whose plugins they are
+    :param bus: the bus of the plugins
     """
 
     def __init__(self, bus: Bus) -> None:
@@ -84,7 +85,7 @@ class PluginRoutes(BaseRoute):
         return found[method]
 
     def operations(self) -> tuple[Operation, ...]:
-        """Return what there is, as the same object until a plugin comes, goes or is replaced."""
+        """Return all operations, as the same object until a plugin is added, removed or replaced."""
         self._current_tables()
         return self._operations
 
@@ -108,8 +109,8 @@ class PluginRoutes(BaseRoute):
         for name, answer in answers.items():
             if name in _OWN_NAMES:
                 logger.warning(
-                    "plugin '%s': its HTTP routes are not reached, since /api/%s is the server's "
-                    "own: give the plugin another name and say 'use'",
+                    "plugin '%s': its HTTP routes cannot be reached, since /api/%s is the server's "
+                    "own: give the plugin another name and set 'use'",
                     name,
                     name,
                 )
@@ -153,7 +154,7 @@ def _operation(plugin: str, redactor: Redactor, route: Route) -> Operation:
 
 
 def _description(handler: object) -> str:
-    """Return what the docstring of a handler says, without its fields."""
+    """Return the docstring of a handler without its fields."""
     while isinstance(handler, partial):
         handler = handler.func
 
@@ -167,7 +168,7 @@ async def _call(plugin: str, redactor: Redactor, route: Route, call: Call) -> Re
         answer = await route.handler(request)
     except RouteError:
         raise
-    except Exception as error:  # noqa: BLE001 - a plugin's failure is contained here
+    except Exception as error:  # noqa: BLE001 - a plugin's handler may raise anything
         log_failure(logger, redactor, f"{what} failed", error)
         raise Problem(500, INTERNAL_ERROR) from None
 
@@ -182,18 +183,18 @@ async def _call(plugin: str, redactor: Redactor, route: Route, call: Call) -> Re
     try:
         return _response(answer, redactor)
     except ValueError as error:
-        log_failure(logger, redactor, f"{what}: its answer is no JSON", error)
+        log_failure(logger, redactor, f"{what}: its answer is not JSON", error)
         raise Problem(500, INTERNAL_ERROR) from None
 
 
 def _response(answer: BaseModel, redactor: Redactor) -> Response:
     try:
         text = answer.model_dump_json(by_alias=True)
-    except PydanticSerializationError:  # of a lone surrogate, which a name may have
+    except PydanticSerializationError:  # a text has a lone surrogate
         return json_response(redactor.redact_value(answer.model_dump(mode="json", by_alias=True)))
 
     if redactor.redact(text) == text:
         return Response(text, media_type=JSON_TYPE)
 
-    # Not in the text: a number would not stay JSON.
+    # Redacting the text could turn a number into invalid JSON.
     return json_response(redactor.redact_value(json.loads(text)))

@@ -1,4 +1,4 @@
-"""The routes that a plugin brings, found by path and method."""
+"""The routes of a plugin, found by path and method."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class RouteTableError(Exception):
-    """Raised when a plugin's routes cannot be served."""
+    """Raised when a plugin's routes are not valid."""
 
 
 class Pattern:
     """The path of a route.
 
     :param path: such as ``/letters/{id}``
-    :raises RouteTableError: if it is no path
+    :raises RouteTableError: if it is not valid
     """
 
     def __init__(self, path: object) -> None:
@@ -50,11 +50,11 @@ class Pattern:
             raise RouteTableError(f"the path {path!r} has a name twice")
 
         self.shape = tuple("{}" if part.startswith("{") else part for part in parts)
-        """the parts without the names, so that paths of one shape match the same requests"""
+        """the parts without the names; paths of one shape match the same requests"""
         self._expression = re.compile(expression or "/?")
 
     def match(self, path: str) -> dict[str, str] | None:
-        """Return what stands in place of the names, None if it is another path."""
+        """Return the values of the names, None if the path does not match."""
         match = self._expression.fullmatch(path)
         return None if match is None else match.groupdict()
 
@@ -63,8 +63,8 @@ class RouteTable:
     """The routes of one plugin.
 
     :param routes: what its hook returned
-    :param make_operation: returns what serves a route
-    :raises RouteTableError: if one of them cannot be served
+    :param make_operation: returns the operation of a route
+    :raises RouteTableError: if a route is not valid
     """
 
     def __init__(self, routes: object, make_operation: Callable[[Route], Operation]) -> None:
@@ -82,17 +82,17 @@ class RouteTable:
             seen.add(key)
             self._routes.append((pattern, make_operation(route)))
 
-        # A text goes before a name in its place.
+        # Fixed parts match before names.
         self._routes.sort(key=lambda item: [part == "{}" for part in item[0].shape])
 
     def operations(self) -> list[Operation]:
-        """Return what there is."""
+        """Return all operations."""
         return [operation for _, operation in self._routes]
 
     def find(self, path: str) -> dict[str, tuple[Operation, dict[str, str]]]:
-        """Return the operations of a path by their methods, with what stands for the names in it.
+        """Return the operations of a path by method, each with the values of the path's names.
 
-        :param path: what comes after the plugin's name
+        :param path: the part after the plugin's name
         """
         found: dict[str, tuple[Operation, dict[str, str]]] = {}
         for pattern, operation in self._routes:
@@ -118,18 +118,15 @@ def _check(route: object) -> Pattern:
     for name in ("request", "query", "response"):
         model = cast(object, getattr(route, name))
         if model is not None and not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise RouteTableError(f"the {name} of {what} is no pydantic model: {model!r}")
+            raise RouteTableError(f"the {name} of {what} is not a pydantic model: {model!r}")
 
     if not isinstance(cast(object, route.errors), Mapping):
-        raise RouteTableError(f"the errors of {what} are no mapping")
+        raise RouteTableError(f"the errors of {what} are not a mapping")
 
     return pattern
 
 
 def allowed(methods: Iterable[str]) -> str:
-    """Return the value of the header Allow.
-
-    :param methods: that a path has routes for
-    """
+    """Return the value of the header Allow for the methods of a path."""
     known = set(methods)
     return ", ".join(sorted(known | {"HEAD"} if "GET" in known else known))

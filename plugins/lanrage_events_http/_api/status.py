@@ -1,5 +1,8 @@
+"""The operations that report the health of the process and its plugins."""
+
 from __future__ import annotations
 
+from dataclasses import asdict
 from functools import partial
 
 from starlette.responses import Response
@@ -12,24 +15,21 @@ from .operation import Call, Operation
 
 
 def status_operations(bus: Bus) -> list[Operation]:
-    """Return the operations that report how the bus and its plugins are.
-
-    :param bus: whose plugins they are
-    """
+    """Return the operations that report on a bus and its plugins."""
     api = _StatusAPI(bus)
     get = partial(Operation, method="GET", group="status")
     return [
         get(
             path="/api/plugins",
             name="getPlugins",
-            description="Return how each plugin is and what it has done.",
+            description="Return the state, the health and the statistics of each plugin.",
             handler=api.plugins,
             responses={200: PluginList},
         ),
         get(
             path="/healthz",
             name="getLiveness",
-            description="Tell that the bus lives. Whoever gets no answer may restart the process.",
+            description="Report that the bus runs. Restart the process if there is no answer.",
             handler=api.healthz,
             responses={200: Alive},
             is_public=True,
@@ -38,8 +38,8 @@ def status_operations(bus: Bus) -> list[Operation]:
             path="/readyz",
             name="getReadiness",
             description=(
-                "Tell whether every plugin runs and does its work, be it in part. The reasons are "
-                "in `/api/plugins`."
+                "Report whether every plugin runs and works, at least in part. The reasons are in "
+                "`/api/plugins`."
             ),
             handler=api.readyz,
             responses={200: Readiness, 503: Readiness},
@@ -71,25 +71,16 @@ class _StatusAPI:
         return json_response(content, 200 if is_ready else 503)
 
     def _entries(self) -> list[PluginEntry]:
-        # Subscriptions and streams have statistics too, but are no plugins.
+        # Subscriptions and streams have statistics too, but are not plugins.
         names = self._bus.plugins
         statistics = self._bus.statistics().plugins
         health = self._bus.health()
-        return [
-            PluginEntry(
-                name=name,
-                state=statistics[name].state,
-                status=health[name].status,
-                detail=health[name].detail,
-                undelivered=health[name].undelivered,
-                pending=statistics[name].pending,
-                size=statistics[name].size,
-                when_full=statistics[name].when_full,
-                handled=statistics[name].handled,
-                failed=statistics[name].failed,
-                dropped=statistics[name].dropped,
-                restarts=statistics[name].restarts,
-            )
+        values = [
+            {"name": name, **asdict(statistics[name]), **asdict(health[name])}
             for name in names
             if name in statistics and name in health
+        ]
+        return [
+            PluginEntry(**{field: plugin[field] for field in PluginEntry.model_fields})
+            for plugin in values
         ]

@@ -1,11 +1,20 @@
-"""A client of a running daemon, for the commands."""
+"""A client of a running daemon's HTTP API, for the commands."""
 
 from __future__ import annotations
 
-from .address import DEFAULT_URL, TOKEN_VARIABLE, URL_VARIABLE, Token, parse_token, parse_url
-from .answers import DaemonError
+from .address import (
+    DEFAULT_URL,
+    TOKEN_VARIABLE,
+    URL_VARIABLE,
+    Token,
+    is_loopback,
+    parse_token,
+    parse_url,
+)
+from .answers import DaemonError, Receipt, Rejection, retry_after
 from .client import DaemonClient
-from .lines import read_lines
+from .lines import InputError, read_lines
 from .publish import SinglePublisher, Task
-from .publish_file import FilePublisher
-from .stream import FeedPrinter
+from .publish_file import BATCH_MAX_BYTES, BATCH_MAX_EVENTS, FilePublisher
+from .sse import Message, MessageTooLong, SSEReader
+from .stream import FeedPrinter, json_line

@@ -1,4 +1,4 @@
-"""Where a daemon is, and what shows it who asks."""
+"""The address of a daemon, and its token."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ DEFAULT_URL = "http://127.0.0.1:8666"
 URL_VARIABLE = "LANRAGE_EVENTS_URL"
 TOKEN_VARIABLE = "LANRAGE_EVENTS_TOKEN"  # noqa: S105 - its name, not a token
 
-# What a header carries unchanged.
+# What a header transmits unchanged.
 _TOKEN = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What shows the daemon who asks."""
+    """The token of a daemon."""
 
     value: str = field(repr=False)
     origin: str
-    """where it comes from, in words"""
+    """where it was read from, for messages"""
 
 
 def parse_url(text: str) -> httpx.URL:
-    """Read the address of a daemon.
+    """Parse the address of a daemon.
 
     :param text: such as ``http://127.0.0.1:8666``, with a path if a proxy serves it below one
-    :raises ValueError: if it is none; the message repeats nothing that may be a password
+    :raises ValueError: if it is not valid; the message repeats nothing that may be a password
     """
     try:
         url = httpx.URL(text.strip())
@@ -52,12 +52,11 @@ def parse_url(text: str) -> httpx.URL:
 
 
 def parse_token(text: str, origin: str) -> Token | None:
-    """Read a token.
+    """Parse a token; return None if it is empty.
 
-    :param text: the text of a variable or file
-    :param origin: which one, in words
-    :return: None if it is empty
-    :raises ValueError: if it cannot be sent; the message does not repeat it
+    :param text: the content of a variable or file
+    :param origin: the variable or file, for messages
+    :raises ValueError: if a header cannot contain it; the message does not repeat it
     """
     text = text.strip()
     if not text:

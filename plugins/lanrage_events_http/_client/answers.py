@@ -1,4 +1,4 @@
-"""What a daemon answers, as the commands need it."""
+"""The answers of a daemon, as the commands need them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from lanrage_events import LanrageEventsError
+from lanrage_events.events import FieldProblem
 
-# What goes by without anybody's help: too busy, too many requests, restarting.
-PASSING_STATUSES = frozenset({408, 429, 502, 503, 504})
+# Too busy, too many requests, restarting.
+TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
 
 
 class DaemonError(LanrageEventsError):
-    """Raised when the daemon did not do what it was asked for.
+    """Raised when a request to the daemon failed.
 
     :param reason: why, and the remedy, in one line
-    :param is_passing: whether the same request may succeed later
-    :param retry_after: how many seconds the daemon wants to be left alone
+    :param is_transient: whether the same request may succeed later
+    :param retry_after: seconds to wait before that, from the daemon
     :param status: the HTTP status, if there is an answer
     """
 
@@ -29,12 +30,11 @@ class DaemonError(LanrageEventsError):
         self,
         reason: str,
         *,
-        is_passing: bool = False,
+        is_transient: bool = False,
         retry_after: float = 0.0,
         status: int | None = None,
     ) -> None:
-        self.reason = reason
-        self.is_passing = is_passing
+        self.is_transient = is_transient
         self.retry_after = retry_after
         self.status = status
         super().__init__(reason)
@@ -42,26 +42,25 @@ class DaemonError(LanrageEventsError):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event that the daemon does not take."""
+    """An event that the daemon rejects."""
 
     index: int
-    """its position among those that were posted"""
-    errors: tuple[tuple[str, str], ...]
-    """the path of each field with what is wrong with it"""
+    """its position in the request"""
+    errors: tuple[FieldProblem, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of events that were posted once."""
+    """What became of the events of one request."""
 
     taken: frozenset[str]
-    """the ids of those that will be delivered"""
+    """the ids of the accepted events"""
     repeated: frozenset[str] = frozenset()
-    """the ids that the daemon had taken before"""
-    refused: tuple[Rejection, ...] = ()
-    """those that it will never take"""
+    """the ids that the daemon had accepted before"""
+    rejected: tuple[Rejection, ...] = ()
+    """the events that are not valid"""
     problem: DaemonError | None = None
-    """why the others were not taken and are worth another attempt"""
+    """why the others were not accepted, if they are worth another attempt"""
 
 
 def texts(value: object) -> frozenset[str]:
@@ -73,13 +72,14 @@ def rejections(value: object, count: int) -> Iterator[Rejection]:
     for item in value if isinstance(value, list) else ():
         index = item.get("index") if isinstance(item, dict) else None
         if type(index) is int and 0 <= index < count:
-            yield Rejection(index, field_errors(item.get("errors")) or (("", "refused"),))
+            yield Rejection(
+                index, field_errors(item.get("errors")) or (FieldProblem("", "rejected"),)
+            )
 
 
-def field_errors(value: object) -> tuple[tuple[str, str], ...]:
-    """Read what is wrong with fields, each as path and message."""
+def field_errors(value: object) -> tuple[FieldProblem, ...]:
     return tuple(
-        (str(item.get("path") or ""), str(item.get("message") or "refused"))
+        FieldProblem(str(item.get("path") or ""), str(item.get("message") or "rejected"))
         for item in (value if isinstance(value, list) else ())
         if isinstance(item, dict)
     )

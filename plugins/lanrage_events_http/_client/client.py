@@ -1,4 +1,4 @@
-"""The client of a running daemon's HTTP API, which the commands use."""
+"""A client of a running daemon's HTTP API; each method sends one request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 
 from .address import TOKEN_VARIABLE, URL_VARIABLE, Token, is_loopback
 from .answers import (
-    PASSING_STATUSES,
+    TRANSIENT_STATUSES,
     DaemonError,
     Receipt,
     field_errors,
@@ -35,11 +35,12 @@ _ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, anyio.BrokenResourceError
 
 
 class DaemonClient:
-    """Asks one daemon. An async context manager that owns its connections.
+    """A client of one daemon: an async context manager that owns its connections.
 
-    :param url: where the daemon is, from :func:`parse_url`
-    :param token: shows who asks, if the daemon wants to know
-    :param transport: in place of the network, for tests
+    :param url: of the daemon, from :func:`parse_url`
+    :param token: the daemon's, if it has one
+    :param transport: instead of the network, for tests
+    :param max_answer: bytes of an answer that are read
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class DaemonClient:
         token: Token | None = None,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        max_answer: int = ANSWER_MAX_BYTES,
     ) -> None:
         self.url = str(url).rstrip("/")
         self._token = token
+        self._max_answer = max_answer
         self._has_answered = False
         headers = {
             "User-Agent": f"lanrage-events/{version('lanrage-events')}",
@@ -65,7 +68,7 @@ class DaemonClient:
             follow_redirects=False,
             timeout=httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS),
             transport=transport,
-            # No proxy leads to this machine.
+            # A proxy does not reach this machine.
             trust_env=not is_loopback(url.host),
         )
 
@@ -80,15 +83,15 @@ class DaemonClient:
     async def event_types(self) -> dict[str, Mapping[str, Any]]:
         """Return the JSON Schema of each event type that the daemon knows.
 
-        :raises DaemonError: if it does not tell
+        :raises DaemonError: if the request fails
         """
-        status, headers, data = await self._request("GET", "api/events/types")
-        if status != 200:
-            raise self._rejection(status, headers, data)
+        response, data = await self._request("GET", "api/events/types")
+        if response.status_code != 200:
+            raise self._rejection(response, data)
 
         types = data.get("types")
         if not isinstance(types, list):
-            raise self._unexpected_server(status)
+            raise self._unexpected_server(response.status_code)
 
         return {
             entry["type"]: entry["schema"]
@@ -101,18 +104,18 @@ class DaemonClient:
     async def post(self, events: Sequence[Mapping[str, Any]]) -> Receipt:
         """Post events, in one attempt.
 
-        :param events: JSON forms, each with an id, so that a repetition does no harm
-        :raises DaemonError: if none of them was taken, as far as is known
+        :param events: as JSON values, each with an id, so that they may be posted again
+        :raises DaemonError: if none was accepted, or there is no answer
         """
         content = json.dumps(events, separators=(",", ":")).encode()
-        status, headers, data = await self._request("POST", "api/events", content)
-        if status == 202:
+        response, data = await self._request("POST", "api/events", content)
+        if response.status_code == 202:
             if not isinstance(data.get("ids"), list):
-                raise self._unexpected_server(status)
+                raise self._unexpected_server(response.status_code)
 
             return Receipt(texts(data["ids"]), texts(data.get("repeated")))
 
-        error = self._rejection(status, headers, data)
+        error = self._rejection(response, data)
         if "taken" not in data and "refused" not in data:
             raise error
 
@@ -120,18 +123,18 @@ class DaemonClient:
             texts(data.get("taken")),
             texts(data.get("repeated")),
             tuple(rejections(data.get("refused"), len(events))),
-            error if error.is_passing else None,
+            error if error.is_transient else None,
         )
 
     @asynccontextmanager
     async def stream(
         self, types: Sequence[str], last_event_id: str | None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open the live feed; yields its bytes, cut anywhere.
+        """Open the live feed and yield its bytes, in chunks of any size.
 
-        :param types: the event types to tell, all if it is empty
-        :param last_event_id: after which event to begin, as the feed called it
-        :raises DaemonError: if it does not open, or breaks while it is read
+        :param types: the event types to receive, all if it is empty
+        :param last_event_id: the feed's id of the event after which to begin
+        :raises DaemonError: if it cannot be opened or read
         """
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if last_event_id is not None:
@@ -142,11 +145,7 @@ class DaemonClient:
             "GET", "api/events/stream", params=params, headers=headers
         ) as response:
             if response.status_code != 200:
-                with self._network_errors():
-                    body = await _read(response)
-
-                data = self._data(response.status_code, response.headers, body)
-                raise self._rejection(response.status_code, response.headers, data)
+                raise self._rejection(response, await self._read(response))
 
             if media_type(response.headers) != "text/event-stream":
                 raise self._unexpected_server(response.status_code)
@@ -180,7 +179,7 @@ class DaemonClient:
 
     async def _request(
         self, method: str, path: str, content: bytes = b""
-    ) -> tuple[int, httpx.Headers, Mapping[str, Any]]:
+    ) -> tuple[httpx.Response, Mapping[str, Any]]:
         headers = {"Accept": "application/json, application/problem+json"}
         if content:
             headers["Content-Type"] = "application/json"
@@ -188,27 +187,32 @@ class DaemonClient:
         try:
             with anyio.fail_after(ATTEMPT_SECONDS):
                 async with self._open(method, path, content=content, headers=headers) as response:
-                    with self._network_errors():
-                        body = await _read(response)
+                    return response, await self._read(response)
         except TimeoutError:
             raise DaemonError(
                 f"no answer from the daemon at {self.url} within {ATTEMPT_SECONDS:g} seconds",
-                is_passing=self._has_answered,
+                is_transient=self._has_answered,
             ) from None
-
-        data = self._data(response.status_code, response.headers, body)
-        return response.status_code, response.headers, data
 
     @contextmanager
     def _network_errors(self) -> Iterator[None]:
-        """Turn what network and peer can do into our error."""
+        """Turn errors of the network and the peer into ours."""
         try:
             yield
         except _ERRORS as error:
-            raise self._unanswered(error) from None
+            raise self._network_error(error) from None
 
-    def _data(self, status: int, headers: httpx.Headers, body: bytes) -> Mapping[str, Any]:
-        """Return the JSON object of an answer, which says why if it is an error."""
+    async def _read(self, response: httpx.Response) -> Mapping[str, Any]:
+        """Return the JSON object of an answer: the result, or problem details."""
+        body = bytearray()
+        with self._network_errors():
+            async with _body(response) as chunks:
+                async for chunk in chunks:
+                    body += chunk[: self._max_answer - len(body)]
+                    if len(body) == self._max_answer:
+                        break
+
+        status, headers = response.status_code, response.headers
         if media_type(headers) in ("application/json", "application/problem+json"):
             try:
                 data = json.loads(body)
@@ -218,18 +222,18 @@ class DaemonClient:
             if isinstance(data, dict):
                 return data
 
-        if status in PASSING_STATUSES:
+        if status in TRANSIENT_STATUSES:
             raise DaemonError(
-                f"what stands before the daemon at {self.url} gets no answer from it "
+                f"the proxy in front of the daemon at {self.url} gets no answer from it "
                 f"(HTTP status {status})",
-                is_passing=True,
+                is_transient=True,
                 retry_after=retry_after(headers),
                 status=status,
             )
 
         if 300 <= status < 400:
             raise DaemonError(
-                f"{self.url} leads to another address, which is not followed since it would get "
+                f"{self.url} redirects to another address, which is not followed since it would get "
                 "the token: give the right one with --url",
                 status=status,
             )
@@ -243,13 +247,9 @@ class DaemonClient:
             status=status,
         )
 
-    def _rejection(
-        self, status: int, headers: httpx.Headers, data: Mapping[str, Any]
-    ) -> DaemonError:
-        """Read problem details.
-
-        https://www.rfc-editor.org/rfc/rfc9457
-        """
+    def _rejection(self, response: httpx.Response, data: Mapping[str, Any]) -> DaemonError:
+        """Return the error in problem details, https://www.rfc-editor.org/rfc/rfc9457."""
+        status = response.status_code
         if status == 401:
             return DaemonError(self._unauthorized(), status=status)
 
@@ -261,15 +261,15 @@ class DaemonClient:
             ),
             f"HTTP status {status}",
         )
-        # Some of them may be the reason.
-        errors = [item for item in field_errors(data.get("errors")) if item[1] not in reason]
+        # The reason may repeat some of them.
+        errors = [item for item in field_errors(data.get("errors")) if item.message not in reason]
         if errors:
-            reason += ": " + ", ".join(f"{path}: {text}" if path else text for path, text in errors)
+            reason += ": " + ", ".join(map(str, errors))
 
         return DaemonError(
-            f"the daemon at {self.url} refuses: {reason}",
-            is_passing=status in PASSING_STATUSES,
-            retry_after=retry_after(headers),
+            f"the daemon at {self.url} rejected the request: {reason}",
+            is_transient=status in TRANSIENT_STATUSES,
+            retry_after=retry_after(response.headers),
             status=status,
         )
 
@@ -278,24 +278,24 @@ class DaemonClient:
             return f"the daemon at {self.url} has another token than {self._token.origin}"
 
         return (
-            f"the daemon at {self.url} wants its token: put it into the environment variable "
+            f"the daemon at {self.url} requires its token: put it into the environment variable "
             f"{TOKEN_VARIABLE}, or name a file that holds it with --token-file"
         )
 
-    def _unanswered(self, error: Exception) -> DaemonError:
+    def _network_error(self, error: Exception) -> DaemonError:
         detail = str(error)
         if "certificate" in detail.lower():
             return DaemonError(f"no safe connection to {self.url}: {detail}")
 
         if isinstance(error, httpx.ProxyError):
             return DaemonError(
-                f"the proxy of the environment does not lead to {self.url}: {detail}",
-                is_passing=self._has_answered,
+                f"the proxy of the environment does not reach {self.url}: {detail}",
+                is_transient=self._has_answered,
             )
 
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             if self._has_answered:
-                return DaemonError(f"the daemon at {self.url} is gone", is_passing=True)
+                return DaemonError(f"the daemon at {self.url} is gone", is_transient=True)
 
             return DaemonError(
                 f"no daemon answers at {self.url}: start one with 'lanrage-events run', with the "
@@ -307,7 +307,7 @@ class DaemonClient:
 
         return DaemonError(
             f"the connection to the daemon at {self.url} broke: {detail or type(error).__name__}",
-            is_passing=True,
+            is_transient=True,
         )
 
 
@@ -317,20 +317,9 @@ async def _body(response: httpx.Response) -> AsyncIterator[AsyncIterator[bytes]]
     try:
         yield chunks
     finally:
-        # httpx leaves its generators to the garbage collector, of which Trio complains: they end if
-        # they are cancelled where they wait.
+        # httpx leaves its generators to the garbage collector, about which Trio warns. Cancelling
+        # them where they wait ends them.
         with suppress(*_ERRORS), anyio.CancelScope() as scope:
             scope.cancel()
             async for _ in chunks:
                 pass
-
-
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async with _body(response) as chunks:
-        async for chunk in chunks:
-            body += chunk[: ANSWER_MAX_BYTES - len(body)]
-            if len(body) == ANSWER_MAX_BYTES:
-                break
-
-    return bytes(body)

@@ -1,4 +1,4 @@
-"""Brings events to a daemon, over lost connections and restarts of it."""
+"""The delivery of events to a daemon, across lost connections and restarts."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ import anyio
 import anyio.lowlevel
 
 from lanrage_events.backoff import Backoff
+from lanrage_events.events import FieldProblem
 
 from .answers import DaemonError, Receipt
 from .client import DaemonClient
 
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 5.0
-# How long a request that is on its way may still take when it is cancelled.
+# For a request that is on its way when the delivery is cancelled.
 GRACE_SECONDS = 2.0
 
 
 class Delivery:
-    """Posts some events until the daemon has taken or refused each of them.
+    """Posts events until the daemon has accepted or rejected each of them.
 
-    They keep their ids, so whatever is posted twice is taken once.
+    Events keep their ids, so the daemon publishes them once even if they are posted again.
 
-    :param client: asks the daemon
-    :param events: JSON forms, each with an ``id``
+    :param client: of the daemon
+    :param events: as JSON values, each with an ``id``
     :param timeout: seconds after which it gives up
-    :param tell_trouble: called with why it waits, once
+    :param on_retry: called with the reason before the first retry
     """
 
     def __init__(
@@ -36,56 +37,56 @@ class Delivery:
         events: Sequence[Mapping[str, Any]],
         *,
         timeout: float,
-        tell_trouble: Callable[[DaemonError], None],
+        on_retry: Callable[[str], None],
     ) -> None:
         self.taken: set[int] = set()
-        """positions of the events that the daemon has"""
+        """positions of the accepted events"""
         self.repeated = 0
-        """how many of them it had before the first attempt"""
-        self.refused: dict[int, tuple[tuple[str, str], ...]] = {}
-        """positions of the events that it refuses, with what is wrong: paths and messages"""
+        """how many of them the daemon had before the first attempt"""
+        self.rejected: dict[int, tuple[FieldProblem, ...]] = {}
+        """by position: what is wrong with the rejected events"""
         self.is_in_doubt = False
-        """whether the answer to the last attempt is missing, so that some may be taken"""
+        """whether the answer to the last attempt is missing, so some may have been accepted"""
         self._client = client
         self._events = events
         self._timeout = timeout
-        self._tell_trouble = tell_trouble
+        self._on_retry = on_retry
 
     async def run(self) -> None:
-        """Post them; when it is cancelled, a request on its way is given a little time.
+        """Post the events; if it is cancelled, a request on its way has a little time to finish.
 
-        :raises DaemonError: if it cannot be done, or not in time
+        :raises DaemonError: if the daemon cannot accept them, or not in time
         """
         backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=0.5)
         deadline = anyio.current_time() + self._timeout
-        is_troubled = False
+        is_retrying = False
         while True:
-            problem = await self._attempt(is_first=not is_troubled)
+            problem = await self._attempt(is_first=not is_retrying)
             if problem is None:
                 return
 
-            if not problem.is_passing:
+            if not problem.is_transient:
                 raise problem
 
             wait = backoff.next(problem.retry_after)
             if anyio.current_time() + wait > deadline:
                 raise DaemonError(
-                    f"{problem.reason}; given up after {self._timeout:g} seconds",
+                    f"{problem}; given up after {self._timeout:g} seconds",
                     status=problem.status,
                 )
 
-            if not is_troubled:
-                is_troubled = True
-                self._tell_trouble(problem)
+            if not is_retrying:
+                is_retrying = True
+                self._on_retry(f"{problem}; trying again")
 
             await anyio.sleep(wait)
 
     async def _attempt(self, *, is_first: bool) -> DaemonError | None:
-        """Post what is left once; return why it has to be done again, or cannot be done at all."""
+        """Post the remaining events once; return why not all were accepted or rejected."""
         positions = [
             position
             for position in range(len(self._events))
-            if position not in self.taken and position not in self.refused
+            if position not in self.taken and position not in self.rejected
         ]
         problem: DaemonError | None = None
         self.is_in_doubt = True
@@ -95,7 +96,7 @@ class Delivery:
                 try:
                     receipt = await self._client.post([self._events[p] for p in positions])
                 except DaemonError as error:
-                    self.is_in_doubt = error.status is None and error.is_passing
+                    self.is_in_doubt = error.status is None and error.is_transient
                     problem = error
                 else:
                     self.is_in_doubt = False
@@ -103,26 +104,26 @@ class Delivery:
 
             tasks.cancel_scope.cancel()
 
-        # Whoever cancelled it hears of it here, and not at the next request.
+        # Let a cancellation take effect here, and not at the next request.
         await anyio.lowlevel.checkpoint()
         return problem
 
     def _record(
         self, receipt: Receipt, positions: Sequence[int], *, is_first: bool
     ) -> DaemonError | None:
-        self.refused |= {positions[r.index]: r.errors for r in receipt.refused}
+        self.rejected |= {positions[r.index]: r.errors for r in receipt.rejected}
         if receipt.problem is None:
-            self.taken.update(p for p in positions if p not in self.refused)
+            self.taken.update(p for p in positions if p not in self.rejected)
         else:
             known = receipt.taken | receipt.repeated
             self.taken.update(
-                p for p in positions if p not in self.refused and self._events[p]["id"] in known
+                p for p in positions if p not in self.rejected and self._events[p]["id"] in known
             )
 
         if is_first:
             self.repeated += len(receipt.repeated)
 
-        is_complete = len(self.taken) + len(self.refused) == len(self._events)
+        is_complete = len(self.taken) + len(self.rejected) == len(self._events)
         return None if is_complete else receipt.problem
 
 

@@ -1,4 +1,4 @@
-"""Lines of a file or pipe, as many together as came together."""
+"""The lines of a file or pipe, in groups of those that one read completes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import AsyncGenerator
 from lanrage_events.cli import ChunkReader, Line, LineSplitter
 
 
-class InputBroken(Exception):
-    """Raised when an input cannot be read any more, with the reason."""
+class InputError(Exception):
+    """Raised when an input cannot be read, with the reason."""
 
 
 async def read_lines(fd: int) -> AsyncGenerator[list[Line]]:
-    """Read a file to its end; yields the lines that one read completes, at least one at a time.
+    """Read a file to its end; yield the lines that each read completes, at least one.
 
     :param fd: its file descriptor, which stays open
-    :raises InputBroken: if it cannot be read any more
+    :raises InputError: if it cannot be read
     """
     splitter = LineSplitter()
     chunks = ChunkReader(fd)
@@ -23,7 +23,7 @@ async def read_lines(fd: int) -> AsyncGenerator[list[Line]]:
         try:
             chunk = await anext(chunks, b"")
         except OSError as error:
-            raise InputBroken(error.strerror or str(error)) from None
+            raise InputError(error.strerror or str(error)) from None
 
         lines = list(splitter.feed(chunk) if chunk else splitter.finish())
         if lines:

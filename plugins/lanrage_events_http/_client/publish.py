@@ -1,10 +1,11 @@
-"""Publishes one event in a running daemon."""
+"""Publishing one event in a running daemon."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -24,29 +25,22 @@ class Task:
 
     make_client: Callable[[], DaemonClient]
     timeout: float
-    """seconds after which a request is given up"""
+    """seconds for which it retries"""
     as_json: bool
     out: TextIO
     err: TextIO
 
 
-class Ids:
-    """Makes ids that no other process makes."""
-
-    def __init__(self) -> None:
-        self._prefix = secrets.token_hex(8)
-        self._count = 0
-
-    def next(self) -> str:
-        """Return one that was not returned before."""
-        self._count += 1
-        return f"{self._prefix}-{self._count}"
+def new_ids() -> Iterator[str]:
+    """Generate ids that no other process generates."""
+    prefix = secrets.token_hex(8)
+    return (f"{prefix}-{number}" for number in itertools.count(1))
 
 
 class SinglePublisher:
-    """Publishes one event that is given in words.
+    """Publishes an event that is given on the command line.
 
-    :param task: how
+    :param task: how to publish
     :param event_type: its type
     :param words: its fields, each as ``name=value``
     """
@@ -59,11 +53,11 @@ class SinglePublisher:
         self._delivery: Delivery | None = None
 
     async def run(self) -> int:
-        """Publish it, and return the exit code."""
-        return await run_apart(self._run)
+        """Publish the event and return the exit code."""
+        return await run_in_task(self._run)
 
-    def tell_interruption(self) -> int:
-        """Say what is known when it was interrupted, and return the exit code."""
+    def report_interruption(self) -> int:
+        """Report after Ctrl-C whether the event was published, and return the exit code."""
         delivery = self._delivery
         if delivery is None or not (delivery.taken or delivery.is_in_doubt):
             self._console.write("interrupted: the event was not published")
@@ -79,21 +73,24 @@ class SinglePublisher:
             async with self._task.make_client() as client:
                 return await self._publish(client)
         except DaemonError as error:
-            self._console.write(error.reason)
+            self._console.write(str(error))
             return ExitCode.FAILED
 
     async def _publish(self, client: DaemonClient) -> int:
-        event = self._event(await client.event_types())
-        if event is None:
+        types = await client.event_types()
+        try:
+            event = self._event(types)
+        except ValueError as error:
+            self._console.write(str(error))
             return ExitCode.MISUSE
 
         self._delivery = delivery = Delivery(
-            client, [event], timeout=self._task.timeout, tell_trouble=self._tell_trouble
+            client, [event], timeout=self._task.timeout, on_retry=self._console.write
         )
         await delivery.run()
-        for errors in delivery.refused.values():
-            for path, message in errors:
-                self._console.write(f"{path}: {message}" if path else message)
+        if delivery.rejected:
+            for problem in delivery.rejected[0]:
+                self._console.write(str(problem))
 
             return ExitCode.MISUSE
 
@@ -106,31 +103,19 @@ class SinglePublisher:
 
         return ExitCode.DONE
 
-    def _event(self, types: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-        schema = types.get(self._type)
-        if schema is None:
+    def _event(self, types: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        if self._type not in types:
             hint = did_you_mean(self._type, types) or f", known are {', '.join(types)}"
-            self._console.write(f"unknown event type '{self._type}'{hint}")
-            return None
+            raise ValueError(f"unknown event type '{self._type}'{hint}")
 
-        try:
-            fields = parse_event_fields(schema, self._words)
-        except ValueError as error:
-            self._console.write(str(error))
-            return None
-
-        return {"id": Ids().next(), **fields, "type": self._type}
-
-    def _tell_trouble(self, problem: DaemonError) -> None:
-        self._console.write(f"{problem.reason}; trying again")
+        fields = parse_event_fields(types[self._type], self._words)
+        return {"id": next(new_ids()), **fields, "type": self._type}
 
 
-async def run_apart(function: Callable[[], Awaitable[int]]) -> int:
-    """Run a function in a task of its own, and return or raise what it does.
+async def run_in_task(function: Callable[[], Awaitable[int]]) -> int:
+    """Call a function in a task of its own, and return its exit code.
 
-    A signal interrupts the first task in the middle of anything, and all others where they let it.
-
-    :param function: it returns the exit code
+    Ctrl-C interrupts the main task anywhere, but other tasks only at checkpoints.
     """
     outcome: int | Exception = ExitCode.FAILED
 
@@ -138,7 +123,7 @@ async def run_apart(function: Callable[[], Awaitable[int]]) -> int:
         nonlocal outcome
         try:
             outcome = await function()
-        except Exception as error:  # noqa: BLE001 - it is raised below, and not in a group
+        except Exception as error:  # noqa: BLE001 - raised below, not in a group
             outcome = error
 
     async with anyio.create_task_group() as tasks:

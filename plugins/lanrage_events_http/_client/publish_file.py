@@ -1,9 +1,9 @@
-"""Publishes a file of events in a running daemon."""
+"""Publishing a file of events in a running daemon."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,11 @@ from lanrage_events.cli import ExitCode, Line, StatusLine, counted, progress_bar
 from .answers import DaemonError
 from .client import DaemonClient
 from .delivery import Delivery
-from .lines import InputBroken
-from .publish import Ids, Task, run_apart, write_json
+from .lines import InputError
+from .publish import Task, new_ids, run_in_task, write_json
 
 BATCH_MAX_EVENTS = 100
-# A daemon takes 1 MiB in a request unless it is told otherwise.
+# A daemon accepts 1 MiB in a request, unless its configuration says otherwise.
 BATCH_MAX_BYTES = 512 * 1024
 TOO_LARGE = 413
 
@@ -25,71 +25,71 @@ Batch = Sequence[tuple[Line, dict[str, Any]]]
 
 
 class FilePublisher:
-    """Publishes the events of JSON lines, in arrays.
+    """Publishes events from JSON lines, in batches.
 
-    A line that is bad is told and does not keep the others from being published.
+    Bad lines are reported, and the others are published.
 
-    :param task: how
-    :param name: what the input is called
-    :param skip: how many lines at its begin to leave out
-    :param size: how many bytes the input has, if that is known: then it is also worth waiting until
-        an array is full
+    :param task: how to publish
+    :param name: of the input, for messages
+    :param skip: the number of lines to skip at its beginning
+    :param size: bytes of the input, None for a pipe, whose lines are published without waiting for
+        a full batch
     """
 
     def __init__(self, task: Task, name: str, *, skip: int = 0, size: int | None = None) -> None:
         self.published = 0
         """events that the daemon has"""
         self.repeated = 0
-        """those that it had before"""
-        self.refused = 0
-        """lines that are no event, blank ones aside, and those that the daemon refused"""
+        """those that the daemon had before"""
+        self.bad_lines = 0
+        """lines that are not events, except blank ones, and lines that the daemon rejected"""
         self.done = 0
-        """how many lines from the first need no more attention"""
+        """how many lines from the first on are finished"""
         self._task = task
         self._console = StatusLine(task.err)
         self._name = name
         self._skip = skip
         self._size = size
-        self._ids = Ids()
+        self._ids = new_ids()
         self._position = 0
         self._lines = 0
         self._is_complete = False
         self._batch: list[tuple[Line, dict[str, Any]]] = []
         self._batch_bytes = 0
-        self._in_hand: tuple[Delivery, Batch] | None = None
+        self._current: tuple[Delivery, Batch] | None = None
 
     async def run(self, groups: AsyncIterable[Group]) -> int:
-        """Publish all events, and return the exit code.
+        """Publish all events and return the exit code.
 
-        :param groups: the lines, as many together as came together
+        :param groups: the lines, grouped by read
         """
-        return await run_apart(partial(self._run, groups))
+        return await run_in_task(partial(self._run, groups))
 
-    def tell_interruption(self) -> int:
-        """Say how far it got when it was interrupted, and return the exit code."""
+    def report_interruption(self) -> int:
+        """Report after Ctrl-C how much was published, and return the exit code."""
         self._console.clear()
-        self._tell_rest("interrupted")
+        self._report_rest("interrupted")
         self._summarize()
         return ExitCode.INTERRUPTED
 
     async def _run(self, groups: AsyncIterable[Group]) -> int:
+        problem: str | None = None
         try:
             async with self._task.make_client() as client:
                 await self._publish(client, groups)
         except DaemonError as error:
-            self._console.clear()
-            self._console.write(error.reason)
-            self._tell_rest("not everything is published")
-        except InputBroken as error:
-            self._console.clear()
-            self._console.write(f"cannot read {self._name}: {error}")
-            self._tell_rest("not everything is published")
-        else:
-            self._console.clear()
-            self._is_complete = True
+            problem = str(error)
+        except InputError as error:
+            problem = f"cannot read {self._name}: {error}"
+
+        self._console.clear()
+        self._is_complete = problem is None
+        if problem is not None:
+            self._console.write(problem)
+            self._report_rest("not everything is published")
 
         self._summarize()
-        return ExitCode.DONE if self._is_complete and not self.refused else ExitCode.FAILED
+        return ExitCode.DONE if self._is_complete and not self.bad_lines else ExitCode.FAILED
 
     async def _publish(self, client: DaemonClient, groups: AsyncIterable[Group]) -> None:
         async for group in groups:
@@ -117,11 +117,11 @@ class FilePublisher:
         try:
             event = parse_line(line)
         except ValueError as error:
-            self._refuse(line, [("", str(error))])
+            self._report_bad_line(line, [str(error)])
             event = None
 
         if event is not None:
-            event.setdefault("id", self._ids.next())
+            event.setdefault("id", next(self._ids))
             self._batch.append((line, event))
             self._batch_bytes += size
             if len(self._batch) == BATCH_MAX_EVENTS:
@@ -139,18 +139,18 @@ class FilePublisher:
             client,
             [event for _, event in batch],
             timeout=self._task.timeout,
-            tell_trouble=self._tell_trouble,
+            on_retry=self._console.write,
         )
-        self._in_hand = delivery, batch
+        self._current = delivery, batch
         try:
             await delivery.run()
         except DaemonError as error:
             if error.status != TOO_LARGE:
                 raise
 
-            self._in_hand = None
+            self._current = None
             if len(batch) == 1:
-                self._refuse(batch[0][0], [("", "larger than the daemon takes")])
+                self._report_bad_line(batch[0][0], ["larger than the daemon takes"])
                 self.done = batch[0][0].number
                 return
 
@@ -158,29 +158,29 @@ class FilePublisher:
             await self._deliver(client, batch[:middle])
             await self._deliver(client, batch[middle:])
         else:
-            self._settle()
+            self._finish_batch()
             self._show()
 
-    def _settle(self) -> list[int]:
-        """Count what became of the batch in hand.
+    def _finish_batch(self) -> list[int]:
+        """Count the results of the current batch.
 
-        :return: the numbers of lines that were published although one before them was not
+        :return: the numbers of the lines that were published after one that was not
         """
-        if self._in_hand is None:
+        if self._current is None:
             return []
 
-        delivery, batch = self._in_hand
-        self._in_hand = None
+        delivery, batch = self._current
+        self._current = None
         self.published += len(delivery.taken)
         self.repeated += delivery.repeated
-        for position, errors in sorted(delivery.refused.items()):
-            self._refuse(batch[position][0], errors)
+        for position, errors in sorted(delivery.rejected.items()):
+            self._report_bad_line(batch[position][0], errors)
 
         early: list[int] = []
         is_complete = True
         for position, (line, _) in enumerate(batch):
-            is_settled = position in delivery.taken or position in delivery.refused
-            is_complete = is_complete and is_settled
+            is_done = position in delivery.taken or position in delivery.rejected
+            is_complete = is_complete and is_done
             if is_complete:
                 self.done = line.number
                 self._position = line.end
@@ -189,14 +189,14 @@ class FilePublisher:
 
         return early
 
-    def _tell_rest(self, what: str) -> None:
-        """Say where to go on, and what is not known for sure."""
+    def _report_rest(self, what: str) -> None:
+        """Report where to go on, and what is not known for certain."""
         doubtful = ""
-        if self._in_hand is not None and self._in_hand[0].is_in_doubt:
-            lines = [line.number for line, _ in self._in_hand[1]]
+        if self._current is not None and self._current[0].is_in_doubt:
+            lines = [line.number for line, _ in self._current[1]]
             doubtful = f"; lines {lines[0]} to {lines[-1]} may have been published nevertheless"
 
-        early = self._settle()
+        early = self._finish_batch()
         if early:
             doubtful += f"; published after that: {', '.join(map(str, early))}"
 
@@ -206,14 +206,10 @@ class FilePublisher:
 
         self._console.write(f"{what}: {rest}{doubtful}")
 
-    def _refuse(self, line: Line, errors: Sequence[tuple[str, str]]) -> None:
-        self.refused += 1
-        for path, message in errors:
-            where = f"{path}: " if path else ""
-            self._console.write(f"{self._name}:{line.number}: {where}{message}")
-
-    def _tell_trouble(self, problem: DaemonError) -> None:
-        self._console.write(f"{problem.reason}; trying again")
+    def _report_bad_line(self, line: Line, errors: Iterable[object]) -> None:
+        self.bad_lines += 1
+        for error in errors:
+            self._console.write(f"{self._name}:{line.number}: {error}")
 
     def _show(self) -> None:
         part = ""
@@ -228,8 +224,8 @@ class FilePublisher:
         if self.repeated:
             parts.append(f"of which the daemon had {self.repeated:,} already")
 
-        if self.refused:
-            parts.append(counted(self.refused, "bad line"))
+        if self.bad_lines:
+            parts.append(counted(self.bad_lines, "bad line"))
 
         return ", ".join(parts)
 
@@ -238,7 +234,7 @@ class FilePublisher:
             summary = {
                 "published": self.published,
                 "repeated": self.repeated,
-                "refused": self.refused,
+                "refused": self.bad_lines,
                 "complete": self._is_complete,
                 "done": self._lines if self._is_complete else self.done,
             }
@@ -250,14 +246,14 @@ class FilePublisher:
 def parse_line(line: Line) -> dict[str, Any] | None:
     """Return the JSON object in a line, None if it is blank.
 
-    :raises ValueError: if it holds anything else
+    :raises ValueError: if it is anything else
     """
     text = line.text()
     if not text.strip():
         return None
 
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
+        data = json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not valid JSON: {error}") from None
 
@@ -267,5 +263,5 @@ def parse_line(line: Line) -> dict[str, Any] | None:
     return data
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")

@@ -1,4 +1,4 @@
-"""Server-sent events as a client reads them.
+"""A parser of server-sent events.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """
@@ -23,17 +23,17 @@ class Message:
     name: str
     data: str
     id: str | None
-    """the last id that the stream gave, None if it gave none yet"""
+    """the last id in the stream so far, if any"""
 
 
 class MessageTooLong(ValueError):
-    """Raised when a stream has no end of a message for too long."""
+    """Raised when a message exceeds the limit."""
 
 
 class SSEReader:
-    """Makes messages of the bytes of a stream, cut anywhere.
+    """Parses the bytes of a stream, in chunks of any size.
 
-    :param max_characters: how long a message may be
+    :param max_characters: the longest message
     """
 
     def __init__(self, max_characters: int = MESSAGE_MAX_CHARACTERS) -> None:
@@ -49,7 +49,7 @@ class SSEReader:
     def feed(self, chunk: bytes) -> Iterator[Message]:
         """Yield the messages that end within a chunk.
 
-        :raises MessageTooLong: if one is longer than it may be
+        :raises MessageTooLong: if one exceeds the limit
         """
         text = self._decoder.decode(chunk)
         if not text:
@@ -78,7 +78,7 @@ class SSEReader:
         self._parts.append(part)
 
     def _take(self, line: str) -> Message | None:
-        """Read a line; return the message that it ends."""
+        """Handle a line; return the message that it ends, if any."""
         if not line:
             return self._finish()
 

@@ -1,4 +1,4 @@
-"""Prints the live feed of a running daemon."""
+"""Printing the live feed of a running daemon."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from lanrage_events.events import format_event
 
 from .answers import DaemonError
 from .client import DaemonClient
-from .sse import Message, MessageTooLong, SSEReader
+from .sse import MESSAGE_MAX_CHARACTERS, Message, MessageTooLong, SSEReader
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 30.0
 
 
 class FeedPrinter:
-    """Prints events as they come, and connects again when the connection is lost.
+    """Prints events as they are published, and reconnects when the connection is lost.
 
-    :param make_client: makes what asks the daemon
+    :param make_client: returns a client of the daemon
     :param types: the event types to print, all if it is empty
-    :param count: how many to print, None to go on for ever
+    :param count: how many events to print, None for no limit
     :param as_json: print each event as JSON
-    :param out: where events go
-    :param err: where everything else goes
+    :param out: for events
+    :param err: for everything else
+    :param max_message: the longest message of the feed, in characters
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class FeedPrinter:
         as_json: bool = False,
         out: TextIO,
         err: TextIO,
+        max_message: int = MESSAGE_MAX_CHARACTERS,
     ) -> None:
         self._make_client = make_client
         self._types = types
@@ -47,14 +49,15 @@ class FeedPrinter:
         self._write = json_line if as_json else format_event
         self._out = out
         self._console = StatusLine(err)
+        self._max_message = max_message
         self._last_event_id: str | None = None
         self._backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=0.5)
         self._is_away = False
 
     async def run(self) -> None:
-        """Print until there are enough.
+        """Print events until there are enough.
 
-        :raises DaemonError: if there is no feed, or none any more that could come back
+        :raises DaemonError: if the feed cannot be opened, or opened again
         """
         async with self._make_client() as client:
             while True:
@@ -64,12 +67,12 @@ class FeedPrinter:
 
                 if not self._is_away:
                     self._is_away = True
-                    self._console.write(f"{problem.reason}; trying again")
+                    self._console.write(f"{problem}; trying again")
 
                 await anyio.sleep(self._backoff.next(problem.retry_after))
 
     async def _follow(self, client: DaemonClient) -> DaemonError | None:
-        """Read the feed once; return why it ended, None if there is enough."""
+        """Read the feed once; return why it ended, None if there are enough events."""
         is_open = False
         try:
             async with client.stream(self._types, self._last_event_id) as chunks:
@@ -83,16 +86,16 @@ class FeedPrinter:
         except MessageTooLong as error:
             raise DaemonError(f"the live feed of {client.url} cannot be read: {error}") from None
         except DaemonError as error:
-            if not (error.is_passing and (is_open or self._is_away)):
+            if not (error.is_transient and (is_open or self._is_away)):
                 raise
 
             return error
 
-        return DaemonError(f"the daemon at {client.url} ended the feed", is_passing=True)
+        return DaemonError(f"the daemon at {client.url} ended the feed", is_transient=True)
 
     async def _print(self, chunks: AsyncIterator[bytes]) -> bool:
-        """Print what comes until it ends; return whether there is enough."""
-        reader = SSEReader()
+        """Print events until the feed ends; return whether there are enough."""
+        reader = SSEReader(self._max_message)
         async for chunk in chunks:
             for message in reader.feed(chunk):
                 self._last_event_id = message.id
@@ -110,7 +113,7 @@ class FeedPrinter:
             data = None
 
         if not isinstance(data, dict):
-            self._console.write(f"the feed sent what is no event: {message.name}")
+            self._console.write(f"the feed sent something that is not an event: {message.name}")
         elif "type" in data:
             self._out.write(f"{escape_controls(self._write(data))}\n")
             self._out.flush()

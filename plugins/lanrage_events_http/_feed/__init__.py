@@ -2,5 +2,12 @@
 
 from __future__ import annotations
 
-from .feed import HEARTBEAT_SECONDS, RING_SIZE, Feed
+from .feed import (
+    CLIENT_BUFFER,
+    HEARTBEAT_SECONDS,
+    OVERRUN_SECONDS,
+    RING_SIZE,
+    Feed,
+    FeedClient,
+)
 from .response import StreamResponse

@@ -20,17 +20,13 @@ from .._problem import log_failure
 logger = logging.getLogger(__name__)
 
 RING_SIZE = 256
-"""events that can be had again after a connection broke"""
+"""past events that are sent again to a client that reconnects"""
 CLIENT_BUFFER = 256
-"""events that wait for one client, on top of those it gets again"""
+"""events queued for one client, besides past ones"""
 HEARTBEAT_SECONDS = 15.0
 OVERRUN_SECONDS = 10.0
-"""which a client that was too slow has to take what is on its way to it"""
+"""for a client that was too slow to read what is already on its way"""
 _CHUNK_BYTES = 64 * 1024
-
-
-class FeedFull(Exception):
-    """Raised when as many clients read the feed as may."""
 
 
 @dataclass(slots=True)
@@ -40,42 +36,42 @@ class _Item:
     number: int
     event: Event
     frame: bytes | None = None
-    """what is sent, made when the first client wants it"""
+    """the encoded event, made for the first client that wants it"""
 
 
 class FeedClient:
-    """One who reads the feed.
+    """A client of the feed.
 
-    :param feed: what is read
+    :param feed: the feed it reads
     :param types: event types and base types, all if it is empty
-    :param replay: what is sent first, after a gap if something is missing before it
-    :param gap: the number before the first event after a gap, None if there is none
+    :param replay: past events to send first
+    :param gap: the number of the last missing event before them, None if none is missing
     """
 
     def __init__(
         self, feed: Feed, types: Collection[str], replay: Collection[_Item], gap: int | None
     ) -> None:
         self.scope: anyio.CancelScope | None = None
-        """ends the answer when it is cancelled; set while there is one"""
+        """of the running answer, which it ends when it is cancelled"""
         self._feed = feed
         self._types = EventTypes(types)
         self._items = deque(item for item in replay if self.wants(item.event))
-        self._room = CLIENT_BUFFER + len(self._items)
+        self._capacity = CLIENT_BUFFER + len(self._items)
         self._gap = gap
         self._wake: anyio.Event | None = None
         self._has_overrun = False
         self._has_ended = False
 
     def wants(self, event: Event) -> bool:
-        """Tell whether an event is among what it asked for."""
+        """Return whether the client asked for events of this type."""
         return not self._types or self._types.select(type(event))
 
     def put(self, item: _Item) -> None:
-        """Give it an event; if it has no room, it is told so and gets no more."""
+        """Queue an event; if the queue is full, drop all and end the feed with an overrun."""
         if self._has_overrun:
             return
 
-        if len(self._items) < self._room:
+        if len(self._items) < self._capacity:
             self._items.append(item)
         else:
             self._items.clear()
@@ -87,13 +83,13 @@ class FeedClient:
             self._wake.set()
 
     def end(self) -> None:
-        """Let the chunks end."""
+        """End the chunks."""
         self._has_ended = True
         if self._wake is not None:
             self._wake.set()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
-        """Yield what is sent: events as they come, and something now and then if none do."""
+        """Yield encoded events as they are published, and a heartbeat when there are none."""
         yield _comment("connected")
         if self._gap is not None:
             data = {"detail": "events before this are not kept any more"}
@@ -126,38 +122,38 @@ class FeedClient:
 
 
 class Feed:
-    """The events of the bus for those who watch, and the last ones for those who come back.
+    """Sends the events of the bus to clients, and keeps the last ones for clients that reconnect.
 
-    Without clients it only keeps the last events: nothing is encoded and nothing waits.
+    Without clients nothing is encoded.
 
-    :param redactor: knows what must not be shown
-    :param max_clients: how many may read it at once
+    :param redactor: removes secrets
+    :param max_clients: how many clients may read it at once
     """
 
     def __init__(self, redactor: Redactor, max_clients: int = 20) -> None:
         self.counts: Counter[str] = Counter()
-        """how many events there were, by type"""
+        """the number of events by type"""
         self.number = 0
         """of the last event"""
         self._redactor = redactor
         self._max_clients = max_clients
         self._ring: deque[_Item] = deque(maxlen=RING_SIZE)
         self._clients: set[FeedClient] = set()
-        # So that an id from before a restart is not taken for one of today's.
+        # So that an id from before a restart is not mistaken for a current one.
         self._prefix = os.urandom(4).hex()
 
     @property
     def clients(self) -> int:
-        """How many read it now."""
+        """How many clients read it now."""
         return len(self._clients)
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody more may read it."""
+        """Whether no further client may read it."""
         return len(self._clients) >= self._max_clients
 
     def add(self, event: Event) -> None:
-        """Give an event to all who want it. It never waits."""
+        """Queue an event for the clients that want it. It never waits."""
         self.counts[event.type] += 1
         self.number += 1
         item = _Item(self.number, event)
@@ -170,15 +166,11 @@ class Feed:
     def open(
         self, types: Collection[str] = (), last_event_id: str | None = None
     ) -> Iterator[FeedClient]:
-        """Return a context in which a client reads the feed.
+        """Return a context in which a client reads the feed; check :attr:`is_full` first.
 
         :param types: event types and base types, all if it is empty
-        :param last_event_id: what the client saw last; it gets what came after it
-        :raises FeedFull: if as many read it as may
+        :param last_event_id: the last event that the client saw; it gets those after it
         """
-        if self.is_full:
-            raise FeedFull
-
         client = self._make_client(types, last_event_id)
         self._clients.add(client)
         try:
@@ -198,11 +190,11 @@ class Feed:
         return FeedClient(self, types, [item for item in self._ring if item.number > seen], None)
 
     def id(self, number: int) -> str:
-        """Return what the feed calls the event of a number."""
+        """Return the id of the event of a number."""
         return f"{self._prefix}-{number}"
 
     def _parse_id(self, text: str) -> int | None:
-        """Return the number of an event, None if it is none of this process's."""
+        """Return the number in an id, None if the id is not from this process."""
         prefix, _, digits = text.partition("-")
         if prefix != self._prefix or not (digits.isascii() and digits.isdecimal()):
             return None
@@ -211,13 +203,13 @@ class Feed:
         return number if number <= self.number else None
 
     def encode(self, item: _Item) -> bytes:
-        """Return an event as a client gets it; nothing if it cannot be written as JSON."""
+        """Return an encoded event, empty if it cannot be written as JSON."""
         if item.frame is None:
             event = item.event
             try:
                 data = self._redactor.redact(event.to_json())
                 item.frame = _frame(event.type, data, self.id(item.number))
-            except Exception as error:  # noqa: BLE001 - it was made by whoever published it
+            except Exception as error:  # noqa: BLE001 - the publisher made it
                 what = f"{event.type} {event.id} cannot be shown in the live feed"
                 log_failure(logger, self._redactor, what, error)
                 item.frame = b""
@@ -226,15 +218,10 @@ class Feed:
 
 
 def _frame(event: str, data: str, id: str) -> bytes:
-    """Return one event as the stream shows it.
-
-    :param event: its name
-    :param data: text in one line
-    :param id: with which a client asks for what came after it
-    """
+    """Return one event of the stream; the data is one line."""
     return f"id: {id}\nevent: {event}\ndata: {data}\n\n".encode("utf-8", "replace")
 
 
 def _comment(text: str) -> bytes:
-    """Return a line that clients skip, which shows both sides that the other is still there."""
+    """Return a comment, which clients skip; it keeps the connection alive."""
     return f": {text}\n\n".encode()

@@ -1,4 +1,4 @@
-"""The answer by which a client follows the feed."""
+"""The streaming answer to a client of the feed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from .feed import FeedClient
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    # Nginx would otherwise collect what it passes on.
+    # Otherwise nginx would buffer the answer.
     (b"x-accel-buffering", b"no"),
 ]
 
 
 class StreamResponse:
-    """An answer that lasts until the feed ends it, the client leaves or the server stops.
+    """An answer that lasts until the feed ends it, the peer disconnects or the server stops.
 
-    :param opening: makes the client, and is entered for as long as the answer lasts
+    :param opening: the context of the feed's client
     :param stopping: set when the server stops
     """
 
@@ -35,7 +35,7 @@ class StreamResponse:
             if not is_whole:
                 async with anyio.create_task_group() as task_group:
                     client.scope = task_group.cancel_scope
-                    task_group.start_soon(_cancel_when_left, receive, task_group.cancel_scope)
+                    task_group.start_soon(_cancel_on_disconnect, receive, task_group.cancel_scope)
                     task_group.start_soon(_end_when_stopping, self._stopping, client)
                     async with aclosing(client.chunks()) as chunks:
                         async for chunk in chunks:
@@ -44,7 +44,7 @@ class StreamResponse:
                     is_whole = True
                     task_group.cancel_scope.cancel()
 
-        # Otherwise it is broken off: whoever left or takes nothing would hold this up, too.
+        # Otherwise it is cut off: a peer that has left or reads nothing would block this, too.
         if is_whole:
             await send(_body(b"", more=False))
 
@@ -53,7 +53,7 @@ def _body(chunk: bytes, *, more: bool) -> dict[str, object]:
     return {"type": "http.response.body", "body": chunk, "more_body": more}
 
 
-async def _cancel_when_left(receive: Receive, scope: anyio.CancelScope) -> None:
+async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,3 +1,5 @@
+"""The operation that answers with metrics in Prometheus' text format, or in OpenMetrics."""
+
 from __future__ import annotations
 
 import logging
@@ -18,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["counter", "gauge"]
 
-_OF_PLUGINS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]] = {
+_PLUGIN_METRICS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]] = {
     "handled": ("Events handled", "counter", lambda p: p.handled),
     "failed": ("Events on which a hook raised or ran too long", "counter", lambda p: p.failed),
     "dropped": (
@@ -31,7 +33,7 @@ _OF_PLUGINS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]]
         "counter",
         lambda p: p.exceeded,
     ),
-    "restarts": ("Starts after the plugin had died", "counter", lambda p: p.restarts),
+    "restarts": ("Starts after the plugin had failed", "counter", lambda p: p.restarts),
     "hook_seconds": (
         "Time that hooks for events ran; divide its rate by that of handled and failed events",
         "counter",
@@ -41,17 +43,17 @@ _OF_PLUGINS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], float]]]
     "mailbox_size": ("Events that the mailbox holds", "gauge", lambda p: p.size),
     "running": ("Whether the plugin runs", "gauge", lambda p: p.state == "running"),
 }
-"""what is told of each plugin: in words, how it changes, and where it stands"""
+"""by name: the help, the kind and the value of a plugin"""
 
 _STATUSES = ("ok", "degraded", "failed")
 _INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
 
 
 def metrics_operation(bus: Bus, feed: Feed) -> Operation:
-    """Return the operation that shows figures to Prometheus.
+    """Return the operation for Prometheus.
 
-    :param bus: what is measured
-    :param feed: which has counted the events
+    :param bus: the bus that is measured
+    :param feed: counts the events
     """
     return Operation(
         method="GET",
@@ -59,8 +61,8 @@ def metrics_operation(bus: Bus, feed: Feed) -> Operation:
         name="getMetrics",
         group="status",
         description=(
-            "Return figures about the bus and its plugins in the text format of Prometheus, or in "
-            "OpenMetrics if that is asked for."
+            "Return metrics of the bus and its plugins in Prometheus' text format, or in "
+            "OpenMetrics if the client asks for it."
         ),
         handler=_MetricsAPI(bus, feed).metrics,
         responses={200: ("text/plain", "application/openmetrics-text")},
@@ -73,10 +75,10 @@ class _MetricsAPI:
         self._bus = bus
         self._feed = feed
         self._errors: dict[str, str] = {}
-        """what is wrong with the metrics of plugins, so that it is logged once"""
+        """by plugin: the error that was logged, so that it is logged once"""
 
     async def metrics(self, call: Call) -> Response:
-        # Imported here, since it is an extra, and costs what only those pay who ask for it.
+        # Imported here, since it is an extra and slow to import.
         try:
             from prometheus_client import CollectorRegistry
             from prometheus_client.exposition import choose_encoder
@@ -105,7 +107,7 @@ class _MetricsAPI:
             self._errors.pop(name, None)
 
     def _own(self) -> Iterator[Metric]:
-        # The types that have not come yet are there too, so that rates see the first event.
+        # With the types of which no event was published yet, so that rates see the first one.
         counts = {cls.type: 0 for cls in self._bus.events.types()} | self._feed.counts
         yield Metric(
             name="events",
@@ -130,19 +132,19 @@ class _MetricsAPI:
             for name in self._bus.plugins
             if name in statistics.plugins
         }
-        for name, (text, kind, value) in _OF_PLUGINS.items():
-            yield _of_plugins(name, text, kind, {n: value(p) for n, p in plugins.items()})
+        for name, (text, kind, value) in _PLUGIN_METRICS.items():
+            yield _plugin_metric(name, text, kind, {n: value(p) for n, p in plugins.items()})
 
         health = {name: h for name, h in self._bus.health().items() if name in plugins}
-        yield _of_plugins(
+        yield _plugin_metric(
             "undelivered",
-            "Events that were taken and have not arrived where they should",
+            "Events that the plugin accepted and has not delivered",
             "gauge",
             {name: h.undelivered for name, h in health.items()},
         )
         yield Metric(
             name="plugin_health",
-            help="How the plugin is: 1 for the status that it has",
+            help="The health of the plugin: 1 for its status, 0 for the others",
             samples=[
                 Sample(float(h.status == status), {"plugin": name, "status": status})
                 for name, h in health.items()
@@ -151,6 +153,6 @@ class _MetricsAPI:
         )
 
 
-def _of_plugins(name: str, text: str, kind: Kind, values: Mapping[str, float]) -> Metric:
+def _plugin_metric(name: str, text: str, kind: Kind, values: Mapping[str, float]) -> Metric:
     samples = [Sample(float(value), {"plugin": plugin}) for plugin, value in values.items()]
     return Metric(name=f"plugin_{name}", help=text, kind=kind, samples=samples)

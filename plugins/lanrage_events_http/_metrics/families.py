@@ -1,4 +1,4 @@
-"""Turns the metrics of plugins into what Prometheus reads, and refuses those that would break it."""
+"""Checked metrics of plugins, as a collector of prometheus_client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Labels = tuple[tuple[str, str], ...]
 
 
 class MetricError(Exception):
-    """Raised when the metrics of a plugin cannot be shown."""
+    """Raised when the metrics of a plugin are not valid."""
 
 
 @dataclass(slots=True)
@@ -35,28 +35,28 @@ class _Family:
     kind: str
     help: str
     is_own: bool
-    """whether it is the server's own"""
+    """whether it is the server's own, not a plugin's"""
     samples: dict[_Labels, Sample] = field(default_factory=dict)
 
 
 class Families:
     """The metrics of one scrape: a collector in the sense of prometheus_client.
 
-    :param redactor: knows what must not be shown
+    :param redactor: removes secrets from texts
     """
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._families: dict[str, _Family] = {}
         self._series: dict[str, str] = {}
-        """by the name of a series, as it is written: whose it is"""
+        """the name of the metric by the name of each of its series"""
 
     def add(self, plugin: str | None, metrics: object) -> None:
         """Add metrics, all or none.
 
-        :param plugin: who brings them; None for the server itself
-        :param metrics: what it says are metrics
-        :raises MetricError: if they are something else, or clash with others
+        :param plugin: the plugin that reports them; None for the server itself
+        :param metrics: what its hook returned
+        :raises MetricError: if one is not valid, or clashes with others
         """
         if not isinstance(metrics, tuple):
             raise MetricError(f"metrics were expected, not {type(metrics).__name__}")
@@ -85,16 +85,17 @@ class Families:
             raise MetricError(f"metric '{metric.name}' is of the unknown kind {metric.kind!r}")
 
         if not isinstance(metric.help, str):
-            raise MetricError(f"the help of metric '{metric.name}' is no text")
+            raise MetricError(f"the help of metric '{metric.name}' is not a text")
 
         known = self._families.get(metric.name)
         if known is not None and (known.kind != metric.kind or known.is_own):
-            raise MetricError(f"metric '{metric.name}' is a {known.kind} of somebody else's")
+            owner = "the server" if known.is_own else "another plugin"
+            raise MetricError(f"metric '{metric.name}' is already a {known.kind} of {owner}")
 
         family = _Family(metric.kind, self._redactor.redact(metric.help), plugin is None)
         for sample in _sequence(metric.samples, f"the samples of metric '{metric.name}'"):
             if not isinstance(sample, Sample):
-                what = f"metric '{metric.name}' has a {type(sample).__name__} for a Sample"
+                what = f"metric '{metric.name}' has a {type(sample).__name__} instead of a Sample"
                 raise MetricError(what)
 
             labels = self._labels(metric.name, sample.labels, plugin)
@@ -108,7 +109,7 @@ class Families:
 
     def _labels(self, name: str, labels: object, plugin: str | None) -> _Labels:
         if not isinstance(labels, Mapping):
-            raise MetricError(f"the labels of metric '{name}' are no mapping")
+            raise MetricError(f"the labels of metric '{name}' are not a mapping")
 
         pairs = {"plugin": plugin} if plugin is not None else {}
         for label, value in labels.items():
@@ -122,10 +123,6 @@ class Families:
         # A lone surrogate cannot be encoded.
         clean = {label: value.encode("utf-8", "replace").decode() for label, value in pairs.items()}
         return tuple(sorted(clean.items()))
-
-    def describe(self) -> list[Family]:
-        """Return nothing: what there is, only a scrape tells."""
-        return []
 
     def collect(self) -> Iterator[Family]:
         """Yield the metrics as prometheus_client writes them."""
@@ -161,14 +158,14 @@ def _series(name: str, kind: str) -> list[str]:
 
 def _sequence(value: object, what: str) -> Sequence[object]:
     if not isinstance(value, (list, tuple)):
-        raise MetricError(f"{what} are no list")
+        raise MetricError(f"{what} are not a list")
 
     return cast("Sequence[object]", value)
 
 
 def _check_values(metric: Metric, sample: Sample) -> None:
     if not _is_number(sample.value):
-        raise MetricError(f"metric '{metric.name}' has a value that is no number")
+        raise MetricError(f"metric '{metric.name}' has a value that is not a number")
 
     if metric.kind == "counter" and not sample.value >= 0:
         raise MetricError(f"counter '{metric.name}' is not 0 or more")
@@ -181,7 +178,7 @@ def _check_buckets(name: str, buckets: Sequence[object]) -> None:
     last_bound, last_count = -math.inf, 0.0
     for bucket in buckets:
         if not isinstance(bucket, tuple) or len(bucket) != 2 or not all(map(_is_number, bucket)):
-            raise MetricError(f"histogram '{name}' has a bucket that is no pair of numbers")
+            raise MetricError(f"histogram '{name}' has a bucket that is not a pair of numbers")
 
         bound, count = bucket
         if not (bound > last_bound and count >= last_count):

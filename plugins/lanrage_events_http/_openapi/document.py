@@ -1,4 +1,4 @@
-"""Describes the API, that of plugins too, by the operations that serve it."""
+"""The OpenAPI document, made from the operations of the server and of plugins."""
 
 from __future__ import annotations
 
@@ -13,17 +13,9 @@ from starlette.responses import Response
 from lanrage_events import Event
 from lanrage_events.abc import Bus
 
-from .._api import (
-    EVENT_STREAM,
-    JSON_LINES,
-    JSON_TYPE,
-    MAX_EVENTS,
-    Call,
-    EventSchemas,
-    Operation,
-    ProblemDetails,
-)
+from .._api import EVENT_STREAM, MAX_EVENTS, Call, EventSchemas, Operation, ProblemDetails
 from .._problem import INTERNAL_ERROR, PROBLEM_TYPE, json_response
+from .._server import JSON_LINES, JSON_TYPE
 from .parts import (
     Mode,
     Schemas,
@@ -37,19 +29,19 @@ logger = logging.getLogger(__name__)
 
 _COMMON_ERRORS = {
     400: "the request is malformed",
-    403: "it comes from a page of another site",
-    421: "it is for a name that this server does not know",
-    431: "its head is too large",
+    403: "the request comes from a page of another site",
+    421: "the Host header is not a name of this server",
+    431: "the head of the request is too large",
     500: INTERNAL_ERROR,
     503: "the server is too busy, or the plugin does not run",
 }
-_TOKEN_ERRORS = {401: "the token is missing or wrong", 429: "too many wrong tokens came"}
+_TOKEN_ERRORS = {401: "the token is missing or wrong", 429: "there were too many wrong tokens"}
 _BODY_ERRORS = {
     408: "the body did not arrive in time",
     413: "the body is too large",
-    415: "the body is of another media type",
+    415: "the media type of the body is not supported",
 }
-# Before OpenAPI 3.2 no schema says what a stream is made of.
+# Before OpenAPI 3.2, a schema cannot describe the items of a stream.
 _SCHEMAS: dict[str, dict[str, Any]] = {
     JSON_TYPE: {"type": "object"},
     EVENT_STREAM: {"description": "server-sent events, with the event as JSON in each"},
@@ -57,11 +49,10 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 class OpenAPI:
-    """Describes the API, its own operation included.
+    """Serves the OpenAPI document, which contains its own operation, too.
 
-    :param bus: whose event types are described
-    :param operations: of the server itself
-    :param of_plugins: returns those of plugins, as the same object while they stay the same
+    :param operations: of the server
+    :param of_plugins: returns the plugins' operations, as the same object until they change
     :param schemas: of the event types
     :param has_token: whether requests need a token
     """
@@ -80,7 +71,7 @@ class OpenAPI:
             path="/api/openapi.json",
             name="getOpenAPI",
             group="status",
-            description="Return this description, in which the operations of plugins stand too.",
+            description="Return this document, which contains the operations of plugins, too.",
             handler=self._describe,
             responses={200: (JSON_TYPE,)},
         )
@@ -93,7 +84,7 @@ class OpenAPI:
         self._made: dict[str, Any] = {}
 
     async def _describe(self, call: Call) -> Response:
-        # It takes long to make, and seldom changes.
+        # The document is slow to make, and rarely changes.
         of_plugins, types = self._of_plugins(), self._bus.events.types()
         made_of = self._made_of
         if made_of is None or made_of[0] is not of_plugins or made_of[1] != types:
@@ -106,7 +97,7 @@ class OpenAPI:
     def _can_be_described(self, operation: Operation) -> bool:
         try:
             Schemas(_models([operation]))
-        except Exception as error:  # noqa: BLE001 - the models are the plugin's
+        except Exception as error:  # noqa: BLE001 - a plugin's model may raise anything
             logger.error(
                 "plugin '%s': %s %s is left out of the OpenAPI description: %s",
                 operation.group,
@@ -120,13 +111,6 @@ class OpenAPI:
 
 
 class _Document:
-    """One OpenAPI description.
-
-    :param operations: what is described
-    :param events: the schemas of the event types
-    :param has_token: whether requests need a token
-    """
-
     def __init__(
         self,
         operations: Sequence[Operation],
@@ -142,7 +126,6 @@ class _Document:
         self._ids: set[str] = set()
 
     def content(self) -> dict[str, Any]:
-        """Return it as JSON."""
         paths: dict[str, dict[str, Any]] = {}
         for operation in self._operations:
             described = self._describe(operation)
@@ -153,7 +136,7 @@ class _Document:
             "info": {
                 "title": "lanrage-events",
                 "version": version("lanrage-events"),
-                "description": "Publish events, follow them, and see to their delivery.",
+                "description": "Publish events, follow them, and manage their delivery.",
             },
             "servers": [{"url": "/"}],
             "paths": paths,
@@ -204,7 +187,7 @@ class _Document:
         return id
 
     def _events_body(self) -> dict[str, Any]:
-        # A name with a dot is no class, so that no model takes it.
+        # A class name has no dot, so that no model has such a name.
         refs = {
             name: self._schemas.add(f"event.{name}", schema)
             for name, schema in self._events.items()
@@ -240,7 +223,7 @@ class _Document:
         schema = self._problem
         if status in operation.problems:
             own = self._schemas.ref(operation.problems[status], "serialization")
-            # The guard and the query have problems of the same status.
+            # The guard and the query may raise problems of the same status.
             schema = {"anyOf": [own, self._problem]}
 
         return json_content(schema, PROBLEM_TYPE)

@@ -1,4 +1,4 @@
-"""The parts of which an OpenAPI description is made, https://spec.openapis.org/oas/v3.1.1.html."""
+"""Parts of an OpenAPI document, https://spec.openapis.org/oas/v3.1.1.html."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REF = "#/components/schemas/"
 class Schemas:
     """The JSON Schemas of models, each named once.
 
-    :param models: with whether they come in or go out
+    :param models: each with its mode: validated input or serialized output
     """
 
     def __init__(self, models: Iterable[tuple[type[BaseModel], Mode]]) -> None:
@@ -26,24 +26,24 @@ class Schemas:
         self.definitions: dict[str, Any] = dict(sorted(schema.get("$defs", {}).items()))
 
     def ref(self, model: type[BaseModel], mode: Mode) -> dict[str, Any]:
-        """Return the schema that refers to a model."""
+        """Return the reference to a model."""
         return self._refs[model, mode]
 
     def definition(self, model: type[BaseModel]) -> dict[str, Any]:
-        """Return the whole schema of a model that comes in."""
+        """Return the schema of an input model."""
         ref: str = self.ref(model, "validation")["$ref"]
         definition: dict[str, Any] = self.definitions[ref.removeprefix(_REF)]
         return definition
 
     def add(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-        """Add a schema that holds its own definitions, and return the one that refers to it."""
+        """Add a schema with definitions of its own, and return the reference to it."""
         ref = _REF + name
         self.definitions[name] = _relocated(schema, f"{ref}/$defs/")
         return {"$ref": ref}
 
 
 def _relocated(value: Any, place: str) -> Any:
-    """Return a schema whose references to its own definitions say where these are now."""
+    """Return a schema with references to its own definitions below another place."""
     if isinstance(value, dict):
         return {
             key: place + item.removeprefix("#/$defs/")
@@ -56,17 +56,14 @@ def _relocated(value: Any, place: str) -> Any:
 
 
 def path_parameters(path: str) -> list[dict[str, Any]]:
-    """Return what may stand in the places of a path.
-
-    :param path: with names in braces
-    """
+    """Return the parameters of a path that has names in braces."""
     schema = {"type": "string", "minLength": 1}
     names = re.findall(r"\{(\w+)\}", path)
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
 
 
 def query_parameters(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what a query may say.
+    """Return the parameters of a query.
 
     :param schema: of its model
     """
@@ -80,7 +77,7 @@ def query_parameters(schema: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _query_parameter(name: str, schema: dict[str, Any], *, is_required: bool) -> dict[str, Any]:
     description = schema.pop("description", None)
     schema.pop("title", None)
-    # A query has no null: the parameter is left out then.
+    # A query has no null: the parameter is omitted instead.
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         del schema["anyOf"]
@@ -94,7 +91,7 @@ def _query_parameter(name: str, schema: dict[str, Any], *, is_required: bool) ->
 
 
 def json_content(schema: Mapping[str, Any], media_type: str = "application/json") -> dict[str, Any]:
-    """Return what a body of one media type holds."""
+    """Return the content of a body of one media type."""
     return {media_type: {"schema": schema}}
 
 

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from .files import own_files, page_routes
+from .files import PageFiles, own_files, page_routes
 from .login import login_routes

@@ -1,4 +1,4 @@
-"""Files of the page: ours, and those of the parts of it that plugins bring."""
+"""Files of the page: our own, and those of plugins' parts of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lanrage_events.http import Page
 
 from .._problem import Problem, json_response
 
-# No separator of any system, no drive, and nothing that begins with a dot.
+# No path separators, no drives, no names that begin with a dot.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -40,9 +40,9 @@ _UNKNOWN_TYPE = "application/octet-stream"
 
 
 class PageFiles:
-    """The files of some folders, without those in folders below them.
+    """The files of some folders, without their subfolders.
 
-    :param folders: where a file is looked for, in this order
+    :param folders: where to look for a file, in this order
     """
 
     def __init__(self, *folders: Traversable) -> None:
@@ -51,7 +51,7 @@ class PageFiles:
     async def read(self, name: str) -> bytes:
         """Return the content of a file.
 
-        :raises Problem: if there is none of that name
+        :raises Problem: if there is no such file
         """
         content = (
             await anyio.to_thread.run_sync(self._read, name) if _NAME.fullmatch(name) else None
@@ -62,13 +62,13 @@ class PageFiles:
         return content
 
     async def respond(self, name: str, request: Request) -> Response:
-        """Return a file as an answer, or that what the browser has is still the same.
+        """Return a file as an answer, or the status 304 if the browser has it already.
 
-        :raises Problem: if there is none of that name
+        :raises Problem: if there is no such file
         """
         content = await self.read(name)
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-        # So that an update of lanrage-events, or of a plugin in the making, shows at once.
+        # A browser asks each time, so that updates of lanrage-events or of a plugin show at once.
         headers = {"Cache-Control": "no-cache", "ETag": tag}
         known = [item.strip() for item in request.headers.get("if-none-match", "").split(",")]
         if tag in known or f"W/{tag}" in known:
@@ -87,16 +87,16 @@ class PageFiles:
 
 
 def own_files() -> PageFiles:
-    """Return the files of our own page."""
+    """Return our own files."""
     return PageFiles(files("lanrage_events_http") / "static")
 
 
 def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     """Return the routes of the page and its files.
 
-    :param bus: knows the plugins that bring parts of the page
+    :param bus: its plugins may have parts of the page
     :param own: our own files
-    :param has_login: whether somebody can log out
+    :param has_login: whether users log in and out
     """
 
     async def index(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Logging in and out: a form takes the token, and a browser keeps a session in a cookie."""
+"""Login and logout: a form takes the token, and the browser keeps a session in a cookie."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ from lanrage_events import Redactor
 from .._problem import Problem
 from .._server import (
     FAILURE_SECONDS,
+    JSON_TYPE,
     MAX_FAILURES,
     SESSION_COOKIE,
     SESSION_SECONDS,
     FailureLimit,
     Sessions,
+    media_type,
 )
 from .files import PageFiles
 
 logger = logging.getLogger(__name__)
 
-# The empty paragraph for it that the login page has.
-_PLACE_OF_PROBLEM = 'role="alert"></p>'
+# The empty paragraph for errors in the login page.
+_ALERT = 'role="alert"></p>'
 _FORM = "application/x-www-form-urlencoded"
 _MAX_BYTES = 4_096
 
@@ -41,11 +43,11 @@ class _Credentials(BaseModel):
 
 
 def login_routes(sessions: Sessions | None, files: PageFiles, redactor: Redactor) -> list[Route]:
-    """Return the routes for logging in and out.
+    """Return the routes for login and logout.
 
-    :param sessions: checks and makes them; None if nobody needs to log in
-    :param files: hold the login page
-    :param redactor: knows what must not be shown
+    :param sessions: checks tokens and creates sessions; None if there is no token
+    :param files: with the login page
+    :param redactor: removes secrets
     """
     if sessions is None:
         return [Route("/login", _go_to_page, methods=["GET"])]
@@ -67,7 +69,7 @@ class _Login:
         self._sessions = sessions
         self._files = files
         self._redactor = redactor
-        # In total: a guesser may have many addresses, and who is logged in does not need it.
+        # For all addresses together: a guesser may have many, and sessions are not affected.
         self._failures = FailureLimit()
 
     async def show(self, request: Request) -> Response:
@@ -77,7 +79,7 @@ class _Login:
         return await self._page(None)
 
     async def log_in(self, request: Request) -> Response:
-        is_form = _media_type(request) == _FORM
+        is_form = media_type(request.headers) == _FORM
         try:
             await self._check(request, is_form=is_form)
         except Problem as problem:
@@ -120,14 +122,14 @@ class _Login:
             self._failures.add()
             if self._failures.seconds_to_wait():
                 logger.warning(
-                    "%d logins failed within %g seconds, the last from %s: nobody can log in for "
-                    "a while",
+                    "%d logins failed within %g seconds, the last from %s: all logins have to wait "
+                    "for a while",
                     MAX_FAILURES,
                     FAILURE_SECONDS,
                     request.client.host if request.client else "an unknown address",
                 )
 
-            raise Problem(401, "the token is wrong: it is the one that the configuration gives")
+            raise Problem(401, "the token is wrong: use the one in the configuration")
 
     async def _page(self, problem: Problem | None) -> Response:
         page = await self._files.read("login.html")
@@ -135,7 +137,7 @@ class _Login:
             return HTMLResponse(page)
 
         detail = html.escape(self._redactor.redact(problem.detail))
-        content = page.decode().replace(_PLACE_OF_PROBLEM, f'role="alert">{detail}</p>', 1)
+        content = page.decode().replace(_ALERT, f'role="alert">{detail}</p>', 1)
         return HTMLResponse(content, problem.status, problem.headers)
 
 
@@ -147,8 +149,8 @@ async def _read_token(request: Request, *, is_form: bool) -> str:
             if len(body) > _MAX_BYTES:
                 raise Problem(413, f"a login has {_MAX_BYTES:,} bytes at most")
 
-    if not is_form and _media_type(request) != "application/json":
-        raise Problem(415, f"expected the Content-Type {_FORM} or application/json")
+    if not is_form and media_type(request.headers) != JSON_TYPE:
+        raise Problem(415, f"expected the Content-Type {_FORM} or {JSON_TYPE}")
 
     try:
         if is_form:
@@ -159,10 +161,6 @@ async def _read_token(request: Request, *, is_form: bool) -> str:
         raise Problem(422, "expected the field 'token', and nothing else") from None
 
 
-def _media_type(request: Request) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 def _is_https(request: Request) -> bool:
-    """Tell whether the browser spoke https, to a proxy: its form says which page it was on."""
+    """Return whether the browser uses https, through a proxy: its form has the page's origin."""
     return request.headers.get("origin", "").lower().startswith("https://")

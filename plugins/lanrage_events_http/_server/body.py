@@ -1,4 +1,4 @@
-"""The body of a request: not too long, not too slow, and read to its end before we hang up."""
+"""The body of a request, limited in size and time, and read to its end before we hang up."""
 
 from __future__ import annotations
 
@@ -9,51 +9,52 @@ from starlette.types import Message, Receive, Scope
 
 from .._problem import Problem
 
-BODY_SECONDS = 30.0
 _REST_SECONDS = 2.0
 _REST_BYTES = 16 * 1_024 * 1_024
 
 
 class Body:
-    """Receives a request's body within its bounds.
+    """Receives a request's body within its limits.
 
     :param scope: the request's
-    :param receive: where it comes from
-    :param limit: bytes
+    :param receive: the server's
+    :param limit: the largest body, in bytes
+    :param timeout: seconds for the whole body
     """
 
-    def __init__(self, scope: Scope, receive: Receive, limit: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, limit: int, timeout: float) -> None:
         self._receive = receive
         self._limit = limit
+        self._timeout = timeout
         self._size = 0
         self._give_up_at = math.inf
         self.problem: Problem | None = None
-        """what came out of :meth:`receive`, which the application may have swallowed"""
+        """what :meth:`receive` raised; the application may have caught it"""
         headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"0")
         self._length = int(length) if length.isdigit() else 0
         self.is_there = self._length > 0 or b"transfer-encoding" in headers
         self.has_rest = self.is_there
-        """whether some of it has not been received"""
+        """whether some of it has not been received yet"""
 
     def check_length(self) -> None:
-        """Refuse a body that says itself that it is too long.
+        """Check the Content-Length.
 
-        :raises Problem: if it does
+        :raises Problem: if it exceeds the limit
         """
         if self._length > self._limit:
             raise self._too_long()
 
     async def receive(self) -> Message:
-        """Return the next piece, as ASGI has it.
+        """Return the next ASGI message.
 
-        :raises Problem: if it is too long or too slow
+        :raises Problem: if the body is too long or too slow
         """
         if not self.has_rest:
             return await self._receive()
 
         if self._give_up_at == math.inf:
-            self._give_up_at = anyio.current_time() + BODY_SECONDS
+            self._give_up_at = anyio.current_time() + self._timeout
 
         message: Message | None = None
         with anyio.CancelScope(deadline=self._give_up_at):
@@ -61,7 +62,7 @@ class Body:
 
         if message is None:
             self.problem = Problem(
-                408, f"the body did not arrive within {BODY_SECONDS:g} seconds", headers=_CLOSE
+                408, f"the body did not arrive within {self._timeout:g} seconds", headers=_CLOSE
             )
             self.has_rest = False
             raise self.problem
@@ -74,9 +75,9 @@ class Body:
         return message
 
     async def read_rest(self) -> None:
-        """Take what nobody has read, for a while, so that the peer sees the answer.
+        """Read and discard the rest for a while, so that the peer sees the answer.
 
-        A connection that is closed while data is on the way is reset, and with it the answer.
+        Closing a connection while data is on the way resets it, and the answer is lost.
         """
         with anyio.move_on_after(_REST_SECONDS):
             while self.has_rest and self._size <= _REST_BYTES:

@@ -1,4 +1,4 @@
-"""Bounds on connections: how many there are, how long each may do nothing, and slow readers."""
+"""Connections, limited in number and in how long a peer may stay idle or slow."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -15,54 +16,70 @@ from anyio.abc import SocketAttribute, SocketStream
 
 logger = logging.getLogger(__name__)
 
-# A whole request head must be there by then, however slowly it comes.
-FIRST_REQUEST_SECONDS = 10.0
-NEXT_REQUEST_SECONDS = 15.0
-# What the peer has to take within this time is at most a chunk of the answer, or a page file.
-WRITE_SECONDS = 20.0
-# A peer that is gone without a word holds a live feed for so long.
-_GONE_PEER_SECONDS = 60
-_GONE_PEER_PROBE_SECONDS = 10
-_GONE_PEER_PROBES = 3
+# How the system probes a silent peer, so that one without power does not keep a live feed open.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 SECONDS_BETWEEN_WARNINGS = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long the server waits, in seconds."""
+
+    first_request: float = 10.0
+    """until the head of a connection's first request is complete"""
+    next_request: float = 15.0
+    """the same for each later request"""
+    body: float = 30.0
+    """until the body of a request is complete"""
+    first_answer: float = 60.0
+    """until a handler begins to answer"""
+    write: float = 20.0
+    """until the peer has taken a chunk of the answer, or a page file"""
+    stop: float = 3.0
+    """until answers that still run are cut off when the server stops"""
+    accept: float = 0.1
+    """before it accepts again after an error"""
+
+
 class Connection:
-    """A stream of bytes from and to a peer, with bounds in time.
+    """A stream of bytes from and to a peer, with timeouts.
 
     The server reads and writes through it and works within :meth:`living`. While no request is
-    being answered, a deadline runs, which is not moved by single bytes of a request.
+    being answered, a deadline runs; single bytes of a request do not move it.
 
-    :param stream: what the peer is connected by
+    :param stream: the peer's
     :param cut_off: called when the peer was too slow
     """
 
-    def __init__(self, stream: SocketStream, cut_off: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: SocketStream, timeouts: Timeouts, cut_off: Callable[[], None]
+    ) -> None:
         self._stream = stream
+        self._timeouts = timeouts
         self._cut_off = cut_off
         self._scope = anyio.CancelScope()
         self._requests = 0
         self._is_heard = False
-        """whether a part of a next request has come"""
+        """whether a part of the next request has arrived"""
         self._is_gone = False
         self._stopping = False
         self._is_aborted = False
 
     @contextmanager
     def living(self) -> Iterator[None]:
-        """Cancel what is in the block when the peer has sent no request for too long."""
-        self._scope.deadline = anyio.current_time() + FIRST_REQUEST_SECONDS
+        """Cancel the block when the peer has sent no request for too long."""
+        self._scope.deadline = anyio.current_time() + self._timeouts.first_request
         with self._scope:
             yield
 
-        # To be closed while it is idle is the usual end of a connection.
+        # Being closed while idle is the usual end of a connection.
         is_slow = self._is_heard and not self._is_gone and not self._stopping
         if self._scope.cancelled_caught and is_slow:
             self._cut_off()
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Let the peer wait, for as long as the answer takes, within a ``with`` block."""
+        """Suspend the deadline while a request is being answered."""
         self._requests += 1
         self._scope.deadline = math.inf
         try:
@@ -71,8 +88,8 @@ class Connection:
             self._requests -= 1
             if not self._requests:
                 self._is_heard = False
-                patience = 0 if self._is_gone else NEXT_REQUEST_SECONDS
-                self._scope.deadline = anyio.current_time() + patience
+                seconds = 0 if self._is_gone else self._timeouts.next_request
+                self._scope.deadline = anyio.current_time() + seconds
 
     def stop(self) -> None:
         """Close it unless a request is being answered."""
@@ -85,7 +102,7 @@ class Connection:
         try:
             data = await self._stream.receive(max_bytes)
         except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            # The server would go on waiting for a next request.
+            # The server would go on waiting for the next request.
             self._is_gone = True
             if not self._requests:
                 self._scope.cancel()
@@ -96,14 +113,14 @@ class Connection:
         return data
 
     async def send(self, item: bytes) -> None:
-        """Send, or cut off a peer that does not take it in time.
+        """Send data, or cut off a peer that does not take it in time.
 
         :raises anyio.BrokenResourceError: if it was cut off
         """
         if self._is_aborted:
             raise anyio.BrokenResourceError
 
-        with anyio.move_on_after(WRITE_SECONDS) as scope:
+        with anyio.move_on_after(self._timeouts.write) as scope:
             await self._stream.send(item)
 
         if scope.cancelled_caught:
@@ -113,30 +130,32 @@ class Connection:
             raise anyio.BrokenResourceError
 
     async def send_eof(self) -> None:
-        """Tell the peer that nothing more comes."""
+        """Signal the end of the data to the peer."""
         await self._stream.send_eof()
 
     async def aclose(self) -> None:
-        """Close it, in any case."""
+        """Close the stream, even when cancelled."""
         with anyio.CancelScope(shield=True):
             await self._stream.aclose()
 
     def extra(self, attribute: Any, *default: Any) -> Any:
-        """Return what the stream knows about the peer."""
+        """Return an attribute of the stream."""
         return self._stream.extra(attribute, *default)  # noqa: S610 - no Django
 
 
 class Connections:
-    """The open connections, at most so many.
+    """The open connections, limited in number.
 
     :param limit: how many may be open at the same time
+    :param timeouts: of each
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, timeouts: Timeouts = Timeouts()) -> None:
         self.limit = limit
+        self.timeouts = timeouts
         self.accepted = 0
-        self.refused = 0
-        """connections that were closed at once, because there were too many"""
+        self.rejected = 0
+        """connections that were closed at once, because too many were open"""
         self.cut_off = 0
         """connections of peers that were too slow"""
         self._open: set[Connection] = set()
@@ -153,13 +172,13 @@ class Connections:
     async def add(self, stream: SocketStream) -> Connection | None:
         """Count a new connection, or close it and return None if there are too many."""
         if not self.is_full:
-            connection = Connection(stream, self._count_cut_off)
-            _detect_gone_peer(stream)
+            connection = Connection(stream, self.timeouts, self._count_cut_off)
+            _enable_keepalive(stream)
             self.accepted += 1
             self._open.add(connection)
             return connection
 
-        self.refused += 1
+        self.rejected += 1
         if monotonic() - self._warned_at >= SECONDS_BETWEEN_WARNINGS:
             self._warned_at = monotonic()
             logger.warning(
@@ -171,14 +190,14 @@ class Connections:
         return None
 
     async def close(self, connection: Connection) -> None:
-        """Close one and make room for another."""
+        """Close a connection and make room for another."""
         try:
             await connection.aclose()
         finally:
             self._open.discard(connection)
 
     def stop(self) -> None:
-        """Close those on which no request is being answered."""
+        """Close the connections on which no request is being answered."""
         for connection in tuple(self._open):
             connection.stop()
 
@@ -186,18 +205,12 @@ class Connections:
         self.cut_off += 1
 
 
-def _detect_gone_peer(stream: SocketStream) -> None:
-    """Have the system probe a silent connection, so that a peer without power does not keep it."""
+def _enable_keepalive(stream: SocketStream) -> None:
     raw_socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - no Django
-    options = {
-        "TCP_KEEPIDLE": _GONE_PEER_SECONDS,
-        "TCP_KEEPINTVL": _GONE_PEER_PROBE_SECONDS,
-        "TCP_KEEPCNT": _GONE_PEER_PROBES,
-    }
     try:
         raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in options.items():
+        for name, value in _KEEPALIVE.items():
             if hasattr(socket, name):  # not everywhere
                 raw_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    except OSError:  # it is gone already
+    except OSError:  # the peer is gone already
         logger.debug("cannot set options of a connection", exc_info=True)

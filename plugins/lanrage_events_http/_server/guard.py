@@ -1,4 +1,4 @@
-"""What stands before the application: who may ask, from where, and what each answer carries."""
+"""Checks in front of the application, and the headers and errors of every answer."""
 
 from __future__ import annotations
 
@@ -18,27 +18,20 @@ from lanrage_events import Redactor
 
 from .._problem import Problem, log_failure, problem_of
 from .body import Body
-from .headers import add_headers, is_api_path
+from .connections import Timeouts
+from .headers import add_headers, is_api_path, media_type
 from .hosts import HostCheck, is_same_origin
-from .sessions import FAILURE_SECONDS, MAX_FAILURES, FailureLimits, Sessions
+from .sessions import FAILURE_SECONDS, MAX_FAILURES, FailureLimit, Sessions
 
 logger = logging.getLogger(__name__)
 
 SESSION_COOKIE = "lanrage_session"
-FIRST_ANSWER_SECONDS = 60.0
-"""how long a handler may take before it begins to answer"""
 MAX_HEAD_BYTES = 16 * 1_024
 """of the target and the headers of a request"""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-# None of them can be sent by a form, nor by a script of another site without a preflight.
-JSON_TYPES = frozenset(
-    {
-        "application/json",
-        "application/jsonl",
-        "application/x-jsonlines",
-        "application/x-ndjson",
-    }
-)
+# No form can send these media types, nor a script of another site without a preflight.
+JSON_TYPE = "application/json"
+JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 _VERSIONS = frozenset({"1.0", "1.1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz"})
@@ -47,13 +40,14 @@ _SECONDS_BETWEEN_TRACEBACKS = 1.0
 
 
 class Guard:
-    """Refuses what must not reach an application, and sees that it answers well.
+    """Rejects requests that must not reach an application, and turns its errors into answers.
 
     :param app: the ASGI application
-    :param hosts: knows what requests may be for
-    :param max_body: bytes
-    :param redactor: knows what must not be shown
-    :param sessions: checks who it is; None if everybody may come in
+    :param hosts: checks Host headers
+    :param max_body: the largest body, in bytes
+    :param redactor: removes secrets from answers and log records
+    :param sessions: authenticates requests; None if no token is needed
+    :param timeouts: of bodies and handlers
     """
 
     def __init__(
@@ -64,36 +58,38 @@ class Guard:
         max_body: int,
         redactor: Redactor,
         sessions: Sessions | None = None,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._max_body = max_body
         self._redactor = redactor
         self._sessions = sessions
-        self._wrong_tokens = FailureLimits()
+        self._timeouts = timeouts
+        self._wrong_tokens = FailureLimit()
         self._logged_at = -math.inf
         self._unlogged = 0
         self.answers: Counter[str] = Counter()
-        """how many, by the class of their status, such as ``2xx``"""
+        """the number of answers by status class, such as ``2xx``"""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; nothing but cancellation comes out of it."""
+        """Answer a request. It raises nothing but cancellation."""
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
 
-        body = Body(scope, receive, self._max_body)
+        body = Body(scope, receive, self._max_body, self._timeouts.body)
         await self._answer(scope, body, _Answer(scope, send, body, self.answers))
 
     async def _answer(self, scope: Scope, body: Body, answer: _Answer) -> None:
         problem: Problem | None = None
         try:
-            with anyio.move_on_after(FIRST_ANSWER_SECONDS) as answer.waiting:
+            with anyio.move_on_after(self._timeouts.first_answer) as answer.waiting:
                 redirect = self._check(scope, body)
                 await (redirect or self._app)(scope, body.receive, answer.send)
         except ClientDisconnect:
             return
-        except Exception as error:  # noqa: BLE001 - a handler that fails ends its answer only
+        except Exception as error:  # noqa: BLE001 - an error of a handler ends its answer only
             problem = problem_of(error)
             if not isinstance(error, Problem) and body.problem is None:
                 self._log(scope, error)
@@ -101,8 +97,8 @@ class Guard:
         if answer.waiting.cancelled_caught and not answer.is_started:
             problem = Problem(
                 503,
-                f"no answer was ready within {FIRST_ANSWER_SECONDS:g} seconds; what was asked for "
-                "may be done all the same",
+                f"no answer was ready within {self._timeouts.first_answer:g} seconds; what was "
+                "asked for may be done all the same",
             )
 
         problem = body.problem or problem
@@ -112,16 +108,16 @@ class Guard:
             await response(scope, body.receive, answer.send)
 
     def _check(self, scope: Scope, body: Body) -> Response | None:
-        """Return where a request is sent instead, None if it may go on.
+        """Return a redirect, or None if the request may go on.
 
-        :raises Problem: if it is refused
+        :raises Problem: if it is rejected
         """
         _check_head(scope)
         headers = Headers(scope=scope)
         host = self._check_host(headers)
         method, path = scope["method"], scope["path"]
         if method not in METHODS:
-            # A preflight, too, is refused: no other site has anything to do here.
+            # This rejects preflights, too: no other site may use the API.
             raise Problem(
                 405,
                 f"the method {method[:20]!r} is not supported",
@@ -141,8 +137,9 @@ class Guard:
             if redirect is not None:
                 return redirect
 
-        if is_change and is_api and body.is_there:
-            _check_json(headers)
+        has_json = media_type(headers) in (JSON_TYPE, *JSON_LINES)
+        if is_change and is_api and body.is_there and not has_json:
+            raise Problem(415, f"expected a JSON body with the Content-Type {JSON_TYPE}")
 
         body.check_length()
         return None
@@ -215,20 +212,20 @@ class Guard:
 
 
 class _Answer:
-    """Sends an answer, with the headers that each one has."""
+    """Sends an answer with the headers that every answer has."""
 
     def __init__(self, scope: Scope, send: Send, body: Body, counts: Counter[str]) -> None:
         self._scope = scope
         self._send = send
         self._body = body
         self.waiting = anyio.CancelScope()
-        """limits the time until it starts"""
+        """limits the time until the answer starts"""
         self.is_started = False
         self._counts = counts
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            # What an application makes of a body that was refused is not its to say.
+            # The problem with the body is the answer, whatever the application made of it.
             if self._body.problem is not None:
                 return
 
@@ -263,23 +260,17 @@ def _check_head(scope: Scope) -> None:
 
 
 def _check_origin(headers: Headers, host: str) -> None:
-    """Refuse what another web page has a browser send.
+    """Check that no page of another site made a browser send the request.
 
-    :raises Problem: if it comes from one
+    :raises Problem: if one did
     """
     for origin in headers.getlist("origin"):
         if not is_same_origin(origin, host):
             raise Problem(403, "the Origin header names another site, or none")
 
-    # Of newer browsers. Another port of the same machine is 'same-site'.
+    # Newer browsers send it. Another port of the same machine is 'same-site'.
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Problem(403, "another site sent this: the header Sec-Fetch-Site says so")
-
-
-def _check_json(headers: Headers) -> None:
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in JSON_TYPES:
-        raise Problem(415, "expected a JSON body with the Content-Type application/json")
 
 
 def _bearer(headers: Mapping[str, str]) -> str | None:

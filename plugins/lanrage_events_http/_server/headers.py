@@ -1,6 +1,8 @@
-"""The headers that each answer has, by which a browser keeps other sites away from it."""
+"""Headers of every answer, by which browsers protect it from other sites."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message
@@ -19,15 +21,15 @@ _HEADERS = {
 
 
 def add_headers(path: str, message: Message) -> None:
-    """Add them to the message that starts an answer.
+    """Add the security headers to the message that starts an answer.
 
-    :param path: what was asked for
+    :param path: of the request
     """
     headers = MutableHeaders(raw=list(message.get("headers", [])))
     for name, value in _HEADERS.items():
         headers[name] = value
 
-    # A page posts its forms with the Origin 'null' if it may not even tell us where it is.
+    # With 'no-referrer', a browser would post the page's forms with the Origin 'null'.
     is_page = headers.get("content-type", "").startswith("text/html")
     headers["Referrer-Policy"] = "same-origin" if is_page else "no-referrer"
     if is_api_path(path) or "cache-control" not in headers:
@@ -37,6 +39,11 @@ def add_headers(path: str, message: Message) -> None:
     message["headers"] = headers.raw
 
 
+def media_type(headers: Mapping[str, str]) -> str:
+    """Return the media type of a body, empty if there is no Content-Type."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def is_api_path(path: str) -> bool:
-    """Tell whether programs ask for a path, rather than people."""
+    """Return whether a path is for programs, rather than for people."""
     return path == "/metrics" or path == "/api" or path.startswith("/api/")

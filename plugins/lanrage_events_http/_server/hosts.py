@@ -1,4 +1,4 @@
-"""Host and Origin headers: who a request says that it is for, and from which page it comes."""
+"""Host and Origin headers: which server a request is for, and which page it comes from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HostPort:
 
     @classmethod
     def parse(cls, text: str) -> HostPort | None:
-        """Read a Host header, return None if it is not valid."""
+        """Parse a Host header; return None if it is not valid."""
         match = _HOST_PORT.fullmatch(text)
         if match is None:
             return None
@@ -39,7 +39,7 @@ class HostPort:
         return cls(_canonical(name), None if port is None else int(port))
 
     def with_default_port(self, scheme: str) -> HostPort:
-        """Return it with the port that a scheme has if none is given."""
+        """Return a copy with the default port of a scheme if there is no port."""
         if self.port is not None:
             return self
 
@@ -47,14 +47,14 @@ class HostPort:
 
 
 class HostCheck:
-    """Knows the hosts that requests may be for, so that no other name can be made to reach us.
+    """Checks that a request names this server in its Host header.
 
     A web page whose name resolves to our address (DNS rebinding) sends its own name.
 
     :param host: what the server is bound to
-    :param port: the real one
+    :param port: the one that was bound, not 0
     :param allowed: further names, with or without port
-    :param addresses: those that the host stands for
+    :param addresses: what the host resolves to
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class HostCheck:
         self._port = port
         self._hosts = {host, *map(_canonical, addresses)}
         self._any_address = is_unspecified(host)
-        # They reach us if we are bound to one of them or to everything.
+        # They reach us if we listen on one of them or on all addresses.
         if is_loopback(host) or self._any_address:
             self._hosts.update(_LOOPBACK_NAMES)
 
         self._allowed = {parsed for name in allowed if (parsed := HostPort.parse(name))}
 
     def allows(self, header: str) -> bool:
-        """Tell whether a request with this Host header is for us."""
+        """Return whether a request with this Host header is for this server."""
         parsed = HostPort.parse(header)
         if parsed is None:
             return False
@@ -93,7 +93,7 @@ class HostCheck:
 
 
 def is_same_origin(origin: str, host: str) -> bool:
-    """Tell whether an Origin header names the same host and port as a Host header.
+    """Return whether an Origin header names the same host and port as a Host header.
 
     The scheme is not compared: a proxy may add https, which we do not see.
     """
@@ -106,7 +106,7 @@ def is_same_origin(origin: str, host: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach what is bound to a host, as far as it shows."""
+    """Return whether a host is clearly reachable from this machine only."""
     address = _address(without_brackets(host))
     return host.lower() == "localhost" if address is None else address.is_loopback
 
@@ -118,7 +118,7 @@ def is_unspecified(host: str) -> bool:
 
 
 def without_brackets(host: str) -> str:
-    """Return an IPv6 address without the brackets that it has in URLs, anything else as it is."""
+    """Return a host without the brackets that an IPv6 address has in URLs."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
@@ -135,7 +135,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _canonical(host: str) -> str:
-    """Return a host in one spelling: in lower case, and an IPv6 address in its shortest form."""
-    # A name may be written with a dot at its end, which means the same.
+    """Return a host in lower case, and an IPv6 address in its shortest form."""
+    # A name with a dot at its end means the same.
     host = without_brackets(host).lower().removesuffix(".")
     return str(_address(host) or host)

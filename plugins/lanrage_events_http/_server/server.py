@@ -1,8 +1,8 @@
-"""The server: anycorn answers on connections that we accept.
+"""The server: it accepts connections, and anycorn speaks HTTP on them.
 
-Nothing else knows anycorn. Its ``serve()`` accepts without bound, lets a fault in one connection
-end all, and needs to be stopped in a particular way; so only what speaks HTTP on one connection is
-taken from it.
+No other module uses anycorn. Its ``serve()`` accepts without limit, ends all connections on an
+error in one, and has to be stopped in a particular way, so we only use its HTTP protocol for one
+connection.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ from .hosts import is_unspecified, url
 
 logger = logging.getLogger(__name__)
 
-GRACE_SECONDS = 3.0
 _BACKLOG = 128
-_PAUSE_SECONDS = 0.1
 _CONNECTION = "lanrage_events_http.connection"
-# What passes: the process or the machine is short of something, or a peer was quicker to leave
-# than we to accept it. https://man7.org/linux/man-pages/man2/accept.2.html
+# Transient errors: the process or the machine lacks a resource, or a peer left before we accepted
+# its connection. https://man7.org/linux/man-pages/man2/accept.2.html
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-_HASTES = frozenset({errno.ECONNABORTED, errno.ECONNRESET, errno.EINVAL, errno.EPERM, errno.EPROTO})
-_MAX_HASTES = 100
-"""in a row; then it is something else"""
-# A peer that breaks off, or the protocol while an answer is on its way, makes anycorn raise these.
+_DISCONNECTS = frozenset(
+    {errno.ECONNABORTED, errno.ECONNRESET, errno.EINVAL, errno.EPERM, errno.EPROTO}
+)
+_MAX_DISCONNECTS = 100
+"""in a row; more are another error"""
+# What anycorn raises when a peer disconnects, or breaks the protocol during an answer.
 _ERRORS_OF_PEERS = (OSError, h11.ProtocolError)
 
 
 async def listen(host: str, port: int) -> list[SocketListener]:
-    """Listen on all addresses that a host stands for.
+    """Listen on all addresses of a host.
 
     :param port: 0 for any free one, the same on each address
     :raises ConfigError: if that is not possible
     """
     try:
-        # Bound to :: alone, anyio leaves IPv4 out.
+        # Bound to ::, anyio would listen on IPv6 only.
         everywhere = host == "::" and socket.has_dualstack_ipv6()
         listener = await anyio.create_tcp_listener(
             local_host=None if everywhere else host, local_port=port, backlog=_BACKLOG
@@ -95,7 +95,7 @@ def _explain(error: OSError | UnicodeError, host: str, port: int) -> str:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """Return an error with what it came from, looking into groups."""
+    """Return an error and its causes, with those inside groups."""
     found: list[BaseException] = []
     pending: list[BaseException | None] = [error]
     while pending:
@@ -114,12 +114,12 @@ def _causes(error: BaseException) -> list[BaseException]:
 class Server:
     """Answers HTTP requests on listeners until it is stopped.
 
-    Start :meth:`run` in a task group. A fault in one connection is logged and ends that one; a
-    fault of a listener is raised.
+    Start :meth:`run` in a task group. An error in a connection is logged and ends that connection;
+    an error of a listener is raised.
 
-    :param app: the ASGI application; it is not told of start and stop
-    :param listeners: which it closes
-    :param connections: bounds them
+    :param app: the ASGI application; it gets no lifespan messages
+    :param listeners: closed at the end
+    :param connections: limits them, and has the timeouts
     :param stopping: set by :meth:`stop`; endless answers have to end on it
     """
 
@@ -147,19 +147,20 @@ class Server:
                 for listener in self._listeners:
                     stack.push_async_callback(_close, listener)
 
-                # Those that answer live on when there are no new ones any more.
+                # Answers go on when no more connections are accepted.
                 async with anyio.create_task_group() as answering:
                     with self._accepting:
                         async with anyio.create_task_group() as accepting:
                             for listener in self._listeners:
                                 accepting.start_soon(self._accept, listener, answering)
 
-                    answering.cancel_scope.deadline = anyio.current_time() + GRACE_SECONDS
+                    timeout = self._connections.timeouts.stop
+                    answering.cancel_scope.deadline = anyio.current_time() + timeout
         finally:
             self._ended.set()
 
     async def stop(self) -> None:
-        """Take no more connections, let the answers end for a few seconds, then cut them off."""
+        """Accept no more connections, give the answers a few seconds to end, then cut them off."""
         self._stopping.set()
         self._accepting.cancel()
         await self._context.terminated.set()
@@ -177,19 +178,19 @@ class Server:
                 codes = {cause.errno for cause in _causes(error) if isinstance(cause, OSError)}
                 if codes & _SHORTAGES:
                     self._log_error("cannot accept connections for the moment", error)
-                elif not codes & _HASTES or failures > _MAX_HASTES:
+                elif not codes & _DISCONNECTS or failures > _MAX_DISCONNECTS:
                     raise
 
-                await anyio.sleep(_PAUSE_SECONDS)
+                await anyio.sleep(self._connections.timeouts.accept)
                 continue
 
-            # Counted here, not in the task: a flood comes faster than tasks start.
+            # Counted here, not in the task: a flood arrives faster than tasks start.
             connection = await self._connections.add(stream)
             if connection is not None:
                 answering.start_soon(self._answer, connection)
 
     async def _answer(self, connection: Connection) -> None:
-        # Without an await before the try: a task begins even if it is cancelled before.
+        # No await before the try: a task starts even if it is cancelled before.
         with self._contained():
             try:
                 with connection.living():
@@ -205,10 +206,10 @@ class Server:
 
     @contextmanager
     def _contained(self) -> Iterator[None]:
-        """Keep what goes wrong with one connection from all others."""
+        """Log an error of one connection, so that the others go on."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - of one peer, which must not touch the others
+        except Exception as error:  # noqa: BLE001 - it must not end other connections
             group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
             if group.split(_ERRORS_OF_PEERS)[1] is None:
                 logger.debug("a connection broke: %s", error)
@@ -222,17 +223,17 @@ class Server:
 
 
 class _HTTP1Server(TCPServer):
-    """Serves one connection, and takes no offer to go on with HTTP/2.
+    """Serves one connection, and ignores offers to upgrade to HTTP/2.
 
     Java's HTTP client makes that offer with its first request, and gets its answer all the same.
     """
 
     @property
     def protocol(self) -> ProtocolWrapper:
-        """What speaks HTTP."""
+        """The HTTP protocol."""
         return self._protocol
 
-    @protocol.setter  # It is read and written as before:
+    @protocol.setter  # which anycorn has as an attribute:
     def protocol(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, protocol: ProtocolWrapper
     ) -> None:
@@ -253,7 +254,7 @@ class _HTTP1Server(TCPServer):
 
 class _HTTP1Protocol(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Pass over an offer of another protocol, as a server may.
+        """Ignore an offer of another protocol, as a server may.
 
         https://www.rfc-editor.org/rfc/rfc9110#section-7.8
         """
@@ -262,13 +263,13 @@ class _HTTP1Protocol(H11Protocol):
 
 
 class _Logger(AnycornLogger):
-    """What anycorn tells: a line for each request that it refuses is for those who look for it."""
+    """Logs what anycorn reports at debug level, such as a line for each malformed request."""
 
     async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
         await self.debug(message, *args, **kwargs)
 
     async def exception(self, message: str, *args: Any, **kwargs: Any) -> None:
-        # Nothing comes out of the guard, so it is about sending: the peer broke the protocol.
+        # The guard raises nothing, so this is about sending: the peer broke the protocol.
         await self.debug(message, *args, exc_info=True, **kwargs)
 
 
@@ -278,21 +279,21 @@ def _anycorn_config() -> anycorn.Config:
     config.logger_class = _Logger
     config.include_server_header = False
     config.h11_max_incomplete_size = MAX_HEAD_BYTES
-    # Nobody needs HTTP/2 here, and it is refused; so this is only about those who try.
+    # HTTP/2 and WebSockets are rejected; these limit peers that try.
     config.h2_max_concurrent_streams = 1
     config.h2_max_header_list_size = MAX_HEAD_BYTES
     config.websocket_max_message_size = 1
-    # The deadlines of a connection are ours.
+    # Connection has the deadlines.
     config.keep_alive_timeout = math.inf
     return config
 
 
 def _with_connection(app: ASGIApp) -> ASGIApp:
-    """Tell the connection when a request is being answered, and hide from the app what is ours."""
+    """Suspend the connection's deadline during a request, and hide the connection from the app."""
 
     async def run_app(scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["state"].pop(_CONNECTION)
-        # Answers go through the connection, which bounds how long each piece may take.
+        # Without extensions, answers go through the connection and its write timeout.
         scope.pop("extensions", None)
         with connection.request():
             await app(scope, receive, send)
@@ -306,7 +307,7 @@ async def _close(listener: SocketListener) -> None:
 
 
 def address_of(listeners: Sequence[SocketListener], host: str) -> str:
-    """Return where a browser finds the page: an address that others can reach, if there is one.
+    """Return the URL of the page, with an address that other machines can reach if there is one.
 
     :param host: what the listeners were made for
     """
@@ -325,10 +326,10 @@ def port_of(listeners: Sequence[SocketListener]) -> int:
 
 
 def _own_address() -> str:
-    """Return the address by which this machine reaches others, the loopback one if it cannot."""
+    """Return this machine's address in its network, the loopback address if it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            # Sends nothing: it only looks for the way. The address is one for documentation,
+            # This sends nothing and only picks a route. The address is reserved for documentation:
             # https://www.rfc-editor.org/rfc/rfc5737
             probe.connect(("192.0.2.1", 9))
             return str(probe.getsockname()[0])

@@ -1,4 +1,4 @@
-"""Who may come in: the token, sessions of browsers, and how often somebody may guess."""
+"""Authentication: the token, sessions of browsers, and limits on wrong guesses."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NONCE_BYTES = 12
 
 
 class Sessions:
-    """Checks tokens, and makes and checks what a browser keeps in place of the token.
+    """Checks tokens, and creates and checks the sessions that browsers keep in place of the token.
 
-    A session is not stored: it is its own end time, signed with a key made from the token. So it
-    outlives a restart, and a new token ends all of them.
+    Sessions are not stored: each is its own expiry time, signed with a key derived from the token.
+    So it outlives a restart, and a new token ends all sessions.
 
     :param token: the configured one
     :param clock: returns the time in seconds since 1970
@@ -39,7 +39,7 @@ class Sessions:
         self._clock = clock
 
     def is_token(self, text: str) -> bool:
-        """Tell whether a text is the token, taking as long whatever it is."""
+        """Return whether a text is the token, in constant time."""
         return hmac.compare_digest(_digest(text), self._digest)
 
     def create(self) -> str:
@@ -49,7 +49,7 @@ class Sessions:
         return base64.urlsafe_b64encode(payload + self._sign(payload)).decode().rstrip("=")
 
     def is_valid(self, session: str) -> bool:
-        """Tell whether a session was made here, with this token, and has not ended."""
+        """Return whether a session was signed with this token and has not expired."""
         try:
             data = base64.b64decode(
                 session + "=" * (-len(session) % 4), altchars=b"-_", validate=True
@@ -68,48 +68,34 @@ class Sessions:
 
 
 class FailureLimit:
-    """Lets somebody be wrong a few times in a while, and then wait."""
+    """Allows each address a few failures within a minute, and then makes it wait.
 
-    def __init__(self) -> None:
-        self._failures: deque[float] = deque(maxlen=MAX_FAILURES)
-
-    def add(self) -> None:
-        """Count a failure."""
-        self._failures.append(anyio.current_time())
-
-    def seconds_to_wait(self) -> float:
-        """Return how long nobody may try, 0 if they may now."""
-        if len(self._failures) < MAX_FAILURES:
-            return 0
-
-        return max(0, self._failures[0] + FAILURE_SECONDS - anyio.current_time())
-
-
-class FailureLimits:
-    """A limit for each address that requests come from.
-
-    One that guesses does not keep others out; so those that were quiet longest are forgotten.
+    An address that guesses does not lock out others. The least recent addresses are forgotten.
     """
 
     def __init__(self) -> None:
-        self._limits: OrderedDict[str, FailureLimit] = OrderedDict()
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def add(self, address: str) -> None:
-        """Count a failure."""
+    def add(self, address: str = "") -> None:
+        """Count a failure; without an address, one of all addresses together."""
         source = _source(address)
-        self._limits.setdefault(source, FailureLimit()).add()
-        self._limits.move_to_end(source)
-        if len(self._limits) > _MAX_SOURCES:
-            self._limits.popitem(last=False)
+        failures = self._failures.setdefault(source, deque(maxlen=MAX_FAILURES))
+        failures.append(anyio.current_time())
+        self._failures.move_to_end(source)
+        if len(self._failures) > _MAX_SOURCES:
+            self._failures.popitem(last=False)
 
-    def seconds_to_wait(self, address: str) -> float:
-        """Return how long this address may not try, 0 if it may now."""
-        limit = self._limits.get(_source(address))
-        return 0 if limit is None else limit.seconds_to_wait()
+    def seconds_to_wait(self, address: str = "") -> float:
+        """Return the seconds until the next attempt is allowed, 0 if it is now."""
+        failures = self._failures.get(_source(address), deque[float]())
+        if len(failures) < MAX_FAILURES:
+            return 0
+
+        return max(0, failures[0] + FAILURE_SECONDS - anyio.current_time())
 
 
 def _source(address: str) -> str:
-    """Return what one guesser cannot easily change: of an IPv6 address its network."""
+    """Return the part of an address that a guesser cannot easily change: its network for IPv6."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -125,5 +111,5 @@ def _source(address: str) -> str:
 
 
 def _digest(text: str) -> bytes:
-    # Of equal length, so that comparing does not tell the token's.
+    # Digests have equal length, so that comparing does not reveal the token's.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -10,6 +10,7 @@ import pytest
 
 from lanrage_events import EventBus
 from lanrage_events_http import HTTPConfig, HTTPPlugin
+from lanrage_events_http._server import Timeouts
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ def serve() -> Serve:
 
     @asynccontextmanager
     async def run(
-        plugins: dict[str, object] | None = None, bus: EventBus | None = None, **config: Any
+        plugins: dict[str, object] | None = None,
+        bus: EventBus | None = None,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        **config: Any,
     ) -> AsyncIterator[Served]:
         plugin = HTTPPlugin(HTTPConfig(**{"port": 0, **config}))
+        plugin.timeouts = timeouts
         bus = bus or EventBus()
         for name, other in (plugins or {}).items():
             bus.register(other, name)

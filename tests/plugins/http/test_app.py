@@ -17,8 +17,7 @@ from lanrage_events.http import Page, Route, RouteRequest
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._app import make_app
 from lanrage_events_http._feed import Feed
-from lanrage_events_http._server import Guard
-from lanrage_events_http._server.headers import CONTENT_SECURITY_POLICY
+from lanrage_events_http._server import CONTENT_SECURITY_POLICY, Guard
 
 # Files are read in a thread.
 pytestmark = pytest.mark.real_clock
@@ -58,7 +57,7 @@ class Sample:
     def http_routes(self) -> list[Route]:
         return [
             Route(method="GET", path="/greeting", handler=self.greet, response=Greeting),
-            Route(method="GET", path="/fault", handler=self.fail, response=Greeting),
+            Route(method="GET", path="/fail", handler=self.fail, response=Greeting),
         ]
 
     @hookimpl
@@ -131,7 +130,7 @@ async def test_with_a_token_everything_needs_it(bus: EventBus, client: Client) -
         ("GET", "/docs", 404),
     ],
 )
-async def test_the_rest_is_told_with_problem_details(
+async def test_the_rest_is_answered_with_problem_details(
     method: str, path: str, status: int, bus: EventBus, client: Client
 ) -> None:
     async with client(app(bus)) as browser:
@@ -149,11 +148,11 @@ async def test_head_is_answered_like_get(bus: EventBus, client: Client) -> None:
     assert int(response.headers["content-length"]) > 0
 
 
-async def test_a_fault_of_a_plugin_tells_no_details(
+async def test_an_error_of_a_plugin_shows_no_details(
     bus: EventBus, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with client(app(bus)) as browser:
-        response = await browser.get("/api/sample/fault")
+        response = await browser.get("/api/sample/fail")
 
     assert response.status_code == 500
     assert set(response.json()) == {"title", "status", "detail"}
@@ -164,7 +163,7 @@ async def test_a_fault_of_a_plugin_tells_no_details(
     assert TOKEN not in caplog.text
 
 
-async def test_a_fault_of_our_own_tells_no_details(
+async def test_an_error_of_our_own_shows_no_details(
     bus: EventBus, client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(hook: str) -> Any:

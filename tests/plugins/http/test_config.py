@@ -20,7 +20,7 @@ def problem(**values: Any) -> str:
     return str(caught.value)
 
 
-def test_serves_this_machine_only_unless_told_otherwise() -> None:
+def test_serves_this_machine_only_unless_configured_otherwise() -> None:
     config = HTTPConfig()
 
     assert (config.host, config.port, config.token) == ("127.0.0.1", 8666, None)
@@ -50,17 +50,17 @@ def test_brackets_of_an_ipv6_address_are_taken_off() -> None:
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1", "127.0.0.1/x", "two words", "[::1", "a:b:c"])
-def test_something_else_than_a_host_is_refused(host: str) -> None:
+def test_something_else_than_a_host_is_rejected(host: str) -> None:
     assert "expected an address or a name" in problem(host=host, token=TOKEN)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:80", "[::1]:80", "localhost:80"])
-def test_a_port_in_the_host_is_refused_with_the_remedy(host: str) -> None:
+def test_a_port_in_the_host_is_rejected_with_the_remedy(host: str) -> None:
     assert "set 'port'" in problem(host=host)
 
 
 @pytest.mark.parametrize("token", ["", "short", "x" * 15])
-def test_short_tokens_are_refused_even_on_loopback(token: str) -> None:
+def test_short_tokens_are_rejected_even_on_loopback(token: str) -> None:
     text = problem(token=token)
 
     assert f"expected at least 16 characters, found {len(token)}" in text
@@ -70,7 +70,7 @@ def test_short_tokens_are_refused_even_on_loopback(token: str) -> None:
 @pytest.mark.parametrize(
     "token", ["correct horse battery staple", "sixteen-or-more-ü", "x" * 16 + "\n"]
 )
-def test_tokens_that_a_header_cannot_carry_are_refused(token: str) -> None:
+def test_tokens_that_a_header_cannot_carry_are_rejected(token: str) -> None:
     text = problem(token=token)
 
     assert "ASCII letters, digits and signs only, without spaces" in text
@@ -132,15 +132,13 @@ def test_a_wrong_host_does_not_hide_behind_other_problems() -> None:
         ("{prot: 80}", "plugins.http.prot: unknown key, did you mean 'port'?"),
     ],
 )
-def test_a_configuration_file_is_told_what_is_wrong(
-    yaml: str, problem: str, tmp_path: Path
-) -> None:
+def test_a_problem_names_the_file_and_line(yaml: str, problem: str, tmp_path: Path) -> None:
     file = tmp_path / "lanrage.yaml"
     file.write_text(f"plugins:\n  http: {yaml}\n", encoding="utf-8")
 
     with pytest.raises(ConfigError) as caught:
         load_config(file)
 
-    (told,) = caught.value.problems
-    assert told.startswith(f"{file}:2:")
-    assert problem in told
+    (problem_text,) = caught.value.problems
+    assert problem_text.startswith(f"{file}:2:")
+    assert problem in problem_text

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,28 +17,29 @@ from lanrage_events.events import EventRegistry, format_event
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._api.models import MessageTestResult
 from lanrage_events_http import HTTPConfig, commands
-from lanrage_events_http._api import MAX_EVENTS, ProblemDetails
-from lanrage_events_http._api.deduplication import DEFAULT_SIZE
-from lanrage_events_http._api.models import (
+from lanrage_events_http._api import (
+    DEFAULT_SIZE,
+    MAX_EVENTS,
     Count,
     EntriesQuery,
     EventsProblem,
     EventsTaken,
+    ProblemDetails,
     Readiness,
 )
-from lanrage_events_http._client.publish_file import BATCH_MAX_EVENTS
-from lanrage_events_http._feed import HEARTBEAT_SECONDS, RING_SIZE
-from lanrage_events_http._feed.feed import CLIENT_BUFFER
-from lanrage_events_http._server import FAILURE_SECONDS, MAX_FAILURES, SESSION_SECONDS
-from lanrage_events_http._server.connections import (
-    FIRST_REQUEST_SECONDS,
-    NEXT_REQUEST_SECONDS,
-    WRITE_SECONDS,
+from lanrage_events_http._client import BATCH_MAX_EVENTS
+from lanrage_events_http._feed import CLIENT_BUFFER, HEARTBEAT_SECONDS, RING_SIZE
+from lanrage_events_http._server import (
+    FAILURE_SECONDS,
+    MAX_FAILURES,
+    MAX_HEAD_BYTES,
+    SESSION_SECONDS,
+    Timeouts,
 )
-from lanrage_events_http._server.guard import FIRST_ANSWER_SECONDS, MAX_HEAD_BYTES
 
 Serve: TypeAlias = Callable[..., Any]
 
+TIMEOUTS = Timeouts()
 TEXT = (Path(__file__).parents[3] / "docs" / "http.md").read_text("utf-8")
 KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout"}
 MODELS: tuple[type[BaseModel], ...] = (
@@ -118,13 +120,15 @@ def test_the_line_of_the_stream_command_is_as_it_prints_it() -> None:
 def test_every_option_on_the_page_exists_and_all_are_there() -> None:
     section = TEXT.partition("## From the command line")[2].partition("\n## ")[0]
     named = set(re.findall(r"--([a-z][a-z-]*)", section))
-    options = {
-        "type" if parameter.name == "types" else parameter.name.replace("_", "-")
+    names = {
+        parameter.name
         for function in (commands.publish, commands.stream)
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    assert named == options
+    names |= {field.name for field in fields(commands.Daemon)}
+    names = names - {"daemon", "types"} | {"type"}
+    assert named == {name.replace("_", "-") for name in names}
 
 
 @pytest.mark.parametrize(
@@ -133,9 +137,9 @@ def test_every_option_on_the_page_exists_and_all_are_there() -> None:
         f"up to {MAX_EVENTS:,} in\na request",
         f"| events in a request | {MAX_EVENTS:,} |",
         f"| head of a request | {MAX_HEAD_BYTES // 1024} KiB |",
-        f"| time for a request to arrive | {FIRST_REQUEST_SECONDS:g} seconds for the first of a ",
-        f" for the first of a connection, {NEXT_REQUEST_SECONDS:g} for the next |",
-        f"| time for an answer to begin | {FIRST_ANSWER_SECONDS:g} seconds |",
+        f"| time for a request to arrive | {TIMEOUTS.first_request:g} seconds for the first of a ",
+        f" for the first of a connection, {TIMEOUTS.next_request:g} for the next |",
+        f"| time for an answer to begin | {TIMEOUTS.first_answer:g} seconds |",
         f"| events kept for those who come back | {RING_SIZE} |",
         f"| events that wait for one client | {CLIENT_BUFFER} |",
         f"| ids that are remembered | {DEFAULT_SIZE:,}, for `repeat_window` |",
@@ -144,8 +148,8 @@ def test_every_option_on_the_page_exists_and_all_are_there() -> None:
         f"a comment comes every {HEARTBEAT_SECONDS:g} seconds",
         f"The\ndaemon remembers the last {DEFAULT_SIZE:,} ids",
         f"A list has {EntriesQuery().limit} entries",
-        f"closes a connection that has sent no request within {FIRST_REQUEST_SECONDS:g} seconds,",
-        f"and one whose reader takes nothing for {WRITE_SECONDS:g} seconds",
+        f"closes a connection that has sent no request within {TIMEOUTS.first_request:g} seconds,",
+        f"and one whose reader takes nothing for {TIMEOUTS.write:g} seconds",
         f"posts them in arrays of {BATCH_MAX_EVENTS}",
     ],
 )

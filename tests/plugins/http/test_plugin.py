@@ -44,8 +44,8 @@ async def test_serves_while_the_bus_runs(serve: Serve, caplog: pytest.LogCapture
         assert (health.status, health.detail) == ("ok", f"the page is at {served.plugin.url}")
 
     assert served.plugin.url is None
-    told = [record for record in caplog.records if record.name.startswith("lanrage_events_http")]
-    assert [record.getMessage() for record in told] == [
+    records = [record for record in caplog.records if record.name.startswith("lanrage_events_http")]
+    assert [record.getMessage() for record in records] == [
         f"plugin 'http': the page is at http://127.0.0.1:{served.port}/"
     ]
 
@@ -103,7 +103,7 @@ async def test_before_and_after_it_takes_events_without_a_word() -> None:
     assert metric(plugin, "http_answers") == {}
 
 
-async def test_a_full_house_is_told(serve: Serve) -> None:
+async def test_too_many_connections_degrade_the_health(serve: Serve) -> None:
     async with serve(max_connections=2, max_streams=1) as served:
         first = await anyio.connect_tcp("127.0.0.1", served.port)
         second = await anyio.connect_tcp("127.0.0.1", served.port)
@@ -148,7 +148,7 @@ async def test_a_port_in_use_stops_the_start_with_one_line() -> None:
     assert isinstance(caught.value.__cause__, ConfigError)
 
 
-async def test_a_fault_of_the_server_restarts_the_plugin_only(
+async def test_an_error_of_the_server_restarts_the_plugin_only(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     create = anyio.create_tcp_listener
@@ -238,7 +238,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("module", ["anycorn", "starlette"])
-def test_a_missing_extra_is_told_in_one_line(module: str, tmp_path: Path) -> None:
+def test_a_missing_extra_is_reported_in_one_line(module: str, tmp_path: Path) -> None:
     file = tmp_path / "lanrage.yaml"
     file.write_text("plugins: {http: }\n", encoding="utf-8")
     checked = subprocess.run(

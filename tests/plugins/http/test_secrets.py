@@ -73,21 +73,21 @@ class Leaky:
         async def fail(request: RouteRequest) -> None:
             raise OSError(f"cannot reach {WEBHOOK}")
 
-        async def refuse(request: RouteRequest) -> None:
+        async def reject(request: RouteRequest) -> None:
             raise RouteError(409, f"{WEBHOOK} is there")
 
-        async def tell(request: RouteRequest) -> Hook:
+        async def answer(request: RouteRequest) -> Hook:
             return Hook()
 
         async def lie(request: RouteRequest) -> str:
             return WEBHOOK
 
-        tell.__doc__ = f"Tell of {WEBHOOK}."
+        answer.__doc__ = f"Return {WEBHOOK}."
         yield Route(method="GET", path="/fail", handler=fail)
-        yield Route(method="GET", path="/refuse", handler=refuse, errors={409: WEBHOOK})
-        yield Route(method="GET", path="/tell", handler=tell, response=Hook)
+        yield Route(method="GET", path="/reject", handler=reject, errors={409: WEBHOOK})
+        yield Route(method="GET", path="/answer", handler=answer, response=Hook)
         yield Route(method="GET", path="/lie", handler=lie, response=Hook)
-        yield Route(method="POST", path="/tell", handler=tell, request=Hook, response=Hook)
+        yield Route(method="POST", path="/answer", handler=answer, request=Hook, response=Hook)
 
 
 @pytest.fixture
@@ -132,10 +132,10 @@ async def test_no_answer_and_no_log_shows_a_secret(
         ("GET", "/healthz", None),
         ("GET", "/api/openapi.json", None),
         ("GET", "/api/leaky/fail", None),
-        ("GET", "/api/leaky/refuse", None),
-        ("GET", "/api/leaky/tell", None),
+        ("GET", "/api/leaky/reject", None),
+        ("GET", "/api/leaky/answer", None),
         ("GET", "/api/leaky/lie", None),
-        ("POST", "/api/leaky/tell", {"webhook_url": {"x": WEBHOOK}, "text": [WEBHOOK]}),
+        ("POST", "/api/leaky/answer", {"webhook_url": {"x": WEBHOOK}, "text": [WEBHOOK]}),
         ("GET", f"/api/leaky/{TOKEN}", None),
         ("GET", f"/api/{TOKEN}/x", None),
         ("GET", f"/{TOKEN}", None),

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import Event, EventBus, hookimpl
 from lanrage_events_http import HTTPConfig
-from lanrage_events_http._api import EventSchemas, event_operations
-from lanrage_events_http._api.deduplication import Deduplicator, InFlight
+from lanrage_events_http._api import Deduplicator, EventSchemas, InFlight, event_operations
 from lanrage_events_http._app import application
 from lanrage_events_http._feed import Feed
 
@@ -261,7 +260,7 @@ async def test_old_ids_leave_the_memory_when_others_come() -> None:
     assert len(deduplicator) == 1
 
 
-async def test_long_ids_are_told_apart_and_not_kept() -> None:
+async def test_long_ids_are_distinguished_and_not_kept() -> None:
     deduplicator = Deduplicator(WINDOW)
     long = "a" * 1_000_000
     take(deduplicator, [long])

@@ -25,23 +25,23 @@ Client = Callable[..., httpx.AsyncClient]
 
 
 class Durable:
-    """A durable plugin that fails on the events it is told to."""
+    """A durable plugin that fails on chosen events."""
 
     durable = True
     when_full = "block"
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.faults: dict[str, Exception] = {}
+        self.errors: dict[str, Exception] = {}
         self.may_go_on = anyio.Event()
         self.may_go_on.set()
 
     @hookimpl
     async def event(self, event: Event) -> None:
         await self.may_go_on.wait()
-        fault = self.faults.get(event.to_dict().get("peer_name", ""))
-        if fault is not None:
-            raise fault
+        error = self.errors.get(event.to_dict().get("peer_name", ""))
+        if error is not None:
+            raise error
 
         self.events.append(event)
 
@@ -172,14 +172,14 @@ async def test_nothing_of_an_atomic_batch_is_taken_if_one_event_is_not_valid(
     plugin = Durable()
     batch = [{**ANN, "id": "a"}, NO_NAME]
     async with serving(client, [plugin]) as (bus, http):
-        refused = await http.post("/api/events?atomic=true", json=batch)
+        rejected = await http.post("/api/events?atomic=true", json=batch)
         await bus.drain()
         assert plugin.events == []
         taken = await http.post("/api/events?atomic=true", json=batch[:1])
 
-    assert refused.status_code == 422
-    assert refused.json()["taken"] == []
-    assert refused.json()["detail"] == "1 of 2 events is not valid, so none was taken"
+    assert rejected.status_code == 422
+    assert rejected.json()["taken"] == []
+    assert rejected.json()["detail"] == "1 of 2 events is not valid, so none was taken"
     assert taken.json() == {"ids": ["a"], "repeated": []}
 
 
@@ -198,7 +198,7 @@ async def test_what_durable_plugins_could_not_take_is_answered_with_the_reason(
     client: Client,
 ) -> None:
     plugin = Durable()
-    plugin.faults["Ben"] = OSError(28, f"No space left on device {SECRET}")
+    plugin.errors["Ben"] = OSError(28, f"No space left on device {SECRET}")
     async with serving(client, [plugin]) as (_, http):
         response = await http.post("/api/events", json=[ANN, {**BEN, "id": "b"}, NO_NAME])
 
@@ -206,7 +206,7 @@ async def test_what_durable_plugins_could_not_take_is_answered_with_the_reason(
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
     assert problem["taken"] == [plugin.events[0].id]
-    assert [refused["index"] for refused in problem["refused"]] == [2]
+    assert [event["index"] for event in problem["refused"]] == [2]
     reason = "[Errno 28] No space left on device **********"
     assert problem["failed"] == [{"index": 1, "id": "b", "reason": reason}]
     assert problem["detail"] == (
@@ -215,13 +215,13 @@ async def test_what_durable_plugins_could_not_take_is_answered_with_the_reason(
     assert SECRET not in response.text
 
 
-async def test_the_reasons_of_several_plugins_are_all_told(client: Client) -> None:
+async def test_the_reasons_of_several_plugins_are_all_shown(client: Client) -> None:
     class Another(Durable):
         pass
 
     plugin, another = Durable(), Another()
-    plugin.faults["Ann"] = ValueError("the disk is full")
-    another.faults["Ann"] = KeyError()
+    plugin.errors["Ann"] = ValueError("the disk is full")
+    another.errors["Ann"] = KeyError()
     async with serving(client, [plugin, another]) as (_, http):
         response = await http.post("/api/events", json=ANN)
 
@@ -264,12 +264,12 @@ async def test_a_bus_that_is_closing_takes_nothing(client: Client) -> None:
             '{"type":\n oops}',
             "the body is not JSON: expecting value at line 2 column 2",
         ),
-        ('{"type": NaN}', "the body is not JSON: NaN is no JSON number"),
+        ('{"type": NaN}', "the body is not JSON: NaN is not a JSON number"),
         (b'{"type": "\xff"}', "the body is not UTF-8: the byte at position 10 is wrong"),
         ("[" * 100_000, "the body is nested too deeply"),
     ],
 )
-async def test_what_is_not_json_is_refused_with_its_position(
+async def test_what_is_not_json_is_rejected_with_its_position(
     client: Client, body: str | bytes, detail: str
 ) -> None:
     async with serving(client) as (_, http):
@@ -321,7 +321,7 @@ async def test_more_than_a_thousand_events_are_too_many(client: Client, is_lines
     assert plugin.events == []
 
 
-async def test_another_media_type_is_refused(client: Client) -> None:
+async def test_another_media_type_is_rejected(client: Client) -> None:
     async with serving(client) as (_, http):
         response = await http.post("/api/events", data={"type": "peer_joined"})
 
@@ -338,7 +338,7 @@ async def test_another_media_type_is_refused(client: Client) -> None:
         ("atomic=true&atomic=false", "atomic", "given more than once"),
     ],
 )
-async def test_a_query_that_is_not_known_is_refused(
+async def test_a_query_that_is_not_known_is_rejected(
     client: Client, query: str, path: str, message: str
 ) -> None:
     plugin = Durable()
@@ -358,7 +358,7 @@ async def test_very_long_names_are_not_repeated_in_full(client: Client) -> None:
     assert len(response.content) < 2000
 
 
-async def test_text_that_is_no_unicode_is_answered_without_a_fault(client: Client) -> None:
+async def test_text_that_is_no_unicode_is_answered_without_an_error(client: Client) -> None:
     async with serving(client) as (_, http):
         response = await http.post("/api/events", content='{"type": "\\ud800", "id": "\\ud800"}')
 
@@ -366,7 +366,7 @@ async def test_text_that_is_no_unicode_is_answered_without_a_fault(client: Clien
     assert response.json()["refused"][0]["id"] == "?"
 
 
-async def test_a_client_that_leaves_while_it_sends_is_no_fault(client: Client) -> None:
+async def test_a_client_that_leaves_while_it_sends_is_not_an_error(client: Client) -> None:
     async with serving(client) as (bus, _):
         operations = event_operations(
             bus, Feed(bus.redactor), HTTPConfig(), EventSchemas(bus), anyio.Event()
@@ -392,7 +392,7 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault(client: Client) -
     assert sent[0]["status"] == 400
 
 
-async def test_the_event_types_are_told_with_their_schemas(client: Client) -> None:
+async def test_the_event_types_come_with_their_schemas(client: Client) -> None:
     async with serving(client) as (bus, http):
         response = await http.get("/api/events/types")
         head = await http.head("/api/events/types")
@@ -409,7 +409,7 @@ async def test_the_event_types_are_told_with_their_schemas(client: Client) -> No
     assert head.headers["content-length"] == response.headers["content-length"]
 
 
-async def test_another_method_is_refused_with_those_allowed(client: Client) -> None:
+async def test_another_method_is_rejected_with_those_allowed(client: Client) -> None:
     async with serving(client) as (_, http):
         response = await http.put("/api/events", json=ANN)
         missing = await http.get("/api/nothing")
@@ -421,7 +421,7 @@ async def test_another_method_is_refused_with_those_allowed(client: Client) -> N
     assert "/api/openapi.json" in missing.json()["detail"]
 
 
-async def test_a_fault_of_the_server_is_logged_without_secrets_and_not_told(
+async def test_an_unexpected_error_is_logged_without_secrets_and_not_shown(
     client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def break_down(*args: object, **options: object) -> None:
@@ -444,7 +444,7 @@ async def test_a_fault_of_the_server_is_logged_without_secrets_and_not_told(
     assert again.json() == {"ids": ["a"], "repeated": []}
 
 
-async def test_an_event_with_very_many_fields_or_faults_is_told_in_short(client: Client) -> None:
+async def test_very_many_fields_or_errors_of_an_event_are_shortened(client: Client) -> None:
     many = {**ANN, **{f"field {number}": 0 for number in range(2000)}}
     players = {"type": "game_started", "game_name": "-", "players": [7] * 2000}
     async with serving(client) as (_, http):
@@ -455,10 +455,10 @@ async def test_an_event_with_very_many_fields_or_faults_is_told_in_short(client:
         {"path": "", "message": "2,003 fields are more than an event has, at most 100"}
     ]
     assert len(second["errors"]) == 101
-    assert second["errors"][-1] == {"path": "", "message": "1,900 more are not told"}
+    assert second["errors"][-1] == {"path": "", "message": "1,900 more are not shown"}
 
 
-async def test_others_have_their_turn_while_events_are_refused(client: Client) -> None:
+async def test_others_have_their_turn_while_events_are_rejected(client: Client) -> None:
     turns: list[int] = []
     is_over = False
     async with serving(client) as (_, http), anyio.create_task_group() as tasks:

@@ -67,7 +67,7 @@ async def serving(
             yield mail.outbox, http
 
 
-async def test_outboxes_are_told_with_their_lanes(client: Client) -> None:
+async def test_outboxes_come_with_their_lanes(client: Client) -> None:
     letters = ("main", "1"), ("main", "2"), ("other", "3"), ("third", "4")
     async with serving(client, *letters) as (outbox, http):
         await outbox.dead_letter([1], "no such webhook")
@@ -97,7 +97,7 @@ async def test_outboxes_are_told_with_their_lanes(client: Client) -> None:
     assert [lane["until_resumed"] for lane in lanes[1:]] == [True, False]
 
 
-async def test_an_outbox_that_is_closed_or_broken_is_told_as_such(client: Client) -> None:
+async def test_an_outbox_that_is_closed_or_broken_has_a_problem(client: Client) -> None:
     class Broken(Outbox):
         async def lanes(self) -> Any:
             raise OutboxError(f"cannot read {SECRET}")
@@ -125,7 +125,7 @@ async def test_an_outbox_that_is_closed_or_broken_is_told_as_such(client: Client
     assert unreadable.headers["retry-after"] == "5"
 
 
-async def test_an_outbox_that_closes_meanwhile_is_told_as_closed(client: Client) -> None:
+async def test_an_outbox_that_closes_meanwhile_is_shown_as_closed(client: Client) -> None:
     async with serving(client) as (outbox, http), Outbox() as other:
         await outbox.__aexit__(None, None, None)
         response = await http.get("/api/outbox")
@@ -136,7 +136,7 @@ async def test_an_outbox_that_closes_meanwhile_is_told_as_closed(client: Client)
     assert entries.status_code == 503
 
 
-async def test_the_last_failure_to_write_is_told(
+async def test_the_last_failure_to_write_is_shown(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = OutboxError(f"the disk is full: {SECRET}")
@@ -147,7 +147,7 @@ async def test_the_last_failure_to_write_is_told(
     assert response.json()["outboxes"][0]["problem"] == "the disk is full: **********"
 
 
-async def test_entries_are_told_in_order_without_secrets(client: Client) -> None:
+async def test_entries_come_in_order_without_secrets(client: Client) -> None:
     letters = ("main", json.dumps({"url": SECRET})), ("main", "2"), ("main", "3")
     async with serving(client, *letters) as (outbox, http):
         await outbox.dead_letter([1], f"refused {SECRET}", f"embeds.0: {SECRET}")
@@ -221,7 +221,7 @@ async def test_what_does_not_exist_is_answered_with_what_does(
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=501", "after=-1", f"after={2**63}", "kind=all", "lanes=main"]
 )
-async def test_a_query_that_is_not_valid_is_refused(client: Client, query: str) -> None:
+async def test_a_query_that_is_not_valid_is_rejected(client: Client, query: str) -> None:
     async with serving(client) as (_, http):
         response = await http.get(f"/api/outbox/mail/entries?{query}")
 
@@ -295,7 +295,7 @@ async def test_a_choice_that_is_not_valid_changes_nothing(
 
 
 @pytest.mark.parametrize("action", ["retry", "drop"])
-async def test_a_choice_in_what_does_not_exist_is_refused(client: Client, action: str) -> None:
+async def test_a_choice_in_what_does_not_exist_is_rejected(client: Client, action: str) -> None:
     async with serving(client, ("main", "1")) as (_, http):
         plugin = await http.post(f"/api/outbox/post/{action}", json={"lane": "main"})
         lane = await http.post(f"/api/outbox/mail/{action}", json={"lane": "mian"})

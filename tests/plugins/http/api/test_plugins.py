@@ -176,7 +176,7 @@ async def test_body_and_query_are_checked_against_their_models(client: Client) -
         (7, {"": "input should be an object"}),
     ],
 )
-async def test_a_body_that_is_not_valid_is_refused_with_paths(
+async def test_a_body_that_is_not_valid_is_rejected_with_paths(
     client: Client, body: object, errors: dict[str, str]
 ) -> None:
     async with serving(client, post("/send")) as (_, http):
@@ -206,7 +206,7 @@ async def test_the_model_says_what_happens_with_other_fields(client: Client) -> 
         ("limit=1&limit=2", {"limit"}),
     ],
 )
-async def test_a_query_that_is_not_valid_is_refused(
+async def test_a_query_that_is_not_valid_is_rejected(
     client: Client, query: str, errors: set[str]
 ) -> None:
     async with serving(client, get("/letters", query=Page)) as (_, http):
@@ -280,11 +280,11 @@ async def test_what_came_in_is_not_repeated(client: Client) -> None:
     assert "never-shown" not in response.text
 
 
-async def test_a_refusal_of_the_handler_is_answered_as_a_problem(client: Client) -> None:
-    async def refuse(request: RouteRequest) -> Seen:
+async def test_an_error_of_the_handler_is_answered_as_a_problem(client: Client) -> None:
+    async def fail(request: RouteRequest) -> Seen:
         raise RouteError(409, f"lanrage.yaml:8:5 sets webhook_url to {SECRET}, change it there")
 
-    async with serving(client, get("/x", refuse)) as (_, http):
+    async with serving(client, get("/x", fail)) as (_, http):
         response = await http.get("/api/post/x")
 
     assert response.status_code == 409
@@ -295,27 +295,27 @@ async def test_a_refusal_of_the_handler_is_answered_as_a_problem(client: Client)
     }
 
 
-async def test_a_refusal_of_the_handler_may_be_about_fields(client: Client) -> None:
-    async def refuse(request: RouteRequest) -> Seen:
+async def test_an_error_of_the_handler_may_be_about_fields(client: Client) -> None:
+    async def fail(request: RouteRequest) -> Seen:
         raise RouteError(422, "not like this", [FieldProblem("seat.row", f"not {SECRET}")])
 
-    async with serving(client, get("/x", refuse)) as (_, http):
+    async with serving(client, get("/x", fail)) as (_, http):
         response = await http.get("/api/post/x")
 
     assert response.json()["errors"] == [{"path": "seat.row", "message": "not **********"}]
 
 
-async def test_a_refusal_may_have_a_status_that_nobody_knows(client: Client) -> None:
-    async def refuse(request: RouteRequest) -> Seen:
+async def test_an_error_may_have_an_unknown_status(client: Client) -> None:
+    async def fail(request: RouteRequest) -> Seen:
         raise RouteError(499, "no")
 
-    async with serving(client, get("/x", refuse)) as (_, http):
+    async with serving(client, get("/x", fail)) as (_, http):
         response = await http.get("/api/post/x")
 
     assert (response.status_code, response.json()["title"]) == (499, "Error")
 
 
-async def test_a_fault_of_the_handler_is_logged_without_secrets_and_not_told(
+async def test_an_unexpected_error_is_logged_without_secrets_and_not_shown(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(request: RouteRequest) -> Seen:
@@ -336,7 +336,7 @@ async def test_a_fault_of_the_handler_is_logged_without_secrets_and_not_told(
     assert SECRET not in caplog.text
 
 
-async def test_an_answer_of_the_wrong_type_is_a_logged_fault(
+async def test_an_answer_of_the_wrong_type_is_a_logged_error(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Odd(BaseModel):
@@ -361,7 +361,7 @@ async def test_an_answer_of_the_wrong_type_is_a_logged_fault(
     assert "plugin 'post': GET /none returned NoneType, where Seen was expected" in caplog.text
     assert "plugin 'post': GET /dict returned dict, where Seen was expected" in caplog.text
     assert "plugin 'post': GET /unasked returned Seen, where None was expected" in caplog.text
-    assert "plugin 'post': GET /odd: its answer is no JSON" in caplog.text
+    assert "plugin 'post': GET /odd: its answer is not JSON" in caplog.text
     assert SECRET not in caplog.text
 
 
@@ -370,21 +370,21 @@ async def test_secrets_in_an_answer_are_not_shown(client: Client) -> None:
         text: str
         number: int
 
-    async def tell(request: RouteRequest) -> Answer:
+    async def answer(request: RouteRequest) -> Answer:
         return Answer(text=f"at {SECRET}", number=123456789)
 
-    async with serving(client, get("/x", tell, response=Answer)) as (bus, http):
+    async with serving(client, get("/x", answer, response=Answer)) as (bus, http):
         bus.redactor.add("123456789")
         response = await http.get("/api/post/x")
 
     assert response.json() == {"text": "at **********", "number": "**********"}
 
 
-async def test_text_that_is_no_unicode_is_answered_without_a_fault(client: Client) -> None:
-    async def tell(request: RouteRequest) -> Seen:
+async def test_text_that_is_no_unicode_is_answered_without_an_error(client: Client) -> None:
+    async def answer(request: RouteRequest) -> Seen:
         return Seen(text="\ud800")
 
-    async with serving(client, get("/x", tell)) as (_, http):
+    async with serving(client, get("/x", answer)) as (_, http):
         response = await http.get("/api/post/x")
 
     assert (response.status_code, response.json()["text"]) == (200, "?")
@@ -461,10 +461,10 @@ async def test_a_plugin_that_does_not_run_is_not_called(client: Client) -> None:
         ([get("/{a}"), get("/{b}")], "GET /{b} is there twice"),
         ([get("/a", method="HEAD")], "GET, POST, PUT, PATCH, DELETE"),
         ([get("/a", handler=7)], "the handler of GET /a cannot be called"),
-        ([get("/a", response=dict)], "the response of GET /a is no pydantic model"),
-        ([get("/a", query=7)], "the query of GET /a is no pydantic model: 7"),
-        ([get("/a", request=Seen())], "the request of GET /a is no pydantic model"),
-        ([get("/a", errors=7)], "the errors of GET /a are no mapping"),
+        ([get("/a", response=dict)], "the response of GET /a is not a pydantic model"),
+        ([get("/a", query=7)], "the query of GET /a is not a pydantic model: 7"),
+        ([get("/a", request=Seen())], "the request of GET /a is not a pydantic model"),
+        ([get("/a", errors=7)], "the errors of GET /a are not a mapping"),
         ([get(f"/{SECRET} x")], "**********"),
     ],
 )
@@ -506,7 +506,7 @@ async def test_a_plugin_whose_name_is_the_servers_own_is_warned_of(
         assert (await http.get(f"/api/{name}/x")).status_code == 404
 
     [record] = caplog.records
-    assert f"plugin '{name}': its HTTP routes are not reached" in record.getMessage()
+    assert f"plugin '{name}': its HTTP routes cannot be reached" in record.getMessage()
 
 
 async def test_a_handler_that_is_cancelled_leaves_nothing_behind(client: Client) -> None:
@@ -539,7 +539,7 @@ async def test_routes_may_be_shared_so_that_the_hook_is_called_once(client: Clie
     assert plugin.calls == 1
 
 
-async def test_very_many_faults_of_a_body_are_told_in_short(client: Client) -> None:
+async def test_very_many_errors_in_a_body_are_shortened(client: Client) -> None:
     class Letters(BaseModel):
         model_config = ConfigDict(extra="forbid")
 
@@ -551,4 +551,4 @@ async def test_very_many_faults_of_a_body_are_told_in_short(client: Client) -> N
 
     errors = response.json()["errors"]
     assert len(errors) == 101
-    assert errors[-1] == {"path": "", "message": "4,901 more are not told"}
+    assert errors[-1] == {"path": "", "message": "4,901 more are not shown"}

@@ -18,7 +18,7 @@ Client = Callable[..., httpx.AsyncClient]
 
 
 class Sick:
-    """A plugin that is as it is told to be."""
+    """A plugin whose health a test sets."""
 
     mailbox_size = 7
     when_full = "block"
@@ -67,7 +67,7 @@ async def serving(client: Client, **plugins: Any) -> AsyncIterator[tuple[EventBu
             yield bus, http
 
 
-async def test_the_plugins_are_told_with_what_they_did(client: Client) -> None:
+async def test_the_plugins_come_with_their_statistics(client: Client) -> None:
     plugin = Sick()
     async with serving(client, sick=plugin) as (bus, http):
         for title in "good", "bad", "good":
@@ -117,7 +117,7 @@ async def test_the_bus_lives_however_its_plugins_are(client: Client) -> None:
     ("health", "status"),
     [(Health(), 200), (Health("degraded", "x"), 200), (Health("failed", "x"), 503)],
 )
-async def test_it_is_ready_unless_a_plugin_failed_and_tells_no_details(
+async def test_it_is_ready_unless_a_plugin_failed_and_shows_no_details(
     client: Client, health: Health, status: int
 ) -> None:
     plugin = Sick()

@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 
 import anyio
 import anyio.to_thread
+import httpx
 import pytest
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from lanrage_events import Event, EventBus, PeerJoined, hookimpl
-from lanrage_events_http.commands import publish, stream
+from lanrage_events_http.commands import Daemon, publish, stream
 
 pytestmark = pytest.mark.real_clock
 
@@ -59,7 +60,12 @@ class Recorder:
 
 async def call(function: Callable[..., int], *words: str, **options: Any) -> int:
     """Run a command in a thread, as it has an event loop of its own."""
-    return await anyio.to_thread.run_sync(lambda: function(*words, **options))
+    return await anyio.to_thread.run_sync(lambda: run(function, *words, **options))
+
+
+def run(function: Callable[..., int], *words: str, **options: Any) -> int:
+    place = {name: options.pop(name) for name in ("url", "token_file") if name in options}
+    return function(*words, daemon=Daemon(**place), **options)
 
 
 def names(plugin: Recorder) -> list[str]:
@@ -67,7 +73,7 @@ def names(plugin: Recorder) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "options", "told"),
+    ("words", "options", "message"),
     [
         ((), {}, "name either a type with its fields"),
         (("peer_joined",), {"file": Path("x")}, "name either a type with its fields"),
@@ -78,26 +84,26 @@ def names(plugin: Recorder) -> list[str]:
         ((), {"file": Path("no.jsonl")}, "cannot read no.jsonl: No such file or directory"),
     ],
 )
-def test_misuse_of_publish_is_told(
+def test_misuse_of_publish_is_reported(
     words: tuple[str, ...],
     options: dict[str, Any],
-    told: str,
+    message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert publish(*words, **options) == 2
+    assert run(publish, *words, **options) == 2
     output = capsys.readouterr()
     assert output.out == ""
-    assert told in output.err
+    assert message in output.err
     assert output.err.count("\n") == 1
 
 
-def test_misuse_of_stream_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_misuse_of_stream_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "empty").write_text("\n")
     (folder / "binary").write_bytes(b"\xff")
     (folder / "words").write_text(f"{TOKEN} {TOKEN}")
-    assert stream(url="lan") == 2
+    assert run(stream, url="lan") == 2
     for name in ("empty", "binary", "words"):
-        assert stream(token_file=Path(name)) == 2
+        assert run(stream, token_file=Path(name)) == 2
 
     lines = capsys.readouterr().err.splitlines()
     assert lines[1:] == [
@@ -107,12 +113,12 @@ def test_misuse_of_stream_is_told(folder: Path, capsys: pytest.CaptureFixture[st
     ]
 
 
-def test_a_daemon_that_is_not_there_is_told(
+def test_a_daemon_that_is_not_there_is_reported(
     free_tcp_port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = f"http://127.0.0.1:{free_tcp_port}"
-    assert publish("peer_joined", *ANN, url=url) == 1
-    assert stream(url=url) == 1
+    assert run(publish, "peer_joined", *ANN, url=url) == 1
+    assert run(stream, url=url) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     for line in lines:
@@ -181,12 +187,12 @@ async def test_a_token_comes_from_a_variable_or_a_file(
 
     output = capsys.readouterr()
     needed, wrong = output.err.splitlines()
-    assert needed.startswith(f"the daemon at {served.url} wants its token: put it into the")
+    assert needed.startswith(f"the daemon at {served.url} requires its token: put it into the")
     assert wrong == f"the daemon at {served.url} has another token than the file wrong"
     assert TOKEN not in output.err + output.out
 
 
-async def test_another_name_of_the_machine_is_refused_with_the_remedy(
+async def test_another_name_of_the_machine_is_rejected_with_the_remedy(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
@@ -212,7 +218,7 @@ async def test_the_stream_prints_what_is_published(
 
 
 async def go_on_publishing(bus: EventBus) -> None:
-    """Publish until it is cancelled, since nobody is told when somebody follows the feed."""
+    """Publish until it is cancelled, since there is no event for a new client of the feed."""
     while True:
         await bus.publish(PeerJoined(peer_name="Ann\x1b", party_name="LAN"))
         await anyio.sleep(0.05)
@@ -282,11 +288,14 @@ def lines_of(*numbers: int) -> bytes:
     return "".join(json.dumps(event) + "\n" for event in events).encode()
 
 
+# Only the daemon's backend would differ, and each start of a process is dear.
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
 
 
+@pytest.mark.slow
 @needs_signals
-async def test_ctrl_c_ends_a_pipe_and_tells_how_far_it_got(
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {})], ids=["asyncio"])
+async def test_ctrl_c_ends_a_pipe_and_reports_how_far_it_got(
     anyio_backend_name: str, free_tcp_port: int
 ) -> None:
     url = f"http://127.0.0.1:{free_tcp_port}"
@@ -297,23 +306,31 @@ async def test_ctrl_c_ends_a_pipe_and_tells_how_far_it_got(
         await command.stdin.send(lines_of(1, 2, 3))
         await server.wait_for('"P3."')
         command.process.send_signal(signal.SIGINT)
-        told = await command.wait_for("interrupted")
+        lines = await command.wait_for("interrupted")
         assert await command.process.wait() == 130
 
-    assert told == ["interrupted: stdin is done up to line 3, go on with --skip 3"]
+    assert lines == ["interrupted: stdin is done up to line 3, go on with --skip 3"]
 
 
+@pytest.mark.slow
 @needs_signals
+@pytest.mark.parametrize("anyio_backend", [("trio", {})], ids=["trio"])
 async def test_ctrl_c_ends_the_stream_with_success(
     anyio_backend_name: str, free_tcp_port: int
 ) -> None:
     url = f"http://127.0.0.1:{free_tcp_port}"
-    async with daemon(free_tcp_port, anyio_backend_name), running("stream", "--url", url) as feed:
+    event = {"type": "peer_joined", "peer_name": "Ann", "party_name": "LAN"}
+    async with (
+        daemon(free_tcp_port, anyio_backend_name),
+        running("stream", "--url", url) as feed,
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
         async with anyio.create_task_group() as tasks:
 
             async def go_on() -> None:
                 while True:
-                    await anyio.run_process([COMMAND, "publish", "--url", url, "peer_joined", *ANN])
+                    await client.post("/api/events", json=event)
+                    await anyio.sleep(0.05)
 
             tasks.start_soon(go_on)
             line = await feed.out.receive_until(b"\n", 100_000)
@@ -324,7 +341,9 @@ async def test_ctrl_c_ends_the_stream_with_success(
         assert await feed.process.wait() == 0
 
 
+@pytest.mark.slow
 @needs_signals
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {})], ids=["asyncio"])
 async def test_a_restart_of_the_daemon_neither_loses_nor_repeats_a_line(
     anyio_backend_name: str, free_tcp_port: int
 ) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from lanrage_events_http._client import read_lines
-from lanrage_events_http._client.lines import InputBroken
+from lanrage_events_http._client import InputError, read_lines
 
 real_clock = pytest.mark.real_clock
 
@@ -62,7 +61,7 @@ async def test_an_input_that_cannot_be_read_raises_an_error(tmp_path: Path) -> N
     fd = os.open(tmp_path / "new", os.O_WRONLY | os.O_CREAT)
     try:
         async with aclosing(read_lines(fd)) as groups:
-            with pytest.raises(InputBroken, match="Bad file descriptor"):
+            with pytest.raises(InputError, match="Bad file descriptor"):
                 await anext(groups)
     finally:
         os.close(fd)

@@ -15,14 +15,14 @@ from lanrage_events import EventDecodeError, UnknownEventType
 from lanrage_events.cli import ExitCode, Line, LineSplitter
 from lanrage_events.events import EventRegistry
 from lanrage_events_http._client import (
+    BATCH_MAX_BYTES,
     DaemonClient,
     FilePublisher,
+    InputError,
     SinglePublisher,
     Task,
     parse_url,
 )
-from lanrage_events_http._client.lines import InputBroken
-from lanrage_events_http._client.publish_file import BATCH_MAX_BYTES
 
 Answer = Callable[[httpx.Request], httpx.Response]
 
@@ -33,13 +33,13 @@ ANN = ("peer_name=Ann", "party_name=LAN")
 class FakeDaemon:
     """Answers as the HTTP API does, but first with what a test has laid out."""
 
-    def __init__(self, *faults: Answer | Exception | None) -> None:
+    def __init__(self, *answers: Answer | Exception | None) -> None:
         self.events: list[dict[str, Any]] = []
         self.posts: list[list[dict[str, Any]]] = []
         self.times: list[float] = []
         self.latency = 0.0
         self.answered = anyio.Event()
-        self._faults = list(faults)
+        self.script = list(answers)
         self._registry = EventRegistry()
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -53,12 +53,12 @@ class FakeDaemon:
 
         self.posts.append(json.loads(request.content))
         self.times.append(anyio.current_time())
-        fault = self._faults.pop(0) if self._faults else None
-        if isinstance(fault, Exception):
-            raise fault
+        scripted = self.script.pop(0) if self.script else None
+        if isinstance(scripted, Exception):
+            raise scripted
 
-        if fault is not None:
-            return fault(request)
+        if scripted is not None:
+            return scripted(request)
 
         answer = self.take(self.posts[-1])
         await anyio.sleep(self.latency)
@@ -102,7 +102,7 @@ def problem(
     return httpx.Response(status, content=json.dumps(data), headers=headers)
 
 
-def refuse(status: int, **headers: str) -> Answer:
+def reject(status: int, **headers: str) -> Answer:
     return lambda request: problem(status, headers)
 
 
@@ -142,7 +142,7 @@ class Run:
             return await publisher.run(found)
 
     @property
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         return self.err.getvalue().splitlines()
 
     @property
@@ -179,7 +179,7 @@ async def test_an_event_is_published_with_values_as_its_type_wants_them() -> Non
     id = event.pop("id")
     assert event == {"type": "game_started", "game_name": "Quake", "players": ["Ann", "Bob"]}
     assert run.printed == f"published game_started {id}\n"
-    assert run.told == []
+    assert run.messages == []
 
 
 async def test_an_event_keeps_the_id_that_it_is_given() -> None:
@@ -196,7 +196,7 @@ async def test_an_event_keeps_the_id_that_it_is_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "messages"),
     [
         (("peer_jond",), ["unknown event type 'peer_jond', did you mean 'peer_joined'?"]),
         (("peer_joined", "Ann"), ["expected name=value, such as peer_name=Ann, not 'Ann'"]),
@@ -207,63 +207,65 @@ async def test_an_event_keeps_the_id_that_it_is_given() -> None:
         ),
     ],
 )
-async def test_misuse_is_told_and_publishes_nothing(
-    words: tuple[str, ...], told: list[str]
+async def test_misuse_is_reported_and_publishes_nothing(
+    words: tuple[str, ...], messages: list[str]
 ) -> None:
     daemon = FakeDaemon()
     run = Run(daemon)
     assert await run.one(*words) == ExitCode.MISUSE
-    assert sorted(run.told) == sorted(told)
+    assert sorted(run.messages) == sorted(messages)
     assert (run.printed, daemon.events) == ("", [])
 
 
 async def test_an_unknown_type_that_is_like_none_gets_the_list_of_types() -> None:
     run = Run(FakeDaemon())
     assert await run.one("zzz") == ExitCode.MISUSE
-    assert run.told[0].startswith("unknown event type 'zzz', known are party_created, peer_joined")
+    assert run.messages[0].startswith(
+        "unknown event type 'zzz', known are party_created, peer_joined"
+    )
 
 
 async def test_an_event_whose_answer_was_lost_is_published_once() -> None:
     daemon = FakeDaemon()
-    daemon._faults += [daemon.lose_answer, refuse(503)]
+    daemon.script += [daemon.lose_answer, reject(503)]
     run = Run(daemon)
     assert await run.one("peer_joined", *ANN) == ExitCode.DONE
     assert daemon.names() == ["Ann"]
     assert len({post[0]["id"] for post in daemon.posts}) == 1
     assert len(daemon.posts) == 3
     assert "already" not in run.printed
-    assert len(run.told) == 1
-    assert run.told[0].endswith("broke: connection reset; trying again")
+    assert len(run.messages) == 1
+    assert run.messages[0].endswith("broke: connection reset; trying again")
 
 
 async def test_the_daemon_is_left_alone_for_as_long_as_it_says() -> None:
-    daemon = FakeDaemon(refuse(503, **{"Retry-After": "7"}))
+    daemon = FakeDaemon(reject(503, **{"Retry-After": "7"}))
     assert await Run(daemon).one("peer_joined", *ANN) == ExitCode.DONE
     first, second = daemon.times
     assert second - first == pytest.approx(7, abs=0.01)
 
 
 async def test_it_gives_up_after_its_timeout() -> None:
-    daemon = FakeDaemon(*[refuse(503)] * 100)
+    daemon = FakeDaemon(*[reject(503)] * 100)
     run = Run(daemon, timeout=60)
     began = anyio.current_time()
     assert await run.one("peer_joined", *ANN) == ExitCode.FAILED
     assert 50 < anyio.current_time() - began <= 60
-    assert run.told[-1].endswith("refuses: it cannot; given up after 60 seconds")
-    assert len(run.told) == 2
+    assert run.messages[-1].endswith("rejected the request: it cannot; given up after 60 seconds")
+    assert len(run.messages) == 2
 
 
-async def test_no_daemon_is_told_at_once() -> None:
-    def refuse_connection(request: httpx.Request) -> httpx.Response:
+async def test_no_daemon_is_reported_at_once() -> None:
+    def not_connecting(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("All connection attempts failed")
 
-    run = Run(refuse_connection)
+    run = Run(not_connecting)
     began = anyio.current_time()
     assert await run.one("peer_joined") == ExitCode.FAILED
     assert anyio.current_time() == began
-    assert "start one with 'lanrage-events run'" in run.told[0]
+    assert "start one with 'lanrage-events run'" in run.messages[0]
     assert await run.file(joined("Ann")) == ExitCode.FAILED
-    assert run.told[-1] == "not everything is published: nothing of e.jsonl is done"
+    assert run.messages[-1] == "not everything is published: nothing of e.jsonl is done"
 
 
 async def test_a_file_is_published_in_arrays_of_a_hundred() -> None:
@@ -274,7 +276,7 @@ async def test_a_file_is_published_in_arrays_of_a_hundred() -> None:
     assert daemon.names() == [f"P{number}" for number in range(1, 251)]
     assert len({event["id"] for event in daemon.events}) == 250
     assert run.printed == "250 events published\n"
-    assert run.told == []
+    assert run.messages == []
 
 
 async def test_an_array_is_not_larger_than_a_daemon_takes() -> None:
@@ -299,7 +301,7 @@ async def test_lines_of_a_file_are_gathered_over_several_reads() -> None:
     assert [len(post) for post in daemon.posts] == [3]
 
 
-async def test_bad_lines_are_told_with_their_numbers_and_the_others_are_published() -> None:
+async def test_bad_lines_are_reported_with_their_numbers_and_the_others_are_published() -> None:
     daemon = FakeDaemon()
     run = Run(daemon)
     code = await run.file(
@@ -325,8 +327,8 @@ async def test_bad_lines_are_told_with_their_numbers_and_the_others_are_publishe
         "e.jsonl:3: party_name: required",
         "e.jsonl:10: type: unknown event type 'peer_jond', did you mean 'peer_joined'?",
     ]
-    assert len(run.told) == len(starts)
-    for line, start in zip(run.told, starts, strict=True):
+    assert len(run.messages) == len(starts)
+    for line, start in zip(run.messages, starts, strict=True):
         assert line.startswith(start)
 
     assert run.printed == "2 events published, 7 bad lines\n"
@@ -343,7 +345,7 @@ async def test_lines_are_skipped_to_go_on() -> None:
     run = Run(daemon, as_json=True)
     assert await run.file(*many(3), "{", skip=2) == ExitCode.FAILED
     assert daemon.names() == ["P3"]
-    assert run.told[0].startswith("e.jsonl:4: ")
+    assert run.messages[0].startswith("e.jsonl:4: ")
     assert json.loads(run.printed) == {
         "published": 1,
         "repeated": 0,
@@ -353,10 +355,10 @@ async def test_lines_are_skipped_to_go_on() -> None:
     }
 
 
-async def test_skipping_more_than_there_is_is_told() -> None:
+async def test_skipping_more_than_there_is_is_reported() -> None:
     run = Run(FakeDaemon())
     assert await run.file(*many(3), skip=9) == ExitCode.DONE
-    assert run.told == ["e.jsonl has only 3 lines, and all were skipped"]
+    assert run.messages == ["e.jsonl has only 3 lines, and all were skipped"]
 
 
 async def test_ids_of_a_file_that_come_twice_are_counted() -> None:
@@ -370,18 +372,18 @@ async def test_ids_of_a_file_that_come_twice_are_counted() -> None:
 
 async def test_a_lost_connection_loses_and_repeats_nothing() -> None:
     daemon = FakeDaemon()
-    daemon._faults += [
+    daemon.script += [
         None,
         httpx.ConnectError("refused"),
         httpx.ConnectError("refused"),
         daemon.lose_answer,
-        refuse(503),
+        reject(503),
     ]
     run = Run(daemon)
     assert await run.file(*many(250)) == ExitCode.DONE
     assert daemon.names() == [f"P{number}" for number in range(1, 251)]
     assert run.printed == "250 events published\n"
-    assert run.told == ["the daemon at http://lan:1 is gone; trying again"]
+    assert run.messages == ["the daemon at http://lan:1 is gone; trying again"]
 
 
 async def test_what_was_taken_is_not_posted_again() -> None:
@@ -398,30 +400,30 @@ async def test_what_was_taken_is_not_posted_again() -> None:
     assert run.printed == "4 events published\n"
 
 
-async def test_what_was_refused_is_not_posted_again() -> None:
-    def refuse_one(request: httpx.Request) -> httpx.Response:
+async def test_what_was_rejected_is_not_posted_again() -> None:
+    def reject_one(request: httpx.Request) -> httpx.Response:
         refused = [{"index": 1, "errors": [{"path": "peer_name", "message": "too long"}]}]
         return problem(503, taken=[], refused=refused)
 
-    daemon = FakeDaemon(refuse_one)
+    daemon = FakeDaemon(reject_one)
     run = Run(daemon)
     assert await run.file(*many(3)) == ExitCode.FAILED
     assert [len(post) for post in daemon.posts] == [3, 2]
     assert daemon.names() == ["P1", "P3"]
-    assert run.told[-1] == "e.jsonl:2: peer_name: too long"
+    assert run.messages[-1] == "e.jsonl:2: peer_name: too long"
 
 
-async def test_giving_up_tells_where_to_go_on_and_what_is_published_after_that() -> None:
+async def test_giving_up_reports_where_to_go_on_and_what_is_published_after_that() -> None:
     def take_half(request: httpx.Request) -> httpx.Response:
         events = json.loads(request.content)
         daemon.take(events[::2])
         return problem(503, taken=[event["id"] for event in events[::2]], refused=[])
 
-    daemon = FakeDaemon(None, take_half, *[refuse(503)] * 100)
+    daemon = FakeDaemon(None, take_half, *[reject(503)] * 100)
     run = Run(daemon, as_json=True)
     assert await run.file(*many(104)) == ExitCode.FAILED
-    assert run.told[-2].endswith("given up after 30 seconds")
-    assert run.told[-1] == (
+    assert run.messages[-2].endswith("given up after 30 seconds")
+    assert run.messages[-1] == (
         "not everything is published: e.jsonl is done up to line 101, go on with --skip 101; "
         "published after that: 103"
     )
@@ -429,12 +431,12 @@ async def test_giving_up_tells_where_to_go_on_and_what_is_published_after_that()
     assert (summary["published"], summary["complete"], summary["done"]) == (102, False, 101)
 
 
-async def test_a_lost_answer_at_the_end_leaves_a_doubt_that_is_told() -> None:
+async def test_a_lost_answer_at_the_end_leaves_a_doubt_that_is_reported() -> None:
     daemon = FakeDaemon()
-    daemon._faults += [daemon.lose_answer] * 100
+    daemon.script += [daemon.lose_answer] * 100
     run = Run(daemon)
     assert await run.file(*many(3)) == ExitCode.FAILED
-    assert run.told[-1].endswith(
+    assert run.messages[-1].endswith(
         "nothing of e.jsonl is done; lines 1 to 3 may have been published nevertheless"
     )
 
@@ -450,29 +452,29 @@ async def test_an_array_that_is_too_large_is_halved() -> None:
     run = Run(daemon)
     assert await run.file(*many(8), joined("A" * 500), *many(2)) == ExitCode.FAILED
     assert daemon.names() == [*(f"P{n}" for n in range(1, 9)), "P1", "P2"]
-    assert run.told == ["e.jsonl:9: larger than the daemon takes"]
+    assert run.messages == ["e.jsonl:9: larger than the daemon takes"]
     assert run.printed == "10 events published, 1 bad line\n"
 
 
 async def test_what_no_repetition_helps_against_ends_it() -> None:
-    daemon = FakeDaemon(None, refuse(401))
+    daemon = FakeDaemon(None, reject(401))
     run = Run(daemon)
     assert await run.file(*many(150)) == ExitCode.FAILED
-    assert "LANRAGE_EVENTS_TOKEN" in run.told[0]
-    assert run.told[1].endswith("is done up to line 100, go on with --skip 100")
+    assert "LANRAGE_EVENTS_TOKEN" in run.messages[0]
+    assert run.messages[1].endswith("is done up to line 100, go on with --skip 100")
     assert run.printed == "100 events published\n"
 
 
-async def test_an_input_that_breaks_is_told() -> None:
+async def test_an_input_that_breaks_is_reported() -> None:
     async def breaking() -> AsyncIterator[list[Line]]:
         yield [Line(1, joined("Ann").encode(), 100)]
-        raise InputBroken("Input/output error")
+        raise InputError("Input/output error")
 
     daemon = FakeDaemon()
     run = Run(daemon)
     assert await FilePublisher(run.task, "stdin").run(breaking()) == ExitCode.FAILED
     assert daemon.names() == ["Ann"]
-    assert run.told == [
+    assert run.messages == [
         "cannot read stdin: Input/output error",
         "not everything is published: stdin is done up to line 1, go on with --skip 1",
     ]
@@ -487,9 +489,9 @@ async def test_a_request_on_its_way_is_finished_when_it_is_interrupted() -> None
         with anyio.move_on_after(1.5):
             await publisher.run(lines)
 
-    assert publisher.tell_interruption() == ExitCode.INTERRUPTED
+    assert publisher.report_interruption() == ExitCode.INTERRUPTED
     assert daemon.names() == [f"P{number}" for number in range(1, 201)]
-    assert run.told == ["interrupted: e.jsonl is done up to line 200, go on with --skip 200"]
+    assert run.messages == ["interrupted: e.jsonl is done up to line 200, go on with --skip 200"]
     assert run.printed == "200 events published\n"
 
 
@@ -504,21 +506,21 @@ async def test_an_answer_that_does_not_come_holds_an_interruption_up_only_shortl
             await publisher.run(lines)
 
     assert anyio.current_time() - began == pytest.approx(3)
-    assert publisher.tell_interruption() == ExitCode.INTERRUPTED
-    [told] = run.told
-    assert told.startswith("interrupted: nothing of e.jsonl is done; lines 1 to 2 may have been")
+    assert publisher.report_interruption() == ExitCode.INTERRUPTED
+    [message] = run.messages
+    assert message.startswith("interrupted: nothing of e.jsonl is done; lines 1 to 2 may have been")
 
 
 @pytest.mark.parametrize(
-    ("latency", "seconds", "told"),
+    ("latency", "seconds", "message"),
     [
         (1, 1.5, "interrupted, but the event was published"),
         (8, 8.5, "interrupted: the event may or may not have been published"),
         (1, 0.5, "interrupted: the event was not published"),
     ],
 )
-async def test_an_interruption_tells_what_became_of_the_event(
-    latency: float, seconds: float, told: str
+async def test_an_interruption_reports_what_became_of_the_event(
+    latency: float, seconds: float, message: str
 ) -> None:
     daemon = FakeDaemon()
     daemon.latency = latency
@@ -528,8 +530,8 @@ async def test_an_interruption_tells_what_became_of_the_event(
     with anyio.move_on_after(seconds):
         await publisher.run()
 
-    assert publisher.tell_interruption() == ExitCode.INTERRUPTED
-    assert run.told == [told]
+    assert publisher.report_interruption() == ExitCode.INTERRUPTED
+    assert run.messages == [message]
 
 
 async def test_a_terminal_shows_how_far_it_is() -> None:
@@ -540,7 +542,7 @@ async def test_a_terminal_shows_how_far_it_is() -> None:
     lines[150] = "{"
     size = sum(len(line) + 1 for line in lines)
     assert await run.file(*lines, size=size) == ExitCode.FAILED
-    # The line is there again below what was told.
+    # The line is there again below what was reported.
     assert "(char 1)\n\re.jsonl [" in err.getvalue()
     shown = err.getvalue().split("\r")
     assert any(
@@ -557,7 +559,7 @@ class ClosedPipe(io.StringIO):
 
 
 @pytest.mark.parametrize("name", ["out", "err"])
-async def test_a_reader_that_is_gone_is_left_to_whoever_called(name: str) -> None:
+async def test_a_reader_that_is_gone_is_left_to_the_caller(name: str) -> None:
     run = Run(FakeDaemon(), err=ClosedPipe() if name == "err" else None)
     run.task = replace(run.task, out=ClosedPipe())
     with pytest.raises(BrokenPipeError):
@@ -567,12 +569,12 @@ async def test_a_reader_that_is_gone_is_left_to_whoever_called(name: str) -> Non
         await run.file(joined("Ann") if name == "out" else "{")
 
 
-async def test_names_in_refusals_cannot_steer_the_terminal() -> None:
+async def test_names_in_rejections_cannot_steer_the_terminal() -> None:
     run = Run(FakeDaemon(lambda request: problem(400, detail="\x1b[2J\n\u202e")))
     assert await run.file(joined("Ann")) == ExitCode.FAILED
-    assert "\\u001b[2J\\n\\u202e" in run.told[0]
+    assert "\\u001b[2J\\n\\u202e" in run.messages[0]
 
 
-def test_the_fake_refuses_as_the_registry_does() -> None:
+def test_the_fake_rejects_as_the_registry_does() -> None:
     with pytest.raises(UnknownEventType):
         EventRegistry().from_dict({"type": "peer_jond"})

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_http._client.sse import Message, MessageTooLong, SSEReader
+from lanrage_events_http._client import Message, MessageTooLong, SSEReader
 
 
 def read(*chunks: bytes) -> list[Message]:
@@ -51,7 +51,7 @@ def test_a_line_end_of_two_characters_may_be_cut_between_them() -> None:
     assert read(b"data: a\r", b"\ndata: b\r", b"\n\r", b"\n") == [Message("message", "a\nb", None)]
 
 
-def test_a_message_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+def test_a_message_without_an_end_is_rejected_before_it_fills_the_memory() -> None:
     reader = SSEReader(max_characters=100)
     for _ in range(11):
         assert list(reader.feed(b"data: 123\n")) == []

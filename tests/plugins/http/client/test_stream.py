@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -13,10 +12,13 @@ import httpx
 import pytest
 
 from lanrage_events.events import format_event
-from lanrage_events_http._client import DaemonClient, DaemonError, FeedPrinter, parse_url
-from lanrage_events_http._client import stream as _stream_command
-from lanrage_events_http._client.sse import SSEReader
-from lanrage_events_http._client.stream import json_line
+from lanrage_events_http._client import (
+    DaemonClient,
+    DaemonError,
+    FeedPrinter,
+    json_line,
+    parse_url,
+)
 
 STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
 TIME = "2026-01-31T20:15:30.123456Z"
@@ -83,7 +85,7 @@ class Run:
         return self.out.getvalue().splitlines()
 
     @property
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         return self.err.getvalue().splitlines()
 
 
@@ -93,7 +95,7 @@ def problem(status: int, detail: str, **headers: str) -> Handler:
     return lambda request: httpx.Response(status, content=json.dumps(data), headers=headers)
 
 
-def refusing(request: httpx.Request) -> httpx.Response:
+def not_connecting(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused")
 
 
@@ -104,7 +106,7 @@ async def test_events_are_printed_as_they_come_until_there_are_enough() -> None:
         "2026-01-31T20:15:30.123Z peer_joined peer_name=Ann id=id-Ann",
         '2026-01-31T20:15:30.123Z peer_joined peer_name="Bob C." id="id-Bob C."',
     ]
-    assert run.told == []
+    assert run.messages == []
 
 
 async def test_events_are_printed_as_json_on_demand() -> None:
@@ -126,15 +128,15 @@ async def test_only_the_types_that_matter_are_asked_for() -> None:
 async def test_it_goes_on_after_the_last_event_when_the_connection_is_lost() -> None:
     run = Run(
         feed(frames(joined("Ann"), joined("Bob")), then=httpx.ReadError("reset")),
-        refusing,
-        refusing,
+        not_connecting,
+        not_connecting,
         feed(frames(joined("Cy"), first=3)),
         count=3,
     )
     await run.run()
     assert [line.split("=")[-1] for line in run.printed] == ["id-Ann", "id-Bob", "id-Cy"]
     assert [r.headers.get("Last-Event-ID") for r in run.requests] == [None, "p-2", "p-2", "p-2"]
-    assert run.told == [
+    assert run.messages == [
         "the connection to the daemon at http://lan:1 broke: reset; trying again",
         "connected again",
     ]
@@ -143,12 +145,12 @@ async def test_it_goes_on_after_the_last_event_when_the_connection_is_lost() -> 
         assert longest / 2 <= wait <= longest
 
 
-async def test_each_outage_is_told_once() -> None:
+async def test_each_outage_is_reported_once() -> None:
     end = feed(frames(joined("Ann")))
     run = Run(end, end, end, count=3)
     await run.run()
     again = "the daemon at http://lan:1 ended the feed; trying again"
-    assert run.told == [again, "connected again"] * 2
+    assert run.messages == [again, "connected again"] * 2
 
 
 async def test_a_daemon_that_is_too_busy_later_is_asked_again_when_it_says() -> None:
@@ -164,7 +166,7 @@ async def test_a_daemon_that_is_too_busy_later_is_asked_again_when_it_says() -> 
 
 async def test_waits_are_short_again_after_an_event() -> None:
     end = feed(frames(joined("Ann")))
-    run = Run(end, *[refusing] * 8, end, end, count=3)
+    run = Run(end, *[not_connecting] * 8, end, end, count=3)
     await run.run()
     waits = [later - earlier for earlier, later in pairwise(run.times)]
     assert waits[-2] >= 15
@@ -174,7 +176,7 @@ async def test_waits_are_short_again_after_an_event() -> None:
 @pytest.mark.parametrize(
     ("handler", "reason"),
     [
-        (refusing, "no daemon answers at http://lan:1"),
+        (not_connecting, "no daemon answers at http://lan:1"),
         (problem(503, "20 clients read the feed"), "20 clients read the feed"),
         (problem(401, "no"), "LANRAGE_EVENTS_TOKEN"),
         (problem(422, "unknown event type 'x'"), "unknown event type 'x'"),
@@ -182,7 +184,7 @@ async def test_waits_are_short_again_after_an_event() -> None:
         (lambda request: httpx.Response(404, text="?"), "not as lanrage-events does"),
     ],
 )
-async def test_a_feed_that_does_not_open_is_told_at_once(handler: Handler, reason: str) -> None:
+async def test_a_feed_that_does_not_open_is_an_error_at_once(handler: Handler, reason: str) -> None:
     run = Run(handler)
     with pytest.raises(DaemonError, match=reason):
         await run.run()
@@ -196,32 +198,31 @@ async def test_a_token_that_changed_meanwhile_ends_it() -> None:
         await run.run()
 
 
-async def test_missing_events_are_told() -> None:
+async def test_missing_events_are_reported() -> None:
     gap = b'id: p-9\nevent: gap\ndata: {"detail": "not kept"}\n\n'
     overrun = b'id: p-10\nevent: overrun\ndata: {"detail": "too slow\\u001b"}\n\n'
     run = Run(
         feed(gap + frames(joined("Ann"), first=10) + overrun), feed(frames(joined("Bob"))), count=2
     )
     await run.run()
-    assert run.told[:2] == [
+    assert run.messages[:2] == [
         "some events are missing here: not kept",
         "some events are missing here: too slow\\u001b",
     ]
 
 
-async def test_what_is_no_event_is_told_and_left_out() -> None:
+async def test_what_is_not_an_event_is_reported_and_left_out() -> None:
     run = Run(
         feed(b'event: x\x1b\ndata: {\n\nevent: news\ndata: {"a": 1}\n\n', frames(joined("Ann"))),
         count=1,
     )
     await run.run()
-    assert run.told == ["the feed sent what is no event: x\\u001b"]
+    assert run.messages == ["the feed sent something that is not an event: x\\u001b"]
     assert len(run.printed) == 1
 
 
-async def test_a_message_without_an_end_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_stream_command, "SSEReader", partial(SSEReader, 10))
-    run = Run(feed(b"data: 123456789012345"))
+async def test_a_message_without_an_end_ends_it() -> None:
+    run = Run(feed(b"data: 123456789012345"), max_message=10)
     with pytest.raises(DaemonError, match="cannot be read: a message has more than 10 characters"):
         await run.run()
 

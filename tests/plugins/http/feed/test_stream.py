@@ -16,8 +16,7 @@ from lanrage_events import EventBus, Notification, PeerJoined
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._api import EventSchemas, event_operations
 from lanrage_events_http._app import application
-from lanrage_events_http._feed import Feed
-from lanrage_events_http._feed.feed import CLIENT_BUFFER, OVERRUN_SECONDS
+from lanrage_events_http._feed import CLIENT_BUFFER, OVERRUN_SECONDS, Feed
 
 Client = Callable[..., httpx.AsyncClient]
 
@@ -99,7 +98,7 @@ def note(title: object) -> Notification:
     return Notification(title=str(title), message="-")
 
 
-async def test_a_stream_tells_events_as_they_come(served: Served) -> None:
+async def test_a_stream_sends_events_as_they_come(served: Served) -> None:
     async with served.peer() as peer:
         start = await peer.message()
         assert start["status"] == 200
@@ -125,7 +124,7 @@ async def test_a_stream_goes_on_after_the_last_event_id(served: Served, by_heade
         assert titles(await peer.text()) == ["1", "2"]
 
 
-async def test_a_stream_tells_only_the_types_asked_for(served: Served) -> None:
+async def test_a_stream_sends_only_the_types_asked_for(served: Served) -> None:
     async with served.peer("type=party_event&type=game_started") as peer:
         await peer.message()
         await peer.text()
@@ -187,7 +186,7 @@ async def test_a_stream_that_is_cancelled_leaves_nothing_behind(served: Served) 
             assert served.feed.clients == 0
 
 
-async def test_a_client_that_reads_nothing_is_cut_off_and_stops_nobody(served: Served) -> None:
+async def test_a_client_that_reads_nothing_is_cut_off_and_stops_no_other(served: Served) -> None:
     async with served.peer() as slow, served.peer() as quick:
         await slow.message()
         await quick.message()
@@ -202,7 +201,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_stops_nobody(served: S
         assert not quick.ended.is_set()
 
 
-async def test_a_client_that_reads_slowly_is_told_of_the_overrun(served: Served) -> None:
+async def test_a_client_that_reads_slowly_gets_an_overrun(served: Served) -> None:
     async with served.peer() as peer:
         await peer.message()
         for number in range(CLIENT_BUFFER + 1):
@@ -213,7 +212,7 @@ async def test_a_client_that_reads_slowly_is_told_of_the_overrun(served: Served)
         assert not (await peer.message())["more_body"]
 
 
-async def test_more_clients_than_allowed_are_told_when_to_come_again(
+async def test_more_clients_than_allowed_get_a_time_to_retry(
     served: Served, client: Client
 ) -> None:
     async with served.peer() as first, served.peer() as second:
@@ -237,7 +236,7 @@ async def test_more_clients_than_allowed_are_told_when_to_come_again(
         ("x", "known are "),
     ],
 )
-async def test_a_type_that_is_not_known_is_refused(
+async def test_a_type_that_is_not_known_is_rejected(
     served: Served, client: Client, name: str, hint: str
 ) -> None:
     async with client(served.app) as http:
@@ -269,15 +268,15 @@ async def follow(server: Any) -> BufferedByteStream:
 
 
 @pytest.mark.real_clock
-async def test_a_real_client_is_told_leaves_and_is_forgotten(serve: Any) -> None:
+async def test_a_real_client_receives_leaves_and_is_forgotten(serve: Any) -> None:
     async with serve() as server, httpx.AsyncClient(base_url=server.url) as http:
         async with await follow(server) as stream:
             await http.post("/api/events", json={**note("new").to_dict(), "id": "a"})
             again = await http.post("/api/events", json={**note("new").to_dict(), "id": "a"})
             assert again.json() == {"ids": ["a"], "repeated": ["a"]}
-            told = await stream.receive_until(b"}\n\n", 65_536)
-            assert b"event: notification\ndata: " in told
-            assert titles(f"{told.decode()}}}".partition("\r\n")[2]) == ["new"]
+            received = await stream.receive_until(b"}\n\n", 65_536)
+            assert b"event: notification\ndata: " in received
+            assert titles(f"{received.decode()}}}".partition("\r\n")[2]) == ["new"]
             assert "lanrage_stream_clients 1.0" in (await http.get("/metrics")).text
 
         # There is nothing to wait for: that it left, the server learns from the network.

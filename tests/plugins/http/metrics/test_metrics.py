@@ -224,11 +224,11 @@ def histogram(*buckets: Any) -> Metric:
         ([GOOD, 7], "a Metric was expected, not int"),
         ([GOOD, GOOD], "metric 'good' is there twice"),
         ([gauge(kind="summary")], "metric 'bad' is of the unknown kind 'summary'"),
-        ([gauge(help=7)], "the help of metric 'bad' is no text"),
-        ([gauge(samples=7)], "the samples of metric 'bad' are no list"),
-        ([gauge(7)], "metric 'bad' has a int for a Sample"),
-        ([gauge(Sample("7"))], "metric 'bad' has a value that is no number"),  # type: ignore[arg-type]
-        ([gauge(Sample(True))], "metric 'bad' has a value that is no number"),
+        ([gauge(help=7)], "the help of metric 'bad' is not a text"),
+        ([gauge(samples=7)], "the samples of metric 'bad' are not a list"),
+        ([gauge(7)], "metric 'bad' has a int instead of a Sample"),
+        ([gauge(Sample("7"))], "metric 'bad' has a value that is not a number"),  # type: ignore[arg-type]
+        ([gauge(Sample(True))], "metric 'bad' has a value that is not a number"),
         ([gauge(Sample(-1), kind="counter")], "counter 'bad' is not 0 or more"),
         ([gauge(Sample(math.nan), kind="counter")], "counter 'bad' is not 0 or more"),
         ([gauge(Sample(1), Sample(2))], "metric 'bad' has two samples with the same labels"),
@@ -236,15 +236,21 @@ def histogram(*buckets: Any) -> Metric:
             [gauge(Sample(1, {"a": SECRET}), Sample(2, {"a": "*" * 10}))],
             "metric 'bad' has two samples with the same labels",
         ),
-        ([gauge(Sample(1, ["a"]))], "the labels of metric 'bad' are no mapping"),  # type: ignore[arg-type]
+        ([gauge(Sample(1, ["a"]))], "the labels of metric 'bad' are not a mapping"),  # type: ignore[arg-type]
         ([gauge(Sample(1, {"a": 7}))], "the labels of metric 'bad' are not all texts"),  # type: ignore[dict-item]
         ([gauge(Sample(1, {"plugin": "x"}))], "metric 'bad' has a label that is not allowed"),
         ([gauge(Sample(1, {"le": "x"}))], "metric 'bad' has a label that is not allowed: 'le'"),
         ([gauge(Sample(1, {"a-b": "x"}))], "metric 'bad' has a label that is not allowed"),
         ([gauge(Sample(1, {"__a": "x"}))], "metric 'bad' has a label that is not allowed"),
         ([gauge(Sample(1, {SECRET: "x"}))], "that is not allowed: '**********'"),
-        ([gauge(name="events", kind="counter")], "metric 'events' is a counter of somebody else's"),
-        ([gauge(name="known", kind="counter")], "metric 'known' is a gauge of somebody else's"),
+        (
+            [gauge(name="events", kind="counter")],
+            "metric 'events' is already a counter of the server",
+        ),
+        (
+            [gauge(name="known", kind="counter")],
+            "metric 'known' is already a gauge of another plugin",
+        ),
         ([gauge(name="events_total")], "metric 'events_total' would look like metric 'events'"),
         (
             [gauge(name="x_count"), gauge(name="x", kind="histogram")],
@@ -254,9 +260,9 @@ def histogram(*buckets: Any) -> Metric:
         ([histogram((1.0, 1))], "the last bucket of histogram 'bad' is not infinite"),
         ([histogram((1.0, 3), (math.inf, 2))], "the buckets of histogram 'bad' do not rise"),
         ([histogram((1.0, 1), (1.0, 2))], "the buckets of histogram 'bad' do not rise"),
-        ([histogram(7)], "histogram 'bad' has a bucket that is no pair of numbers"),
-        ([histogram((1.0, "1"))], "histogram 'bad' has a bucket that is no pair of numbers"),
-        ([gauge(Sample(1, {}, 7), kind="histogram")], "the buckets of 'bad' are no list"),  # type: ignore[arg-type]
+        ([histogram(7)], "histogram 'bad' has a bucket that is not a pair of numbers"),
+        ([histogram((1.0, "1"))], "histogram 'bad' has a bucket that is not a pair of numbers"),
+        ([gauge(Sample(1, {}, 7), kind="histogram")], "the buckets of 'bad' are not a list"),  # type: ignore[arg-type]
     ],
 )
 async def test_a_plugin_with_broken_metrics_is_left_out_and_logged_once(
@@ -278,7 +284,7 @@ async def test_a_plugin_with_broken_metrics_is_left_out_and_logged_once(
     assert SECRET not in caplog.text
 
 
-async def test_a_fault_that_is_over_and_comes_again_is_logged_again(
+async def test_an_error_that_is_over_and_comes_again_is_logged_again(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     plugin = Measured()
@@ -330,7 +336,7 @@ async def test_openmetrics_is_written_if_it_is_asked_for(client: Client) -> None
     assert 'lanrage_bad_total{plugin="good"} 1.0' in response.text
 
 
-async def test_without_its_package_the_remedy_is_told(
+async def test_without_its_package_the_answer_has_the_remedy(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)

@@ -18,6 +18,7 @@ from starlette.routing import Route as StarletteRoute
 
 from lanrage_events import Event, EventBus, Redactor, hookimpl
 from lanrage_events.http import Route, RouteRequest
+from lanrage_events.testing import virtual_time
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._api import (
     EventSchemas,
@@ -158,7 +159,9 @@ def look_up(document: Any, ref: str) -> Any:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_token", [False, True])
+@pytest.mark.parametrize("anyio_backend", [virtual_time("asyncio")], ids=["asyncio"])
 async def test_the_description_is_valid(client: Client, has_token: bool) -> None:
     document = await describe(client, has_token=has_token, post=Post(*ROUTES))
 
@@ -257,7 +260,7 @@ async def test_the_routes_of_plugins_are_described_from_what_serves_them(client:
     assert "200" not in deleted
 
 
-async def test_models_of_one_name_are_told_apart(client: Client) -> None:
+async def test_models_of_one_name_are_distinguished(client: Client) -> None:
     class Other(BaseModel):
         number: int
 

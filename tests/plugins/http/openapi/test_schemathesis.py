@@ -142,6 +142,7 @@ def schema() -> Iterator[Any]:
         shutdown_lifespans()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", GenerationMode)
 def test_every_operation_keeps_to_its_description(schema: Any, mode: GenerationMode) -> None:
     called: list[str] = []
@@ -152,7 +153,7 @@ def test_every_operation_keeps_to_its_description(schema: Any, mode: GenerationM
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=25,
+            max_examples=15,
             derandomize=True,
             database=None,
             deadline=None,

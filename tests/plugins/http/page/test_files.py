@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from lanrage_events import EventBus, Redactor, hookimpl
 from lanrage_events.http import Page
 from lanrage_events_http._app import application
-from lanrage_events_http._page import own_files, page_routes
-from lanrage_events_http._page.files import PageFiles
+from lanrage_events_http._page import PageFiles, own_files, page_routes
 from lanrage_events_http._problem import Problem
 
 # Files are read in a thread.
@@ -144,7 +143,7 @@ async def test_nothing_else_can_be_had(path: str, client: Client, folder: Path) 
 
 
 @given(name=st.text() | st.text("./\\.~:%a\0 "))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 async def test_no_name_leads_out_of_the_folder(name: str, folder: Path) -> None:
     if name == "page.js":
         return
@@ -179,7 +178,7 @@ async def test_plugins_bring_parts_of_the_page(
     assert scripts == ["export default () => {};", "// more"]
 
 
-async def test_the_list_of_pages_tells_whether_one_can_log_out(client: Client) -> None:
+async def test_the_list_of_pages_has_whether_one_can_log_out(client: Client) -> None:
     async with client(app(EventBus(), has_login=True)) as browser:
         assert (await browser.get("/api/pages")).json() == {"pages": [], "login": True}
 

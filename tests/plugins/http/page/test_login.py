@@ -15,8 +15,7 @@ from starlette.routing import Route
 
 from lanrage_events import Redactor
 from lanrage_events_http._app import application
-from lanrage_events_http._page import login_routes, own_files
-from lanrage_events_http._page.files import PageFiles
+from lanrage_events_http._page import PageFiles, login_routes, own_files
 from lanrage_events_http._server import (
     FAILURE_SECONDS,
     MAX_FAILURES,
@@ -27,7 +26,6 @@ from lanrage_events_http._server import (
     HostCheck,
     Sessions,
 )
-from lanrage_events_http._server.sessions import FailureLimits
 
 # Reading the login page takes a thread.
 pytestmark = pytest.mark.real_clock
@@ -124,9 +122,9 @@ async def test_a_wrong_token_shows_the_form_again(client: Client) -> None:
 
 async def test_a_program_logs_in_with_json(client: Client) -> None:
     async with client(app()) as program:
-        refused = await program.post("/login", json={"token": "wrong"})
-        assert refused.status_code == 401
-        assert refused.headers["content-type"] == "application/problem+json"
+        rejected = await program.post("/login", json={"token": "wrong"})
+        assert rejected.status_code == 401
+        assert rejected.headers["content-type"] == "application/problem+json"
 
         entered = await program.post("/login", json={"token": TOKEN})
         assert entered.status_code == 204
@@ -142,7 +140,7 @@ async def test_a_form_without_a_browser_gets_a_problem(client: Client) -> None:
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_after_some_failures_nobody_may_try(
+async def test_after_some_failures_all_logins_wait(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = 0.0
@@ -152,10 +150,10 @@ async def test_after_some_failures_nobody_may_try(
             assert (await browser.post("/login", data={"token": "x"})).status_code == 401
 
         now = 10.0
-        refused = await browser.post("/login", data={"token": TOKEN})
-        assert refused.status_code == 429
-        assert refused.headers["retry-after"] == "50"
-        assert "try again in 50 seconds" in refused.text
+        rejected = await browser.post("/login", data={"token": TOKEN})
+        assert rejected.status_code == 429
+        assert rejected.headers["retry-after"] == "50"
+        assert "try again in 50 seconds" in rejected.text
         as_json = await browser.post(
             "/login", json={"token": TOKEN}, headers={"accept": "application/json"}
         )
@@ -187,7 +185,7 @@ async def test_after_some_failures_nobody_may_try(
         (b"token=" + b"x" * 5_000, "application/x-www-form-urlencoded", 413),
     ],
 )
-async def test_something_else_than_a_login_is_refused(
+async def test_something_else_than_a_login_is_rejected(
     content: bytes, media_type: str, status: int, client: Client
 ) -> None:
     async with client(app()) as program:
@@ -205,7 +203,7 @@ async def test_without_a_token_there_is_no_login(client: Client) -> None:
         assert (await browser.post("/logout")).status_code == 404
 
 
-async def test_a_missing_login_page_is_told(client: Client) -> None:
+async def test_a_missing_login_page_is_an_error(client: Client) -> None:
     async with client(app(files=PageFiles()), headers=PAGE) as browser:
         assert (await browser.get("/login")).status_code == 404
 
@@ -232,7 +230,7 @@ def test_a_session_outlives_a_restart_but_not_the_token() -> None:
     assert not Sessions(f"{TOKEN}2").is_valid(session)
 
 
-def test_a_session_does_not_tell_the_token() -> None:
+def test_a_session_does_not_reveal_the_token() -> None:
     session = Sessions(TOKEN).create()
 
     assert TOKEN.encode() not in base64.urlsafe_b64decode(session + "==")
@@ -274,7 +272,7 @@ def test_no_other_text_is_the_token(text: str) -> None:
 async def test_a_guesser_cannot_easily_be_another_one(
     first: str, second: str, are_one: bool
 ) -> None:
-    limits = FailureLimits()
+    limits = FailureLimit()
     for _ in range(MAX_FAILURES):
         assert not limits.seconds_to_wait(first)
         limits.add(first)
@@ -284,7 +282,7 @@ async def test_a_guesser_cannot_easily_be_another_one(
 
 
 async def test_the_number_of_known_guessers_has_a_bound() -> None:
-    limits = FailureLimits()
+    limits = FailureLimit()
     for _ in range(MAX_FAILURES):
         limits.add("10.0.0.1")
 

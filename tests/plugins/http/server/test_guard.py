@@ -14,27 +14,26 @@ from starlette.types import Receive, Scope, Send
 
 from lanrage_events import Redactor
 from lanrage_events_http._server import (
+    CONTENT_SECURITY_POLICY,
     FAILURE_SECONDS,
+    JSON_LINES,
+    JSON_TYPE,
     MAX_FAILURES,
+    MAX_HEAD_BYTES,
+    METHODS,
     SESSION_COOKIE,
     Guard,
     HostCheck,
     Sessions,
+    Timeouts,
 )
-from lanrage_events_http._server.body import BODY_SECONDS
-from lanrage_events_http._server.guard import (
-    FIRST_ANSWER_SECONDS,
-    JSON_TYPES,
-    MAX_HEAD_BYTES,
-    METHODS,
-)
-from lanrage_events_http._server.headers import CONTENT_SECURITY_POLICY
 
 Client: TypeAlias = Callable[..., httpx.AsyncClient]
 
 TOKEN = "correct-horse-battery"
 HOST = "127.0.0.1:8666"
 MAX_BODY = 1_000
+TIMEOUTS = Timeouts()
 SECURITY_HEADERS = {
     "content-security-policy": CONTENT_SECURITY_POLICY,
     "x-content-type-options": "nosniff",
@@ -224,7 +223,7 @@ async def test_what_a_browser_says_of_the_site_counts_too(site: str, is_own: boo
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"])
-async def test_other_methods_and_preflights_are_refused(method: str) -> None:
+async def test_other_methods_and_preflights_are_rejected(method: str) -> None:
     scope_method: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -262,7 +261,7 @@ async def test_a_plain_form_cannot_be_posted_to_the_api(
     assert (await ask(guard(), method, "/login", headers, b"{}")).status_code == 200
 
 
-@pytest.mark.parametrize("media_type", [*sorted(JSON_TYPES), "Application/JSON; charset=utf-8"])
+@pytest.mark.parametrize("media_type", [JSON_TYPE, *JSON_LINES, "Application/JSON; charset=utf-8"])
 async def test_json_can_be_posted_to_the_api(media_type: str) -> None:
     response = await ask(guard(), "POST", "/api/events", {"content-type": media_type}, b"{}")
 
@@ -274,7 +273,7 @@ async def test_without_a_body_no_type_of_it_is_needed() -> None:
     assert (await ask(guard(), "POST", "/api/x/test", content=b"")).status_code == 200
 
 
-async def test_an_absolute_target_is_refused() -> None:
+async def test_an_absolute_target_is_rejected() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = "http://evil.example.org/api/plugins"
         await guarded(scope, receive, send)
@@ -285,7 +284,7 @@ async def test_an_absolute_target_is_refused() -> None:
 
 
 @pytest.mark.parametrize("version", ["2", "3", "9.9", "0.9"])
-async def test_other_versions_of_http_are_refused(version: str) -> None:
+async def test_other_versions_of_http_are_rejected(version: str) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         scope["http_version"] = version
         await guarded(scope, receive, send)
@@ -415,13 +414,13 @@ async def test_a_guesser_has_to_wait_and_others_do_not(caplog: pytest.LogCapture
         for _ in range(MAX_FAILURES):
             assert (await guesser.get("/api/plugins", headers=wrong)).status_code == 401
 
-        refused = await guesser.get("/api/plugins", headers=right)
-        assert is_problem(refused, 429)
-        assert int(refused.headers["retry-after"]) == FAILURE_SECONDS
+        rejected = await guesser.get("/api/plugins", headers=right)
+        assert is_problem(rejected, 429)
+        assert int(rejected.headers["retry-after"]) == FAILURE_SECONDS
         assert (await other.get("/api/plugins", headers=right)).status_code == 200
 
-        told = [record.getMessage() for record in caplog.records if record.name != "httpx"]
-        assert told == ["10 wrong tokens came from 10.0.0.1 within 60 seconds: it has to wait"]
+        messages = [record.getMessage() for record in caplog.records if record.name != "httpx"]
+        assert messages == ["10 wrong tokens came from 10.0.0.1 within 60 seconds: it has to wait"]
         await anyio.sleep(FAILURE_SECONDS)
         assert (await guesser.get("/api/plugins", headers=right)).status_code == 200
 
@@ -472,7 +471,7 @@ async def test_a_body_that_says_that_it_is_too_long_is_not_waited_for() -> None:
     response = await ask(guard(), "POST", "/login", headers, generate())
 
     assert is_problem(response, 413)
-    assert anyio.current_time() - began < BODY_SECONDS
+    assert anyio.current_time() - began < TIMEOUTS.body
 
 
 async def test_an_app_that_hides_a_too_long_body_cannot_answer() -> None:
@@ -497,7 +496,7 @@ async def test_a_body_that_does_not_come_is_given_up() -> None:
 
     assert is_problem(response, 408)
     assert response.headers["connection"] == "close"
-    assert anyio.current_time() >= BODY_SECONDS
+    assert anyio.current_time() >= TIMEOUTS.body
 
 
 async def test_a_body_that_trickles_is_given_up() -> None:
@@ -509,10 +508,10 @@ async def test_a_body_that_trickles_is_given_up() -> None:
             await anyio.sleep(1)
 
     assert is_problem(await ask(guard(), "POST", "/login", content=generate()), 408)
-    assert anyio.current_time() - began == pytest.approx(BODY_SECONDS, abs=0.1)
+    assert anyio.current_time() - began == pytest.approx(TIMEOUTS.body, abs=0.1)
 
 
-async def test_what_nobody_reads_of_a_body_is_read_for_a_while() -> None:
+async def test_the_unread_rest_of_a_body_is_read_for_a_while() -> None:
     taken = 0
     began = anyio.current_time()
 
@@ -598,7 +597,7 @@ async def test_pages_post_forms_with_their_origin() -> None:
     assert (await ask(guard(app))).headers["referrer-policy"] == "same-origin"
 
 
-async def test_a_fault_is_told_to_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_is_shown_in_the_log_only(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError(f"cannot send {TOKEN}")
 
@@ -625,7 +624,7 @@ async def test_a_path_cannot_forge_a_line_in_the_log(caplog: pytest.LogCaptureFi
     assert r"GET '/po\nst' failed" in caplog.text
 
 
-async def test_many_faults_are_told_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+async def test_many_errors_are_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise ValueError("again")
 
@@ -641,7 +640,7 @@ async def test_many_faults_are_told_once_a_second(caplog: pytest.LogCaptureFixtu
     assert second.startswith("GET '/' failed, after 49 more failures\n")
 
 
-async def test_a_fault_after_the_start_ends_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_after_the_start_ends_the_answer(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         async def generate() -> AsyncIterator[bytes]:
             yield b"begun"
@@ -664,7 +663,7 @@ async def test_a_fault_after_the_start_ends_the_answer(caplog: pytest.LogCapture
     assert "too late" in caplog.text
 
 
-async def test_a_client_that_went_away_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_went_away_is_not_an_error(caplog: pytest.LogCaptureFixture) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise ClientDisconnect
 
@@ -696,7 +695,7 @@ async def test_a_handler_that_hangs_is_given_up() -> None:
 
     assert is_problem(await ask(guard(app)), 503)
     assert cancelled
-    assert anyio.current_time() >= FIRST_ANSWER_SECONDS
+    assert anyio.current_time() >= TIMEOUTS.first_answer
 
 
 async def test_an_answer_may_take_long_once_it_has_begun() -> None:
@@ -704,7 +703,7 @@ async def test_an_answer_may_take_long_once_it_has_begun() -> None:
         async def generate() -> AsyncIterator[bytes]:
             for _ in range(10):
                 yield b"."
-                await anyio.sleep(FIRST_ANSWER_SECONDS)
+                await anyio.sleep(TIMEOUTS.first_answer)
 
         await StreamingResponse(generate())(scope, receive, send)
 

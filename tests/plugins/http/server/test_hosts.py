@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_http._server import HostCheck, HostPort, is_loopback
-from lanrage_events_http._server.hosts import is_same_origin, is_unspecified, url
+from lanrage_events_http._server import (
+    HostCheck,
+    HostPort,
+    is_loopback,
+    is_same_origin,
+    is_unspecified,
+    url,
+)
 
 NAMES = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,10}\.){0,3}[a-z]{1,5}", fullmatch=True)
 ADDRESSES = st.ip_addresses().map(lambda ip: f"[{ip}]" if ip.version == 6 else str(ip))

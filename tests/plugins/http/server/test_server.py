@@ -19,16 +19,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lanrage_events.config import ConfigError
 from lanrage_events_http._server import (
+    MAX_HEAD_BYTES,
     Connections,
     Server,
+    Timeouts,
     address_of,
     addresses_of,
     listen,
     port_of,
 )
-from lanrage_events_http._server import connections as _connections
-from lanrage_events_http._server import server as _server
-from lanrage_events_http._server.guard import MAX_HEAD_BYTES
 
 pytestmark = pytest.mark.real_clock
 
@@ -65,9 +64,10 @@ async def running(
     limit: int = 10,
     stopping: anyio.Event | None = None,
     wrap: Callable[[SocketListener], Any] = lambda listener: listener,
+    **timeouts: float,
 ) -> AsyncIterator[Running]:
     listeners = [wrap(listener) for listener in await listen("127.0.0.1", 0)]
-    connections = Connections(limit)
+    connections = Connections(limit, Timeouts(**timeouts))
     server = Server(app, listeners, connections, stopping or anyio.Event())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.run)
@@ -114,7 +114,7 @@ async def until(condition: Callable[[], bool]) -> None:
         ("::", {"::"}),
     ],
 )
-async def test_listens_where_it_is_told(host: str, addresses: set[str]) -> None:
+async def test_listens_where_it_is_configured(host: str, addresses: set[str]) -> None:
     listeners = await listen(host, 0)
     try:
         assert set(addresses_of(listeners)) == addresses
@@ -164,8 +164,8 @@ async def test_says_why_it_cannot_listen(host: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         await listen(host, 0)
 
-    (told,) = caught.value.problems
-    assert told.startswith(problem)
+    (found,) = caught.value.problems
+    assert found.startswith(problem)
 
 
 async def test_says_that_the_port_is_in_use() -> None:
@@ -175,8 +175,8 @@ async def test_says_that_the_port_is_in_use() -> None:
         with pytest.raises(ConfigError) as caught:
             await listen("127.0.0.1", port)
 
-    (told,) = caught.value.problems
-    assert told.startswith(f"port: 127.0.0.1:{port} is in use by another program: stop it, or")
+    (found,) = caught.value.problems
+    assert found.startswith(f"port: 127.0.0.1:{port} is in use by another program: stop it, or")
     await (await listen("127.0.0.1", port))[0].aclose()
 
 
@@ -194,10 +194,10 @@ async def test_says_that_the_port_is_in_use() -> None:
 async def test_says_what_else_is_wrong(
     error: OSError, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(**_: Any) -> Any:
+    async def fail(**_: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(anyio, "create_tcp_listener", refuse)
+    monkeypatch.setattr(anyio, "create_tcp_listener", fail)
     with pytest.raises(ConfigError) as caught:
         await listen("127.0.0.1", 80)
 
@@ -288,15 +288,14 @@ async def test_stopping_lets_answers_end() -> None:
     assert answers == ["begin end"]
 
 
-async def test_stopping_cuts_off_answers_that_do_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server, "GRACE_SECONDS", 0.05)
+async def test_stopping_cuts_off_answers_that_do_not_end() -> None:
     begun = anyio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         begun.set()
         await anyio.sleep_forever()
 
-    async with running(app) as server:
+    async with running(app, stop=0.05) as server:
         stream = await server.connect()
         await stream.send(REQUEST)
         await begun.wait()
@@ -305,11 +304,8 @@ async def test_stopping_cuts_off_answers_that_do_not_end(monkeypatch: pytest.Mon
         assert b"200" not in await read_all(stream)
 
 
-async def test_stopping_closes_idle_connections_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server, "GRACE_SECONDS", 1_000)
-    monkeypatch.setattr(_connections, "FIRST_REQUEST_SECONDS", 1_000)
-    monkeypatch.setattr(_connections, "NEXT_REQUEST_SECONDS", 1_000)
-    async with running() as server:
+async def test_stopping_closes_idle_connections_at_once() -> None:
+    async with running(stop=1_000, first_request=1_000, next_request=1_000) as server:
         silent = await server.connect()
         other = await server.connect()
         await other.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
@@ -363,7 +359,7 @@ async def test_cancelling_closes_what_was_only_just_accepted() -> None:
     connections = Connections(10)
     tasks = anyio.create_task_group()
 
-    class LastListener(FaultyListener):
+    class LastListener(FailingListener):
         async def accept(self) -> SocketStream:
             stream = await super().accept()
             # The task for it is cancelled before it begins.
@@ -380,10 +376,10 @@ async def test_cancelling_closes_what_was_only_just_accepted() -> None:
         assert await read_all(peer) == b""
 
 
-# Faults
+# Errors
 
 
-class FaultyListener:
+class FailingListener:
     """A listener whose first accepts fail."""
 
     def __init__(self, listener: SocketListener, *errors: Exception) -> None:
@@ -412,40 +408,39 @@ async def test_a_shortage_passes(caplog: pytest.LogCaptureFixture) -> None:
         broken(errno.ENFILE),
         OSError(errno.ECONNABORTED, "gone"),
     ]
-    async with running(wrap=lambda listener: FaultyListener(listener, *errors)) as server:
+    async with running(wrap=lambda listener: FailingListener(listener, *errors)) as server:
         assert await server.get() == "hello"
 
     (record,) = caplog.records
     assert "cannot accept connections for the moment" in record.getMessage()
 
 
-async def test_a_fault_of_the_listener_comes_out() -> None:
+async def test_an_error_of_the_listener_is_raised() -> None:
     with pytest.raises(ExceptionGroup) as caught:
-        async with running(wrap=lambda li: FaultyListener(li, OSError(errno.EBADF, "bad"))):
+        async with running(wrap=lambda li: FailingListener(li, OSError(errno.EBADF, "bad"))):
             await anyio.sleep_forever()
 
     assert caught.group_contains(OSError, match="bad")
 
 
-async def test_what_passes_too_often_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_server, "_PAUSE_SECONDS", 0)
+async def test_a_transient_error_that_does_not_end_is_raised() -> None:
     errors = [OSError(errno.EINVAL, "strange")] * 101
     with pytest.raises(ExceptionGroup) as caught:
-        async with running(wrap=lambda listener: FaultyListener(listener, *errors)):
+        async with running(wrap=lambda listener: FailingListener(listener, *errors), accept=0):
             await anyio.sleep_forever()
 
     assert caught.group_contains(OSError, match="strange")
 
 
-async def test_a_fault_in_one_connection_is_contained(
+async def test_an_error_in_one_connection_is_contained(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     original = TCPServer.run
-    faults: list[Exception] = [ValueError("a fault"), OSError("broken"), ValueError("a fault")]
+    errors: list[Exception] = [ValueError("a bug"), OSError("broken"), ValueError("a bug")]
 
     async def run(self: Any) -> None:
-        if faults:
-            raise faults.pop()
+        if errors:
+            raise errors.pop()
 
         await original(self)
 
@@ -457,7 +452,7 @@ async def test_a_fault_in_one_connection_is_contained(
 
         assert await server.get() == "hello"
 
-    assert [record.getMessage() for record in caplog.records] == ["a connection failed: a fault"]
+    assert [record.getMessage() for record in caplog.records] == ["a connection failed: a bug"]
 
 
 # Bounds
@@ -471,7 +466,7 @@ async def test_connections_above_the_limit_are_closed(caplog: pytest.LogCaptureF
             async with await server.connect() as excess:
                 assert await read_all(excess) == b""
 
-        assert server.connections.refused == 20
+        assert server.connections.rejected == 20
         await held[0].send(REQUEST)
         await expect(held[0], b"hello")
         await held[1].aclose()
@@ -485,7 +480,7 @@ async def test_connections_above_the_limit_are_closed(caplog: pytest.LogCaptureF
     ]
 
 
-async def test_who_hangs_up_makes_room_at_once() -> None:
+async def test_a_peer_that_hangs_up_makes_room_at_once() -> None:
     async with running(limit=1) as server:
         for sent in (b"", b"GET / HT", REQUEST):
             async with await server.connect() as stream:
@@ -508,13 +503,9 @@ async def test_who_hangs_up_makes_room_at_once() -> None:
     ],
     ids=["silent", "half a request", "HTTP/2", "upgrade to HTTP/2"],
 )
-async def test_who_sends_no_request_is_disconnected(
-    sent: bytes, is_slow: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_peer_without_a_request_is_disconnected(sent: bytes, is_slow: bool) -> None:
     # Long enough for what is sent at once to arrive, also on a busy machine.
-    monkeypatch.setattr(_connections, "FIRST_REQUEST_SECONDS", 0.4)
-    monkeypatch.setattr(_connections, "NEXT_REQUEST_SECONDS", 0.4)
-    async with running() as server:
+    async with running(first_request=0.4, next_request=0.4) as server:
         async with await server.connect() as stream:
             if sent:
                 await stream.send(sent)
@@ -523,8 +514,6 @@ async def test_who_sends_no_request_is_disconnected(
 
         await until(lambda: not len(server.connections))
         assert server.connections.cut_off == is_slow
-        monkeypatch.setattr(_connections, "FIRST_REQUEST_SECONDS", 20)
-        assert await server.get() == "hello"
 
 
 async def test_an_offer_of_http_2_is_passed_over() -> None:
@@ -536,9 +525,8 @@ async def test_an_offer_of_http_2_is_passed_over() -> None:
         await expect(stream, b"hello")
 
 
-async def test_a_request_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_connections, "FIRST_REQUEST_SECONDS", 0.4)
-    async with running() as server, await server.connect() as stream:
+async def test_a_request_that_trickles_is_cut_off() -> None:
+    async with running(first_request=0.4) as server, await server.connect() as stream:
         await stream.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
 
         async def trickle() -> None:
@@ -553,27 +541,23 @@ async def test_a_request_that_trickles_is_cut_off(monkeypatch: pytest.MonkeyPatc
         await until(lambda: server.connections.cut_off == 1)
 
 
-async def test_idle_connections_are_closed_after_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_connections, "NEXT_REQUEST_SECONDS", 0.05)
-    async with running() as server, await server.connect() as stream:
+async def test_idle_connections_are_closed_after_a_request() -> None:
+    async with running(next_request=0.05) as server, await server.connect() as stream:
         await stream.send(REQUEST)
         assert b"hello" in await read_all(stream)
         assert server.connections.cut_off == 0
 
 
-async def test_an_answer_may_take_longer_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_connections, "FIRST_REQUEST_SECONDS", 0.4)
-
+async def test_an_answer_may_take_longer_than_that() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await anyio.sleep(0.6)
         await hello(scope, receive, send)
 
-    async with running(app) as server:
+    async with running(app, first_request=0.4) as server:
         assert await server.get() == "hello"
 
 
-async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_connections, "WRITE_SECONDS", 0.1)
+async def test_a_reader_that_does_not_read_is_cut_off() -> None:
     ended = anyio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -593,7 +577,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(monkeypatch: pytest.Monkey
 
         ended.set()
 
-    async with running(app) as server:
+    async with running(app, write=0.1) as server:
         with socket.create_connection(("127.0.0.1", server.port)) as peer:
             peer.sendall(REQUEST)
             with anyio.fail_after(20):
@@ -637,7 +621,7 @@ async def test_a_socket_without_these_options_will_do(
         (b"hello\r\n\r\n", b"400"),
     ],
 )
-async def test_malformed_requests_are_refused_quietly(
+async def test_malformed_requests_are_rejected_quietly(
     head: bytes, status: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
