@@ -6,12 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._exports import *
 else:
-    # Nothing is imported until a name is used, so that the commands start quickly; then all is, which
-    # the bus needs anyway.
+    # Nothing is imported until a name is used, so that commands start quickly; then everything is,
+    # since the bus needs it anyway.
     def __getattr__(name: str) -> object:
         from importlib.util import find_spec
 
-        # A module is left to Python, which imports it after this error.
+        # For a module, Python imports it after this error.
         if name.startswith("_") or find_spec(f"{__name__}.{name}") or name not in _import_names():
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

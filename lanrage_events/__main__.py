@@ -12,7 +12,7 @@ from ._hints import OWN_DISTRIBUTION, install_hint
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code of the process.
 
-    :param arguments: the words after the name of the program; the default is those of this process
+    :param arguments: the words after the name of the program, by default those of this process
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words == ["--version"]:  # answers without any extra

@@ -1,3 +1,5 @@
+"""The event classes: the base classes and the built-in events."""
+
 # No "from __future__ import annotations" here: the public __module__ of these classes would then
 # keep TypeAdapter and get_type_hints from resolving their annotations.
 import json
@@ -14,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class _Ids:
-    """Ids that no other process makes: a random prefix per process, and a counter."""
+    """Ids that are unique across processes: a random prefix per process and a counter."""
 
     def __init__(self) -> None:
-        self.renew()
-        # A forked child would otherwise go on with its parent's prefix and counter.
+        self.reset()
+        # A forked child would otherwise continue with its parent's prefix and counter.
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.renew)
+            os.register_at_fork(after_in_child=self.reset)
 
-    def renew(self) -> None:
+    def reset(self) -> None:
         self._prefix = os.urandom(8).hex()
         self._counter = count(1)
 
@@ -47,8 +49,8 @@ class Event:
     """Base class of every event: a frozen record of something that happened.
 
     Derive from it with ``@dataclass(frozen=True, kw_only=True, slots=True)`` and name the class
-    with a noun and a past participle. Values are not validated inside the process, only where
-    they come in as JSON.
+    with a noun and a past participle. Values are validated only when they arrive as JSON, not
+    inside the process.
     """
 
     type: ClassVar[str] = "event"
@@ -60,12 +62,12 @@ class Event:
     }
 
     id: str = field(default_factory=_new_id)
-    """unique across processes; whoever publishes an event twice keeps the id"""
+    """unique across processes; keep it to publish the same event a second time"""
     time: datetime = field(default_factory=_now)
     """when it happened, aware, in UTC"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Not super(): slots=True makes the class anew, and the old one's __class__ cell stays.
+        # Not super(): slots=True creates a second class, and the __class__ cell keeps the first.
         super(Event, cls).__init_subclass__(**kwargs)
         cls.type = snake_case(cls.__name__)
 
@@ -111,7 +113,7 @@ class PartyEvent(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartyCreated(PartyEvent):
-    """Somebody opened a party."""
+    """A player opened a party."""
 
     # Narrowed from optional: a party that was created has an id.
     party_id: str  # pyright: ignore[reportGeneralTypeIssues] - all fields are keyword-only
@@ -148,7 +150,7 @@ class GameStarted(PartyEvent):
     game_name: str
     """what the game is called"""
     players: tuple[str, ...]
-    """the names of those who play"""
+    """the names of the players"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,7 +167,7 @@ class GameEnded(PartyEvent):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notification(Event):
-    """A message in free text, for whatever has no event type of its own."""
+    """A message in free text, which has no event type of its own."""
 
     title: str
     """the headline"""
@@ -189,10 +191,10 @@ _adapters: "WeakKeyDictionary[type[Event], TypeAdapter[Any]]" = WeakKeyDictionar
 
 
 def type_adapter(cls: type[Event]) -> "TypeAdapter[Any]":
-    """Return what validates and writes events of a class, made once."""
+    """Return the cached adapter that validates and serializes events of a class."""
     adapter = _adapters.get(cls)
     if adapter is None:
-        from pydantic import TypeAdapter  # costs 75 ms, which most programs need not pay
+        from pydantic import TypeAdapter  # takes 75 ms, and most programs do not need it
 
         adapter = _adapters[cls] = TypeAdapter(cls)
 

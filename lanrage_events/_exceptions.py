@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class LanrageEventsError(Exception):
-    """Base class of every error that lanrage_events raises on its own account."""
+    """Base class of the errors that lanrage_events defines."""
 
 
 class EventError(LanrageEventsError):
@@ -48,7 +48,7 @@ class EventError(LanrageEventsError):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One thing that is wrong with one field of an event or of a configuration."""
+    """One problem with one field of an event or of a configuration."""
 
     field: str
     """path to the field, such as ``players.0``; empty for the whole"""
@@ -80,11 +80,11 @@ class UnknownEventType(EventDecodeError):
 
 
 class EventTypeConflict(EventError):
-    """Raised when two event classes, or an event class and another hook, want one name."""
+    """Raised when two event classes, or an event class and another hook, have the same name."""
 
 
 class EventDropped(EventError):
-    """Raised when an event that somebody waits for leaves a mailbox without being handled."""
+    """Raised when an event that a publisher waits for is dropped."""
 
     def __init__(self, event: Event, plugin: str, reason: str) -> None:
         self.event = event
@@ -103,11 +103,11 @@ class PluginError(LanrageEventsError):
 
 
 class PluginNotFound(PluginError):
-    """Raised when no installed distribution and no file offers the plugin."""
+    """Raised when no installed distribution and no file provides the plugin."""
 
 
 class PluginLoadError(PluginError):
-    """Raised when a plugin cannot be imported or made."""
+    """Raised when a plugin cannot be imported or created."""
 
 
 class PluginHookError(PluginError):
@@ -119,11 +119,11 @@ class PluginStartError(PluginError):
 
 
 class HookTimeout(PluginError):
-    """Raised in place of what a hook would have returned when it ran longer than its timeout."""
+    """Raised when a hook ran longer than its timeout."""
 
 
 class ConfigError(LanrageEventsError):
-    """Raised when a configuration cannot be used; says everything that is wrong with it at once."""
+    """Raised when a configuration is invalid; it lists all problems."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
@@ -155,11 +155,11 @@ class OutboxError(LanrageEventsError):
 
 
 class OutboxFull(OutboxError):
-    """Raised when an outbox holds as many entries or bytes as it may; nothing was put into it."""
+    """Raised when an outbox has reached its limit of entries or bytes; nothing was added."""
 
-    def __init__(self, reason: str, refused: int) -> None:
-        self.refused = refused
-        """how many entries were not put"""
+    def __init__(self, reason: str, rejected: int) -> None:
+        self.rejected = rejected
+        """how many entries were not added"""
         super().__init__(f"the outbox is full: {reason}")
 
 
@@ -171,7 +171,7 @@ class OutboxInUse(OutboxError):
         self.pid = pid
         self.host = host
         self.since = since
-        """when it opened it, ISO 8601"""
+        """when that process opened it, ISO 8601"""
         if pid is None:
             owner = "another process"
         else:
@@ -185,7 +185,7 @@ class OutboxUnreadable(OutboxError):
 
 
 def format_error(error: BaseException) -> str:
-    """Say in one line what went wrong, looking into a group that holds one exception."""
+    """Describe an exception in one line; a group of one exception is described as that one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
 

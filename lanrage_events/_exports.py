@@ -1,4 +1,4 @@
-"""The names of ``lanrage_events``, which imports this module when the first of them is used."""
+"""The public names of ``lanrage_events``, which imports this module when one is first used."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Hints in error messages: similar names and missing packages."""
+
 from __future__ import annotations
 
 import re
@@ -6,15 +8,15 @@ from collections.abc import Iterable
 
 OWN_DISTRIBUTION = "lanrage-events"
 
-_MAX_CHARACTERS = 100  # comparing takes the square of the length
+_MAX_CHARACTERS = 100  # comparison is quadratic in the length
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint such as ``, did you mean 'window'?``, empty if nothing known is near.
+    """Return a hint such as ``, did you mean 'window'?``, empty if no known name is similar.
 
-    :param word: what was written; of a very long one only the beginning counts
-    :param known: what could have been meant
+    :param word: the unknown name; only the beginning of a very long one counts
+    :param known: the known names
     """
     import difflib
 
@@ -26,10 +28,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def install_hint(error: ImportError, distribution: str | None = None) -> str:
-    """Return which ``pip install`` brings a package that is missing, empty if none is known.
+    """Return the ``pip install`` command for a missing package, empty if none is known.
 
     :param error: what the import raised
-    :param distribution: whose extras to look at before those of lanrage-events
+    :param distribution: the distribution whose extras are searched before those of lanrage-events
     """
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
@@ -44,7 +46,7 @@ def install_hint(error: ImportError, distribution: str | None = None) -> str:
 
 
 def _extra_with(distribution: str, package: str) -> str:
-    """Return the smallest extra of a distribution that brings a package, empty if none does."""
+    """Return the smallest extra of a distribution that installs a package, empty if none does."""
     from importlib.metadata import PackageNotFoundError, requires
 
     try:

@@ -1,4 +1,4 @@
-"""The interfaces of a bus: what plugins, and whoever runs them, may rely on."""
+"""The interfaces of a bus, for plugins and for programs that run plugins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack
 
 from ._events import Event
-from ._reports import State, WhenFull
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -20,34 +19,40 @@ if TYPE_CHECKING:
     from ._reports import Health
     from .events import EventRegistry
 
+WhenFull = Literal["block", "drop_oldest", "drop_newest"]
+"""what a mailbox does with an event that does not fit"""
+
+PluginState = Literal["starting", "running", "down", "stopped"]
+"""what a plugin does; ``down``: it failed and waits for its restart"""
+
 EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
 
 DEFAULT_SIZE = 1024
-"""events that a mailbox holds, unless something else is said"""
+"""events that a mailbox holds by default"""
 
 
 class Bus(ABC):
     """What a plugin may use of the bus that it runs on: publishing, receiving and querying.
 
-    Programs make an :class:`lanrage_events.EventBus`, which implements it.
+    :class:`lanrage_events.EventBus` implements it.
     """
 
     state_folder: Path | None
-    """where plugins may keep files, None if nothing should be kept"""
+    """where plugins may keep files, None to keep nothing"""
 
     redactor: Redactor
-    """knows the values that must not be shown"""
+    """knows the secrets, which must not be shown"""
 
     @property
     @abstractmethod
     def events(self) -> EventRegistry:
-        """The event types that are known by name, those of the registered plugins among them."""
+        """The known event types, including those of the registered plugins."""
 
     @property
     @abstractmethod
     def plugins(self) -> PluginRegistry:
-        """The plugins that run on it."""
+        """The plugins on the bus."""
 
     # Publishing
 
@@ -56,7 +61,7 @@ class Bus(ABC):
         """Publish an event without waiting.
 
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or other publishers wait; inside a
-            hook if such a mailbox holds twice what it should
+            hook, if such a mailbox holds twice its size
         :raises anyio.ClosedResourceError: if the bus is closed
         """
 
@@ -64,10 +69,10 @@ class Bus(ABC):
     async def publish(self, event: Event) -> None:
         """Publish an event, waiting for room in ``block`` mailboxes.
 
-        Inside a hook it does not wait. If it is cancelled, the event was published everywhere or
-        nowhere. It is a checkpoint only every 128 calls and when it has to wait or to drop.
+        Inside a hook it does not wait. If it is cancelled, the event was published to all plugins or
+        to none. It is a checkpoint only every 128 calls and when it has to wait or to drop.
 
-        :raises anyio.WouldBlock: inside a hook if a ``block`` mailbox holds twice what it should
+        :raises anyio.WouldBlock: inside a hook, if a ``block`` mailbox holds twice its size
         :raises anyio.ClosedResourceError: if the bus is closed
         """
 
@@ -77,10 +82,11 @@ class Bus(ABC):
     ) -> None:
         """Publish an event and wait until plugins have handled it.
 
-        :param plugins: ``durable``: only those that declare themselves durable, so that the event
-            survives a crash once this returns; ``all``: these, the others and subscriptions
-        :raises ExceptionGroup: of what their hooks raised
-        :raises EventDropped: if the event left a mailbox without being handled
+        :param plugins: ``durable`` waits only for plugins that declare themselves durable, so that the
+            event survives a crash once this returns; ``all`` waits for all plugins and
+            subscriptions
+        :raises ExceptionGroup: if hooks raised; it contains their exceptions
+        :raises EventDropped: if the event was dropped
         :raises anyio.ClosedResourceError: if the bus is closed
         :raises RuntimeError: inside a hook, which would wait for itself
         """
@@ -89,13 +95,13 @@ class Bus(ABC):
     async def publish_many_and_wait(
         self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
     ) -> list[Exception | None]:
-        """Publish events in their order, and wait until plugins have handled them all.
+        """Publish events in order, and wait until plugins have handled them all.
 
-        If it is cancelled, the events up to one of them are published and the others are not.
+        If it is cancelled, the events up to some point are published and the rest are not.
 
         :param plugins: as in :meth:`publish_and_wait`
-        :returns: for each event None, or what :meth:`publish_and_wait` would have raised for it;
-            of those that came when the bus was closed, an :exc:`anyio.ClosedResourceError`
+        :returns: for each event None, or what :meth:`publish_and_wait` would have raised; for the
+            events after the bus was closed, an :exc:`anyio.ClosedResourceError`
         :raises RuntimeError: inside a hook, which would wait for itself
         """
 
@@ -120,10 +126,10 @@ class Bus(ABC):
         when_full: WhenFull = "drop_oldest",
         hook_timeout: float | None = None,
     ) -> Subscription:
-        """Have a handler, sync or async, called with each event of a class and its subclasses.
+        """Call a handler, sync or async, with each event of a class and its subclasses.
 
-        :param name: for statistics and log lines; the default is made of the handler's name
-        :param mailbox_size: events that wait for it at most
+        :param name: for statistics and log lines; the default is derived from the handler's name
+        :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         :param hook_timeout: seconds after which the handler is cancelled
         """
@@ -139,11 +145,11 @@ class Bus(ABC):
     ) -> EventStream[EventT]:
         """Return an async iterator over the events of a class and its subclasses.
 
-        Enter it with ``async with``. Nobody waits for it: :meth:`drain`, :meth:`publish_and_wait`
-        and leaving the bus do not mind what it has not taken.
+        Enter it with ``async with``. :meth:`drain`, :meth:`publish_and_wait` and leaving the bus do
+        not wait for it.
 
         :param name: for statistics and log lines
-        :param mailbox_size: events that wait for it at most
+        :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         """
 
@@ -158,34 +164,33 @@ class Bus(ABC):
 
     @abstractmethod
     def query(self, hook: str) -> dict[str, Any]:
-        """Call a hook by which plugins declare something, and return the answers by name.
+        """Call a hook by which plugins declare something, and return the answers by plugin.
 
-        What can be iterated over is returned as a tuple. A plugin whose hook fails is skipped,
-        which is logged.
+        Iterables are returned as tuples. A plugin whose hook fails is logged and skipped.
 
         :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox`` or
             ``template_folders``
-        :raises ValueError: if it is another one
+        :raises ValueError: if it is any other hook
         """
 
     @abstractmethod
     def template_folders(self) -> tuple[Traversable, ...]:
-        """Return where templates are, in search order: the user's, plugins', the bundled ones."""
+        """Return the template folders in search order: the user's, plugins', the bundled ones."""
 
     @abstractmethod
     def health(self) -> dict[str, Health]:
-        """Return the health of each plugin by name: what it reports, unless it failed."""
+        """Return the health of each plugin by name: what the plugin reports, unless it failed."""
 
     @abstractmethod
     def statistics(self) -> BusStatistics:
-        """Return what the bus and its plugins have done."""
+        """Return the statistics of the bus and its plugins."""
 
 
 class PluginOptions(TypedDict, total=False):
     """How a plugin is run.
 
-    What is missing is taken from the plugin's attribute of the same name, and else is a mailbox of
-    1024 events that drops the oldest, and the bus's hook timeout.
+    The default of the first three is the plugin's attribute of the same name. Without one it is a
+    mailbox of 1024 events that drops the oldest, and the hook timeout of the bus.
     """
 
     mailbox_size: int | None
@@ -195,21 +200,21 @@ class PluginOptions(TypedDict, total=False):
     hook_timeout: float | None
     """seconds after which one of its hooks is cancelled"""
     distribution: str | None
-    """the distribution that brings it, for error messages"""
+    """the distribution that the plugin belongs to, for error messages"""
     locations: Mapping[str, str] | None
-    """where the keys of its configuration stand, for :meth:`PluginRegistry.source_location`"""
+    """the locations of its configuration keys, for :meth:`PluginRegistry.source_location`"""
 
 
 class PluginRegistry(Mapping[str, object]):
-    """The plugins of a bus, by name, and what whoever runs them may do with them.
+    """The plugins of a bus by name, for programs that run plugins.
 
-    Plugins are added with :meth:`lanrage_events.EventBus.register`.
+    Add plugins with :meth:`lanrage_events.EventBus.register`.
     """
 
     @property
     @abstractmethod
     def drain_timeout(self) -> float:
-        """Seconds that leaving the bus may take; set while it is left, they count from then."""
+        """Seconds that leaving the bus may take; if set meanwhile, they count from then."""
 
     @drain_timeout.setter
     @abstractmethod
@@ -217,7 +222,7 @@ class PluginRegistry(Mapping[str, object]):
 
     @abstractmethod
     def name(self, plugin: object) -> str:
-        """Return the name under which a plugin is registered.
+        """Return the name of a plugin.
 
         :raises LookupError: if it is not registered
         """
@@ -228,9 +233,10 @@ class PluginRegistry(Mapping[str, object]):
     ) -> str:
         """Add a plugin to a running bus and wait until it has started.
 
-        The parameters and what else is raised are those of :meth:`lanrage_events.EventBus.register`.
+        The parameters are those of :meth:`lanrage_events.EventBus.register`, which also describes the
+        other errors.
 
-        :raises PluginStartError: if its lifespan fails; it is not registered then
+        :raises PluginStartError: if its lifespan fails; then it is not registered
         """
 
     @abstractmethod
@@ -241,52 +247,50 @@ class PluginRegistry(Mapping[str, object]):
         timeout: float | None = None,
         **options: Unpack[PluginOptions],
     ) -> None:
-        """Put a plugin into the place of a running one, which keeps its mailbox and what is in it.
+        """Replace a running plugin; the new one takes over its mailbox with the pending events.
 
-        The old one handles the event in hand and ends; meanwhile events gather in the mailbox.
+        The old plugin handles its current event and ends; meanwhile events wait in the mailbox.
 
-        :param name: of the plugin that goes
-        :param plugin: the one that comes
-        :param timeout: seconds that ending the old one may take; the default is the drain timeout
-        :raises LookupError: if there is no plugin of that name
-        :raises PluginError: if the new one cannot be started; the old one is started again then
+        :param name: the name of the old plugin
+        :param plugin: the new plugin
+        :param timeout: seconds that the old plugin may take to end; the default is the drain timeout
+        :raises LookupError: if no plugin has this name
+        :raises PluginError: if the new plugin cannot start; then the old one is started again
         """
 
     @abstractmethod
     def validate(self, *, hooks_only: bool = False) -> list[tuple[str, str]]:
-        """Check every plugin, without starting any: its hooks, and what its hook ``validate`` finds.
+        """Check the hooks of every plugin and call its hook ``validate``, without starting any.
 
-        :param hooks_only: whether to leave out the hook ``validate``; entering the bus checks this
-            much, too
-        :returns: the name of a plugin and a problem, for each problem
+        :param hooks_only: whether to skip the hook ``validate``, as entering the bus does
+        :returns: for each problem the name of the plugin and the problem
         """
 
     @abstractmethod
     def source_location(self, plugin: object, key: str) -> str | None:
-        """Return where a key of a plugin's configuration stands, as ``file:line:column``.
+        """Return the location of a configuration key, as ``file:line:column``.
 
         :param plugin: the plugin or its name
-        :param key: one of the keys right below the plugin's name
-        :returns: None if no file gives it
+        :param key: one of the keys directly below the plugin's name
+        :returns: None if the key is in no file
         :raises LookupError: if the plugin is not registered
         """
 
     @abstractmethod
     def update_locations(self, name: str, locations: Mapping[str, str]) -> None:
-        """Note that the keys of a plugin's configuration stand somewhere else now.
+        """Set the locations of a plugin's configuration keys.
 
-        :param name: of the plugin
-        :param locations: each key with its place, as ``file:line:column``
+        :param name: the name of the plugin
+        :param locations: by key, as ``file:line:column``
         :raises LookupError: if the plugin is not registered
         """
 
 
 @dataclass(frozen=True, slots=True)
 class PluginStatistics:
-    """What one plugin, subscription or stream has done with its events since it was registered."""
+    """What happened to the events of one plugin, subscription or stream since it was registered."""
 
-    state: State
-    """``starting``, ``running``, ``down`` (it died and waits for its restart) or ``stopped``"""
+    state: PluginState
     size: int
     """events that its mailbox holds"""
     when_full: WhenFull
@@ -296,23 +300,22 @@ class PluginStatistics:
     failed: int
     """events on which a hook raised or ran too long"""
     dropped: int
-    """events that left its mailbox without being handled"""
+    """events that left its mailbox unhandled"""
     exceeded: int
     """events that entered beyond the size because a hook published them"""
     restarts: int
     hook_seconds: float = 0.0
-    """how long its hooks took for the events that it handled and those that failed, all together,
-    waiting included"""
+    """total time that its hooks took for handled and failed events, waiting included"""
 
 
 @dataclass(frozen=True, slots=True)
 class BusStatistics:
-    """What a bus and its plugins have done."""
+    """The statistics of a bus and its plugins."""
 
     waiting: int
     """publishers that wait for room"""
     plugins: Mapping[str, PluginStatistics]
-    """by name; subscriptions and streams stand among them"""
+    """by name, including subscriptions and streams"""
 
 
 @dataclass(slots=True, eq=False)
@@ -322,38 +325,38 @@ class HookCall:
     plugin: str
     """the plugin's name"""
     hook: str
-    """the hook's name; ``lifespan start`` and ``lifespan end`` are what a lifespan does before and
+    """the hook's name; ``lifespan start`` and ``lifespan end`` are the parts of a lifespan before and
     after the plugin runs"""
     events: Sequence[Event] = ()
-    """the event, or the batch of events, that it is called with; empty for the other hooks"""
+    """the event or the batch of events that it is called with; empty for other hooks"""
 
 
 class Instrument:
-    """Watches a bus: each method is called when something happens, and by default does nothing.
+    """Watches a bus: each method is called when something happens, and does nothing by default.
 
-    Give instances to :class:`lanrage_events.EventBus`. Methods that a class does not override cost
-    nothing. They are called where it happens, in the thread of the bus, so that they must be quick
-    and must not wait; what they raise is logged and goes no further. ``plugin`` is the name of a
+    Pass instances to :class:`lanrage_events.EventBus`. Methods that a class does not override cost
+    nothing. They run in the thread of the bus, so they must be quick and must not wait. What they
+    raise is only logged. ``plugin`` is the name of a
     plugin, of a subscription or of a stream.
     """
 
     def plugin_registered(self, plugin: str, hooks: Sequence[str]) -> None:
         """Called when a plugin was registered or has replaced another one.
 
-        :param hooks: the names of the hooks that it implements; empty is most likely a mistake
+        :param hooks: the hooks that it implements; an empty sequence is most likely a mistake
         """
 
     def plugin_failed(self, plugin: str, error: Exception, restart_delay: float | None) -> None:
         """Called when the lifespan of a plugin failed.
 
-        :param restart_delay: seconds until it is started again, None if it was being stopped
+        :param restart_delay: seconds until it is restarted, None if it was being stopped
         """
 
     def plugin_restarted(self, plugin: str) -> None:
-        """Called when a plugin that failed is about to be started again."""
+        """Called when a plugin that failed is about to restart."""
 
     def plugin_ended(self, plugin: str) -> None:
-        """Called when a plugin or a subscription stopped handling events: it failed or has left."""
+        """Called when a plugin or a subscription stopped handling events: it failed or was removed."""
 
     def hook_began(self, call: HookCall) -> None:
         """Called before each call of a plugin's hook."""
@@ -361,39 +364,32 @@ class Instrument:
     def hook_ended(self, call: HookCall, seconds: float, error: BaseException | None) -> None:
         """Called after each call of a plugin's hook.
 
-        :param call: the object that :meth:`hook_began` was given
+        :param call: the object that :meth:`hook_began` received
         :param seconds: how long the call took, waiting included
-        :param error: what it raised, a cancellation too
+        :param error: what it raised, including cancellation
         """
 
     def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
         """Called when a hook, or the handler of a subscription, raised or ran too long.
 
         :param hook: the name of the hook or of the handler
-        :param event: what it was called with, once for each event that failed in a batch; None for
-            hooks that are not about events
+        :param event: its event, one call for each failed event of a batch; None for hooks that are not
+            about events
         """
 
     def event_dropped(self, error: EventDropped) -> None:
-        """Called when an event leaves a mailbox without being handled.
-
-        :param error: has the event, the plugin and the reason
-        """
+        """Called when an event is dropped."""
 
 
 class Subscription:
-    """A handler's place on a bus; usable in ``with``, which unsubscribes at its end.
-
-    :param name: its name in statistics and log lines
-    :param remove: removes the handler, and does nothing if it is gone
-    """
+    """A subscription of a handler; as a context manager it unsubscribes at the end of the block."""
 
     def __init__(self, name: str, remove: Callable[[], None]) -> None:
         self.name = name
         self._remove = remove
 
     def unsubscribe(self) -> None:
-        """Stop receiving events; what is pending is still handled. Doing it again is harmless."""
+        """Stop receiving events; pending ones are still handled. A second call does nothing."""
         self._remove()
 
     def __enter__(self) -> Self:
@@ -409,7 +405,7 @@ class Subscription:
 
 
 class EventStream(ABC, Generic[EventT_co]):
-    """Events of a class and its subclasses, in the order of publishing, for ``async for``.
+    """The events of a class and its subclasses in the order of publishing, for ``async for``.
 
     It receives events while it is entered with ``async with``, and ends when the bus closes.
     """
@@ -433,4 +429,4 @@ class EventStream(ABC, Generic[EventT_co]):
 
     @abstractmethod
     def statistics(self) -> PluginStatistics:
-        """Return what the stream has taken."""
+        """Return the statistics of the stream."""

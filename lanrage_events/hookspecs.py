@@ -2,7 +2,8 @@
 
 Mark an implementation with :data:`lanrage_events.hookimpl`. Each event class has a hook of its
 own, named after its event type, with the one argument ``event``; it receives events of the class
-and of its subclasses. Implementations of these may be sync or async. All other hooks are sync.
+and of its subclasses. Implementations of event hooks may be sync or async; all other hooks are
+sync.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def party_event(event: PartyEvent) -> Any:
 
 @hookspec
 def party_created(event: PartyCreated) -> Any:
-    """Called when somebody opened a party."""
+    """Called when a player opened a party."""
 
 
 @hookspec
@@ -75,73 +76,73 @@ def game_ended(event: GameEnded) -> Any:
 
 @hookspec
 def notification(event: Notification) -> Any:
-    """Called for a message in free text, for whatever has no event type of its own."""
+    """Called for a message in free text, which has no event type of its own."""
 
 
 @hookspec
 def event_batch(events: Sequence[Event]) -> Any:
     """Called with all the events that wait, in order and at most 128, in place of event hooks.
 
-    It is for plugins that handle many events at once at little more cost than one. It may be async.
-    A plugin that implements it has no hooks for single events. It returns None when it has handled
-    all of them, or what failed: a mapping from positions in the sequence to exceptions. If it
-    raises, or runs too long, all of them failed.
+    For plugins that handle many events at little more cost than one. It may be async. A plugin that
+    implements it has no hooks for single events. It returns None if it has handled all events, or a
+    mapping from the positions of failed events to exceptions. If it raises or times out, all events
+    of the batch have failed.
     """
 
 
 @hookspec
 def register_events() -> Iterable[type[Event]]:  # type: ignore[empty-body]
-    """Called once when the plugin is registered: returns the event classes that it adds."""
+    """Called once when the plugin is registered; returns the event classes that it adds."""
 
 
 @hookspec
 def lifespan(bus: Bus) -> AbstractAsyncContextManager[object]:  # type: ignore[empty-body]
-    """Called when the plugin starts: returns an async context manager that it lives in.
+    """Called when the plugin starts; returns an async context manager that it runs in.
 
     It is entered before the plugin receives its first event and left after its last one, in one
-    task. Start background tasks in a task group of it. If it fails later, it is entered anew after
-    a pause; if it fails at the first start, the bus does not start.
+    task. Start background tasks in a task group inside it. If it fails later, it is entered again
+    after a pause; if it fails at the first start, the bus does not start.
     """
 
 
 @hookspec
 def health() -> Health:  # type: ignore[empty-body]
-    """Called when somebody asks how the plugin is: returns quickly, without waiting."""
+    """Called when the health of the plugin is queried; returns quickly, without waiting."""
 
 
 @hookspec
 def validate(bus: Bus) -> Iterable[str]:  # type: ignore[empty-body]
-    """Called when a configuration is checked without running it: returns what is wrong, if anything.
+    """Called when a configuration is checked without running it; returns the problems.
 
-    All plugins are registered, but not started. Each problem is one line that names the thing, the
-    place and the remedy, such as a faulty template. Starting the plugin need not repeat it.
+    All plugins are registered, but not started. Each problem, such as an error in a template, is one
+    line that names the thing, the place and the remedy. Starting the plugin need not repeat the check.
     """
 
 
 @hookspec
 def template_folders() -> Iterable[Path]:  # type: ignore[empty-body]
-    """Called when templates are looked for: returns folders that hold the plugin's own.
+    """Called when templates are looked up; returns the folders of the plugin's own templates.
 
-    Each has a folder named after the consumer, such as ``discord``, with one file an event type.
+    Each has a folder named after the consumer, such as ``discord``, with one file per event type.
     """
 
 
 @hookspec
 def http_routes() -> Iterable[Route]:  # type: ignore[empty-body]
-    """Called when an HTTP API is served: returns the plugin's operations in it.
+    """Called when an HTTP API is served; returns the plugin's operations in it.
 
-    It is called once in the life of a plugin, and the handlers only while it runs.
+    It is called once for each plugin, and the handlers are called only while the plugin runs.
     """
 
 
 @hookspec
 def http_pages() -> Iterable[Page]:  # type: ignore[empty-body]
-    """Called when a web page is served: returns the plugin's parts of it."""
+    """Called when a web page is served; returns the plugin's parts of it."""
 
 
 @hookspec
 def metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
-    """Called when somebody reads the metrics: returns quickly, without waiting.
+    """Called when the metrics are read; returns quickly, without waiting.
 
     Each sample gets the label ``plugin`` with the name of the plugin's instance.
     """
@@ -149,7 +150,7 @@ def metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
 
 @hookspec
 def outbox() -> Outbox | None:
-    """Called when somebody looks at what waits: returns the plugin's outbox, None if it is closed.
+    """Called when the outboxes are inspected; returns the plugin's outbox, None if it is closed.
 
-    It may be read, and dead letters retried and entries dropped, in the bus's event loop.
+    Callers may read it, retry dead letters and drop entries, in the bus's event loop.
     """

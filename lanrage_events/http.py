@@ -1,4 +1,4 @@
-"""What plugins bring to an HTTP API, without importing the library that serves it."""
+"""What plugins add to an HTTP API and a web page; it imports no HTTP library."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
-    """A request to a :class:`Route`, checked against its models."""
+    """A request to a :class:`Route`, validated against its models."""
 
     body: Any = None
     """an instance of the route's ``request``, None if it has none"""
     query: Any = None
     """an instance of the route's ``query``, None if it has none"""
     path: Mapping[str, str] = field(default_factory=dict)
-    """what stood in place of the names in the route's path"""
+    """the values of the placeholders in the route's path"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One operation of the HTTP API that a plugin brings.
+    """An operation that a plugin adds to the HTTP API.
 
-    It is served below ``/api/`` and the name of the plugin's instance, and stands in the API's
-    OpenAPI description: the handler's docstring says there what it does.
+    It is served below ``/api/`` and the name of the plugin's instance. The API's OpenAPI description
+    describes it with the handler's docstring.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     """such as ``/webhook`` or ``/letters/{id}``"""
     handler: Callable[[RouteRequest], Awaitable[object]]
-    """answers it, in a task of the server; returns an instance of ``response``, or None without one"""
+    """runs in a task of the server and returns an instance of ``response``, or None without one"""
     request: type[BaseModel] | None = None
     """the model of the JSON body, None if there is none"""
     query: type[BaseModel] | None = None
-    """the model of the query, whose fields have one value each"""
+    """the model of the query; each of its fields has one value"""
     response: type[BaseModel] | None = None
-    """the model of the answer; without one it has no body"""
+    """the model of the response, None if it has no body"""
     errors: Mapping[int, str] = field(default_factory=dict)
-    """when a :class:`RouteError` is raised, by HTTP status"""
+    """when it raises a :class:`RouteError`, by HTTP status"""
 
 
 class RouteError(LanrageEventsError):
-    """Raised by the handler of a :class:`Route` to refuse a request.
+    """Raised by the handler of a :class:`Route` to reject a request.
 
     :param status: the HTTP status, from 400 to 599
     :param detail: what is wrong and the remedy, without secrets
-    :param errors: what is wrong with single fields, if that is it
+    :param errors: the problems with single fields, if any
     """
 
     def __init__(self, status: int, detail: str, errors: Iterable[FieldProblem] = ()) -> None:
         if not 400 <= status <= 599:
-            raise ValueError(f"the status of a refusal is from 400 to 599, not {status}")
+            raise ValueError(f"the status of an error is from 400 to 599, not {status}")
 
         self.status = status
         self.detail = detail
@@ -68,15 +68,15 @@ class RouteError(LanrageEventsError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of the web page that a plugin brings.
+    """A part that a plugin adds to the web page.
 
-    Its folder is served as it is. The script in there is a JavaScript module whose default export
-    is called with the element to fill and with what the page offers to it.
+    Its folder is served as it is. The script in it is a JavaScript module; its default export is
+    called with the element to fill and with what the page offers.
     """
 
     title: str
-    """what it is called in the navigation"""
+    """its name in the navigation"""
     folder: Traversable
-    """its files, without folders inside"""
+    """its files, without subfolders"""
     script: str = "page.js"
     """the name of the script in the folder"""

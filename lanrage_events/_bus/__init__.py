@@ -1,4 +1,4 @@
-"""The bus: fan-out, mailboxes, consumers, and the plugins that it runs."""
+"""The event bus: fan-out, mailboxes, consumers, and the plugins that it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes events out of a mailbox and gives a plugin all that wait at once."""
+"""The consumer of a plugin that handles its events in batches."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ BatchHook = Callable[[Sequence[Event]], Any]
 
 
 class BatchConsumer(Consumer):
-    """Handles the events of one mailbox, all that wait at once, by one call of a hook.
+    """Handles all the events that wait in one mailbox by one call of a hook.
 
-    A batch that is interrupted has failed as a whole.
+    An interrupted batch fails as a whole.
 
     :param handle: the plugin's hook ``event_batch``; the other parameters are those of
         :class:`Consumer`
@@ -44,7 +44,7 @@ class BatchConsumer(Consumer):
         super().__init__(mailbox, lambda _: (), hook_timeout, waiting, admit, instruments)
         self._handle = handle
         self._batch: list[tuple[Event, Acknowledgement | None]] = []
-        """the events in hand"""
+        """the current events"""
 
     async def _handle_events(self) -> bool:
         mailbox = self._mailbox
@@ -61,7 +61,7 @@ class BatchConsumer(Consumer):
 
             self._began = perf_counter()
             self._take()
-            self._settle(await self._call([event for event, _ in self._batch]))
+            self._finish_batch(await self._call([event for event, _ in self._batch]))
             self._count_time()
             if self._timed_out:
                 return False
@@ -84,7 +84,7 @@ class BatchConsumer(Consumer):
             self._admit()
 
     async def _call(self, events: Sequence[Event]) -> Mapping[int, Exception]:
-        """Call the hook, and return what failed with what it raised, by position."""
+        """Call the hook, and return the errors by position."""
         try:
             answer = self._handle(events)
             if answer is not None and isawaitable(answer):
@@ -99,14 +99,14 @@ class BatchConsumer(Consumer):
             return dict.fromkeys(range(len(events)), error)
         except BaseException as error:
             if self._timed_out:
-                self._settle(dict.fromkeys(range(len(events)), self._timeout(self._handle)))
+                self._finish_batch(dict.fromkeys(range(len(events)), self._timeout(self._handle)))
             elif is_unexpected_cancellation(error):
                 return dict.fromkeys(range(len(events)), UnexpectedCancellation(error))
 
             raise
 
-    def _settle(self, errors: Mapping[int, Exception]) -> None:
-        """Count the events in hand, and report and acknowledge what became of them."""
+    def _finish_batch(self, errors: Mapping[int, Exception]) -> None:
+        """Count, report and acknowledge the current events."""
         batch, self._batch, self._running = self._batch, [], None
         mailbox = self._mailbox
         mailbox.busy = 0

@@ -1,4 +1,4 @@
-"""The event bus: gives each published event to the hooks of every plugin."""
+"""The event bus, which delivers each published event to the hooks of every plugin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from anyio.lowlevel import EventLoopToken, checkpoint, current_token
 from .._events import Event
 from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
-from .._reports import Health, WhenFull
+from .._reports import Health
 from ..abc import (
     DEFAULT_SIZE,
     Bus,
@@ -30,6 +30,7 @@ from ..abc import (
     PluginOptions,
     PluginRegistry,
     Subscription,
+    WhenFull,
 )
 from ..events import EventRegistry
 from .consumer import Hook
@@ -49,20 +50,20 @@ EventT = TypeVar("EventT", bound=Event)
 
 
 class EventBus(Bus):
-    """Gives each published event to every plugin, each behind a bounded mailbox of its own.
+    """Delivers each published event to every plugin; each plugin has a bounded mailbox of its own.
 
-    Register plugins, then enter it with ``async with``; leaving it handles what is pending. A bus
-    is entered once, and belongs to the task and the thread that entered it.
+    Register plugins, then enter it with ``async with``; leaving it handles pending events first. A
+    bus can be entered only once, and belongs to the task and the thread that entered it.
 
-    :param drain_timeout: seconds that leaving may take, mailboxes and lifespans together;
-        ``math.inf`` to wait without limit
-    :param hook_timeout: seconds after which a hook is cancelled, unless its plugin says otherwise
+    :param drain_timeout: seconds that leaving may take, for mailboxes and lifespans together;
+        ``math.inf`` waits without limit
+    :param hook_timeout: seconds after which a hook is cancelled, unless its plugin sets another timeout
     :param templates: the user's own template folders, searched before all others
-    :param state_folder: where plugins may keep files, None if nothing should be kept
-    :param redactor: knows the values that must not be shown
-    :param trace: whether to print each call of a hook on stderr, with plugin, duration and outcome;
-        by default if the environment variable ``LANRAGE_EVENTS_TRACE`` is set
-    :param instruments: are called when something happens on it
+    :param state_folder: where plugins may keep files, None to keep nothing
+    :param redactor: knows the secrets, which must not be shown
+    :param trace: whether to print each hook call to stderr, with plugin, duration and outcome; the
+        default is whether the environment variable ``LANRAGE_EVENTS_TRACE`` is set
+    :param instruments: called when something happens on the bus
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class EventBus(Bus):
         self.state_folder = state_folder
         self.redactor = redactor or Redactor()
         self.templates = tuple(templates)
-        """the user's own template folders, for plugins that start from now on"""
+        """the user's own template folders; a change applies to plugins that start after it"""
         if is_wanted() if trace is None else trace:
             instruments = (Tracer(self.redactor), *instruments)
 
@@ -103,11 +104,11 @@ class EventBus(Bus):
     def plugins(self) -> PluginRegistry:
         return self._registry
 
-    # Life
+    # Entering and leaving
 
     async def __aenter__(self) -> Self:
         if self._task_group is not None:
-            raise RuntimeError("an EventBus can be entered only once: make another one")
+            raise RuntimeError("an EventBus can be entered only once: create another one")
 
         for name, problem in self.plugins.validate(hooks_only=True):
             raise PluginHookError(name, problem)
@@ -115,7 +116,7 @@ class EventBus(Bus):
         self._token = current_token()
         self._thread = threading.get_ident()
         self._task_group = task_group = await anyio.create_task_group().__aenter__()
-        # What plugins raise is logged with its traceback, whose text may be anything.
+        # What plugins raise is logged with a traceback, whose text may contain secrets.
         self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
         try:
             await self._lifecycle.start_all(task_group)
@@ -144,7 +145,7 @@ class EventBus(Bus):
                 stream.close()
         finally:
             try:
-                # Without the body's exception, so that it leaves as it is and not in a group.
+                # Without the body's exception, so that it propagates as it is and not in a group.
                 await task_group.__aexit__(None, None, None)
             finally:
                 self._redacted_logs.close()
@@ -156,27 +157,26 @@ class EventBus(Bus):
     ) -> str:
         """Add a plugin: an object or a module with hook implementations.
 
-        The options that are not given are taken from the plugin's attributes of the same name, and
-        else are a mailbox of 1024 events that drops the oldest, and the bus's hook timeout. On a
-        running bus the plugin starts at once, and is started again if that fails.
+        On a running bus the plugin starts at once; if that fails, it is restarted later.
 
-        :param name: unique on this bus; the default is the name of its class or module
+        :param name: unique on this bus; the default is the name of the class or module
         :param options: see :class:`lanrage_events.abc.PluginOptions`
         :returns: its name
-        :raises PluginHookError: if it implements a hook in a way that is not allowed; on a running
-            bus also if there is no such hook
-        :raises EventTypeConflict: if it brings an event type whose name is taken
-        :raises ValueError: if the name or the plugin is registered
+        :raises PluginHookError: if it implements a hook in a way that is not allowed or, on a running
+            bus, implements an unknown hook
+        :raises EventTypeConflict: if it adds an event type whose name is taken
+        :raises ValueError: if the name or the plugin is already registered
         :raises anyio.ClosedResourceError: if the bus is closed
         """
         return self._registry.register(plugin, name, options)
 
     async def unregister(self, plugin: object, timeout: float | None = None) -> tuple[Event, ...]:
-        """Remove a plugin, given it or its name; what is pending is handled first.
+        """Remove a plugin; its pending events are handled first.
 
-        :param timeout: seconds that handling what is pending and ending its lifespan may take; the
+        :param plugin: the plugin or its name
+        :param timeout: seconds that its pending events and the end of its lifespan may take; the
             default is the bus's drain timeout
-        :returns: the events that it did not handle in time, which are also logged
+        :returns: the events that it did not handle in time; their number is also logged
         :raises LookupError: if it is not registered
         :raises RuntimeError: inside a hook of this plugin
         """
@@ -189,7 +189,7 @@ class EventBus(Bus):
             self._fanout.put_nowait(event)
 
     async def publish(self, event: Event) -> None:
-        # What fanout.try_put() does, without the cost of calling it: this is called most of all.
+        # Inlined fanout.try_put(): this is the most frequent call.
         fanout = self._fanout
         try:
             route = fanout.routes[event.__class__]
@@ -226,23 +226,23 @@ class EventBus(Bus):
         self._check_outside_hook("publish_many_and_wait", "publish")
         waited_for = self._waited_for(plugins)
         published: list[tuple[Event, Acknowledgement]] = []
-        refused: list[Exception | None] = []
+        rejected: list[Exception | None] = []
         for event in events:
             ack = Acknowledgement()
             try:
                 await self._fanout.put(event, ack, waited_for)
             except anyio.ClosedResourceError as error:
-                refused.append(error)
+                rejected.append(error)
             else:
                 published.append((event, ack))
 
-        # One wait is one checkpoint, and the last event is mostly the last to be handled.
+        # Each wait is a checkpoint, and the last event is usually the last to be handled.
         for _, ack in published[-1:] + published:
             if not ack.is_done:
                 await ack.wait()
 
-        # A bus that is closed does not open again, so what it refused came last.
-        return [_failure(event, ack) for event, ack in published] + refused
+        # A closed bus does not reopen, so the rejected events are the last ones.
+        return [_failure(event, ack) for event, ack in published] + rejected
 
     def _waited_for(self, plugins: Literal["all", "durable"]) -> Callable[[Mailbox], bool]:
         if plugins not in ("all", "durable"):
@@ -318,7 +318,7 @@ class EventBus(Bus):
         return self._registry.queries.query(hook)
 
     def template_folders(self) -> tuple[Traversable, ...]:
-        from importlib.resources import files  # which imports much, for programs without templates
+        from importlib.resources import files  # slow to import, and not every program has templates
 
         bundled = files("lanrage_events_templates")
         return (*self.templates, *self._registry.queries.template_folders(), bundled)
@@ -337,7 +337,7 @@ class EventBus(Bus):
 
 
 def _failure(event: Event, ack: Acknowledgement) -> Exception | None:
-    """Return what kept an event from being handled, None if nothing did."""
+    """Return why an event was not handled, None if it was."""
     match ack.errors:
         case []:
             return None

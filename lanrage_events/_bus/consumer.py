@@ -1,4 +1,4 @@
-"""Takes events out of a mailbox and calls a plugin's hooks with them, one after another."""
+"""The consumer, which delivers the events of one mailbox to a plugin's hooks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Hook = Callable[[Event], Any]
 
 @dataclass(slots=True)
 class _InHand:
-    """An event whose hooks were interrupted, and what remains to be done with it."""
+    """An event whose hooks were interrupted, and the hooks that remain."""
 
     event: Event
     ack: Acknowledgement | None
@@ -40,12 +40,11 @@ class _InHand:
 class Consumer:
     """Handles the events of one mailbox until it is closed and empty.
 
-    :param mailbox: where the events come from
     :param find_hooks: returns the hooks for an event class, the most specific first
     :param hook_timeout: seconds after which a hook is cancelled; it may run an eighth longer
-    :param waiting: publishers that wait for room; only looked at for whether there are any
-    :param admit: called after an event was taken out while publishers wait
-    :param instruments: are called for each failure
+    :param waiting: the publishers that wait for capacity; only checked for being empty
+    :param admit: called after an event was taken while publishers wait
+    :param instruments: called for each failure
     """
 
     def __init__(
@@ -67,28 +66,28 @@ class Consumer:
         self._find_hooks = find_hooks
         self._hooks: dict[type[Event], tuple[Hook, ...]] = {}
         self._last_failure: tuple[int, Exception] | None = None
-        """after how many events taken, and what with"""
+        """the number of events taken by then, and the error"""
         self._running: Awaitable[object] | None = None
-        """what the hook that runs now returned"""
+        """what the running hook returned"""
         self._active = anyio.Event()
-        """set while the watchdog should look"""
+        """set while the watchdog has something to watch"""
         self._scope: anyio.CancelScope | None = None
         self._timed_out = False
         self._in_hand: _InHand | None = None
         self._stopping = False
         self._began: float | None = None
-        """when the events in hand were taken, None if there are none"""
+        """when the current events were taken, None if there are none"""
         self._instruments = instruments
 
     def stop_after_current(self) -> None:
-        """End soon, after the event in hand, and leave what is pending to another consumer."""
+        """End after the current event; another consumer handles what is pending."""
         self._stopping = True
         self._mailbox.wake()
 
     async def run(self) -> None:
         """Handle events until the mailbox is closed and empty.
 
-        If it is cancelled, the event in hand counts as failed.
+        If it is cancelled, the current event counts as failed.
         """
         async with anyio.create_task_group() as tg:
             tg.start_soon(self._watch_hooks)
@@ -101,7 +100,7 @@ class Consumer:
             tg.cancel_scope.cancel()
 
     async def _run_until_timeout(self) -> bool:
-        """Return whether all is handled; if not, a hook was cancelled just now."""
+        """Return whether everything is handled; if not, a hook was just cancelled."""
         self._timed_out = False
         with anyio.CancelScope() as self._scope:
             if await self._handle_events():
@@ -111,7 +110,7 @@ class Consumer:
         return False
 
     async def _handle_events(self) -> bool:
-        # The hot path of the whole bus: whatever a hundred events share is a local name.
+        # The hot path of the bus: what a hundred events share is a local name.
         mailbox = self._mailbox
         items, acks, drains = mailbox.items, mailbox.acks, mailbox.drains
         take, all_hooks = items.popleft, self._hooks
@@ -190,7 +189,7 @@ class Consumer:
                     break
 
                 if number >= look_at:
-                    # Looking at the clock costs a fifth of a quick hook, so that quick ones share.
+                    # Reading the clock costs a fifth of a quick hook, so quick hooks share a reading.
                     now = perf_counter()
                     if now > pause_at or self._stopping:
                         break
@@ -201,9 +200,9 @@ class Consumer:
             mailbox.busy = 0
             mailbox.hook_seconds += perf_counter() - began
             self._began = None
-            # Not after each hook: the watchdog runs only while one waits, or now.
+            # Not after each hook: the watchdog runs only while a hook waits, or now.
             self._running = None
-            # Even if nothing is left: when publishers keep coming, this spares it a sleep each time.
+            # Even if nothing is left: with steady publishers this avoids going to sleep each time.
             await checkpoint()
 
     def _count_time(self) -> None:
@@ -213,7 +212,7 @@ class Consumer:
 
     @property
     def last_error(self) -> Exception | None:
-        """Why the last event that was handled failed, None if it did not."""
+        """Why the last event failed, None if it did not."""
         if self._last_failure is None or self._last_failure[0] < self._mailbox.taken:
             return None
 
@@ -228,7 +227,7 @@ class Consumer:
             ack.done(errors)
 
     def _give_up(self) -> None:
-        """Count the event that a cancelled plugin leaves behind as failed."""
+        """Count the current event of a cancelled plugin as failed."""
         in_hand, self._in_hand, self._running = self._in_hand, None, None
         self._count_time()
         mailbox = self._mailbox
@@ -249,7 +248,7 @@ class Consumer:
         error: Exception,
         errors: list[Exception] | None,
     ) -> list[Exception]:
-        """Contain what a hook raised: report it and remember it."""
+        """Report what a hook raised, and add it to the errors of the event."""
         self._running = None
         self._instruments.hook_failed(self._mailbox.owner, _name(hook), event, error)
         return [*(errors or ()), error]
@@ -261,8 +260,8 @@ class Consumer:
     async def _watch_hooks(self) -> None:
         """Cancel a hook that runs too long.
 
-        It looks now and then instead of timing each call, since setting a timer costs as much as
-        handling eleven events, and it sleeps without a timer while there is nothing to handle.
+        It polls instead of timing each call, since setting a timer costs as much as handling eleven
+        events, and it sleeps without a timer while there is nothing to handle.
         """
         interval = self._hook_timeout / LOOKS_PER_HOOK_TIMEOUT
         seen: Awaitable[object] | None = None
@@ -280,15 +279,15 @@ class Consumer:
 
 
 class UnexpectedCancellation(Exception):
-    """Raised in place of a cancellation that nobody asked for, such as of an awaited task."""
+    """Raised in place of a cancellation that did not come from the bus, such as of an awaited task."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(f"{type(error).__name__} came out of the hook, but nobody cancelled it")
+        super().__init__(f"{type(error).__name__} came out of the hook, which was not cancelled")
         self.__cause__ = error
 
 
 def is_unexpected_cancellation(error: BaseException) -> bool:
-    """Whether asyncio's CancelledError came from something that the hook awaited.
+    """Return whether an asyncio CancelledError came from something that the hook awaited.
 
     It would otherwise end the whole task group. Trio has no such thing.
     """

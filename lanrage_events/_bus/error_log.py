@@ -1,4 +1,4 @@
-"""Logs what goes wrong in plugins, without a line for each of a thousand events that fail alike."""
+"""The log of errors in plugins, which groups events that fail alike."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_ALIKE = 1.0
 SECONDS_UNTIL_FORGOTTEN = 60.0
-"""after so long without one, the next failure is shown with its traceback again"""
+"""after this time without a failure, the next one is logged with its traceback again"""
 
 
 @dataclass(slots=True)
 class _Seen:
     logged_at: float
     unlogged: int = 0
-    """failures since then that were not logged"""
+    """failures since then"""
 
 
 class ErrorLog(Instrument):
-    """Logs the failures of plugins: of events the first with its traceback, alike ones counted.
+    """Logs the first failure with its traceback, and counts those that are alike.
 
-    Failures are alike if the same hook of a plugin raises the same type of exception.
+    Failures on events are alike if the same hook of a plugin raises the same type of exception.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class ErrorLog(Instrument):
     def plugin_failed(self, plugin: str, error: Exception, restart_delay: float | None) -> None:
         what = "failed while it stopped"
         if restart_delay is not None:
-            what = f"died and is restarted in {restart_delay:g} seconds"
+            what = f"failed and restarts in {restart_delay:g} seconds"
 
         _log(plugin, what, error)
 

@@ -1,4 +1,4 @@
-"""Puts each event into the mailbox of everybody who wants it: at once everywhere, or not at all."""
+"""Fan-out: each event goes into every mailbox that wants it, or into none."""
 
 from __future__ import annotations
 
@@ -14,17 +14,15 @@ from .mailbox import Acknowledgement, Mailbox
 from .supervisor import inside_hook
 
 HOOKS_MAY_EXCEED_TIMES = 2
-"""how much of its size a ``block`` mailbox holds when hooks publish, which must not wait"""
-
-
+"""how many times its size a ``block`` mailbox may hold when hooks publish, which must not wait"""
 CHECKPOINTS_BEFORE_DROPPING = 2
-"""so that the consumer surely had a turn: Trio runs the tasks that are ready in any order"""
+"""enough for the consumer to get a turn: Trio runs ready tasks in any order"""
 EVENTS_UNTIL_CHECKPOINT = 127
-"""with the one that is a checkpoint, as many as a consumer handles at once"""
+"""together with the event that is a checkpoint, as many as a consumer handles at once"""
 
 
 class BusState(Enum):
-    """Who may still publish."""
+    """Whether a bus accepts events: from everyone, from hooks only, or not at all."""
 
     OPEN = "open"
     HOOKS_ONLY = "closing"
@@ -32,7 +30,7 @@ class BusState(Enum):
 
 
 class _Publisher:
-    """One who waits for capacity."""
+    """A publisher that waits for capacity."""
 
     __slots__ = ("ack", "admitted", "done", "event", "wanted")
 
@@ -47,7 +45,7 @@ class _Publisher:
 
 
 class Route:
-    """Where the events of one class go."""
+    """The mailboxes that receive the events of one class."""
 
     __slots__ = ("appends", "mailboxes")
 
@@ -66,37 +64,37 @@ class FanOut:
         self.routes: dict[type[Event], Route] = {}
         self.idle_mailboxes: set[Mailbox] = set()
         self.capacity = 0
-        """events that surely fit into every mailbox, so that not each one has to look; 0 when the
+        """events that fit into every mailbox, so that publishing need not check each one; 0 if the
         bus is not open or a publisher waits"""
         self._found = 0
-        """capacity that was found since the last checkpoint"""
+        """capacity found since the last checkpoint"""
 
     def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
-        """Let a mailbox receive the events of the classes that it wants."""
+        """Deliver the event classes that a mailbox wants to it."""
         mailbox.idle_mailboxes = self.idle_mailboxes
         self._wants[mailbox] = wants
         self.forget_routes()
 
     def remove(self, mailbox: Mailbox) -> None:
-        """Let a mailbox receive no more events."""
+        """Stop delivering events to a mailbox."""
         self._wants.pop(mailbox, None)
         self.forget_routes()
         self.admit()
 
     def forget_routes(self) -> None:
-        """Look anew for who wants an event class."""
+        """Find out again which mailboxes want an event class."""
         self.routes.clear()
         self.capacity = 0
 
     def close(self, state: BusState) -> None:
-        """Refuse publishers, those that wait too."""
+        """Reject publishers from now on, also those that wait."""
         self.state = state
         self.capacity = 0
         while self.waiting:
             self.waiting.popleft().done.set()
 
     def try_put(self, event: Event) -> bool:
-        """Put in an event if capacity was found everywhere before; return whether it was put in."""
+        """Put an event into its mailboxes if capacity was found before; return whether it was."""
         capacity = self.capacity
         if not capacity:
             return False
@@ -116,7 +114,7 @@ class FanOut:
         return True
 
     def wake(self, route: Route) -> None:
-        """Wake those who sleep of those who have received something."""
+        """Wake the consumers of a route that sleep."""
         for mailbox in route.mailboxes & self.idle_mailboxes:
             mailbox.wake()
 
@@ -130,7 +128,7 @@ class FanOut:
         return self.capacity
 
     def put_nowait(self, event: Event) -> None:
-        """Put in an event by the policies, without waiting.
+        """Put an event into its mailboxes by their policies, without waiting.
 
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
@@ -153,11 +151,11 @@ class FanOut:
         ack: Acknowledgement | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
-        """Put in an event by the policies, waiting for capacity in ``block`` mailboxes.
+        """Put an event into its mailboxes, waiting for capacity in ``block`` mailboxes.
 
-        If it is cancelled, the event is everywhere or nowhere.
+        If it is cancelled, the event is in all of them or in none.
 
-        :param ack: follows the event in the mailboxes that are wanted
+        :param ack: is done once the mailboxes that are wanted are done with the event
         """
         if ack is None:
             if self._found >= EVENTS_UNTIL_CHECKPOINT:
@@ -204,7 +202,7 @@ class FanOut:
             raise anyio.ClosedResourceError
 
     def admit(self) -> None:
-        """Let in those who wait, in their order, as far as there is capacity."""
+        """Admit waiting publishers in their order, as far as there is capacity."""
         while self.waiting:
             publisher = self.waiting[0]
             route = self._find_route(publisher.event)
@@ -241,17 +239,17 @@ class FanOut:
         )
 
     def check_open(self) -> None:
-        """Raise :exc:`anyio.ClosedResourceError` unless everyone may publish."""
+        """Raise :exc:`anyio.ClosedResourceError` unless the bus is open."""
         if self.state is not BusState.OPEN:
             raise anyio.ClosedResourceError
 
     def inside_hook(self) -> bool:
-        """Whether this task runs a hook of this bus, or was started by one."""
+        """Return whether this task runs a hook of this bus, or was started by one."""
         supervisor = inside_hook.get()
         return supervisor is not None and supervisor.mailbox in self._wants
 
     def _enter_from_hook(self, event: Event, route: Route) -> bool:
-        """Put in an event that a hook published: it must not wait, since it might for itself."""
+        """Put in an event that a hook published, which must not wait: it could wait for itself."""
         if self.state is BusState.CLOSED or not self.inside_hook():
             return False
 

@@ -1,4 +1,4 @@
-"""The pluggy side of a bus: which plugins there are, and which of their hooks an event calls."""
+"""The hooks of the plugins on a bus, found with pluggy."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ BATCH_HOOK = "event_batch"
 """the hook that is called with several events at once"""
 
 LIFESPAN = "lifespan"
-"""the hook whose context manager is watched, rather than the call that makes it"""
+"""the hook of which the context manager is watched, not the call that returns it"""
 
 QUERIES = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
-"""the hooks without arguments by which plugins declare something while they run"""
+"""the hooks without arguments, by which running plugins declare something"""
 
 
 class Hooks:
     """The plugins of one bus and their hook implementations.
 
-    :param instruments: watch each call
+    :param instruments: called for each hook call
     """
 
     def __init__(self, instruments: Instruments | None = None) -> None:
@@ -53,9 +53,9 @@ class Hooks:
         self._distributions: dict[str, str | None] = {}
 
     def register(self, plugin: object, name: str | None, distribution: str | None) -> str:
-        """Add a plugin without looking at its hooks, and return its name.
+        """Add a plugin without validating its hooks, and return its name.
 
-        :raises ValueError: if the name or the plugin is registered
+        :raises ValueError: if the name or the plugin is already registered
         """
         if isinstance(plugin, type):
             raise TypeError(f"register an instance of {plugin.__name__}, not the class")
@@ -66,8 +66,8 @@ class Hooks:
 
         if (known := self.name(plugin)) is not None:
             raise ValueError(
-                f"'{name}' is registered already as '{known}', or equals it: "
-                "make another one, of a class that compares by identity (a dataclass with eq=False)"
+                f"'{name}' is already registered as '{known}', or equals it: "
+                "create another one, of a class that compares by identity (a dataclass with eq=False)"
             )
 
         try:
@@ -80,7 +80,7 @@ class Hooks:
         return name
 
     def unregister(self, name: str) -> None:
-        """Remove a plugin; the event types that it brought stay known."""
+        """Remove a plugin; the event types that it added stay known."""
         self._manager.unregister(name=name)
         self._distributions.pop(name, None)
 
@@ -93,7 +93,7 @@ class Hooks:
         return self._manager.get_plugin(name)
 
     def add_events(self, name: str) -> None:
-        """Ask a plugin for its event types, and make each a hook.
+        """Register the event types of a plugin, each with its hook.
 
         :raises EventTypeConflict: if a type is taken
         :raises PluginLoadError: if the plugin does not return event classes
@@ -116,7 +116,7 @@ class Hooks:
             self.add_event_hooks(name, cls)
 
     def add_event_hooks(self, plugin: str, event_class: type[Event]) -> None:
-        """Make hooks of an event class and of the classes that it derives from."""
+        """Add the hooks of an event class and of its base classes."""
         for cls in lineage(event_class):
             caller = getattr(self._manager.hook, cls.type, None)
             if caller is not None and caller.has_spec():
@@ -128,9 +128,9 @@ class Hooks:
                 raise PluginHookError(plugin, _one_line(error)) from None
 
     def validate(self, name: str) -> None:
-        """Check that all hooks of a plugin exist and are implemented in a way that works.
+        """Check that all hooks of a plugin exist and are implemented correctly.
 
-        :raises PluginHookError: if not, with the nearest hook that exists
+        :raises PluginHookError: if not; it names the nearest hook
         """
         self._check_batches(name)
         for caller in self._manager.get_hookcallers(self._manager.get_plugin(name)) or ():
@@ -160,7 +160,7 @@ class Hooks:
             ]
             hint = did_you_mean(caller.name, known) or (
                 ", register its event class with the hook 'register_events', or mark it "
-                "hookimpl(optionalhook=True) if another plugin brings it"
+                "hookimpl(optionalhook=True) if another plugin adds it"
             )
             raise PluginHookError(name, f"implements the unknown hook '{caller.name}'{hint}")
 
@@ -198,11 +198,11 @@ class Hooks:
         return function if hook == LIFESPAN else self._instruments.watched(plugin, hook, function)
 
     def wants(self, name: str, event_class: type[Event]) -> bool:
-        """Whether a plugin has a hook for an event class."""
+        """Return whether a plugin has a hook for an event class."""
         return BATCH_HOOK in self.names(name) or bool(self.for_event(name, event_class))
 
     def handles_events(self, name: str) -> bool:
-        """Whether a plugin has a hook for any event."""
+        """Return whether a plugin has a hook for any event."""
         return any(hook not in OTHER_HOOKS or hook == BATCH_HOOK for hook in self.names(name))
 
     def names(self, name: str) -> tuple[str, ...]:
@@ -217,7 +217,7 @@ def _default_name(plugin: object) -> str:
 
 
 def _bind(impl: pluggy.HookImpl) -> Callable[..., Any]:
-    """Let an implementation leave out the argument, as pluggy does."""
+    """Let an implementation omit the argument, as pluggy does."""
     if impl.argnames:
         return impl.function
 

@@ -1,4 +1,4 @@
-"""The instruments of one bus, and the calls of hooks that they watch."""
+"""The instruments of one bus, and the hook calls that they watch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Instruments(Instrument):
-    """Several instruments as one, each called only for what it overrides.
+    """Several instruments as one; each is called only for the methods that it overrides.
 
     :param instruments: in the order in which they are called
     """
@@ -36,12 +36,12 @@ class Instruments(Instrument):
 
         overridden = vars(self).keys()
         self.watches_calls = not overridden.isdisjoint(("hook_began", "hook_ended"))
-        """whether :meth:`watched` does something"""
+        """whether an instrument watches hook calls"""
         self.watches_drops = "event_dropped" in overridden
-        """whether somebody is interested in :meth:`event_dropped`, which may come often"""
+        """whether an instrument overrides :meth:`event_dropped`, which may be called often"""
 
     def watched(self, plugin: str, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that does the same as a hook's implementation, and is watched."""
+        """Wrap the implementation of a hook so that its calls are watched."""
         if not self.watches_calls:
             return function
 
@@ -63,7 +63,7 @@ class Instruments(Instrument):
         return call
 
     def watched_lifespan(self, plugin: str, make: MakeLifespan) -> MakeLifespan:
-        """Return what makes a lifespan that does the same, and is watched."""
+        """Wrap a lifespan so that its start and its end are watched."""
         return partial(_WatchedLifespan, self, plugin, make) if self.watches_calls else make
 
     def _begin(self, call: HookCall) -> End:
@@ -108,7 +108,7 @@ async def _finish(answer: Awaitable[T], end: End) -> T:
 
 
 def _events(arguments: Sequence[Any]) -> Sequence[Event]:
-    """Return the event or the events among the arguments of a hook, which has one or none."""
+    """Return the events that a hook is called with."""
     for argument in arguments:
         if isinstance(argument, Event):
             return (argument,)
@@ -120,7 +120,7 @@ def _events(arguments: Sequence[Any]) -> Sequence[Event]:
 
 
 def _contained(calls: Sequence[Callable[..., None]]) -> Callable[..., None]:
-    """Return what makes several calls, of which one that raises ends neither the others nor the bus."""
+    """Combine several calls: one that raises is logged and does not prevent the others."""
 
     def call(*arguments: object) -> None:
         for one in calls:

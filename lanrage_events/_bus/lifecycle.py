@@ -1,4 +1,4 @@
-"""Starting, draining and ending what runs on a bus: plugins and subscriptions."""
+"""The lifecycle of plugins and subscriptions: starting, draining and stopping."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """What runs on one bus, each with its supervisor.
+    """The plugins and subscriptions that run on one bus, each with its supervisor.
 
-    :param fanout: gives them their events
-    :param instruments: are called when something goes wrong in one
-    :param hook_timeout: seconds after which a hook is cancelled, if it has no other timeout
+    :param hook_timeout: seconds after which a hook is cancelled, unless it has its own timeout
     :param drain_timeout: seconds that :meth:`stop` may take
     """
 
@@ -45,12 +43,12 @@ class Lifecycle:
 
     @property
     def is_running(self) -> bool:
-        """Whether what is added starts at once."""
+        """Whether the bus runs, so that a plugin that is added starts at once."""
         return self._task_group is not None
 
     @property
     def drain_timeout(self) -> float:
-        """Seconds that :meth:`stop` may take; set while it goes on, they count from then."""
+        """Seconds that :meth:`stop` may take; if set while it runs, they count from then."""
         return self._drain_timeout
 
     @drain_timeout.setter
@@ -62,7 +60,7 @@ class Lifecycle:
     # Adding and removing
 
     def free_name(self, name: str | None, handler: Callable[..., object]) -> str:
-        """Return a name for something that is no plugin.
+        """Return a name for a subscription.
 
         :raises ValueError: if the given name is taken
         """
@@ -82,15 +80,15 @@ class Lifecycle:
             raise ValueError(f"'{name}' is taken on this bus: give another name")
 
     def check_can_start(self, name: str) -> None:
-        """Raise a :exc:`RuntimeError` if the bus runs, but not in the event loop of the caller."""
+        """Raise a :exc:`RuntimeError` if the bus runs, but not in the caller's event loop."""
         if self.is_running:
             try:
                 current_token()
             except RuntimeError:
                 # Such as in a fixture that is a plain "def".
                 raise RuntimeError(
-                    f"'{name}' was added to a running bus from outside of its event loop: do it in "
-                    "an 'async def', of a fixture too"
+                    f"'{name}' was added to a running bus from outside its event loop: use an "
+                    "'async def', also for a fixture"
                 ) from None
 
     def supervise(
@@ -104,10 +102,10 @@ class Lifecycle:
         durable: bool = False,
         handles_events: bool = True,
     ) -> Supervisor:
-        """Make the supervisor of a plugin or a handler, which has not started.
+        """Create the supervisor of a plugin or a handler; it does not start yet.
 
         :param find_hooks: returns the hooks for an event class, the most specific first
-        :param handle_batch: a hook that is called with several events instead
+        :param handle_batch: the hook that is called with several events instead
         """
         fanout = self._fanout
         timeout = self._hook_timeout if hook_timeout is None else hook_timeout
@@ -125,24 +123,27 @@ class Lifecycle:
         )
 
     def add(self, supervisor: Supervisor, wants: Callable[[type[Event]], bool]) -> None:
-        """Give the mailbox of a supervisor the events of the classes that it wants."""
+        """Deliver events to a supervisor.
+
+        :param wants: whether it wants an event class
+        """
         self.supervisors[supervisor.name] = supervisor
         self._fanout.add(supervisor.mailbox, wants)
 
     def release(self, supervisor: Supervisor) -> None:
-        """Give a supervisor no more events, and let it end once it has handled what is pending."""
+        """Deliver no more events to a supervisor, which ends once it has handled the pending ones."""
         self._fanout.remove(supervisor.mailbox)
         supervisor.stop()
         if not supervisor.launched:
             self.forget(supervisor)
 
     def forget(self, supervisor: Supervisor) -> None:
-        """Free the name of a supervisor that has ended; doing it again is harmless."""
+        """Free the name of a supervisor that has ended; a second call does nothing."""
         if self.supervisors.get(supervisor.name) is supervisor:
             del self.supervisors[supervisor.name]
 
     async def remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
-        """End a supervisor within a time, forget it, and return what it did not handle."""
+        """End a supervisor within a timeout, and return the events that it did not handle."""
         self.release(supervisor)
         dropped: tuple[Event, ...] = ()
         try:
@@ -159,7 +160,7 @@ class Lifecycle:
     # Starting and stopping
 
     async def start_all(self, task_group: TaskGroup) -> None:
-        """Start what was added, all at once since lifespans may publish to each other.
+        """Start all supervisors concurrently, since lifespans may publish to each other.
 
         :raises PluginStartError: if one cannot start
         """
@@ -185,9 +186,9 @@ class Lifecycle:
         first_start_must_succeed: bool = False,
         forget_at_end: bool = False,
     ) -> None:
-        """Start what a supervisor runs, if the bus is running.
+        """Start a supervisor, if the bus is running.
 
-        :param forget_at_end: whether its name is free once it has ended
+        :param forget_at_end: whether to free its name once it has ended
         """
 
         async def supervise() -> None:
@@ -200,7 +201,7 @@ class Lifecycle:
             self._task_group.start_soon(supervise, name=f"plugin {supervisor.name}")
 
     async def start_and_wait(self, supervisor: Supervisor) -> None:
-        """Start what a supervisor runs, and wait until it has started.
+        """Start a supervisor, and wait until its plugin has started.
 
         :raises PluginStartError: if it cannot start
         """
@@ -211,7 +212,7 @@ class Lifecycle:
             raise error
 
     async def stop(self) -> None:
-        """Handle what is pending and end everything in time; log what was not handled."""
+        """Handle pending events and end everything within the timeout; log what was not handled."""
         with anyio.move_on_after(self.drain_timeout) as self._stop_scope:
             await self._drain_and_stop()
 
@@ -221,7 +222,7 @@ class Lifecycle:
 
     async def _drain_and_stop(self) -> None:
         supervisors = tuple(self.supervisors.values())
-        # What only publishes ends first, while the bus still takes its last events.
+        # Plugins that only publish end first, while the bus still accepts their last events.
         await self._stop(supervisor for supervisor in supervisors if not supervisor.handles_events)
         self._fanout.close(BusState.HOOKS_ONLY)
         while not all(supervisor.mailbox.idle for supervisor in supervisors):
@@ -240,7 +241,7 @@ class Lifecycle:
             await supervisor.wait_stopped()
 
     async def drain(self) -> None:
-        """Wait until what is in the mailboxes now has left them."""
+        """Wait until all events that are now in mailboxes have left them."""
         drained = [supervisor.mailbox.drained() for supervisor in self.supervisors.values()]
         for event in drained:
             if event is not None:

@@ -1,4 +1,4 @@
-"""A plugin's bounded queue of events."""
+"""A mailbox: a plugin's bounded queue of events."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import anyio.lowlevel
 
 from .._events import Event
 from .._exceptions import EventDropped
-from .._reports import State, WhenFull
-from ..abc import PluginStatistics
+from ..abc import PluginState, PluginStatistics, WhenFull
 from .instrument import Instruments
 
 logger = logging.getLogger(__name__)
@@ -24,7 +23,7 @@ NEVER = sys.maxsize
 
 
 class Acknowledgement:
-    """Collects what became of one event in the mailboxes that somebody waits for."""
+    """Collects the outcome of one event in the mailboxes that its publisher waits for."""
 
     __slots__ = ("_done", "_pending", "errors")
 
@@ -34,11 +33,11 @@ class Acknowledgement:
         self.errors: list[Exception] = []
 
     def add(self) -> None:
-        """Count one more mailbox that acknowledges it."""
+        """Expect one more mailbox."""
         self._pending += 1
 
     def done(self, errors: list[Exception] | None = None) -> None:
-        """Note that one mailbox is done with the event."""
+        """Record that one mailbox is done with the event."""
         if errors:
             self.errors.extend(errors)
 
@@ -61,16 +60,16 @@ class Acknowledgement:
 
 
 class Mailbox:
-    """A bounded queue of events with one consumer, and what to do when it is full.
+    """A bounded queue of events with one consumer and a policy for when it is full.
 
-    Events are numbered in the order in which they enter, so that following one of them costs
-    nothing for all the others.
+    Events are numbered in the order in which they enter, so that tracking one costs nothing for
+    the others.
 
-    :param owner: the plugin's name, for log lines
+    :param owner: the name of the plugin, for log lines
     :param size: events that it holds
-    :param when_full: ``block`` makes publishers wait, ``drop_oldest`` and ``drop_newest`` lose
+    :param when_full: ``block`` makes publishers wait, ``drop_oldest`` and ``drop_newest`` drop
         events and count them
-    :param instruments: are called for each event that is lost
+    :param instruments: called for each event that is dropped
     """
 
     __slots__ = (
@@ -110,18 +109,18 @@ class Mailbox:
         self.hook_seconds = 0.0
         """seconds for which its consumer handled events, waiting in hooks included"""
         self.idle_mailboxes: set[Mailbox] = set()
-        """where it notes that its consumer sleeps; shared by the mailboxes of a bus"""
+        """the mailboxes of the bus whose consumers sleep"""
         self.taken = 0
         """events that its consumer took out"""
         self.skipped = 0
-        """events that left from the front without being taken"""
+        """events that were dropped from the front"""
         self.failed = 0
         self.dropped = 0
         self.exceeded = 0
-        """events that entered beyond ``size`` because they were published inside a hook"""
+        """events that entered beyond ``size`` because a hook published them"""
         self.acks: dict[int, Acknowledgement] = {}
         self.drains: list[tuple[int, anyio.Event]] = []
-        """who waits for the events up to a number, changed in place"""
+        """what to set once the events up to a number have left; changed in place"""
         self.look_at = NEVER
         """the value of ``taken`` at which :meth:`complete_drains` has something to do"""
         self._sleeper = anyio.Event()
@@ -131,10 +130,10 @@ class Mailbox:
     def set_policy(self, size: int, when_full: WhenFull) -> None:
         """Change how much it holds and what happens when it is full.
 
-        :raises ValueError: if one of them is not possible
+        :raises ValueError: if one of them is invalid
         """
         if size < 1:
-            what = f"needs room for at least 1 event, not {size}"
+            what = f"must hold at least 1 event, not {size}"
             raise ValueError(f"the mailbox of '{self.owner}' {what}")
 
         if when_full not in get_args(WhenFull):
@@ -149,7 +148,7 @@ class Mailbox:
 
     @property
     def full(self) -> bool:
-        """Whether the next event would have to wait or make another one leave."""
+        """Whether the next event would have to wait or would cause a drop."""
         return len(self.items) >= self.size
 
     @property
@@ -162,8 +161,8 @@ class Mailbox:
         """Whether it is empty and its consumer has nothing in hand."""
         return not self.items and not self.busy
 
-    def statistics(self, state: State, restarts: int = 0) -> PluginStatistics:
-        """Return what became of its events."""
+    def statistics(self, state: PluginState, restarts: int = 0) -> PluginStatistics:
+        """Return what happened to its events."""
         return PluginStatistics(
             state=state,
             size=self.size,
@@ -178,7 +177,7 @@ class Mailbox:
         )
 
     def put(self, event: Event, ack: Acknowledgement | None = None) -> None:
-        """Take in an event, by the policy if it is full; a ``block`` mailbox always takes it."""
+        """Add an event, by the policy if it is full; a ``block`` mailbox always takes it."""
         if self.full:
             if self.blocks:
                 self.exceeded += 1
@@ -226,7 +225,7 @@ class Mailbox:
             self.log_drops()
 
     def log_drops(self) -> None:
-        """Log the drops that were not logged yet; there may be thousands a second."""
+        """Log the drops since the last log line; there may be thousands a second."""
         if count := self.dropped - self._drops_logged:
             self._drops_logged = self.dropped
             self._drops_logged_at = monotonic()
@@ -240,7 +239,7 @@ class Mailbox:
             )
 
     def set_down(self, down: bool) -> None:
-        """While its plugin is down, a ``block`` mailbox must not stop publishers."""
+        """Let a ``block`` mailbox drop events while its plugin is down, so that publishers go on."""
         self.blocks = self.when_full == "block" and not down
 
     async def wait(self) -> None:
@@ -253,7 +252,7 @@ class Mailbox:
         try:
             await sleeper.wait()
         finally:
-            # Of several who wait, only the last one is woken.
+            # Of several that wait, only the last one is woken.
             if self._sleeper is sleeper:
                 self.idle_mailboxes.discard(self)
 
@@ -277,11 +276,11 @@ class Mailbox:
         return events
 
     def take_ack(self) -> Acknowledgement | None:
-        """Return who waits for the event that was taken out just now."""
+        """Return the acknowledgement of the event that was just taken out, if it has one."""
         return self.acks.pop(self.taken + self.skipped - 1, None)
 
     def complete_drains(self) -> None:
-        """Wake those who waited for events that have all left; called between two events."""
+        """Set the drains whose events have all left; called between two events."""
         done = self.taken + self.skipped
         waiting = []
         for target, drained in self.drains:
@@ -298,7 +297,7 @@ class Mailbox:
         self.look_at = target - self.skipped
 
     def drained(self) -> anyio.Event | None:
-        """Return an event that is set when all that is in it now has left, None if that is so."""
+        """Return an event that is set once all current events have left, None if it is idle."""
         if self.idle:
             return None
 

@@ -1,4 +1,4 @@
-"""Queries to the plugins of one bus: what they declare, their health, and what is wrong."""
+"""Queries to the plugins of one bus: declarations, health and validation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 
 class Queries:
-    """Calls the hooks that answer something; a plugin that fails at it affects no other.
+    """Calls the hooks that return something; the failure of one plugin does not affect others.
 
-    :param hooks: the hooks of the plugins
-    :param supervisors: what runs them, by their names
-    :param instruments: are called for each hook that fails
+    :param supervisors: by the names of the plugins
+    :param instruments: called for each hook that fails
     """
 
     def __init__(
@@ -32,10 +31,10 @@ class Queries:
         self._instruments = instruments
 
     def query(self, hook_name: str) -> dict[str, Any]:
-        """Call a hook that declares something, and return the answers by the plugins' names."""
+        """Call a hook that declares something, and return the answers by plugin."""
         if hook_name not in QUERIES:
             known = ", ".join(sorted(QUERIES))
-            raise ValueError(f"'{hook_name}' is no hook that can be queried, known are {known}")
+            raise ValueError(f"'{hook_name}' is not a hook that can be queried, known are {known}")
 
         answers: dict[str, Any] = {}
         for name in self._supervisors:
@@ -50,11 +49,11 @@ class Queries:
         return answers
 
     def template_folders(self) -> list[Traversable]:
-        """Return the folders of templates that plugins bring."""
+        """Return the template folders of plugins."""
         return [folder for folders in self.query("template_folders").values() for folder in folders]
 
     def validate(self, name: str, bus: Bus) -> list[str]:
-        """Return what a plugin finds wrong with its configuration."""
+        """Return the problems that a plugin finds in its configuration."""
         hook = self._hooks.implementation(name, "validate")
         if hook is None:
             return []
@@ -65,10 +64,10 @@ class Queries:
             return [f"hook 'validate' failed: {format_error(error)}"]
 
     def health(self, name: str) -> Health:
-        """Return how a plugin is: what it says, unless it failed."""
+        """Return the health of a plugin: what it reports, unless it failed."""
         supervisor = self._supervisors[name]
         if supervisor.error is not None:
-            return Health("failed", f"it died: {format_error(supervisor.error)}")
+            return Health("failed", f"it failed: {format_error(supervisor.error)}")
 
         health = self._query_health(name)
         if supervisor.consumer.last_error is not None:

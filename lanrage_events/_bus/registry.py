@@ -1,4 +1,4 @@
-"""The plugins of one bus: registered, replaced, validated and removed."""
+"""The registry of the plugins on one bus."""
 
 from __future__ import annotations
 
@@ -22,13 +22,7 @@ from .supervisor import Supervisor
 
 
 class Registry(PluginRegistry):
-    """The plugins of one bus.
-
-    :param bus: what they are given
-    :param fanout: gives them their events
-    :param lifecycle: runs them
-    :param instruments: watch them
-    """
+    """The plugins of one bus, which their hooks are given."""
 
     def __init__(
         self, bus: Bus, fanout: FanOut, lifecycle: Lifecycle, instruments: Instruments
@@ -172,7 +166,7 @@ class Registry(PluginRegistry):
     # Removing and replacing
 
     async def unregister(self, plugin: object, timeout: float | None) -> tuple[Event, ...]:
-        """End a plugin within a time, forget it, and return what it did not handle."""
+        """End and remove a plugin within a timeout, and return the events that it did not handle."""
         supervisor = self._find(plugin)
         if supervisor.in_own_hook():
             raise RuntimeError(f"plugin '{supervisor.name}' cannot unregister itself inside a hook")
@@ -217,7 +211,7 @@ class Registry(PluginRegistry):
                     raise
 
     async def _take_over(self, old: Supervisor, plugin: object, options: PluginOptions) -> None:
-        """Let a plugin go on with the mailbox of another one, which has ended."""
+        """Start a plugin with the mailbox of another one, which has ended."""
         name = old.name
         if self.hooks.plugin(name) is not None:
             self.hooks.unregister(name)

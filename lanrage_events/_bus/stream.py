@@ -1,4 +1,4 @@
-"""The events of one class, to be iterated over."""
+"""The stream behind ``EventBus.stream``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ EventT = TypeVar("EventT", bound=Event)
 
 
 class MailboxStream(EventStream[EventT]):
-    """A stream that takes the events out of a mailbox.
+    """A stream that takes its events from a mailbox.
 
-    :param streams: the streams of the bus that are open, by name; it is one of them while it is
-        entered
+    :param streams: the open streams of the bus by name, among them this one while it is entered
     """
 
     def __init__(

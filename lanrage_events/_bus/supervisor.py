@@ -1,4 +1,4 @@
-"""A plugin's life: its task, its lifespan, and what happens when that dies."""
+"""The supervisor, which runs a plugin and restarts it when its lifespan fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from contextvars import ContextVar
 import anyio
 
 from .._exceptions import PluginStartError, format_error
-from .._reports import State
-from ..abc import PluginStatistics
+from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
 from .consumer import Consumer, is_unexpected_cancellation
 from .instrument import Instruments
@@ -23,13 +22,10 @@ LONGEST_RESTART_DELAY = 60.0
 class Supervisor:
     """Runs one plugin in a task of its own.
 
-    :param mailbox: the plugin's mailbox
-    :param consumer: what handles the events in it
-    :param instruments: are called when it fails
-    :param lifespan: makes the plugin's lifespan, None if it has none
+    :param lifespan: returns the plugin's lifespan, None if it has none
     :param durable: whether the plugin declares itself durable
-    :param handles_events: whether it has hooks for events, and not only publishes them
-    :param on_failure: called when the mailbox begins to lose events instead of blocking
+    :param handles_events: whether it has hooks for events, rather than only publishing them
+    :param on_failure: called when the mailbox begins to drop events instead of blocking
     """
 
     def __init__(
@@ -48,12 +44,12 @@ class Supervisor:
         self.consumer = consumer
         self.durable = durable
         self.handles_events = handles_events
-        self.state: State = "starting"
+        self.state: PluginState = "starting"
         self.started = anyio.Event()
         """set when the first start has succeeded or failed"""
         self.stopped = anyio.Event()
         self.error: Exception | None = None
-        """what ended the lifespan last, None while it is well"""
+        """why the lifespan ended last, None while it runs"""
         self.restarts = 0
         self.launched = False
         """whether there is, or was, a task that runs it"""
@@ -64,10 +60,10 @@ class Supervisor:
         self._stopping = anyio.Event()
 
     async def run(self, first_start_must_succeed: bool) -> None:
-        """Start the plugin, keep it alive and let it handle events until :meth:`stop`.
+        """Start the plugin, and restart it when it fails, until :meth:`stop`.
 
-        It is shielded: only :meth:`stop` and :meth:`cancel` end it, so that what is pending when
-        the program is cancelled can still be handled.
+        It is shielded: only :meth:`stop` and :meth:`cancel` end it, so that events that are pending
+        when the program is cancelled can still be handled.
         """
         try:
             with anyio.CancelScope(shield=True) as self._scope:
@@ -83,14 +79,14 @@ class Supervisor:
         backoff = Backoff(FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY)
         while True:
             began = anyio.current_time()
-            error = await self._live()
+            error = await self._run_once()
             if self._stopping.is_set():
                 if error is not None:
                     self._instruments.plugin_failed(self.name, error, None)
 
                 return
 
-            self.error = error or RuntimeError("its lifespan ended by itself")
+            self.error = error or RuntimeError("its lifespan ended unexpectedly")
             if first_start_must_succeed and not self.started.is_set():
                 return
 
@@ -110,8 +106,8 @@ class Supervisor:
             self.restarts += 1
             self._instruments.plugin_restarted(self.name)
 
-    async def _live(self) -> Exception | None:
-        """Live once; return what it died of."""
+    async def _run_once(self) -> Exception | None:
+        """Run the plugin until its lifespan ends, and return the error if it failed."""
         try:
             async with self._lifespan():
                 self.state = "running"
@@ -148,12 +144,12 @@ class Supervisor:
         self.mailbox.close()
 
     def detach(self) -> None:
-        """Let the plugin end after the event in hand, so that another one takes its mailbox."""
+        """Let the plugin end after the current event; another one takes over its mailbox."""
         self._stopping.set()
         self.consumer.stop_after_current()
 
     def cancel(self) -> None:
-        """End the plugin now; the event in hand counts as failed."""
+        """End the plugin now; the current event counts as failed."""
         self._stopping.set()
         if self._scope is not None:
             self._scope.cancel()
@@ -164,13 +160,13 @@ class Supervisor:
             await self.stopped.wait()
 
     def in_own_hook(self) -> bool:
-        """Whether this task runs one of its hooks, or was started by one."""
+        """Return whether this task runs one of its hooks, or was started by one."""
         return inside_hook.get() is self
 
     def statistics(self) -> PluginStatistics:
-        """Return what it has done."""
+        """Return the statistics of the plugin."""
         return self.mailbox.statistics(self.state, self.restarts)
 
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)
-"""whose hook the current task runs, or was started from"""
+"""the supervisor whose hook the current task runs, or was started by"""

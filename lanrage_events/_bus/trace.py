@@ -1,4 +1,4 @@
-"""Prints each call of a hook, for the author of a plugin who wants to see what happens."""
+"""The trace of hook calls, for plugin authors."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from ..abc import HookCall, Instrument
 from .hooks import BATCH_HOOK
 
 TRACE_VARIABLE = "LANRAGE_EVENTS_TRACE"
-"""the environment variable that has each call of a hook printed, unless it is empty or 0"""
+"""the environment variable that turns the trace on, unless it is empty or 0"""
 
 
 def is_wanted(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment asks for it."""
+    """Return whether the environment turns the trace on."""
     return environment.get(TRACE_VARIABLE, "").strip() not in ("", "0")
 
 
 class Tracer(Instrument):
-    """Writes a line to stderr for each call of a hook.
-
-    :param redactor: knows the values that must not be shown
-    """
+    """Writes a line to stderr for each hook call."""
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor

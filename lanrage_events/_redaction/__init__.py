@@ -1,4 +1,4 @@
-"""Keeping secrets and control characters out of whatever is shown."""
+"""Redaction: keeping secrets and control characters out of all output."""
 
 from __future__ import annotations
 

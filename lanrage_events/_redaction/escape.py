@@ -1,17 +1,19 @@
+"""Escaping of characters that could forge a line or control a terminal."""
+
 from __future__ import annotations
 
 import json
 import unicodedata
 
 _HARMFUL_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"  # they join emoji and letters of some scripts, and do nothing else
+_JOINERS = "\u200c\u200d"  # harmless: they join emoji and letters of some scripts
 
 
 def escape_controls(text: str) -> str:
-    r"""Write what could forge a line or steer a terminal as JSON's ``\u`` escapes.
+    r"""Escape characters that could forge a line or control a terminal, as JSON's ``\u`` escapes.
 
-    These are control characters, line and paragraph separators, and characters that change the
-    direction of text or cannot be seen. In JSON they only occur in strings, so it stays the same.
+    These are control characters, line and paragraph separators, and characters that are invisible
+    or change the direction of text. In JSON they occur only in strings, so its meaning stays.
 
     :param text: any text, such as the name of a player
     """

@@ -1,4 +1,4 @@
-"""Finds secrets in a text in whatever way they are written there, however many secrets there are."""
+"""The index of secrets, which finds them in a text in any encoding."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 MIN_CHARACTERS = 6
-"""what is shorter occurs in ordinary words"""
+"""shorter values occur in ordinary words"""
 
 _MIN_URL_PART_CHARACTERS = 20  # longer than the words of a path, shorter than any token
-# As many can be looked for one by one in less time than all of them at each place of the text.
+# Up to this many, searching for each value is faster than looking up each position of the text.
 _FEW = 100
-# What no way to write a value changes.
+# Characters that no encoding changes.
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class SecretIndex:
-    """Knows secrets by a part that is the same however they are written, mostly their token.
+    """Secrets, indexed by a part that no encoding changes, which is mostly their token.
 
-    Only where that part is found, the ways to write the secret are made and looked for. It may be
-    used from several threads.
+    The encoded forms of a secret are searched for only where that part is found. It may be used
+    from several threads.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class SecretIndex:
         return sum(map(len, tuple(self._values.values())))
 
     def add(self, value: str) -> None:
-        """Find this value from now on, and the parts of it that are secret by themselves."""
+        """Add a value, and the parts of it that are secrets in their own right."""
         for part in dict.fromkeys(_parts(value)):
             plain = max(_PLAIN.findall(part), key=len, default="")
             if len(plain) >= MIN_CHARACTERS:
@@ -56,7 +56,7 @@ class SecretIndex:
                 self._by_end[end] = (*self._by_end.get(end, ()), plain)
 
     def find(self, text: str) -> list[tuple[int, int]]:
-        """Return where secrets begin and end in a text, in order; they may overlap."""
+        """Return the start and end of each secret in a text, in order; they may overlap."""
         spans = {
             span
             for plain in self._present(text)
@@ -67,7 +67,7 @@ class SecretIndex:
         return sorted(spans)
 
     def _present(self, text: str) -> Iterable[str]:
-        """Return the unchanging parts that are in a text."""
+        """Return the unchanging parts that occur in a text."""
         if len(self._values) <= _FEW:
             return [plain for plain in tuple(self._values) if plain in text]
 
@@ -88,17 +88,17 @@ def _spans(form: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """Yield a value and what of it is secret by itself, as far as it is long enough."""
+    """Yield a value and its secret parts, as far as they are long enough."""
     for part in (*_url_tokens(value), value.strip(), value):
         if len(part) >= MIN_CHARACTERS:
             yield part
             if "\n" in part:
-                # A log may break it over several lines, each with something before it.
+                # A log may split it into lines and put a prefix before each.
                 yield from (line for line in part.splitlines() if len(line) >= MIN_CHARACTERS)
 
 
 def _forms(value: str) -> Iterator[str]:
-    """Yield how a value may look where it is shown."""
+    """Yield the encoded forms of a value."""
     yield value
     for quoted in (quote(value, safe="", errors="replace"), quote(value, errors="replace")):
         yield quoted
@@ -116,7 +116,7 @@ def _lower_escapes(quoted: str) -> str:
 
 
 def _url_tokens(value: str) -> Iterator[str]:
-    """Yield the parts of a URL that are secret by themselves, nothing for other values."""
+    """Yield the secret parts of a URL, nothing for other values."""
     if "://" not in value:
         return
 
@@ -131,6 +131,6 @@ def _url_tokens(value: str) -> Iterator[str]:
         yield password
 
     for part in (*url.path.split("/"), url.fragment, *(query for _, query in queries)):
-        # Ids in digits only are in many places and open no door.
+        # Ids of digits occur in many places and give no access.
         if len(part) >= _MIN_URL_PART_CHARACTERS and not part.isdecimal():
             yield part

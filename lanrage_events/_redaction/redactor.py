@@ -1,48 +1,47 @@
+"""The redactor, which masks secrets in texts, values and log records."""
+
 from __future__ import annotations
 
 import logging
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, cast
 
 from .index import SecretIndex
 
-SECRET_MASK = "**********"  # noqa: S105 - what stands in place of a secret
-"""what stands where a secret was"""
+SECRET_MASK = "**********"  # noqa: S105 - replaces a secret
 
 _MAX_DEPTH = 20
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
 class Redactor:
-    """Replaces secrets in everything that is shown or logged.
+    """Masks secrets in everything that is shown or logged.
 
-    It knows the values that were added to it, as they are and as they look in a URL, in JSON and
-    in a Python literal. Of a URL it also knows the parts that look like tokens, because a request
-    may go to another path of the same host. It may be used from several threads.
+    It finds the values that were added to it, also as they are encoded in a URL, in JSON and in a
+    Python literal. Of a URL it also finds the parts that look like tokens, because a request may go
+    to another path of the same host. It may be used from several threads.
     """
 
     def __init__(self) -> None:
         self._index = SecretIndex()
-        self._filter = _RedactingFilter(self)
+        self.filter: logging.Filter = _RedactingFilter(self)
+        """Redacts each log record; attach it to handlers, or to others' loggers. On a logger it does
+        not see the records that propagate from child loggers."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self._index)} values>"
 
     def add(self, value: str) -> None:
-        """Replace this value from now on; one shorter than 6 characters is not replaced.
+        """Mask a value from now on; a value shorter than 6 characters is not masked.
 
         :param value: the secret
         """
         self._index.add(value)
 
     def redact(self, text: str) -> str:
-        """Return the text with :data:`SECRET_MASK` in place of every secret.
-
-        :param text: what may hold secrets
-        """
+        """Return the text with each secret replaced by ``**********``."""
         spans = self._index.find(text)
         if not spans:
             return text
@@ -58,10 +57,10 @@ class Redactor:
         return "".join(pieces) + text[end:]
 
     def redact_value(self, value: object) -> object:
-        """Return a copy of a structure with the secrets replaced in all texts that it holds.
+        """Return a copy of a structure with the secrets in all its texts masked.
 
-        Mappings, lists, tuples and sets are copied. Any other object stays as it is unless its
-        text shows a secret; then its redacted text takes its place. Format exceptions before.
+        Mappings, lists, tuples and sets are copied. Any other object is kept unless its text
+        contains a secret; then its redacted text replaces it. Format exceptions before.
 
         :param value: such as the fields of a structured log entry
         """
@@ -84,7 +83,7 @@ class Redactor:
         for show in (str, repr):
             try:
                 text = show(value)
-            except Exception:  # noqa: BLE001 - a broken object does not break the log
+            except Exception:  # noqa: BLE001 - a broken object must not break the log
                 return f"<{type(value).__name__} without a text>"
 
             redacted = self.redact(text)
@@ -93,21 +92,13 @@ class Redactor:
 
         return value
 
-    @property
-    def filter(self) -> logging.Filter:
-        """A filter that redacts each log record; attach it to handlers, or to others' loggers.
-
-        On a logger it sees what is logged there, but not what comes up from the loggers below it.
-        """
-        return self._filter
-
     @contextmanager
     def redacting(self, loggers: Iterable[str]) -> Iterator[None]:
-        """Redact what some loggers log, within a ``with`` block.
+        """Redact the records of some loggers within a ``with`` block.
 
-        Blocks of the same loggers may overlap: each has a filter of its own.
+        Blocks of the same loggers may overlap: each has its own filter.
 
-        :param loggers: names; each also stands for the loggers below it that exist by now
+        :param loggers: names; each includes its child loggers that already exist
         """
         wanted = tuple(loggers)
         known = tuple(logging.root.manager.loggerDict)
@@ -143,16 +134,16 @@ class _RedactingFilter(logging.Filter):
     def _redact_message(self, record: logging.LogRecord) -> None:
         redactor = self._redactor
         if not isinstance(record.msg, str):
-            # What is no text, such as a dictionary for a structured log, keeps its structure.
+            # Anything but a text, such as a dictionary for a structured log, keeps its structure.
             record.msg = cast(Any, redactor.redact_value(record.msg))
-            record.args = _redact_arguments(redactor, record.args)
+            record.args = cast(Any, redactor.redact_value(record.args))
             return
 
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001 - logging tells of it, and shows the arguments
+        except Exception:  # noqa: BLE001 - logging reports it, and shows the arguments
             record.msg = redactor.redact(record.msg)
-            record.args = _redact_arguments(redactor, record.args)
+            record.args = cast(Any, redactor.redact_value(record.args))
             return
 
         redacted = redactor.redact(message)
@@ -166,13 +157,13 @@ class _RedactingFilter(logging.Filter):
         if not isinstance(record.exc_info, tuple):
             return
 
-        text = _exception_text(*record.exc_info)
+        text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
         redacted = self._redactor.redact(text)
         if redacted == text:
             return
 
-        # A formatter that formats the exception anew would show it, and one that ignores exc_text
-        # would lose it: so it becomes a part of the message.
+        # A formatter that formats the exception again would show the secret, and one that ignores
+        # exc_text would omit the traceback: so it becomes a part of the message.
         record.exc_info = None
         if isinstance(record.msg, str):
             record.exc_text = None
@@ -186,15 +177,3 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:  # noqa: BLE001 - a format that does not fit
         return f"{record.msg} {record.args}"
-
-
-def _redact_arguments(redactor: Redactor, arguments: Any) -> Any:
-    return redactor.redact_value(arguments) if arguments else arguments
-
-
-def _exception_text(
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    origin: TracebackType | None,
-) -> str:
-    return "".join(traceback.format_exception(kind, error, origin)).rstrip("\n")

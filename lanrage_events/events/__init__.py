@@ -1,4 +1,4 @@
-"""Events whose classes the code does not know: their types by name, from JSON, from words, as text."""
+"""Event types by name, and events as JSON, words and text, for code that does not know the classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of an event as words, such as a command line or a log has."""
+"""The fields of an event as words, for command lines and logs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 Schema = Mapping[str, Any]
-Reader = Callable[[str], object]
 
 _HEXADECIMAL = re.compile(r"(?:#|0[xX])([0-9a-fA-F]+)")
 _PLAIN_VALUE = re.compile(r'[^\s"=\\]+')
@@ -17,18 +16,20 @@ _REFERENCES_MAX = 5
 
 
 def parse_event_fields(
-    schema: Schema, words: Iterable[str], readers: Mapping[str, Reader] | None = None
+    schema: Mapping[str, Any],
+    words: Iterable[str],
+    readers: Mapping[str, Callable[[str], object]] | None = None,
 ) -> dict[str, Any]:
-    """Return the fields that words such as ``peer_name=Ann`` give, as values for JSON.
+    """Parse the fields of an event from words such as ``peer_name=Ann``, into values for JSON.
 
-    A list is written as ``players=Ann,Bob`` or as JSON, nothing at all as ``party_id=null``, and a
-    whole number also as ``#4CAF50``. What does not fit the schema is left as it is, for
-    :meth:`EventRegistry.from_dict` to refuse.
+    A list is written as ``players=Ann,Bob`` or as JSON, null as ``party_id=null``, and an integer
+    also as ``#4CAF50``. A value that does not fit the schema is kept, so that
+    :meth:`EventRegistry.from_dict` rejects it.
 
     :param schema: the JSON Schema of the event type, see :meth:`EventRegistry.json_schema`
     :param words: each as ``name=value``
-    :param readers: how to read fields of some names otherwise; a value with which one raises
-        :exc:`ValueError` is left as it is
+    :param readers: functions that read the fields of some names; a value for which one raises
+        :exc:`ValueError` is kept as it is
     :raises ValueError: if a word is not written as ``name=value``, or a name is given twice
     """
     properties: Schema = schema.get("properties", {})
@@ -49,7 +50,7 @@ def parse_event_fields(
 
 
 def format_event(event: Mapping[str, Any]) -> str:
-    """Return an event as time, type and ``name=value`` pairs; fields without a value are left out.
+    """Format an event as time, type and ``name=value`` pairs; fields without a value are omitted.
 
     :param event: its JSON form, see :meth:`Event.to_dict`
     """
@@ -60,10 +61,9 @@ def format_event(event: Mapping[str, Any]) -> str:
 
 
 def resolve_schema(schema: Schema, root: Schema) -> Schema:
-    """Follow references in a JSON Schema, and of several types take the first that is not null.
+    """Resolve references in the schema of a field; of several types take the first that is not null.
 
-    :param schema: of a field
-    :param root: the schema that it stands in
+    :param root: the schema that contains it
     """
     for _ in range(_REFERENCES_MAX):
         if "$ref" in schema:
@@ -78,7 +78,9 @@ def resolve_schema(schema: Schema, root: Schema) -> Schema:
     return schema
 
 
-def _read(text: str, schema: Schema, root: Schema, reader: Reader | None = None) -> Any:
+def _read(
+    text: str, schema: Schema, root: Schema, reader: Callable[[str], object] | None = None
+) -> Any:
     options = [resolve_schema(option, root) for option in schema.get("anyOf", [schema])]
     types = {option.get("type") for option in options}
     if "null" in types and text.lower() in ("", "null", "none"):

@@ -1,4 +1,4 @@
-"""The event types that are known by name: JSON in, JSON Schema out."""
+"""The registry of event types: events from JSON, and their JSON Schema."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, Unk
 from .._hints import did_you_mean
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 _RESERVED_FIELDS = frozenset({"type", "to_dict", "to_json"})
@@ -25,9 +26,9 @@ class _Registration:
 
 
 class EventRegistry:
-    """The event types that a bus knows by name: JSON in, JSON Schema out.
+    """The event types that a bus knows by name: events from JSON, and their JSON Schema.
 
-    :param reserved: names of hooks that are not about events, so that no event type may take them
+    :param reserved: names that no event type may have, because other hooks have them
     """
 
     def __init__(self, reserved: Iterable[str] = ()) -> None:
@@ -39,7 +40,7 @@ class EventRegistry:
     def register(self, cls: type[Event], distribution: str | None = None) -> None:
         """Add an event class; adding it again does nothing.
 
-        :param distribution: who brings it, for error messages
+        :param distribution: the distribution that defines it, for error messages
         :raises EventTypeConflict: if its type is taken, or is the name of another hook
         :raises TypeError: if it is not an event class
         """
@@ -93,15 +94,15 @@ class EventRegistry:
             raise UnknownEventType(event_type, self._types) from None
 
     def distribution(self, event_type: str) -> str | None:
-        """Return the name of the distribution that brings an event type, if it is known.
+        """Return the name of the distribution that defines an event type, if it is known.
 
-        :raises UnknownEventType: if there is no such type
+        :raises UnknownEventType: if the type is unknown
         """
         self.get(event_type)
         return self._types[event_type].distribution
 
     def from_json(self, text: str | bytes) -> Event:
-        """Make an event of its JSON form.
+        """Create an event from its JSON form.
 
         :raises EventDecodeError: if it is not JSON or not an event, naming each wrong field
         :raises UnknownEventType: if its ``type`` is not registered
@@ -117,7 +118,7 @@ class EventRegistry:
         return self.from_dict(data)
 
     def from_dict(self, data: Mapping[str, Any]) -> Event:
-        """Make an event of the dictionary form of its JSON.
+        """Create an event from the dictionary form of its JSON.
 
         :raises EventDecodeError: if it is not an event, naming each wrong field
         :raises UnknownEventType: if its ``type`` is not registered
@@ -137,7 +138,7 @@ class EventRegistry:
     def json_schema(self, event_type: str) -> dict[str, Any]:
         """Return the JSON Schema of an event type.
 
-        :raises UnknownEventType: if there is no such type
+        :raises UnknownEventType: if the type is unknown
         """
         cls = self.get(event_type)
         schema = type_adapter(cls).json_schema()
@@ -155,7 +156,7 @@ _BASE_TYPES = frozenset({Event.type, PartyEvent.type})
 
 def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
     try:
-        # JSON mode is strict about types but takes lists for tuples and text for times.
+        # JSON mode is strict about types but accepts lists for tuples and text for times.
         text = _encode(data)
         event: Event = type_adapter(cls).validate_json(text, strict=True)
     except (TypeError, ValueError, RecursionError) as error:
@@ -177,8 +178,7 @@ def _decode_problems(cls: type[Event], error: Exception) -> list[FieldProblem]:
     if not isinstance(error, ValidationError):
         return [FieldProblem("", f"cannot be written as JSON: {error}")]
 
-    names = [f.name for f in fields(cls)]
-    return [field_problem(details, names) for details in error.errors(include_url=False)]
+    return field_problems(cls, error)
 
 
 def _encode_value(value: object) -> str:
@@ -191,14 +191,20 @@ def _encode_value(value: object) -> str:
 _encode = json.JSONEncoder(default=_encode_value).encode
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
 
 
-_decode_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode_json = json.JSONDecoder(parse_constant=_reject_constant).decode
 
 
-def field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:
+def field_problems(cls: type[Event], error: ValidationError) -> list[FieldProblem]:
+    """Describe what pydantic found wrong with the fields of an event."""
+    names = [f.name for f in fields(cls)]
+    return [_field_problem(details, names) for details in error.errors(include_url=False)]
+
+
+def _field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:
     path = ".".join(str(part) for part in details["loc"])
     message = details["msg"]
     match details["type"]:

@@ -1,3 +1,5 @@
+"""Sample values for the fields of events, from their JSON Schema."""
+
 from __future__ import annotations
 
 import math
@@ -9,7 +11,7 @@ from uuid import UUID
 
 from ._fields import Schema, resolve_schema
 
-# Who and what a LAN party has. Each sample takes the next one.
+# The people and things of a LAN party. Each sample uses the next one.
 _PEOPLE = ("Ann", "Ben", "Cy", "Dee", "Eli", "Flo", "Gus", "Hal", "Ida", "Jo", "Kim", "Leo")
 _GAMES = ("Quake III Arena", "Trackmania", "Age of Empires II", "Factorio", "Rocket League")
 _NAMED: Mapping[str, tuple[str, ...]] = {
@@ -40,16 +42,16 @@ _EVERY_EVENT_HAS = frozenset({"id", "time", "type"})
 
 
 def sample_event_fields(
-    schema: Schema, number: int = 0, *, optional: bool = False
+    schema: Mapping[str, Any], number: int = 0, *, optional: bool = False
 ) -> dict[str, Any]:
     """Make up values for the fields of an event, as values for JSON.
 
     A value that cannot be made up is ``None``.
 
     :param schema: the JSON Schema of the event type, see :meth:`EventRegistry.json_schema`
-    :param number: another one gives other values, where possible
-    :param optional: whether fields that may be left out get a value, too, but for ``id`` and
-        ``time``; their default, if they have one
+    :param number: each number gives different values, where possible
+    :param optional: whether to include optional fields except ``id`` and ``time``, with their
+        default if they have one
     """
     fields = _Sampler(schema, optional).fields(schema, number)
     return {name: value for name, value in fields.items() if name not in _EVERY_EVENT_HAS}
@@ -124,7 +126,7 @@ def _named(name: str, number: int) -> str:
 
 
 def _within(schema: Schema, value: float) -> float:
-    """Return the value or, if the field does not allow it, one that it may allow."""
+    """Return the value or, if the field does not allow it, another one that it may allow."""
     low = schema.get("minimum", schema.get("exclusiveMinimum", -math.inf))
     high = schema.get("maximum", schema.get("exclusiveMaximum", math.inf))
     excluded = (schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum"))

@@ -182,7 +182,7 @@ class Tables:
 
         if reason is not None:
             self.changes.refused += count
-            raise OutboxFull(reason, refused=count)
+            raise OutboxFull(reason, count)
 
     def _move(self, tally: _Tally, *, pending: int = 0, dead: int = 0) -> None:
         """Add (1) or take away (-1) what was tallied."""

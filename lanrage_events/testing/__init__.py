@@ -1,4 +1,4 @@
-"""For the tests of whoever writes plugins: virtual time, a bus that tells, a plugin that records."""
+"""A kit for the tests of plugins: virtual time, a bus that reports errors, a recording plugin."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ._assertions import assert_not_delivered as assert_not_delivered
 from ._assertions import like as like
 from ._bus import BusError as BusError
 from ._bus import CheckedBus as CheckedBus
+from ._recorder import PlannedFailure as PlannedFailure
 from ._recorder import RecordingPlugin as RecordingPlugin
 from ._running import make_plugin as make_plugin
 from ._running import running as running
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ._fixtures import bus as bus
     from ._fixtures import real_time as real_time
 
-# They need pytest, which is imported with the first of them.
+# They need pytest, which is imported when one of them is used.
 _FIXTURES = ("anyio_backend", "bus", "real_time")
 
 if not TYPE_CHECKING:  # type checkers would otherwise accept any name

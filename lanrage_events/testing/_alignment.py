@@ -1,4 +1,4 @@
-"""Finds out which of the things that were wanted is which of those that came."""
+"""Alignment: which of the expected items is which of the received ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _CELLS_MAX = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Something that was wanted, something that came, or both; each by its position."""
+    """An expected item, a received one, or both, by their positions."""
 
     wanted: int | None
     got: int | None
     fits: bool = False
-    """whether what came is what was wanted"""
+    """whether the received item is the expected one"""
 
 
 def align(
@@ -29,10 +29,10 @@ def align(
     *,
     in_order: bool,
 ) -> list[Match]:
-    """Match as much as possible of what was wanted with what came, each at most once.
+    """Match as many expected and received items as possible, each at most once.
 
-    :param fits: whether something that came is what was wanted
-    :param in_order: whether matches may not cross
+    :param fits: whether a received item is the expected one
+    :param in_order: whether matches must not cross
     """
     pairs = _in_order(wanted, got, fits) if in_order else _in_any_order(wanted, got, fits)
     matched = set(pairs.values())
@@ -48,7 +48,7 @@ def pair(
     got: Sequence[G],
     is_similar: Callable[[W, G], bool],
 ) -> list[Match]:
-    """Put together what is missing and what came in its place, where they are similar.
+    """Combine missing items with similar ones that were received instead.
 
     :param matches: those of :func:`align`
     """
@@ -66,11 +66,11 @@ def pair(
 
 
 def _sorted(matches: Sequence[Match]) -> list[Match]:
-    """Return them in the order of what came, what is missing after what was wanted before it."""
-    came = sorted((m for m in matches if m.got is not None), key=lambda m: m.got or 0)
+    """Sort by received items; a missing item follows the one that was expected before it."""
+    received = sorted((m for m in matches if m.got is not None), key=lambda m: m.got or 0)
     missing = sorted((m for m in matches if m.got is None), key=lambda m: m.wanted or 0)
     result: list[Match] = []
-    for match in came:
+    for match in received:
         while missing and match.wanted is not None and (missing[0].wanted or 0) < match.wanted:
             result.append(missing.pop(0))
 
@@ -82,14 +82,14 @@ def _sorted(matches: Sequence[Match]) -> list[Match]:
 def _in_order(
     wanted: Sequence[W], got: Sequence[G], fits: Callable[[W, G], bool]
 ) -> dict[int, int]:
-    """Return the longest common subsequence, or the earliest one if that took too long."""
+    """Return the longest common subsequence, or a greedy one if that would take too long."""
     start = 0
     while start < min(len(wanted), len(got)) and fits(wanted[start], got[start]):
         start += 1
 
     pairs = {index: index for index in range(start)}
     width, height = len(got) - start, len(wanted) - start
-    # How many more can be matched from each place on; not looked at if all are equally good.
+    # How many more can be matched from each place on.
     rest = [[0] * (width + 1) for _ in range(height + 1)] if width * height <= _CELLS_MAX else None
     if rest is not None:
         for w in range(height - 1, -1, -1):
@@ -115,7 +115,7 @@ def _in_order(
 def _in_any_order(
     wanted: Sequence[W], got: Sequence[G], fits: Callable[[W, G], bool]
 ) -> dict[int, int]:
-    """Return a largest matching: a later one may push an earlier one to something else."""
+    """Return a largest matching: a later item may move an earlier one to another partner."""
     candidates = [[g for g in range(len(got)) if fits(item, got[g])] for item in wanted]
     owner: dict[int, int] = {}
 

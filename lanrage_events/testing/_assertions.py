@@ -1,4 +1,4 @@
-"""Compares the events that arrived with those that should have."""
+"""Assertions that compare the received events with the expected ones."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 from .._events import Event
 from .._hints import did_you_mean
 from ._alignment import Match, align, pair
-from ._describe import describe_event, fields_of
+from ._describe import describe_event, fields_of, format_arguments
 from ._recorder import RecordingPlugin
 
 
 class Like:
-    """Stands for any event of a class in which some fields have certain values.
+    """Matches any event of a class in which some fields have certain values.
 
-    :param event_class: the class; events of its subclasses are like it, too
-    :param fields: the values
+    :param event_class: the class; events of its subclasses match, too
     :raises TypeError: if the class has no such field
     """
 
@@ -30,13 +29,13 @@ class Like:
         if not self.fields:
             return f"any {self.event_class.__name__}"
 
-        return f"like({', '.join((self.event_class.__name__, *_arguments(self.fields)))})"
+        return f"like({', '.join((self.event_class.__name__, *format_arguments(self.fields)))})"
 
 
 def like(event_class: type[Event], /, **fields: Any) -> Like:
-    """Return what stands for any event of a class in which these fields have these values.
+    """Match any event of a class in which these fields have these values.
 
-    :param event_class: the class; events of its subclasses are like it, too
+    :param event_class: the class; events of its subclasses match, too
     :raises TypeError: if the class has no such field
     """
     return Like(event_class, fields)
@@ -51,17 +50,17 @@ def assert_delivered(
     in_order: bool = True,
     only: bool = True,
 ) -> None:
-    """Fail unless the events that were expected arrived, with what is missing, wrong and too many.
+    """Fail unless the expected events arrived; the message lists missing, wrong and extra events.
 
-    An expected event is compared by its class and its fields but for ``id`` and ``time``. A class
-    stands for any event of it, and :func:`like` for those with some values. Handle what is pending
-    before, such as with ``await bus.drain()``.
+    Events are compared by class and fields, without ``id`` and ``time``. A class matches any event
+    of it, and :func:`like` those with some values. Handle pending events first, such as with
+    ``await bus.drain()``.
 
     :param got: a recording plugin, or events
-    :param expected: what should have arrived; nothing at all if it is empty
-    :param in_order: whether it must be in this order
+    :param expected: the events that should have arrived; none at all if it is empty
+    :param in_order: whether the order matters
     :param only: whether no other events may have arrived
-    :raises AssertionError: if it is different
+    :raises AssertionError: if the events differ
     """
     __tracebackhide__ = True
     events = _events(got)
@@ -75,13 +74,12 @@ def assert_not_delivered(got: RecordingPlugin | Iterable[Event], *unexpected: Ex
     """Fail if one of these events arrived.
 
     :param got: a recording plugin, or events
-    :param unexpected: events, classes, or what :func:`like` returns; as :func:`assert_delivered`
-        takes them
-    :raises AssertionError: if one did
+    :param unexpected: events, classes or :func:`like`, as for :func:`assert_delivered`
+    :raises AssertionError: if one of them arrived
     """
     __tracebackhide__ = True
     if not unexpected:
-        raise TypeError("name what must not arrive; assert_delivered(got) is for nothing at all")
+        raise TypeError("name what must not arrive; use assert_delivered(got) for no events at all")
 
     wanted = [_as_wanted(item) for item in unexpected]
     lines = [
@@ -94,7 +92,7 @@ def assert_not_delivered(got: RecordingPlugin | Iterable[Event], *unexpected: Ex
 
 
 def check_names(event_class: type[Event], names: Iterable[str]) -> None:
-    """Raise a :exc:`TypeError` if a class lacks one of these fields."""
+    """Raise a :exc:`TypeError` if an event class lacks one of these fields."""
     known = [field.name for field in fields(event_class)]
     for name in names:
         if name not in known:
@@ -120,7 +118,7 @@ def _as_wanted(item: Expected) -> Like:
 
 
 class _Same(Like):
-    """Stands for an event that is the same as another one but for its id and time."""
+    """Matches events that equal another one apart from id and time."""
 
     def __init__(self, event: Event) -> None:
         self.event_class = type(event)
@@ -205,10 +203,6 @@ def _lines(
 def _line(mark: str, what: str, text: str) -> str:
     label = f"{what}:" if what else ""
     return f"{mark} {label:13}{text}"
-
-
-def _arguments(values: Mapping[str, object]) -> Iterator[str]:
-    return (f"{name}={value!r}" for name, value in values.items())
 
 
 def _hint(got: object) -> str:

@@ -1,4 +1,4 @@
-"""A bus that knows everything that went wrong on it."""
+"""The checked bus, which collects all errors that happen on it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ._describe import describe_error, describe_event
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BusError:
-    """One thing that went wrong on a bus."""
+    """An error that happened on a bus."""
 
     plugin: str
     """the name of the plugin, subscription or stream; ``templates`` for an error in a template"""
     message: str
     """what happened, in one line"""
     kind: type[Exception]
-    """the class of what was raised, :exc:`lanrage_events.EventDropped` for dropped events"""
+    """the class of the exception, :exc:`lanrage_events.EventDropped` for dropped events"""
     error: Exception | None = None
-    """what was raised, if anything was"""
+    """the exception, if there was one"""
 
     def __str__(self) -> str:
         is_of_plugin = self.kind is not TemplateError or self.error is not None
@@ -50,12 +50,12 @@ class BusOptions(TypedDict, total=False):
 
 
 class CheckedBus(EventBus):
-    """An :class:`EventBus` on which nothing may go wrong.
+    """An :class:`EventBus` on which errors fail the test.
 
-    Leaving it raises an :exc:`AssertionError` if a hook or a handler raised or ran too long, an
-    event was dropped, a plugin died or implements no hook, or a template has an error; unless the
-    test expects it, see :meth:`expecting`. What :meth:`publish_and_wait` raises is known to the test,
-    so that it is not reported again. The arguments are those of an :class:`EventBus`.
+    Leaving it raises an :exc:`AssertionError` if a hook or a handler raised or timed out, an event
+    was dropped, a plugin failed or implements no hook, or a template has an error, unless the test
+    expects it, see :meth:`expecting`. The test already knows what :meth:`publish_and_wait` raises, so
+    that is not reported again. The arguments are those of an :class:`EventBus`.
     """
 
     def __init__(self, **options: Unpack[BusOptions]) -> None:
@@ -66,7 +66,7 @@ class CheckedBus(EventBus):
 
     @property
     def errors(self) -> tuple[BusError, ...]:
-        """What went wrong until now and was not expected."""
+        """The errors so far that were not expected."""
         return tuple(error for error in self._recorder.errors if error not in self._expected)
 
     @asynccontextmanager
@@ -77,16 +77,16 @@ class CheckedBus(EventBus):
         match: str | None = None,
         plugin: str | None = None,
     ) -> AsyncIterator[list[BusError]]:
-        """Expect that something goes wrong within the block, and wait for it at its end.
+        """Expect errors within the block, which are then not reported.
 
-        At the end of the block the events that were published are handled, then the list has what
-        went wrong. What differs from this is not expected.
+        At the end of the block the pending events are handled; then the list holds the errors that
+        match.
 
-        :param error: the class of what is raised; :exc:`lanrage_events.EventDropped` for events
-            that are dropped
-        :param match: a regular expression that is found in the message
+        :param error: the class of the exception; :exc:`lanrage_events.EventDropped` for dropped
+            events
+        :param match: a regular expression to find in the message
         :param plugin: the name of the plugin, subscription or stream
-        :raises AssertionError: if it does not go wrong
+        :raises AssertionError: if there is no such error
         """
         before = len(self._recorder.errors)
         expected: list[BusError] = []
@@ -101,7 +101,7 @@ class CheckedBus(EventBus):
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"
     ) -> None:
-        """As that of :class:`EventBus`; what it raises counts as expected."""
+        """Publish and wait like :class:`EventBus`; what it raises counts as expected."""
         try:
             await super().publish_and_wait(event, plugins)
         except (ExceptionGroup, EventDropped) as error:
@@ -138,7 +138,7 @@ _TEMPLATES_LOGGER = logging.getLogger("lanrage_events.templates")
 
 
 class _ErrorRecorder(Instrument):
-    """Keeps what goes wrong on a bus, and what is logged about errors in templates."""
+    """Keeps the errors of a bus, and those in templates, which are only logged."""
 
     def __init__(self) -> None:
         self.errors: list[BusError] = []
@@ -152,7 +152,7 @@ class _ErrorRecorder(Instrument):
     def plugin_failed(self, plugin: str, error: Exception, restart_delay: float | None) -> None:
         what = "failed while it stopped"
         if restart_delay is not None:
-            what = f"died and is restarted in {restart_delay:g} seconds"
+            what = f"failed and restarts in {restart_delay:g} seconds"
 
         self._add(plugin, what, error)
 
@@ -170,7 +170,7 @@ class _ErrorRecorder(Instrument):
 
 
 class _TemplatesHandler(logging.Handler):
-    """Keeps the errors in templates, which are only logged: no event is lost by them."""
+    """Keeps the logged errors in templates."""
 
     def __init__(self, errors: list[BusError]) -> None:
         super().__init__(logging.WARNING)

@@ -1,4 +1,4 @@
-"""The fixtures for pytest, to be imported in a conftest.py."""
+"""The fixtures for pytest, to import in a ``conftest.py``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ._virtual_time import virtual_time
 
 @pytest.fixture
 def real_time() -> None:
-    """Let the clock run as it does, for a test with sockets, threads or processes."""
+    """Use the real clock, for a test with sockets, threads or processes."""
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -35,7 +35,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture
 async def bus(anyio_backend: object) -> AsyncIterator[CheckedBus]:
-    """Return a running bus, which fails the test in the end if something went wrong on it."""
+    """Return a running bus, which fails the test at its end if there were errors on it."""
     message = ""
     try:
         async with CheckedBus() as bus:
@@ -44,5 +44,5 @@ async def bus(anyio_backend: object) -> AsyncIterator[CheckedBus]:
         message = str(error)
 
     if message:
-        # Without a traceback, which would only show how a fixture works.
+        # Without a traceback, which would only show the fixture.
         pytest.fail(message, pytrace=False)

@@ -1,7 +1,9 @@
+"""The recording plugin, which keeps its events and can fail, hang or slow down on request."""
+
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self, TypeVar
@@ -9,15 +11,14 @@ from typing import Self, TypeVar
 import anyio
 
 from .._events import Event
-from .._reports import WhenFull
-from ..abc import DEFAULT_SIZE, Bus
+from ..abc import DEFAULT_SIZE, Bus, WhenFull
 from ..hookspecs import hookimpl
 
 EventT = TypeVar("EventT", bound=Event)
 
 
-class Fault:
-    """Something that a recording plugin was told to do to events.
+class PlannedFailure:
+    """A failure or a delay that a test requested of a :class:`RecordingPlugin`.
 
     It ends with :meth:`end`, or with the ``with`` block that it is used in.
     """
@@ -36,16 +37,11 @@ class Fault:
         self._error = error
         self._ended = anyio.Event()
 
-    def takes(self, event: Event) -> bool:
-        """Return whether it hits this event, which counts as one time."""
+    async def _apply(self, event: Event) -> None:
         if self._ended.is_set() or self._left < 1 or not isinstance(event, self._on):
-            return False
+            return
 
         self._left -= 1
-        return True
-
-    async def strike(self) -> None:
-        """Do it."""
         if self._seconds:
             with anyio.move_on_after(self._seconds):
                 await self._ended.wait()
@@ -54,7 +50,7 @@ class Fault:
             raise self._error.with_traceback(None)
 
     def end(self) -> None:
-        """Do it no longer, and let those go on that wait; ending it twice does nothing."""
+        """End it, also for events that wait in the hook; a second call does nothing."""
         self._ended.set()
 
     def __enter__(self) -> Self:
@@ -70,12 +66,12 @@ class Fault:
 
 
 class RecordingPlugin:
-    """Keeps the events that it gets, and fails, hangs or is slow when it is told to.
+    """Records its events, and fails, hangs or slows down on request.
 
-    :param durable: whether it says that events survive once its hook returns
+    :param durable: whether it declares itself durable
     :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
-    :param mailbox_size: events that wait for it at most
-    :param hook_timeout: seconds after which its hook is cancelled; the default is the bus's
+    :param mailbox_size: how many events may wait for it
+    :param hook_timeout: seconds after which its hook is cancelled, by default the bus's
     """
 
     def __init__(
@@ -91,48 +87,44 @@ class RecordingPlugin:
         self.mailbox_size = mailbox_size
         self.hook_timeout = hook_timeout
         self.events: list[Event] = []
-        """the events that it got, in order"""
+        """its events, in order"""
         self.handled: list[Event] = []
-        """those of them on which its hook neither failed nor was cancelled"""
-        self._faults: list[Fault] = []
+        """those of its events on which its hook neither failed nor was cancelled"""
+        self._failures: list[PlannedFailure] = []
         self._bus: Bus | None = None
         self._arrived = anyio.Event()
 
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        """Remember the bus, to know what is still on the way."""
+        """Keep the bus, for :attr:`pending`."""
         self._bus = bus
         yield
 
     @hookimpl
     async def event(self, event: Event) -> None:
-        """Keep an event, whatever its type, and do what was asked for."""
+        """Record an event of any type, then fail, hang or slow down as planned."""
         self.events.append(event)
         arrived, self._arrived = self._arrived, anyio.Event()
         arrived.set()
-        for fault in tuple(self._faults):
-            if fault.takes(event):
-                await fault.strike()
+        for failure in tuple(self._failures):
+            await failure._apply(event)
 
         self.handled.append(event)
 
     def of(self, event_class: type[EventT]) -> list[EventT]:
-        """Return the events of a class and its subclasses that it got, in order."""
-        return list(self._of(event_class))
-
-    def _of(self, event_class: type[EventT]) -> Iterator[EventT]:
-        return (event for event in self.events if isinstance(event, event_class))
+        """Return its events of a class and its subclasses, in order."""
+        return [event for event in self.events if isinstance(event, event_class)]
 
     async def wait_for(self, count: int, event_class: type[Event] = Event) -> None:
-        """Wait until it has got a number of events; those of before count, too.
+        """Wait until it has received a number of events; earlier ones count, too.
 
         With ``real_time``, limit it with :func:`anyio.fail_after`.
 
-        :param count: how many
-        :param event_class: only count events of this class and its subclasses
+        :param count: how many events
+        :param event_class: count only events of this class and its subclasses
         """
-        while sum(1 for _ in self._of(event_class)) < count:
+        while len(self.of(event_class)) < count:
             await self._arrived.wait()
 
     @property
@@ -148,7 +140,7 @@ class RecordingPlugin:
 
         return self._bus.statistics().plugins[name].pending
 
-    # Faults
+    # Planned failures
 
     def fail(
         self,
@@ -156,42 +148,42 @@ class RecordingPlugin:
         *,
         on: type[Event] = Event,
         times: int | None = None,
-    ) -> Fault:
-        """Have its hook raise.
+    ) -> PlannedFailure:
+        """Let its hook raise.
 
         :param error: what to raise; a :exc:`RuntimeError` by default
         :param on: only for events of this class and its subclasses
-        :param times: how often; until it is ended by default
+        :param times: for how many events; by default until the planned failure ends
         """
-        error = error or RuntimeError("the recording plugin was told to fail")
-        return self._add(Fault(on, times, error=error))
+        error = error or RuntimeError("the recording plugin fails as planned")
+        return self._add(PlannedFailure(on, times, error=error))
 
     def slow_down(
         self, seconds: float, *, on: type[Event] = Event, times: int | None = None
-    ) -> Fault:
-        """Have its hook take a time for each event.
+    ) -> PlannedFailure:
+        """Let its hook take a time for each event.
 
-        :param seconds: how long
-        :param on: only for events of this class and its subclasses
-        :param times: how often; until it is ended by default
+        :param seconds: how long it takes
+        :param on: as in :meth:`fail`
+        :param times: as in :meth:`fail`
         """
-        return self._add(Fault(on, times, seconds=seconds))
+        return self._add(PlannedFailure(on, times, seconds=seconds))
 
-    def hang(self, *, on: type[Event] = Event, times: int | None = None) -> Fault:
-        """Have its hook wait until it is ended, or until the bus cancels it.
+    def hang(self, *, on: type[Event] = Event, times: int | None = None) -> PlannedFailure:
+        """Let its hook wait until the planned failure ends, or until the bus cancels the hook.
 
-        :param on: only for events of this class and its subclasses
-        :param times: how often; until it is ended by default
+        :param on: as in :meth:`fail`
+        :param times: as in :meth:`fail`
         """
-        return self._add(Fault(on, times, seconds=math.inf))
+        return self._add(PlannedFailure(on, times, seconds=math.inf))
 
     def recover(self) -> None:
-        """End all of these."""
-        for fault in self._faults:
-            fault.end()
+        """End all planned failures."""
+        for failure in self._failures:
+            failure.end()
 
-        self._faults.clear()
+        self._failures.clear()
 
-    def _add(self, fault: Fault) -> Fault:
-        self._faults.append(fault)
-        return fault
+    def _add(self, failure: PlannedFailure) -> PlannedFailure:
+        self._failures.append(failure)
+        return failure

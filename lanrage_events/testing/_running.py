@@ -1,4 +1,4 @@
-"""Makes a plugin of what would stand in the YAML file, and runs it."""
+"""Creating a plugin from a configuration as in the YAML file, and running it."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def make_plugin(
     *,
     name: str | None = None,
 ) -> PluginT | Any:
-    """Make a plugin as the daemon does, with what would stand below its key in the YAML file.
+    """Create a plugin as the daemon does, with the configuration below its key in the YAML file.
 
     :param plugin: its class or module, the path of a single file, or the name of an entry point
-    :param config: the keys with plain values: texts, numbers, lists and so on; a relative path
+    :param config: the keys with plain values such as texts, numbers and lists; a relative path
         starts from the current folder
-    :param name: the plugin's key; by default made of the plugin's name
-    :raises ConfigError: if the daemon would refuse it, with everything that is wrong
-    :raises PluginLoadError: if it cannot be imported or made
+    :param name: the plugin's key; by default derived from the plugin's name
+    :raises ConfigError: if the configuration is invalid; it lists all problems
+    :raises PluginLoadError: if it cannot be imported or created
     """
     return _configured(plugin, config, name).make()
 
@@ -76,42 +76,36 @@ def running(
     *,
     name: str | None = None,
 ) -> AbstractAsyncContextManager[PluginT]: ...
-def running(
+@asynccontextmanager
+async def running(
     bus: EventBus,
     plugin: object,
     config: Mapping[str, Any] | None = None,
     *,
     name: str | None = None,
-) -> AbstractAsyncContextManager[Any]:
-    """Make a plugin as :func:`make_plugin` does, and run it on a bus within an ``async with``.
+) -> AsyncIterator[Any]:
+    """Create a plugin like :func:`make_plugin`, and run it on a bus within an ``async with``.
 
-    It has started when the block begins. At the end of the block what is pending is handled, the
-    plugin ends, and it leaves the bus. The keys ``mailbox`` and ``hook_timeout`` work, too.
+    It has started when the block begins. At the end of the block its pending events are handled and
+    it is unregistered. The keys ``mailbox`` and ``hook_timeout`` work, too.
 
     :param bus: a running bus
     :param plugin: its class or module, the path of a single file, or the name of an entry point; or
-        a plugin that is made already
-    :param config: the keys with plain values, as :func:`make_plugin` takes them
-    :param name: the plugin's key, and its name on the bus; by default made of the plugin's name
-    :raises ConfigError: if the daemon would refuse the configuration
-    :raises PluginLoadError: if it cannot be imported or made
+        an existing plugin
+    :param config: the keys with plain values, as for :func:`make_plugin`
+    :param name: the plugin's key, and its name on the bus; by default derived from the plugin's name
+    :raises ConfigError: if the configuration is invalid
+    :raises PluginLoadError: if it cannot be imported or created
     :raises PluginHookError: if it implements no hook, or one in a way that is not allowed
     :raises PluginStartError: if it cannot start
     """
-    return _running(bus, plugin, config, name)
-
-
-@asynccontextmanager
-async def _running(
-    bus: EventBus, plugin: object, config: Mapping[str, Any] | None, name: str | None
-) -> AsyncIterator[Any]:
     options: PluginOptions = {}
     made = plugin
     if isinstance(plugin, str | Path | ModuleType | type):
         configured = _configured(plugin, config, name)
         made, name, options = configured.make(), configured.name, configured.options()
     elif config is not None:
-        raise TypeError(f"{plugin!r} is made already, so that it takes no config")
+        raise TypeError(f"{plugin!r} already exists, so it takes no config")
 
     if not hooks_of(made):
         raise PluginHookError(
@@ -133,7 +127,7 @@ def _configured(
     name = loaded.source.name
     catalog = Catalog.of(loaded)
     sections = {name: _plain(config or {}, "config")}
-    # A state folder that is named needs not be looked for.
+    # With a state folder, none is searched for.
     document = Document({"state_folder": ".", "plugins": cast(YAMLValue, sections)})
     checked = check_config(
         document, catalog, redactor=Redactor(), environment=os.environ, file=Path("config")
@@ -164,14 +158,14 @@ def _load(plugin: object, name: str | None) -> LoadedPlugin:
 def _file_of(plugin: type | ModuleType) -> Path:
     try:
         return Path(inspect.getfile(plugin))
-    except (OSError, TypeError):  # such as one that was typed into a console
+    except (OSError, TypeError):  # such as a class defined in a console
         return Path(plugin.__name__)
 
 
 def _plain(value: object, path: str) -> YAMLValue:
-    """Return a value as YAML has it.
+    """Convert a value to a YAML value.
 
-    :raises TypeError: if it has no such thing
+    :raises TypeError: if that is not possible
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -185,6 +179,4 @@ def _plain(value: object, path: str) -> YAMLValue:
     if isinstance(value, list | tuple):
         return [_plain(item, f"{path}.{index}") for index, item in enumerate(value)]
 
-    raise TypeError(
-        f"{path}: write {type(value).__name__} as it stands in a YAML file, such as a text"
-    )
+    raise TypeError(f"{path}: write {type(value).__name__} as in a YAML file, such as a text")

@@ -1,4 +1,4 @@
-"""Events to test with, whose required fields are made up."""
+"""Sample events, whose required fields are made up."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._events import Event, type_adapter
 from ..events import sample_event_fields
-from ..events._registry import field_problem
+from ..events._registry import field_problems
 from ._assertions import check_names
 
 if TYPE_CHECKING:
@@ -17,24 +17,24 @@ EventT = TypeVar("EventT", bound=Event)
 
 
 def sample(event_class: type[EventT], /, **fields: Any) -> EventT:
-    """Return an event whose required fields are made up, but for the ones that are given.
+    """Return an event whose required fields are made up, except for the given ones.
 
     :param event_class: a built-in event class, or one of a plugin
-    :param fields: those that matter to the test; they are checked as if they came from outside
+    :param fields: the ones that matter to the test; they are validated
     :raises TypeError: if the class has no such field, or a value for one cannot be made up
-    :raises ValueError: if a value that is given is not allowed
+    :raises ValueError: if a given value is not allowed
     """
     return _sample(event_class, fields, 0)
 
 
 def samples(event_class: type[EventT], count: int, /, **fields: Any) -> list[EventT]:
-    """Return a number of events of a class, such as the arrival of twelve different players.
+    """Return several events of a class, such as the arrival of twelve different players.
 
     :param event_class: a built-in event class, or one of a plugin
     :param count: how many
-    :param fields: those that shall be the same in all
-    :raises TypeError: as :func:`sample` does
-    :raises ValueError: as :func:`sample` does
+    :param fields: the ones that are the same in all events
+    :raises TypeError: as :func:`sample`
+    :raises ValueError: as :func:`sample`
     """
     return [_sample(event_class, fields, number) for number in range(count)]
 
@@ -60,7 +60,6 @@ def _sample(event_class: type[EventT], given: Mapping[str, Any], number: int) ->
 def _explained(
     event_class: type[Event], made: Mapping[str, object], error: ValidationError
 ) -> Exception:
-    names = [*made]
     wrong = {str(details["loc"][0]) for details in error.errors(include_url=False)}
     unknown = sorted(wrong & made.keys())
     if unknown:
@@ -70,5 +69,5 @@ def _explained(
             f"made up: write sample({event_class.__name__}, {examples})"
         )
 
-    problems = [field_problem(details, names) for details in error.errors(include_url=False)]
-    return ValueError(f"{event_class.__name__}: {'; '.join(map(str, problems))}")
+    problems = "; ".join(map(str, field_problems(event_class, error)))
+    return ValueError(f"{event_class.__name__}: {problems}")

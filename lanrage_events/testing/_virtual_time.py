@@ -1,4 +1,4 @@
-"""Clocks that jump to whatever comes next instead of waiting for it, for both backends."""
+"""Virtual time: clocks that jump to the next deadline instead of waiting, for both backends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Polls for I/O, and moves the clock instead of waiting for a timeout."""
+    """Polls for I/O, and moves the clock forward instead of waiting for a timeout."""
 
     now = 0.0
 
@@ -37,13 +37,13 @@ class VirtualTimeEventLoop(asyncio.SelectorEventLoop):
 
 
 def virtual_time(backend: Literal["asyncio", "trio"]) -> tuple[str, dict[str, Any]]:
-    """Return a backend and its options, with a clock that jumps.
+    """Return a backend and its options with a clock that jumps.
 
-    This is what a fixture ``anyio_backend`` returns; ``anyio.run`` takes them as ``backend`` and
-    ``backend_options``. Each call makes another clock.
+    A fixture ``anyio_backend`` returns this; ``anyio.run`` takes it as ``backend`` and
+    ``backend_options``. Each call creates another clock.
 
     :param backend: ``asyncio`` or ``trio``
-    :raises ImportError: if it is trio and that is not installed
+    :raises ImportError: if it is trio and trio is not installed
     """
     if backend == "asyncio":
         return "asyncio", {"loop_factory": VirtualTimeEventLoop}

@@ -1201,7 +1201,7 @@ def test_the_place_of_a_key_is_known_if_a_file_gives_it() -> None:
 
 @pytest.mark.parametrize("name", ["", "Warmth", "9lives", "a-b", "ä"])
 def test_a_metric_has_a_proper_name(name: str) -> None:
-    with pytest.raises(ValueError, match="is no name of a metric"):
+    with pytest.raises(ValueError, match="is not the name of a metric"):
         Metric(name=name, help="", samples=[])
 
 

@@ -174,7 +174,7 @@ def test_name_and_plugin_are_registered_once() -> None:
     with pytest.raises(ValueError, match="a plugin named 'Tournaments' is registered"):
         bus.register(Tournaments())
 
-    with pytest.raises(ValueError, match="'again' is registered already as 'Tournaments'"):
+    with pytest.raises(ValueError, match="'again' is already registered as 'Tournaments'"):
         bus.register(plugin, "again")
 
     bus.subscribe(Event, print, name="printer")
@@ -190,7 +190,7 @@ def test_plugin_that_equals_another_one_is_refused_with_the_remedy() -> None:
     bus = EventBus()
     bus.register(Table(1), "first")
     bus.register(Table(2), "second")
-    with pytest.raises(ValueError, match=r"'third' is registered already as 'first'.*eq=False"):
+    with pytest.raises(ValueError, match=r"'third' is already registered as 'first'.*eq=False"):
         bus.register(Table(1), "third")
 
     assert list(bus.health()) == ["first", "second"]

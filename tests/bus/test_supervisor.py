@@ -169,7 +169,7 @@ async def test_lifespan_that_dies_later_is_restarted_with_a_growing_pause(
             await all_others_wait()
             assert bus.statistics().plugins["plugin"].state == "down"
             assert bus.health()["plugin"].status == "failed"
-            assert bus.health()["plugin"].detail == "it died: OSError: connection lost"
+            assert bus.health()["plugin"].detail == "it failed: OSError: connection lost"
             await anyio.sleep(pause + 0.5)
             assert bus.statistics().plugins["plugin"].state == "running"
             assert bus.health()["plugin"].status == "ok"
@@ -177,7 +177,7 @@ async def test_lifespan_that_dies_later_is_restarted_with_a_growing_pause(
         assert bus.statistics().plugins["plugin"].restarts == 3
 
     assert plugin.log == ["start", "stop"] * 4
-    assert "plugin 'plugin' died and is restarted in 4 seconds: OSError: connection lost" in (
+    assert "plugin 'plugin' failed and restarts in 4 seconds: OSError: connection lost" in (
         caplog.text
     )
 
@@ -272,7 +272,7 @@ async def test_lifespan_that_ends_by_itself_is_restarted() -> None:
         await all_others_wait()
         scopes[0].cancel()
         await all_others_wait()
-        assert "its lifespan ended by itself" in bus.health()["quitter"].detail
+        assert "its lifespan ended unexpectedly" in bus.health()["quitter"].detail
         await anyio.sleep(1.5)
         assert len(scopes) == 2
         assert bus.health()["quitter"].status == "ok"

@@ -117,6 +117,6 @@ async def test_nothing_is_added_to_a_running_bus_from_outside_of_its_loop() -> N
         assert (list(bus.plugins), bus.statistics().plugins) == ([], {})
 
     assert [str(error).partition(":")[0] for error in errors] == [
-        f"'{name}' was added to a running bus from outside of its event loop"
+        f"'{name}' was added to a running bus from outside its event loop"
         for name in ("recorder", "print")
     ]

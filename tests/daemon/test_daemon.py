@@ -293,7 +293,7 @@ async def test_events_that_a_plugin_dropped_fail_it(log: pytest.LogCaptureFixtur
     ("health", "told"),
     [
         (Health("ok", "3 lines lost", 3), "plugin 'plugin1': 3 not delivered: 3 lines lost"),
-        (Health("failed", "it died"), "plugin 'plugin1': failed: it died"),
+        (Health("failed", "it is broken"), "plugin 'plugin1': failed: it is broken"),
         (Health("failed"), "plugin 'plugin1': failed"),
     ],
 )

@@ -574,7 +574,7 @@ async def test_a_full_outbox_refuses_the_new_and_keeps_the_old(
         with pytest.raises(OutboxFull, match=f"^the outbox is full: {message}$") as caught:
             await outbox.put_many([OutboxItem("a", "3"), OutboxItem("a", "4")])
 
-        assert caught.value.refused == 2
+        assert caught.value.rejected == 2
         assert bodies(await outbox.pending()) == ["1", "2"]
         statistics = outbox.statistics()
         assert (statistics.put, statistics.refused, statistics.failed) == (2, 2, 0)

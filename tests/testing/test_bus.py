@@ -333,7 +333,7 @@ async def test_a_plugin_that_dies_and_is_restarted_fails_the_test(bus: CheckedBu
             yield
 
     plugin = Mortal()
-    async with bus.expecting(OSError, match="died and is restarted in 1 seconds: OSError: no disk"):
+    async with bus.expecting(OSError, match="failed and restarts in 1 seconds: OSError: no disk"):
         bus.register(plugin)
         await bus.publish(sample(PeerJoined))
         await plugin.wait_for(1)
@@ -475,7 +475,7 @@ async def test_a_recorder_fails_until_it_recovers(bus: CheckedBus) -> None:
     recorder = RecordingPlugin()
     bus.register(recorder)
     recorder.fail()
-    async with bus.expecting(RuntimeError, match="told to fail"):
+    async with bus.expecting(RuntimeError, match="fails as planned"):
         await bus.publish(sample(PeerJoined))
 
     recorder.recover()

@@ -188,7 +188,7 @@ def test_a_fixture_that_is_not_async_is_told_what_to_do(project: Project) -> Non
         """,
         passes=False,
     )
-    assert "'recorder' was added to a running bus from outside of its event loop" in output
+    assert "'recorder' was added to a running bus from outside its event loop" in output
     assert "'print' was added" in output
     # Trio's loop can be reached between its steps, so there it works.
     assert "1 failed, 2 passed, 1 error" in output

@@ -138,7 +138,7 @@ def test_errors_show_no_secret() -> None:
 
 
 def test_what_yaml_does_not_have_is_refused_with_its_place() -> None:
-    with pytest.raises(TypeError, match=r"config\.names\.0: write SecretStr as it stands in a YA"):
+    with pytest.raises(TypeError, match=r"config\.names\.0: write SecretStr as in a YA"):
         make_plugin(GreeterPlugin, {"names": [SecretStr("x")]})
 
 
@@ -221,7 +221,7 @@ async def test_a_plugin_that_is_made_already_runs_within_the_block(bus: CheckedB
         assert list(bus.plugins.values()) == [made]
 
     assert bus.plugins == {}
-    with pytest.raises(TypeError, match="is made already, so that it takes no config"):
+    with pytest.raises(TypeError, match="already exists, so it takes no config"):
         async with running(bus, made, {"greeting": "Hi"}):
             pass
 

@@ -180,7 +180,7 @@ async def test_an_error_of_the_server_restarts_the_plugin_only(
             assert (await client.get(f"{served.plugin.url}healthz")).status_code == 200
 
     (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
-    assert "plugin 'http' died and is restarted in 1 seconds" in record.getMessage()
+    assert "plugin 'http' failed and restarts in 1 seconds" in record.getMessage()
     assert "the socket is gone" in record.getMessage()
 
 
