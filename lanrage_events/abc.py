@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from ._events import Event
 
@@ -28,7 +28,7 @@ PluginState = Literal["starting", "running", "down", "stopped"]
 EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
 
-DEFAULT_SIZE = 1024
+DEFAULT_MAILBOX_SIZE = 1024
 """events that a mailbox holds by default"""
 
 
@@ -122,7 +122,7 @@ class Bus(ABC):
         handler: Callable[[EventT], Awaitable[object] | object],
         *,
         name: str | None = None,
-        mailbox_size: int = DEFAULT_SIZE,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
         hook_timeout: float | None = None,
     ) -> Subscription:
@@ -140,7 +140,7 @@ class Bus(ABC):
         event_class: type[EventT],
         *,
         name: str | None = None,
-        mailbox_size: int = DEFAULT_SIZE,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
     ) -> EventStream[EventT]:
         """Return an async iterator over the events of a class and its subclasses.
@@ -381,7 +381,7 @@ class Instrument:
         """Called when an event is dropped."""
 
 
-class Subscription:
+class Subscription(AbstractContextManager["Subscription"]):
     """A subscription of a handler; as a context manager it unsubscribes at the end of the block."""
 
     def __init__(self, name: str, remove: Callable[[], None]) -> None:
@@ -392,40 +392,15 @@ class Subscription:
         """Stop receiving events; pending ones are still handled. A second call does nothing."""
         self._remove()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.unsubscribe()
 
 
-class EventStream(ABC, Generic[EventT_co]):
+class EventStream(AbstractAsyncContextManager["EventStream[EventT_co]"], AsyncIterator[EventT_co]):
     """The events of a class and its subclasses in the order of publishing, for ``async for``.
 
     It receives events while it is entered with ``async with``, and ends when the bus closes.
     """
-
-    @abstractmethod
-    async def __aenter__(self) -> Self: ...
-
-    @abstractmethod
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
-
-    def __aiter__(self) -> Self:
-        return self
-
-    @abstractmethod
-    async def __anext__(self) -> EventT_co: ...
 
     @abstractmethod
     def statistics(self) -> PluginStatistics:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import types
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def names_of(package: str) -> list[str]:
         for alias in node.names
     ]
     defined = [node.name for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    # A value is public if a text below it describes it.
+    defined += [
+        target.id
+        for node, below in pairwise(tree.body)
+        if isinstance(node, ast.Assign) and isinstance(below, ast.Expr)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
     return [
         name
         for name in (aliases if hasattr(module, "__path__") else defined)

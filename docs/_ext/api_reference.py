@@ -42,8 +42,19 @@ def _sources(module: str) -> dict[str, str]:
     defined = {
         node.name: module for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)
     }
+    documented = {
+        target.id: module
+        for statement, after in pairwise(tree.body)
+        if isinstance(statement, ast.Assign) and _is_text(after)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
     # A module that defines something imports the rest for itself.
-    return defined or imported
+    return {**defined, **documented} if defined else imported
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.stmt]:

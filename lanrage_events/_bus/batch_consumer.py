@@ -10,7 +10,6 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
-from .._exceptions import EventDropped
 from .consumer import (
     EVENTS_BETWEEN_CHECKPOINTS,
     Consumer,
@@ -122,11 +121,8 @@ class BatchConsumer(Consumer):
             mailbox.complete_drains()
 
     def _give_up(self) -> None:
-        reason = "the plugin ended while it handled the event"
         for event, ack in self._batch:
-            dropped = EventDropped(event, self._mailbox.owner, reason)
-            self._instruments.event_dropped(dropped)
-            self._finish(ack, [dropped])
+            self._drop(event, ack)
 
         self._batch = []
         super()._give_up()

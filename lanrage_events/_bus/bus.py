@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
@@ -22,7 +22,7 @@ from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
 from ..abc import (
-    DEFAULT_SIZE,
+    DEFAULT_MAILBOX_SIZE,
     Bus,
     BusStatistics,
     EventStream,
@@ -84,7 +84,7 @@ class EventBus(Bus):
         if is_wanted() if trace is None else trace:
             instruments = (Tracer(self.redactor), *instruments)
 
-        self._instruments = Instruments((ErrorLog(), *instruments))
+        self._instruments = Instruments((*self._own_instruments(), *instruments))
         self._fanout = FanOut()
         self._try_put = self._fanout.try_put
         self._lifecycle = Lifecycle(self._fanout, self._instruments, hook_timeout, drain_timeout)
@@ -95,6 +95,9 @@ class EventBus(Bus):
         self._token: EventLoopToken | None = None
         self._thread: int | None = None
         self._redacted_logs = ExitStack()
+
+    def _own_instruments(self) -> tuple[Instrument, ...]:
+        return (ErrorLog(),)
 
     @property
     def events(self) -> EventRegistry:
@@ -278,7 +281,7 @@ class EventBus(Bus):
         handler: Callable[[EventT], Awaitable[object] | object],
         *,
         name: str | None = None,
-        mailbox_size: int = DEFAULT_SIZE,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
         hook_timeout: float | None = None,
     ) -> Subscription:
@@ -300,7 +303,7 @@ class EventBus(Bus):
         event_class: type[EventT],
         *,
         name: str | None = None,
-        mailbox_size: int = DEFAULT_SIZE,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
     ) -> EventStream[EventT]:
         name = name or f"stream {next(self._numbers)}"
@@ -321,7 +324,7 @@ class EventBus(Bus):
         from importlib.resources import files  # slow to import, and not every program has templates
 
         bundled = files("lanrage_events_templates")
-        return (*self.templates, *self._registry.queries.template_folders(), bundled)
+        return (*self.templates, *chain(*self.query("template_folders").values()), bundled)
 
     def health(self) -> dict[str, Health]:
         queries = self._registry.queries

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Sized
+from collections.abc import Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass
 from inspect import isawaitable
 from time import perf_counter
@@ -233,13 +233,18 @@ class Consumer:
         mailbox = self._mailbox
         mailbox.busy = 0
         if in_hand is not None:
-            reason = "the plugin ended while it handled the event"
-            dropped = EventDropped(in_hand.event, mailbox.owner, reason)
-            self._instruments.event_dropped(dropped)
-            self._finish(in_hand.ack, [*(in_hand.errors or ()), dropped])
+            self._drop(in_hand.event, in_hand.ack, in_hand.errors or ())
 
         mailbox.complete_drains()
         self._instruments.plugin_ended(mailbox.owner)
+
+    def _drop(
+        self, event: Event, ack: Acknowledgement | None, errors: Sequence[Exception] = ()
+    ) -> None:
+        reason = "the plugin ended while it handled the event"
+        dropped = EventDropped(event, self._mailbox.owner, reason)
+        self._instruments.event_dropped(dropped)
+        self._finish(ack, [*errors, dropped])
 
     def _failed(
         self,

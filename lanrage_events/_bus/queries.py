@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._exceptions import format_error
 from .._reports import Health
@@ -11,9 +11,6 @@ from ..abc import Bus
 from .hooks import QUERIES, Hooks
 from .instrument import Instruments
 from .supervisor import Supervisor
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 
 class Queries:
@@ -47,10 +44,6 @@ class Queries:
                     self._instruments.hook_failed(name, hook_name, None, error)
 
         return answers
-
-    def template_folders(self) -> list[Traversable]:
-        """Return the template folders of plugins."""
-        return [folder for folders in self.query("template_folders").values() for folder in folders]
 
     def validate(self, name: str, bus: Bus) -> list[str]:
         """Return the problems that a plugin finds in its configuration."""

@@ -11,7 +11,7 @@ import anyio
 
 from .._events import Event
 from .._exceptions import PluginError
-from ..abc import DEFAULT_SIZE, Bus, PluginOptions, PluginRegistry
+from ..abc import DEFAULT_MAILBOX_SIZE, Bus, PluginOptions, PluginRegistry
 from .fanout import FanOut
 from .hooks import BATCH_HOOK, LIFESPAN, Hooks
 from .instrument import Instruments
@@ -139,7 +139,7 @@ class Registry(PluginRegistry):
             given = options.get(name)
             return getattr(plugin, name, default) if given is None else given
 
-        size = option("mailbox_size", DEFAULT_SIZE)
+        size = option("mailbox_size", DEFAULT_MAILBOX_SIZE)
         when_full = option("when_full", "drop_oldest")
         if mailbox is None:
             mailbox = Mailbox(name, size, when_full, self._instruments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from anyio.lowlevel import checkpoint
@@ -40,12 +39,7 @@ class MailboxStream(EventStream[EventT]):
         await checkpoint()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._streams.pop(self._mailbox.owner, None)
         self._fanout.remove(self._mailbox)
         self.close()

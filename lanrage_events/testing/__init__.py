@@ -41,11 +41,6 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_FIXTURES})
 
 
-def _make_public(value: object) -> None:
-    """Let tracebacks, documentation and pickles show the module that a user would write."""
-    if getattr(value, "__module__", "").startswith(f"{__name__}."):
-        value.__module__ = __name__
-
-
 for _value in tuple(globals().values()):
-    _make_public(_value)
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

@@ -7,14 +7,12 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self, TypedDict, Unpack
+from typing import Literal, Self
 
 from .._bus import EventBus
 from .._events import Event
 from .._exceptions import EventDropped, PluginError, TemplateError
-from .._redaction import Redactor
 from ..abc import Instrument
 from ._describe import describe_error, describe_event
 
@@ -37,18 +35,6 @@ class BusError:
         return f"plugin '{self.plugin}': {self.message}" if is_of_plugin else self.message
 
 
-class BusOptions(TypedDict, total=False):
-    """The arguments of an :class:`EventBus`."""
-
-    drain_timeout: float
-    hook_timeout: float
-    templates: Sequence[Path]
-    state_folder: Path | None
-    redactor: Redactor | None
-    trace: bool | None
-    instruments: Sequence[Instrument]
-
-
 class CheckedBus(EventBus):
     """An :class:`EventBus` on which errors fail the test.
 
@@ -58,11 +44,10 @@ class CheckedBus(EventBus):
     that is not reported again. The arguments are those of an :class:`EventBus`.
     """
 
-    def __init__(self, **options: Unpack[BusOptions]) -> None:
+    def _own_instruments(self) -> tuple[Instrument, ...]:
         self._recorder = _ErrorRecorder()
-        options["instruments"] = (*options.get("instruments", ()), self._recorder)
-        super().__init__(**options)
         self._expected: set[BusError] = set()
+        return (*super()._own_instruments(), self._recorder)
 
     @property
     def errors(self) -> tuple[BusError, ...]:

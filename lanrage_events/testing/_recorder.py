@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Self, TypeVar
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import TypeVar
 
 import anyio
 
 from .._events import Event
-from ..abc import DEFAULT_SIZE, Bus, WhenFull
+from ..abc import DEFAULT_MAILBOX_SIZE, Bus, WhenFull
 from ..hookspecs import hookimpl
 
 EventT = TypeVar("EventT", bound=Event)
 
 
-class PlannedFailure:
+class PlannedFailure(AbstractContextManager["PlannedFailure"]):
     """A failure or a delay that a test requested of a :class:`RecordingPlugin`.
 
     It ends with :meth:`end`, or with the ``with`` block that it is used in.
@@ -53,15 +52,7 @@ class PlannedFailure:
         """End it, also for events that wait in the hook; a second call does nothing."""
         self._ended.set()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.end()
 
 
@@ -79,7 +70,7 @@ class RecordingPlugin:
         *,
         durable: bool = False,
         when_full: WhenFull = "drop_oldest",
-        mailbox_size: int = DEFAULT_SIZE,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         hook_timeout: float | None = None,
     ) -> None:
         self.durable = durable
