@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 
 from .._redaction import Redactor, escape_controls
 from ..abc import HookCall, Instrument
@@ -14,9 +13,9 @@ TRACE_VARIABLE = "LANRAGE_EVENTS_TRACE"
 """the environment variable that turns the trace on, unless it is empty or 0"""
 
 
-def is_wanted(environment: Mapping[str, str] = os.environ) -> bool:
+def is_wanted() -> bool:
     """Return whether the environment turns the trace on."""
-    return environment.get(TRACE_VARIABLE, "").strip() not in ("", "0")
+    return os.environ.get(TRACE_VARIABLE, "").strip() not in ("", "0")
 
 
 class Tracer(Instrument):

@@ -3,4 +3,5 @@
 from __future__ import annotations
 
 from .escape import escape_controls
-from .redactor import Redactor
+from .index import SecretIndex, encodings
+from .redactor import SECRET_MASK, Redactor

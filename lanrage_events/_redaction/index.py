@@ -42,7 +42,7 @@ class SecretIndex:
             if len(plain) >= MIN_CHARACTERS:
                 self._add(part if plain == part else plain, part)
             else:
-                for form in dict.fromkeys(_forms(part)):
+                for form in dict.fromkeys(encodings(part)):
                     self._add(form, form)
 
     def _add(self, plain: str, value: str) -> None:
@@ -61,7 +61,7 @@ class SecretIndex:
             span
             for plain in self._present(text)
             for value in self._values[plain]
-            for form in _forms(value)
+            for form in encodings(value)
             for span in _spans(form, text)
         }
         return sorted(spans)
@@ -97,7 +97,7 @@ def _parts(value: str) -> Iterator[str]:
                 yield from (line for line in part.splitlines() if len(line) >= MIN_CHARACTERS)
 
 
-def _forms(value: str) -> Iterator[str]:
+def encodings(value: str) -> Iterator[str]:
     """Yield the encoded forms of a value."""
     yield value
     for quoted in (quote(value, safe="", errors="replace"), quote(value, errors="replace")):

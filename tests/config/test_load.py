@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import PluginLoadError, Redactor
 from lanrage_events._discovery import Catalog
-from lanrage_events._redaction.redactor import SECRET_MASK
+from lanrage_events._redaction import SECRET_MASK
 from lanrage_events.config import ConfigError
 from lanrage_events.config._load import load_config
 from lanrage_events.config._models import CommonConfig, DaemonConfig, LogConfig, Settings

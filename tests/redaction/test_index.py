@@ -6,7 +6,7 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events._redaction.index import SecretIndex
+from lanrage_events._redaction import SecretIndex
 
 
 def of(values: list[str], others: int = 0) -> SecretIndex:
