@@ -81,12 +81,12 @@ def test_a_reader_takes_the_place_of_the_schema() -> None:
 
 
 @pytest.mark.parametrize("word", ["Ann", "=Ann", " =Ann", ""])
-def test_a_word_without_a_name_is_told(word: str) -> None:
+def test_a_word_without_a_name_is_reported(word: str) -> None:
     with pytest.raises(ValueError, match="expected name=value, such as peer_name=Ann"):
         parse("peer_joined", word)
 
 
-def test_a_name_that_is_given_twice_is_told() -> None:
+def test_a_name_that_is_given_twice_is_reported() -> None:
     with pytest.raises(ValueError, match="'winner' is given twice"):
         parse("round_ended", "winner=Ann", "winner=Bob")
 
@@ -115,7 +115,7 @@ def test_what_is_written_as_json_is_read_as_it_was(
 
 
 @given(st.lists(st.text()))
-def test_any_words_are_read_or_refused(words: list[str]) -> None:
+def test_any_words_are_read_or_rejected(words: list[str]) -> None:
     try:
         parse("round_ended", *words)
     except ValueError:

@@ -174,7 +174,7 @@ def test_decoding_error_names_the_field_and_what_was_expected(
         (b"\xff", "not valid JSON: "),
     ],
 )
-def test_text_that_is_no_event_is_refused(text: str | bytes, message: str) -> None:
+def test_text_that_is_no_event_is_rejected(text: str | bytes, message: str) -> None:
     with pytest.raises(EventDecodeError) as caught:
         EventRegistry().from_json(text)
 
@@ -231,7 +231,7 @@ def test_registered_event_is_decoded_with_its_defaults() -> None:
     assert event.seats == 8
 
 
-def test_two_classes_of_one_name_are_refused_naming_both_distributions() -> None:
+def test_two_classes_of_one_name_are_rejected_naming_both_distributions() -> None:
     registry = EventRegistry()
     registry.register(TournamentOpened, "lanrage-events-cup")
     other: type[Event] = dataclass(frozen=True, kw_only=True, slots=True)(
@@ -244,13 +244,13 @@ def test_two_classes_of_one_name_are_refused_naming_both_distributions() -> None
 
 
 @pytest.mark.parametrize("name", ["Lifespan", "Event", "PartyEvent"])
-def test_type_that_would_take_the_name_of_another_hook_is_refused(name: str) -> None:
+def test_type_that_would_take_the_name_of_another_hook_is_rejected(name: str) -> None:
     cls: type[Event] = dataclass(frozen=True, kw_only=True, slots=True)(type(name, (Event,), {}))
     with pytest.raises(EventTypeConflict, match="would take the name of the hook"):
         EventRegistry(reserved=["lifespan"]).register(cls)
 
 
-def test_field_that_every_event_has_for_another_purpose_is_refused() -> None:
+def test_field_that_every_event_has_for_another_purpose_is_rejected() -> None:
     @dataclass(frozen=True, kw_only=True)
     class DoorOpened(Event):
         to_json: str  # type: ignore[assignment]

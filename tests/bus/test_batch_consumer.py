@@ -198,7 +198,7 @@ async def test_a_hook_that_swallows_its_cancellation_has_failed_all_the_same() -
         assert await bus.publish_many_and_wait(many(1)) == [None]
 
 
-async def test_a_batch_whose_plugin_is_cancelled_is_told_as_dropped() -> None:
+async def test_a_batch_whose_plugin_is_cancelled_is_reported_as_dropped() -> None:
     plugin = Batches(is_open=False)
     outcomes: list[Exception | None] = []
 
@@ -272,7 +272,7 @@ def test_a_plugin_gets_events_in_batches_or_one_by_one_but_not_both() -> None:
     assert "both 'event_batch' and 'peer_joined'" in problem
 
 
-def test_a_wrapper_of_batches_is_refused() -> None:
+def test_a_wrapper_of_batches_is_rejected() -> None:
     class Wrapper:
         @hookimpl(tryfirst=True)
         def event_batch(self, events: Sequence[Event]) -> None: ...
@@ -284,7 +284,7 @@ def test_a_wrapper_of_batches_is_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=40))
-def test_each_event_is_told_what_became_of_it(plan: list[tuple[int, bool]]) -> None:
+def test_each_event_has_its_outcome(plan: list[tuple[int, bool]]) -> None:
     """In bursts of any sizes, with failures anywhere."""
 
     class Planned:

@@ -461,7 +461,7 @@ async def test_publishing_something_else_is_a_type_error() -> None:
             bus.publish_nowait(PeerJoined)  # type: ignore[arg-type]
 
 
-async def test_publishing_after_close_is_refused() -> None:
+async def test_publishing_after_close_is_rejected() -> None:
     bus = EventBus()
     bus.register(Recorder())
     async with bus:
@@ -549,7 +549,7 @@ async def test_two_hooks_that_publish_into_each_others_full_mailbox_do_not_hang(
 
 
 @pytest.mark.parametrize("method", ["publish_and_wait", "drain"])
-async def test_waiting_for_the_bus_inside_a_hook_is_refused(method: str) -> None:
+async def test_waiting_for_the_bus_inside_a_hook_is_rejected(method: str) -> None:
     class Plugin:
         @hookimpl
         async def notification(self, event: Notification) -> None:
@@ -972,7 +972,7 @@ async def test_leaving_ends_at_the_drain_timeout_and_tells_what_was_dropped(
     assert bus.statistics().plugins["gate"].dropped == 4
 
 
-async def test_those_who_wait_are_told_when_the_bus_closes() -> None:
+async def test_waiting_publishers_fail_when_the_bus_closes() -> None:
     outcomes: list[str] = []
 
     async def publish(name: str) -> None:
@@ -1206,7 +1206,7 @@ def test_a_metric_has_a_proper_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 399, 600])
-def test_a_refusal_has_a_status_of_a_refusal(status: int) -> None:
+def test_a_route_error_has_a_status_of_an_error(status: int) -> None:
     with pytest.raises(ValueError, match="from 400 to 599"):
         RouteError(status, "no")
 
@@ -1233,7 +1233,7 @@ async def test_publish_many_and_wait_tells_what_became_of_each() -> None:
         assert await bus.publish_many_and_wait([]) == []
 
 
-async def test_publish_many_and_wait_waits_for_durable_plugins_unless_told_otherwise() -> None:
+async def test_publish_many_and_wait_waits_for_durable_plugins_by_default() -> None:
     gate = Gate(8)
     async with EventBus() as bus:
         bus.register(gate)

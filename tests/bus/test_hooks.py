@@ -125,7 +125,7 @@ async def test_hook_for_an_event_that_may_be_absent_is_optional() -> None:
 @pytest.mark.parametrize(
     "options", [{"wrapper": True}, {"hookwrapper": True}, {"tryfirst": True}, {"trylast": True}]
 )
-async def test_wrappers_and_orders_of_event_hooks_are_refused(options: Any) -> None:
+async def test_wrappers_and_orders_of_event_hooks_are_rejected(options: Any) -> None:
     def generator(self: object, event: Event) -> Iterator[None]:
         yield
 
@@ -139,7 +139,7 @@ async def test_wrappers_and_orders_of_event_hooks_are_refused(options: Any) -> N
     assert "is a wrapper, tryfirst or trylast" in problem
 
 
-def test_hook_with_a_wrong_argument_is_refused() -> None:
+def test_hook_with_a_wrong_argument_is_rejected() -> None:
     class Wrong:
         @hookimpl
         def peer_joined(self, evnt: PeerJoined) -> None: ...
@@ -151,7 +151,7 @@ def test_hook_with_a_wrong_argument_is_refused() -> None:
     assert not bus.statistics().plugins
 
 
-def test_hook_of_a_later_event_with_a_wrong_argument_is_refused() -> None:
+def test_hook_of_a_later_event_with_a_wrong_argument_is_rejected() -> None:
     class Wrong:
         @hookimpl
         def tournament_opened(self, evnt: Event) -> None: ...
@@ -162,7 +162,7 @@ def test_hook_of_a_later_event_with_a_wrong_argument_is_refused() -> None:
         bus.register(Tournaments())
 
 
-def test_class_in_place_of_an_object_is_refused() -> None:
+def test_class_in_place_of_an_object_is_rejected() -> None:
     with pytest.raises(TypeError, match="register an instance of Tournaments, not the class"):
         EventBus().register(Tournaments)
 
@@ -182,7 +182,7 @@ def test_name_and_plugin_are_registered_once() -> None:
         bus.register(Tournaments(), "printer")
 
 
-def test_plugin_that_equals_another_one_is_refused_with_the_remedy() -> None:
+def test_plugin_that_equals_another_one_is_rejected_with_the_remedy() -> None:
     @dataclass
     class Table:
         number: int
@@ -231,7 +231,7 @@ def test_two_plugins_with_one_event_type_conflict_and_both_are_named() -> None:
 
 
 @pytest.mark.parametrize("returned", [[int], None, ["TournamentOpened"]])
-def test_register_events_that_returns_something_else_is_refused(returned: Any) -> None:
+def test_register_events_that_returns_something_else_is_rejected(returned: Any) -> None:
     class Wrong:
         @hookimpl
         def register_events(self) -> Any:

@@ -125,7 +125,7 @@ async def test_failing_first_start_stops_the_start_of_the_bus_and_ends_the_other
     assert sound.log == ["start", "stop"]
 
 
-async def test_several_failing_starts_are_all_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_several_failing_starts_are_all_reported(caplog: pytest.LogCaptureFixture) -> None:
     bus = EventBus()
     for name in ("first", "second"):
         plugin = Plugin()

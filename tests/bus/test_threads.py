@@ -58,7 +58,7 @@ async def test_a_thread_that_knows_nothing_of_anyio_can_publish() -> None:
     assert [event.peer_name for event in recorder.events] == ["Ann"]
 
 
-async def test_the_bus_own_thread_is_refused() -> None:
+async def test_the_bus_own_thread_is_rejected() -> None:
     async with EventBus() as bus:
         with pytest.raises(RuntimeError, match="would block the bus's own thread: use publish"):
             bus.publish_from_thread(joined("Ann"))
@@ -67,7 +67,7 @@ async def test_the_bus_own_thread_is_refused() -> None:
         EventBus().publish_from_thread(joined("Ann"))
 
 
-async def test_a_thread_is_told_that_the_bus_is_closed() -> None:
+async def test_a_thread_learns_that_the_bus_is_closed() -> None:
     async with EventBus() as bus:
         pass
 
@@ -75,7 +75,7 @@ async def test_a_thread_is_told_that_the_bus_is_closed() -> None:
         await anyio.to_thread.run_sync(bus.publish_from_thread, joined("Ann"))
 
 
-def test_a_thread_is_told_that_the_event_loop_is_gone(anyio_backend_name: str) -> None:
+def test_a_thread_learns_that_the_event_loop_is_gone(anyio_backend_name: str) -> None:
     bus = EventBus()
 
     async def main() -> None:

@@ -77,7 +77,7 @@ async def test_each_call_is_printed_with_its_plugin_its_time_and_its_outcome(
     ]
 
 
-async def test_a_batch_is_told_with_its_size(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_batch_is_printed_with_its_size(capsys: pytest.CaptureFixture[str]) -> None:
     async with EventBus(trace=True) as bus:
         bus.register(Batches(), "batches")
         await bus.publish_many_and_wait([ANN, ANN], "all")
@@ -85,7 +85,7 @@ async def test_a_batch_is_told_with_its_size(capsys: pytest.CaptureFixture[str])
     assert lines(capsys.readouterr().err) == ["batches.event_batch 2 events ok"]
 
 
-async def test_a_start_that_fails_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_start_that_fails_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     plugin = Traced()
     plugin.fails_to_start = True
     bus = EventBus(trace=True)

@@ -39,7 +39,7 @@ def test_each_of_many_is_found_in_one_text() -> None:
     assert found(of(tokens), " ".join(tokens)) == tokens
 
 
-def test_secrets_with_the_same_end_are_told_apart() -> None:
+def test_secrets_with_the_same_end_are_distinguished() -> None:
     index = of(["first-of-the-house", "second-of-the-house"], others=200)
 
     assert found(index, "a third-of-the-house, the second-of-the-house") == ["second-of-the-house"]

@@ -133,7 +133,7 @@ async def test_a_hook_that_raises_fails_the_test_that_did_not_expect_it() -> Non
     assert "async with bus.expecting(LookupError):" in lines[2]
 
 
-async def test_every_failure_is_told_and_not_only_the_first_of_those_alike(
+async def test_every_failure_is_reported_and_not_only_the_first_of_those_alike(
     bus: CheckedBus,
 ) -> None:
     bus.register(Broken(), "broken")
@@ -238,7 +238,7 @@ async def test_a_dropped_event_fails_the_test() -> None:
     assert told[0].endswith("its mailbox of 1 is full (drop_oldest)")
 
 
-async def test_a_drop_of_which_the_test_was_told_is_not_reported_again(bus: CheckedBus) -> None:
+async def test_a_drop_that_the_test_knows_of_is_not_reported_again(bus: CheckedBus) -> None:
     recorder = RecordingPlugin(mailbox_size=1, when_full="drop_newest")
     bus.register(recorder)
     with recorder.hang():
@@ -250,7 +250,7 @@ async def test_a_drop_of_which_the_test_was_told_is_not_reported_again(bus: Chec
             await bus.publish_and_wait(sample(PeerJoined))
 
 
-async def test_a_drop_of_which_the_test_was_told_does_not_hide_a_later_one() -> None:
+async def test_a_drop_that_the_test_knows_of_does_not_hide_a_later_one() -> None:
     async def use(bus: CheckedBus) -> None:
         recorder = RecordingPlugin(mailbox_size=1, when_full="drop_newest")
         bus.register(recorder)
@@ -368,7 +368,7 @@ async def test_a_handler_that_raises_fails_the_test(bus: CheckedBus) -> None:
         await bus.publish(sample(PeerJoined))
 
 
-async def test_events_that_fail_in_a_batch_are_told_one_by_one(bus: CheckedBus) -> None:
+async def test_events_that_fail_in_a_batch_are_reported_one_by_one(bus: CheckedBus) -> None:
     class Batches:
         @hookimpl
         def event_batch(self, events: Sequence[Event]) -> dict[int, Exception]:
@@ -382,7 +382,7 @@ async def test_events_that_fail_in_a_batch_are_told_one_by_one(bus: CheckedBus) 
     assert "'event_batch' failed on PeerJoined(peer_name='Ben'" in str(failures[0])
 
 
-async def test_a_fault_in_a_template_fails_the_test(bus: CheckedBus, tmp_path: Path) -> None:
+async def test_an_error_in_a_template_fails_the_test(bus: CheckedBus, tmp_path: Path) -> None:
     (tmp_path / "chat").mkdir()
     (tmp_path / "chat" / "peer_joined.yaml").write_text("text: '{{ peer_nam }}'", "utf-8")
     leaves = {"text": TemplateLeaf()}
@@ -458,7 +458,7 @@ async def test_a_recorder_keeps_events_in_order(bus: CheckedBus) -> None:
     assert recorder.of(Event) == recorder.events
 
 
-async def test_a_recorder_fails_as_often_as_it_was_told(bus: CheckedBus) -> None:
+async def test_a_recorder_fails_as_often_as_planned(bus: CheckedBus) -> None:
     recorder = RecordingPlugin()
     bus.register(recorder)
     recorder.fail(ValueError("no"), on=PeerJoined, times=2)

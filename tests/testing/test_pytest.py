@@ -106,7 +106,7 @@ def test_a_sync_test_can_have_a_bus_too(project: Project) -> None:
     assert "2 passed" in project("def test_it(bus):\n    assert bus.plugins == {}\n")
 
 
-def test_trouble_fails_the_test_without_a_traceback_of_the_fixture(project: Project) -> None:
+def test_an_error_fails_the_test_without_a_traceback_of_the_fixture(project: Project) -> None:
     output = project(
         """
         async def test_it(bus):
@@ -121,7 +121,7 @@ def test_trouble_fails_the_test_without_a_traceback_of_the_fixture(project: Proj
     assert "2 errors" in output
 
 
-def test_trouble_that_is_expected_does_not(project: Project) -> None:
+def test_an_error_that_is_expected_does_not(project: Project) -> None:
     output = project(
         """
         async def test_it(bus):
@@ -171,7 +171,7 @@ def test_without_trio_its_half_is_skipped_with_a_reason(project: Project) -> Non
     assert "trio is not installed: pip install 'lanrage-events[trio]'" in output
 
 
-def test_a_fixture_that_is_not_async_is_told_what_to_do(project: Project) -> None:
+def test_a_fixture_that_is_not_async_names_the_remedy(project: Project) -> None:
     output = project(
         """
         @pytest.fixture

@@ -78,7 +78,7 @@ async def test_a_plugin_is_made_of_plain_data_and_runs_within_the_block(bus: Che
     assert bus.plugins == {}
 
 
-async def test_a_plugin_that_left_by_itself_is_no_trouble(bus: CheckedBus) -> None:
+async def test_a_plugin_that_unregistered_itself_is_no_error(bus: CheckedBus) -> None:
     async with running(bus, GreeterPlugin, name="mine") as greeter:
         await bus.unregister("mine")
 
@@ -98,7 +98,7 @@ async def test_a_plugin_that_cannot_start_raises(bus: CheckedBus) -> None:
             pass
 
 
-async def test_a_plugin_without_hooks_is_refused(bus: CheckedBus) -> None:
+async def test_a_plugin_without_hooks_is_rejected(bus: CheckedBus) -> None:
     with pytest.raises(PluginHookError, match="is @hookimpl missing"):
         async with running(bus, type("Idle", (), {})):
             pass
@@ -137,7 +137,7 @@ def test_errors_show_no_secret() -> None:
     assert "made-up" not in problem
 
 
-def test_what_yaml_does_not_have_is_refused_with_its_place() -> None:
+def test_what_yaml_does_not_have_is_rejected_with_its_place() -> None:
     with pytest.raises(TypeError, match=r"config\.names\.0: write SecretStr as in a YA"):
         make_plugin(GreeterPlugin, {"names": [SecretStr("x")]})
 

@@ -120,12 +120,12 @@ def test_lists_become_tuples() -> None:
     assert sample(GameStarted, players=["Zoe"]).players == ("Zoe",)
 
 
-def test_a_field_that_does_not_exist_is_refused_with_the_nearest() -> None:
+def test_a_field_that_does_not_exist_is_rejected_with_the_nearest() -> None:
     with pytest.raises(TypeError, match="PeerJoined has no field 'name', did you mean"):
         sample(PeerJoined, name="Ann")
 
 
-def test_a_value_that_is_not_allowed_is_refused() -> None:
+def test_a_value_that_is_not_allowed_is_rejected() -> None:
     with pytest.raises(ValueError, match="GameEnded: duration: "):
         sample(GameEnded, duration="long")
 
@@ -157,6 +157,6 @@ def test_what_cannot_be_made_up_must_be_given() -> None:
 
 
 @pytest.mark.parametrize("something", [int, PeerJoined(peer_name="Ann", party_name="x")])
-def test_what_is_no_event_class_is_refused(something: Any) -> None:
+def test_what_is_no_event_class_is_rejected(something: Any) -> None:
     with pytest.raises(TypeError, match="is not an event class"):
         sample(something)
