@@ -30,7 +30,7 @@ class Sample:
     value: float
     """for a histogram, the sum of the observations"""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """never a secret, nor a text from outside, of which there is no bounded number"""
+    """by name; never a secret, nor a text from outside, since those are unbounded in number"""
     buckets: Sequence[tuple[float, int]] = ()
     """for a histogram, each upper bound with the number of observations up to it, in ascending order;
     the last bound is infinite"""
