@@ -26,6 +26,8 @@ PARTS = (
 """the modules, in the order of their tables; a new part is one more name here"""
 
 BACKENDS = ("asyncio", "trio")
+SMOKE_BACKENDS = BACKENDS[:1]
+"""where each costs a process of its own"""
 
 Cell: TypeAlias = str | int | float | None
 """a number in a table is rounded where it is shown; None leaves its cell empty"""

@@ -18,6 +18,7 @@ def interleave(
     contenders: Mapping[K, Callable[[], float]],
     rounds: int,
     compared: Callable[[K], object] = lambda contender: None,
+    settle: Callable[[], object] = gc.collect,
 ) -> dict[K, list[float]]:
     """Measure each once a round, in an order that differs from round to round.
 
@@ -26,6 +27,7 @@ def interleave(
     :param contenders: what to measure; each call returns one value
     :param compared: returns the same for those whose ratio is looked at; they are measured one
         right after another, since the speed of a machine changes within seconds
+    :param settle: called before each, so that none pays for the garbage of another
     """
     groups: dict[object, list[K]] = {}
     for contender in contenders:
@@ -39,7 +41,7 @@ def interleave(
         for group in order:
             shuffler.shuffle(group)
             for contender in group:
-                gc.collect()
+                settle()
                 values[contender].append(contenders[contender]())
 
     return values

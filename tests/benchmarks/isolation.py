@@ -44,7 +44,7 @@ RAISING_COST_MAX = 1.1
 """of the time that the others take beside a plugin that does nothing but count"""
 
 PENDING_EVENTS = 100_000
-SMOKE_PENDING_EVENTS = 1000
+SMOKE_PENDING_EVENTS = 100
 PENDING_BYTES_MAX = 16.0
 PLUGINS = (1, 3, 10)
 

@@ -19,14 +19,14 @@ from pathlib import Path
 import anyio
 
 from ._figures import Check, ratio_at_least
-from ._parts import BACKENDS, Cell, Panel, Part, Table
+from ._parts import BACKENDS, SMOKE_BACKENDS, Cell, Panel, Part, Table
 from ._process import Child, Line, start
 from ._rounds import median_ratio
 
 BACKLOG = 1_000_000
-SMOKE_BACKLOG = 2000
+SMOKE_BACKLOG = 200
 TIMES = 4000
-SMOKE_TIMES = 200
+SMOKE_TIMES = 10
 # The first of a lane, one of 20, must be there to be read and acknowledged.
 NEARLY_EMPTY = TIMES * 20
 SMOKE_NEARLY_EMPTY = 2 * SMOKE_TIMES * 20
@@ -212,7 +212,7 @@ def openings(found: Found) -> Table:
 def run(rounds: int, smoke: bool) -> Iterator[Table]:
     """Measure on both backends."""
     found: dict[str, Found] = {}
-    for backend in BACKENDS:
+    for backend in SMOKE_BACKENDS if smoke else BACKENDS:
         with tempfile.TemporaryDirectory() as folder:
             found[backend] = anyio.run(measure, backend, rounds, smoke, Path(folder))
 
