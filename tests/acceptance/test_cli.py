@@ -15,8 +15,6 @@ import jsonschema
 import pytest
 
 from lanrage_events.__main__ import main
-from lanrage_events._cli import app as _cli
-from lanrage_events._daemon import daemon as _daemon
 
 Install = Callable[..., None]
 
@@ -64,10 +62,16 @@ def write(text: str, name: str = "lanrage.yaml") -> Path:
     return path
 
 
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False, timeout=60
+    )
+
+
 # Without a command
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"lanrage-events {version('lanrage-events')}\n"
 
@@ -89,9 +93,8 @@ def test_help_imports_neither_httpx_nor_pydantic_nor_plugins() -> None:
         "assert main(['--help']) == 0\n"
         "print(*sys.modules, file=sys.stderr)\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, timeout=60
-    )
+    result = python(code)
+    assert result.returncode == 0, result.stderr
     packages = {name.partition(".")[0] for name in result.stderr.split()}
     assert "lanrage_events" in packages
     assert not packages & {"httpx", "pydantic", "jinja2", "yaml", "structlog"}
@@ -115,27 +118,23 @@ def test_a_wrong_value_gets_the_possible_ones(capsys: pytest.CaptureFixture[str]
     assert '"asyncio"' in capsys.readouterr().err
 
 
-def test_a_package_that_is_missing_is_told_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(sys.modules, "cyclopts", None)
-    monkeypatch.delitem(sys.modules, "lanrage_events._cli.app")
-    monkeypatch.delattr("lanrage_events._cli.app")
-    assert main(["run"]) == 1
-    assert capsys.readouterr().err == (
+def test_a_missing_package_is_reported_in_one_line() -> None:
+    result = python(
+        "import sys\n"
+        "from lanrage_events.__main__ import main\n"
+        "sys.modules['cyclopts'] = None\n"
+        "sys.exit(main(['run']))\n"
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
         "lanrage-events: the package 'cyclopts' is missing: pip install 'lanrage-events[daemon]'\n"
     )
 
 
-def test_a_package_that_no_extra_brings_is_an_error_of_the_program(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail(words: object) -> int:
-        raise ModuleNotFoundError("no", name="no_such_package")
-
-    monkeypatch.setattr(_cli, "main", fail)
+def test_a_package_that_no_extra_brings_is_an_error_of_the_program(install: Install) -> None:
+    install("sulk-dist", "def sulk():\n    import no_such_package\n", sulk="sulk")
     with pytest.raises(ModuleNotFoundError):
-        main(["run"])
+        main(["sulk"])
 
 
 def test_the_words_of_the_process_are_the_default(
@@ -147,13 +146,11 @@ def test_the_words_of_the_process_are_the_default(
 
 
 def test_ctrl_c_before_anything_runs_ends_without_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupt(*_: object, **__: object) -> int:
-        raise KeyboardInterrupt
-
-    write("plugins: {log: }")
-    monkeypatch.setattr(_daemon, "run", interrupt)
+    Path("mine").mkdir()
+    write("raise KeyboardInterrupt", "mine/sulk.py")
+    write("plugins_folder: ./mine\nplugins: {sulk: }\n")
     assert main(["run"]) == 130
     assert capsys.readouterr().err == ""
 
@@ -161,7 +158,7 @@ def test_ctrl_c_before_anything_runs_ends_without_a_traceback(
 # check
 
 
-def test_a_good_configuration_is_told_to_be_good(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_configuration_is_reported_as_good(capsys: pytest.CaptureFixture[str]) -> None:
     write("plugins: {log: {path: events.jsonl}}\nbackend: trio\n")
     assert main(["check"]) == 0
     output = capsys.readouterr()
@@ -170,7 +167,7 @@ def test_a_good_configuration_is_told_to_be_good(capsys: pytest.CaptureFixture[s
     assert not Path("events.jsonl").exists()
 
 
-def test_every_error_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_error_is_reported_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     path = write(
         """\
         backend: trioo
@@ -191,7 +188,9 @@ def test_every_error_is_told_with_its_place(capsys: pytest.CaptureFixture[str]) 
     ]
 
 
-def test_a_wrong_webhook_url_is_told_without_its_token(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_webhook_url_is_reported_without_its_token(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     write(
         "plugins:\n  discord:\n    webhook_url: "
         f"https://discord.com.evil.example/api/webhooks/123456789012345678/{TOKEN}\n"
@@ -229,7 +228,7 @@ def test_hooks_that_do_not_exist_are_found_without_starting_anything(
     )
 
 
-def test_what_is_most_likely_not_meant_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_most_likely_not_meant_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     write("plugins: {}")
     assert main(["check"]) == 0
     first, second = capsys.readouterr().out.splitlines()
@@ -245,7 +244,7 @@ def test_names_in_a_configuration_cannot_steer_the_terminal(
     assert "\x1b" not in capsys.readouterr().out
 
 
-def test_what_is_wrong_without_a_file_is_not_told_of_one(
+def test_what_is_wrong_without_a_file_names_no_line_of_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANRAGE_EVENTS_PORT", "none")
@@ -267,7 +266,7 @@ def test_without_a_file_the_page_and_discord_are_checked(
 # run
 
 
-def test_a_file_that_does_not_exist_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_does_not_exist_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "nope.yaml"]) == 78
     assert capsys.readouterr().err == "nope.yaml: the file does not exist\n"
 
@@ -283,7 +282,7 @@ def test_a_wrong_configuration_is_not_run(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("setting", "words"), [("", ["--backend", "trio"]), ("backend: trio\n", [])]
 )
-def test_a_backend_that_is_not_installed_is_told_in_one_line(
+def test_a_backend_that_is_not_installed_is_reported_in_one_line(
     setting: str,
     words: list[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -356,7 +355,7 @@ def test_plugins_are_listed_as_json(
     assert data["discord"]["status"] == "excluded"
 
 
-def test_commands_that_cannot_be_used_are_told_beside(
+def test_commands_that_cannot_be_used_are_reported_beside(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install("greedy-dist", "def run(): pass", run="run", odd="not a name")

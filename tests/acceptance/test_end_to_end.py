@@ -21,11 +21,20 @@ from lanrage_events_discord.testing import StandInDiscord
 
 pytestmark = [
     pytest.mark.real_clock,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="signals are different there"),
 ]
 
 COMMAND = str(Path(sys.executable).with_name("lanrage-events"))
 GUARD_SECONDS = 50
+
+# A start, an end by signals and a kill are tried on both; an output or exit code depends on neither.
+on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+on_trio = pytest.mark.parametrize("anyio_backend", ["trio"])
+# One handler serves both signals.
+each_signal = pytest.mark.parametrize(
+    ("anyio_backend", "number"), [("asyncio", signal.SIGINT), ("trio", signal.SIGTERM)]
+)
 
 # Publishes as many events as a test writes into a file; once the daemon is ready they are safe.
 PARTY_PLUGIN = """
@@ -173,12 +182,13 @@ async def test_typed_events_go_in_and_messages_come_out(backend: str) -> None:
     assert webhook.token not in log
     text = json.dumps(discord.journal.messages(), ensure_ascii=False)
     # In one message, or in one each if the first left before the second came.
-    for told in ("Party Created", "Friday", "Ann", "https://discord.gg/abc123", "It is here."):
-        assert told in text
+    for shown in ("Party Created", "Friday", "Ann", "https://discord.gg/abc123", "It is here."):
+        assert shown in text
     assert [event["type"] for event in logged()] == ["party_created", "notification"]
     assert discord.journal.rejected == ()
 
 
+@on_asyncio
 async def test_a_large_input_is_delivered_whole(backend: str) -> None:
     discord = StandInDiscord(limit=None)
     webhook = discord.create_webhook()
@@ -194,6 +204,7 @@ async def test_a_large_input_is_delivered_whole(backend: str) -> None:
     assert [event["peer_name"] for event in logged()] == names
 
 
+@on_trio
 async def test_bad_lines_fail_the_run_and_the_others_are_delivered(backend: str) -> None:
     write_config({"log": {"path": "events.jsonl"}}, log={"format": "json"})
     lines = joined(["Ann"]) + b'{"type": "peer_jond"}\n\x1b[2J\xff\n' + joined(["Bob"])
@@ -207,7 +218,8 @@ async def test_bad_lines_fail_the_run_and_the_others_are_delivered(backend: str)
     assert [event["peer_name"] for event in logged()] == ["Ann", "Bob"]
 
 
-async def test_what_discord_refuses_fails_the_run(backend: str) -> None:
+@on_asyncio
+async def test_what_discord_rejects_fails_the_run(backend: str) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
     async with discord.serve():
@@ -222,7 +234,7 @@ async def test_what_discord_refuses_fails_the_run(backend: str) -> None:
     assert webhook.token not in log
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@each_signal
 async def test_a_signal_stops_it_when_everything_is_delivered(
     backend: str, number: signal.Signals
 ) -> None:
@@ -244,7 +256,7 @@ async def test_a_signal_stops_it_when_everything_is_delivered(
     assert daemon.log.endswith("stopped\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@each_signal
 async def test_a_second_signal_stops_it_at_once_when_a_plugin_waits(
     backend: str, number: signal.Signals
 ) -> None:
@@ -263,7 +275,7 @@ async def test_a_second_signal_stops_it_at_once_when_a_plugin_waits(
             assert await daemon.wait() == -number
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@each_signal
 async def test_a_second_signal_stops_it_at_once_when_a_plugin_blocks_everything(
     backend: str, number: signal.Signals
 ) -> None:
@@ -278,6 +290,7 @@ async def test_a_second_signal_stops_it_at_once_when_a_plugin_blocks_everything(
         assert await daemon.wait() == -number
 
 
+@on_trio
 async def test_a_signal_ends_an_input_that_goes_on(backend: str) -> None:
     write_config({"log": None})
     async with running("run", "--stdin", "--backend", backend) as daemon:
@@ -309,12 +322,13 @@ async def test_what_was_pending_when_it_was_killed_is_delivered_after_the_restar
         code, _, log = await run("run", "--stdin", "--backend", backend)
 
     assert code == 0, log
-    told = players(discord)
-    assert set(told) == {f"P{number}." for number in range(100)}
+    posted = players(discord)
+    assert set(posted) == {f"P{number}." for number in range(100)}
     # The message that was on its way when it was killed may come twice.
-    assert sum(told.values()) - 100 <= 10
+    assert sum(posted.values()) - 100 <= 10
 
 
+@on_asyncio
 async def test_a_plugin_that_cannot_start_stops_the_start(backend: str) -> None:
     write_config({"log": {"path": "no/such/folder/events.jsonl"}})
     code, output, log = await run("run", "--backend", backend)
@@ -323,6 +337,7 @@ async def test_a_plugin_that_cannot_start_stops_the_start(backend: str) -> None:
     assert "Traceback" not in log
 
 
+@on_trio
 async def test_what_is_most_likely_not_meant_is_logged(backend: str) -> None:
     write_config({})
     code, _, log = await run("run", "--stdin", "--backend", backend)
@@ -332,6 +347,7 @@ async def test_what_is_most_likely_not_meant_is_logged(backend: str) -> None:
     assert "ready, with the plugins none" in log
 
 
+@on_asyncio
 async def test_the_demo_needs_nothing(backend: str) -> None:
     code, output, log = await run("demo", "--backend", backend)
     assert code == 0, log
