@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from lanrage_events.__main__ import main
 from lanrage_events.testing import bus, virtual_time
 
 __all__ = ["bus"]
@@ -44,6 +48,44 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
         return request.param, {}
 
     return virtual_time(request.param)
+
+
+@pytest.fixture
+def command() -> Callable[..., tuple[int, str]]:
+    """Return a function that runs a command of ours in this process.
+
+    It takes the words after the name of the program, and returns the exit code and all that was
+    printed. A process of its own takes half a second more, which only a daemon is worth.
+    """
+
+    def run(*words: str) -> tuple[int, str]:
+        output = StringIO()
+        with redirect_stdout(output), redirect_stderr(output):
+            code = main(words)
+
+        return code, output.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return a function that lets what is in some folders be imported, as in ``PYTHONPATH``.
+
+    It is forgotten afterwards: other tests ask what is installed.
+    """
+    known, folders = set(sys.modules), list[str]()
+
+    def prepend(path: str) -> None:
+        for folder in path.split(os.pathsep):
+            monkeypatch.syspath_prepend(folder)
+            folders.append(folder)
+
+    yield prepend
+    for name in set(sys.modules) - known:
+        file = Path(getattr(sys.modules[name], "__file__", None) or "/")
+        if any(file.is_relative_to(folder) for folder in folders):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lanrage_events.testing import make_plugin
-
-pytestmark = pytest.mark.real_clock
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "lanrage-events-motd"
@@ -33,6 +31,8 @@ def test_its_code_is_short() -> None:
     assert 40 < len(code) < CODE_LINES_MAX
 
 
+@pytest.mark.real_clock
+@pytest.mark.slow
 def test_its_tests_pass_on_both_backends(
     tmp_path: Path, environment_with: Callable[[Path], dict[str, str]]
 ) -> None:
@@ -55,19 +55,8 @@ def test_its_tests_pass_on_both_backends(
     assert "skipped" not in result.stdout
 
 
-@pytest.fixture
-def importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the example be imported, and forget it afterwards: others ask what is installed."""
-    monkeypatch.syspath_prepend(EXAMPLE)
-    known = set(sys.modules)
-    yield
-    for name in [name for name in sys.modules if name not in known]:
-        if name.startswith("lanrage_events_motd"):
-            del sys.modules[name]
-
-
-@pytest.mark.usefixtures("importable")
-def test_its_readme_names_every_key_and_default() -> None:
+def test_its_readme_names_every_key_and_default(importable: Callable[[str], None]) -> None:
+    importable(str(EXAMPLE))
     from lanrage_events_motd import MotdConfig, MotdPlugin  # type: ignore[import-not-found]
 
     readme = (EXAMPLE / "README.md").read_text("utf-8")
@@ -79,7 +68,7 @@ def test_its_readme_names_every_key_and_default() -> None:
 
 
 def test_it_is_set_up_like_a_new_plugin() -> None:
-    """Both are models of the same thing, and shall not drift apart."""
+    """Both are models of the same thing, and must not drift apart."""
     own = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))
     scaffold_file = ROOT / "lanrage_events" / "_scaffold" / "pyproject.toml.txt"
     scaffold = tomllib.loads(scaffold_file.read_text("utf-8"))

@@ -6,13 +6,12 @@ routes that the page uses take its place.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from lanrage_events_discord.testing import StandInDiscord
 
 pytestmark = [
     pytest.mark.real_clock,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="the daemon is stopped with a signal"),
 ]
 
@@ -54,7 +54,7 @@ def steps(section: str) -> Iterator[tuple[str, str]]:
 
 
 def matches(shown: str, output: str) -> bool:
-    """Tell whether an output is the one that is shown, in which … and times stand for others."""
+    """Whether an output is the one that is shown, in which … and times stand for others."""
     pattern = re.escape(shown).replace("…", ".*")
     pattern = re.sub(r"2026\\-03\\-06(T|\\ )19:30\S*?(?=\"|\n|$)", ".*", pattern)
     return re.search(pattern, output) is not None
@@ -67,19 +67,23 @@ def check(shown: str, output: str) -> None:
 
 
 class Reader:
-    """Somebody who has a folder, and does what the page says."""
+    """A reader who is in a folder, and does what the page says."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder = folder
-        self.environment = environment
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str]]
+    ) -> None:
+        self.set = monkeypatch.setenv
+        self._command = command
 
     def types(self, command: str) -> str:
         """Run a command as the shell would, and return all that it prints."""
+        program, *words = shlex.split(command)
+        if program == "lanrage-events" and words[0] != "run":
+            return self._command(*words)[1]
+
         prepared = re.sub(r"\blanrage-events\b", shlex.join(MODULE), command)
         result = subprocess.run(
             ["/bin/sh", "-c", prepared],
-            cwd=self.folder,
-            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -98,7 +102,7 @@ class Reader:
             check(shown, self.types(command))
 
     def writes(self, name: str, text: str) -> None:
-        path = self.folder / name
+        path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
 
@@ -107,8 +111,6 @@ class Reader:
         """Run the daemon, and give the lines that it has logged when it was ready."""
         with subprocess.Popen(
             [*MODULE, "run"],
-            cwd=self.folder,
-            env=self.environment,
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             encoding="utf-8",
@@ -130,20 +132,20 @@ class Reader:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_reader_gets_from_nothing_to_a_channel_with_own_words(tmp_path: Path) -> None:
+async def test_a_reader_gets_from_nothing_to_a_channel_with_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., tuple[int, str]]
+) -> None:
     discord = StandInDiscord(limit=None)
     async with discord.serve():
         webhook = discord.create_webhook()
-        environment = {
-            **os.environ,
-            "PYTHONIOENCODING": "utf-8",
-            "XDG_STATE_HOME": str(tmp_path / "state"),
-            "LANRAGE_EVENTS_PORT": "0",
-            "LANRAGE_EVENTS_DISCORD_HOST": discord.host,
-        }
-        environment.pop("LANRAGE_EVENTS_TOKEN", None)
+        reader = Reader(monkeypatch, command)
+        reader.set("PYTHONIOENCODING", "utf-8")
+        reader.set("XDG_STATE_HOME", str(tmp_path / "state"))
+        reader.set("LANRAGE_EVENTS_PORT", "0")
+        reader.set("LANRAGE_EVENTS_DISCORD_HOST", discord.host)
+        monkeypatch.delenv("LANRAGE_EVENTS_TOKEN", raising=False)
         (tmp_path / "party").mkdir()
-        reader = Reader(tmp_path / "party", environment)
+        monkeypatch.chdir(tmp_path / "party")
         with anyio.fail_after(TIMEOUT_SECONDS):
             await anyio.to_thread.run_sync(do_without_a_file, reader, webhook.url)
 
@@ -167,7 +169,7 @@ def do_without_a_file(reader: Reader, webhook_url: str) -> None:
             assert saved.json()["webhook"]["configured"], saved.text
             assert page.post("/api/discord/test", json={}).json()["delivered"]
 
-        reader.environment["LANRAGE_EVENTS_URL"] = url
+        reader.set("LANRAGE_EVENTS_URL", url)
         reader.follows("Publish an event")
 
 
@@ -185,7 +187,7 @@ def do_with_a_file(reader: Reader, webhook_url: str, host: str) -> None:
     assert "all is well" in reader.types("lanrage-events check")
     reader.types("lanrage-events run --stdin < ann.jsonl")
 
-    reader.environment["DISCORD_WEBHOOK_URL"] = webhook_url
+    reader.set("DISCORD_WEBHOOK_URL", webhook_url)
     reader.writes("lanrage.yaml", adapt(with_url, host))
     assert "all is well" in reader.types("lanrage-events check")
 
