@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
     try:
-        from ._cli import app as _cli
+        from . import _cli
 
         return _cli.main(words)
     except ModuleNotFoundError as error:

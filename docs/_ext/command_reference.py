@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from cyclopts import App
 
-from lanrage_events._cli.app import _make_app
-from lanrage_events._cli.plugin_commands import load_command
+from lanrage_events._cli import load_command
+from lanrage_events._cli import make_app as make_own_app
 from lanrage_events._discovery import plugin_commands
 
 PROGRAM = "lanrage-events"
@@ -21,7 +21,7 @@ _OPTION = re.compile(r"^\* `(.+?)`: ([^*\s].*(?:\n    .+)*)", re.MULTILINE)
 
 def make_app() -> App:
     """Return the command line with the commands of the built-in plugins."""
-    app = _make_app()
+    app = make_own_app()
     for command in plugin_commands():
         if command.distribution == PROGRAM:
             app.command(load_command(command), name=command.name)

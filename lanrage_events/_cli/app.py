@@ -68,7 +68,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    app = _make_app()
+    app = make_app()
     called = next((word for word in words if not word.startswith("-")), None)
     for command in plugin_commands():
         if command.name not in app:  # our own cannot be replaced
@@ -78,7 +78,8 @@ def _run(words: Sequence[str]) -> int:
     return result if isinstance(result, int) else ExitCode.DONE
 
 
-def _make_app() -> App:
+def make_app() -> App:
+    """Return the app with the commands of our own."""
     app = App(
         name=OWN_DISTRIBUTION,
         help=HELP,
@@ -132,7 +133,7 @@ def run(
         delivered: with 0, or with 1 if a line was bad or an event could not be delivered
     :param trace: print each call of a hook on stderr, with plugin, duration and outcome
     """
-    from .._daemon import daemon as _daemon
+    from .. import _daemon
 
     return _daemon.run(file, backend, read_stdin=stdin, trace=trace or None)
 
@@ -200,7 +201,7 @@ def plugins(
 
 
 def _unusable_commands() -> Iterator[str]:
-    own = _make_app()
+    own = make_app()
     for command in plugin_commands():
         problem = "lanrage-events has one itself" if command.name in own else command.problem
         if problem:

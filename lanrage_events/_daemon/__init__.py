@@ -3,3 +3,10 @@
 from __future__ import annotations
 
 from .check import prepare
+from .daemon import Daemon, run
+from .logging import LogFormat, LogHandler, logging_to_stderr
+from .progress import Progress
+from .reload import Reloader, reload_requests
+from .signals import StopSignals
+from .stdin import LineFeed
+from .systemd import notify

@@ -20,7 +20,8 @@ from .entry_points import (
     PLUGINS_GROUP,
     PluginCommand,
     PluginEntryPoint,
+    UnreadableDistribution,
     installed,
     plugin_commands,
 )
-from .files import import_file
+from .files import import_file, place_of, plugin_files

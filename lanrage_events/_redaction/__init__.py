@@ -1,7 +1,7 @@
-"""Redaction: keeping secrets and control characters out of all output."""
+"""Keeping secrets and control characters out of whatever is shown."""
 
 from __future__ import annotations
 
 from .escape import escape_controls
-from .index import SecretIndex, encodings
+from .index import SecretIndex
 from .redactor import SECRET_MASK, Redactor

@@ -17,7 +17,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lanrage_events.__main__ import main
-from lanrage_events._cli.errors import UsageError
+from lanrage_events._cli import UsageError
 from lanrage_events._cli.new_plugin import Names, _texts, choose_names
 
 pytestmark = pytest.mark.real_clock

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from lanrage_events._cli.app import main
+from lanrage_events._cli import main
 from lanrage_events.outbox import Outbox, OutboxItem
 
 pytestmark = pytest.mark.real_clock

@@ -7,8 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from lanrage_events._cli.errors import CommandLoadError
-from lanrage_events._cli.plugin_commands import load_command, summary
+from lanrage_events._cli import CommandLoadError, load_command, summary
 from lanrage_events._discovery import PluginCommand
 
 Write = Callable[[str, str], None]

@@ -17,9 +17,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventBus, Health, PeerJoined, Redactor, hookimpl
-from lanrage_events._daemon import prepare
-from lanrage_events._daemon.daemon import Daemon
-from lanrage_events._daemon.logging import LogHandler
+from lanrage_events._daemon import Daemon, LogHandler, prepare
 from lanrage_events.cli import ExitCode
 from lanrage_events.config import ConfigError
 from lanrage_events.config._build import make_bus

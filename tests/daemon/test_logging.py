@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events import Redactor
-from lanrage_events._daemon.logging import LogFormat, logging_to_stderr
+from lanrage_events._daemon import LogFormat, logging_to_stderr
 
 TOKEN = "made-up-token-0123456789abcdefghijklmnopqrstuvwxyz"
 URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"

@@ -11,9 +11,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventBus, Health, hookimpl
-from lanrage_events._daemon.logging import LogHandler
-from lanrage_events._daemon.progress import Progress
-from lanrage_events._daemon.stdin import LineFeed
+from lanrage_events._daemon import LineFeed, LogHandler, Progress
 
 ANN = b'{"type": "peer_joined", "peer_name": "Ann", "party_name": "LAN"}\n'
 

@@ -4,16 +4,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
 from lanrage_events import Event, EventBus, PeerJoined, hookimpl
-from lanrage_events._daemon.reload import Reloader
-from lanrage_events._discovery import Catalog
-from lanrage_events.config._load import load_config
-from lanrage_events.config._models import DaemonConfig
+from lanrage_events._daemon import Reloader, prepare
+from lanrage_events._discovery import import_file
 
 PLUGIN = """
 from contextlib import asynccontextmanager
@@ -51,30 +48,25 @@ class Scene:
         self.file = folder / "lanrage.yaml"
         (folder / "plugins").mkdir()
         (folder / "plugins" / "greeter.py").write_text(PLUGIN, encoding="utf-8")
-        self.catalog = Catalog.discover().with_folder(folder / "plugins")
 
     def write(self, plugins: str, more: str = "") -> None:
         text = f"plugins_folder: plugins\n{more}plugins:\n{plugins}"
         self.file.write_text(text, encoding="utf-8")
 
-    def load(self) -> DaemonConfig:
-        return load_config(self.file, self.catalog)
-
     @property
     def log(self) -> list[str]:
-        target: Any = self.catalog.load("greeter").target
-        log: list[str] = target.log
+        log: list[str] = import_file(self.file.parent / "plugins" / "greeter.py").Plugin.log
         return log
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[EventBus, Reloader]]:
-        config = self.load()
+        config, _ = prepare(self.file)
         bus = EventBus(state_folder=config.state_folder)
         for plugin in config.plugins:
             bus.register(plugin.make(), plugin.name, **plugin.options())
 
         async with bus:
-            yield bus, Reloader(bus, config, self.load)
+            yield bus, Reloader(bus, config, lambda: prepare(self.file)[0])
 
 
 @pytest.fixture
@@ -187,7 +179,6 @@ async def test_unregistered_hook_of_a_new_plugin_is_refused(scene: Scene, tmp_pa
 
     wrong = PLUGIN.replace("peer_joined", "peer_joind")
     (tmp_path / "plugins" / "wrong.py").write_text(wrong, encoding="utf-8")
-    scene.catalog = Catalog.discover().with_folder(tmp_path / "plugins")
     scene.write("  greeter: {}\n")
     async with scene.running() as (bus, reloader):
         scene.write("  greeter: {}\n  wrong: {}\n")

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events._daemon.signals import StopSignals
+from lanrage_events._daemon import StopSignals
 
 pytestmark = [
     pytest.mark.real_clock,

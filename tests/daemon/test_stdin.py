@@ -8,7 +8,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventBus, hookimpl
-from lanrage_events._daemon.stdin import LineFeed
+from lanrage_events._daemon import LineFeed
 from lanrage_events.cli import LINE_MAX_BYTES
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events._daemon.systemd import notify
+from lanrage_events._daemon import notify
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 

@@ -592,7 +592,7 @@ def test_finding_plugins_imports_neither_pydantic_nor_yaml_nor_them() -> None:
     script = (
         "import sys\n"
         "from lanrage_events._discovery.catalog import Catalog\n"
-        "from lanrage_events._discovery.entry_points import plugin_commands\n"
+        "from lanrage_events._discovery import plugin_commands\n"
         "names = Catalog.discover().names\n"
         "assert 'discord' in names, names\n"
         "assert any(command.name == 'demo' for command in plugin_commands())\n"

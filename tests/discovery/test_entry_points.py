@@ -12,10 +12,10 @@ from lanrage_events._discovery import (
     PLUGINS_GROUP,
     PluginCommand,
     PluginEntryPoint,
+    UnreadableDistribution,
     installed,
     plugin_commands,
 )
-from lanrage_events._discovery.entry_points import UnreadableDistribution
 
 Install = Callable[..., Path]
 

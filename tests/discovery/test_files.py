@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events._discovery import import_file
-from lanrage_events._discovery.files import place_of, plugin_files
+from lanrage_events._discovery import import_file, place_of, plugin_files
 
 
 def write(path: Path, text: str) -> Path:

@@ -28,9 +28,9 @@ from blocks import written
 from cyclopts import App, CycloptsError
 
 from lanrage_events import EventBus, PeerJoined
-from lanrage_events._cli.app import _make_app
-from lanrage_events._cli.app import main as run_command
-from lanrage_events._cli.plugin_commands import load_command
+from lanrage_events._cli import load_command
+from lanrage_events._cli import main as run_command
+from lanrage_events._cli import make_app as make_own_app
 from lanrage_events._daemon import prepare
 from lanrage_events._discovery import plugin_commands
 
@@ -216,7 +216,7 @@ def check(text: str) -> None:
 
 
 def make_app() -> App:
-    app = _make_app()
+    app = make_own_app()
     for command in plugin_commands():
         app.command(load_command(command), name=command.name)
 

