@@ -551,6 +551,8 @@ FULL_DISK = """
             assert (first.id, first.reason, first.detail) == (ids[3], "HTTP 400", "detail")
             statistics = outbox.statistics()
             print(statistics.pending, statistics.failed, statistics.unwritten, statistics.dead)
+            # What the failed transactions would have added is not counted.
+            assert statistics.bytes == len("new")
 
     try:
         anyio.run(main, backend=sys.argv[2])
