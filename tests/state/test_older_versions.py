@@ -17,14 +17,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from anyio.abc import Process
@@ -35,6 +37,7 @@ from lanrage_events_discord.testing import Record, StandInDiscord, StandInWebhoo
 
 pytestmark = [
     pytest.mark.real_clock,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="signals are different there"),
 ]
 
@@ -47,6 +50,8 @@ FOUND = sorted(
 PLUGINS = ("discord", "pager")
 COMMAND = (sys.executable, "-m", "lanrage_events")
 GUARD_SECONDS = 50
+
+Command = Callable[..., tuple[int, str]]
 
 
 @dataclass(frozen=True)
@@ -71,10 +76,22 @@ class Saved:
 
 
 @pytest.fixture(params=FOUND)
-def saved(request: pytest.FixtureRequest, tmp_path: Path) -> Saved:
+def found(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def anyio_backend(found: str) -> str:
+    """Read what one of the ends left on asyncio and the other on Trio: both read the same files."""
+    return "asyncio" if found.endswith(ENDS[0]) else "trio"
+
+
+@pytest.fixture
+def saved(found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Saved:
     """Return a copy of a fixture, in which the paths and times of files are as they should be."""
     folder = tmp_path / "lan"
-    shutil.copytree(FIXTURES / request.param, folder)
+    shutil.copytree(FIXTURES / found, folder)
+    monkeypatch.chdir(folder)
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     copy = Saved(folder, expected)
     # Positions are kept under the absolute paths of the logs.
@@ -196,21 +213,6 @@ async def deliver(saved: Saved, backend: str) -> str:
     return log
 
 
-def run(saved: Saved, *arguments: str, **environment: str) -> str:
-    """Run a command to its end, and return what it printed."""
-    result = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=saved.folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=GUARD_SECONDS,
-        check=False,
-    )
-    assert (result.returncode, result.stderr) == (0, ""), result.stdout
-    return result.stdout
-
-
 @pytest.fixture
 def backend(anyio_backend_name: str) -> str:
     """Run the daemon on the backend that the test runs on."""
@@ -226,9 +228,13 @@ def test_there_are_fixtures_of_both_ends_of_every_version() -> None:
 # The outbox
 
 
-def told(record: object, expected: Mapping[str, object]) -> dict[str, object]:
+RENAMED = {"died": "failed_time"}
+"""what a field was called in an older version, and is called now"""
+
+
+def fields_of(record: object, expected: Mapping[str, object]) -> dict[str, object]:
     """Return those fields of a record that there were, as JSON has them."""
-    values = {name: getattr(record, name) for name in expected}
+    values = {name: getattr(record, RENAMED.get(name, name)) for name in expected}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()
@@ -251,7 +257,7 @@ async def test_outbox_holds_what_it_held(saved: Saved, plugin: str) -> None:
         for kind, records in found.items():
             assert len(records) == len(expected[kind]) > 0
             for record, fields in zip(records, expected[kind], strict=True):
-                assert told(record, fields) == fields
+                assert fields_of(record, fields) == fields
 
         for record in (*found["entries"], *found["dead_letters"]):
             assert await outbox.show(record.id) == record
@@ -312,9 +318,11 @@ async def test_new_owner_goes_on_with_what_was_postponed_expired_or_dead(saved: 
 
 
 @pytest.mark.parametrize("plugin", PLUGINS)
-def test_command_lists_what_was_left(saved: Saved, plugin: str) -> None:
+def test_command_lists_what_was_left(saved: Saved, plugin: str, command: Command) -> None:
     expected = saved.expected["outboxes"][plugin]
-    listed = json.loads(run(saved, "outbox", "list", "--plugin", plugin, "--json", "--limit=1000"))
+    code, output = command("outbox", "list", "--plugin", plugin, "--json", "--limit=1000")
+    assert code == 0, output
+    listed = json.loads(output)
     assert [lane["name"] for lane in listed["lanes"]] == [x["name"] for x in expected["lanes"]]
     for status, kind in (("pending", "entries"), ("dead", "dead_letters")):
         assert [
@@ -324,18 +332,24 @@ def test_command_lists_what_was_left(saved: Saved, plugin: str) -> None:
         ] == [(x["id"], x["lane"], x["label"], x["put_time"]) for x in expected[kind]]
 
     dead = expected["dead_letters"][0]
-    shown = json.loads(run(saved, "outbox", "show", str(dead["id"]), "--plugin", plugin))
+    code, output = command("outbox", "show", str(dead["id"]), "--plugin", plugin)
+    assert code == 0, output
+    shown = json.loads(output)
     assert (shown["reason"], shown["detail"]) == (dead["reason"], dead["detail"])
 
 
-def test_state_folder_that_no_configuration_names_is_found_again(saved: Saved) -> None:
+def test_state_folder_that_no_configuration_names_is_found_again(
+    saved: Saved, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved.rewrite("lanrage.yaml", replace={"state_folder: ./state\n": ""})
     file = saved.folder.resolve() / "lanrage.yaml"
     name = f"lanrage-{hashlib.sha256(bytes(file)).hexdigest()[:8]}"
     home = saved.folder / "home"
     (home / "lanrage-events").mkdir(parents=True)
     saved.outbox("pager").parent.rename(home / "lanrage-events" / name)
-    listing = run(saved, "outbox", "list", "--plugin", "discord", XDG_STATE_HOME=str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    code, listing = command("outbox", "list", "--plugin", "discord")
+    assert code == 0
     assert "automatic moderation blocked the message" in listing
 
 
@@ -343,7 +357,7 @@ def test_state_folder_that_no_configuration_names_is_found_again(saved: Saved) -
 
 
 def assert_delivered(server: Server, lane: str, words: list[str]) -> None:
-    """Look whether each of some events is told exactly once, and in their order."""
+    """Check that each of some events is posted exactly once, and in their order."""
     text = server.text(lane)
     assert [text.count(word) for word in words] == [1] * len(words), text
     assert sorted(words, key=text.index) == words
@@ -377,11 +391,15 @@ async def test_what_waited_is_delivered_once_and_in_order(saved: Saved, backend:
         assert len(server.discord.journal) == count
 
 
-async def test_dead_letter_is_retried_at_its_old_place(saved: Saved, backend: str) -> None:
+async def test_dead_letter_is_retried_at_its_old_place(
+    saved: Saved, backend: str, command: Command
+) -> None:
     dead = saved.expected["outboxes"]["discord"]["dead_letters"]
     ids = [str(letter["id"]) for letter in dead if letter["lane"] == "cards"]
     async with serving(saved) as server:
-        run(saved, "outbox", "retry", *ids, "--plugin", "discord")
+        retry = partial(command, "outbox", "retry", *ids, "--plugin", "discord")
+        code, output = await anyio.to_thread.run_sync(retry)
+        assert code == 0, output
         await deliver(saved, backend)
         for words in saved.expected["waiting"]["cards"]:
             assert_delivered(server, "cards", [*saved.expected["rejected"]["cards"], *words])
@@ -420,7 +438,7 @@ async def test_logs_are_followed_from_where_they_were_left(saved: Saved, backend
         file.write(' "help"\n')
 
     with (maps / "L0101001.log").open("a", encoding="utf-8") as file:
-        # Who comes was noted, but told only now; who goes is known from the file before.
+        # One who comes was noted, but is posted only now; one who goes is known from the file before.
         file.write('L 01/01/2026 - 20:31:00: "Curlew<3><STEAM_1:0:2><>" entered the game\n')
         file.write('L 01/01/2026 - 20:32:00: "Avocet<2><STEAM_1:0:1><>" disconnected\n')
         file.write('L 01/01/2026 - 20:33:00: Started map "de_osprey"\n')

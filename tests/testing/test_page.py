@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from lanrage_events import testing
-
-pytestmark = pytest.mark.real_clock
 
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 TEXT = PAGE.read_text("utf-8")
@@ -44,6 +43,8 @@ def test_every_block_is_run() -> None:
     assert len(SCRIPTS) >= 4
 
 
+@pytest.mark.real_clock
+@pytest.mark.slow
 def test_the_tests_of_the_page_pass_on_both_backends(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(SETTINGS, "utf-8")
     (tmp_path / "conftest.py").write_text(CONFTEST, "utf-8")
@@ -57,10 +58,18 @@ def test_the_tests_of_the_page_pass_on_both_backends(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "output"), SCRIPTS)
-def test_a_script_of_the_page_prints_what_it_says(code: str, output: str, tmp_path: Path) -> None:
+def test_a_script_of_the_page_prints_what_it_says(
+    code: str,
+    output: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     script = tmp_path / "script.py"
     script.write_text(code, "utf-8")
-    assert run(str(script), folder=tmp_path) == output
+    runpy.run_path(str(script), run_name="__main__")
+    assert capsys.readouterr().out == output
 
 
 def test_every_public_name_of_testing_is_on_the_page() -> None:
