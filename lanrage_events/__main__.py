@@ -20,9 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
     try:
-        from . import _cli
+        from ._cli import main as run_command
 
-        return _cli.main(words)
+        return run_command(words)
     except ModuleNotFoundError as error:
         hint = install_hint(error)
         if not hint:

@@ -133,9 +133,9 @@ def run(
         delivered: with 0, or with 1 if a line was bad or an event could not be delivered
     :param trace: print each call of a hook on stderr, with plugin, duration and outcome
     """
-    from .. import _daemon
+    from .._daemon import run as run_daemon
 
-    return _daemon.run(file, backend, read_stdin=stdin, trace=trace or None)
+    return run_daemon(file, backend, read_stdin=stdin, trace=trace or None)
 
 
 def check(file: Path | None = None, /) -> int:

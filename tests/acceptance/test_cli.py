@@ -493,6 +493,7 @@ def test_our_own_commands_cannot_be_replaced(
 # Output
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_gone_is_no_error() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "lanrage_events", "schema"],
@@ -506,6 +507,7 @@ def test_a_reader_that_is_gone_is_no_error() -> None:
     assert process.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_a_character_shows_the_others() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "lanrage_events", "preview", "peer_joined"],

@@ -167,6 +167,7 @@ def config_for(discord: StandInDiscord, **webhooks: Any) -> DiscordConfig:
     )
 
 
+@pytest.mark.slow
 async def test_library_shows_no_token_whatever_goes_wrong(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -376,6 +376,7 @@ def test_the_program_on_the_page_of_templates_prints_what_a_template_makes(
     assert "Hello ANN" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_program_on_the_page_of_log_files_tells_who_came(

@@ -106,6 +106,7 @@ def test_the_tournament_on_trio_tells_its_games() -> None:
     assert lines[2:] == ["Quake is over", "Trackmania is over"]
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_the_game_in_a_thread_publishes_and_ends() -> None:
     with start("embed_thread") as process:

@@ -463,6 +463,7 @@ WRITER = """
 """
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_when_the_process_is_killed(
     path: Path, anyio_backend: tuple[str, object]
 ) -> None:
@@ -501,8 +502,7 @@ FULL_DISK = """
 
     import anyio
 
-    from lanrage_events import OutboxError
-    from lanrage_events.outbox import Outbox, OutboxItem
+    from lanrage_events.outbox import Outbox, OutboxError, OutboxItem
 
     def limit(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -626,8 +626,7 @@ READ_ONLY = """
 
     import anyio
 
-    from lanrage_events import OutboxError
-    from lanrage_events.outbox import Outbox
+    from lanrage_events.outbox import Outbox, OutboxError
 
     async def main():
         try:
