@@ -1,4 +1,4 @@
-"""Templates: text made of events, one YAML file per event type."""
+"""Templates that render events, one YAML file per event type."""
 
 from __future__ import annotations
 

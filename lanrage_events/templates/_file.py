@@ -1,3 +1,5 @@
+"""The leaves of one template file, as they are written."""
+
 from __future__ import annotations
 
 import re
@@ -9,13 +11,12 @@ from ..yaml import Document, KeyPath, Position, Text, YAMLValue, kind_of
 
 
 class TemplateFile:
-    """What one template file holds: the texts of its leaves, not yet compiled.
+    """The texts of the leaves of one template file, not yet compiled.
 
-    What is wrong is skipped, with a problem.
+    What is wrong is skipped and reported as a problem.
 
-    :param document: the file
-    :param leaves: the paths of the leaves that there are; ``[]`` after a name stands for a list
-    :param shorthands: what a text stands for where a mapping is expected
+    :param leaves: the paths of all known leaves; ``[]`` after a name stands for a list
+    :param shorthands: the leaf that a text stands for where a mapping is expected
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class TemplateFile:
         if isinstance(value, (dict, list)):
             self._report_kind("a text", value, path)
         elif text.comment:
-            message = f"YAML takes '{text.comment}' for a comment: put the value in quotes"
+            message = f"YAML reads '{text.comment}' as a comment: put the value in quotes"
             self._report(self._document.position(path), message, name)
         else:
             into[name] = text
@@ -95,7 +96,7 @@ class TemplateFile:
         self.problems.append(error)
 
     def _keys(self, path: KeyPath) -> list[str]:
-        """Return the keys that there are below a path, sorted."""
+        """Return the keys that are known below a path, sorted."""
         prefix = f"{_leaf_name(path)}." if path else ""
         below = (leaf.removeprefix(prefix) for leaf in self._leaves if leaf.startswith(prefix))
         return sorted({re.split(r"\.|\[", name)[0] for name in below})

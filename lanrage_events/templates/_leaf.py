@@ -1,3 +1,5 @@
+"""The leaves of templates: how they are compiled and rendered, and how values are written."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,65 +25,65 @@ from ._fast_path import Parts, parts_of
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
-"""makes of a value the text that shows it, so that nothing in the value has a meaning there"""
+"""escapes the text of a value, so that nothing in it has a meaning where it is shown"""
 
 ContextFilter: TypeAlias = Callable[[str, str], "str | None"]
 """names the filter that writes a value, from the leaf's own text before and after it, in which
 U+FFFC stands for each other value"""
 
-# They write HTML, which no consumer shows, or promise that a value is safe in it.
+# They write HTML, which no consumer shows, or mark a value as safe in HTML.
 _HTML_FILTERS = ("e", "escape", "forceescape", "safe", "striptags", "tojson", "urlize", "xmlattr")
 
 # Shorter values are not worth shortening.
 _SHORT_VALUE_CHARACTERS = 32
 
-# Values whose text says something, whatever they are.
+# Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
 
 
 class SafeString(str):
-    """A text of the consumer's own that templates write as it is."""
+    """A text from the consumer that templates write as it is."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateFilter:
-    """A way to write a value, offered to templates as a filter."""
+    """A way to write a value, which templates can use as a filter."""
 
     write: Write
     atomic: bool = False
-    """never shorten such a value, because a part of it would mean something else"""
+    """never shorten the value, because a part of it would mean something else"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TemplateLeaf:
-    """One kind of leaf of a consumer's templates: how values are written there, and what it makes.
+    """One kind of leaf of a consumer's templates: how values are written, and what it returns.
 
     Values reach ``write`` without control, direction and private-use characters.
     """
 
     write: Write = str
-    """makes of a value the text that shows it here"""
+    """escapes the text of a value for this leaf"""
     limit: int | None = None
     """characters; when there are more, the longest values are shortened"""
     lines: bool = False
     """whether the leaf may have more than one line"""
     context_filter: ContextFilter | None = None
-    """finds values that stand where they must be written in another way, such as in a link"""
+    """finds values that must be written in another way where they stand, such as in a link"""
     parse: Callable[[Any], Any] | None = None
-    """makes the leaf's result of its text, or of the value itself where it is the whole leaf;
-    raises ValueError if it is none"""
+    """converts the leaf's text to its result, or the value itself where that is the whole leaf;
+    raises ValueError if it is not valid"""
     context: Mapping[str, object] = field(default_factory=dict)
-    """names for this leaf alone"""
+    """further names that only this leaf can use"""
 
 
 class Names:
     """What the leaves of one event's templates can name.
 
-    :param values: by name, but for ``fields`` and what Jinja brings
-    :param fields: the names of the values that ``fields`` has
-    :param globals: what Jinja brings
+    :param values: by name, without ``fields`` and Jinja's globals
+    :param fields: the names of the values in ``fields``
+    :param globals: Jinja's
     """
 
     __slots__ = ("_context", "_fields", "_globals", "values")
@@ -95,13 +97,12 @@ class Names:
         self._context: Context | None = None
 
     def all(self) -> dict[str, object]:
-        """Return everything that can be named."""
         event = self.values["event"]
         fields = {name: getattr(event, name) for name in self._fields}
         return {**self._globals, **self.values, "fields": fields}
 
     def context(self, template: Template, leaf: TemplateLeaf) -> Context:
-        """Return Jinja's context, which leaves share until one sets a variable of its own."""
+        """Return Jinja's context, which leaves share until one sets a variable."""
         if leaf.context:
             return template.new_context({**self.all(), **leaf.context}, shared=True)
 
@@ -112,7 +113,7 @@ class Names:
 
 
 class CompiledLeaf:
-    """One leaf of one file, which :meth:`compile` makes ready."""
+    """One leaf of one file; call :meth:`compile` before it is rendered."""
 
     def __init__(self, file: str, path: str, source: Text, leaf: TemplateLeaf) -> None:
         self.file = file
@@ -124,16 +125,16 @@ class CompiledLeaf:
         self._source = source
         self._template: Template | None = None
         self._parts: Parts | None = None
-        """what the leaf consists of, if that is so simple that it needs no Jinja"""
+        """what the leaf consists of, if it can be rendered without Jinja"""
         self._value_name: str | None = None
-        """the name of the value that is the whole of a leaf which is parsed"""
+        """the name of the only value of a leaf that is parsed"""
         self._finalize: Callable[[object], str] = str
 
     def compile(self, environment: Environment) -> None:
-        """Compile the leaf, once.
+        """Compile the leaf.
 
         :raises TemplateSyntaxError: if the text is not Jinja2
-        :raises ValueError: if a text without values makes no result
+        :raises ValueError: if a text without values cannot be parsed
         """
         text = self._source.text
         if self.is_constant:
@@ -153,7 +154,7 @@ class CompiledLeaf:
         self._template = Template.from_code(environment, code, {})
 
     def render(self, names: Names, value_limit: int | None = None) -> Any:
-        """Return the result of the leaf for one event; empty text and ``None`` are none."""
+        """Return the result of the leaf for one event, empty text or ``None`` for no result."""
         if self._template is None:
             return self.constant
 
@@ -179,11 +180,11 @@ class CompiledLeaf:
         finalize = self._finalize
         try:
             return [text if name is None else finalize(values[name]) for name, text in parts]
-        except Exception:  # noqa: BLE001 - Jinja tells what is wrong, and in which line
+        except Exception:  # noqa: BLE001 - Jinja reports what is wrong, and in which line
             return None
 
     def line_of(self, error: Exception) -> int:
-        """Return the line of the file in which an error of this leaf arose."""
+        """Return the line of the file in which an error of this leaf occurred."""
         line = 1
         template = self._template
         if isinstance(error, TemplateSyntaxError):
@@ -211,7 +212,7 @@ class CompiledLeaf:
 
 
 def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
-    """Return the sandbox that leaves are compiled in, but for how they write values."""
+    """Return the sandbox for leaves, without the finalizer that writes values."""
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
     )
@@ -270,7 +271,7 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
 
 
 class _Marked(str):
-    """A value that passed through a filter which says how it is written."""
+    """A value that passed through a filter that decides how it is written."""
 
     __slots__ = ("filter", "raw")
     filter: TemplateFilter | None
@@ -278,7 +279,7 @@ class _Marked(str):
 
 
 class _Value(str):
-    """A written value that remembers what it was, for leaves that need it and for shortening."""
+    """A written value with the original, for leaves that parse it and for shortening."""
 
     __slots__ = ("text", "value", "write")
     text: str
@@ -286,7 +287,7 @@ class _Value(str):
     write: Write
 
     def __str__(self) -> str:
-        # Jinja calls str() on what finalize returned, and must not lose it there.
+        # Jinja calls str() on the result of finalize, which must keep the original.
         return self
 
 
@@ -294,7 +295,7 @@ class _Value(str):
 def _join(
     environment: Environment, value: Iterable[object], separator: str = "", attribute: str = ""
 ) -> str:
-    """Join as Jinja2's filter does, but write items as by themselves, and leave out empty ones."""
+    """Join as Jinja2's filter does, but write items like single values and skip empty ones."""
     if attribute:
         value = map(make_attrgetter(environment, attribute), value)
 
@@ -318,7 +319,7 @@ def _marking(template_filter: TemplateFilter | None) -> Callable[[object], _Mark
 
 
 def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -> None:
-    """Put a filter around each value that stands where it must be written in another way."""
+    """Put a filter around each value that must be written in another way where it stands."""
     outputs = list(tree.find_all(nodes.Output))
     texts = [
         child.data if isinstance(child, nodes.TemplateData) else "\ufffc"
@@ -339,7 +340,7 @@ def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -
 
 
 def _shortened(pieces: Sequence[str], limit: int, value_limit: int | None) -> Iterator[str]:
-    """Shorten the longest values so far that the whole is within a limit, if it can be."""
+    """Shorten the longest values until the whole is within a limit, if possible."""
     lengths = sorted(len(piece) for piece in pieces if type(piece) is _Value)
     excess = len("".join(pieces).strip()) - limit
     maximum = value_limit or limit
@@ -357,13 +358,13 @@ def _shortened(pieces: Sequence[str], limit: int, value_limit: int | None) -> It
 
 def _shortened_value(value: _Value, maximum: int) -> str:
     write = value.write
-    # What is written is hardly ever shorter than the value.
+    # The written text is hardly ever shorter than the value.
     text = value.text[: maximum + 1]
     return write(shorten(text, lambda part: len(write(part)) <= maximum))
 
 
 def _common_maximum(lengths: Sequence[int], room: int) -> int:
-    """Find the length to which the longest must be cut for all of them to have room."""
+    """Return the length to which the longest must be cut so that all of them fit."""
     share = 0
     for index, length in enumerate(lengths):
         share = room // (len(lengths) - index)

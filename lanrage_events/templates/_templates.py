@@ -1,3 +1,5 @@
+"""The templates of one consumer: where leaves are found, and how errors in them are reported."""
+
 from __future__ import annotations
 
 import logging
@@ -34,16 +36,16 @@ _MESSAGE_MAX_CHARACTERS = 200
 class Templates:
     """The templates of one consumer: one YAML file per event type, whose leaves are Jinja2.
 
-    A leaf is looked for along the classes of the event, the most specific first, and for each
-    class in one folder after the other. What is wrong with a template is told once, and the next
-    place where the leaf is found takes over.
+    A leaf is searched along the classes of the event, the most specific first, and for each class
+    in one folder after the other. Each problem of a template is reported once, and the next place
+    that has the leaf is used.
 
-    :param kind: the name of the folder, in each of the folders, that holds the consumer's files
+    :param kind: the name of the consumer's folder within each of the folders
     :param folders: where to look, the most important first
     :param leaves: by path, such as ``title``, ``footer.text`` or, in a list, ``fields[].name``
     :param shorthands: the leaf that a text stands for where a mapping is expected
     :param filters: further ways to write a value, by name
-    :param report: is told what is wrong with a template, each fault once; by default it is logged
+    :param report: called once with each problem of a template; the default logs it
     """
 
     def __init__(
@@ -69,13 +71,13 @@ class Templates:
         self._lists = tuple(dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path))
         self._files: dict[str, list[_CompiledFile]] = {}
         self._plans: dict[type[Event], _Plan] = {}
-        self._tell = report or _log
+        self._on_problem = report or _log
         self._reported: set[tuple[object, ...]] = set()
 
     def check(self, types: Iterable[type[Event]]) -> None:
         """Read and compile the templates of event types now, not at their first event.
 
-        :param types: all event types that there are; a file that is named for none is a fault
+        :param types: all event types; a file that is named after another one is a problem
         """
         known: set[str] = set()
         for cls in types:
@@ -95,10 +97,10 @@ class Templates:
         *,
         value_limit: int | None = None,
     ) -> dict[str, Any]:
-        """Fill in the templates for an event.
+        """Render the templates for an event.
 
-        :param event: the event; its fields are what leaves can name, besides ``type``, ``event``
-            and ``fields``, which is a mapping of the fields that its class added
+        :param event: the event; leaves can name its fields, besides ``type``, ``event`` and
+            ``fields``, a mapping of the fields that its class added
         :param context: further names; a field of the event with the same name wins
         :param value_limit: characters that each value may take in a leaf that has a limit
         :return: the leaves that are not empty, by path, and for each list the list of its items
@@ -110,7 +112,7 @@ class Templates:
             for leaf in chain:
                 try:
                     value = leaf.render(names, value_limit)
-                except Exception as error:  # noqa: BLE001 - whatever a template does, the event is told
+                except Exception as error:  # noqa: BLE001 - the next place that has the leaf is used
                     self._report(leaf, error, names)
                     continue
 
@@ -148,7 +150,7 @@ class Templates:
         for name, leaf in template.items():
             try:
                 value = leaf.render(names, value_limit)
-            except Exception as error:  # noqa: BLE001 - the other items are told
+            except Exception as error:  # noqa: BLE001 - the other items are rendered
                 self._report(leaf, error, names)
                 return None
 
@@ -243,7 +245,7 @@ class Templates:
 
     def _report(self, leaf: CompiledLeaf, error: Exception, names: Names | None = None) -> None:
         line = leaf.line_of(error)
-        # Without the message, which can have an event's values in it and so be always another.
+        # Without the message: it may contain an event's values and so differ each time.
         key = (leaf.file, leaf.path, line, type(error))
         if key not in self._reported:
             message = _format_error(error, names.all() if names is not None else {})
@@ -253,7 +255,7 @@ class Templates:
         key = key or (str(problem),)
         if key not in self._reported:
             self._reported.add(key)
-            self._tell(problem)
+            self._on_problem(problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,5 @@
+"""The text of values: written for people, cleaned and shortened."""
+
 from __future__ import annotations
 
 import re
@@ -8,7 +10,7 @@ from enum import Enum
 
 ELLIPSIS = "…"
 
-# No consumer shows more of one value; what is longer need not be looked at.
+# No consumer shows more of one value.
 VALUE_MAX_CHARACTERS = 20_000
 
 _BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
@@ -16,8 +18,8 @@ _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
 _BREAK_WITH_SPACE = re.compile(rf"[{_BREAKS}]\s*")
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*\n")
 
-# What a reader does not see or what changes how its surroundings are read: control characters,
-# directions, zero width characters but for the joiners that emoji and scripts need, surrogates,
+# Characters that are invisible or change how the text around them is read: control characters,
+# directions, zero width characters except the joiners that emoji and scripts need, surrogates,
 # private use, non-characters and tags. The flags of England, Scotland and Wales are made of tags.
 _HIDDEN = re.compile(
     "(\U0001f3f4[\U000e0020-\U000e007e]{1,6}\U000e007f)"
@@ -25,7 +27,7 @@ _HIDDEN = re.compile(
     "\u202a-\u202e\u2060-\u206f\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\U000f0000-\U0010ffff]"
 )
-# Letters and symbols without ink, which some players take for a name.
+# Letters and symbols without ink, which some players use as a name.
 _BLANKS = re.compile("[\t\u115f\u1160\u2800\u3164\uffa0]")
 _JOINERS = re.compile("([\u200c\u200d])[\u200c\u200d]+|([\ufe00-\ufe0f])[\ufe00-\ufe0f]+")
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
@@ -33,18 +35,18 @@ _TOO_MANY_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
 _WITHOUT_INK = re.compile("[\\s\u200c\u200d\ufe00-\ufe0f]*")
 _NOTHING_VISIBLE = "?"
 
-# A cluster longer than this is no letter; it may be cut anywhere.
+# A cluster longer than this may be cut anywhere.
 _CLUSTER_MAX_CHARACTERS = 32
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Remove from a text what a reader would not see, and what changes the text around it.
+    """Remove characters that are invisible or change the text around them.
 
-    Control, direction and private-use characters are removed, heaps of combining marks are cut,
-    and of a text in which nothing can be seen a question mark is left.
+    Long runs of combining marks are cut, and a text without a visible character becomes a question
+    mark.
 
     :param text: any text
-    :param lines: keep line breaks, instead of making a space of them
+    :param lines: keep line breaks instead of replacing each by a space
     """
     if text.isprintable() and text.isascii():
         return text
@@ -67,10 +69,10 @@ def clean(text: str, *, lines: bool = False) -> str:
 
 
 def as_text(value: object) -> str:
-    """Write the value of an event's field for a person to read.
+    """Write the value of an event's field for people.
 
-    ``None`` is empty, a list its items with commas, a time is in UTC, and a number has no more
-    digits than it needs.
+    ``None`` is empty, the items of a list are separated by commas, a time is in UTC, and a number
+    has no more digits than it needs.
 
     :param value: a value of any type
     """
@@ -127,10 +129,10 @@ def duration(seconds: float) -> str:
 def shorten(text: str, fits: Callable[[str], bool]) -> str:
     """Return the longest beginning of a text that fits together with an ellipsis.
 
-    What a reader takes for one letter, such as an emoji with its skin tone, is never split.
+    What looks like one character, such as an emoji with its skin tone, is never split.
 
     :param text: the text, which does not fit as it is
-    :param fits: says whether a text fits; if one fits, so does each of its beginnings
+    :param fits: whether a text fits; if one fits, so does each of its beginnings
     """
     low, high = 0, len(text)
     while low < high:
@@ -144,15 +146,15 @@ def shorten(text: str, fits: Callable[[str], bool]) -> str:
 
 
 def _boundary(text: str, position: int) -> int:
-    """Return the nearest place at or before a position that is not inside of a letter."""
+    """Return the nearest place at or before a position that does not split a cluster."""
     for place in range(position, max(0, position - _CLUSTER_MAX_CHARACTERS), -1):
-        if place == len(text) or not _is_inside_letter(text, place):
+        if place == len(text) or not _is_inside_cluster(text, place):
             return place
 
     return position if position > _CLUSTER_MAX_CHARACTERS else 0
 
 
-def _is_inside_letter(text: str, place: int) -> bool:
+def _is_inside_cluster(text: str, place: int) -> bool:
     before, after = text[place - 1], text[place]
     if before == "\u200d" or after == "\u200d" or "\U0001f3fb" <= after <= "\U0001f3ff":
         return True

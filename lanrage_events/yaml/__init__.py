@@ -1,4 +1,4 @@
-"""Reading YAML: one dialect, with the position of each value and problems that name it."""
+"""The YAML reader: one dialect, the position of each value, and problems that name it."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""YAML documents: their values, the positions of these, and what is wrong with them."""
+
 from __future__ import annotations
 
 import codecs
@@ -27,26 +29,26 @@ class Text(NamedTuple):
 
     text: str = ""
     line: int = 0
-    """where it begins, from 1; of a block that is the line below its ``|``"""
+    """where it begins, from 1; for a block, the line below its ``|``"""
     comment: str = ""
-    """the comment right behind it if no space follows its ``#``, as in ``color: #4CAF50``; it was
-    hardly meant as one"""
+    """the comment right behind it if no space follows its ``#``, as in ``color: #4CAF50``, which is
+    probably meant as text"""
 
 
 @dataclass(slots=True)
 class Document:
-    """The value of a YAML text, what is wrong with it, and where each part of it stands.
+    """The value of a YAML text, its problems, and the position of each part.
 
-    ``Document(data)`` makes one of data that comes from elsewhere and has no places.
+    ``Document(data)`` makes one of data from elsewhere, without positions.
     """
 
     data: YAMLValue = None
     name: str = ""
     """the path of the file, for messages"""
     problems: list[Problem] = field(default_factory=list)
-    """everything that is wrong; ``data`` is then what could be understood"""
+    """everything that is wrong; ``data`` then holds what could be parsed"""
     failed: set[KeyPath] = field(default_factory=set)
-    """the values that could not be understood, about which a problem says enough"""
+    """the values that could not be parsed; each has a problem already"""
     _values: dict[KeyPath, Node] = field(default_factory=dict, repr=False)
     _keys: dict[KeyPath, Node] = field(default_factory=dict, repr=False)
 
@@ -56,10 +58,10 @@ class Document:
         return Path(self.name).absolute().parent if self.name else Path.cwd()
 
     def position(self, path: KeyPath, *, key: bool = False) -> Position:
-        """Return where a value stands, or the nearest value around it that the text has.
+        """Return the position of a value, or of the nearest value around it that the text has.
 
         :param path: keys and indices that lead to the value
-        :param key: prefer the place of its key
+        :param key: prefer the position of its key
         """
         for length in range(len(path), -1, -1):
             known = path[:length]
@@ -74,19 +76,19 @@ class Document:
 
         :param path: keys and indices that lead to the value, empty for the whole document
         :param message: what is wrong, and what to do about it
-        :param key: give the place of its key
+        :param key: use the position of its key
         """
         self.problems.append(Problem(self.position(path, key=key), with_path(path, message)))
 
     def has_failed(self, path: KeyPath) -> bool:
-        """Return whether a value, or one that it is in, could not be understood.
+        """Return whether a value, or one that it is in, could not be parsed.
 
         :param path: keys and indices that lead to the value
         """
         return any(path[:length] in self.failed for length in range(len(path) + 1))
 
     def text(self, path: KeyPath) -> Text:
-        """Return a scalar as it is written, such as ``007``; it is empty where there is none.
+        """Return a scalar as it is written, such as ``007``, or an empty text if there is none.
 
         :param path: keys and indices that lead to the value
         """
@@ -99,17 +101,17 @@ class Document:
 
 
 def with_path(path: KeyPath, message: str) -> str:
-    """Return a message that says which value it is about, as in ``plugins.log.path: …``.
+    """Return a message that names the value it is about, as in ``plugins.log.path: …``.
 
     :param path: keys and indices that lead to the value, empty for the whole document
-    :param message: what is to be said
+    :param message: what is wrong
     """
     name = ".".join(str(key) for key in path)
     return f"{name}: {message}" if name else message
 
 
 def kind_of(value: YAMLValue) -> str:
-    """Return in words what a value is, but never the value itself: it may be a secret.
+    """Describe the type of a value in words, without the value, which may be a secret.
 
     :param value: such as ``[1, 2]``, which is ``a list``
     """
@@ -131,10 +133,10 @@ def kind_of(value: YAMLValue) -> str:
 
 
 def read(file: Traversable) -> Document:
-    """Read a YAML file by the rules of YAML 1.2, with the place of each value.
+    """Read a YAML file by the rules of YAML 1.2, with the position of each value.
 
-    Nothing is raised for a file that does not exist, cannot be read or is no YAML: its problems are
-    in the document, all that could be found.
+    Nothing is raised for a file that does not exist, cannot be read or is not YAML: the document
+    holds all problems that were found.
 
     :param file: a path, or a file in a package from :func:`importlib.resources.files`
     """
@@ -151,11 +153,11 @@ def read(file: Traversable) -> Document:
 
 
 def parse(source: str | bytes, name: str = "") -> Document:
-    """Read one YAML document by the rules of YAML 1.2, with the place of each value.
+    """Read one YAML document by the rules of YAML 1.2, with the position of each value.
 
-    Nothing is raised for a bad text: its problems are in the document, all that could be found.
-    Keys are texts, as they are written. Anchors, aliases and merge keys work. A text of more than a
-    million characters, 100,000 values or 50 levels is rejected.
+    Nothing is raised for a bad text: the document holds all problems that were found. Keys are
+    texts, as they are written. Anchors, aliases and merge keys work. A text of more than a million
+    characters, 100,000 values or 50 levels is rejected.
 
     :param source: the text, or the bytes of a file in UTF-8, or in UTF-16 with a byte order mark
     :param name: the path of the file, for messages
@@ -206,7 +208,7 @@ def _position_after(text: str, name: str) -> Position:
 
 
 class _Builder:
-    """Turns nodes into values, and notes their positions."""
+    """Turns nodes into values and records their positions."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -273,7 +275,6 @@ class _Builder:
         return items
 
     def _mappings(self, node: Node) -> list[Node]:
-        """Return what a merge key merges."""
         nodes = node.children if node.kind == "list" else [node]
         for child in nodes:
             if child.kind != "mapping":

@@ -1,3 +1,5 @@
+"""The nodes of a YAML text, composed from the events of PyYAML's parser."""
+
 from __future__ import annotations
 
 import re
@@ -12,16 +14,15 @@ from ._scalars import Scalar, construct, resolve
 
 MAX_DEPTH = 50  # each level is several of Python's call stack
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
-_LIBYAML_TOO_DEEP = "maximum nesting depth"  # which it finds before the first of its events
+_LIBYAML_TOO_DEEP = "maximum nesting depth"  # raised before the first event
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _COMMENT = re.compile(r"[ \t]+(#[^\s#].*)")
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A part of a YAML text. Where it has aliases, several nodes hold the same one."""
+    """A part of a YAML text. With aliases, several nodes hold the same one."""
 
     position: Position
     kind: Literal["scalar", "list", "mapping"] = "scalar"
@@ -30,8 +31,7 @@ class Node:
     text: str = ""
     """a scalar as it is written"""
     style: str = ""
-    """how it is written: the quote, the bracket or ``|`` or ``>`` that it begins with, or ``!`` for
-    a tag; empty without any"""
+    """the quote, the bracket, ``|`` or ``>`` that it begins with, or ``!`` for a tag; else empty"""
     comment: str = ""
     """the comment right behind a scalar without quotes, if no space follows its ``#``"""
     children: list[Node] = field(default_factory=list)
@@ -39,17 +39,15 @@ class Node:
     is_complete: bool = True
     """whether all its children are known"""
     is_valid: bool = True
-    """whether it could be understood; if not, a problem says why"""
+    """whether it could be parsed; if not, a problem says why"""
 
 
 class Composer:
     """Turns the parser's events into nodes.
 
-    PyYAML's own composer recurses in C for each level and dies of a text with very many.
+    PyYAML's own composer recurses in C for each level and crashes on very deep nesting.
 
-    :param text: one document
-    :param name: of the file, for positions
-    :param problems: gets what is wrong but does not keep the rest from being understood
+    :param problems: receives what is wrong where the rest can still be parsed
     """
 
     def __init__(self, text: str, name: str, problems: list[Problem]) -> None:
@@ -63,11 +61,12 @@ class Composer:
     def compose(self) -> Node | None:
         """Return the root, ``None`` for a text without a value.
 
-        :raises UnreadableError: if the rest of the text cannot be understood
+        :raises UnreadableError: if the rest of the text cannot be parsed
         """
         root: Node | None = None
         documents = 0
-        events = yaml.parse(self._text, Loader=_Loader)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        events = yaml.parse(self._text, Loader=loader)
         try:
             for event in events:
                 if isinstance(event, yaml.NodeEvent):
@@ -154,7 +153,6 @@ class Composer:
             raise UnreadableError(node.position, _TOO_DEEP)
 
         node.is_complete = False
-        # Until the event that ends the collection, which is no node.
         while isinstance(child := next(events), yaml.NodeEvent):
             node.children.append(self._node(child, events))
 
@@ -175,5 +173,5 @@ class Composer:
 
 
 def _line_and_column(mark: Any) -> tuple[int, int]:
-    # Every event of the parser has its marks, but PyYAML says that there may be none.
+    # The parser marks every event, but PyYAML's types allow None.
     return (0, 0) if mark is None else (mark.line, mark.column)

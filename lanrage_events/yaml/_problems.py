@@ -1,3 +1,5 @@
+"""What is wrong with a YAML text, where, and how to correct it."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,12 +13,12 @@ _NOT_THE_NEXT_KEY = ("expected key", "expected <block end>", "<document start>")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """A place in a file. As text it is ``file:line:column``, without what is not known."""
+    """A place in a file. As text it is ``file:line:column``, without the unknown parts."""
 
     line: int = 0
-    """from 1; 0 if it is not known"""
+    """from 1; 0 if unknown"""
     column: int = 0
-    """from 1; 0 if it is not known"""
+    """from 1; 0 if unknown"""
     file: str = ""
 
     def __str__(self) -> str:
@@ -36,7 +38,7 @@ class Problem:
 
 
 class UnreadableError(Exception):
-    """Raised when a problem keeps the rest of a text from being understood."""
+    """Raised when the rest of a text cannot be parsed because of a problem."""
 
     def __init__(self, position: Position, message: str) -> None:
         self.problem = Problem(position, message)
@@ -44,12 +46,7 @@ class UnreadableError(Exception):
 
 
 def format_error(error: yaml.YAMLError, lines: Sequence[str], name: str) -> tuple[Position, str]:
-    """Say where PyYAML's parser found something, and in words what and what to do about it.
-
-    :param error: what the parser raised
-    :param lines: what it read
-    :param name: of the file
-    """
+    """Return the position of a parser error, and a message that says how to correct it."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return Position(1, 1, name), f"this is not YAML: {error}"
 
@@ -61,7 +58,7 @@ def format_error(error: yaml.YAMLError, lines: Sequence[str], name: str) -> tupl
         character = _line(lines, opening.line)[opening.column : opening.column + 1]
         message = _explain_since(error.context or "", problem, character)
         if message is not None:
-            # The end of the file says nothing: what was never closed began at the context.
+            # The position of the end of the file does not help: point at what was never closed.
             found = f" (noticed at {line + 1}:{column + 1})" if line != opening.line else ""
             return Position(opening.line + 1, opening.column + 1, name), message + found
 
@@ -73,7 +70,7 @@ def _line(lines: Sequence[str], index: int) -> str:
 
 
 def _explain_at(problem: str, line: str, column: int) -> str | None:
-    """Explain what is wrong right at the place that the parser gave."""
+    """Explain what is wrong at the position that the parser gave."""
     before, here = line[:column], line[column : column + 1]
     if here == "\t":
         return "a tab cannot stand here: use spaces"
@@ -109,7 +106,7 @@ def _explain_at(problem: str, line: str, column: int) -> str | None:
 
 
 def _explain_since(context: str, problem: str, opening: str) -> str | None:
-    """Explain what began at the context that the parser gave, and went wrong later."""
+    """Explain what began at the context that the parser gave and went wrong later."""
     if "flow sequence" in context or "flow mapping" in context:
         return f"the '{opening}' that opens here is not closed, or a comma is missing after it"
 

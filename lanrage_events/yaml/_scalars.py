@@ -1,3 +1,5 @@
+"""The scalars of YAML 1.2: which texts are numbers, booleans or null."""
+
 from __future__ import annotations
 
 import re
@@ -6,10 +8,10 @@ from typing import TypeAlias
 
 Scalar: TypeAlias = None | bool | int | float | str
 
-_MAX_CHARACTERS = 1000  # Python refuses to read numbers that are much longer
+_MAX_CHARACTERS = 1000  # Python does not convert numbers that are much longer
 
-# The scalars of YAML 1.2's core schema, not those of 1.1 with its surprises: "on" and "no" are
-# texts and so is 10:30. What begins with a zero is a text, too: an id, or an octal number in 1.1.
+# The core schema of YAML 1.2, without the surprises of 1.1: "on", "no" and 10:30 are texts. So is
+# what begins with a zero: an id, or an octal number in 1.1.
 _KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], Scalar]]] = {
     "null": (re.compile(r"(?:~|null|Null|NULL)?"), lambda text: None),
     "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), lambda text: text.lower() == "true"),
@@ -28,10 +30,7 @@ _KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], Scalar]]] = {
 
 
 def resolve(text: str) -> Scalar:
-    """Return the value of a scalar without quotes.
-
-    :param text: as it is written
-    """
+    """Return the value of a scalar without quotes."""
     for tag in _KINDS:
         try:
             return construct(tag, text)
@@ -42,18 +41,17 @@ def resolve(text: str) -> Scalar:
 
 
 def construct(kind: str, text: str) -> Scalar:
-    """Return the value of a scalar that is said to be of a kind.
+    """Return the value of a scalar that is tagged as one of a kind.
 
     :param kind: ``null``, ``bool``, ``int``, ``float`` or ``str``
-    :param text: as it is written
-    :raises KeyError: if there is no such kind
-    :raises ValueError: if it is not of that kind
+    :raises KeyError: if it is another kind
+    :raises ValueError: if the text is not of that kind
     """
     if kind == "str":
         return text
 
     pattern, convert = _KINDS[kind]
     if len(text) > _MAX_CHARACTERS or not pattern.fullmatch(text):
-        raise ValueError(f"this is no '!!{kind}' value")
+        raise ValueError(f"this is not a valid '!!{kind}' value")
 
     return convert(text)

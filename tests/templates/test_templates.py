@@ -380,13 +380,13 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
         (
             "text: x\nnumber: #4CAF50\n",
             (
-                "base/toy/event.yaml:2:8: number: YAML takes '#4CAF50' for a comment: put the value in "
+                "base/toy/event.yaml:2:8: number: YAML reads '#4CAF50' as a comment: put the value in "
                 "quotes"
             ),
         ),
         (
             "title: Match #3\n",
-            "base/toy/event.yaml:1:8: title: YAML takes '#3' for a comment: put the value in quotes",
+            "base/toy/event.yaml:1:8: title: YAML reads '#3' as a comment: put the value in quotes",
         ),
         (
             "foot: [a]",
