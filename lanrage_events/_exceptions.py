@@ -159,7 +159,7 @@ class OutboxFull(OutboxError):
 
     def __init__(self, reason: str, rejected: int) -> None:
         self.rejected = rejected
-        """how many entries were not added"""
+        """how many entries were not put"""
         super().__init__(f"the outbox is full: {reason}")
 
 

@@ -1,4 +1,4 @@
-"""The outbox: what is not delivered yet, on disk."""
+"""The outbox: a durable list of what is not delivered yet, on disk."""
 
 from __future__ import annotations
 

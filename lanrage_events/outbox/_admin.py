@@ -1,3 +1,5 @@
+"""The outbox as an administrator sees it, and what it shares with its owner."""
+
 from __future__ import annotations
 
 import os
@@ -6,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
 
@@ -16,15 +18,16 @@ from ._file import open_shared
 from ._lock import LockText, lock_path
 from ._notification import notify
 from ._records import DeadLetter, OutboxEntry, OutboxLane
-from ._store import Completion, Store, Transaction
+from ._store import Store, Transaction
 from ._tables import CHUNK, NO_LIMITS, Limits, Tables, Which
 from ._worker import OutboxWorker
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class OutboxBase:
-    """What the owner of an outbox and an administrator can both do: look, retry and drop.
+    """What both the owner of an outbox and an administrator can do: list, retry and drop.
 
     :param path: the file; None in memory
     :param inline: whether to run transactions in the event loop instead of a worker thread
@@ -67,7 +70,7 @@ class OutboxBase:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # In a forked child the file is its parent's.
+        # In a forked child the file still belongs to the parent.
         if os.getpid() != self._pid or self._worker is None:
             return
 
@@ -112,44 +115,42 @@ class OutboxBase:
 
         return self._opened
 
-    async def _transact(
-        self,
-        action: Callable[[Tables], T],
-        *,
-        writes: bool = True,
-        completion: Completion | None = None,
-        puts: int = 0,
-        then: Callable[[], object] | None = None,
-    ) -> T:
+    async def _run(self, transaction: Transaction[T]) -> T:
         if self._worker is None:
             raise RuntimeError("use the outbox in its context: async with outbox")
 
         if os.getpid() != self._pid:
-            raise RuntimeError("this process was forked: open an outbox of its own here")
+            raise RuntimeError("this process was forked: open another outbox in it")
 
         if self._closed:
             raise anyio.ClosedResourceError
 
-        return await self._worker.run(
-            Transaction(action, writes=writes, completion=completion, puts=puts, then=then)
+        return await self._worker.run(transaction)
+
+    async def _query(
+        self,
+        query: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        return await self._run(
+            Transaction(lambda tables: query(tables.connection, *args, **kwargs), writes=False)
         )
 
     async def lanes(self) -> list[OutboxLane]:
         """Return every lane that holds something or is postponed, by name."""
-        return await self._transact(lambda tables: queries.lanes(tables.connection), writes=False)
+        return await self._query(queries.lanes)
 
     async def pending(
         self, lane: str | None = None, *, after: int = 0, limit: int = 100
     ) -> list[OutboxEntry]:
-        """Return what waits, in order, whether or not it may be delivered now.
+        """Return the entries that wait, in order, whether or not they may be delivered now.
 
         :param lane: only of this lane
         :param after: only with higher ids, such as the last one of the page before
         :param limit: how many at most
         """
-        return await self._transact(
-            lambda tables: queries.pending(tables.connection, lane, after, limit), writes=False
-        )
+        return await self._query(queries.pending, lane, after, limit)
 
     async def dead_letters(
         self, lane: str | None = None, *, after: int = 0, limit: int = 100
@@ -160,53 +161,44 @@ class OutboxBase:
         :param after: only with higher ids, such as the last one of the page before
         :param limit: how many at most
         """
-        return await self._transact(
-            lambda tables: queries.dead_letters(tables.connection, lane, after, limit),
-            writes=False,
-        )
+        return await self._query(queries.dead_letters, lane, after, limit)
 
     async def show(self, id: int) -> OutboxEntry | None:
-        """Return the entry or :class:`DeadLetter` of an id, None if there is none (any more)."""
-        return await self._transact(
-            lambda tables: queries.show(tables.connection, id), writes=False
-        )
+        """Return the entry or :class:`DeadLetter` of an id, None if it does not exist (any more)."""
+        return await self._query(queries.show, id)
 
     async def retry(self, ids: Iterable[int]) -> int:
-        """Have dead letters and postponed entries tried again, and return how many.
+        """Let dead letters and postponed entries be delivered again, and return how many.
 
-        They keep their ids, so they come first in their lane. Postponements of their lanes are
-        taken back, and a dead letter does not expire again.
+        They keep their ids, so they come first in their lane. Their lanes are resumed, and a dead
+        letter does not expire again.
 
-        :param ids: which; those that do not exist are passed over
+        :param ids: which; unknown ids are ignored
         :raises OutboxError: if it cannot be written; nothing was changed then
         """
         chosen = list(ids)
-        return await self._transact(lambda tables: tables.retry(chosen), then=self._retried)
+        return await self._change(lambda tables: tables.retry(chosen))
 
     async def retry_lane(self, lane: str, *, limit: int | None = None) -> int:
-        """Have all dead letters and postponed entries of a lane tried again, return how many.
+        """Let all dead letters and postponed entries of a lane be delivered again, return how many.
 
         :param lane: its name
         :param limit: how many at most, such as to show progress between calls; None for all
         :raises OutboxError: if it cannot be written; some may have been changed then
         """
-        return await self._in_chunks(
-            limit,
-            lambda tables, count: tables.retry_lane(lane, count),
-            self._retried,
-        )
+        return await self._in_chunks(limit, lambda tables, count: tables.retry_lane(lane, count))
 
     async def drop(self, ids: Iterable[int]) -> int:
         """Remove entries and dead letters for ever, and return how many.
 
-        :param ids: which; those that do not exist are passed over
+        :param ids: which; unknown ids are ignored
         :raises OutboxError: if it cannot be written; nothing was changed then
         """
         chosen = list(ids)
-        return await self._transact(lambda tables: tables.drop(chosen), then=self._dropped)
+        return await self._change(lambda tables: tables.drop(chosen))
 
     async def drop_lane(self, lane: str, which: Which = "all", *, limit: int | None = None) -> int:
-        """Remove what a lane holds for ever, the oldest first, and return how many.
+        """Remove the content of a lane for ever, the oldest first, and return how many.
 
         :param lane: its name
         :param which: ``pending`` entries, ``dead`` letters or ``all``
@@ -214,41 +206,34 @@ class OutboxBase:
         :raises OutboxError: if it cannot be written; some may have been removed then
         """
         return await self._in_chunks(
-            limit,
-            lambda tables, count: tables.drop_lane(lane, which, count),
-            self._dropped,
+            limit, lambda tables, count: tables.drop_lane(lane, which, count)
         )
 
-    async def _in_chunks(
-        self,
-        limit: int | None,
-        action: Callable[[Tables, int], int],
-        then: Callable[[], object],
-    ) -> int:
+    async def _in_chunks(self, limit: int | None, action: Callable[[Tables, int], int]) -> int:
         total = 0
         while limit is None or total < limit:
             wanted = CHUNK if limit is None else min(CHUNK, limit - total)
-            count = await self._transact(lambda tables: action(tables, wanted), then=then)  # noqa: B023
+            count = await self._change(lambda tables: action(tables, wanted))  # noqa: B023
             total += count
             if count < wanted:
                 break
 
         return total
 
-    def _retried(self) -> None:
-        """Do what has to follow a retry."""
+    async def _change(self, action: Callable[[Tables], T]) -> T:
+        return await self._run(Transaction(action, then=self._on_change))
 
-    def _dropped(self) -> None:
-        """Do what has to follow a drop."""
+    def _on_change(self) -> None:
+        """React to a retry, a drop or a lane that was resumed."""
 
 
 class OutboxAdmin(OutboxBase):
-    """An outbox that another process may have open, to look into it, to retry and to drop.
+    """An outbox that another process may have open, to list, retry and drop entries.
 
-    Use it as an async context manager. Leaving it tells the owner of what was changed.
+    Use it as an async context manager. On leaving, it notifies the owner of its changes.
 
     :param path: the file
-    :raises OutboxUnreadable: on entering, if the file is no outbox of this version
+    :raises OutboxUnreadable: on entering, if the file is not an outbox of this version
     :raises OutboxError: on entering, if there is no file or it cannot be opened
     """
 
@@ -271,25 +256,19 @@ class OutboxAdmin(OutboxBase):
             await super().__aexit__(exc_type, exc_value, traceback)
 
     async def notify_owner(self) -> bool:
-        """Tell the process that owns the outbox that it was changed, and say whether it answered.
+        """Notify the process that owns the outbox of changes, and return whether it answered.
 
-        If it does not answer within a second, nobody owns the outbox, or its owner does not listen
-        or cannot be reached (in another container, say). Then what was changed takes effect at the
-        owner's next transaction or start.
+        If it does not answer within a second, the outbox has no owner, or its owner does not listen
+        or cannot be reached (in another container, for example). The changes then take effect at
+        the owner's next transaction or start.
         """
         self._changed = False
-        owner = await anyio.to_thread.run_sync(self._read_lock)
+        owner = await anyio.to_thread.run_sync(LockText.read, lock_path(self._real_path))
         return owner.port is not None and await notify(owner.port, owner.token)
-
-    def _read_lock(self) -> LockText:
-        return LockText.read(lock_path(self._real_path))
 
     def _open(self) -> None:
         self._real_path = Path(os.path.realpath(self._real_path))
         self._use(open_shared(self._real_path), self._real_path, NO_LIMITS)
 
-    def _retried(self) -> None:
-        self._changed = True
-
-    def _dropped(self) -> None:
+    def _on_change(self) -> None:
         self._changed = True

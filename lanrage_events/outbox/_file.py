@@ -1,3 +1,5 @@
+"""The file of an outbox: how it is created, checked, moved aside and opened."""
+
 from __future__ import annotations
 
 import logging
@@ -8,30 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .._exceptions import OutboxError, OutboxUnreadable
-from ._schema import (
-    APPLICATION_ID,
-    MIGRATIONS,
-    Migration,
-    migrate,
-    read_application_id,
-    read_version,
-)
+from ._schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, pragma
 from ._store import is_damage, primary_code
 
 logger = logging.getLogger(__name__)
 
 _BUSY_TIMEOUT_SECONDS = 10.0
-# Four times SQLite's default: fewer of the flushes to the disk that a checkpoint takes.
+# Four times SQLite's default, since each checkpoint flushes to the disk.
 _CHECKPOINT_PAGES = 4000
 _WAL_KEPT_BYTES = 16 * 1024 * 1024
 _ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024
 
 Fingerprint = tuple[int, int]
-"""the size and the time of change of a file, by which it is recognised as unchanged"""
+"""the size and the modification time of a file, which show that it is unchanged"""
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
-    """Return what recognises a file that was closed in order; None if it was not."""
+    """Return the fingerprint of a file; None if it was not closed properly."""
     try:
         if _side_file(path, "-wal").exists():
             return None
@@ -43,10 +38,10 @@ def fingerprint(path: Path) -> Fingerprint | None:
     return status.st_size, status.st_mtime_ns
 
 
-def open_memory(migrations: Sequence[Migration] = MIGRATIONS) -> sqlite3.Connection:
+def open_memory() -> sqlite3.Connection:
     """Open an outbox that lasts as long as its connection."""
     connection = _connect(":memory:")
-    migrate(connection, migrations)
+    migrate(connection, MIGRATIONS)
     return connection
 
 
@@ -59,23 +54,23 @@ def open_file(
 ) -> tuple[sqlite3.Connection, Path | None]:
     """Open the file of an outbox, for its owner: create, check, move aside or migrate it.
 
-    :param path: the file; nobody else may own it
+    :param path: the file, which only the caller owns
     :param survives_power_loss: whether each commit waits for the disk
-    :param closed: the fingerprint that the file had when it was last closed in order; a large file
-        that still has it is not read through
-    :param migrations: what brings it to the newest schema version
-    :return: the connection, and where an unreadable file that was in the way is now
+    :param closed: the fingerprint of the file when it was last closed properly; a large file that
+        still has it is not read through
+    :param migrations: lead to the newest schema version
+    :return: the connection, and the new path of an unreadable file that was found
     :raises OutboxUnreadable: if the file belongs to a newer version; it is not touched
     :raises OutboxError: if the file cannot be created, opened or moved
     """
     moved_aside = None
     try:
-        fault = _find_fault(path, migrations, closed)
-        if fault is not None:
-            moved_aside = _move_aside(path, fault)
+        problem = _find_problem(path, migrations, closed)
+        if problem is not None:
+            moved_aside = _move_aside(path, problem)
 
         if not path.exists():
-            # Not left to SQLite, which would let others read it.
+            # SQLite would create it readable for other users.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
         return _open(path, survives_power_loss, migrations), moved_aside
@@ -83,12 +78,10 @@ def open_file(
         raise OutboxError(f"outbox {path}: {_reason(error)}") from error
 
 
-def open_shared(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> sqlite3.Connection:
+def open_shared(path: Path) -> sqlite3.Connection:
     """Open the file of an outbox beside its owner, without creating or repairing anything.
 
-    :param path: the file
-    :param migrations: as for :func:`open_file`; the file must be of the newest version
-    :raises OutboxUnreadable: if the file is no outbox of this version
+    :raises OutboxUnreadable: if the file is not an outbox of this version
     :raises OutboxError: if there is no file or it cannot be opened
     """
     if not path.exists():
@@ -96,20 +89,20 @@ def open_shared(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> sql
 
     _expect_file(path)
     try:
-        fault = _identify(path, migrations)
-        if fault is not None:
-            raise OutboxUnreadable(f"outbox {path}: {fault}")
+        problem = _identify(path, MIGRATIONS)
+        if problem is not None:
+            raise OutboxUnreadable(f"outbox {path}: {problem}")
 
         connection = _connect(path)
-        version = read_version(connection)
+        version = pragma(connection, "user_version")
     except (OSError, sqlite3.Error) as error:
         raise OutboxError(f"outbox {path}: {_reason(error)}") from error
 
-    if version != len(migrations):
+    if version != len(MIGRATIONS):
         connection.close()
         raise OutboxUnreadable(
-            f"outbox {path} has schema version {version}, expected {len(migrations)}: start what"
-            " owns it with this version of lanrage-events once"
+            f"outbox {path} has schema version {version}, expected {len(MIGRATIONS)}: start the"
+            " program that owns it once with this version of lanrage-events"
         )
 
     return connection
@@ -173,19 +166,19 @@ def _open(
     return connection
 
 
-def _find_fault(
+def _find_problem(
     path: Path, migrations: Sequence[Migration], closed: Fingerprint | None
 ) -> str | None:
-    """Say why a file must be moved aside; None if it can be used or created."""
+    """Return why a file must be moved aside; None if it can be used or created."""
     wal = _side_file(path, "-wal")
     if not path.exists():
-        # SQLite would play somebody else's log into the new file.
+        # SQLite would apply the log of another file to the new one.
         return "it is a write-ahead log without its file" if wal.exists() else None
 
     _expect_file(path)
-    fault = _identify(path, migrations)
-    if fault is not None:
-        return fault
+    problem = _identify(path, migrations)
+    if problem is not None:
+        return problem
 
     is_small = path.stat().st_size <= _ALWAYS_CHECKED_BYTES
     is_unchanged = closed is not None and fingerprint(path) == closed
@@ -193,12 +186,12 @@ def _find_fault(
 
 
 def _identify(path: Path, migrations: Sequence[Migration]) -> str | None:
-    """Say why a file is no outbox, without changing it or leaving anything beside it."""
-    # Without a log, the file is all there is; SQLite need not prepare for others who write.
+    """Return why a file is not an outbox, without changing it or creating files beside it."""
+    # Without a log the file is complete, and SQLite need not prepare for other writers.
     connection = _connect_read_only(path, immutable=not _side_file(path, "-wal").exists())
     try:
-        version = read_version(connection)
-        application_id = read_application_id(connection)
+        version = pragma(connection, "user_version")
+        application_id = pragma(connection, "application_id")
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.Error as error:
         if is_damage(error):
@@ -223,7 +216,7 @@ def _identify(path: Path, migrations: Sequence[Migration]) -> str | None:
 
 
 def _check(path: Path, *, thoroughly: bool) -> str | None:
-    """Look into the file, or read it through, and say what is wrong with it."""
+    """Look into the file, or read all of it, and return what is wrong with it."""
     connection = _connect_read_only(path)
     try:
         if thoroughly:
@@ -231,7 +224,7 @@ def _check(path: Path, *, thoroughly: bool) -> str | None:
             if result != "ok":
                 return result
 
-        if read_version(connection):
+        if pragma(connection, "user_version"):
             connection.execute("SELECT * FROM lanes").fetchall()
             connection.execute("SELECT * FROM entries ORDER BY id LIMIT 1").fetchone()
             ids = connection.execute("SELECT next_id FROM ids").fetchone()
@@ -248,7 +241,7 @@ def _check(path: Path, *, thoroughly: bool) -> str | None:
     return None
 
 
-def _move_aside(path: Path, fault: str) -> Path:
+def _move_aside(path: Path, problem: str) -> Path:
     time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     number = 1
     target = _side_file(path, f".corrupt-{time}")
@@ -256,17 +249,17 @@ def _move_aside(path: Path, fault: str) -> Path:
         number += 1
         target = _side_file(path, f".corrupt-{time}-{number}")
 
-    # The log first: without its file it does no harm, but a new file with it would.
+    # The log first: alone it is harmless, but a new file must not find it.
     for suffix in ("-wal", "-shm", ""):
         source = _side_file(path, suffix)
         if source.exists():
             source.rename(_side_file(target, suffix))
 
     logger.error(
-        "outbox %s cannot be read: %s. It is now %s, and a new outbox was begun; what waited in"
-        " the old one is not delivered",
+        "outbox %s cannot be read: %s. It was renamed to %s, and a new outbox was created; the"
+        " entries of the old one are not delivered",
         path,
-        fault,
+        problem,
         target,
     )
     return target

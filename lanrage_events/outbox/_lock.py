@@ -1,3 +1,5 @@
+"""The lock file of an outbox: who owns it, and how to notify the owner."""
+
 from __future__ import annotations
 
 import json
@@ -12,8 +14,9 @@ from typing import Any
 from weakref import WeakSet
 
 from .._exceptions import OutboxError, OutboxInUse
+from ._notification import ChangeNotifier
 
-# Far behind the text: on Windows a locked byte cannot be read, and others want to read the text.
+# Far behind the text: on Windows a locked byte cannot be read, and other processes read the text.
 _LOCKED_BYTE = 0x7FFF_0000
 
 _held: WeakSet[OwnerLock] = WeakSet()
@@ -21,23 +24,23 @@ _held: WeakSet[OwnerLock] = WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class LockText:
-    """What a lock file says; empty if it says nothing that can be understood."""
+    """The content of a lock file; empty if it cannot be parsed."""
 
     pid: int | None = None
-    """the process that owns the outbox or did so last"""
+    """the process that owns the outbox, or the last one that did"""
     host: str = ""
     since: str = ""
     """when it became the owner, ISO 8601"""
     port: int | None = None
-    """where the owner hears of changes, on the loopback address"""
+    """where the owner is notified of changes, on the loopback address"""
     token: str = ""
-    """what proves that somebody may read this file"""
+    """proof for the owner that a process may read this file"""
     closed: tuple[int, int] | None = None
-    """the fingerprint of the outbox's file when its last owner closed it in order"""
+    """the fingerprint of the outbox's file when its last owner closed it properly"""
 
     @classmethod
     def read(cls, path: Path) -> LockText:
-        """Read a lock file, whoever wrote it."""
+        """Read a lock file of any origin."""
         try:
             return cls.parse(path.read_bytes())
         except OSError:
@@ -45,7 +48,7 @@ class LockText:
 
     @classmethod
     def parse(cls, text: bytes) -> LockText:
-        """Make sense of the text of a lock file as far as possible."""
+        """Parse the text of a lock file as far as possible."""
         try:
             data: dict[str, Any] = json.loads(text)
             if data.get("closed") is not None:
@@ -62,13 +65,13 @@ def lock_path(path: Path) -> Path:
 
 
 class OwnerLock:
-    """Keeps a second process from owning the same outbox, until it is released or we die.
+    """Keeps a second process from owning the same outbox, until it is released or we exit.
 
-    The operating system holds the lock, so none is ever left over. The file stays: if it were
+    The operating system holds the lock, so it is never left over. The file stays: if it were
     removed, two processes could each lock a file of that name.
 
     :param path: the file of the outbox
-    :raises OutboxInUse: if somebody else owns it
+    :raises OutboxInUse: if another process owns it
     :raises OutboxError: if the lock file cannot be opened
     """
 
@@ -89,25 +92,25 @@ class OwnerLock:
         _held.add(self)
         self.previous = LockText.parse(os.read(self._file, 4096))
 
-    def announce(self, port: int | None, token: str) -> None:
-        """Say who the owner is, and where it hears of changes."""
+    def announce(self, notifier: ChangeNotifier | None) -> None:
+        """Write who the owner is, and where it is notified of changes."""
         self._write(
             {
                 "pid": os.getpid(),
                 "host": socket.gethostname(),
                 "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                "port": port,
-                "token": token,
+                "port": notifier and notifier.port,
+                "token": notifier.token if notifier else "",
             }
         )
 
     def release(self, closed: tuple[int, int] | None) -> None:
-        """Let others own the outbox, and leave the fingerprint of its file for them."""
+        """Let another process own the outbox, and leave it the fingerprint of the file."""
         self._write({} if closed is None else {"closed": closed})
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the file and say nothing, such as in a forked child."""
+        """Close the file without writing to it, such as in a forked child."""
         _held.discard(self)
         os.close(self._file)
 
@@ -121,7 +124,7 @@ class OwnerLock:
 
 
 def _abandon_all() -> None:
-    # A child that outlives us would hold our locks: they belong to the open file, not to us.
+    # A child that outlives us would hold our locks: they belong to the open file, not the process.
     for lock in list(_held):
         lock.abandon()
 

@@ -1,3 +1,5 @@
+"""How one process notifies another of a change in an outbox."""
+
 from __future__ import annotations
 
 import hmac
@@ -13,12 +15,12 @@ _MAX_DATAGRAM_BYTES = 256
 
 
 class ChangeNotifier:
-    """A loopback socket by which another process says that it changed the outbox.
+    """A loopback socket on which other processes report that they changed the outbox.
 
-    It costs nothing until it is notified. The other process must know the token, which stands in
-    the lock file, and gets an answer: so it knows that the change was noticed.
+    Waiting for it costs nothing. The other process must send the token from the lock file, and gets
+    an answer, by which it knows that the change was noticed.
 
-    :raises OSError: if there is no loopback address here
+    :raises OSError: if there is no loopback address
     """
 
     def __init__(self) -> None:
@@ -40,7 +42,7 @@ class ChangeNotifier:
         """
         while True:
             await anyio.wait_readable(self._socket)
-            # Windows reports here that an earlier answer found nobody.
+            # Windows reports here that an earlier answer could not be delivered.
             with suppress(BlockingIOError, ConnectionResetError):
                 data, address = self._socket.recvfrom(_MAX_DATAGRAM_BYTES)
                 if hmac.compare_digest(data, self.token.encode()):
@@ -71,7 +73,6 @@ async def notify(port: int, token: str) -> bool:
                 return hmac.compare_digest(client.recv(_MAX_DATAGRAM_BYTES), token.encode())
 
         except OSError:
-            # Nobody listens there any more.
-            return False
+            return False  # no process listens there any more
 
     return False

@@ -1,3 +1,5 @@
+"""The outbox as the process that delivers uses it."""
+
 from __future__ import annotations
 
 import logging
@@ -23,6 +25,7 @@ from ._records import (
     OutboxItem,
     OutboxStatistics,
     from_microseconds,
+    merge_expired,
     to_microseconds,
 )
 from ._store import Completion, Transaction
@@ -38,23 +41,23 @@ def _utc_now() -> datetime:
 class Outbox(OutboxBase):
     """A durable list of what is not yet delivered, in lanes.
 
-    Use it as an async context manager, in the process that delivers; it starts no task. Whoever
-    has something to deliver puts it; whoever delivers reads a lane, tries, and then acknowledges
-    or postpones the entries or makes dead letters of them. An entry whose put has returned
-    survives the end of the process at any moment, and is read again until it is acknowledged:
-    what was delivered right before a crash is delivered twice.
+    Use it as an async context manager, in the process that delivers; it starts no task. One task
+    puts entries. Another one reads a lane, tries to deliver, and then acknowledges, postpones or
+    dead-letters each entry. An entry whose put has returned survives the end of the process at any
+    moment, and is read again until it is acknowledged: what was delivered right before a crash is
+    delivered twice.
 
     :param path: the file, on a local disk; its folder is created. None keeps everything in memory
-    :param max_entries: how many entries may wait; what is put on top is refused
+    :param max_entries: how many entries may wait; a put beyond that raises
     :param max_bytes: how many bytes their bodies may have in UTF-8, all together
-    :param max_entries_per_lane: how many entries may wait in one lane, so that one that is stuck
-        leaves room for the others; None for no bound of its own
+    :param max_entries_per_lane: how many entries may wait in one lane, so that a stuck lane leaves
+        room for the others; None for no limit per lane
     :param max_dead: how many dead letters are kept; the oldest ones make room for new ones
-    :param survives_power_loss: whether each put waits until the disk has it. Otherwise what was
-        put in the last half minute or so may be lost when the machine (not just the process) dies
+    :param survives_power_loss: whether each put waits until the disk has it. Otherwise the puts of
+        the last half minute or so may be lost when the machine (not just the process) crashes
     :param inline: whether to run transactions in the event loop instead of a worker thread, for
         tests in virtual time; None for only in memory
-    :param now: what the time is, aware, for tests
+    :param now: returns the current time, aware, for tests
     :raises OutboxInUse: on entering, if another process owns the file
     :raises OutboxUnreadable: on entering, if a newer version wrote the file
     :raises OutboxError: on entering, if the file cannot be created or opened
@@ -75,7 +78,7 @@ class Outbox(OutboxBase):
         file = None if path is None else Path(path)
         super().__init__(file, inline=file is None if inline is None else inline)
         self.moved_aside: Path | None = None
-        """where an unreadable file is now that was found at the path on entering"""
+        """the new path of an unreadable file that was found on entering"""
         self._limits = Limits(max_entries, max_bytes, max_entries_per_lane, max_dead)
         self._survives_power_loss = survives_power_loss
         self._now = now
@@ -86,7 +89,7 @@ class Outbox(OutboxBase):
 
     @classmethod
     def administer(cls, path: str | os.PathLike[str]) -> OutboxAdmin:
-        """Return an outbox to look into, retry and drop, while another process may own it.
+        """Return an outbox to list, retry and drop entries, while another process may own it.
 
         :param path: the file
         """
@@ -98,21 +101,21 @@ class Outbox(OutboxBase):
 
     @property
     def problem(self) -> OutboxError | None:
-        """What the last attempt to write failed with; None if it succeeded."""
+        """The error of the last attempt to write; None if it succeeded."""
         return self._store.problem
 
     def statistics(self) -> OutboxStatistics:
-        """Return what the outbox holds and what happened since it was opened."""
+        """Return what the outbox holds and counts since it was opened."""
         return self._store.statistics()
 
     async def put(
         self, lane: str, body: str, *, label: str = "", expires: datetime | None = None
     ) -> int:
-        """Add one entry to the end of a lane, and return its id when it is safe.
+        """Add one entry to the end of a lane, and return its id when it is stored.
 
-        :param lane: the name of the lane, which need not exist before
-        :param body: text that means something to whoever delivers it, such as JSON
-        :param label: what a person sees in lists, such as the event type
+        :param lane: the name of the lane, which need not exist
+        :param body: what to deliver, as text, such as JSON
+        :param label: what lists show, such as the event type
         :param expires: when it is no longer worth delivering, aware; None for never
         :raises OutboxFull: if there is no room; it was not put
         :raises OutboxError: if it cannot be written; it was not put
@@ -120,7 +123,7 @@ class Outbox(OutboxBase):
         return (await self.put_many([OutboxItem(lane, body, label, expires)]))[0]
 
     async def put_many(self, items: Iterable[OutboxItem]) -> Sequence[int]:
-        """Add entries, all or none, and return their ids when all are safe.
+        """Add entries, all or none, and return their ids when all are stored.
 
         :param items: the entries, of one or several lanes
         :raises OutboxFull: if there is not enough room; none was put
@@ -128,51 +131,45 @@ class Outbox(OutboxBase):
         """
         chosen = list(items)
         now = to_microseconds(self._now())
-        return await self._transact(
-            lambda tables: tables.put(chosen, now),
-            puts=len(chosen),
-            then=lambda: self._put(chosen),
+        return await self._run(
+            Transaction(
+                lambda tables: tables.put(chosen, now),
+                puts=len(chosen),
+                then=lambda: self._on_put(chosen),
+            )
         )
 
     async def read(self, lane: str, *, after: int = 0, limit: int = 100) -> list[OutboxEntry]:
-        """Return what of a lane may be delivered now, in order.
+        """Return the entries of a lane that may be delivered now, in order.
 
-        Entries that are postponed or whose time is over are left out, and so is everything while
-        the lane is postponed. Reading takes nothing away: pass the last id to go on behind it, and
-        begin at the start again when nothing is on its way, since what was retried or postponed
-        comes in at its old place.
+        Entries that are postponed or have expired are skipped, and a lane that is postponed returns
+        none. Reading removes nothing: pass the last id to continue after it, and start from the
+        beginning when no delivery is in progress, since entries that were retried or postponed
+        return at their old place.
 
         :param lane: its name
         :param after: only with higher ids
         :param limit: how many at most
         """
         now = to_microseconds(self._now())
-        return await self._transact(
-            lambda tables: queries.read(
-                tables.connection, lane, after, limit, now, self._store.completed
-            ),
-            writes=False,
-        )
+        return await self._query(queries.read, lane, after, limit, now, self._store.completed)
 
     async def next_due(self, lane: str) -> datetime | None:
         """Return when the next entry of a lane may be delivered.
 
-        The answer is not in the future if there is something to read now, and None if nothing
-        waits or the lane waits until it is resumed.
+        The time is not in the future if there is something to read now. It is None if nothing waits
+        or the lane waits until it is resumed.
 
         :param lane: its name
         """
         now = to_microseconds(self._now())
-        due = await self._transact(
-            lambda tables: queries.next_due(tables.connection, lane, now, self._store.completed),
-            writes=False,
-        )
+        due = await self._query(queries.next_due, lane, now, self._store.completed)
         return None if due is None else from_microseconds(due)
 
     async def wait(self, lane: str) -> None:
         """Wait until there is something to read in a lane.
 
-        It also returns when the end of a postponement has come. Waiting costs nothing.
+        It also returns when an entry or the lane is no longer postponed. Waiting costs nothing.
 
         :param lane: its name
         """
@@ -196,92 +193,90 @@ class Outbox(OutboxBase):
     async def acknowledge(self, ids: Iterable[int]) -> None:
         """Remove entries that were delivered.
 
-        If the file cannot be written, that is no error here: they are remembered, not read again
-        and removed as soon as possible. Only if the process ends before, they are read again.
+        If the file cannot be written, nothing is raised: they are remembered, not read again and
+        removed as soon as possible. They are read again only if the process ends before that.
 
-        :param ids: which; those that do not exist are passed over
+        :param ids: which; unknown ids are ignored
         """
-        completion = Completion(frozenset(ids))
-        await self._transact(completion.apply, completion=completion)
+        await self._complete(Completion(frozenset(ids), None))
 
     async def dead_letter(self, ids: Iterable[int], reason: str, detail: str = "") -> None:
         """Give entries up and keep them as dead letters.
 
         If the file cannot be written, they are remembered as by :meth:`acknowledge`.
 
-        :param ids: which; those that do not exist are passed over
+        :param ids: which; unknown ids are ignored
         :param reason: why, in one line, without secrets
-        :param detail: what the receiver said exactly, without secrets
+        :param detail: the exact answer of the receiver, without secrets
         """
         failure = Failure(reason, detail, to_microseconds(self._now()))
-        completion = Completion(frozenset(ids), failure)
-        await self._transact(completion.apply, completion=completion)
+        await self._complete(Completion(frozenset(ids), failure))
+
+    async def _complete(self, completion: Completion) -> None:
+        await self._run(
+            Transaction(lambda tables: tables.complete(*completion), completion=completion)
+        )
 
     async def postpone(self, ids: Iterable[int], until: datetime, error: str = "") -> None:
-        """Leave entries out until some time; the rest of their lane may overtake them.
+        """Skip entries until a given time; the rest of their lane may overtake them.
 
-        :param ids: which; those that do not exist are passed over
+        :param ids: which; unknown ids are ignored
         :param until: when they may be read again, aware
         :param error: why, without secrets; kept with them and counted as an attempt
         :raises OutboxError: if it cannot be written; nothing was changed then
         """
         chosen = frozenset(ids)
         now, then = to_microseconds(self._now()), to_microseconds(until)
-        await self._transact(lambda tables: tables.postpone(chosen, then, error, now))
+        await self._run(Transaction(lambda tables: tables.postpone(chosen, then, error, now)))
 
     async def postpone_lane(
         self, lane: str, until: datetime = UNTIL_RESUMED, error: str = ""
     ) -> None:
-        """Leave a whole lane alone until some time, in order not to change the order.
+        """Stop reading a whole lane until a given time, which keeps its order.
 
         :param lane: its name
-        :param until: when it may be read again, aware; without it, when :meth:`resume_lane` or
-            somebody's :meth:`retry` says so
+        :param until: when it may be read again, aware; by default, after :meth:`resume_lane` or
+            :meth:`retry`
         :param error: why, without secrets; kept with the lane and counted as an attempt
         :raises OutboxError: if it cannot be written; nothing was changed then
         """
         then = to_microseconds(until)
-        await self._transact(lambda tables: tables.postpone_lane(lane, then, error))
+        await self._run(Transaction(lambda tables: tables.postpone_lane(lane, then, error)))
 
     async def resume_lane(self, lane: str) -> None:
-        """Take back the postponement of a lane and forget its attempts.
+        """Make a lane that was postponed readable again, and reset its attempts.
 
         :param lane: its name
         :raises OutboxError: if it cannot be written; nothing was changed then
         """
-        await self._transact(lambda tables: tables.resume_lanes([lane]), then=self._retried)
+        await self._change(lambda tables: tables.resume_lanes([lane]))
 
     async def expire(self, lane: str | None = None) -> list[ExpiredEntries]:
-        """Remove what is no longer worth delivering, and return what that was, for telling.
+        """Remove entries that have expired, and return what they were, so it can be reported.
 
-        If the file cannot be written, that is no error here: it is removed and returned by a later
+        If the file cannot be written, nothing is raised: they are removed and returned by a later
         call, and not read meanwhile.
 
         :param lane: only of this lane; None for all
         """
-        found: dict[tuple[str, str], ExpiredEntries] = {}
+        expired: list[ExpiredEntries] = []
         now = to_microseconds(self._now())
-        while await self._transact(
-            lambda tables: queries.is_overdue(tables.connection, lane, now, self._store.completed),
-            writes=False,
-        ):
+        while await self._query(queries.is_overdue, lane, now, self._store.completed):
             try:
-                chunk = await self._transact(lambda tables: tables.expire(lane, now))
+                chunk = await self._run(Transaction(lambda tables: tables.expire(lane, now)))
             except OutboxError:
                 break
 
-            for expired in chunk:
-                key = (expired.lane, expired.label)
-                found[key] = expired.merged(found[key]) if key in found else expired
+            expired = merge_expired([*expired, *chunk])
 
-        return list(found.values())
+        return expired
 
     async def listen(self, changed: Callable[[], object] | None = None) -> NoReturn:
-        """Hear of what was retried, resumed or dropped, until it is cancelled; run it in a task.
+        """Wait for retried, resumed or dropped entries, until cancelled; run it in a task.
 
-        That may be done through this outbox or, by an administrator, through another one. It wakes
-        whoever waits for a lane. Nothing is polled: an administrator says so through a
-        loopback socket, or else the next transaction notices it.
+        They may be changed through this outbox or, by an administrator, through another one. Each
+        change wakes the tasks that wait for a lane. Nothing is polled: an administrator notifies us
+        through a loopback socket, or else the next transaction notices the change.
 
         :param changed: called after each change
         :raises anyio.ClosedResourceError: if the outbox is closed meanwhile
@@ -304,19 +299,16 @@ class Outbox(OutboxBase):
         with suppress(anyio.ClosedResourceError):
             while True:
                 await notifier.wait()
-                self._retried()
+                self._on_change()
 
-    def _dropped(self) -> None:
-        self._changed.set()
-
-    def _retried(self) -> None:
+    def _on_change(self) -> None:
         self._changed.set()
         for arrival in self._arrivals.values():
             arrival.set()
 
         self._arrivals.clear()
 
-    def _put(self, items: Sequence[OutboxItem]) -> None:
+    def _on_put(self, items: Sequence[OutboxItem]) -> None:
         if self._arrivals:
             for item in items:
                 arrival = self._arrivals.pop(item.lane, None)
@@ -327,7 +319,7 @@ class Outbox(OutboxBase):
         super()._after(group)
         if self._store.changed_elsewhere:
             self._store.changed_elsewhere = False
-            self._retried()
+            self._on_change()
 
     def _open(self) -> None:
         if self.path is None:
@@ -344,7 +336,7 @@ class Outbox(OutboxBase):
         try:
             self._notifier = ChangeNotifier()
         except OSError as error:
-            logger.warning("outbox %s cannot hear of changes at once: %s", file, error)
+            logger.warning("outbox %s cannot be notified of changes at once: %s", file, error)
 
         connection, self.moved_aside = open_file(
             file,
@@ -353,13 +345,10 @@ class Outbox(OutboxBase):
         )
         self._use(connection, file, self._limits)
         self._file = file
-        if self._notifier is None:
-            self._lock.announce(None, "")
-        else:
-            self._lock.announce(self._notifier.port, self._notifier.token)
+        self._lock.announce(self._notifier)
 
     def _stop(self) -> None:
-        self._retried()
+        self._on_change()
         if self._notifier is not None:
             self._notifier.close()
 

@@ -1,9 +1,10 @@
-"""What is read from the tables of an outbox, inside of a transaction."""
+"""The queries on the tables of an outbox, within a transaction."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Iterator
+from collections.abc import Container
+from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
 from itertools import islice
@@ -44,7 +45,6 @@ def _entry(row: sqlite3.Row) -> OutboxEntry:
 
 
 def _dead_letter(row: sqlite3.Row) -> DeadLetter:
-    """Make a dead letter of a row that was selected with ``_DEAD_LETTERS``."""
     entry = _entry(row)
     return DeadLetter(
         **{field.name: getattr(entry, field.name) for field in fields(entry)},
@@ -54,12 +54,11 @@ def _dead_letter(row: sqlite3.Row) -> DeadLetter:
     )
 
 
-def _by_id(entry: OutboxEntry) -> int:
-    return entry.id
-
-
 def _merge(ready: list[OutboxEntry], postponed: list[OutboxEntry], limit: int) -> list[OutboxEntry]:
-    return sorted(ready + postponed, key=_by_id)[:limit] if postponed else ready
+    if not postponed:
+        return ready
+
+    return sorted(ready + postponed, key=lambda entry: entry.id)[:limit]
 
 
 def read(
@@ -70,7 +69,7 @@ def read(
     now: int,
     completed: Container[int],
 ) -> list[OutboxEntry]:
-    """Return what of a lane may be delivered now, in order."""
+    """Return the entries of a lane that may be delivered now, in order."""
     if _lane_postponement(connection, lane) > now:
         return []
 
@@ -79,8 +78,7 @@ def read(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, after, now),
     )
-    ready = [_entry(row) for row in islice(_open_rows(rows, completed), limit)]
-    rows.close()
+    ready = [_entry(row) for row in _fetch(rows, completed, limit)]
     # Sorted by id from the index alone, before the first body is read.
     rows = connection.execute(
         "SELECT * FROM entries WHERE id IN ("
@@ -88,13 +86,13 @@ def read(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, now, after, now),
     )
-    due = [_entry(row) for row in islice(_open_rows(rows, completed), limit)]
-    rows.close()
-    return _merge(ready, due, limit)
+    return _merge(ready, [_entry(row) for row in _fetch(rows, completed, limit)], limit)
 
 
-def _open_rows(rows: sqlite3.Cursor, completed: Container[int]) -> Iterator[sqlite3.Row]:
-    return (row for row in rows if row["id"] not in completed)
+def _fetch(rows: sqlite3.Cursor, completed: Container[int], limit: int = 1) -> list[sqlite3.Row]:
+    """Return the first rows of entries that are not done."""
+    with closing(rows):
+        return list(islice((row for row in rows if row["id"] not in completed), limit))
 
 
 def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
@@ -105,7 +103,7 @@ def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
 def next_due(
     connection: sqlite3.Connection, lane: str, now: int, completed: Container[int]
 ) -> int | None:
-    """Return when the first entry of a lane may be delivered; not after ``now``: at once."""
+    """Return when the first entry of a lane may be delivered; ``now`` or earlier means at once."""
     lane_postponement = _lane_postponement(connection, lane)
     if lane_postponement == _FOREVER:
         return None
@@ -115,9 +113,7 @@ def next_due(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, now),
     )
-    ready = next(_open_rows(rows, completed), None)
-    rows.close()
-    if ready is not None:
+    if _fetch(rows, completed):
         return max(now, lane_postponement)
 
     rows = connection.execute(
@@ -125,9 +121,9 @@ def next_due(
         " AND (expires IS NULL OR expires > ?) ORDER BY postponed_until",
         (lane, now),
     )
-    first = next(_open_rows(rows, completed), None)
-    rows.close()
-    return None if first is None else max(first["postponed_until"], lane_postponement)
+    return next(
+        (max(row["postponed_until"], lane_postponement) for row in _fetch(rows, completed)), None
+    )
 
 
 def lane_names(connection: sqlite3.Connection) -> list[str]:
@@ -138,17 +134,12 @@ def lane_names(connection: sqlite3.Connection) -> list[str]:
 def is_overdue(
     connection: sqlite3.Connection, lane: str | None, now: int, completed: Container[int]
 ) -> bool:
-    """Say whether the time of any entry is over."""
-    for name in lane_names(connection) if lane is None else [lane]:
-        rows = connection.execute(
-            "SELECT id FROM entries WHERE lane = ? AND expires <= ?", (name, now)
-        )
-        first = next(_open_rows(rows, completed), None)
-        rows.close()
-        if first is not None:
-            return True
-
-    return False
+    """Return whether any entry has expired."""
+    select = "SELECT id FROM entries WHERE lane = ? AND expires <= ?"
+    return any(
+        _fetch(connection.execute(select, (name, now)), completed)
+        for name in (lane_names(connection) if lane is None else [lane])
+    )
 
 
 def lanes(connection: sqlite3.Connection) -> list[OutboxLane]:
@@ -184,7 +175,7 @@ def oldest(connection: sqlite3.Connection) -> datetime | None:
 def pending(
     connection: sqlite3.Connection, lane: str | None, after: int, limit: int
 ) -> list[OutboxEntry]:
-    """Return all that waits in one lane or in every lane, in order."""
+    """Return all entries of one lane or of every lane, in order."""
     if lane is None:
         rows = connection.execute(
             "SELECT * FROM entries WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
@@ -209,16 +200,10 @@ def dead_letters(
     connection: sqlite3.Connection, lane: str | None, after: int, limit: int
 ) -> list[DeadLetter]:
     """Return the dead letters of one lane or of every lane, in the order of their ids."""
-    if lane is None:
-        rows = connection.execute(
-            f"{_DEAD_LETTERS} WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
-        )
-    else:
-        rows = connection.execute(
-            f"{_DEAD_LETTERS} WHERE lane = ? AND id > ? ORDER BY id LIMIT ?",
-            (lane, after, limit),
-        )
-
+    condition, lanes = ("", ()) if lane is None else ("lane = ? AND ", (lane,))
+    rows = connection.execute(
+        f"{_DEAD_LETTERS} WHERE {condition}id > ? ORDER BY id LIMIT ?", (*lanes, after, limit)
+    )
     return [_dead_letter(row) for row in rows]
 
 

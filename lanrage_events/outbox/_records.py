@@ -1,5 +1,8 @@
+"""The records of an outbox: what is put into it, and what it returns."""
+
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -7,11 +10,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 UNTIL_RESUMED = datetime.max.replace(tzinfo=UTC)
-"""``postponed_until`` of a lane that waits until somebody resumes it"""
+"""``postponed_until`` of a lane that waits until it is resumed"""
 
 
 def to_microseconds(time: datetime) -> int:
-    """Return an aware time as the outbox's file keeps it: microseconds since 1970."""
+    """Return an aware time as it is stored in the outbox's file: microseconds since 1970."""
     if time.tzinfo is None:
         raise ValueError(f"expected a time with a time zone, such as UTC, not {time!r}")
 
@@ -19,30 +22,30 @@ def to_microseconds(time: datetime) -> int:
 
 
 def from_microseconds(microseconds: int) -> datetime:
-    """Return the time in UTC that the outbox's file keeps as a number."""
+    """Return the time in UTC that is stored as a number in the outbox's file."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """What is put into an outbox."""
+    """An entry to put into an outbox."""
 
     lane: str
     """the name of the lane; entries of one lane are read in the order in which they were put"""
     body: str
-    """text that means something to whoever delivers it, such as JSON"""
+    """what to deliver, as text, such as JSON"""
     label: str = ""
-    """what a person sees in lists, such as the event type"""
+    """what lists show, such as the event type"""
     expires: datetime | None = None
     """when it is no longer worth delivering, aware; None for never"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
-    """What waits in an outbox to be delivered."""
+    """An entry that waits in an outbox to be delivered."""
 
     id: int
-    """unique in its file for ever, and higher than that of every entry put before"""
+    """never used again in its file, and higher than that of every entry put before"""
     lane: str
     body: str
     label: str
@@ -51,30 +54,30 @@ class OutboxEntry:
     expires: datetime | None
     """when it is no longer worth delivering, in UTC; None for never"""
     postponed_until: datetime | None
-    """when it may be tried again, in UTC, if it was postponed by itself"""
+    """when it may be retried, in UTC, if the entry was postponed and not only its lane"""
     attempts: int
-    """how often it was postponed by itself"""
+    """how often the entry was postponed, without its lane"""
     last_error: str
     """why it was postponed last"""
     size: int
-    """the bytes of the body in UTF-8, which count towards the outbox's bound"""
+    """the bytes of the body in UTF-8, which count towards the outbox's limit"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter(OutboxEntry):
-    """What could not be delivered for good: kept and shown, and not tried again by itself."""
+    """An entry that was rejected for good: kept, shown, and retried only on request."""
 
     failed_time: datetime
-    """when it was given up, in UTC"""
+    """when it became a dead letter, in UTC"""
     reason: str
     """why, in one line"""
     detail: str
-    """what the receiver said exactly, such as the path of the faulty field"""
+    """the exact answer of the receiver, such as the path of the wrong field"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxLane:
-    """How one lane stands."""
+    """The state of one lane."""
 
     name: str
     pending: int
@@ -86,16 +89,16 @@ class OutboxLane:
     dead: int
     """dead letters of this lane"""
     postponed_until: datetime | None
-    """when the lane as a whole may be tried again; :data:`UNTIL_RESUMED` if it waits for that"""
+    """when the whole lane may be retried; :data:`UNTIL_RESUMED` if it waits until it is resumed"""
     attempts: int
-    """how often the lane was postponed since something of it was delivered"""
+    """how often the lane was postponed since its last delivery"""
     last_error: str
     """why it was postponed last"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiredEntries:
-    """Entries of one lane and label that were removed because their time was over."""
+    """Entries of one lane and label that were removed because they expired."""
 
     lane: str
     label: str
@@ -105,20 +108,26 @@ class ExpiredEntries:
     newest: datetime
     """when the last of them was put, in UTC"""
 
-    def merged(self, other: ExpiredEntries) -> ExpiredEntries:
-        """Return both as one."""
-        return ExpiredEntries(
-            lane=self.lane,
-            label=self.label,
-            count=self.count + other.count,
-            oldest=min(self.oldest, other.oldest),
-            newest=max(self.newest, other.newest),
+
+def merge_expired(expired: Iterable[ExpiredEntries]) -> list[ExpiredEntries]:
+    """Return one for each lane and label."""
+    merged: dict[tuple[str, str], ExpiredEntries] = {}
+    for new in expired:
+        known = merged.get((new.lane, new.label), new)
+        merged[new.lane, new.label] = ExpiredEntries(
+            lane=new.lane,
+            label=new.label,
+            count=new.count + (0 if known is new else known.count),
+            oldest=min(known.oldest, new.oldest),
+            newest=max(known.newest, new.newest),
         )
+
+    return list(merged.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxStatistics:
-    """What an outbox holds as of its last transaction, and what happened since it was opened."""
+    """What an outbox holds as of its last transaction, and counts since it was opened."""
 
     pending: int
     """entries that wait, the postponed ones included"""
@@ -133,18 +142,18 @@ class OutboxStatistics:
     acknowledged: int
     """entries that were delivered"""
     expired: int
-    """entries that were removed because their time was over"""
+    """entries that were removed because they expired"""
     dead_lettered: int
     """entries that became dead letters"""
     retried: int
-    """dead letters that this process made entries again"""
+    """dead letters that this process turned into entries again"""
     dropped: int
-    """entries and dead letters that this process removed because somebody said so"""
+    """entries and dead letters that this process removed on request"""
     forgotten: int
     """dead letters that were removed because there were too many"""
-    refused: int
+    rejected: int
     """entries that were not put because the outbox was full"""
     failed: int
     """entries that were not put because the file could not be written"""
     unwritten: int
-    """entries that are done with but still in the file, because it cannot be written"""
+    """entries that are done but still in the file, because it cannot be written"""

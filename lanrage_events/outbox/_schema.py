@@ -1,9 +1,11 @@
+"""The schema of an outbox's file, and the migrations that lead to it."""
+
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
 
-# "LRob" in the header of the file tells an outbox from other SQLite databases.
+# "LRob" in the header of the file, which distinguishes an outbox from other SQLite databases.
 # https://www.sqlite.org/pragma.html#pragma_application_id
 APPLICATION_ID = 0x4C526F62
 
@@ -14,9 +16,9 @@ def _create(connection: sqlite3.Connection) -> None:
     """Version 1.
 
     Every entry is in exactly one of two indexes: those that can be read now in their order, and
-    the postponed ones by their time. So a backlog of either kind costs the other nothing.
+    the deferred ones by their time. So a backlog of either kind does not slow the other down.
     """
-    # Ids below next_id may have been given out; it runs ahead, in order to be written seldom.
+    # Ids below next_id may have been used; it runs ahead, so that it is rarely written.
     connection.execute(
         "CREATE TABLE ids (id INTEGER PRIMARY KEY CHECK (id = 1), next_id INTEGER NOT NULL)"
     )
@@ -31,7 +33,7 @@ def _create(connection: sqlite3.Connection) -> None:
         "attempts INTEGER NOT NULL DEFAULT 0,"
         "last_error TEXT NOT NULL DEFAULT '') WITHOUT ROWID"
     )
-    # The body comes last: SQLite reads a row from its beginning and stops where it may.
+    # The body comes last: SQLite reads a row from its beginning and stops as soon as it can.
     connection.execute(
         "CREATE TABLE entries ("
         "id INTEGER PRIMARY KEY,"
@@ -73,27 +75,21 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 MIGRATIONS: Sequence[Migration] = (_create,)
-"""What brings a file from version n to version n + 1, at place n; a new file has version 0.
+"""The migration from version n to version n + 1, at index n; a new file has version 0.
 
-Only ever append: files of every version that was released must find their way.
+Only append: files of every released version must be migrated.
 """
 
 
-def read_version(connection: sqlite3.Connection) -> int:
-    """Return the schema version of an open file."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-def read_application_id(connection: sqlite3.Connection) -> int:
-    """Return the number in the header of an open file that says which program it belongs to."""
-    application_id: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    return application_id
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """Return a number that SQLite keeps about an open file, such as ``user_version``."""
+    number: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return number
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    """Bring an open file to the newest version, in one transaction for each version."""
-    for version in range(read_version(connection), len(migrations)):
+    """Migrate an open file to the newest version, in one transaction for each version."""
+    for version in range(pragma(connection, "user_version"), len(migrations)):
         connection.execute("BEGIN IMMEDIATE")
         try:
             migrations[version](connection)

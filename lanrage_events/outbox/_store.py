@@ -1,3 +1,5 @@
+"""The transactions of an outbox, run on one SQLite connection."""
+
 from __future__ import annotations
 
 import logging
@@ -6,14 +8,16 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from .._exceptions import OutboxError, OutboxFull, OutboxUnreadable
 from . import _queries as queries
 from ._records import OutboxStatistics
+from ._schema import pragma
 from ._tables import Changes, Failure, Limits, Tables
 
 logger = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ def primary_code(error: BaseException) -> int:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Say whether an error means that the file is no sound SQLite database."""
+    """Return whether an error means that the file is not an intact SQLite database."""
     return primary_code(error) in _DAMAGED
 
 
@@ -44,29 +48,21 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """Entries that are done with: delivered, or failed for a reason."""
+class Completion(NamedTuple):
+    """Entries that are done: delivered, or failed for a reason."""
 
     ids: frozenset[int]
-    failure: Failure | None = None
-
-    def apply(self, tables: Tables) -> None:
-        """Write it into the tables."""
-        if self.failure is None:
-            tables.acknowledge(self.ids)
-        else:
-            tables.dead_letter(self.ids, self.failure)
+    failure: Failure | None
 
 
 class Transaction(Generic[T]):
     """A change or a query that is run with others in one transaction of SQLite, and its outcome.
 
-    :param action: does it; when it raises, nothing of it is kept
+    :param action: makes the change; when it raises, nothing of it is kept
     :param writes: whether it changes anything
     :param completion: what to remember if it cannot be written, instead of raising
     :param puts: how many entries are lost if it fails
-    :param then: called in the event loop when it has succeeded
+    :param then: called in the event loop after it has succeeded
     """
 
     __slots__ = ("_result", "action", "completion", "error", "puts", "then", "writes")
@@ -89,7 +85,7 @@ class Transaction(Generic[T]):
         self._result: T | None = None
 
     def perform(self, tables: Tables) -> None:
-        """Do it; a full outbox is an outcome like any other, and leaves its neighbours alone."""
+        """Run the action; a full outbox is its outcome, and does not fail the whole group."""
         self.error = None
         try:
             self._result = self.action(tables)
@@ -97,7 +93,7 @@ class Transaction(Generic[T]):
             self.error = error
 
     def outcome(self) -> T:
-        """Return or raise what came of it."""
+        """Return or raise the outcome."""
         if self.error is not None:
             raise self.error
 
@@ -105,7 +101,7 @@ class Transaction(Generic[T]):
 
 
 class Store:
-    """Runs transactions on one SQLite connection, in whatever thread calls it.
+    """Runs transactions on one SQLite connection, in the thread of the caller.
 
     :param connection: an open file of the newest schema version, or one in memory
     :param path: the file; None in memory
@@ -114,13 +110,13 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None, limits: Limits) -> None:
         self.changed_elsewhere = False
-        """whether another process changed the file since somebody set this to False"""
+        """whether another process changed the file since this was set to False"""
         self.problem: OutboxError | None = None
-        """what the last transaction that writes failed with; None if it succeeded"""
+        """the error of the last transaction that writes; None if it succeeded"""
         self.damaged = False
-        """whether the file turned out not to be sound"""
+        """whether the file turned out to be damaged"""
         self.completed: dict[int, Failure | None] = {}
-        """entries that are done with, which could not be written so far"""
+        """entries that are done, but could not be removed from the file so far"""
         self._connection = connection
         self._path = path
         self._name = "in memory" if path is None else str(path)
@@ -128,12 +124,12 @@ class Store:
         self._tables = Tables(connection, limits)
         self._totals = Changes()
         self._failed = 0
-        self._version = self._data_version()
+        self._version = pragma(connection, "data_version")
         self._oldest = queries.oldest(connection)
-        self._take_stock()
+        self._take_snapshot()
 
     def run(self, group: Sequence[Transaction[object]]) -> None:
-        """Run a group in one transaction of SQLite, or each in one of its own if that fails."""
+        """Run a group in one transaction of SQLite, or each in its own if that fails."""
         writes = any(transaction.writes for transaction in group)
         written = self._connection.total_changes
         try:
@@ -156,14 +152,13 @@ class Store:
                 self.problem = None
 
     def close(self) -> None:
-        """Write what is left to write, and close the connection."""
+        """Write what could not be written so far, and close the connection."""
         try:
             self._write_completed()
-            self._tables.give_back_ids()
+            self._tables.release_ids()
         except sqlite3.Error as error:
             logger.error(
-                "outbox %s: %d entries that are done with could not be removed and will be read"
-                " again: %s",
+                "outbox %s: %d entries that are done could not be removed and will be read again: %s",
                 self._name,
                 len(self.completed),
                 error,
@@ -177,7 +172,7 @@ class Store:
         connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:
             tables.begin()
-            version = self._data_version()
+            version = pragma(connection, "data_version")
             if version != self._version:
                 tables.load()
 
@@ -200,31 +195,27 @@ class Store:
             self.changed_elsewhere = True
 
         self._totals.add(tables.changes)
-        self._take_stock()
+        self._take_snapshot()
         if tables.changes.forgotten:
             logger.warning(
-                "outbox %s: the %d oldest dead letters were removed, since it keeps at most %d",
+                "outbox %s: the %d oldest dead letters were removed because it keeps at most %d",
                 self._name,
                 tables.changes.forgotten,
                 tables.limits.max_dead,
             )
 
-    def _data_version(self) -> int:
-        version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
-        return version
-
     def _write_completed(self) -> None:
         while self.completed:
-            ids = list(islice(self.completed, _COMPLETIONS_PER_TRANSACTION))
-            delivered = frozenset(id for id in ids if self.completed[id] is None)
-            transactions: list[Transaction[object]] = [Transaction(Completion(delivered).apply)]
-            for id in ids:
-                failure = self.completed[id]
-                if failure is not None:
-                    transactions.append(Transaction(Completion(frozenset({id}), failure).apply))
+            groups: dict[Failure | None, list[int]] = {}
+            for id, failure in islice(self.completed.items(), _COMPLETIONS_PER_TRANSACTION):
+                groups.setdefault(failure, []).append(id)
 
-            self._transact(transactions, writes=True)
-            for id in ids:
+            completions: list[Transaction[object]] = [
+                Transaction(partial(Tables.complete, ids=ids, failure=failure))
+                for failure, ids in groups.items()
+            ]
+            self._transact(completions, writes=True)
+            for id in chain.from_iterable(groups.values()):
                 del self.completed[id]
 
     def _fail(self, transaction: Transaction[object], error: Exception) -> None:
@@ -255,7 +246,7 @@ class Store:
         if is_damage(error):
             self.damaged = True
             described = OutboxUnreadable(
-                f"{text}; the file is damaged and is moved aside at the next start"
+                f"{text}; the file is damaged and will be moved aside at the next start"
             )
         else:
             with suppress(OSError):
@@ -269,20 +260,21 @@ class Store:
         return described
 
     def _check_in_place(self) -> None:
-        # SQLite would go on writing into a file that has no name any more.
+        # SQLite would continue to write into a file that has no name any more.
         if self._path is not None and _identity(self._path) != self._identity:
             raise OutboxError(
                 f"outbox {self._name}: the file was removed or replaced while it was in use;"
                 " restart to begin a new one"
             )
 
-    def _take_stock(self) -> None:
+    def _take_snapshot(self) -> None:
+        # Other threads ask for statistics in the middle of a transaction.
         tables = self._tables
-        self._stock = (tables.pending, tables.bytes, tables.dead, self._oldest)
+        self._snapshot = (tables.pending, tables.bytes, tables.dead, self._oldest)
 
     def statistics(self) -> OutboxStatistics:
-        """Return what it holds as of the last transaction, and what happened so far."""
-        pending, bytes, dead, oldest = self._stock
+        """Return what the outbox holds as of the last transaction, and what happened so far."""
+        pending, bytes, dead, oldest = self._snapshot
         return OutboxStatistics(
             pending=pending,
             bytes=bytes,

@@ -1,3 +1,5 @@
+"""The changes to the tables of an outbox, and its limits."""
+
 from __future__ import annotations
 
 import sqlite3
@@ -16,7 +18,7 @@ Which = Literal["all", "pending", "dead"]
 Table = Literal["entries", "dead_letters"]
 
 CHUNK = 10_000
-"""how many entries one transaction removes at most, so that others get their turn"""
+"""how many entries one transaction removes at most, so that others can run in between"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Changes:
-    """What one transaction did, for the statistics."""
+    """The counts of one transaction, for the statistics."""
 
     put: int = 0
     acknowledged: int = 0
@@ -52,16 +54,16 @@ class Changes:
     retried: int = 0
     dropped: int = 0
     forgotten: int = 0
-    refused: int = 0
+    rejected: int = 0
 
     def add(self, other: Changes) -> None:
-        """Count the other's on top."""
+        """Add the counts of another transaction."""
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class _Tally:
-    """Which entries come or go, and how many and how large they are in each lane."""
+    """Entries to add or remove, with their number and size in each lane."""
 
     __slots__ = ("ids", "lanes", "size")
 
@@ -79,7 +81,7 @@ class _Tally:
 
 
 class Tables:
-    """Changes the tables of an outbox, inside of a transaction that its caller begins and ends.
+    """Changes the tables of an outbox, within a transaction that its caller begins and ends.
 
     :param connection: an open file of the newest schema version
     :param limits: how much it may hold
@@ -97,7 +99,7 @@ class Tables:
         self.load()
 
     def load(self) -> None:
-        """Read the totals, at the beginning of a transaction after somebody else changed them."""
+        """Read the totals, at the beginning of a transaction after another process's changes."""
         row = self.connection.execute(
             "SELECT coalesce(sum(pending), 0), coalesce(sum(bytes), 0), coalesce(sum(dead), 0)"
             " FROM lanes"
@@ -106,18 +108,18 @@ class Tables:
         self.front_changed = True
 
     def begin(self) -> None:
-        """Begin to count anew what a transaction changes."""
+        """Begin to count the changes of a transaction."""
         self.changes = Changes()
         self.front_changed = False
-        """whether another entry may be the first of all now"""
+        """whether another entry may be the oldest now"""
         self._before = (self._next_id, self._reserved, self.pending, self.bytes, self.dead)
 
     def restore(self) -> None:
-        """Take back what a transaction that failed did to the totals."""
+        """Restore the totals after a transaction that failed."""
         self._next_id, self._reserved, self.pending, self.bytes, self.dead = self._before
 
-    def give_back_ids(self) -> None:
-        """Reserve no more ids than were given out."""
+    def release_ids(self) -> None:
+        """Release the ids that are reserved, but not used."""
         if self._reserved != self._next_id:
             self._reserve(0)
 
@@ -181,11 +183,11 @@ class Tables:
                     break
 
         if reason is not None:
-            self.changes.refused += count
-            raise OutboxFull(reason, count)
+            self.changes.rejected += count
+            raise OutboxFull(reason, rejected=count)
 
     def _move(self, tally: _Tally, *, pending: int = 0, dead: int = 0) -> None:
-        """Add (1) or take away (-1) what was tallied."""
+        """Add (1) or subtract (-1) what was tallied."""
         self.connection.executemany(
             "INSERT INTO lanes (name, pending, bytes, dead) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET pending = pending + excluded.pending,"
@@ -201,9 +203,9 @@ class Tables:
         self.bytes += pending * tally.size
         self.dead += dead * count
         if pending + dead < 0:
-            self._tidy(tally.lanes)
+            self._delete_empty(tally.lanes)
 
-    def _tidy(self, lanes: Iterable[str]) -> None:
+    def _delete_empty(self, lanes: Iterable[str]) -> None:
         self.connection.executemany(
             "DELETE FROM lanes WHERE name = ? AND pending = 0 AND dead = 0"
             " AND postponed_until IS NULL",
@@ -214,32 +216,32 @@ class Tables:
         select = f"SELECT lane, size FROM {table} WHERE id = ?"  # noqa: S608 - one of two names
         tally = _Tally()
         for id in sorted(set(ids)):
-            row = None
             if id <= MAX_ID:
                 row = self.connection.execute(select, (id,)).fetchone()
-
-            if row is not None:
-                tally.count(id, row["lane"], row["size"])
+                if row is not None:
+                    tally.count(id, row["lane"], row["size"])
 
         return tally
 
-    def _delete(self, table: Table, tally: _Tally) -> None:
+    def _remove(self, table: Table, tally: _Tally) -> None:
         self.connection.executemany(f"DELETE FROM {table} WHERE id = ?", tally.ids)  # noqa: S608
+        self._move(tally, **{"pending" if table == "entries" else "dead": -1})
 
-    def acknowledge(self, ids: Iterable[int]) -> None:
-        """Remove entries that were delivered."""
-        tally = self._find("entries", ids)
-        self._delete("entries", tally)
-        self.connection.executemany(
-            "UPDATE lanes SET attempts = 0, last_error = '' WHERE name = ? AND attempts > 0",
-            [(lane,) for lane in tally.lanes],
-        )
-        self._move(tally, pending=-1)
-        self.changes.acknowledged += len(tally.ids)
+    def complete(self, ids: Iterable[int], failure: Failure | None) -> None:
+        """Remove entries that were delivered, or keep those that failed as dead letters.
 
-    def dead_letter(self, ids: Iterable[int], failure: Failure) -> None:
-        """Keep entries as dead letters, and forget the oldest ones if there are too many."""
+        The oldest dead letters are removed if there are too many.
+        """
         tally = self._find("entries", ids)
+        if failure is None:
+            self.connection.executemany(
+                "UPDATE lanes SET attempts = 0, last_error = '' WHERE name = ? AND attempts > 0",
+                [(lane,) for lane in tally.lanes],
+            )
+            self._remove("entries", tally)
+            self.changes.acknowledged += len(tally.ids)
+            return
+
         self.connection.executemany(
             "INSERT INTO dead_letters (id, lane, label, size, put_time, expires, attempts,"
             " last_error, died, reason, detail, body)"
@@ -247,8 +249,8 @@ class Tables:
             " FROM entries WHERE id = ?",
             [(failure.time, failure.reason, failure.detail, id) for (id,) in tally.ids],
         )
-        self._delete("entries", tally)
-        self._move(tally, pending=-1, dead=1)
+        self._move(tally, dead=1)
+        self._remove("entries", tally)
         self.changes.dead_lettered += len(tally.ids)
         if self.dead > self.limits.max_dead:
             rows = self.connection.execute(
@@ -256,12 +258,11 @@ class Tables:
                 (self.dead - self.limits.max_dead,),
             )
             forgotten = self._find("dead_letters", [row["id"] for row in rows])
-            self._delete("dead_letters", forgotten)
-            self._move(forgotten, dead=-1)
+            self._remove("dead_letters", forgotten)
             self.changes.forgotten += len(forgotten.ids)
 
     def postpone(self, ids: Iterable[int], until: int, error: str, now: int) -> None:
-        """Leave entries out of what is read until then."""
+        """Defer entries until a time."""
         postponed_until = until if until > now else None
         self.connection.executemany(
             "UPDATE entries SET postponed_until = ?, attempts = attempts + 1, last_error = ?"
@@ -270,7 +271,7 @@ class Tables:
         )
 
     def postpone_lane(self, lane: str, until: int, error: str) -> None:
-        """Let nothing of a lane be read until then."""
+        """Defer a whole lane until a time."""
         self.connection.execute(
             "INSERT INTO lanes (name, postponed_until, attempts, last_error) VALUES (?, ?, 1, ?)"
             " ON CONFLICT (name) DO UPDATE SET postponed_until = excluded.postponed_until,"
@@ -279,16 +280,16 @@ class Tables:
         )
 
     def resume_lanes(self, lanes: Iterable[str]) -> None:
-        """Take back the postponement of whole lanes."""
+        """Make lanes that were deferred readable again."""
         self.connection.executemany(
             "UPDATE lanes SET postponed_until = NULL, attempts = 0, last_error = '' WHERE name = ?",
             [(lane,) for lane in lanes],
         )
-        self._tidy(lanes)
+        self._delete_empty(lanes)
 
     def expire(self, lane: str | None, now: int) -> list[ExpiredEntries]:
-        """Remove entries whose time is over, a chunk at most, and say what they were."""
-        found: dict[tuple[str, str], ExpiredEntries] = {}
+        """Remove one chunk of expired entries, and return what they were."""
+        found: list[ExpiredEntries] = []
         tally = _Tally()
         for name in lane_names(self.connection) if lane is None else [lane]:
             rows = self.connection.execute(
@@ -299,19 +300,16 @@ class Tables:
             for row in rows:
                 tally.count(row["id"], name, row["size"])
                 time = from_microseconds(row["put_time"])
-                expired = ExpiredEntries(
-                    lane=name, label=row["label"], count=1, oldest=time, newest=time
+                found.append(
+                    ExpiredEntries(lane=name, label=row["label"], count=1, oldest=time, newest=time)
                 )
-                key = (name, expired.label)
-                found[key] = expired.merged(found[key]) if key in found else expired
 
-        self._delete("entries", tally)
-        self._move(tally, pending=-1)
+        self._remove("entries", tally)
         self.changes.expired += len(tally.ids)
-        return list(found.values())
+        return found
 
     def retry(self, ids: Iterable[int]) -> int:
-        """Make dead letters entries again, at their old place, and take back postponements."""
+        """Turn dead letters into entries again, at their old place, and end deferrals."""
         ids = set(ids)
         waiting = self._find("entries", ids)
         self.connection.executemany(
@@ -325,14 +323,14 @@ class Tables:
             " SELECT id, lane, label, size, put_time, body FROM dead_letters WHERE id = ?",
             dead.ids,
         )
-        self._delete("dead_letters", dead)
-        self._move(dead, pending=1, dead=-1)
+        self._move(dead, pending=1)
+        self._remove("dead_letters", dead)
         self.resume_lanes(waiting.lanes | dead.lanes)
         self.changes.retried += len(dead.ids)
         return len(waiting.ids) + len(dead.ids)
 
     def retry_lane(self, lane: str, limit: int) -> int:
-        """Do the same to the dead letters and the postponed entries of a lane."""
+        """Retry dead letters and deferred entries of a lane."""
         self.resume_lanes([lane])
         return self.retry(
             self._select_ids(
@@ -346,13 +344,14 @@ class Tables:
     def drop(self, ids: Iterable[int]) -> int:
         """Remove entries and dead letters."""
         ids = set(ids)
-        waiting = self._find("entries", ids)
-        self._delete("entries", waiting)
-        self._move(waiting, pending=-1)
-        dead = self._find("dead_letters", ids)
-        self._delete("dead_letters", dead)
-        self._move(dead, dead=-1)
-        count = len(waiting.ids) + len(dead.ids)
+        found: dict[Table, _Tally] = {
+            "entries": self._find("entries", ids),
+            "dead_letters": self._find("dead_letters", ids),
+        }
+        for table, tally in found.items():
+            self._remove(table, tally)
+
+        count = sum(len(tally.ids) for tally in found.values())
         self.changes.dropped += count
         return count
 

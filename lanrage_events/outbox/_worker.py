@@ -1,3 +1,5 @@
+"""The thread that runs the transactions of an outbox in groups."""
+
 from __future__ import annotations
 
 import threading
@@ -18,37 +20,25 @@ _MAX_BATCH = 1000
 
 
 class _Request:
-    """Something for the thread to do, for which somebody waits: a transaction or a plain function."""
+    """A transaction or a function for the thread to run, and the event that it is done."""
 
-    __slots__ = ("done", "error", "function", "left", "transaction")
+    __slots__ = ("abandoned", "done", "work")
 
-    def __init__(
-        self, transaction: Transaction[Any] | None, function: Callable[[], object] | None
-    ) -> None:
-        self.transaction = transaction
-        self.function = function
+    def __init__(self, work: Transaction[Any] | Callable[[], object]) -> None:
+        self.work = work
         self.done = anyio.Event()
-        self.error: BaseException | None = None
-        self.left = False
-        """whether whoever waited was cancelled"""
-
-    def call(self) -> None:
-        """Call the plain function, if it is one."""
-        if self.function is not None:
-            try:
-                self.function()
-            except BaseException as error:  # noqa: BLE001 - re-raised to the caller
-                self.error = error
+        self.abandoned = False
+        """whether the waiting task was cancelled"""
 
 
 class OutboxWorker:
-    """Runs transactions one group after another: what comes in meanwhile is the next group.
+    """Runs transactions one group after another: requests that arrive meanwhile are the next group.
 
-    The thread is our own since ``anyio.to_thread`` costs half as much again for each transaction,
-    and because it ends what it has begun whatever becomes of the task that asked for it: asyncio's
-    own ``Task.cancel()`` goes through AnyIO's shields.
+    It has a thread of its own because ``anyio.to_thread`` takes half as long again for each
+    transaction, and because the thread finishes what it has begun even if the waiting task is
+    cancelled: asyncio's own ``Task.cancel()`` ignores AnyIO's shields.
 
-    :param execute: runs a group of transactions, and lets no error out
+    :param execute: runs a group of transactions, and raises nothing
     :param after: called with each group in the event loop, afterwards
     :param inline: whether to call ``execute`` in the event loop, without a thread
     """
@@ -69,7 +59,7 @@ class OutboxWorker:
             threading.Thread(target=self._serve, name="lanrage-events outbox", daemon=True).start()
 
     async def run(self, transaction: Transaction[T]) -> T:
-        """Run a transaction; cancelling is without effect on it once its group has begun."""
+        """Run a transaction; once its group has begun, cancelling has no effect on it."""
         if self._inline:
             await checkpoint()
             self._execute([transaction])
@@ -77,23 +67,32 @@ class OutboxWorker:
             return transaction.outcome()
 
         await checkpoint_if_cancelled()
-        request = _Request(transaction, None)
+        request = _Request(transaction)
         self._requests.put(request)
         try:
             await request.done.wait()
         except BaseException:
-            request.left = True
+            request.abandoned = True
             raise
 
         return transaction.outcome()
 
     async def call(self, function: Callable[[], object]) -> None:
-        """Have a function called after all that came in before, and wait whatever cancels us."""
+        """Call a function after all earlier requests, and wait for it even when cancelled."""
         if self._inline:
             function()
             return
 
-        request = _Request(None, function)
+        failed: BaseException | None = None
+
+        def work() -> None:
+            nonlocal failed
+            try:
+                function()
+            except BaseException as error:  # noqa: BLE001 - re-raised to the caller
+                failed = error
+
+        request = _Request(work)
         self._requests.put(request)
         cancelled = None
         with CancelScope(shield=True):
@@ -103,14 +102,12 @@ class OutboxWorker:
                 except anyio.get_cancelled_exc_class() as error:
                     cancelled = error
 
-        if request.error is not None:
-            raise request.error
-
-        if cancelled is not None:
-            raise cancelled
+        raised = failed or cancelled
+        if raised is not None:
+            raise raised
 
     def stop(self) -> None:
-        """End the thread when it has done what came in before."""
+        """End the thread after all earlier requests."""
         self._requests.put(None)
 
     def _serve(self) -> None:
@@ -123,20 +120,19 @@ class OutboxWorker:
                     batch.append(requests.get_nowait())
 
             running = None not in batch
-            wanted = [request for request in batch if request is not None and not request.left]
-            transactions = [
-                request.transaction for request in wanted if request.transaction is not None
-            ]
+            wanted = [request for request in batch if request and not request.abandoned]
+            transactions = [item.work for item in wanted if isinstance(item.work, Transaction)]
             try:
                 if transactions:
                     self._execute(transactions)
 
                 for request in wanted:
-                    request.call()
+                    if not isinstance(request.work, Transaction):
+                        request.work()
 
                 from_thread.run_sync(self._finish, wanted, transactions, token=self._token)
             except RunFinishedError:
-                # The event loop died without leaving the outbox: nobody is left to serve.
+                # The event loop ended without closing the outbox: no task waits any more.
                 return
 
     def _finish(

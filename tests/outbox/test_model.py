@@ -140,7 +140,7 @@ class OutboxMachine(RuleBasedStateMachine):
         size = sum(len(item.body.encode()) for item in chosen)
         held = sum(len(entry.body.encode()) for entry in self.entries.values())
         if len(self.entries) + len(chosen) > self.MAX_ENTRIES or held + size > self.MAX_BYTES:
-            self.counts["refused"] += len(chosen)
+            self.counts["rejected"] += len(chosen)
             with pytest.raises(OutboxFull):
                 self.call(self.outbox.put_many, chosen)
 
@@ -349,7 +349,7 @@ class OutboxMachine(RuleBasedStateMachine):
             "retried",
             "dropped",
             "forgotten",
-            "refused",
+            "rejected",
         ):
             assert getattr(statistics, name) == self.counts[name]
 

@@ -224,7 +224,7 @@ class World:
                 bus.plugins.drain_timeout = drain_timeout
 
         assert plugin._outbox is not None
-        self.refused += plugin._outbox.statistics().refused
+        self.refused += plugin._outbox.statistics().rejected
         for name, statistics in plugin.lanes.items():
             self.lanes[name].expired += statistics.expired
 
