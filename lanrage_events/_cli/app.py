@@ -7,21 +7,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError
 
 from .._discovery import PluginCommand, plugin_commands
 from .._exceptions import ConfigError, OutboxError
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
 from .errors import CommandLoadError, UsageError
+from .options import Flag
 from .outbox import make_app as outbox_app
 from .plugin_commands import load_command, summary
 
 PLUGIN_COMMANDS = "Commands of plugins"
-
-Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 HELP = "An event bus for gaming communities and LAN parties, with Discord notifications."
 EXIT_CODES = (
@@ -36,17 +35,14 @@ def main(words: Sequence[str]) -> int:
     :param words: the words after the name of the program
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that lacks a character still gets the others.
+        # A terminal that lacks a character still shows the others.
         sys.stdout.reconfigure(errors="replace")
 
     try:
         code = _run(words)
         sys.stdout.flush()
-    except CycloptsError as error:
+    except (CycloptsError, UsageError) as error:
         write_errors([f"{OWN_DISTRIBUTION}: {error}"])
-        return ExitCode.MISUSE
-    except UsageError as error:
-        write_errors([str(error)])
         return ExitCode.MISUSE
     except ConfigError as error:
         write_errors(error.problems)
@@ -60,7 +56,7 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output, such as "head", has seen enough.
+        # The reader of the output, such as "head", has exited.
         discard_stdout()
         return ExitCode.FAILED
 
@@ -107,7 +103,7 @@ def _add_plugin_command(app: App, command: PluginCommand, *, is_called: bool) ->
     function = load_command(command)
     try:
         app.command(function, name=command.name, group=PLUGIN_COMMANDS)
-    except Exception as error:  # it has parameters that nobody could give
+    except Exception as error:  # it has parameters that a command line cannot have
         raise CommandLoadError(command, f"{type(error).__name__}: {error}") from error
 
 
@@ -124,8 +120,8 @@ def run(
     Without a file, and without a lanrage.yaml in this folder, it serves the setup page and posts to
     the webhook that is set there.
 
-    It then delivers what is pending, for as long as the file's drain_timeout says, and exits with
-    0. A second signal ends it at once.
+    On a signal it delivers what is pending, for at most the file's drain_timeout, and exits with 0.
+    A second signal ends it at once.
 
     :param file: the configuration; lanrage.yaml in this folder by default
     :param backend: the library that runs the tasks, instead of the one that the file names
@@ -141,7 +137,7 @@ def run(
 def check(file: Path | None = None, /) -> int:
     """Check a configuration file and its plugins without running anything.
 
-    It prints every error and exits with 78, or says that all is well and exits with 0.
+    It prints every error and exits with 78, or reports that all is well and exits with 0.
 
     :param file: the configuration; lanrage.yaml in this folder by default
     """
@@ -168,7 +164,7 @@ def schema(*, plugins_folder: Path | None = None) -> int:
 
     It has the keys of every plugin that is installed.
 
-    :param plugins_folder: a folder of single-file plugins that it shall have, too
+    :param plugins_folder: a folder of single-file plugins to include, too
     """
     from .._discovery import Catalog
     from ..config._schema import json_schema
@@ -203,7 +199,7 @@ def plugins(
 def _unusable_commands() -> Iterator[str]:
     own = make_app()
     for command in plugin_commands():
-        problem = "lanrage-events has one itself" if command.name in own else command.problem
+        problem = "lanrage-events has its own" if command.name in own else command.problem
         if problem:
             yield str(CommandLoadError(command, problem))
 
@@ -215,16 +211,20 @@ def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
         installed plugins
     :param schema: print the JSON Schema of events
     """
-    from .._discovery import Catalog
-    from .listing import event_lines, event_schema, installed_events
+    from .listing import event_lines, event_schema
 
     if file is None:
-        registry, problems = installed_events(Catalog.discover())
+        from .._discovery import Catalog
+        from ..config._build import installed_bus
+
+        bus, problems = installed_bus(Catalog.discover(), ("register_events",))
         write_errors(problems)
     else:
         from .._daemon import prepare
 
-        registry = prepare(file)[1].events
+        _, bus = prepare(file)
+
+    registry = bus.events
 
     if schema:
         write_json(event_schema(registry))
@@ -242,9 +242,9 @@ def new_plugin(name: str, /, *, folder: Path | None = None, event: str | None = 
 
     :param name: the plugin's name in the YAML file, such as lan-bingo
     :param folder: where to write it; by default a new folder lanrage-events-NAME
-    :param event: the class of the event that it brings, a noun and a past participle such as
-        BingoCalled; by default made of the name
+    :param event: the class of its event, a noun and a past participle such as BingoCalled; by
+        default derived from the name
     """
-    from . import new_plugin as _new_plugin
+    from .new_plugin import run as write_plugin
 
-    return _new_plugin.run(name, folder, event)
+    return write_plugin(name, folder, event)

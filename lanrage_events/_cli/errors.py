@@ -1,4 +1,4 @@
-"""What a command can be ended by, besides the errors of lanrage-events itself."""
+"""The errors that end a command, besides the public errors of lanrage-events."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from .._exceptions import LanrageEventsError
 
 
 class UsageError(LanrageEventsError):
-    """Raised when the command line does not say enough, or names what is not there."""
+    """Raised when the command line is incomplete, or names something that does not exist."""
 
 
 class CommandLoadError(LanrageEventsError):
     """Raised when a command of a plugin cannot be used; names the distribution that brings it."""
 
     def __init__(self, command: PluginCommand, reason: str) -> None:
-        self.command = command
-        self.reason = reason
-        origin = f"{command.distribution or 'an unnamed distribution'} {command.version or ''}"
         super().__init__(
-            f"the command '{command.name}' of {origin.strip()} cannot be used: {reason}"
+            f"the command '{command.name}' of {command.origin} cannot be used: {reason}"
         )

@@ -1,13 +1,13 @@
-"""What the commands list: plugins and event types."""
+"""The lists of plugins and event types that commands print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from .._discovery import Catalog, PluginInfo
+from .._discovery import PluginInfo
 from ..cli import table
-from ..config._build import installed_bus
 from ..events import EventRegistry
 
 Schema: TypeAlias = dict[str, Any]
@@ -26,7 +26,7 @@ _TYPE_NAMES = {
 
 
 def plugin_table(infos: Sequence[PluginInfo]) -> list[str]:
-    """Return lines that say what each plugin is."""
+    """Return the lines of a table of plugins."""
     rows = [("NAME", "VERSION", "DISTRIBUTION", "STATUS", "HOOKS")]
     for info in infos:
         origin = info.distribution or (str(info.file) if info.file else "-")
@@ -37,38 +37,18 @@ def plugin_table(infos: Sequence[PluginInfo]) -> list[str]:
 
 
 def plugin_data(infos: Sequence[PluginInfo]) -> list[dict[str, object]]:
-    """Return what each plugin is, to be written as JSON."""
+    """Return each plugin as data for JSON."""
     return [
-        {
-            "name": info.name,
-            "version": info.version,
-            "distribution": info.distribution,
-            "file": None if info.file is None else str(info.file),
-            "status": info.status,
-            "reason": info.reason,
-            "hooks": info.hooks,
-            "description": info.description,
-        }
-        for info in infos
+        {**asdict(info), "file": None if info.file is None else str(info.file)} for info in infos
     ]
 
 
-def installed_events(catalog: Catalog) -> tuple[EventRegistry, list[str]]:
-    """Return the event types of all plugins that can be made without a configuration.
-
-    :param catalog: the plugins
-    :returns: the types, and for each plugin that could not be asked why
-    """
-    bus, problems = installed_bus(catalog, ("register_events",))
-    return bus.events, problems
-
-
 def event_lines(registry: EventRegistry) -> Iterator[str]:
-    """Yield lines that say which event types there are, and what fields they have."""
+    """Yield lines with each event type and its fields."""
     for cls in registry.types():
         schema = registry.json_schema(cls.type)
         summary = schema["description"].partition("\n")[0]
-        # Of a class without a docstring, dataclass makes one that is its signature.
+        # The dataclass decorator uses the signature as the docstring of a class without one.
         is_signature = summary.startswith(f"{cls.__name__}(")
         yield cls.type if is_signature else f"{cls.type}  {summary}".rstrip()
         rows = [
@@ -88,7 +68,7 @@ def _describe(name: str, field: Schema, schema: Schema) -> str:
 
 
 def _kind(field: Schema, schema: Schema) -> str:
-    """Say in words what a field holds."""
+    """Describe the type of a field in words."""
     if "$ref" in field:
         return _kind(schema["$defs"][field["$ref"].rpartition("/")[2]], schema)
 
@@ -127,7 +107,7 @@ def event_schema(registry: EventRegistry) -> Schema:
 
 
 def _with_references(part: Any, event_type: str) -> Any:
-    """Return a part of a type's schema that refers to where the type's definitions went."""
+    """Return a part of a type's schema with references to the definitions of that type."""
     if isinstance(part, list):
         return [_with_references(item, event_type) for item in part]
 

@@ -1,4 +1,4 @@
-"""Writes a new distribution with a plugin, ready to be installed, tested and run."""
+"""The command ``new-plugin``, which writes a distribution with a plugin and its tests."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, write_errors, write_lines
 from .errors import UsageError
 
-# What the plugin that is written imports.
+# The names that the generated plugin imports.
 _IMPORTED = ("AsyncIterator", "Bus", "ConfigModel", "Event", "Iterable", "Path")
-# So that no line of what is written becomes too long.
+# So that no generated line becomes too long.
 NAME_MAX_CHARACTERS = 24
 EVENT_MAX_CHARACTERS = 33
 EVENT_TYPE_MAX_CHARACTERS = 35
@@ -33,9 +33,7 @@ _PLACEHOLDER = re.compile(
     r"lanrage-events-scaffold|lanrage_events_scaffold|ScaffoldAnnounced|scaffold_announced"
     r"|SCAFFOLD_FLOOR|Scaffold|scaffold"
 )
-
-
-# What is imported from the new package: sorted once the names are known, as linters want it.
+# Imports from the new package, which are sorted when the names are known, as linters want it.
 _OWN_IMPORTS = re.compile(
     r"(?<=\n)(?:from \._plugin import \w+ as \w+\n)+|(?<=import \(\n)(?:    [A-Z]\w+,\n)+(?=\)\n)"
 )
@@ -45,7 +43,7 @@ _PARTS = re.compile(r"(\d+)|(\D+)")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a new plugin and its parts are called."""
+    """The names of a new plugin and its parts."""
 
     plugin: str
     """its key in the YAML file, such as ``lan-bingo``"""
@@ -64,11 +62,11 @@ class Names:
 
     @property
     def classes(self) -> str:
-        """What its classes begin with, such as ``LanBingo``."""
+        """The prefix of its classes, such as ``LanBingo``."""
         return _classes(self.plugin)
 
     def fill(self, text: str) -> str:
-        """Put the names into a text of the scaffold."""
+        """Fill the names into a text of the scaffold."""
         names = {
             "lanrage-events-scaffold": self.distribution,
             "lanrage_events_scaffold": self.package,
@@ -83,18 +81,14 @@ class Names:
 
 
 def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
-    """Write a distribution, say what to do next, and return the exit code.
+    """Write a distribution, print the next steps, and return the exit code.
 
     :param name: of the plugin
     :param folder: where to write it; by default a new folder named after the distribution
-    :param event: the class of the event that it brings
+    :param event: the class of its event
+    :raises UsageError: if one of the names is not possible
     """
-    try:
-        names = choose_names(name, event)
-    except UsageError as error:
-        write_errors([f"{OWN_DISTRIBUTION}: {error}"])
-        return ExitCode.MISUSE
-
+    names = choose_names(name, event)
     folder = folder or Path(names.distribution)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -113,10 +107,10 @@ def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
 
 
 def choose_names(name: str, event: str | None = None) -> Names:
-    """Return what everything is called.
+    """Return the names of a plugin and its parts.
 
     :param name: of the plugin, with or without ``lanrage-events-`` before it
-    :param event: the class of its event; by default made of the name
+    :param event: the class of its event; by default derived from the name
     :raises UsageError: if one of them is not possible
     """
     plugin = name.removeprefix(f"{OWN_DISTRIBUTION}-")
@@ -124,7 +118,7 @@ def choose_names(name: str, event: str | None = None) -> Names:
         better = re.sub(r"[^a-z0-9]+", "-", snake_case(plugin)).strip("-")
         hint = f", did you mean '{better}'?" if _NAME.fullmatch(better) else ""
         raise UsageError(
-            f"'{name}' cannot be the name of a plugin: it consists of small letters, digits and "
+            f"'{name}' cannot be the name of a plugin: it consists of lower-case letters, digits and "
             f"single hyphens, and begins with a letter, such as 'lan-bingo'{hint}"
         )
 
@@ -135,14 +129,14 @@ def choose_names(name: str, event: str | None = None) -> Names:
         )
 
     names = Names(plugin, event or f"{_classes(plugin)}Announced")
-    for offer in installed(PLUGINS_GROUP):
-        if isinstance(offer, PluginEntryPoint) and offer.entry_point.name == plugin:
+    for found in installed(PLUGINS_GROUP):
+        if isinstance(found, PluginEntryPoint) and found.entry_point.name == plugin:
             raise UsageError(
-                f"a plugin '{plugin}' is installed already, by {offer}: take another name"
+                f"a plugin '{plugin}' is already installed, by {found}: choose another name"
             )
 
     if find_spec(names.package) is not None:
-        raise UsageError(f"a package '{names.package}' is installed already: take another name")
+        raise UsageError(f"a package '{names.package}' is already installed: choose another name")
 
     _check_event(names)
     return names
@@ -166,10 +160,11 @@ def _check_event(names: Names) -> None:
 
     marker = f"{hookspecs.hookspec.project_name}_spec"
     if hasattr(getattr(hookspecs, event_type, None), marker) or keyword.iskeyword(event_type):
-        kind = "a word of Python" if keyword.iskeyword(event_type) else f"{OWN_DISTRIBUTION}' own"
+        is_keyword = keyword.iskeyword(event_type)
+        kind = "a keyword of Python" if is_keyword else f"a hook of {OWN_DISTRIBUTION}"
         raise UsageError(
-            f"'{event}' would have the hook '{event_type}', which is {kind}: take another name, "
-            "for something that only this plugin tells"
+            f"'{event}' would have the hook '{event_type}', which is {kind}: choose another name, "
+            "for something that only this plugin publishes"
         )
 
     if event in (f"{names.classes}Plugin", f"{names.classes}Config", *_IMPORTED):
@@ -177,7 +172,7 @@ def _check_event(names: Names) -> None:
 
 
 def _sorted_lines(text: str) -> str:
-    """Sort lines as isort does: without regard to case, and numbers by their size."""
+    """Sort lines as isort does: ignoring case, and numbers by their value."""
 
     def key(line: str) -> list[tuple[int, str]]:
         return [
@@ -193,10 +188,7 @@ def _classes(name: str) -> str:
 
 
 def write(names: Names, folder: Path) -> list[str]:
-    """Write a distribution all at once, and return the files, relative to its folder.
-
-    :param folder: a new one, or an empty one
-    """
+    """Write a distribution into a new or empty folder, all at once, and return its files."""
     scaffold = files("lanrage_events") / "_scaffold"
     folder.parent.mkdir(parents=True, exist_ok=True)
     written: list[str] = []

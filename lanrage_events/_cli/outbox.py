@@ -1,4 +1,4 @@
-"""The words of ``lanrage-events outbox``."""
+"""The commands and options of ``lanrage-events outbox``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter, validators
 
 from .errors import UsageError
-from .place import Place
+from .options import Flag, Place
 
-Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Limit = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 DEFAULT_PLACE = Place()
 
-HELP = "Look into what waits to be delivered and what was refused, whether the daemon runs or not."
+HELP = "Show and change what waits or was rejected, whether the daemon runs or not."
 
 
 def make_app() -> App:
@@ -32,9 +31,9 @@ def list_(
     json: Flag = False,
     place: Place = DEFAULT_PLACE,
 ) -> int:
-    """List the lanes, one for each webhook, and what they hold.
+    """List the lanes, one for each webhook, and their entries.
 
-    :param which: list only what is pending, or only dead letters
+    :param which: list only pending entries, or only dead letters
     :param limit: how many of each to list
     :param json: print JSON
     """
@@ -46,7 +45,7 @@ def list_(
 
 
 def show(number: int, /, *, place: Place = DEFAULT_PLACE) -> int:
-    """Print all that is known of one entry, its body and why it was refused.
+    """Print one entry with its body, and why it was rejected.
 
     :param number: its ID in the list
     """
@@ -56,7 +55,7 @@ def show(number: int, /, *, place: Place = DEFAULT_PLACE) -> int:
 
 
 def retry(*numbers: int, all: Flag = False, place: Place = DEFAULT_PLACE) -> int:
-    """Have dead letters tried again; a running daemon sends them at once.
+    """Retry dead letters; a running daemon sends them at once.
 
     :param numbers: their IDs in the list
     :param all: all dead letters
@@ -64,7 +63,7 @@ def retry(*numbers: int, all: Flag = False, place: Place = DEFAULT_PLACE) -> int
     from . import outbox_actions as commands
 
     if bool(numbers) == all:
-        raise UsageError("name either the IDs of entries or --all")
+        raise UsageError("give either the IDs of entries or --all")
 
     return commands.run(place, lambda outbox: commands.retry(outbox, numbers, every=all))
 
@@ -78,12 +77,12 @@ def drop(
     """Remove entries for ever.
 
     :param numbers: their IDs in the list
-    :param all: everything, all that is pending, or all dead letters
-    :param yes: really
+    :param all: everything, all pending entries, or all dead letters
+    :param yes: confirm it
     """
     from . import outbox_actions as commands
 
     if bool(numbers) == bool(all):
-        raise UsageError("name either the IDs of entries or --all with all, pending or dead")
+        raise UsageError("give either the IDs of entries or --all with all, pending or dead")
 
     return commands.run(place, lambda outbox: commands.drop(outbox, numbers, kind=all, sure=yes))

@@ -1,4 +1,4 @@
-"""The command ``outbox``: look into the daemon's outboxes, retry and drop, running or not."""
+"""What ``lanrage-events outbox`` does with an outbox, whether the daemon runs or not."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ..cli import (
 from ..outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxAdmin, OutboxEntry, OutboxLane
 from ..outbox._tables import Which
 from .errors import UsageError
-from .place import Place
+from .options import Place
 
 AT_ONCE = 1000
-"""entries that are changed between two looks at the progress"""
+"""entries that are changed between two updates of the progress bar"""
 
 
 def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
-    """Open an outbox, do something with it, and return the exit code.
+    """Open an outbox, run an action on it, and return the exit code.
 
     :raises OutboxError: if it cannot be opened or changed
     """
@@ -43,7 +43,7 @@ def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
 
 
 async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json: bool) -> int:
-    """Print the lanes and what they hold."""
+    """Print the lanes and their entries."""
     lanes = await outbox.lanes()
     entries: list[OutboxEntry] = []
     if which != "dead":
@@ -71,15 +71,15 @@ async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json
         header = ("ID", "LANE", "TYPE", "PUT", "STATUS", "REASON")
         write_lines(["", *table([header, *map(_row, entries)])])
 
-    total = sum(_held(lane, which) for lane in lanes)
-    if total > len(entries):
-        write_lines(["", f"{total - len(entries):,} more: give a higher --limit"])
+    left = _held(lanes, which) - len(entries)
+    if left > 0:
+        write_lines(["", f"{left:,} more: give a higher --limit"])
 
     return ExitCode.DONE
 
 
 async def show_entry(outbox: OutboxAdmin, number: int) -> int:
-    """Print all that is known of one entry, its body too."""
+    """Print one entry with its body."""
     entry = await outbox.show(number)
     if entry is None:
         write_errors([f"there is no entry {number}: it was delivered or dropped, or never existed"])
@@ -90,18 +90,18 @@ async def show_entry(outbox: OutboxAdmin, number: int) -> int:
 
 
 async def retry(outbox: OutboxAdmin, numbers: Sequence[int], *, every: bool) -> int:
-    """Have dead letters and postponed entries tried again."""
+    """Retry dead letters and postponed entries."""
     if every:
         lanes = await outbox.lanes()
-        total = sum(lane.dead for lane in lanes)
+        total = _held(lanes, "dead")
         count = await _in_steps(lanes, total, lambda lane: outbox.retry_lane(lane, limit=AT_ONCE))
     else:
         count = await outbox.retry(numbers)
 
     code = _done(count, "to be tried again", numbers)
     if count:
-        heard = await outbox.notify_owner()
-        when = "now, by the daemon that runs" if heard else "when the daemon starts"
+        answered = await outbox.notify_owner()
+        when = "now, by the daemon that runs" if answered else "when the daemon starts"
         write_lines([f"they are sent {when}"])
 
     return code
@@ -115,9 +115,9 @@ async def drop(
         return _done(await outbox.drop(numbers), "dropped", numbers)
 
     lanes = await outbox.lanes()
-    total = sum(_held(lane, kind) for lane in lanes)
+    total = _held(lanes, kind)
     if not sure:
-        raise UsageError(f"this would drop {counted(total, 'event')} for ever: say so with --yes")
+        raise UsageError(f"this would drop {counted(total, 'event')} for ever: confirm it with --yes")
 
     count = await _in_steps(lanes, total, lambda lane: outbox.drop_lane(lane, kind, limit=AT_ONCE))
     return _done(count, "dropped")
@@ -126,7 +126,7 @@ async def drop(
 async def _in_steps(
     lanes: Sequence[OutboxLane], total: int, step: Callable[[str], Awaitable[int]]
 ) -> int:
-    """Repeat a step for each lane until it does no more, with a progress bar on a terminal."""
+    """Repeat a step for each lane until it changes nothing, with a progress bar on a terminal."""
     line = StatusLine(sys.stderr)
     done = 0
     for lane in lanes:
@@ -142,14 +142,15 @@ async def _in_steps(
     return done
 
 
-def _held(lane: OutboxLane, which: Which) -> int:
-    return {"pending": lane.pending, "dead": lane.dead, "all": lane.pending + lane.dead}[which]
+def _held(lanes: Sequence[OutboxLane], which: Which) -> int:
+    pending = 0 if which == "dead" else sum(lane.pending for lane in lanes)
+    return pending + (0 if which == "pending" else sum(lane.dead for lane in lanes))
 
 
 def _done(count: int, what: str, numbers: Sequence[int] = ()) -> int:
     write_lines([f"{counted(count, 'event')} {what}"])
     if count < len(set(numbers)):
-        write_errors([f"{len(set(numbers)) - count} of the numbers do not exist or need nothing"])
+        write_errors([f"{len(set(numbers)) - count} of the IDs do not exist or need nothing"])
         return ExitCode.FAILED
 
     return ExitCode.DONE

@@ -1,14 +1,13 @@
-"""The commands that plugins bring, of which only the one that is called gets imported."""
+"""The commands of plugins; only the one that is called is imported."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from importlib.util import find_spec
 from pathlib import Path
 
-from .._discovery import COMMANDS_GROUP, PluginCommand
+from .._discovery import PluginCommand
 from .._exceptions import format_error
 from .._hints import install_hint
 from .errors import CommandLoadError
@@ -22,22 +21,16 @@ def load_command(command: PluginCommand) -> Callable[..., object]:
     if command.problem:
         raise CommandLoadError(command, command.problem)
 
-    entry_point = EntryPoint(command.name, command.target, COMMANDS_GROUP)
     try:
-        function = entry_point.load()
+        function: object = command.origin.entry_point.load()
     except (Exception, SystemExit) as error:
-        raise CommandLoadError(command, _reason(error, command)) from error
+        reason = install_hint(error, command.origin.distribution) or format_error(error)
+        raise CommandLoadError(command, reason) from error
 
     if not callable(function):
-        raise CommandLoadError(command, f"'{command.target}' is no function")
+        raise CommandLoadError(command, f"'{command.target}' is not a function")
 
-    loaded: Callable[..., object] = function
-    return loaded
-
-
-def _reason(error: BaseException, command: PluginCommand) -> str:
-    hint = install_hint(error, command.distribution) if isinstance(error, ImportError) else ""
-    return hint or format_error(error)
+    return function
 
 
 def summary(command: PluginCommand) -> str:
@@ -56,7 +49,7 @@ def summary(command: PluginCommand) -> str:
 
 
 def _source(module: str) -> bytes:
-    """Return the text of a module, found without importing the packages that it is in."""
+    """Return the source of a module without importing its packages."""
     package, *inner = module.split(".")
     spec = find_spec(package)
     if spec is None or spec.origin is None:

@@ -1,4 +1,4 @@
-"""The daemon: a bus built of a configuration file, run until it is stopped."""
+"""The daemon, which runs the bus of a configuration file until it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checking a configuration without running it."""
+"""The check of a configuration that does not run it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from .logging import logging_to_stderr
 
 
 def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
-    """Check a configuration file, make its bus with its plugins, and start nothing.
+    """Check a configuration file and create its bus with its plugins, without starting anything.
 
     :param file: the YAML file; None for the default one, or the built-in configuration
-    :raises ConfigError: with all that is wrong
+    :raises ConfigError: with everything that is wrong
     """
     redactor = Redactor()
     with logging_to_stderr("error", "console", redactor):
         config = load_config(file, redactor=redactor)
         bus = make_bus(config, redactor)
-        places = {
-            plugin.name: f"{plugin.place}: plugins.{plugin.name}" for plugin in config.plugins
-        }
+        places = {plugin.name: plugin.place for plugin in config.plugins}
         problems = [f"{places[name]}: {problem}" for name, problem in bus.plugins.validate()]
         if problems:
             raise ConfigError([redactor.redact(problem) for problem in problems])

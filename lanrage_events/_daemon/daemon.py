@@ -1,4 +1,4 @@
-"""The daemon: runs a configuration until it is told to stop, or until its input ends."""
+"""The daemon, from its start until a signal or the end of its input."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def run(
         if config.is_default:
             logger.info(
                 "there is no %s in this folder, so the plugins %s run with their defaults; "
-                "what is set on the page is kept in %s",
+                "the settings of the page are saved in %s",
                 config.file,
                 " and ".join(plugin.name for plugin in config.plugins),
                 config.state_folder,
@@ -92,14 +92,14 @@ def _run_bus(
         )
         return await daemon.run()
 
-    # What was imported stays. To look through it for garbage would hold up everything for some 20 ms
-    # each time.
+    # Modules stay in memory. Without this, each collection of garbage would stop everything for some
+    # 20 ms.
     gc.freeze()
     try:
         with StopSignals() as signals:
             return anyio.run(run_daemon, backend=backend)
     except Exception:
-        # Not left to Python, which would show it with every secret in it.
+        # Python would print it with every secret in it.
         logger.critical("unexpected error", exc_info=True)
         return ExitCode.FAILED
     finally:
@@ -107,14 +107,14 @@ def _run_bus(
 
 
 class Daemon:
-    """Runs a bus until it is told to stop, or until all of an input is delivered.
+    """Runs a bus until it has to stop, or until all of an input is delivered.
 
     :param bus: with its plugins registered; its own drain timeout is for the end of the input
-    :param drain_timeout: seconds that stopping may take when it is told to
-    :param wait_stop: returns why to stop, such as the name of a signal, when that comes
+    :param drain_timeout: seconds that stopping may take, except at the end of the input
+    :param wait_stop: waits until it has to stop, and returns why, such as the name of a signal
     :param lines: the input, chunks of JSON lines; None to run without one
     :param handler: writes the log
-    :param reloader: follows changes of the configuration; None to let it be
+    :param reloader: follows changes of the configuration; None to ignore them
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Daemon:
         """Run it, and return the exit code."""
         error: PluginStartError | None = None
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._stop_when_told)
+            tasks.start_soon(self._stop_on_request)
             if self._lines is not None:
                 tasks.start_soon(self._progress.run)
 
@@ -158,7 +158,7 @@ class Daemon:
             return ExitCode.FAILED
 
         if self._lines is not None:
-            return self._account()
+            return self._report_input()
 
         logger.info("stopped")
         return ExitCode.DONE
@@ -175,7 +175,7 @@ class Daemon:
             _systemd.notify("STOPPING=1")
 
     async def _follow_changes(self) -> None:
-        """Reload the configuration whenever somebody asks for it, for ever."""
+        """Reload the configuration on every request, for ever."""
         if self._reloader is None:
             await anyio.sleep_forever()
             return
@@ -188,7 +188,7 @@ class Daemon:
                 _systemd.notify("READY=1")
                 self._drain_timeout = self._bus.plugins.drain_timeout
 
-    async def _stop_when_told(self) -> None:
+    async def _stop_on_request(self) -> None:
         reason = await self._wait_stop()
         logger.info(
             "stopping within %g seconds because of %s; another one stops at once",
@@ -200,8 +200,8 @@ class Daemon:
         self._bus.plugins.drain_timeout = self._drain_timeout
         self._work.cancel()
 
-    def _account(self) -> int:
-        """Tell what became of the input, and return the exit code."""
+    def _report_input(self) -> int:
+        """Log what happened to the input, and return the exit code."""
         problems = list(self._problems())
         for problem in problems:
             logger.error("%s", problem)
@@ -228,10 +228,10 @@ class Daemon:
                 "dropped": statistics[name].dropped,
                 "not delivered": health.undelivered,
             }
-            told = [f"{count:,} {what}" for what, count in lost.items() if count]
-            if told or health.status == "failed":
+            parts = [f"{count:,} {what}" for what, count in lost.items() if count]
+            if parts or health.status == "failed":
                 reason = f": {health.detail}" if health.detail else ""
-                yield f"plugin '{name}': {', '.join(told) or 'failed'}{reason}"
+                yield f"plugin '{name}': {', '.join(parts) or 'failed'}{reason}"
 
 
 def _log_start_error(error: PluginStartError) -> None:

@@ -1,4 +1,4 @@
-"""How the daemon logs: text for people or JSON lines, on stderr, without secrets."""
+"""The log of the daemon: text for people or JSON lines, on stderr, without secrets."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 
 LogFormat: TypeAlias = Literal["console", "json"]
 
-# Two log every request, with the webhook's URL in it; one logs each change of a file.
+# The first two log every request with the webhook's URL, the last one each change of a file.
 _CHATTY_LOGGERS = ("httpx", "httpcore", "watchfiles")
 _OWN_PACKAGE = "lanrage_events"
 _INDENT = "    "
 
 
 class LogHandler(logging.StreamHandler[TextIO]):
-    """Writes log lines to stderr, and clears the line that shows the progress before."""
+    """Writes log lines to stderr, after clearing the line that shows the progress."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -43,7 +43,7 @@ class LogHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        # The base class would show the arguments, which nobody has redacted.
+        # The base class would show the arguments, which are not redacted.
         kind = type(sys.exception()).__name__
         sys.stderr.write(f"cannot log a message of {record.name}: {kind}\n")
 
@@ -52,13 +52,13 @@ class LogHandler(logging.StreamHandler[TextIO]):
 def logging_to_stderr(
     level: str, log_format: LogFormat, redactor: Redactor
 ) -> Iterator[LogHandler]:
-    """Have all that is logged written to stderr, until the end of the block.
+    """Write the log to stderr, until the end of the block.
 
-    What Python prints by itself (warnings, exceptions that ended a thread) is logged, too.
+    What Python prints itself (warnings, exceptions that ended a thread) is logged, too.
 
     :param level: the least severe level that is written, such as ``info``
     :param log_format: ``console`` for people, or ``json`` for one object a line
-    :param redactor: knows the values that must not be shown; it may learn more of them later
+    :param redactor: knows the values that must not be shown; more may be added later
     """
     handler = LogHandler(sys.stderr)
     handler.setFormatter(_formatter(log_format, redactor, colors=_has_colors(sys.stderr)))
@@ -132,7 +132,7 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
         exceptions = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
         processors = [TimeStamper(fmt="iso", utc=True), exceptions, redact, JSONRenderer()]
     else:
-        # The renderer would format an exception after it was redacted, so that is done before.
+        # The renderer would format exceptions after the redaction, so they are formatted before.
         processors = [
             TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
             ExceptionRenderer(_indented_traceback),
@@ -152,7 +152,7 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
 
 
 def _add_logger(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Tell which package logs it, without its private modules; the daemon itself needs no name."""
+    """Name the package that logs, without its private modules, unless it is the daemon's own."""
     package = event["_record"].name.partition("._")[0]
     if package != _OWN_PACKAGE:
         event["logger"] = package
@@ -161,7 +161,7 @@ def _add_logger(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Keep values from forging lines and from steering the terminal."""
+    """Keep values from forging lines and from controlling the terminal."""
     for key, value in event.items():
         if key != "exception":
             event[key] = escape_controls(str(value))
@@ -170,7 +170,7 @@ def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _indented_traceback(exc_info: ExcInfo) -> str:
-    """Format an exception so that none of its lines can be taken for a line of the log."""
+    """Format an exception so that none of its lines looks like a line of the log."""
     text = "".join(traceback.format_exception(*exc_info))
     return "\n".join(_INDENT + escape_controls(line) for line in text.split("\n") if line)
 

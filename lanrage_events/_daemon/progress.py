@@ -1,4 +1,4 @@
-"""How far ``run --stdin`` is, shown on stderr."""
+"""The progress of ``run --stdin``, on stderr."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOG_SECONDS = 10.0
 
 
 class Progress:
-    """Tells what was read and what has not arrived yet.
+    """Shows what was read and what is not delivered yet.
 
-    A terminal gets one line that is written over, anything else a line of the log now and then.
-    There is no timer while there is nothing to tell.
+    A terminal gets one line that is overwritten, anything else a line of the log now and then.
+    There is no timer while nothing changes.
 
     :param bus: delivers the events
     :param feed: reads them
@@ -37,7 +37,7 @@ class Progress:
         self._handler = handler
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Show the progress until cancelled."""
         if self._handler.stream.isatty():
             await self._show_in_terminal()
         else:
@@ -61,7 +61,7 @@ class Progress:
                 is_busy = self._feed.finished or bool(self._waiting())
 
     def text(self) -> str:
-        """Say in one line how far it is."""
+        """Return the progress as one line."""
         parts = [f"{counted(self._feed.published, 'event')} read"]
         if self._feed.bad:
             parts.append(counted(self._feed.bad, "bad line"))
@@ -73,7 +73,7 @@ class Progress:
         return escape_controls(", ".join(parts))
 
     def _waiting(self) -> list[str]:
-        """Return for each plugin that has not delivered everything how much that is, and why."""
+        """Return what each plugin has not delivered yet, and why."""
         statistics = self._bus.statistics().plugins
         waiting: list[str] = []
         for name, health in self._bus.health().items():

@@ -1,4 +1,4 @@
-"""Brings a running bus to a configuration that has changed."""
+"""The reload of a configuration while its bus runs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ..config._models import ConfiguredPlugin, DaemonConfig
 logger = logging.getLogger(__name__)
 
 WATCH_CANCEL_MILLISECONDS = 500
-"""how long stopping to watch may take; see rust_timeout of watchfiles"""
+"""how long it may take to stop watching; see rust_timeout of watchfiles"""
 ONLY_AT_START = ("state_folder", "backend", "log", "watch")
-"""keys whose change waits for the next start"""
+"""keys whose changes take effect at the next start"""
 
 
 class Reloader:
-    """Compares configurations and changes what differs, while everything else goes on.
+    """Compares configurations and applies what differs, while everything else continues.
 
     :param bus: runs the plugins of ``config``
     :param config: what runs now
-    :param load: reads and checks the configuration anew, as a whole
+    :param load: reads and checks the whole configuration again
     """
 
     def __init__(
@@ -41,11 +41,10 @@ class Reloader:
         """what runs now"""
 
     async def reload(self) -> bool:
-        """Read the configuration and follow it; return whether that succeeded in full.
+        """Read and apply the configuration; return whether that succeeded in full.
 
-        One that is wrong changes nothing. A plugin that did not change goes on, one that did is
-        replaced and keeps what is pending, and one that cannot start as it is now goes on as it
-        was.
+        A wrong configuration changes nothing. A plugin that did not change continues. One that did
+        is replaced and keeps its pending events, or continues unchanged if it cannot start.
         """
         try:
             new = self._load()
@@ -53,7 +52,7 @@ class Reloader:
             for problem in error.problems:
                 logger.error("%s", problem)
 
-            logger.error("the configuration has errors, so everything goes on as it was")
+            logger.error("the configuration has errors, so everything continues unchanged")
             return False
 
         for warning in new.warnings:
@@ -63,11 +62,11 @@ class Reloader:
         before = {plugin.name: plugin for plugin in self.config.plugins}
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
-        told: list[str] = []
+        changes: list[str] = []
         failed = False
         for name in before.keys() - wanted.keys():
             await self._bus.unregister(name)
-            told.append(f"{name} ended")
+            changes.append(f"{name} ended")
 
         for name, plugin in wanted.items():
             old = before.get(name)
@@ -83,14 +82,14 @@ class Reloader:
                 if old is not None:
                     now[name] = old
 
-                what = "is not started" if old is None else "goes on as it was"
+                what = "is not started" if old is None else "continues unchanged"
                 logger.error("plugin '%s' %s: %s", name, what, format_error(error))
             else:
                 now[name] = plugin
-                told.append(f"{name} {'started' if old is None else 'changed'}")
+                changes.append(f"{name} {'started' if old is None else 'changed'}")
 
         self.config = replace(new, state_folder=self.config.state_folder, plugins=(*now.values(),))
-        logger.info("reloaded: %s", ", ".join(told) or "no plugin changed")
+        logger.info("reloaded: %s", ", ".join(changes) or "no plugin changed")
         return not failed
 
     async def _start(self, plugin: ConfiguredPlugin, *, replaces: bool) -> None:
@@ -101,7 +100,7 @@ class Reloader:
             await self._bus.plugins.register_and_wait(made, plugin.name, **plugin.options())
 
     def _follow_settings(self, new: DaemonConfig) -> bool:
-        """Take over the keys at the top; return whether the templates' folders changed."""
+        """Apply the keys at the top; return whether the templates' folders changed."""
         old = self.config.settings
         for key in ONLY_AT_START:
             if getattr(old, key) != getattr(new.settings, key):
@@ -115,24 +114,24 @@ class Reloader:
 
 @asynccontextmanager
 async def reload_requests(config: DaemonConfig) -> AsyncIterator[ObjectReceiveStream[str]]:
-    """Receive why to reload: because of SIGHUP, or of a change if the configuration is watched."""
+    """Receive reasons to reload: SIGHUP, or a change if the configuration is watched."""
     send, receive = anyio.create_memory_object_stream[str](1)
 
-    def tell(reason: str) -> None:
+    def request(reason: str) -> None:
         try:
             send.send_nowait(reason)
         except anyio.WouldBlock:
-            return  # one is waiting already, and it will see this change too
+            return  # a request is already waiting, and will see this change too
 
     async def listen() -> None:
         with anyio.open_signal_receiver(signal.SIGHUP) as signals:
             async for _ in signals:
-                tell("SIGHUP")
+                request("SIGHUP")
 
     async def watch() -> None:
         from watchfiles import awatch  # comes with the extra "daemon"
 
-        # The folder and not the file, which an editor may replace by another one.
+        # The folder, because an editor may replace the file.
         folder, name = config.file.absolute().parent, config.file.name
         async for _ in awatch(
             folder,
@@ -140,7 +139,7 @@ async def reload_requests(config: DaemonConfig) -> AsyncIterator[ObjectReceiveSt
             rust_timeout=WATCH_CANCEL_MILLISECONDS,
             recursive=False,
         ):
-            tell(f"a change of {config.file}")
+            request(f"a change of {config.file}")
 
     async with send, receive, anyio.create_task_group() as tasks:
         if hasattr(signal, "SIGHUP"):  # Windows has none

@@ -17,10 +17,10 @@ _MANY_BYTES = 4096
 
 
 class StopSignals:
-    """Turns the first signal to stop into something to wait for; the next one kills the process.
+    """Waits for the first signal to stop; the next one kills the process.
 
-    Use it with ``with`` in the main thread, around the event loop. That the next signal kills needs
-    no help from the program, so it works when a plugin keeps the event loop busy.
+    Use it with ``with`` in the main thread, around the event loop. The operating system handles the
+    next signal, so it kills the process even if a plugin blocks the event loop.
     """
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class StopSignals:
 
 @contextmanager
 def _wakeup_fd(fd: int) -> Iterator[None]:
-    """Have a signal wake the event loop even if it arrives just before that goes to sleep."""
+    """Let a signal wake the event loop even if it arrives just before the loop sleeps."""
     previous = signal.set_wakeup_fd(fd, warn_on_full_buffer=False)
-    if previous != -1:  # Trio, and asyncio on Windows, have seen to it themselves
+    if previous != -1:  # Trio, and asyncio on Windows, do it themselves
         signal.set_wakeup_fd(previous)
         yield
         return

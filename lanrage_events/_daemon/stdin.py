@@ -15,28 +15,28 @@ logger = logging.getLogger(__name__)
 
 
 class LineFeed:
-    """Publishes the events of an input, tells of bad lines and goes on.
+    """Publishes the events of an input, and logs bad lines.
 
     :param bus: where they are published
     """
 
     def __init__(self, bus: EventBus) -> None:
         self.published = 0
-        """events that the bus has taken"""
+        """events that were published"""
         self.bad = 0
-        """lines that are no event, blank ones aside"""
+        """lines that are not an event, except blank ones"""
         self.finished = False
         """whether the input was read to its end"""
         self.activity = anyio.Event()
-        """set when a line was read; whoever waits for it puts a new one in its place"""
+        """set when a line was read; the waiting task replaces it by a new one"""
         self._bus = bus
         self._splitter = LineSplitter()
-        self._in_hand = False
+        self._publishing = False
 
     @property
     def interrupted(self) -> bool:
-        """Whether something was read, and then not published since it was cancelled."""
-        return not self.finished and (self._in_hand or self._splitter.is_within_line)
+        """Whether a part of the input was read, but not published because of a cancellation."""
+        return not self.finished and (self._publishing or self._splitter.is_within_line)
 
     async def run(self, chunks: AsyncIterable[bytes]) -> None:
         """Publish every event, waiting for room in ``block`` mailboxes.
@@ -45,23 +45,23 @@ class LineFeed:
         """
         try:
             async for chunk in chunks:
-                self._in_hand = True
+                self._publishing = True
                 for line in self._splitter.feed(chunk):
-                    await self._take(line)
+                    await self._publish(line)
 
-                self._in_hand = False
+                self._publishing = False
         except OSError as error:
             self.bad += 1
             logger.error("stdin cannot be read any more: %s", error.strerror or error)
 
-        self._in_hand = True
+        self._publishing = True
         for line in self._splitter.finish():
-            await self._take(line)
+            await self._publish(line)
 
         self.finished = True
         self.activity.set()
 
-    async def _take(self, line: Line) -> None:
+    async def _publish(self, line: Line) -> None:
         try:
             text = line.text()
             event = self._bus.events.from_json(text) if text.strip() else None

@@ -1,4 +1,4 @@
-"""Telling systemd how the daemon is, as sd_notify(3) does."""
+"""The state of the daemon for systemd, sent as sd_notify(3) does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 def notify(state: str) -> None:
-    """Tell systemd something, if it asked for it; nothing happens elsewhere.
+    """Send a state to systemd, if it listens for one; do nothing elsewhere.
 
     :param state: such as ``READY=1``
     """
@@ -25,4 +25,4 @@ def notify(state: str) -> None:
             sender.connect(f"\0{path[1:]}" if path.startswith("@") else path)
             sender.sendall(state.encode())
     except OSError as error:
-        logger.warning("cannot tell systemd %s: %s", state, error.strerror or error)
+        logger.warning("cannot send %s to systemd: %s", state, error.strerror or error)

@@ -1,4 +1,4 @@
-"""Finding plugins: entry points and single files."""
+"""The discovery of plugins: entry points and single files."""
 
 from __future__ import annotations
 

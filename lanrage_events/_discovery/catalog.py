@@ -1,3 +1,5 @@
+"""The catalog of plugins: what can be loaded, and what each one is."""
+
 from __future__ import annotations
 
 import inspect
@@ -24,12 +26,12 @@ LIMIT_VARIABLE = "LANRAGE_EVENTS_PLUGINS"
 """the environment variable that limits which plugins may be loaded"""
 
 COMMON_KEYS = ("use", "mailbox", "hook_timeout")
-"""the keys that the section of every plugin has"""
+"""the keys in the section of every plugin"""
 
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
-"""what a plugin may be called"""
+"""the names that a plugin may have"""
 
-_IMPL = f"{PLUGINS_GROUP}_impl"  # the attribute by which pluggy knows what our marker marked
+_IMPL = f"{PLUGINS_GROUP}_impl"  # the attribute that our marker sets, as pluggy names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class PluginSource:
 
     @property
     def distribution(self) -> str | None:
-        """The distribution that has it, ``None`` for a file."""
+        """The distribution of the plugin, ``None`` for a file."""
         return self.origin.distribution if isinstance(self.origin, PluginEntryPoint) else None
 
     @property
@@ -50,20 +52,17 @@ class PluginSource:
         return self.origin.version if isinstance(self.origin, PluginEntryPoint) else None
 
     def __str__(self) -> str:
-        return (
-            str(self.origin)
-            if isinstance(self.origin, PluginEntryPoint)
-            else f"the file {self.origin}"
-        )
+        prefix = "the file " if isinstance(self.origin, Path) else ""
+        return f"{prefix}{self.origin}"
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedPlugin:
-    """A plugin that was imported and can be made."""
+    """A plugin that was imported and can be created."""
 
     source: PluginSource
     target: type[object] | ModuleType
-    """the class to make it from, or the module that it is"""
+    """its class, or the module that it is"""
     config_class: type[BaseModel] | None
     """the model of its configuration, ``None`` if it has none"""
     hooks: tuple[str, ...]
@@ -71,7 +70,7 @@ class LoadedPlugin:
 
     @property
     def is_module(self) -> bool:
-        """Whether it is a module of hookimpls, of which there can be only one."""
+        """Whether it is a module of hookimpls, which can run only once."""
         return isinstance(self.target, ModuleType)
 
     @property
@@ -84,7 +83,7 @@ class LoadedPlugin:
         return (text or "").strip().partition("\n")[0]
 
     def make(self, config: BaseModel | None = None) -> object:
-        """Return the object to register.
+        """Create the object to register.
 
         :param config: an instance of ``config_class``, ``None`` if the plugin has none
         :raises PluginLoadError: if its class raises
@@ -102,30 +101,30 @@ class LoadedPlugin:
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """What there is to know about a plugin that is installed or lies in the folder."""
+    """The description of a plugin that is installed or in the folder."""
 
     name: str
-    distribution: str | None
     version: str | None
+    distribution: str | None
     file: Path | None = None
     """the file of a single-file plugin"""
-    hooks: tuple[str, ...] = ()
-    """the names of the hooks that it implements"""
-    description: str = ""
-    """the first line of its docstring"""
     status: Literal["ok", "broken", "excluded"] = "ok"
     """``excluded`` by the environment variable ``LANRAGE_EVENTS_PLUGINS``"""
     reason: str = ""
     """why it cannot be used, empty if it can"""
+    hooks: tuple[str, ...] = ()
+    """the names of the hooks that it implements"""
+    description: str = ""
+    """the first line of its docstring"""
 
 
 @dataclass(slots=True)
 class Catalog:
-    """The plugins that are installed, and those in a folder; imported only when asked for."""
+    """The plugins that are installed, and those of a folder; imported only on demand."""
 
     sources: tuple[PluginSource, ...]
     unreadable: tuple[UnreadableDistribution, ...] = ()
-    """distributions whose list of plugins is broken"""
+    """distributions whose list of plugins cannot be read"""
     limit: frozenset[str] | None = None
     """the names of the plugins that may be loaded, ``None`` for all"""
     _loaded: dict[str, LoadedPlugin | PluginLoadError] = field(default_factory=dict, repr=False)
@@ -142,27 +141,24 @@ class Catalog:
         *,
         environment: Mapping[str, str] = os.environ,
     ) -> Catalog:
-        """Return what is installed in this environment.
+        """Return the plugins that are installed in this environment.
 
         :param plugins_folder: where to look for single-file plugins as well
         :param environment: where ``LANRAGE_EVENTS_PLUGINS`` may limit what is loaded
         """
         found = list(installed(PLUGINS_GROUP))
-        offers = [offer for offer in found if isinstance(offer, PluginEntryPoint)]
+        plugins = [item for item in found if isinstance(item, PluginEntryPoint)]
         text = environment.get(LIMIT_VARIABLE)
         names = None if text is None else {name.strip() for name in text.split(",")}
         catalog = cls(
-            sources=tuple(PluginSource(offer.entry_point.name, offer) for offer in offers),
+            sources=tuple(PluginSource(plugin.entry_point.name, plugin) for plugin in plugins),
             unreadable=tuple(item for item in found if isinstance(item, UnreadableDistribution)),
             limit=None if names is None else frozenset(names - {""}),
         )
         return catalog if plugins_folder is None else catalog.with_folder(plugins_folder)
 
     def with_folder(self, plugins_folder: Path) -> Catalog:
-        """Return a catalog that has the single-file plugins of a folder, too.
-
-        :param plugins_folder: where they are
-        """
+        """Return a catalog that also has the single-file plugins of a folder."""
         known = {
             source.origin.resolve() for source in self.sources if isinstance(source.origin, Path)
         }
@@ -181,17 +177,13 @@ class Catalog:
         return tuple(sorted((self.limit or frozenset()).difference(self.names)))
 
     def allows(self, name: str) -> bool:
-        """Return whether a plugin may be loaded.
-
-        :param name: the plugin's name
-        """
+        """Return whether a plugin may be loaded."""
         return self.limit is None or name in self.limit
 
     def load(self, name: str) -> LoadedPlugin:
-        """Import a plugin and look at what it is.
+        """Import a plugin and examine it.
 
-        :param name: the plugin's name
-        :raises PluginNotFound: if nothing offers it
+        :raises PluginNotFound: if no distribution and no file has it
         :raises PluginLoadError: if it cannot be used, or may not be loaded
         """
         known = self._loaded.get(name)
@@ -204,16 +196,16 @@ class Catalog:
             self._loaded[name] = known
 
         if isinstance(known, PluginLoadError):
-            # A new one each time, or its traceback would grow.
+            # A new error each time, or its traceback would grow.
             raise PluginLoadError(name, known.reason) from known.__cause__
 
         return known
 
     def describe(self) -> tuple[PluginInfo, ...]:
-        """Import every plugin that may be loaded, and tell what each one is."""
+        """Import every plugin that may be loaded, and describe each one."""
         infos = [self._describe(source) for source in self.sources]
         infos += [
-            PluginInfo("", item.distribution, item.version, status="broken", reason=item.reason)
+            PluginInfo("", item.version, item.distribution, status="broken", reason=item.reason)
             for item in self.unreadable
         ]
         return tuple(sorted(infos, key=lambda info: (info.name, info.distribution or "")))
@@ -222,8 +214,8 @@ class Catalog:
         info = partial(
             PluginInfo,
             source.name,
-            source.distribution,
             source.version,
+            source.distribution,
             source.origin if isinstance(source.origin, Path) else None,
         )
         if not self.allows(source.name):
@@ -284,14 +276,11 @@ def _import(source: PluginSource) -> object:
 
 
 def _reason(error: BaseException, source: PluginSource) -> str:
-    reason = ""
-    if isinstance(error, ImportError):
-        reason = install_hint(error, source.distribution)
-
     if isinstance(error, SyntaxError):
         reason = f"SyntaxError: {error.msg}"
+    else:
+        reason = install_hint(error, source.distribution) or format_error(error)
 
-    reason = reason or format_error(error)
     if isinstance(source.origin, Path):
         return f": {place_of(error, source.origin)}: {reason}"
 
@@ -339,21 +328,18 @@ def _config_class(source: PluginSource, config_class: object) -> type[BaseModel]
     from pydantic import BaseModel  # the plugin has most likely imported it
 
     if not isinstance(config_class, type) or not issubclass(config_class, BaseModel):
-        raise PluginLoadError(source.name, f"has a Config that is no pydantic model ({source})")
+        raise PluginLoadError(source.name, f"has a Config that is not a pydantic model ({source})")
 
     clashes = [f"'{key}'" for key in COMMON_KEYS if key in model_keys(config_class)]
     if clashes:
-        message = f"has a Config with {' and '.join(clashes)}, which every plugin has anyway"
+        message = f"has a Config with {' and '.join(clashes)}, which every plugin already has"
         raise PluginLoadError(source.name, f"{message} ({source})")
 
     return config_class
 
 
 def model_keys(model: type[BaseModel]) -> dict[str, str]:
-    """Return the keys that data for a model may have, each with the name of its field.
-
-    :param model: such as the ``Config`` of a plugin
-    """
+    """Return the keys that data for a model may have, each with the name of its field."""
     by_name = model.model_config.get("validate_by_name") or model.model_config.get(
         "populate_by_name"
     )
@@ -390,8 +376,5 @@ def hooks_of(target: object) -> tuple[str, ...]:
 
 
 def is_name(name: str) -> bool:
-    """Return whether a plugin may be called this.
-
-    :param name: as it stands in a configuration
-    """
+    """Return whether a plugin may have this name."""
     return re.fullmatch(NAME_PATTERN, name) is not None

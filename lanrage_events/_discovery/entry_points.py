@@ -1,3 +1,5 @@
+"""The entry points of plugins and their commands."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -17,7 +19,7 @@ COMMANDS_GROUP = "lanrage_events.commands"
 
 @dataclass(frozen=True, slots=True)
 class PluginEntryPoint:
-    """An entry point, and the distribution that has it."""
+    """An entry point and its distribution."""
 
     entry_point: EntryPoint
     distribution: str | None
@@ -38,35 +40,40 @@ class UnreadableDistribution:
 
 @dataclass(frozen=True, slots=True)
 class PluginCommand:
-    """A command for the command line that a plugin brings; nothing of it is imported yet."""
+    """A command that a plugin adds to the command line, not imported yet."""
 
-    name: str
-    """the word on the command line"""
-    target: str
-    """where it is, as ``module:function``"""
-    distribution: str | None
-    version: str | None
+    origin: PluginEntryPoint
     problem: str = ""
     """why it cannot be used, empty if it can"""
 
+    @property
+    def name(self) -> str:
+        """The word on the command line."""
+        return self.origin.entry_point.name
+
+    @property
+    def target(self) -> str:
+        """Where it is, as ``module:function``."""
+        return self.origin.entry_point.value
+
 
 def plugin_commands() -> tuple[PluginCommand, ...]:
-    """List the commands that installed plugins bring, without importing any."""
-    offers = [offer for offer in installed(COMMANDS_GROUP) if isinstance(offer, PluginEntryPoint)]
-    times = Counter(offer.entry_point.name for offer in offers)
+    """Return the commands of installed plugins, sorted, without importing any."""
+    found = [item for item in installed(COMMANDS_GROUP) if isinstance(item, PluginEntryPoint)]
+    times = Counter(item.entry_point.name for item in found)
     commands: list[PluginCommand] = []
-    for offer in offers:
-        name, target = offer.entry_point.name, offer.entry_point.value
+    for origin in sorted(found, key=lambda item: (item.entry_point.name, item.distribution or "")):
+        name, target = origin.entry_point.name, origin.entry_point.value
         problem = ""
         if times[name] > 1:
-            origins = [str(other) for other in offers if other.entry_point.name == name]
+            origins = [str(other) for other in found if other.entry_point.name == name]
             problem = f"several distributions bring it: {', '.join(origins)}"
         elif not _is_function(target):
             problem = f"'{target}' is not of the form 'module:function'"
 
-        commands.append(PluginCommand(name, target, offer.distribution, offer.version, problem))
+        commands.append(PluginCommand(origin, problem))
 
-    return tuple(sorted(commands, key=lambda command: (command.name, command.distribution or "")))
+    return tuple(commands)
 
 
 def installed(group: str) -> Iterator[PluginEntryPoint | UnreadableDistribution]:
@@ -84,7 +91,7 @@ def installed(group: str) -> Iterator[PluginEntryPoint | UnreadableDistribution]
             if name in seen:
                 continue
 
-            # The same distribution may be on the path twice: what Python imports is the first.
+            # A distribution may be on the path twice: Python imports the first.
             seen.add(name)
             found = _first(name, found)
             name, version = _name_of(found)
@@ -111,11 +118,11 @@ def _first(name: str, found: Distribution) -> Distribution:
     try:
         return distribution(name)
     except PackageNotFoundError:
-        return found  # its folder has another name than it says
+        return found  # the name of its folder differs from its own
 
 
 def _name_of(found: Distribution) -> tuple[str | None, str | None]:
-    """Return name and version, ``None`` where a broken installation has none."""
+    """Return name and version, ``None`` where a broken installation lacks them."""
     try:
         metadata = found.metadata
         names = metadata.get_all("Name") or [None]

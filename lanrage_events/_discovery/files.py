@@ -1,3 +1,5 @@
+"""Plugins that are single files of a folder."""
+
 from __future__ import annotations
 
 import hashlib
@@ -10,10 +12,7 @@ from types import CodeType, ModuleType
 
 
 def plugin_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that are plugins: each ``*.py`` that is not private.
-
-    :param folder: where to look, not in its subfolders
-    """
+    """Return the plugins of a folder, without its subfolders: each ``*.py`` that is not private."""
     return sorted(
         path
         for path in folder.glob("*.py")
@@ -22,11 +21,9 @@ def plugin_files(folder: Path) -> list[Path]:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Import a single file as a module, from its text alone: no cache is read or written.
+    """Import a single file as a module, without reading or writing a cache of bytecode.
 
-    A file that was imported before and has not changed gives the same module again.
-
-    :param path: the file
+    A file that was imported before and has not changed returns the same module.
     """
     source = path.read_bytes()
     identity = hashlib.sha256(b"\0".join((bytes(path.resolve()), source))).hexdigest()[:12]
@@ -50,11 +47,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def place_of(error: BaseException, path: Path) -> str:
-    """Return which line of a file an error comes from, as ``file:line``, or the file alone.
-
-    :param error: what its import raised
-    :param path: the file
-    """
+    """Return the line of a file that an error comes from, as ``file:line``, or the file alone."""
     if isinstance(error, SyntaxError) and error.filename == str(path) and error.lineno:
         return f"{path}:{error.lineno}"
 
@@ -64,7 +57,7 @@ def place_of(error: BaseException, path: Path) -> str:
 
 
 class _UncachedLoader(SourceFileLoader):
-    """A cached file is trusted if size and second agree, which a quick edit does not change."""
+    """Reads no cache, which Python trusts if size and second match, even after a quick edit."""
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)

@@ -13,11 +13,11 @@ from lanrage_events import Event, PeerJoined
 from lanrage_events._cli.listing import (
     event_lines,
     event_schema,
-    installed_events,
     plugin_data,
     plugin_table,
 )
 from lanrage_events._discovery import Catalog, PluginInfo
+from lanrage_events.config._build import installed_bus
 from lanrage_events.events import EventRegistry
 
 
@@ -117,11 +117,11 @@ def test_the_schema_accepts_events_and_nothing_else(registry: EventRegistry) -> 
 
 
 INFOS = [
-    PluginInfo("log", "lanrage-events", "0.1.0", hooks=("event", "health"), description="Logs."),
+    PluginInfo("log", "0.1.0", "lanrage-events", hooks=("event", "health"), description="Logs."),
     PluginInfo("motd", None, None, file=Path("plugins/motd.py"), hooks=()),
-    PluginInfo("sick", "sick-dist", "2", status="broken", reason="ImportError: no\nway"),
-    PluginInfo("", "odd-dist", None, status="broken", reason="unreadable"),
-    PluginInfo("off", "off-dist", "1", hooks=(), status="excluded", reason="not named"),
+    PluginInfo("sick", "2", "sick-dist", status="broken", reason="ImportError: no\nway"),
+    PluginInfo("", None, "odd-dist", status="broken", reason="unreadable"),
+    PluginInfo("off", "1", "off-dist", hooks=(), status="excluded", reason="not named"),
 ]
 
 
@@ -195,9 +195,9 @@ def test_event_types_come_from_all_plugins_that_need_no_configuration(tmp_path: 
     (tmp_path / "quiet.py").write_text("", encoding="utf-8")
     catalog = Catalog(()).with_folder(tmp_path)
 
-    registry, problems = installed_events(catalog)
+    bus, problems = installed_bus(catalog, ("register_events",))
 
-    own = [cls.type for cls in registry.types()][-2:]
+    own = [cls.type for cls in bus.events.types()][-2:]
     assert own == ["free_happened", "lenient_happened"]
     broken, strict = problems
     assert broken.startswith("plugin 'broken': cannot be imported")

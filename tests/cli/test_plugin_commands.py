@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from textwrap import dedent
 
@@ -30,7 +31,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 def command(target: str, problem: str = "") -> PluginCommand:
-    return PluginCommand("shout", target, "shout-dist", "1.0", problem)
+    entry_point = EntryPoint("shout", target, COMMANDS_GROUP)
+    return PluginCommand(PluginEntryPoint(entry_point, "shout-dist", "1.0"), problem)
 
 
 MODULE = '''
@@ -64,7 +66,7 @@ def test_the_function_of_a_command_is_imported(write: Write) -> None:
         ("", "shouting:shout", "AttributeError: module 'shouting' has no attribute 'shout'"),
         ("", "no_such_module_here:shout", "ModuleNotFoundError: No module named"),
         ("import structlog_not_there", "shouting:shout", "ModuleNotFoundError: No module named"),
-        ("shout = 3", "shouting:shout", "'shouting:shout' is no function"),
+        ("shout = 3", "shouting:shout", "'shouting:shout' is not a function"),
     ],
 )
 def test_a_command_that_cannot_be_imported_names_its_distribution(

@@ -111,7 +111,7 @@ async def test_bad_file_changes_nothing_and_is_reported(
         assert scene.log == ["hello Ann"]
 
     assert "did you mean 'greeting'?" in caplog.text
-    assert "everything goes on as it was" in caplog.text
+    assert "everything continues unchanged" in caplog.text
 
 
 async def test_plugin_that_cannot_start_as_it_is_now_goes_on_as_it_was(
@@ -123,7 +123,7 @@ async def test_plugin_that_cannot_start_as_it_is_now_goes_on_as_it_was(
         assert not await reloader.reload()
         await bus.publish_and_wait(joined("Ann"))
         assert scene.log[-1] == "hello Ann"
-        assert "plugin 'greeter' goes on as it was: " in caplog.text
+        assert "plugin 'greeter' continues unchanged: " in caplog.text
         assert "plugin 'new' is not started: " in caplog.text
         assert [plugin.name for plugin in reloader.config.plugins] == ["greeter"]
         scene.write("  greeter: {}\n  new: {use: greeter, greeting: moin}\n")

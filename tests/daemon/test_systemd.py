@@ -50,7 +50,7 @@ def test_a_socket_that_is_gone_is_told_and_stops_nothing(
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     notify("READY=1")
-    assert caplog.messages == ["cannot tell systemd READY=1: No such file or directory"]
+    assert caplog.messages == ["cannot send READY=1 to systemd: No such file or directory"]
 
 
 def test_a_socket_that_is_full_does_not_block(

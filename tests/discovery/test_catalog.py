@@ -347,7 +347,7 @@ def test_a_config_that_is_no_model_is_refused(install: Install) -> None:
         no_model="class Dict:\n    Config = {}\nclass Object:\n    class Config: pass",
     )
     for name in ("dict", "object"):
-        assert load_error(name).reason == "has a Config that is no pydantic model (no-model 1.0)"
+        assert load_error(name).reason == "has a Config that is not a pydantic model (no-model 1.0)"
 
 
 def test_a_config_with_a_key_of_every_plugin_is_refused(install: Install) -> None:
@@ -364,7 +364,7 @@ def test_a_config_with_a_key_of_every_plugin_is_refused(install: Install) -> Non
             """,
     )
     assert load_error("clash").reason == (
-        "has a Config with 'mailbox' and 'hook_timeout', which every plugin has anyway "
+        "has a Config with 'mailbox' and 'hook_timeout', which every plugin already has "
         "(clashing 1.0)"
     )
 

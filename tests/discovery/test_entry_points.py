@@ -43,7 +43,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
 
 
 def commands_of(*distributions: str | None) -> list[PluginCommand]:
-    return [command for command in plugin_commands() if command.distribution in distributions]
+    return [item for item in plugin_commands() if item.origin.distribution in distributions]
 
 
 def test_commands_are_listed_without_importing_them(install: Install) -> None:
@@ -51,9 +51,9 @@ def test_commands_are_listed_without_importing_them(install: Install) -> None:
         "tools_dist",
         "[lanrage_events.commands]\nshout = no_such_module.inner:Group.shout\nask = tools:ask\n",
     )
-    assert commands_of("tools-dist") == [
-        PluginCommand("ask", "tools:ask", "tools-dist", "1.0"),
-        PluginCommand("shout", "no_such_module.inner:Group.shout", "tools-dist", "1.0"),
+    assert [(command.name, command.target) for command in commands_of("tools-dist")] == [
+        ("ask", "tools:ask"),
+        ("shout", "no_such_module.inner:Group.shout"),
     ]
     assert "tools" not in sys.modules
 
@@ -62,7 +62,7 @@ def test_a_command_that_two_distributions_bring_cannot_be_used(install: Install)
     install("first_dist", "[lanrage_events.commands]\nshout = a:b\nown = a:own\n")
     install("second_dist", "[lanrage_events.commands]\nshout = c:d\n")
     commands = commands_of("first-dist", "second-dist")
-    assert [(command.name, command.distribution) for command in commands] == [
+    assert [(command.name, command.origin.distribution) for command in commands] == [
         ("own", "first-dist"),
         ("shout", "first-dist"),
         ("shout", "second-dist"),

@@ -1,9 +1,10 @@
-"""Where the command line finds an outbox."""
+"""The options that several commands share, such as those that find an outbox."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -12,18 +13,20 @@ from .errors import UsageError
 
 SUFFIX = ".outbox"
 
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the command line says that the outbox is; each field is an option."""
+    """Where to find an outbox; each field is an option."""
 
     config: Path | None = None
     """the daemon's configuration; lanrage.yaml in this folder by default"""
     state_folder: Path | None = None
-    """the daemon's state folder, to do without the configuration"""
+    """the daemon's state folder, instead of the configuration"""
     plugin: str | None = None
-    """whose outbox it is, if there are several"""
+    """the plugin that owns the outbox, if there are several"""
 
     def find(self) -> Path:
         """Return the outbox's file.
@@ -44,7 +47,7 @@ class Place:
             raise UsageError(f"there is no outbox in {folder}: nothing was ever put into one")
 
         if len(files) > 1:
-            raise UsageError(f"name one with --plugin, there are several outboxes: {names}")
+            raise UsageError(f"there are several outboxes, choose one with --plugin: {names}")
 
         return next(iter(files.values()))
 
@@ -54,5 +57,5 @@ class Place:
         try:
             return load_config(self.config).state_folder
         except ConfigError as error:
-            hint = "the state folder could not be found; name it with --state-folder"
+            hint = "the state folder is not known: give it with --state-folder"
             raise ConfigError([*error.problems, hint]) from None
