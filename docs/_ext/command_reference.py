@@ -23,7 +23,7 @@ def make_app() -> App:
     """Return the command line with the commands of the built-in plugins."""
     app = make_own_app()
     for command in plugin_commands():
-        if command.distribution == PROGRAM:
+        if command.origin.distribution == PROGRAM:
             app.command(load_command(command), name=command.name)
 
     return app

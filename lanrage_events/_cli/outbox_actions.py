@@ -117,7 +117,9 @@ async def drop(
     lanes = await outbox.lanes()
     total = _held(lanes, kind)
     if not sure:
-        raise UsageError(f"this would drop {counted(total, 'event')} for ever: confirm it with --yes")
+        raise UsageError(
+            f"this would drop {counted(total, 'event')} for ever: confirm it with --yes"
+        )
 
     count = await _in_steps(lanes, total, lambda lane: outbox.drop_lane(lane, kind, limit=AT_ONCE))
     return _done(count, "dropped")

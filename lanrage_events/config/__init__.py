@@ -1,4 +1,4 @@
-"""Configuration: the YAML file, its models, its errors and the types of its values."""
+"""The configuration: the YAML file, its models, its errors and the types of its values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Buses made of configurations, with their plugins, not yet started."""
+"""The bus of a configuration with its plugins, not yet started."""
 
 from __future__ import annotations
 
@@ -8,20 +8,26 @@ from pathlib import Path
 
 from .._bus import EventBus
 from .._discovery import Catalog, LoadedPlugin
-from .._exceptions import ConfigError, LanrageEventsError, PluginError, PluginLoadError
+from .._exceptions import (
+    ConfigError,
+    LanrageEventsError,
+    PluginError,
+    PluginLoadError,
+    format_error,
+)
 from .._redaction import Redactor
 from ._load import DEFAULT_FILE, load_config
 from ._models import DaemonConfig
 
 
 def load_bus(file: Path | None = None) -> EventBus:
-    """Make the bus of a configuration file with its plugins, and start nothing.
+    """Create the bus of a configuration file with its plugins, without starting anything.
 
     It needs the extra ``daemon``.
 
     :param file: the YAML file; None for ``lanrage.yaml`` in this folder or, if there is none, for
-        the installed plugins that bring event types or templates and need no configuration
-    :raises ConfigError: if anything is wrong with the file or with its plugins, with all that is
+        the installed plugins that have event types or templates and need no configuration
+    :raises ConfigError: with everything that is wrong with the file or with its plugins
     """
     if file is None and not DEFAULT_FILE.exists():
         return installed_bus(Catalog.discover(), ("register_events", "template_folders"))[0]
@@ -37,13 +43,12 @@ def make_bus(
     batch: bool = False,
     trace: bool | None = None,
 ) -> EventBus:
-    """Make the bus of a configuration with its plugins, and start nothing.
+    """Create the bus of a configuration with its plugins, without starting anything.
 
     :param redactor: knows the values that must not be shown
-    :param batch: whether events can wait until there is room for them, and for as long as it takes
-        to deliver them
-    :param trace: whether each call of a hook is printed; None if the environment says so
-    :raises ConfigError: if plugins cannot be made or do not fit together, with all that is wrong
+    :param batch: whether the publisher can wait for room, and the end until all is delivered
+    :param trace: whether each call of a hook is printed; None to ask the environment
+    :raises ConfigError: with everything that is wrong with the plugins
     """
     settings = config.settings
     bus = EventBus(
@@ -62,33 +67,29 @@ def make_bus(
 
 def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[str]:
     """Register the plugins; yield what is wrong with them."""
-    places: dict[str, str] = {}
     for plugin in config.plugins:
-        place = places[plugin.name] = f"{plugin.place}: plugins.{plugin.name}"
         try:
             options = plugin.options()
             if batch and plugin.when_full is None:
-                # An input that can wait needs not lose what does not fit.
                 options["when_full"] = "block"
 
             bus.register(plugin.make(), plugin.name, **options)
         except PluginError as error:
-            yield f"{place}: the plugin {error.reason}"
+            yield f"{plugin.place}: the plugin {error.reason}"
         except LanrageEventsError as error:
-            yield f"{place}: {error}"
+            yield f"{plugin.place}: {error}"
         except Exception as error:  # noqa: BLE001 - from a plugin's own attributes
-            yield f"{place}: the plugin cannot be registered: {type(error).__name__}: {error}"
+            yield f"{plugin.place}: the plugin cannot be registered: {format_error(error)}"
 
+    places = {plugin.name: plugin.place for plugin in config.plugins}
     for name, problem in bus.plugins.validate(hooks_only=True):
         yield f"{places[name]}: the plugin {problem}"
 
 
 def installed_bus(catalog: Catalog, hooks: Collection[str]) -> tuple[EventBus, list[str]]:
-    """Return a bus with the plugins that can be made without a configuration.
+    """Return a bus with the plugins that need no configuration, and why others were left out.
 
-    :param catalog: the plugins
-    :param hooks: only those that implement one of these
-    :returns: the bus, and for each plugin that could not be made why
+    :param hooks: only the plugins that implement one of these
     """
     bus = EventBus()
     problems: list[str] = []

@@ -1,3 +1,5 @@
+"""Selections of event types in a configuration."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -15,8 +17,9 @@ from ..events import EventRegistry
 class EventTypes(tuple[str, ...]):
     """The type of a field that selects events by their types.
 
-    It has event types, base types for all below them, and patterns such as ``peer_*``. In YAML it is a list of texts. Which names exist is known only when all plugins are loaded, so a
-    plugin asks for :meth:`problems` in its hook ``check`` or at its start.
+    It contains event types, base types that stand for all their subclasses, and patterns such as
+    ``peer_*``. In YAML it is a list of texts. All names are known only when all plugins are loaded,
+    so a plugin calls :meth:`problems` in its hook ``check`` or at its start.
 
     :param names: what is selected
     """
@@ -25,7 +28,7 @@ class EventTypes(tuple[str, ...]):
         self._nearest: dict[type[Event], str | None] = {}
 
     def nearest(self, event_class: type[Event]) -> str | None:
-        """Return the most specific name that an event class answers to, None if there is none.
+        """Return the most specific name that selects an event class, None if there is none.
 
         Its own type comes first, then patterns, then its base types. A pattern stands for types
         only: ``party_*`` does not select ``peer_joined``, whose base type is ``party_event``.
@@ -45,16 +48,16 @@ class EventTypes(tuple[str, ...]):
             return found
 
     def select(self, event_class: type[Event]) -> bool:
-        """Say whether events of a class are selected.
+        """Return whether events of a class are selected.
 
         :param event_class: the class of an event
         """
         return self.nearest(event_class) is not None
 
     def problems(self, events: EventRegistry) -> Iterator[str]:
-        """Yield one sentence for each name that no event type answers to.
+        """Yield a message for each name that selects no event type.
 
-        :param events: the event types that there are
+        :param events: the known event types
         """
         known = events.names()
         types = [cls.type for cls in events.types()]

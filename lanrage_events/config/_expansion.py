@@ -1,3 +1,5 @@
+"""The placeholders of a configuration, such as ``${NAME}``, and the values that replace them."""
+
 from __future__ import annotations
 
 import re
@@ -24,13 +26,13 @@ def expand(
 ) -> dict[KeyPath, list[str]]:
     """Replace ``${NAME}``, ``${NAME:-default}`` and ``${file:path}`` in the texts of a document.
 
-    What comes in is text and stays text: it adds no keys and is not expanded again. ``$${`` stands
-    for ``${``. What cannot be replaced is added to the document's problems.
+    An inserted value stays text: it adds no keys and is not expanded again. ``$${`` stands for
+    ``${``. A placeholder that cannot be replaced becomes a problem of the document.
 
     :param document: changed in place
     :param environment: the environment variables
-    :param redactor: learns what comes from files, which hold secrets as a rule
-    :returns: for each value, what was put into it
+    :param redactor: learns the content of files, which usually hold secrets
+    :returns: the values that were inserted, by the path of the text
     """
     expander = _Expander(document, environment, redactor)
     document.data = expander.walk(document.data, ())
@@ -92,10 +94,10 @@ class _Expander:
         name: str | None = match["name"]
         default: str | None = match["default"]
         if name is None:
-            # It is not shown: somebody may have put the secret itself between the braces.
+            # It is not shown: the secret itself may be between the braces.
             raise _NotReplacedError(
                 "this use of '${' is not understood: write ${NAME}, ${NAME:-default} or "
-                "${file:path}, and $${ for a ${ that is to stay"
+                "${file:path}, and $${ for a literal ${"
             )
 
         value = self.environment.get(name)
@@ -136,4 +138,4 @@ class _Expander:
 
 
 class _NotReplacedError(Exception):
-    """Raised when a placeholder cannot be replaced; says why."""
+    """Raised when a placeholder cannot be replaced."""

@@ -1,3 +1,5 @@
+"""What a model says about its data: keys, types and secrets."""
+
 from __future__ import annotations
 
 import types
@@ -12,10 +14,7 @@ from ..yaml import KeyPath
 
 
 def keys(annotation: Any) -> dict[str, Any]:
-    """Return the keys that data of a type may have, with their types; empty if it has none.
-
-    :param annotation: such as a model's class, optional or annotated or not
-    """
+    """Return the keys that data of a type may have, with their types; empty if it has none."""
     found: dict[str, Any] = {}
     for kind in _alternatives(annotation):
         found |= _keys_of_one(kind)
@@ -24,11 +23,7 @@ def keys(annotation: Any) -> dict[str, Any]:
 
 
 def annotation_at(annotation: Any, path: KeyPath) -> Any:
-    """Return the type of the value that a path leads to, ``None`` where it is not known.
-
-    :param annotation: the type of the data
-    :param path: keys and indices from the top of the data
-    """
+    """Return the type of the value that a path leads to, ``None`` if it is not known."""
     for key in path:
         children = _children(annotation, key)
         if not children:
@@ -42,9 +37,7 @@ def annotation_at(annotation: Any, path: KeyPath) -> Any:
 def secret_texts(annotation: Any, data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Yield the texts in raw data that a type declares secret, with their paths.
 
-    :param annotation: the type that the data is for, valid or not
-    :param data: what was read from a file
-    :param path: where the data stands
+    The data need not be valid.
     """
     is_secret = any(map(_is_secret, _alternatives(annotation)))
     if is_secret and isinstance(data, str):
@@ -59,10 +52,7 @@ def secret_texts(annotation: Any, data: Any, path: KeyPath = ()) -> Iterator[tup
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield every model within a type, the type itself included.
-
-    :param annotation: such as a model's class
-    """
+    """Yield every model within a type, and the type if it is one."""
     seen: list[Any] = []
     waiting = [annotation]
     while waiting:
@@ -78,7 +68,7 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
-    """Yield what a type may be: the members of a union, without what is annotated to them."""
+    """Yield the members of a union, without their annotations, or the only type."""
     origin = get_origin(annotation)
     if origin is Annotated:
         yield from _alternatives(get_args(annotation)[0])
@@ -86,7 +76,7 @@ def _alternatives(annotation: Any) -> Iterator[Any]:
         for member in get_args(annotation):
             yield from _alternatives(member)
 
-    elif hasattr(annotation, "__value__"):  # what the statement "type X = …" makes
+    elif hasattr(annotation, "__value__"):  # from the statement "type X = …"
         yield from _alternatives(annotation.__value__)
     elif isinstance(annotation, type) and issubclass(annotation, RootModel):
         yield from _alternatives(annotation.model_fields["root"].annotation)
@@ -102,7 +92,7 @@ def _keys_of_one(kind: Any) -> dict[str, Any]:
         fields = kind.model_fields
         return {key: fields[name].annotation for key, name in model_keys(kind).items()}
 
-    # Python 3.11's is_typeddict does not know those of typing_extensions, which pydantic wants.
+    # Python 3.11's is_typeddict does not know those of typing_extensions, which pydantic requires.
     is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")
     if is_dataclass(kind) or is_typed_dict:
         try:

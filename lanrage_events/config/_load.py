@@ -1,3 +1,5 @@
+"""The check of a configuration file, from its YAML to its plugins."""
+
 from __future__ import annotations
 
 import hashlib
@@ -23,8 +25,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_FILE = Path("lanrage.yaml")
 
-# What a LAN host needs to begin: a page to paste a webhook's URL into, and who posts to it. The
-# variables are for a port that is taken, and for proxies and tests in place of Discord.
+# What a LAN host needs to begin: a page to paste a webhook's URL into, and the plugin that posts to
+# it. The variables are for a port that is in use, and for proxies and tests instead of Discord.
 DEFAULT_SOURCE = b"""\
 plugins:
   http: {port: "${LANRAGE_EVENTS_PORT:-8666}"}
@@ -41,14 +43,14 @@ def load_config(
 ) -> DaemonConfig:
     """Read a configuration file and check all of it.
 
-    Plugins that it names are imported, but not made. Nothing is created.
+    Its plugins are imported, but not created, and no file or folder is created.
 
     :param file: the YAML file; None for ``lanrage.yaml`` in this folder or, if there is none, the
         plugins ``http`` and ``discord`` with their defaults
-    :param catalog: the plugins to choose from; default: what is installed
-    :param redactor: learns every secret of the file before anything about it is told
+    :param catalog: the available plugins; default: what is installed
+    :param redactor: learns every secret of the file before any message about it
     :param environment: where ``${NAME}`` is looked up
-    :raises ConfigError: if anything is wrong with it, with all that is
+    :raises ConfigError: with everything that is wrong
     """
     if catalog is None:
         catalog = Catalog.discover(environment=environment)
@@ -78,9 +80,9 @@ def check_config(
     """Turn a document into a configuration.
 
     :param document: changed in place
-    :param file: what the state folder is named after
+    :param file: the state folder is named after it
     :param is_default: whether the file does not exist
-    :raises ConfigError: if anything is wrong with it, with all that is
+    :raises ConfigError: with everything that is wrong
     """
     parts = expand(document, environment, redactor)
     return _Checker(Validator(document, redactor, parts), file, is_default).check(catalog)
@@ -88,7 +90,7 @@ def check_config(
 
 @dataclass(slots=True)
 class _Checker:
-    """Turns one document into a configuration, and gathers what is wrong with it."""
+    """Turns one document into a configuration, and collects what is wrong with it."""
 
     validator: Validator
     file: Path
@@ -99,13 +101,13 @@ class _Checker:
     def check(self, catalog: Catalog) -> DaemonConfig:
         data = self.validator.document.data
         if data is None and self.validator.document.problems:
-            raise self.validator.error()  # not even readable: more would only confuse
+            raise self.validator.error()  # more errors would only confuse
 
         if not isinstance(data, dict) and data is not None:
             self._report((), "expected keys with values at the top, such as 'plugins:'")
             raise self.validator.error()
 
-        # A key that was left empty is as good as absent.
+        # An empty key counts as absent.
         top = {key: value for key, value in (data or {}).items() if value is not None}
         sections = top.pop("plugins", {})
         settings = self.validator.validate(Settings, top, also=("plugins",))
@@ -164,8 +166,7 @@ class _Checker:
             self._report(path, "expected keys with values below it, or nothing")
             return None
 
-        # An empty common key is as good as absent; what an empty key of its own means, the
-        # plugin's model decides.
+        # An empty common key counts as absent; the plugin's model decides on its own keys.
         section = section or {}
         shared = {key: section[key] for key in COMMON_KEYS if section.get(key) is not None}
         own = {key: value for key, value in section.items() if key not in COMMON_KEYS}
@@ -193,7 +194,7 @@ class _Checker:
             mailbox_size=common.mailbox.size,
             when_full=common.mailbox.when_full,
             hook_timeout=common.hook_timeout,
-            place=self._place(path),
+            place=f"{self._place(path)}: plugins.{name}",
             places={key: self._place((*path, key)) for key in section},
         )
 
@@ -205,7 +206,7 @@ class _Checker:
         try:
             plugin = catalog.load(use)
         except PluginNotFound as error:
-            # A folder that cannot be read may have it, and has been reported.
+            # A folder that cannot be read is reported already, and may have it.
             if self.is_catalog_whole:
                 self._report(named, error.reason)
 
@@ -238,7 +239,7 @@ class _Checker:
         return None
 
     def _with_folder(self, catalog: Catalog, top: Mapping[str, YAMLValue]) -> Catalog:
-        # Not from the settings: if another of them is wrong, the plugins are checked all the same.
+        # Not from the settings: if another one is wrong, the plugins are still checked.
         text = top.get("plugins_folder")
         if text is None:
             return catalog
@@ -266,7 +267,7 @@ class _Checker:
         try:
             from platformdirs import user_state_path  # comes with the extra "daemon"
         except ImportError as error:
-            self._report(("state_folder",), f"name a folder: {install_hint(error) or error}")
+            self._report(("state_folder",), f"give a folder: {install_hint(error) or error}")
             return None
 
         identity = hashlib.sha256(bytes(self.file.resolve())).hexdigest()[:8]

@@ -1,3 +1,5 @@
+"""The models of a configuration: its settings, and its plugins with their options."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, 
 
 
 class LogConfig(ConfigModel):
-    """How the daemon logs, on standard error."""
+    """The log of the daemon, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """the least severe level that is shown"""
@@ -24,7 +26,7 @@ class LogConfig(ConfigModel):
 
 
 class Settings(ConfigModel):
-    """The keys at the top of a configuration file, but for ``plugins``."""
+    """The keys at the top of a configuration file, except ``plugins``."""
 
     state_folder: ConfigPath | None = None
     """where the daemon keeps its outbox; default: a folder for this configuration file below the
@@ -32,22 +34,22 @@ class Settings(ConfigModel):
     backend: Literal["asyncio", "trio"] = "asyncio"
     """the library that runs the tasks"""
     drain_timeout: Duration = 10.0
-    """how long the daemon delivers what is pending when it stops, before it gives up"""
+    """how long the daemon delivers pending events when it stops, before it gives up"""
     watch: bool = False
     """whether the daemon reloads this file when it changes; it does so on SIGHUP in any case"""
     log: LogConfig = LogConfig()
     """what the daemon logs, and how"""
     templates: tuple[ConfigPath, ...] = ()
-    """folders of templates that are searched before the plugins' and the bundled ones"""
+    """folders of templates that are searched before those of the plugins and the bundled ones"""
     plugins_folder: ConfigPath | None = None
     """a folder of single-file plugins, ``*.py``"""
 
 
 class CommonConfig(ConfigModel):
-    """The keys that the section of every plugin has."""
+    """The keys in the section of every plugin."""
 
     use: str | None = None
-    """the plugin that this is an instance of; default: the one that the section is named after"""
+    """the plugin of which this is an instance; default: the name of the section"""
     mailbox: MailboxConfig = MailboxConfig()
     """the queue of events that wait for the plugin"""
     hook_timeout: Annotated[Duration, Field(gt=0)] | None = None
@@ -56,7 +58,7 @@ class CommonConfig(ConfigModel):
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredPlugin:
-    """A plugin as a configuration wants it. Equal ones need no restart."""
+    """One plugin of a configuration. Equal ones need no restart."""
 
     name: str
     """the name of the instance"""
@@ -68,12 +70,12 @@ class ConfiguredPlugin:
     hook_timeout: float | None = None
     """in seconds"""
     place: str = field(default="", compare=False)
-    """where it stands, as ``file:line:column``"""
+    """its position and key for messages, as ``file:line:column: plugins.name``"""
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """where the keys below it stand, each as ``file:line:column``"""
+    """the positions of the keys below it, each as ``file:line:column``"""
 
     def options(self) -> PluginOptions:
-        """Return what to register it with."""
+        """Return the options to register it with."""
         return {
             "mailbox_size": self.mailbox_size,
             "when_full": self.when_full,
@@ -83,7 +85,7 @@ class ConfiguredPlugin:
         }
 
     def make(self) -> object:
-        """Return the object to register.
+        """Create the object to register.
 
         :raises PluginLoadError: if its class raises; the message shows none of its secrets
         """
@@ -106,10 +108,10 @@ class DaemonConfig:
     settings: Settings
     """the keys at the top"""
     state_folder: Path
-    """where the daemon keeps its state, whether the file names a folder or not"""
+    """where the daemon keeps its state, even if the file names no folder"""
     plugins: tuple[ConfiguredPlugin, ...]
     """in the order of the file, without those that the environment excludes"""
     warnings: tuple[str, ...] = ()
-    """what is allowed, but most likely not meant; each with its place"""
+    """what is allowed, but probably a mistake; each with its position"""
     is_default: bool = False
-    """whether the file does not exist and the built-in configuration stands in for it"""
+    """whether the file does not exist and this is the built-in configuration"""

@@ -1,3 +1,5 @@
+"""The JSON Schema of configuration files, for editors."""
+
 from __future__ import annotations
 
 import re
@@ -21,11 +23,9 @@ _INSTANCE = "instance"
 
 
 def json_schema(catalog: Catalog) -> Schema:
-    """Return the JSON Schema of configuration files, by which editors complete and check them.
+    """Return the JSON Schema by which editors complete and check configuration files.
 
-    It has the keys of each plugin that can be loaded; broken ones are left out.
-
-    :param catalog: the plugins, which are imported
+    It has the keys of each plugin that can be loaded, and imports the plugins.
     """
     return _Builder(catalog).build()
 
@@ -44,7 +44,7 @@ class _Builder:
             try:
                 self._plugins[name] = catalog.load(name)
             except PluginLoadError:
-                continue  # "lanrage-events plugins" tells the reason
+                continue  # "lanrage-events plugins" shows the reason
 
     def build(self) -> Schema:
         top = self._model(Settings, "settings")
@@ -81,7 +81,7 @@ class _Builder:
         if description:
             section["description"] = description
 
-        # A section without keys that it needs may be left empty.
+        # A section without required keys may be empty.
         section["type"] = "object" if section.get("required") else ["object", "null"]
         section["properties"] = {**section.get("properties", {}), **common}
         return {"additionalProperties": False, **section}
@@ -96,7 +96,7 @@ class _Builder:
         return {"if": is_other, "then": _reference(_INSTANCE), "else": _reference(_section(name))}
 
     def _instance(self) -> Schema:
-        """Return the schema of a section that says itself which plugin it is for."""
+        """Return the schema of a section that names its plugin with ``use``."""
         names = [name for name, plugin in self._plugins.items() if not plugin.is_module]
         if not names:
             return {"not": {}}
@@ -115,25 +115,25 @@ class _Builder:
         }
 
     def _model(self, model: type[BaseModel], prefix: str) -> Schema:
-        """Return the schema of a model, after moving what it refers to into the definitions."""
+        """Return the schema of a model, and move its definitions to those of the file."""
         try:
             schema = model.model_json_schema(
                 ref_template=f"#/definitions/{prefix}:{{model}}", schema_generator=_Generator
             )
-        except PydanticUserError:  # it has a type that JSON has no word for
+        except PydanticUserError:  # it has a type that JSON Schema cannot express
             return {"additionalProperties": True}
 
         for name, definition in schema.pop("$defs", {}).items():
             self._definitions[f"{prefix}:{name}"] = _for_file(definition)
 
-        if "$ref" in schema:  # a model that contains itself
+        if "$ref" in schema:  # a recursive model
             return dict(self._definitions[schema["$ref"].removeprefix("#/definitions/")])
 
         return _for_file(schema)
 
 
 class _Generator(GenerateJsonSchema):
-    # What JSON has no word for is left out, and is the plugin's business.
+    # What JSON Schema cannot express is left out, and only the plugin checks it.
     ignored_warning_kinds: set[JsonSchemaWarningKind] = {  # noqa: RUF012 - as in the base class
         "non-serializable-default",
         "skipped-choice",
@@ -149,12 +149,12 @@ def _reference(name: str) -> Schema:
 
 
 def _or_empty(properties: Mapping[str, Schema]) -> dict[str, Schema]:
-    """Return schemas that accept a key without a value, which is as good as no key."""
+    """Return schemas that accept a key without a value, which counts as absent."""
     return {key: _any_of([schema, {"type": "null"}]) for key, schema in properties.items()}
 
 
 def _for_file(schema: Schema) -> Schema:
-    """Return a schema of values as they are written in a file, from one of pydantic's."""
+    """Turn one of pydantic's schemas into that of values as they are written in a file."""
     schema = {key: value for key, value in schema.items() if key != "title"}
     for key in ("properties", "patternProperties"):
         if key in schema:
@@ -176,7 +176,7 @@ def _for_file(schema: Schema) -> Schema:
 
     default = schema.get("default")
     if isinstance(default, dict):
-        del schema["default"]  # the definition of the model has it key by key
+        del schema["default"]  # the definition of the model has the default of each key
     elif type(default) in (int, float) and DURATION_PATTERN in _patterns(schema):
         schema["default"] = format_duration(schema["default"])
 
@@ -185,7 +185,7 @@ def _for_file(schema: Schema) -> Schema:
             return _any_of([_for_file(inner) for inner in schema.pop(key)], schema)
 
     if "$ref" in schema and len(schema) > 1:
-        return {"allOf": [{"$ref": schema.pop("$ref")}], **schema}  # beside a $ref all is ignored
+        return {"allOf": [{"$ref": schema.pop("$ref")}], **schema}  # keys beside $ref are ignored
 
     if _is_checked(schema):
         return _any_of([schema, _reference(_PLACEHOLDER)])
@@ -194,12 +194,12 @@ def _for_file(schema: Schema) -> Schema:
 
 
 def _in_markdown(text: str) -> str:
-    """Return a docstring as editors show it: with other quotes, and without its line breaks."""
+    """Return a docstring as editors show it, in Markdown and without line breaks."""
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("``", "`"))
 
 
 def _is_checked(schema: Schema) -> bool:
-    """Return whether a scalar's schema would refuse a placeholder in its place."""
+    """Return whether a scalar's schema would reject a placeholder."""
     if schema.get("type") in ("integer", "number", "boolean"):
         return True
 
@@ -208,7 +208,7 @@ def _is_checked(schema: Schema) -> bool:
 
 
 def _any_of(choices: Iterable[Schema], around: Schema | None = None) -> Schema:
-    """Return a schema that accepts each of some, with the notes of all outside, each kind once."""
+    """Return a schema that accepts each choice, with their annotations merged on the outside."""
     flat: list[Schema] = []
     notes: Schema = {}
     for choice in choices:

@@ -1,3 +1,5 @@
+"""The types of values in configurations: durations, paths, mailboxes and secrets."""
+
 from __future__ import annotations
 
 import math
@@ -22,8 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-# The key of the validation context by which a value learns that it comes from a file, and the
-# folder that its relative paths start from.
+# The key of the validation context that marks values from a file, with the folder for relative paths.
 FOLDER = "lanrage_events.folder"
 
 _UNITS = {
@@ -33,20 +34,20 @@ _UNITS = {
     "s": Decimal(1),
     "ms": Decimal("0.001"),
 }
-# Also for the JSON Schema, so without what JavaScript does not know.
+# Also for the JSON Schema, so only with what JavaScript supports.
 DURATION_PATTERN = "^(?!$)" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in _UNITS) + "$"
 _DURATION = re.compile(DURATION_PATTERN)
 _DURATION_PART = re.compile(r"([0-9.]+)([a-z]+)")
 _MAX_DURATION_CHARACTERS = 50
 _FLOAT_DIGITS = 700  # no float has more decimal digits
-_NO_UNIT = "a number alone is no duration, write a unit: '500ms' or '2s'"
+_NO_UNIT = "a number alone is not a duration, add a unit: '500ms' or '2s'"
 
 
 class ConfigModel(BaseModel):
-    """Base class for the ``Config`` of a plugin, and for the models inside of it.
+    """Base class for the ``Config`` of a plugin, and for the models within it.
 
-    It refuses unknown keys, cannot be changed, keeps input out of error messages, and takes the
-    text below a field as its description in the JSON Schema.
+    It rejects unknown keys, is immutable, keeps input out of error messages, and uses the docstring
+    of a field as its description in the JSON Schema.
     """
 
     model_config = ConfigDict(
@@ -58,7 +59,7 @@ class ConfigModel(BaseModel):
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that a text such as ``500ms``, ``2s``, ``5m`` or ``1h30m`` stands for.
+    """Return the seconds of a duration such as ``500ms``, ``2s``, ``5m`` or ``1h30m``.
 
     :param text: numbers with their units ``d``, ``h``, ``m``, ``s`` and ``ms``, larger units first
     :raises ValueError: if it is something else, such as a number without a unit
@@ -75,10 +76,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return the text that :func:`parse_duration` turns into these seconds.
-
-    :param seconds: such as 90.5
-    """
+    """Return the text that :func:`parse_duration` turns into these seconds."""
     if not 0 <= seconds < math.inf:
         return f"{seconds}s"
 
@@ -141,14 +139,12 @@ def _validate_path(value: object, info: ValidationInfo) -> object:
     try:
         return resolve_path(folder, value)
     except RuntimeError:
-        raise PydanticCustomError("path", "the home folder of '~' is not known") from None
+        raise PydanticCustomError("path", "the home folder '~' is not known") from None
 
 
 def resolve_path(folder: Path, path: str | Path) -> Path:
-    """Return a path as a file in a folder means it.
+    """Return a path relative to a folder, after expanding ``~``.
 
-    :param folder: what it is relative to
-    :param path: such as ``templates``, ``/etc/templates`` or ``~/templates``
     :raises RuntimeError: if it starts with ``~`` and there is no home folder
     """
     return folder / Path(path).expanduser()
@@ -159,11 +155,11 @@ def _folder(info: ValidationInfo) -> Path | None:
     return folder if isinstance(folder, Path) else None
 
 
-# No Field(validate_default=True) in here: pydantic warns of it in "ConfigPath | None".
+# Without Field(validate_default=True), of which pydantic warns in "ConfigPath | None".
 ConfigPath = Annotated[Path, BeforeValidator(_validate_path)]
-"""A path. In YAML a relative one starts from the folder of the file, and ``~`` is the home.
+"""A path. In YAML a relative one starts at the folder of the file, and ``~`` is the home folder.
 
-A relative default does the same if the field has ``Field(validate_default=True)``.
+So does a relative default if the field has ``Field(validate_default=True)``.
 """
 
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
@@ -180,10 +176,7 @@ class MailboxConfig(ConfigModel):
 
 
 def secrets_of(value: object) -> Iterator[str]:
-    """Yield every secret that a model holds, however deep, for a redactor to know.
-
-    :param value: a model, a data class, a collection or a secret of pydantic's
-    """
+    """Yield every secret within a model, a data class, a collection or a secret of pydantic's."""
     if isinstance(value, (SecretStr, SecretBytes, Secret)):
         secret = value.get_secret_value()
         yield secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret)

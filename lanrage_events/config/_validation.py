@@ -1,4 +1,4 @@
-"""Validates parts of YAML documents, and explains in words what pydantic finds."""
+"""The validation of YAML documents with pydantic, and its errors in plain words."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ Model = TypeVar("Model", bound=BaseModel)
 def validate(document: Document, model: type[Model]) -> Model:
     """Return a model of a YAML file, such as one that a plugin has besides the configuration.
 
-    Durations and paths in it are written as in a configuration file, without its ``${NAME}``. Keys
-    that the model does not have are rejected, unless its author wants them. An empty file has no keys.
+    Durations and paths are written as in a configuration file, without ``${NAME}``. Unknown keys
+    are rejected, unless the model allows them. An empty file has no keys.
 
     :param document: the file, from :func:`lanrage_events.yaml.read`
     :param model: such as a :class:`ConfigModel`
-    :raises ConfigError: if anything is wrong with the file or its values, with all that is, each as
-        ``file:line:column: key: …``
+    :raises ConfigError: with everything that is wrong, each as ``file:line:column: key: …``
     """
     validator = Validator(document, Redactor())
     result = None
@@ -44,13 +43,13 @@ def validate(document: Document, model: type[Model]) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """Makes models of the parts of a document, and adds what is wrong to its problems."""
+    """Validates the parts of a document, and adds what is wrong to its problems."""
 
     document: Document
     redactor: Redactor
     """learns the secrets of the document"""
     parts: Mapping[KeyPath, Sequence[str]] = field(default_factory=dict)
-    """for each value, what was put into it"""
+    """the values that were inserted, by the path of the text"""
 
     def validate(
         self, model: type[Model], data: object, path: KeyPath = (), also: Collection[str] = ()
@@ -65,7 +64,7 @@ class Validator:
             for secret in (text, *self.parts.get(where, ())):
                 self.redactor.add(secret)
 
-        # Unknown keys are rejected unless the author of a model wants them.
+        # Unknown keys are rejected unless one of the models allows them.
         configs = [inner.model_config for inner in models(model)]
         wanted = any(config.get("extra", "forbid") != "forbid" for config in configs)
         extra: Literal["forbid"] | None = None if wanted else "forbid"
@@ -98,7 +97,7 @@ class Validator:
 
         for full, messages in found.items():
             if not self.document.has_failed(full):
-                # Several about one value are what the members of a union say: it may be either.
+                # Several messages about one value come from the members of a union.
                 key = next(iter(messages.values()))
                 self.document.report(full, ", or ".join(messages), key=key)
 
@@ -116,7 +115,7 @@ class Validator:
 def _locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:
     """Return the path of the value that an error is about.
 
-    pydantic's own also tells through which member of a union it came.
+    pydantic's location also contains the member of a union.
     """
     path: KeyPath = ()
     location = details["loc"]
@@ -155,7 +154,7 @@ def _format_error(
     kind, context = details["type"], details.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(where[-1])
-        # Of a union, another member may know it.
+        # Another member of a union may have it.
         return "not allowed here" if key in known else f"unknown key{did_you_mean(key, known)}"
 
     if kind in ("literal_error", "enum"):
@@ -219,7 +218,7 @@ _LENGTHS = {
     "too_long": ("max_length", "at most", "item"),
 }
 
-# By the first word of pydantic's name for what is wrong, such as in int_parsing.
+# By the first word of pydantic's name of the error, such as int_parsing.
 _EXPECTED = {
     "bool": "true or false",
     "int": "a whole number",

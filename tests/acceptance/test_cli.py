@@ -365,7 +365,7 @@ def test_commands_that_cannot_be_used_are_reported_beside(
     odd, run = output.err.splitlines()
     assert odd.startswith("the command 'odd' of greedy-dist 1.0 cannot be used: 'greedy_dist:not a")
     assert run == (
-        "the command 'run' of greedy-dist 1.0 cannot be used: lanrage-events has one itself"
+        "the command 'run' of greedy-dist 1.0 cannot be used: lanrage-events has its own"
     )
 
 

@@ -107,7 +107,7 @@ def test_drop_removes_for_ever(outbox: list[int], run: Run, tmp_path: Path) -> N
     assert (code, out) == (0, "1 event dropped\n")
     code, _, err = run("drop", "--all", "dead")
     assert code == 2
-    assert "this would drop 2 events for ever: say so with --yes" in err
+    assert "this would drop 2 events for ever: confirm it with --yes" in err
     assert run("drop", "--all", "dead", "--yes")[:2] == (0, "2 events dropped\n")
     assert pending(tmp_path) == 2
     assert run("drop", "--all", "pending", "--yes")[:2] == (0, "2 events dropped\n")
@@ -129,7 +129,7 @@ def test_many_are_changed_in_steps(tmp_path: Path, run: Run) -> None:
 def test_either_numbers_or_all_must_be_named(words: tuple[str, ...], run: Run) -> None:
     code, _, err = run(*words)
     assert code == 2
-    assert "name either" in err
+    assert "give either" in err
 
 
 def test_missing_outbox_is_told(run: Run) -> None:
@@ -146,7 +146,7 @@ def test_one_of_several_outboxes_must_be_named(outbox: list[int], run: Run, tmp_
     anyio.run(make)
     code, _, err = run("list")
     assert code == 2
-    assert "name one with --plugin, there are several outboxes: discord, other" in err
+    assert "there are several outboxes, choose one with --plugin: discord, other" in err
     assert run("list", "--plugin", "other")[0] == 0
     assert json.loads(run("show", "1", "--plugin", "other")[1])["body"] == "body that is no JSON"
     assert "known: discord, other" in run("list", "--plugin", "third")[2]

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from lanrage_events._cli import CommandLoadError, load_command, summary
-from lanrage_events._discovery import PluginCommand
+from lanrage_events._discovery import COMMANDS_GROUP, PluginCommand, PluginEntryPoint
 
 Write = Callable[[str, str], None]
 

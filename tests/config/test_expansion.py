@@ -169,7 +169,7 @@ def test_what_is_not_understood_is_told_but_not_shown(text: str) -> None:
     assert str(problem.position) == "1:6"
     assert problem.message == (
         "key: this use of '${' is not understood: write ${NAME}, ${NAME:-default} or ${file:path}, "
-        "and $${ for a ${ that is to stay"
+        "and $${ for a literal ${"
     )
     assert document.failed == {("key",)}
 

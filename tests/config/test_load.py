@@ -241,7 +241,7 @@ def test_every_key_has_its_effect(load: Load, tmp_path: Path) -> None:
     assert (sample.name, audit.name, extra.name) == ("sample", "audit", "extra")
     assert (sample.mailbox_size, sample.when_full, sample.hook_timeout) == (7, "block", 2.0)
     assert (audit.mailbox_size, audit.when_full, audit.hook_timeout) == (None, None, None)
-    assert sample.place == "lanrage.yaml:9:3"
+    assert sample.place == "lanrage.yaml:9:3: plugins.sample"
     assert audit.plugin is sample.plugin
     assert sample.config is not None
     values = sample.config.model_dump()
@@ -316,14 +316,14 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(problems: Pro
     assert found == [
         "2:1: backnd: unknown key, did you mean 'backend'?",
         "3:10: backend: expected 'asyncio' or 'trio', did you mean 'trio'?",
-        "4:16: drain_timeout: a number alone is no duration, write a unit: '500ms' or '2s'",
+        "4:16: drain_timeout: a number alone is not a duration, add a unit: '500ms' or '2s'",
         "5:14: log.level: expected 'debug', 'info', 'warning' or 'error'",
         "5:20: log.colour: unknown key",
         "6:12: templates: expected a list, found a text",
         "10:7: plugins.sample.batch.windw: unknown key, did you mean 'window'?",
         (
             "11:15: plugins.sample.batch.window: "
-            "a number alone is no duration, write a unit: '500ms' or '2s'"
+            "a number alone is not a duration, add a unit: '500ms' or '2s'"
         ),
         "12:14: plugins.sample.batch.style: expected 'digest' or 'embeds', did you mean 'digest'?",
         "13:11: plugins.sample.size: expected a whole number, found a number that is not whole",
@@ -560,7 +560,7 @@ def test_a_plugins_folder_that_is_not_there_is_told_once(
         ("${NOT_SET}", "1:17: plugins_folder: the environment variable NOT_SET is not set"),
         (
             "~nobody-has-this-name/x",
-            "1:17: plugins_folder: the home folder of '~' is not known",
+            "1:17: plugins_folder: the home folder '~' is not known",
         ),
     ],
 )
@@ -722,7 +722,7 @@ def test_without_platformdirs_the_state_folder_must_be_named(
     monkeypatch.setitem(sys.modules, "platformdirs", None)
     assert problems("plugins: {module: }") == [
         (
-            "1:1: state_folder: name a folder: the package 'platformdirs' is missing: "
+            "1:1: state_folder: give a folder: the package 'platformdirs' is missing: "
             "pip install 'lanrage-events[daemon]'"
         )
     ]

@@ -129,7 +129,7 @@ def test_in_a_file_durations_need_a_unit() -> None:
     assert Sample.model_validate({"window": "250ms"}, context=IN_FILE).window == 0.25
     for number in (5, 5.0, "5"):
         text = message(Sample, {"window": number}, in_file=True)
-        assert text == "a number alone is no duration, write a unit: '500ms' or '2s'"
+        assert text == "a number alone is not a duration, add a unit: '500ms' or '2s'"
 
 
 def test_in_python_durations_are_seconds() -> None:
@@ -199,7 +199,7 @@ def test_what_is_no_path_is_told() -> None:
         "a path cannot hold a null character"
     )
     assert message(Sample, {"path": "~nobody-has-this-name/x"}, in_file=True) == (
-        "the home folder of '~' is not known"
+        "the home folder '~' is not known"
     )
     assert message(Sample, {"path": 5}, in_file=True).startswith("Input is not a valid path")
 

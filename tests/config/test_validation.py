@@ -49,7 +49,7 @@ def test_durations_and_paths_are_those_of_a_configuration(tmp_path: Path) -> Non
 
     assert first == Round(length=1200.0, map_file=tmp_path / "de_dust.bsp")
     assert problems("rounds: [{length: 20}]") == [
-        "cup.yaml:1:19: rounds.0.length: a number alone is no duration, write a unit: '500ms' or '2s'"
+        "cup.yaml:1:19: rounds.0.length: a number alone is not a duration, add a unit: '500ms' or '2s'"
     ]
 
 

@@ -84,14 +84,15 @@ def test_a_command_that_is_no_function_cannot_be_used(install: Install, target: 
 def test_a_distribution_without_metadata_is_not_in_the_way(install: Install) -> None:
     install("bare_dist", "[lanrage_events.commands]\nbare = bare:bare\n", metadata=None)
     (command,) = [command for command in plugin_commands() if command.name == "bare"]
-    assert (command.distribution, command.version, command.problem) == (None, None, "")
+    assert (command.origin.distribution, command.origin.version) == (None, None)
+    assert command.problem == ""
 
 
 def test_a_distribution_with_garbled_metadata_is_not_in_the_way(install: Install) -> None:
     info = install("garbled_dist", "[lanrage_events.commands]\ngarbled = a:b\n")
     (info / "METADATA").write_bytes(b"Name: garbled-dist\n\xff")
     (command,) = [command for command in plugin_commands() if command.name == "garbled"]
-    assert (command.distribution, command.problem) == (None, "")
+    assert (command.origin.distribution, command.problem) == (None, "")
 
 
 def test_a_distribution_in_a_folder_of_another_name_is_found(install: Install) -> None:

@@ -125,7 +125,7 @@ def test_errors_are_those_of_the_yaml_file_all_at_once() -> None:
     assert problems(GreeterPlugin, {"greting": "Hi", "pause": 3, "hook_timeout": "0s"}) == (
         "plugins.greeter.greting: unknown key, did you mean 'greeting'?",
         "plugins.greeter.hook_timeout: must be more than 0s",
-        "plugins.greeter.pause: a number alone is no duration, write a unit: '500ms' or '2s'",
+        "plugins.greeter.pause: a number alone is not a duration, add a unit: '500ms' or '2s'",
     )
     assert problems(NoConfig, {"x": 1}) == (
         "plugins.no_config.x: unknown key: this plugin has no keys of its own",

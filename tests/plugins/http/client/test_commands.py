@@ -79,7 +79,7 @@ def names(plugin: Recorder) -> list[str]:
         (("peer_joined",), {"file": Path("x")}, "name either a type with its fields"),
         (("peer_joined",), {"skip": 1}, "--skip is for --file"),
         (("peer_joined",), {"url": "localhost"}, "is written like http://127.0.0.1:8666"),
-        (("peer_joined",), {"timeout": "30"}, "--timeout: a number alone is no duration"),
+        (("peer_joined",), {"timeout": "30"}, "--timeout: a number alone is not a duration"),
         (("peer_joined",), {"token_file": Path("no")}, "cannot read the token file no: No such"),
         ((), {"file": Path("no.jsonl")}, "cannot read no.jsonl: No such file or directory"),
     ],
