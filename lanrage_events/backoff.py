@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again."""
+"""The pause before a retry, which grows with each failure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _MAX_DOUBLINGS = 64
 
 
 class Backoff:
-    """Waits that are twice as long each time, up to a bound.
+    """Waits that are twice as long each time, up to a limit.
 
     :param first: seconds of the first wait
     :param longest: seconds that no wait exceeds, unless the other side asks for more
-    :param jitter: which part of a wait is left to chance, from 0 to 1, so that many who failed
-        together do not come back together
+    :param jitter: the random part of a wait, from 0 to 1, so that many clients that failed together
+        do not retry together
     """
 
     def __init__(self, first: float, longest: float, *, jitter: float = 0.0) -> None:
@@ -34,5 +34,5 @@ class Backoff:
         return max(at_least, seconds)
 
     def reset(self) -> None:
-        """Begin with the first wait again, since it worked."""
+        """Begin with the first wait again, after a success."""
         self._doublings = 0

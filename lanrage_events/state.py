@@ -12,14 +12,14 @@ import anyio.to_thread
 
 
 class StateFile:
-    """A small file that a plugin keeps over restarts, readable only for its owner.
+    """A small file that a plugin keeps across restarts, readable only for its owner.
 
     It is replaced as a whole: after a crash at any moment it has the old content or the new one.
 
-    :param path: the file; None for one that keeps nothing
-    :param indent: how many spaces each level is indented by; None for a single line
+    :param path: the file; None to keep nothing
+    :param indent: spaces for each level; None for a single line
     :param survives_power_loss: whether each write waits until the disk has it. Otherwise the last
-        writes may be lost when the machine (not just the process) dies
+        writes may be lost when the machine (not just the process) crashes
     :param inline: whether :meth:`save` writes in the event loop instead of a worker thread, for
         tests in virtual time
     """
@@ -44,9 +44,9 @@ class StateFile:
         """Return the content.
 
         :param default: what to return if there is no file
-        :raises OSError: if it is there and cannot be read
-        :raises ValueError: if it is not JSON; the message holds nothing of the content, which may
-            be secret
+        :raises OSError: if it exists and cannot be read
+        :raises ValueError: if it is not JSON; the message does not show the content, which may be
+            secret
         """
         try:
             return default if self.path is None else json.loads(self.path.read_bytes().decode())
@@ -56,10 +56,10 @@ class StateFile:
             raise ValueError("it is damaged") from None
 
     def write(self, data: object) -> None:
-        """Replace the content, blocking the thread until it is safe.
+        """Replace the content, blocking the thread until it is stored.
 
         :param data: values for JSON
-        :raises OSError: if it cannot be written; the old content is still there then
+        :raises OSError: if it cannot be written; the old content is kept then
         """
         if self.path is None:
             return
@@ -68,7 +68,7 @@ class StateFile:
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = self.path.with_name(f"{self.path.name}.new")
-        # One that is left from a crash may be readable for others.
+        # A file that is left from a crash may be readable for others.
         new.unlink(missing_ok=True)
         try:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -104,7 +104,7 @@ class StateFile:
         """Replace the content, without blocking the event loop.
 
         :param data: values for JSON
-        :raises OSError: if it cannot be written; the old content is still there then
+        :raises OSError: if it cannot be written; the old content is kept then
         """
         if self._inline:
             self.write(data)
@@ -113,7 +113,7 @@ class StateFile:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name survive a loss of power too, where folders can be synced."""
+    """Let the new name survive a power loss, too, where folders can be synced."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -15,7 +15,7 @@ from .._discovery import PluginCommand, plugin_commands
 from .._exceptions import ConfigError, OutboxError
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
-from .errors import CommandLoadError, UsageError
+from .errors import CommandError, CommandLoadError, UsageError
 from .options import Flag
 from .outbox import make_app as outbox_app
 from .plugin_commands import load_command, summary
@@ -50,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     except OutboxError as error:
         write_errors([str(error)])
         return ExitCode.FAILED
-    except CommandLoadError as error:
+    except CommandError as error:
         write_errors([f"{OWN_DISTRIBUTION}: {error}"])
         return ExitCode.FAILED
     except KeyboardInterrupt:

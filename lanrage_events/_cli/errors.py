@@ -10,8 +10,12 @@ class UsageError(LanrageEventsError):
     """Raised when the command line is incomplete, or names something that does not exist."""
 
 
-class CommandLoadError(LanrageEventsError):
-    """Raised when a command of a plugin cannot be used; names the distribution that brings it."""
+class CommandError(LanrageEventsError):
+    """Raised when a command fails."""
+
+
+class CommandLoadError(CommandError):
+    """Raised when a command of a plugin cannot be used; names its distribution."""
 
     def __init__(self, command: PluginCommand, reason: str) -> None:
         super().__init__(

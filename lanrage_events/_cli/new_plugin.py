@@ -17,8 +17,8 @@ from .. import hookspecs
 from .._discovery import PLUGINS_GROUP, PluginEntryPoint, installed
 from .._events import snake_case
 from .._hints import OWN_DISTRIBUTION
-from ..cli import ExitCode, write_errors, write_lines
-from .errors import UsageError
+from ..cli import ExitCode, write_lines
+from .errors import CommandError, UsageError
 
 # The names that the generated plugin imports.
 _IMPORTED = ("AsyncIterator", "Bus", "ConfigModel", "Event", "Iterable", "Path")
@@ -87,20 +87,20 @@ def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
     :param folder: where to write it; by default a new folder named after the distribution
     :param event: the class of its event
     :raises UsageError: if one of the names is not possible
+    :raises CommandError: if it cannot be written
     """
     names = choose_names(name, event)
     folder = folder or Path(names.distribution)
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            message = f"{folder} exists and is not an empty folder: give another one with --folder"
-            write_errors([f"{OWN_DISTRIBUTION}: {message}"])
-            return ExitCode.FAILED
+            raise CommandError(
+                f"{folder} exists and is not an empty folder: give another one with --folder"
+            )
 
         written = write(names, folder)
     except OSError as error:
         message = f"cannot write {error.filename or folder}: {error.strerror or error}"
-        write_errors([f"{OWN_DISTRIBUTION}: {message}"])
-        return ExitCode.FAILED
+        raise CommandError(message) from error
 
     write_lines(_next_steps(names, folder, written))
     return ExitCode.DONE

@@ -7,6 +7,6 @@ from .daemon import Daemon, run
 from .logging import LogFormat, LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader, reload_requests
-from .signals import StopSignals
+from .signals import stop_signals
 from .stdin import LineFeed
 from .systemd import notify

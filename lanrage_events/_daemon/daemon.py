@@ -6,6 +6,7 @@ import gc
 import importlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,7 +23,7 @@ from . import systemd as _systemd
 from .logging import LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader, reload_requests
-from .signals import StopSignals
+from .signals import stop_signals
 from .stdin import LineFeed
 
 logger = logging.getLogger(__name__)
@@ -78,14 +79,12 @@ def _run_bus(
     *,
     read_stdin: bool,
 ) -> int:
-    def load() -> DaemonConfig:
-        return load_config(file, redactor=bus.redactor)
-
     async def run_daemon() -> int:
+        load = partial(load_config, file, redactor=bus.redactor)
         daemon = Daemon(
             bus,
             drain_timeout=config.settings.drain_timeout,
-            wait_stop=signals.wait,
+            wait_stop=wait_stop,
             lines=ChunkReader() if read_stdin else None,
             handler=handler,
             reloader=None if read_stdin else Reloader(bus, config, load),
@@ -96,7 +95,7 @@ def _run_bus(
     # 20 ms.
     gc.freeze()
     try:
-        with StopSignals() as signals:
+        with stop_signals() as wait_stop:
             return anyio.run(run_daemon, backend=backend)
     except Exception:
         # Python would print it with every secret in it.

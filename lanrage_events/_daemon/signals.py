@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
-from types import FrameType, TracebackType
-from typing import Self
+from types import FrameType
+from typing import Any
 
 import anyio
 
@@ -16,58 +16,44 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGBREAK")
 _MANY_BYTES = 4096
 
 
-class StopSignals:
-    """Waits for the first signal to stop; the next one kills the process.
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], Coroutine[Any, Any, str]]]:
+    """Catch the first signal to stop; the next one kills the process.
 
-    Use it with ``with`` in the main thread, around the event loop. The operating system handles the
-    next signal, so it kills the process even if a plugin blocks the event loop.
+    Use it in the main thread, around the event loop. The operating system handles the next signal,
+    so it kills the process even if a plugin blocks the event loop.
+
+    :return: a function that waits for the first signal and returns its name
     """
+    received: signal.Signals | None = None
+    numbers = [number for name in _NAMES if (number := getattr(signal, name, None)) is not None]
+    reader, writer = socket.socketpair()
 
-    def __init__(self) -> None:
-        self._received: signal.Signals | None = None
-        self._numbers = [
-            number for name in _NAMES if (number := getattr(signal, name, None)) is not None
-        ]
-        self._exit_stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self._reader, self._writer = socket.socketpair()
-            for end in (self._reader, self._writer):
-                stack.enter_context(end)
-                end.setblocking(False)
-
-            for number in self._numbers:
-                previous = signal.signal(number, self._receive)
-                stack.callback(signal.signal, number, previous)
-
-            self._exit_stack = stack.pop_all()
-
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._exit_stack.close()
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        for other in self._numbers:
+    def receive(number: int, frame: FrameType | None) -> None:
+        nonlocal received
+        for other in numbers:
             signal.signal(other, signal.SIG_DFL)
 
-        self._received = signal.Signals(number)
-        self._writer.send(b"!")
+        received = signal.Signals(number)
+        writer.send(b"!")
 
-    async def wait(self) -> str:
-        """Wait for a signal, and return its name."""
-        with _wakeup_fd(self._writer.fileno()):
-            while self._received is None:
-                await anyio.wait_readable(self._reader)
-                self._reader.recv(_MANY_BYTES)
+    async def wait() -> str:
+        with _wakeup_fd(writer.fileno()):
+            while received is None:
+                await anyio.wait_readable(reader)
+                reader.recv(_MANY_BYTES)
 
-        return self._received.name
+        return received.name
+
+    with ExitStack() as stack:
+        for end in (reader, writer):
+            stack.enter_context(end)
+            end.setblocking(False)
+
+        for number in numbers:
+            stack.callback(signal.signal, number, signal.signal(number, receive))
+
+        yield wait
 
 
 @contextmanager

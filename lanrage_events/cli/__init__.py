@@ -1,4 +1,4 @@
-"""What commands have in common: exit codes, output, input in lines, and hints."""
+"""The parts that commands share: exit codes, output, input in lines, and hints."""
 
 from __future__ import annotations
 

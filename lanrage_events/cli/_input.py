@@ -19,9 +19,9 @@ class Line:
     number: int
     """1 for the first"""
     data: bytes | None
-    """without its newline; None if it is too long to be read"""
+    """without its newline; None if it is too long"""
     end: int
-    """how many bytes of the input there are up to its end"""
+    """the bytes of the input up to its end"""
 
     def text(self) -> str:
         """Decode it; the first line may begin with a byte order mark.
@@ -32,7 +32,7 @@ class Line:
             raise ValueError(f"longer than {LINE_MAX_BYTES} bytes")
 
         try:
-            # Some programs, Windows' among them, begin a file with a mark.
+            # Some programs, mostly on Windows, begin a file with a mark.
             return self.data.decode("utf-8-sig" if self.number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             found = f"byte 0x{self.data[error.start]:02x} at position {error.start + 1}"
@@ -40,7 +40,7 @@ class Line:
 
 
 class LineSplitter:
-    """Cuts chunks of bytes into lines, and keeps no more of one than it may have.
+    """Cuts chunks of bytes into lines, and discards what is beyond the limit of a line.
 
     :param max_bytes: how long a line may be, without its newline
     """
@@ -54,7 +54,7 @@ class LineSplitter:
 
     @property
     def is_within_line(self) -> bool:
-        """Whether a line has begun and not ended yet."""
+        """Whether a line has begun, but not ended yet."""
         return self._size > 0
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
@@ -67,7 +67,7 @@ class LineSplitter:
         self._add(rest)
 
     def finish(self) -> Iterator[Line]:
-        """Yield the last line if it has no newline."""
+        """Yield the last line, if it has no newline."""
         if self._size:
             yield self._finish(newline=0)
 
@@ -86,10 +86,10 @@ class LineSplitter:
 
 
 class ChunkReader(AsyncIterator[bytes]):
-    """Reads a file or pipe in chunks, in threads that keep nobody from exiting.
+    """Reads a file or pipe in chunks, in threads that do not keep the process from exiting.
 
-    It reads only when it is asked for a chunk, so a slow reader slows the writer down. A read that
-    fails raises :exc:`OSError`.
+    It reads only on request, so a slow reader slows the writer down. A read that fails raises
+    :exc:`OSError`.
 
     :param fd: the file descriptor, which stays open; the default is that of standard input
     """
@@ -132,7 +132,7 @@ class ChunkReader(AsyncIterator[bytes]):
             except anyio.RunFinishedError:
                 return
 
-        # A daemon thread, since nothing can end a read; anyio's worker threads are waited for.
+        # A daemon thread, since a read cannot be cancelled; the exit waits for anyio's worker threads.
         threading.Thread(target=work, name="input", daemon=True).start()
         await done.wait()
         if isinstance(result, OSError):

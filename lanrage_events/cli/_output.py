@@ -1,4 +1,4 @@
-"""What commands write: data to stdout, everything else to stderr."""
+"""The output of commands: data on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMN_GAP = "  "
 
 
 class ExitCode(IntEnum):
-    """What the process returns. One that a second signal killed looks like 130 or 143 in a shell."""
+    """The exit code of the process. A second signal kills it, which a shell shows as 130 or 143."""
 
     DONE = 0
     FAILED = 1
@@ -26,13 +26,13 @@ class ExitCode(IntEnum):
     BAD_CONFIG = 78
     """the configuration is wrong; EX_CONFIG of sysexits.h, which Windows' ``os`` lacks"""
     INTERRUPTED = 130
-    """SIGINT before anything ran that could be stopped in order"""
+    """SIGINT before anything ran that could be stopped properly"""
 
 
 def write_lines(lines: Iterable[str]) -> None:
     """Write lines of data to stdout.
 
-    :param lines: each without its newline; what would make more of them is escaped
+    :param lines: each without its newline; line breaks within them are escaped
     """
     sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
 
@@ -40,7 +40,7 @@ def write_lines(lines: Iterable[str]) -> None:
 def write_errors(lines: Iterable[str]) -> None:
     """Write lines for people to stderr.
 
-    :param lines: each without its newline; what would make more of them is escaped
+    :param lines: each without its newline; line breaks within them are escaped
     """
     sys.stderr.writelines(f"{escape_controls(line)}\n" for line in lines)
 
@@ -51,9 +51,9 @@ def write_json(data: object) -> None:
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return one line a row, with its cells below each other, however wide their characters are.
+    """Return one line a row, with aligned columns even for wide characters.
 
-    :param rows: the cells, as many in each row
+    :param rows: the cells, the same number in each row
     """
     from rich.cells import cell_len, set_cell_size
 
@@ -68,21 +68,21 @@ def counted(count: int, noun: str) -> str:
 
 
 def progress_bar(part: float, columns: int = 20) -> str:
-    """Draw how much of something is done, such as ``[#####...............]``.
+    """Draw a progress bar, such as ``[#####...............]``.
 
     :param part: from 0 to 1
-    :param columns: how wide it is between its brackets
+    :param columns: its width between the brackets
     """
     filled = int(columns * min(1.0, max(0.0, part)))
     return f"[{'#' * filled}{'.' * (columns - filled)}]"
 
 
 class StatusLine:
-    """A line at the end of a terminal that is written over again and again.
+    """A line at the end of a terminal that is overwritten again and again.
 
-    Where there is no terminal, only what :meth:`write` gets appears.
+    Without a terminal, only the lines of :meth:`write` appear.
 
-    :param stream: where to, usually stderr
+    :param stream: usually stderr
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -91,10 +91,9 @@ class StatusLine:
         self._shown = ""
 
     def show(self, text: str) -> None:
-        """Put a text in place of the one before.
+        """Replace the text of the line.
 
-        :param text: what would make more than one line of it is escaped, and what is too wide is cut
-            off
+        :param text: line breaks within it are escaped, and what is too wide is cut off
         """
         if not self._is_terminal:
             return
@@ -118,9 +117,9 @@ class StatusLine:
             self._shown = ""
 
     def write(self, text: str) -> None:
-        """Write a line that stays, above the one that is shown.
+        """Write a permanent line above this one.
 
-        :param text: without its newline; what would make more lines of it is escaped
+        :param text: without its newline; line breaks within it are escaped
         """
         shown = self._shown
         self.clear()
@@ -132,6 +131,6 @@ class StatusLine:
 
 
 def discard_stdout() -> None:
-    """Have nothing more written to a stdout whose reader is gone, not even at the exit."""
+    """Write nothing more to a stdout whose reader is gone, not even at the exit."""
     with open(os.devnull, "wb") as nothing:
         os.dup2(nothing.fileno(), sys.stdout.fileno())

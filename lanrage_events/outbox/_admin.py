@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
@@ -64,12 +63,7 @@ class OutboxBase:
         self._worker = worker
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         # In a forked child the file still belongs to the parent.
         if os.getpid() != self._pid or self._worker is None:
             return
@@ -242,18 +236,13 @@ class OutboxAdmin(OutboxBase):
         self._real_path = Path(path)
         self._changed = False
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         try:
             if self._changed:
                 await self.notify_owner()
 
         finally:
-            await super().__aexit__(exc_type, exc_value, traceback)
+            await super().__aexit__(*exc_info)
 
     async def notify_owner(self) -> bool:
         """Notify the process that owns the outbox of changes, and return whether it answered.

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -55,34 +55,21 @@ class Completion(NamedTuple):
     failure: Failure | None
 
 
+@dataclass(eq=False, slots=True)
 class Transaction(Generic[T]):
-    """A change or a query that is run with others in one transaction of SQLite, and its outcome.
+    """A change or a query that is run with others in one transaction of SQLite, and its outcome."""
 
-    :param action: makes the change; when it raises, nothing of it is kept
-    :param writes: whether it changes anything
-    :param completion: what to remember if it cannot be written, instead of raising
-    :param puts: how many entries are lost if it fails
-    :param then: called in the event loop after it has succeeded
-    """
-
-    __slots__ = ("_result", "action", "completion", "error", "puts", "then", "writes")
-
-    def __init__(
-        self,
-        action: Callable[[Tables], T],
-        *,
-        writes: bool = True,
-        completion: Completion | None = None,
-        puts: int = 0,
-        then: Callable[[], object] | None = None,
-    ) -> None:
-        self.action = action
-        self.writes = writes
-        self.completion = completion
-        self.puts = puts
-        self.then = then
-        self.error: BaseException | None = None
-        self._result: T | None = None
+    action: Callable[[Tables], T]
+    """makes the change; when it raises, nothing of it is kept"""
+    writes: bool = field(default=True, kw_only=True)
+    completion: Completion | None = field(default=None, kw_only=True)
+    """what to remember if it cannot be written, instead of raising"""
+    puts: int = field(default=0, kw_only=True)
+    """how many entries are lost if it fails"""
+    then: Callable[[], object] | None = field(default=None, kw_only=True)
+    """called in the event loop after it has succeeded"""
+    error: BaseException | None = field(default=None, init=False)
+    _result: T | None = field(default=None, init=False)
 
     def perform(self, tables: Tables) -> None:
         """Run the action; a full outbox is its outcome, and does not fail the whole group."""

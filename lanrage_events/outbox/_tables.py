@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .._exceptions import OutboxFull
@@ -62,18 +62,15 @@ class Changes:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+@dataclass(slots=True)
 class _Tally:
     """Entries to add or remove, with their number and size in each lane."""
 
-    __slots__ = ("ids", "lanes", "size")
-
-    def __init__(self) -> None:
-        self.ids: list[tuple[int]] = []
-        self.lanes: dict[str, tuple[int, int]] = {}
-        self.size = 0
+    ids: list[tuple[int]] = field(default_factory=list)
+    lanes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    size: int = 0
 
     def count(self, id: int, lane: str, size: int) -> None:
-        """Count one entry."""
         self.ids.append((id,))
         entries, total = self.lanes.get(lane, (0, 0))
         self.lanes[lane] = (entries + 1, total + size)

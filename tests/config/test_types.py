@@ -64,7 +64,7 @@ def test_a_duration_is_written_with_units(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["5", "0.5", " 10 ", "-3", "+1"])
 def test_a_number_without_a_unit_is_refused_with_the_remedy(text: str) -> None:
-    with pytest.raises(ValueError, match="write a unit: '500ms' or '2s'"):
+    with pytest.raises(ValueError, match="add a unit: '500ms' or '2s'"):
         parse_duration(text)
 
 

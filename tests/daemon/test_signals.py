@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events._daemon import StopSignals
+from lanrage_events._daemon import stop_signals
 
 pytestmark = [
     pytest.mark.real_clock,
@@ -18,9 +18,9 @@ pytestmark = [
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_the_first_signal_is_waited_for(number: signal.Signals) -> None:
-    with StopSignals() as signals, anyio.fail_after(10):
+    with stop_signals() as wait_stop, anyio.fail_after(10):
         os.kill(os.getpid(), number)
-        assert await signals.wait() == number.name
+        assert await wait_stop() == number.name
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -28,9 +28,9 @@ async def test_a_signal_wakes_a_sleeping_event_loop(number: signal.Signals) -> N
     received: list[str] = []
 
     async def wait() -> None:
-        received.append(await signals.wait())
+        received.append(await wait_stop())
 
-    with StopSignals() as signals, anyio.fail_after(10):
+    with stop_signals() as wait_stop, anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             await wait_all_tasks_blocked()
@@ -40,9 +40,9 @@ async def test_a_signal_wakes_a_sleeping_event_loop(number: signal.Signals) -> N
 
 
 async def test_the_next_signal_is_left_to_the_operating_system() -> None:
-    with StopSignals() as signals, anyio.fail_after(10):
+    with stop_signals() as wait_stop, anyio.fail_after(10):
         os.kill(os.getpid(), signal.SIGTERM)
-        await signals.wait()
+        await wait_stop()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -55,10 +55,10 @@ async def test_at_the_end_signals_are_handled_as_before(is_sent: bool) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, handle) for number in numbers]
     try:
-        with StopSignals() as signals, anyio.fail_after(10):
+        with stop_signals() as wait_stop, anyio.fail_after(10):
             if is_sent:
                 os.kill(os.getpid(), signal.SIGTERM)
-                await signals.wait()
+                await wait_stop()
 
         assert [signal.getsignal(number) for number in numbers] == [handle, handle]
     finally:
@@ -70,11 +70,11 @@ async def test_other_signals_are_none_of_its_business() -> None:
     received: list[object] = []
 
     async def wait() -> None:
-        received.append(await signals.wait())
+        received.append(await wait_stop())
 
     before = signal.signal(signal.SIGUSR1, lambda number, frame: received.append(number))
     try:
-        with StopSignals() as signals, anyio.fail_after(10):
+        with stop_signals() as wait_stop, anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(wait)
                 await wait_all_tasks_blocked()
@@ -91,9 +91,9 @@ async def test_other_signals_are_none_of_its_business() -> None:
 
 async def test_while_it_waits_a_signal_wakes_the_event_loop_at_any_moment() -> None:
     wakeup_fd = -1
-    with StopSignals() as signals, anyio.fail_after(10):
+    with stop_signals() as wait_stop, anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(signals.wait)
+            tasks.start_soon(wait_stop)
             await wait_all_tasks_blocked()
             wakeup_fd = signal.set_wakeup_fd(-1)
             signal.set_wakeup_fd(wakeup_fd)
@@ -105,9 +105,9 @@ async def test_while_it_waits_a_signal_wakes_the_event_loop_at_any_moment() -> N
 async def test_waiting_leaves_the_wakeup_of_others_as_it_was() -> None:
     before = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(before)
-    with StopSignals() as signals:
+    with stop_signals() as wait_stop:
         os.kill(os.getpid(), signal.SIGTERM)
-        await signals.wait()
+        await wait_stop()
 
     after = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(after)
