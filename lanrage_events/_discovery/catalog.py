@@ -291,7 +291,7 @@ def examine(source: PluginSource, target: object) -> LoadedPlugin:
     """Find the configuration and the hooks of what was imported from a source.
 
     :param target: a class, or a module, of which that of a file may hold the class ``Plugin``
-    :raises PluginLoadError: if it is no plugin
+    :raises PluginLoadError: if it is not a plugin
     """
     if isinstance(source.origin, Path):
         target = _plugin_of_file(source, target)
