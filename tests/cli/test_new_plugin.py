@@ -254,10 +254,10 @@ def test_a_folder_that_cannot_be_made_is_named(
 def test_a_failure_halfway_leaves_nothing_behind(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(self: Path, target: Path) -> None:
+    def fail(self: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(Path, "rename", fail)
     assert main(["new-plugin", "motd"]) == 1
     assert "cannot write lanrage-events-motd: No space left" in capsys.readouterr().err
     assert tree(folder) == []

@@ -132,7 +132,7 @@ def test_either_numbers_or_all_must_be_named(words: tuple[str, ...], run: Run) -
     assert "give either" in err
 
 
-def test_missing_outbox_is_told(run: Run) -> None:
+def test_missing_outbox_is_reported(run: Run) -> None:
     code, _, err = run("list")
     assert code == 2
     assert "there is no outbox in" in err
@@ -164,7 +164,7 @@ def test_state_folder_comes_from_the_configuration(
     assert "--state-folder" in capsys.readouterr().err
 
 
-def test_file_that_is_no_outbox_is_refused(tmp_path: Path, run: Run) -> None:
+def test_file_that_is_not_an_outbox_is_rejected(tmp_path: Path, run: Run) -> None:
     (tmp_path / "discord.outbox").write_bytes(b"something else" * 100)
     code, _, err = run("list")
     assert code == 1

@@ -115,7 +115,7 @@ def test_what_comes_in_is_not_looked_at_again(tmp_path: Path) -> None:
     assert document.data == {"a": "${HOME} $${x}"}
 
 
-def test_every_problem_is_told_with_its_place(tmp_path: Path) -> None:
+def test_every_problem_is_reported_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n", encoding="utf-8")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xfd")
     (tmp_path / "large").write_text("x" * 65_537, encoding="utf-8")
@@ -140,7 +140,7 @@ def test_every_problem_is_told_with_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["missing", "~nobody-has-this-name/x", "a\0b"])
-def test_a_file_that_cannot_be_found_is_told(path: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_found_is_reported(path: str, tmp_path: Path) -> None:
     document = Document({"a": f"${{file:{path}}}"}, str(tmp_path / "a.yaml"))
     expand(document, {}, Redactor())
     (problem,) = document.problems
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_found_is_told(path: str, tmp_path: Path) -> None:
         "x ${",
     ],
 )
-def test_what_is_not_understood_is_told_but_not_shown(text: str) -> None:
+def test_what_is_not_understood_is_reported_but_not_shown(text: str) -> None:
     document, _ = expanded(f"key: '{text}'", {"NAME": "Ann"})
     (problem,) = document.problems
     assert str(problem.position) == "1:6"
@@ -180,7 +180,7 @@ def test_a_key_is_not_replaced() -> None:
     ]
 
 
-def test_a_value_that_is_used_twice_is_told_for_both() -> None:
+def test_a_value_that_is_used_twice_is_reported_for_both() -> None:
     assert problems_of("a: &x ${NOT_SET}\nb: *x") == [
         "1:4: a: the environment variable NOT_SET is not set",
         "1:4: b: the environment variable NOT_SET is not set",

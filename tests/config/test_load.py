@@ -263,7 +263,7 @@ def test_a_plugin_is_made_from_its_section(load: Load) -> None:
     assert module.make() is module.plugin.target
 
 
-def test_a_plugin_that_cannot_be_made_is_told_by_its_name_without_secrets(load: Load) -> None:
+def test_a_plugin_that_cannot_be_made_is_reported_by_its_name_without_secrets(load: Load) -> None:
     (plugin,) = load(f"plugins: {{mine: {{use: needy, url: {SECRET}, needed: 1}}}}").plugins
     with pytest.raises(PluginLoadError) as caught:
         plugin.make()
@@ -278,7 +278,7 @@ def test_a_configuration_can_be_shown(load: Load) -> None:
     assert SECRET not in repr(load(f"plugins: {{sample: {{token: {SECRET}}}}}"))
 
 
-def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(problems: Problems) -> None:
+def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(problems: Problems) -> None:
     found = problems(
         """\
         # a comment
@@ -381,7 +381,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(problems: Pro
         ("path: 5", "3:11: path: expected a path, found a number"),
     ],
 )  # fmt: skip
-def test_each_mistake_is_told_in_words(problems: Problems, section: str, problem: str) -> None:
+def test_each_mistake_is_reported_in_words(problems: Problems, section: str, problem: str) -> None:
     place, _, message = problem.partition(": ")
     assert problems(f"plugins:\n  sample:\n    {section}\n") == [
         f"{place}: plugins.sample.{message}"
@@ -395,7 +395,7 @@ def test_each_mistake_is_told_in_words(problems: Problems, section: str, problem
         ("crash", "cannot be checked: RuntimeError: crashed, badly"),
     ],
 )
-def test_a_mistake_of_the_whole_section_is_told_at_its_key(
+def test_a_mistake_of_the_whole_section_is_reported_at_its_key(
     problems: Problems, name: str, problem: str
 ) -> None:
     assert problems(f"plugins:\n  sample:\n    name: {name}\n") == [
@@ -403,19 +403,19 @@ def test_a_mistake_of_the_whole_section_is_told_at_its_key(
     ]
 
 
-def test_what_fits_no_member_of_a_union_is_told_for_each(problems: Problems) -> None:
+def test_what_fits_no_member_of_a_union_is_reported_for_each(problems: Problems) -> None:
     assert problems("plugins:\n  sample:\n    target: {events: []}\n") == [
         "3:5: plugins.sample.target.key: required, but missing",
         "3:14: plugins.sample.target.events: not allowed here",
     ]
 
 
-def test_a_failed_assertion_is_told(problems: Problems) -> None:
+def test_a_failed_assertion_is_reported(problems: Problems) -> None:
     (problem,) = problems("plugins:\n  sample: {name: assert}\n")
     assert problem.startswith("2:3: plugins.sample: ")
 
 
-def test_a_missing_or_unreadable_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_unreadable_file_is_reported(tmp_path: Path) -> None:
     for file, reason in {
         tmp_path / "missing.yaml": "the file does not exist",
         tmp_path: "cannot be read: Is a directory",
@@ -450,13 +450,13 @@ def test_a_missing_or_unreadable_file_is_told(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 1", ["2:1: a second document starts here: a file holds only one"]),
     ],
 )
-def test_a_file_of_another_shape_is_told(
+def test_a_file_of_another_shape_is_reported(
     problems: Problems, text: str | bytes, expected: list[str]
 ) -> None:
     assert problems(text) == expected
 
 
-def test_duplicate_keys_are_told_beside_other_problems(problems: Problems) -> None:
+def test_duplicate_keys_are_reported_beside_other_problems(problems: Problems) -> None:
     assert problems("plugins:\n  module:\n  module:\nbackend: x\n") == [
         "3:3: duplicate key 'module', first at 2:3",
         "4:10: backend: expected 'asyncio' or 'trio'",
@@ -518,7 +518,7 @@ def test_a_module_under_its_own_name_may_say_so(load: Load) -> None:
     assert load("plugins: {module: {use: module}}").plugins[0].name == "module"
 
 
-def test_one_module_under_two_names_is_told(
+def test_one_module_under_two_names_is_reported(
     problems: Problems, catalog: Catalog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     info = tmp_path / "site" / "twins-1.0.dist-info"
@@ -545,7 +545,7 @@ def test_unknown_keys_are_allowed_where_the_model_allows_them(load: Load) -> Non
     assert plugin.config.model_extra == {"more": 1}
 
 
-def test_a_plugins_folder_that_is_not_there_is_told_once(
+def test_a_plugins_folder_that_is_not_there_is_reported_once(
     problems: Problems, tmp_path: Path
 ) -> None:
     assert problems("plugins_folder: ./nope\nplugins:\n  of_the_folder:\n") == [
@@ -621,7 +621,7 @@ def test_bounds_hold_for_values_from_the_environment(problems: Problems) -> None
     ]
 
 
-def test_a_value_that_is_missing_is_told_once_and_only_as_missing(problems: Problems) -> None:
+def test_a_value_that_is_missing_is_reported_once_and_only_as_missing(problems: Problems) -> None:
     text = """\
         plugins:
           sample: {port: "${PORT}", size: x, token: "${file:nowhere}"}
@@ -782,7 +782,7 @@ VALUES = st.recursive(
 
 @given(VALUES, VALUES, st.dictionaries(WORDS, VALUES, max_size=6))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_a_file_it_is_loaded_or_told(
+def test_whatever_is_in_a_file_it_is_loaded_or_reported(
     catalog: Catalog, tmp_path: Path, top: object, plugins: object, section: dict[str, object]
 ) -> None:
     file = tmp_path / "any.yaml"

@@ -63,7 +63,7 @@ def test_a_duration_is_written_with_units(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["5", "0.5", " 10 ", "-3", "+1"])
-def test_a_number_without_a_unit_is_refused_with_the_remedy(text: str) -> None:
+def test_a_number_without_a_unit_is_rejected_with_the_remedy(text: str) -> None:
     with pytest.raises(ValueError, match="add a unit: '500ms' or '2s'"):
         parse_duration(text)
 
@@ -139,7 +139,7 @@ def test_in_python_durations_are_seconds() -> None:
     assert TypeAdapter(Duration).validate_python(-1) == -1
 
 
-def test_what_is_no_duration_is_told() -> None:
+def test_what_is_not_a_duration_is_reported() -> None:
     assert message(Sample, {"window": "fast {x}"}, in_file=True).startswith("expected a duration")
     assert message(Sample, {"window": []}, in_file=True) == "Input should be a valid number"
 
@@ -192,7 +192,7 @@ def test_a_default_path_starts_from_the_folder_if_the_field_says_so() -> None:
     assert Sample.model_validate({}, context=IN_FILE).folder == FOLDER_OF_FILE / "events"
 
 
-def test_what_is_no_path_is_told() -> None:
+def test_what_is_not_a_path_is_reported() -> None:
     assert message(Sample, {"path": ""}, in_file=True) == "expected a path, found an empty text"
     assert message(Sample, {"path": ""}, in_file=False) == "expected a path, found an empty text"
     assert message(Sample, {"path": "a\0b"}, in_file=True) == (
@@ -204,7 +204,7 @@ def test_what_is_no_path_is_told() -> None:
     assert message(Sample, {"path": 5}, in_file=True).startswith("Input is not a valid path")
 
 
-def test_a_config_model_refuses_unknown_keys_and_hides_input() -> None:
+def test_a_config_model_rejects_unknown_keys_and_hides_input() -> None:
     class Config(ConfigModel):
         token: SecretStr
 

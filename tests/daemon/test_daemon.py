@@ -117,7 +117,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     return caplog
 
 
-async def test_it_runs_until_it_is_told_to_stop(log: pytest.LogCaptureFixture) -> None:
+async def test_it_runs_until_it_has_to_stop(log: pytest.LogCaptureFixture) -> None:
     recorder = Recorder()
     run = Run(recorder)
     async with anyio.create_task_group() as tasks:
@@ -190,7 +190,7 @@ async def test_it_can_be_stopped_while_a_plugin_starts() -> None:
     assert run.code == ExitCode.DONE
 
 
-async def test_a_plugin_that_cannot_start_is_told_with_its_traceback(
+async def test_a_plugin_that_cannot_start_is_reported_with_its_traceback(
     log: pytest.LogCaptureFixture,
 ) -> None:
     async def lifespan(bus: EventBus) -> AsyncIterator[None]:
@@ -203,7 +203,7 @@ async def test_a_plugin_that_cannot_start_is_told_with_its_traceback(
     assert record.exc_info is not None
 
 
-async def test_a_plugin_that_cannot_start_for_a_known_reason_is_told_without_a_traceback(
+async def test_a_plugin_that_cannot_start_for_a_known_reason_is_reported_without_a_traceback(
     log: pytest.LogCaptureFixture,
 ) -> None:
     async def lifespan(bus: EventBus) -> AsyncIterator[None]:
@@ -288,7 +288,7 @@ async def test_events_that_a_plugin_dropped_fail_it(log: pytest.LogCaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("health", "told"),
+    ("health", "message"),
     [
         (Health("ok", "3 lines lost", 3), "plugin 'plugin1': 3 not delivered: 3 lines lost"),
         (Health("failed", "it is broken"), "plugin 'plugin1': failed: it is broken"),
@@ -296,7 +296,7 @@ async def test_events_that_a_plugin_dropped_fail_it(log: pytest.LogCaptureFixtur
     ],
 )
 async def test_what_a_plugin_could_not_deliver_fails_it(
-    health: Health, told: str, log: pytest.LogCaptureFixture
+    health: Health, message: str, log: pytest.LogCaptureFixture
 ) -> None:
     class Sick(Recorder):
         @hookimpl
@@ -304,7 +304,7 @@ async def test_what_a_plugin_could_not_deliver_fails_it(
             return health
 
     assert await Run(Sick(), lines=Chunks(ANN))() == ExitCode.FAILED
-    assert told in log.messages
+    assert message in log.messages
 
 
 async def test_a_plugin_that_is_only_degraded_does_not_fail_it() -> None:
@@ -365,7 +365,7 @@ async def test_a_signal_within_a_line_fails_it(log: pytest.LogCaptureFixture) ->
     assert "stopped in the middle of the input" in log.messages
 
 
-async def test_systemd_is_told_when_it_is_ready_and_when_it_stops(
+async def test_systemd_is_notified_when_it_is_ready_and_when_it_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -382,7 +382,7 @@ async def test_systemd_is_told_when_it_is_ready_and_when_it_stops(
         assert systemd.recv(1000) == b"STOPPING=1"
 
 
-async def test_systemd_is_told_of_the_end_of_the_input(
+async def test_systemd_is_notified_of_the_end_of_the_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -493,7 +493,7 @@ def test_plugins_that_say_nothing_else_wait_for_room_if_events_can_wait(
     assert bus.plugins.drain_timeout == math.inf
 
 
-def test_every_plugin_that_does_not_fit_is_told_with_its_place(
+def test_every_plugin_that_does_not_fit_is_reported_with_its_place(
     write_config: Callable[[str], Path],
 ) -> None:
     path = write_config("plugins:\n  raising:\n  conflict:\n  odd:\n  simple:\n  misspelt:\n")
@@ -510,7 +510,9 @@ def test_every_plugin_that_does_not_fit_is_told_with_its_place(
     )
 
 
-def test_what_is_told_about_plugins_holds_no_secret(write_config: Callable[[str], Path]) -> None:
+def test_what_is_reported_about_plugins_holds_no_secret(
+    write_config: Callable[[str], Path],
+) -> None:
     path = write_config("plugins:\n  raising:\n")
     redactor = Redactor()
     redactor.add("0123456789")

@@ -285,7 +285,7 @@ def test_the_line_that_shows_the_progress_makes_room(
     ("environment", "has_colors"),
     [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
 )
-def test_a_terminal_gets_colours_unless_it_is_told_not_to(
+def test_a_terminal_gets_colours_unless_they_are_disabled(
     environment: dict[str, str],
     has_colors: bool,
     monkeypatch: pytest.MonkeyPatch,

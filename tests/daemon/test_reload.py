@@ -172,7 +172,7 @@ async def test_keys_at_the_top_are_followed_or_said_to_wait(
         assert "the change of backend takes effect at the next start" in caplog.text
 
 
-async def test_unregistered_hook_of_a_new_plugin_is_refused(scene: Scene, tmp_path: Path) -> None:
+async def test_unregistered_hook_of_a_new_plugin_is_rejected(scene: Scene, tmp_path: Path) -> None:
     class Recorder:
         @hookimpl
         def event(self, event: Event) -> None: ...

@@ -91,7 +91,7 @@ async def test_blank_lines_and_other_line_endings_are_accepted() -> None:
         (b"x" * (LINE_MAX_BYTES + 1), f"longer than {LINE_MAX_BYTES} bytes"),
     ],
 )
-async def test_a_bad_line_is_told_with_its_number_and_does_not_stop_the_others(
+async def test_a_bad_line_is_reported_with_its_number_and_does_not_stop_the_others(
     line: bytes, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     line_feed, names = await feed(joined("Ann"), line, b"\n", joined("Bob"))
@@ -109,7 +109,7 @@ async def test_a_line_of_the_greatest_length_is_read() -> None:
     assert names == ["Ann"]
 
 
-async def test_an_input_that_breaks_off_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_input_that_breaks_off_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Chunks):
         async def __anext__(self) -> bytes:
             try:

@@ -21,7 +21,7 @@ def receive_from(address: str, name: str, monkeypatch: pytest.MonkeyPatch) -> by
         return systemd.recv(100)
 
 
-def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemd_is_notified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "notify")
     assert receive_from(path, path, monkeypatch) == b"READY=1"
 
@@ -45,7 +45,7 @@ def test_nothing_happens_without_systemd(
     assert caplog.messages == []
 
 
-def test_a_socket_that_is_gone_is_told_and_stops_nothing(
+def test_a_socket_that_is_gone_is_reported_and_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))

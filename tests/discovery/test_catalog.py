@@ -246,7 +246,7 @@ def test_a_distribution_that_is_on_the_path_twice_counts_once(install: Install) 
     assert plugin.target.__name__ == "new_module"
 
 
-def test_a_list_of_plugins_that_cannot_be_read_is_told(install: Install) -> None:
+def test_a_list_of_plugins_that_cannot_be_read_is_reported(install: Install) -> None:
     install("garbled-dist", "[lanrage_events]\nno equals sign\n")
     install("fine-dist", {"fine": "fine_module"}, fine_module=HOOKS)
     catalog = Catalog.discover(environment={"LANRAGE_EVENTS_PLUGINS": "fine"})
@@ -260,7 +260,7 @@ def test_a_list_of_plugins_that_cannot_be_read_is_told(install: Install) -> None
     assert f"; of garbled-dist, {info.reason}" in caught.value.reason
 
 
-def test_an_unknown_plugin_is_told_with_the_nearest(install: Install) -> None:
+def test_an_unknown_plugin_is_reported_with_the_nearest(install: Install) -> None:
     install("greeter-dist", {"greeter": "some_module"})
     with pytest.raises(PluginNotFound) as caught:
         Catalog.discover().load("greter")
@@ -272,7 +272,7 @@ def test_an_unknown_plugin_is_told_with_the_nearest(install: Install) -> None:
     assert "did you mean 'greeter'?" in caught.value.reason
 
 
-def test_an_unknown_plugin_that_is_an_extra_is_told_how_to_install() -> None:
+def test_an_unknown_plugin_that_is_an_extra_comes_with_how_to_install() -> None:
     with pytest.raises(PluginNotFound) as caught:
         Catalog(()).load("trio")
 
@@ -300,7 +300,7 @@ def test_without_our_own_metadata_an_unknown_plugin_is_just_unknown() -> None:
     assert result.stdout == "plugin 'trio': no such plugin is installed\n\n"
 
 
-def test_a_missing_package_of_an_extra_is_told_with_the_command(install: Install) -> None:
+def test_a_missing_package_of_an_extra_is_reported_with_the_command(install: Install) -> None:
     install(
         "needy-dist",
         {"needy": "needy_module", "own": "own_module", "base": "base_module"},
@@ -327,7 +327,7 @@ def test_a_missing_package_of_an_extra_is_told_with_the_command(install: Install
     )
 
 
-def test_an_import_error_of_another_kind_is_told_as_it_is(install: Install) -> None:
+def test_an_import_error_of_another_kind_is_reported_as_it_is(install: Install) -> None:
     install(
         "odd",
         {"odd": "odd_module", "nameless": "nameless_module", "old": "old_module"},
@@ -340,7 +340,7 @@ def test_an_import_error_of_another_kind_is_told_as_it_is(install: Install) -> N
     assert load_error("old").reason.endswith(": ImportError: too old")
 
 
-def test_a_config_that_is_no_model_is_refused(install: Install) -> None:
+def test_a_config_that_is_not_a_model_is_rejected(install: Install) -> None:
     install(
         "no-model",
         {"dict": "no_model:Dict", "object": "no_model:Object"},
@@ -350,7 +350,7 @@ def test_a_config_that_is_no_model_is_refused(install: Install) -> None:
         assert load_error(name).reason == "has a Config that is not a pydantic model (no-model 1.0)"
 
 
-def test_a_config_with_a_key_of_every_plugin_is_refused(install: Install) -> None:
+def test_a_config_with_a_key_of_every_plugin_is_rejected(install: Install) -> None:
     install(
         "clashing",
         {"clash": "clashing_module:Clash"},
@@ -369,7 +369,7 @@ def test_a_config_with_a_key_of_every_plugin_is_refused(install: Install) -> Non
     )
 
 
-def test_a_class_that_raises_is_told_with_its_distribution(install: Install) -> None:
+def test_a_class_that_raises_is_reported_with_its_distribution(install: Install) -> None:
     install(
         "fragile",
         {"fragile": "fragile_module:Fragile", "demanding": "fragile_module:Demanding"},
@@ -465,7 +465,7 @@ def test_single_files_are_modules_or_have_a_plugin_class(tmp_path: Path) -> None
     )
 
 
-def test_a_file_with_a_plugin_class_and_hooks_beside_it_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_a_plugin_class_and_hooks_beside_it_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "both.py").write_text(HOOKS + "class Plugin: pass\n", encoding="utf-8")
     assert load_error("both", tmp_path).reason == (
         "has hooks beside its class Plugin (event, peer_joined): move them into it "
@@ -488,7 +488,7 @@ def test_a_name_plugin_that_is_no_class_is_not_taken_for_one(tmp_path: Path) -> 
         ("import structlog_is_missing as s\n", 1, "ModuleNotFoundError"),
     ],
 )
-def test_a_file_that_cannot_be_imported_is_told_with_its_line(
+def test_a_file_that_cannot_be_imported_is_reported_with_its_line(
     tmp_path: Path, source: str, line: int, reason: str
 ) -> None:
     file = tmp_path / "bad.py"
@@ -499,7 +499,7 @@ def test_a_file_that_cannot_be_imported_is_told_with_its_line(
     assert not [name for name in set(sys.modules) - before if "bad" in name]
 
 
-def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_with_its_name(tmp_path: Path) -> None:
     file = tmp_path / "gone.py"
     file.touch()
     catalog = Catalog(()).with_folder(tmp_path)

@@ -102,7 +102,7 @@ def count_commits(path: Path) -> int:
 
 @asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[Callable[[], None]]:
-    """Keep everybody else from writing, until the function is called."""
+    """Keep other processes from writing, until the function is called."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
 
@@ -334,7 +334,7 @@ HOLDER = """
 """
 
 
-async def test_a_second_process_is_refused_and_told_who_is_first(path: Path) -> None:
+async def test_a_second_process_is_rejected_with_the_first_one(path: Path) -> None:
     with start_script(HOLDER, path) as holder:
         assert say_when_ready(holder) == "ready"
         with pytest.raises(OutboxInUse) as caught:
@@ -352,7 +352,7 @@ async def test_a_second_process_is_refused_and_told_who_is_first(path: Path) -> 
         assert bodies(await outbox.read("a")) == ["1"]
 
 
-async def test_a_second_outbox_of_one_process_is_refused(path: Path) -> None:
+async def test_a_second_outbox_of_one_process_is_rejected(path: Path) -> None:
     link = path.with_name("link.db")
     async with Outbox(path):
         link.symlink_to(path)
@@ -467,7 +467,7 @@ WRITER = """
 async def test_nothing_is_lost_when_the_process_is_killed(
     path: Path, anyio_backend: tuple[str, object]
 ) -> None:
-    told: dict[str, set[int]] = {"put": set(), "acknowledging": set(), "acknowledged": set()}
+    reported: dict[str, set[int]] = {"put": set(), "acknowledging": set(), "acknowledged": set()}
     for round in range(6):
         with start_script(WRITER, path, backend_of(anyio_backend)) as writer:
             assert writer.stdout is not None
@@ -478,15 +478,15 @@ async def test_nothing_is_lost_when_the_process_is_killed(
         for line in lines:
             if line.endswith("\n"):
                 what, id = line.split()
-                assert int(id) not in told[what]
-                told[what].add(int(id))
+                assert int(id) not in reported[what]
+                reported[what].add(int(id))
 
     async with Outbox(path, max_entries=10**6) as outbox:
         assert outbox.moved_aside is None
         present = {entry.id for entry in await outbox.pending(limit=10**6)}
-        assert len(told["put"]) > 500
-        assert told["put"] - present <= told["acknowledging"]
-        assert not told["acknowledged"] & present
+        assert len(reported["put"]) > 500
+        assert reported["put"] - present <= reported["acknowledging"]
+        assert not reported["acknowledged"] & present
         assert outbox.statistics().pending == len(present)
         for lane in await outbox.lanes():
             entries = await outbox.read(lane.name, limit=10**6)
@@ -646,14 +646,16 @@ READ_ONLY = """
 
 @posix_only
 @pytest.mark.parametrize(
-    ("content", "fault"),
+    ("content", "problem"),
     [
         ("nothing", "outbox.db.lock: Permission denied"),
         ("outbox", "attempt to write a readonly database (SQLITE_READONLY_DIRECTORY)"),
         ("garbage", "Permission denied"),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_an_error_at_the_start(content: str, fault: str) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error_at_the_start(
+    content: str, problem: str
+) -> None:
     # Not tmp_path, which is in a folder that only root may enter if these tests run as root.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "outbox.db"
@@ -671,7 +673,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_at_the_start(content: str, 
         finally:
             path.parent.chmod(0o755)
 
-    assert result.stdout == f"outbox {path}: {fault}\n", result.stderr
+    assert result.stdout == f"outbox {path}: {problem}\n", result.stderr
 
 
 async def test_a_folder_that_cannot_be_created_is_an_error_at_the_start(tmp_path: Path) -> None:
@@ -741,7 +743,7 @@ async def test_a_folder_that_vanishes_does_not_keep_it_from_closing(path: Path) 
         assert await outbox.pending() == []
 
 
-async def test_a_file_that_somebody_else_locks_too_long_is_an_error(
+async def test_a_file_that_another_process_locks_too_long_is_an_error(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = sqlite3.connect
@@ -839,7 +841,7 @@ def make_outbox_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "fault"),
+    ("make", "problem"),
     [
         (make_garbage, "file is not a database"),
         (make_truncated, ""),
@@ -855,7 +857,7 @@ def make_outbox_file(path: Path) -> None:
 def test_what_is_no_outbox_is_moved_aside_and_not_changed(
     path: Path,
     make: Callable[[Path], None],
-    fault: str,
+    problem: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     path.parent.mkdir()
@@ -879,7 +881,7 @@ def test_what_is_no_outbox_is_moved_aside_and_not_changed(
 
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
-    assert f"outbox {path} cannot be read: {fault}" in caplog.text
+    assert f"outbox {path} cannot be read: {problem}" in caplog.text
     assert f"It was renamed to {moved_aside}, and a new outbox was created" in caplog.text
 
 
@@ -921,7 +923,7 @@ async def test_a_file_that_was_just_created_is_used(
         await outbox.put("a", "1")
 
 
-async def test_a_newer_version_is_refused_and_not_touched(path: Path) -> None:
+async def test_a_newer_version_is_rejected_and_not_touched(path: Path) -> None:
     async with Outbox(path) as outbox:
         await outbox.put("a", "1")
 
@@ -1091,7 +1093,7 @@ async def test_another_process_retries_while_the_owner_runs(path: Path) -> None:
         task_group.cancel_scope.cancel()
 
 
-async def test_leaving_the_administration_tells_the_owner(path: Path) -> None:
+async def test_leaving_the_administration_notifies_the_owner(path: Path) -> None:
     changed = anyio.Event()
     async with Outbox(path) as outbox, anyio.create_task_group() as task_group:
         id = await outbox.put("a", "1")

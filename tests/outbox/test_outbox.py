@@ -27,7 +27,7 @@ START = datetime(2026, 3, 6, 20, 0, tzinfo=UTC)
 
 
 class Clock:
-    """Tells a time that stands still until somebody moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.time = START
@@ -164,7 +164,7 @@ async def test_any_text_comes_back_as_it_was(outbox: Outbox) -> None:
         (OutboxItem("a", "1", "", START.replace(tzinfo=None)), ValueError, "a time zone"),
     ],
 )
-async def test_what_cannot_be_put_is_refused_and_changes_nothing(
+async def test_what_cannot_be_put_is_rejected_and_changes_nothing(
     outbox: Outbox, item: OutboxItem, error: type[Exception], message: str
 ) -> None:
     async with outbox:
@@ -331,7 +331,7 @@ async def test_what_expired_does_not_keep_a_lane_awake(outbox: Outbox, clock: Cl
         assert await outbox.next_due("a") is None
 
 
-async def test_expiring_removes_and_tells(outbox: Outbox, clock: Clock) -> None:
+async def test_expiring_removes_and_reports(outbox: Outbox, clock: Clock) -> None:
     async with outbox:
         await outbox.put("a", "1", label="peer_joined", expires=after(10))
         clock.advance(1)
@@ -560,7 +560,7 @@ async def test_lanes_are_counted(outbox: Outbox, clock: Clock) -> None:
         ({"max_entries_per_lane": 2}, "2 of at most 2 entries wait in lane 'a'"),
     ],
 )
-async def test_a_full_outbox_refuses_the_new_and_keeps_the_old(
+async def test_a_full_outbox_rejects_the_new_and_keeps_the_old(
     path: Path | None, limits: dict[str, int], message: str
 ) -> None:
     async with make_outbox(path, **limits) as outbox:
@@ -669,7 +669,7 @@ async def test_waiting_ends_with_a_postponement_in_which_all_expired(path: Path 
         assert len(await outbox.expire("a")) == 1
 
 
-async def test_waiting_begins_anew_when_something_else_happens(path: Path | None) -> None:
+async def test_waiting_begins_again_when_something_else_happens(path: Path | None) -> None:
     async with make_outbox(path, now=RunningClock()) as outbox, anyio.create_task_group() as tg:
         first = await outbox.put("a", "1")
         await outbox.postpone([first], after(3600))
@@ -682,7 +682,7 @@ async def test_waiting_begins_anew_when_something_else_happens(path: Path | None
 
 
 @pytest.mark.parametrize("how", ["retry", "retry_lane", "resume_lane"])
-async def test_waiting_ends_when_somebody_wants_a_retry(path: Path | None, how: str) -> None:
+async def test_waiting_ends_at_a_retry(path: Path | None, how: str) -> None:
     async with make_outbox(path, now=RunningClock()) as outbox, anyio.create_task_group() as tg:
         id = await outbox.put("a", "1")
         await outbox.postpone_lane("a")
@@ -716,7 +716,7 @@ async def test_closing_ends_waiting_and_listening(outbox: Outbox) -> None:
 
 
 @pytest.mark.parametrize("change", ["retry", "retry_lane", "drop", "drop_lane", "resume_lane"])
-async def test_whoever_listens_hears_of_what_is_changed_here_too(
+async def test_a_listener_is_notified_of_changes_in_this_process_too(
     outbox: Outbox, change: str
 ) -> None:
     heard: list[str] = []
@@ -830,7 +830,7 @@ def load_page_example() -> Any:
     return module
 
 
-async def test_the_plugin_on_the_page_delivers_and_keeps_what_is_refused() -> None:
+async def test_the_plugin_on_the_page_delivers_and_keeps_what_is_rejected() -> None:
     sent = []
 
     async def send(body: str) -> None:

@@ -1,4 +1,4 @@
-"""Leaves that only name values are filled in without Jinja, and nobody can tell."""
+"""Leaves that only name values are filled in without Jinja, with the same result."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_names_of_one_leaf_alone_hide_fields(tmp_path: Path) -> None:
     assert leaves == {"count": "\ue000 × fields_named"}
 
 
-def test_a_name_that_there_is_not_is_told_with_its_line_and_the_nearest_name(
+def test_a_name_that_there_is_not_is_reported_with_its_line_and_the_nearest_name(
     tmp_path: Path,
 ) -> None:
     problems: list[TemplateError] = []
@@ -127,7 +127,7 @@ def test_a_name_that_there_is_not_is_told_with_its_line_and_the_nearest_name(
     assert "did you mean 'second'?" in str(problems[0])
 
 
-def test_a_value_that_cannot_be_shown_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_value_that_cannot_be_shown_is_reported_with_its_line(tmp_path: Path) -> None:
     class Bad:
         def __str__(self) -> str:
             raise OverflowError("too much")

@@ -405,7 +405,7 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
         ("number: abc", "base/toy/event.yaml:1: number: invalid literal for int()"),
     ],
 )
-def test_faults_name_file_leaf_line_and_remedy(tool: Tool, text: str, expected: str) -> None:
+def test_problems_name_file_leaf_line_and_remedy(tool: Tool, text: str, expected: str) -> None:
     tool.render(text)
 
     assert len(tool.messages) == 1
@@ -427,7 +427,7 @@ def test_comments_are_comments(tool: Tool, text: str) -> None:
     assert tool.problems == []
 
 
-def test_a_file_that_is_not_text_is_told(tool: Tool) -> None:
+def test_a_file_that_is_not_text_is_reported(tool: Tool) -> None:
     tool.write("base/toy/event.yaml", "title: base")
     (tool.root / "base/toy/peer_joined.yaml").write_bytes(b"title: \xff")
 
@@ -437,7 +437,7 @@ def test_a_file_that_is_not_text_is_told(tool: Tool) -> None:
     ]
 
 
-def test_a_file_that_cannot_be_read_is_told(tool: Tool) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tool: Tool) -> None:
     (tool.root / "base").mkdir()
     folder = tool.root / "base"
 
@@ -498,7 +498,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tool: Tool) -> None:
     assert tool.render("\ufefftitle: x") == {"title": "x"}
 
 
-def test_an_event_whose_leaf_fails_is_told_with_the_leaf_of_the_base_class(tool: Tool) -> None:
+def test_an_event_whose_leaf_fails_is_reported_with_the_leaf_of_the_base_class(tool: Tool) -> None:
     tool.write("base/toy/event.yaml", "title: 'any {{ type }}'\ntext: any")
     tool.write("base/toy/peer_joined.yaml", "text: good\ntitle: |\n  Hello\n  {{ peer_nam }}\n")
     templates = tool.templates()
@@ -511,7 +511,7 @@ def test_an_event_whose_leaf_fails_is_told_with_the_leaf_of_the_base_class(tool:
     ]
 
 
-def test_what_fails_differently_for_each_event_is_told_once(tool: Tool) -> None:
+def test_what_fails_differently_for_each_event_is_reported_once(tool: Tool) -> None:
     tool.write("base/toy/event.yaml", "number: '{{ map_name }}'\ntitle: x")
     templates = tool.templates()
 
@@ -554,10 +554,12 @@ def test_of_a_list_only_the_item_that_fails_is_missing(tool: Tool) -> None:
     assert tool.messages == ["base/toy/event.yaml:2: rows[].value: 'nope' is undefined"]
 
 
-@pytest.mark.parametrize("fault", ["{{ nope }}", "{{ nope"])
-def test_a_list_of_which_all_items_fail_comes_from_the_base_class(tool: Tool, fault: str) -> None:
+@pytest.mark.parametrize("template", ["{{ nope }}", "{{ nope"])
+def test_a_list_of_which_all_items_fail_comes_from_the_base_class(
+    tool: Tool, template: str
+) -> None:
     tool.write("base/toy/event.yaml", "rows: [{name: a, value: b}]")
-    tool.write("base/toy/peer_joined.yaml", f"rows: [{{name: a, value: '{fault}'}}]")
+    tool.write("base/toy/peer_joined.yaml", f"rows: [{{name: a, value: '{template}'}}]")
 
     assert tool.templates().render(ANN) == {"rows": [{"name": "a", "value": "b"}]}
 
@@ -580,7 +582,7 @@ def test_templates_stay_in_their_sandbox(tool: Tool, text: str) -> None:
     assert len(tool.problems) == 1
 
 
-def test_check_tells_all_faults_before_the_first_event(tool: Tool) -> None:
+def test_check_reports_all_problems_before_the_first_event(tool: Tool) -> None:
     tool.write("base/toy/event.yaml", "title: '{{ oops'")
     tool.write("base/toy/peer_joind.yaml", "title: x")
     tool.write("base/toy/peer_left.yml", "title: x")
@@ -601,7 +603,7 @@ def test_check_tells_all_faults_before_the_first_event(tool: Tool) -> None:
     ]
 
 
-def test_checking_again_tells_nothing_again(tool: Tool) -> None:
+def test_checking_again_reports_nothing_again(tool: Tool) -> None:
     tool.write("base/toy/peer_joind.yaml", "title: x")
     templates = tool.templates("base", "gone")
 
@@ -611,7 +613,7 @@ def test_checking_again_tells_nothing_again(tool: Tool) -> None:
     assert len(tool.problems) == 2
 
 
-def test_templates_of_base_classes_and_other_plugins_are_no_faults(tool: Tool) -> None:
+def test_templates_of_base_classes_and_other_plugins_are_no_problems(tool: Tool) -> None:
     tool.write("base/toy/party_event.yaml", "title: x")
     tool.write("base/other/whatever.yaml", "title: x")
 
@@ -620,23 +622,21 @@ def test_templates_of_base_classes_and_other_plugins_are_no_faults(tool: Tool) -
     assert tool.problems == []
 
 
-def test_a_folder_that_cannot_be_listed_is_told(
+def test_a_folder_that_cannot_be_listed_is_reported(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool.write("base/toy/event.yaml", "title: x")
 
-    def refuse(self: Path) -> object:
+    def fail(self: Path) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(Path, "iterdir", fail)
     tool.templates().check([PeerJoined])
 
     assert tool.messages == ["base: cannot be read (Permission denied)"]
 
 
-def test_faults_are_logged_unless_somebody_else_wants_them(
-    tool: Tool, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_problems_are_logged_by_default(tool: Tool, caplog: pytest.LogCaptureFixture) -> None:
     tool.write("base/toy/event.yaml", "title: '{{ nope }}'")
     templates = Templates("toy", [tool.root / "base"], LEAVES)
 

@@ -185,7 +185,7 @@ def test_windows_line_ends_count_once() -> None:
         ("x" * 1_000_001, "1:1: the file is larger than 1,000,000 bytes"),
     ],
 )
-def test_what_is_not_text_is_told(source: str | bytes, problem: str) -> None:
+def test_what_is_not_text_is_reported(source: str | bytes, problem: str) -> None:
     assert messages(source) == [problem]
 
 
@@ -254,11 +254,11 @@ def test_what_is_not_text_is_told(source: str | bytes, problem: str) -> None:
         ("[" * 900, "1:51: nested deeper than 50 levels"),
     ],
 )  # fmt: skip
-def test_each_mistake_is_told_in_words_with_its_place(source: str, problem: str) -> None:
+def test_each_mistake_is_reported_in_words_with_its_place(source: str, problem: str) -> None:
     assert messages(source) == [problem]
 
 
-def test_what_is_nested_too_deeply_for_the_parser_is_told_alike() -> None:
+def test_what_is_nested_too_deeply_for_the_parser_is_reported_alike() -> None:
     (message,) = messages("[" * 3000)
     assert message.endswith(": nested deeper than 50 levels")
 
@@ -268,19 +268,19 @@ def test_a_backslash_in_double_quotes_is_explained() -> None:
     assert "use single quotes, or write '\\\\' for a backslash" in message
 
 
-def test_a_rare_mistake_is_told_in_the_words_of_the_parser() -> None:
+def test_a_rare_mistake_is_reported_in_the_words_of_the_parser() -> None:
     (message,) = messages("a: |x\n  text\n")
     assert message.startswith("1:5: this is not YAML: ")
 
 
-def test_an_error_without_a_place_is_told_at_the_start() -> None:
+def test_an_error_without_a_place_is_reported_at_the_start() -> None:
     assert format_error(yaml.YAMLError("odd"), ["text"], "a") == (
         Position(1, 1, "a"),
         "this is not YAML: odd",
     )
 
 
-def test_duplicate_keys_are_told_with_both_places_and_at_once() -> None:
+def test_duplicate_keys_are_reported_with_both_places_and_at_once() -> None:
     assert messages("a: 1\nb: {x: 1, x: 2}\n'a': 2\na: 3\n") == [
         "2:11: duplicate key 'x', first at 2:5",
         "3:1: duplicate key 'a', first at 1:1",
