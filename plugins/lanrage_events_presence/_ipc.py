@@ -87,8 +87,12 @@ class DiscordIPC:
             yield IPCConnection(thread, session)
         finally:
             with anyio.CancelScope(shield=True):
-                with suppress(RuntimeError), anyio.move_on_after(self._close_seconds):
-                    await thread.call(session.close)
+                with suppress(RuntimeError):
+                    with anyio.move_on_after(self._close_seconds):
+                        await thread.call(session.close)
+
+                    # The call may have been cancelled before it began, or while it was flushing.
+                    thread.call_soon(session.abort)
 
                 if await thread.stop():
                     self._stuck = None
@@ -157,8 +161,15 @@ class _Session:
                 self._client.send_data(_CLOSE, {"v": 1, "client_id": self._client_id})
         except (ActivityRejected, DiscordUnreachable):
             pass  # a client that is gone shows nothing any more
-        finally:
-            self._client.sock_writer.close()
+
+        self._client.sock_writer.close()
+        with suppress(OSError):
+            await self._client.sock_writer.wait_closed()
+
+    def abort(self) -> None:
+        """Close the socket at once, without sending what is buffered."""
+        if self._client is not None:
+            self._client.sock_writer.transport.abort()
 
     async def _request(self, opcode: int, body: Any) -> Any:
         """Send a frame and return what Discord answers.

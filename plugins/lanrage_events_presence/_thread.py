@@ -52,12 +52,12 @@ class LoopThread:
             tasks[0].add_done_callback(lambda _: self._notify(done))
 
         # AnyIO's own ways into another loop wait for it, and it may hang.
-        self._post(begin)
+        self.call_soon(begin)
         try:
             await done.wait()
         except anyio.get_cancelled_exc_class():
             with contextlib.suppress(RuntimeError):
-                self._post(lambda: tasks[0].cancel())
+                self.call_soon(lambda: tasks[0].cancel())
 
             with anyio.move_on_after(self._grace_seconds, shield=True):
                 await done.wait()
@@ -75,14 +75,18 @@ class LoopThread:
         :return: whether it has ended
         """
         with contextlib.suppress(RuntimeError):
-            self._post(self._stopping.set)
+            self.call_soon(self._stopping.set)
 
         with anyio.move_on_after(self._grace_seconds, shield=True):
             await self._ended.wait()
 
         return self._ended.is_set()
 
-    def _post(self, function: Callable[[], object]) -> None:
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the thread without waiting for it.
+
+        :raises RuntimeError: if the thread has ended
+        """
         # In the caller's context, AnyIO would take the loop for a Trio one.
         self._loop.call_soon_threadsafe(function, context=contextvars.Context())
 

@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
+from pypresence.baseclient import BaseClient
 
 from lanrage_events import EventBus, GameStarted, PartyCreated
 from lanrage_events_presence import (
@@ -40,6 +42,7 @@ pytestmark = [
 
 CLIENT_ID = "123456789012345678"
 THREAD = "lanrage-events-presence"
+SET_ACTIVITY = 1
 QUAKE = Activity(
     details="Quake",
     state="In Party 🎮",
@@ -75,6 +78,12 @@ def no_thread_stays() -> Iterator[None]:
         if thread.name == THREAD:
             thread.join(deadline - monotonic())
             assert not thread.is_alive()
+
+
+async def join_thread() -> None:
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            await anyio.to_thread.run_sync(thread.join, PATIENCE_SECONDS)
 
 
 async def reason(ipc: DiscordIPC) -> str:
@@ -354,11 +363,40 @@ async def test_a_thread_that_hangs_is_not_followed_by_another(
         assert [t.name for t in threading.enumerate()].count(THREAD) == 1
 
     # It ends when the socket does, and then there is room for a new one.
-    for thread in threading.enumerate():
-        if thread.name == THREAD:
-            await anyio.to_thread.run_sync(thread.join, PATIENCE_SECONDS)
-
+    await join_thread()
     assert await reason(impatient) == "Discord is not running on this computer"
+
+
+async def test_the_socket_is_closed_even_if_closing_is_cancelled_before_it_begins(
+    discord: StandInDiscordClient,
+) -> None:
+    ipc = DiscordIPC(CLIENT_ID, close_seconds=0.05)
+    is_busy, may_go_on = threading.Event(), threading.Event()
+    send = BaseClient.send_data
+    clients: list[Any] = []
+
+    def send_slowly(client: Any, opcode: int, body: object) -> None:
+        if opcode == SET_ACTIVITY:
+            clients.append(client)
+            is_busy.set()
+            may_go_on.wait(PATIENCE_SECONDS)
+
+        send(client, opcode, body)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseClient, "send_data", send_slowly)
+        async with discord.listen():
+            async with ipc.connect() as connection, anyio.create_task_group() as tasks:
+                tasks.start_soon(connection.show, QUAKE)
+                await anyio.to_thread.run_sync(is_busy.wait, PATIENCE_SECONDS)
+                tasks.cancel_scope.cancel()
+
+            # The thread finds the call of close and its cancellation at the same time.
+            may_go_on.set()
+            await join_thread()
+
+    [client] = clients
+    assert client.sock_writer.is_closing()
 
 
 class Lines(logging.Handler):
