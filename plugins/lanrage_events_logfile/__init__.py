@@ -1,4 +1,4 @@
-"""The logfile source of lanrage_events: log files of game servers become events."""
+"""The log files plugin: turn the log lines of game servers into events."""
 
 from __future__ import annotations
 
@@ -9,14 +9,8 @@ from ._plugin import LogfilePlugin as LogfilePlugin
 from ._presets import load_preset as load_preset
 from ._presets import preset_names as preset_names
 
-for _value in (
-    FileConfig,
-    FileSettings,
-    LogfileConfig,
-    LogfilePlugin,
-    load_preset,
-    preset_names,
-):
-    _value.__module__ = __name__
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__
 
 del _value

@@ -1,3 +1,5 @@
+"""The configuration of the log files plugin."""
+
 from __future__ import annotations
 
 import re
@@ -32,9 +34,9 @@ def _check_regex(text: str) -> str:
 
 
 def has_date(time_format: str) -> bool:
-    """Tell whether what is written in a format says the day, with its year.
+    """Return whether a time format includes the full date.
 
-    :raises ValueError: if it is no format
+    :raises ValueError: if the format is not valid
     """
     moment = datetime(2001, 2, 3, 4, 5, 6)
     return datetime.strptime(moment.strftime(time_format), time_format).date() == moment.date()
@@ -44,7 +46,7 @@ def _check_time_format(text: str) -> str:
     try:
         has_date(text)
     except ValueError as error:
-        raise ValueError(f"not a format of strptime: {error}") from None
+        raise ValueError(f"not a strptime format: {error}") from None
 
     return text
 
@@ -62,7 +64,7 @@ def _as_tuple(value: object) -> object:
 
 
 def _text_as(key: str, value: object) -> object:
-    """Let a text stand for a mapping with one key, and nothing for one with none."""
+    """Expand the short forms of a mapping: a string for its only key, null for an empty one."""
     if value is None:
         return {}
 
@@ -70,52 +72,52 @@ def _text_as(key: str, value: object) -> object:
 
 
 Regex = Annotated[str, AfterValidator(_check_regex)]
-"""A regular expression of Python's."""
+"""A Python regular expression."""
 Patterns = Annotated[
     tuple[Regex, ...],
     BeforeValidator(_as_tuple, json_schema_input_type=str | list[str]),
 ]
-"""One regular expression or several, each for a whole line."""
+"""One or more regular expressions, each for a whole line."""
 FieldValue: TypeAlias = str | bool | int | float | list[str] | None
 
 
 class FileSettings(ConfigModel):
-    """How the lines of a file become events; a preset has the same keys."""
+    """How the lines of a file become events; presets have the same keys."""
 
     preset: PresetName | None = None
-    """the game whose lines are known; what else is given here comes on top"""
+    """the game whose log lines are known; the other keys add to it"""
     patterns: dict[str, Patterns] = Field(default_factory=dict)
-    """event type -> one regular expression or several, which match a whole line; their named
-    groups are the event's fields"""
+    """event type -> one or more regular expressions that match a whole line; their named groups
+    are the event's fields"""
     prefix: Regex | None = None
-    """what each line begins with, before that which ``patterns`` match; others are passed over"""
+    """the beginning of each line, before what ``patterns`` match; other lines are skipped"""
     time_format: Annotated[str, AfterValidator(_check_time_format)] | None = None
-    """how the group ``time`` is written, as for Python's ``strptime``"""
+    """the format of the group ``time``, as for Python's ``strptime``"""
     time: Literal["line", "now"] = "line"
     """the time of an event: the line's if it has a date, or when it was read"""
     remove: Regex | None = None
-    """what is cut out of a line before anything else, such as codes of colours"""
+    """removed from each line before anything else, such as colour codes"""
     player_connects: Patterns = ()
-    """lines about a player, in the group ``player``, who comes but is not there yet"""
+    """lines about a player, in the group ``player``, who is connecting but not in the game yet"""
     server_begins: Patterns = ()
-    """lines that say that the server begins anew, so that nobody is there"""
+    """lines that the server writes when it starts, so that no player is left"""
     fields: dict[str, dict[str, FieldValue]] = Field(default_factory=dict)
-    """event type -> fields that are always the same"""
+    """event type -> fields with a fixed value"""
     party_name: str | None = None
-    """what the party of these events is called; the game's or the file's name by default"""
+    """the name of the events' party; by default the name of the game or of the file"""
     party_id: str | None = None
-    """which party these events belong to"""
+    """the id of the events' party"""
     game_name: str | None = None
-    """what the game is called"""
+    """the name of the game"""
     encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
-    """how text is written in the file, such as ``utf-8``, ``latin-1`` or ``utf-16``"""
+    """the encoding of the file, such as ``utf-8``, ``latin-1`` or ``utf-16``"""
     start: Literal["end", "beginning"] = "end"
-    """where a file that was never read is read from"""
+    """where to begin in a file that was never read"""
 
     def filled_from(self, below: FileSettings) -> Self:
-        """Return these settings, with what they do not say taken from others.
+        """Return these settings, completed with those of ``below``.
 
-        Patterns and fields are put together, each event type as a whole.
+        Patterns and fields are merged by event type.
         """
         own = self.model_fields_set
         update: dict[str, Any] = {
@@ -124,15 +126,14 @@ class FileSettings(ConfigModel):
         }
         update["patterns"] = {**below.patterns, **self.patterns}
         update["fields"] = {**below.fields, **self.fields}
-        # What one sets, even if it came from another, counts as set.
         return self.model_copy(update=update)
 
 
 class FileConfig(FileSettings):
-    """One file that is followed."""
+    """A file to follow."""
 
     path: ConfigPath
-    """the file; with ``*`` or ``?`` in its name, the newest that is called so"""
+    """the file; with ``*`` or ``?`` in its name, the newest file that matches"""
 
 
 def _kind_of_files(value: object) -> str:
@@ -157,15 +158,15 @@ Files = Annotated[
 
 
 class LogfileConfig(FileSettings):
-    """Which log files are followed, and how their lines become events."""
+    """Which log files to follow, and how their lines become events."""
 
     path: ConfigPath | None = None
-    """the file; with ``*`` or ``?`` in its name, the newest that is called so"""
+    """the file; with ``*`` or ``?`` in its name, the newest file that matches"""
     files: Files = ()
     """several files: a list, or a mapping from paths to their settings or presets; the other keys
-    here hold for all of them"""
+    apply to all of them"""
     poll: Duration | None = Field(default=None, ge=0.05)
-    """look for changes this often instead of being told of them, for network drives"""
+    """look for changes this often instead of watching the folders, for network drives"""
 
     @model_validator(mode="after")
     def _check_files(self) -> Self:
@@ -176,12 +177,12 @@ class LogfileConfig(FileSettings):
             paths = [file.path for file in self.files]
             for path in paths:
                 if paths.count(path) > 1:
-                    raise ValueError(f"files: '{path}' is there twice")
+                    raise ValueError(f"files: '{path}' is listed twice")
 
         return self
 
     def all_files(self) -> tuple[FileConfig, ...]:
-        """Return every file with all its settings, those of its preset left out."""
+        """Return every file with all its settings, except those of its preset."""
         if self.path is not None:
             return (FileConfig(path=self.path).filled_from(self),)
 

@@ -1,3 +1,5 @@
+"""A dry run: show the events of a log file without publishing them."""
+
 from __future__ import annotations
 
 import json
@@ -20,7 +22,7 @@ from ._parsing import Roster, Translator
 from ._presets import preset_names
 
 NO_PRESET = "none"
-# Enough to see all that a log has; some logs have a new kind in every line.
+# Some logs have a new kind of line every time.
 _KINDS_MAX = 100_000
 _NUMBER = re.compile(r"\d+")
 _SAMPLE_CHARACTERS = 160
@@ -39,21 +41,21 @@ def try_file(
     registry: EventRegistry | None = None,
     sections: Mapping[str, Sequence[FileConfig]] | None = None,
 ) -> int:
-    """Show which events a log file gives.
+    """Write the events of a log file.
 
-    :param preset: the name of one, the path of a YAML file with such settings, the name of a
+    :param preset: the name of a preset, the path of a YAML file with the same keys, the name of a
         section, or ``none``
-    :param file: the log, packed with gzip if its name ends so
-    :param patterns: more patterns, each as ``event_type=regular expression``
-    :param out: where the events go
-    :param err: where misuse is reported
-    :param encoding: how text is written in the file, instead of what the preset says
-    :param samples: how many kinds of lines that gave nothing are shown
-    :param as_json: write JSON, one object a line, the summary last
-    :param registry: the event types that there are; by default the built-in ones
+    :param file: the log; gzip-compressed if its name ends in ``.gz``
+    :param patterns: additional patterns, each as ``event_type=regular expression``
+    :param out: where to write the events
+    :param err: where to report usage errors
+    :param encoding: the encoding of the file, instead of the preset's
+    :param samples: how many kinds of unmatched lines to show
+    :param as_json: write JSON, one object per line, the summary last
+    :param registry: the known event types; by default the built-in ones
     :param sections: the files of each section of a configuration, by its name
-    :return: the exit code: 0 if there are events, 1 if there are none or lines lacked something,
-        2 if it cannot be tried
+    :return: the exit code: 0 if there are events, 1 if there are none or lines lacked a field, 2 for
+        usage errors
     """
     try:
         config = _config(preset, file, patterns, encoding, sections or {})
@@ -80,10 +82,10 @@ def _config(
     encoding: str | None,
     sections: Mapping[str, Sequence[FileConfig]],
 ) -> FileConfig:
-    """Put the settings together.
+    """Merge the settings.
 
-    :raises ConfigError: if something is wrong with a preset's file or with a pattern
-    :raises ValueError: if something else is wrong
+    :raises ConfigError: if a preset's file or a pattern is not valid
+    :raises ValueError: for other usage errors
     """
     own: dict[str, YAMLValue] = {"path": str(file)}
     added: dict[str, list[YAMLValue]] = {}
@@ -103,7 +105,7 @@ def _config(
     if encoding is not None:
         own["encoding"] = encoding
 
-    below: FileSettings = FileSettings()
+    below = FileSettings()
     if preset in sections:
         below = _file_of(preset, file, sections[preset])
     elif preset in preset_names():
@@ -113,7 +115,7 @@ def _config(
     elif preset != NO_PRESET:
         known = ", ".join(preset_names())
         raise ValueError(
-            f"there is no preset '{preset}': take one of {known}, the path of a YAML file, or "
+            f"there is no preset '{preset}': use one of {known}, the path of a YAML file, or "
             f"'{NO_PRESET}' with --pattern"
         )
 
@@ -121,10 +123,7 @@ def _config(
 
 
 def _file_of(section: str, file: Path, files: Sequence[FileConfig]) -> FileConfig:
-    """Return the settings that a section has for a file, or for its only one.
-
-    :raises ValueError: if it is none of several
-    """
+    """Return the settings for a file: those of the entry that matches, or of the only one."""
     name = str(file.absolute())
     same = [
         config
@@ -133,7 +132,7 @@ def _file_of(section: str, file: Path, files: Sequence[FileConfig]) -> FileConfi
     ]
     if not same and len(files) > 1:
         paths = ", ".join(f"'{config.path}'" for config in files)
-        raise ValueError(f"section '{section}' has several files, so name one of {paths}")
+        raise ValueError(f"section '{section}' has several files: name one of {paths}")
 
     return (same or files)[0]
 
@@ -172,7 +171,7 @@ class _DryRun:
         try:
             while (lines := reader.read()) is not None:
                 for line in lines:
-                    # One that is too long is passed over, as the daemon does.
+                    # A line that is too long is skipped, as in the daemon.
                     yield reader.decode(line) or ""
 
             last = reader.finish()

@@ -1,3 +1,5 @@
+"""Text encodings of log files."""
+
 from __future__ import annotations
 
 import codecs
@@ -10,14 +12,14 @@ BOM_BYTES_MAX = 3
 
 
 def newline_of(encoding: str) -> bytes:
-    """Return how a newline is written in an encoding.
+    """Return the bytes of a newline in an encoding.
 
-    :raises ValueError: if it is unknown, or if lines cannot be told apart in it
+    :raises ValueError: if the encoding is unknown, or if its lines cannot be split
     """
     try:
-        newline = "\n".encode(settled(encoding, b"")[0])
+        newline = "\n".encode(detect_encoding(encoding, b"")[0])
     except (LookupError, UnicodeError):
-        raise ValueError(f"'{encoding}' is no encoding that is known, such as utf-8") from None
+        raise ValueError(f"'{encoding}' is not a known encoding, such as utf-8") from None
 
     if newline not in (b"\n", b"\n\0", b"\0\n"):
         raise ValueError(f"lines in the encoding '{encoding}' cannot be read, use utf-8 or utf-16")
@@ -25,10 +27,10 @@ def newline_of(encoding: str) -> bytes:
     return newline
 
 
-def settled(encoding: str, beginning: bytes) -> tuple[str, int]:
-    """Return the encoding that the beginning of a file shows, and how many bytes show it.
+def detect_encoding(encoding: str, beginning: bytes) -> tuple[str, int]:
+    """Return the actual encoding of a file and the length of its byte order mark.
 
-    :param encoding: the one that is configured
+    :param encoding: the configured encoding
     :param beginning: the first bytes of the file
     :raises LookupError: if there is no such encoding
     """

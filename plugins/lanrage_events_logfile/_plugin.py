@@ -1,3 +1,5 @@
+"""The plugin: follow log files and publish the events in them."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -12,7 +14,7 @@ from lanrage_events.config import ConfigError
 
 from ._config import FileConfig, LogfileConfig
 from ._following import (
-    EXTRA_HINT,
+    INSTALL_HINT,
     KEEPS_OPEN,
     Changes,
     Follower,
@@ -22,26 +24,25 @@ from ._following import (
     is_watching_possible,
 )
 from ._parsing import Translator
-from ._publisher import Publisher
 
 _COUNTERS = {
-    "lines": ("logfile_lines", "Lines that were read of log files"),
-    "delivered": ("logfile_events", "Events that lines of log files gave"),
-    "unmatched": ("logfile_unmatched", "Lines of log files that gave no event"),
+    "lines": ("logfile_lines", "Lines read from log files"),
+    "delivered": ("logfile_events", "Events delivered from log files"),
+    "unmatched": ("logfile_unmatched", "Lines of log files without an event"),
     "failed": (
         "logfile_failed",
-        "Lines of log files that were too long, or lacked a field of their event",
+        "Lines of log files that were too long or lacked a field of their event",
     ),
 }
 
 
 class LogfilePlugin:
-    """Follow log files of game servers, and publish what their lines say.
+    """Follow the log files of game servers and publish their lines as events.
 
     :param config: see :class:`LogfileConfig`
-    :param changes: notices when files may have changed; by default what the configuration says
-    :param keeps_open: keep files open between two looks; by default everywhere but on Windows, where
-        the server could not rename or remove them
+    :param changes: notices when files may have changed; by default as the configuration says
+    :param keeps_open: keep files open between reads; by default everywhere but on Windows, where the
+        server could not rename or remove them
     """
 
     Config = LogfileConfig
@@ -55,7 +56,7 @@ class LogfilePlugin:
     ) -> None:
         self.config = config
         self.files = config.all_files()
-        """every file that is followed, with its settings"""
+        """all followed files with their settings"""
         self._followers: list[Follower] = []
         self._changes = changes or (Watch() if config.poll is None else Poll(config.poll))
         self._keeps_open = keeps_open
@@ -71,10 +72,8 @@ class LogfilePlugin:
         name = f"{bus.plugins.name(self)}.positions.json"
         store = PositionStore(bus.state_folder and bus.state_folder / name)
         store.load()
-        publisher = Publisher(bus)
         self._followers = [
-            Follower(file, bus.events, publisher, store, keeps_open=self._keeps_open)
-            for file in self.files
+            Follower(file, bus, store, keeps_open=self._keeps_open) for file in self.files
         ]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._changes.run, self._folders, self._wake)
@@ -82,7 +81,7 @@ class LogfilePlugin:
                 for follower in self._followers:
                     following.start_soon(follower.run)
 
-                # From here on, what is appended is new.
+                # Whatever is appended from here on is new.
                 for follower in self._followers:
                     await follower.looked.wait()
 
@@ -101,36 +100,36 @@ class LogfilePlugin:
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
-        """Look for patterns and fields that do not fit the event types, and for folders."""
+        """Check the patterns and fields against the event types, and that no path is a folder."""
         problems = self._problems(bus)
         for file in self.files:
-            # It keeps nobody from starting: there may be a file later.
+            # This does not stop the start, since a file may replace the folder later.
             with suppress(OSError):
                 if file.path.is_dir():
                     problem = f"'{file.path}' is a folder: name the file in it"
-                    problems.extend(self._placed(file, [problem]))
+                    problems.extend(self._with_path(file, [problem]))
 
         return problems
 
     def _problems(self, bus: Bus) -> list[str]:
         problems = []
         if isinstance(self._changes, Watch) and not is_watching_possible():
-            problems.append(EXTRA_HINT)
+            problems.append(INSTALL_HINT)
 
         for file in self.files:
-            problems.extend(self._placed(file, Translator(file, bus.events).problems()))
+            problems.extend(self._with_path(file, Translator(file, bus.events).problems()))
 
         return problems
 
-    def _placed(self, file: FileConfig, problems: Iterable[str]) -> Iterator[str]:
-        # With one file, everything stands right below the plugin.
-        place = "" if self.config.path is not None else f"files: '{file.path}': "
+    def _with_path(self, file: FileConfig, problems: Iterable[str]) -> Iterator[str]:
+        # A single file has its settings right below the plugin.
+        path = "" if self.config.path is not None else f"files: '{file.path}': "
         for problem in problems:
-            yield f"{place}{problem}"
+            yield f"{path}{problem}"
 
     @hookimpl
     def health(self) -> Health:
-        """Report what holds each file up, and how far behind it is."""
+        """Report the problem of each file and how much of it is not read yet."""
         problems = [f.problem for f in self._followers if f.problem is not None]
         waiting = [f"waiting for '{f.name}' to appear" for f in self._followers if f.waiting]
         lags = [f"'{f.name}': {f.lag_bytes:,} bytes behind" for f in self._followers if f.lag_bytes]
@@ -139,7 +138,7 @@ class LogfilePlugin:
 
     @hookimpl
     def metrics(self) -> list[Metric]:
-        """Return what was read, and how much was not."""
+        """Count lines and events of each file."""
 
         def samples(attribute: str) -> list[Sample]:
             return [Sample(getattr(f, attribute), {"file": f.name}) for f in self._followers]
@@ -148,7 +147,7 @@ class LogfilePlugin:
             Metric(name=name, help=text, kind="counter", samples=samples(attribute))
             for attribute, (name, text) in _COUNTERS.items()
         ]
-        text = "What is not read yet of log files"
+        text = "Bytes of log files that are not read yet"
         return [
             *counters,
             Metric(name="logfile_behind_bytes", help=text, samples=samples("lag_bytes")),

@@ -1,3 +1,5 @@
+"""The bundled presets: the known log lines of game servers."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -11,22 +13,14 @@ from ._config import FileSettings, PresetName
 
 
 def preset_names() -> tuple[str, ...]:
-    """Return the names of the presets that come along."""
+    """Return the names of the bundled presets."""
     return get_args(PresetName)
 
 
 @cache
 def load_preset(name: str) -> FileSettings:
-    """Return the settings that a preset stands for.
+    """Return the settings of a preset.
 
     :param name: one of :func:`preset_names`
     """
     return validate(read(files(__package__ or "") / "presets" / f"{name}.yaml"), FileSettings)
-
-
-def with_preset(settings: FileSettings) -> FileSettings:
-    """Return settings, with what they do not say taken from their preset."""
-    if settings.preset is None:
-        return settings
-
-    return settings.filled_from(load_preset(settings.preset))

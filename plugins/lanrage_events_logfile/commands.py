@@ -1,4 +1,4 @@
-"""Commands of the logfile plugin for the command line ``lanrage-events``."""
+"""The command ``lanrage-events logfile-test``."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def logfile_test(
     samples: int = 5,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
-    """Show which events a game server's log file would give, without publishing any.
+    """Show the events in a game server's log file, without publishing them.
 
-    Each event stands behind the number of its line. Below them stands what the other lines look
-    like. It exits with 1 if no line gave an event.
+    Prints each event after its line number, then a sample of the lines that matched no pattern.
+    Exits with 1 if there are no events.
 
-    :param preset: such as minecraft, the path of a YAML file with the same keys as a preset, none, or
-        a section of the configuration, such as logfile
+    :param preset: a preset such as minecraft, the path of a YAML file with the same keys, none, or a
+        section of the configuration such as logfile
     :param file: the log file
-    :param pattern: one more, as event_type=regular expression; may be given several times
-    :param config: the configuration whose sections and event types are known, too; lanrage.yaml in
-        this folder by default, and without one the event types of the installed plugins
-    :param encoding: how text is written in the file, if not as the preset says
-    :param samples: how many kinds of lines that matched nothing are shown
-    :param json: print JSON, one object a line
+    :param pattern: an additional pattern, as event_type=regular expression; may be repeated
+    :param config: the configuration with more sections and event types; lanrage.yaml in this folder
+        by default, and without one the event types of the installed plugins
+    :param encoding: the encoding of the file, instead of the preset's
+    :param samples: how many kinds of unmatched lines to show
+    :param json: print JSON, one object per line
     """
     try:
         bus = load_bus(config)

@@ -1,4 +1,4 @@
-"""What ``lanrage-events demo`` shows of log files: two lines of a Minecraft server."""
+"""The log files scene of ``lanrage-events demo``: two lines of a Minecraft server."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LINES = (
     "[20:41:07] [Server thread/INFO]: Alex joined the game",
     "[20:41:12] [Server thread/INFO]: <Alex> Bob joined the game",
 )
-"""of which the second is only what somebody says"""
+"""The second line is chat."""
 
 
 class Demo:
-    """Tells what a game server's log would have told."""
+    """Turn the lines of a game server's log into events."""
 
     def scenes(self) -> Iterator[tuple[str, Sequence[Event]]]:
-        """Yield one scene: the lines come, and their events."""
+        """Yield one scene: the lines and their events."""
         config = FileConfig(path=Path("latest.log"), preset="minecraft", party_name="Friday LAN")
         translator, roster = Translator(config, EventRegistry()), Roster()
         events = [
@@ -34,5 +34,5 @@ class Demo:
         yield f"a Minecraft server writes into its log\n{log}", events
 
     def lines(self, events: Sequence[Event]) -> Sequence[str]:
-        """Add nothing: it only tells what happens."""
+        """Return no lines: this demo only publishes."""
         return ()

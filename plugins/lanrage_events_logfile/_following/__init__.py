@@ -1,8 +1,8 @@
-"""Following files: what is new in them, over rotations and restarts."""
+"""Following log files through rotations and restarts."""
 
 from __future__ import annotations
 
 from .follower import KEEPS_OPEN, Follower
 from .positions import PositionStore
 from .reader import LogReader
-from .watcher import EXTRA_HINT, Changes, Poll, Watch, is_watching_possible
+from .watcher import INSTALL_HINT, Changes, Poll, Watch, is_watching_possible

@@ -1,3 +1,5 @@
+"""A checkpoint: a position in a file and how to recognise the file."""
+
 from __future__ import annotations
 
 import os
@@ -14,18 +16,17 @@ _DIGEST_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a file was read, and by what it can be recognised.
+    """How far a file was read, and how to recognise the file.
 
-    The bytes at its beginning and those before the offset tell it from a file that took its place,
-    under the same name, in the same inode, or as a copy.
+    The bytes at its beginning and before the offset distinguish it from a file that replaced it
+    under the same name or in the same inode, and identify it in a copy.
     """
 
     offset: int
-    """the end of the last line that was delivered"""
+    """the end of the last delivered line"""
     device: int
     inode: int
     modified_ns: int
-    """when it was written to last"""
     head_bytes: int
     head: str
     tail: str
@@ -34,8 +35,8 @@ class Checkpoint:
     def of(cls, file: OpenedFile, offset: int, tail: bytes, before: Self | None = None) -> Self:
         """Return the checkpoint at an offset of a file.
 
-        :param tail: the bytes before the offset, as many as :data:`TAIL_BYTES` if there are so many
-        :param before: an earlier one of the same file
+        :param tail: up to :data:`TAIL_BYTES` bytes before the offset
+        :param before: an earlier checkpoint of the same file
         """
         if before is not None and before.head_bytes == min(offset, HEAD_BYTES):
             head_bytes, head = before.head_bytes, before.head
@@ -48,7 +49,7 @@ class Checkpoint:
             offset=offset,
             device=status.st_dev,
             inode=status.st_ino,
-            # When a file was packed does not say when it was written.
+            # The time of a compressed file is not when its lines were written.
             modified_ns=before.modified_ns if before and file.packed else status.st_mtime_ns,
             head_bytes=head_bytes,
             head=head,
@@ -56,11 +57,11 @@ class Checkpoint:
         )
 
     def matches_inode(self, status: os.stat_result) -> bool:
-        """Return whether it was set in the file with this status, as long as that keeps its content."""
+        """Return whether this is the file with that status, provided its content is the same."""
         return (self.device, self.inode) == (status.st_dev, status.st_ino)
 
     def matches_content(self, file: OpenedFile) -> bool:
-        """Return whether a file has the content that was read."""
+        """Return whether a file has the same content up to the offset."""
         if not file.packed and file.size() < self.offset:
             return False
 
@@ -71,7 +72,7 @@ class Checkpoint:
 
 
 def tail_of(file: OpenedFile, offset: int) -> bytes:
-    """Return the bytes before an offset by which a checkpoint recognises its file."""
+    """Return the bytes before an offset that identify the file."""
     count = min(offset, TAIL_BYTES)
     return file.read_at(offset - count, count)
 

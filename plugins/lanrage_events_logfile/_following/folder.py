@@ -1,3 +1,5 @@
+"""The folder of a log file: which file to read, and where a rotated one went."""
+
 from __future__ import annotations
 
 import os
@@ -11,52 +13,52 @@ from pathlib import Path
 from .checkpoint import Checkpoint
 from .file import PACKED_SUFFIX, OpenedFile
 
-# Enough for months of rotation; each may have to be opened.
+# Months of rotation; each file may have to be opened.
 _SEARCHED_MAX = 200
 _ANY_AGE = (-1, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file in the folder."""
+    """A file in the folder, and its status."""
 
     path: Path
     status: os.stat_result
 
     @property
     def age(self) -> tuple[int, str]:
-        """Sorts files by when they were written to last."""
+        """The sort key of files, by the time of their last change."""
         return self.status.st_mtime_ns, self.path.name
 
 
 class Folder:
-    """Finds the files that a configured path means.
+    """Find the files of a configured path.
 
-    Each method raises :exc:`OSError` if it cannot find out.
+    Each method raises :exc:`OSError` if it cannot read the folder.
 
-    :param path: a file, or one with ``*`` or ``?`` in its name
+    :param path: a file, possibly with ``*`` or ``?`` in its name
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.is_pattern = any(wildcard in path.name for wildcard in "*?")
-        """whether the path means several files"""
+        """whether the path has wildcards"""
         self._pattern = path.name.replace("[", "[[]")
 
     @property
     def watched(self) -> set[Path]:
-        """The folders in which a change may matter."""
+        """The folders to watch."""
         folders = {self._path.parent}
-        with suppress(OSError, RuntimeError):  # a link that leads in circles
+        with suppress(OSError, RuntimeError):  # a loop of links
             folders.add(self._path.resolve().parent)
 
         return folders
 
     def after(self, mark: Checkpoint | None, done: Collection[Checkpoint]) -> Found | None:
-        """Return the file to read when that which was read is gone, None if there is none yet.
+        """Return the file to read after one that is gone, None if there is none yet.
 
-        :param mark: how far that was read, None if there was none
-        :param done: the ends of files that were read before
+        :param mark: how far the last file was read, None if there was none
+        :param done: the ends of the files before
         """
         if mark is None or not self.is_pattern:
             return max(self._matching(), key=lambda found: found.age, default=None)
@@ -66,10 +68,10 @@ class Folder:
     def successor(
         self, file: OpenedFile, mark: Checkpoint | None, done: Collection[Checkpoint]
     ) -> Found | None:
-        """Return the file to read after one that is open, None if that is still the one to read.
+        """Return the file to read after one that is open, None if that is still the current one.
 
-        :param mark: how far that was read
-        :param done: the ends of files that were read before
+        :param mark: how far the open file was read
+        :param done: the ends of the files before
         """
         status = file.stat()
         if self.is_pattern:
@@ -82,11 +84,11 @@ class Folder:
         return self._next(_ANY_AGE, done)
 
     def find(self, mark: Checkpoint, encoding: str) -> OpenedFile | None:
-        """Open the file that was read, wherever it went in the folder, or a copy of it."""
+        """Open the file of a checkpoint, which may be renamed, or a copy of it."""
         candidates = {found.path: found for found in self._matching()}
         others = sorted(self._files(), key=lambda found: found.age, reverse=True)
         candidates.update((found.path, found) for found in others[:_SEARCHED_MAX])
-        # The same file first, then copies of it, and those that are packed last.
+        # The same file first, then copies, compressed ones last.
         ranked = sorted(
             candidates.values(),
             key=lambda found: (
@@ -95,7 +97,7 @@ class Folder:
             ),
         )
         for found in ranked:
-            # Without a byte that was read, there is nothing to recognise a copy by.
+            # A copy cannot be recognised before anything was read.
             if mark.matches_inode(found.status) or mark.offset:
                 file = _open_matching(found.path, mark, encoding)
                 if file is not None:
@@ -104,9 +106,9 @@ class Folder:
         return None
 
     def _next(self, age: tuple[int, str], done: Collection[Checkpoint]) -> Found | None:
-        """Return the file that was written to after another one, None if there is none yet.
+        """Return the next file after the given age, None if there is none yet.
 
-        An empty one may have been made for a server that still writes to the other.
+        An empty file does not count: the server may still write to the one before.
         """
         newer = [found for found in self._matching() if found.age > age and found.status.st_size]
         for found in sorted(newer, key=lambda found: found.age):
@@ -116,7 +118,7 @@ class Folder:
         return None
 
     def _matching(self) -> list[Found]:
-        """Return the files that the path means, unpacked ones only."""
+        """Return the files that match the path, without compressed ones."""
         if not self.is_pattern:
             try:
                 return [Found(self._path, self._path.stat())]
@@ -136,8 +138,8 @@ class Folder:
             return
 
         for entry in entries:
-            with suppress(FileNotFoundError):  # it went in this moment
-                # Not the entry's own status, which lacks the inode on Windows.
+            with suppress(FileNotFoundError):  # removed in this moment
+                # Not entry.stat(), which lacks the inode on Windows.
                 status = os.stat(entry.path)
                 if stat.S_ISREG(status.st_mode):
                     yield Found(Path(entry.path), status)
@@ -147,7 +149,7 @@ def _is_done(found: Found, mark: Checkpoint) -> bool:
     if not mark.matches_inode(found.status):
         return False
 
-    # How text is written does not matter to a checkpoint.
+    # A checkpoint does not depend on the encoding.
     file = _open_matching(found.path, mark, "utf-8")
     if file is not None:
         file.close()
@@ -161,7 +163,7 @@ def _open_matching(path: Path, mark: Checkpoint, encoding: str) -> OpenedFile | 
     except OSError:
         return None
 
-    with suppress(OSError):  # such as of a file that is called .gz and is not
+    with suppress(OSError):  # such as a .gz file that is not one
         if mark.matches_content(file):
             return file
 

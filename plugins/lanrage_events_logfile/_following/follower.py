@@ -1,21 +1,24 @@
+"""The follower: read one log file as it grows and deliver its events."""
+
 from __future__ import annotations
 
 import logging
 import math
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event
+from lanrage_events.abc import Bus
 from lanrage_events.backoff import Backoff
-from lanrage_events.events import EventRegistry
 
 from .._config import FileConfig
 from .._parsing import Roster, Translator
-from .._publisher import Publisher
+from .._publisher import publish
 from .folder import Folder, Found
 from .lines import Line
 from .positions import DONE_MAX, Position, PositionStore
@@ -23,62 +26,59 @@ from .reader import LogReader
 
 logger = logging.getLogger(__name__)
 
-# How much is read again at most after a crash in lines that say nothing.
+# How much is read again at most after a crash, where lines have no events.
 SAVE_BYTES = 1_048_576
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
-# Windows does not let a server rename or remove a file that is open elsewhere.
+# On Windows, a server cannot rename or remove a file that is open elsewhere.
 KEEPS_OPEN = sys.platform != "win32"
 _WARNINGS_MAX = 64
 
 
+class _Stopped(Exception):
+    """Raised to end a follower that was stopped."""
+
+
 class Follower:
-    """Reads one configured file as it grows, through rotations, and delivers its events.
+    """Read one configured file as it grows, through rotations, and deliver its events.
 
-    A line counts as delivered when its event is; then the position is kept, before the next line is
-    looked at. So of what is delivered twice after a crash, there is at most one line.
+    When the events of a line are delivered, the position is saved before the next line is read. So at
+    most one line is delivered twice after a crash.
 
-    :param config: the file, without what its preset says
-    :param events: the event types that there are
-    :param publisher: publishes the events
-    :param store: keeps the position
-    :param keeps_open: keep the file open between two looks
+    :param config: the file, without the settings of its preset
+    :param bus: publishes the events
+    :param store: saves the position
+    :param keeps_open: keep the file open between reads
     """
 
     def __init__(
-        self,
-        config: FileConfig,
-        events: EventRegistry,
-        publisher: Publisher,
-        store: PositionStore,
-        *,
-        keeps_open: bool = KEEPS_OPEN,
+        self, config: FileConfig, bus: Bus, store: PositionStore, *, keeps_open: bool
     ) -> None:
         self.name = str(config.path)
         self.lines = 0
-        """lines that were read since the start"""
+        """lines read since the start"""
         self.delivered = 0
-        """events that were delivered since the start"""
+        """events delivered since the start"""
         self.unmatched = 0
-        """lines without an event since the start, by far the most of them"""
+        """lines without an event since the start, most of them"""
         self.failed = 0
-        """lines that matched, but lacked a field, or were too long"""
+        """lines that were too long, or matched but lacked a field"""
         self.problem: str | None = None
-        """what holds it up now, in one sentence"""
+        """why it cannot go on at present"""
         self.waiting = False
         """whether there is no file yet"""
         self.looked = anyio.Event()
-        """set when it is known where it begins, or why not"""
+        """set when the file was opened, or could not be"""
         self._preset = config.preset
-        self._translator = Translator(config, events)
+        self._translator = Translator(config, bus.events)
         self._folder = Folder(config.path)
         self._reader: LogReader | None = None
-        self._publisher = publisher
+        self._bus = bus
         self._store = store
         self._keeps_open = keeps_open
         self._position = Position(mark=None, file_id="", roster=Roster(), done=[])
         self._is_new = True
-        self._kept_at = 0
+        self._saved_offset = 0
         self._wake = anyio.Event()
         self._stop = anyio.Event()
         self._announced = False
@@ -88,20 +88,20 @@ class Follower:
 
     @property
     def folders(self) -> set[Path]:
-        """The folders in which a change may matter."""
+        """The folders to watch."""
         return self._folder.watched
 
     @property
     def lag_bytes(self) -> int:
-        """How many bytes of the file are not read yet, as far as it is known."""
+        """How many bytes of the file are not read yet, as far as known."""
         return 0 if self._reader is None else self._reader.lag_bytes
 
     def wake(self) -> None:
-        """Have it look at the file again."""
+        """Look at the file again."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Have it end after the line in hand."""
+        """End after the current line."""
         self._stop.set()
         self._wake.set()
 
@@ -111,24 +111,28 @@ class Follower:
         if position is not None:
             self._position, self._is_new = position, False
 
-        try:
-            while not self._stop.is_set():
-                # Renewed before the look, so that a change during it is not missed.
-                self._wake = anyio.Event()
-                try:
-                    await self._catch_up()
-                except OSError as error:
-                    self._fail(f"cannot read '{error.filename or self.name}': {_reason(error)}")
-                else:
-                    self._recover()
+        with suppress(_Stopped):
+            try:
+                while True:
+                    # Created before the file is read, so that no change is missed.
+                    self._wake = anyio.Event()
+                    try:
+                        await self._catch_up()
+                    except OSError as error:
+                        self._fail(f"cannot read '{error.filename or self.name}': {_reason(error)}")
+                    else:
+                        self._recover()
 
-                if not self._stop.is_set():
                     await self._wait()
-        finally:
-            self._close()
+            finally:
+                self._close()
+
+    def _check_stopped(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
 
     async def _wait(self) -> None:
-        """Wait until the file may have changed, or for the next try."""
+        """Wait until the file may have changed, or for the next retry."""
         delay = math.inf if self.problem is None else self._retry_seconds
         with anyio.move_on_after(delay) as scope:
             await self._wake.wait()
@@ -139,21 +143,19 @@ class Follower:
     # Which file
 
     async def _catch_up(self) -> None:
-        while not self._stop.is_set():
+        while True:
+            self._check_stopped()
             reader = self._reader or await self._open()
             if reader is None:
                 return
 
             await self._read_on(reader)
-            if self._stop.is_set():
-                return
-
             mark, done = self._position.mark, self._position.done
-            if reader.was_emptied(mark):
-                logger.info("'%s' begins anew", self.name)
+            if reader.was_replaced(mark):
+                logger.info("'%s' was replaced, reading it from its beginning", self.name)
                 self._close()
             elif (found := self._folder.successor(reader.file, mark, done)) is not None:
-                # What was written to the old one between the two looks.
+                # The server may have written to the old file meanwhile.
                 await self._read_on(reader)
                 await self._go_on(reader, found)
             else:
@@ -163,13 +165,13 @@ class Follower:
                 return
 
     async def _open(self) -> LogReader | None:
-        """Open the file to read from, at the place to go on; return None if there is none."""
+        """Open the file to read from, at the saved position; return None if there is none."""
         mark, start = self._position.mark, self._translator.start
         encoding = self._translator.encoding
         file = None if mark is None else self._folder.find(mark, encoding)
         if mark is not None and file is not None:
             self._reader = LogReader(file, mark.offset)
-            self._kept_at = mark.offset
+            self._saved_offset = mark.offset
             self.waiting = False
             self._announce(f"following '{self.name}' from where it was left")
             return self._reader
@@ -177,7 +179,7 @@ class Follower:
         found = self._folder.after(mark, self._position.done)
         if found is None:
             if self._is_new:
-                await self._keep()
+                await self._save()
 
             self.waiting = True
             self._announce(f"waiting for '{self.name}' to appear")
@@ -188,41 +190,35 @@ class Follower:
             self._announce(f"following '{self.name}' from its {start}")
         elif mark is not None and not self._announced:
             logger.warning(
-                "the file that was read last as '%s' is not there any more, so what came last in "
-                "it may be missing",
+                "the file that was last read as '%s' is gone, so events from its end may be missing",
                 self.name,
             )
 
         self._announce(f"following '{self.name}', which is a new file, from its beginning")
-        return await self._begin_file(reader)
+        await self._begin_file(reader)
+        return reader
 
-    async def _begin_file(self, reader: LogReader) -> LogReader | None:
-        """Note that another file is read; return None if it is to stop."""
+    async def _begin_file(self, reader: LogReader) -> None:
         self._reader = reader
         self.waiting = False
         self._position.file_id = os.urandom(8).hex()
         self._position.mark = None
-        return reader if await self._keep() else None
+        await self._save()
 
     async def _go_on(self, reader: LogReader, found: Found) -> None:
-        """Go from a file that was rotated away to the next one."""
-        if self._stop.is_set():
-            return
-
+        """Finish a file that was rotated away and begin the next one."""
         line = reader.finish()
         if line is not None:
             await self._take(reader, line)
-            if self._stop.is_set():
-                return
 
         position = self._position
-        # Without a wildcard there is only one file to go on with.
+        # Without a wildcard, no file is picked by its age.
         if self._folder.is_pattern and position.mark is not None:
             position.done = [*position.done, position.mark][-DONE_MAX:]
 
         following = LogReader.open(found.path, self._translator.encoding)
         reader.close()
-        logger.info("'%s': going on with the next file", self.name)
+        logger.info("'%s': continuing with the next file", self.name)
         await self._begin_file(following)
 
     def _close(self) -> None:
@@ -233,33 +229,32 @@ class Follower:
     # Its lines
 
     async def _read_on(self, reader: LogReader) -> None:
-        """Read to the end of a file."""
+        """Read to the end of the file."""
         while (lines := reader.read(self._position.mark)) is not None:
             for line in lines:
                 await self._take(reader, line)
-                if self._stop.is_set():
-                    return
 
-            if reader.offset - self._kept_at >= SAVE_BYTES:
-                await self._keep()
+            if reader.offset - self._saved_offset >= SAVE_BYTES:
+                await self._save()
 
             await checkpoint()
 
-        if reader.offset != self._kept_at:
-            await self._keep()
+        if reader.offset != self._saved_offset:
+            await self._save()
 
     async def _take(self, reader: LogReader, line: Line) -> None:
-        """Deliver what a line says, and note that it is delivered."""
+        """Deliver the events of a line and save that they are delivered."""
         events = self._events(reader.decode(line), line)
         for event in events:
-            if not await self._deliver(event):
-                return
+            await self._deliver(event)
 
         self.lines += 1
         if events:
-            await self._keep()
+            await self._save()
         else:
             self.unmatched += 1
+
+        self._check_stopped()
 
     def _events(self, text: str | None, line: Line) -> tuple[Event, ...]:
         if text is None:
@@ -267,7 +262,7 @@ class Follower:
             return ()
 
         position = self._position
-        # The same line has the same ids when it is read again after a crash.
+        # A line has the same ids when it is read again after a crash.
         event_id = f"{position.file_id}-{line.begin:x}"
         found = self._translator.translate(text, position.roster, event_id)
         self.failed += bool(found.problems)
@@ -276,51 +271,44 @@ class Follower:
 
         return found.events
 
-    # Delivering and keeping
+    # Delivering and saving
 
-    async def _deliver(self, event: Event) -> bool:
-        """Publish an event until it is delivered; return whether it is."""
-        while (problem := await self._publisher.publish(event)) is not None:
-            if not await self._back_off(f"an event does not arrive and is tried again: {problem}"):
-                return False
+    async def _deliver(self, event: Event) -> None:
+        """Publish an event, retrying until it is delivered."""
+        while (problem := await publish(self._bus, event)) is not None:
+            await self._back_off(f"an event could not be delivered, retrying: {problem}")
 
         self.delivered += 1
         self._recover()
-        return True
 
-    async def _keep(self) -> bool:
-        """Note how far the lines are delivered, trying until that is written; return if it is."""
+    async def _save(self) -> None:
+        """Save the position, retrying until it is written."""
         self._is_new = False
-        while (problem := self._save()) is not None:
-            if not await self._back_off(problem):
-                return False
+        while True:
+            try:
+                if self._reader is not None:
+                    self._position.mark = self._reader.mark(self._position.mark)
 
-        self._recover()
-        return True
+                self._store.save(self.name, self._position)
+                break
+            except OSError as error:
+                problem = f"cannot write '{self._store.path}': {_reason(error)}"
 
-    def _save(self) -> str | None:
-        """Write the position; return why that is not possible."""
-        try:
-            if self._reader is not None:
-                self._position.mark = self._reader.mark(self._position.mark)
-
-            self._store.save(self.name, self._position)
-        except OSError as error:
-            return f"cannot write '{self._store.path}': {_reason(error)}"
+            await self._back_off(problem)
 
         if self._reader is not None:
-            self._kept_at = self._reader.offset
+            self._saved_offset = self._reader.offset
 
-        return None
+        self._recover()
 
-    async def _back_off(self, problem: str) -> bool:
-        """Wait before another try; return whether there is to be one."""
+    async def _back_off(self, problem: str) -> None:
+        """Wait before a retry."""
         self._fail(problem)
         with anyio.move_on_after(self._retry_seconds):
             await self._stop.wait()
 
         self._retry_seconds = self._backoff.next()
-        return not self._stop.is_set()
+        self._check_stopped()
 
     # Reporting
 
@@ -341,7 +329,7 @@ class Follower:
 
     def _recover(self) -> None:
         if self.problem is not None:
-            logger.info("'%s': going on", self.name)
+            logger.info("'%s': working again", self.name)
 
         self.problem = None
         self._backoff.reset()

@@ -1,12 +1,14 @@
+"""Splitting bytes of a file into lines, with their offsets."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 TAIL_BYTES = 64
-"""how many bytes before an offset show whether it is still in the same file"""
+"""how many bytes before an offset identify the file"""
 LINE_BYTES_MAX = 8192
-"""a longer line is no message of a game server, and could keep a pattern busy for long"""
+"""longer lines are skipped: no game server writes them, and matching them could take long"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,17 +18,17 @@ class Line:
     text: bytes | None
     """without its newline, None if it was too long"""
     begin: int
-    """where it begins in the file, in bytes"""
+    """its offset in the file, in bytes"""
     end: int
     """the offset of the next line, in bytes"""
 
 
 class LineSplitter:
-    """Cuts what is read of a file into whole lines, and keeps what has no newline yet.
+    """Split the bytes of a file into lines, and keep the incomplete last one.
 
-    :param newline: how a newline is written; what it has bytes of stands at multiples of its length
-    :param offset: of what is fed first
-    :param tail: the bytes before it, as many as :data:`TAIL_BYTES` if there are so many
+    :param newline: the bytes of a newline; each character takes a multiple of their number
+    :param offset: the offset of the first bytes
+    :param tail: up to :data:`TAIL_BYTES` bytes before the offset
     """
 
     def __init__(self, newline: bytes, offset: int = 0, tail: bytes = b"") -> None:
@@ -35,14 +37,14 @@ class LineSplitter:
         self._before = tail
         self._too_long = False
         self.offset = offset
-        """where the line begins that is not whole yet"""
+        """the offset of the incomplete line"""
         self.tail = tail
-        """the bytes before that"""
+        """the bytes before that offset"""
         self.position = offset
-        """the end of what was fed"""
+        """the offset of the bytes to feed next"""
 
     def feed(self, data: bytes) -> Iterator[Line]:
-        """Yield the lines that end in the data; it must be exhausted."""
+        """Yield the lines that end in the data; the iterator must be exhausted."""
         self.position += len(data)
         rest = self._rest + data
         begin = 0
@@ -60,14 +62,14 @@ class LineSplitter:
             self._too_long = True
 
         if self._too_long:
-            # All but the half of a newline; where the line begins stays the same.
+            # Keep only a partial newline; the line's offset stays the same.
             begin = len(rest) - (len(rest) - begin) % len(self._newline)
 
         self._before = self._before_rest(rest, begin)
         self._rest = rest[begin:]
 
     def finish(self) -> Line | None:
-        """Return what is left as a line, for it will get no newline any more."""
+        """Return the incomplete line, because its newline will not come."""
         text = self._rest
         if not text or self._too_long:
             return None
@@ -87,7 +89,7 @@ class LineSplitter:
     def _find(self, data: bytes, begin: int) -> int:
         width = len(self._newline)
         end = data.find(self._newline, begin)
-        # In UTF-16 the bytes of a newline may also be halves of two letters.
+        # In UTF-16, the bytes of a newline may be halves of two characters.
         while end >= 0 and (end - begin) % width:
             end = data.find(self._newline, end + 1)
 

@@ -1,3 +1,5 @@
+"""The saved positions: how far each log file was read."""
+
 from __future__ import annotations
 
 import logging
@@ -21,23 +23,23 @@ DONE_MAX = 16
 
 @dataclass(slots=True)
 class Position:
-    """How far the lines of one configured file are delivered."""
+    """How far the events of one configured file are delivered."""
 
     mark: Checkpoint | None
     """None if there was no file yet"""
     file_id: str
-    """begins the ids of events that come from the file"""
+    """the prefix of the ids of the file's events"""
     roster: Roster
-    """who is there after the last line that was delivered"""
+    """the players after the last delivered line"""
     done: list[Checkpoint]
-    """the ends of the files that were read before, of the last ones"""
+    """the ends of the files read before, up to :data:`DONE_MAX`"""
 
 
 _POSITION = TypeAdapter(Position)
 
 
 class PositionStore:
-    """Keeps the positions of all files in one small file.
+    """Keep the positions of all files in one small file.
 
     To save costs about as much as a line in a log: measured, 60 µs. It survives a crash of the
     daemon, but is not forced to the disk, since what is delivered from the outbox is not either.
@@ -51,9 +53,9 @@ class PositionStore:
         self._data: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Read the file, if there is one; one that makes no sense is logged and counts as absent.
+        """Read the file, if there is one; log and ignore invalid content.
 
-        :raises ConfigError: if it is there and cannot be read
+        :raises ConfigError: if the file exists and cannot be read
         """
         try:
             data = self._file.read({"version": _VERSION, "files": {}})
@@ -69,7 +71,7 @@ class PositionStore:
             logger.warning("'%s' cannot be read, so every file counts as new: %s", self.path, error)
 
     def get(self, name: str) -> Position | None:
-        """Return the position of a configured file, None if it was never followed."""
+        """Return the saved position of a configured file, if any."""
         data = self._data.get(name)
         if data is None:
             return None
@@ -88,7 +90,7 @@ class PositionStore:
             return None
 
     def save(self, name: str, position: Position) -> None:
-        """Keep the position of a configured file.
+        """Save the position of a configured file.
 
         :raises OSError: if it cannot be written
         """

@@ -1,3 +1,5 @@
+"""The reader: the lines of one open file."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,12 +16,12 @@ _END_SEARCHED_BYTES = 1_048_576
 
 
 class LogReader:
-    """Reads the lines of a file that is open.
+    """Read the lines of an open file.
 
-    Nothing in here waits. Each method may raise :exc:`OSError`, and leaves everything as it was.
+    Nothing in here waits. A method that raises :exc:`OSError` leaves everything as it was.
 
-    :param file: belongs to the reader from now on
-    :param offset: where a line begins
+    :param file: the file; the reader closes it
+    :param offset: the beginning of a line
     """
 
     def __init__(self, file: OpenedFile, offset: int) -> None:
@@ -30,7 +32,7 @@ class LogReader:
     def open(cls, path: Path, encoding: str, *, at_end: bool = False) -> Self:
         """Open a file.
 
-        :param encoding: the one that is configured
+        :param encoding: the configured encoding
         :param at_end: begin with the line that has no newline yet
         """
         file = OpenedFile(path, encoding)
@@ -42,7 +44,7 @@ class LogReader:
 
     def _begin(self, offset: int) -> None:
         tail = tail_of(self.file, offset)
-        # With a byte order mark the encoding may be another one than the configuration has.
+        # A byte order mark overrides the configured encoding.
         self._splitter = LineSplitter("\n".encode(self.file.encoding), offset, tail)
 
     def close(self) -> None:
@@ -51,12 +53,12 @@ class LogReader:
 
     @property
     def offset(self) -> int:
-        """The end of the last line that was read."""
+        """The end of the last line."""
         return self._splitter.offset
 
     @property
     def lag_bytes(self) -> int:
-        """How many bytes of the file are not read yet, as far as it is known."""
+        """How many bytes of the file are not read yet, as far as known."""
         if not self.file.packed:
             with suppress(OSError):
                 return max(0, self.file.size() - self._splitter.position)
@@ -66,22 +68,22 @@ class LogReader:
     def read(self, mark: Checkpoint | None = None) -> Iterator[Line] | None:
         """Return the lines that end in the next bytes of the file.
 
-        :param mark: the last one that was set in it
-        :returns: None at the end of the file, or if it has another content now
+        :param mark: the last checkpoint in the file
+        :return: None at the end of the file, or if its content was replaced
         """
-        if self.was_emptied(mark):
+        if self.was_replaced(mark):
             return None
 
-        if self.file.settle():
+        if self.file.detect_encoding():
             self._begin(0)
 
         data = self.file.read_at(self._splitter.position, CHUNK_BYTES)
         return self._splitter.feed(data) if data else None
 
-    def was_emptied(self, mark: Checkpoint | None) -> bool:
-        """Return whether the file has another content now than was read.
+    def was_replaced(self, mark: Checkpoint | None) -> bool:
+        """Return whether the file has other content now than what was read.
 
-        :param mark: the last one that was set in it
+        :param mark: the last checkpoint in the file
         """
         if self.file.packed:
             return False
@@ -91,11 +93,11 @@ class LogReader:
         )
 
     def finish(self) -> Line | None:
-        """Return the line without a newline at the end of a file that nobody writes to any more."""
+        """Return the last line, without a newline, of a file that is no longer written to."""
         return self._splitter.finish()
 
     def decode(self, line: Line) -> str | None:
-        """Return the text of a line, None if it is too long to be looked at."""
+        """Return the text of a line, None if it was too long."""
         if line.text is None:
             return None
 
@@ -103,15 +105,15 @@ class LogReader:
         return data.decode(self.file.encoding, "replace").removesuffix("\r")
 
     def mark(self, before: Checkpoint | None) -> Checkpoint:
-        """Return the checkpoint at the end of the last line that was read.
+        """Return the checkpoint at the end of the last line.
 
-        :param before: the last one that was set in the same file
+        :param before: the last checkpoint in the same file
         """
         return Checkpoint.of(self.file, self._splitter.offset, self._splitter.tail, before)
 
 
 def _end_of_last_line(file: OpenedFile) -> int:
-    """Return where the line begins that has no newline yet, the end if that is far from it."""
+    """Return the offset of the line without a newline, or the end if that line is very long."""
     newline = "\n".encode(file.encoding)
     width = len(newline)
     size = file.size()

@@ -1,3 +1,5 @@
+"""Noticing changes: by watching folders or by polling."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -12,11 +14,11 @@ import anyio
 
 logger = logging.getLogger(__name__)
 
-# watchfiles wakes once in each step; at 500 ms that was measured as 10 wake-ups and 1 ms of
-# processor time a second, half of it and half a second later than with its own 50 ms.
+# watchfiles wakes up once per step. With 500 ms, we measured 10 wake-ups and 1 ms of CPU time per
+# second: half as much as with its default of 50 ms, and half a second later.
 STEP_MILLISECONDS = 500
 CANCEL_MILLISECONDS = 500
-EXTRA_HINT = (
+INSTALL_HINT = (
     "the package 'watchfiles' is missing: pip install 'lanrage-events[daemon]', or look for "
     "changes every second with 'poll: 1s'"
 )
@@ -25,24 +27,24 @@ Folders = Callable[[], Collection[Path]]
 
 
 class Changes(Protocol):
-    """Notices that something changed in folders."""
+    """Notice changes in folders."""
 
     async def run(self, folders: Folders, wake: Callable[[], None]) -> None:
-        """Call ``wake`` whenever something may have changed, for ever.
+        """Call ``wake`` whenever something may have changed, until cancelled.
 
-        :param folders: returns the folders that matter now
+        :param folders: returns the folders to watch, which can change
         :param wake: called from the event loop
         """
         ...
 
 
 def is_watching_possible() -> bool:
-    """Return whether the package that watches is installed."""
+    """Return whether watchfiles is installed."""
     return importlib.util.find_spec("watchfiles") is not None
 
 
 class Poll:
-    """Wakes the followers at intervals, for file systems that do not report changes.
+    """Wake the followers at intervals, for file systems that do not report changes.
 
     :param interval: seconds
     """
@@ -57,11 +59,11 @@ class Poll:
 
 
 class Watch:
-    """Wakes the followers when the operating system reports a change.
+    """Wake the followers when the operating system reports a change.
 
-    Where a folder is missing, the nearest one above is watched until it is there.
+    If a folder is missing, its nearest existing parent is watched until it appears.
 
-    :param fallback: what to do where nothing can be watched
+    :param fallback: used if watching fails
     """
 
     def __init__(self, fallback: Poll | None = None) -> None:
@@ -72,14 +74,14 @@ class Watch:
             pass
 
         logger.warning(
-            "changes of files cannot be watched, so they are looked for every %g seconds: %s",
+            "cannot watch the files for changes, so they are checked every %g seconds: %s",
             self._fallback.interval,
             error,
         )
         await self._fallback.run(folders, wake)
 
     async def _watch(self, folders: Folders, wake: Callable[[], None]) -> Exception | None:
-        """Watch until other folders matter; return why that is not possible, if it is not."""
+        """Watch until the folders change; return the error if watching fails."""
         from watchfiles import Change, awatch  # comes with the extra "daemon"
 
         watched = _identities(folders())
@@ -97,19 +99,19 @@ class Watch:
                 rust_timeout=CANCEL_MILLISECONDS,
                 recursive=False,
             )
-            # The first step of the iteration arms the watch before another task can run.
+            # The iteration starts the watch before another task can run.
             armed.set()
             try:
                 async with aclosing(changes):
                     async for found in changes:
                         wake()
-                        # One that was recreated may look the same, and is not watched.
+                        # A recreated folder may look the same but is not watched.
                         gone = {Path(path) for kind, path in found if kind == Change.deleted}
                         if gone & paths or _identities(folders()) != watched:
                             break
 
             except FileNotFoundError:
-                pass  # a folder went in this moment
+                pass  # a folder was removed in this moment
             except (OSError, RuntimeError) as error:
                 failure = error
 
@@ -118,7 +120,7 @@ class Watch:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(watch)
             await armed.wait()
-            # What changed since the files were looked at was not reported.
+            # Changes before the watch started were not reported.
             wake()
             if _identities(folders()) != watched:
                 tasks.cancel_scope.cancel()
@@ -127,7 +129,7 @@ class Watch:
 
 
 def _identities(folders: Collection[Path]) -> frozenset[tuple[Path, int]]:
-    """Return what is to be watched; a folder that was recreated is another one."""
+    """Return the folders to watch with their inodes, since a folder may be recreated."""
     return frozenset(_nearest(folder) for folder in folders)
 
 

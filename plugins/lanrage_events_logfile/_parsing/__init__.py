@@ -1,4 +1,4 @@
-"""From lines to events."""
+"""Turning log lines into events."""
 
 from __future__ import annotations
 

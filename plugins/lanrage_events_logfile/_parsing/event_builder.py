@@ -1,3 +1,5 @@
+"""Building events from matched lines and the state of the server."""
+
 from __future__ import annotations
 
 import re
@@ -26,21 +28,21 @@ MINUTES_GROUP = "duration_minutes"
 CLOCK_GROUP = "clock"
 _HELPERS = {TIME_GROUP, CLOCK_GROUP, PLAYER_GROUP, MINUTES_GROUP}
 _DAY_SECONDS = 86_400
-# Fields that come from elsewhere if a line does not have them.
+# Fields that do not have to be in the line.
 _COMPLETED = {
     GameStarted.type: {"players", "game_name"},
     GameEnded.type: {"game_name", "duration"},
 }
-# A clock that is set is a little ahead at times; one that is hours ahead has another zone.
+# A clock may be a little ahead; one that is hours ahead is in another time zone.
 _AHEAD_MAX = timedelta(minutes=1)
 
 
 class EventBuilder:
-    """Builds events from what a line says and from what the lines before said.
+    """Build events from a line and from what the lines before said.
 
-    :param settings: with those of the preset
-    :param events: the event types that there are
-    :param default_name: what the party is called if nothing says it
+    :param settings: the settings, including those of the preset
+    :param events: the known event types
+    :param default_name: the name of the party and the game if the settings have none
     """
 
     def __init__(self, settings: FileSettings, events: EventRegistry, default_name: str) -> None:
@@ -56,11 +58,11 @@ class EventBuilder:
         }
 
     def build(self, match: Match, roster: Roster, event_id: str) -> Event | None:
-        """Return the event that a line is about, None if it is about none.
+        """Return the event of a line, None if it has none.
 
-        :param roster: is brought up to date
-        :param event_id: becomes the event's
-        :raises EventDecodeError: if the line lacks a field that the event needs
+        :param roster: the state of the server, which is updated
+        :param event_id: the id of the event
+        :raises EventDecodeError: if the line lacks a required field
         """
         now = datetime.now(UTC)
         time = now if match.time is None or match.time > now + _AHEAD_MAX else match.time
@@ -76,7 +78,7 @@ class EventBuilder:
 
             return None
 
-        found = self._found(match)
+        found = self._fields(match)
         if match.rule == PeerJoined.type and player is not None and self._tracks_leaving:
             if not roster.join(player, name or player):
                 return None
@@ -101,8 +103,8 @@ class EventBuilder:
             {**found, "type": match.rule, "id": event_id, "time": time.isoformat()}
         )
 
-    def _found(self, match: Match) -> dict[str, Any]:
-        """Return the fields that the configuration and the line give."""
+    def _fields(self, match: Match) -> dict[str, Any]:
+        """Return the fields that the configuration and the line have."""
         schema = self._schema(match.rule)
         known = schema["properties"]
         found = {
@@ -117,7 +119,7 @@ class EventBuilder:
 
     @staticmethod
     def _end_game(match: Match, roster: Roster, found: dict[str, Any], time: datetime) -> None:
-        """Say which game ended and how long it took, if that is known."""
+        """Add the name of the game and its duration, if known."""
         if "game_name" not in match.groups and roster.game_name is not None:
             found["game_name"] = roster.game_name
 
@@ -125,7 +127,9 @@ class EventBuilder:
         if minutes is not None:
             found.setdefault("duration", float(minutes) * 60)
         elif roster.started is not None:
-            found.setdefault("duration", _duration(roster, match, time))
+            found.setdefault(
+                "duration", _duration(roster.started, time, roster.started_clock, _clock(match))
+            )
 
         roster.end_game()
 
@@ -137,14 +141,14 @@ class EventBuilder:
         return schema
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the patterns and fields, each with its place."""
+        """Yield the problems of the patterns and fields, each with its key."""
         settings = self._settings
         if not any(settings.patterns.values()):
-            yield "neither 'preset' nor 'patterns' says what to look for"
+            yield "no patterns: set 'preset' or 'patterns'"
 
         groups = re.compile(settings.prefix or "").groupindex
         if TIME_GROUP in groups and not settings.time_format and settings.time == "line":
-            yield "time_format is missing, or 'time: now', since the prefix has a group 'time'"
+            yield "the prefix has a group 'time': set 'time_format', or 'time: now'"
 
         for section, event_types in (("fields", settings.fields), ("patterns", settings.patterns)):
             for event_type in event_types:
@@ -200,12 +204,12 @@ class EventBuilder:
             if field not in given and field != "type":
                 yield (
                     f"{place}: {event_type} needs '{field}': add the group (?P<{field}>...), or a "
-                    f"value below 'fields.{event_type}'"
+                    f"value under 'fields.{event_type}'"
                 )
 
 
 def _clock(match: Match) -> int | None:
-    """Return the time of day that a line has, in seconds."""
+    """Return the time of day of a line, in seconds."""
     parts = match.groups.get(CLOCK_GROUP, "").split(":")
     if len(parts) != 3 or not all(part.isdecimal() for part in parts):
         return None
@@ -214,19 +218,17 @@ def _clock(match: Match) -> int | None:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _duration(roster: Roster, match: Match, time: datetime) -> float:
+def _duration(
+    started: datetime, time: datetime, started_clock: int | None, clock: int | None
+) -> float:
     """Return how long the game took, in seconds.
 
-    Lines that have the time of day only may all be read at once, long after. Their times of day
-    give all but the number of whole days.
+    Lines that have only the time of day may all be read at once, long after they were written. The
+    duration then follows from the times of day, except for whole days.
     """
-    if roster.started is None:
-        raise AssertionError("no game goes on")
-
-    apart = max(0.0, (time - roster.started).total_seconds())
-    clock = _clock(match)
-    if clock is None or roster.started_clock is None:
+    apart = max(0.0, (time - started).total_seconds())
+    if clock is None or started_clock is None:
         return apart
 
-    within_day = (clock - roster.started_clock) % _DAY_SECONDS
+    within_day = (clock - started_clock) % _DAY_SECONDS
     return float(within_day + _DAY_SECONDS * max(0, round((apart - within_day) / _DAY_SECONDS)))

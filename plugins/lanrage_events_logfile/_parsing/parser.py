@@ -1,3 +1,5 @@
+"""Matching log lines with regular expressions."""
+
 from __future__ import annotations
 
 import re
@@ -7,32 +9,32 @@ from datetime import UTC, datetime
 
 from .._config import FileSettings, has_date
 
-# What terminals take as commands, such as colours: ECMA-48, 5.4.
+# Control sequences of terminals, such as colours: ECMA-48, 5.4.
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 TIME_GROUP = "time"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a pattern found in a line."""
+    """The match of a pattern in a line."""
 
     rule: str
     """the event type, or :data:`PLAYER_CONNECTS` or :data:`SERVER_BEGINS`"""
     groups: Mapping[str, str]
-    """the named groups that took part"""
+    """the named groups that matched"""
     time: datetime | None
-    """when it happened, in UTC, None if the line does not say"""
+    """the time of the line in UTC, None if it has none"""
 
 
-# With a space, so that no event type is called so.
+# With a space, which no event type has.
 PLAYER_CONNECTS = "player connects"
 SERVER_BEGINS = "server begins"
 
 
 class LineParser:
-    """Matches lines with regular expressions; it remembers nothing.
+    """Match lines with regular expressions; each line is independent of the others.
 
-    :param settings: with those of the preset
+    :param settings: the settings, including those of the preset
     """
 
     def __init__(self, settings: FileSettings) -> None:
@@ -53,7 +55,7 @@ class LineParser:
         ]
 
     def parse(self, line: str) -> list[Match]:
-        """Return what the line says, at most once for each rule."""
+        """Return the matches in a line, at most one per rule."""
         if "\x1b" in line:
             line = _TERMINAL_CODES.sub("", line)
 
@@ -67,7 +69,7 @@ class LineParser:
         matches = []
         for rule, patterns in self._rules:
             for pattern in patterns:
-                # Not a search: a player could write what looks like the end of such a line.
+                # Not a search: a player could write the rest of such a line in chat.
                 found = pattern.fullmatch(line, prefix.end())
                 if found is not None:
                     groups = {**prefix.groupdict(), **found.groupdict()}
@@ -85,7 +87,7 @@ class LineParser:
             return None
 
         try:
-            # What has no zone is meant in this machine's, where the game server most likely runs.
+            # Without a time zone, assume this machine's, where the game server likely runs.
             return datetime.strptime(text, self._time_format).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             return None

@@ -1,3 +1,5 @@
+"""The roster: the players and the game of a server."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -6,43 +8,43 @@ from typing import Annotated
 
 from pydantic import PlainSerializer
 
-# More than any server holds; without a bound, one whose log lacks leaves would fill the memory.
+# More than any server holds. Without a limit, a log without leaves would fill the memory.
 PLAYERS_MAX = 4096
 
 
 @dataclass(slots=True)
 class Roster:
-    """Who is on a server, and which game goes on, as far as its log says."""
+    """The players on a server and the current game, as far as its log says."""
 
     present: dict[str, str] = field(default_factory=dict)
-    """the name of each player who is there, in the order of their coming"""
+    """the name of each player in the game, in the order in which they joined"""
     connecting: list[str] = field(default_factory=list)
-    """the players who come but are not there yet"""
+    """the players who are connecting but not in the game yet"""
     game_name: str | None = None
-    """the game that goes on"""
+    """the current game"""
     started: Annotated[datetime, PlainSerializer(datetime.isoformat)] | None = None
-    """when that began, as far as it is known"""
+    """when the game started"""
     started_clock: int | None = None
-    """the time of day that the log had for it, in seconds"""
+    """when the game started by the log's time of day, in seconds"""
 
     def clear(self) -> None:
-        """Note that nobody is there, because the server starts again."""
+        """Remove all players and the game, because the server restarted."""
         self.present.clear()
         self.connecting.clear()
         self.end_game()
 
     def end_game(self) -> None:
-        """Note that no game goes on."""
+        """Forget the current game."""
         self.game_name = self.started = self.started_clock = None
 
     def connect(self, player: str) -> None:
-        """Note that a player comes who is not there yet."""
+        """Add a player who is connecting."""
         self.present.pop(player, None)
         if player not in self.connecting:
             self.connecting = [*self.connecting, player][-PLAYERS_MAX:]
 
     def join(self, player: str, name: str) -> bool:
-        """Note that a player is there; return whether that is new."""
+        """Add a player to the game; return False if already present."""
         if player in self.connecting:
             self.connecting.remove(player)
 
@@ -56,9 +58,9 @@ class Roster:
         return True
 
     def leave(self, player: str, name: str | None) -> str | None:
-        """Note that a player went; return the name, None if that is no event.
+        """Remove a player; return the name, None if there is no event.
 
-        :param name: None if the log does not say it here
+        :param name: None if the line does not have it
         """
         known = self.present.pop(player, None)
         if known is None and player in self.connecting:

@@ -1,3 +1,5 @@
+"""The translator: from a log line to its events."""
+
 from __future__ import annotations
 
 import time
@@ -9,20 +11,20 @@ from lanrage_events import Event, EventDecodeError
 from lanrage_events.events import EventRegistry
 
 from .._config import FileConfig
-from .._presets import with_preset
+from .._presets import load_preset
 from .event_builder import EventBuilder
 from .parser import LineParser
 from .roster import Roster
 
 _SLOW = (
-    "a line took long to match, which holds everything up: make the patterns simpler, with no "
-    "repetition inside of another"
+    "a line took long to match, which blocks everything: simplify the patterns and avoid nested "
+    "repetition"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """What a line gave."""
+    """The result of one line."""
 
     events: tuple[Event, ...] = ()
     is_known: bool = False
@@ -31,17 +33,20 @@ class Translation:
 
 
 class Translator:
-    """Turns lines into events.
+    """Turn lines into events.
 
-    :param config: the file that they are in, without what its preset says
-    :param events: the event types that there are
-    :param slow_seconds: a line that takes longer to match is a problem
+    :param config: the file, without the settings of its preset
+    :param events: the known event types
+    :param slow_seconds: report lines that take longer to match
     """
 
     def __init__(
         self, config: FileConfig, events: EventRegistry, *, slow_seconds: float = 0.25
     ) -> None:
-        settings = with_preset(config)
+        settings = config
+        if config.preset is not None:
+            settings = config.filled_from(load_preset(config.preset))
+
         self.encoding = settings.encoding
         self.start = settings.start
         self._slow_seconds = slow_seconds
@@ -49,14 +54,14 @@ class Translator:
         self._builder = EventBuilder(settings, events, _name_of(config.path))
 
     def problems(self) -> Iterator[str]:
-        """Yield what is wrong with the patterns and fields, each with its place."""
+        """Yield the problems of the patterns and fields, each with its key."""
         return self._builder.problems()
 
     def translate(self, line: str, roster: Roster, event_id: str) -> Translation:
-        """Return what a line gives.
+        """Return the events of a line.
 
-        :param roster: is brought up to date
-        :param event_id: of its first event; further ones get a number behind it
+        :param roster: the state of the server, which is updated
+        :param event_id: the id of the first event; a number is appended for further events
         """
         started = time.perf_counter()
         matches = self._parser.parse(line)
@@ -69,7 +74,7 @@ class Translator:
             except EventDecodeError as error:
                 reason = "; ".join(map(str, error.problems))
                 problems.append(
-                    f"a line that matches patterns.{match.rule} gives no event: {reason}"
+                    f"a line matches patterns.{match.rule} but is not a valid event: {reason}"
                 )
             else:
                 if event is not None:

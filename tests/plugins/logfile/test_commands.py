@@ -106,14 +106,14 @@ def test_a_line_that_lacks_a_field_is_a_failure(log: Path) -> None:
     code, out, _ = run("none", log, r"peer_joined=.*: (?:(?P<peer_name>Bob)|\w+) joined the game")
 
     assert code == ExitCode.FAILED
-    assert "gives no event: peer_name: required (1 times)" in out
+    assert "is not a valid event: peer_name: required (1 times)" in out
 
 
 @pytest.mark.parametrize(
     ("preset", "patterns", "expected"),
     [
-        ("minecrat", [], "there is no preset 'minecrat': take one of cs2, eco, factorio"),
-        ("none", [], "neither 'preset' nor 'patterns'"),
+        ("minecrat", [], "there is no preset 'minecrat': use one of cs2, eco, factorio"),
+        ("none", [], "no patterns: set 'preset' or 'patterns'"),
         ("none", ["x"], "expected event_type=regular expression, not 'x'"),
         ("none", ["peer_joined=("], "patterns.peer_joined: not a regular expression"),
         ("none", ["pear=x"], "patterns.pear: unknown event type 'pear'"),
@@ -196,7 +196,7 @@ def test_a_section_of_the_configuration_can_be_tried(
     assert "2 events" in capsys.readouterr().out
     third = other.rename(log.with_name("third.log"))
     assert command(third, "logfile", monkeypatch) == ExitCode.MISUSE
-    assert "section 'logfile' has several files, so name one of" in capsys.readouterr().err
+    assert "section 'logfile' has several files: name one of" in capsys.readouterr().err
 
 
 def test_a_configuration_that_is_wrong_is_told_and_needed_only_if_it_was_named(

@@ -92,14 +92,14 @@ def test_patterns_of_all_files_and_of_one_are_put_together() -> None:
     [
         ({}, "exactly one of 'path' and 'files'"),
         ({"path": "a", "files": ["b"]}, "exactly one of 'path' and 'files'"),
-        ({"files": ["a", "a"]}, "'a' is there twice"),
+        ({"files": ["a", "a"]}, "'a' is listed twice"),
         ({"path": "a", "preset": "minecrat"}, "'minecraft'"),
         ({"path": "a", "patterns": {"peer_joined": "(x"}}, "not a regular expression: missing )"),
         ({"path": "a", "patterns": {"peer_joined": ["x", "*"]}}, "nothing to repeat"),
         ({"path": "a", "prefix": "["}, "unterminated character set"),
-        ({"path": "a", "encoding": "utf-99"}, "no encoding that is known"),
+        ({"path": "a", "encoding": "utf-99"}, "not a known encoding"),
         ({"path": "a", "encoding": "utf-32"}, "lines in the encoding 'utf-32' cannot be read"),
-        ({"path": "a", "time_format": "%Q"}, "not a format of strptime"),
+        ({"path": "a", "time_format": "%Q"}, "not a strptime format"),
         ({"path": "a", "start": "middle"}, "'end' or 'beginning'"),
         ({"path": "a", "poll": "1ms"}, "greater than or equal"),
         ({"path": "a", "patern": {}}, "Extra inputs"),
@@ -117,7 +117,7 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], expected: str) -> 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, "neither 'preset' nor 'patterns' says what to look for"),
+        ({}, "no patterns: set 'preset' or 'patterns'"),
         (
             {"patterns": {"peer_joind": "x"}},
             "patterns.peer_joind: unknown event type 'peer_joind', did you mean 'peer_joined'?",
@@ -140,7 +140,7 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], expected: str) -> 
         ),
         (
             {"prefix": "(?P<time>x)", "patterns": {"peer_joined": "(?P<peer_name>.*)"}},
-            "time_format is missing, or 'time: now'",
+            "the prefix has a group 'time': set 'time_format', or 'time: now'",
         ),
         (
             {"preset": "minecraft", "fields": {"pear": {}}},

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lanrage_events_logfile._encoding import newline_of, settled
+from lanrage_events_logfile._encoding import detect_encoding, newline_of
 
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-7", "utf-99", "rot13", "base64", ""])
@@ -29,4 +29,4 @@ def test_an_encoding_in_which_lines_cannot_be_told_apart_is_refused(encoding: st
 def test_a_byte_order_mark_settles_the_encoding(
     encoding: str, beginning: bytes, expected: tuple[str, int]
 ) -> None:
-    assert settled(encoding, beginning) == expected
+    assert detect_encoding(encoding, beginning) == expected

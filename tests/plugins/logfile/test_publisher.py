@@ -236,7 +236,7 @@ async def test_a_line_that_lacks_a_field_is_counted_and_warned_of_once(
         assert server.counts["logfile_failed"] == 3
         warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
         assert len(warnings) == 2
-        assert "matches patterns.notification gives no event: message: required" in warnings[0]
+        assert "matches patterns.notification but is not a valid event: message: required" in warnings[0]
 
 
 async def test_one_line_can_give_several_events_with_ids_of_their_own(

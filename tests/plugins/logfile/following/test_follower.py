@@ -244,7 +244,7 @@ async def test_a_rest_that_is_gone_is_warned_of(
     append(log, joined("Cid"))
     async with evening(durable) as server:
         assert server.told == ["+Ann", "+Cid"]
-        assert "is not there any more, so what came last in it may be missing" in caplog.text
+        assert "is gone, so events from its end may be missing" in caplog.text
 
 
 async def test_a_file_that_went_and_comes_back_is_waited_for(

@@ -102,7 +102,7 @@ async def test_where_nothing_can_be_watched_it_is_looked_for(
         append(log, "Ann")
         assert await next_name() == "Ann"
 
-    assert "looked for every 0.05 seconds: inotify limit reached" in caplog.text
+    assert "checked every 0.05 seconds: inotify limit reached" in caplog.text
 
 
 async def test_without_the_extra_the_start_is_refused_with_the_remedy(
