@@ -1,3 +1,5 @@
+"""The configuration of the event log plugin."""
+
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
@@ -10,17 +12,17 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
 
 class LogConfig(ConfigModel):
-    """What the log sink writes, and where."""
+    """What the event log plugin writes, and where."""
 
     path: ConfigPath | None = None
-    """the file that lines are appended to; stderr if it is missing"""
+    """the file to append to; stderr by default"""
     format: Literal["json", "text"] = "json"
-    """``json`` for one JSON object a line, ``text`` for lines that people read"""
+    """``json`` for one JSON object per line, ``text`` for people"""
     level: Level = "info"
-    """the lowest level that is written"""
+    """the lowest level to write"""
     levels: dict[str, Level] = Field(default_factory=dict)
-    """the level of each event type, or of a base type for all below it; ``info`` by default"""
+    """the level of each event type, or of a base type for all its subtypes; ``info`` by default"""
     include: EventTypes = EventTypes()
-    """the event types, base types or patterns that are written; all if it is empty"""
+    """the event types, base types or patterns to write; all if empty"""
     exclude: EventTypes = EventTypes()
-    """the event types, base types or patterns that are not written, even if included"""
+    """the event types, base types or patterns to skip, even if included"""

@@ -1,3 +1,5 @@
+"""The plugin: write each event as a line."""
+
 from __future__ import annotations
 
 import logging
@@ -20,7 +22,7 @@ class LogPlugin:
     """Write each event as a line to a file or to stderr."""
 
     Config = LogConfig
-    # Each hook is bounded in time, so waiting for it loses nothing and never takes long.
+    # No hook takes long, so publishers can wait for it and no event is dropped.
     when_full = "block"
 
     def __init__(self, config: LogConfig) -> None:

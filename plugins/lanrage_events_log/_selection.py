@@ -1,3 +1,5 @@
+"""Which events to write, by type and level."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ _LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class Selection:
-    """Decides by its type whether an event is written, once for each event class."""
+    """Decide whether to write an event, once per event class."""
 
     def __init__(self, config: LogConfig) -> None:
         self._config = config
@@ -40,7 +42,7 @@ class Selection:
         return _LEVELS.index(level) >= _LEVELS.index(config.level)
 
     def problems(self, events: EventRegistry) -> Iterator[str]:
-        """Yield one sentence for each configured name that no event type answers to."""
+        """Yield a sentence for each configured name that matches no event type."""
         names = {
             "include": self._config.include,
             "exclude": self._config.exclude,

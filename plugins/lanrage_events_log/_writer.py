@@ -1,3 +1,5 @@
+"""The writer: append lines to a file or to stderr and count the lost ones."""
+
 from __future__ import annotations
 
 import logging
@@ -14,24 +16,24 @@ from lanrage_events.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
-# The owner writes, the group reads (log shippers do): lines hold the names of players.
+# Only the group may read, for log shippers: lines contain the names of players.
 _FILE_MODE = 0o640
-# What a pipe that is ready takes without making the writer wait; POSIX promises 512.
+# How much a ready pipe takes without blocking the writer; POSIX guarantees 512.
 _CHUNK_BYTES = getattr(select, "PIPE_BUF", 512)
 _PATIENCE_SECONDS = 5.0
 _NEWLINE = ord("\n")
 
 
 class LineWriter:
-    """Appends whole lines to a file or to stderr, and counts those that it could not write.
+    """Append whole lines to a file or to stderr, and count those that could not be written.
 
-    Every line is written at once, with nothing buffered in the process. A file that was renamed
-    or removed by another program is opened again. An error is logged once, when it begins, and once
-    more when it is over.
+    Nothing is buffered in the process. If another program renames or removes the file, it is opened
+    again. An outage is logged when it begins and when it ends.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._name = "stderr" if path is None else f"'{path}'"
         self._fd: int | None = None
         self._may_block = False
         self._partial = False
@@ -39,34 +41,26 @@ class LineWriter:
         self._lost = 0
         self._lost_before = 0
 
-    @property
-    def name(self) -> str:
-        """How messages call what is written to."""
-        return "stderr" if self._path is None else f"'{self._path}'"
-
     def open(self) -> None:
-        """Open the file, so that an error is reported at the start.
+        """Open the file, so that errors are reported at the start.
 
-        :raises ConfigError: if it cannot be written to
+        :raises ConfigError: if the file cannot be written
         """
         try:
             self._fileno()
         except OSError as exc:
-            problem = f"path: cannot write to {self.name}: {_reason(exc)}; {self._remedy(exc)}"
+            problem = f"path: cannot write to {self._name}: {_reason(exc)}; {self._remedy(exc)}"
             raise ConfigError([problem]) from exc
 
     def close(self) -> None:
-        """Close the file; the next line opens it again. Stderr is not ours to close."""
+        """Close the file; the next line opens it again. Stderr stays open."""
         if self._fd is not None and self._path is not None:
             os.close(self._fd)
 
         self._fd = None
 
     async def write(self, line: bytes) -> None:
-        """Append a line, or count it as lost.
-
-        :param line: ends with a newline
-        """
+        """Append a line that ends with a newline, or count it as lost."""
         try:
             await self._write(line)
         except OSError as exc:
@@ -76,9 +70,9 @@ class LineWriter:
                 self._report_recovery()
 
     def health(self) -> Health:
-        """Report whether lines are being lost, and how many were."""
+        """Report whether lines are being lost, and how many are."""
         if self._problem:
-            detail = f"cannot write to {self.name}: {self._problem}; {_lines(self._lost)} lost"
+            detail = f"cannot write to {self._name}: {self._problem}; {_lines(self._lost)} lost"
             return Health("degraded", detail, self._lost + self._lost_before)
 
         if self._lost_before:
@@ -111,18 +105,18 @@ class LineWriter:
         if self._problem:
             raise TimeoutError
 
-        # A reader that is only slow slows us down; one that is gone must not hold up the bus.
+        # A slow reader may slow us down, but one that hangs must not block the bus.
         with anyio.fail_after(_PATIENCE_SECONDS):
             await anyio.wait_writable(fd)
 
     def _fileno(self) -> int:
-        """Return the descriptor to write to, opened again if the path now names another file."""
+        """Return the descriptor to write to; open the file again if it was replaced."""
         if self._fd is not None and not self._was_replaced(self._fd):
             return self._fd
 
         self.close()
         if self._path is None:
-            # Not simply 2: without stderr, that may be a database by now.
+            # Not just 2: without stderr, another file may have that number.
             if sys.stderr is None:
                 raise OSError("this process has no stderr")
 
@@ -137,7 +131,7 @@ class LineWriter:
         return fd
 
     def _was_replaced(self, fd: int) -> bool:
-        # Windows refuses to rename or remove a file that is open.
+        # On Windows, an open file cannot be renamed or removed.
         if self._path is None or sys.platform == "win32":
             return False
 
@@ -147,15 +141,15 @@ class LineWriter:
             return isinstance(exc, FileNotFoundError)
 
     def _count_loss(self, problem: str) -> None:
-        # While stderr is blocked, a log line would likely go there too, and wait.
+        # While stderr is blocked, a log line would likely block there, too.
         if not self._problem and self._path is not None:
-            logger.error("cannot write to %s: %s; events are not logged", self.name, problem)
+            logger.error("cannot write to %s: %s; events are not logged", self._name, problem)
 
         self._problem = problem
         self._lost += 1
 
     def _report_recovery(self) -> None:
-        logger.warning("writing to %s works again; %s lost", self.name, _lines(self._lost))
+        logger.warning("writing to %s works again; %s lost", self._name, _lines(self._lost))
         self._lost_before += self._lost
         self._lost = 0
         self._problem = ""
@@ -178,7 +172,7 @@ class LineWriter:
 
 def _open_flags() -> int:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    # O_NONBLOCK: without it, opening a named pipe waits for its reader.
+    # Without O_NONBLOCK, opening a named pipe waits for its reader.
     for name in ("O_NONBLOCK", "O_BINARY"):
         flags |= getattr(os, name, 0)
 
@@ -186,7 +180,7 @@ def _open_flags() -> int:
 
 
 def _ends_within_line(path: Path) -> bool:
-    """Return whether the last program that wrote to the file was interrupted within a line."""
+    """Return whether the file ends with an incomplete line, as after a crash."""
     try:
         if not path.is_file() or not path.stat().st_size:
             return False
@@ -206,7 +200,7 @@ def _has_room(fd: int) -> bool:
 
 def _reason(exc: OSError) -> str:
     if isinstance(exc, TimeoutError):
-        return "nobody reads from it"
+        return "its reader does not read"
 
     return exc.strerror or str(exc)
 

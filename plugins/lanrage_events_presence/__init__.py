@@ -1,4 +1,4 @@
-"""Rich Presence of lanrage_events: the party and its game, shown by the Discord client."""
+"""The Rich Presence plugin: show the party and its game in the Discord client."""
 
 from __future__ import annotations
 
@@ -12,17 +12,8 @@ from ._parties import Party as Party
 from ._plugin import PresencePlugin as PresencePlugin
 from ._state import PresenceView as PresenceView
 
-for _value in (
-    Activity,
-    ActivityRejected,
-    Button,
-    Connection,
-    DiscordUnreachable,
-    Party,
-    PresenceConfig,
-    PresencePlugin,
-    PresenceView,
-):
-    _value.__module__ = __name__
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__
 
 del _value

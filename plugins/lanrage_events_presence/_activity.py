@@ -1,4 +1,4 @@
-"""What Discord shows of somebody: an activity, and the limits that it must keep."""
+"""An activity, which Discord shows for a user, and Discord's limits for it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ELLIPSIS = "…"
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A link below an activity, which everybody sees but the one whose activity it is."""
+    """A link below an activity, which all but the user who shows it can see."""
 
     label: str
     url: str
@@ -35,20 +35,20 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """What Discord shows below the name of the application; its ``str()`` is one line."""
+    """What Discord shows below the name of the application; ``str()`` gives one line."""
 
     details: str = ""
     """the first line, such as the game"""
     state: str = ""
     """the second line, before the size of the party"""
     party_size: tuple[int, int] | None = None
-    """how many are in the party, and how many it can have"""
+    """the current and the maximum size of the party"""
     start: int | None = None
-    """since when, in seconds since 1970"""
+    """the start of the elapsed time, in seconds since 1970"""
     large_image: str = ""
-    """the key of an uploaded picture, or the address of one"""
+    """the name of an uploaded picture, or an address"""
     large_text: str = ""
-    """what is shown beside the large picture"""
+    """the text next to the large picture"""
     small_image: str = ""
     small_text: str = ""
     buttons: tuple[Button, ...] = ()
@@ -73,27 +73,24 @@ class Activity:
 
 
 def fit_text(text: str) -> str:
-    """Make a text neither too long nor too short for a line of an activity; empty stays empty.
-
-    :param text: a text of one line
-    """
+    """Cut or pad a line of an activity to Discord's limits; empty stays empty."""
     text = _cut(text, TEXT_MAX_UNITS, utf16_units)
-    # Discord rejects the whole activity for one letter alone, and shows no space at the end.
+    # Discord rejects an activity with a text of one letter, and does not show a trailing space.
     return text.ljust(TEXT_MIN_UNITS) if text and utf16_units(text) < TEXT_MIN_UNITS else text
 
 
 def fit_label(text: str) -> str:
-    """Make a text short enough for a button."""
+    """Cut a text to the limit of a button."""
     return _cut(text, BUTTON_LABEL_MAX_BYTES, utf8_bytes)
 
 
 def utf16_units(text: str) -> int:
-    """Return how long JavaScript takes a text to be."""
+    """Return the length of a text in JavaScript."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def utf8_bytes(text: str) -> int:
-    """Return how many bytes a text takes in UTF-8."""
+    """Return the length of a text in UTF-8."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 

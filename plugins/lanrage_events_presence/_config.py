@@ -1,4 +1,4 @@
-"""Rich Presence's part of the configuration."""
+"""The configuration of the Rich Presence plugin."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class PresenceConfig(ConfigModel):
-    """What Rich Presence shows, and of whom."""
+    """What Rich Presence shows, and of which player and party."""
 
     client_id: _ClientId | None = None
-    """the id of your application, from the page General Information of Discord's developer portal"""
+    """the id of your application, from General Information in Discord's developer portal"""
     player: _Name | None = None
-    """your own name as events have it: only parties that you are known to be in are shown, and
-    nothing once you left; without it, the party that began last is shown"""
+    """your own name as in the events: shows only parties that you are in, and nothing after you
+    leave; by default, the party that began last is shown"""
     party: _Name | None = None
     """the id or the name of the only party to show"""
     max_party_size: Annotated[int, Field(ge=1, le=PARTY_MAX_SIZE)] = 8
-    """the 8 of "3 of 8", how many a party can have"""
+    """how many players a party can have, the 8 of "3 of 8" on your profile"""
     invite_url: str | None = None
-    """an invite, such as to the voice channel, which is shown as a button"""
+    """an invite, such as to the voice channel, shown as a button"""
     large_image: Annotated[str, Field(max_length=IMAGE_MAX_CHARACTERS)] = "lanrage_logo"
     """the picture: the name of one that you uploaded in Discord's developer portal, under Rich
     Presence, Art Assets, or the address of one"""
     large_text: Annotated[str, Field(max_length=TEXT_MAX_UNITS)] = "LANrage"
-    """what is shown beside the picture"""
+    """the text shown next to the picture"""
 
     @field_validator("client_id", mode="before")
     @classmethod
     def _check_client_id(cls, value: object) -> object:
         if isinstance(value, int):
-            value = str(value)  # without quotes, YAML takes it for a number
+            value = str(value)  # without quotes, YAML reads a number
 
         if isinstance(value, str):
             value = value.strip()

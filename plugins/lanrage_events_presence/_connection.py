@@ -1,4 +1,4 @@
-"""What the updater needs of Discord, and what can go wrong with it."""
+"""The interface of a connection to Discord, and its exceptions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ._activity import Activity
 class DiscordUnreachable(Exception):
     """Raised when there is no connection to Discord, or no longer.
 
-    :param reason: one sentence for people
-    :param kind: ``absent`` if Discord is not there, which is nothing special, ``broken`` if it does
-        not behave, ``rejected`` if it does not accept this application, so that trying soon is no use
+    :param reason: a sentence for people
+    :param kind: ``absent`` if Discord is not running, which is normal; ``broken`` if it misbehaves;
+        ``rejected`` if it does not accept this application, so that retrying soon is no use
     """
 
     def __init__(
@@ -24,17 +24,17 @@ class DiscordUnreachable(Exception):
 
 
 class ActivityRejected(Exception):
-    """Raised when Discord does not accept an activity; the connection is still good."""
+    """Raised when Discord rejects an activity; the connection stays usable."""
 
 
 class Connection(Protocol):
     """A connection to the Discord client on this computer."""
 
     async def show(self, activity: Activity | None) -> None:
-        """Replace what Discord shows; ``None`` shows nothing.
+        """Replace the activity that Discord shows, or clear it with ``None``.
 
-        :raises ActivityRejected: if Discord does not accept it
-        :raises DiscordUnreachable: if it cannot be asked
+        :raises ActivityRejected: if Discord rejects it
+        :raises DiscordUnreachable: if the connection fails
         """
         ...
 

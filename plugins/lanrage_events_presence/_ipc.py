@@ -1,4 +1,4 @@
-"""The connection to the Discord client, which pypresence finds, in a thread of its own."""
+"""The connection to the Discord client, with pypresence in a thread of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._thread import LoopThread
 
 INSTALL_HINT = "pypresence is not installed: pip install 'lanrage-events[presence]'"
 
-# Discord answers within milliseconds; one that is starting, within a few seconds.
+# Discord answers within milliseconds, or within a few seconds while it is starting.
 ANSWER_SECONDS = 10.0
 CLOSE_SECONDS = 1.0
 
@@ -35,20 +35,20 @@ _REASON_MAX_CHARACTERS = 200
 NOT_RUNNING = "Discord is not running on this computer"
 NO_ANSWER = "Discord does not answer"
 CLOSED = "Discord closed the connection"
-GARBLED = "Discord answered what cannot be read"
+GARBLED = "Discord sent an invalid answer"
 
 
 def is_installed() -> bool:
-    """Whether pypresence is there, which comes with the extra ``presence``."""
+    """Return whether pypresence is installed."""
     return find_spec("pypresence") is not None
 
 
 class DiscordIPC:
-    """Opens connections to the Discord client on this computer, one after another.
+    """Connect to the Discord client on this computer, one connection at a time.
 
     :param client_id: the id of the application
-    :param answer_seconds: how long Discord may take for an answer
-    :param close_seconds: how long closing a connection may take, and ending its thread
+    :param answer_seconds: how long Discord may take to answer
+    :param close_seconds: how long closing the connection and ending its thread may each take
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class DiscordIPC:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[IPCConnection]:
-        """Open a connection; leaving takes back what is shown, within a bounded time.
+        """Open a connection; on exit, clear the activity and close it, within a bounded time.
 
-        :raises DiscordUnreachable: if there is none
+        :raises DiscordUnreachable: if that is not possible
         """
-        # A socket whose owner hangs can block for ever, so no second thread is risked.
+        # Connecting can block for ever if Discord hangs, so never start a second thread.
         if self._stuck is not None and not await self._stuck.stop():
             raise DiscordUnreachable(NO_ANSWER, "broken")
 
@@ -77,7 +77,7 @@ class DiscordIPC:
         self._stuck = thread
         session = _Session(self._client_id, self._answer_seconds)
         try:
-            # A thread that hangs is given up a little later than a peer that does.
+            # Longer than the timeout in the thread, which may hang.
             with anyio.move_on_after(self._answer_seconds + self._close_seconds) as scope:
                 await thread.call(session.open)
 
@@ -99,7 +99,7 @@ class DiscordIPC:
 
 
 class IPCConnection:
-    """A connection to the Discord client, whose socket belongs to a thread."""
+    """A connection to the Discord client."""
 
     def __init__(self, thread: LoopThread, session: _Session) -> None:
         self._thread = thread
@@ -113,7 +113,7 @@ class IPCConnection:
 
 
 class _Session:
-    """What happens in the thread; there, everything is asyncio, as in pypresence."""
+    """The connection within the thread, where everything uses asyncio as pypresence does."""
 
     def __init__(self, client_id: str, answer_seconds: float) -> None:
         self._client_id = client_id
@@ -124,7 +124,7 @@ class _Session:
         self._reading: asyncio.Task[DiscordUnreachable]
 
     async def open(self) -> None:
-        """Find Discord and shake hands."""
+        """Connect to Discord and shake hands."""
         try:
             async with asyncio.timeout(self._answer_seconds):
                 self._client = await _find_client(self._client_id)
@@ -160,7 +160,7 @@ class _Session:
                 # Not pypresence's close(), which closes the running loop and leaks the socket.
                 self._client.send_data(_CLOSE, {"v": 1, "client_id": self._client_id})
         except (ActivityRejected, DiscordUnreachable):
-            pass  # a client that is gone shows nothing any more
+            pass  # Discord then shows nothing anyway
 
         self._client.sock_writer.close()
         with suppress(OSError):
@@ -172,10 +172,10 @@ class _Session:
             self._client.sock_writer.transport.abort()
 
     async def _request(self, opcode: int, body: Any) -> Any:
-        """Send a frame and return what Discord answers.
+        """Send a frame and return Discord's answer.
 
-        :raises DiscordUnreachable: if it ends the connection
-        :raises TimeoutError: if it does not answer in time
+        :raises DiscordUnreachable: if Discord ends the connection
+        :raises TimeoutError: if Discord does not answer in time
         """
         self._answer = asyncio.Future()
         self._client.send_data(opcode, body)
@@ -189,15 +189,15 @@ class _Session:
         raise self._reading.result()
 
     async def _read(self) -> DiscordUnreachable:
-        """Read frames until there are no more; return why."""
-        # pypresence reads only when it waits for an answer, takes half a frame for a whole one, and
-        # would not notice the end.
+        """Read frames until the connection ends; return why."""
+        # pypresence reads only when it expects an answer, accepts partial frames, and does not notice
+        # the end of the connection.
         reader: asyncio.StreamReader = self._client.sock_reader
         try:
             while True:
                 opcode, length = _HEADER.unpack(await reader.readexactly(_HEADER.size))
                 if length > FRAME_MAX_BYTES:
-                    raise ValueError("no frame is so long")
+                    raise ValueError("the frame is too long")
 
                 body = json.loads(await reader.readexactly(length))
                 if opcode == _CLOSE:
@@ -208,14 +208,14 @@ class _Session:
                 elif not self._answer.done():
                     self._answer.set_result(body)
 
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection is of no use
+        except Exception as error:  # noqa: BLE001 - any error makes the connection unusable
             return _explain(error)
 
     def _explain_close(self, body: Any) -> DiscordUnreachable:
         message = _printable(str(body.get("message", "")))
         if body.get("code") == _INVALID_CLIENT_ID:
             return DiscordUnreachable(
-                f"Discord knows no application with the client_id {self._client_id} ({message}): "
+                f"Discord does not know the client_id {self._client_id} ({message}): "
                 "copy it from General Information, Application ID, in Discord's developer portal",
                 "rejected",
             )
@@ -224,8 +224,8 @@ class _Session:
 
 
 async def _find_client(client_id: str) -> Any:
-    """Connect to the socket or pipe of the Discord client, by this system's way."""
-    # It costs 50 ms, which only this thread waits for.
+    """Connect to the socket or named pipe of the Discord client."""
+    # The import takes 50 ms, so it is done in this thread.
     from pypresence.baseclient import BaseClient
     from pypresence.utils import get_ipc_path
 
@@ -255,12 +255,12 @@ def _payload(activity: Activity | None) -> Any:
         "small_text": activity.small_text,
         "buttons": [{"label": b.label, "url": b.url} for b in activity.buttons],
     }
-    # Empty ones would hide the activity.
+    # Empty parts would hide the activity.
     return Payload.set_activity(os.getpid(), **{name: part for name, part in parts.items() if part})
 
 
 def _explain(error: Exception) -> DiscordUnreachable:
-    """Return what an error of the socket means."""
+    """Convert an error of the socket."""
     match error:
         case DiscordUnreachable():
             return error
@@ -269,7 +269,7 @@ def _explain(error: Exception) -> DiscordUnreachable:
         case FileNotFoundError() | ConnectionRefusedError():
             return DiscordUnreachable(NOT_RUNNING)
         case PermissionError():
-            reason = "this user may not talk to the Discord that runs here"
+            reason = "this user is not allowed to connect to Discord on this computer"
             return DiscordUnreachable(reason, "broken")
         case EOFError() | OSError():
             return DiscordUnreachable(CLOSED)

@@ -1,4 +1,4 @@
-"""Addresses and the keys of pictures, checked before Discord sees them."""
+"""Checks of links and pictures before they are sent to Discord."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SHOWN_CHARACTERS = 40
 
 
 def parse_link(value: object) -> str:
-    """Check an address that a button leads to.
+    """Check the link of a button.
 
-    :raises ValueError: if it is none that Discord takes
+    :raises ValueError: if Discord would not accept it
     """
     url = str(value).strip()
     if len(url) > BUTTON_URL_MAX_CHARACTERS:
@@ -25,7 +25,7 @@ def parse_link(value: object) -> str:
 
 
 def parse_image(value: object) -> str:
-    """Check a picture: the address of one, or the name of one that was uploaded.
+    """Check a picture: an address, or the name of an uploaded picture.
 
     :raises ValueError: if it is neither
     """
@@ -45,24 +45,24 @@ def parse_image(value: object) -> str:
 
 
 def url_part(value: str) -> str:
-    """Write a value so that it has no meaning in an address."""
+    """Escape a value as a part of an address."""
     return quote(value, safe="", errors="replace")
 
 
 def place_in_url(before: str, after: str) -> str | None:
-    """Name the filter for a value that is only a part of an address."""
+    """Return the filter for a value that is only a part of an address."""
     return "urlencode" if before.strip() else None
 
 
 def _check_url(url: str) -> str:
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise ValueError("the address has white space or characters that no address has")
+        raise ValueError("the address has white space or invalid characters")
 
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("the address has no readable host") from None
+        raise ValueError("the address has no valid host") from None
 
     if parts.scheme not in _SCHEMES or not host:
         raise ValueError(

@@ -1,6 +1,6 @@
-"""Which party its player is in, who else is there and what they play, as far as events tell.
+"""The known parties: who is in them and what they play.
 
-It knows no clock, no Discord and no templates: what it says follows from the events alone.
+Everything follows from the events alone, without a clock, Discord or templates.
 """
 
 from __future__ import annotations
@@ -11,29 +11,27 @@ from datetime import datetime
 
 from lanrage_events import GameEnded, GameStarted, PartyCreated, PartyEvent, PeerJoined, PeerLeft
 
-# Names come from outside; more of them than any evening has are forgotten.
+# Names come from outside, so their number is limited; no evening has as many.
 MAX_PARTIES = 64
 MAX_MEMBERS = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class _Party:
-    """What is known of one party."""
-
     since: datetime
     id: str | None = None
     name: str = ""
     host: str = ""
     members: dict[str, str] = field(default_factory=dict)
-    """who joined and has not left: the name in the form that is compared, and as it is written"""
+    """who joined and has not left, by the key for comparison"""
     game: str = ""
     players: dict[str, str] = field(default_factory=dict)
-    """who plays the game"""
+    """who plays the game, by the key for comparison"""
     game_since: datetime | None = None
     occasion: PartyEvent | None = None
-    """the event whose template tells about the party"""
+    """the event whose template renders the party"""
     created_by: str = ""
-    """the id of the event that said it was created"""
+    """the id of the event that created it"""
 
     def has(self, player: str) -> bool:
         key = _key(player)
@@ -42,39 +40,37 @@ class _Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Party:
-    """The party to show, as templates see it in ``my_party``."""
+    """The party to show: ``my_party`` in templates."""
 
     id: str | None
     name: str
     """empty if no event named it"""
     host: str
-    """who created it; empty if that is not known"""
+    """who created it; empty if unknown"""
     members: tuple[str, ...]
-    """the names of those who are in it, in the order in which they came"""
+    """the names of its members, in the order in which they joined"""
     max: int
-    """how many it can have; never less than its size"""
+    """the maximum number of members; never less than its size"""
     game: str
-    """the game that runs; empty if none does"""
+    """the current game; empty if there is none"""
     players: tuple[str, ...]
     """the names of those who play it"""
     since: datetime
-    """when the game began or, without one, when the party did"""
+    """when the game began or, without a game, when the party began"""
 
     @property
     def size(self) -> int:
-        """How many are in it; at least one, who is there to be shown."""
+        """The number of members, at least one."""
         return max(1, len(self.members))
 
 
 class Parties:
-    """Follows parties by their events, and says which one to show.
+    """Follow parties by their events, and pick the one to show.
 
-    :param player: whose presence it is; only parties that this player is known to be in are shown.
-        Without a name, every party is
+    :param player: show only parties that this player is in; all parties by default
     :param party: the id or the name of the only party to show
-    :param max_size: how many a party can have
-    :param is_occasion: says whether an event has words of its own for the party, and does not only
-        change how many are in it
+    :param max_size: the maximum number of members of a party
+    :param is_occasion: returns whether the party is rendered by an event's template from then on
     """
 
     def __init__(
@@ -90,13 +86,13 @@ class Parties:
         self._max_size = max_size
         self._is_occasion = is_occasion
         self._parties: list[_Party] = []
-        """the one that began last, or that the player entered last, comes last"""
+        """in the order in which they began, or were last entered by the player"""
 
     def __len__(self) -> int:
         return len(self._parties)
 
     def follow(self, event: PartyEvent) -> None:
-        """Learn from an event."""
+        """Update the parties by an event."""
         party: _Party | None
         if isinstance(event, PartyCreated):
             party = self._create(event)
@@ -118,7 +114,7 @@ class Parties:
             party.occasion = event
 
     def shown(self) -> tuple[Party, PartyEvent] | None:
-        """Return the party to show and the event whose template tells about it, None if none."""
+        """Return the party to show and the event whose template renders it, or None."""
         party = self._shown()
         if party is None or party.occasion is None:
             return None
@@ -152,7 +148,7 @@ class Parties:
     def _create(self, event: PartyCreated) -> _Party:
         party = self._find(event.party_id, event.party_name)
         if party is not None and party.created_by == event.id:
-            return party  # whoever publishes an event again keeps its id
+            return party  # the same event, published again
 
         if party is not None and party.created_by:
             self._parties.remove(party)
@@ -190,7 +186,7 @@ class Parties:
         party = self._find(event.party_id, None)
         if party is None and event.party_id is None:
             party = self._find_players(event.players)
-            # Strangers who play are another party than the player's.
+            # Strangers who play are not the player's party.
             if party is None and (self._player is None or not event.players):
                 party = self._shown()
 
@@ -209,7 +205,7 @@ class Parties:
             parties = reversed(self._parties)
             party = next((p for p in parties if _key(p.game) == _key(event.game_name)), None)
 
-        # The end of one game may be told after the beginning of the next.
+        # The end of a game may be published after the start of the next one.
         if party is None or _key(party.game) != _key(event.game_name):
             return None
 
@@ -219,12 +215,12 @@ class Parties:
         if party.members or party.created_by:
             return party
 
-        # It was known by its game alone.
+        # It was only known by its game.
         self._parties.remove(party)
         return None
 
     def _find_any(self, event: PartyEvent) -> _Party | None:
-        """Find the party of an event that a plugin added; it says nothing of who is there."""
+        """Find the party of a plugin's own event, which changes no members."""
         name = getattr(event, "party_name", None)
         if event.party_id is None and not isinstance(name, str):
             return self._shown()
@@ -240,7 +236,7 @@ class Parties:
             if party.id == party_id:
                 return party
 
-        # It may have been known by its name alone until now.
+        # Its id may have been unknown until now.
         for party in parties:
             if party.id is None and name and _key(party.name) == _key(name):
                 party.id = party_id
@@ -249,7 +245,7 @@ class Parties:
         return None
 
     def _find_players(self, players: Iterable[str]) -> _Party | None:
-        """Find the party that most of the players are in."""
+        """Find the party with most of the players."""
         keys = {_key(player) for player in players}
         best, most = None, 0
         for party in self._parties:
@@ -281,5 +277,5 @@ class Parties:
 
 
 def _key(name: str) -> str:
-    """Return the form in which names are compared: people are careless with capitals."""
+    """Return the form of a name for comparison, which ignores case."""
     return str(name).strip().casefold()

@@ -1,4 +1,4 @@
-"""The plugin: party and game events in, the Discord client's Rich Presence out."""
+"""The plugin: show parties and games as Rich Presence."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _NO_CLIENT_ID = (
 
 _COUNTERS = {
     "updates": ("presence_updates", "activities that the Discord client accepted"),
-    "rejections": ("presence_refused", "activities that the Discord client did not accept"),
-    "connections": ("presence_connections", "connections to the Discord client that were made"),
+    "rejections": ("presence_refused", "activities that the Discord client rejected"),
+    "connections": ("presence_connections", "connections made to the Discord client"),
 }
 
 
 class PresencePlugin:
-    """Shows the party and its game as Rich Presence of the Discord client on this computer.
+    """Show the party and its game as Rich Presence in the Discord client on this computer.
 
     :param config: see :class:`PresenceConfig`
-    :param connect: opens a connection to Discord; by default with pypresence to the client that
-        runs on this computer
+    :param connect: opens a connection to Discord; by default to the client on this computer, with
+        pypresence
     """
 
     Config = PresenceConfig
-    # Its hook is bounded in time, and who is in a party follows from all of its events.
+    # The hook does not take long, and no event of a party may be missing.
     when_full = "block"
 
     def __init__(self, config: PresenceConfig, *, connect: Connect | None = None) -> None:
@@ -56,12 +56,12 @@ class PresencePlugin:
 
     @property
     def activity(self) -> Activity | None:
-        """What should be shown, ``None`` for nothing."""
+        """The activity to show, ``None`` for nothing."""
         return self._view.activity
 
     @hookimpl
     def party_event(self, event: PartyEvent) -> None:
-        """Learn who is where; a task updates Discord later."""
+        """Update the party; a task updates Discord later."""
         self._view.follow(event)
         if self._updater is not None:
             self._updater.wake()
@@ -69,7 +69,7 @@ class PresencePlugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        """Keep Discord up to date; in the end it shows nothing more."""
+        """Keep Discord up to date, and clear the activity at the end."""
         self._view.use_templates(bus.template_folders())
         for problem in self._view.check(bus.events.types()):
             logger.error("template %s", problem)
@@ -90,7 +90,7 @@ class PresencePlugin:
             self._updater = None
 
     def _missing(self) -> str:
-        """Say what has to be installed or configured before anything can be shown."""
+        """Return what has to be installed or configured, if anything."""
         if self._connect is None:
             return _NO_CLIENT_ID
 
@@ -98,7 +98,7 @@ class PresencePlugin:
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
-        """Look for problems in the templates, and for what is missing."""
+        """Check the templates, and whether pypresence and the client_id are there."""
         problems: list[str] = []
         folders = bus.template_folders()
         view = PresenceView(self.config, folders, report=lambda error: problems.append(str(error)))
@@ -111,7 +111,7 @@ class PresencePlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Say whether Discord shows what it should."""
+        """Report whether Discord shows the activity."""
         missing = self._missing()
         if missing:
             return Health("failed", missing)
@@ -124,11 +124,11 @@ class PresencePlugin:
             return Health("ok", f"nothing to show{self._why_nothing()}")
 
         if not updater.is_connected or updater.problem:
-            reason = updater.problem or "Discord is looked for"
+            reason = updater.problem or "connecting to Discord"
             return Health("degraded", f"{reason}, so it does not show: {wanted}")
 
         if updater.rejection:
-            return Health("degraded", f"Discord refused it: {updater.rejection}")
+            return Health("degraded", f"Discord rejected it: {updater.rejection}")
 
         return Health("ok", f"shown: {wanted}")
 
@@ -142,7 +142,7 @@ class PresencePlugin:
 
     @hookimpl
     def metrics(self) -> list[Metric]:
-        """Count what happened, and say whether Discord is there."""
+        """Report the connection and count updates."""
         is_connected = self._updater is not None and self._updater.is_connected
         return [
             Metric(

@@ -1,4 +1,4 @@
-"""The leaves of Presence templates, and the activity that they make."""
+"""The leaves of Rich Presence templates, and the activity rendered from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ._links import parse_image, parse_link, place_in_url, url_part
 
 
 def plain(text: str) -> str:
-    """Write a value as it is, but in one line: Rich Presence shows neither markdown nor links."""
+    """Write a value in one line; Rich Presence shows neither markdown nor links."""
     return " ".join(text.split())
 
 
@@ -55,14 +55,14 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "buttons[].label": TemplateLeaf(write=plain, limit=BUTTON_LABEL_MAX_BYTES),
     "buttons[].url": TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_link),
 }
-"""the leaves of a Presence template"""
+"""the leaves of a Rich Presence template"""
 
 FILTERS: Mapping[str, TemplateFilter] = {"urlencode": TemplateFilter(url_part, atomic=True)}
-"""the filters of Presence templates besides Jinja2's and the core's"""
+"""additional filters of Rich Presence templates"""
 
 
 def make_activity(leaves: Mapping[str, Any]) -> Activity:
-    """Return the activity that the leaves of a rendered template make, within Discord's limits."""
+    """Build an activity within Discord's limits from the leaves of a rendered template."""
     return Activity(
         details=fit_text(leaves.get("details", "")),
         state=fit_text(leaves.get("state", "")),
@@ -85,5 +85,5 @@ def _party_size(leaves: Mapping[str, Any]) -> tuple[int, int] | None:
     if not size:
         return None
 
-    # Discord rejects the whole activity if more are in the party than it can have.
+    # Discord rejects an activity whose party is larger than its maximum.
     return (size, max(size, leaves.get("party.max", 0)))

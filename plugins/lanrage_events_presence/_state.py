@@ -1,3 +1,5 @@
+"""The view: which activity to show, by the events so far."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,18 +15,18 @@ from ._parties import Parties
 from ._render import FILTERS, LEAVES, make_activity
 
 KIND = "presence"
-"""the folder in each folder of templates"""
+"""the subfolder of each template folder"""
 
 
 class PresenceView:
-    """Works out from events what Rich Presence shows, without Discord.
+    """Work out from events what Rich Presence shows, without Discord.
 
-    Subscribe :meth:`follow` to a bus to look at it, such as in a demonstration or a test.
+    Subscribe :meth:`follow` to a bus, such as in a demonstration or a test.
 
-    :param config: see :class:`PresenceConfig`; its ``client_id`` does not matter here
-    :param folders: where to look for templates, the most important first, each with a folder
-        ``presence`` with one file an event type; those that came along by default
-    :param report: called with each problem of a template, once; by default it is logged
+    :param config: see :class:`PresenceConfig`; its ``client_id`` is not used
+    :param folders: the template folders, the most important first, each with a subfolder
+        ``presence`` with one file per event type; the bundled ones by default
+    :param report: called once with each problem of a template; by default it is logged
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class PresenceView:
 
     @property
     def activity(self) -> Activity | None:
-        """What is shown, ``None`` if nothing is."""
+        """The activity to show, ``None`` for nothing."""
         if self._is_stale:
             self._activity = self._render()
             self._is_stale = False
@@ -63,18 +65,18 @@ class PresenceView:
 
     @property
     def parties(self) -> int:
-        """How many parties are known, whether shown or not."""
+        """The number of known parties, shown or not."""
         return len(self._parties)
 
     def follow(self, event: PartyEvent) -> None:
-        """Learn from an event."""
+        """Update the view by an event."""
         self._parties.follow(event)
         self._is_stale = True
 
     def use_templates(self, folders: Iterable[Traversable]) -> None:
-        """Look for templates in other folders from now on.
+        """Use templates in other folders from now on.
 
-        :param folders: the most important first
+        :param folders: the template folders, the most important first
         """
         self._folders = tuple(folders)
         self._templates = Templates(
@@ -84,15 +86,15 @@ class PresenceView:
         self._is_stale = True
 
     def check(self, types: Iterable[type[Event]]) -> list[str]:
-        """Read and compile the templates of event types now, not at their first event.
+        """Read and compile the templates now, not at the first event.
 
-        :param types: all event types that there are; a file that is named for none is a problem
-        :return: what is wrong besides what is reported
+        :param types: all event types; a template of any other type is a problem
+        :return: the problems besides those that are reported
         """
         types = tuple(types)
         self._templates.check(types)
         return [
-            f"{path}: is not used: Rich Presence tells of parties, and {cls.type} is about none"
+            f"{path}: is not used: Rich Presence shows parties, and {cls.type} is not about a party"
             for cls in types
             if not issubclass(cls, PartyEvent)
             for path in self._files(cls)
@@ -107,9 +109,9 @@ class PresenceView:
         return make_activity(self._templates.render(occasion, {**self._context, "my_party": party}))
 
     def _is_occasion(self, event: PartyEvent) -> bool:
-        """Return whether an event has words of its own for the party.
+        """Return whether an event's template renders the party from then on.
 
-        Those that begin or end something have; others, if there is a template for their type.
+        This is true of events that begin or end something, and of types that have a template.
         """
         cls = type(event)
         if cls not in self._occasions:

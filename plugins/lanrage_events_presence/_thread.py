@@ -1,7 +1,7 @@
-"""An asyncio event loop in a thread of its own, for a library that knows nothing else.
+"""An asyncio event loop in a thread of its own, for a library that supports only asyncio.
 
-The thread is a daemon thread and never one of AnyIO's workers: a worker that hangs keeps an asyncio
-process from exiting, and its limiter taken on Trio.
+It is a daemon thread and not one of AnyIO's workers: a hanging worker would keep an asyncio process
+from exiting, and would never release its limiter on Trio.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines in an asyncio event loop in a daemon thread, from now on.
+    """Run coroutines in an asyncio event loop in a daemon thread, which it starts.
 
-    It belongs to the event loop, asyncio's or Trio's, that makes it.
+    Create it in an event loop, asyncio's or Trio's, and use it only there.
 
-    :param name: of the thread
+    :param name: the name of the thread
     :param grace_seconds: how long a cancelled call, or the thread itself, may take to end
     """
 
@@ -38,9 +38,9 @@ class LoopThread:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     async def call(self, function: Callable[..., Coroutine[Any, Any, T]], *args: object) -> T:
-        """Await a coroutine function in the thread, and return or raise what comes of it.
+        """Call a coroutine function in the thread, and return its result or raise its exception.
 
-        When the caller is cancelled, so is the call; a call that does not end for it is left alone.
+        When the caller is cancelled, so is the call. It is abandoned if it does not end in time.
 
         :raises RuntimeError: if the thread has ended, or ends before the call does
         """
@@ -51,7 +51,7 @@ class LoopThread:
             tasks.append(self._loop.create_task(function(*args)))
             tasks[0].add_done_callback(lambda _: self._notify(done))
 
-        # AnyIO's own ways into another loop wait for it, and it may hang.
+        # AnyIO's functions for this would wait for the other loop, which may hang.
         self.call_soon(begin)
         try:
             await done.wait()
@@ -70,9 +70,9 @@ class LoopThread:
         return tasks[0].result()
 
     async def stop(self) -> bool:
-        """Cancel what runs in the thread and wait until it has ended, for a bounded time.
+        """Cancel the calls in the thread and wait for its end, for a bounded time.
 
-        :return: whether it has ended
+        :return: whether the thread has ended
         """
         with contextlib.suppress(RuntimeError):
             self.call_soon(self._stopping.set)
@@ -87,7 +87,7 @@ class LoopThread:
 
         :raises RuntimeError: if the thread has ended
         """
-        # In the caller's context, AnyIO would take the loop for a Trio one.
+        # In the caller's context, AnyIO would mistake the loop for Trio's.
         self._loop.call_soon_threadsafe(function, context=contextvars.Context())
 
     # In the thread

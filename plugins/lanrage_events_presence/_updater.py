@@ -1,3 +1,5 @@
+"""The updater: keep the activity in Discord up to date."""
+
 from __future__ import annotations
 
 import logging
@@ -16,11 +18,11 @@ from ._connection import ActivityRejected, Connection, DiscordUnreachable
 
 logger = logging.getLogger("lanrage_events.presence")
 
-# An outage that always has another reason must not fill the log.
+# An outage whose reason keeps changing must not fill the log.
 MAX_LOGGED_REASONS = 5
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
-"""opens a connection and closes it within a bounded time, or raises DiscordUnreachable"""
+"""opens a connection, or raises DiscordUnreachable; closes it within a bounded time"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +33,25 @@ class Pacing:
     # presence every 15 seconds"
     update_interval: float = 15.0
     settle: float = 1.0
-    """how long a change waits for others: a party is created, and its players join at once"""
+    """how long a change waits for more: a party is created, and its players join at once"""
     first_retry: float = 1.0
     longest_retry: float = 30.0
-    """as long as people wait at most who start Discord during a party"""
+    """how long users who start Discord during a party have to wait at most"""
     rejected_retry: float = 300.0
-    """after Discord did not know the application, which is rarely made meanwhile"""
+    """after Discord did not know the application, which seldom changes"""
 
 
 class PresenceUpdater:
-    """Keeps Discord showing the latest activity, as often as it may be updated and no more.
+    """Keep Discord showing the latest activity, within its limit for updates.
 
-    It sleeps without a timer while Discord shows what it should, and while Discord is not there
-    and nothing is to be shown.
+    It sleeps without a timer while Discord shows the latest activity, or while Discord is away and
+    there is nothing to show.
 
     :param connect: opens a connection to Discord
-    :param wanted: returns what should be shown, ``None`` for nothing; call :meth:`wake` when it may
+    :param wanted: returns the activity to show, ``None`` for nothing; call :meth:`wake` when it may
         have changed
-    :param counts: counts ``updates``, which Discord accepted, ``rejections``, and ``connections``
-    :param pacing: how often Discord is contacted
+    :param counts: counts accepted ``updates``, ``rejections`` and ``connections``
+    :param pacing: how often to contact Discord
     """
 
     def __init__(
@@ -65,30 +67,30 @@ class PresenceUpdater:
         self._pacing = pacing or Pacing()
         self._wake = anyio.Event()
         self._waiting: anyio.CancelScope | None = None
-        """cancelled by what should wake it while it is connected"""
+        """cancelled by :meth:`wake` while connected"""
         self._next_update = -math.inf
         self._backoff = Backoff(self._pacing.first_retry, self._pacing.longest_retry)
         self._logged: set[str] = set()
-        """the reasons that were logged for the present outage"""
+        """the logged reasons of the current outage"""
         self._is_up = False
-        """whether it works, as was last logged"""
+        """whether the last log line said that it works"""
         self._was_up = False
         self.is_connected = False
         self.shown: Activity | None = None
-        """what Discord shows, as far as it says"""
+        """the activity that Discord was last sent"""
         self.problem = ""
-        """why Discord cannot be reached; empty while it can, and before it was tried"""
+        """why Discord is unreachable; empty while connected and before the first attempt"""
         self.rejection = ""
-        """why Discord did not accept the latest activity; empty if it did"""
+        """why Discord rejected the latest activity; empty if it did not"""
 
     def wake(self) -> None:
-        """Look at what should be shown."""
+        """Check which activity to show."""
         self._wake.set()
         if self._waiting is not None:
             self._waiting.cancel()
 
     async def run(self) -> None:
-        """Show what should be shown until cancelled."""
+        """Keep the activity up to date until cancelled."""
         while True:
             connected_at = math.inf
             at_least = 0.0
@@ -124,7 +126,7 @@ class PresenceUpdater:
             await anyio.sleep_until(retry_at)
 
     async def _keep_shown(self, connection: Connection) -> None:
-        """Show what should be shown until the connection ends."""
+        """Keep the activity up to date until the connection ends."""
         while True:
             wanted = self._wanted()
             if wanted == self.shown:
@@ -143,7 +145,7 @@ class PresenceUpdater:
         :raises DiscordUnreachable: when the connection ends
         """
         with anyio.move_on_after(seconds) as scope:
-            # The latest state wins, so what changes during a pause need not be looked at.
+            # The latest state wins, so changes during a pause do not wake it.
             self._waiting = scope if seconds == math.inf else None
             try:
                 raise await connection.wait_closed()
@@ -161,7 +163,7 @@ class PresenceUpdater:
             self._counts["updates"] += 1
             self.rejection = ""
 
-        # What was rejected would be rejected again.
+        # A rejected activity would be rejected again.
         self.shown = wanted
 
     def _note_success(self) -> None:
@@ -183,13 +185,12 @@ class PresenceUpdater:
         if is_news:
             self._logged.add(error.reason)
             logger.warning(
-                "%s, so there is no Rich Presence; it is tried again, silently, while there is "
-                "something to show",
+                "%s, so there is no Rich Presence; retrying silently while there is something to show",
                 error.reason,
             )
 
     def _note_rejection(self, reason: str) -> None:
         if reason != self.rejection:
-            logger.error("Discord refused what Rich Presence should show: %s", reason)
+            logger.error("Discord rejected the activity: %s", reason)
 
         self.rejection = reason

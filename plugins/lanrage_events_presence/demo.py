@@ -1,4 +1,4 @@
-"""What ``lanrage-events demo`` shows of Rich Presence, without Discord's client."""
+"""The Rich Presence lines of ``lanrage-events demo``, without the Discord client."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PARTY_SIZE = 16
 
 
 class Demo:
-    """Tells what the profile of somebody in the party would show."""
+    """Show the activity that a member of the party would have in Discord."""
 
     def __init__(self) -> None:
         self._view = PresenceView(PresenceConfig(invite_url=INVITE_URL, max_party_size=PARTY_SIZE))
         self._shown = ""
 
     def scenes(self) -> Sequence[tuple[str, Sequence[Event]]]:
-        """Add nothing: it only shows."""
+        """Return no scenes: this demo only shows activities."""
         return ()
 
     def lines(self, events: Sequence[Event]) -> Iterator[str]:
-        """Yield what is shown, if the events changed it."""
+        """Yield the activity, if the events changed it."""
         for event in events:
             if isinstance(event, PartyEvent):
                 self._view.follow(event)
@@ -33,4 +33,4 @@ class Demo:
         shown = str(self._view.activity or "")
         if shown != self._shown:
             self._shown = shown
-            yield f"Rich Presence: {shown or 'nothing more'}"
+            yield f"Rich Presence: {shown or 'nothing'}"

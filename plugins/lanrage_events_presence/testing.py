@@ -1,4 +1,4 @@
-"""A stand-in for the socket of the Discord client, for the tests of whoever sets Rich Presence."""
+"""A stand-in for the Discord client, to test Rich Presence."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 Manner = Literal["answer", "split", "silence", "garble", "flood", "reject", "close"]
-"""What the stand-in does with a request: it answers as Discord does, it answers in pieces, it says
-nothing, it answers what is no JSON, it announces more than any frame can hold, it answers with an
-error, or it closes the connection."""
+"""How the stand-in handles a request: it answers as Discord does, answers in pieces, stays silent,
+sends invalid JSON, announces a frame that is too long, answers with an error, or closes the
+connection."""
 
 _HEADER = struct.Struct("<II")
 _HANDSHAKE, _FRAME, _CLOSE = 0, 1, 2
@@ -27,63 +27,62 @@ _PIECE_BYTES = 7
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a program sent to the stand-in."""
+    """A frame that a program sent to the stand-in."""
 
     opcode: int
     body: Mapping[str, Any]
 
     @property
     def activity(self) -> Mapping[str, Any] | None:
-        """The activity that it sets, ``None`` if it takes one back."""
+        """The activity that it sets, ``None`` if it clears it."""
         activity: Mapping[str, Any] | None = self.body.get("args", {}).get("activity")
         return activity
 
 
 @dataclass(eq=False)
 class StandInDiscordClient:
-    """Listens where programs look for the Discord client, and remembers what they send.
+    """Listen where programs look for the Discord client, and record what they send.
 
-    Run it with :meth:`listen`, as often as Discord is to be restarted. Programs find it if the
-    environment variable ``XDG_RUNTIME_DIR`` names its folder. It needs Unix sockets.
+    Run it with :meth:`listen`, again for each restart of Discord. Programs find it if the environment
+    variable ``XDG_RUNTIME_DIR`` is its folder. It needs Unix sockets.
 
-    :param folder: where the socket is made; a short path, since that of a socket has 107 characters
-        at most
+    :param folder: the folder of the socket, whose path can have at most 107 characters
     """
 
     folder: Path
     on_handshake: Manner = "answer"
     on_activity: Manner = "answer"
     known_ids: Sequence[str] | None = None
-    """the ids of applications that it knows, ``None`` for all"""
+    """the ids of known applications, ``None`` for all"""
     frames: list[Frame] = field(default_factory=list)
-    """what was sent to it, handshakes and closing frames included"""
+    """the received frames, including handshakes and closing frames"""
     _streams: set[SocketStream] = field(default_factory=set)
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def path(self) -> Path:
-        """The socket."""
+        """The path of the socket."""
         return self.folder / "discord-ipc-0"
 
     @property
     def activities(self) -> list[Mapping[str, Any] | None]:
-        """The activities that were set, and ``None`` for each time that one was taken back."""
+        """The activities that were set, and ``None`` each time that one was cleared."""
         return [frame.activity for frame in self.frames if frame.opcode == _FRAME]
 
     @property
     def connections(self) -> int:
-        """How many programs are connected now."""
+        """The number of connected programs."""
         return len(self._streams)
 
     async def wait(self, condition: Callable[[StandInDiscordClient], bool]) -> None:
-        """Wait until something is true of it."""
+        """Wait until a condition of the stand-in is true."""
         while not condition(self):
             self._changed = anyio.Event()
             await self._changed.wait()
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[None]:
-        """Be there; leaving ends every connection, as when Discord is killed."""
+        """Run the stand-in; on exit, end all connections, as when Discord is killed."""
         self.path.unlink(missing_ok=True)
         listener = await anyio.create_unix_listener(self.path)
         try:
@@ -95,12 +94,12 @@ class StandInDiscordClient:
             self.path.unlink(missing_ok=True)
 
     async def send(self, opcode: int, body: object) -> None:
-        """Send a frame that nobody asked for to all that are connected."""
+        """Send an unexpected frame to all connected programs."""
         for stream in list(self._streams):
             await stream.send(_pack(opcode, body))
 
     async def hang_up(self) -> None:
-        """End all connections, but go on listening."""
+        """End all connections, but keep listening."""
         for stream in list(self._streams):
             await stream.aclose()
 
@@ -114,7 +113,7 @@ class StandInDiscordClient:
             anyio.BrokenResourceError,
             anyio.ClosedResourceError,
         ):
-            pass  # the program went away, or only looked whether somebody listens
+            pass  # the program is gone, or only checked whether the socket exists
         finally:
             self._streams.discard(stream)
             self._changed.set()
@@ -150,7 +149,7 @@ class StandInDiscordClient:
     async def _answer(
         self, stream: SocketStream, manner: Manner, opcode: int, answer: Mapping[str, Any]
     ) -> bool:
-        """Do with a request what it is told to; say whether the connection goes on."""
+        """Handle a request as configured; return whether to keep the connection."""
         match manner:
             case "answer":
                 await stream.send(_pack(opcode, answer))

@@ -1,3 +1,3 @@
-"""The templates that come with lanrage-events: one folder a consumer, one file an event type."""
+"""The bundled templates: one folder per consumer, one file per event type."""
 
 from __future__ import annotations

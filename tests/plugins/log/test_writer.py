@@ -388,7 +388,7 @@ async def test_a_reader_that_hangs_holds_the_writer_up_only_once(
         assert first_loss - started == pytest.approx(5.0)
         assert anyio.current_time() == first_loss
         assert plugin.health().detail == (
-            "cannot write to stderr: nobody reads from it; 101 lines lost"
+            "cannot write to stderr: its reader does not read; 101 lines lost"
         )
         # It would go to stderr, and wait there.
         assert caplog.records == []

@@ -175,8 +175,8 @@ async def test_an_application_that_discord_does_not_know_is_told_as_such(
     ("manner", "expected"),
     [
         ("silence", "Discord does not answer"),
-        ("garble", "Discord answered what cannot be read"),
-        ("flood", "Discord answered what cannot be read"),
+        ("garble", "Discord sent an invalid answer"),
+        ("flood", "Discord sent an invalid answer"),
         ("close", "Discord closed the connection"),
     ],
 )
@@ -199,8 +199,8 @@ async def test_a_handshake_that_fails_is_explained(
     ("manner", "expected"),
     [
         ("silence", "Discord does not answer"),
-        ("garble", "Discord answered what cannot be read"),
-        ("flood", "Discord answered what cannot be read"),
+        ("garble", "Discord sent an invalid answer"),
+        ("flood", "Discord sent an invalid answer"),
         ("close", "Discord closed the connection"),
     ],
 )
@@ -261,9 +261,9 @@ async def test_the_end_of_discord_is_noticed_while_nothing_is_sent(
         (
             2,
             {"code": 4000, "message": "Invalid"},
-            "Discord knows no application with the client_id",
+            "Discord does not know the client_id",
         ),
-        (2, [], "Discord answered what cannot be read"),
+        (2, [], "Discord sent an invalid answer"),
     ],
 )
 async def test_discord_can_say_why_it_ends_the_connection(
@@ -316,7 +316,7 @@ async def test_a_ping_is_not_the_answer_to_a_request(
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (PermissionError(13, "Permission denied"), "this user may not talk to the Discord"),
+        (PermissionError(13, "Permission denied"), "this user is not allowed to connect to Discord"),
         (RuntimeError("a\nb"), "the connection to Discord failed with RuntimeError: a b"),
         (OSError(9, "Bad file descriptor"), "Discord closed the connection"),
     ],

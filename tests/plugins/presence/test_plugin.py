@@ -150,7 +150,7 @@ async def test_health_tells_whether_it_is_shown(client: Client) -> None:
         await bus.publish_and_wait(PeerJoined(peer_name="Ben", party_name="Friday LAN"))
         await anyio.sleep(20)
         assert health()["presence"].status == "degraded"
-        assert health()["presence"].detail == "Discord refused it: too short"
+        assert health()["presence"].detail == "Discord rejected it: too short"
 
 
 async def test_health_tells_that_discord_is_not_there(client: Client) -> None:

@@ -301,7 +301,7 @@ def test_a_template_for_an_event_that_is_about_no_party_is_told(tmp_path: Path) 
 
     assert len(problems) == 1
     assert problems[0].startswith(str(folder / "notification.yaml"))
-    assert "about none" in problems[0]
+    assert "is not about a party" in problems[0]
     [fault] = faults
     assert str(fault) == (
         f"{folder / 'peer_joinde.yaml'}: is not used: there is no event type 'peer_joinde', "

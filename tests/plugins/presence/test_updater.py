@@ -213,8 +213,8 @@ async def test_without_discord_and_without_anything_to_show_it_is_looked_for_onc
     assert len(client.attempts) == 1
     [line] = lines(caplog)
     assert line == (
-        "Discord is not running, so there is no Rich Presence; it is tried again, silently, while "
-        "there is something to show"
+        "Discord is not running, so there is no Rich Presence; retrying silently while there "
+        "is something to show"
     )
 
 
@@ -397,7 +397,7 @@ async def test_what_discord_rejects_is_not_tried_again(
 
     assert updater.rejection == ""
     assert stage.counts == {"connections": 1, "updates": 1, "rejections": 2}
-    assert lines(caplog) == ["Discord refused what Rich Presence should show: state is too short"]
+    assert lines(caplog) == ["Discord rejected the activity: state is too short"]
 
 
 async def test_the_connection_is_closed_when_it_is_cancelled(stage: Stage, client: Client) -> None:
