@@ -58,7 +58,7 @@ async def test_a_text_line_leaves_out_fields_without_a_value(tmp_path: Path) -> 
     assert line == "2026-03-06T19:30:00.123Z game_ended game_name=Quake duration=61.5 id=e-1\n"
 
 
-async def test_a_text_line_tells_the_time_in_utc(tmp_path: Path) -> None:
+async def test_a_text_line_has_the_time_in_utc(tmp_path: Path) -> None:
     local = TIME.astimezone(timezone(timedelta(hours=2)))
 
     line = await line_of(tmp_path, Notification(time=local, title="", message=""), format="text")
@@ -114,7 +114,7 @@ async def test_a_hostile_name_neither_forges_a_line_nor_steers_the_terminal(
     assert harmful(line[:-1]) == set()
 
 
-# The folder is shared by the examples: each one writes its file anew.
+# The folder is shared by the examples: each one writes its own file.
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(title=st.text(), message=st.text(), event_id=st.text())
 async def test_any_text_survives_a_json_line_and_stays_in_its_line(

@@ -76,7 +76,7 @@ async def test_a_path_below_a_file_stops_the_start(tmp_path: Path) -> None:
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """Be somebody who may not write everywhere, as root may."""
+    """Drop the privileges of root, who may write everywhere."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -121,7 +121,7 @@ async def test_a_process_without_stderr_stops_the_start(monkeypatch: pytest.Monk
     assert "this process has no stderr; set 'path'" in message
 
 
-async def test_a_stderr_that_is_no_file_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stderr_that_is_not_a_file_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", io.StringIO())
         message = await start_error(None)
@@ -129,7 +129,7 @@ async def test_a_stderr_that_is_no_file_stops_the_start(monkeypatch: pytest.Monk
     assert "cannot write to stderr: fileno; set 'path'" in message
 
 
-async def test_names_that_no_event_type_has_are_told_at_the_start(
+async def test_names_that_no_event_type_has_are_logged_at_the_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = LogConfig(

@@ -78,7 +78,7 @@ async def test_a_pattern_does_not_match_the_base_of_a_type(tmp_path: Path) -> No
         {"includes": ["peer_joined"]},
     ],
 )
-def test_a_wrong_option_is_refused(options: dict[str, Any]) -> None:
+def test_a_wrong_option_is_rejected(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         LogConfig.model_validate(options)
 

@@ -84,7 +84,7 @@ async def test_a_file_replaced_by_another_is_written_to_from_then_on(tmp_path: P
 
 
 @posix_only
-async def test_a_removed_file_is_made_anew(tmp_path: Path) -> None:
+async def test_a_removed_file_is_created_again(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     plugin = plugin_for(path)
     await plugin.event(numbered(1))
@@ -155,7 +155,7 @@ async def test_a_removed_folder_costs_lines_until_it_is_back(
 
 
 @needs_dev_full
-async def test_a_full_disk_is_told_once_and_its_end_with_the_number_of_lost_lines(
+async def test_a_full_disk_is_logged_once_and_its_end_with_the_number_of_lost_lines(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "events.jsonl"
@@ -184,7 +184,7 @@ async def test_a_full_disk_is_told_once_and_its_end_with_the_number_of_lost_line
 
 
 @needs_dev_full
-async def test_a_disk_that_is_full_again_is_told_again_and_the_loss_added_up(
+async def test_a_disk_that_is_full_again_is_logged_again_and_the_losses_are_added_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "events.jsonl"
@@ -435,7 +435,7 @@ async def test_a_line_cut_by_cancellation_is_not_glued_to_the_next() -> None:
 
 
 @posix_only
-async def test_a_closed_reader_of_stderr_is_no_error() -> None:
+async def test_a_closed_reader_of_stderr_does_not_raise() -> None:
     with piped_stderr() as reader:
         plugin = plugin_for(None)
         await plugin.event(numbered(1))

@@ -13,7 +13,7 @@ from lanrage_events_logfile import LogfileConfig, LogfilePlugin
 
 
 class Bell:
-    """Stands in for what the operating system reports of changes."""
+    """Stands in for the changes that the operating system reports."""
 
     def __init__(self) -> None:
         self.wake: Callable[[], None] = lambda: None
@@ -26,27 +26,27 @@ class Bell:
 
 
 class Durable:
-    """A durable plugin that keeps events, and refuses them while it is told to."""
+    """A durable plugin that keeps events, and rejects them while ``fails`` is set."""
 
     durable = True
     when_full = "block"
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.refused: list[Event] = []
-        self.refuses = False
+        self.rejected: list[Event] = []
+        self.fails = False
 
     @hookimpl
     def event(self, event: Event) -> None:
-        if self.refuses:
-            self.refused.append(event)
+        if self.fails:
+            self.rejected.append(event)
             raise OSError("no space left on device")
 
         self.events.append(event)
 
 
 class Evening:
-    """A bus with the plugin on it, whose files are in a folder."""
+    """A bus with the plugin."""
 
     def __init__(self, bus: EventBus, plugin: LogfilePlugin, bell: Bell, durable: Durable) -> None:
         self.bus = bus
@@ -60,8 +60,8 @@ class Evening:
         await anyio.wait_all_tasks_blocked()
 
     @property
-    def told(self) -> list[str]:
-        """What was told, such as ``+Ann`` and ``-Ann``."""
+    def seen(self) -> list[str]:
+        """The delivered events, such as ``+Ann`` and ``-Ann``."""
         return [self._short(event) for event in self.durable.events]
 
     @property

@@ -120,7 +120,9 @@ def test_a_line_that_lacks_a_field_is_a_failure(log: Path) -> None:
         ("missing.yaml", [], "missing.yaml: the file does not exist"),
     ],
 )
-def test_misuse_is_told(log: Path, preset: str, patterns: list[str], expected: str) -> None:
+def test_usage_errors_are_reported(
+    log: Path, preset: str, patterns: list[str], expected: str
+) -> None:
     code, out, err = run(preset, log, *patterns)
 
     assert (code, out) == (ExitCode.MISUSE, "")
@@ -128,7 +130,7 @@ def test_misuse_is_told(log: Path, preset: str, patterns: list[str], expected: s
 
 
 @pytest.mark.parametrize("text", ["a: [", "3", "patern: {}", "a: b: c"])
-def test_a_preset_that_makes_no_sense_is_told(log: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_preset_is_reported(log: Path, tmp_path: Path, text: str) -> None:
     preset = tmp_path / "mine.yaml"
     preset.write_text(text, "utf-8")
     code, _, err = run(str(preset), log)
@@ -137,7 +139,7 @@ def test_a_preset_that_makes_no_sense_is_told(log: Path, tmp_path: Path, text: s
     assert err
 
 
-def test_a_log_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_log_is_reported(tmp_path: Path) -> None:
     code, _, err = run("minecraft", tmp_path / "x.log")
 
     assert code == ExitCode.MISUSE
@@ -199,7 +201,7 @@ def test_a_section_of_the_configuration_can_be_tried(
     assert "section 'logfile' has several files: name one of" in capsys.readouterr().err
 
 
-def test_a_configuration_that_is_wrong_is_told_and_needed_only_if_it_was_named(
+def test_a_wrong_configuration_is_reported_and_matters_only_if_it_was_named(
     log: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (log.parent / "lanrage.yaml").write_text("plugins: {logfile: {}}", "utf-8")

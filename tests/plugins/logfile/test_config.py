@@ -49,7 +49,7 @@ def test_one_server_needs_two_words() -> None:
     assert (file.preset, file.start, file.encoding) == ("minecraft", "end", "utf-8")
 
 
-def test_folder_in_place_of_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
     assert problems(path=tmp_path, preset="minecraft") == [
         f"'{tmp_path}' is a folder: name the file in it"
     ]
@@ -106,7 +106,7 @@ def test_patterns_of_all_files_and_of_one_are_put_together() -> None:
         ({"files": {"a": {"patern": {}}}}, "Extra inputs"),
     ],
 )
-def test_a_wrong_setting_is_refused(settings: dict[str, Any], expected: str) -> None:
+def test_a_wrong_setting_is_rejected(settings: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValidationError) as caught:
         config(**settings)
 
@@ -156,7 +156,9 @@ def test_a_wrong_setting_is_refused(settings: dict[str, Any], expected: str) -> 
         ),
     ],
 )
-def test_what_does_not_fit_the_event_types_is_told(settings: dict[str, Any], expected: str) -> None:
+def test_what_does_not_fit_the_event_types_is_reported(
+    settings: dict[str, Any], expected: str
+) -> None:
     found = problems(path="x.log", **settings)
 
     assert any(problem.startswith(expected) for problem in found), found
@@ -186,7 +188,7 @@ def test_a_problem_of_one_of_several_files_names_it() -> None:
         {"patterns": {"advancement_made": "(?P<player>.*)(?P<level>.*)"}},
     ],
 )
-def test_what_fits_is_no_problem(settings: dict[str, Any]) -> None:
+def test_what_fits_is_not_reported(settings: dict[str, Any]) -> None:
     assert problems(path="x.log", **settings) == []
 
 
@@ -246,6 +248,6 @@ def test_editors_accept_every_form(text: str) -> None:
     LogfileConfig.model_validate(settings)
 
 
-def test_editors_refuse_a_preset_that_there_is_not() -> None:
+def test_editors_reject_an_unknown_preset() -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"files": {"a": "minecrat"}}, LogfileConfig.model_json_schema())

@@ -4,7 +4,7 @@ from lanrage_events import PeerJoined
 from lanrage_events_logfile.demo import LINES, Demo
 
 
-def test_the_demo_shows_lines_and_the_one_event_that_they_tell_of() -> None:
+def test_the_demo_shows_lines_and_their_only_event() -> None:
     demo = Demo()
     [(caption, events)] = demo.scenes()
     assert all(line in caption for line in LINES)

@@ -6,7 +6,7 @@ from lanrage_events_logfile._encoding import detect_encoding, newline_of
 
 
 @pytest.mark.parametrize("encoding", ["utf-32", "utf-7", "utf-99", "rot13", "base64", ""])
-def test_an_encoding_in_which_lines_cannot_be_told_apart_is_refused(encoding: str) -> None:
+def test_an_encoding_whose_lines_cannot_be_split_is_rejected(encoding: str) -> None:
     if encoding == "utf-7":
         assert newline_of(encoding) == b"\n"
         return

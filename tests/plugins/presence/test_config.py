@@ -24,12 +24,12 @@ def test_an_id_is_taken_with_and_without_quotes(client_id: Any) -> None:
 
 
 @pytest.mark.parametrize("client_id", [None, "", "  "])
-def test_no_id_is_no_error(client_id: str | None) -> None:
+def test_an_id_is_not_required(client_id: str | None) -> None:
     assert PresenceConfig(client_id=client_id).client_id is None
 
 
 @pytest.mark.parametrize("client_id", ["12345", "1" * 21, "abc", 12.5, True])
-def test_what_is_no_id_is_refused_with_the_place_to_find_it(client_id: Any) -> None:
+def test_an_invalid_id_is_rejected_with_the_place_to_find_it(client_id: Any) -> None:
     message = problem(client_id=client_id)
 
     assert message.startswith("client_id: ")
@@ -52,7 +52,7 @@ def test_a_picture_is_a_name_or_an_address_or_none() -> None:
 
 
 @pytest.mark.parametrize("size", [0, -1, 10_000_000, "many"])
-def test_a_party_can_have_somebody(size: Any) -> None:
+def test_a_party_size_is_a_positive_number(size: Any) -> None:
     assert problem(max_party_size=size).startswith("max_party_size: ")
 
 

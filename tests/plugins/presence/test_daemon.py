@@ -1,4 +1,4 @@
-"""The daemon ends when it is told to, whatever Discord does."""
+"""The daemon stops in time, whatever Discord does."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from lanrage_events_presence.testing import StandInDiscordClient
 
 pytestmark = [
     pytest.mark.real_clock,
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="it has no Unix sockets and no SIGTERM"),
 ]
 
@@ -48,7 +49,7 @@ class Daemon:
             self.text += await self._log.receive()
 
     async def stop(self) -> None:
-        """Tell it to stop; it must, and with no error."""
+        """Stop it, which must succeed without an error."""
         os.kill(self.process.pid, signal.SIGTERM)
         assert await self.process.wait() == 0
         try:
@@ -68,6 +69,7 @@ async def start(command: list[str], folder: Path) -> Daemon:
     return Daemon(process, process.stderr)
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_without_discord_the_log_has_one_line(
     command: list[str], runtime_folder: Path
 ) -> None:
@@ -80,7 +82,8 @@ async def test_without_discord_the_log_has_one_line(
     assert daemon.text.count("Discord") == 1
 
 
-async def test_a_silent_discord_does_not_hold_up_the_end(
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_silent_discord_does_not_delay_the_stop(
     command: list[str], discord: StandInDiscordClient
 ) -> None:
     discord.on_handshake = "silence"
@@ -93,8 +96,9 @@ async def test_a_silent_discord_does_not_hold_up_the_end(
                 await daemon.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="others refuse where Linux waits")
-async def test_a_discord_that_lets_nobody_in_does_not_hold_up_the_end(
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux waits here")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_discord_that_accepts_no_connection_does_not_delay_the_stop(
     command: list[str], runtime_folder: Path
 ) -> None:
     path = str(runtime_folder / "discord-ipc-0")

@@ -7,7 +7,7 @@ CREATED = PartyCreated(party_id="7", party_name="Friday LAN", host="Ann")
 JOINED = PeerJoined(party_id="7", peer_name="Bob", party_name="Friday LAN")
 
 
-def test_the_demo_tells_what_is_shown_when_it_changes() -> None:
+def test_the_demo_prints_the_activity_when_it_changes() -> None:
     demo = Demo()
     assert list(demo.scenes()) == []
     assert list(demo.lines([])) == []

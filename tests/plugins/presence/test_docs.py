@@ -69,13 +69,13 @@ def test_the_examples_of_templates_work(tmp_path: Path) -> None:
     for name, _, text in TEMPLATES:
         (tmp_path / name).write_text(text, encoding="utf-8")
 
-    faults: list[TemplateError] = []
+    errors: list[TemplateError] = []
     folders = [tmp_path, files("lanrage_events_templates")]
-    view = PresenceView(PresenceConfig(invite_url=INVITE), folders, report=faults.append)
+    view = PresenceView(PresenceConfig(invite_url=INVITE), folders, report=errors.append)
     assert view.check(EventRegistry().types()) == []
     view.follow(GameStarted(game_name="Quake III", players=("Ann", "Ben")))
 
-    assert faults == []
+    assert errors == []
     activity = view.activity
     assert activity is not None
     assert activity == Activity(

@@ -143,13 +143,13 @@ async def test_an_answer_in_pieces_is_an_answer(
     assert len(discord.activities) == 4
 
 
-async def test_no_discord_is_told_as_such(runtime_folder: Path, ipc: DiscordIPC) -> None:
+async def test_a_missing_discord_is_explained(runtime_folder: Path, ipc: DiscordIPC) -> None:
     assert await reason(ipc) == "Discord is not running on this computer"
     (runtime_folder / "discord-ipc-0").touch()
     assert await reason(ipc) == "Discord is not running on this computer"
 
 
-async def test_a_socket_that_discord_left_behind_is_no_discord(
+async def test_a_socket_that_discord_left_behind_is_explained(
     runtime_folder: Path, ipc: DiscordIPC
 ) -> None:
     with socket.socket(socket.AF_UNIX) as old:
@@ -158,7 +158,7 @@ async def test_a_socket_that_discord_left_behind_is_no_discord(
     assert await reason(ipc) == "Discord is not running on this computer"
 
 
-async def test_an_application_that_discord_does_not_know_is_told_as_such(
+async def test_an_unknown_application_is_explained(
     discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
     discord.known_ids = ["1"]
@@ -277,7 +277,7 @@ async def test_discord_can_say_why_it_ends_the_connection(
     assert error.reason.startswith(expected)
 
 
-async def test_what_nobody_asked_for_is_read_over_and_a_ping_answered(
+async def test_unexpected_frames_are_ignored_and_a_ping_is_answered(
     discord: StandInDiscordClient, ipc: DiscordIPC
 ) -> None:
     async with discord.listen(), ipc.connect() as connection:
@@ -316,7 +316,10 @@ async def test_a_ping_is_not_the_answer_to_a_request(
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (PermissionError(13, "Permission denied"), "this user is not allowed to connect to Discord"),
+        (
+            PermissionError(13, "Permission denied"),
+            "this user is not allowed to connect to Discord",
+        ),
         (RuntimeError("a\nb"), "the connection to Discord failed with RuntimeError: a b"),
         (OSError(9, "Bad file descriptor"), "Discord closed the connection"),
     ],
@@ -352,7 +355,8 @@ def full_socket(folder: Path) -> Iterator[None]:
             connection.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="others refuse where Linux waits")
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux waits here")
 async def test_a_thread_that_hangs_is_not_followed_by_another(
     runtime_folder: Path, impatient: DiscordIPC
 ) -> None:
@@ -432,7 +436,7 @@ async def log() -> AsyncIterator[Lines]:
     logger.setLevel(level)
 
 
-async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
+async def test_discord_that_starts_restarts_and_ends_gets_the_latest_state(
     discord: StandInDiscordClient, ipc: DiscordIPC, log: Lines
 ) -> None:
     view = PresenceView()
@@ -458,12 +462,12 @@ async def test_discord_that_starts_restarts_and_ends_is_told_the_latest_state(
             tasks.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("manner", ["silence", "garble"])
+@pytest.mark.parametrize("manner", [pytest.param("silence", marks=pytest.mark.slow), "garble"])
 @pytest.mark.parametrize("moment", ["on_handshake", "on_activity"])
-async def test_a_hostile_peer_does_not_hold_up_the_end(
+async def test_a_hostile_peer_does_not_delay_the_stop(
     discord: StandInDiscordClient, manner: Manner, moment: str
 ) -> None:
-    # Whoever waited for the answer would not be done when the test's time is up.
+    # Waiting for the answer would exceed the time of the test.
     patient = DiscordIPC(CLIENT_ID, answer_seconds=3600.0)
     setattr(discord, moment, manner)
     async with discord.listen(), EventBus() as bus:

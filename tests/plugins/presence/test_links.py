@@ -29,7 +29,7 @@ def test_an_address_is_taken_as_it_is(url: str) -> None:
         ("https://a.example/" + "x" * 512, "530 characters, Discord allows 512"),
     ],
 )
-def test_what_is_no_address_is_refused_with_the_reason(url: str, message: str) -> None:
+def test_an_invalid_address_is_rejected_with_the_reason(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         parse_link(url)
 

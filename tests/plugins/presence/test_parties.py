@@ -108,18 +108,18 @@ def test_a_party_ends_when_everybody_left() -> None:
     assert len(parties) == 0
 
 
-def test_who_leaves_a_party_that_nobody_knows_changes_nothing() -> None:
+def test_leaving_an_unknown_party_changes_nothing() -> None:
     assert shown(left("Ben")) is None
 
 
-def test_a_party_created_anew_begins_anew() -> None:
+def test_a_party_created_again_replaces_the_first() -> None:
     party = shown(created(), joined("Ben"), created(host="Cy"))
 
     assert party is not None
     assert party.members == ("Cy",)
 
 
-def test_a_creation_that_is_told_again_does_not_empty_the_party() -> None:
+def test_a_creation_that_is_published_again_does_not_empty_the_party() -> None:
     creation = created()
     party = shown(creation, joined("Ben"), creation)
 
@@ -185,7 +185,7 @@ def test_a_game_without_an_id_belongs_to_the_party_that_most_of_its_players_are_
     assert (found[0].name, found[0].game) == ("Friday LAN", "Quake")
 
 
-def test_a_game_that_names_nobody_we_know_belongs_to_the_shown_party() -> None:
+def test_a_game_without_known_players_belongs_to_the_shown_party() -> None:
     party = shown(created(), started("Quake", "Zoe"))
 
     assert party is not None
@@ -215,7 +215,7 @@ def test_of_two_parties_that_play_one_game_the_last_is_meant() -> None:
     assert (party.id, party.game) == ("1", "Quake")
 
 
-def test_an_id_that_nobody_knows_is_another_party() -> None:
+def test_an_unknown_id_is_another_party() -> None:
     playing = shown(created(), started("Quake", "Ann", party_id="9"))
     joining = shown(joined("Ben"), joined("Cy", "Other", "9"))
 
@@ -225,7 +225,7 @@ def test_an_id_that_nobody_knows_is_another_party() -> None:
     assert (joining.id, joining.members) == ("9", ("Cy",))
 
 
-def test_the_end_of_a_game_that_nobody_knows_changes_nothing() -> None:
+def test_the_end_of_an_unknown_game_changes_nothing() -> None:
     assert shown(ended("Quake")) is None
     assert name_of(shown(created(), ended("Quake"))) == "Friday LAN"
     assert name_of(shown(created(), ended("Quake", party_id="9"))) == "Friday LAN"
@@ -313,7 +313,7 @@ def test_more_names_than_any_party_has_are_forgotten() -> None:
     assert party.max == MAX_MEMBERS
 
 
-def test_a_name_of_nothing_is_nobody() -> None:
+def test_an_empty_name_is_not_a_player() -> None:
     party = shown(created(host=" "))
 
     assert party is not None
@@ -372,7 +372,7 @@ def test_nothing_of_a_party_is_shown_once_the_player_left_it(
 
 
 @given(st.lists(EVENTS, max_size=20))
-def test_an_event_with_an_id_that_is_told_twice_counts_once(events: list[PartyEvent]) -> None:
+def test_an_event_that_is_published_twice_counts_once(events: list[PartyEvent]) -> None:
     events = [event for event in events if event.party_id is not None]
     once = follow(*events)
     twice = follow(*(event for event in events for _ in range(2)))

@@ -128,7 +128,7 @@ async def test_it_is_taken_back_when_the_player_leaves(client: Client) -> None:
         assert lines(client.shown) == ["Friday LAN", "None"]
 
 
-async def test_health_tells_whether_it_is_shown(client: Client) -> None:
+async def test_health_reports_whether_it_is_shown(client: Client) -> None:
     config = PresenceConfig(client_id=CLIENT_ID, party="1")
     plugin = make(client, config)
     assert plugin.health().status == "ok"
@@ -153,7 +153,7 @@ async def test_health_tells_whether_it_is_shown(client: Client) -> None:
         assert health()["presence"].detail == "Discord rejected it: too short"
 
 
-async def test_health_tells_that_discord_is_not_there(client: Client) -> None:
+async def test_health_reports_that_discord_is_not_there(client: Client) -> None:
     client.problem = DiscordUnreachable("Discord is not running")
     async with EventBus() as bus:
         await bus.plugins.register_and_wait(make(client), "presence")
@@ -202,7 +202,7 @@ def without_pypresence(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("is_installed", [True, False])
-async def test_what_is_missing_is_told_in_one_line_and_disturbs_nobody(
+async def test_what_is_missing_is_logged_in_one_line_and_affects_nothing_else(
     is_installed: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = PresenceConfig(client_id=None if is_installed else CLIENT_ID)
@@ -224,7 +224,7 @@ async def test_what_is_missing_is_told_in_one_line_and_disturbs_nobody(
     assert remedy in line
 
 
-async def test_check_tells_of_templates_and_of_what_is_missing(tmp_path: Path) -> None:
+async def test_validation_reports_templates_and_what_is_missing(tmp_path: Path) -> None:
     folder = tmp_path / "presence"
     folder.mkdir()
     (folder / "peer_joined.yaml").write_text('state: "{{ peer_name }"\n', encoding="utf-8")
@@ -244,7 +244,7 @@ async def test_check_tells_of_templates_and_of_what_is_missing(tmp_path: Path) -
     assert good.validate(EventBus()) == []
 
 
-async def test_a_users_template_is_used_and_its_fault_told_when_it_starts(
+async def test_a_users_template_is_used_and_its_errors_are_logged_at_the_start(
     client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "presence"

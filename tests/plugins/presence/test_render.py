@@ -45,12 +45,12 @@ Show = Callable[..., Activity | None]
 
 
 @pytest.fixture
-def faults() -> list[TemplateError]:
+def errors() -> list[TemplateError]:
     return []
 
 
 @pytest.fixture
-def show(tmp_path: Path, faults: list[TemplateError]) -> Show:
+def show(tmp_path: Path, errors: list[TemplateError]) -> Show:
     """Show what is known after some events, by templates of the user's above the bundled ones."""
 
     def show(
@@ -61,7 +61,7 @@ def show(tmp_path: Path, faults: list[TemplateError]) -> Show:
         for name, text in templates.items():
             (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
-        view = PresenceView(config, [tmp_path, BUNDLED], report=faults.append)
+        view = PresenceView(config, [tmp_path, BUNDLED], report=errors.append)
         for event in events:
             view.follow(event)
 
@@ -71,8 +71,8 @@ def show(tmp_path: Path, faults: list[TemplateError]) -> Show:
 
 
 @pytest.mark.parametrize("invite", [None, INVITE])
-def test_a_party_is_shown_by_the_templates_that_come_along(
-    show: Show, faults: list[TemplateError], invite: str | None
+def test_a_party_is_shown_by_the_bundled_templates(
+    show: Show, errors: list[TemplateError], invite: str | None
 ) -> None:
     config = PresenceConfig(invite_url=invite)
 
@@ -85,10 +85,10 @@ def test_a_party_is_shown_by_the_templates_that_come_along(
         large_text="LANrage",
         buttons=(Button("Join Voice Chat", INVITE),) if invite else (),
     )
-    assert not faults
+    assert not errors
 
 
-def test_a_game_is_shown_while_it_runs_whoever_comes(show: Show) -> None:
+def test_a_game_is_shown_while_it_runs_even_if_players_join(show: Show) -> None:
     running = show(PARTY, QUAKE, BEN)
     over = show(PARTY, QUAKE, BEN, GameEnded(party_id="1", game_name="Quake", duration=1.0))
 
@@ -99,7 +99,7 @@ def test_a_game_is_shown_while_it_runs_whoever_comes(show: Show) -> None:
 
 
 def test_every_part_of_an_activity_can_come_from_a_template(
-    show: Show, faults: list[TemplateError]
+    show: Show, errors: list[TemplateError]
 ) -> None:
     activity = show(
         QUAKE,
@@ -120,7 +120,7 @@ def test_every_part_of_an_activity_can_come_from_a_template(
         """,
     )
 
-    assert not faults
+    assert not errors
     assert activity == Activity(
         details="Quake with Ann, Ben",
         state="Ann plays",
@@ -176,7 +176,7 @@ def test_names_are_shown_as_they_are_in_one_line(show: Show) -> None:
 
 
 def test_a_value_in_an_address_is_only_a_part_of_it(
-    show: Show, faults: list[TemplateError]
+    show: Show, errors: list[TemplateError]
 ) -> None:
     activity = show(
         PARTY,
@@ -192,7 +192,7 @@ def test_a_value_in_an_address_is_only_a_part_of_it(
     assert activity is not None
     assert activity.buttons == (Button("Map", "https://maps.example/..%2Fa%3Fb%3Dc%23d%26e%40f"),)
     assert activity.large_image == "https://maps.example/..%2Fa%3Fb%3Dc%23d%26e%40f.png"
-    assert [fault.leaf for fault in faults] == ["buttons[].url"]
+    assert [error.leaf for error in errors] == ["buttons[].url"]
 
 
 @pytest.mark.parametrize(
@@ -208,17 +208,17 @@ def test_a_value_in_an_address_is_only_a_part_of_it(
         ("stat: In Party", "unknown key, did you mean 'state'?"),
     ],
 )
-def test_a_fault_in_a_template_is_told_and_the_rest_is_shown(
-    show: Show, faults: list[TemplateError], text: str, message: str
+def test_an_error_in_a_template_is_reported_and_the_rest_is_shown(
+    show: Show, errors: list[TemplateError], text: str, message: str
 ) -> None:
     activity = show(PARTY, party_created=text)
 
     assert activity == show(PARTY, party_created="")
-    assert message in str(faults[0])
-    assert "party_created.yaml" in faults[0].file
+    assert message in str(errors[0])
+    assert "party_created.yaml" in errors[0].file
 
 
-def test_nobody_knows_how_many_if_the_size_is_empty(show: Show) -> None:
+def test_no_size_is_shown_if_it_is_empty(show: Show) -> None:
     activity = show(PARTY, party_created="party: {size: ''}")
 
     assert activity is not None
@@ -238,7 +238,7 @@ def test_a_party_is_never_larger_than_it_can_be(show: Show) -> None:
 @pytest.mark.parametrize(
     "time", [TIME.replace(tzinfo=None), TIME.astimezone(timezone(timedelta(hours=5)))]
 )
-def test_a_time_is_the_same_wherever_it_is_told(show: Show, time: datetime) -> None:
+def test_a_time_is_the_same_in_every_time_zone(show: Show, time: datetime) -> None:
     activity = show(PartyCreated(time=time, party_id="1", party_name="LAN", host="Ann"))
     text = show(PARTY, party_created='start: "2026-01-31T20:15:00+00:00"')
 
@@ -247,12 +247,12 @@ def test_a_time_is_the_same_wherever_it_is_told(show: Show, time: datetime) -> N
     assert activity.start == text.start == SECONDS
 
 
-def test_a_party_without_a_name_has_no_first_line(show: Show, faults: list[TemplateError]) -> None:
+def test_a_party_without_a_name_has_no_first_line(show: Show, errors: list[TemplateError]) -> None:
     activity = show(PartyCreated(party_id="1", party_name="", host="Ann"))
 
     assert activity is not None
     assert activity.details == ""
-    assert not faults
+    assert not errors
 
 
 def test_nothing_is_shown_of_no_party(show: Show) -> None:
@@ -289,21 +289,21 @@ async def test_a_bus_can_show_what_would_be_shown() -> None:
         assert str(view.activity) == "Friday LAN · In Party (1 of 8) · since 20:15 UTC"
 
 
-def test_a_template_for_an_event_that_is_about_no_party_is_told(tmp_path: Path) -> None:
+def test_a_template_for_an_event_without_a_party_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "presence"
     folder.mkdir()
     for name in ("notification", "peer_joinde", "event"):
         (folder / f"{name}.yaml").write_text("state: Hello\n", encoding="utf-8")
 
-    faults: list[TemplateError] = []
-    view = PresenceView(None, [tmp_path, BUNDLED], report=faults.append)
+    errors: list[TemplateError] = []
+    view = PresenceView(None, [tmp_path, BUNDLED], report=errors.append)
     problems = view.check([PartyCreated, PeerJoined, GameStarted, Notification])
 
     assert len(problems) == 1
     assert problems[0].startswith(str(folder / "notification.yaml"))
     assert "is not about a party" in problems[0]
-    [fault] = faults
-    assert str(fault) == (
+    [error] = errors
+    assert str(error) == (
         f"{folder / 'peer_joinde.yaml'}: is not used: there is no event type 'peer_joinde', "
         "did you mean 'peer_joined'?"
     )

@@ -202,7 +202,7 @@ async def test_an_activity_is_taken_back_when_there_is_nothing_to_show(
     assert [activity for _, activity in client.shown] == [QUAKE, None]
 
 
-async def test_without_discord_and_without_anything_to_show_it_is_looked_for_once(
+async def test_without_discord_and_without_an_activity_there_is_one_attempt(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.problem = DiscordUnreachable("Discord is not running")
@@ -218,7 +218,7 @@ async def test_without_discord_and_without_anything_to_show_it_is_looked_for_onc
     )
 
 
-async def test_without_discord_it_is_looked_for_ever_more_rarely_and_told_once(
+async def test_without_discord_attempts_become_rarer_and_one_line_is_logged(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.problem = GONE
@@ -251,7 +251,7 @@ async def test_what_changes_while_discord_is_away_does_not_hasten_the_next_attem
     assert len(client.attempts) == 2
 
 
-async def test_discord_that_starts_is_told_the_latest_state(
+async def test_discord_that_starts_gets_the_latest_state(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -269,7 +269,7 @@ async def test_discord_that_starts_is_told_the_latest_state(
     assert lines(caplog)[1:] == ["connected to Discord"]
 
 
-async def test_discord_that_restarts_is_told_again_what_it_showed(
+async def test_discord_that_restarts_gets_the_activity_again(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -317,7 +317,7 @@ async def test_a_peer_that_always_hangs_up_is_left_alone_for_longer_and_longer(
     assert pauses[-1] == pytest.approx(PACING.longest_retry)
 
 
-async def test_a_peer_that_accepts_nothing_is_told_of_once(
+async def test_a_peer_that_accepts_nothing_is_logged_once(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It shakes hands and then answers what cannot be read."""
@@ -336,7 +336,7 @@ async def test_a_peer_that_accepts_nothing_is_told_of_once(
     assert len(lines(caplog)) == 1
 
 
-async def test_that_discord_is_not_there_is_no_news_once_its_end_was_told(
+async def test_an_absent_discord_is_not_logged_after_its_end_was(
     stage: Stage, client: Client, tasks: TaskGroup, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage.want(QUAKE)
@@ -365,7 +365,7 @@ async def test_an_outage_with_ever_new_reasons_does_not_fill_the_log(
     assert 1 < len(lines(caplog)) <= 5
 
 
-async def test_discord_that_does_not_want_us_is_asked_rarely(
+async def test_discord_that_rejects_the_application_is_asked_rarely(
     stage: Stage, client: Client, tasks: TaskGroup
 ) -> None:
     client.problem = DiscordUnreachable("no such application", "rejected")

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 
@@ -22,16 +23,14 @@ def append(path: Path, text: str) -> None:
         file.write(text)
 
 
-async def test_what_is_appended_is_told_and_what_was_there_before_is_not(
-    evening: Any, tmp_path: Path
-) -> None:
+async def test_new_lines_are_published_and_old_ones_are_not(evening: Any, tmp_path: Path) -> None:
     log = tmp_path / "latest.log"
     append(log, joined("Old"))
     async with evening() as server:
         append(log, joined("Ann") + "[20:15:01] [Server thread/INFO]: <Ann> hi\n" + left("Ann"))
         await server.settle()
 
-        assert server.told == ["+Ann", "-Ann"]
+        assert server.seen == ["+Ann", "-Ann"]
         assert {event.party_name for event in server.durable.events} == {"Minecraft"}
 
 
@@ -40,7 +39,7 @@ async def test_a_new_file_is_read_from_its_beginning_if_that_is_wanted(
 ) -> None:
     append(tmp_path / "latest.log", joined("Ann"))
     async with evening(start="beginning") as server:
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
 
 
 async def test_a_line_is_taken_when_its_newline_came(evening: Any, tmp_path: Path) -> None:
@@ -49,11 +48,11 @@ async def test_a_line_is_taken_when_its_newline_came(evening: Any, tmp_path: Pat
     async with evening() as server:
         append(log, "ead/INFO]: Ann joined the ga")
         await server.settle()
-        assert server.told == []
+        assert server.seen == []
 
         append(log, "me\r\n")
         await server.settle()
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
 
 
 async def test_a_file_that_appears_later_is_read_from_its_beginning(
@@ -68,11 +67,11 @@ async def test_a_file_that_appears_later_is_read_from_its_beginning(
         append(folder / "latest.log", joined("Ann"))
         await server.settle()
 
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
         assert server.health.status == "ok"
 
 
-async def test_a_file_that_appears_while_nobody_looks_is_read_from_its_beginning(
+async def test_a_file_that_appears_between_two_runs_is_read_from_its_beginning(
     evening: Any, tmp_path: Path, durable: Any
 ) -> None:
     async with evening(durable):
@@ -80,7 +79,7 @@ async def test_a_file_that_appears_while_nobody_looks_is_read_from_its_beginning
 
     append(tmp_path / "latest.log", joined("Ann"))
     async with evening(durable) as server:
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
 
 
 async def test_a_renamed_file_is_read_to_its_end_before_the_new_one(
@@ -103,7 +102,7 @@ async def test_a_renamed_file_is_read_to_its_end_before_the_new_one(
         append(log, left("Cid"))
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob", "-Bob", "-Ann", "+Cid", "-Cid"]
+        assert server.seen == ["+Ann", "+Bob", "-Bob", "-Ann", "+Cid", "-Cid"]
 
 
 async def test_the_last_line_of_a_renamed_file_needs_no_newline(
@@ -118,7 +117,7 @@ async def test_the_last_line_of_a_renamed_file_needs_no_newline(
         append(log, joined("Bob"))
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob"]
+        assert server.seen == ["+Ann", "+Bob"]
 
 
 async def test_a_truncated_file_is_read_from_its_beginning(evening: Any, tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ async def test_a_truncated_file_is_read_from_its_beginning(evening: Any, tmp_pat
         append(log, joined("Cid"))
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob", "+Cid"]
+        assert server.seen == ["+Ann", "+Bob", "+Cid"]
 
 
 async def test_a_file_that_was_truncated_and_has_grown_beyond_is_noticed(
@@ -142,10 +141,10 @@ async def test_a_file_that_was_truncated_and_has_grown_beyond_is_noticed(
         log.write_text(joined("Bob", "Cid", "Dan"), "utf-8")
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob", "+Cid", "+Dan"]
+        assert server.seen == ["+Ann", "+Bob", "+Cid", "+Dan"]
 
 
-async def test_a_file_with_the_same_beginning_is_told_by_what_came_last(
+async def test_a_replaced_file_with_the_same_beginning_is_noticed(
     evening: Any, tmp_path: Path
 ) -> None:
     log = tmp_path / "latest.log"
@@ -155,7 +154,7 @@ async def test_a_file_with_the_same_beginning_is_told_by_what_came_last(
         log.write_text(banner + joined("Bob", "Cid"), "utf-8")
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob", "+Cid"]
+        assert server.seen == ["+Ann", "+Bob", "+Cid"]
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
@@ -177,7 +176,7 @@ async def test_the_rest_of_a_copied_and_truncated_file_is_read_from_the_copy(
         log.write_text(joined("Cid"), "utf-8")
 
     async with evening(durable) as server:
-        assert server.told == ["+Ann", "+Bob", "+Cid"]
+        assert server.seen == ["+Ann", "+Bob", "+Cid"]
 
 
 async def test_a_restart_goes_on_where_it_was_left(
@@ -193,7 +192,7 @@ async def test_a_restart_goes_on_where_it_was_left(
         append(log, left("Ann"))
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob", "-Ann"]
+        assert server.seen == ["+Ann", "+Bob", "-Ann"]
 
 
 async def test_the_rest_of_a_file_that_was_renamed_meanwhile_comes_first(
@@ -209,7 +208,7 @@ async def test_the_rest_of_a_file_that_was_renamed_meanwhile_comes_first(
     append(log, joined("Cid"))
     append(tmp_path / "other.log", joined("Eve"))
     async with evening(durable) as server:
-        assert server.told == ["+Ann", "+Bob", "+Cid"]
+        assert server.seen == ["+Ann", "+Bob", "+Cid"]
 
 
 async def test_the_rest_of_a_file_that_was_packed_meanwhile_comes_first(
@@ -229,7 +228,7 @@ async def test_the_rest_of_a_file_that_was_packed_meanwhile_comes_first(
         append(log, left("Cid"))
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob", "+Cid", "-Cid"]
+        assert server.seen == ["+Ann", "+Bob", "+Cid", "-Cid"]
 
 
 async def test_a_rest_that_is_gone_is_warned_of(
@@ -243,7 +242,7 @@ async def test_a_rest_that_is_gone_is_warned_of(
     log.unlink()
     append(log, joined("Cid"))
     async with evening(durable) as server:
-        assert server.told == ["+Ann", "+Cid"]
+        assert server.seen == ["+Ann", "+Cid"]
         assert "is gone, so events from its end may be missing" in caplog.text
 
 
@@ -261,7 +260,7 @@ async def test_a_file_that_went_and_comes_back_is_waited_for(
         append(log, joined("Bob"))
         await server.settle()
 
-        assert server.told == ["+Ann", "+Bob"]
+        assert server.seen == ["+Ann", "+Bob"]
 
 
 def age(path: Path, seconds: int) -> None:
@@ -295,7 +294,7 @@ async def test_with_a_wildcard_the_newest_file_is_followed_and_then_its_successo
     age(logs[4], 6)
     append(tmp_path / "other.log", joined("Eve"))
     async with evening(durable, path=path) as server:
-        assert server.told == ["+Ann", "+Bob", "-Bob", "-Ann", "+Cid"]
+        assert server.seen == ["+Ann", "+Bob", "-Bob", "-Ann", "+Cid"]
 
     for log in logs:
         log.unlink(missing_ok=True)
@@ -308,8 +307,8 @@ async def test_with_a_wildcard_the_newest_file_is_followed_and_then_its_successo
         age(logs[5], 9)
         await server.settle()
 
-        assert server.told[-1] == "-Cid"
-        assert len(server.told) == 6
+        assert server.seen[-1] == "-Cid"
+        assert len(server.seen) == 6
 
 
 async def test_two_files_that_are_both_written_to_are_not_read_again_and_again(
@@ -326,8 +325,8 @@ async def test_two_files_that_are_both_written_to_are_not_read_again_and_again(
             age(first, 2 * number + 3)
             await server.settle()
 
-        told = server.told
-        assert len(told) == len(set(told))
+        seen = server.seen
+        assert len(seen) == len(set(seen))
 
 
 async def test_brackets_in_the_name_of_a_file_are_nothing_special(
@@ -336,7 +335,7 @@ async def test_brackets_in_the_name_of_a_file_are_nothing_special(
     append(tmp_path / "[lan] 1.log", joined("Ann"))
     append(tmp_path / "l 1.log", joined("Bob"))
     async with evening(path=tmp_path / "[lan] *.log", start="beginning") as server:
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
 
 
 @pytest.mark.parametrize(
@@ -356,11 +355,11 @@ async def test_files_are_read_in_their_encoding(
     log = tmp_path / "latest.log"
     log.write_bytes((joined("Zoë") + "\n" + left("Zoë")).encode(written))
     async with evening(start="beginning", encoding=encoding) as server:
-        assert server.told == ["+Zoë", "-Zoë"]
+        assert server.seen == ["+Zoë", "-Zoë"]
 
 
 @pytest.mark.parametrize("written", ["utf-16-be", "utf-16-le"])
-async def test_a_byte_order_mark_that_comes_later_is_heeded(
+async def test_a_byte_order_mark_that_comes_later_is_used(
     evening: Any, tmp_path: Path, written: str
 ) -> None:
     log = tmp_path / "latest.log"
@@ -369,7 +368,7 @@ async def test_a_byte_order_mark_that_comes_later_is_heeded(
         log.write_bytes(("\ufeff" + joined("Ann") + left("Ann")).encode(written))
         await server.settle()
 
-        assert server.told == ["+Ann", "-Ann"]
+        assert server.seen == ["+Ann", "-Ann"]
 
 
 async def test_utf_16_is_followed_from_its_last_line(evening: Any, tmp_path: Path) -> None:
@@ -382,14 +381,14 @@ async def test_utf_16_is_followed_from_its_last_line(evening: Any, tmp_path: Pat
             file.write(("\n" + awkward + joined("Ann")).encode("utf-16-le"))
 
         await server.settle()
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
 
 
 async def test_bytes_that_are_no_text_harm_only_themselves(evening: Any, tmp_path: Path) -> None:
     log = tmp_path / "latest.log"
     log.write_bytes(b"\xff\xfe\xfd\0\n" + joined("Ann").encode())
     async with evening(start="beginning") as server:
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
 
 
 async def test_a_line_without_end_takes_no_memory_and_is_passed_over(
@@ -398,7 +397,7 @@ async def test_a_line_without_end_takes_no_memory_and_is_passed_over(
     log = tmp_path / "latest.log"
     log.write_bytes(b"x" * 3_000_000 + b"\n" + joined("Ann").encode())
     async with evening(start="beginning") as server:
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
         counts = server.counts
         assert (counts["logfile_lines"], counts["logfile_failed"]) == (2, 1)
 
@@ -413,7 +412,7 @@ async def test_many_files_are_followed_beside_each_other(evening: Any, tmp_path:
             append(path, joined(f"P{number}"))
 
         await server.settle()
-        assert sorted(server.told) == [f"+P{number}" for number in range(5)]
+        assert sorted(server.seen) == [f"+P{number}" for number in range(5)]
         assert {event.party_name for event in server.durable.events} == {"Friday LAN"}
 
 
@@ -427,7 +426,7 @@ async def test_a_player_who_is_there_does_not_join_again_even_after_a_restart(
 
     append(log, joined("Ann") + left("Ann") + joined("Ann"))
     async with evening(durable) as server:
-        assert server.told == ["+Ann", "-Ann", "+Ann"]
+        assert server.seen == ["+Ann", "-Ann", "+Ann"]
 
 
 async def test_a_folder_in_place_of_the_file_is_a_problem_that_is_tried_again(
@@ -449,10 +448,10 @@ async def test_a_folder_in_place_of_the_file_is_a_problem_that_is_tried_again(
         assert server.health.status == "ok"
         append(log, joined("Bob"))
         await server.settle()
-        assert server.told[-1] == "+Bob"
+        assert server.seen[-1] == "+Bob"
 
 
-async def test_figures_tell_what_was_read(evening: Any, tmp_path: Path) -> None:
+async def test_metrics_count_what_was_read(evening: Any, tmp_path: Path) -> None:
     log = tmp_path / "latest.log"
     append(log, joined("Ann") + "nothing\n")
     async with evening(start="beginning") as server:
@@ -487,11 +486,11 @@ async def test_a_long_file_without_any_newline_is_followed_from_its_end(
         append(log, "\n" + joined("Ann"))
         await server.settle()
 
-        assert server.told == ["+Ann"]
+        assert server.seen == ["+Ann"]
         assert server.counts["logfile_failed"] == 0
 
 
-async def test_what_is_packed_but_broken_is_no_rest(
+async def test_a_broken_compressed_file_is_not_read(
     evening: Any, tmp_path: Path, durable: Any
 ) -> None:
     log = tmp_path / "latest.log"
@@ -504,4 +503,73 @@ async def test_what_is_packed_but_broken_is_no_rest(
     (tmp_path / "2.log.gz").write_bytes(packed[:12] + b"\xff" * 40)
     log.write_text(joined("Bob"), "utf-8")
     async with evening(durable) as server:
-        assert server.told == ["+Ann", "+Bob"]
+        assert server.seen == ["+Ann", "+Bob"]
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs what POSIX offers")
+async def test_a_file_that_may_not_be_read_is_logged_once_and_retried(
+    evening: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "locked"
+    log = folder / "latest.log"
+    user = os.geteuid()
+    async with evening(path=log) as server:
+        folder.mkdir()
+        append(log, joined("Ann"))
+        folder.chmod(0)
+        # Root may read everything, so drop its privileges.
+        os.seteuid(65534 if user == 0 else user)
+        try:
+            await server.settle()
+            await anyio.sleep(1000)
+            assert server.health.status == "degraded"
+            assert server.health.detail.startswith(f"cannot read '{log}': Permission denied")
+        finally:
+            os.seteuid(user)
+
+        folder.chmod(0o755)
+        await anyio.sleep(61)
+
+        assert server.seen == ["+Ann"]
+        assert server.health.status == "ok"
+        assert caplog.text.count("Permission denied") == 1
+
+
+async def test_a_line_that_lacks_a_field_is_counted_and_warned_of_once(
+    evening: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    settings = {
+        "preset": None,
+        "patterns": {"notification": r"(?P<title>\w+): ?(?P<message>\w+)?(?P<color>#.*)?"},
+    }
+    async with evening(**settings) as server:
+        append(log, "Pizza:\nPizza: here\nBeer:\nPizza: #red\n")
+        await server.settle()
+
+        assert [event.to_dict()["message"] for event in server.durable.events] == ["here"]
+        assert server.counts["logfile_failed"] == 3
+        warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+        assert len(warnings) == 2
+        assert (
+            "matches patterns.notification but is not a valid event: message: required"
+            in warnings[0]
+        )
+
+
+async def test_one_line_can_give_several_events_with_ids_of_their_own(
+    evening: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    settings = {
+        "patterns": {"notification": r"(?P<message>.* joined the game)"},
+        "fields": {"notification": {"title": "Minecraft"}},
+    }
+    async with evening(**settings) as server:
+        append(log, joined("Ann"))
+        await server.settle()
+
+        assert [event.type for event in server.durable.events] == ["peer_joined", "notification"]
+        assert len(set(server.ids)) == 2

@@ -10,7 +10,7 @@ CUTS = st.lists(st.integers(1, 40), max_size=60)
 
 
 def feed(data: bytes, cuts: list[int], newline: bytes) -> LineSplitter | None:
-    """Feed a splitter in pieces, and hold what it tells against the whole."""
+    """Feed a splitter in pieces, and compare its lines with the whole."""
     splitter, begin, found = LineSplitter(newline), 0, []
     for size in [*cuts, len(data)]:
         for line in splitter.feed(data[begin : begin + size]):

@@ -42,7 +42,7 @@ async def following(
         yield next_name
 
 
-@pytest.mark.parametrize("poll", [None, 0.05])
+@pytest.mark.parametrize("poll", [pytest.param(None, marks=pytest.mark.slow), 0.05])
 async def test_changes_are_noticed(tmp_path: Path, poll: float | None) -> None:
     log = tmp_path / "latest.log"
     log.touch()
@@ -55,6 +55,7 @@ async def test_changes_are_noticed(tmp_path: Path, poll: float | None) -> None:
         assert [await next_name(), await next_name()] == ["Bob", "Cid"]
 
 
+@pytest.mark.slow
 async def test_a_folder_that_appears_later_and_goes_and_comes_again_is_noticed(
     tmp_path: Path,
 ) -> None:
@@ -69,6 +70,7 @@ async def test_a_folder_that_appears_later_and_goes_and_comes_again_is_noticed(
             shutil.rmtree(tmp_path / "srv")
 
 
+@pytest.mark.slow
 async def test_a_file_behind_a_link_is_noticed(tmp_path: Path) -> None:
     log, link = tmp_path / "real" / "latest.log", tmp_path / "link.log"
     log.parent.mkdir()
@@ -88,14 +90,14 @@ async def test_where_nothing_can_be_watched_it_is_looked_for(
 ) -> None:
     import watchfiles
 
-    def refuse(*_: object, **__: object) -> AsyncIterator[object]:
+    def fail(*_: object, **__: object) -> AsyncIterator[object]:
         async def changes() -> AsyncIterator[object]:
             raise OSError("inotify limit reached")
             yield
 
         return changes()
 
-    monkeypatch.setattr(watchfiles, "awatch", refuse)
+    monkeypatch.setattr(watchfiles, "awatch", fail)
     log = tmp_path / "latest.log"
     log.touch()
     async with following(Watch(Poll(0.05)), path=log) as next_name:
@@ -105,7 +107,7 @@ async def test_where_nothing_can_be_watched_it_is_looked_for(
     assert "checked every 0.05 seconds: inotify limit reached" in caplog.text
 
 
-async def test_without_the_extra_the_start_is_refused_with_the_remedy(
+async def test_without_the_extra_the_start_fails_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "watchfiles", None)
@@ -117,7 +119,8 @@ async def test_without_the_extra_the_start_is_refused_with_the_remedy(
         pass
 
 
-async def test_the_watch_is_armed_anew_when_a_folder_comes_in_between(tmp_path: Path) -> None:
+@pytest.mark.slow
+async def test_the_watch_restarts_if_a_folder_appears_while_it_starts(tmp_path: Path) -> None:
     folder = tmp_path / "logs"
     wakes = 0
     asked = 0

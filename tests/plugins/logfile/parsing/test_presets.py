@@ -92,7 +92,7 @@ EXCERPTS = {
         ["-GamePlayer_TV"],
     ),
     # https://github.com/MultiPaper/ShreddedPaper/issues/64
-    "somebody who never joined": (
+    "a player who never joined": (
         "minecraft",
         """
     [00:47:46 INFO]: UUID of player X is 12345678-1234-1234-1234-123456789abc
@@ -296,7 +296,7 @@ def test_a_real_log_gives_what_happened(name: str) -> None:
         ("eco", "[2021-04-15 11:22:30.990][ Info] Ann: --> Bob logged in."),
     ],
 )
-def test_what_players_write_is_no_event(preset: str, text: str) -> None:
+def test_what_players_write_is_not_an_event(preset: str, text: str) -> None:
     assert translate(preset, text) == []
 
 
@@ -324,11 +324,11 @@ def test_what_players_write_is_no_event(preset: str, text: str) -> None:
         ("factorio", "2022-01-26 18:30:15 [JOIN] [LAN]Ann joined the game", "[LAN]Ann"),
     ],
 )
-def test_names_with_anything_in_them_are_told_whole(preset: str, text: str, name: str) -> None:
+def test_names_with_anything_in_them_are_complete(preset: str, text: str, name: str) -> None:
     assert short(translate(preset, text)) == [f"+{name}"]
 
 
-def test_a_change_of_the_map_is_no_new_join() -> None:
+def test_a_change_of_the_map_is_not_a_join() -> None:
     entered = 'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><>" entered the game\n'
     connected = 'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><>" connected, address "10.0.0.2:1"\n'
     left = 'L 11/24/2026 - 20:15:00: "Ann<2><[U:1:1]><>" disconnected (reason "x")\n'
@@ -338,13 +338,13 @@ def test_a_change_of_the_map_is_no_new_join() -> None:
         "+Ann",
         "game_started cp_badlands",
     ]
-    # The server crashed, so that nobody left; the same number is given anew.
+    # The server crashed, so that no player left; the same number is given again.
     assert short(translate("source", entered + connected + entered)) == ["+Ann", "+Ann"]
     # She gave up while she loaded the map.
     assert short(translate("source", connected + left + left)) == ["-Ann"]
 
 
-def test_a_server_that_begins_anew_is_empty() -> None:
+def test_a_server_that_restarts_is_empty() -> None:
     text = """
     [20:00:00] [Server thread/INFO]: Starting minecraft server version 1.21.4
     [20:00:30] [Server thread/INFO]: Done (12.345s)! For help, type "help"
@@ -449,7 +449,7 @@ def test_own_patterns_stand_beside_those_of_the_preset_or_in_their_place() -> No
     assert events[1].to_dict()["color"] == 5025616
 
 
-def test_without_leaves_every_join_is_told() -> None:
+def test_without_leaves_every_join_is_published() -> None:
     line = "[20:15:00] [Server thread/INFO]: Ann joined the game\n"
 
     assert short(translate("minecraft", 2 * line, patterns={"peer_left": []})) == ["+Ann", "+Ann"]
