@@ -16,6 +16,9 @@ from lanrage_events.config import ConfigError
 
 logger = logging.getLogger(__name__)
 
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+# Without it, opening a named pipe waits for its reader.
+_FLAGS |= getattr(os, "O_NONBLOCK", 0)
 # Only the group may read, for log shippers: lines contain the names of players.
 _FILE_MODE = 0o640
 # How much a ready pipe takes without blocking the writer; POSIX guarantees 512.
@@ -64,10 +67,19 @@ class LineWriter:
         try:
             await self._write(line)
         except OSError as exc:
-            self._count_loss(_reason(exc))
+            problem = _reason(exc)
+            # While stderr is blocked, a log line would likely block there, too.
+            if not self._problem and self._path is not None:
+                logger.error("cannot write to %s: %s; events are not logged", self._name, problem)
+
+            self._problem = problem
+            self._lost += 1
         else:
             if self._problem:
-                self._report_recovery()
+                logger.warning("writing to %s works again; %s lost", self._name, _lines(self._lost))
+                self._problem = ""
+                self._lost_before += self._lost
+                self._lost = 0
 
     def health(self) -> Health:
         """Report whether lines are being lost, and how many are."""
@@ -99,7 +111,9 @@ class LineWriter:
             rest = rest[written:]
 
     async def _wait_for_room(self, fd: int) -> None:
-        if _has_room(fd):
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        if poll.poll(0):
             return
 
         if self._problem:
@@ -123,7 +137,7 @@ class LineWriter:
             fd = sys.stderr.fileno()
             self._partial = False
         else:
-            fd = os.open(self._path, _open_flags(), _FILE_MODE)
+            fd = os.open(self._path, _FLAGS, _FILE_MODE)
             self._partial = _ends_within_line(self._path)
 
         self._may_block = hasattr(select, "poll") and not stat.S_ISREG(os.fstat(fd).st_mode)
@@ -139,20 +153,6 @@ class LineWriter:
             return not os.path.samestat(os.stat(self._path), os.fstat(fd))
         except OSError as exc:
             return isinstance(exc, FileNotFoundError)
-
-    def _count_loss(self, problem: str) -> None:
-        # While stderr is blocked, a log line would likely block there, too.
-        if not self._problem and self._path is not None:
-            logger.error("cannot write to %s: %s; events are not logged", self._name, problem)
-
-        self._problem = problem
-        self._lost += 1
-
-    def _report_recovery(self) -> None:
-        logger.warning("writing to %s works again; %s lost", self._name, _lines(self._lost))
-        self._lost_before += self._lost
-        self._lost = 0
-        self._problem = ""
 
     def _remedy(self, exc: OSError) -> str:
         if self._path is None:
@@ -170,15 +170,6 @@ class LineWriter:
         return "change 'path'"
 
 
-def _open_flags() -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    # Without O_NONBLOCK, opening a named pipe waits for its reader.
-    for name in ("O_NONBLOCK", "O_BINARY"):
-        flags |= getattr(os, name, 0)
-
-    return flags
-
-
 def _ends_within_line(path: Path) -> bool:
     """Return whether the file ends with an incomplete line, as after a crash."""
     try:
@@ -190,12 +181,6 @@ def _ends_within_line(path: Path) -> bool:
             return file.read() != b"\n"
     except OSError:
         return False
-
-
-def _has_room(fd: int) -> bool:
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return bool(poll.poll(0))
 
 
 def _reason(exc: OSError) -> str:

@@ -19,7 +19,7 @@ from pydantic import (
 
 from lanrage_events.config import ConfigModel, ConfigPath, Duration
 
-from ._encoding import newline_of
+from ._encoding import check_encoding
 
 PresetName: TypeAlias = Literal["cs2", "eco", "factorio", "minecraft", "source", "valheim"]
 
@@ -49,11 +49,6 @@ def _check_time_format(text: str) -> str:
         raise ValueError(f"not a strptime format: {error}") from None
 
     return text
-
-
-def _check_encoding(name: str) -> str:
-    newline_of(name)
-    return name
 
 
 def _as_tuple(value: object) -> object:
@@ -109,7 +104,7 @@ class FileSettings(ConfigModel):
     """the id of the events' party"""
     game_name: str | None = None
     """the name of the game"""
-    encoding: Annotated[str, AfterValidator(_check_encoding)] = "utf-8"
+    encoding: Annotated[str, AfterValidator(check_encoding)] = "utf-8"
     """the encoding of the file, such as ``utf-8``, ``latin-1`` or ``utf-16``"""
     start: Literal["end", "beginning"] = "end"
     """where to begin in a file that was never read"""
@@ -136,10 +131,6 @@ class FileConfig(FileSettings):
     """the file; with ``*`` or ``?`` in its name, the newest file that matches"""
 
 
-def _kind_of_files(value: object) -> str:
-    return "mapping" if isinstance(value, Mapping) else "list"
-
-
 _ListedFile = Annotated[
     FileConfig,
     BeforeValidator(partial(_text_as, "path"), json_schema_input_type=FileConfig | str | None),
@@ -153,7 +144,7 @@ _MappedFile = Annotated[
 Files = Annotated[
     Annotated[tuple[_ListedFile, ...], Tag("list")]
     | Annotated[dict[ConfigPath, _MappedFile], Tag("mapping")],
-    Discriminator(_kind_of_files),
+    Discriminator(lambda value: "mapping" if isinstance(value, Mapping) else "list"),
 ]
 
 

@@ -11,10 +11,10 @@ _BOMS = {
 BOM_BYTES_MAX = 3
 
 
-def newline_of(encoding: str) -> bytes:
-    """Return the bytes of a newline in an encoding.
+def check_encoding(encoding: str) -> str:
+    """Return an encoding, if it is known and its lines can be split.
 
-    :raises ValueError: if the encoding is unknown, or if its lines cannot be split
+    :raises ValueError: otherwise
     """
     try:
         newline = "\n".encode(detect_encoding(encoding, b"")[0])
@@ -24,7 +24,7 @@ def newline_of(encoding: str) -> bytes:
     if newline not in (b"\n", b"\n\0", b"\0\n"):
         raise ValueError(f"lines in the encoding '{encoding}' cannot be read, use utf-8 or utf-16")
 
-    return newline
+    return encoding
 
 
 def detect_encoding(encoding: str, beginning: bytes) -> tuple[str, int]:

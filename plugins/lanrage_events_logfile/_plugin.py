@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import anyio
@@ -21,7 +22,6 @@ from ._following import (
     Poll,
     PositionStore,
     Watch,
-    is_watching_possible,
 )
 from ._parsing import Translator
 
@@ -64,7 +64,6 @@ class LogfilePlugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        """Follow the files."""
         problems = self._problems(bus)
         if problems:
             raise ConfigError(problems)
@@ -100,7 +99,6 @@ class LogfilePlugin:
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
-        """Check the patterns and fields against the event types, and that no path is a folder."""
         problems = self._problems(bus)
         for file in self.files:
             # This does not stop the start, since a file may replace the folder later.
@@ -113,7 +111,7 @@ class LogfilePlugin:
 
     def _problems(self, bus: Bus) -> list[str]:
         problems = []
-        if isinstance(self._changes, Watch) and not is_watching_possible():
+        if isinstance(self._changes, Watch) and find_spec("watchfiles") is None:
             problems.append(INSTALL_HINT)
 
         for file in self.files:
@@ -129,7 +127,6 @@ class LogfilePlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Report the problem of each file and how much of it is not read yet."""
         problems = [f.problem for f in self._followers if f.problem is not None]
         waiting = [f"waiting for '{f.name}' to appear" for f in self._followers if f.waiting]
         lags = [f"'{f.name}': {f.lag_bytes:,} bytes behind" for f in self._followers if f.lag_bytes]
@@ -138,8 +135,6 @@ class LogfilePlugin:
 
     @hookimpl
     def metrics(self) -> list[Metric]:
-        """Count lines and events of each file."""
-
         def samples(attribute: str) -> list[Sample]:
             return [Sample(getattr(f, attribute), {"file": f.name}) for f in self._followers]
 

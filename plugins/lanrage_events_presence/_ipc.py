@@ -8,7 +8,6 @@ import os
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib.util import find_spec
 from typing import Any
 
 import anyio
@@ -36,11 +35,6 @@ NOT_RUNNING = "Discord is not running on this computer"
 NO_ANSWER = "Discord does not answer"
 CLOSED = "Discord closed the connection"
 GARBLED = "Discord sent an invalid answer"
-
-
-def is_installed() -> bool:
-    """Return whether pypresence is installed."""
-    return find_spec("pypresence") is not None
 
 
 class DiscordIPC:

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 import anyio
 
@@ -14,7 +15,7 @@ from lanrage_events.abc import Bus
 
 from ._activity import Activity
 from ._config import PresenceConfig
-from ._ipc import INSTALL_HINT, DiscordIPC, is_installed
+from ._ipc import INSTALL_HINT, DiscordIPC
 from ._state import PresenceView
 from ._updater import Connect, PresenceUpdater
 
@@ -61,7 +62,6 @@ class PresencePlugin:
 
     @hookimpl
     def party_event(self, event: PartyEvent) -> None:
-        """Update the party; a task updates Discord later."""
         self._view.follow(event)
         if self._updater is not None:
             self._updater.wake()
@@ -69,7 +69,6 @@ class PresencePlugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        """Keep Discord up to date, and clear the activity at the end."""
         self._view.use_templates(bus.template_folders())
         for problem in self._view.check(bus.events.types()):
             logger.error("template %s", problem)
@@ -94,11 +93,11 @@ class PresencePlugin:
         if self._connect is None:
             return _NO_CLIENT_ID
 
-        return INSTALL_HINT if self._needs_pypresence and not is_installed() else ""
+        is_missing = self._needs_pypresence and find_spec("pypresence") is None
+        return INSTALL_HINT if is_missing else ""
 
     @hookimpl
     def validate(self, bus: Bus) -> list[str]:
-        """Check the templates, and whether pypresence and the client_id are there."""
         problems: list[str] = []
         folders = bus.template_folders()
         view = PresenceView(self.config, folders, report=lambda error: problems.append(str(error)))
@@ -111,7 +110,6 @@ class PresencePlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Report whether Discord shows the activity."""
         missing = self._missing()
         if missing:
             return Health("failed", missing)
@@ -142,7 +140,6 @@ class PresencePlugin:
 
     @hookimpl
     def metrics(self) -> list[Metric]:
-        """Report the connection and count updates."""
         is_connected = self._updater is not None and self._updater.is_connected
         return [
             Metric(

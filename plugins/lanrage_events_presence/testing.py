@@ -23,6 +23,12 @@ connection."""
 _HEADER = struct.Struct("<II")
 _HANDSHAKE, _FRAME, _CLOSE = 0, 1, 2
 _PIECE_BYTES = 7
+_READY: dict[str, Any] = {
+    "cmd": "DISPATCH",
+    "evt": "READY",
+    "data": {"v": 1, "user": {"id": "1", "username": "ann"}},
+    "nonce": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +141,15 @@ class StandInDiscordClient:
             if opcode == _HANDSHAKE:
                 client_id = body.get("client_id")
                 if self.known_ids is not None and client_id not in self.known_ids:
-                    answer = {"code": 4000, "message": "Invalid Client ID"}
-                    await stream.send(_pack(_CLOSE, answer))
+                    problem = {"code": 4000, "message": "Invalid Client ID"}
+                    await stream.send(_pack(_CLOSE, problem))
                     return
 
-                manner, opcode, answer = self.on_handshake, _FRAME, _ready()
+                manner, opcode, answer = self.on_handshake, _FRAME, _READY
             else:
-                manner, answer = self.on_activity, _accepted(body)
+                manner, activity = self.on_activity, body.get("args", {}).get("activity")
+                answer = {key: body.get(key) for key in ("cmd", "nonce")}
+                answer |= {"data": activity, "evt": None}
 
             if not await self._answer(stream, manner, opcode, answer):
                 return
@@ -172,16 +180,6 @@ class StandInDiscordClient:
                 return False
 
         return True
-
-
-def _ready() -> dict[str, Any]:
-    data = {"v": 1, "user": {"id": "1", "username": "ann"}}
-    return {"cmd": "DISPATCH", "evt": "READY", "data": data, "nonce": None}
-
-
-def _accepted(request: Mapping[str, Any]) -> dict[str, Any]:
-    activity = request.get("args", {}).get("activity")
-    return {"cmd": request.get("cmd"), "data": activity, "evt": None, "nonce": request.get("nonce")}
 
 
 def _pack(opcode: int, body: object) -> bytes:

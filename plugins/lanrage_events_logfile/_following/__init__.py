@@ -5,4 +5,4 @@ from __future__ import annotations
 from .follower import KEEPS_OPEN, Follower
 from .positions import PositionStore
 from .reader import LogReader
-from .watcher import INSTALL_HINT, Changes, Poll, Watch, is_watching_possible
+from .watcher import INSTALL_HINT, Changes, Poll, Watch

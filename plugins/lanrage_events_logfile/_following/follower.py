@@ -119,7 +119,9 @@ class Follower:
                     try:
                         await self._catch_up()
                     except OSError as error:
-                        self._fail(f"cannot read '{error.filename or self.name}': {_reason(error)}")
+                        self._fail(
+                            f"cannot read '{error.filename or self.name}': {error.strerror or error}"
+                        )
                     else:
                         self._recover()
 
@@ -292,7 +294,7 @@ class Follower:
                 self._store.save(self.name, self._position)
                 break
             except OSError as error:
-                problem = f"cannot write '{self._store.path}': {_reason(error)}"
+                problem = f"cannot write '{self._store.path}': {error.strerror or error}"
 
             await self._back_off(problem)
 
@@ -339,7 +341,3 @@ class Follower:
         if sentence not in self._warnings and len(self._warnings) < _WARNINGS_MAX:
             self._warnings.add(sentence)
             logger.warning("%s", sentence)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

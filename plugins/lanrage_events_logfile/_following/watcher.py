@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from collections.abc import Callable, Collection
@@ -36,11 +35,6 @@ class Changes(Protocol):
         :param wake: called from the event loop
         """
         ...
-
-
-def is_watching_possible() -> bool:
-    """Return whether watchfiles is installed."""
-    return importlib.util.find_spec("watchfiles") is not None
 
 
 class Poll:

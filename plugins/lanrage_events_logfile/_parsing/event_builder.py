@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from lanrage_events import (
@@ -48,7 +49,7 @@ class EventBuilder:
     def __init__(self, settings: FileSettings, events: EventRegistry, default_name: str) -> None:
         self._settings = settings
         self._events = events
-        self._schemas: dict[str, Mapping[str, Any]] = {}
+        self._schema = cache(events.json_schema)
         self._tracks_leaving = bool(settings.patterns.get(PeerLeft.type))
         game = settings.game_name
         self._constants: dict[str, Any] = {
@@ -132,13 +133,6 @@ class EventBuilder:
             )
 
         roster.end_game()
-
-    def _schema(self, event_type: str) -> Mapping[str, Any]:
-        schema = self._schemas.get(event_type)
-        if schema is None:
-            schema = self._schemas[event_type] = self._events.json_schema(event_type)
-
-        return schema
 
     def problems(self) -> Iterator[str]:
         """Yield the problems of the patterns and fields, each with its key."""

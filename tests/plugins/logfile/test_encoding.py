@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from lanrage_events_logfile._encoding import detect_encoding, newline_of
+from lanrage_events_logfile._encoding import check_encoding, detect_encoding
 
 
-@pytest.mark.parametrize("encoding", ["utf-32", "utf-7", "utf-99", "rot13", "base64", ""])
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-99", "rot13", "base64", ""])
 def test_an_encoding_whose_lines_cannot_be_split_is_rejected(encoding: str) -> None:
-    if encoding == "utf-7":
-        assert newline_of(encoding) == b"\n"
-        return
-
     with pytest.raises(ValueError, match="encoding"):
-        newline_of(encoding)
+        check_encoding(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16", "utf-16-be", "utf-7"])
+def test_an_encoding_whose_lines_can_be_split_is_accepted(encoding: str) -> None:
+    assert check_encoding(encoding) == encoding
 
 
 @pytest.mark.parametrize(

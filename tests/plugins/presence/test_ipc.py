@@ -379,7 +379,7 @@ async def test_the_socket_is_closed_even_if_closing_is_cancelled_before_it_begin
     send = BaseClient.send_data
     clients: list[Any] = []
 
-    def send_slowly(client: Any, opcode: int, body: object) -> None:
+    def send_slowly(client: Any, opcode: int, body: Any) -> None:
         if opcode == SET_ACTIVITY:
             clients.append(client)
             is_busy.set()

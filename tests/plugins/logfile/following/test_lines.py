@@ -3,7 +3,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_logfile._encoding import newline_of
 from lanrage_events_logfile._following.lines import LINE_BYTES_MAX, TAIL_BYTES, LineSplitter
 
 CUTS = st.lists(st.integers(1, 40), max_size=60)
@@ -47,7 +46,7 @@ def test_any_way_of_cutting_bytes_gives_the_same_lines(data: bytes, cuts: list[i
 def test_any_way_of_cutting_utf_16_gives_the_same_lines(
     text: str, cuts: list[int], encoding: str
 ) -> None:
-    feed(text.encode(encoding), cuts, newline_of(encoding))
+    feed(text.encode(encoding), cuts, "\n".encode(encoding))
 
 
 @given(
