@@ -9,5 +9,3 @@ from ._plugin import LogPlugin as LogPlugin
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith(f"{__name__}."):
         _value.__module__ = __name__
-
-del _value

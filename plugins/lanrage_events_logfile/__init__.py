@@ -12,5 +12,3 @@ from ._presets import preset_names as preset_names
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith(f"{__name__}."):
         _value.__module__ = __name__
-
-del _value

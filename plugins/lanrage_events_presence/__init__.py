@@ -15,5 +15,3 @@ from ._state import PresenceView as PresenceView
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith(f"{__name__}."):
         _value.__module__ = __name__
-
-del _value

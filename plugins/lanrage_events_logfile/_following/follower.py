@@ -154,7 +154,7 @@ class Follower:
             await self._read_on(reader)
             mark, done = self._position.mark, self._position.done
             if reader.was_replaced(mark):
-                logger.info("'%s' was replaced, reading it from its beginning", self.name)
+                logger.info("'%s' was truncated or replaced, reading from its beginning", self.name)
                 self._close()
             elif (found := self._folder.successor(reader.file, mark, done)) is not None:
                 # The server may have written to the old file meanwhile.
