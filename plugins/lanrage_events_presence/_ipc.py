@@ -18,10 +18,6 @@ from ._thread import LoopThread
 
 INSTALL_HINT = "pypresence is not installed: pip install 'lanrage-events[presence]'"
 
-# Discord answers within milliseconds, or within a few seconds while it is starting.
-ANSWER_SECONDS = 10.0
-CLOSE_SECONDS = 1.0
-
 # https://github.com/discord/discord-rpc/blob/master/src/rpc_connection.h: MaxRpcFrameSize
 FRAME_MAX_BYTES = 64 * 1024
 _HEADER = struct.Struct("<II")
@@ -49,8 +45,9 @@ class DiscordIPC:
         self,
         client_id: str,
         *,
-        answer_seconds: float = ANSWER_SECONDS,
-        close_seconds: float = CLOSE_SECONDS,
+        # Discord answers within milliseconds, or within a few seconds while it is starting.
+        answer_seconds: float = 10.0,
+        close_seconds: float = 1.0,
     ) -> None:
         self._client_id = client_id
         self._answer_seconds = answer_seconds
