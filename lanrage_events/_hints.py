@@ -27,7 +27,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean '{near[0]}'?" if near else ""
 
 
-def install_hint(error: ImportError, distribution: str | None = None) -> str:
+def install_hint(error: BaseException, distribution: str | None = None) -> str:
     """Return the ``pip install`` command for a missing package, empty if none is known.
 
     :param error: what the import raised
