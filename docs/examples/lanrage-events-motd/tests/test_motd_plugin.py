@@ -71,11 +71,11 @@ async def test_discord_shows_a_new_message(bus: CheckedBus, discord: StandInDisc
     ("config", "problem"),
     [
         ({}, "plugins.motd.text: required, but missing"),
-        ({"text": "", "remind_every": 60}, "plugins.motd.remind_every: a number alone is no dur"),
+        ({"text": "", "remind_every": 60}, "plugins.motd.remind_every: a number alone is not"),
         ({"text": "", "remind_evry": "2h"}, "remind_evry: unknown key, did you mean 'remind_eve"),
     ],
 )
-def test_a_wrong_configuration_is_refused(config: dict[str, object], problem: str) -> None:
+def test_a_wrong_configuration_is_rejected(config: dict[str, object], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         make_plugin(MotdPlugin, config)
 
