@@ -69,7 +69,7 @@ async def _play() -> str:
 
 
 def _chosen(text: str) -> Iterator[str]:
-    """Yield the lines of the two most telling scenes, and what came of the evening."""
+    """Yield the lines of the two scenes that show most, and what came of the evening."""
     yield "$ lanrage-events demo"
     yield ""
     lines = _SINCE.sub("since 19:30", _TIME.sub("2026-03-06 19:30", text)).splitlines()

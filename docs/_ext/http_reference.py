@@ -69,7 +69,7 @@ class Described:
 @cache
 def described() -> Described:
     """Run a daemon for a moment, on the loopback address, and ask it."""
-    # The refusal that is provoked is no news.
+    # The rejection that is provoked needs no log line.
     logging.disable(logging.CRITICAL)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -95,8 +95,8 @@ async def _describe(folder: Path) -> Described:
         bus.register(PresencePlugin(presence), "presence")
         bus.register(http, "http")
         async with bus, _client(http) as client:
-            # Metrics of refusals have labels only when there was one. The second message is sent
-            # when the refusal of the first is written down.
+            # Metrics of rejections have labels only after one. The second message is sent
+            # when the rejection of the first is written down.
             discord.faults.fail(400)
             with anyio.fail_after(_TIMEOUT_SECONDS):
                 for number in (1, 2):

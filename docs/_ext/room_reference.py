@@ -38,9 +38,15 @@ def source(package: str, room: str) -> Path:
 
 
 def purpose(file: Path) -> str:
-    """Return the first line of a room's docstring."""
+    """Return the first line of a room's docstring.
+
+    :raises ValueError: if it has none
+    """
     text = ast.get_docstring(ast.parse(file.read_text("utf-8")))
-    return docstrings.text((text or "").partition("\n")[0])
+    if not text:
+        raise ValueError(f"{file} says nothing of itself")
+
+    return docstrings.text(text.partition("\n")[0])
 
 
 def lines(package: str) -> Iterator[str]:
