@@ -1,4 +1,4 @@
-"""A bus in a program that runs on asyncio: a lobby server that tells who comes in.
+"""A bus in a program on asyncio: a lobby server that prints who comes in and leaves.
 
 Try it with ``nc localhost 7777`` and type a name.
 """
@@ -16,7 +16,7 @@ async def welcome(
 ) -> None:
     name = (await reader.readline()).decode(errors="replace").strip()
     await bus.publish(PeerJoined(peer_name=name, party_name="Lobby"))
-    await reader.read()  # until the player goes away
+    await reader.read()  # until the player disconnects
     await bus.publish(PeerLeft(peer_name=name, party_name="Lobby"))
     writer.close()
 
@@ -24,7 +24,7 @@ async def welcome(
 async def main(port: int = 7777) -> None:
     async with EventBus() as bus:
         bus.subscribe(PeerJoined, lambda event: print(event.peer_name, "came in", flush=True))
-        bus.subscribe(PeerLeft, lambda event: print(event.peer_name, "went away", flush=True))
+        bus.subscribe(PeerLeft, lambda event: print(event.peer_name, "left", flush=True))
         server = await asyncio.start_server(partial(welcome, bus), "127.0.0.1", port)
         async with server:
             await server.serve_forever()

@@ -1,4 +1,4 @@
-"""Counts how long the hooks of each plugin take, as a histogram for /metrics."""
+"""Measure how long the hooks of each plugin take, as a histogram for /metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOUNDS = (0.001, 0.01, 0.1, 1.0, math.inf)
 
 
 class HookLatency(Instrument):
-    """An instrument that is a plugin, too: the bus calls it, and it answers what was counted."""
+    """An instrument that is also a plugin: the bus calls it, and it returns the counts."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, int]] = Counter()

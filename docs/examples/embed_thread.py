@@ -1,6 +1,6 @@
-"""A bus beside a synchronous game: it lives in a thread, and the game waits only to hand events over.
+"""A bus beside a synchronous game: it runs in a thread, and the game waits only to pass it events.
 
-With the environment variable ``DISCORD_WEBHOOK_URL`` a Discord channel is told, too.
+With the environment variable ``DISCORD_WEBHOOK_URL``, it posts to a Discord channel, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lanrage_events_discord import DiscordConfig, DiscordPlugin
 
 @contextmanager
 def events(webhook_url: str = "", state: Path | None = None) -> Iterator[Callable[[Event], None]]:
-    """Run a bus in a thread, and give a function that publishes from any other."""
+    """Run a bus in a thread, and yield a function that publishes from any other thread."""
     bus = EventBus(state_folder=state, drain_timeout=5)
     bus.subscribe(Event, lambda event: print("published", event.type))
     if webhook_url:
@@ -31,7 +31,7 @@ def events(webhook_url: str = "", state: Path | None = None) -> Iterator[Callabl
 
 
 def game(publish: Callable[[Event], None], frames: int = 30) -> None:
-    """Play, as any game does that knows nothing of event loops."""
+    """Play like any game that knows nothing about event loops."""
     publish(GameStarted(game_name="Pong", players=("Ann", "Ben")))
     began = time.monotonic()
     for _ in range(frames):

@@ -1,4 +1,4 @@
-"""A bus in a program that runs on Trio: a tournament whose games are played at the same time."""
+"""A bus in a program on Trio: a tournament whose games run at the same time."""
 
 from __future__ import annotations
 

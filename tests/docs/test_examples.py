@@ -84,7 +84,7 @@ async def test_the_lobby_on_asyncio_tells_who_comes_and_goes(
 
         tasks.cancel_scope.cancel()
 
-    assert capsys.readouterr().out == "Ann came in\nAnn went away\n"
+    assert capsys.readouterr().out == "Ann came in\nAnn left\n"
 
 
 async def connect(port: int) -> anyio.abc.SocketStream:

@@ -16,10 +16,10 @@ class Seat(BaseModel):
 
 
 async def find(request: RouteRequest) -> Seat:
-    """Tell where a player sits."""
+    """Return where a player sits."""
     player = request.path["player"]
     if player not in seats:
-        raise RouteError(404, f"nobody called {player} has a seat")
+        raise RouteError(404, f"no player called {player} has a seat")
 
     return Seat(player=player, number=seats[player])
 

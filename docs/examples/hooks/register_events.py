@@ -11,7 +11,7 @@ class MapChanged(PartyEvent):
     """A game server changed its map."""
 
     map_name: str
-    """what the map is called"""
+    """the name of the map"""
 
 
 @hookimpl

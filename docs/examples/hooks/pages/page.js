@@ -1,4 +1,4 @@
-// Called when the page is shown. What it returns is called when the page is left.
+// Called when the page is shown. Returns a function that is called when the user leaves the page.
 export default function mount(root, host) {
   const list = host.element("ul", {});
   root.append(host.element("h2", {}, "Who sits where"), list);

@@ -15,27 +15,27 @@ from pydantic import Field
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MotdChanged(Event):
-    """Somebody changed the message of the day."""
+    """Someone changed the message of the day."""
 
     text: str
     """the new message"""
     author: str | None = None
-    """who wrote it"""
+    """the name of its author"""
 
 
 class MotdConfig(ConfigModel):
-    """The message of the day, and who is told it when."""
+    """The message of the day, and when to publish it."""
 
     text: str
-    """the message to begin with"""
+    """the first message"""
     greet: bool = True
-    """whether each player who joins is greeted with it"""
+    """whether the message greets each player who joins"""
     remind_every: Annotated[Duration, Field(gt=0)] | None = None
-    """how often it is told again; never by default"""
+    """how often the message is repeated; never by default"""
 
 
 class MotdPlugin:
-    """Tell players the message of the day."""
+    """Publish the message of the day."""
 
     Config = MotdConfig
 
@@ -65,9 +65,9 @@ class MotdPlugin:
     async def _remind(self, interval: float) -> None:
         while True:
             await anyio.sleep(interval)
-            await self._tell("Message of the day")
+            await self._announce("Message of the day")
 
-    async def _tell(self, title: str) -> None:
+    async def _announce(self, title: str) -> None:
         await self._bus.publish(Notification(title=title, message=self._text))
 
     @hookimpl
@@ -77,4 +77,4 @@ class MotdPlugin:
     @hookimpl
     async def peer_joined(self, event: PeerJoined) -> None:
         if self._config.greet:
-            await self._tell(f"Welcome, {event.peer_name}!")
+            await self._announce(f"Welcome, {event.peer_name}!")

@@ -18,14 +18,14 @@ CONFIG = {"text": "Pizza at eight", "remind_every": "2h"}
 
 @pytest.fixture
 async def plugin(bus: CheckedBus) -> AsyncIterator[MotdPlugin]:
-    """Run the plugin on the bus, with what would stand in the YAML file."""
+    """Run the plugin on the bus, with its section of the YAML file."""
     async with running(bus, MotdPlugin, CONFIG) as plugin:
         yield plugin
 
 
 @pytest.fixture
 async def discord(bus: CheckedBus, plugin: MotdPlugin) -> AsyncIterator[StandInDiscord]:
-    """Post what happens on the bus to a stand-in for Discord."""
+    """Post the events of the bus to a stand-in for Discord."""
     discord = StandInDiscord()
     config = DiscordConfig.model_validate({"webhook_url": discord.create_webhook().url})
     async with (

@@ -37,7 +37,7 @@ async def test_each_player_is_greeted_with_the_message(
     )
 
 
-async def test_greeting_can_be_switched_off(bus: CheckedBus, recorder: RecordingPlugin) -> None:
+async def test_greeting_can_be_turned_off(bus: CheckedBus, recorder: RecordingPlugin) -> None:
     async with running(bus, MotdPlugin, {"text": "Pizza at eight", "greet": False}):
         await bus.publish(sample(PeerJoined, peer_name="Ann"))
 
@@ -45,7 +45,7 @@ async def test_greeting_can_be_switched_off(bus: CheckedBus, recorder: Recording
     assert_delivered(recorder, PeerJoined)
 
 
-async def test_the_message_is_told_again_every_two_hours(
+async def test_the_message_is_repeated_every_two_hours(
     bus: CheckedBus, recorder: RecordingPlugin, plugin: MotdPlugin
 ) -> None:
     await anyio.sleep(2 * 3600 + 1)
