@@ -160,7 +160,9 @@ def test_the_numbers_on_the_page_are_those_of_the_code(sentence: str) -> None:
 def test_the_words_for_numbers_on_the_page_are_those_of_the_code() -> None:
     assert (SESSION_SECONDS, MAX_FAILURES, FAILURE_SECONDS) == (7 * 86_400, 10, 60)
     assert "a session of seven days" in " ".join(TEXT.split())
-    assert "After ten wrong tokens within a minute, an address has to wait" in " ".join(TEXT.split())
+    assert "After ten wrong tokens within a minute, an address has to wait" in " ".join(
+        TEXT.split()
+    )
 
 
 @pytest.mark.real_clock
