@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that the code itself can tell.
+"""Writes the parts of the documentation that the code itself can say.
 
 ``python docs/generate.py`` renews what stands between ``<!-- generated: ... -->`` and
 ``<!-- end of generated -->`` on each page; with ``--check`` it only says which pages are out of date.

@@ -282,7 +282,7 @@ SCENARIOS = (
     ),
     Scenario(
         "webhooks",
-        "1,000 webhooks tell 20 events each",
+        "1,000 webhooks post 20 events each",
         many,
         at_once(20),
         immediate=False,

@@ -164,7 +164,7 @@ def run(_rounds: int, smoke: bool) -> Iterator[Table]:
 
         rows.append((backend, "events delivered", None, None, last["sent"]))
         rows.append((backend, "requests", None, None, last["requests"]))
-        rows.append((backend, "requests that met a fault", None, None, faults))
+        rows.append((backend, "requests that failed on purpose", None, None, faults))
         lines[f"lanrage-events, {backend}"] = [
             (60 * number / SAMPLES, one["megabytes"])
             for number, one in enumerate(samples[:SAMPLES], 1)
