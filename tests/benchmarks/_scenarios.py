@@ -313,10 +313,9 @@ def smaller(scenario: Scenario) -> Scenario:
             scenario, offsets=at_once(40), seconds=20, checks=burst(4, 0.0, 6.0)
         ),
         "kill": replace(scenario, offsets=at_once(40), seconds=20),
-        "webhooks": replace(scenario, webhooks=4, seconds=20),
     }
     return shrunk.get(scenario.name, scenario)
 
 
-SMOKE = ("burst-embeds", "kill", "webhooks")
+SMOKE = ("burst-embeds", "kill")
 """names of the scenarios of the smoke mode"""
