@@ -166,7 +166,7 @@ def test_fixtures_do_for_each_file_what_is_documented(tmp_path: Path) -> None:
     # so there it works.
     assert report.outcomes("fixture") == {"PASSED": 2, "ERROR": 1, "FAILED": 1}
     fixture = report.about("test_fixture")
-    assert "'recorder' was added to a running bus from outside of its event loop" in fixture
+    assert "'recorder' was added to a running bus from outside its event loop" in fixture
     assert "'print' was added" in report.about("test_subscriber")
 
 

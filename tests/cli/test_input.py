@@ -18,8 +18,9 @@ from lanrage_events.cli import ChunkReader
 pytestmark = pytest.mark.real_clock
 
 
-# A thread that a test left behind must not read from the pipe of the next one.
+# A thread that a test left behind must not read from the pipe of the next one, nor count as one of it.
 _unused_numbers = count(500)
+_earlier: set[threading.Thread] = set()
 
 
 @pytest.fixture
@@ -27,6 +28,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     low, writer = os.pipe()
     reader = fcntl.fcntl(low, fcntl.F_DUPFD, next(_unused_numbers))
     os.close(low)
+    _earlier.clear()
+    _earlier.update(threading.enumerate())
     yield reader, writer
     for end in (reader, writer):
         try:
@@ -37,7 +40,11 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def readers() -> list[threading.Thread]:
     """Return the threads that read; the one that has read last may be about to end."""
-    found = [thread for thread in threading.enumerate() if thread.name == "input"]
+    found = [
+        thread
+        for thread in threading.enumerate()
+        if thread.name == "input" and thread not in _earlier
+    ]
     for thread in found:
         thread.join(0.05)
 
