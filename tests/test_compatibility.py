@@ -14,6 +14,8 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
@@ -54,6 +56,16 @@ class Recorded(TypedDict):
 
     form: list[str]
     mentions: int
+    since: str
+    """the version that had it first"""
+
+
+@cache
+def documented() -> frozenset[str]:
+    """Return the names on the page of the API."""
+    page = (ROOT / "docs" / "api.md").read_text("utf-8")
+    parts = re.findall(r"^<!-- generated: api (\S+) (.+) -->$", page, re.MULTILINE)
+    return frozenset(f"{package}.{name}" for package, names in parts for name in names.split())
 
 
 def public_names() -> Iterator[tuple[str, object]]:
@@ -66,6 +78,8 @@ def public_names() -> Iterator[tuple[str, object]]:
         for name in dir(module):
             value = getattr(module, name)
             is_ours = getattr(value, "__module__", module_name).startswith(module_name)
+            # A type alias shows the module of what it stands for.
+            is_ours = is_ours or f"{module_name}.{name}" in documented()
             is_noise = isinstance(value, (types.ModuleType, TypeVar)) or name in (
                 "TYPE_CHECKING",
                 "annotations",
@@ -151,7 +165,8 @@ def record() -> None:
             if count <= told_before:
                 untold.append(name)
 
-        new[name] = {"form": now, "mentions": count}
+        since = version("lanrage-events") if before is None else before["since"]
+        new[name] = {"form": now, "mentions": count, "since": since}
 
     untold += [
         name

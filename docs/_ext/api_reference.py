@@ -5,15 +5,19 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import json
 import textwrap
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import docstrings
+
+RECORD = Path(__file__).parents[2] / "tests" / "public_names.json"
 
 _LINE_MAX_CHARACTERS = 88
 
@@ -83,6 +87,13 @@ def _definition(module: str, name: str) -> ast.ClassDef | None:
         module = str(source)
 
 
+@cache
+def _since() -> dict[str, Any]:
+    """Return what is recorded of each public name."""
+    recorded: dict[str, Any] = json.loads(RECORD.read_text("utf-8"))
+    return recorded
+
+
 def lines(package: str, only: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the description of public names, in Markdown.
 
@@ -96,6 +107,8 @@ def lines(package: str, only: tuple[str, ...] = ()) -> Iterator[str]:
             raise ValueError(f"{package} has no {name}")
 
         yield f"### {name}"
+        yield ""
+        yield f"*Since {_since()[f'{package}.{name}']['since']}*"
         yield ""
         if inspect.isclass(value):
             yield from _class(package, name, value)
