@@ -19,7 +19,7 @@ class EventTypes(tuple[str, ...]):
 
     It contains event types, base types that stand for all their subclasses, and patterns such as
     ``peer_*``. In YAML it is a list of texts. All names are known only when all plugins are loaded,
-    so a plugin calls :meth:`problems` in its hook ``check`` or at its start.
+    so a plugin calls :meth:`problems` in its hook ``validate`` or at its start.
 
     :param names: what is selected
     """
