@@ -54,9 +54,11 @@ def run_daemon(backend: str, config: str) -> None:
 
 def check_log() -> None:
     events = [json.loads(line) for line in LOG.read_text("utf-8").splitlines()]
-    told = {event["title"]: event["message"] for event in events if event["type"] == "notification"}
+    posted = {
+        event["title"]: event["message"] for event in events if event["type"] == "notification"
+    }
     changes = [event["text"] for event in events if event["type"] == "motd_changed"]
-    if told != GREETINGS or changes != ["Pizza at nine"]:
+    if posted != GREETINGS or changes != ["Pizza at nine"]:
         sys.exit(f"error: the log sink wrote {events}")
 
 
@@ -77,7 +79,7 @@ async def main(backend: str) -> None:
 
     check_log()
     check_messages(discord)
-    print(f"a daemon on {backend} told Discord everything that the plugin said")
+    print(f"a daemon on {backend} posted Discord everything that the plugin said")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -121,7 +122,13 @@ def modules_after(statement: str) -> set[str]:
     """Return the modules that a new process has imported after a statement."""
     code = f"import sys\n{statement}\nprint(*sys.modules)"
     result = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, encoding="utf-8", timeout=60
+        [sys.executable, "-c", code],
+        # What measures the coverage imports modules of its own.
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
     )
     return set(result.stdout.split())
 

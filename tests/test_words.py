@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("lanrage_events", "plugins", "templates", "docs")
+FOLDERS = (".ci", "lanrage_events", "plugins", "templates", "docs")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
 SUFFIXES = {".py", ".js", ".html", ".css", ".md", ".yaml", ".txt", ".svg"}
 

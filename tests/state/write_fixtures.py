@@ -11,7 +11,7 @@ again: what an old version left cannot change. One of the events that wait expir
 so the test passes from then on.
 
 What stood in the files of this machine, and means nothing elsewhere, is replaced by texts of equal
-standing: the folder, and in lock files the host and the token of the doorbell. Beside that, every
+standing: the folder, and in lock files the host and the token of the change notifier. Beside that, every
 byte is the daemon's own.
 """
 

@@ -1,8 +1,9 @@
-"""Delivery: lanes from the outbox to one webhook each.
+"""Delivery: lanes from the outbox to one webhook each, and when a webhook is paused.
 
 A ``lane`` sends the messages of one webhook, and is disabled while that does not work. ``queue``
 holds what waits, ``batch`` and ``bisection`` choose what the next message shows, ``envelope`` adds
-``mentions`` and ``threads``, ``pacing`` and ``outage`` say when it may leave.
+``mentions`` and ``threads``, ``pacing`` and ``outage`` pause the lane
+until the next one may leave.
 """
 
 from __future__ import annotations

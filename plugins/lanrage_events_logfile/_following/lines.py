@@ -26,6 +26,9 @@ class Line:
 class LineSplitter:
     """Split the bytes of a file into lines, and keep the incomplete last one.
 
+    Unlike :class:`lanrage_events.cli.LineSplitter`, it splits any encoding, begins anywhere in a file,
+    and says where each line begins and ends.
+
     :param newline: the bytes of a newline; each character takes a multiple of their number
     :param offset: the offset of the first bytes
     :param tail: up to :data:`TAIL_BYTES` bytes before the offset
