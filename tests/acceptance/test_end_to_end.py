@@ -164,6 +164,7 @@ async def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
     return result.returncode, result.stdout.decode(), result.stderr.decode()
 
 
+@on_trio
 async def test_typed_events_go_in_and_messages_come_out(backend: str) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()

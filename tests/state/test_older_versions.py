@@ -408,11 +408,26 @@ async def test_dead_letter_is_retried_at_its_old_place(
             assert saved.expected["rejected"][lane][0] not in server.text(lane)
 
 
-async def test_settings_of_the_page_are_used(saved: Saved, backend: str) -> None:
-    headers = {"Authorization": f"Bearer {saved.expected['http_token']}"}
+def session(token: str) -> str:
+    """Sign a session as an older version gave it to a browser; nothing of it is on our disk."""
+    payload = (int(time.time()) + 60).to_bytes(8, "big") + b"twelve bytes"
+    key = hmac.digest(token.encode(), b"lanrage_events_http session 1", hashlib.sha256)
+    signed = payload + hmac.digest(key, payload, hashlib.sha256)
+    return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+
+
+async def test_settings_and_sessions_of_the_page_are_used(saved: Saved, backend: str) -> None:
+    token = saved.expected["http_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    cookie = {"Cookie": f"lanrage_session={session(token)}"}
     party = {"type": "party_created", "party_id": "8", "party_name": "Nuthatch", "host": "Ann"}
     async with serving(saved) as server, running(saved, backend) as daemon:
         url = await daemon.wait_for(r"the page is at (\S+)")
+        async with httpx.AsyncClient(base_url=url) as http:
+            assert (await http.get("/api/plugins")).status_code == 401
+            answer = await http.get("/api/plugins", headers=cookie)
+            assert answer.status_code == 200, answer.text
+
         async with httpx.AsyncClient(base_url=url, headers=headers) as http:
             status = (await http.get("/api/discord/status")).raise_for_status().json()
             (await http.post("/api/events", json=party)).raise_for_status()
@@ -476,26 +491,3 @@ async def test_logs_are_followed_from_where_they_were_left(saved: Saved, backend
         ("peer_left", "Avocet", None),
         ("game_started", "de_osprey", ["Curlew"]),
     ]
-
-
-# The page
-
-
-async def test_session_that_an_older_version_gave_to_a_browser_is_still_valid(
-    saved: Saved, backend: str
-) -> None:
-    """Nothing of it is on our disk: it is signed with the token, and ends after seven days."""
-    token = saved.expected["http_token"]
-    payload = (int(time.time()) + 60).to_bytes(8, "big") + b"twelve bytes"
-    key = hmac.digest(token.encode(), b"lanrage_events_http session 1", hashlib.sha256)
-    signed = payload + hmac.digest(key, payload, hashlib.sha256)
-    session = base64.urlsafe_b64encode(signed).decode().rstrip("=")
-    async with serving(saved), running(saved, backend) as daemon:
-        url = await daemon.wait_for(r"the page is at (\S+)")
-        async with httpx.AsyncClient(base_url=url) as http:
-            assert (await http.get("/api/plugins")).status_code == 401
-            cookie = {"Cookie": f"lanrage_session={session}"}
-            answer = await http.get("/api/plugins", headers=cookie)
-            assert answer.status_code == 200, answer.text
-
-        await daemon.stop()
