@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from lanrage_events import Notification, PeerJoined
 from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 
 def configured(discord: StandInDiscord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from lanrage_events import GameEnded, GameStarted, Notification, PartyCreated, PeerJoined
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 HOSTILE = "<img src=x onerror=alert(1)> \u202edlrow"
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from lanrage_events import GameStarted, Notification, PartyCreated, PeerJoined
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 FRIENDS = ("Ben", "Cleo", "Dara", "Eli")
 

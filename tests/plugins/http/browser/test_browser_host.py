@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from lanrage_events import PeerJoined, hookimpl
 from lanrage_events.http import Page, Route, RouteError, RouteRequest
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 SCRIPT = """\
 export default function mount(root, host) {

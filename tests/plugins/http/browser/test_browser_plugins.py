@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from lanrage_events import Event, Health, hookimpl
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 
 class Moody:

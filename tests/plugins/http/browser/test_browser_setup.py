@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from lanrage_events import PartyCreated, PeerJoined
 from lanrage_events_discord.testing import StandInDiscord
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 TOKEN = "made-up-token-" + "x" * 54
 WRONG_WEBHOOKS = [

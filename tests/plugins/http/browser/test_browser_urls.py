@@ -9,7 +9,7 @@ import pytest
 
 from lanrage_events_discord._client import validate_invite_url, validate_webhook_url
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 TOKEN = "made-up-token-" + "x" * 54
 SCHEMES = ("https://", "HTTPS://", "http://", "")
