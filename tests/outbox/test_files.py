@@ -400,10 +400,12 @@ async def test_a_forked_child_neither_uses_it_nor_keeps_it(path: Path) -> None:
 
         async def main():
             read_end, write_end = os.pipe()
+            closed, close = os.pipe()
             async with Outbox(sys.argv[1]) as outbox:
                 await outbox.put("a", "1")
                 child = os.fork()
                 if child == 0:
+                    os.write(close, b"x")  # what is inherited is closed by now
                     os.close(write_end)
                     try:
                         await outbox.put("a", "2")
@@ -414,6 +416,7 @@ async def test_a_forked_child_neither_uses_it_nor_keeps_it(path: Path) -> None:
                     os.read(read_end, 1)
                     os._exit(0)
 
+            os.read(closed, 1)
             async with Outbox(sys.argv[1]) as outbox:
                 print([entry.body for entry in await outbox.read("a")], flush=True)
 
