@@ -33,6 +33,7 @@ async def test_sighup_asks_for_a_reload(tmp_path: Path) -> None:
             assert await requests.receive() == "SIGHUP"
 
 
+@pytest.mark.slow
 async def test_change_of_the_file_asks_for_a_reload_if_it_is_watched(tmp_path: Path) -> None:
     file = tmp_path / "lanrage.yaml"
     async with requests_for(file, watch=True) as requests, anyio.create_task_group() as tasks:

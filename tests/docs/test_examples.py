@@ -95,6 +95,7 @@ async def connect(port: int) -> anyio.abc.SocketStream:
             await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_the_tournament_on_trio_tells_its_games() -> None:
     with start("embed_trio") as process:

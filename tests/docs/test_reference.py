@@ -60,6 +60,7 @@ def keys_of(annotation: object) -> Iterator[str]:
         yield from keys_of(argument)
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_what_is_generated_is_up_to_date() -> None:
     command = [sys.executable, str(DOCS / "generate.py"), "--check"]
@@ -157,6 +158,7 @@ def test_every_event_is_described_with_an_example_that_is_one() -> None:
             assert name in ("id", "time", "type") or f"- `{name}`: " in text
 
 
+@pytest.mark.slow
 def test_every_command_is_described_with_its_options() -> None:
     described = parts("commands", "command")
     assert sorted(described) == sorted(command_reference.commands())

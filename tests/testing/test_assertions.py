@@ -125,6 +125,7 @@ def test_a_subclass_is_not_the_class_unless_the_class_is_all_that_is_asked_for()
     assert "different" not in difference([ANN], PartyEvent())
 
 
+@pytest.mark.slow
 def test_many_events_are_compared() -> None:
     many = samples(PeerJoined, 400)
     assert_delivered(many, *many)

@@ -148,6 +148,7 @@ async def test_a_port_in_use_stops_the_start_with_one_line() -> None:
     assert isinstance(caught.value.__cause__, ConfigError)
 
 
+@pytest.mark.slow
 async def test_an_error_of_the_server_restarts_the_plugin_only(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

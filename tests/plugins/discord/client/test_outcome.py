@@ -373,6 +373,7 @@ headers = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(st.integers(100, 599), headers, bodies)
 def test_any_answer_is_classified(status: int, given_headers: dict[str, str], body: bytes) -> None:

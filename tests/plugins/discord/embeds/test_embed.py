@@ -92,6 +92,7 @@ def test_what_is_made_of_an_embed_is_the_same(parts: dict[str, Any]) -> None:
     assert replace(embed).to_dict() == embed.to_dict()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(parts)
 def test_size_is_the_number_of_trimmed_code_points_that_are_sent(parts: dict[str, Any]) -> None:

@@ -208,6 +208,7 @@ expired_counts = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(any_entries, styles, st.one_of(st.none(), st.integers(1, 3)), st.booleans(), expired_counts)
 @example([entry(n, "x" * 5000) for n in range(12)], "embeds", 1, False, {})
@@ -239,6 +240,7 @@ def test_no_batch_makes_a_message_that_discord_rejects(
     assert len(made) - len(telling) <= bool(expired)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(any_entries, st.booleans())
 def test_embeds_style_shows_every_embed_in_order(batch: list[Entry], repeat: bool) -> None:

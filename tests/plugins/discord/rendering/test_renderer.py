@@ -287,6 +287,7 @@ def test_the_number_of_items_is_not_an_ordinary_value(
     assert faults[0].leaf == "digest.heading"
 
 
+@pytest.mark.slow
 @given(
     name=st.text(st.one_of(st.characters(), st.sampled_from("\ue000*`\n\u202e"))),
     party=st.text(),

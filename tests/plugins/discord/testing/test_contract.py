@@ -388,6 +388,7 @@ async def test_a_late_answer_arrives_whole(reach: Reach) -> None:
     assert response.json()["content"] == "hello"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", ["true", "false"])
 async def test_a_dripping_answer_arrives_whole(reach: Reach, wait: str) -> None:
     discord = StandInDiscord()

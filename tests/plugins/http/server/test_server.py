@@ -493,6 +493,7 @@ async def test_a_peer_that_hangs_up_makes_room_at_once() -> None:
         assert server.connections.cut_off == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "is_slow"),
     [
@@ -525,6 +526,7 @@ async def test_an_offer_of_http_2_is_passed_over() -> None:
         await expect(stream, b"hello")
 
 
+@pytest.mark.slow
 async def test_a_request_that_trickles_is_cut_off() -> None:
     async with running(first_request=0.4) as server, await server.connect() as stream:
         await stream.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
@@ -548,6 +550,7 @@ async def test_idle_connections_are_closed_after_a_request() -> None:
         assert server.connections.cut_off == 0
 
 
+@pytest.mark.slow
 async def test_an_answer_may_take_longer_than_that() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await anyio.sleep(0.6)

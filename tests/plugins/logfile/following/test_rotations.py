@@ -74,6 +74,7 @@ def keeps_open(anyio_backend_name: str) -> bool:
     return anyio_backend_name == "asyncio"
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, writes_between=st.booleans())
 async def test_each_line_is_published_once_whatever_happens_to_the_file(

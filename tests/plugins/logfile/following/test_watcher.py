@@ -153,6 +153,7 @@ async def test_the_watch_restarts_if_a_folder_appears_while_it_starts(tmp_path: 
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_watching_ends_soon_when_the_bus_is_left(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
