@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ._hints import did_you_mean
+from ._redaction import mask_webhook_urls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
 
 
 class LanrageEventsError(Exception):
-    """Base class of the errors that lanrage_events defines."""
+    """Base class of the errors that lanrage_events defines; their texts show no webhook URL."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(mask_webhook_urls(a) if isinstance(a, str) else a for a in args))
 
 
 class EventError(LanrageEventsError):
@@ -126,7 +130,7 @@ class ConfigError(LanrageEventsError):
     """Raised when a configuration is invalid; it lists all problems."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(mask_webhook_urls(problem) for problem in problems)
         super().__init__("\n".join(self.problems))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .._redaction import Redactor, escape_controls
+from .._redaction import Redactor, safe_text
 from ..abc import HookCall, Instrument
 from .hooks import BATCH_HOOK
 
@@ -28,7 +28,7 @@ class Tracer(Instrument):
         outcome = "ok" if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
         what = f"{call.plugin}.{call.hook}{_subject(call)}"
         line = self._redactor.redact(f"trace: {what} {seconds * 1000:.3f} ms {outcome}")
-        sys.stderr.write(f"{escape_controls(line)}\n")
+        sys.stderr.write(f"{safe_text(line)}\n")
 
 
 def _subject(call: HookCall) -> str:

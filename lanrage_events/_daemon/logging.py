@@ -18,7 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
-from .._redaction import Redactor, escape_controls
+from .._redaction import Redactor, safe_text
 from ..cli import StatusLine
 
 logger = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Keep values from forging lines and from controlling the terminal."""
     for key, value in event.items():
         if key != "exception":
-            event[key] = escape_controls(str(value))
+            event[key] = safe_text(str(value))
 
     return event
 
@@ -172,7 +172,7 @@ def _escape_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def _indented_traceback(exc_info: ExcInfo) -> str:
     """Format an exception so that none of its lines looks like a line of the log."""
     text = "".join(traceback.format_exception(*exc_info))
-    return "\n".join(_INDENT + escape_controls(line) for line in text.split("\n") if line)
+    return "\n".join(_INDENT + safe_text(line) for line in text.split("\n") if line)
 
 
 def _has_colors(stream: TextIO) -> bool:

@@ -9,7 +9,7 @@ from typing import NoReturn
 import anyio
 
 from .._bus import EventBus
-from .._redaction import escape_controls
+from .._redaction import safe_text
 from ..cli import counted
 from .logging import LogHandler
 from .stdin import LineFeed
@@ -70,7 +70,7 @@ class Progress:
         if waiting:
             parts.append(f"still to deliver: {', '.join(waiting)}")
 
-        return escape_controls(", ".join(parts))
+        return safe_text(", ".join(parts))
 
     def _waiting(self) -> list[str]:
         """Return what each plugin has not delivered yet, and why."""

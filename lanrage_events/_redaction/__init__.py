@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .escape import escape_controls
 from .index import SecretIndex
-from .redactor import SECRET_MASK, Redactor
+from .redactor import Redactor
+from .safe_text import safe_text
+from .webhook_urls import SECRET_MASK, mask_webhook_urls

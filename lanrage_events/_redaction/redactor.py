@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from .index import SecretIndex
-
-SECRET_MASK = "**********"  # noqa: S105 - replaces a secret
+from .webhook_urls import mask, webhook_tokens
 
 _MAX_DEPTH = 20
 _RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
@@ -21,7 +20,8 @@ class Redactor:
 
     It finds the values that were added to it, also as they are encoded in a URL, in JSON and in a
     Python literal. Of a URL it also finds the parts that look like tokens, because a request may go
-    to another path of the same host. It may be used from several threads.
+    to another path of the same host. The token of whatever looks like a webhook URL is masked even
+    if it was not added. It may be used from several threads.
     """
 
     def __init__(self) -> None:
@@ -42,19 +42,7 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return the text with each secret replaced by ``**********``."""
-        spans = self._index.find(text)
-        if not spans:
-            return text
-
-        pieces: list[str] = []
-        end = 0
-        for start, stop in spans:
-            if start >= end:
-                pieces += text[end:start], SECRET_MASK
-
-            end = max(end, stop)
-
-        return "".join(pieces) + text[end:]
+        return mask(text, sorted([*self._index.find(text), *webhook_tokens(text)]))
 
     def redact_value(self, value: object) -> object:
         """Return a copy of a structure with the secrets in all its texts masked.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._hints import did_you_mean as did_you_mean
-from .._redaction import escape_controls as escape_controls
+from .._redaction import safe_text as safe_text
 from ._input import LINE_MAX_BYTES as LINE_MAX_BYTES
 from ._input import ChunkReader as ChunkReader
 from ._input import Line as Line

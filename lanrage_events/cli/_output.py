@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import TextIO
 
-from .._redaction import escape_controls
+from .._redaction import mask_webhook_urls, safe_text
 
 _COLUMN_GAP = "  "
 
@@ -34,7 +34,7 @@ def write_lines(lines: Iterable[str]) -> None:
 
     :param lines: each without its newline; line breaks within them are escaped
     """
-    sys.stdout.writelines(f"{escape_controls(line)}\n" for line in lines)
+    sys.stdout.writelines(f"{safe_text(line)}\n" for line in lines)
 
 
 def write_errors(lines: Iterable[str]) -> None:
@@ -42,12 +42,12 @@ def write_errors(lines: Iterable[str]) -> None:
 
     :param lines: each without its newline; line breaks within them are escaped
     """
-    sys.stderr.writelines(f"{escape_controls(line)}\n" for line in lines)
+    sys.stderr.writelines(f"{safe_text(line)}\n" for line in lines)
 
 
 def write_json(data: object) -> None:
     """Write data as indented JSON to stdout."""
-    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(mask_webhook_urls(json.dumps(data, indent=2, ensure_ascii=False)) + "\n")
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:
@@ -57,7 +57,7 @@ def table(rows: Iterable[Sequence[str]]) -> list[str]:
     """
     from rich.cells import cell_len, set_cell_size
 
-    escaped = [[escape_controls(cell) for cell in row] for row in rows]
+    escaped = [[safe_text(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*escaped, strict=True)]
     return [_COLUMN_GAP.join(map(set_cell_size, row, widths)).rstrip() for row in escaped]
 
@@ -100,7 +100,7 @@ class StatusLine:
 
         from rich.cells import cell_len, set_cell_size
 
-        text = escape_controls(text)
+        text = safe_text(text)
         width = shutil.get_terminal_size().columns - 1
         text = set_cell_size(text, min(cell_len(text), width))
         self._stream.write(f"\r{set_cell_size(text, max(cell_len(text), cell_len(self._shown)))}")
@@ -123,7 +123,7 @@ class StatusLine:
         """
         shown = self._shown
         self.clear()
-        self._stream.write(f"{escape_controls(text)}\n")
+        self._stream.write(f"{safe_text(text)}\n")
         if shown:
             self.show(shown)
 

@@ -254,9 +254,7 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
         else:
             text = as_text(value)
 
-        if not (text.isascii() and text.isprintable()):
-            text = clean(text, lines=lines)
-
+        text = clean(text, lines=lines)
         written = write(text)
         if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS:
             result = _Value(written)

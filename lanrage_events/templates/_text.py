@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+from .._redaction import mask_webhook_urls
+
 ELLIPSIS = "…"
 
 # No consumer shows more of one value.
@@ -40,7 +42,7 @@ _CLUSTER_MAX_CHARACTERS = 32
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Remove characters that are invisible or change the text around them.
+    """Remove characters that are invisible or change the text around them, and mask webhook URLs.
 
     Long runs of combining marks are cut, and a text without a visible character becomes a question
     mark.
@@ -49,7 +51,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     :param lines: keep line breaks instead of replacing each by a space
     """
     if text.isprintable() and text.isascii():
-        return text
+        return mask_webhook_urls(text)
 
     if len(text) > VALUE_MAX_CHARACTERS:
         text = text[:VALUE_MAX_CHARACTERS]
@@ -65,7 +67,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     if _WITHOUT_INK.fullmatch(cleaned) and text.strip():
         return _NOTHING_VISIBLE
 
-    return cleaned
+    return mask_webhook_urls(cleaned)
 
 
 def as_text(value: object) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from lanrage_events import Event, Health, Redactor, hookimpl
 from lanrage_events.abc import Bus
-from lanrage_events.cli import escape_controls
+from lanrage_events.cli import safe_text
 from lanrage_events.events import format_event
 
 from ._config import LogConfig
@@ -49,7 +49,7 @@ class LogPlugin:
         # Appending to a file costs a few microseconds, a worker thread twenty times as much.
         if type(event) in self._selection:
             text = event.to_json() if self._is_json else format_event(event.to_dict())
-            line = self._redactor.redact(escape_controls(text))
+            line = self._redactor.redact(safe_text(text))
             await self._writer.write(f"{line}\n".encode())
 
     @hookimpl

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lanrage_events import Event
-from lanrage_events.cli import ExitCode, counted, escape_controls
+from lanrage_events.cli import ExitCode, counted, safe_text
 from lanrage_events.config import ConfigError, validate
 from lanrage_events.events import EventRegistry
 from lanrage_events.yaml import Document, YAMLValue, read
@@ -71,7 +71,7 @@ def try_file(
     except ValueError as error:
         problems = [str(error)]
 
-    err.writelines(f"{escape_controls(problem)}\n" for problem in problems)
+    err.writelines(f"{safe_text(problem)}\n" for problem in problems)
     return ExitCode.MISUSE
 
 
@@ -193,7 +193,7 @@ class _DryRun:
         values = " ".join(
             f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()
         )
-        self._out.write(f"{number:>6}  {time}  {event.type}  {escape_controls(values)}\n")
+        self._out.write(f"{number:>6}  {time}  {event.type}  {safe_text(values)}\n")
 
     def _remember(self, text: str) -> None:
         kind = _NUMBER.sub("0", text[:_SAMPLE_CHARACTERS])
@@ -223,7 +223,7 @@ class _DryRun:
             lines.append(f"{counted(self._unmatched, 'line')} matched nothing, most often:")
             lines += [f"{count:>6}  {text}" for text, count in common]
 
-        self._out.writelines(f"{escape_controls(line)}\n" for line in lines)
+        self._out.writelines(f"{safe_text(line)}\n" for line in lines)
 
     def _write_json(self, data: object) -> None:
-        self._out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")
+        self._out.write(safe_text(json.dumps(data, ensure_ascii=False)) + "\n")

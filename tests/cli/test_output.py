@@ -11,8 +11,8 @@ from lanrage_events.cli import (
     StatusLine,
     counted,
     did_you_mean,
-    escape_controls,
     progress_bar,
+    safe_text,
     table,
     write_errors,
     write_json,
@@ -27,19 +27,19 @@ class Terminal(io.StringIO):
 
 @given(st.text())
 def test_escaped_text_is_one_line_that_steers_nothing(text: str) -> None:
-    escaped = escape_controls(text)
+    escaped = safe_text(text)
     assert len(escaped.splitlines()) <= 1
     assert not set(escaped) & set("\x1b\r\n\x07\x08\x9b\u2028\u202e\u200b")
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"])))
 def test_text_that_can_be_seen_stays_as_it_is(text: str) -> None:
-    assert escape_controls(text) == text
+    assert safe_text(text) == text
 
 
 def test_emoji_and_scripts_that_need_joiners_stay_as_they_are() -> None:
-    assert escape_controls("👩\u200d🚀 نامه\u200cای") == "👩\u200d🚀 نامه\u200cای"
-    assert escape_controls("👩\u200d🚀\n") == "👩\u200d🚀\\n"
+    assert safe_text("👩\u200d🚀 نامه\u200cای") == "👩\u200d🚀 نامه\u200cای"
+    assert safe_text("👩\u200d🚀\n") == "👩\u200d🚀\\n"
 
 
 def test_data_goes_to_stdout_and_errors_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import anyio
 
-from lanrage_events.cli import ExitCode, StatusLine, did_you_mean, escape_controls
+from lanrage_events.cli import ExitCode, StatusLine, did_you_mean, safe_text
 from lanrage_events.events import parse_event_fields
 
 from .answers import DaemonError
@@ -137,4 +137,4 @@ async def run_in_task(function: Callable[[], Awaitable[int]]) -> int:
 
 def write_json(out: TextIO, data: object) -> None:
     """Write data as one line of JSON."""
-    out.write(escape_controls(json.dumps(data, ensure_ascii=False)) + "\n")
+    out.write(safe_text(json.dumps(data, ensure_ascii=False)) + "\n")

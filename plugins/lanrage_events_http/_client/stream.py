@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import anyio
 
 from lanrage_events.backoff import Backoff
-from lanrage_events.cli import StatusLine, escape_controls
+from lanrage_events.cli import StatusLine, safe_text
 from lanrage_events.events import format_event
 
 from .answers import DaemonError
@@ -115,7 +115,7 @@ class FeedPrinter:
         if not isinstance(data, dict):
             self._console.write(f"the feed sent something that is not an event: {message.name}")
         elif "type" in data:
-            self._out.write(f"{escape_controls(self._write(data))}\n")
+            self._out.write(f"{safe_text(self._write(data))}\n")
             self._out.flush()
             if self._left is not None:
                 self._left -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -90,11 +91,13 @@ class Leaky:
         yield Route(method="POST", path="/answer", handler=answer, request=Hook, response=Hook)
 
 
-@pytest.fixture
-async def http(client: Client) -> AsyncIterator[httpx.AsyncClient]:
+@pytest.fixture(params=["configured", "unknown"])
+async def http(client: Client, request: pytest.FixtureRequest) -> AsyncIterator[httpx.AsyncClient]:
     redactor = Redactor()
-    redactor.add(WEBHOOK)
     redactor.add(TOKEN)
+    if request.param == "configured":
+        redactor.add(WEBHOOK)
+
     async with EventBus(redactor=redactor) as bus:
         await bus.plugins.register_and_wait(Leaky(), "leaky")
         feed = Feed(bus.redactor)
@@ -148,7 +151,7 @@ async def test_no_answer_and_no_log_shows_a_secret(
         assert [piece for piece in PIECES if piece in shown] == [], path
 
     assert {200, 404, 409, 422, 500, 503} <= set(statuses)
-    assert "cannot reach **********" in caplog.text
+    assert re.search(r"cannot reach \S*\*{10}", caplog.text)
     assert [piece for piece in PIECES if piece in caplog.text] == []
 
 
