@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
@@ -28,11 +29,13 @@ from ._delivery import (
     Lanes,
     LaneState,
     LaneStatistics,
+    Mentions,
     OutgoingEntry,
     Threads,
     lane_metrics,
     outbox_metrics,
 )
+from ._memory import Memory
 from ._rendering import Renderer
 from ._routing import Router
 from ._setup import RejectionCache, Settings, Setup
@@ -69,6 +72,7 @@ class DiscordPlugin:
     when_full = "block"
     _max_pending = 100_000
     """entries that the outbox holds"""
+    _wall_clock = staticmethod(time.time)
 
     def __init__(self, config: DiscordConfig, *, http: httpx.AsyncClient | None = None) -> None:
         self.config = config
@@ -155,30 +159,36 @@ class DiscordPlugin:
                 anyio.create_task_group() as background,
             ):
                 background.start_soon(self._outbox.listen, self._reload)
-                try:
+                with ExitStack() as ending:
+                    ending.callback(self._report_waiting)
                     async with anyio.create_task_group() as tasks:
-                        self._runtime = await self._begin(bus, self._outbox, client, tasks)
+                        lanes = self._make_lanes(bus, self._outbox, client, tasks)
+                        ending.callback(lanes.close)
+                        self._runtime = await self._begin(bus, self._outbox, client, lanes)
                         yield
-                        lanes, self._runtime = self._runtime.lanes, None
+                        self._runtime = None
                         lanes.finish(anyio.current_time() + bus.plugins.drain_timeout)
-                finally:
-                    self._runtime = None
-                    self._end_lanes()
 
                 background.cancel_scope.cancel()
 
-    async def _begin(
+    def _make_lanes(
         self, bus: Bus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
-    ) -> Runtime:
-        """Create what lives as long as the lifespan, and start the lanes."""
+    ) -> Lanes:
         self._lanes = lanes = Lanes(
             self.config,
             outbox=outbox,
             client=client,
             task_group=tasks,
             redactor=bus.redactor,
-            threads=Threads(self._state_file(bus, "threads.json")),
+            threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
+            mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
         )
+        return lanes
+
+    async def _begin(
+        self, bus: Bus, outbox: Outbox, client: WebhookClient, lanes: Lanes
+    ) -> Runtime:
+        """Create what lives as long as the lifespan, and start the lanes."""
         rejections = RejectionCache()
         setup = Setup(
             self.config,
@@ -239,6 +249,14 @@ class DiscordPlugin:
     def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"))
 
+    def _memory(self, bus: Bus, name: str, what: str, survives_power_loss: bool = False) -> Memory:
+        return Memory(
+            self._state_file(bus, f"{name}.json"),
+            what,
+            survives_power_loss=survives_power_loss,
+            wall_clock=self._wall_clock,
+        )
+
     def _state_file(self, bus: Bus, suffix: str) -> Path | None:
         return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
 
@@ -246,10 +264,8 @@ class DiscordPlugin:
         for lane in self._lanes.values():
             lane.reload()
 
-    def _end_lanes(self) -> None:
-        for lane in self._lanes.values():
-            lane.close()
-
+    def _report_waiting(self) -> None:
+        self._runtime = None
         if not self.pending or self._outbox is None:
             return
 

@@ -123,19 +123,49 @@ class WebhookClient:
         if creates_thread and thread_id is not None:
             raise ValueError("at most one of thread_id and the body's thread_name can be given")
 
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         target = replace(webhook, thread_id=None) if creates_thread else webhook
         url = target.execute_url(thread_id=thread_id)
-        data = content.encode(errors="replace")
-        outcome, _ = await self._request("POST", url, webhook, data)
+        outcome, _ = await self._request("POST", url, webhook, _encode(body))
         return outcome
 
-    async def fetch_name(self, webhook: WebhookURL) -> str | Outcome:
+    async def edit(
+        self,
+        webhook: WebhookURL,
+        message_id: str,
+        body: Mapping[str, object],
+        *,
+        thread_id: str | None = None,
+    ) -> Outcome:
+        """Change a message that the webhook posted, tried once within the deadline.
+
+        :param body: what changes, in Discord's JSON form; ``allowed_mentions`` must be given again,
+            or else Discord's defaults apply
+        :param thread_id: the thread that the message is in, instead of the one that the URL names
+        :return: its outcome; errors of the network and of Discord are not raised
+        """
+        # https://docs.discord.com/developers/resources/webhook#edit-webhook-message
+        url = webhook.message_url(message_id, thread_id)
+        outcome, _ = await self._request("PATCH", url, webhook, _encode(body))
+        return outcome
+
+    async def delete(
+        self, webhook: WebhookURL, message_id: str, *, thread_id: str | None = None
+    ) -> Outcome:
+        """Delete a message that the webhook posted, tried once within the deadline.
+
+        :param thread_id: the thread that the message is in, instead of the one that the URL names
+        :return: its outcome; errors of the network and of Discord are not raised
+        """
+        # https://docs.discord.com/developers/resources/webhook#delete-webhook-message
+        url = webhook.message_url(message_id, thread_id)
+        outcome, _ = await self._request("DELETE", url, webhook, b"")
+        return outcome
+
+    async def fetch(self, webhook: WebhookURL) -> Outcome:
         """Check whether a webhook exists, without posting anything.
 
-        :param webhook: which one
-        :return: its name in Discord, which must be escaped since others wrote it; or the outcome that
-            says why it cannot be used or looked up
+        :return: the outcome, with the webhook's name if it exists; errors of the network and of
+            Discord are not raised
         """
         outcome, body = await self._request("GET", webhook.info_url(), webhook, b"")
         if outcome.kind is not OutcomeKind.DELIVERED:
@@ -149,7 +179,9 @@ class WebhookClient:
 
         if isinstance(data, dict) and isinstance(data.get("id"), str):
             name = data.get("name")
-            return name if isinstance(name, str) else ""
+            name = name if isinstance(name, str) else ""
+            # These ids are the webhook's, and not those of a message.
+            return replace(outcome, webhook_name=name, message_id=None, channel_id=None)
 
         return Outcome(
             OutcomeKind.RETRY,
@@ -195,6 +227,11 @@ class WebhookClient:
         headers = {name: value.replace(token, _MASK) for name, value in headers.items()}
         masked = bytes(body).replace(token.encode(), _MASK.encode())
         return classify(status, headers, masked), bytes(body)
+
+
+def _encode(body: Mapping[str, object]) -> bytes:
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return content.encode(errors="replace")
 
 
 def _unanswered(error: Exception | None, webhook: WebhookURL) -> Outcome:

@@ -18,6 +18,11 @@ BLOCKED_RETRY_AFTER = 600.0
 # No wait is longer, whatever an answer asks for.
 MAX_RETRY_AFTER = 86400.0
 
+# What Discord asks to wait before another old message of a channel is edited, if it does not say:
+# https://github.com/discord-userdoccers/discord-userdoccers/pull/551
+OLD_EDITS_RETRY_AFTER = 6.0
+OLD_EDITS_CODE = 30046
+
 _CLOUDFLARE_BLOCK = 40333
 
 _ID = re.compile(r"[0-9]{1,20}")
@@ -50,8 +55,10 @@ _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
     20016: (OutcomeKind.RETRY_AFTER, "the channel is in slow mode"),
     20028: (OutcomeKind.RETRY_AFTER, "the channel takes no more messages for now"),
     20029: (OutcomeKind.RETRY_AFTER, "the server takes no more messages for now"),
-    # It comes as a 429, but the old message cannot be edited however long one waits.
-    30046: (OutcomeKind.DEAD, "the message is too old to be edited once more: post a new one"),
+    OLD_EDITS_CODE: (
+        OutcomeKind.RETRY_AFTER,
+        "old messages of this channel are edited too often",
+    ),
     40004: (OutcomeKind.RETRY, "Discord has switched off sending for now"),
     40005: (OutcomeKind.DEAD, "the message is too large"),
     40006: (OutcomeKind.RETRY, "Discord has switched off this feature for now"),
@@ -158,6 +165,8 @@ class Outcome:
     """the id of the message that Discord made"""
     channel_id: str | None = None
     """where it stands; for a thread that it created, the id of the thread"""
+    webhook_name: str = ""
+    """the webhook's name in Discord, if it was looked up; others wrote it, so escape it"""
     rate_limit: RateLimit = RateLimit()
 
     @property
@@ -199,8 +208,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     errors = tuple(islice(_errors(data), _MAX_ERRORS))
     retry_after = _retry_after(headers, data)
     if kind is OutcomeKind.RETRY_AFTER and retry_after is None:
-        default = BLOCKED_RETRY_AFTER if is_blocked else DEFAULT_RETRY_AFTER
-        retry_after = rate_limit.reset_after or default
+        retry_after = _default_retry_after(code, is_blocked, rate_limit)
 
     scope = headers.get("x-ratelimit-scope", "").lower()
     return Outcome(
@@ -218,6 +226,15 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         is_blocked=is_blocked,
         rate_limit=rate_limit,
     )
+
+
+def _default_retry_after(code: int | None, is_blocked: bool, rate_limit: RateLimit) -> float:
+    """Return how long to wait, in seconds, if the answer does not say."""
+    if code == OLD_EDITS_CODE:
+        # The bucket in the headers is another limit.
+        return OLD_EDITS_RETRY_AFTER
+
+    return rate_limit.reset_after or (BLOCKED_RETRY_AFTER if is_blocked else DEFAULT_RETRY_AFTER)
 
 
 def _delivered(

@@ -55,6 +55,15 @@ class WebhookURL:
 
         return f"{self._address}?{urlencode(query)}" if query else self._address
 
+    def message_url(self, message_id: str, thread_id: str | None = None) -> str:
+        """Return the address of a message, to edit or delete it.
+
+        :param thread_id: the thread that it is in, instead of the URL's own
+        """
+        thread = thread_id or self.thread_id
+        url = f"{self._address}/messages/{message_id}"
+        return f"{url}?{urlencode({'thread_id': thread})}" if thread else url
+
     def info_url(self) -> str:
         """Return the address that describes the webhook, without posting anything."""
         return self._address

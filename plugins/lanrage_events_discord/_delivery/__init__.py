@@ -12,6 +12,7 @@ from .bisection import Bisection
 from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 from .lane import Lane
 from .lanes import Lanes, OutgoingEntry
+from .mentions import Mentions
 from .metrics import lane_metrics, outbox_metrics
 from .queue import LaneQueue, Waiting
 from .record import reason_code

@@ -46,6 +46,7 @@ class Lanes(Mapping[str, Lane]):
     :param client: sends, and stays open
     :param task_group: runs the lanes
     :param threads: remembers the threads that were created
+    :param mentions: remembers whom messages mentioned
     :param put_together: entries that are put in one transaction, during which no lane can send
     """
 
@@ -58,6 +59,7 @@ class Lanes(Mapping[str, Lane]):
         task_group: TaskGroup,
         redactor: Redactor,
         threads: Threads,
+        mentions: Mentions,
         put_together: int = 1000,
     ) -> None:
         self.limits = RateLimits()
@@ -66,7 +68,7 @@ class Lanes(Mapping[str, Lane]):
         self._client = client
         self._task_group = task_group
         self._redactor = redactor
-        self._mentions = Mentions()
+        self._mentions = mentions
         self._threads = threads
         self._put_together = put_together
         self._lanes: dict[str, Lane] = {}
@@ -198,3 +200,10 @@ class Lanes(Mapping[str, Lane]):
         """Send what waits without gathering more, see :meth:`Pacing.finish`."""
         for lane in self.values():
             lane.pacing.finish(give_up_at)
+
+    def close(self) -> None:
+        """Free what the lanes hold; what waits stays in the outbox."""
+        for lane in self.values():
+            lane.close()
+
+        self._mentions.save()

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import anyio
 
 from .._embeds import limits
+from .._memory import Memory, number
 from .._rendering import Entry
+
+WRITE_INTERVAL_SECONDS = 1.0
+MAX_REMEMBERED = 1000
+"""roles and users that are remembered over restarts, those that were mentioned last"""
 
 
 class Mentions:
     """Remembers whom the lanes mentioned, so that no one is mentioned too often.
 
     Times are those of the event loop's clock.
+
+    :param memory: remembers it over restarts; None to remember it as long as this object lives
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory(None, "")
         self._last: dict[str, float] = {}
+        """by id, the latest at the end"""
         self._under_way: set[str] = set()
         """ids that a message under way mentions"""
+        self._is_written = True
+        self._written_at = -math.inf
+        self._restore()
 
     def choose(self, entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
         """Return the roles and the users that entries ask for and whose cooldown is over."""
@@ -31,7 +45,7 @@ class Mentions:
             for ids, chosen in ((wanted.roles, roles), (wanted.users, users)):
                 for one in ids:
                     is_free = one not in self._under_way or not wanted.cooldown
-                    if is_free and now - self._last.get(one, float("-inf")) >= wanted.cooldown:
+                    if is_free and now - self._last.get(one, -math.inf) >= wanted.cooldown:
                         chosen[one] = None
 
         # Discord allows more, but each mention takes up to 24 of the content's 2000 characters.
@@ -46,4 +60,36 @@ class Mentions:
 
     def start_cooldown(self, ids: Iterable[str]) -> None:
         """Start the cooldown of those that were mentioned."""
-        self._last.update(dict.fromkeys(ids, anyio.current_time()))
+        now = anyio.current_time()
+        is_new = False
+        for one in ids:
+            is_new |= now - self._last.pop(one, -math.inf) >= WRITE_INTERVAL_SECONDS
+            self._last[one] = now
+            self._is_written = False
+
+        # Without a cooldown each message may mention someone.
+        if is_new or now - self._written_at >= WRITE_INTERVAL_SECONDS:
+            self.save()
+
+    # Over restarts
+
+    def save(self) -> None:
+        """Write what has changed since the last time."""
+        if self._is_written or not self._memory.is_kept:
+            return
+
+        now, wall_now = anyio.current_time(), self._memory.wall_time()
+        latest = list(self._last.items())[-MAX_REMEMBERED:]
+        self._memory.write({one: round(wall_now - (now - last), 3) for one, last in latest})
+        # A disk that does not take it is not asked again for each message either.
+        self._is_written, self._written_at = True, now
+
+    def _restore(self) -> None:
+        def ages(data: Any) -> dict[str, float]:
+            # If the clock was set back, a cooldown begins now instead of in the future.
+            return {one: max(0.0, wall_now - number(at)) for one, at in data.items()}
+
+        wall_now = self._memory.wall_time()
+        known: dict[str, float] = self._memory.read(ages, {})
+        for one, age in sorted(known.items(), key=lambda item: -item[1]):
+            self._last[one] = anyio.current_time() - age

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
+from typing import Any
 
-from lanrage_events.state import StateFile
-
-logger = logging.getLogger("lanrage_events.discord")
+from .._memory import Memory
 
 
 class Threads:
-    """Remembers which thread was created under which name, over restarts if there is a file.
+    """Remembers which thread was created under which name.
 
-    :param path: where; None to remember only as long as this object lives
+    :param memory: remembers it over restarts; None to remember it as long as this object lives
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._file = StateFile(path, indent=1)
-        self._ids: dict[str, str] = {}
-        try:
-            self._ids = dict(self._file.read({}))
-        except (OSError, ValueError, TypeError) as error:
-            logger.warning("%s is not readable, so threads are created again: %s", path, error)
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Memory(None, "")
+        self._ids: dict[str, str] = self._memory.read(_strings, {})
 
     def find(self, webhook_id: str, name: str) -> str | None:
         """Return the id of the thread that a webhook created under a name."""
@@ -31,18 +24,19 @@ class Threads:
     def remember(self, webhook_id: str, name: str, thread_id: str) -> None:
         """Keep the id of a thread that was created."""
         self._ids[f"{webhook_id}/{name}"] = thread_id
-        self._save()
+        self._memory.write(self._ids)
 
     def forget(self, webhook_id: str, name: str) -> bool:
         """Forget a thread that does not exist any more; return whether it was known."""
         known = self._ids.pop(f"{webhook_id}/{name}", None) is not None
         if known:
-            self._save()
+            self._memory.write(self._ids)
 
         return known
 
-    def _save(self) -> None:
-        try:
-            self._file.write(self._ids)
-        except OSError as error:
-            logger.warning("cannot keep the ids of threads in %s: %s", self._file.path, error)
+
+def _strings(data: Any) -> dict[str, str]:
+    if not all(isinstance(value, str) for value in data.values()):
+        raise ValueError("expected strings")
+
+    return dict(data)

@@ -197,9 +197,9 @@ class Setup:
         if scope.cancelled_caught:
             raise _cannot_ask("too many requests leave from this address")
 
-        found = await self._client.fetch_name(webhook)
-        if isinstance(found, str):
-            return found
+        found = await self._client.fetch(webhook)
+        if found.kind is OutcomeKind.DELIVERED:
+            return found.webhook_name
 
         if found.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
             self._rejections.add(webhook, found.reason)

@@ -27,8 +27,10 @@ class StandInDiscord(Engine):
     :param invalid_limit: answers of 401, 403 and 429 (not with scope ``shared``) within 600
         seconds after which Cloudflare bans the address
     :param ban_seconds: how long that ban lasts
-    :param old_edit_limit: edits of messages older than an hour that a channel takes within an
-        hour, then 429 with code 30046; None: no limit
+    :param old_edit_limit: edits of messages older than an hour that a channel takes within
+        ``old_edit_per`` seconds, then 429 with code 30046; None: no limit. Discord names only the
+        code (discord-api-docs#4413); the numbers are what others saw (discord-userdoccers#551)
+    :param old_edit_per: seconds that the window of ``old_edit_limit`` lasts
     :param latency: seconds from request to answer; Discord acts after half of them
     """
 

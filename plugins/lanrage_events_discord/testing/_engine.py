@@ -54,7 +54,8 @@ class Engine:
         global_limit: int | None = 50,
         invalid_limit: int = 10_000,
         ban_seconds: float = 3600.0,
-        old_edit_limit: int | None = None,
+        old_edit_limit: int | None = 3,
+        old_edit_per: float = 6.0,
         latency: float = 0.0,
     ) -> None:
         self._limits = Limits(
@@ -66,6 +67,7 @@ class Engine:
             invalid_limit=invalid_limit,
             ban_seconds=ban_seconds,
             old_edit_limit=old_edit_limit,
+            old_edit_per=old_edit_per,
         )
         self._network = Network()
         self._api = WebhookAPI(self._limits)

@@ -15,8 +15,6 @@ _GLOBAL_WINDOW_SECONDS = 1.0
 _INVALID_WINDOW_SECONDS = 600.0
 _INVALID_STATUSES = frozenset({401, 403, 429})
 
-# The limit is not published: https://github.com/discord/discord-api-docs/issues/4413
-_OLD_EDIT_WINDOW_SECONDS = 3600.0
 OLD_MESSAGE_SECONDS = 3600.0
 
 # All webhooks show one name: https://github.com/discord/discord-api-docs/issues/6753
@@ -83,6 +81,7 @@ class Limits:
     invalid_limit: int
     ban_seconds: float
     old_edit_limit: int | None
+    old_edit_per: float
     _address: Window | None = None
     _invalid: Window = field(default_factory=lambda: Window(0, 0))
     _banned_until: float = float("-inf")
@@ -137,8 +136,7 @@ class Limits:
 
     def check_old_edit(self, channel_id: str, now: float) -> Reply | None:
         """Count an edit of a message older than an hour; return the rejection after too many."""
-        per = _OLD_EDIT_WINDOW_SECONDS
-        window = _of(self._old_edits, channel_id, self.old_edit_limit, per)
+        window = _of(self._old_edits, channel_id, self.old_edit_limit, self.old_edit_per)
         if window is None or window.take(now):
             return None
 

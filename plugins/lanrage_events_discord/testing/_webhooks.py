@@ -92,6 +92,14 @@ class StandInWebhook:
         """
         self._messages_left = after_messages
 
+    def delete_message(self, message_id: str) -> None:
+        """Delete one of its messages, as a moderator does in Discord.
+
+        :raises LookupError: if it has no such message
+        """
+        if self._messages.pop(message_id, None) is None:
+            raise LookupError(f"{self!r} has no message {message_id}")
+
     def _post(self, message: Message) -> None:
         self._messages[message["id"]] = message
         if self._messages_left:

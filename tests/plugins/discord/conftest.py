@@ -27,6 +27,10 @@ class InlinePlugin(DiscordPlugin):
     max_pending = 1000
     """entries in a lane"""
 
+    @staticmethod
+    def _wall_clock() -> float:
+        return anyio.current_time()
+
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         file = self._state_file(bus, "outbox")
         return Outbox(file, max_entries_per_lane=self.max_pending, inline=True)

@@ -21,6 +21,7 @@ from lanrage_events_discord._client import (
     WebhookURL,
     validate_webhook_url,
 )
+from lanrage_events_discord.testing import StandInDiscord
 
 TOKEN = "made-up-token-" + "x" * 54
 WEBHOOK = WebhookURL(host="discord.com", id="42", token=TOKEN)
@@ -136,6 +137,53 @@ async def test_thread_id_and_thread_name_together_are_a_mistake() -> None:
     async with client_of(lambda _: httpx.Response(204)) as client:
         with pytest.raises(ValueError, match="at most one of thread_id and"):
             await client.execute(WEBHOOK, {"thread_name": "Friday"}, thread_id="6")
+
+
+async def test_message_is_edited_and_deleted_where_it_is() -> None:
+    discord = StandInDiscord(old_edit_limit=None)
+    channel, forum = discord.create_webhook(), discord.create_webhook(forum=True)
+    http = httpx.AsyncClient(transport=discord.transport())
+    async with http, WebhookClient(http) as client:
+        for webhook, body in ((channel, BODY), (forum, {**BODY, "thread_name": "Friday"})):
+            url = validate_webhook_url(webhook.url)
+            posted = await client.execute(url, body)
+            assert posted.message_id is not None
+            thread = posted.channel_id if webhook is forum else None
+            edited = await client.edit(url, posted.message_id, {"content": "ü"}, thread_id=thread)
+            assert edited.kind is OutcomeKind.DELIVERED
+            assert edited.message_id == posted.message_id
+            assert [message["content"] for message in webhook.messages] == ["ü"]
+            elsewhere = await client.edit(url, posted.message_id, BODY, thread_id="404")
+            assert elsewhere.kind is OutcomeKind.LANE_DEAD
+            deleted = await client.delete(url, posted.message_id, thread_id=thread)
+            assert deleted.kind is OutcomeKind.DELIVERED
+            assert webhook.messages == []
+            gone = [
+                await client.edit(url, posted.message_id, BODY, thread_id=thread),
+                await client.delete(url, posted.message_id, thread_id=thread),
+            ]
+            assert {(one.kind, one.code) for one in gone} == {(OutcomeKind.DEAD, 10008)}
+
+    actions = [record.action for record in discord.journal]
+    assert actions == ["execute", "edit", "edit", "delete", "edit", "delete"] * 2
+
+
+async def test_message_in_the_thread_of_the_url_is_edited_there() -> None:
+    targets: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        targets.append(f"{request.method} {request.url}")
+        return httpx.Response(204)
+
+    in_thread = validate_webhook_url(f"{API_URL}?thread_id=5")
+    async with client_of(handler) as client:
+        await client.edit(in_thread, "7", BODY)
+        await client.delete(in_thread, "7", thread_id="6")
+
+    assert targets == [
+        f"PATCH {API_URL}/messages/7?thread_id=5",
+        f"DELETE {API_URL}/messages/7?thread_id=6",
+    ]
 
 
 def test_user_agent_needs_no_installation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,7 +430,7 @@ async def test_redactor_keeps_the_token_out_of_the_log_of_httpx(
     assert TOKEN not in caplog.text
 
 
-async def test_fetch_name_returns_the_name_without_posting() -> None:
+async def test_fetch_returns_the_name_without_posting() -> None:
     requests: list[httpx.Request] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -401,9 +449,11 @@ async def test_fetch_name_returns_the_name_without_posting() -> None:
         )
 
     async with client_of(handler) as client:
-        name = await client.fetch_name(WEBHOOK)
+        outcome = await client.fetch(WEBHOOK)
 
-    assert name == "LANrage"
+    assert outcome == Outcome(
+        OutcomeKind.DELIVERED, "delivered (HTTP 200)", status=200, webhook_name="LANrage"
+    )
     assert [(request.method, str(request.url)) for request in requests] == [("GET", API_URL)]
     assert requests[0].content == b""
 
@@ -428,9 +478,8 @@ async def test_fetch_gives_the_reason_why_not(
     response: httpx.Response, kind: OutcomeKind, reason: str
 ) -> None:
     async with client_of(lambda _: response) as client:
-        outcome = await client.fetch_name(WEBHOOK)
+        outcome = await client.fetch(WEBHOOK)
 
-    assert isinstance(outcome, Outcome)
     assert outcome.kind is kind
     assert reason in outcome.reason
 
@@ -440,7 +489,7 @@ async def test_fetch_does_not_raise_for_the_network() -> None:
         raise httpx.ConnectError("refused")
 
     async with client_of(handler) as client:
-        outcome = await client.fetch_name(WEBHOOK)
+        outcome = await client.fetch(WEBHOOK)
 
     assert outcome == Outcome(OutcomeKind.RETRY, "no connection to discord.com: refused")
 

@@ -77,7 +77,7 @@ CODES = [
     (429, 20016, RETRY_AFTER, "slow mode"),
     (429, 20028, RETRY_AFTER, "channel takes no more"),
     (429, 20029, RETRY_AFTER, "server takes no more"),
-    (429, 30046, DEAD, "too old"),
+    (429, 30046, RETRY_AFTER, "old messages of this channel are edited too often"),
     (400, 40004, RETRY, "switched off sending"),
     (413, 40005, DEAD, "too large"),
     (403, 40006, RETRY, "switched off this feature"),
@@ -114,6 +114,15 @@ def test_discords_code_decides(status: int, code: int, kind: OutcomeKind, reason
     assert reason in outcome.reason
     assert outcome.reason.endswith(f"(HTTP {status}, code {code}): said by Discord")
     assert (outcome.retry_after is not None) == (kind is RETRY_AFTER)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [({"retry_after": 2.5}, 2.5), ({}, 6.0)])
+def test_edits_of_old_messages_wait_as_discord_asks_and_not_for_the_bucket(
+    said: dict[str, float], seconds: float
+) -> None:
+    headers = {"via": "1.1 google", "x-ratelimit-remaining": "4", "x-ratelimit-reset-after": "1.2"}
+    outcome = classify(429, headers, json.dumps({"code": 30046, **said}).encode())
+    assert (outcome.kind, outcome.retry_after) == (RETRY_AFTER, seconds)
 
 
 def test_code_decides_whatever_the_status() -> None:

@@ -65,7 +65,7 @@ async def test_unreadable_list_of_threads_does_no_harm(
         await bus.publish(joined("Ann"))
 
     assert len(discord.journal.accepted) == 1
-    assert "threads are created again" in caplog.text
+    assert "the ids of threads are forgotten: it is damaged" in caplog.text
 
 
 async def test_what_was_not_sent_is_sent_after_the_restart_with_its_own_time(

@@ -153,7 +153,7 @@ async def test_outage_is_tried_every_two_seconds_in_its_first_minute_and_then_le
     assert plugin.pending == 3
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, 50035), (429, 30046)])
+@pytest.mark.parametrize(("status", "code"), [(400, 50035), (429, 50006)])
 async def test_rejected_event_alone_becomes_a_dead_letter(status: int, code: int) -> None:
     rejection = (status, {"code": code, "message": "no"})
     answers, plugin, health = await delivery_of_three(

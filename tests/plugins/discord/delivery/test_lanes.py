@@ -20,7 +20,7 @@ from lanrage_events import PeerJoined, Redactor
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import WebhookClient
-from lanrage_events_discord._delivery import Lanes, OutgoingEntry, Threads
+from lanrage_events_discord._delivery import Lanes, Mentions, OutgoingEntry, Threads
 from lanrage_events_discord._embeds import Embed, EmbedField
 from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from lanrage_events_discord.testing import StandInDiscord
@@ -63,7 +63,8 @@ async def lanes_of(
             client=client,
             task_group=tasks,
             redactor=Redactor(),
-            threads=Threads(None),
+            threads=Threads(),
+            mentions=Mentions(),
             **options,
         )
         for name, webhook in config.webhooks.items():

@@ -293,42 +293,54 @@ async def test_a_ban_can_be_ordered() -> None:
     assert [banned.status_code, free.status_code] == [429, 204]
 
 
-async def test_a_message_older_than_an_hour_takes_few_edits() -> None:
-    discord = StandInDiscord(old_edit_limit=2)
-    webhook = discord.create_webhook()
+async def test_old_messages_of_a_channel_take_three_edits_in_six_seconds() -> None:
+    discord = StandInDiscord()
+    first, other = discord.create_webhook("lobby"), discord.create_webhook("lobby")
+    elsewhere = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
-        posted = await client.post(webhook.url, params={"wait": "true"}, json={"content": "1"})
-        url = f"{webhook.url}/messages/{posted.json()['id']}"
+        urls = {}
+        for webhook in (first, other, elsewhere):
+            posted = await client.post(webhook.url, params={"wait": "true"}, json={"content": "1"})
+            urls[webhook] = f"{webhook.url}/messages/{posted.json()['id']}"
 
-        async def edit() -> httpx.Response:
-            await anyio.sleep(2)
-            return await client.patch(url, json={"content": "2"})
+        async def edit(webhook: StandInWebhook) -> httpx.Response:
+            return await client.patch(urls[webhook], json={"content": "2"})
 
-        young = [(await edit()).status_code for _ in range(5)]
-        await anyio.sleep(3600)
-        old = [(await edit()).status_code for _ in range(2)]
-        rejection = await edit()
+        young = [(await edit(first)).status_code for _ in range(5)]
+        await anyio.sleep(3601)
+        began = anyio.current_time()
+        old = [(await edit(webhook)).status_code for webhook in (first, other, first)]
+        rejection = await edit(other)
+        there = await edit(elsewhere)
         await anyio.sleep(rejection.json()["retry_after"])
-        again = await edit()
+        again = await edit(other)
+        seconds = anyio.current_time() - began
 
     assert young == [200] * 5
-    assert old == [200, 200]
+    assert old == [200, 200, 200]
     assert rejection.status_code == 429
     assert rejection.json()["code"] == 30046
-    assert discord.journal.rejected[0].code == 30046
-    assert again.status_code == 200
+    assert [record.code for record in discord.journal.rejected] == [30046]
+    assert there.status_code == again.status_code == 200
+    assert seconds == pytest.approx(6)
 
 
-async def test_old_messages_can_be_edited_for_ever_if_nothing_is_said() -> None:
-    discord = StandInDiscord(limit=None, global_limit=None)
-    webhook = discord.create_webhook()
-    async with httpx.AsyncClient(transport=discord.transport()) as client:
-        posted = await client.post(webhook.url, params={"wait": "true"}, json={"content": "1"})
-        url = f"{webhook.url}/messages/{posted.json()['id']}"
-        await anyio.sleep(3601)
-        edits = [(await client.patch(url, json={"content": "2"})).status_code for _ in range(50)]
+async def test_limit_of_old_messages_can_be_another_one_or_none() -> None:
+    edits = {}
+    for limit, per in ((None, 6.0), (1, 60.0)):
+        discord = StandInDiscord(
+            limit=None, global_limit=None, old_edit_limit=limit, old_edit_per=per
+        )
+        webhook = discord.create_webhook()
+        async with httpx.AsyncClient(transport=discord.transport()) as client:
+            posted = await client.post(webhook.url, params={"wait": "true"}, json={"content": "1"})
+            url = f"{webhook.url}/messages/{posted.json()['id']}"
+            await anyio.sleep(3601)
+            answers = [await client.patch(url, json={"content": "2"}) for _ in range(50)]
+            edits[limit] = [answer.status_code for answer in answers]
 
-    assert set(edits) == {200}
+    assert set(edits[None]) == {200}
+    assert edits[1] == [200] + [429] * 49
 
 
 async def test_half_of_the_latency_passes_before_discord_acts() -> None:

@@ -296,3 +296,27 @@ async def test_a_switch_of_the_query_that_is_none_is_rejected() -> None:
     here = poster()
     response = await here.request("POST", "", {"content": "x"}, wait="yes")
     assert response.json()["errors"]["wait"]["_errors"][0]["code"] == "BOOLEAN_TYPE_CONVERT"
+
+
+async def test_a_message_that_someone_deletes_is_gone_for_its_webhook_only() -> None:
+    discord = StandInDiscord()
+    webhook, other = discord.create_webhook("lobby"), discord.create_webhook("lobby")
+    async with httpx.AsyncClient(transport=discord.transport()) as client:
+        ids = []
+        for content in ("1", "2"):
+            answer = await client.post(
+                webhook.url, params={"wait": "true"}, json={"content": content}
+            )
+            ids.append(answer.json()["id"])
+
+        with pytest.raises(LookupError, match=ids[0]):
+            other.delete_message(ids[0])
+
+        webhook.delete_message(ids[0])
+        with pytest.raises(LookupError, match=ids[0]):
+            webhook.delete_message(ids[0])
+
+        edited = await client.patch(f"{webhook.url}/messages/{ids[0]}", json={"content": "3"})
+
+    assert [message["content"] for message in webhook.messages] == ["2"]
+    assert (edited.status_code, edited.json()["code"]) == (404, 10008)
