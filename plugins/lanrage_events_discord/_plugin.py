@@ -52,6 +52,8 @@ REDACTED_LOGGERS = (
     "httpcore.socks",
     "lanrage_events",
 )
+# A wait that is longer than one for any usual limit of Discord's.
+LONG_WAIT_SECONDS = 60.0
 _NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
 _NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
 
@@ -340,14 +342,19 @@ class DiscordPlugin:
         if retrying := self._reasons(LaneState.RETRYING):
             return Health("degraded", f"{_events(self.pending)} waiting: {retrying}")
 
+        waits = self._reasons(LaneState.WAITING)
+        longest = max((lane.waits or 0.0 for lane in self._lanes.values()), default=0.0)
+        if longest > LONG_WAIT_SECONDS:
+            return Health("degraded", f"{_events(self.pending)} waiting: {waits}")
+
         statistics = self._outbox.statistics()
         if statistics.dead:
             return Health("degraded", f"Discord rejected {counted(statistics.dead, 'event')}")
 
-        return Health()
+        return Health(detail=waits)
 
     def _reasons(self, state: LaneState) -> str:
-        lanes = [lane for lane in self._lanes.values() if lane.state is state]
+        lanes = [lane for lane in self._lanes.values() if lane.state is state and lane.reason]
         return "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in lanes)
 
 

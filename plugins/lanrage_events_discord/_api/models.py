@@ -79,7 +79,9 @@ class LaneStatus(ConfigModel):
     """what it does: ``idle``, ``gathering``, ``waiting``, ``sending``, ``retrying``, ``dead`` or
     ``unconfigured``"""
     reason: str
-    """why the state is what it is, if something is wrong"""
+    """why the state is what it is, if something is wrong, and how long the lane waits"""
+    waits: float | None
+    """seconds until it goes on by itself; null if it does not wait"""
     pending: int
     """events that wait"""
     sent: int

@@ -293,9 +293,13 @@ async def _count(lanes: Lanes) -> dict[str, int]:
 def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> models.LaneStatus:
     figures: dict[str, Any] = asdict(lane.statistics)
     figures["last_error"] = redact(lane.statistics.last_error)
-    reason = redact(lane.reason)
     return models.LaneStatus(
-        name=lane.name, state=lane.state.value, reason=reason, pending=pending, **figures
+        name=lane.name,
+        state=lane.state.value,
+        reason=redact(lane.reason),
+        waits=None if lane.waits is None else round(lane.waits, 3),
+        pending=pending,
+        **figures,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 
 import anyio
@@ -11,7 +10,7 @@ from lanrage_events.http import RouteError
 
 from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import Lane, Lanes
+from .._delivery import Lane, Lanes, in_words
 from .._embeds import Embed, Message
 from .._setup import TURN_MAX_SECONDS, RejectionCache
 from .models import MessageTestResult
@@ -70,17 +69,18 @@ class MessageTest:
             return _not_sent(str(rejection), retry_after=rejection.seconds_left)
 
         limits = lane.limits
-        if limits.ready_at() - anyio.current_time() <= TURN_MAX_SECONDS:
+        if limits.turn().at - anyio.current_time() <= TURN_MAX_SECONDS:
             with anyio.move_on_after(TURN_MAX_SECONDS):
                 # _take_turn() gives back what is counted here.
                 await limits.wait()
                 return await self._take_turn(lane, webhook, limits)
 
-        seconds = limits.ready_at() - anyio.current_time()
+        turn = limits.turn()
+        seconds = turn.at - anyio.current_time()
         if seconds <= 0:
             return _not_sent("other messages to this webhook are under way: try again", 1.0)
 
-        reason = f"Discord's rate limit asks to wait for {math.ceil(seconds)} s"
+        reason = f"it has to wait {in_words(seconds)} because {turn.reason}"
         return _not_sent(reason, retry_after=seconds)
 
     async def _take_turn(

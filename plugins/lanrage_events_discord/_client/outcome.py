@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from itertools import islice
 
@@ -174,6 +176,27 @@ class Outcome:
         """Whether Discord's own error code is one that has a meaning here."""
         return self.code in _BY_CODE
 
+    @property
+    def is_about_channel(self) -> bool:
+        """Whether a 429 is about the hidden limit of the channel, which no header shows."""
+        return self.status == 429 and (self.scope == "shared" or bool(self.rate_limit.remaining))
+
+    @property
+    def wait_reason(self) -> str:
+        """Who asks to wait, and for which limit; it completes "it waits because ..."."""
+        if self.is_blocked:
+            return "Cloudflare blocks this address"
+
+        limit = "limit of the webhook"
+        if self.is_global:
+            limit = "global limit"
+        elif self.code is not None and self.code in _BY_CODE:
+            limit = _BY_CODE[self.code][1]
+        elif self.is_about_channel:
+            limit = "limit of the channel"
+
+        return f"Discord asked for it ({limit})"
+
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """Return what an answer to the execution of a webhook means.
@@ -313,8 +336,35 @@ def _seconds(value: object) -> float | None:
 
 def _retry_after(headers: Mapping[str, str], data: Mapping[str, object]) -> float | None:
     # The header is in whole seconds, rounded up; the body is exact.
-    in_body = _seconds(data.get("retry_after"))
-    return in_body if in_body is not None else _seconds(headers.get("retry-after"))
+    for value in (data.get("retry_after"), headers.get("retry-after")):
+        if (seconds := _seconds(value)) is not None:
+            return seconds
+
+    return _seconds_until(headers.get("retry-after", ""), headers.get("date", ""))
+
+
+def _seconds_until(date: str, now: str) -> float | None:
+    """Return the seconds until an HTTP date, None if it is none.
+
+    :param now: the answer's own date, since the clock of this machine may be wrong
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+    """
+    until = _date(date)
+    if until is None:
+        return None
+
+    began = _date(now) or datetime.now(UTC)
+    return min(max((until - began).total_seconds(), 0.0), MAX_RETRY_AFTER)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        time = parsedate_to_datetime(text)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def _id(data: Mapping[str, object], key: str) -> str | None:

@@ -16,5 +16,5 @@ from .mentions import Mentions
 from .metrics import lane_metrics, outbox_metrics
 from .queue import LaneQueue, Waiting
 from .record import reason_code
-from .state import LaneState, LaneStatistics
+from .state import LaneState, LaneStatistics, in_words
 from .threads import Threads

@@ -10,8 +10,8 @@ from lanrage_events.outbox import ExpiredEntries
 
 from .._client import Outcome
 from .._config import BatchConfig
-from .._embeds import Message
-from .._rendering import compose
+from .._embeds import Message, limits
+from .._rendering import Entry, compose
 from .bisection import Bisection
 from .envelope import Envelope
 from .queue import LaneQueue
@@ -58,31 +58,54 @@ class Batch:
         """Present what has arrived until now as backlog."""
         self._old_before = anyio.current_time()
 
+    def may_be_full(self, waiting: int) -> bool:
+        """Whether it is worth asking :attr:`is_full` again, now that so many entries wait."""
+        return self._config.style == "embeds" and waiting >= limits.MESSAGE_MAX_EMBEDS
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next message cannot show more than it does, however long it waits."""
+        message, _ = self._compose()
+        return message is not None and (
+            message.entries < len(self._queue.batch)
+            or len(message.embeds) == limits.MESSAGE_MAX_EMBEDS
+        )
+
     def compose(self, webhook_id: str) -> Message | None:
         """Return the next message, None if there is nothing to send."""
         batch = self._queue.batch
         if batch and batch[0].id > self._through:
             self._through, self._messages = batch[-1].id, 0
 
+        message, entries = self._compose()
+        if message is None:
+            return None
+
+        is_backlog = self._is_backlog
+        self._embed_each = self._config.style == "embeds" and not is_backlog
+        return self._envelope.wrap(message, entries[: message.entries], webhook_id, is_backlog)
+
+    @property
+    def _is_backlog(self) -> bool:
+        batch = self._queue.batch
+        return bool(batch) and batch[0].arrived < self._old_before
+
+    def _compose(self) -> tuple[Message | None, list[Entry]]:
+        """Return the next message without its envelope, and what it is chosen from."""
+        batch = self._queue.batch
         max_messages = self._config.max_messages
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages)
 
         entries = [waiting.entry for waiting in islice(batch, self._bisection.at_most)]
-        is_backlog = bool(batch) and batch[0].arrived < self._old_before
-        self._embed_each = self._config.style == "embeds" and not is_backlog
         composed = compose(
             entries,
             style=self._config.style,
             max_messages=max_messages,
-            catch_up=is_backlog,
+            catch_up=self._is_backlog,
             expired=self._expired,
         )
-        message = next(composed, None)
-        if message is None:
-            return None
-
-        return self._envelope.wrap(message, entries[: message.entries], webhook_id, is_backlog)
+        return next(composed, None), entries
 
     def delivered(self) -> None:
         """Record that Discord has the message."""

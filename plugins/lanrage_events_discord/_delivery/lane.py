@@ -11,23 +11,25 @@ from anyio.abc import TaskGroup
 
 from lanrage_events.outbox import Outbox
 
-from .._client import Limits, Outcome, OutcomeKind, RateLimits, WebhookClient, WebhookURL
+from .._client import Limits, Outcome, OutcomeKind, RateLimits, Turn, WebhookClient, WebhookURL
 from .._config import BatchConfig
 from .._embeds import Message
 from .._rendering import Entry
 from .batch import Batch
 from .bisection import is_about_configuration
 from .envelope import Envelope
-from .outage import Outage
+from .outage import LONG_AGO, Outage
 from .pacing import Pacing
 from .queue import LaneQueue
 from .record import INTERNAL_ERROR, LaneRecord, reason_code
-from .state import LaneState, LaneStatistics
+from .state import LaneState, LaneStatistics, in_words
 
 logger = logging.getLogger("lanrage_events.discord")
 
 # What waited through a longer outage is backlog, and presented so.
 BACKLOG_AFTER_SECONDS = 5.0
+# A wait that Discord did not ask for, but that is long enough to wonder.
+LOGGED_WAIT_SECONDS = 5.0
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 UNKNOWN_CHANNEL = 10003
 
@@ -57,8 +59,12 @@ class Lane:
     ) -> None:
         self.name = name
         self.state = LaneState.IDLE
-        self.reason = ""
+        self._why = ""
         """why the state is what it is, if something is wrong"""
+        self._waits_until = LONG_AGO
+        """when it goes on, if it is known"""
+        self._logged_until = LONG_AGO
+        """the end of the last wait that the log reports"""
         self.record = LaneRecord()
         self.envelope = envelope
         self.webhook: WebhookURL | None = webhook
@@ -82,6 +88,27 @@ class Lane:
         return self.record.statistics
 
     @property
+    def waits(self) -> float | None:
+        """Seconds that it still waits before it goes on by itself; None if it does not wait."""
+        if self.state not in (LaneState.WAITING, LaneState.RETRYING):
+            return None
+
+        seconds = self._waits_until - anyio.current_time()
+        return seconds if seconds > 0 else None
+
+    @property
+    def reason(self) -> str:
+        """Why the state is what it is, if something is wrong, and how long it waits."""
+        waits = self.waits
+        if waits is None:
+            return self._why
+
+        if self.state is LaneState.RETRYING:
+            return f"{self._why}; retries in {in_words(waits)}"
+
+        return f"waits {in_words(waits)} because {self._why}"
+
+    @property
     def is_usable(self) -> bool:
         """Whether there is a webhook that is not dead."""
         return self.webhook is not None and self.state is not LaneState.DEAD
@@ -97,8 +124,12 @@ class Lane:
             count += 1
             if entry.presentation.immediate:
                 self.pacing.flush()
+                self.pacing.stop_collecting()
 
         self.record.arrived(count)
+        if self._batch.may_be_full(len(self.queue)):
+            self.pacing.stop_collecting()
+
         self.wake()
 
     def invalidate(self) -> None:
@@ -122,7 +153,7 @@ class Lane:
         self.webhook = webhook
         self.limits = self._all_limits.of(webhook.id)
         self._outage.end()
-        self.state, self.reason = LaneState.IDLE, ""
+        self.state, self._why = LaneState.IDLE, ""
         self.statistics.last_error = ""
         self.pacing.end_wait()
         self.wake()
@@ -134,7 +165,7 @@ class Lane:
         """
         self.webhook = None
         self._outage.end()
-        self.state, self.reason = LaneState.UNCONFIGURED, ""
+        self.state, self._why = LaneState.UNCONFIGURED, ""
         self.pacing.cancel()
 
     def disable(self, outcome: Outcome, webhook: WebhookURL) -> None:
@@ -146,7 +177,7 @@ class Lane:
         if webhook is not self.webhook or self.state is LaneState.DEAD:
             return
 
-        self.state, self.reason = LaneState.DEAD, outcome.reason
+        self.state, self._why = LaneState.DEAD, outcome.reason
         self.pacing.cancel()
         logger.error(
             "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
@@ -196,7 +227,7 @@ class Lane:
             if self._outage.record_failure():
                 logger.exception("webhook '%s' is retried after an internal error", self.name)
 
-            self._set_state(LaneState.RETRYING, reason)
+            self._set_state(LaneState.RETRYING, reason, self._outage.retry_at)
             return await self.pacing.wait_until(self._outage.retry_at)
 
     async def _deliver_next(self) -> bool:
@@ -273,27 +304,52 @@ class Lane:
         try:
             while self.is_usable:
                 limits = self.limits
-                ready = limits.ready_at()
-                turn = max(ready, self._outage.retry_at)
+                turn, is_full = await self._next_turn(limits)
                 now = anyio.current_time()
-                if ready > now or turn <= now:
+                due = max(turn.at, self._outage.retry_at)
+                if turn.at > now or due <= now:
                     self.record.history.wait_begins(now)
 
-                if turn <= now:
-                    await limits.wait()
+                if due <= now:
+                    await limits.wait(is_full=is_full)
                     if limits is self.limits and self.is_usable:
                         return limits
 
                     limits.observe(None)
                     continue
 
-                self._set_state(LaneState.WAITING, "Discord's rate limit")
-                if not await self.pacing.wait_until(turn):
+                self._report_wait(turn)
+                if not await self.pacing.wait_until(due, collects=not is_full):
                     return None
         finally:
             self.record.history.wait_ends(anyio.current_time())
 
         return None
+
+    async def _next_turn(self, limits: Limits) -> tuple[Turn, bool]:
+        """Return when the next request may be sent, and whether its message is full by then."""
+        turn = limits.turn(is_full=False)
+        if turn.at <= anyio.current_time():
+            return turn, False
+
+        # What is full, urgent or the last is not worth keeping.
+        at_best = limits.turn()
+        if turn.at > at_best.at:
+            await self.queue.fill()
+            if not (self.pacing.is_finishing or self.queue.is_urgent or self._batch.is_full):
+                return turn, False
+
+        return at_best, True
+
+    def _report_wait(self, turn: Turn) -> None:
+        """Show why the lane waits, and log it if it takes long and is not known yet."""
+        self._set_state(LaneState.WAITING, turn.reason, turn.at)
+        seconds = turn.at - anyio.current_time()
+        if seconds >= LOGGED_WAIT_SECONDS and turn.at > self._logged_until:
+            self._logged_until = turn.at
+            logger.info(
+                "webhook '%s' waits %s because %s", self.name, in_words(seconds), turn.reason
+            )
 
     async def _expire(self) -> None:
         for expiry in await self.queue.expire():
@@ -310,7 +366,7 @@ class Lane:
             case OutcomeKind.DELIVERED:
                 await self._delivered(message, outcome, webhook)
             case OutcomeKind.RETRY_AFTER:
-                logger.warning("webhook '%s' waits: %s", self.name, outcome.reason)
+                self._asked_to_wait(outcome)
             case OutcomeKind.RETRY:
                 self._retry(outcome)
             case OutcomeKind.DEAD:
@@ -318,13 +374,26 @@ class Lane:
             case OutcomeKind.LANE_DEAD:
                 self.handle_gone(outcome, webhook)
 
+    def _asked_to_wait(self, outcome: Outcome) -> None:
+        turn = self.limits.turn()
+        self._logged_until = turn.at
+        logger.warning(
+            "webhook '%s' waits %s because %s: %s",
+            self.name,
+            in_words(turn.at - anyio.current_time()),
+            outcome.wait_reason,
+            outcome.reason,
+        )
+
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.envelope.delivered(message, webhook.id, outcome.channel_id)
         self.pacing.sent()
         self._batch.delivered()
         self.record.delivered(message.entries)
         if self._outage.active:
-            logger.info("webhook '%s' works again after %.1f s", self.name, self._outage.lasted)
+            logger.info(
+                "webhook '%s' works again after %s", self.name, in_words(self._outage.lasted)
+            )
             self._outage.end()
 
         delivered = self.queue.remove(message.entries)
@@ -335,14 +404,15 @@ class Lane:
         """Plan the next attempt during an outage."""
         if self._outage.record_failure(outcome.retry_after):
             logger.warning(
-                "webhook '%s' does not work (for %d s, %d events wait) and is retried: %s",
+                "webhook '%s' does not work (for %s, %d events wait) and is retried in %s: %s",
                 self.name,
-                self._outage.lasted,
+                in_words(self._outage.lasted),
                 self._outbox.statistics().pending,
+                in_words(self._outage.retry_at - anyio.current_time()),
                 outcome.reason,
             )
 
-        self._set_state(LaneState.RETRYING, outcome.reason)
+        self._set_state(LaneState.RETRYING, outcome.reason, self._outage.retry_at)
         if self._outage.lasted >= BACKLOG_AFTER_SECONDS:
             self._batch.make_old()
 
@@ -373,7 +443,7 @@ class Lane:
         self._batch.removed()
         await self._outbox.dead_letter(ids, outcome.reason, detail)
 
-    def _set_state(self, state: LaneState, reason: str = "") -> None:
+    def _set_state(self, state: LaneState, why: str = "", until: float = LONG_AGO) -> None:
         # An outage is not over because the next attempt is under way.
         if self.is_usable and (not self._outage.active or state is LaneState.RETRYING):
-            self.state, self.reason = state, reason
+            self.state, self._why, self._waits_until = state, why, until

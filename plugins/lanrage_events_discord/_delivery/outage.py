@@ -6,7 +6,7 @@ import anyio
 
 from lanrage_events.backoff import Backoff
 
-FIRST_RETRY_SECONDS = 0.25
+FIRST_RETRY_SECONDS = 0.1
 # So that a lane resumes within moments of an outage of some seconds...
 MAX_RETRY_SECONDS = 2.0
 # ... and one of hours does not cost a request every other second.

@@ -26,7 +26,9 @@ class Pacing:
         """set to end gathering early; None while the lane has no work"""
         self._wait_scope: anyio.CancelScope | None = None
         self._waits_until = LONG_AGO
-        self._is_finishing = False
+        self._collects = False
+        self.is_finishing = False
+        """whether what waits is sent without gathering more"""
         self._give_up_at = math.inf
         self._turn: anyio.Lock | None = None
 
@@ -62,6 +64,11 @@ class Pacing:
         if self._wait_scope is not None:
             self._wait_scope.cancel()
 
+    def stop_collecting(self) -> None:
+        """Stop waiting for a message to become longer: it is full, or must be sent now."""
+        if self._collects:
+            self.end_wait()
+
     def cancel(self) -> None:
         """Stop gathering and waiting, since the webhook is not used any more."""
         self.flush()
@@ -73,9 +80,9 @@ class Pacing:
         :param give_up_at: a lane that has to wait until after this gives up at once
         """
         self._give_up_at = give_up_at
-        self._is_finishing = True
+        self.is_finishing = True
         self.flush()
-        if self._waits_until > give_up_at:
+        if self._collects or self._waits_until > give_up_at:
             self.end_wait()
 
     def gathers_until(self, first_arrived: float) -> float | None:
@@ -85,7 +92,7 @@ class Pacing:
         """
         is_quiet = first_arrived - self._last_sent >= self._window
         due = first_arrived + (0.0 if self._is_immediate and is_quiet else self._window)
-        return due if due > anyio.current_time() and not self._is_finishing else None
+        return due if due > anyio.current_time() and not self.is_finishing else None
 
     async def gather_until(self, due: float) -> None:
         """Wait until then, or until :meth:`flush`."""
@@ -93,14 +100,18 @@ class Pacing:
             with anyio.CancelScope(deadline=due):
                 await self._flushed.wait()
 
-    async def wait_until(self, time: float) -> bool:
-        """Wait until then, or until something changes; return False at once if it is too late."""
+    async def wait_until(self, time: float, *, collects: bool = False) -> bool:
+        """Wait until then, or until something changes; return False at once if it is too late.
+
+        :param collects: whether the reason is that the next message may become longer meanwhile,
+            see :meth:`stop_collecting`
+        """
         if time > self._give_up_at:
             return False
 
-        self._waits_until = time
+        self._waits_until, self._collects = time, collects
         with anyio.CancelScope() as self._wait_scope:
             await anyio.sleep_until(time)
 
-        self._waits_until, self._wait_scope = LONG_AGO, None
+        self._waits_until, self._collects, self._wait_scope = LONG_AGO, False, None
         return True

@@ -96,6 +96,10 @@ class LaneQueue:
         """Whether nothing waits, as far as is known without reading the outbox."""
         return not (self.batch or self._must_read or self._incoming)
 
+    def __len__(self) -> int:
+        """Return how many entries are in memory."""
+        return len(self.batch) + len(self._incoming)
+
     @property
     def first_id(self) -> int | None:
         """The number of the oldest entry in the batch, None if it is empty."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+
+ROUNDING_SECONDS = 0.03
 
 
 class LaneState(StrEnum):
@@ -39,3 +42,19 @@ class LaneStatistics:
     """answers of 429"""
     last_error: str = ""
     """what went wrong last with the URL that it has now, without secrets"""
+
+
+def in_words(seconds: float) -> str:
+    """Write how long something takes, such as ``0.3 s``, ``42 s`` or ``1 h 5 min``."""
+    # Rounded up, but not for the moment that is added to what Discord asks for.
+    tenths = max(math.ceil((seconds - ROUNDING_SECONDS) * 10), 0)
+    if tenths < 100:
+        return f"{tenths / 10:g} s"
+
+    whole = math.ceil(seconds - ROUNDING_SECONDS)
+    if whole < 120:
+        return f"{whole} s"
+
+    hours, minutes = divmod(round(whole / 60), 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} min"] * bool(minutes)
+    return " ".join(parts)

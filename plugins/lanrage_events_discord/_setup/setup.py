@@ -206,7 +206,7 @@ class Setup:
             raise InvalidSetting(found.reason)
 
         if found.retry_after is not None and (found.is_global or found.is_blocked):
-            address.block(found.retry_after)
+            address.block(found.retry_after, found.wait_reason)
 
         raise _cannot_ask(found.reason)
 

@@ -23,6 +23,8 @@ class StandInDiscord(Engine):
     :param channel_limit: messages that a channel takes within ``channel_per`` seconds from all
         its webhooks, which no header shows; None: no limit
     :param channel_per: seconds that the window of ``channel_limit`` lasts
+    :param channel_window: ``fixed`` for windows that begin with a message and follow each other,
+        ``sliding`` for any ``channel_per`` seconds. Which one Discord uses is not known
     :param global_limit: requests that an address may send within a second; None: no limit
     :param invalid_limit: answers of 401, 403 and 429 (not with scope ``shared``) within 600
         seconds after which Cloudflare bans the address

@@ -13,7 +13,7 @@ from ._api import WebhookAPI
 from ._body import read_body
 from ._faults import Drip, Fail, Fault, Faults, Hang, Reset
 from ._journal import Journal, Record, StandInRequest
-from ._limits import Limits
+from ._limits import Limits, WindowKind
 from ._network import Network
 from ._reply import Reply
 from ._routes import Route
@@ -51,6 +51,7 @@ class Engine:
         per: float = 2.0,
         channel_limit: int | None = None,
         channel_per: float = 60.0,
+        channel_window: WindowKind = "fixed",
         global_limit: int | None = 50,
         invalid_limit: int = 10_000,
         ban_seconds: float = 3600.0,
@@ -63,6 +64,7 @@ class Engine:
             per=per,
             channel_limit=channel_limit,
             channel_per=channel_per,
+            channel_window=channel_window,
             global_limit=global_limit,
             invalid_limit=invalid_limit,
             ban_seconds=ban_seconds,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from ._journal import Action, Scope
 from ._reply import Reply, banned, rate_limited, round_up
@@ -31,7 +32,45 @@ _BUCKETS: dict[Action, str] = {
 _ROUNDING_SECONDS = 1e-6
 
 
+WindowKind = Literal["fixed", "sliding"]
+
 _Key = TypeVar("_Key")
+
+
+class Counter(Protocol):
+    """Counts the requests that a limit is about."""
+
+    def reset_after(self, now: float) -> float:
+        """Return the seconds until there is more room than now."""
+
+    def take(self, now: float) -> bool:
+        """Count a request; return False and count nothing if none is left."""
+
+
+class SlidingWindow:
+    """A number of requests within any span of some seconds."""
+
+    __slots__ = ("_limit", "_per", "_times")
+
+    def __init__(self, limit: int, per: float) -> None:
+        self._limit = limit
+        self._per = per
+        self._times: deque[float] = deque()
+
+    def reset_after(self, now: float) -> float:
+        """Return the seconds until the oldest request is out of the window."""
+        return max(self._times[0] + self._per - now, 0.001) if self._times else 0.001
+
+    def take(self, now: float) -> bool:
+        """Count a request; return False and count nothing if none is left."""
+        while self._times and now >= self._times[0] + self._per - _ROUNDING_SECONDS:
+            self._times.popleft()
+
+        if len(self._times) >= self._limit:
+            return False
+
+        self._times.append(now)
+        return True
 
 
 class Window:
@@ -77,6 +116,7 @@ class Limits:
     per: float
     channel_limit: int | None
     channel_per: float
+    channel_window: WindowKind
     global_limit: int | None
     invalid_limit: int
     ban_seconds: float
@@ -86,7 +126,7 @@ class Limits:
     _invalid: Window = field(default_factory=lambda: Window(0, 0))
     _banned_until: float = float("-inf")
     _webhooks: dict[tuple[str, Action], Window] = field(default_factory=dict)
-    _channels: dict[str, Window] = field(default_factory=dict)
+    _channels: dict[str, Counter] = field(default_factory=dict)
     _old_edits: dict[str, Window] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -123,8 +163,15 @@ class Limits:
 
     def check_channel(self, channel_id: str, now: float) -> Reply | None:
         """Count a message in the channel; return the rejection if its hidden window is used up."""
-        window = _of(self._channels, channel_id, self.channel_limit, self.channel_per)
-        if window is None or window.take(now):
+        if self.channel_limit is None:
+            return None
+
+        window = self._channels.get(channel_id)
+        if window is None:
+            kind = SlidingWindow if self.channel_window == "sliding" else Window
+            window = self._channels[channel_id] = kind(self.channel_limit, self.channel_per)
+
+        if window.take(now):
             return None
 
         return rate_limited(

@@ -441,6 +441,7 @@ async def test_status_counts_all_lanes(running: Running) -> None:
             "failed": 0,
             "expired": 0,
             "rate_limited": 0,
+            "waits": None,
             "last_error": "",
         }
         assert (lanes["gone"]["state"], lanes["gone"]["pending"]) == ("dead", 2)

@@ -23,6 +23,7 @@ RETRY = OutcomeKind.RETRY
 DEAD = OutcomeKind.DEAD
 LANE_DEAD = OutcomeKind.LANE_DEAD
 
+NOW = "Wed, 21 Oct 2026 07:26:30 GMT"
 CLOUDFLARE_PAGE = b"<html><head><title>Access denied</title></head>error code: 1015</html>"
 
 
@@ -172,11 +173,22 @@ def test_retry_after_of_the_body_goes_before_the_header() -> None:
         ({"retry_after": float("inf")}, {}, DEFAULT_RETRY_AFTER),
         ({"retry_after": 1e9}, {}, 86400.0),
         ({"retry_after": None}, {"x-ratelimit-reset-after": "0.4"}, 0.4),
+        ({"retry_after": None}, {"retry-after": "0.5"}, 0.5),
+        ({"retry_after": None}, {"retry-after": "-7"}, DEFAULT_RETRY_AFTER),
+        ({"retry_after": None}, {"retry-after": "9" * 30}, 86400.0),
+        ({}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": NOW}, 90.0),
+        ({}, {"retry-after": "Wednesday, 21-Oct-26 07:28:00 GMT", "date": NOW}, 90.0),
+        ({}, {"retry-after": "Wed Oct 21 07:28:00 2026", "date": NOW}, 90.0),
+        ({}, {"retry-after": "Wed, 21 Oct 2026 09:28:00 +0200", "date": NOW}, 90.0),
+        ({}, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "date": NOW}, 0.0),
+        ({}, {"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT", "date": "today"}, 0.0),
+        ({}, {"retry-after": "Fri, 21 Oct 9998 07:28:00 GMT"}, 86400.0),
         (
             {"retry_after": None},
-            {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"},
+            {"retry-after": "Wed, 31 Feb 2026 07:28:00 GMT"},
             DEFAULT_RETRY_AFTER,
         ),
+        ({"retry_after": 3}, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT", "date": NOW}, 3.0),
         ({"retry_after": None}, {}, DEFAULT_RETRY_AFTER),
     ],
 )

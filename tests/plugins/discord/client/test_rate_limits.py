@@ -11,14 +11,22 @@ import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord._client import Limits, Outcome, OutcomeKind, RateLimit, RateLimits
+from lanrage_events_discord._client import (
+    Limits,
+    Outcome,
+    OutcomeKind,
+    RateLimit,
+    RateLimits,
+    Turn,
+)
+from lanrage_events_discord._client.channel_limit import FEWEST_MESSAGES
 from lanrage_events_discord._client.rate_limits import (
     MARGIN_SECONDS,
-    MAX_SPACING_SECONDS,
     REQUESTS_PER_SECOND,
     SPACING_SHARE,
 )
 
+RETRY_AFTER = OutcomeKind.RETRY_AFTER
 SPACING = SPACING_SHARE / REQUESTS_PER_SECOND
 
 
@@ -102,7 +110,7 @@ async def test_rejection_is_waited_out_by_its_own_webhook_only() -> None:
     await anyio.sleep(1)
     assert await waited(other) == 0
     assert await waited(one) == pytest.approx(6.0 + MARGIN_SECONDS)
-    assert one.channel_spacing == 0
+    assert one.channel.limit.limit is None
     assert limits.of("1") is one
 
 
@@ -178,33 +186,11 @@ async def test_block_that_comes_while_lanes_wait_for_their_turn_holds_them_too()
             tg.start_soon(send, number)
 
         await anyio.sleep(1.005)
-        limits.address.block(10)
+        limits.address.block(10, "it was asked to")
 
     early = [time for time in times if time - started <= 1.01]
     assert len(early) == 1 + int(1.005 / SPACING)
     assert min(time for time in times if time not in early) - started >= 11
-
-
-async def test_rejection_with_requests_remaining_doubles_the_spacing_and_quiet_halves_it() -> None:
-    limits = RateLimits().of("1")
-    spacings = []
-    for _ in range(6):
-        await limits.wait()
-        limits.observe(rejected(1.0, scope="shared", remaining=3))
-        spacings.append(limits.channel_spacing)
-
-    assert spacings == [1, 2, 4, 8, MAX_SPACING_SECONDS, MAX_SPACING_SECONDS]
-    await limits.wait()
-    limits.observe(delivered(remaining=4, reset_after=1.0))
-    assert await waited(limits) == pytest.approx(8)
-    limits.observe(delivered(remaining=4, reset_after=1.0))
-    await anyio.sleep(61)
-    assert await waited(limits) == 0
-    assert limits.channel_spacing == 4
-    limits.observe(delivered(remaining=4, reset_after=1.0))
-    await anyio.sleep(600)
-    assert await waited(limits) == 0
-    assert limits.channel_spacing == 0
 
 
 async def test_webhooks_of_a_channel_share_what_was_learnt() -> None:
@@ -216,8 +202,84 @@ async def test_webhooks_of_a_channel_share_what_was_learnt() -> None:
 
     await one.wait()
     one.observe(rejected(3.0, scope="shared", remaining=3))
-    assert other.channel_spacing == 1
+    assert other.channel is one.channel
+    assert other.channel.limit.limit == FEWEST_MESSAGES
     assert await waited(other) == pytest.approx(3 + MARGIN_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (rejected(7.0), "Discord asked for it (limit of the webhook)"),
+        (rejected(7.0, is_global=True), "Discord asked for it (global limit)"),
+        (rejected(7.0, is_blocked=True), "Cloudflare blocks this address"),
+        (rejected(7.0, scope="shared"), "Discord asked for it (limit of the channel)"),
+        (rejected(7.0, remaining=3), "Discord asked for it (limit of the channel)"),
+        (
+            Outcome(RETRY_AFTER, "", status=400, code=20016, retry_after=7.0),
+            "Discord asked for it (the channel is in slow mode)",
+        ),
+        (delivered(remaining=0, reset_after=7.0), "Discord's limit of the webhook is used up"),
+    ],
+)
+async def test_turn_says_when_and_why_not_before(outcome: Outcome, reason: str) -> None:
+    limits = RateLimits().of("1")
+    assert limits.turn() == Turn(0.0)
+    await limits.wait()
+    limits.observe(outcome)
+    turn = limits.turn()
+    assert turn.at - anyio.current_time() == pytest.approx(7.0 + MARGIN_SECONDS)
+    assert turn.reason == reason
+
+
+async def test_server_that_asks_to_wait_for_no_time_is_not_flooded() -> None:
+    limits = RateLimits().of("1")
+    started = anyio.current_time()
+    count = 0
+    while anyio.current_time() < started + 600:
+        await limits.wait()
+        limits.observe(rejected(0.0))
+        count += 1
+
+    assert count <= 30
+    await limits.wait()
+    limits.observe(delivered())
+    await limits.wait()
+    limits.observe(rejected(0.0))
+    # As the headers say.
+    assert await waited(limits) == pytest.approx(1.0 + MARGIN_SECONDS, abs=SPACING)
+
+
+async def test_answer_to_the_only_request_is_true_whatever_was_counted() -> None:
+    limits = RateLimits().of("1")
+    await limits.wait()
+    limits.observe(delivered(remaining=2, reset_after=60.0))
+    for _ in range(2):
+        await limits.wait()
+        # Without an answer, Discord may have counted it or not.
+        limits.observe(Outcome(OutcomeKind.RETRY, "no answer"))
+
+    assert limits.turn().at > anyio.current_time()
+    await anyio.sleep(61)
+    for remaining in (2, 2, 1):
+        await limits.wait()
+        limits.observe(delivered(remaining=remaining, reset_after=60.0))
+
+    assert await waited(limits) <= 1.1 * SPACING
+
+
+async def test_outage_of_discord_uses_up_no_limit_but_a_counted_one_does() -> None:
+    limits = RateLimits().of("1")
+    await limits.wait()
+    limits.observe(delivered(remaining=1, reset_after=60.0))
+    for _ in range(5):
+        assert await waited(limits) <= 1.1 * SPACING
+        limits.observe(Outcome(OutcomeKind.RETRY, "an internal error", status=503))
+
+    await limits.wait()
+    counted = RateLimit(limit=5, remaining=0, reset_after=60.0)
+    limits.observe(Outcome(OutcomeKind.RETRY, "", status=503, rate_limit=counted))
+    assert await waited(limits) > 59
 
 
 async def test_cancelled_wait_counts_no_request() -> None:
@@ -248,7 +310,7 @@ def test_never_sends_into_an_exhausted_bucket(answers: list[tuple[int, float, fl
             full_again = anyio.current_time() + reset_after
             await anyio.sleep(pause)
             if remaining == 0 and full_again > anyio.current_time():
-                assert limits.ready_at() >= full_again
+                assert limits.turn().at >= full_again
 
     clock = trio.testing.MockClock(autojump_threshold=0)
     anyio.run(main, backend="trio", backend_options={"clock": clock})

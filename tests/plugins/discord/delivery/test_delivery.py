@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import random
 import re
+import statistics
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import anyio
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from lanrage_events import EventBus, Notification, PeerJoined, PeerLeft
 from lanrage_events_discord import BatchConfig, DiscordConfig, DiscordPlugin
-from lanrage_events_discord.testing import Message, StandInDiscord, StandInWebhook
+from lanrage_events_discord.testing import Message, Record, StandInDiscord, StandInWebhook
 
 ROUND_TRIP = 0.04
 NAME = re.compile(r"player\d+")
@@ -49,6 +51,8 @@ class Scene:
         self.bus = bus
         self.plugin = plugin
         (self.webhook,) = discord.webhooks
+        self.begin = 0
+        """how many requests were made before what is measured"""
 
     async def publish(self, count: int, start: int = 0) -> None:
         for number in range(start, start + count):
@@ -61,7 +65,16 @@ class Scene:
             await anyio.sleep(0.05)
 
     def times(self) -> list[float]:
-        return [record.time for record in self.discord.journal.accepted]
+        return [record.time for record in self.records if record.accepted]
+
+    @property
+    def records(self) -> list[Record]:
+        return list(self.discord.journal)[self.begin :]
+
+    @property
+    def rejections(self) -> int:
+        """How many answers were 429."""
+        return sum(record.status == 429 for record in self.records)
 
 
 @asynccontextmanager
@@ -72,11 +85,14 @@ async def scene(
     immediate: bool = True,
     drain_timeout: float = 600,
     max_messages: int | None = None,
+    routes: Sequence[dict[str, object]] = (),
 ) -> AsyncIterator[Scene]:
     discord = discord or StandInDiscord(latency=ROUND_TRIP)
     webhook = discord.create_webhook()
     batch = BatchConfig(style=style, immediate=immediate, max_messages=max_messages)
-    config = DiscordConfig(webhook_url=SecretStr(webhook.url), batch=batch)
+    config = DiscordConfig.model_validate(
+        {"webhook_url": webhook.url, "batch": batch, "routes": routes}
+    )
     async with httpx.AsyncClient(transport=discord.transport()) as http:
         plugin = DiscordPlugin(config, http=http)
         bus = EventBus(drain_timeout=drain_timeout)
@@ -200,30 +216,130 @@ async def test_burst_of_200_as_digest_takes_three_messages_at_most() -> None:
         assert s.times()[-1] - s.times()[0] < 0.7
 
 
-@pytest.mark.parametrize(("channel_limit", "rejections", "end"), [(None, 0, 31), (30, 2, 62)])
-async def test_ten_a_second_for_half_a_minute(
-    channel_limit: int | None, rejections: int, end: float
-) -> None:
-    discord = StandInDiscord(latency=ROUND_TRIP, channel_limit=channel_limit)
+async def publish_ten_a_second(s: Scene, seconds: int, start: int = 0) -> dict[str, float]:
+    """Publish, wait until everything is delivered, and return how long each event took."""
     published: dict[str, float] = {}
-    async with scene(discord) as s:
-        started = anyio.current_time()
-        for number in range(300):
-            published[f"player{number:05}"] = anyio.current_time()
-            await s.publish(1, number)
-            await anyio.sleep(0.1)
+    for number in range(start, start + 10 * seconds):
+        published[f"player{number:05}"] = anyio.current_time()
+        await s.publish(1, number)
+        await anyio.sleep(0.1)
 
+    await s.delivered()
+    assert posted(s.webhook) == expected(start + 10 * seconds)
+    return {
+        name: record.time - published[name]
+        for record in s.records
+        if record.accepted
+        for name in names_in(record.body)
+    }
+
+
+async def test_ten_a_second_for_half_a_minute() -> None:
+    async with scene(StandInDiscord(latency=ROUND_TRIP)) as s:
+        started = anyio.current_time()
+        delays = sorted((await publish_ten_a_second(s, 30)).values())
+        assert s.discord.journal.statuses[429] == 0
+        assert s.times()[-1] - started <= 31
+        assert delays[int(len(delays) * 0.99)] <= 0.7
+
+
+WINDOWS: list[Literal["fixed", "sliding"]] = ["fixed", "sliding"]
+
+
+LEARNT_WITH = 200
+"""events"""
+
+
+@asynccontextmanager
+async def hidden_limit(
+    window: Literal["fixed", "sliding"], *, is_learnt: bool, **options: Any
+) -> AsyncIterator[Scene]:
+    """Run the plugin in front of a channel with the limit that no header shows."""
+    discord = StandInDiscord(latency=ROUND_TRIP, channel_limit=30, channel_window=window)
+    async with scene(discord, **options) as s:
+        if is_learnt:
+            await publish_ten_a_second(s, LEARNT_WITH // 10)
+            assert s.rejections == 1
+            await anyio.sleep(300)
+            s.begin = len(discord.journal)
+
+        yield s
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("seconds", [30, pytest.param(180, marks=pytest.mark.slow)])
+async def test_known_hidden_limit_is_kept_and_no_event_waits_long(
+    window: Literal["fixed", "sliding"], seconds: int
+) -> None:
+    async with hidden_limit(window, is_learnt=True) as s:
+        delays = await publish_ten_a_second(s, seconds, LEARNT_WITH)
+        assert s.rejections == 0
+        assert max(delays.values()) <= 15
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("seconds", [30, pytest.param(180, marks=pytest.mark.slow)])
+async def test_hidden_limit_is_learnt_from_one_rejection(
+    window: Literal["fixed", "sliding"], seconds: int
+) -> None:
+    async with hidden_limit(window, is_learnt=False) as s:
+        started = anyio.current_time()
+        await publish_ten_a_second(s, seconds)
+        assert s.rejections == 1
+        assert s.times()[-1] - started <= max(62, seconds + 4)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("immediate", [True, False])
+@pytest.mark.parametrize("seconds", [30, pytest.param(180, marks=pytest.mark.slow)])
+async def test_embeds_use_what_a_known_hidden_limit_allows(
+    window: Literal["fixed", "sliding"], immediate: bool, seconds: int
+) -> None:
+    async with hidden_limit(window, is_learnt=True, style="embeds", immediate=immediate) as s:
+        await publish_ten_a_second(s, seconds, LEARNT_WITH)
+        assert s.rejections == 0
+        # The first message goes with what there is, and ten embeds are in each other one at best.
+        messages = 1 + math.ceil((10 * seconds - 1) / 10)
+        floor = (messages - 1) // 30 * 60
+        times = s.times()
+        assert times[-1] - times[0] <= 1.1 * floor
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+async def test_limit_that_is_learnt_in_the_middle_allows_embeds_what_it_can(
+    window: Literal["fixed", "sliding"],
+) -> None:
+    async with hidden_limit(window, is_learnt=False, style="embeds") as s:
+        await publish_ten_a_second(s, 30)
+        assert s.rejections == 1
+        times = s.times()
+        # The last message may not be in one minute with the one thirty before it.
+        floor = times[len(times) - 1 - 30] - times[0] + 60
+        assert times[-1] - times[0] <= 1.1 * floor
+
+
+async def test_event_that_must_not_be_gathered_does_not_wait_for_more() -> None:
+    routes = [{"events": "notification", "immediate": True}, {"events": "peer_joined"}]
+    async with hidden_limit("fixed", is_learnt=True, routes=routes) as s:
+        await publish_ten_a_second(s, 10, LEARNT_WITH)
+        await s.publish(1, 1000)
+        await anyio.sleep(0.6)
+        assert s.plugin.pending == 1
+        started = anyio.current_time()
+        await s.bus.publish(Notification(title="Pizza", message="is here"))
         await s.delivered()
-        assert posted(s.webhook) == expected(300)
-        assert discord.journal.statuses[429] <= rejections
-        assert s.times()[-1] - started <= end
-        if channel_limit is None:
-            delays = sorted(
-                record.time - published[name]
-                for record in discord.journal.accepted
-                for name in names_in(record.body)
-            )
-            assert delays[int(len(delays) * 0.99)] <= 0.7
+        assert s.times()[-1] - started < 0.1
+
+
+async def test_end_does_not_wait_for_more() -> None:
+    async with hidden_limit("fixed", is_learnt=True, drain_timeout=10) as s:
+        await publish_ten_a_second(s, 10, LEARNT_WITH)
+        await s.publish(1, 1000)
+        await anyio.sleep(0.6)
+        assert s.plugin.pending == 1
+        started = anyio.current_time()
+
+    assert s.times()[-1] - started < 0.1
 
 
 async def test_errors_of_discord_lose_nothing() -> None:
@@ -240,6 +356,24 @@ async def test_errors_of_discord_lose_nothing() -> None:
         assert {name for name, count in names.items() if count > 1} <= allowed_twice
         assert discord.journal.statuses[429] == 0
         assert discord.journal.statuses[503] > 0
+
+
+async def test_errors_of_discord_cost_little_time() -> None:
+    ratios = []
+    for seed in range(1, 10):
+        discord = StandInDiscord(latency=ROUND_TRIP)
+        async with scene(discord, style="embeds", immediate=False) as s:
+            random.seed(seed)
+            discord.faults.fail(503, probability=0.2, seed=seed)
+            discord.faults.reset(accepted=True, probability=0.05, seed=seed + 100)
+            await s.publish(200)
+            await s.delivered()
+            times = s.times()
+            # What Discord takes of one webhook: five messages in two seconds.
+            ratios.append((times[-1] - times[0]) / ((len(times) - 1) // 5 * 2.0))
+            assert discord.journal.statuses[429] == 0
+
+    assert statistics.median(ratios) <= 1.35
 
 
 async def test_events_around_an_outage_of_ten_seconds_all_arrive() -> None:

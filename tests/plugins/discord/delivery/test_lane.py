@@ -20,7 +20,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError, OutboxFull
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, validate_webhook_url
 from lanrage_events_discord._client import Outcome, OutcomeKind
-from lanrage_events_discord._delivery import Bisection, Waiting
+from lanrage_events_discord._delivery import Bisection, Waiting, in_words
 from lanrage_events_discord._embeds import Embed, Message
 from lanrage_events_discord._rendering import Digest, Entry
 from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
@@ -670,3 +670,61 @@ async def test_events_after_a_rejected_one_are_posted_together_again() -> None:
         await anyio.sleep(10)
 
     assert len(webhook.messages) == 2
+
+
+async def test_wait_is_reported_with_its_length_and_its_reason(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    answer = (429, {"retry_after": 3600, "global": True, "message": "slow down"})
+    answers = Answers(lambda _, n: answer if n == 1 else OK)
+    async with running(answers.transport, webhook_url=URL) as (bus, plugin):
+        await bus.publish(joined(1))
+        await anyio.sleep(61)
+        why = "Discord asked for it (global limit)"
+        health = bus.health()["discord"]
+        assert health.status == "degraded"
+        assert f"webhook 'default': waits 59 min because {why}" in health.detail
+        await anyio.sleep(3600 - 61 - 41.9)
+        health = bus.health()["discord"]
+        assert health.status == "ok"
+        assert health.detail == f"webhook 'default': waits 42 s because {why}"
+        await anyio.sleep(60)
+        assert bus.health()["discord"] == Health()
+        assert plugin.pending == 0
+
+    (line,) = [r.getMessage() for r in caplog.records if "waits" in r.getMessage()]
+    assert line.startswith(f"webhook 'default' waits 1 h because {why}: too many requests")
+
+
+async def test_outage_is_reported_with_the_time_of_the_next_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    headers = {"retry-after": "30"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(503, headers=headers))
+    async with running(transport, webhook_url=URL) as (bus, _):
+        await bus.publish(joined(1))
+        await anyio.sleep(10)
+        assert bus.health()["discord"].detail.endswith("(HTTP 503); retries in 20 s")
+
+    assert "is retried in 30 s: Discord has an internal error" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0 s"),
+        (0.04, "0.1 s"),
+        (2.0, "2 s"),
+        (41.2, "42 s"),
+        (42.01, "42 s"),
+        (119.5, "2 min"),
+        (121.0, "2 min"),
+        (3600.01, "1 h"),
+        (3540.0, "59 min"),
+        (3600.0, "1 h"),
+        (86400.0, "24 h"),
+    ],
+)
+def test_length_of_time_is_written_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

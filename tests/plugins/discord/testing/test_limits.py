@@ -135,6 +135,25 @@ async def test_limits_can_be_switched_off() -> None:
     assert not any(name.startswith("x-ratelimit") for name in answers[0].headers)
 
 
+async def test_the_hidden_window_of_a_channel_may_slide() -> None:
+    discord = StandInDiscord(limit=None, channel_limit=30, channel_window="sliding")
+    webhook = discord.create_webhook()
+    async with httpx.AsyncClient(transport=discord.transport()) as client:
+        for _ in range(30):
+            await post(client, webhook)
+            await anyio.sleep(0.5)
+
+        rejection = await post(client, webhook)
+        await anyio.sleep(rejection.json()["retry_after"])
+        await post(client, webhook)
+        # Only the first of the messages is out of the window.
+        next_rejection = await post(client, webhook)
+
+    assert rejection.json()["retry_after"] == pytest.approx(45)
+    assert next_rejection.json()["retry_after"] == pytest.approx(0.5)
+    assert discord.journal.statuses == {204: 31, 429: 2}
+
+
 async def test_the_hidden_window_of_a_channel_is_fixed() -> None:
     discord = StandInDiscord(limit=None, channel_limit=30)
     webhook = discord.create_webhook()
