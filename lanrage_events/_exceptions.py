@@ -11,6 +11,7 @@
     * PluginLoadError
     * PluginHookError
     * PluginStartError
+      * PluginReplaceError
     * HookTimeout
   * ConfigError
   * TemplateError
@@ -120,6 +121,17 @@ class PluginHookError(PluginError):
 
 class PluginStartError(PluginError):
     """Raised when the lifespan of a plugin fails at its first start."""
+
+
+class PluginReplaceError(PluginStartError):
+    """Raised when a plugin is not replaced; the old one continues, or is started again."""
+
+    def __init__(
+        self, plugin: str, message: str, old_error: PluginStartError | None = None
+    ) -> None:
+        self.old_error = old_error
+        """why the old plugin could not be started again and is retried; None: it runs"""
+        super().__init__(plugin, message)
 
 
 class HookTimeout(PluginError):

@@ -21,6 +21,7 @@ from ._exceptions import PluginError as PluginError
 from ._exceptions import PluginHookError as PluginHookError
 from ._exceptions import PluginLoadError as PluginLoadError
 from ._exceptions import PluginNotFound as PluginNotFound
+from ._exceptions import PluginReplaceError as PluginReplaceError
 from ._exceptions import PluginStartError as PluginStartError
 from ._exceptions import UnknownEventType as UnknownEventType
 from ._redaction import Redactor as Redactor

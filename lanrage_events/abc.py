@@ -189,8 +189,8 @@ class Bus(ABC):
 class PluginOptions(TypedDict, total=False):
     """How a plugin is run.
 
-    The default of the first three is the plugin's attribute of the same name. Without one it is a
-    mailbox of 1024 events that drops the oldest, and the hook timeout of the bus.
+    The default of the first four is the plugin's attribute of the same name. Without one it is a
+    mailbox of 1024 events that drops the oldest, and the timeouts of the bus.
     """
 
     mailbox_size: int | None
@@ -199,6 +199,8 @@ class PluginOptions(TypedDict, total=False):
     """``block``, ``drop_oldest`` or ``drop_newest``"""
     hook_timeout: float | None
     """seconds after which one of its hooks is cancelled"""
+    start_timeout: float | None
+    """seconds after which its lifespan is cancelled while it starts"""
     distribution: str | None
     """the distribution that the plugin belongs to, for error messages"""
     locations: Mapping[str, str] | None
@@ -233,10 +235,12 @@ class PluginRegistry(Mapping[str, object]):
     ) -> str:
         """Add a plugin to a running bus and wait until it has started.
 
-        The parameters are those of :meth:`lanrage_events.EventBus.register`, which also describes the
-        other errors.
+        If it cannot start, or if the caller is cancelled, it is not registered, and neither are its
+        event types. The parameters are those of :meth:`lanrage_events.EventBus.register`, which also
+        describes the other errors.
 
-        :raises PluginStartError: if its lifespan fails; then it is not registered
+        :raises PluginStartError: if its lifespan fails or does not start within its ``start_timeout``
+        :raises anyio.ClosedResourceError: if it is unregistered or the bus is closed meanwhile
         """
 
     @abstractmethod
@@ -249,13 +253,18 @@ class PluginRegistry(Mapping[str, object]):
     ) -> None:
         """Replace a running plugin; the new one takes over its mailbox with the pending events.
 
-        The old plugin handles its current event and ends; meanwhile events wait in the mailbox.
+        The old plugin handles its current event and ends; meanwhile events wait in the mailbox. If
+        the new one cannot start, or if the caller is cancelled before it has, the old one is started
+        again; if that fails, it is restarted like any plugin that failed. Changes of one plugin are
+        made one after another.
 
         :param name: the name of the old plugin
         :param plugin: the new plugin
         :param timeout: seconds that the old plugin may take to end; the default is the drain timeout
         :raises LookupError: if no plugin has this name
-        :raises PluginError: if the new plugin cannot start; then the old one is started again
+        :raises PluginReplaceError: if the new plugin cannot start, for whatever reason
+        :raises anyio.ClosedResourceError: if the plugin is unregistered or the bus is closed meanwhile
+        :raises RuntimeError: inside a hook of this plugin
         """
 
     @abstractmethod

@@ -33,6 +33,7 @@ from ..abc import (
     WhenFull,
 )
 from ..events import EventRegistry
+from .changes import Job
 from .consumer import Hook
 from .error_log import ErrorLog
 from .fanout import FanOut
@@ -58,6 +59,8 @@ class EventBus(Bus):
     :param drain_timeout: seconds that leaving may take, for mailboxes and lifespans together;
         ``math.inf`` waits without limit
     :param hook_timeout: seconds after which a hook is cancelled, unless its plugin sets another timeout
+    :param start_timeout: seconds after which the lifespan of a plugin is cancelled while it starts,
+        unless the plugin sets another timeout
     :param templates: the user's own template folders, searched before all others
     :param state_folder: where plugins may keep files, None to keep nothing
     :param redactor: knows the secrets, which must not be shown
@@ -71,6 +74,7 @@ class EventBus(Bus):
         *,
         drain_timeout: float = 10.0,
         hook_timeout: float = 60.0,
+        start_timeout: float = 30.0,
         templates: Sequence[Path] = (),
         state_folder: Path | None = None,
         redactor: Redactor | None = None,
@@ -87,7 +91,9 @@ class EventBus(Bus):
         self._instruments = Instruments((*self._own_instruments(), *instruments))
         self._fanout = FanOut()
         self._try_put = self._fanout.try_put
-        self._lifecycle = Lifecycle(self._fanout, self._instruments, hook_timeout, drain_timeout)
+        self._lifecycle = Lifecycle(
+            self._fanout, self._instruments, hook_timeout, start_timeout, drain_timeout
+        )
         self._registry = Registry(self, self._fanout, self._lifecycle, self._instruments)
         self._streams: dict[str, MailboxStream[Any]] = {}
         self._numbers = count(1)
@@ -123,9 +129,9 @@ class EventBus(Bus):
         self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
         try:
             await self._lifecycle.start_all(task_group)
-        except BaseException:
+        except BaseException as error:
             self._lifecycle.drain_timeout = 0
-            await self._close(task_group)
+            await self._close(task_group, error)
             raise
 
         return self
@@ -137,21 +143,36 @@ class EventBus(Bus):
         traceback: TracebackType | None,
     ) -> None:
         if self._task_group is not None:
-            await self._close(self._task_group)
+            await self._close(self._task_group, exc_value)
 
-    async def _close(self, task_group: TaskGroup) -> None:
+    async def _close(self, task_group: TaskGroup, error: BaseException | None) -> None:
+        """Stop everything, and raise the cancellation that came meanwhile unless there is an error.
+
+        The error is not given to the task group, so that it propagates as it is and not in a group.
+        """
+        cancelled_class = anyio.get_cancelled_exc_class()
+        task_group.cancel_scope.shield = True
+        job = Job(self._stop)
+        job.start(task_group, "closing the bus")
+        cancelled: BaseException | None = None
         try:
-            with anyio.CancelScope(shield=True):
-                await self._lifecycle.stop()
+            await job.outlast()
+        except cancelled_class as cancellation:
+            cancelled = cancellation
 
-            for stream in tuple(self._streams.values()):
-                stream.close()
+        try:
+            traceback = None if cancelled is None else cancelled.__traceback__
+            await task_group.__aexit__(type(cancelled) if cancelled else None, cancelled, traceback)
+        except cancelled_class:
+            if error is None or isinstance(error, cancelled_class):
+                raise
         finally:
-            try:
-                # Without the body's exception, so that it propagates as it is and not in a group.
-                await task_group.__aexit__(None, None, None)
-            finally:
-                self._redacted_logs.close()
+            self._redacted_logs.close()
+
+    async def _stop(self) -> None:
+        await self._lifecycle.stop()
+        for stream in tuple(self._streams.values()):
+            stream.close()
 
     # Plugins
 
@@ -175,6 +196,9 @@ class EventBus(Bus):
 
     async def unregister(self, plugin: object, timeout: float | None = None) -> tuple[Event, ...]:
         """Remove a plugin; its pending events are handled first.
+
+        It is removed even if the caller is cancelled, but then without waiting for them. What else is
+        being done to the plugin, such as replacing it, is undone.
 
         :param plugin: the plugin or its name
         :param timeout: seconds that its pending events and the end of its lifespan may take; the

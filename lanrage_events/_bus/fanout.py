@@ -199,7 +199,7 @@ class FanOut:
             raise
 
         if not publisher.admitted:
-            raise anyio.ClosedResourceError
+            raise anyio.ClosedResourceError(f"the bus is {self.state.value}")
 
     def admit(self) -> None:
         """Admit waiting publishers in their order, as far as there is capacity."""
@@ -241,7 +241,7 @@ class FanOut:
     def check_open(self) -> None:
         """Raise :exc:`anyio.ClosedResourceError` unless the bus is open."""
         if self.state is not BusState.OPEN:
-            raise anyio.ClosedResourceError
+            raise anyio.ClosedResourceError(f"the bus is {self.state.value}")
 
     def inside_hook(self) -> bool:
         """Return whether this task runs a hook of this bus, or was started by one."""

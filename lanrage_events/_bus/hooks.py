@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pluggy
@@ -39,6 +40,19 @@ QUERIES = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template
 """the hooks without arguments, by which running plugins declare something"""
 
 
+@dataclass(frozen=True, slots=True)
+class RegisteredPlugin:
+    """A plugin as it was registered."""
+
+    name: str
+    plugin: object
+    distribution: str | None
+    event_classes: tuple[type[Event], ...]
+    """the event classes that it registered"""
+    new_event_classes: tuple[type[Event], ...]
+    """those that nothing had registered before"""
+
+
 class Hooks:
     """The plugins of one bus and their hook implementations.
 
@@ -50,7 +64,7 @@ class Hooks:
         self.events = EventRegistry(reserved=OTHER_HOOKS)
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._distributions: dict[str, str | None] = {}
+        self._registered: dict[str, RegisteredPlugin] = {}
 
     def register(self, plugin: object, name: str | None, distribution: str | None) -> str:
         """Add a plugin without validating its hooks, and return its name.
@@ -65,10 +79,7 @@ class Hooks:
             raise ValueError(f"a plugin named '{name}' is registered: give another name")
 
         if (known := self.name(plugin)) is not None:
-            raise ValueError(
-                f"'{name}' is already registered as '{known}', or equals it: "
-                "create another one, of a class that compares by identity (a dataclass with eq=False)"
-            )
+            raise ValueError(_already_registered(name, known))
 
         try:
             self._manager.register(plugin, name)
@@ -76,13 +87,49 @@ class Hooks:
             self._manager.unregister(name=name)
             raise PluginHookError(name, _one_line(error)) from None
 
-        self._distributions[name] = distribution
+        self._registered[name] = RegisteredPlugin(name, plugin, distribution, (), ())
         return name
 
-    def unregister(self, name: str) -> None:
-        """Remove a plugin; the event types that it added stay known."""
+    def unregister(self, name: str) -> RegisteredPlugin:
+        """Remove a plugin, and return it for :meth:`restore`; its event types stay known."""
         self._manager.unregister(name=name)
-        self._distributions.pop(name, None)
+        return self._registered.pop(name)
+
+    def restore(self, registered: RegisteredPlugin) -> None:
+        """Add a plugin again."""
+        self.register(registered.plugin, registered.name, registered.distribution)
+        self._registered[registered.name] = registered
+
+    def unregister_failed(self, name: str) -> None:
+        """Remove a plugin that could not be started, and the event types that only it has."""
+        failed = self.unregister(name)
+        needed = {cls for other in self._registered.values() for cls in other.event_classes}
+        for cls in failed.new_event_classes:
+            if cls not in needed:
+                self.events.unregister(cls)
+
+        known = OTHER_HOOKS.union(self.events.names(), (Event.type, PartyEvent.type))
+        for hook, caller in vars(self._manager.hook).items():
+            if hook not in known and isinstance(caller, pluggy.HookCaller):
+                caller.spec = None
+
+    def check(self, plugin: object, name: str, distribution: str | None) -> None:
+        """Check that a plugin could take the name of a registered one; nothing changes.
+
+        :raises ValueError: if the plugin is registered under another name
+        :raises PluginError: if its hooks or event types are invalid
+        """
+        if (known := self.name(plugin)) not in (None, name):
+            raise ValueError(_already_registered(name, known))
+
+        trial = Hooks()
+        for cls in self.events.types():
+            trial.events.register(cls, self.events.distribution(cls.type))
+            trial.add_event_hooks(name, cls)
+
+        trial.register(plugin, name, distribution)
+        trial.add_events(name)
+        trial.validate(name)
 
     def name(self, plugin: object) -> str | None:
         """Return the name of a registered plugin."""
@@ -108,11 +155,18 @@ class Hooks:
             raise PluginLoadError(name, f"hook 'register_events' failed: {error!r}") from error
 
         for cls in classes:
+            registered = self._registered[name]
+            known = self.events.types()
             try:
-                self.events.register(cls, self._distributions[name] or f"plugin '{name}'")
+                self.events.register(cls, registered.distribution or f"plugin '{name}'")
             except TypeError as error:
                 raise PluginLoadError(name, f"hook 'register_events': {error}") from None
 
+            self._registered[name] = replace(
+                registered,
+                event_classes=(*registered.event_classes, cls),
+                new_event_classes=(*registered.new_event_classes, *{cls}.difference(known)),
+            )
             self.add_event_hooks(name, cls)
 
     def add_event_hooks(self, plugin: str, event_class: type[Event]) -> None:
@@ -209,6 +263,13 @@ class Hooks:
         """Return the names of the hooks that a plugin implements."""
         callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or ()
         return tuple(sorted(caller.name for caller in callers))
+
+
+def _already_registered(name: str, known: str | None) -> str:
+    return (
+        f"'{name}' is already registered as '{known}', or equals it: "
+        "create another one, of a class that compares by identity (a dataclass with eq=False)"
+    )
 
 
 def _default_name(plugin: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from itertools import count
 
 import anyio
@@ -13,6 +14,7 @@ from anyio.lowlevel import current_token
 
 from .._events import Event
 from .batch_consumer import BatchConsumer, BatchHook
+from .changes import Change, Changes, endure
 from .consumer import Consumer, Hook
 from .fanout import BusState, FanOut
 from .instrument import Instruments
@@ -21,21 +23,31 @@ from .supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
+CLOSED = "the bus is closed"
+
 
 class Lifecycle:
     """The plugins and subscriptions that run on one bus, each with its supervisor.
 
     :param hook_timeout: seconds after which a hook is cancelled, unless it has its own timeout
+    :param start_timeout: seconds that the start of a lifespan may take, unless it has its own timeout
     :param drain_timeout: seconds that :meth:`stop` may take
     """
 
     def __init__(
-        self, fanout: FanOut, instruments: Instruments, hook_timeout: float, drain_timeout: float
+        self,
+        fanout: FanOut,
+        instruments: Instruments,
+        hook_timeout: float,
+        start_timeout: float,
+        drain_timeout: float,
     ) -> None:
         self.supervisors: dict[str, Supervisor] = {}
+        self.changes = Changes()
         self._fanout = fanout
         self._instruments = instruments
         self._hook_timeout = hook_timeout
+        self._start_timeout = start_timeout
         self._drain_timeout = drain_timeout
         self._task_group: TaskGroup | None = None
         self._stop_scope: anyio.CancelScope | None = None
@@ -96,6 +108,7 @@ class Lifecycle:
         mailbox: Mailbox,
         find_hooks: Callable[[type[Event]], tuple[Hook, ...]],
         hook_timeout: float | None = None,
+        start_timeout: float | None = None,
         *,
         handle_batch: BatchHook | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
@@ -117,6 +130,7 @@ class Lifecycle:
             else BatchConsumer(mailbox, handle_batch, *shared),
             self._instruments,
             lifespan=lifespan,
+            start_timeout=self._start_timeout if start_timeout is None else start_timeout,
             durable=durable,
             handles_events=handles_events,
             on_failure=fanout.admit,
@@ -142,21 +156,6 @@ class Lifecycle:
         if self.supervisors.get(supervisor.name) is supervisor:
             del self.supervisors[supervisor.name]
 
-    async def remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
-        """End a supervisor within a timeout, and return the events that it did not handle."""
-        self.release(supervisor)
-        dropped: tuple[Event, ...] = ()
-        try:
-            with anyio.move_on_after(timeout):
-                await supervisor.wait_stopped()
-        finally:
-            with anyio.CancelScope(shield=True):
-                dropped = await self._end(supervisor, timeout)
-
-            self.forget(supervisor)
-
-        return dropped
-
     # Starting and stopping
 
     async def start_all(self, task_group: TaskGroup) -> None:
@@ -165,6 +164,7 @@ class Lifecycle:
         :raises PluginStartError: if one cannot start
         """
         self._task_group = task_group
+        self.changes.run_in(task_group)
         supervisors = tuple(self.supervisors.values())
         for supervisor in supervisors:
             self.start(supervisor, first_start_must_succeed=True)
@@ -189,38 +189,53 @@ class Lifecycle:
         """Start a supervisor, if the bus is running.
 
         :param forget_at_end: whether to free its name once it has ended
+        :raises anyio.ClosedResourceError: if the bus is closed, so that nothing would end it
         """
-
-        async def supervise() -> None:
-            await supervisor.run(first_start_must_succeed)
-            if forget_at_end:
-                self.forget(supervisor)
+        if self._fanout.state is BusState.CLOSED:
+            raise anyio.ClosedResourceError(CLOSED)
 
         if self._task_group is not None:
-            supervisor.launched = True
-            self._task_group.start_soon(supervise, name=f"plugin {supervisor.name}")
+            supervisor.launch(
+                self._task_group,
+                first_start_must_succeed=first_start_must_succeed,
+                on_stop=partial(self.forget, supervisor) if forget_at_end else None,
+            )
 
-    async def start_and_wait(self, supervisor: Supervisor) -> None:
-        """Start a supervisor, and wait until its plugin has started.
+    async def start_and_wait(self, supervisor: Supervisor, change: Change) -> None:
+        """Start a supervisor, and wait until its plugin has started; if that fails, it has ended.
 
         :raises PluginStartError: if it cannot start
+        :raises anyio.ClosedResourceError: if the change was abandoned meanwhile
         """
         self.start(supervisor, first_start_must_succeed=True)
-        await supervisor.started.wait()
-        error = supervisor.start_error()
-        if error is not None:
-            raise error
+        if await change.wait(supervisor.started) and supervisor.state != "stopped":
+            return
+
+        await self.end([supervisor])
+        raise supervisor.start_error() or anyio.ClosedResourceError(change.abandoned or CLOSED)
 
     async def stop(self) -> None:
         """Handle pending events and end everything within the timeout; log what was not handled."""
-        with anyio.move_on_after(self.drain_timeout) as self._stop_scope:
-            await self._drain_and_stop()
+        try:
+            with anyio.move_on_after(self.drain_timeout) as self._stop_scope:
+                await self._drain_and_stop()
+        except anyio.get_cancelled_exc_class():
+            # By Task.cancel() of everything, as at the end of asyncio.run(): there is no more time.
+            pass
 
+        # All at once, so that one that does not end keeps no other from ending.
         self._fanout.close(BusState.CLOSED)
-        for supervisor in tuple(self.supervisors.values()):
-            await self._end(supervisor, self.drain_timeout)
+        self.changes.abandon(CLOSED)
+        await self.end(self.supervisors.values())
+        await endure(partial(self.changes.finish, CLOSED))
+        for supervisor in self.supervisors.values():
+            self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
+
+        self.changes.run_in(None)
 
     async def _drain_and_stop(self) -> None:
+        # Events may wait for a plugin that is about to start.
+        await self.changes.finish("the bus is closing")
         supervisors = tuple(self.supervisors.values())
         # Plugins that only publish end first, while the bus still accepts their last events.
         await self._stop(supervisor for supervisor in supervisors if not supervisor.handles_events)
@@ -240,6 +255,15 @@ class Lifecycle:
         for supervisor in stopping:
             await supervisor.wait_stopped()
 
+    async def end(self, supervisors: Iterable[Supervisor]) -> None:
+        """Cancel supervisors, and wait until they have ended."""
+        ending = tuple(supervisors)
+        for supervisor in ending:
+            supervisor.cancel()
+
+        for supervisor in ending:
+            await endure(supervisor.wait_stopped)
+
     async def drain(self) -> None:
         """Wait until all events that are now in mailboxes have left them."""
         drained = [supervisor.mailbox.drained() for supervisor in self.supervisors.values()]
@@ -248,10 +272,8 @@ class Lifecycle:
                 await event.wait()
 
     @staticmethod
-    async def _end(supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
-        supervisor.cancel()
-        await supervisor.wait_stopped()
-        reason = f"not handled within {timeout:g} seconds"
+    def discard(supervisor: Supervisor, reason: str) -> tuple[Event, ...]:
+        """Drop what a supervisor that has ended did not handle, log the number, and return it."""
         dropped = supervisor.mailbox.discard(reason)
         if dropped:
             plural = "" if len(dropped) == 1 else "s"

@@ -10,10 +10,11 @@ from typing import Any, Unpack
 import anyio
 
 from .._events import Event
-from .._exceptions import PluginError
-from ..abc import DEFAULT_MAILBOX_SIZE, Bus, PluginOptions, PluginRegistry
+from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
+from ..abc import DEFAULT_MAILBOX_SIZE, Bus, PluginOptions, PluginRegistry, WhenFull
+from .changes import Change
 from .fanout import FanOut
-from .hooks import BATCH_HOOK, LIFESPAN, Hooks
+from .hooks import BATCH_HOOK, LIFESPAN, Hooks, RegisteredPlugin
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .mailbox import Mailbox
@@ -33,7 +34,7 @@ class Registry(PluginRegistry):
         self._fanout = fanout
         self._lifecycle = lifecycle
         self._instruments = instruments
-        self._options: dict[str, PluginOptions] = {}
+        self._settings: dict[str, _Settings] = {}
 
     def __getitem__(self, name: str) -> object:
         plugin = self.hooks.plugin(name)
@@ -43,10 +44,10 @@ class Registry(PluginRegistry):
         return plugin
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._options)
+        return iter(self._settings)
 
     def __len__(self) -> int:
-        return len(self._options)
+        return len(self._settings)
 
     @property
     def drain_timeout(self) -> float:
@@ -61,7 +62,7 @@ class Registry(PluginRegistry):
 
     def _find(self, plugin: object) -> Supervisor:
         name = plugin if isinstance(plugin, str) else self.hooks.name(plugin)
-        if name is None or name not in self._options:
+        if name is None or name not in self._settings:
             raise LookupError(f"no such plugin is registered: {plugin!r}")
 
         return self._lifecycle.supervisors[name]
@@ -80,10 +81,10 @@ class Registry(PluginRegistry):
         return problems
 
     def source_location(self, plugin: object, key: str) -> str | None:
-        return (self._options[self.name(plugin)].get("locations") or {}).get(key)
+        return (self._settings[self.name(plugin)].options.get("locations") or {}).get(key)
 
     def update_locations(self, name: str, locations: Mapping[str, str]) -> None:
-        self._options[self.name(name)]["locations"] = locations
+        self._settings[self.name(name)].options["locations"] = locations
 
     # Adding
 
@@ -99,13 +100,14 @@ class Registry(PluginRegistry):
         if not self._lifecycle.is_running:
             raise RuntimeError("register_and_wait needs a running bus: use register")
 
+        self._lifecycle.changes.check_open()
         supervisor = self._add(plugin, name, options)
+        start = partial(self._lifecycle.start_and_wait, supervisor)
         try:
-            await self._lifecycle.start_and_wait(supervisor)
+            await self._lifecycle.changes.run(supervisor.name, start)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._remove(supervisor, timeout=0)
-
+            # Also if it was cancelled just when the plugin had started.
+            await self._remove(supervisor, timeout=0, failed=True)
             raise
 
         return supervisor.name
@@ -122,37 +124,37 @@ class Registry(PluginRegistry):
             if self._lifecycle.is_running:
                 self.hooks.validate(name)
 
-            supervisor = self._supervise(plugin, name, options)
+            settings = _Settings(plugin, options)
+            supervisor = self._supervise(name, settings)
         except BaseException:
-            self.hooks.unregister(name)
+            self.hooks.unregister_failed(name)
             raise
 
-        self._options[name] = options
-        self._lifecycle.add(supervisor, partial(self.hooks.wants, name))
-        self._instruments.plugin_registered(name, self.hooks.names(name))
+        self._deliver_to(supervisor, settings)
         return supervisor
 
-    def _supervise(
-        self, plugin: object, name: str, options: PluginOptions, mailbox: Mailbox | None = None
-    ) -> Supervisor:
-        def option(name: str, default: Any) -> Any:
-            given = options.get(name)
-            return getattr(plugin, name, default) if given is None else given
+    def _deliver_to(self, supervisor: Supervisor, settings: _Settings) -> None:
+        name = supervisor.name
+        self._settings[name] = settings
+        self._lifecycle.add(supervisor, partial(self.hooks.wants, name))
+        self._instruments.plugin_registered(name, self.hooks.names(name))
 
-        size = option("mailbox_size", DEFAULT_MAILBOX_SIZE)
-        when_full = option("when_full", "drop_oldest")
+    def _supervise(
+        self, name: str, settings: _Settings, mailbox: Mailbox | None = None
+    ) -> Supervisor:
         if mailbox is None:
-            mailbox = Mailbox(name, size, when_full, self._instruments)
+            mailbox = Mailbox(name, settings.size, settings.when_full, self._instruments)
         else:
-            mailbox.set_policy(size, when_full)
+            mailbox.set_policy(settings.size, settings.when_full)
 
         return self._lifecycle.supervise(
             mailbox,
             partial(self.hooks.for_event, name),
-            option("hook_timeout", None),
+            settings.hook_timeout,
+            settings.start_timeout,
             handle_batch=self.hooks.implementation(name, BATCH_HOOK),
             lifespan=self._lifespan(name),
-            durable=bool(getattr(plugin, "durable", False)),
+            durable=settings.durable,
             handles_events=self.hooks.handles_events(name),
         )
 
@@ -173,12 +175,42 @@ class Registry(PluginRegistry):
 
         return await self._remove(supervisor, self.drain_timeout if timeout is None else timeout)
 
-    async def _remove(self, supervisor: Supervisor, timeout: float) -> tuple[Event, ...]:
-        try:
-            return await self._lifecycle.remove(supervisor, timeout)
-        finally:
-            del self._options[supervisor.name]
-            self.hooks.unregister(supervisor.name)
+    async def _remove(
+        self,
+        supervisor: Supervisor,
+        timeout: float,
+        *,
+        failed: bool = False,
+    ) -> tuple[Event, ...]:
+        """Remove what uses the mailbox of a supervisor, if anything does.
+
+        :param failed: whether its registration failed, so that its event types are unknown again
+        """
+        name, mailbox = supervisor.name, supervisor.mailbox
+
+        async def remove(change: Change) -> tuple[Event, ...]:
+            current = self._lifecycle.supervisors.get(name)
+            if current is None or current.mailbox is not mailbox:
+                return ()
+
+            self._lifecycle.release(current)
+            if current.launched:
+                await change.wait(current.stopped, timeout)
+
+            await self._lifecycle.end([current])
+            reason = change.abandoned or f"not handled within {timeout:g} seconds"
+            dropped = self._lifecycle.discard(current, reason)
+            self._lifecycle.forget(current)
+            del self._settings[name]
+            if failed:
+                self.hooks.unregister_failed(name)
+            else:
+                self.hooks.unregister(name)
+
+            return dropped
+
+        final = f"plugin '{name}' was unregistered"
+        return await self._lifecycle.changes.run(name, remove, final=final)
 
     async def replace(
         self,
@@ -188,42 +220,116 @@ class Registry(PluginRegistry):
         **options: Unpack[PluginOptions],
     ) -> None:
         self._fanout.check_open()
-        old = self._find(name)
+        supervisor = self._find(name)
         if not self._lifecycle.is_running:
             raise RuntimeError("replace needs a running bus: use unregister and register")
 
-        if old.in_own_hook():
+        if supervisor.in_own_hook():
             raise RuntimeError(f"plugin '{name}' cannot replace itself inside a hook")
 
-        old_plugin, old_options = self[name], self._options[name]
-        old.detach()
-        try:
-            with anyio.move_on_after(self.drain_timeout if timeout is None else timeout):
-                await old.wait_stopped()
-        finally:
-            old.cancel()
-            with anyio.CancelScope(shield=True):
-                await old.wait_stopped()
-                try:
-                    await self._take_over(old, plugin, options)
-                except BaseException:
-                    await self._take_over(old, old_plugin, old_options)
-                    raise
+        async def replace(change: Change) -> None:
+            current = self._lifecycle.supervisors.get(name)
+            if current is None or current.mailbox is not supervisor.mailbox:
+                raise anyio.ClosedResourceError(f"plugin '{name}' was unregistered")
 
-    async def _take_over(self, old: Supervisor, plugin: object, options: PluginOptions) -> None:
-        """Start a plugin with the mailbox of another one, which has ended."""
+            seconds = self.drain_timeout if timeout is None else timeout
+            await self._replace(current, plugin, options, seconds, change)
+
+        await self._lifecycle.changes.run(name, replace)
+
+    async def _replace(
+        self,
+        old: Supervisor,
+        plugin: object,
+        options: PluginOptions,
+        timeout: float,
+        change: Change,
+    ) -> None:
+        if change.abandoned is not None:
+            raise anyio.ClosedResourceError(change.abandoned)
+
         name = old.name
-        if self.hooks.plugin(name) is not None:
-            self.hooks.unregister(name)
+        try:
+            settings = self._check(name, plugin, options)
+        except (Exception, SystemExit) as error:
+            raise _replace_error(name, error, "the old one continues unchanged") from error
 
-        self.hooks.register(plugin, name, options.get("distribution"))
+        old.detach()
+        await change.wait(old.stopped, timeout)
+        await self._lifecycle.end([old])
+        old_settings, registered = self._settings[name], self.hooks.unregister(name)
+        try:
+            new = self._take_over(old, plugin, settings)
+            await self._lifecycle.start_and_wait(new, change)
+        except (Exception, SystemExit) as error:
+            restored = self._restore(old, registered, old_settings)
+            await change.wait(restored.started)
+            if isinstance(error, anyio.ClosedResourceError):
+                raise
+
+            old_error = restored.start_error()
+            if old_error is None:
+                raise _replace_error(name, error, "the old one runs again") from error
+
+            outcome = f"the old one {old_error.reason}, too, and is retried"
+            raise _replace_error(name, error, outcome, old_error) from error
+
+    def _check(self, name: str, plugin: object, options: PluginOptions) -> _Settings:
+        """Check what can be checked before a plugin replaces another one."""
+        self.hooks.check(plugin, name, options.get("distribution"))
+        settings = _Settings(plugin, options)
+        mailbox = Mailbox(name, settings.size, settings.when_full, self._instruments)
+        self._lifecycle.supervise(
+            mailbox, lambda _: (), settings.hook_timeout, settings.start_timeout
+        )
+        return settings
+
+    def _take_over(self, old: Supervisor, plugin: object, settings: _Settings) -> Supervisor:
+        """Register a plugin with the mailbox of another one, which has ended."""
+        name = old.name
+        self.hooks.register(plugin, name, settings.options.get("distribution"))
         self.hooks.add_events(name)
         self.hooks.validate(name)
-        supervisor = self._supervise(plugin, name, options, old.mailbox)
-        self._options[name] = options
-        self._lifecycle.add(supervisor, partial(self.hooks.wants, name))
-        self._instruments.plugin_registered(name, self.hooks.names(name))
-        await self._lifecycle.start_and_wait(supervisor)
+        supervisor = self._supervise(name, settings, old.mailbox)
+        self._deliver_to(supervisor, settings)
+        return supervisor
+
+    def _restore(
+        self, old: Supervisor, registered: RegisteredPlugin, settings: _Settings
+    ) -> Supervisor:
+        """Start a plugin again that could not be replaced; if it fails, it is restarted."""
+        name = old.name
+        if self.hooks.plugin(name) is not None:
+            self.hooks.unregister_failed(name)
+
+        self.hooks.restore(registered)
+        supervisor = self._supervise(name, settings, old.mailbox)
+        self._deliver_to(supervisor, settings)
+        self._lifecycle.start(supervisor)
+        return supervisor
+
+
+class _Settings:
+    """How a plugin is run: its options, by default its attributes."""
+
+    def __init__(self, plugin: object, options: PluginOptions) -> None:
+        def option(name: str, default: Any) -> Any:
+            given = options.get(name)
+            return getattr(plugin, name, default) if given is None else given
+
+        self.options = options
+        self.size: int = option("mailbox_size", DEFAULT_MAILBOX_SIZE)
+        self.when_full: WhenFull = option("when_full", "drop_oldest")
+        self.hook_timeout: float | None = option("hook_timeout", None)
+        self.start_timeout: float | None = option("start_timeout", None)
+        self.durable = bool(getattr(plugin, "durable", False))
+
+
+def _replace_error(
+    name: str, error: BaseException, outcome: str, old_error: PluginStartError | None = None
+) -> PluginReplaceError:
+    reason = error.reason if isinstance(error, PluginError) else format_error(error)
+    return PluginReplaceError(name, f"is not replaced: {reason}; {outcome}", old_error)
 
 
 def _enterable(lifespan: Callable[[Bus], object], bus: Bus) -> AbstractAsyncContextManager[object]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIMIT_VARIABLE = "LANRAGE_EVENTS_PLUGINS"
 """the environment variable that limits which plugins may be loaded"""
 
-COMMON_KEYS = ("use", "mailbox", "hook_timeout")
+COMMON_KEYS = ("use", "mailbox", "hook_timeout", "start_timeout")
 """the keys in the section of every plugin"""
 
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"

@@ -194,6 +194,7 @@ class _Checker:
             mailbox_size=common.mailbox.size,
             when_full=common.mailbox.when_full,
             hook_timeout=common.hook_timeout,
+            start_timeout=common.start_timeout,
             place=f"{self._place(path)}: plugins.{name}",
             places={key: self._place((*path, key)) for key in section},
         )

@@ -54,6 +54,8 @@ class CommonConfig(ConfigModel):
     """the queue of events that wait for the plugin"""
     hook_timeout: Annotated[Duration, Field(gt=0)] | None = None
     """how long one of its hooks may take before it is cancelled; the default is the plugin's"""
+    start_timeout: Annotated[Duration, Field(gt=0)] | None = None
+    """how long it may take to start before it counts as failed; the default is the plugin's"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class ConfiguredPlugin:
     when_full: WhenFull | None = None
     hook_timeout: float | None = None
     """in seconds"""
+    start_timeout: float | None = None
+    """in seconds"""
     place: str = field(default="", compare=False)
     """its position and key for messages, as ``file:line:column: plugins.name``"""
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -80,6 +84,7 @@ class ConfiguredPlugin:
             "mailbox_size": self.mailbox_size,
             "when_full": self.when_full,
             "hook_timeout": self.hook_timeout,
+            "start_timeout": self.start_timeout,
             "distribution": self.plugin.source.distribution,
             "locations": self.places,
         }

@@ -75,6 +75,12 @@ class EventRegistry:
                 "uninstall one of them or rename the class"
             )
 
+    def unregister(self, cls: type[Event]) -> None:
+        """Remove an event class; if it is not registered, nothing happens."""
+        known = self._types.get(cls.type)
+        if known is not None and known.cls is cls:
+            del self._types[cls.type]
+
     def types(self) -> tuple[type[Event], ...]:
         """Return the registered classes, the built-in ones first."""
         return tuple(registration.cls for registration in self._types.values())

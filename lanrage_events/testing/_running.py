@@ -87,7 +87,7 @@ async def running(
     """Create a plugin like :func:`make_plugin`, and run it on a bus within an ``async with``.
 
     It has started when the block begins. At the end of the block its pending events are handled and
-    it is unregistered. The keys ``mailbox`` and ``hook_timeout`` work, too.
+    it is unregistered. The keys ``mailbox``, ``hook_timeout`` and ``start_timeout`` work, too.
 
     :param bus: a running bus
     :param plugin: its class or module, the path of a single file, or the name of an entry point; or

@@ -16,6 +16,7 @@ from lanrage_events import (
     PartyEvent,
     PeerJoined,
     PluginHookError,
+    PluginReplaceError,
     PluginStartError,
     hookimpl,
 )
@@ -680,9 +681,13 @@ async def test_replacement_with_an_unknown_hook_leaves_the_old_plugin_running() 
     old = Plugin()
     async with EventBus() as bus:
         bus.register(old, "plugin")
-        with pytest.raises(PluginHookError):
+        with pytest.raises(
+            PluginReplaceError, match="'peer_joind'.*the old one continues"
+        ) as caught:
             await bus.plugins.replace("plugin", Misspelt())
 
+        assert isinstance(caught.value.__cause__, PluginHookError)
+        assert old.log == ["start"]
         await bus.publish_and_wait(joined())
         assert len(old.events) == 1
 

@@ -288,7 +288,7 @@ def test_descriptions_come_from_docstrings(schema: dict[str, Any]) -> None:
         for key, property_ in properties(schema, definition).items():
             assert property_["description"], key
 
-    for key in ("use", "mailbox", "hook_timeout"):
+    for key in ("use", "mailbox", "hook_timeout", "start_timeout"):
         assert properties(schema, "plugin.plain")[key]["description"], key
 
 

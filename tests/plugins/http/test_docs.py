@@ -41,7 +41,7 @@ Serve: TypeAlias = Callable[..., Any]
 
 TIMEOUTS = Timeouts()
 TEXT = (Path(__file__).parents[3] / "docs" / "http.md").read_text("utf-8")
-KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout"}
+KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout", "start_timeout"}
 MODELS: tuple[type[BaseModel], ...] = (
     EventsTaken,
     EventsProblem,

@@ -8,7 +8,7 @@ import yaml
 from lanrage_events_log import LogConfig
 
 PAGE = Path(__file__).parents[3] / "docs" / "log.md"
-KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout"}
+KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout", "start_timeout"}
 
 
 def documented_configurations() -> list[dict[str, object]]:

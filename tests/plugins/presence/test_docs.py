@@ -23,7 +23,7 @@ from lanrage_events_presence import Activity, Button, Party, PresenceConfig, Pre
 from lanrage_events_presence._render import LEAVES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "presence.md").read_text(encoding="utf-8")
-KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout"}
+KEYS_OF_EVERY_PLUGIN = {"use", "mailbox", "hook_timeout", "start_timeout"}
 YAML = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 PYTHON = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 TEMPLATES = [
