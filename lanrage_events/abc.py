@@ -125,6 +125,7 @@ class Bus(ABC):
         mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
         hook_timeout: float | None = None,
+        threaded: bool = False,
     ) -> Subscription:
         """Call a handler, sync or async, with each event of a class and its subclasses.
 
@@ -132,6 +133,9 @@ class Bus(ABC):
         :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         :param hook_timeout: seconds after which the handler is cancelled
+        :param threaded: whether the handler, which must be sync, runs in a thread; see
+            :class:`lanrage_events.hookspecs.HookimplMarker`
+        :raises TypeError: if the handler is async and ``threaded`` is true
         """
 
     @abstractmethod
@@ -315,6 +319,12 @@ class PluginStatistics:
     restarts: int
     hook_seconds: float = 0.0
     """total time that its hooks took for handled and failed events, waiting included"""
+    loop_blocks: int = 0
+    """how often a hook held the event loop for longer than the bus's ``blocked_after``"""
+    loop_blocked_seconds: float = 0.0
+    """total time for which hooks held the event loop for longer than that"""
+    abandoned_threads: int = 0
+    """calls of threaded hooks that timed out or were cancelled while their thread went on"""
 
 
 @dataclass(frozen=True, slots=True)

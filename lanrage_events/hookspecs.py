@@ -8,10 +8,10 @@ sync.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pluggy
 
@@ -31,11 +31,84 @@ if TYPE_CHECKING:
     from .http import Page, Route
     from .outbox import Outbox
 
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
+
+
 hookspec = pluggy.HookspecMarker("lanrage_events")
-hookimpl = pluggy.HookimplMarker("lanrage_events")
+
+
+class HookimplMarker:
+    """Marks the implementation of a hook: pluggy's marker, with one more option."""
+
+    def __init__(self) -> None:
+        self._mark = pluggy.HookimplMarker("lanrage_events")
+
+    @overload
+    def __call__(self, function: FunctionT) -> FunctionT: ...
+
+    @overload
+    def __call__(
+        self,
+        function: None = None,
+        *,
+        optionalhook: bool = False,
+        threaded: bool = False,
+        hookwrapper: bool = False,
+        wrapper: bool = False,
+        tryfirst: bool = False,
+        trylast: bool = False,
+        specname: str | None = None,
+    ) -> Callable[[FunctionT], FunctionT]: ...
+
+    def __call__(
+        self,
+        function: FunctionT | None = None,
+        *,
+        optionalhook: bool = False,
+        threaded: bool = False,
+        hookwrapper: bool = False,
+        wrapper: bool = False,
+        tryfirst: bool = False,
+        trylast: bool = False,
+        specname: str | None = None,
+    ) -> FunctionT | Callable[[FunctionT], FunctionT]:
+        """Mark a function, or return a decorator that does.
+
+        :param optionalhook: whether the hook may be unknown, as that for an event of a plugin that may be
+            absent
+        :param threaded: whether the function, which must be sync, runs in a worker thread, so that it
+            may wait as long as its ``hook_timeout``; only for events and ``event_batch``. The threaded
+            hooks of a plugin are called in order, one at a time. There they publish with
+            ``bus.publish_from_thread``. One that times out cannot be stopped: its event has failed, and
+            its thread goes on until the function returns
+        :param hookwrapper: as for pluggy; not for events
+        :param wrapper: as for pluggy; not for events
+        :param tryfirst: as for pluggy; not for events
+        :param trylast: as for pluggy; not for events
+        :param specname: the name of the hook, if the function has another one
+        """
+
+        def mark(function: FunctionT) -> FunctionT:
+            marked = self._mark(
+                function,
+                optionalhook=optionalhook,
+                hookwrapper=hookwrapper,
+                wrapper=wrapper,
+                tryfirst=tryfirst,
+                trylast=trylast,
+                specname=specname,
+            )
+            getattr(marked, f"{self._mark.project_name}_impl")["threaded"] = threaded
+            return marked
+
+        return mark if function is None else mark(function)
+
+
+hookimpl = HookimplMarker()
 """Marks the implementation of a hook; a plugin's other functions are left alone.
 
-Write ``@hookimpl``, or ``@hookimpl(optionalhook=True)`` for an event of a plugin that may be absent.
+Write ``@hookimpl``, or ``@hookimpl(optionalhook=True)`` for an event of a plugin that may be absent,
+or ``@hookimpl(threaded=True)`` for a function that waits without ``await``.
 """
 
 

@@ -18,6 +18,7 @@ from .consumer import (
 )
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
+from .threads import LoopWatch, Worker
 
 BatchHook = Callable[[Sequence[Event]], Any]
 
@@ -39,8 +40,12 @@ class BatchConsumer(Consumer):
         waiting: Sized,
         admit: Callable[[], None],
         instruments: Instruments,
+        watch: LoopWatch,
+        worker: Worker | None = None,
     ) -> None:
-        super().__init__(mailbox, lambda _: (), hook_timeout, waiting, admit, instruments)
+        super().__init__(
+            mailbox, lambda _: (), hook_timeout, waiting, admit, instruments, watch, worker
+        )
         self._handle = handle
         self._batch: list[tuple[Event, Acknowledgement | None]] = []
         """the current events"""
@@ -54,6 +59,9 @@ class BatchConsumer(Consumer):
 
                 await mailbox.wait()
                 continue
+
+            if self._watch.quiet:
+                self._watch.stir()
 
             if not self._active.is_set():
                 self._active.set()

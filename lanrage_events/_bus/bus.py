@@ -42,6 +42,7 @@ from .lifecycle import Lifecycle
 from .mailbox import Acknowledgement, Mailbox
 from .registry import Registry
 from .stream import MailboxStream
+from .threads import LoopWatch, Worker, is_async
 from .trace import Tracer, is_wanted
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class EventBus(Bus):
     :param hook_timeout: seconds after which a hook is cancelled, unless its plugin sets another timeout
     :param start_timeout: seconds after which the lifespan of a plugin is cancelled while it starts,
         unless the plugin sets another timeout
+    :param blocked_after: seconds after which a hook that holds the event loop is reported in the log
+        and by its plugin's health; None does not watch, and starts no thread
     :param templates: the user's own template folders, searched before all others
     :param state_folder: where plugins may keep files, None to keep nothing
     :param redactor: knows the secrets, which must not be shown
@@ -75,6 +78,7 @@ class EventBus(Bus):
         drain_timeout: float = 10.0,
         hook_timeout: float = 60.0,
         start_timeout: float = 30.0,
+        blocked_after: float | None = 0.1,
         templates: Sequence[Path] = (),
         state_folder: Path | None = None,
         redactor: Redactor | None = None,
@@ -88,13 +92,22 @@ class EventBus(Bus):
         if is_wanted() if trace is None else trace:
             instruments = (Tracer(self.redactor), *instruments)
 
-        self._instruments = Instruments((*self._own_instruments(), *instruments))
+        self._watch = LoopWatch(blocked_after)
+        own = self._own_instruments()
+        self._instruments = Instruments((*own, *instruments), self._watch)
         self._fanout = FanOut()
         self._try_put = self._fanout.try_put
         self._lifecycle = Lifecycle(
-            self._fanout, self._instruments, hook_timeout, start_timeout, drain_timeout
+            self._fanout,
+            self._instruments,
+            self._watch,
+            hook_timeout,
+            start_timeout,
+            drain_timeout,
         )
-        self._registry = Registry(self, self._fanout, self._lifecycle, self._instruments)
+        self._registry = Registry(
+            self, self._fanout, self._lifecycle, self._instruments, self._watch
+        )
         self._streams: dict[str, MailboxStream[Any]] = {}
         self._numbers = count(1)
         self._task_group: TaskGroup | None = None
@@ -125,6 +138,7 @@ class EventBus(Bus):
         self._token = current_token()
         self._thread = threading.get_ident()
         self._task_group = task_group = await anyio.create_task_group().__aenter__()
+        self._watch.start()
         # What plugins raise is logged with a traceback, whose text may contain secrets.
         self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
         try:
@@ -167,6 +181,7 @@ class EventBus(Bus):
             if error is None or isinstance(error, cancelled_class):
                 raise
         finally:
+            self._watch.stop()
             self._redacted_logs.close()
 
     async def _stop(self) -> None:
@@ -308,15 +323,22 @@ class EventBus(Bus):
         mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
         hook_timeout: float | None = None,
+        threaded: bool = False,
     ) -> Subscription:
         self._fanout.check_open()
         name = self._lifecycle.free_name(name, handler)
         self._lifecycle.check_can_start(name)
-        hooks = (cast(Hook, handler),)
+        if threaded and is_async(handler):
+            raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
+
+        mailbox = Mailbox(name, mailbox_size, when_full, self._instruments)
+        worker = Worker(mailbox) if threaded else None
+        hook = cast(Hook, handler if worker is None else worker.threaded(handler))
         supervisor = self._lifecycle.supervise(
-            Mailbox(name, mailbox_size, when_full, self._instruments),
-            lambda cls: hooks if issubclass(cls, event_class) else (),
+            mailbox,
+            lambda cls: (hook,) if issubclass(cls, event_class) else (),
             hook_timeout,
+            worker=worker,
         )
         self._lifecycle.add(supervisor, lambda cls: issubclass(cls, event_class))
         self._lifecycle.start(supervisor, forget_at_end=True)
@@ -358,7 +380,11 @@ class EventBus(Bus):
         }
 
     def statistics(self) -> BusStatistics:
-        plugins = {name: s.statistics() for name, s in self._lifecycle.supervisors.items()}
+        blocks = self._watch.blocks
+        plugins = {
+            name: blocks.added_to(name, s.statistics())
+            for name, s in self._lifecycle.supervisors.items()
+        }
         streams = {name: s.statistics() for name, s in self._streams.items()}
         return BusStatistics(waiting=len(self._fanout.waiting), plugins={**plugins, **streams})
 

@@ -17,6 +17,7 @@ from .._events import Event
 from .._exceptions import EventDropped, HookTimeout
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
+from .threads import LoopWatch, Worker
 
 EVENTS_BETWEEN_CHECKPOINTS = 128
 SECONDS_BETWEEN_CHECKPOINTS = 0.001
@@ -45,6 +46,8 @@ class Consumer:
     :param waiting: the publishers that wait for capacity; only checked for being empty
     :param admit: called after an event was taken while publishers wait
     :param instruments: called for each failure
+    :param watch: notices hooks that hold the event loop
+    :param worker: runs the threaded hooks, None if there are none
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Consumer:
         waiting: Sized,
         admit: Callable[[], None],
         instruments: Instruments,
+        watch: LoopWatch,
+        worker: Worker | None = None,
     ) -> None:
         if not hook_timeout > 0:
             raise ValueError(f"hook_timeout must be more than 0 seconds, not {hook_timeout}")
@@ -78,6 +83,8 @@ class Consumer:
         self._began: float | None = None
         """when the current events were taken, None if there are none"""
         self._instruments = instruments
+        self._watch = watch
+        self.worker = worker
 
     def stop_after_current(self) -> None:
         """End after the current event; another consumer handles what is pending."""
@@ -92,8 +99,9 @@ class Consumer:
         async with anyio.create_task_group() as tg:
             tg.start_soon(self._watch_hooks)
             try:
-                while not await self._run_until_timeout():
-                    pass
+                with self._watch.handles(self._mailbox):
+                    while not await self._run_until_timeout():
+                        pass
             finally:
                 self._give_up()
 
@@ -114,7 +122,7 @@ class Consumer:
         mailbox = self._mailbox
         items, acks, drains = mailbox.items, mailbox.acks, mailbox.drains
         take, all_hooks = items.popleft, self._hooks
-        waiting, admit = self._waiting, self._admit
+        waiting, admit, watch = self._waiting, self._admit, self._watch
         interrupted, self._in_hand = self._in_hand, None
         while True:
             if self._stopping and interrupted is None:
@@ -128,6 +136,9 @@ class Consumer:
                 continue
 
             mailbox.busy = 1
+            if watch.quiet:
+                watch.stir()
+
             if not self._active.is_set():
                 self._active.set()
 
@@ -236,6 +247,9 @@ class Consumer:
             self._drop(in_hand.event, in_hand.ack, in_hand.errors or ())
 
         mailbox.complete_drains()
+        if self.worker is not None:
+            self.worker.close()
+
         self._instruments.plugin_ended(mailbox.owner)
 
     def _drop(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
 from typing import Any
 
 import pluggy
@@ -13,7 +14,9 @@ from .._events import Event, PartyEvent, lineage
 from .._exceptions import PluginHookError, PluginLoadError
 from .._hints import did_you_mean
 from ..events import EventRegistry
+from .containment import call
 from .instrument import Instruments
+from .threads import Owner, Worker, is_async
 
 PROJECT = "lanrage_events"
 
@@ -65,6 +68,7 @@ class Hooks:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._registered: dict[str, RegisteredPlugin] = {}
+        self._workers: dict[str, Worker] = {}
 
     def register(self, plugin: object, name: str | None, distribution: str | None) -> str:
         """Add a plugin without validating its hooks, and return its name.
@@ -93,6 +97,7 @@ class Hooks:
     def unregister(self, name: str) -> RegisteredPlugin:
         """Remove a plugin, and return it for :meth:`restore`; its event types stay known."""
         self._manager.unregister(name=name)
+        self._workers.pop(name, None)
         return self._registered.pop(name)
 
     def restore(self, registered: RegisteredPlugin) -> None:
@@ -150,7 +155,7 @@ class Hooks:
             return
 
         try:
-            classes = tuple(register_events())
+            classes = call(lambda: tuple(register_events()))
         except Exception as error:
             raise PluginLoadError(name, f"hook 'register_events' failed: {error!r}") from error
 
@@ -226,6 +231,33 @@ class Hooks:
                 "on its own, so use a plain hookimpl",
             )
 
+        if impl.opts.get("threaded"):
+            if not is_about_events:
+                events = f"hooks for events and '{BATCH_HOOK}'"
+                raise PluginHookError(
+                    name, f"hook '{caller.name}' is threaded: only {events} can run in a thread"
+                )
+
+            if is_async(impl.function):
+                raise PluginHookError(
+                    name,
+                    f"hook '{caller.name}' is async, so it cannot be threaded: make it a plain "
+                    "'def', or omit 'threaded'",
+                )
+
+    def add_worker(self, name: str, owner: Owner) -> Worker | None:
+        """Create the worker that runs a plugin's threaded hooks, if it has any.
+
+        :param owner: the mailbox of the plugin
+        """
+        plugin = self._manager.get_plugin(name)
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            for impl in caller.get_hookimpls():
+                if impl.plugin is plugin and impl.opts.get("threaded"):
+                    return self._workers.setdefault(name, Worker(owner))
+
+        return None
+
     def implementation(self, name: str, hook: str) -> Callable[..., Any] | None:
         """Return a plugin's implementation of a hook, None if it has none."""
         plugin = self._manager.get_plugin(name)
@@ -249,6 +281,9 @@ class Hooks:
 
     def _bind(self, plugin: str, hook: str, impl: pluggy.HookImpl) -> Callable[..., Any]:
         function = _bind(impl)
+        if plugin in self._workers and impl.opts.get("threaded"):
+            function = self._workers[plugin].threaded(function)
+
         return function if hook == LIFESPAN else self._instruments.watched(plugin, hook, function)
 
     def wants(self, name: str, event_class: type[Event]) -> bool:
@@ -282,7 +317,8 @@ def _bind(impl: pluggy.HookImpl) -> Callable[..., Any]:
     if impl.argnames:
         return impl.function
 
-    return lambda *_: impl.function()
+    function: Callable[[], Any] = impl.function
+    return wraps(function)(lambda *_: function())
 
 
 def _spec(event_class: type[Event]) -> Callable[[Event], Any]:

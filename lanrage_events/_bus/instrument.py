@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from .._events import Event
 from ..abc import HookCall, Instrument
+from .containment import call
+from .threads import LoopWatch
 
 T = TypeVar("T")
 End = Callable[[BaseException | None], None]
@@ -20,14 +22,21 @@ MakeLifespan = Callable[[], AbstractAsyncContextManager[object]]
 
 logger = logging.getLogger(__name__)
 
+LIFESPAN_START = "lifespan start"
+LIFESPAN_END = "lifespan end"
+
 
 class Instruments(Instrument):
     """Several instruments as one; each is called only for the methods that it overrides.
 
     :param instruments: in the order in which they are called
+    :param watch: notices lifespans that hold the event loop while they start or end
     """
 
-    def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
+    def __init__(
+        self, instruments: Sequence[Instrument] = (), watch: LoopWatch | None = None
+    ) -> None:
+        self._watch = watch or LoopWatch(None)
         for name, method in vars(Instrument).items():
             if not name.startswith("_"):
                 calls = [getattr(i, name) for i in instruments if getattr(type(i), name) != method]
@@ -46,7 +55,7 @@ class Instruments(Instrument):
             return function
 
         @wraps(function)
-        def call(*arguments: Any) -> Any:
+        def watched_call(*arguments: Any) -> Any:
             end = self._begin(HookCall(plugin, hook, _events(arguments)))
             try:
                 answer = function(*arguments)
@@ -60,11 +69,11 @@ class Instruments(Instrument):
             end(None)
             return answer
 
-        return call
+        return watched_call
 
     def watched_lifespan(self, plugin: str, make: MakeLifespan) -> MakeLifespan:
         """Wrap a lifespan so that its start and its end are watched."""
-        return partial(_WatchedLifespan, self, plugin, make) if self.watches_calls else make
+        return partial(_WatchedLifespan, self, self._watch, plugin, make)
 
     def _begin(self, call: HookCall) -> End:
         self.hook_began(call)
@@ -73,15 +82,19 @@ class Instruments(Instrument):
 
 
 class _WatchedLifespan(AbstractAsyncContextManager[object]):
-    def __init__(self, instruments: Instruments, plugin: str, make: MakeLifespan) -> None:
+    def __init__(
+        self, instruments: Instruments, watch: LoopWatch, plugin: str, make: MakeLifespan
+    ) -> None:
         self._instruments = instruments
+        self._watch = watch
         self._plugin = plugin
         self._make = make
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> object:
-        end = self._instruments._begin(HookCall(self._plugin, "lifespan start"))
-        return await _finish(self._enter(), end)
+        with self._watch.calls(self._plugin, LIFESPAN_START):
+            end = self._instruments._begin(HookCall(self._plugin, LIFESPAN_START))
+            return await _finish(self._enter(), end)
 
     async def _enter(self) -> object:
         return await self._stack.enter_async_context(self._make())
@@ -92,8 +105,9 @@ class _WatchedLifespan(AbstractAsyncContextManager[object]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        end = self._instruments._begin(HookCall(self._plugin, "lifespan end"))
-        return await _finish(self._stack.__aexit__(exc_type, exc_value, traceback), end)
+        with self._watch.calls(self._plugin, LIFESPAN_END):
+            end = self._instruments._begin(HookCall(self._plugin, LIFESPAN_END))
+            return await _finish(self._stack.__aexit__(exc_type, exc_value, traceback), end)
 
 
 async def _finish(answer: Awaitable[T], end: End) -> T:
@@ -122,11 +136,11 @@ def _events(arguments: Sequence[Any]) -> Sequence[Event]:
 def _contained(calls: Sequence[Callable[..., None]]) -> Callable[..., None]:
     """Combine several calls: one that raises is logged and does not prevent the others."""
 
-    def call(*arguments: object) -> None:
+    def call_all(*arguments: object) -> None:
         for one in calls:
             try:
-                one(*arguments)
+                call(one, *arguments)
             except Exception:
                 logger.exception("an instrument failed: %r", one)
 
-    return call
+    return call_all

@@ -20,6 +20,7 @@ from .fanout import BusState, FanOut
 from .instrument import Instruments
 from .mailbox import Mailbox
 from .supervisor import Supervisor
+from .threads import LoopWatch, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Lifecycle:
         self,
         fanout: FanOut,
         instruments: Instruments,
+        watch: LoopWatch,
         hook_timeout: float,
         start_timeout: float,
         drain_timeout: float,
@@ -46,6 +48,7 @@ class Lifecycle:
         self.changes = Changes()
         self._fanout = fanout
         self._instruments = instruments
+        self._watch = watch
         self._hook_timeout = hook_timeout
         self._start_timeout = start_timeout
         self._drain_timeout = drain_timeout
@@ -111,6 +114,7 @@ class Lifecycle:
         start_timeout: float | None = None,
         *,
         handle_batch: BatchHook | None = None,
+        worker: Worker | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
         durable: bool = False,
         handles_events: bool = True,
@@ -119,10 +123,11 @@ class Lifecycle:
 
         :param find_hooks: returns the hooks for an event class, the most specific first
         :param handle_batch: the hook that is called with several events instead
+        :param worker: runs its threaded hooks, None if it has none
         """
         fanout = self._fanout
         timeout = self._hook_timeout if hook_timeout is None else hook_timeout
-        shared = timeout, fanout.waiting, fanout.admit, self._instruments
+        shared = timeout, fanout.waiting, fanout.admit, self._instruments, self._watch, worker
         return Supervisor(
             mailbox,
             Consumer(mailbox, find_hooks, *shared)

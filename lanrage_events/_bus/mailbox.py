@@ -77,6 +77,7 @@ class Mailbox:
         "_drops_logged_at",
         "_instruments",
         "_sleeper",
+        "abandoned_threads",
         "acks",
         "blocks",
         "busy",
@@ -118,6 +119,8 @@ class Mailbox:
         self.dropped = 0
         self.exceeded = 0
         """events that entered beyond ``size`` because a hook published them"""
+        self.abandoned_threads = 0
+        """calls of threaded hooks that were cancelled while their thread went on"""
         self.acks: dict[int, Acknowledgement] = {}
         self.drains: list[tuple[int, anyio.Event]] = []
         """what to set once the events up to a number have left; changed in place"""
@@ -174,6 +177,7 @@ class Mailbox:
             exceeded=self.exceeded,
             restarts=restarts,
             hook_seconds=self.hook_seconds,
+            abandoned_threads=self.abandoned_threads,
         )
 
     def put(self, event: Event, ack: Acknowledgement | None = None) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .._exceptions import format_error
 from .._reports import Health
 from ..abc import Bus
+from .containment import call
 from .hooks import QUERIES, Hooks
 from .instrument import Instruments
 from .supervisor import Supervisor
+from .threads import LoopWatch
 
 
 class Queries:
@@ -18,14 +20,20 @@ class Queries:
 
     :param supervisors: by the names of the plugins
     :param instruments: called for each hook that fails
+    :param watch: notices hooks that hold the event loop
     """
 
     def __init__(
-        self, hooks: Hooks, supervisors: Mapping[str, Supervisor], instruments: Instruments
+        self,
+        hooks: Hooks,
+        supervisors: Mapping[str, Supervisor],
+        instruments: Instruments,
+        watch: LoopWatch,
     ) -> None:
         self._hooks = hooks
         self._supervisors = supervisors
         self._instruments = instruments
+        self._watch = watch
 
     def query(self, hook_name: str) -> dict[str, Any]:
         """Call a hook that declares something, and return the answers by plugin."""
@@ -38,8 +46,8 @@ class Queries:
             hook = self._hooks.implementation(name, hook_name)
             if hook is not None:
                 try:
-                    answer = hook()
-                    answers[name] = tuple(answer) if isinstance(answer, Iterable) else answer
+                    with self._watch.calls(name, hook_name):
+                        answers[name] = call(_answer, hook)
                 except Exception as error:
                     self._instruments.hook_failed(name, hook_name, None, error)
 
@@ -52,7 +60,8 @@ class Queries:
             return []
 
         try:
-            return [str(problem) for problem in hook(bus)]
+            with self._watch.calls(name, "validate"):
+                return call(_problems, hook, bus)
         except Exception as error:
             return [f"hook 'validate' failed: {format_error(error)}"]
 
@@ -67,7 +76,20 @@ class Queries:
             error = format_error(supervisor.consumer.last_error)
             return Health("degraded", f"the last event failed: {error}", health.undelivered)
 
+        detail = self._still_running(supervisor) or self._watch.blocks.health(name)
+        if detail is not None and health.status == "ok":
+            return Health("degraded", detail, health.undelivered)
+
         return health
+
+    @staticmethod
+    def _still_running(supervisor: Supervisor) -> str | None:
+        worker = supervisor.consumer.worker
+        if worker is None or not worker.running:
+            return None
+
+        hooks = ", ".join(dict.fromkeys(f"'{hook}'" for hook in worker.running))
+        return f"hook {hooks} still runs in a thread, though it timed out or was cancelled"
 
     def _query_health(self, name: str) -> Health:
         hook = self._hooks.implementation(name, "health")
@@ -75,7 +97,8 @@ class Queries:
             return Health()
 
         try:
-            health = hook()
+            with self._watch.calls(name, "health"):
+                health = call(hook)
         except Exception as error:
             return Health("failed", f"hook 'health' failed: {format_error(error)}")
 
@@ -83,3 +106,12 @@ class Queries:
             return Health("failed", f"hook 'health' must return a Health, not {health!r}")
 
         return health
+
+
+def _answer(hook: Callable[[], object]) -> object:
+    answer = hook()
+    return tuple(answer) if isinstance(answer, Iterable) else answer
+
+
+def _problems(hook: Callable[[Bus], Iterable[object]], bus: Bus) -> list[str]:
+    return [str(problem) for problem in hook(bus)]

@@ -20,16 +20,22 @@ from .lifecycle import Lifecycle
 from .mailbox import Mailbox
 from .queries import Queries
 from .supervisor import Supervisor
+from .threads import LoopWatch
 
 
 class Registry(PluginRegistry):
     """The plugins of one bus, which their hooks are given."""
 
     def __init__(
-        self, bus: Bus, fanout: FanOut, lifecycle: Lifecycle, instruments: Instruments
+        self,
+        bus: Bus,
+        fanout: FanOut,
+        lifecycle: Lifecycle,
+        instruments: Instruments,
+        watch: LoopWatch,
     ) -> None:
         self.hooks = Hooks(instruments)
-        self.queries = Queries(self.hooks, lifecycle.supervisors, instruments)
+        self.queries = Queries(self.hooks, lifecycle.supervisors, instruments, watch)
         self._bus = bus
         self._fanout = fanout
         self._lifecycle = lifecycle
@@ -147,12 +153,14 @@ class Registry(PluginRegistry):
         else:
             mailbox.set_policy(settings.size, settings.when_full)
 
+        worker = self.hooks.add_worker(name, mailbox)
         return self._lifecycle.supervise(
             mailbox,
             partial(self.hooks.for_event, name),
             settings.hook_timeout,
             settings.start_timeout,
             handle_batch=self.hooks.implementation(name, BATCH_HOOK),
+            worker=worker,
             lifespan=self._lifespan(name),
             durable=settings.durable,
             handles_events=self.hooks.handles_events(name),

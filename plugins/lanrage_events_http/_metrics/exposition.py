@@ -39,6 +39,21 @@ _PLUGIN_METRICS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], floa
         "counter",
         lambda p: p.hook_seconds,
     ),
+    "loop_blocks": (
+        "Times that a hook held the event loop for longer than 0.1 seconds",
+        "counter",
+        lambda p: p.loop_blocks,
+    ),
+    "loop_blocked_seconds": (
+        "Time for which hooks held the event loop for longer than that",
+        "counter",
+        lambda p: p.loop_blocked_seconds,
+    ),
+    "abandoned_threads": (
+        "Calls of threaded hooks whose thread went on after they timed out",
+        "counter",
+        lambda p: p.abandoned_threads,
+    ),
     "mailbox_depth": ("Events that wait in the mailbox", "gauge", lambda p: p.pending),
     "mailbox_size": ("Events that the mailbox holds", "gauge", lambda p: p.size),
     "running": ("Whether the plugin runs", "gauge", lambda p: p.state == "running"),

@@ -1,0 +1,214 @@
+"""Containment: what the code of a plugin raises, or does to its task, is that plugin's error only."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from .._exceptions import format_error
+
+if TYPE_CHECKING:
+    import asyncio
+
+T = TypeVar("T")
+
+
+class UnexpectedCancellation(Exception):
+    """Raised in place of a cancellation that did not come from the bus, such as of an awaited task."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        if error is None:
+            super().__init__("it cancelled the task that it runs in, which has no effect")
+        else:
+            super().__init__(f"{type(error).__name__} came out of it, which was not cancelled")
+
+        self.__cause__ = error
+
+
+class UnexpectedExit(Exception):
+    """Raised in place of an exception such as SystemExit, which a plugin cannot use."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"{format_error(error)} came out of it, but a plugin cannot end the program"
+        )
+        self.__cause__ = error
+
+
+def call(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a sync function of a plugin, which may do anything to the current task but cancel it.
+
+    :raises Exception: what it raises, or in place of anything that is no :exc:`Exception`
+    :raises KeyboardInterrupt: if Ctrl-C was pressed meanwhile
+    """
+    task = _current_asyncio_task()
+    if task is None:
+        return _call(function, *arguments)
+
+    import asyncio
+
+    # There is no other way to take back a cancellation without awaiting something, before 3.13.
+    # https://docs.python.org/3/library/asyncio-extending.html#task-lifetime-support
+    loop = asyncio.get_running_loop()
+    stand_in: Any = _StandIn(task)
+    asyncio._leave_task(loop, task)
+    asyncio._enter_task(loop, stand_in)
+    try:
+        result = _call(function, *arguments)
+    finally:
+        asyncio._leave_task(loop, stand_in)
+        asyncio._enter_task(loop, task)
+
+    if stand_in.cancelling():
+        raise UnexpectedCancellation
+
+    return result
+
+
+def _call(function: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return function(*arguments)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise _replaced(error) from error
+
+
+class _StandIn:
+    """The current task as a sync function sees it, which cannot cancel it."""
+
+    def __init__(self, task: asyncio.Task[Any]) -> None:
+        self._task = task
+        self._cancelling = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    def cancel(self, msg: object = None) -> bool:
+        self._cancelling += 1
+        return True
+
+    def cancelling(self) -> int:
+        return self._cancelling
+
+    def uncancel(self) -> int:
+        self._cancelling = max(self._cancelling - 1, 0)
+        return self._cancelling
+
+
+class TaskGuard:
+    """Keeps the code of a plugin from ending or cancelling a task of the bus that awaits it.
+
+    Create it in that task, before the code is called.
+    """
+
+    __slots__ = ("_before", "_id", "_task", "cancelling")
+
+    def __init__(self) -> None:
+        self._id = anyio.get_current_task().id
+        self._task = _current_asyncio_task()
+        self.cancelling: Callable[[], int] = _never if self._task is None else self._task.cancelling
+        """returns more than 0 if :attr:`is_hit` can be true; never on Trio"""
+        self._before = self.cancelling()
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the task was cancelled, but not by a scope: by the code itself, or from outside."""
+        return self.cancelling() > self._before and not _scope_is_cancelled()
+
+    def contain(self, error: BaseException) -> Exception:
+        """Return what to report in place of an error that came out of the code.
+
+        Await :meth:`restore` afterwards.
+
+        :raises BaseException: the error, if it is meant for the task: Ctrl-C, a cancellation of a scope
+            around it, or the end of the event loop
+        """
+        if isinstance(error, Exception):
+            return error
+
+        if _has(error, KeyboardInterrupt) or not self._is_current():
+            raise error
+
+        if _has(error, anyio.get_cancelled_exc_class()) and (
+            _scope_is_cancelled() or self._loop_is_ending()
+        ):
+            raise error
+
+        return _replaced(error)
+
+    async def restore(self) -> None:
+        """Let the task go on as if the code had not cancelled it."""
+        if self._task is None or not self.is_hit:
+            return
+
+        import asyncio
+
+        while self._task.cancelling() > self._before:
+            self._task.uncancel()
+
+        try:
+            # Before 3.13 there may be a cancellation that is still to come.
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            pass  # that of a scope comes again
+
+    def _is_current(self) -> bool:
+        """Return whether the task runs, rather than being closed."""
+        try:
+            return anyio.get_current_task().id == self._id
+        except RuntimeError:
+            return False
+
+    def _loop_is_ending(self) -> bool:
+        """Return whether everything is being cancelled, as at the end of :func:`asyncio.run`."""
+        if self._task is None or not self.is_hit:
+            return False
+
+        import asyncio
+
+        return all(task.cancelling() for task in asyncio.all_tasks())
+
+
+def _replaced(error: BaseException) -> Exception:
+    if _has(error, KeyboardInterrupt):
+        raise error
+
+    asyncio = sys.modules.get("asyncio")
+    trio = sys.modules.get("trio")
+    if (asyncio is not None and isinstance(error, asyncio.CancelledError)) or (
+        trio is not None and isinstance(error, trio.Cancelled)
+    ):
+        return UnexpectedCancellation(error)
+
+    return UnexpectedExit(error)
+
+
+def _has(error: BaseException, kind: type[BaseException]) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(kind) is not None
+
+    return isinstance(error, kind)
+
+
+def _scope_is_cancelled() -> bool:
+    """Return whether a scope around the current task is cancelled."""
+    return anyio.current_effective_deadline() == -math.inf
+
+
+def _current_asyncio_task() -> asyncio.Task[Any] | None:
+    """Return the current task if asyncio runs it, rather than Trio, or nothing."""
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return None
+
+    task: asyncio.Task[Any] | None = asyncio.current_task()
+    return task
+
+
+def _never() -> int:
+    return 0

@@ -1,0 +1,8 @@
+"""Threads beside the event loop: one that watches it, and those in which threaded hooks run."""
+
+from __future__ import annotations
+
+from .watch import LoopWatch as LoopWatch
+from .worker import Owner as Owner
+from .worker import Worker as Worker
+from .worker import is_async as is_async

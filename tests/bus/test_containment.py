@@ -1,0 +1,233 @@
+"""What hooks raise, or do to their task, is their own error: every hook, every kind, both backends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anyio
+import pytest
+import trio
+from anyio.lowlevel import checkpoint
+
+from lanrage_events import Event, EventBus, EventDropped, PeerJoined, PluginLoadError, hookimpl
+from lanrage_events.abc import HookCall, Instrument
+
+
+def joined(name: str = "Ann") -> PeerJoined:
+    return PeerJoined(peer_name=name, party_name="Friday LAN")
+
+
+def _leak() -> BaseException:
+    caught: list[BaseException] = []
+
+    async def leak() -> None:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled as error:
+                caught.append(error)
+                raise
+
+    trio.run(leak)
+    return caught[0]
+
+
+LEAKED = _leak()
+"""a cancellation of Trio that outlived its scope"""
+
+
+def cancel_oneself() -> None:
+    """Cancel the current task, as often as it likes; on Trio there is nothing like it."""
+    if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        task.cancel()
+    else:
+        raise SystemExit(9)
+
+
+def cancel_oneself_and_raise() -> None:
+    """Cancel the current task and fail besides."""
+    try:
+        cancel_oneself()
+    finally:
+        raise OSError("disk on fire")
+
+
+def raising(error: Callable[[], BaseException]) -> Callable[[], None]:
+    """Return a function that raises what another one makes."""
+
+    def misbehave() -> None:
+        raise error()
+
+    return misbehave
+
+
+MISDEEDS: dict[str, Callable[[], None]] = {
+    "error": raising(lambda: OSError("disk on fire")),
+    "exit": raising(lambda: SystemExit(3)),
+    "exit in a group": raising(lambda: BaseExceptionGroup("g", [SystemExit(), OSError()])),
+    "generator exit": raising(GeneratorExit),
+    "own kind": raising(type("Own", (BaseException,), {})),
+    "asyncio's cancellation": raising(asyncio.CancelledError),
+    "trio's cancellation": raising(lambda: LEAKED),
+    "a group of cancellations": raising(
+        lambda: BaseExceptionGroup("g", [asyncio.CancelledError(), asyncio.CancelledError()])
+    ),
+    "cancels itself": cancel_oneself,
+    "cancels itself and raises": cancel_oneself_and_raise,
+}
+
+
+@pytest.fixture(params=MISDEEDS)
+def misbehave(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """What a hook does."""
+    return MISDEEDS[request.param]
+
+
+async def is_clean() -> bool:
+    """Return whether nothing is left of a cancellation of this task."""
+    with anyio.CancelScope() as scope:
+        for _ in range(3):
+            await checkpoint()
+
+    await anyio.sleep(1)
+    on_asyncio = anyio.get_cancelled_exc_class() is asyncio.CancelledError
+    task = asyncio.current_task() if on_asyncio else None
+    return not scope.cancelled_caught and (task is None or not task.cancelling())
+
+
+class Neighbour:
+    """A plugin that works."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    @hookimpl
+    async def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    @hookimpl
+    def metrics(self) -> tuple[()]:
+        return ()
+
+
+def plugin_with(hook: str, function: Callable[..., Any]) -> object:
+    """Make a plugin with one hook."""
+    return type("Faulty", (), {hook: hookimpl(function)})()
+
+
+QUERIES = ["http_pages", "http_routes", "metrics", "outbox", "template_folders"]
+
+
+@pytest.mark.parametrize("is_lazy", [False, True], ids=["at once", "in a generator"])
+@pytest.mark.parametrize("hook", QUERIES)
+async def test_queries(
+    hook: str, is_lazy: bool, misbehave: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    def at_once(self: object) -> tuple[()]:
+        misbehave()
+        return ()
+
+    def in_generator(self: object) -> Iterator[None]:
+        misbehave()
+        yield None
+
+    async with EventBus() as bus:
+        bus.register(plugin_with(hook, in_generator if is_lazy else at_once), name="faulty")
+        bus.register(Neighbour(), name="neighbour")
+        assert "faulty" not in bus.query(hook)
+        assert await is_clean()
+        assert bus.query("metrics")["neighbour"] == ()
+
+    assert f"plugin 'faulty': hook '{hook}' failed" in caplog.text or (
+        f"plugin 'faulty' hook '{hook}' failed" in caplog.text
+    )
+
+
+async def test_health(misbehave: Callable[[], None]) -> None:
+    def health(self: object) -> None:
+        misbehave()
+
+    async with EventBus() as bus:
+        bus.register(plugin_with("health", health), name="faulty")
+        bus.register(Neighbour(), name="neighbour")
+        found = bus.health()
+        assert await is_clean()
+
+    assert found["faulty"].status == "failed"
+    assert found["faulty"].detail.startswith("hook 'health' failed: ")
+    assert found["neighbour"].status == "ok"
+
+
+async def test_validate(misbehave: Callable[[], None]) -> None:
+    def validate(self: object, bus: EventBus) -> list[str]:
+        misbehave()
+        return []
+
+    bus = EventBus()
+    bus.register(plugin_with("validate", validate), name="faulty")
+    [(name, problem)] = bus.plugins.validate()
+    assert name == "faulty"
+    assert problem.startswith("hook 'validate' failed: ")
+    assert await is_clean()
+
+
+async def test_register_events(misbehave: Callable[[], None]) -> None:
+    def register_events(self: object) -> tuple[()]:
+        misbehave()
+        return ()
+
+    async with EventBus() as bus:
+        with pytest.raises(PluginLoadError, match="hook 'register_events' failed"):
+            bus.register(plugin_with("register_events", register_events))
+
+        assert await is_clean()
+        assert not bus.plugins
+
+
+async def test_instruments(misbehave: Callable[[], None], caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(Instrument):
+        def hook_began(self, call: HookCall) -> None:
+            misbehave()
+
+        def event_dropped(self, error: EventDropped) -> None:
+            misbehave()
+
+        def hook_failed(
+            self, plugin: str, hook: str, event: Event | None, error: Exception
+        ) -> None:
+            misbehave()
+
+    def handler(event: PeerJoined) -> None:
+        if event.peer_name == "fails":
+            raise OSError("disk on fire")
+
+    async with EventBus(instruments=[Faulty()]) as bus:
+        bus.subscribe(PeerJoined, handler, name="s", mailbox_size=1, when_full="drop_newest")
+        bus.publish_nowait(joined("fails"))
+        bus.publish_nowait(joined("dropped"))
+        await bus.drain()
+        assert await is_clean()
+        statistics = bus.statistics().plugins["s"]
+        assert (statistics.failed, statistics.dropped) == (1, 1)
+        await bus.publish_and_wait(joined())
+
+    assert "an instrument failed" in caplog.text
+
+
+def test_ctrl_c_passes() -> None:
+    def health(self: object) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        async with EventBus() as bus:
+            bus.register(plugin_with("health", health))
+            bus.health()
+
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(main)
