@@ -62,8 +62,8 @@ class Worker:
 
     async def _run(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         while len(self._abandoned) >= MOST_ABANDONED:
-            self._one_ended = anyio.Event()
-            await self._one_ended.wait()
+            self._one_ended = one_ended = anyio.Event()
+            await one_ended.wait()
 
         thread = self._thread
         if thread is None:
