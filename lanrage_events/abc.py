@@ -178,6 +178,22 @@ class Bus(ABC):
         """
 
     @abstractmethod
+    async def call(
+        self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Call a function that a plugin has declared, such as a handler of an HTTP route, like a hook.
+
+        If it holds the event loop, it is named as a hook is. It runs in a task of its own, so it cannot
+        cancel the caller's.
+
+        :param plugin: the plugin's name
+        :param what: what to call the function in the log, such as ``GET /search``
+        :param function: a sync or async function
+        :returns: what it returns
+        :raises Exception: what it raises, or in place of a SystemExit or an unexpected cancellation
+        """
+
+    @abstractmethod
     def template_folders(self) -> tuple[Traversable, ...]:
         """Return the template folders in search order: the user's, plugins', the bundled ones."""
 

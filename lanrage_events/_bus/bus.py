@@ -366,6 +366,11 @@ class EventBus(Bus):
     def query(self, hook: str) -> dict[str, Any]:
         return self._registry.queries.query(hook)
 
+    async def call(
+        self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        return await self._registry.queries.call(plugin, what, function, *arguments)
+
     def template_folders(self) -> tuple[Traversable, ...]:
         from importlib.resources import files  # slow to import, and not every program has templates
 

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
 from typing import Any
+
+import anyio
 
 from .._exceptions import format_error
 from .._reports import Health
 from ..abc import Bus
-from .containment import call
+from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
 from .instrument import Instruments
 from .supervisor import Supervisor
 from .threads import LoopWatch
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What came of a call, which did not run if it was cancelled before."""
+
+    answer: Any = None
+    error: BaseException | None = field(default_factory=lambda: UnexpectedCancellation())
 
 
 class Queries:
@@ -52,6 +64,34 @@ class Queries:
                     self._instruments.hook_failed(name, hook_name, None, error)
 
         return answers
+
+    async def call(
+        self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Call a function that a plugin has declared, in a task of its own."""
+        outcome = _Outcome()
+
+        async def run() -> None:
+            guard = TaskGuard()
+            try:
+                with self._watch.calls(plugin, what):
+                    answer = call(function, *arguments)
+                    outcome.answer = await answer if isawaitable(answer) else answer
+
+                outcome.error = UnexpectedCancellation() if guard.is_hit else None
+            except KeyboardInterrupt as error:
+                outcome.error = error
+            except BaseException as error:
+                outcome.error = UnexpectedCancellation(error)
+                outcome.error = guard.contain(error)
+
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(run, name=f"{what} of plugin {plugin}")
+
+        if outcome.error is not None:
+            raise outcome.error
+
+        return outcome.answer
 
     def validate(self, name: str, bus: Bus) -> list[str]:
         """Return the problems that a plugin finds in its configuration."""

@@ -231,3 +231,86 @@ def test_ctrl_c_passes() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         anyio.run(main)
+
+
+# Functions that plugins declare
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+async def test_declared_functions(is_async: bool, misbehave: Callable[[], None]) -> None:
+    def sync(number: int) -> int:
+        misbehave()
+        return number
+
+    async def asynchronous(number: int) -> int:
+        await checkpoint()
+        misbehave()
+        return number
+
+    async with EventBus() as bus:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each misdeed has its own
+            await bus.call("p", "GET /", asynchronous if is_async else sync, 7)
+
+        assert await is_clean()
+
+
+async def test_a_declared_function_that_is_well_returns_its_value() -> None:
+    async def double(number: int) -> int:
+        await checkpoint()
+        return 2 * number
+
+    async with EventBus() as bus:
+        assert await bus.call("p", "GET /", double, 7) == 14
+        assert await bus.call("p", "GET /", str, 7) == "7"
+
+
+async def test_a_real_cancellation_ends_a_declared_function() -> None:
+    began, ended = anyio.Event(), anyio.Event()
+
+    async def wait() -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    async with EventBus() as bus:
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(bus.call, "p", "GET /", wait)
+            await began.wait()
+            tg.cancel_scope.cancel()
+
+        assert ended.is_set()
+        with anyio.move_on_after(1) as scope:
+            await bus.call("p", "GET /", wait)
+
+        assert scope.cancelled_caught
+        assert await is_clean()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_native_cancellation_ends_a_declared_function() -> None:
+    began = anyio.Event()
+
+    async def wait() -> None:
+        began.set()
+        await anyio.sleep_forever()
+
+    async with EventBus() as bus:
+        task = asyncio.create_task(bus.call("p", "GET /", wait))
+        await began.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+def test_ctrl_c_in_a_declared_function_passes() -> None:
+    async def press() -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        async with EventBus() as bus:
+            await bus.call("p", "GET /", press)
+
+    with pytest.raises(KeyboardInterrupt):
+        anyio.run(main)

@@ -117,7 +117,7 @@ class PluginRoutes(BaseRoute):
                 continue
 
             try:
-                make_operation = partial(_operation, name, self._bus.redactor)
+                make_operation = partial(_operation, name, self._bus)
                 tables[name] = RouteTable(answer, make_operation)
             except RouteTableError as error:
                 text = self._bus.redactor.redact(str(error))
@@ -132,7 +132,7 @@ def _are_same(plugins: dict[str, object], known: dict[str, object]) -> bool:
     )
 
 
-def _operation(plugin: str, redactor: Redactor, route: Route) -> Operation:
+def _operation(plugin: str, bus: Bus, route: Route) -> Operation:
     has_input = route.request is not None or route.query is not None
     words = re.findall(r"[A-Za-z0-9]+", f"{plugin} {route.method.lower()} {route.path}")
     return Operation(
@@ -141,7 +141,7 @@ def _operation(plugin: str, redactor: Redactor, route: Route) -> Operation:
         name="".join([*words[:1], *(word[:1].upper() + word[1:] for word in words[1:])]),
         group=plugin,
         description=_description(route.handler),
-        handler=partial(_call, plugin, redactor, route),
+        handler=partial(_call, plugin, bus, route),
         query=route.query,
         request=route.request,
         responses={204: None} if route.response is None else {200: route.response},
@@ -161,11 +161,12 @@ def _description(handler: object) -> str:
     return _FIELD_LIST.sub("", "\n" + (inspect.getdoc(handler) or "")).strip()
 
 
-async def _call(plugin: str, redactor: Redactor, route: Route, call: Call) -> Response:
-    what = f"plugin '{plugin}': {route.method} {route.path}"
+async def _call(plugin: str, bus: Bus, route: Route, call: Call) -> Response:
+    operation, redactor = f"{route.method} {route.path}", bus.redactor
+    what = f"plugin '{plugin}': {operation}"
     request = RouteRequest(body=call.body, query=call.query, path=call.request.path_params)
     try:
-        answer = await route.handler(request)
+        answer = await bus.call(plugin, operation, route.handler, request)
     except RouteError:
         raise
     except Exception as error:  # noqa: BLE001 - a plugin's handler may raise anything

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -321,19 +322,38 @@ async def test_an_unexpected_error_is_logged_without_secrets_and_not_shown(
     async def fail(request: RouteRequest) -> Seen:
         raise LookupError(f"nothing at {SECRET}")
 
-    def is_no_coroutine(request: RouteRequest) -> Seen:
-        return Seen()
-
-    routes = get("/x", fail), get("/y", is_no_coroutine)
-    async with serving(client, *routes) as (_, http):
+    async with serving(client, get("/x", fail)) as (_, http):
         response = await http.get("/api/post/x")
-        other = await http.get("/api/post/y")
 
-    assert (response.status_code, other.status_code) == (500, 500)
+    assert response.status_code == 500
     assert response.json()["detail"] == "something went wrong in the server, which has logged it"
     assert "plugin 'post': GET /x failed" in caplog.text
     assert "LookupError: nothing at **********" in caplog.text
     assert SECRET not in caplog.text
+
+
+async def test_a_handler_can_end_neither_the_program_nor_the_connection(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leave(request: RouteRequest) -> Seen:
+        raise SystemExit(3)
+
+    async def cancel(request: RouteRequest) -> Seen:
+        if anyio.get_cancelled_exc_class() is asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await anyio.sleep(1)
+
+        raise asyncio.CancelledError
+
+    async with serving(client, get("/x", leave), get("/y", cancel), get("/z")) as (_, http):
+        answers = [await http.get(f"/api/post/{path}") for path in "xyz"]
+
+    assert [answer.status_code for answer in answers] == [500, 500, 200]
+    assert "plugin 'post': GET /x failed" in caplog.text
+    assert "SystemExit: 3 came out of it" in caplog.text
+    assert "plugin 'post': GET /y failed" in caplog.text
 
 
 async def test_an_answer_of_the_wrong_type_is_a_logged_error(
