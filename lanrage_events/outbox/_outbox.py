@@ -271,6 +271,14 @@ class Outbox(OutboxBase):
 
         return expired
 
+    async def next_expiry(self, lane: str) -> datetime | None:
+        """Return when the first entry of a lane expires, None if none does.
+
+        :param lane: its name
+        """
+        first = await self._query(queries.next_expiry, lane)
+        return None if first is None else from_microseconds(first)
+
     async def listen(self, changed: Callable[[], object] | None = None) -> NoReturn:
         """Wait for retried, resumed or dropped entries, until cancelled; run it in a task.
 
