@@ -54,6 +54,11 @@ class Bus(ABC):
     def plugins(self) -> PluginRegistry:
         """The plugins on the bus."""
 
+    @property
+    @abstractmethod
+    def closing(self) -> bool:
+        """Whether the bus is being left: no other plugin takes over from one that ends now."""
+
     # Publishing
 
     @abstractmethod

@@ -126,6 +126,10 @@ class EventBus(Bus):
     def plugins(self) -> PluginRegistry:
         return self._registry
 
+    @property
+    def closing(self) -> bool:
+        return self._lifecycle.is_stopping
+
     # Entering and leaving
 
     async def __aenter__(self) -> Self:

@@ -62,6 +62,11 @@ class Lifecycle:
         return self._task_group is not None
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._stop_scope is not None
+
+    @property
     def drain_timeout(self) -> float:
         """Seconds that :meth:`stop` may take; if set while it runs, they count from then."""
         return self._drain_timeout

@@ -116,10 +116,11 @@ class OwnerLock:
 
     def _write(self, data: dict[str, object]) -> None:
         text = json.dumps(data).encode()
-        # Written before it is shortened, which needs no room on a full disk.
+        # On a full disk the lock holds all the same.
         with suppress(OSError):
             os.lseek(self._file, 0, os.SEEK_SET)
-            os.truncate(self._file, os.write(self._file, text))
+            os.truncate(self._file, 0)
+            os.write(self._file, text)
 
 
 def _abandon_all() -> None:

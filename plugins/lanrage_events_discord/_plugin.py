@@ -22,7 +22,7 @@ from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
 from ._api import DiscordAPI, MessageTest, Runtime
-from ._client import WebhookClient
+from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
     Lane,
@@ -164,17 +164,28 @@ class DiscordPlugin:
                 with ExitStack() as ending:
                     ending.callback(self._report_waiting)
                     async with anyio.create_task_group() as tasks:
-                        lanes = self._make_lanes(bus, self._outbox, client, tasks)
+                        limits = RateLimits(shared_address(self._http))
+                        memory = self._memory(bus, "limits", "the waits that Discord asked for")
+                        ending.callback(LimitMemory(memory, limits).close)
+                        lanes = self._make_lanes(bus, self._outbox, client, tasks, limits)
                         ending.callback(lanes.close)
                         self._runtime = await self._begin(bus, self._outbox, client, lanes)
                         yield
                         self._runtime = None
-                        lanes.finish(anyio.current_time() + bus.plugins.drain_timeout)
+                        if bus.closing or self._outbox.path is None:
+                            lanes.finish(anyio.current_time() + bus.plugins.drain_timeout)
+                        else:
+                            lanes.hand_over()
 
                 background.cancel_scope.cancel()
 
     def _make_lanes(
-        self, bus: Bus, outbox: Outbox, client: WebhookClient, tasks: TaskGroup
+        self,
+        bus: Bus,
+        outbox: Outbox,
+        client: WebhookClient,
+        tasks: TaskGroup,
+        limits: RateLimits,
     ) -> Lanes:
         self._lanes = lanes = Lanes(
             self.config,
@@ -182,6 +193,7 @@ class DiscordPlugin:
             client=client,
             task_group=tasks,
             redactor=bus.redactor,
+            limits=limits,
             threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
         )

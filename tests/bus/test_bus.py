@@ -25,6 +25,7 @@ from lanrage_events import (
     Sample,
     hookimpl,
 )
+from lanrage_events.abc import Bus
 from lanrage_events.http import RouteError
 
 
@@ -1287,3 +1288,29 @@ async def test_statistics_tell_how_long_hooks_took() -> None:
         assert before > 0
         await anyio.sleep(1)
         assert bus.statistics().plugins["Sleeper"].hook_seconds == before
+
+
+async def test_plugin_knows_whether_the_bus_is_closing_when_it_ends() -> None:
+    class Plugin:
+        def __init__(self) -> None:
+            self.closing: list[bool] = []
+
+        @hookimpl
+        @asynccontextmanager
+        async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
+            self.closing.append(bus.closing)
+            yield
+            self.closing.append(bus.closing)
+
+    first, second, third = Plugin(), Plugin(), Plugin()
+    async with EventBus() as bus:
+        for plugin in (first, third):
+            await bus.plugins.register_and_wait(plugin, "first" if plugin is first else "third")
+
+        await bus.plugins.replace("first", second)
+        await bus.unregister(third)
+        assert not bus.closing
+
+    assert first.closing == third.closing == [False, False]
+    assert second.closing == [False, True]
+    assert bus.closing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 
 # How many messages a channel takes a minute from all its webhooks, which no header shows,
 # according to Discord's staff: https://github.com/discord/discord-api-docs/issues/367
@@ -48,14 +49,21 @@ class ChannelLimit:
         """When the limit was last seen; 0 if it never was."""
         return self._learnt_at
 
-    def restore(self, limit: int, learnt_at: float) -> None:
+    @property
+    def sent(self) -> tuple[float, ...]:
+        """When the messages of the last minute were sent or answered, ascending."""
+        return tuple(self._sent)
+
+    def restore(self, limit: int, learnt_at: float, sent: Iterable[float] = ()) -> None:
         """Know a limit that was learnt earlier, perhaps by another process.
 
         :param limit: messages a minute
         :param learnt_at: when it was last seen
+        :param sent: when messages of the last minute were sent
         """
         self._limit = max(limit, FEWEST_MESSAGES)
         self._learnt_at = self._changed_at = learnt_at
+        self._sent = sorted(sent)
 
     def leaves(self, now: float) -> None:
         """Count a message that leaves now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -30,6 +31,7 @@ logger = logging.getLogger("lanrage_events.discord")
 BACKLOG_AFTER_SECONDS = 5.0
 # A wait that Discord did not ask for, but that is long enough to wonder.
 LOGGED_WAIT_SECONDS = 5.0
+HAND_OVER_SECONDS = 0.1
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 UNKNOWN_CHANNEL = 10003
 
@@ -203,6 +205,15 @@ class Lane:
         self.disable(outcome, webhook)
         return True
 
+    def hand_over(self) -> None:
+        """End without waiting for limits or outages: another plugin sends what is in the outbox.
+
+        A request that is under way ends first. What is being gathered is sent if its turn comes
+        within :data:`HAND_OVER_SECONDS`, since it would be old news for the other plugin.
+        """
+        self._is_closed = True
+        self.pacing.finish(anyio.current_time() + HAND_OVER_SECONDS)
+
     def close(self) -> None:
         """Free what the lane holds; what waits stays in the outbox."""
         self._is_closed = True
@@ -262,7 +273,7 @@ class Lane:
         finally:
             turn.release()
 
-        return self.is_usable
+        return self.is_usable and not self._is_closed
 
     async def _send_next(self, limits: Limits) -> None:
         webhook = self.webhook
@@ -311,7 +322,9 @@ class Lane:
                     self.record.history.wait_begins(now)
 
                 if due <= now:
-                    await limits.wait(is_full=is_full)
+                    if not await self.pacing.wait_for(partial(limits.wait, is_full=is_full)):
+                        return None
+
                     if limits is self.limits and self.is_usable:
                         return limits
 

@@ -45,6 +45,7 @@ class Lanes(Mapping[str, Lane]):
     :param outbox: keeps what waits
     :param client: sends, and stays open
     :param task_group: runs the lanes
+    :param limits: Discord's limits as far as they are known
     :param threads: remembers the threads that were created
     :param mentions: remembers whom messages mentioned
     :param put_together: entries that are put in one transaction, during which no lane can send
@@ -58,11 +59,12 @@ class Lanes(Mapping[str, Lane]):
         client: WebhookClient,
         task_group: TaskGroup,
         redactor: Redactor,
+        limits: RateLimits,
         threads: Threads,
         mentions: Mentions,
         put_together: int = 1000,
     ) -> None:
-        self.limits = RateLimits()
+        self.limits = limits
         self._config = config
         self._outbox = outbox
         self._client = client
@@ -200,6 +202,11 @@ class Lanes(Mapping[str, Lane]):
         """Send what waits without gathering more, see :meth:`Pacing.finish`."""
         for lane in self.values():
             lane.pacing.finish(give_up_at)
+
+    def hand_over(self) -> None:
+        """Leave what waits to another plugin, see :meth:`Lane.hand_over`."""
+        for lane in self.values():
+            lane.hand_over()
 
     def close(self) -> None:
         """Free what the lanes hold; what waits stays in the outbox."""

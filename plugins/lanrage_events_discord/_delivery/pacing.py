@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -25,6 +26,7 @@ class Pacing:
         self._flushed: anyio.Event | None = None
         """set to end gathering early; None while the lane has no work"""
         self._wait_scope: anyio.CancelScope | None = None
+        self._turn_scope: anyio.CancelScope | None = None
         self._waits_until = LONG_AGO
         self._collects = False
         self.is_finishing = False
@@ -80,6 +82,9 @@ class Pacing:
         :param give_up_at: a lane that has to wait until after this gives up at once
         """
         self._give_up_at = give_up_at
+        if self._turn_scope is not None:
+            self._turn_scope.deadline = give_up_at
+
         self.is_finishing = True
         self.flush()
         if self._collects or self._waits_until > give_up_at:
@@ -115,3 +120,16 @@ class Pacing:
 
         self._waits_until, self._collects, self._wait_scope = LONG_AGO, False, None
         return True
+
+    async def wait_for(self, turn: Callable[[], Awaitable[None]]) -> bool:
+        """Wait until a request may be sent; return False if that takes too long to :meth:`finish`.
+
+        :param turn: returns when it may
+        """
+        is_turn = False
+        with anyio.CancelScope(deadline=self._give_up_at) as self._turn_scope:
+            await turn()
+            is_turn = True
+
+        self._turn_scope = None
+        return is_turn

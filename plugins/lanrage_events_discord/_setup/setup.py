@@ -13,6 +13,8 @@ from pydantic import SecretStr
 from lanrage_events import Redactor
 
 from .._client import (
+    Action,
+    Outcome,
     OutcomeKind,
     WebhookClient,
     WebhookURL,
@@ -20,7 +22,7 @@ from .._client import (
     validate_webhook_url,
 )
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
-from .._delivery import Lanes
+from .._delivery import Lanes, in_words
 from .rejections import RejectionCache
 from .settings import INVITE_URL, WEBHOOK_URL, Settings
 
@@ -190,14 +192,7 @@ class Setup:
         if rejection is not None:
             raise InvalidSetting(str(rejection))
 
-        address = self._lanes.limits.address
-        with anyio.move_on_after(TURN_MAX_SECONDS) as scope:
-            await address.wait()
-
-        if scope.cancelled_caught:
-            raise _cannot_ask("too many requests leave from this address")
-
-        found = await self._client.fetch(webhook)
+        found = await self._fetch(webhook)
         if found.kind is OutcomeKind.DELIVERED:
             return found.webhook_name
 
@@ -205,10 +200,27 @@ class Setup:
             self._rejections.add(webhook, found.reason)
             raise InvalidSetting(found.reason)
 
-        if found.retry_after is not None and (found.is_global or found.is_blocked):
-            address.block(found.retry_after, found.wait_reason)
-
         raise _cannot_ask(found.reason)
+
+    async def _fetch(self, webhook: WebhookURL) -> Outcome:
+        limits = self._lanes.limits.of(webhook.id, Action.FETCH)
+        turn = limits.turn()
+        seconds = turn.at - anyio.current_time()
+        if seconds > TURN_MAX_SECONDS:
+            raise _cannot_ask(f"it has to wait {in_words(seconds)} because {turn.reason}")
+
+        with anyio.move_on_after(TURN_MAX_SECONDS) as scope:
+            await limits.wait()
+
+        if scope.cancelled_caught:
+            raise _cannot_ask("too many requests leave from this address")
+
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._client.fetch(webhook)
+            return outcome
+        finally:
+            limits.observe(outcome)
 
     async def _save(self, name: str, value: str | None) -> None:
         try:

@@ -288,7 +288,7 @@ async def test_block_of_the_address_is_waited_out_by_everyone(running: Running) 
         assert status == 503
         status, detail = await rejection(s.post("/webhook", {"webhook_url": webhook.url}))
         assert status == 503
-        assert "too many requests leave from this address" in detail
+        assert "because Cloudflare blocks this address" in detail
         assert len(s.discord.journal) == 1
         await anyio.sleep(30)
         await s.post("/webhook", {"webhook_url": webhook.url})

@@ -233,7 +233,7 @@ async def test_long_wait_for_the_limit_is_reported_at_once(running: Running) -> 
         assert anyio.current_time() == started
         assert not result["delivered"]
         assert result["reason"] == (
-            "it has to wait 60 s because Discord asked for it (limit of the webhook)"
+            "it has to wait 59 s because Discord asked for it (limit of the webhook)"
         )
         assert result["retry_after"] == pytest.approx(59, abs=1)
         assert len(discord.journal) == 1

@@ -7,20 +7,24 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 import httpx
 import pytest
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from lanrage_events import EventBus, PeerJoined
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
 
 pytestmark = pytest.mark.real_clock
+
+WaitForLine: TypeAlias = Callable[[str], Awaitable[None]]
 
 
 def joined(name: str) -> PeerJoined:
@@ -196,3 +200,85 @@ async def test_killed_again_and_again_loses_nothing(
     text = str(webhook.messages)
     missing = [n for n in range(promised) if f"player{n:05}" not in text]
     assert missing == []
+
+
+GREETER = """
+from contextlib import asynccontextmanager
+from lanrage_events import PeerJoined, hookimpl
+
+@hookimpl
+@asynccontextmanager
+async def lifespan(bus):
+    event = PeerJoined(peer_name="NAME", party_name="LAN")
+    await bus.publish_and_wait(event, plugins="durable")
+    yield
+"""
+
+
+@asynccontextmanager
+async def daemon(folder: Path, greeting: str) -> AsyncIterator[tuple[Process, WaitForLine]]:
+    """Run the daemon, which publishes that someone joined when it starts; kill it at the end."""
+    (folder / "plugins").mkdir(exist_ok=True)
+    (folder / "plugins/greeter.py").write_text(GREETER.replace("NAME", greeting))
+    command = [sys.executable, "-m", "lanrage_events", "run", str(folder / "lanrage.yaml")]
+    process = await anyio.open_process(command, stdout=None, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    log = BufferedByteReceiveStream(process.stderr)
+
+    async def wait_for_line(text: str) -> None:
+        with anyio.fail_after(60):
+            while text not in (line := await log.receive_until(b"\n", 10_000)).decode():
+                assert b"Traceback" not in line
+
+    async with process:
+        await wait_for_line("ready, with the plugins")
+        try:
+            yield process, wait_for_line
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+async def test_daemon_that_is_reloaded_and_killed_within_a_ban_sends_nothing(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+
+    def configure(window: str) -> None:
+        (tmp_path / "lanrage.yaml").write_text(f"""
+backend: {anyio_backend_name}
+state_folder: ./state
+plugins_folder: ./plugins
+plugins:
+  greeter: {{}}
+  discord:
+    webhook_url: {webhook.url}
+    allow_hosts: ["{discord.host}"]
+    batch: {{window: {window}}}
+""")
+
+    async with discord.serve():
+        discord.faults.ban(20)
+        configure("500ms")
+        async with daemon(tmp_path, "Ann") as (process, wait_for_line):
+            await wait_for_line("because Cloudflare blocks this address")
+            for window in ("100ms", "200ms", "300ms"):
+                configure(window)
+                process.send_signal(signal.SIGHUP)
+                await wait_for_line("reloaded: discord changed")
+
+        async with daemon(tmp_path, "Bob"):
+            pass
+
+        async with daemon(tmp_path, "Cy"):
+            assert len(discord.journal) == 1
+            with anyio.fail_after(60):
+                await discord.journal.wait_for(lambda journal: len(journal) > 1)
+                await anyio.sleep(1)
+
+    assert [record.status for record in discord.journal][:2] == [429, 200]
+    assert len(discord.journal.rejected) == 1
+    text = str(webhook.messages)
+    assert [text.count(name) for name in ("Ann", "Bob", "Cy")] == [1, 1, 1]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lanrage_events import PeerJoined, Redactor
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
-from lanrage_events_discord._client import WebhookClient
+from lanrage_events_discord._client import RateLimits, WebhookClient
 from lanrage_events_discord._delivery import Lanes, Mentions, OutgoingEntry, Threads
 from lanrage_events_discord._embeds import Embed, EmbedField
 from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Digest, Entry, Presentation
@@ -63,6 +63,7 @@ async def lanes_of(
             client=client,
             task_group=tasks,
             redactor=Redactor(),
+            limits=RateLimits(),
             threads=Threads(),
             mentions=Mentions(),
             **options,
