@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+Scope = Literal["publish", "read", "admin"]
+"""What a token of the HTTP API allows: to publish events, to read everything, or everything."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
     """A request to a :class:`Route`, validated against its models."""
@@ -46,6 +50,8 @@ class Route:
     """the model of the response, None if it has no body"""
     errors: Mapping[int, str] = field(default_factory=dict)
     """when it raises a :class:`RouteError`, by HTTP status"""
+    scope: Scope = "admin"
+    """what a token must allow so that a request with it reaches the handler"""
 
 
 class RouteError(LanrageEventsError):

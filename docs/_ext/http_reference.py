@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 import anyio
 import httpx
+from pydantic import SecretStr
 
 from lanrage_events import EventBus, Notification
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
@@ -25,6 +27,7 @@ from lanrage_events_presence import PresenceConfig, PresencePlugin
 # What any request can be answered with; the page about the API explains them once.
 _COMMON_STATUSES = frozenset({"400", "401", "403", "408", "413", "415", "421", "429", "431", "500"})
 _TIMEOUT_SECONDS = 20
+_TOKEN = secrets.token_urlsafe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ async def _describe(folder: Path) -> Described:
     webhook = discord.create_webhook()
     log = folder / "server.log"
     log.touch()
-    http = HTTPPlugin(HTTPConfig(port=0))
+    http = HTTPPlugin(HTTPConfig(port=0, token=SecretStr(_TOKEN)))
     async with httpx.AsyncClient(transport=discord.transport()) as to_discord:
         bus = EventBus()
         config = DiscordConfig.model_validate({"webhook_url": webhook.url})
@@ -115,7 +118,10 @@ def _has(count: int, journal: Journal) -> bool:
 
 @asynccontextmanager
 async def _client(http: HTTPPlugin) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=http.url or "", trust_env=False) as client:
+    headers = {"Authorization": f"Bearer {_TOKEN}"}
+    async with httpx.AsyncClient(
+        base_url=http.url or "", headers=headers, trust_env=False
+    ) as client:
         yield client
 
 
@@ -144,6 +150,8 @@ def route_lines() -> Iterator[str]:
             yield from _body(body["content"])
             yield ""
 
+        yield _scope(operation)
+        yield ""
         yield "Answers:"
         yield ""
         for status, answer in operation["responses"].items():
@@ -151,6 +159,15 @@ def route_lines() -> Iterator[str]:
                 yield f"- **{status}**: {answer['description']}"
 
         yield ""
+
+
+def _scope(operation: Mapping[str, Any]) -> str:
+    if not operation["security"]:
+        return "It needs no token."
+
+    (requirement,) = operation["security"]
+    scopes = [f"`{scope}`" for scope in requirement["token"]]
+    return f"A token needs the scope {' and '.join(scopes)}." if scopes else "Any token will do."
 
 
 def _body(content: Mapping[str, Any]) -> Iterator[str]:

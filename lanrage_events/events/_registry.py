@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+_MAX_LISTED = 10_000
 _RESERVED_FIELDS = frozenset({"type", "to_dict", "to_json"})
 
 
@@ -123,9 +124,12 @@ class EventRegistry:
 
         return self.from_dict(data)
 
-    def from_dict(self, data: Mapping[str, Any]) -> Event:
+    def from_dict(self, data: Mapping[str, Any], *, max_problems: int = 100) -> Event:
         """Create an event from the dictionary form of its JSON.
 
+        :param data: such as :meth:`~lanrage_events.Event.to_dict` returns
+        :param max_problems: how many wrong fields to name, at least 1; the rest is only counted,
+            since to find out what was meant is slow
         :raises EventDecodeError: if it is not an event, naming each wrong field
         :raises UnknownEventType: if its ``type`` is not registered
         """
@@ -139,7 +143,8 @@ class EventRegistry:
             raise EventDecodeError(None, [FieldProblem("type", problem)])
 
         cls = self.get(event_type)
-        return _decode(cls, {key: value for key, value in data.items() if key != "type"})
+        content = {key: value for key, value in data.items() if key != "type"}
+        return _decode(cls, content, max_problems)
 
     def json_schema(self, event_type: str) -> dict[str, Any]:
         """Return the JSON Schema of an event type.
@@ -160,13 +165,13 @@ class EventRegistry:
 _BASE_TYPES = frozenset({Event.type, PartyEvent.type})
 
 
-def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
+def _decode(cls: type[Event], data: dict[str, Any], max_problems: int) -> Event:
     try:
         # JSON mode is strict about types but accepts lists for tuples and text for times.
         text = _encode(data)
         event: Event = type_adapter(cls).validate_json(text, strict=True)
     except (TypeError, ValueError, RecursionError) as error:
-        raise EventDecodeError(cls.type, _decode_problems(cls, error)) from None
+        raise EventDecodeError(cls.type, _decode_problems(cls, error, max_problems)) from None
 
     if event.time.tzinfo is UTC:
         return event
@@ -178,13 +183,13 @@ def _decode(cls: type[Event], data: dict[str, Any]) -> Event:
     return replace(event, time=event.time.astimezone(UTC)) if event.time.tzinfo != UTC else event
 
 
-def _decode_problems(cls: type[Event], error: Exception) -> list[FieldProblem]:
+def _decode_problems(cls: type[Event], error: Exception, max_problems: int) -> list[FieldProblem]:
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):
         return [FieldProblem("", f"cannot be written as JSON: {error}")]
 
-    return field_problems(cls, error)
+    return field_problems(cls, error, max_problems)
 
 
 def _encode_value(value: object) -> str:
@@ -204,10 +209,25 @@ def _reject_constant(name: str) -> float:
 _decode_json = json.JSONDecoder(parse_constant=_reject_constant).decode
 
 
-def field_problems(cls: type[Event], error: ValidationError) -> list[FieldProblem]:
-    """Describe what pydantic found wrong with the fields of an event."""
+def field_problems(
+    cls: type[Event], error: ValidationError, max_problems: int = 100
+) -> list[FieldProblem]:
+    """Describe what pydantic found wrong with the fields of an event.
+
+    :param max_problems: how many to describe; the rest is only counted
+    """
+    count = error.error_count()
+    if count > _MAX_LISTED:
+        # Pydantic can only list all of them, which takes seconds for a long list of wrong items.
+        return [FieldProblem("", f"{count:,} values are wrong")]
+
     names = [f.name for f in fields(cls)]
-    return [_field_problem(details, names) for details in error.errors(include_url=False)]
+    details = error.errors(include_url=False, include_input=False)
+    problems = [_field_problem(item, names) for item in details[:max_problems]]
+    if count > max_problems:
+        problems.append(FieldProblem("", f"{count - max_problems:,} more are not shown"))
+
+    return problems
 
 
 def _field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:

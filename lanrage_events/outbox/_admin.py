@@ -78,9 +78,16 @@ class OutboxBase:
     def _open(self) -> None:
         """Open the file and set the store."""
 
-    def _use(self, connection: sqlite3.Connection, file: Path | None, limits: Limits) -> None:
+    def _use(
+        self,
+        connection: sqlite3.Connection,
+        file: Path | None,
+        limits: Limits,
+        *,
+        keeps_room: bool = False,
+    ) -> None:
         try:
-            self._opened = Store(connection, file, limits)
+            self._opened = Store(connection, file, limits, keeps_room=keeps_room)
         except BaseException:
             connection.close()
             raise

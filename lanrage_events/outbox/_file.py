@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .._exceptions import OutboxError, OutboxUnreadable
+from ._reserve import release_for_opening
+from ._reserve import side_file as _side_file
 from ._schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, pragma
 from ._store import is_damage, primary_code
 
@@ -18,7 +20,7 @@ logger = logging.getLogger(__name__)
 _BUSY_TIMEOUT_SECONDS = 10.0
 # Four times SQLite's default, since each checkpoint flushes to the disk.
 _CHECKPOINT_PAGES = 4000
-_WAL_KEPT_BYTES = 16 * 1024 * 1024
+_LOG_KEPT_BYTES = 16 * 1024 * 1024
 _ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024
 
 Fingerprint = tuple[int, int]
@@ -65,6 +67,7 @@ def open_file(
     """
     moved_aside = None
     try:
+        release_for_opening(path)
         problem = _find_problem(path, migrations, closed)
         if problem is not None:
             moved_aside = _move_aside(path, problem)
@@ -120,10 +123,6 @@ def _reason(error: OSError | sqlite3.Error) -> str:
     return f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
 
 
-def _side_file(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
 def _connect(database: Path | str, **options: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(
         database,
@@ -156,7 +155,7 @@ def _open(
         synchronous = "FULL" if survives_power_loss else "NORMAL"
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_KEPT_BYTES}")
         connection.execute("PRAGMA secure_delete = FAST")
         migrate(connection, migrations)
     except BaseException:

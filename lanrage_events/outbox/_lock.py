@@ -116,11 +116,10 @@ class OwnerLock:
 
     def _write(self, data: dict[str, object]) -> None:
         text = json.dumps(data).encode()
-        # On a full disk the lock holds all the same.
+        # Written before it is shortened, which needs no room on a full disk.
         with suppress(OSError):
             os.lseek(self._file, 0, os.SEEK_SET)
-            os.truncate(self._file, 0)
-            os.write(self._file, text)
+            os.truncate(self._file, os.write(self._file, text))
 
 
 def _abandon_all() -> None:

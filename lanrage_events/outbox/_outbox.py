@@ -28,8 +28,9 @@ from ._records import (
     merge_expired,
     to_microseconds,
 )
+from ._reserve import keep_while_closed, lacks_room
 from ._store import Completion, Transaction
-from ._tables import Failure, Limits
+from ._tables import CHUNK, Failure, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,11 @@ class Outbox(OutboxBase):
 
     @property
     def problem(self) -> OutboxError | None:
-        """The error of the last attempt to write; None if it succeeded."""
+        """The error of the last attempt to write; None if it succeeded.
+
+        If the disk is full, it stays until entries can be put again: acknowledgements, dead letters
+        and expiry have room of their own.
+        """
         return self._store.problem
 
     def statistics(self) -> OutboxStatistics:
@@ -135,6 +140,7 @@ class Outbox(OutboxBase):
             Transaction(
                 lambda tables: tables.put(chosen, now),
                 puts=len(chosen),
+                size=sum(len(item.body) for item in chosen),
                 then=lambda: self._on_put(chosen),
             )
         )
@@ -261,15 +267,31 @@ class Outbox(OutboxBase):
         """
         expired: list[ExpiredEntries] = []
         now = to_microseconds(self._now())
+        count = CHUNK
         while await self._query(queries.is_overdue, lane, now, self._store.completed):
             try:
-                chunk = await self._run(Transaction(lambda tables: tables.expire(lane, now)))
-            except OutboxError:
-                break
+                chunk = await self._run(
+                    Transaction(lambda tables: tables.expire(lane, now, count))  # noqa: B023
+                )
+            except OutboxError as error:
+                # On a full disk there is room for a smaller transaction.
+                if count == 1 or not lacks_room(error.__cause__ or error):
+                    break
+
+                count //= 10
+                continue
 
             expired = merge_expired([*expired, *chunk])
 
         return expired
+
+    async def next_expiry(self, lane: str) -> datetime | None:
+        """Return when the first entry of a lane expires, None if none does.
+
+        :param lane: its name
+        """
+        first = await self._query(queries.next_expiry, lane)
+        return None if first is None else from_microseconds(first)
 
     async def listen(self, changed: Callable[[], object] | None = None) -> NoReturn:
         """Wait for retried, resumed or dropped entries, until cancelled; run it in a task.
@@ -343,7 +365,7 @@ class Outbox(OutboxBase):
             survives_power_loss=self._survives_power_loss,
             closed=self._lock.previous.closed,
         )
-        self._use(connection, file, self._limits)
+        self._use(connection, file, self._limits, keeps_room=True)
         self._file = file
         self._lock.announce(self._notifier)
 
@@ -360,6 +382,7 @@ class Outbox(OutboxBase):
                 if self._file is None:
                     self._lock.abandon()
                 else:
+                    keep_while_closed(self._file)
                     self._lock.release(None if self._store.damaged else fingerprint(self._file))
 
                 self._lock = None

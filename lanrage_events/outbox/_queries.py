@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
@@ -44,6 +44,33 @@ def _entry(row: sqlite3.Row) -> OutboxEntry:
     )
 
 
+# Named in the order of the parameters: to look up each by its name would take as long again.
+_READ = (
+    "SELECT id, lane, body, label, put_time, expires, postponed_until, attempts, last_error, size"
+    " FROM entries"
+)
+
+
+_DUE = "SELECT id FROM entries WHERE lane = ? AND postponed_until <= ? AND id > ?"
+
+
+def _read_entry(row: sqlite3.Row) -> OutboxEntry:
+    """Return what :data:`_READ` selected."""
+    (id, lane, body, label, put_time, expires, postponed_until, attempts, last_error, size) = row
+    return OutboxEntry(
+        id=id,
+        lane=lane,
+        body=body,
+        label=label,
+        put_time=from_microseconds(put_time),
+        expires=None if expires is None else from_microseconds(expires),
+        postponed_until=None if postponed_until is None else from_microseconds(postponed_until),
+        attempts=attempts,
+        last_error=last_error,
+        size=size,
+    )
+
+
 def _dead_letter(row: sqlite3.Row) -> DeadLetter:
     entry = _entry(row)
     return DeadLetter(
@@ -67,31 +94,32 @@ def read(
     after: int,
     limit: int,
     now: int,
-    completed: Container[int],
+    completed: Collection[int],
 ) -> list[OutboxEntry]:
     """Return the entries of a lane that may be delivered now, in order."""
     if _lane_postponement(connection, lane) > now:
         return []
 
     rows = connection.execute(
-        "SELECT * FROM entries WHERE lane = ? AND postponed_until IS NULL AND id > ?"
+        f"{_READ} WHERE lane = ? AND postponed_until IS NULL AND id > ?"
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, after, now),
     )
-    ready = [_entry(row) for row in _fetch(rows, completed, limit)]
+    ready = [_read_entry(row) for row in _fetch(rows, completed, limit)]
     # Sorted by id from the index alone, before the first body is read.
     rows = connection.execute(
-        "SELECT * FROM entries WHERE id IN ("
-        "SELECT id FROM entries WHERE lane = ? AND postponed_until <= ? AND id > ?)"
-        " AND (expires IS NULL OR expires > ?) ORDER BY id",
+        f"{_READ} WHERE id IN ({_DUE}) AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, now, after, now),
     )
-    return _merge(ready, [_entry(row) for row in _fetch(rows, completed, limit)], limit)
+    return _merge(ready, [_read_entry(row) for row in _fetch(rows, completed, limit)], limit)
 
 
-def _fetch(rows: sqlite3.Cursor, completed: Container[int], limit: int = 1) -> list[sqlite3.Row]:
+def _fetch(rows: sqlite3.Cursor, completed: Collection[int], limit: int = 1) -> list[sqlite3.Row]:
     """Return the first rows of entries that are not done."""
     with closing(rows):
+        if not completed:
+            return rows.fetchmany(limit)
+
         return list(islice((row for row in rows if row["id"] not in completed), limit))
 
 
@@ -101,7 +129,7 @@ def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
 
 
 def next_due(
-    connection: sqlite3.Connection, lane: str, now: int, completed: Container[int]
+    connection: sqlite3.Connection, lane: str, now: int, completed: Collection[int]
 ) -> int | None:
     """Return when the first entry of a lane may be delivered; ``now`` or earlier means at once."""
     lane_postponement = _lane_postponement(connection, lane)
@@ -132,7 +160,7 @@ def lane_names(connection: sqlite3.Connection) -> list[str]:
 
 
 def is_overdue(
-    connection: sqlite3.Connection, lane: str | None, now: int, completed: Container[int]
+    connection: sqlite3.Connection, lane: str | None, now: int, completed: Collection[int]
 ) -> bool:
     """Return whether any entry has expired."""
     select = "SELECT id FROM entries WHERE lane = ? AND expires <= ?"
@@ -140,6 +168,15 @@ def is_overdue(
         _fetch(connection.execute(select, (name, now)), completed)
         for name in (lane_names(connection) if lane is None else [lane])
     )
+
+
+def next_expiry(connection: sqlite3.Connection, lane: str) -> int | None:
+    """Return when the first entry of a lane expires, None if none does."""
+    row = connection.execute(
+        "SELECT min(expires) AS first FROM entries WHERE lane = ? AND expires IS NOT NULL", (lane,)
+    ).fetchone()
+    first: int | None = row["first"]
+    return first
 
 
 def lanes(connection: sqlite3.Connection) -> list[OutboxLane]:

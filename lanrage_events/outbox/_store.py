@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +15,15 @@ from typing import Generic, NamedTuple, TypeVar, cast
 from .._exceptions import OutboxError, OutboxFull, OutboxUnreadable
 from . import _queries as queries
 from ._records import OutboxStatistics
+from ._reserve import (
+    GROWTH_PAGES,
+    DiskReserve,
+    free_bytes,
+    identity,
+    identity_and_size,
+    lacks_room,
+    open_files,
+)
 from ._schema import pragma
 from ._tables import Changes, Failure, Limits, Tables
 
@@ -25,6 +32,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _COMPLETIONS_PER_TRANSACTION = 1000
+_COMPLETIONS_ON_A_FULL_DISK = 10
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
@@ -37,15 +45,6 @@ def primary_code(error: BaseException) -> int:
 def is_damage(error: BaseException) -> bool:
     """Return whether an error means that the file is not an intact SQLite database."""
     return primary_code(error) in _DAMAGED
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-
-    return status.st_dev, status.st_ino
 
 
 class Completion(NamedTuple):
@@ -66,6 +65,8 @@ class Transaction(Generic[T]):
     """what to remember if it cannot be written, instead of raising"""
     puts: int = field(default=0, kw_only=True)
     """how many entries are lost if it fails"""
+    size: int = field(default=0, kw_only=True)
+    """the length of their bodies together"""
     then: Callable[[], object] | None = field(default=None, kw_only=True)
     """called in the event loop after it has succeeded"""
     error: BaseException | None = field(default=None, init=False)
@@ -93,13 +94,19 @@ class Store:
     :param connection: an open file of the newest schema version, or one in memory
     :param path: the file; None in memory
     :param limits: how much it may hold
+    :param keeps_room: whether to keep room on the disk, see :class:`DiskReserve`
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path | None,
+        limits: Limits,
+        *,
+        keeps_room: bool = False,
+    ) -> None:
         self.changed_elsewhere = False
         """whether another process changed the file since this was set to False"""
-        self.problem: OutboxError | None = None
-        """the error of the last transaction that writes; None if it succeeded"""
         self.damaged = False
         """whether the file turned out to be damaged"""
         self.completed: dict[int, Failure | None] = {}
@@ -107,13 +114,43 @@ class Store:
         self._connection = connection
         self._path = path
         self._name = "in memory" if path is None else str(path)
-        self._identity = None if path is None else _identity(path)
+        self._identity = None if path is None else identity(path)
         self._tables = Tables(connection, limits)
+        self._reserve: DiskReserve | None = None
+        self._problem: OutboxError | None = None
+        self._is_full = False
+        """whether the problem is that the disk is full"""
         self._totals = Changes()
         self._failed = 0
         self._version = pragma(connection, "data_version")
         self._oldest = queries.oldest(connection)
         self._take_snapshot()
+        open_files.use(self._identity)
+        if keeps_room and path is not None:
+            self._reserve = self._keep_room(path)
+
+    def _keep_room(self, path: Path) -> DiskReserve | None:
+        if self._identity is None:
+            return None
+
+        try:
+            descriptor = open_files.descriptor(path, self._identity)
+        except OSError as error:
+            logger.warning("outbox %s keeps no room on the disk: %s", path, error.strerror)
+            return None
+
+        return DiskReserve(self._connection, path, descriptor)
+
+    @property
+    def problem(self) -> OutboxError | None:
+        """The error of the last transaction that writes; None if it succeeded.
+
+        On a full disk, it stays until entries can be put again.
+        """
+        if self._is_full and self._reserve is not None and self._reserve.is_free():
+            return None
+
+        return self._problem
 
     def run(self, group: Sequence[Transaction[object]]) -> None:
         """Run a group in one transaction of SQLite, or each in its own if that fails."""
@@ -123,6 +160,7 @@ class Store:
             if writes:
                 self._check_in_place()
                 self._write_completed()
+                self._make_room(group)
 
             self._transact(group, writes=writes)
         except Exception as error:  # noqa: BLE001 - re-raised to the caller
@@ -134,9 +172,8 @@ class Store:
                     self._fail(transaction, error)
 
         else:
-            if self.problem is not None and self._connection.total_changes != written:
-                logger.warning("outbox %s can be written again", self._name)
-                self.problem = None
+            if self._problem is not None and self._connection.total_changes != written:
+                self._end_problem()
 
     def close(self) -> None:
         """Write what could not be written so far, and close the connection."""
@@ -152,8 +189,36 @@ class Store:
             )
 
         self._connection.close()
+        open_files.release(self._identity)
+
+    def _make_room(self, group: Sequence[Transaction[object]]) -> None:
+        entries = sum(transaction.puts for transaction in group)
+        if entries and self._reserve is not None:
+            self._reserve.prepare(entries, sum(transaction.size for transaction in group))
+
+    def _end_problem(self) -> None:
+        """Log that it works again, unless the disk is still full."""
+        if self._is_full and self._reserve is not None:
+            try:
+                self._reserve.prepare(0, GROWTH_PAGES * 1024)
+            except (OSError, sqlite3.Error):
+                return
+
+        logger.warning("outbox %s can be written again", self._name)
+        self._problem = None
+        self._is_full = False
 
     def _transact(self, group: Sequence[Transaction[object]], *, writes: bool) -> None:
+        """Run a group in one transaction, and once more with an empty log if there was no room."""
+        try:
+            self._transact_once(group, writes=writes)
+        except sqlite3.Error as error:
+            if not lacks_room(error) or self._reserve is None or not self._reserve.recover():
+                raise
+
+            self._transact_once(group, writes=writes)
+
+    def _transact_once(self, group: Sequence[Transaction[object]], *, writes: bool) -> None:
         connection = self._connection
         tables = self._tables
         connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -192,9 +257,18 @@ class Store:
             )
 
     def _write_completed(self) -> None:
+        try:
+            self._write_completed_by(_COMPLETIONS_PER_TRANSACTION)
+        except sqlite3.Error as error:
+            if not lacks_room(error):
+                raise
+
+            self._write_completed_by(_COMPLETIONS_ON_A_FULL_DISK)
+
+    def _write_completed_by(self, count: int) -> None:
         while self.completed:
             groups: dict[Failure | None, list[int]] = {}
-            for id, failure in islice(self.completed.items(), _COMPLETIONS_PER_TRANSACTION):
+            for id, failure in islice(self.completed.items(), count):
                 groups.setdefault(failure, []).append(id)
 
             completions: list[Transaction[object]] = [
@@ -206,7 +280,7 @@ class Store:
                 del self.completed[id]
 
     def _fail(self, transaction: Transaction[object], error: Exception) -> None:
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | OSError):
             error = self._describe(error)
 
         transaction.error = error
@@ -215,20 +289,27 @@ class Store:
 
         self._failed += transaction.puts
         if transaction.writes:
-            if self.problem is None:
+            if self._problem is None:
                 logger.error("%s", error)
 
-            self.problem = error
+            self._problem = error
 
         if transaction.completion is not None:
             self.completed.update(
                 dict.fromkeys(transaction.completion.ids, transaction.completion.failure)
             )
             transaction.error = None
+            if lacks_room(error.__cause__ or error) and len(self.completed) > 1:
+                with suppress(sqlite3.Error):
+                    self._write_completed_by(_COMPLETIONS_ON_A_FULL_DISK)
 
-    def _describe(self, error: sqlite3.Error) -> OutboxError:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        text = f"outbox {self._name}: {error} ({name})"
+    def _describe(self, error: sqlite3.Error | OSError) -> OutboxError:
+        if isinstance(error, OSError):
+            text = f"outbox {self._name}: {error.strerror or error}"
+        else:
+            name = getattr(error, "sqlite_errorname", type(error).__name__)
+            text = f"outbox {self._name}: {error} ({name})"
+
         described: OutboxError
         if is_damage(error):
             self.damaged = True
@@ -236,10 +317,13 @@ class Store:
                 f"{text}; the file is damaged and will be moved aside at the next start"
             )
         else:
-            with suppress(OSError):
-                if self._path is not None:
-                    free = shutil.disk_usage(self._path.parent).free
-                    text = f"{text}; {free / 1e6:.1f} MB are free on its disk"
+            free = None if self._path is None else free_bytes(self._path)
+            if free is not None:
+                text = f"{text}; {free / 1e6:.1f} MB are free on its disk"
+
+            if self._reserve is not None and lacks_room(error) and not self._reserve.is_free():
+                self._is_full = True
+                text = f"{text}: new entries are rejected, and those in it are still delivered"
 
             described = OutboxError(text)
 
@@ -248,11 +332,18 @@ class Store:
 
     def _check_in_place(self) -> None:
         # SQLite would continue to write into a file that has no name any more.
-        if self._path is not None and _identity(self._path) != self._identity:
+        if self._path is None:
+            return
+
+        found = identity_and_size(self._path)
+        if found is None or found[0] != self._identity:
             raise OutboxError(
                 f"outbox {self._name}: the file was removed or replaced while it was in use;"
                 " restart to begin a new one"
             )
+
+        if self._reserve is not None:
+            self._reserve.check(found[1])
 
     def _take_snapshot(self) -> None:
         # Other threads ask for statistics in the middle of a transaction.

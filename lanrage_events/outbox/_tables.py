@@ -14,6 +14,12 @@ from ._records import ExpiredEntries, OutboxItem, from_microseconds, to_microsec
 
 _RESERVED_IDS = 1000
 
+# As bytes, since a damaged text is moved like any other one.
+_MOVED = (
+    "id, CAST(lane AS BLOB), CAST(label AS BLOB), size, put_time, CAST(body AS BLOB), expires,"
+    " attempts, CAST(last_error AS BLOB)"
+)
+
 Which = Literal["all", "pending", "dead"]
 Table = Literal["entries", "dead_letters"]
 
@@ -220,6 +226,13 @@ class Tables:
 
         return tally
 
+    def _take_out(self, table: Table, tally: _Tally) -> list[sqlite3.Row]:
+        """Remove rows and return them, so that the other table needs no more room than they leave."""
+        select = f"SELECT {_MOVED} FROM {table} WHERE id = ?"  # noqa: S608 - one of two names
+        rows = [self.connection.execute(select, id).fetchone() for id in tally.ids]
+        self._remove(table, tally)
+        return rows
+
     def _remove(self, table: Table, tally: _Tally) -> None:
         self.connection.executemany(f"DELETE FROM {table} WHERE id = ?", tally.ids)  # noqa: S608
         self._move(tally, **{"pending" if table == "entries" else "dead": -1})
@@ -239,22 +252,21 @@ class Tables:
             self.changes.acknowledged += len(tally.ids)
             return
 
+        rows = self._take_out("entries", tally)
         self.connection.executemany(
-            "INSERT INTO dead_letters (id, lane, label, size, put_time, expires, attempts,"
-            " last_error, died, reason, detail, body)"
-            " SELECT id, lane, label, size, put_time, expires, attempts, last_error, ?, ?, ?, body"
-            " FROM entries WHERE id = ?",
-            [(failure.time, failure.reason, failure.detail, id) for (id,) in tally.ids],
+            "INSERT INTO dead_letters (id, lane, label, size, put_time, body, expires, attempts,"
+            " last_error, died, reason, detail) VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?,"
+            " CAST(? AS TEXT), ?, ?, CAST(? AS TEXT), ?, ?, ?)",
+            [(*row, failure.time, failure.reason, failure.detail) for row in rows],
         )
         self._move(tally, dead=1)
-        self._remove("entries", tally)
         self.changes.dead_lettered += len(tally.ids)
         if self.dead > self.limits.max_dead:
-            rows = self.connection.execute(
+            oldest = self.connection.execute(
                 "SELECT id FROM dead_letters ORDER BY died, id LIMIT ?",
                 (self.dead - self.limits.max_dead,),
             )
-            forgotten = self._find("dead_letters", [row["id"] for row in rows])
+            forgotten = self._find("dead_letters", [row["id"] for row in oldest])
             self._remove("dead_letters", forgotten)
             self.changes.forgotten += len(forgotten.ids)
 
@@ -284,15 +296,15 @@ class Tables:
         )
         self._delete_empty(lanes)
 
-    def expire(self, lane: str | None, now: int) -> list[ExpiredEntries]:
-        """Remove one chunk of expired entries, and return what they were."""
+    def expire(self, lane: str | None, now: int, limit: int) -> list[ExpiredEntries]:
+        """Remove a number of expired entries at most, and return what they were."""
         found: list[ExpiredEntries] = []
         tally = _Tally()
         for name in lane_names(self.connection) if lane is None else [lane]:
             rows = self.connection.execute(
                 "SELECT id, label, size, put_time FROM entries WHERE lane = ? AND expires <= ?"
                 " LIMIT ?",
-                (name, now, CHUNK - len(tally.ids)),
+                (name, now, limit - len(tally.ids)),
             )
             for row in rows:
                 tally.count(row["id"], name, row["size"])
@@ -315,13 +327,13 @@ class Tables:
             waiting.ids,
         )
         dead = self._find("dead_letters", ids)
+        rows = self._take_out("dead_letters", dead)
         self.connection.executemany(
             "INSERT INTO entries (id, lane, label, size, put_time, body)"
-            " SELECT id, lane, label, size, put_time, body FROM dead_letters WHERE id = ?",
-            dead.ids,
+            " VALUES (?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, CAST(? AS TEXT))",
+            [tuple(row)[:6] for row in rows],
         )
         self._move(dead, pending=1)
-        self._remove("dead_letters", dead)
         self.resume_lanes(waiting.lanes | dead.lanes)
         self.changes.retried += len(dead.ids)
         return len(waiting.ids) + len(dead.ids)

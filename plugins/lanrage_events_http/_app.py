@@ -17,6 +17,7 @@ from ._api import (
     PluginRoutes,
     event_operations,
     outbox_operations,
+    session_operations,
     status_operations,
 )
 from ._config import HTTPConfig
@@ -25,7 +26,7 @@ from ._metrics import metrics_operation
 from ._openapi import OpenAPI
 from ._page import login_routes, own_files, page_routes
 from ._problem import exception_handlers
-from ._server import Guard, HostCheck, Sessions, Timeouts
+from ._server import Authentication, Guard, HostCheck, Sessions, Timeouts, Tokens, TrustedProxies
 
 
 def application(parts: Iterable[BaseRoute | Operation], redactor: Redactor) -> Starlette:
@@ -48,6 +49,7 @@ def make_app(
     stopping: anyio.Event,
     port: int,
     addresses: Sequence[str] = (),
+    authentication: Authentication | None = None,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
 ) -> Guard:
     """Return the whole ASGI application.
@@ -56,9 +58,13 @@ def make_app(
     :param stopping: set when the server stops, which ends streams
     :param port: the one that was bound, not 0
     :param addresses: what the configured host resolves to
+    :param authentication: with the sessions of earlier runs; by default there are none
     :param timeouts: of bodies and handlers
     """
-    sessions = None if config.token is None else Sessions(config.token.get_secret_value())
+    if authentication is None:
+        tokens = Tokens(config.all_tokens())
+        authentication = Authentication(tokens, Sessions(tokens))
+
     files = own_files()
     schemas = EventSchemas(bus)
     plugin_routes = PluginRoutes(bus)
@@ -66,13 +72,14 @@ def make_app(
         *event_operations(bus, feed, config, schemas, stopping),
         *status_operations(bus),
         *outbox_operations(bus),
+        *session_operations(authentication.sessions),
         metrics_operation(bus, feed),
     ]
-    has_token = sessions is not None
+    has_token = authentication.is_needed
     openapi = OpenAPI(bus, operations, plugin_routes.operations, schemas, has_token=has_token)
     parts: list[BaseRoute | Operation] = [
         *page_routes(bus, files, has_login=has_token),
-        *login_routes(sessions, files, bus.redactor),
+        *login_routes(authentication, files, bus.redactor),
         *operations,
         openapi.operation,
         # The last, since it matches any plugin's name.
@@ -83,6 +90,8 @@ def make_app(
         hosts=HostCheck(config.host, port, config.allowed_hosts, addresses),
         max_body=config.max_body,
         redactor=bus.redactor,
-        sessions=sessions,
+        authentication=authentication,
+        proxies=TrustedProxies(config.proxies()),
+        max_requests=config.max_connections,
         timeouts=timeouts,
     )

@@ -10,11 +10,25 @@ import anyio
 
 from lanrage_events import Event, Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
+from lanrage_events.state import StateFile
 
 from ._app import make_app
 from ._config import HTTPConfig
 from ._feed import Feed
-from ._server import Connections, Guard, Server, Timeouts, address_of, addresses_of, listen, port_of
+from ._server import (
+    Authentication,
+    Connections,
+    Guard,
+    Server,
+    Sessions,
+    Timeouts,
+    Tokens,
+    TrustedProxies,
+    address_of,
+    addresses_of,
+    listen,
+    port_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +54,14 @@ class HTTPPlugin:
         """the URL of the page, None while it is not served"""
         self._feed: Feed | None = None
         self._guard: Guard | None = None
-        self._connections = Connections(config.max_connections, self.timeouts)
+        self._connections = self._make_connections()
 
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Serve."""
-        if self.config.token is not None:
-            bus.redactor.add(self.config.token.get_secret_value())
+        for token in self.config.all_tokens():
+            bus.redactor.add(token.secret)
 
         with bus.redactor.redacting(_REDACTED_LOGGERS):
             async with self._serving(bus):
@@ -58,6 +72,9 @@ class HTTPPlugin:
         config = self.config
         listeners = await listen(config.host, config.port)
         stopping = anyio.Event()
+        tokens = Tokens(config.all_tokens())
+        sessions = Sessions(tokens, self._state_file(bus, "sessions.json"))
+        sessions.load()
         self._feed = Feed(bus.redactor, config.max_streams)
         self._guard = make_app(
             bus,
@@ -66,9 +83,10 @@ class HTTPPlugin:
             stopping=stopping,
             port=port_of(listeners),
             addresses=addresses_of(listeners),
+            authentication=Authentication(tokens, sessions),
             timeouts=self.timeouts,
         )
-        self._connections = Connections(config.max_connections, self.timeouts)
+        self._connections = self._make_connections()
         server = Server(self._guard, listeners, self._connections, stopping)
         try:
             # The task group raises an error of the server, and the bus restarts the plugin.
@@ -78,8 +96,17 @@ class HTTPPlugin:
                 logger.info("plugin '%s': the page is at %s", bus.plugins.name(self), self.url)
                 yield
                 await server.stop()
+                await sessions.save()
         finally:
             self.url = None
+
+    def _make_connections(self) -> Connections:
+        proxies = TrustedProxies(self.config.proxies())
+        return Connections(self.config.max_connections, self.timeouts, proxies)
+
+    def _state_file(self, bus: Bus, suffix: str) -> StateFile:
+        path = bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
+        return StateFile(path)
 
     @hookimpl
     def event(self, event: Event) -> None:

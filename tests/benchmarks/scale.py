@@ -1,4 +1,4 @@
-"""What more webhooks, routes, event types and plugins cost in one process.
+"""What more webhooks, routes, event types, plugins and waiting events cost in one process.
 
 Run it with ``python -m tests.benchmarks.scale``, or as a part of ``python -m tests.benchmarks``.
 """
@@ -22,6 +22,7 @@ from lanrage_events.events import EventRegistry
 from lanrage_events_discord import DiscordConfig
 from lanrage_events_discord._routing import Router
 
+from ._backlog import cost_of_message
 from ._figures import Check, ratio_at_most
 from ._parts import BACKENDS, SMOKE_BACKENDS, Cell, Panel, Part, Table
 from ._process import Line, start
@@ -43,6 +44,13 @@ TIMES = 2_000
 SMOKE_TIMES = 20
 GROWTH_MAX = 2.0
 """times what it costs with the fewest: it hardly depends on how many there are"""
+WAITING: dict[int, int] = {200: 20, 1_000: 100, 10_000: 500, 100_000: 500}
+"""how many events wait, and how many messages are looked at: these show ten events each"""
+SMOKE_WAITING = {20: 2, 60: 6}
+BACKLOG_ROUNDS_MAX = 3
+"""since 100,000 events take their time to be put"""
+BACKLOG_GROWTH_MAX = 1.3
+"""times what a message costs with the fewest: reading the outbox included"""
 PLUGIN_GROWTH_MAX = 0.6
 """times as much for each plugin as for the only one: each of them has to be called"""
 _OURS = "lanrage-events"
@@ -264,13 +272,64 @@ def numbers(rounds: int, smoke: bool) -> Table:
     )
 
 
+def backlogs(rounds: int, smoke: bool) -> Table:
+    """Measure messages of embeds while more and more events wait."""
+    waiting = SMOKE_WAITING if smoke else WAITING
+    backends = SMOKE_BACKENDS if smoke else BACKENDS
+    taken = interleave(
+        {
+            (backend, count): partial(cost_of_message, count, "embeds", messages, backend)
+            for backend in backends
+            for count, messages in waiting.items()
+        },
+        min(rounds, BACKLOG_ROUNDS_MAX),
+        compared=lambda key: key[0],
+    )
+    fewest = min(waiting)
+    return Table(
+        ["backend", "events that wait", "CPU µs a message"],
+        [(*key, statistics.median(values) * 1e6) for key, values in taken.items()],
+        "A message of ten embeds, from the outbox to an answer that the same process gives, which "
+        "is a part of it.",
+        [
+            ratio_at_most(
+                f"CPU of a message while {count:,} events wait, to {fewest:,}, {backend}",
+                median_ratio(taken[backend, count], taken[backend, fewest]),
+                BACKLOG_GROWTH_MAX,
+            )
+            for backend in backends
+            for count in waiting
+            if count != fewest
+        ],
+        [
+            Panel(
+                "a message while events wait",
+                "CPU µs",
+                lines={
+                    f"{_OURS}, {backend}": [
+                        (count, statistics.median(taken[backend, count]) * 1e6) for count in waiting
+                    ]
+                    for backend in backends
+                },
+                x="events that wait",
+            )
+        ],
+    )
+
+
 def run(rounds: int, smoke: bool) -> Iterator[Table]:
-    """Measure both."""
+    """Measure all of them."""
     yield many_lanes(smoke)
     yield numbers(rounds, smoke)
+    yield backlogs(rounds, smoke)
 
 
-PART = Part("scale", "what more webhooks, routes, event types and plugins cost", run, rounds=5)
+PART = Part(
+    "scale",
+    "what more webhooks, routes, event types, plugins and waiting events cost",
+    run,
+    rounds=5,
+)
 
 
 if __name__ == "__main__":

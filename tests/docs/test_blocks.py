@@ -168,6 +168,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     (tmp_path / "discord").write_text(WEBHOOK_URL, "utf-8")
     (tmp_path / "token").write_text(TOKEN, "utf-8")
+    for name in ("gamebox", "dashboard"):
+        (tmp_path / name).write_text(f"{TOKEN}-{name}", "utf-8")
+
     (tmp_path / "my-templates" / "discord").mkdir(parents=True)
     plugins = tmp_path / "plugins"
     plugins.mkdir()
@@ -200,8 +203,8 @@ def test_yaml_is_a_configuration_or_a_template(block: Block, folder: Path) -> No
         if "plugins" not in yaml.safe_load(text):
             text += "\nplugins:\n  log:\n"
 
-        for secret in ("/run/secrets/discord", "/etc/lanrage-events/token"):
-            text = text.replace(f"file:{secret}", f"file:{folder / Path(secret).name}")
+        for secrets in ("/run/secrets", "/etc/lanrage-events"):
+            text = text.replace(f"file:{secrets}/", f"file:{folder}/")
 
         check(text)
 

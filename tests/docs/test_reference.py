@@ -107,6 +107,7 @@ def test_the_examples_of_settings_are_valid(
         monkeypatch.setenv(f"{name}_WEBHOOK_URL", SECRET)
 
     monkeypatch.setenv("LANRAGE_EVENTS_TOKEN", "made-up-token-0123")
+    monkeypatch.setenv("GAMEBOX_TOKEN", "made-up-token-4567")
     for folder in ("my-templates", "plugins"):
         (tmp_path / folder).mkdir()
 

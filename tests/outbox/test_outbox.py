@@ -354,6 +354,17 @@ async def test_expiring_removes_and_reports(outbox: Outbox, clock: Clock) -> Non
         assert statistics.oldest == after(1)
 
 
+async def test_next_expiry_is_that_of_the_first_entry_to_expire(outbox: Outbox) -> None:
+    async with outbox:
+        assert await outbox.next_expiry("a") is None
+        await outbox.put("a", "1")
+        assert await outbox.next_expiry("a") is None
+        await outbox.put("a", "2", expires=after(10))
+        await outbox.put("a", "3", expires=after(5))
+        await outbox.put("b", "4", expires=after(1))
+        assert await outbox.next_expiry("a") == after(5)
+
+
 async def test_expiring_more_than_one_transaction_takes(outbox: Outbox, clock: Clock) -> None:
     async with outbox:
         await outbox.put_many([OutboxItem("a", "x", "p", START) for _ in range(10_001)])

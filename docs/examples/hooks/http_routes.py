@@ -40,5 +40,7 @@ def http_routes() -> Iterable[Route]:
         handler=find,
         response=Seat,
         errors={404: "The player has no seat."},
+        # Any token that may read will do. The other route needs one that may do everything.
+        scope="read",
     )
     yield Route(method="POST", path="/", handler=take, request=Seat, response=Seat)

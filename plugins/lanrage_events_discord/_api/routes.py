@@ -73,7 +73,7 @@ class DiscordAPI:
             409: "the configuration gives the value, so it must be changed there",
             503: "the value cannot be saved, or the plugin is not running",
         }
-        get = partial(Route, method="GET", errors=not_running)
+        get = partial(Route, method="GET", errors=not_running, scope="read")
         post = partial(Route, method="POST")
         return (
             post(
@@ -119,6 +119,7 @@ class DiscordAPI:
             post(
                 path="/preview",
                 handler=self.preview,
+                scope="read",
                 request=models.PreviewRequest,
                 response=models.Preview,
                 errors={**not_running, 422: "it is not a valid event"},

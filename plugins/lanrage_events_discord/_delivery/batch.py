@@ -81,14 +81,18 @@ class Batch:
         if message is None:
             return None
 
-        is_backlog = self._is_backlog
-        self._embed_each = self._config.style == "embeds" and not is_backlog
-        return self._envelope.wrap(message, entries[: message.entries], webhook_id, is_backlog)
+        self._embed_each = self._shows_embeds
+        shown = entries[: message.entries]
+        return self._envelope.wrap(message, shown, webhook_id, self._is_backlog)
 
     @property
     def _is_backlog(self) -> bool:
         batch = self._queue.batch
         return bool(batch) and batch[0].arrived < self._old_before
+
+    @property
+    def _shows_embeds(self) -> bool:
+        return self._config.style == "embeds" and not self._is_backlog
 
     def _compose(self) -> tuple[Message | None, list[Entry]]:
         """Return the next message without its envelope, and what it is chosen from."""
@@ -97,7 +101,12 @@ class Batch:
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages)
 
-        entries = [waiting.entry for waiting in islice(batch, self._bisection.at_most)]
+        at_most = self._bisection.at_most
+        if at_most is None and max_messages is None and self._shows_embeds:
+            # One more than fits, which shows that there are more.
+            at_most = limits.MESSAGE_MAX_EMBEDS + 1
+
+        entries = [waiting.entry for waiting in islice(batch, at_most)]
         composed = compose(
             entries,
             style=self._config.style,

@@ -16,6 +16,8 @@ from .outage import LONG_AGO
 
 logger = logging.getLogger("lanrage_events.discord")
 
+ANY_TIME = datetime.min.replace(tzinfo=UTC)
+
 
 # Not frozen, which would take three times as long: there is one for each event.
 @dataclass(slots=True)
@@ -62,10 +64,12 @@ class LaneQueue:
         """whether the outbox may hold what is neither in the batch nor incoming"""
         self._is_stale = False
         """whether the outbox may lack what is in the batch, or hold what belongs before it"""
-        self._may_expire = True
-        """whether something that the outbox holds may expire"""
+        self._expires: datetime | None = ANY_TIME
+        """when the first of what the outbox holds expires, at the earliest; None if nothing does"""
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
+        self._is_mixed = False
+        """whether the batch also holds what did not come from the outbox"""
 
     def append(self, number: int, entry: Entry, expires: datetime | None) -> None:
         """Add an entry that was put into the outbox.
@@ -73,7 +77,7 @@ class LaneQueue:
         :param number: its number there
         """
         if expires is not None:
-            self._may_expire = True
+            self._expires = expires if self._expires is None else min(self._expires, expires)
 
         if len(self._incoming) >= self._incoming_size:
             self._must_read = True
@@ -89,7 +93,8 @@ class LaneQueue:
 
     def invalidate(self) -> None:
         """Record that the outbox may hold an entry whose put was cancelled."""
-        self._must_read = self._may_expire = True
+        self._must_read = True
+        self._expires = ANY_TIME
 
     @property
     def is_empty(self) -> bool:
@@ -112,14 +117,16 @@ class LaneQueue:
 
     def reload(self) -> None:
         """Read the outbox again, where entries may have been put back or dropped."""
-        self._must_read = self._is_stale = self._may_expire = True
+        self._must_read = self._is_stale = True
+        self._expires = ANY_TIME
 
     async def fill(self) -> None:
         """Move new entries into the batch, as far as there is room.
 
         :raises OutboxError: if the outbox cannot be read; nothing is lost by that
         """
-        if self._must_read and (len(self.batch) < self._batch_size or self._is_stale):
+        # Half a batch at a time: to read a few for each message would cost more than sending it.
+        if self._must_read and (self._is_stale or len(self.batch) <= self._batch_size // 2):
             await self._read()
 
         if not self._must_read:
@@ -130,37 +137,44 @@ class LaneQueue:
                     self._hold(waiting)
 
     async def _read(self) -> None:
-        """Replace the batch by what the outbox holds."""
+        """Fill the batch with what the outbox holds."""
+        # What follows the batch, unless something may belong before its end.
+        from_start = self._is_stale or self._is_mixed
+        after = 0 if from_start else self._read_through
+        room = self._batch_size - (0 if from_start else len(self.batch))
         # Cleared first: what is put while this reads comes in again. What came before is in the
         # outbox too.
-        self._must_read = self._is_stale = False
+        self._must_read = self._is_stale = self._is_mixed = False
         self._incoming.clear()
-
-        wanted = self._batch_size + 1
         try:
-            entries = await self._outbox.read(self._lane, limit=wanted)
+            entries = await self._outbox.read(self._lane, after=after, limit=room + 1)
         except BaseException:
             self.reload()
             raise
 
-        held = {waiting.id: waiting for waiting in self.batch}
-        self.batch.clear()
+        held = {waiting.id: waiting for waiting in self.batch} if from_start else {}
+        if from_start:
+            self.batch.clear()
+
         unreadable = []
-        for found in entries[: self._batch_size]:
-            self._read_through = max(self._read_through, found.id)
-            waiting = held.get(found.id) or self._decode(found)
+        now = anyio.current_time()
+        if entries:
+            self._read_through = max(self._read_through, entries[:room][-1].id)
+
+        for found in entries[:room]:
+            waiting = held.get(found.id) or self._decode(found, now)
             if waiting is None:
                 unreadable.append(found)
             else:
                 self.batch.append(waiting)
 
-        if len(entries) == wanted:
+        if len(entries) > room:
             self._must_read = True
 
         if unreadable:
             await self._dead_letter(unreadable)
 
-    def _decode(self, found: OutboxEntry) -> Waiting | None:
+    def _decode(self, found: OutboxEntry, now: float) -> Waiting | None:
         try:
             entry = Entry.from_json(found.body)
         except ValueError:
@@ -168,10 +182,11 @@ class LaneQueue:
 
         age = (found.put_time - self._made).total_seconds()
         # The wall clock may have been set meanwhile.
-        arrived = LONG_AGO if age < 0 else min(self._made_at + age, anyio.current_time())
+        arrived = LONG_AGO if age < 0 else min(self._made_at + age, now)
         return Waiting(found.id, entry, found.expires, arrived)
 
     def _hold(self, waiting: Waiting) -> None:
+        self._is_mixed = True
         if self.batch and waiting.id < self.batch[-1].id:
             # Two were put at the same time.
             self.batch = sorted([*self.batch, waiting], key=lambda item: item.id)
@@ -199,13 +214,23 @@ class LaneQueue:
 
         :raises OutboxError: if the outbox cannot be read; nothing is lost by that
         """
-        if not self._may_expire:
+        now = datetime.now(UTC)
+        if self._expires is None or self._expires > now:
             return []
 
         expiries: list[ExpiredEntries] = []
+        self._expires = None
         # Once the outbox has dropped them, only this lane reports them.
         with anyio.CancelScope(shield=True):
-            expiries += await self._outbox.expire(self._lane)
+            try:
+                expiries += await self._outbox.expire(self._lane)
+                first = await self._outbox.next_expiry(self._lane)
+            except BaseException:
+                self._expires = ANY_TIME
+                raise
+
+        if first is not None:
+            self._expires = first if self._expires is None else min(self._expires, first)
 
         now = datetime.now(UTC)
         self.remove_ids({w.id for w in self.batch if w.expires is not None and w.expires <= now})
@@ -213,7 +238,7 @@ class LaneQueue:
 
     def nothing_expires(self) -> None:
         """Record that nothing waits, and that the outbox was asked for what had expired."""
-        self._may_expire = False
+        self._expires = None
 
     def close(self) -> None:
         """Forget incoming entries, which stay in the outbox."""

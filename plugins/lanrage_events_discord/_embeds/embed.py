@@ -119,17 +119,19 @@ class Embed:
         :raises ValueError: if a value has another type than Discord's
         """
         parts: dict[str, Any] = {}
+        # A call for each value would take longer than all the rest.
         for key, value in data.items():
             if key in _TEXTS:
-                parts[key] = _text(value, key)
+                parts[key] = value if type(value) is str else _text(value, key)
             elif key in NESTED_TEXTS:
-                nested = _mapping(value, key)
-                for name, part in NESTED_TEXTS[key].items():
-                    if name in nested:
-                        parts[part] = _text(nested[name], f"{key}.{name}")
+                names = NESTED_TEXTS[key]
+                for name, text in _mapping(value, key).items():
+                    if name in names:
+                        is_text = type(text) is str
+                        parts[names[name]] = text if is_text else _text(text, f"{key}.{name}")
 
             elif key == "color" and value is not None:
-                parts["color"] = _color(value)
+                parts["color"] = value if type(value) is int else _color(value)
             elif key == "timestamp" and value != "":
                 parts["timestamp"] = datetime.fromisoformat(_text(value, key))
             elif key == "fields":

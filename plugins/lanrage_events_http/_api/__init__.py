@@ -17,4 +17,6 @@ from .models import (
 from .operation import Call, Operation
 from .outbox import outbox_operations
 from .plugins import PluginRoutes
+from .sessions import session_operations
 from .status import status_operations
+from .values import MAX_PARTS, MAX_VALUE_BYTES

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import anyio
 from starlette.responses import Response
@@ -14,9 +14,9 @@ from lanrage_events.abc import Bus
 from lanrage_events.events import FieldProblem
 
 from .._config import HTTPConfig
-from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, StreamResponse
+from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, FeedClient, StreamResponse
 from .._problem import Problem, error_list, hint, json_response, shorten
-from .._server import JSON_LINES, JSON_TYPE
+from .._server import JSON_LINES, JSON_TYPE, Shares, TrustedProxies, access_of
 from .deduplication import Deduplicator
 from .event_schemas import EventSchemas
 from .ingest import EventsNotTaken, EventTaker
@@ -29,7 +29,8 @@ from .models import (
     PublishQuery,
     StreamQuery,
 )
-from .operation import RETRY_AFTER, Call, Operation, check_media_type, decode, parse_json
+from .operation import RETRY_AFTER, Call, Operation, check_media_type
+from .values import MAX_VALUE_BYTES, read_array, read_lines
 
 EVENT_STREAM = "text/event-stream"
 
@@ -44,20 +45,23 @@ def event_operations(
     :param stopping: set when the server stops, which ends the streams
     """
     taker = EventTaker(bus, Deduplicator(config.repeat_window))
-    api = _EventsAPI(bus, feed, taker, schemas, stopping)
+    shares = Shares(config.max_streams, TrustedProxies(config.proxies()))
+    api = _EventsAPI(bus, feed, shares, taker, schemas, stopping)
     get = partial(Operation, method="GET", group="events")
     return [
         Operation(
             method="POST",
             path="/api/events",
             name="publishEvents",
+            scope="publish",
             group="events",
             description=(
                 "Publish one event, an array of events, or one event in each line. The answer comes "
                 "when every durable plugin has them, so that they survive a crash. Events that are "
                 "not valid are rejected, and the others of the request are accepted, unless the "
                 "request is atomic. An event whose id was accepted within `repeat_window` is not "
-                f"published again. A request has at most {MAX_EVENTS:,} events."
+                f"published again. A request has at most {MAX_EVENTS:,} events, each of "
+                f"{MAX_VALUE_BYTES:,} bytes at most."
             ),
             handler=api.publish,
             query=PublishQuery,
@@ -77,6 +81,7 @@ def event_operations(
         get(
             path="/api/events/types",
             name="getEventTypes",
+            scope=None,
             description=(
                 "Return the event types that can be published, with the JSON Schema of each."
             ),
@@ -86,6 +91,7 @@ def event_operations(
         get(
             path="/api/events/stream",
             name="streamEvents",
+            scope="read",
             description=(
                 "Follow the events of the bus as server-sent events: the name is the event type, "
                 f"the data the event. With `Last-Event-ID`, the missed ones of the last {RING_SIZE} "
@@ -106,17 +112,19 @@ def event_operations(
 class _EventsAPI:
     bus: Bus
     feed: Feed
+    shares: Shares
     taker: EventTaker
     schemas: EventSchemas
     stopping: anyio.Event
 
     async def publish(self, call: Call) -> Response:
         media_type = check_media_type(call.request, (JSON_TYPE, *JSON_LINES))
-        values = _parse(decode(await call.request.body()), media_type)
-        try:
-            ids, repeated = await self.taker.take(values, is_atomic=call.query.atomic)
-        except EventsNotTaken as error:
-            raise _problem_of(error) from None
+        read = read_lines if media_type in JSON_LINES else read_array
+        async with aclosing(read(await call.request.body())) as values:
+            try:
+                ids, repeated = await self.taker.take(values, is_atomic=call.query.atomic)
+            except EventsNotTaken as error:
+                raise _problem_of(error) from None
 
         return json_response({"ids": ids, "repeated": repeated}, 202)
 
@@ -135,13 +143,29 @@ class _EventsAPI:
     async def stream(self, call: Call) -> StreamResponse:
         query: StreamQuery = call.query
         self._check_types(query.type)
-        if self.feed.is_full:
+        client = call.request.client
+        address = client.host if client else ""
+        if self.feed.is_full or self.shares.is_full:
             detail = f"{self.feed.clients} clients follow the feed, and no more may"
             detail += ": close one, or raise 'max_streams'"
             raise Problem(503, detail, headers=RETRY_AFTER)
 
+        if not self.shares.has_room(address):
+            detail = f"{self.shares.of(address)} clients of this address may follow the feed, and "
+            detail += "no more: close one, or raise 'max_streams'"
+            raise Problem(503, detail, headers=RETRY_AFTER)
+
         last_event_id = call.request.headers.get("last-event-id", query.last_event_id)
-        return StreamResponse(self.feed.open(query.type, last_event_id), self.stopping)
+        session = access_of(call.request.scope).session
+        ends = [self.stopping] if session is None else [self.stopping, session.ended]
+        return StreamResponse(self._open(address, query.type, last_event_id), ends)
+
+    @contextmanager
+    def _open(
+        self, address: str, types: Sequence[str], last_event_id: str | None
+    ) -> Iterator[FeedClient]:
+        with self.shares.holding(address), self.feed.open(types, last_event_id) as client:
+            yield client
 
     def _check_types(self, names: Iterable[str]) -> None:
         known = self.bus.events.names()
@@ -152,28 +176,6 @@ class _EventsAPI:
         ]
         if errors:
             raise Problem(422, errors[0].message, errors=errors)
-
-
-def _parse(text: str, media_type: str) -> list[Any]:
-    """Return the values in a body: one object, an array of objects, or one in each line.
-
-    :raises Problem: if it is not JSON, or has too many values
-    """
-    if media_type in JSON_LINES:
-        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-        _check_count(len(lines))
-        return [parse_json(line, number) for number, line in lines]
-
-    data = parse_json(text)
-    values: list[Any] = data if isinstance(data, list) else [data]
-    _check_count(len(values))
-    return values
-
-
-def _check_count(count: int) -> None:
-    if count > MAX_EVENTS:
-        detail = f"{count:,} events are more than the {MAX_EVENTS:,} that one request may bring"
-        raise Problem(413, f"{detail}: send them in several requests")
 
 
 def _problem_of(error: EventsNotTaken) -> Problem:

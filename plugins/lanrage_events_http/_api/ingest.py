@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -14,8 +14,14 @@ from lanrage_events.abc import Bus
 from lanrage_events.events import FieldProblem
 
 from .deduplication import Deduplicator, InFlight
+from .values import Slices
 
 _MAX_FIELDS = 100
+_MAX_ID = 500
+"""characters of the id of an event that is not valid"""
+_MAX_PROBLEMS_OF_EVENT = 20
+_MAX_PROBLEMS = 200
+"""of all events of a request; beyond them, the first of each event is described"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,9 @@ class EventTaker:
         self._bus = bus
         self._deduplicator = deduplicator
 
-    async def take(self, values: Sequence[Any], *, is_atomic: bool) -> tuple[list[str], list[str]]:
+    async def take(
+        self, values: AsyncIterable[Any], *, is_atomic: bool
+    ) -> tuple[list[str], list[str]]:
         """Publish events and wait until every durable plugin has them.
 
         :param values: JSON values that should be events
@@ -103,7 +111,9 @@ class EventTaker:
         :returns: the ids, and those that were accepted before
         :raises EventsNotTaken: if not all of them were accepted
         """
-        events, invalid = await self._decode(values)
+        received = await self._decode(values)
+        events, invalid = received.events, received.invalid
+        count = len(events) + len(invalid)
         if invalid and is_atomic:
             events.clear()
 
@@ -114,7 +124,7 @@ class EventTaker:
         own: dict[int, Event] = {}
         named: list[int] = []
         for index, event in events.items():
-            if "id" not in values[index]:
+            if index not in received.with_id:
                 own[index] = event
             elif (other := self._deduplicator.in_flight(event.id)) is not None:
                 elsewhere[index] = other
@@ -142,27 +152,37 @@ class EventTaker:
             return ids, repeats
 
         failed = {i: FailedEvent(events[i].id, _reason(errors[i])) for i in sorted(errors)}
-        raise EventsNotTaken(len(values), ids, repeats, invalid, failed, is_atomic=is_atomic)
+        raise EventsNotTaken(count, ids, repeats, invalid, failed, is_atomic=is_atomic)
 
-    async def _decode(
-        self, values: Sequence[Any]
-    ) -> tuple[dict[int, Event], dict[int, InvalidEvent]]:
+    async def _decode(self, values: AsyncIterable[Any]) -> _Received:
         decode = self._bus.events.from_dict
-        events: dict[int, Event] = {}
-        invalid: dict[int, InvalidEvent] = {}
-        for index, value in enumerate(values):
+        received = _Received()
+        problems_left = _MAX_PROBLEMS
+        slices = Slices()
+        index = -1
+        async for value in values:
+            index += 1
+            is_object = isinstance(value, dict)
             try:
-                if isinstance(value, dict) and len(value) > _MAX_FIELDS:
+                if is_object and len(value) > _MAX_FIELDS:
                     raise _too_many_fields(value)
 
-                events[index] = decode(value)
+                limit = max(1, min(problems_left, _MAX_PROBLEMS_OF_EVENT))
+                received.events[index] = decode(value, max_problems=limit)
             except EventDecodeError as error:
-                id = value.get("id") if isinstance(value, dict) else None
-                invalid[index] = InvalidEvent(id if isinstance(id, str) else None, error.problems)
-                # Finding out what was meant is slow, so let other tasks run.
+                id = value.get("id") if is_object else None
+                id = id if isinstance(id, str) and len(id) <= _MAX_ID else None
+                received.invalid[index] = InvalidEvent(id, error.problems)
+                problems_left -= len(error.problems)
+                # Finding out what was meant is slow.
                 await checkpoint()
+            else:
+                if "id" in value:
+                    received.with_id.add(index)
 
-        return events, invalid
+            await slices.pause()
+
+        return received
 
     async def _publish(
         self, request: InFlight, events: Mapping[int, Event], named: Sequence[int]
@@ -180,6 +200,16 @@ class EventTaker:
             self._deduplicator.finish(request, named_outcomes)
 
         return {index: error for index, error in outcomes.items() if error is not None}
+
+
+@dataclass(slots=True)
+class _Received:
+    """The events of a request, by position."""
+
+    events: dict[int, Event] = field(default_factory=dict)
+    invalid: dict[int, InvalidEvent] = field(default_factory=dict)
+    with_id: set[int] = field(default_factory=set)
+    """the positions of the events whose id came with the request"""
 
 
 class _Interrupted(Exception):

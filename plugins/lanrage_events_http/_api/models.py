@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from lanrage_events.config import ConfigModel
+from lanrage_events.http import Scope
 
 MAX_EVENTS = 1000
 """events in one request"""
@@ -188,6 +189,42 @@ class OutboxList(ConfigModel):
     outboxes: list[OutboxSummary]
 
 
+class Client(ConfigModel):
+    """What the client that asks may do."""
+
+    token: str | None
+    """the name of its token; null if none is needed"""
+    scopes: list[Scope]
+    """what the token allows"""
+    session: str | None
+    """the id of its session, if it is a browser that logged in"""
+
+
+class SessionEntry(ConfigModel):
+    """A browser that is logged in."""
+
+    id: str
+    """a short name, which gives no access"""
+    token: str
+    """the name of the token that it logged in with"""
+    created: AwareDatetime
+    used: AwareDatetime
+    """when its last request came"""
+    expires: AwareDatetime
+    address: str
+    """where its last request came from"""
+    browser: str
+    """what the browser calls itself"""
+    is_own: bool
+    """whether it is the session of this request"""
+
+
+class SessionList(ConfigModel):
+    """The sessions of all tokens."""
+
+    sessions: list[SessionEntry]
+
+
 class EntriesQuery(ConfigModel):
     """Which entries to return."""
 
@@ -249,6 +286,6 @@ class Chosen(ConfigModel):
 
 
 class Count(ConfigModel):
-    """How many entries were changed; those that do not exist do not count."""
+    """How many were changed; those that do not exist do not count."""
 
     count: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,9 +13,11 @@ from starlette.types import ASGIApp
 
 from lanrage_events import Redactor
 from lanrage_events.events import FieldProblem
+from lanrage_events.http import Scope
 
 from .._problem import Problem, field_problems, json_response
-from .._server import JSON_TYPE, media_type
+from .._server import JSON_TYPE, access_of, media_type
+from .values import MAX_VALUE_BYTES, decode, parse_json
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -63,6 +64,8 @@ class Operation:
     """by status: when the answer is problem details"""
     problems: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     """by status: the model, if it has more than problem details"""
+    scope: Scope | None = "admin"
+    """what a token must allow; None if any token will do"""
     is_public: bool = False
     """whether it needs no token"""
 
@@ -81,8 +84,12 @@ class Operation:
         """Validate a request and call the handler.
 
         :param redactor: removes secrets from the answer
-        :raises Problem: if the request is not valid, or from the handler
+        :raises Problem: if the request is not valid, its token does not allow it, or from the
+            handler
         """
+        if not self.is_public:
+            access_of(request.scope).require(self.scope)
+
         query = None if self.query is None else _read_query(request, self.query, self.lists)
         body = None if self.request is None else await _read_model(request, self.request)
         answer = await self.handler(Call(request, query, body))
@@ -118,6 +125,9 @@ def _read_query(request: Request, model: type[ModelT], lists: frozenset[str]) ->
 async def _read_model(request: Request, model: type[ModelT]) -> ModelT:
     check_media_type(request, (JSON_TYPE,))
     body = await request.body()
+    if len(body) > MAX_VALUE_BYTES:
+        raise Problem(413, f"the body may have {MAX_VALUE_BYTES:,} bytes at most")
+
     received = parse_json(decode(body))
     try:
         return model.model_validate_json(body.removeprefix(_BOM))
@@ -140,38 +150,3 @@ def check_media_type(request: Request, accepted: tuple[str, ...]) -> str:
         raise Problem(415, f"the Content-Type is {found!r}: send {expected} instead")
 
     return found
-
-
-def decode(body: bytes) -> str:
-    """Return the text of a body.
-
-    :raises Problem: if it is not UTF-8
-    """
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        detail = f"the body is not UTF-8: the byte at position {error.start} is wrong"
-        raise Problem(400, detail) from None
-
-
-def parse_json(text: str, line: int | None = None) -> Any:
-    """Return the value of a JSON text.
-
-    :param line: its number, from 1, if the body has one text in each line
-    :raises Problem: if it is not JSON
-    """
-    place = "the body" if line is None else f"line {line}"
-    try:
-        return json.loads(text, parse_constant=_reject_constant)
-    except json.JSONDecodeError as error:
-        where = f"column {error.colno}" if line else f"line {error.lineno} column {error.colno}"
-        reason = error.msg[:1].lower() + error.msg[1:]
-        raise Problem(400, f"{place} is not JSON: {reason} at {where}") from None
-    except RecursionError:
-        raise Problem(400, f"{place} is nested too deeply") from None
-    except ValueError as error:
-        raise Problem(400, f"{place} is not JSON: {error}") from None
-
-
-def _reject_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")

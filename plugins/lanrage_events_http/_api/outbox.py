@@ -47,7 +47,7 @@ _ERRORS_OF_CHANGES = {
 def outbox_operations(bus: Bus) -> list[Operation]:
     """Return the operations on the outboxes of a bus's plugins."""
     api = _OutboxAPI(bus)
-    get = partial(Operation, method="GET", group="outbox")
+    get = partial(Operation, method="GET", group="outbox", scope="read")
     change = partial(
         Operation,
         method="POST",

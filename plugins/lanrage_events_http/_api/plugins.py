@@ -28,7 +28,7 @@ from .route_table import RouteTable, RouteTableError, allowed
 logger = logging.getLogger(__name__)
 
 _BELOW = "/api/"
-_OWN_NAMES = frozenset({"events", "openapi.json", "outbox", "plugins"})
+_OWN_NAMES = frozenset({"events", "me", "openapi.json", "outbox", "plugins", "sessions"})
 """paths of the server below ``/api/``: a plugin of such a name cannot be reached there"""
 _NAME_ERROR = {404: "there is nothing of that name"}
 _INPUT_ERROR = {422: "the body or the query is not valid"}
@@ -144,6 +144,7 @@ def _operation(plugin: str, bus: Bus, route: Route) -> Operation:
         handler=partial(_call, plugin, bus, route),
         query=route.query,
         request=route.request,
+        scope=route.scope,
         responses={204: None} if route.response is None else {200: route.response},
         errors={
             **(_NAME_ERROR if "{" in route.path else {}),

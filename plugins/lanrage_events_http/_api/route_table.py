@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import cast
+from typing import cast, get_args
 
 from pydantic import BaseModel
 
-from lanrage_events.http import Route
+from lanrage_events.http import Route, Scope
 
 from .operation import Operation
 
@@ -114,6 +114,10 @@ def _check(route: object) -> Pattern:
 
     if not callable(route.handler):
         raise RouteTableError(f"the handler of {what} cannot be called")
+
+    if route.scope not in get_args(Scope):
+        known = ", ".join(get_args(Scope))
+        raise RouteTableError(f"{what} has the scope {route.scope!r}, which is none of {known}")
 
     for name in ("request", "query", "response"):
         model = cast(object, getattr(route, name))

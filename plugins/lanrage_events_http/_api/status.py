@@ -17,7 +17,7 @@ from .operation import Call, Operation
 def status_operations(bus: Bus) -> list[Operation]:
     """Return the operations that report on a bus and its plugins."""
     api = _StatusAPI(bus)
-    get = partial(Operation, method="GET", group="status")
+    get = partial(Operation, method="GET", group="status", scope="read")
     return [
         get(
             path="/api/plugins",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, aclosing
 
 import anyio
@@ -18,15 +19,17 @@ _HEADERS = [
 
 
 class StreamResponse:
-    """An answer that lasts until the feed ends it, the peer disconnects or the server stops.
+    """An answer that lasts until the feed ends it, or the peer disconnects.
 
     :param opening: the context of the feed's client
-    :param stopping: set when the server stops
+    :param ends: each ends it when it is set, such as when the server stops
     """
 
-    def __init__(self, opening: AbstractContextManager[FeedClient], stopping: anyio.Event) -> None:
+    def __init__(
+        self, opening: AbstractContextManager[FeedClient], ends: Sequence[anyio.Event]
+    ) -> None:
         self._opening = opening
-        self._stopping = stopping
+        self._ends = ends
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._opening as client:
@@ -36,7 +39,9 @@ class StreamResponse:
                 async with anyio.create_task_group() as task_group:
                     client.scope = task_group.cancel_scope
                     task_group.start_soon(_cancel_on_disconnect, receive, task_group.cancel_scope)
-                    task_group.start_soon(_end_when_stopping, self._stopping, client)
+                    for end in self._ends:
+                        task_group.start_soon(_end_when_set, end, client)
+
                     async with aclosing(client.chunks()) as chunks:
                         async for chunk in chunks:
                             await send(_body(chunk, more=True))
@@ -60,6 +65,6 @@ async def _cancel_on_disconnect(receive: Receive, scope: anyio.CancelScope) -> N
     scope.cancel()
 
 
-async def _end_when_stopping(stopping: anyio.Event, client: FeedClient) -> None:
-    await stopping.wait()
+async def _end_when_set(end: anyio.Event, client: FeedClient) -> None:
+    await end.wait()
     client.end()

@@ -75,6 +75,7 @@ def metrics_operation(bus: Bus, feed: Feed) -> Operation:
         path="/metrics",
         name="getMetrics",
         group="status",
+        scope="read",
         description=(
             "Return metrics of the bus and its plugins in Prometheus' text format, or in "
             "OpenMetrics if the client asks for it."

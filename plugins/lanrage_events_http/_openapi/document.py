@@ -36,6 +36,7 @@ _COMMON_ERRORS = {
     503: "the server is too busy, or the plugin does not run",
 }
 _TOKEN_ERRORS = {401: "the token is missing or wrong", 429: "there were too many wrong tokens"}
+_OTHER_SITE = _COMMON_ERRORS[403]
 _BODY_ERRORS = {
     408: "the body did not arrive in time",
     413: "the body is too large",
@@ -71,6 +72,7 @@ class OpenAPI:
             path="/api/openapi.json",
             name="getOpenAPI",
             group="status",
+            scope=None,
             description="Return this document, which contains the operations of plugins, too.",
             handler=self._describe,
             responses={200: (JSON_TYPE,)},
@@ -143,7 +145,7 @@ class _Document:
             "components": {"schemas": self._schemas.definitions},
         }
         if self._has_token:
-            scheme = {"type": "http", "scheme": "bearer", "description": "the configured token"}
+            scheme = {"type": "http", "scheme": "bearer", "description": "a configured token"}
             content["components"]["securitySchemes"] = {"token": scheme}
             content["security"] = [{"token": []}]
 
@@ -171,8 +173,11 @@ class _Document:
             schema = self._schemas.ref(operation.request, "validation")
             described["requestBody"] = {"required": True, "content": json_content(schema)}
 
-        if operation.is_public and self._has_token:
-            described["security"] = []
+        if self._has_token:
+            # For other schemes than OAuth's, the list has the roles that are needed:
+            # https://spec.openapis.org/oas/v3.1.1.html#security-requirement-object
+            scopes = [] if operation.scope is None else [operation.scope]
+            described["security"] = [] if operation.is_public else [{"token": scopes}]
 
         described["responses"] = self._responses(operation)
         return described
@@ -212,6 +217,9 @@ class _Document:
             **(_BODY_ERRORS if operation.method != "GET" else {}),
             **operation.errors,
         }
+        if self._has_token and not operation.is_public and operation.scope is not None:
+            errors[403] = f"{_OTHER_SITE}, or the token lacks the scope {operation.scope}"
+
         responses = {
             status: {"description": text, "content": self._problem_of(operation, status)}
             for status, text in errors.items()

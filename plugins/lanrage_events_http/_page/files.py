@@ -18,6 +18,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.http import Page
 
 from .._problem import Problem, json_response
+from .._server import access_of
 
 # No path separators, no drives, no names that begin with a dot.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -100,17 +101,20 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     """
 
     async def index(request: Request) -> Response:
+        access_of(request.scope).require("read")
         return await own.respond("index.html", request)
 
     async def own_file(request: Request) -> Response:
         return await own.respond(request.path_params["file"], request)
 
     async def plugin_file(request: Request) -> Response:
+        access_of(request.scope).require("read")
         pages = _pages(bus).get(request.path_params["instance"], ())
         folders = PageFiles(*(page.folder for page in pages))
         return await folders.respond(request.path_params["file"], request)
 
     async def list_pages(request: Request) -> Response:
+        access_of(request.scope).require("read")
         pages = [_describe(name, page) for name, found in _pages(bus).items() for page in found]
         return json_response({"pages": pages, "login": has_login})
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import html
-import logging
 from contextlib import aclosing
-from math import ceil
 from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -17,18 +15,16 @@ from lanrage_events import Redactor
 
 from .._problem import Problem
 from .._server import (
-    FAILURE_SECONDS,
     JSON_TYPE,
-    MAX_FAILURES,
     SESSION_COOKIE,
     SESSION_SECONDS,
-    FailureLimit,
-    Sessions,
+    Access,
+    Authentication,
+    Session,
+    Token,
     media_type,
 )
 from .files import PageFiles
-
-logger = logging.getLogger(__name__)
 
 # The empty paragraph for errors in the login page.
 _ALERT = 'role="alert"></p>'
@@ -42,17 +38,19 @@ class _Credentials(BaseModel):
     token: SecretStr
 
 
-def login_routes(sessions: Sessions | None, files: PageFiles, redactor: Redactor) -> list[Route]:
+def login_routes(
+    authentication: Authentication, files: PageFiles, redactor: Redactor
+) -> list[Route]:
     """Return the routes for login and logout.
 
-    :param sessions: checks tokens and creates sessions; None if there is no token
+    :param authentication: checks tokens and has the sessions
     :param files: with the login page
     :param redactor: removes secrets
     """
-    if sessions is None:
+    if not authentication.is_needed:
         return [Route("/login", _go_to_page, methods=["GET"])]
 
-    login = _Login(sessions, files, redactor)
+    login = _Login(authentication, files, redactor)
     return [
         Route("/login", login.show, methods=["GET"]),
         Route("/login", login.log_in, methods=["POST"]),
@@ -65,15 +63,16 @@ async def _go_to_page(request: Request) -> Response:
 
 
 class _Login:
-    def __init__(self, sessions: Sessions, files: PageFiles, redactor: Redactor) -> None:
-        self._sessions = sessions
+    def __init__(
+        self, authentication: Authentication, files: PageFiles, redactor: Redactor
+    ) -> None:
+        self._authentication = authentication
+        self._sessions = authentication.sessions
         self._files = files
         self._redactor = redactor
-        # For all addresses together: a guesser may have many, and sessions are not affected.
-        self._failures = FailureLimit()
 
     async def show(self, request: Request) -> Response:
-        if self._sessions.is_valid(request.cookies.get(SESSION_COOKIE, "")):
+        if self._session(request) is not None:
             return RedirectResponse("/", 303)
 
         return await self._page(None)
@@ -81,17 +80,25 @@ class _Login:
     async def log_in(self, request: Request) -> Response:
         is_form = media_type(request.headers) == _FORM
         try:
-            await self._check(request, is_form=is_form)
+            token = await self._check(request, is_form=is_form)
         except Problem as problem:
             if not is_form or "text/html" not in request.headers.get("accept", ""):
                 raise
 
             return await self._page(problem)
 
+        # The browser forgets its former session, so no one else should have it.
+        former = self._session(request)
+        if former is not None:
+            self._sessions.end(former)
+
+        agent = request.headers.get("user-agent", "")
+        _, cookie = self._sessions.create(token, _address(request), agent)
+        await self._sessions.save()
         response = RedirectResponse("/", 303) if is_form else Response(status_code=204)
         response.set_cookie(
             SESSION_COOKIE,
-            self._sessions.create(),
+            cookie,
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="strict",
@@ -100,6 +107,11 @@ class _Login:
         return response
 
     async def log_out(self, request: Request) -> Response:
+        session = self._session(request)
+        if session is not None:
+            self._sessions.end(session)
+            await self._sessions.save()
+
         wants_page = "text/html" in request.headers.get("accept", "")
         response = RedirectResponse("/login", 303) if wants_page else Response(status_code=204)
         response.delete_cookie(
@@ -107,29 +119,14 @@ class _Login:
         )
         return response
 
-    async def _check(self, request: Request, *, is_form: bool) -> None:
-        token = await _read_token(request, is_form=is_form)
-        wait = self._failures.seconds_to_wait()
-        if wait:
-            raise Problem(
-                429,
-                f"{MAX_FAILURES} logins failed within {FAILURE_SECONDS:g} seconds: try again in "
-                f"{ceil(wait)} seconds",
-                headers={"Retry-After": str(ceil(wait))},
-            )
+    def _session(self, request: Request) -> Session | None:
+        return self._authentication.session(request.headers, _address(request))
 
-        if not self._sessions.is_token(token):
-            self._failures.add()
-            if self._failures.seconds_to_wait():
-                logger.warning(
-                    "%d logins failed within %g seconds, the last from %s: all logins have to wait "
-                    "for a while",
-                    MAX_FAILURES,
-                    FAILURE_SECONDS,
-                    request.client.host if request.client else "an unknown address",
-                )
-
-            raise Problem(401, "the token is wrong: use the one in the configuration")
+    async def _check(self, request: Request, *, is_form: bool) -> Token:
+        text = await _read_token(request, is_form=is_form)
+        token = self._authentication.check_token(text, _address(request))
+        Access(token.name, token.scopes).require("read")
+        return token
 
     async def _page(self, problem: Problem | None) -> Response:
         page = await self._files.read("login.html")
@@ -159,6 +156,10 @@ async def _read_token(request: Request, *, is_form: bool) -> str:
         return _Credentials.model_validate_json(bytes(body)).token.get_secret_value()
     except (KeyError, ValueError, ValidationError):
         raise Problem(422, "expected the field 'token', and nothing else") from None
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _is_https(request: Request) -> bool:

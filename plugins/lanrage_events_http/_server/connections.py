@@ -14,11 +14,16 @@ from typing import Any
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from .addresses import TrustedProxies, source_of
+from .shares import Shares
+
 logger = logging.getLogger(__name__)
 
 # How the system probes a silent peer, so that one without power does not keep a live feed open.
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 SECONDS_BETWEEN_WARNINGS = 60.0
+SPARE = 4
+"""connections beyond the limit, one for each address, on which only health is answered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Timeouts:
     """until a handler begins to answer"""
     write: float = 20.0
     """until the peer has taken a chunk of the answer, or a page file"""
+    spare: float = 2.0
+    """until the head of the only request of a spare connection is complete"""
     stop: float = 3.0
     """until answers that still run are cut off when the server stops"""
     accept: float = 0.1
@@ -49,11 +56,21 @@ class Connection:
 
     :param stream: the peer's
     :param cut_off: called when the peer was too slow
+    :param address: the peer's
+    :param is_spare: whether it is one beyond the limit, for a request about health
     """
 
     def __init__(
-        self, stream: SocketStream, timeouts: Timeouts, cut_off: Callable[[], None]
+        self,
+        stream: SocketStream,
+        timeouts: Timeouts,
+        cut_off: Callable[[], None],
+        address: str,
+        *,
+        is_spare: bool = False,
     ) -> None:
+        self.address = address
+        self.is_spare = is_spare
         self._stream = stream
         self._timeouts = timeouts
         self._cut_off = cut_off
@@ -68,7 +85,9 @@ class Connection:
     @contextmanager
     def living(self) -> Iterator[None]:
         """Cancel the block when the peer has sent no request for too long."""
-        self._scope.deadline = anyio.current_time() + self._timeouts.first_request
+        timeouts = self._timeouts
+        seconds = timeouts.spare if self.is_spare else timeouts.first_request
+        self._scope.deadline = anyio.current_time() + seconds
         with self._scope:
             yield
 
@@ -144,21 +163,29 @@ class Connection:
 
 
 class Connections:
-    """The open connections, limited in number.
+    """The open connections, limited in number, each address to its share.
 
     :param limit: how many may be open at the same time
     :param timeouts: of each
+    :param proxies: those that are trusted
     """
 
-    def __init__(self, limit: int, timeouts: Timeouts = Timeouts()) -> None:
+    def __init__(
+        self,
+        limit: int,
+        timeouts: Timeouts = Timeouts(),
+        proxies: TrustedProxies = TrustedProxies(),  # noqa: B008 - immutable
+    ) -> None:
         self.limit = limit
         self.timeouts = timeouts
         self.accepted = 0
         self.rejected = 0
-        """connections that were closed at once, because too many were open"""
+        """connections for which there was no room"""
         self.cut_off = 0
         """connections of peers that were too slow"""
+        self._shares = Shares(limit, proxies)
         self._open: set[Connection] = set()
+        self._spare: set[Connection] = set()
         self._warned_at = -math.inf
 
     def __len__(self) -> int:
@@ -166,43 +193,80 @@ class Connections:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next connection would be closed at once."""
-        return len(self._open) >= self.limit
+        """Whether there is room for no further connection."""
+        return self._shares.is_full
 
     async def add(self, stream: SocketStream) -> Connection | None:
-        """Count a new connection, or close it and return None if there are too many."""
-        if not self.is_full:
-            connection = Connection(stream, self.timeouts, self._count_cut_off)
-            _enable_keepalive(stream)
-            self.accepted += 1
+        """Count a new connection; return None and close it if there are too many.
+
+        Beyond the limit or the share of an address, it is a spare one, if there is still room.
+        """
+        address = _address(stream)
+        if self._shares.has_room(address):
+            connection = Connection(stream, self.timeouts, self._count_cut_off, address)
+            self._shares.add(address)
             self._open.add(connection)
+            self.accepted += 1
+            _enable_keepalive(stream)
             return connection
 
         self.rejected += 1
-        if monotonic() - self._warned_at >= SECONDS_BETWEEN_WARNINGS:
-            self._warned_at = monotonic()
+        self._warn(address)
+        source = source_of(address)
+        is_known = any(source_of(spare.address) == source for spare in self._spare)
+        if len(self._spare) < SPARE and not is_known:
+            count, timeouts = self._count_cut_off, self.timeouts
+            connection = Connection(stream, timeouts, count, address, is_spare=True)
+            self._spare.add(connection)
+            return connection
+
+        await anyio.aclose_forcefully(stream)
+        return None
+
+    def _warn(self, address: str) -> None:
+        if monotonic() - self._warned_at < SECONDS_BETWEEN_WARNINGS:
+            return
+
+        self._warned_at = monotonic()
+        if self.is_full:
             logger.warning(
                 "%d connections are open, which is max_connections: new ones are closed",
                 len(self._open),
             )
-
-        await anyio.aclose_forcefully(stream)
-        return None
+        else:
+            logger.warning(
+                "%s has too many connections, %d are open in total: its new ones are closed. An "
+                "address may hold %d; if it is a proxy, name it in 'trusted_proxies'",
+                source_of(address),
+                len(self._open),
+                self._shares.of(address),
+            )
 
     async def close(self, connection: Connection) -> None:
         """Close a connection and make room for another."""
         try:
             await connection.aclose()
         finally:
-            self._open.discard(connection)
+            self._spare.discard(connection)
+            if connection in self._open:
+                self._open.remove(connection)
+                self._shares.remove(connection.address)
 
     def stop(self) -> None:
         """Close the connections on which no request is being answered."""
-        for connection in tuple(self._open):
+        for connection in (*self._open, *self._spare):
             connection.stop()
 
     def _count_cut_off(self) -> None:
         self.cut_off += 1
+
+
+def _address(stream: SocketStream) -> str:
+    raw_socket = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - no Django
+    try:
+        return str(raw_socket.getpeername()[0])
+    except OSError:  # the peer is gone already
+        return ""
 
 
 def _enable_keepalive(stream: SocketStream) -> None:

@@ -6,7 +6,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping
-from math import ceil
+from contextlib import AbstractContextManager, nullcontext
 
 import anyio
 from starlette.datastructures import Headers
@@ -17,15 +17,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lanrage_events import Redactor
 
 from .._problem import Problem, log_failure, problem_of
+from .access import Access, Authentication
+from .addresses import TrustedProxies
 from .body import Body
 from .connections import Timeouts
 from .headers import add_headers, is_api_path, media_type
 from .hosts import HostCheck, is_same_origin
-from .sessions import FAILURE_SECONDS, MAX_FAILURES, FailureLimit, Sessions
+from .shares import Shares
 
 logger = logging.getLogger(__name__)
 
-SESSION_COOKIE = "lanrage_session"
+IS_SPARE = "lanrage_events_http.is_spare"
+"""set in the state of a request that came on a spare connection"""
 MAX_HEAD_BYTES = 16 * 1_024
 """of the target and the headers of a request"""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
@@ -34,7 +37,8 @@ JSON_TYPE = "application/json"
 JSON_LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 _VERSIONS = frozenset({"1.0", "1.1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
-_OPEN_PATHS = frozenset({"/login", "/healthz", "/readyz"})
+_HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+_OPEN_PATHS = _HEALTH_PATHS | {"/login"}
 _OPEN_FOLDER = "/static/"
 _SECONDS_BETWEEN_TRACEBACKS = 1.0
 
@@ -46,7 +50,10 @@ class Guard:
     :param hosts: checks Host headers
     :param max_body: the largest body, in bytes
     :param redactor: removes secrets from answers and log records
-    :param sessions: authenticates requests; None if no token is needed
+    :param authentication: finds out who sends a request; None if no token is needed
+    :param proxies: those that are trusted
+    :param max_requests: how many requests trusted proxies may pass on at the same time, of which
+        each of their clients has a share
     :param timeouts: of bodies and handlers
     """
 
@@ -57,16 +64,19 @@ class Guard:
         hosts: HostCheck,
         max_body: int,
         redactor: Redactor,
-        sessions: Sessions | None = None,
+        authentication: Authentication | None = None,
+        proxies: TrustedProxies = TrustedProxies(),  # noqa: B008 - immutable
+        max_requests: int = 100,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._max_body = max_body
         self._redactor = redactor
-        self._sessions = sessions
+        self._authentication = authentication
+        self._proxies = proxies
+        self._forwarded = Shares(max_requests, proxies)
         self._timeouts = timeouts
-        self._wrong_tokens = FailureLimit()
         self._logged_at = -math.inf
         self._unlogged = 0
         self.answers: Counter[str] = Counter()
@@ -84,7 +94,10 @@ class Guard:
     async def _answer(self, scope: Scope, body: Body, answer: _Answer) -> None:
         problem: Problem | None = None
         try:
-            with anyio.move_on_after(self._timeouts.first_answer) as answer.waiting:
+            with (
+                self._count(scope),
+                anyio.move_on_after(self._timeouts.first_answer) as answer.waiting,
+            ):
                 redirect = self._check(scope, body)
                 await (redirect or self._app)(scope, body.receive, answer.send)
         except ClientDisconnect:
@@ -106,6 +119,26 @@ class Guard:
             response = problem.response(self._redactor)
             body.problem = None
             await response(scope, body.receive, answer.send)
+
+    def _count(self, scope: Scope) -> AbstractContextManager[None]:
+        """Find out the client's address, and count its request if a trusted proxy passed it on.
+
+        :raises Problem: if the client has too many requests under way
+        """
+        peer = (scope.get("client") or ("",))[0]
+        client = self._proxies.client(peer, Headers(scope=scope).getlist("x-forwarded-for"))
+        if client == peer:
+            return nullcontext()
+
+        scope["client"] = (client, 0)
+        if not self._forwarded.has_room(client):
+            raise Problem(
+                429,
+                "too many requests from this address are under way: wait for their answers",
+                headers={"Retry-After": "1"},
+            )
+
+        return self._forwarded.holding(client)
 
     def _check(self, scope: Scope, body: Body) -> Response | None:
         """Return a redirect, or None if the request may go on.
@@ -132,10 +165,19 @@ class Guard:
         if is_change or is_api:
             _check_origin(headers, host)
 
-        if self._sessions is not None and not _is_open(path):
-            redirect = self._authorize(self._sessions, scope, headers, is_api=is_api)
-            if redirect is not None:
-                return redirect
+        if scope.get("state", {}).get(IS_SPARE) and path not in _HEALTH_PATHS:
+            raise Problem(
+                503,
+                "too many connections are open, from this address or in total: close some",
+                headers={"Retry-After": "5"},
+            )
+
+        if self._authentication is not None:
+            access = self._authenticate(self._authentication, scope, headers)
+            if access is None:
+                return RedirectResponse("/login", 303)
+
+            access.attach(scope)
 
         has_json = media_type(headers) in (JSON_TYPE, *JSON_LINES)
         if is_change and is_api and body.is_there and not has_json:
@@ -159,45 +201,22 @@ class Guard:
 
         return host
 
-    def _authorize(
-        self, sessions: Sessions, scope: Scope, headers: Headers, *, is_api: bool
-    ) -> Response | None:
-        address = (scope.get("client") or ("",))[0]
-        token = _bearer(headers)
-        if token is not None:
-            wait = self._wrong_tokens.seconds_to_wait(address)
-            if wait:
-                raise Problem(
-                    429,
-                    "too many wrong tokens came from this address: wait before the next one",
-                    headers={"Retry-After": str(ceil(wait))},
-                )
+    def _authenticate(
+        self, authentication: Authentication, scope: Scope, headers: Headers
+    ) -> Access | None:
+        """Return what the client may do, None if its browser has to log in."""
+        if _is_open(scope["path"]):
+            return Access(scopes=frozenset())
 
-            if sessions.is_token(token):
-                return None
+        access = authentication.authenticate(headers, (scope.get("client") or ("",))[0])
+        if access is not None:
+            return access
 
-            self._wrong_tokens.add(address)
-            if self._wrong_tokens.seconds_to_wait(address):
-                logger.warning(
-                    "%d wrong tokens came from %s within %g seconds: it has to wait",
-                    MAX_FAILURES,
-                    address,
-                    FAILURE_SECONDS,
-                )
-
-            raise Problem(401, "the token is wrong", headers=_AUTHENTICATE)
-
-        if any(sessions.is_valid(session) for session in _cookies(headers, SESSION_COOKIE)):
+        is_page = not is_api_path(scope["path"]) and scope["method"] in _SAFE_METHODS
+        if is_page and _wants_page(headers):
             return None
 
-        if not is_api and scope["method"] in _SAFE_METHODS and _wants_page(headers):
-            return RedirectResponse("/login", 303)
-
-        raise Problem(
-            401,
-            "a token is needed: send 'Authorization: Bearer ...', or log in at /login",
-            headers=_AUTHENTICATE,
-        )
+        raise authentication.rejection()
 
     def _log(self, scope: Scope, error: Exception) -> None:
         now = anyio.current_time()
@@ -246,9 +265,6 @@ class _Answer:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-_AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="lanrage-events"'}
-
-
 def _check_head(scope: Scope) -> None:
     if scope.get("http_version", "1.1") not in _VERSIONS:
         raise Problem(505, "HTTP/1.1 is spoken here")
@@ -271,16 +287,6 @@ def _check_origin(headers: Headers, host: str) -> None:
     # Newer browsers send it. Another port of the same machine is 'same-site'.
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Problem(403, "another site sent this: the header Sec-Fetch-Site says so")
-
-
-def _bearer(headers: Mapping[str, str]) -> str | None:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
-def _cookies(headers: Headers, name: str) -> list[str]:
-    pairs = [pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";")]
-    return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 def _wants_page(headers: Mapping[str, str]) -> bool:

@@ -27,12 +27,12 @@ from anycorn.typing import ConnectionState
 from anycorn.utils import wrap_app
 from anycorn.worker_context import WorkerContext
 from anyio.abc import SocketAttribute, SocketListener, TaskGroup
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lanrage_events.config import ConfigError
 
 from .connections import SECONDS_BETWEEN_WARNINGS, Connection, Connections
-from .guard import MAX_HEAD_BYTES
+from .guard import IS_SPARE, MAX_HEAD_BYTES
 from .hosts import is_unspecified, url
 
 logger = logging.getLogger(__name__)
@@ -254,10 +254,22 @@ class _HTTP1Server(TCPServer):
 
 class _HTTP1Protocol(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Ignore an offer of another protocol, as a server may.
+        """Ignore an offer of another protocol, as a server may, and reject a body with two ends.
 
         https://www.rfc-editor.org/rfc/rfc9110#section-7.8
+
+        A proxy in front may see the end of such a body elsewhere, and take the rest for another
+        client's request: https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+
+        :raises h11.RemoteProtocolError: to close the connection after the answer
         """
+        names = {name for name, _ in event.headers}
+        if b"transfer-encoding" in names and (
+            b"content-length" in names or event.http_version < b"1.1"
+        ):
+            await self._send_error_response(400)
+            raise h11.RemoteProtocolError("a body with two ends")
+
         if event.method == b"PRI":
             await super()._check_protocol(event)
 
@@ -293,12 +305,29 @@ def _with_connection(app: ASGIApp) -> ASGIApp:
 
     async def run_app(scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["state"].pop(_CONNECTION)
+        if connection.is_spare:
+            scope["state"][IS_SPARE] = True
+            send = _closing(send)
+
         # Without extensions, answers go through the connection and its write timeout.
         scope.pop("extensions", None)
         with connection.request():
             await app(scope, receive, send)
 
     return run_app
+
+
+def _closing(send: Send) -> Send:
+    """Close the connection after the answer."""
+
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"connection", b"close")]
+            message = {**message, "headers": headers}
+
+        await send(message)
+
+    return send_and_close
 
 
 async def _close(listener: SocketListener) -> None:

@@ -1,115 +1,198 @@
-"""Authentication: the token, sessions of browsers, and limits on wrong guesses."""
+"""Sessions, which browsers keep in place of a token."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
-import ipaddress
+import logging
 import secrets
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 
+from lanrage_events.state import StateFile
+
+from .tokens import Token, Tokens
+
+logger = logging.getLogger(__name__)
+
 SESSION_SECONDS = 7 * 24 * 3_600
-MAX_FAILURES = 10
-FAILURE_SECONDS = 60.0
-_MAX_SOURCES = 256
-_IPV6_NETWORK_BITS = 64
-_KEY_PURPOSE = b"lanrage_events_http session 1"
-_NONCE_BYTES = 12
+MAX_SESSIONS = 100
+"""of one token; the one that was not used for the longest time makes room for a new one"""
+_COOKIE_BYTES = 32
+_SHOWN_DIGITS = 12
+_MAX_COOKIE_CHARACTERS = 200
+_MAX_AGENT_CHARACTERS = 200
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A browser that has logged in."""
+
+    digest: str
+    """of its cookie, which is not kept"""
+    token: Token
+    created: float
+    """seconds since 1970"""
+    used: float
+    """when its last request came, in seconds since 1970"""
+    address: str
+    """of the client that used it last"""
+    agent: str
+    """what the browser called itself when it logged in"""
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    """set when it ends"""
+
+    @property
+    def id(self) -> str:
+        """A short name that gives no access."""
+        return self.digest[:_SHOWN_DIGITS]
+
+    @property
+    def expires(self) -> float:
+        """When it ends by itself, in seconds since 1970."""
+        return self.created + SESSION_SECONDS
 
 
 class Sessions:
-    """Checks tokens, and creates and checks the sessions that browsers keep in place of the token.
+    """Creates, finds and ends sessions; with a file, they outlive a restart.
 
-    Sessions are not stored: each is its own expiry time, signed with a key derived from the token.
-    So it outlives a restart, and a new token ends all sessions.
+    A session ends after seven days, by a logout, or when its token is no longer configured.
 
-    :param token: the configured one
+    :param tokens: the configured ones
+    :param file: keeps what is needed to recognize a session, but no cookie
     :param clock: returns the time in seconds since 1970
     """
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
-        self._digest = _digest(token)
-        self._key = hmac.digest(token.encode(), _KEY_PURPOSE, hashlib.sha256)
+    def __init__(
+        self,
+        tokens: Tokens,
+        file: StateFile | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._tokens = tokens
+        self._file = file or StateFile(None)
         self._clock = clock
+        self._sessions: dict[str, Session] = {}
+        self._saving = anyio.Lock()
 
-    def is_token(self, text: str) -> bool:
-        """Return whether a text is the token, in constant time."""
-        return hmac.compare_digest(_digest(text), self._digest)
+    def __iter__(self) -> Iterator[Session]:
+        self._end_expired()
+        return iter(tuple(self._sessions.values()))
 
-    def create(self) -> str:
-        """Return a new session, for a cookie."""
-        expires = int(self._clock()) + SESSION_SECONDS
-        payload = expires.to_bytes(8, "big") + secrets.token_bytes(_NONCE_BYTES)
-        return base64.urlsafe_b64encode(payload + self._sign(payload)).decode().rstrip("=")
-
-    def is_valid(self, session: str) -> bool:
-        """Return whether a session was signed with this token and has not expired."""
+    def load(self) -> None:
+        """Read the sessions of the last run; a file that cannot be read counts as empty."""
         try:
-            data = base64.b64decode(
-                session + "=" * (-len(session) % 4), altchars=b"-_", validate=True
-            )
-        except (binascii.Error, ValueError):
-            return False
+            records = self._file.read([])
+        except OSError as error:
+            logger.warning("%s cannot be read, so browsers log in again: %s", self._file, error)
+            return
+        except ValueError:
+            logger.warning("%s is damaged, so browsers log in again", self._file)
+            with suppress(OSError):
+                self._file.move_aside()
 
-        payload, signature = data[: 8 + _NONCE_BYTES], data[8 + _NONCE_BYTES :]
-        if not hmac.compare_digest(signature, self._sign(payload)):
-            return False
+            return
 
-        return int.from_bytes(payload[:8], "big") > self._clock()
+        tokens = {token.fingerprint: token for token in self._tokens}
+        for record in records if isinstance(records, list) else ():
+            session = _read(record, tokens)
+            if session is not None:
+                self._sessions[session.digest] = session
 
-    def _sign(self, payload: bytes) -> bytes:
-        return hmac.digest(self._key, payload, hashlib.sha256)
+        self._end_expired()
+
+    async def save(self) -> None:
+        """Write the sessions; an error is logged, and they last until the daemon ends."""
+        async with self._saving:
+            try:
+                await self._file.save([_record(session) for session in self])
+            except OSError as error:
+                logger.warning("%s cannot be written, see its disk: %s", self._file, error)
+
+    def create(self, token: Token, address: str = "", agent: str = "") -> tuple[Session, str]:
+        """Return a new session, and its cookie.
+
+        :param address: the client's
+        :param agent: what the browser calls itself
+        """
+        self._end_expired()
+        of_token = [session for session in self._sessions.values() if session.token is token]
+        for session in sorted(of_token, key=lambda one: one.used)[: -(MAX_SESSIONS - 1)]:
+            self.end(session)
+
+        cookie = secrets.token_urlsafe(_COOKIE_BYTES)
+        now = self._clock()
+        agent = agent[:_MAX_AGENT_CHARACTERS]
+        session = Session(_digest(cookie), token, now, now, address, agent)
+        self._sessions[session.digest] = session
+        return session, cookie
+
+    def find(self, cookie: str, address: str = "") -> Session | None:
+        """Return the session of a cookie, None if there is none or it has ended.
+
+        :param address: of the client that sent it
+        """
+        if len(cookie) > _MAX_COOKIE_CHARACTERS:
+            return None
+
+        session = self._sessions.get(_digest(cookie))
+        if session is None:
+            return None
+
+        now = self._clock()
+        if session.expires <= now:
+            self.end(session)
+            return None
+
+        session.used, session.address = now, address or session.address
+        return session
+
+    def get(self, id: str) -> Session | None:
+        """Return the session of a short name."""
+        return next((session for session in self if session.id == id), None)
+
+    def end(self, session: Session) -> None:
+        """End a session, and the live feeds that it reads."""
+        self._sessions.pop(session.digest, None)
+        session.ended.set()
+
+    def _end_expired(self) -> None:
+        now = self._clock()
+        for session in tuple(self._sessions.values()):
+            if session.expires <= now:
+                self.end(session)
 
 
-class FailureLimit:
-    """Allows each address a few failures within a minute, and then makes it wait.
-
-    An address that guesses does not lock out others. The least recent addresses are forgotten.
-    """
-
-    def __init__(self) -> None:
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def add(self, address: str = "") -> None:
-        """Count a failure; without an address, one of all addresses together."""
-        source = _source(address)
-        failures = self._failures.setdefault(source, deque(maxlen=MAX_FAILURES))
-        failures.append(anyio.current_time())
-        self._failures.move_to_end(source)
-        if len(self._failures) > _MAX_SOURCES:
-            self._failures.popitem(last=False)
-
-    def seconds_to_wait(self, address: str = "") -> float:
-        """Return the seconds until the next attempt is allowed, 0 if it is now."""
-        failures = self._failures.get(_source(address), deque[float]())
-        if len(failures) < MAX_FAILURES:
-            return 0
-
-        return max(0, failures[0] + FAILURE_SECONDS - anyio.current_time())
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _source(address: str) -> str:
-    """Return the part of an address that a guesser cannot easily change: its network for IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-
-    return str(ipaddress.ip_network((int(parsed), _IPV6_NETWORK_BITS), strict=False))
+def _record(session: Session) -> dict[str, Any]:
+    return {
+        "digest": session.digest,
+        "token": session.token.fingerprint,
+        "created": session.created,
+        "used": session.used,
+        "address": session.address,
+        "agent": session.agent,
+    }
 
 
-def _digest(text: str) -> bytes:
-    # Digests have equal length, so that comparing does not reveal the token's.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+def _read(record: object, tokens: Mapping[str, Token]) -> Session | None:
+    """Return a session of the file, None if its token is no longer configured."""
+    match record:
+        case {
+            "digest": str(digest),
+            "token": str(fingerprint),
+            "created": int() | float() as created,
+            "used": int() | float() as used,
+            "address": str(address),
+            "agent": str(agent),
+        } if fingerprint in tokens:
+            return Session(digest, tokens[fingerprint], created, used, address, agent)
+        case _:
+            return None

@@ -77,6 +77,61 @@ def test_tokens_that_a_header_cannot_carry_are_rejected(token: str) -> None:
     assert token not in text
 
 
+OTHER = "battery-staple-horse"
+GAMEBOX = {"token": OTHER, "scopes": ["publish"]}
+
+
+def test_tokens_allow_what_they_say() -> None:
+    config = HTTPConfig.model_validate({"token": TOKEN, "tokens": {"gamebox": GAMEBOX}})
+
+    assert [(token.name, token.secret, token.scopes) for token in config.all_tokens()] == [
+        ("token", TOKEN, frozenset({"publish", "read", "admin"})),
+        ("gamebox", OTHER, frozenset({"publish"})),
+    ]
+    assert OTHER not in repr(config)
+
+
+def test_tokens_alone_are_enough_for_others_to_reach_it() -> None:
+    assert HTTPConfig.model_validate({"host": "0.0.0.0", "tokens": {"gamebox": GAMEBOX}})
+
+
+def test_no_two_tokens_are_the_same() -> None:
+    same = {"token": OTHER, "scopes": "read"}
+
+    text = problem(tokens={"gamebox": GAMEBOX, "dashboard": same})
+    assert "tokens.dashboard.token" in text
+    assert "it is the same as that of 'gamebox'" in text
+    assert OTHER not in text
+    text = problem(token=OTHER, tokens={"gamebox": GAMEBOX})
+    assert "it is the same as that of 'gamebox' in 'tokens'" in text
+
+
+@pytest.mark.parametrize("name", ["", "two words", "-", "x" * 41, "ü", "a\n"])
+def test_the_name_of_a_token_is_short(name: str) -> None:
+    assert "expected a name of up to 40" in problem(tokens={name: GAMEBOX})
+
+
+def test_the_name_of_the_other_key_is_taken() -> None:
+    assert "this is the name of the key 'token'" in problem(tokens={"token": GAMEBOX})
+
+
+@pytest.mark.parametrize(
+    "proxy", ["127.0.0.1", "10.0.0.0/24", "::1", "fd00::/8", "[::1]", " 10.0.0.1 "]
+)
+def test_proxies_are_addresses_or_networks(proxy: str) -> None:
+    assert len(list(HTTPConfig(trusted_proxies=(proxy,)).proxies())) == 1
+
+
+@pytest.mark.parametrize(
+    "proxy", ["", "proxy.example.org", "10.0.0.1/8", "10.0.0.1:80", "0.0.0.0/0", "::/0"]
+)
+def test_something_else_is_not_trusted(proxy: str) -> None:
+    text = problem(trusted_proxies=("127.0.0.1", proxy))
+
+    assert "trusted_proxies.1" in text
+    assert "expected an address or a network, such as '127.0.0.1'" in text
+
+
 def test_the_token_is_never_shown() -> None:
     assert TOKEN not in repr(HTTPConfig(token=SecretStr(TOKEN)))
     assert TOKEN not in problem(token=TOKEN, port=-1)
@@ -129,6 +184,22 @@ def test_a_wrong_host_does_not_hide_behind_other_problems() -> None:
         ),
         ("{host: 0.0.0.0, token: short}", "plugins.http.token: expected at least 16 characters"),
         ("{port: 70000}", "plugins.http.port: must be at most 65535"),
+        (
+            "{tokens: {a: {token: correct-horse-battery, scopes: [publsh]}}}",
+            "plugins.http.tokens.a.scopes.0: expected 'publish', 'read' or 'admin'",
+        ),
+        ("{tokens: {a: {token: '', scopes: [read]}}}", "plugins.http.tokens.a.token: expected at"),
+        ("{tokens: {a: {token: correct-horse-battery}}}", "plugins.http.tokens.a.scopes: "),
+        ("{tokens: {a: {token: correct-horse-battery, scopes: []}}}", "tokens.a.scopes: "),
+        (
+            "{tokens: {token: {token: correct-horse-battery, scopes: read}}}",
+            "tokens.token: this is",
+        ),
+        (
+            "{tokens: {a: {token: &a correct-horse-12, scopes: read}, b: {token: *a, scopes: read}}}",
+            "plugins.http.tokens.b.token: it is the same as that of 'a'",
+        ),
+        ("{trusted_proxies: [127.0.0.1, x]}", "plugins.http.trusted_proxies.1: expected an"),
         ("{prot: 80}", "plugins.http.prot: unknown key, did you mean 'port'?"),
     ],
 )

@@ -22,10 +22,16 @@ from lanrage_events_http._server import (
     MAX_HEAD_BYTES,
     METHODS,
     SESSION_COOKIE,
+    Authentication,
     Guard,
     HostCheck,
     Sessions,
     Timeouts,
+    Token,
+    Tokens,
+    TrustedProxies,
+    access_of,
+    parse_network,
 )
 
 Client: TypeAlias = Callable[..., httpx.AsyncClient]
@@ -49,7 +55,14 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(body, headers={"Server": "secret/1.2.3"})(scope, receive, send)
 
 
-def guard(app: Any = echo, *, token: str | None = None, host: str = "127.0.0.1") -> Guard:
+TOKENS = Tokens([Token("token", TOKEN)])
+SESSIONS = Sessions(TOKENS)
+SESSION, COOKIE = SESSIONS.create(*TOKENS)
+
+
+def guard(
+    app: Any = echo, *, token: str | None = None, host: str = "127.0.0.1", **options: Any
+) -> Guard:
     redactor = Redactor()
     redactor.add(TOKEN)
     return Guard(
@@ -57,7 +70,8 @@ def guard(app: Any = echo, *, token: str | None = None, host: str = "127.0.0.1")
         hosts=HostCheck(host, 8666, ["lan.example.org", "party.example.org:8443"]),
         max_body=MAX_BODY,
         redactor=redactor,
-        sessions=Sessions(token) if token else None,
+        authentication=Authentication(TOKENS, SESSIONS) if token else None,
+        **options,
     )
 
 
@@ -72,7 +86,7 @@ async def ask(
     request = httpx.Request(method, f"http://{HOST}{path}", content=content)
     given = httpx.Headers(headers or {})
     for name in ("content-length", "transfer-encoding"):
-        if name in request.headers and name not in given:
+        if name in request.headers and not {"content-length", name} & given.keys():
             given[name] = request.headers[name]
 
     request.headers = given
@@ -337,7 +351,7 @@ async def test_websockets_are_closed() -> None:
         {"authorization": f"Bearer {TOKEN}x"},
         {"cookie": f"{SESSION_COOKIE}={TOKEN}"},
         {"cookie": f"{SESSION_COOKIE}="},
-        {"cookie": f"{SESSION_COOKIE}={Sessions('another-token-of-mine').create()}"},
+        {"cookie": f"{SESSION_COOKIE}={Sessions(TOKENS).create(*TOKENS)[1]}"},
     ],
 )
 async def test_with_a_token_all_need_it(headers: dict[str, str]) -> None:
@@ -365,12 +379,9 @@ async def test_what_looks_like_them_is_not(path: str) -> None:
     [
         {"authorization": f"Bearer {TOKEN}"},
         {"authorization": f"bearer   {TOKEN}"},
-        {"cookie": f"other=1; {SESSION_COOKIE}={Sessions(TOKEN).create()}"},
-        {"cookie": f"{SESSION_COOKIE}=old; {SESSION_COOKIE}={Sessions(TOKEN).create()}"},
-        {
-            "authorization": "Basic of-a-proxy",
-            "cookie": f"{SESSION_COOKIE}={Sessions(TOKEN).create()}",
-        },
+        {"cookie": f"other=1; {SESSION_COOKIE}={COOKIE}"},
+        {"cookie": f"{SESSION_COOKIE}=old; {SESSION_COOKIE}={COOKIE}"},
+        {"authorization": "Basic of-a-proxy", "cookie": f"{SESSION_COOKIE}={COOKIE}"},
     ],
 )
 async def test_the_token_or_a_session_opens(headers: dict[str, str]) -> None:
@@ -401,28 +412,101 @@ async def test_browsers_are_led_to_the_login(method: str, path: str, is_led: boo
         assert is_problem(response, 401)
 
 
-async def test_a_guesser_has_to_wait_and_others_do_not(caplog: pytest.LogCaptureFixture) -> None:
+def client_of(guarded: Guard, address: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(guarded, client=(address, 1))
+    return httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}")
+
+
+async def test_a_guesser_has_to_wait_but_others_and_the_right_token_do_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     guarded = guard(token=TOKEN)
     right = {"authorization": f"Bearer {TOKEN}"}
     wrong = {"authorization": "Bearer wrong"}
-
-    def client(address: str) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(guarded, client=(address, 1))
-        return httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}")
-
-    async with client("10.0.0.1") as guesser, client("10.0.0.2") as other:
+    async with client_of(guarded, "10.0.0.1") as guesser, client_of(guarded, "10.0.0.2") as other:
         for _ in range(MAX_FAILURES):
             assert (await guesser.get("/api/plugins", headers=wrong)).status_code == 401
 
-        rejected = await guesser.get("/api/plugins", headers=right)
+        rejected = await guesser.get("/api/plugins", headers=wrong)
         assert is_problem(rejected, 429)
         assert int(rejected.headers["retry-after"]) == FAILURE_SECONDS
-        assert (await other.get("/api/plugins", headers=right)).status_code == 200
+        assert (await other.get("/api/plugins", headers=wrong)).status_code == 401
+        assert (await guesser.get("/api/plugins", headers=right)).status_code == 200
 
         messages = [record.getMessage() for record in caplog.records if record.name != "httpx"]
-        assert messages == ["10 wrong tokens came from 10.0.0.1 within 60 seconds: it has to wait"]
+        assert messages == [
+            "10 wrong tokens came from 10.0.0.1 within 60 seconds: it has to wait before the next"
+        ]
         await anyio.sleep(FAILURE_SECONDS)
-        assert (await guesser.get("/api/plugins", headers=right)).status_code == 200
+        assert (await guesser.get("/api/plugins", headers=wrong)).status_code == 401
+
+
+async def test_each_client_of_a_trusted_proxy_guesses_for_itself() -> None:
+    proxies = TrustedProxies([parse_network("10.0.0.0/24")])
+    guarded = guard(token=TOKEN, proxies=proxies)
+    wrong = {"authorization": "Bearer wrong"}
+    async with client_of(guarded, "10.0.0.1") as proxy, client_of(guarded, "10.9.0.1") as other:
+        for number in range(2 * MAX_FAILURES):
+            # What the client itself wrote into the header changes nothing.
+            headers = {**wrong, "x-forwarded-for": f"192.0.2.{number}, 192.0.2.200"}
+            response = await proxy.get("/api/plugins", headers=headers)
+            assert response.status_code == (401 if number < MAX_FAILURES else 429)
+
+        neighbour = {**wrong, "x-forwarded-for": "192.0.2.201"}
+        assert (await proxy.get("/api/plugins", headers=neighbour)).status_code == 401
+        # Nobody trusts this one.
+        for number in range(MAX_FAILURES):
+            headers = {**wrong, "x-forwarded-for": f"192.0.2.{number}"}
+            assert (await other.get("/api/plugins", headers=headers)).status_code == 401
+
+        headers = {**wrong, "x-forwarded-for": "192.0.2.99"}
+        assert (await other.get("/api/plugins", headers=headers)).status_code == 429
+
+
+async def test_no_client_of_a_trusted_proxy_takes_all_requests() -> None:
+    begun = 0
+    may_end = anyio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal begun
+        begun += 1
+        if scope["path"] == "/api/slow":
+            await may_end.wait()
+
+        await PlainTextResponse("done")(scope, receive, send)
+
+    proxies = TrustedProxies([parse_network("127.0.0.1")])
+    guarded = guard(slow, proxies=proxies, max_requests=4)
+    greedy, modest = {"x-forwarded-for": "192.0.2.1"}, {"x-forwarded-for": "192.0.2.2"}
+    async with client_of(guarded, "127.0.0.1") as proxy, anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(lambda: proxy.get("/api/slow", headers=greedy))
+
+        await anyio.wait_all_tasks_blocked()
+        assert begun == 2
+        rejected = await proxy.get("/api/x", headers=greedy)
+        assert is_problem(rejected, 429)
+        assert rejected.headers["retry-after"] == "1"
+        assert (await proxy.get("/api/x", headers=modest)).status_code == 200
+        may_end.set()
+
+    async with client_of(guarded, "127.0.0.1") as proxy:
+        assert (await proxy.get("/api/x", headers=greedy)).status_code == 200
+
+
+async def test_the_application_knows_what_the_client_may_do() -> None:
+    found: list[Any] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        found.append(access_of(scope))
+        await PlainTextResponse("done")(scope, receive, send)
+
+    await ask(guard(look, token=TOKEN), path="/healthz")
+    await ask(guard(look, token=TOKEN), headers={"cookie": f"{SESSION_COOKIE}={COOKIE}"})
+    await ask(guard(look))
+
+    assert [access.may("read") for access in found] == [False, True, True]
+    assert [access.session for access in found] == [None, SESSION, None]
 
 
 # Bodies

@@ -459,7 +459,7 @@ async def test_an_error_in_one_connection_is_contained(
 
 
 async def test_connections_above_the_limit_are_closed(caplog: pytest.LogCaptureFixture) -> None:
-    async with running(limit=3) as server:
+    async with running(limit=3, spare=0.01) as server:
         held = [await server.connect() for _ in range(3)]
         await until(lambda: server.connections.is_full)
         for _ in range(20):
