@@ -252,7 +252,7 @@ class EventBus(Bus):
         for append in route.appends:
             append(event)
 
-        if fanout.idle_mailboxes:
+        if route.woken_at != fanout.sleep_count:
             fanout.wake(route)
 
     async def publish_and_wait(

@@ -26,6 +26,9 @@ QUICK_SECONDS = 0.0001
 LOOKS_PER_HOOK_TIMEOUT = 8
 
 Hook = Callable[[Event], Any]
+LinkedHooks = tuple[Hook, "LinkedHooks | None"]
+"""a hook and those after it: to go from one to the next costs less than a loop"""
+NO_HOOK: LinkedHooks = (lambda _: None, None)
 
 
 @dataclass(slots=True)
@@ -34,7 +37,7 @@ class _InHand:
 
     event: Event
     ack: Acknowledgement | None
-    hooks: tuple[Hook, ...]
+    hooks: LinkedHooks
     errors: list[Exception] | None
 
 
@@ -69,7 +72,7 @@ class Consumer:
         self._waiting = waiting
         self._admit = admit
         self._find_hooks = find_hooks
-        self._hooks: dict[type[Event], tuple[Hook, ...]] = {}
+        self._hooks: dict[type[Event], LinkedHooks] = {}
         self._last_failure: tuple[int, Exception] | None = None
         """the number of events taken by then, and the error"""
         self._running: Awaitable[object] | None = None
@@ -152,18 +155,18 @@ class Consumer:
                     ack = mailbox.take_ack() if acks else None
                     errors: list[Exception] | None = None
                     try:
-                        hooks = all_hooks[event.__class__]
+                        hook, more = all_hooks[event.__class__]
                     except KeyError:
-                        hooks = all_hooks[event.__class__] = self._find_hooks(event.__class__)
+                        hook, more = self._link_hooks(event.__class__)
 
                     if waiting:
                         admit()
                 else:
                     event, ack = interrupted.event, interrupted.ack
-                    hooks, errors = interrupted.hooks, interrupted.errors
+                    (hook, more), errors = interrupted.hooks, interrupted.errors
                     interrupted = None
 
-                for hook in hooks:
+                while True:
                     try:
                         result = hook(event)
                         if result is not None and (
@@ -176,19 +179,23 @@ class Consumer:
                     except Exception as error:
                         errors = self._failed(hook, event, error, errors)
                         if self._timed_out:
-                            self._in_hand = _InHand(event, ack, _after(hook, hooks), errors)
+                            self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
                             return False
                     except BaseException as error:
-                        if self._timed_out:
-                            errors = self._failed(hook, event, self._timeout(hook), errors)
-                        elif is_unexpected_cancellation(error):
-                            errors = self._failed(
-                                hook, event, UnexpectedCancellation(error), errors
-                            )
-                            continue
+                        if not self._timed_out and is_unexpected_cancellation(error):
+                            unexpected = UnexpectedCancellation(error)
+                            errors = self._failed(hook, event, unexpected, errors)
+                        else:
+                            if self._timed_out:
+                                errors = self._failed(hook, event, self._timeout(hook), errors)
 
-                        self._in_hand = _InHand(event, ack, _after(hook, hooks), errors)
-                        raise
+                            self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
+                            raise
+
+                    if more is None:
+                        break
+
+                    hook, more = more
 
                 if errors is not None or ack is not None:
                     self._finish(ack, errors)
@@ -215,6 +222,14 @@ class Consumer:
             self._running = None
             # Even if nothing is left: with steady publishers this avoids going to sleep each time.
             await checkpoint()
+
+    def _link_hooks(self, event_class: type[Event]) -> LinkedHooks:
+        linked: LinkedHooks | None = None
+        for hook in reversed(self._find_hooks(event_class)):
+            linked = hook, linked
+
+        self._hooks[event_class] = linked = linked or NO_HOOK
+        return linked
 
     def _count_time(self) -> None:
         if self._began is not None:
@@ -318,10 +333,6 @@ def is_unexpected_cancellation(error: BaseException) -> bool:
         anyio.get_cancelled_exc_class() is asyncio.CancelledError
         and not asyncio.current_task().cancelling()
     )
-
-
-def _after(hook: Hook, hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
-    return hooks[hooks.index(hook) + 1 :]
 
 
 def _name(hook: Callable[..., Any]) -> str:

@@ -10,13 +10,14 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
-from .mailbox import Acknowledgement, Mailbox
+from .mailbox import Acknowledgement, Mailbox, MailboxGroup
 from .supervisor import inside_hook
 
 HOOKS_MAY_EXCEED_TIMES = 2
 """how many times its size a ``block`` mailbox may hold when hooks publish, which must not wait"""
-CHECKPOINTS_BEFORE_DROPPING = 2
-"""enough for the consumer to get a turn: Trio runs ready tasks in any order"""
+CHECKPOINTS_BEFORE_DROPPING = 16
+"""turns that a consumer gets to take something; one that does not is stuck, and gets no more turns
+until it has. Trio runs ready tasks in any order, and a hook may need several turns"""
 EVENTS_UNTIL_CHECKPOINT = 127
 """together with the event that is a checkpoint, as many as a consumer handles at once"""
 
@@ -47,43 +48,56 @@ class _Publisher:
 class Route:
     """The mailboxes that receive the events of one class."""
 
-    __slots__ = ("appends", "mailboxes")
+    __slots__ = ("appends", "mailboxes", "woken_at")
 
     def __init__(self, mailboxes: Iterable[Mailbox]) -> None:
         self.mailboxes = dict.fromkeys(mailboxes).keys()
-        self.appends = tuple(mailbox.items.append for mailbox in self.mailboxes)
+        self.appends = tuple(
+            mailbox.append_or_drop if mailbox.stuck else mailbox.items.append
+            for mailbox in self.mailboxes
+        )
+        self.woken_at = -1
+        """the group's ``sleep_count`` when all of the mailboxes were woken last"""
 
 
-class FanOut:
+class FanOut(MailboxGroup):
     """The mailboxes of one bus, and the publishers that wait for capacity in them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.state = BusState.OPEN
         self.waiting: deque[_Publisher] = deque()
         self._wants: dict[Mailbox, Callable[[type[Event]], bool]] = {}
-        self.routes: dict[type[Event], Route] = {}
-        self.idle_mailboxes: set[Mailbox] = set()
-        self.capacity = 0
-        """events that fit into every mailbox, so that publishing need not check each one; 0 if the
-        bus is not open or a publisher waits"""
+        self._routes: dict[type[Event], Route] = {}
+        self.routes = self._routes
+        """the routes into which events fit while there is capacity, which is 0 if the bus is not
+        open or a publisher waits: those without a mailbox that is full, unless it is stuck"""
+        self._stuck: set[Mailbox] = set()
+        """the mailboxes that were stuck when capacity was found last"""
         self._found = 0
         """capacity found since the last checkpoint"""
 
     def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
         """Deliver the event classes that a mailbox wants to it."""
-        mailbox.idle_mailboxes = self.idle_mailboxes
+        mailbox.group = self
+        self.awake.add(mailbox)
         self._wants[mailbox] = wants
         self.forget_routes()
 
     def remove(self, mailbox: Mailbox) -> None:
         """Stop delivering events to a mailbox."""
-        self._wants.pop(mailbox, None)
+        if self._wants.pop(mailbox, None) is not None:
+            mailbox.group = MailboxGroup()
+            self.awake.discard(mailbox)
+            self._stuck.discard(mailbox)
+
         self.forget_routes()
         self.admit()
 
     def forget_routes(self) -> None:
         """Find out again which mailboxes want an event class."""
-        self.routes.clear()
+        self._routes.clear()
+        self.routes = self._routes
         self.capacity = 0
 
     def close(self, state: BusState) -> None:
@@ -96,47 +110,78 @@ class FanOut:
     def try_put(self, event: Event) -> bool:
         """Put an event into its mailboxes if capacity was found before; return whether it was."""
         capacity = self.capacity
-        if not capacity:
+        route = self.routes.get(event.__class__)
+        if not capacity or route is None:
             return False
 
-        try:
-            route = self.routes[event.__class__]
-        except KeyError:
-            route = self._find_route(event)
-
-        self.capacity = capacity - 1
+        self.capacity = capacity - 1  # before the appends, which may set it to 0
         for append in route.appends:
             append(event)
 
-        if self.idle_mailboxes:
+        if route.woken_at != self.sleep_count:
             self.wake(route)
 
         return True
 
     def wake(self, route: Route) -> None:
         """Wake the consumers of a route that sleep."""
-        for mailbox in route.mailboxes & self.idle_mailboxes:
-            mailbox.wake()
+        route.woken_at = self.sleep_count
+        for mailbox in route.mailboxes:
+            if mailbox not in self.awake:
+                mailbox.wake()
 
-    def _find_capacity(self) -> int:
-        if self.state is BusState.OPEN and not self.waiting:
-            most = EVENTS_UNTIL_CHECKPOINT
-            capacity = min((m.size - len(m.items) for m in self._wants), default=most)
-            self.capacity = max(min(capacity, most), 0)
-            self._found += self.capacity
+    def _find_capacity(self) -> None:
+        """Find out which routes are open, and how many events fit into all of them."""
+        if self.state is not BusState.OPEN or self.waiting:
+            return
 
-        return self.capacity
+        self._release_stuck()
+        capacity = EVENTS_UNTIL_CHECKPOINT
+        full: list[Mailbox] = []
+        for mailbox in self.awake:
+            free = mailbox.size - len(mailbox.items)
+            if free <= 0:
+                if not mailbox.stuck:
+                    full.append(mailbox)
+            elif free < capacity:
+                capacity = free
+
+        self.routes = self._routes
+        if full:
+            routes = self._routes.items()
+            self.routes = {cls: r for cls, r in routes if r.mailboxes.isdisjoint(full)}
+
+        self._found += capacity
+        self.capacity = capacity
+
+    def _set_stuck(self, mailbox: Mailbox) -> None:
+        mailbox.stuck_at = mailbox.taken
+        self._stuck.add(mailbox)
+        self._rebuild_routes(mailbox)
+
+    def _release_stuck(self) -> None:
+        """Let the mailboxes from which something was taken get turns again before they drop."""
+        for mailbox in tuple(self._stuck):
+            if not mailbox.stuck:
+                self._stuck.discard(mailbox)
+                self._rebuild_routes(mailbox)
+
+    def _rebuild_routes(self, mailbox: Mailbox) -> None:
+        self.capacity = 0
+        for event_class, route in self._routes.items():
+            if mailbox in route.mailboxes:
+                self._routes[event_class] = Route(route.mailboxes)
 
     def put_nowait(self, event: Event) -> None:
         """Put an event into its mailboxes by their policies, without waiting.
 
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
-        if self._find_capacity() and self.try_put(event):
-            return
+        if not self.capacity:
+            self._find_capacity()
 
         route = self._find_route(event)
-        if self._enter_from_hook(event, route):
+        if self.try_put(event) or self._enter_from_hook(event, route):
             return
 
         self.check_open()
@@ -157,16 +202,15 @@ class FanOut:
 
         :param ack: is done once the mailboxes that are wanted are done with the event
         """
-        if ack is None:
-            if self._found >= EVENTS_UNTIL_CHECKPOINT:
+        if not self.capacity:
+            if ack is None and self._found >= EVENTS_UNTIL_CHECKPOINT:
                 self._found = 0
                 await checkpoint()
 
-            if self._find_capacity() and self.try_put(event):
-                return
+            self._find_capacity()
 
         route = self._find_route(event)
-        if ack is None and self._enter_from_hook(event, route):
+        if ack is None and (self.try_put(event) or self._enter_from_hook(event, route)):
             return
 
         self.check_open()
@@ -175,7 +219,7 @@ class FanOut:
             return
 
         for _ in range(CHECKPOINTS_BEFORE_DROPPING):
-            if self._must_wait(route) or not any(mailbox.full for mailbox in route.mailboxes):
+            if self._must_wait(route) or self._has_capacity(route):
                 break
 
             await checkpoint()
@@ -183,6 +227,10 @@ class FanOut:
             route = self._find_route(event)
 
         if not self._must_wait(route):
+            for mailbox in route.mailboxes:
+                if mailbox.full and not mailbox.stuck:
+                    self._set_stuck(mailbox)
+
             self._enter(event, route, ack, wanted)
             return
 
@@ -216,19 +264,19 @@ class FanOut:
 
     def _find_route(self, event: Event) -> Route:
         event_class = event.__class__
-        route = self.routes.get(event_class)
+        route = self._routes.get(event_class)
         if route is None:
             if not issubclass(event_class, Event):
                 raise TypeError(f"an Event was expected, not {event!r}")
 
             route = Route(mailbox for mailbox, wants in self._wants.items() if wants(event_class))
-            self.routes[event_class] = route
+            self._routes[event_class] = route
 
         return route
 
     def _has_capacity(self, route: Route) -> bool:
         for mailbox in route.mailboxes:
-            if mailbox.full:
+            if mailbox.full and not mailbox.stuck:
                 return False
 
         return not self.waiting
@@ -267,6 +315,7 @@ class FanOut:
         ack: Acknowledgement | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
-        self.capacity = 0
+        self._release_stuck()
+        self.capacity = max(self.capacity - 1, 0)
         for mailbox in route.mailboxes:
             mailbox.put(event, ack if wanted is not None and wanted(mailbox) else None)

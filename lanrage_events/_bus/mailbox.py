@@ -59,6 +59,20 @@ class Acknowledgement:
             await anyio.lowlevel.checkpoint()
 
 
+class MailboxGroup:
+    """What the mailboxes of one bus share with those who put events into them."""
+
+    __slots__ = ("awake", "capacity", "sleep_count")
+
+    def __init__(self) -> None:
+        self.awake: set[Mailbox] = set()
+        """the mailboxes whose consumers do not sleep: all others are empty"""
+        self.sleep_count = 0
+        """how often a consumer went to sleep; while it stays the same, the woken ones are awake"""
+        self.capacity = 0
+        """events that fit into every awake mailbox that is not full; 0 if it must be found first"""
+
+
 class Mailbox:
     """A bounded queue of events with one consumer and a policy for when it is full.
 
@@ -74,9 +88,10 @@ class Mailbox:
 
     __slots__ = (
         "_drops_logged",
-        "_drops_logged_at",
         "_instruments",
+        "_log_drops_at",
         "_sleeper",
+        "_watches_drops",
         "abandoned_threads",
         "acks",
         "blocks",
@@ -86,13 +101,14 @@ class Mailbox:
         "dropped",
         "exceeded",
         "failed",
+        "group",
         "hook_seconds",
-        "idle_mailboxes",
         "items",
         "look_at",
         "owner",
         "size",
         "skipped",
+        "stuck_at",
         "taken",
         "when_full",
     )
@@ -102,6 +118,9 @@ class Mailbox:
     ) -> None:
         self.owner = owner
         self._instruments = instruments
+        self._watches_drops = instruments.watches_drops
+        self.group = MailboxGroup()
+        """shared by the mailboxes of a bus"""
         self.set_policy(size, when_full)
         self.items: deque[Event] = deque()
         self.closed = False
@@ -109,10 +128,10 @@ class Mailbox:
         """events that its consumer has in hand"""
         self.hook_seconds = 0.0
         """seconds for which its consumer handled events, waiting in hooks included"""
-        self.idle_mailboxes: set[Mailbox] = set()
-        """the mailboxes of the bus whose consumers sleep"""
         self.taken = 0
         """events that its consumer took out"""
+        self.stuck_at = -1
+        """the value of ``taken`` when it was full last although its consumer had several turns"""
         self.skipped = 0
         """events that were dropped from the front"""
         self.failed = 0
@@ -128,7 +147,7 @@ class Mailbox:
         """the value of ``taken`` at which :meth:`complete_drains` has something to do"""
         self._sleeper = anyio.Event()
         self._drops_logged = 0
-        self._drops_logged_at = -SECONDS_BETWEEN_DROP_LOGS
+        self._log_drops_at = 0.0
 
     def set_policy(self, size: int, when_full: WhenFull) -> None:
         """Change how much it holds and what happens when it is full.
@@ -148,11 +167,17 @@ class Mailbox:
         self.size = size
         self.when_full: WhenFull = when_full
         self.blocks = when_full == "block"
+        self.group.capacity = 0
 
     @property
     def full(self) -> bool:
         """Whether the next event would have to wait or would cause a drop."""
         return len(self.items) >= self.size
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it drops events, and its consumer took nothing since :attr:`stuck_at` was set."""
+        return self.stuck_at == self.taken and not self.blocks
 
     @property
     def handled(self) -> int:
@@ -204,8 +229,25 @@ class Mailbox:
         if not self._sleeper.is_set():
             self.wake()
 
+    def append_or_drop(self, event: Event) -> None:
+        """Add an event to a mailbox that is stuck, by the policy if it is still full."""
+        if len(self.items) < self.size:
+            # So that the fan-out looks for capacity, and finds that it is no longer stuck.
+            self.group.capacity = 0
+            self.items.append(event)
+            return
+
+        if self.when_full == "drop_newest":
+            self._drop(event, None)
+        else:
+            self._drop_first()
+            self.items.append(event)
+
+        if monotonic() >= self._log_drops_at:
+            self.log_drops()
+
     def _drop_first(self, reason: str | None = None) -> Event:
-        ack = self.acks.pop(self.taken + self.skipped, None)
+        ack = self.acks.pop(self.taken + self.skipped, None) if self.acks else None
         event = self.items.popleft()
         self.skipped += 1
         self.look_at -= 1
@@ -214,7 +256,7 @@ class Mailbox:
 
     def _drop(self, event: Event, ack: Acknowledgement | None, reason: str | None = None) -> None:
         self.dropped += 1
-        if ack is not None or self._instruments.watches_drops:
+        if ack is not None or self._watches_drops:
             error = EventDropped(event, self.owner, reason or self._full_reason())
             self._instruments.event_dropped(error)
             if ack is not None:
@@ -225,14 +267,14 @@ class Mailbox:
         return f"its mailbox of {self.size} is full ({policy})"
 
     def _log_drops_now_and_then(self) -> None:
-        if monotonic() - self._drops_logged_at >= SECONDS_BETWEEN_DROP_LOGS:
+        if monotonic() >= self._log_drops_at:
             self.log_drops()
 
     def log_drops(self) -> None:
         """Log the drops since the last log line; there may be thousands a second."""
         if count := self.dropped - self._drops_logged:
             self._drops_logged = self.dropped
-            self._drops_logged_at = monotonic()
+            self._log_drops_at = monotonic() + SECONDS_BETWEEN_DROP_LOGS
             logger.warning(
                 "plugin '%s' dropped %d event%s (%d so far): %s",
                 self.owner,
@@ -245,6 +287,7 @@ class Mailbox:
     def set_down(self, down: bool) -> None:
         """Let a ``block`` mailbox drop events while its plugin is down, so that publishers go on."""
         self.blocks = self.when_full == "block" and not down
+        self.group.capacity = 0
 
     async def wait(self) -> None:
         """Wait until there is an event or the mailbox is closed."""
@@ -252,17 +295,20 @@ class Mailbox:
             self._log_drops_now_and_then()
 
         self._sleeper = sleeper = anyio.Event()
-        self.idle_mailboxes.add(self)
+        self.group.awake.discard(self)
+        self.group.sleep_count += 1
         try:
             await sleeper.wait()
         finally:
             # Of several that wait, only the last one is woken.
-            if self._sleeper is sleeper:
-                self.idle_mailboxes.discard(self)
+            if self._sleeper is sleeper and not sleeper.is_set():
+                self.wake()
 
     def wake(self) -> None:
         """Wake the consumer."""
-        self.idle_mailboxes.discard(self)
+        group = self.group
+        group.awake.add(self)
+        group.capacity = max(min(group.capacity, self.size - len(self.items)), 0)
         self._sleeper.set()
 
     def close(self) -> None:
