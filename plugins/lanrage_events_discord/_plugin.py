@@ -25,6 +25,7 @@ from ._api import DiscordAPI, MessageTest, Runtime
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
+    GoneWebhooks,
     Lane,
     Lanes,
     LaneState,
@@ -196,6 +197,7 @@ class DiscordPlugin:
             limits=limits,
             threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
+            gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
         )
         return lanes
 

@@ -9,6 +9,7 @@ until the next one may leave.
 from __future__ import annotations
 
 from .bisection import Bisection
+from .gone import GoneWebhooks
 from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 from .lane import Lane
 from .lanes import Lanes, OutgoingEntry
