@@ -471,3 +471,46 @@ async def test_a_hook_that_times_out_and_misbehaves_then(misbehave: Callable[[],
 
         statistics = bus.statistics().plugins["s"]
         assert (statistics.handled, statistics.failed, statistics.restarts) == (2, 2, 0)
+
+
+# What must not be contained
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_ctrl_c_in_a_hook_of_events_passes(backend: str) -> None:
+    def press(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        async with EventBus() as bus:
+            bus.subscribe(PeerJoined, press)
+            await bus.publish(joined())
+            await anyio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as info:
+        anyio.run(main, backend=backend)
+
+    assert info.value.subgroup(KeyboardInterrupt) is not None
+
+
+def test_the_end_of_asyncio_ends_a_bus_that_nobody_leaves() -> None:
+    states: list[str] = []
+
+    async def wait(event: Event) -> None:
+        states.append("began")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            states.append("ended")
+
+    async def main() -> None:
+        bus = EventBus()
+        await bus.__aenter__()
+        bus.subscribe(PeerJoined, wait)
+        bus.subscribe(PeerJoined, lambda event: None)
+        await bus.publish(joined())
+        while not states:
+            await checkpoint()
+
+    asyncio.run(main())
+    assert states == ["began", "ended"]

@@ -108,7 +108,9 @@ class LoopBlocks:
             return
 
         more = (
-            "" if of_hook is None or not of_hook.unlogged else f" ({of_hook.unlogged} times more)"
+            ""
+            if of_hook is None or not of_hook.unlogged
+            else f" ({of_hook.unlogged} times more before)"
         )
         self._hooks = {
             k: h for k, h in self._hooks.items() if now - h.logged_at < SECONDS_BETWEEN_ALIKE
