@@ -33,7 +33,7 @@ class EventSchemas:
         schema = None
         try:
             schema = self._bus.events.json_schema(cls.type)
-        except Exception as error:  # noqa: BLE001 - a plugin's class may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's class raises anything
             what = f"event type '{cls.type}' is left out of the HTTP API, since it has no schema"
             log_failure(logger, self._bus.redactor, what, error)
 

@@ -59,7 +59,13 @@ class PluginRoutes(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         operation, values = self._find(scope["method"], scope["path"])
         request = Request({**scope, "path_params": values}, receive, send)
-        response = await operation.answer(request, self._bus.redactor)
+        try:
+            response = await operation.answer(request, self._bus.redactor)
+        except SystemExit as error:  # of a model, since the bus calls the handler
+            what = f"plugin '{operation.group}': {operation.method} {operation.path} failed"
+            log_failure(logger, self._bus.redactor, what, error)
+            raise Problem(500, INTERNAL_ERROR) from None
+
         await response(scope, receive, send)
 
     def _find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:

@@ -209,7 +209,7 @@ class Feed:
             try:
                 data = self._redactor.redact(event.to_json())
                 item.frame = _frame(event.type, data, self.id(item.number))
-            except Exception as error:  # noqa: BLE001 - the publisher made it
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the publisher made it
                 what = f"{event.type} {event.id} cannot be shown in the live feed"
                 log_failure(logger, self._redactor, what, error)
                 item.frame = b""

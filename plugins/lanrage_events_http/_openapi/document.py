@@ -99,7 +99,7 @@ class OpenAPI:
     def _can_be_described(self, operation: Operation) -> bool:
         try:
             Schemas(_models([operation]))
-        except Exception as error:  # noqa: BLE001 - a plugin's model may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's model raises anything
             logger.error(
                 "plugin '%s': %s %s is left out of the OpenAPI description: %s",
                 operation.group,

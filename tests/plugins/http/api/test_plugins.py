@@ -356,6 +356,23 @@ async def test_a_handler_can_end_neither_the_program_nor_the_connection(
     assert "plugin 'post': GET /y failed" in caplog.text
 
 
+async def test_a_model_that_exits_ends_its_answer_only(client: Client) -> None:
+    class Rude(Seen):
+        @field_validator("text")
+        @classmethod
+        def leave(cls, text: str) -> str:
+            raise SystemExit(3)
+
+    routes = post("/x", request=Rude), get("/y")
+    async with serving(client, *routes) as (_, http):
+        answers = [
+            await http.post("/api/post/x", json={"text": "hi"}),
+            await http.get("/api/post/y"),
+        ]
+
+    assert [answer.status_code for answer in answers] == [500, 200]
+
+
 async def test_an_answer_of_the_wrong_type_is_a_logged_error(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
