@@ -10,8 +10,12 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
-from .consumer import EVENTS_BETWEEN_CHECKPOINTS, Consumer
-from .containment import UnexpectedCancellation
+from .consumer import (
+    EVENTS_BETWEEN_CHECKPOINTS,
+    Consumer,
+    UnexpectedCancellation,
+    is_unexpected_cancellation,
+)
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 from .threads import LoopWatch, Worker
@@ -69,8 +73,6 @@ class BatchConsumer(Consumer):
             if self._timed_out:
                 return False
 
-            await self._restore_task()
-
             if mailbox.items:
                 await checkpoint()
 
@@ -99,19 +101,16 @@ class BatchConsumer(Consumer):
                 if self._timed_out:
                     raise self._timeout(self._handle)
 
-            if self._guard.is_hit:
-                raise UnexpectedCancellation
-
             return _checked(answer, len(events))
         except Exception as error:
             return dict.fromkeys(range(len(events)), error)
         except BaseException as error:
-            timed_out = self._timed_out
-            if timed_out:
+            if self._timed_out:
                 self._finish_batch(dict.fromkeys(range(len(events)), self._timeout(self._handle)))
+            elif is_unexpected_cancellation(error):
+                return dict.fromkeys(range(len(events)), UnexpectedCancellation(error))
 
-            contained = self._guard.contain(error, is_cancelled=timed_out)
-            return dict.fromkeys(range(len(events)), contained)
+            raise
 
     def _finish_batch(self, errors: Mapping[int, Exception]) -> None:
         """Count, report and acknowledge the current events."""

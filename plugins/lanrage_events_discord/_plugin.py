@@ -25,7 +25,7 @@ from ._api import DiscordAPI, MessageTest, Runtime
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
-    GoneWebhooks,
+    EarlierEntries,
     Lane,
     Lanes,
     LaneState,
@@ -88,6 +88,7 @@ class DiscordPlugin:
         self._lanes: Mapping[str, Lane] = {}
         self._runtime: Runtime | None = None
         self._api = DiscordAPI(lambda: self._runtime)
+        self._earlier = EarlierEntries()
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
 
@@ -138,6 +139,9 @@ class DiscordPlugin:
         body = ""
         outgoing: list[OutgoingEntry] = []
         for webhook, presentation in destinations.items():
+            if (webhook, event.id) in self._earlier:
+                continue
+
             if not body or presentation != entry.presentation:
                 if presentation is not entry.presentation:
                     entry = replace(entry, presentation=presentation)
@@ -197,7 +201,6 @@ class DiscordPlugin:
             limits=limits,
             threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
-            gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
         )
         return lanes
 
@@ -205,6 +208,7 @@ class DiscordPlugin:
         self, bus: Bus, outbox: Outbox, client: WebhookClient, lanes: Lanes
     ) -> Runtime:
         """Create what lives as long as the lifespan, and start the lanes."""
+        self._earlier = await EarlierEntries.read(outbox)
         rejections = RejectionCache()
         setup = Setup(
             self.config,

@@ -110,9 +110,7 @@ class Blocking:
     @asynccontextmanager
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         hold()
-        hold()
         yield
-        hold()
         hold()
 
     @hookimpl

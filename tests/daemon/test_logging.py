@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import threading
 import warnings
@@ -98,7 +97,7 @@ def test_no_secret_is_logged(
 
     text = "\n".join(lines())
     assert TOKEN not in text
-    assert re.search(r"HTTP Request: POST \S*\*{10}", text)
+    assert "HTTP Request: POST **********" in text
     assert "RuntimeError" in text
     assert "ValueError" in text
 
@@ -180,10 +179,7 @@ def test_warnings_are_logged(lines: Callable[[], list[str]], redactor: Redactor)
             warnings.warn(f"old {URL}", DeprecationWarning, stacklevel=1)
 
     [line] = lines()
-    assert (
-        "DeprecationWarning: old https://discord.com/api/webhooks/123456789012345678/**********"
-        in line
-    )
+    assert "DeprecationWarning: old **********" in line
 
 
 def test_what_ends_a_thread_is_logged(

@@ -89,10 +89,11 @@ class Worker:
         self._abandoned.add(thread)
         thread.end(partial(self._forget, thread))
         logger.warning(
-            "plugin '%s': hook '%s' still runs in its thread, which cannot be cancelled%s",
+            "plugin '%s': hook '%s' still runs in its thread, which cannot be cancelled; "
+            "%d such threads run",
             self._owner.owner,
             thread.hook,
-            f", as {others} others do" if (others := len(self._abandoned) - 1) else "",
+            len(self._abandoned),
         )
 
     def _forget(self, thread: _Thread) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from lanrage_events.templates import utf16_units
-
 from .._embeds import (
     Embed,
     Message,
     in_utc,
-    length,
     limits,
     shorten,
     shorten_markdown,
@@ -53,7 +50,7 @@ class DigestBuilder:
         self._times = times
         self._capacity = (
             limits.MESSAGE_EMBEDS_MAX_CHARACTERS
-            - length(self._title(max(room, 2)))
+            - len(self._title(max(room, 2)))
             - len(DIGEST_FOOTER)
             - reserve
         )
@@ -153,14 +150,14 @@ class _Line:
 
     def size_with(self, item: str, seconds: int) -> int:
         """Count the characters that the line has with this item too."""
-        start = utf16_units(self._start(self._count + 1, *self._span_with(seconds)))
+        start = len(self._start(self._count + 1, *self._span_with(seconds)))
         if self._count:
-            start += self.size - utf16_units(self._start(self._count, self._first, self._last))
+            start += self.size - len(self._start(self._count, self._first, self._last))
 
         if not item:
             return start
 
-        return start + utf16_units(item) + (2 if self._items or self._has_heading else 0)
+        return start + len(item) + (2 if self._items or self._has_heading else 0)
 
     def add(self, item: str, seconds: int, size: int) -> None:
         self._first, self._last = self._span_with(seconds)
@@ -222,16 +219,15 @@ class _Pages:
 
     def _write(self, separator: str, continued: str, text: str) -> None:
         page = self._pages[-1]
-        size = utf16_units(text)
         if not page:
             page.append(text)
-            self._used = size
-        elif self._used + len(separator) + size <= limits.DESCRIPTION_MAX_CHARACTERS:
+            self._used = len(text)
+        elif self._used + len(separator) + len(text) <= limits.DESCRIPTION_MAX_CHARACTERS:
             page += separator, text
-            self._used += len(separator) + size
+            self._used += len(separator) + len(text)
         else:
             self._pages.append([continued, text])
-            self._used = len(continued) + size
+            self._used = len(continued) + len(text)
 
 
 def counted_by_type(text: str, counts: Mapping[str, int]) -> str:
