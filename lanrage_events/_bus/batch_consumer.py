@@ -10,12 +10,8 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from .._events import Event
-from .consumer import (
-    EVENTS_BETWEEN_CHECKPOINTS,
-    Consumer,
-    UnexpectedCancellation,
-    is_unexpected_cancellation,
-)
+from .consumer import EVENTS_BETWEEN_CHECKPOINTS, Consumer
+from .containment import UnexpectedCancellation
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 from .threads import LoopWatch, Worker
@@ -73,6 +69,8 @@ class BatchConsumer(Consumer):
             if self._timed_out:
                 return False
 
+            await self._restore_task()
+
             if mailbox.items:
                 await checkpoint()
 
@@ -101,16 +99,19 @@ class BatchConsumer(Consumer):
                 if self._timed_out:
                     raise self._timeout(self._handle)
 
+            if self._guard.is_hit:
+                raise UnexpectedCancellation
+
             return _checked(answer, len(events))
         except Exception as error:
             return dict.fromkeys(range(len(events)), error)
         except BaseException as error:
-            if self._timed_out:
+            timed_out = self._timed_out
+            if timed_out:
                 self._finish_batch(dict.fromkeys(range(len(events)), self._timeout(self._handle)))
-            elif is_unexpected_cancellation(error):
-                return dict.fromkeys(range(len(events)), UnexpectedCancellation(error))
 
-            raise
+            contained = self._guard.contain(error, is_cancelled=timed_out)
+            return dict.fromkeys(range(len(events)), contained)
 
     def _finish_batch(self, errors: Mapping[int, Exception]) -> None:
         """Count, report and acknowledge the current events."""

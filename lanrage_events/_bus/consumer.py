@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Sequence, Sized
 from dataclasses import dataclass
+from functools import wraps
 from inspect import isawaitable
 from time import perf_counter
 from types import CoroutineType
@@ -15,6 +15,7 @@ from anyio.lowlevel import checkpoint
 
 from .._events import Event
 from .._exceptions import EventDropped, HookTimeout
+from .containment import TaskGuard, UnexpectedCancellation, call
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 from .threads import LoopWatch, Worker
@@ -81,8 +82,13 @@ class Consumer:
         """set while the watchdog has something to watch"""
         self._scope: anyio.CancelScope | None = None
         self._timed_out = False
+        self._guard: TaskGuard
         self._in_hand: _InHand | None = None
         self._stopping = False
+        self._is_hit = False
+        """whether it is reported that this task was cancelled, and not yet taken back"""
+        self._is_suspicious = False
+        """whether a hook has cancelled this task before"""
         self._began: float | None = None
         """when the current events were taken, None if there are none"""
         self._instruments = instruments
@@ -99,12 +105,13 @@ class Consumer:
 
         If it is cancelled, the current event counts as failed.
         """
+        self._guard = TaskGuard()
         async with anyio.create_task_group() as tg:
             tg.start_soon(self._watch_hooks)
             try:
                 with self._watch.handles(self._mailbox):
                     while not await self._run_until_timeout():
-                        pass
+                        await self._restore_task()
             finally:
                 self._give_up()
 
@@ -126,6 +133,7 @@ class Consumer:
         items, acks, drains = mailbox.items, mailbox.acks, mailbox.drains
         take, all_hooks = items.popleft, self._hooks
         waiting, admit, watch = self._waiting, self._admit, self._watch
+        cancelling = self._guard.cancelling
         interrupted, self._in_hand = self._in_hand, None
         while True:
             if self._stopping and interrupted is None:
@@ -182,22 +190,32 @@ class Consumer:
                             self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
                             return False
                     except BaseException as error:
-                        if not self._timed_out and is_unexpected_cancellation(error):
-                            unexpected = UnexpectedCancellation(error)
-                            errors = self._failed(hook, event, unexpected, errors)
-                        else:
-                            if self._timed_out:
-                                errors = self._failed(hook, event, self._timeout(hook), errors)
+                        timed_out = self._timed_out
+                        if timed_out:
+                            errors = self._failed(hook, event, self._timeout(hook), errors)
 
-                            self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
-                            raise
+                        self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
+                        contained = self._guard.contain(error, is_cancelled=timed_out)
+                        if timed_out:
+                            return False
+
+                        self._in_hand = None
+                        errors = self._failed(hook, event, contained, errors)
+                        await self._restore_task()
 
                     if more is None:
                         break
 
+                    if cancelling():
+                        errors = self._note_hit(hook, event, errors)
+                        await self._restore_task()
+
                     hook, more = more
 
                 if errors is not None or ack is not None:
+                    if cancelling():
+                        errors = self._note_hit(hook, event, errors)
+
                     self._finish(ack, errors)
 
                 if drains and mailbox.taken >= mailbox.look_at:
@@ -220,16 +238,68 @@ class Consumer:
             self._began = None
             # Not after each hook: the watchdog runs only while a hook waits, or now.
             self._running = None
+            if cancelling():
+                if errors := self._note_hit(hook, event, None):
+                    self._finish(None, errors)
+
+                await self._restore_task()
+
             # Even if nothing is left: with steady publishers this avoids going to sleep each time.
             await checkpoint()
 
     def _link_hooks(self, event_class: type[Event]) -> LinkedHooks:
         linked: LinkedHooks | None = None
         for hook in reversed(self._find_hooks(event_class)):
-            linked = hook, linked
+            linked = self._guarded(hook) if self._is_suspicious else hook, linked
 
         self._hooks[event_class] = linked = linked or NO_HOOK
         return linked
+
+    # Hooks that cancel the task that they run in
+
+    def _note_hit(
+        self, hook: Hook, event: Event, errors: list[Exception] | None
+    ) -> list[Exception] | None:
+        """Report, once, that a hook has cancelled this task, and add it to the errors of the event.
+
+        To ask after each hook would cost too much, so the first time it may have been another event of
+        the same batch. From then on, each hook of the plugin is asked.
+        """
+        if self._is_hit or not self._guard.is_hit:
+            return errors
+
+        self._is_hit = True
+        return self._failed(hook, event, UnexpectedCancellation(), errors)
+
+    async def _restore_task(self) -> None:
+        if self._guard.is_hit:
+            self._is_hit = False
+            if not self._is_suspicious:
+                self._is_suspicious = True
+                self._hooks.clear()
+
+            await self._guard.restore()
+
+    def _guarded(self, hook: Hook) -> Hook:
+        """Return a hook that raises if it cancels this task."""
+
+        async def finish(result: Awaitable[object]) -> None:
+            try:
+                await result
+            except Exception:
+                await self._guard.restore()
+                raise
+
+            if self._guard.is_hit:
+                await self._guard.restore()
+                raise UnexpectedCancellation
+
+        @wraps(hook)
+        def guarded(event: Event) -> Awaitable[object] | None:
+            result = call(hook, event)
+            return finish(result) if isawaitable(result) else None
+
+        return guarded
 
     def _count_time(self) -> None:
         if self._began is not None:
@@ -310,29 +380,6 @@ class Consumer:
             elif anyio.current_time() - seen_at >= self._hook_timeout and self._scope is not None:
                 self._timed_out = True
                 self._scope.cancel()
-
-
-class UnexpectedCancellation(Exception):
-    """Raised in place of a cancellation that did not come from the bus, such as of an awaited task."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(f"{type(error).__name__} came out of the hook, which was not cancelled")
-        self.__cause__ = error
-
-
-def is_unexpected_cancellation(error: BaseException) -> bool:
-    """Return whether an asyncio CancelledError came from something that the hook awaited.
-
-    It would otherwise end the whole task group. Trio has no such thing.
-    """
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not isinstance(error, asyncio.CancelledError):
-        return False
-
-    return (
-        anyio.get_cancelled_exc_class() is asyncio.CancelledError
-        and not asyncio.current_task().cancelling()
-    )
 
 
 def _name(hook: Callable[..., Any]) -> str:

@@ -20,9 +20,11 @@ T = TypeVar("T")
 class UnexpectedCancellation(Exception):
     """Raised in place of a cancellation that did not come from the bus, such as of an awaited task."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
+    def __init__(self, error: BaseException | None = None, *, is_hit: bool = False) -> None:
         if error is None:
             super().__init__("it cancelled the task that it runs in, which has no effect")
+        elif is_hit:
+            super().__init__("it was cancelled by Task.cancel() of asyncio, and not by the bus")
         else:
             super().__init__(f"{type(error).__name__} came out of it, which was not cancelled")
 
@@ -120,11 +122,12 @@ class TaskGuard:
         """Whether the task was cancelled, but not by a scope: by the code itself, or from outside."""
         return self.cancelling() > self._before and not _scope_is_cancelled()
 
-    def contain(self, error: BaseException) -> Exception:
+    def contain(self, error: BaseException, *, is_cancelled: bool = False) -> Exception:
         """Return what to report in place of an error that came out of the code.
 
         Await :meth:`restore` afterwards.
 
+        :param is_cancelled: whether the caller has cancelled the code by a scope that it is about to leave
         :raises BaseException: the error, if it is meant for the task: Ctrl-C, a cancellation of a scope
             around it, or the end of the event loop
         """
@@ -135,11 +138,11 @@ class TaskGuard:
             raise error
 
         if _has(error, anyio.get_cancelled_exc_class()) and (
-            _scope_is_cancelled() or self._loop_is_ending()
+            (_scope_is_cancelled() and not is_cancelled) or self._loop_is_ending()
         ):
             raise error
 
-        return _replaced(error)
+        return _replaced(error, is_hit=self.is_hit)
 
     async def restore(self) -> None:
         """Let the task go on as if the code had not cancelled it."""
@@ -166,7 +169,7 @@ class TaskGuard:
 
     def _loop_is_ending(self) -> bool:
         """Return whether everything is being cancelled, as at the end of :func:`asyncio.run`."""
-        if self._task is None or not self.is_hit:
+        if self._task is None or self.cancelling() <= self._before:
             return False
 
         import asyncio
@@ -174,7 +177,20 @@ class TaskGuard:
         return all(task.cancelling() for task in asyncio.all_tasks())
 
 
-def _replaced(error: BaseException) -> Exception:
+def is_unexpected_cancellation(error: BaseException) -> bool:
+    """Return whether an asyncio CancelledError came from something that was awaited.
+
+    Trio has no such thing.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+
+    task = _current_asyncio_task()
+    return task is not None and not task.cancelling()
+
+
+def _replaced(error: BaseException, *, is_hit: bool = False) -> Exception:
     if _has(error, KeyboardInterrupt):
         raise error
 
@@ -183,7 +199,7 @@ def _replaced(error: BaseException) -> Exception:
     if (asyncio is not None and isinstance(error, asyncio.CancelledError)) or (
         trio is not None and isinstance(error, trio.Cancelled)
     ):
-        return UnexpectedCancellation(error)
+        return UnexpectedCancellation(error, is_hit=is_hit)
 
     return UnexpectedExit(error)
 

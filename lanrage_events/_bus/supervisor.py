@@ -15,7 +15,8 @@ from .._exceptions import PluginStartError, format_error
 from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
 from .changes import CHECKPOINTS_UNTIL_BEGUN, is_supervised
-from .consumer import Consumer, is_unexpected_cancellation
+from .consumer import Consumer
+from .containment import is_unexpected_cancellation
 from .instrument import Instruments
 from .mailbox import Mailbox
 

@@ -1,4 +1,4 @@
-"""Texts that are safe to show, whoever wrote them."""
+"""Texts that are safe to show, wherever they come from."""
 
 from __future__ import annotations
 

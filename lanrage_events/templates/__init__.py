@@ -7,6 +7,7 @@ from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf
 from ._templates import Templates as Templates
+from ._text import utf16_units as utf16_units
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith("lanrage_events."):

@@ -25,6 +25,7 @@ from ._fast_path import Parts, parts_of
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
+Measure: TypeAlias = Callable[[str], int]
 """escapes the text of a value, so that nothing in it has a meaning where it is shown"""
 
 ContextFilter: TypeAlias = Callable[[str, str], "str | None"]
@@ -67,6 +68,8 @@ class TemplateLeaf:
     """escapes the text of a value for this leaf"""
     limit: int | None = None
     """characters; when there are more, the longest values are shortened"""
+    measure: Measure = len
+    """how ``limit`` counts a text; never less for a longer one"""
     lines: bool = False
     """whether the leaf may have more than one line"""
     context_filter: ContextFilter | None = None
@@ -170,8 +173,8 @@ class CompiledLeaf:
 
         text = "".join(pieces)
         limit = self.leaf.limit
-        if limit is not None and (value_limit or len(text) > limit):
-            text = "".join(_shortened(pieces, limit, value_limit))
+        if limit is not None and (value_limit or self.leaf.measure(text) > limit):
+            text = "".join(_shortened(pieces, limit, value_limit, self.leaf.measure))
 
         first = pieces[0] if len(pieces) == 1 else None
         return self._finish(text, first.value if type(first) is _Value else text)
@@ -337,28 +340,30 @@ def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -
             index += 1
 
 
-def _shortened(pieces: Sequence[str], limit: int, value_limit: int | None) -> Iterator[str]:
+def _shortened(
+    pieces: Sequence[str], limit: int, value_limit: int | None, measure: Measure
+) -> Iterator[str]:
     """Shorten the longest values until the whole is within a limit, if possible."""
-    lengths = sorted(len(piece) for piece in pieces if type(piece) is _Value)
-    excess = len("".join(pieces).strip()) - limit
+    lengths = sorted(measure(piece) for piece in pieces if type(piece) is _Value)
+    excess = measure("".join(pieces).strip()) - limit
     maximum = value_limit or limit
     if excess > 0:
         maximum = min(maximum, _common_maximum(lengths, max(0, sum(lengths) - excess)))
 
     for piece in pieces:
-        if type(piece) is _Value and len(piece) > maximum:
+        if type(piece) is _Value and measure(piece) > maximum:
             if maximum:
-                yield _shortened_value(piece, maximum)
+                yield _shortened_value(piece, maximum, measure)
 
         else:
             yield piece
 
 
-def _shortened_value(value: _Value, maximum: int) -> str:
+def _shortened_value(value: _Value, maximum: int, measure: Measure) -> str:
     write = value.write
     # The written text is hardly ever shorter than the value.
     text = value.text[: maximum + 1]
-    return write(shorten(text, lambda part: len(write(part)) <= maximum))
+    return write(shorten(text, lambda part: measure(write(part)) <= maximum))
 
 
 def _common_maximum(lengths: Sequence[int], room: int) -> int:

@@ -128,6 +128,15 @@ def duration(seconds: float) -> str:
     return f"{second}s"
 
 
+def utf16_units(text: str) -> int:
+    """Return the length of a text in UTF-16, as JavaScript counts: an emoji is 2 units long.
+
+    It is never less than the number of code points, so a limit that is kept in these units is kept
+    whichever of the two it means.
+    """
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def shorten(text: str, fits: Callable[[str], bool]) -> str:
     """Return the longest beginning of a text that fits together with an ellipsis.
 

@@ -5,15 +5,37 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lanrage_events.config import ConfigModel, Duration, EventTypes
 
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
-from ._embeds import limits
+from ._embeds import length, limits
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
+
+
+def _fits(maximum: int) -> AfterValidator:
+    """Check a length in UTF-16 units, in which it is at least what any other reading gives."""
+
+    def check(text: str) -> str:
+        if (count := length(text)) > maximum:
+            raise ValueError(
+                f"expected at most {maximum} characters, found {count}: an emoji may count as two"
+            )
+
+        return text
+
+    return AfterValidator(check)
+
 
 Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
 
@@ -39,11 +61,21 @@ class WebhookConfig(ConfigModel):
     thread_id: Snowflake | None = None
     """the thread to post to; at most one of this and ``thread_name``"""
     thread_name: (
-        Annotated[str, Field(min_length=1, max_length=limits.THREAD_NAME_MAX_CHARACTERS)] | None
+        Annotated[
+            str,
+            Field(min_length=1, max_length=limits.THREAD_NAME_MAX_CHARACTERS),
+            _fits(limits.THREAD_NAME_MAX_CHARACTERS),
+        ]
+        | None
     ) = None
     """in a forum channel: the name of the post that is created for the messages"""
     username: (
-        Annotated[str, Field(min_length=1, max_length=limits.USERNAME_MAX_CHARACTERS)] | None
+        Annotated[
+            str,
+            Field(min_length=1, max_length=limits.USERNAME_MAX_CHARACTERS),
+            _fits(limits.USERNAME_MAX_CHARACTERS),
+        ]
+        | None
     ) = None
     """the name to show in place of the webhook's"""
     avatar_url: str | None = None

@@ -26,6 +26,7 @@ from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
     EarlierEntries,
+    GoneWebhooks,
     Lane,
     Lanes,
     LaneState,
@@ -201,6 +202,7 @@ class DiscordPlugin:
             limits=limits,
             threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
+            gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
         )
         return lanes
 

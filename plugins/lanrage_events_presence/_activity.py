@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lanrage_events.templates import utf16_units
+
 # https://discord.com/developers/docs/social-sdk/classdiscordpp_1_1Activity.html: state, details and
 # the texts of images have 2 to 128 characters; the client, which is written in JavaScript, counts
 # UTF-16 code units.
@@ -76,17 +78,13 @@ def fit_text(text: str) -> str:
     """Cut or pad a line of an activity to Discord's limits; empty stays empty."""
     text = _cut(text, TEXT_MAX_UNITS, utf16_units)
     # Discord rejects an activity with a text of one letter, and does not show a trailing space.
-    return text.ljust(TEXT_MIN_UNITS) if text and utf16_units(text) < TEXT_MIN_UNITS else text
+    # Whether an emoji counts as two is not known, so it is padded too.
+    return text.ljust(TEXT_MIN_UNITS) if text else text
 
 
 def fit_label(text: str) -> str:
     """Cut a text to the limit of a button."""
     return _cut(text, BUTTON_LABEL_MAX_BYTES, utf8_bytes)
-
-
-def utf16_units(text: str) -> int:
-    """Return the length of a text in JavaScript."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def utf8_bytes(text: str) -> int:

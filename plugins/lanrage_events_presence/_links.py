@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
+from lanrage_events.templates import utf16_units
+
 from ._activity import BUTTON_URL_MAX_CHARACTERS, IMAGE_MAX_CHARACTERS
 
 _SCHEMES = ("https", "http")
@@ -30,9 +32,9 @@ def parse_image(value: object) -> str:
     :raises ValueError: if it is neither
     """
     image = str(value).strip()
-    if len(image) > IMAGE_MAX_CHARACTERS:
+    if (count := utf16_units(image)) > IMAGE_MAX_CHARACTERS:
         raise ValueError(
-            f"the picture's name or address has {len(image)} characters, Discord allows "
+            f"the picture's name or address has {count} characters, Discord allows "
             f"{IMAGE_MAX_CHARACTERS}"
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from lanrage_events.templates import TemplateFilter, TemplateLeaf
+from lanrage_events.templates import TemplateFilter, TemplateLeaf, utf16_units
 
 from ._activity import (
     BUTTON_LABEL_MAX_BYTES,
@@ -17,6 +17,7 @@ from ._activity import (
     Button,
     fit_label,
     fit_text,
+    utf8_bytes,
 )
 from ._links import parse_image, parse_link, place_in_url, url_part
 
@@ -39,7 +40,7 @@ def _parse_size(value: object) -> int:
     return size
 
 
-_TEXT_LEAF = TemplateLeaf(write=plain, limit=TEXT_MAX_UNITS)
+_TEXT_LEAF = TemplateLeaf(write=plain, limit=TEXT_MAX_UNITS, measure=utf16_units)
 _IMAGE_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_image)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
@@ -52,7 +53,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "large_text": _TEXT_LEAF,
     "small_image": _IMAGE_LEAF,
     "small_text": _TEXT_LEAF,
-    "buttons[].label": TemplateLeaf(write=plain, limit=BUTTON_LABEL_MAX_BYTES),
+    "buttons[].label": TemplateLeaf(write=plain, limit=BUTTON_LABEL_MAX_BYTES, measure=utf8_bytes),
     "buttons[].url": TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_link),
 }
 """the leaves of a Rich Presence template"""

@@ -314,3 +314,203 @@ def test_ctrl_c_in_a_declared_function_passes() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         anyio.run(main)
+
+
+# Hooks of events
+
+
+def faulty(kind: str, misbehave: Callable[[], None]) -> object:
+    """Make a plugin whose hook misbehaves at each event called 'bad'."""
+
+    def sync(self: object, event: Event) -> None:
+        if getattr(event, "peer_name", "") == "bad":
+            misbehave()
+
+    async def first(self: object, event: Event) -> None:
+        sync(self, event)
+        await checkpoint()
+
+    async def later(self: object, event: Event) -> None:
+        await checkpoint()
+        sync(self, event)
+
+    async def then_waits(self: object, event: Event) -> None:
+        sync(self, event)
+        await anyio.sleep(1)
+        await anyio.sleep(1)
+
+    async def batch(self: object, events: list[Event]) -> None:
+        for event in events:
+            sync(self, event)
+
+        await checkpoint()
+
+    def sync_batch(self: object, events: list[Event]) -> None:
+        for event in events:
+            sync(self, event)
+
+    hooks = {"first": first, "later": later, "then waits": then_waits, "sync": sync}
+    if kind in hooks:
+        return plugin_with("peer_joined", hooks[kind])
+
+    return plugin_with("event_batch", batch if kind == "batch" else sync_batch)
+
+
+KINDS = ["sync", "first", "later", "then waits", "batch", "sync batch"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_hooks_of_events(kind: str, misbehave: Callable[[], None]) -> None:
+    neighbour = Neighbour()
+    async with EventBus() as bus:
+        bus.register(faulty(kind, misbehave), name="faulty")
+        bus.register(neighbour)
+        for _ in range(3):
+            with pytest.raises(ExceptionGroup):
+                await bus.publish_and_wait(joined("bad"))
+
+            assert bus.health()["faulty"].status == "degraded"
+            await bus.publish_and_wait(joined("good"))
+
+        assert await is_clean()
+        statistics = bus.statistics().plugins["faulty"]
+        assert (statistics.handled, statistics.failed) == (3, 3)
+        assert (statistics.state, statistics.restarts) == ("running", 0)
+        assert bus.health()["faulty"].status == "ok"
+
+    assert len(neighbour.events) == 6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_each_event_of_a_burst_is_counted(kind: str, misbehave: Callable[[], None]) -> None:
+    async with EventBus() as bus:
+        bus.register(faulty(kind, misbehave), name="faulty")
+        # The first one may be counted for another event of the same burst.
+        await bus.publish(joined("bad"))
+        await bus.drain()
+        for number in range(20):
+            bus.publish_nowait(joined("good" if number % 2 else "bad"))
+
+        await bus.drain()
+        statistics = bus.statistics().plugins["faulty"]
+        assert statistics.handled + statistics.failed == 21
+        # A batch fails as a whole.
+        assert statistics.failed == (21 if "batch" in kind else 11)
+        assert statistics.state == "running"
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("is_threaded", [False, True], ids=["in the loop", "threaded"])
+@pytest.mark.real_clock
+async def test_handlers_of_subscriptions(
+    is_async: bool, is_threaded: bool, misbehave: Callable[[], None]
+) -> None:
+    if is_threaded and misbehave.__name__.startswith("cancel"):
+        misbehave = MISDEEDS["exit"]
+
+    def handler(event: PeerJoined) -> None:
+        if event.peer_name == "bad":
+            misbehave()
+
+    async def async_handler(event: PeerJoined) -> None:
+        handler(event)
+
+    function = async_handler if is_async and not is_threaded else handler
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, function, name="s", threaded=is_threaded)
+        with pytest.raises(ExceptionGroup):
+            await bus.publish_and_wait(joined("bad"))
+
+        await bus.publish_and_wait(joined("good"))
+        statistics = bus.statistics().plugins["s"]
+        assert (statistics.handled, statistics.failed) == (1, 1)
+
+
+async def test_the_next_hook_of_the_same_plugin_is_called(misbehave: Callable[[], None]) -> None:
+    calls: list[str] = []
+
+    class Plugin:
+        @hookimpl
+        async def peer_joined(self, event: PeerJoined) -> None:
+            misbehave()
+
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep(1)
+            calls.append("event")
+
+    async with EventBus() as bus:
+        bus.register(Plugin(), name="p")
+        for _ in range(2):
+            with pytest.raises(ExceptionGroup) as info:
+                await bus.publish_and_wait(joined())
+
+            assert not [e for e in info.value.exceptions if isinstance(e, EventDropped)]
+            assert len(info.value.exceptions) <= 2  # it may have raised and cancelled
+
+    assert calls == ["event", "event"]
+
+
+async def test_a_hook_that_times_out_and_misbehaves_then(misbehave: Callable[[], None]) -> None:
+    async def hang(event: PeerJoined) -> None:
+        if event.peer_name == "good":
+            return
+
+        try:
+            await anyio.sleep_forever()
+        finally:
+            misbehave()
+
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, hang, name="s", hook_timeout=1)
+        for _ in range(2):
+            with pytest.raises(ExceptionGroup, match="was not handled"):
+                await bus.publish_and_wait(joined("bad"))
+
+            await bus.publish_and_wait(joined("good"))
+
+        statistics = bus.statistics().plugins["s"]
+        assert (statistics.handled, statistics.failed, statistics.restarts) == (2, 2, 0)
+
+
+# What must not be contained
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_ctrl_c_in_a_hook_of_events_passes(backend: str) -> None:
+    def press(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        async with EventBus() as bus:
+            bus.subscribe(PeerJoined, press)
+            await bus.publish(joined())
+            await anyio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as info:
+        anyio.run(main, backend=backend)
+
+    assert info.value.subgroup(KeyboardInterrupt) is not None
+
+
+def test_the_end_of_asyncio_ends_a_bus_that_nobody_leaves() -> None:
+    states: list[str] = []
+
+    async def wait(event: Event) -> None:
+        states.append("began")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            states.append("ended")
+
+    async def main() -> None:
+        bus = EventBus()
+        await bus.__aenter__()
+        bus.subscribe(PeerJoined, wait)
+        bus.subscribe(PeerJoined, lambda event: None)
+        await bus.publish(joined())
+        while not states:
+            await checkpoint()
+
+    asyncio.run(main())
+    assert states == ["began", "ended"]

@@ -110,7 +110,9 @@ class Blocking:
     @asynccontextmanager
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         hold()
+        hold()
         yield
+        hold()
         hold()
 
     @hookimpl

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -97,7 +98,7 @@ def test_no_secret_is_logged(
 
     text = "\n".join(lines())
     assert TOKEN not in text
-    assert "HTTP Request: POST **********" in text
+    assert re.search(r"HTTP Request: POST \S*\*{10}", text)
     assert "RuntimeError" in text
     assert "ValueError" in text
 
@@ -179,7 +180,10 @@ def test_warnings_are_logged(lines: Callable[[], list[str]], redactor: Redactor)
             warnings.warn(f"old {URL}", DeprecationWarning, stacklevel=1)
 
     [line] = lines()
-    assert "DeprecationWarning: old **********" in line
+    assert (
+        "DeprecationWarning: old https://discord.com/api/webhooks/123456789012345678/**********"
+        in line
+    )
 
 
 def test_what_ends_a_thread_is_logged(

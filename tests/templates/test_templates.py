@@ -16,6 +16,7 @@ from lanrage_events.templates import (
     TemplateFilter,
     TemplateLeaf,
     Templates,
+    utf16_units,
 )
 
 TIME = datetime(2026, 1, 31, 20, 15, tzinfo=UTC)
@@ -51,6 +52,7 @@ def quote(before: str, after: str) -> str | None:
 LEAVES = {
     "title": TemplateLeaf(limit=40),
     "long": TemplateLeaf(limit=100),
+    "units": TemplateLeaf(limit=40, measure=utf16_units),
     "text": TemplateLeaf(write=shout, lines=True, context_filter=quote),
     "number": TemplateLeaf(parse=parse_number),
     "time": TemplateLeaf(parse=lambda value: value),
@@ -346,6 +348,24 @@ def test_of_long_values_the_longest_is_shortened_first(tool: Tool) -> None:
     assert leaves["long"] == "A" * 40 + " joined " + "B" * 50 + "…!"
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("A" * 50, "A" * 32 + "… joined"),
+        ("🎮" * 50, "🎮" * 16 + "… joined"),
+        # Each of them is 11 units long, and never split.
+        ("👨‍👩‍👧‍👦" * 5, "👨‍👩‍👧‍👦" * 2 + "… joined"),
+        ("🎮" * 16, "🎮" * 16 + " joined"),
+    ],
+)
+def test_limit_counts_as_the_consumer_says(tool: Tool, name: str, expected: str) -> None:
+    leaves = tool.render(
+        'units: "{{ peer_name }} joined"', PeerJoined(peer_name=name, party_name="")
+    )
+    assert leaves["units"] == expected
+    assert utf16_units(expected) <= 40
+
+
 def test_values_vanish_before_the_sentence_does(tool: Tool) -> None:
     event = PeerJoined(peer_name="A" * 50, party_name="x")
 
@@ -374,7 +394,7 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
             "zzz: x",
             (
                 "base/toy/event.yaml:1:1: zzz: unknown key (there are count, foot, long, number, rows, "
-                "text, time, title)"
+                "text, time, title, units)"
             ),
         ),
         (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .blocks import LoopBlocks as LoopBlocks
+from .blocks import Place as Place
 from .watch import LoopWatch as LoopWatch
 from .worker import Owner as Owner
 from .worker import Worker as Worker

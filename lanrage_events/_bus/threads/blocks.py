@@ -23,10 +23,12 @@ class Place:
 
     plugin: str
     hook: str
-    is_threadable: bool
-    """whether the hook could run in a thread"""
     line: str
     """as ``file:line``"""
+    is_threadable: bool
+    """whether the hook could run in a thread"""
+    allowance: int
+    """how many times as long as others the hook may hold the loop"""
 
     def __str__(self) -> str:
         return f"plugin '{self.plugin}': hook '{self.hook}'"
@@ -106,7 +108,9 @@ class LoopBlocks:
             return
 
         more = (
-            "" if of_hook is None or not of_hook.unlogged else f" ({of_hook.unlogged} times more)"
+            ""
+            if of_hook is None or not of_hook.unlogged
+            else f" ({of_hook.unlogged} times more before)"
         )
         self._hooks = {
             k: h for k, h in self._hooks.items() if now - h.logged_at < SECONDS_BETWEEN_ALIKE

@@ -89,11 +89,10 @@ class Worker:
         self._abandoned.add(thread)
         thread.end(partial(self._forget, thread))
         logger.warning(
-            "plugin '%s': hook '%s' still runs in its thread, which cannot be cancelled; "
-            "%d such threads run",
+            "plugin '%s': hook '%s' still runs in its thread, which cannot be cancelled%s",
             self._owner.owner,
             thread.hook,
-            len(self._abandoned),
+            f", as {others} others do" if (others := len(self._abandoned) - 1) else "",
         )
 
     def _forget(self, thread: _Thread) -> None:

@@ -26,6 +26,8 @@ OLD_EDITS_RETRY_AFTER = 6.0
 OLD_EDITS_CODE = 30046
 
 _CLOUDFLARE_BLOCK = 40333
+_UNKNOWN_WEBHOOK = 10015
+_INVALID_WEBHOOK_TOKEN = 50027
 
 _ID = re.compile(r"[0-9]{1,20}")
 _BAD_EMBED = re.compile(r"embeds\.([0-9]{1,3})(?:\.|$)")
@@ -53,7 +55,10 @@ class OutcomeKind(StrEnum):
 _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
     10003: (OutcomeKind.LANE_DEAD, "the channel or thread does not exist any more"),
     10008: (OutcomeKind.DEAD, "the message to change does not exist any more"),
-    10015: (OutcomeKind.LANE_DEAD, "the webhook was deleted in Discord: create a new one"),
+    _UNKNOWN_WEBHOOK: (
+        OutcomeKind.LANE_DEAD,
+        "the webhook was deleted in Discord: create a new one",
+    ),
     20016: (OutcomeKind.RETRY_AFTER, "the channel is in slow mode"),
     20028: (OutcomeKind.RETRY_AFTER, "the channel takes no more messages for now"),
     20029: (OutcomeKind.RETRY_AFTER, "the server takes no more messages for now"),
@@ -70,7 +75,10 @@ _BY_CODE: Mapping[int, tuple[OutcomeKind, str]] = {
     # Not HTML, so it does not look like Cloudflare's answer (discord-api-docs#6473).
     _CLOUDFLARE_BLOCK: (OutcomeKind.RETRY_AFTER, "Cloudflare blocks this address"),
     50006: (OutcomeKind.DEAD, "the message is empty"),
-    50027: (OutcomeKind.LANE_DEAD, "the token of the webhook URL is wrong: copy the URL again"),
+    _INVALID_WEBHOOK_TOKEN: (
+        OutcomeKind.LANE_DEAD,
+        "the token of the webhook URL is wrong: copy the URL again",
+    ),
     50035: (OutcomeKind.DEAD, "Discord finds the message invalid"),
     50083: (OutcomeKind.LANE_DEAD, "the thread is archived: open it again or name another"),
     50109: (OutcomeKind.DEAD, "Discord could not read the message as JSON"),
@@ -175,6 +183,11 @@ class Outcome:
     def is_known_code(self) -> bool:
         """Whether Discord's own error code is one that has a meaning here."""
         return self.code in _BY_CODE
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether Discord says itself that the webhook does not exist, which no one can restore."""
+        return self.code in (_UNKNOWN_WEBHOOK, _INVALID_WEBHOOK_TOKEN)
 
     @property
     def is_about_channel(self) -> bool:

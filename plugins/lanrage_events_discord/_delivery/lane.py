@@ -19,6 +19,7 @@ from .._rendering import Entry
 from .batch import Batch
 from .bisection import is_about_configuration
 from .envelope import Envelope
+from .gone import GoneWebhooks
 from .outage import LONG_AGO, Outage
 from .pacing import Pacing
 from .queue import LaneQueue
@@ -45,6 +46,7 @@ class Lane:
     :param webhook: where to
     :param batch: how entries are gathered and composed
     :param envelope: adds to messages what the webhook's configuration asks for
+    :param gone: remembers which webhooks do not exist
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Lane:
         limits: RateLimits,
         task_group: TaskGroup,
         envelope: Envelope,
+        gone: GoneWebhooks,
     ) -> None:
         self.name = name
         self.state = LaneState.IDLE
@@ -83,6 +86,9 @@ class Lane:
         self._is_closed = False
         self.pacing = Pacing(batch)
         self._outage = Outage()
+        self._gone = gone
+        if (reason := gone.find(webhook)) is not None:
+            self._give_up(f"{reason}; Discord is not asked again today")
 
     @property
     def statistics(self) -> LaneStatistics:
@@ -152,6 +158,7 @@ class Lane:
 
     def enable(self, webhook: WebhookURL) -> None:
         """Use another URL from now on, even if the lane is dead."""
+        self._gone.discard(webhook)
         self.webhook = webhook
         self.limits = self._all_limits.of(webhook.id)
         self._outage.end()
@@ -179,12 +186,18 @@ class Lane:
         if webhook is not self.webhook or self.state is LaneState.DEAD:
             return
 
-        self.state, self._why = LaneState.DEAD, outcome.reason
+        if outcome.is_gone:
+            self._gone.add(webhook, outcome.reason)
+
+        self._give_up(outcome.reason)
+
+    def _give_up(self, reason: str) -> None:
+        self.state, self._why = LaneState.DEAD, reason
         self.pacing.cancel()
         logger.error(
             "webhook '%s' is not used any more: %s. Its events are kept; give it a working URL",
             self.name,
-            outcome.reason,
+            reason,
         )
 
     def mark_healthy(self, webhook: WebhookURL) -> None:

@@ -17,6 +17,7 @@ from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
 from .._rendering import Entry
 from .envelope import Envelope
+from .gone import GoneWebhooks
 from .lane import Lane
 from .mentions import Mentions
 from .state import LaneState
@@ -48,6 +49,7 @@ class Lanes(Mapping[str, Lane]):
     :param limits: Discord's limits as far as they are known
     :param threads: remembers the threads that were created
     :param mentions: remembers whom messages mentioned
+    :param gone: remembers which webhooks do not exist
     :param put_together: entries that are put in one transaction, during which no lane can send
     """
 
@@ -62,6 +64,7 @@ class Lanes(Mapping[str, Lane]):
         limits: RateLimits,
         threads: Threads,
         mentions: Mentions,
+        gone: GoneWebhooks,
         put_together: int = 1000,
     ) -> None:
         self.limits = limits
@@ -71,6 +74,7 @@ class Lanes(Mapping[str, Lane]):
         self._task_group = task_group
         self._redactor = redactor
         self._mentions = mentions
+        self._gone = gone
         self._threads = threads
         self._put_together = put_together
         self._lanes: dict[str, Lane] = {}
@@ -123,6 +127,7 @@ class Lanes(Mapping[str, Lane]):
             limits=self.limits,
             task_group=self._task_group,
             envelope=Envelope(webhook, self._mentions, self._threads),
+            gone=self._gone,
         )
         self._lanes[name] = lane
         if self._waiting is not None:

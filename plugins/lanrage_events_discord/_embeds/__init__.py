@@ -10,9 +10,9 @@ from .embed import (
     EmbedField,
     embed_size,
     in_utc,
-    length,
     text_size,
 )
+from .length import length
 from .markdown import (
     code,
     code_text,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from . import limits
+from .length import length
 from .markdown import is_url
 from .truncation import shorten, shorten_markdown
 
@@ -61,11 +62,11 @@ class Embed:
     fields: tuple[EmbedField, ...] = ()
 
     def __post_init__(self) -> None:
-        # Most embeds keep all limits, which is cheap to see.
+        # Most embeds keep all limits, which is cheap to see. A character may count twice.
         if not (
-            len(self.title) <= limits.TITLE_MAX_CHARACTERS
-            and len(self.author) <= limits.AUTHOR_MAX_CHARACTERS
-            and len(self.description) + len(self.footer) <= limits.FOOTER_MAX_CHARACTERS
+            2 * len(self.title) <= limits.TITLE_MAX_CHARACTERS
+            and 2 * len(self.author) <= limits.AUTHOR_MAX_CHARACTERS
+            and 2 * (len(self.description) + len(self.footer)) <= limits.FOOTER_MAX_CHARACTERS
             and (self.title.strip() or self.description.strip())
             and (self.color is None or 0 <= self.color <= limits.COLOR_MAX)
             and (self.timestamp is None or self.timestamp.tzinfo is UTC)
@@ -185,11 +186,6 @@ class Embed:
             )
             for field in self.fields
         )
-
-
-def length(text: str) -> int:
-    """Count as Discord does: code points, without the white space at both ends."""
-    return len(text.strip())
 
 
 def embed_size(embed: Embed) -> int:

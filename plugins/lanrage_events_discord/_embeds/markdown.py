@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
+from lanrage_events.templates import utf16_units
+
 from .limits import URL_MAX_CHARACTERS
 
 # Emphasis, spoilers, code, links, mentions, times, emoji. The backslash is first: others add some.
@@ -103,7 +105,7 @@ def parse_url(text: object) -> str:
 
 def is_url(address: str) -> bool:
     """Return whether Discord accepts the address of a link or a picture."""
-    if len(address) > URL_MAX_CHARACTERS or not address.isprintable() or " " in address:
+    if utf16_units(address) > URL_MAX_CHARACTERS or not address.isprintable() or " " in address:
         return False
 
     try:

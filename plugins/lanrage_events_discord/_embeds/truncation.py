@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+from lanrage_events.templates import utf16_units
+
+from .length import cut
+
 ELLIPSIS = "…"
 
 # What must stay whole: an escape, a time or mention, a masked link, an address, a marker.
@@ -25,13 +29,13 @@ def shorten(text: str, maximum: int) -> str:
     """Cut plain text to at most ``maximum`` characters, the last of which is then an ellipsis.
 
     :param text: text in which no character has a special meaning
-    :param maximum: code points, at least 1
+    :param maximum: UTF-16 units, at least 1
     """
     text = text.strip()
-    if len(text) <= maximum:
+    if utf16_units(text) <= maximum:
         return text
 
-    return text[: maximum - 1].rstrip() + ELLIPSIS
+    return cut(text, maximum - len(ELLIPSIS)).rstrip() + ELLIPSIS
 
 
 def shorten_markdown(text: str, maximum: int) -> str:
@@ -41,10 +45,10 @@ def shorten_markdown(text: str, maximum: int) -> str:
     are closed, and a code span is closed after the ellipsis, so that its text stays harmless.
 
     :param text: Discord's markdown, in which hostile characters are escaped
-    :param maximum: code points, at least 1
+    :param maximum: UTF-16 units, at least 1
     """
     text = text.strip()
-    if len(text) <= maximum:
+    if utf16_units(text) <= maximum:
         return text
 
     kept: list[str] = []
@@ -57,11 +61,10 @@ def shorten_markdown(text: str, maximum: int) -> str:
         span = _code_span(text, position, unmatched)
         if span is not None:
             fence, end = span
-            if end - position <= room:
-                token = text[position:end]
-            else:
+            token = text[position:end]
+            if utf16_units(token) > room:
                 inside = text[position + len(fence) : end - len(fence)]
-                inside = inside[: max(0, room - 2 * len(fence))].rstrip()
+                inside = cut(inside, max(0, room - 2 * len(fence))).rstrip()
                 if inside:
                     kept += [fence, inside, ELLIPSIS, fence, *reversed(open_pairs)]
                     return "".join(kept)
@@ -80,11 +83,11 @@ def shorten_markdown(text: str, maximum: int) -> str:
                 open_pairs.remove(token)
                 room += 2
 
-            if len(token) > room:
+            if utf16_units(token) > room:
                 break
 
         kept.append(token)
-        used += len(token)
+        used += utf16_units(token)
         position += len(token)
 
     return "".join(kept).rstrip() + ELLIPSIS + "".join(reversed(open_pairs))

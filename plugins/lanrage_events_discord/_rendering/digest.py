@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from lanrage_events.templates import utf16_units
+
 from .._embeds import (
     Embed,
     Message,
     in_utc,
+    length,
     limits,
     shorten,
     shorten_markdown,
@@ -50,7 +53,7 @@ class DigestBuilder:
         self._times = times
         self._capacity = (
             limits.MESSAGE_EMBEDS_MAX_CHARACTERS
-            - len(self._title(max(room, 2)))
+            - length(self._title(max(room, 2)))
             - len(DIGEST_FOOTER)
             - reserve
         )
@@ -150,14 +153,14 @@ class _Line:
 
     def size_with(self, item: str, seconds: int) -> int:
         """Count the characters that the line has with this item too."""
-        start = len(self._start(self._count + 1, *self._span_with(seconds)))
+        start = utf16_units(self._start(self._count + 1, *self._span_with(seconds)))
         if self._count:
-            start += self.size - len(self._start(self._count, self._first, self._last))
+            start += self.size - utf16_units(self._start(self._count, self._first, self._last))
 
         if not item:
             return start
 
-        return start + len(item) + (2 if self._items or self._has_heading else 0)
+        return start + utf16_units(item) + (2 if self._items or self._has_heading else 0)
 
     def add(self, item: str, seconds: int, size: int) -> None:
         self._first, self._last = self._span_with(seconds)
@@ -219,15 +222,16 @@ class _Pages:
 
     def _write(self, separator: str, continued: str, text: str) -> None:
         page = self._pages[-1]
+        size = utf16_units(text)
         if not page:
             page.append(text)
-            self._used = len(text)
-        elif self._used + len(separator) + len(text) <= limits.DESCRIPTION_MAX_CHARACTERS:
+            self._used = size
+        elif self._used + len(separator) + size <= limits.DESCRIPTION_MAX_CHARACTERS:
             page += separator, text
-            self._used += len(separator) + len(text)
+            self._used += len(separator) + size
         else:
             self._pages.append([continued, text])
-            self._used = len(continued) + len(text)
+            self._used = len(continued) + size
 
 
 def counted_by_type(text: str, counts: Mapping[str, int]) -> str:

@@ -15,6 +15,7 @@ from lanrage_events.templates import (
     TemplateFilter,
     TemplateLeaf,
     Templates,
+    utf16_units,
 )
 
 from .._embeds import (
@@ -67,7 +68,17 @@ def _parse_switch(value: object) -> bool:
 
 
 def _markdown_leaf(limit: int, *, lines: bool = False) -> TemplateLeaf:
-    return TemplateLeaf(write=markdown, context_filter=place_in_markdown, limit=limit, lines=lines)
+    return TemplateLeaf(
+        write=markdown,
+        context_filter=place_in_markdown,
+        limit=limit,
+        measure=utf16_units,
+        lines=lines,
+    )
+
+
+def _plain_leaf(limit: int) -> TemplateLeaf:
+    return TemplateLeaf(write=plain, limit=limit, measure=utf16_units)
 
 
 _URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_url)
@@ -78,9 +89,9 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "url": _URL_LEAF,
     "color": TemplateLeaf(parse=parse_color),
     "timestamp": TemplateLeaf(parse=_parse_time),
-    "footer.text": TemplateLeaf(write=plain, limit=limits.FOOTER_MAX_CHARACTERS),
+    "footer.text": _plain_leaf(limits.FOOTER_MAX_CHARACTERS),
     "footer.icon_url": _URL_LEAF,
-    "author.name": TemplateLeaf(write=plain, limit=limits.AUTHOR_MAX_CHARACTERS),
+    "author.name": _plain_leaf(limits.AUTHOR_MAX_CHARACTERS),
     "author.url": _URL_LEAF,
     "author.icon_url": _URL_LEAF,
     "thumbnail.url": _URL_LEAF,
@@ -88,11 +99,12 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "fields[].name": _markdown_leaf(limits.FIELD_NAME_MAX_CHARACTERS),
     "fields[].value": _markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
     "fields[].inline": TemplateLeaf(parse=_parse_switch),
-    "digest.group": TemplateLeaf(write=plain, limit=DIGEST_GROUP_MAX_CHARACTERS),
+    "digest.group": _plain_leaf(DIGEST_GROUP_MAX_CHARACTERS),
     "digest.heading": TemplateLeaf(
         write=markdown,
         context_filter=place_in_markdown,
         limit=DIGEST_HEADING_MAX_CHARACTERS,
+        measure=utf16_units,
         context={"count": SafeString(COUNT)},
     ),
     "digest.item": _markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS),

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from lanrage_events.templates import utf16_units
+
 Path: TypeAlias = tuple[str | int, ...]
 
 _URL_MAX_CHARACTERS = 2048
@@ -35,7 +37,10 @@ class Form:
     def text(
         self, path: Path, value: object, maximum: int, *, minimum: int = 0, required: bool = False
     ) -> str:
-        """Check a text's length, in code points without white space at its ends."""
+        """Check a text's length, without white space at its ends.
+
+        Discord does not say whether it counts code points or UTF-16 units, so both must fit.
+        """
         if value is None:
             if required:
                 self.add(path, *_REQUIRED)
@@ -48,12 +53,12 @@ class Form:
 
         # https://docs.discord.com/developers/resources/message#embed-object-embed-limits
         text = value.strip()
-        if minimum and not minimum <= len(text) <= maximum:
+        if minimum and not (minimum <= len(text) and utf16_units(text) <= maximum):
             message = f"Must be between {minimum} and {maximum} in length."
             self.add(path, "BASE_TYPE_BAD_LENGTH", message)
         elif required and not text:
             self.add(path, *_REQUIRED)
-        elif len(text) > maximum:
+        elif utf16_units(text) > maximum:
             self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {maximum} or fewer in length.")
 
         return text

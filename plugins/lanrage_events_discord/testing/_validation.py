@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lanrage_events.templates import utf16_units
+
 from ._components import check_components, check_poll
 from ._form import Form, Path
 
@@ -178,7 +180,7 @@ def _check_embed(form: Form, path: Path, embed: Mapping[str, object]) -> tuple[i
             place = (*path, key, "url")
             pictures.append(form.url(place, picture.get("url"), attachment=True, required=True))
 
-    return sum(map(len, counted)), any(counted) or any(pictures)
+    return sum(map(utf16_units, counted)), any(counted) or any(pictures)
 
 
 def _check_attachments(form: Form, value: object) -> Sequence[str]:

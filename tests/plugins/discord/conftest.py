@@ -116,6 +116,11 @@ def broken_limits() -> Callable[[list[Any]], list[str]]:
     return _broken_limits
 
 
+def _count(text: str) -> int:
+    """Count as strictly as Discord may: UTF-16 units are never fewer than code points."""
+    return len(text.strip().encode("utf-16-le", "surrogatepass")) // 2
+
+
 def _broken_limits(embeds: list[Any]) -> list[str]:
     found = [] if 1 <= len(embeds) <= 10 else [f"{len(embeds)} embeds"]
     total = 0
@@ -131,8 +136,8 @@ def _broken_limits(embeds: list[Any]) -> list[str]:
             if not field["name"].strip() or not field["value"].strip():
                 found.append("a field is not complete")
 
-        found += [f"{len(text)} > {most}" for text, most in counted if len(text.strip()) > most]
-        total += sum(len(text.strip()) for text, _ in counted)
+        found += [f"{_count(text)} > {most}" for text, most in counted if _count(text) > most]
+        total += sum(_count(text) for text, _ in counted)
         if len(embed.get("fields", [])) > 25:
             found.append("too many fields")
 

@@ -128,9 +128,9 @@ def test_a_type_is_shown_with_sample_data_and_its_limits(show: Show) -> None:
     assert result.code == ExitCode.DONE
     assert result.err == ""
     assert "▌ 👋 Ben joined\n▌ Welcome to Friday LAN!\n" in result.out
-    assert "12/256\n" in result.out
+    assert "13/256\n" in result.out
     assert "26/4096\n" in result.out
-    assert "45/6000\n" in result.out
+    assert "46/6000\n" in result.out
 
 
 @pytest.mark.parametrize("cls", EventRegistry().types())

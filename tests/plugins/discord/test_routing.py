@@ -152,6 +152,14 @@ def test_subclasses_of_third_parties_are_matched_by_their_base_type() -> None:
             {"webhooks": {"main": {"url": URL, "username": "Discord Bot"}}},
             "does not allow 'discord'",
         ),
+        (
+            {"webhooks": {"main": {"url": URL, "username": "🎮" * 41}}},
+            "expected at most 80 characters, found 82: an emoji may count as two",
+        ),
+        (
+            {"webhooks": {"main": {"url": URL, "thread_name": "🎮" * 51}}},
+            "expected at most 100 characters, found 102",
+        ),
         ({"webhooks": {"main": {"url": URL, "avatar_url": "a.png"}}}, "address of a picture"),
         ({"webhooks": {"main": {"url": "https://discord.com/api/webhooks/1"}}}, "token"),
         ({"webhooks": {"main": {"url": "https://evil.example/api/webhooks/1/abcdefg"}}}, "main: "),

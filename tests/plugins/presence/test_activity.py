@@ -70,5 +70,5 @@ def test_a_long_text_is_cut_as_late_as_possible() -> None:
 
 def test_a_single_letter_gets_the_space_that_discord_wants() -> None:
     assert fit_text("Q") == "Q "
-    assert fit_text("😀") == "😀"
+    assert fit_text("😀") == "😀 "
     assert fit_text("") == ""

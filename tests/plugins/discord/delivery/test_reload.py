@@ -163,7 +163,7 @@ async def test_reload_does_not_wait_for_an_outage(tmp_path: Path) -> None:
         discord.faults.refuse_connections(100)
         await c.publish("Ann")
         await anyio.sleep(50)
-        assert await c.reload() == pytest.approx(0, abs=0.01)
+        assert await c.reload() < 0.2
         await anyio.sleep(100)
 
     assert names_in(discord) == ["Ann"]

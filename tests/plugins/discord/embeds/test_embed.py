@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lanrage_events.templates import utf16_units
 from lanrage_events_discord._embeds import (
     Embed,
     EmbedField,
@@ -95,7 +96,7 @@ def test_what_is_made_of_an_embed_is_the_same(parts: dict[str, Any]) -> None:
 @pytest.mark.slow
 @settings(deadline=None)
 @given(parts)
-def test_size_is_the_number_of_trimmed_code_points_that_are_sent(parts: dict[str, Any]) -> None:
+def test_size_is_the_length_of_the_trimmed_texts_that_are_sent(parts: dict[str, Any]) -> None:
     embed = Embed(**parts)
     data: dict[str, Any] = embed.to_dict()
     sent = [
@@ -105,16 +106,29 @@ def test_size_is_the_number_of_trimmed_code_points_that_are_sent(parts: dict[str
         data.get("author", {}).get("name", ""),
         *(field[key] for field in data.get("fields", []) for key in ("name", "value")),
     ]
-    # Two halves of one character that stand apart in the text are sent as one.
-    assert sum(map(len, sent)) <= embed_size(embed)
-    if not re.search("[\ud800-\udfff]", "".join(map(str, [embed]))):
-        assert sum(map(len, sent)) == embed_size(embed)
+    assert sum(len(text.encode("utf-16-le")) // 2 for text in sent) == embed_size(embed)
 
 
-def test_length_counts_code_points_without_outer_white_space() -> None:
-    assert length(" \n👋 Ann\t ") == 5
-    assert length("👨‍👩‍👧") == 5
+def test_length_counts_utf16_units_without_outer_white_space() -> None:
+    assert length(" \n👋 Ann\t ") == 6
+    assert length("👨‍👩‍👧") == 8
+    assert length("äöü…") == 4
+    assert length("\ud83d") == 1
     assert length("   ") == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "most"), [("title", 256), ("author", 256), ("footer", 2048), ("description", 4096)]
+)
+@pytest.mark.parametrize("character", ["x", "é", "🎮"])
+def test_text_is_cut_only_if_one_reading_of_the_limit_asks_for_it(
+    part: str, most: int, character: str
+) -> None:
+    fits = most // len(character.encode("utf-16-le")) * 2
+    embed = Embed(**{"image": "https://example.org/x.png", part: character * fits})
+    assert getattr(embed, part) == character * fits
+    embed = Embed(**{"image": "https://example.org/x.png", part: character * (fits + 1)})
+    assert getattr(embed, part) == character * (fits - 1) + "…"
 
 
 def test_json_form_has_discords_names_and_utc() -> None:
@@ -272,8 +286,8 @@ def test_embed_without_anything_to_show_says_so() -> None:
 @given(st.text(), st.integers(1, 30))
 def test_plain_text_is_cut_to_the_maximum(text: str, maximum: int) -> None:
     cut = shorten(text, maximum)
-    assert len(cut) <= maximum
-    if len(text.strip()) <= maximum:
+    assert utf16_units(cut) <= maximum
+    if utf16_units(text.strip()) <= maximum:
         assert cut == text.strip()
     else:
         assert cut.endswith("…")

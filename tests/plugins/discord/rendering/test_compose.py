@@ -371,11 +371,12 @@ def test_entry_without_item_counts_in_a_line_with_items() -> None:
 
 @pytest.mark.parametrize(("more", "messages_made"), [(0, 1), (1, 2)])
 def test_message_is_filled_to_the_last_character(more: int, messages_made: int) -> None:
-    told_besides = len("📋 2 events" + "LANrage" + "👋 **2 joined** Friday LAN: , ")
+    # The two emoji count twice.
+    told_besides = 2 + len("📋 2 events" + "LANrage" + "👋 **2 joined** Friday LAN: , ")
     batch = [entry(0, "A" * 2990), entry(1, "B" * (6000 - told_besides - 2990 + more))]
     assert len(composed(batch)) == messages_made
     batch = [entry(0, "A" * 2990), entry(1, "B", "left")]
-    told_besides += len("\n👋 **1 left** Friday LAN: B")
+    told_besides += 1 + len("\n👋 **1 left** Friday LAN: B")
     batch.insert(1, entry(2, "C" * (6000 - told_besides - 2990 + more)))
     assert len(composed(batch)) == messages_made
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events import Event, GameEnded, Notification, PeerJoined
-from lanrage_events.templates import TemplateError
+from lanrage_events.templates import TemplateError, utf16_units
 from lanrage_events_discord._embeds import EmbedField, embed_size
 from lanrage_events_discord._rendering import COUNT, Entry, Renderer
 
@@ -216,7 +216,7 @@ def test_a_long_value_is_shortened_so_that_its_sentence_stays(
     event = PeerJoined(peer_name="*" * 5000, party_name="B" * 5000)
     entry = render("footer: 'by {{ peer_name }}!'", event)
 
-    assert entry.embed.title == "👋 " + r"\*" * 123 + "… joined"
+    assert entry.embed.title == "👋 " + r"\*" * 122 + "… joined"
     assert entry.embed.description.startswith("Welcome to **BBB")
     assert entry.embed.description.endswith("B…**!")
     assert entry.embed.footer.endswith("*…!")
@@ -224,7 +224,7 @@ def test_a_long_value_is_shortened_so_that_its_sentence_stays(
     assert embed_size(entry.embed) <= 6000
     assert broken_limits([entry.embed.to_dict()]) == []
     assert entry.digest.heading.startswith(f"👋 **{COUNT} joined** BBB")
-    assert len(entry.digest.heading) == 256
+    assert utf16_units(entry.digest.heading) == 256
     assert len(entry.digest.item) <= 512
 
 

@@ -32,7 +32,8 @@ LEGAL: list[dict[str, Any]] = [
     {},
     {"content": "x" * 2000},
     {"content": " \n" + "x" * 2000 + "\t "},
-    {"content": "🎮" * 2000},
+    {"content": "🎮" * 1000},
+    {"content": "é" * 2000},
     {"content": None, "embeds": None, "allowed_mentions": None, "username": None, "flags": None},
     {"embeds": [{"title": "x" * 256}] * 10},
     {"embeds": [{"description": "x" * 4096}]},
@@ -66,6 +67,13 @@ SCHEME = "Scheme \"{}\" is not supported. Scheme must be one of ('http', 'https'
 REQUIRED = "This field is required"
 FAULTY: list[tuple[dict[str, Any], str]] = [
     ({"content": "x" * 2001}, f"content: {MAX.format(2000)}"),
+    ({"content": "🎮" * 1001}, f"content: {MAX.format(2000)}"),
+    ({"username": "🎮" * 41}, "username: Must be between 1 and 80 in length."),
+    ({"thread_name": "🎮" * 51}, f"thread_name: {MAX.format(100)}"),
+    (
+        {"embeds": [{"description": "🎮" * 1501}] * 2},
+        "embeds: Embed size exceeds maximum size of 6000",
+    ),
     ({"content": ["x"]}, "content: Could not interpret \"['x']\" as string."),
     ({"embeds": [{"title": "x"}] * 11}, f"embeds: {MAX.format(10)}"),
     ({"embeds": {"title": "x"}}, "embeds: Only iterables may be used in a ListType"),
@@ -220,10 +228,13 @@ def test_every_counted_part_counts_towards_the_total() -> None:
 
 
 @given(st.text(max_size=600), st.integers(1, 300))
-def test_lengths_are_code_points_without_white_space_at_the_ends(text: str, limit: int) -> None:
+def test_lengths_are_counted_in_both_ways_without_white_space_at_the_ends(
+    text: str, limit: int
+) -> None:
     form = Form()
     assert form.text(("title",), text, limit) == text.strip()
-    assert bool(form.errors) == (len(text.strip()) > limit)
+    units = len(text.strip().encode("utf-16-le")) // 2
+    assert bool(form.errors) == (len(text.strip()) > limit or units > limit)
 
 
 @given(
