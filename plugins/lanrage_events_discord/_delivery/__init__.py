@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .bisection import Bisection
 from .earlier import EarlierEntries
+from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 from .lane import Lane
