@@ -66,6 +66,8 @@ class FanOut(MailboxGroup):
     def __init__(self) -> None:
         super().__init__()
         self.state = BusState.OPEN
+        self.thread: int | None = None
+        """the thread in which the bus runs, None if it does not run"""
         self.waiting: deque[_Publisher] = deque()
         self._wants: dict[Mailbox, Callable[[type[Event]], bool]] = {}
         self._routes: dict[type[Event], Route] = {}

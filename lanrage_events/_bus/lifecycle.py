@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import count
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.lowlevel import current_token
 
 from .._events import Event
 from .batch_consumer import BatchConsumer, BatchHook
 from .changes import Change, Changes, endure
 from .consumer import Consumer, Hook
+from .event_loop import EventLoop
 from .fanout import BusState, FanOut
 from .instrument import Instruments
 from .mailbox import Mailbox
+from .stream import MailboxStream
 from .supervisor import Supervisor
 from .threads import LoopWatch, Worker
 
@@ -30,6 +32,7 @@ CLOSED = "the bus is closed"
 class Lifecycle:
     """The plugins and subscriptions that run on one bus, each with its supervisor.
 
+    :param loop: the event loop of the bus
     :param hook_timeout: seconds after which a hook is cancelled, unless it has its own timeout
     :param start_timeout: seconds that the start of a lifespan may take, unless it has its own timeout
     :param drain_timeout: seconds that :meth:`stop` may take
@@ -37,6 +40,7 @@ class Lifecycle:
 
     def __init__(
         self,
+        loop: EventLoop,
         fanout: FanOut,
         instruments: Instruments,
         watch: LoopWatch,
@@ -45,6 +49,9 @@ class Lifecycle:
         drain_timeout: float,
     ) -> None:
         self.supervisors: dict[str, Supervisor] = {}
+        self.streams: dict[str, MailboxStream[Any]] = {}
+        """the open streams by name"""
+        self.loop = loop
         self.changes = Changes()
         self._fanout = fanout
         self._instruments = instruments
@@ -89,27 +96,15 @@ class Lifecycle:
             return name
 
         wanted = free = getattr(handler, "__qualname__", type(handler).__name__)
-        while free in self.supervisors:
+        while free in self.supervisors or free in self.streams:
             free = f"{wanted}#{next(self._numbers)}"
 
         return free
 
     def check_free(self, name: str) -> None:
         """Raise a :exc:`ValueError` if a name is taken."""
-        if name in self.supervisors:
+        if name in self.supervisors or name in self.streams:
             raise ValueError(f"'{name}' is taken on this bus: give another name")
-
-    def check_can_start(self, name: str) -> None:
-        """Raise a :exc:`RuntimeError` if the bus runs, but not in the caller's event loop."""
-        if self.is_running:
-            try:
-                current_token()
-            except RuntimeError:
-                # Such as in a fixture that is a plain "def".
-                raise RuntimeError(
-                    f"'{name}' was added to a running bus from outside its event loop: use an "
-                    "'async def', also for a fixture"
-                ) from None
 
     def supervise(
         self,
@@ -241,7 +236,11 @@ class Lifecycle:
         for supervisor in self.supervisors.values():
             self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
 
+        for stream in self.streams.values():
+            stream.close()
+
         self.changes.run_in(None)
+        self.loop.close()
 
     async def _drain_and_stop(self) -> None:
         # Events may wait for a plugin that is about to start.

@@ -61,6 +61,7 @@ class Registry(PluginRegistry):
 
     @drain_timeout.setter
     def drain_timeout(self, seconds: float) -> None:
+        self._lifecycle.loop.check_thread()
         self._lifecycle.drain_timeout = seconds
 
     def name(self, plugin: object) -> str:
@@ -74,6 +75,7 @@ class Registry(PluginRegistry):
         return self._lifecycle.supervisors[name]
 
     def validate(self, *, hooks_only: bool = False) -> list[tuple[str, str]]:
+        self._lifecycle.loop.check_thread()
         problems: list[tuple[str, str]] = []
         for name in self:
             try:
@@ -90,6 +92,7 @@ class Registry(PluginRegistry):
         return (self._settings[self.name(plugin)].options.get("locations") or {}).get(key)
 
     def update_locations(self, name: str, locations: Mapping[str, str]) -> None:
+        self._lifecycle.loop.check_thread()
         self._settings[self.name(name)].options["locations"] = locations
 
     # Adding
@@ -103,6 +106,7 @@ class Registry(PluginRegistry):
     async def register_and_wait(
         self, plugin: object, name: str | None = None, **options: Unpack[PluginOptions]
     ) -> str:
+        self._lifecycle.loop.check()
         if not self._lifecycle.is_running:
             raise RuntimeError("register_and_wait needs a running bus: use register")
 
@@ -119,13 +123,11 @@ class Registry(PluginRegistry):
         return supervisor.name
 
     def _add(self, plugin: object, name: str | None, options: PluginOptions) -> Supervisor:
+        self._lifecycle.loop.check()
         self._fanout.check_open()
-        if name is not None:
-            self._lifecycle.check_free(name)
-
         name = self.hooks.register(plugin, name, options.get("distribution"))
         try:
-            self._lifecycle.check_can_start(name)
+            self._lifecycle.check_free(name)
             self.hooks.add_events(name)
             if self._lifecycle.is_running:
                 self.hooks.validate(name)
@@ -177,6 +179,7 @@ class Registry(PluginRegistry):
 
     async def unregister(self, plugin: object, timeout: float | None) -> tuple[Event, ...]:
         """End and remove a plugin within a timeout, and return the events that it did not handle."""
+        self._lifecycle.loop.check()
         supervisor = self._find(plugin)
         if supervisor.in_own_hook():
             raise RuntimeError(f"plugin '{supervisor.name}' cannot unregister itself inside a hook")
@@ -227,6 +230,7 @@ class Registry(PluginRegistry):
         timeout: float | None = None,
         **options: Unpack[PluginOptions],
     ) -> None:
+        self._lifecycle.loop.check()
         self._fanout.check_open()
         supervisor = self._find(name)
         if not self._lifecycle.is_running:

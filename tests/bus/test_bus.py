@@ -1314,3 +1314,72 @@ async def test_plugin_knows_whether_the_bus_is_closing_when_it_ends() -> None:
     assert first.closing == third.closing == [False, False]
     assert second.closing == [False, True]
     assert bus.closing
+
+
+# Streams: leaving and sharing
+
+
+async def test_stream_that_is_cancelled_while_it_is_entered_blocks_nobody() -> None:
+    async with EventBus() as bus:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            async with bus.stream(PeerJoined, when_full="block", mailbox_size=1, name="ears"):
+                raise AssertionError("it was cancelled")
+
+        assert bus.statistics().plugins == {}
+        with anyio.fail_after(1):
+            for _ in range(3):
+                await bus.publish(joined())
+
+        async with bus.stream(PeerJoined, name="ears"):
+            pass
+
+
+async def test_name_of_a_stream_is_taken_while_it_is_entered() -> None:
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, print, name="handler")
+        taken = "is taken on this bus: give another name"
+        with pytest.raises(ValueError, match=f"'handler' {taken}"):
+            await bus.stream(PeerJoined, name="handler").__aenter__()
+
+        async with bus.stream(PeerJoined, name="ears") as events:
+            with pytest.raises(ValueError, match=f"'ears' {taken}"):
+                await bus.stream(PeerJoined, name="ears").__aenter__()
+
+            with pytest.raises(ValueError, match=f"'ears' {taken}"):
+                bus.subscribe(PeerJoined, print, name="ears")
+
+            for name in (None, "ears"):
+                with pytest.raises(ValueError, match=f"'ears' {taken}"):
+                    bus.register(type("ears", (), {})(), name)
+
+            await bus.publish(joined())
+            assert (await anext(events)).peer_name == "Ann"
+
+        with pytest.raises(RuntimeError, match="entered only once"):
+            await events.__aenter__()
+
+        bus.subscribe(PeerJoined, print, name="ears")
+
+
+async def test_readers_of_one_stream_share_its_events_and_all_end() -> None:
+    received: list[list[str]] = [[], [], []]
+    async with anyio.create_task_group() as tasks, EventBus() as bus:
+        stream = bus.stream(PeerJoined)
+        await stream.__aenter__()
+
+        async def read(names: list[str]) -> None:
+            names.extend([event.peer_name async for event in stream])
+
+        for names in received:
+            tasks.start_soon(read, names)
+
+        for number in range(6):
+            await anyio.sleep(1)
+            await bus.publish(joined(str(number)))
+
+        bus.publish_nowait(joined("6"))
+        bus.publish_nowait(joined("7"))
+
+    assert sorted(name for names in received for name in names) == list("01234567")
+    assert stream.statistics().state == "stopped"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 import pytest
 
 from lanrage_events import Event, EventBus, PeerJoined, hookimpl
+from lanrage_events.abc import BusStatistics, Subscription
 
 pytestmark = pytest.mark.real_clock
 
@@ -97,26 +102,179 @@ def test_a_thread_learns_that_the_event_loop_is_gone(anyio_backend_name: str) ->
     assert len(caught) == 1
 
 
-async def test_nothing_is_added_to_a_running_bus_from_outside_of_its_loop() -> None:
-    errors: list[RuntimeError] = []
+def calls(bus: EventBus, subscription: Subscription) -> dict[str, Callable[[], object]]:
+    """Return what may be called in the event loop of a bus only."""
+    event = joined("Ann")
+    return {
+        "register": lambda: bus.register(Recorder(), "new"),
+        "subscribe": lambda: bus.subscribe(PeerJoined, print),
+        "unsubscribe": subscription.unsubscribe,
+        "stream": lambda: bus.stream(PeerJoined),
+        "publish_nowait": lambda: bus.publish_nowait(event),
+        "publish": lambda: bus.publish(event),
+        "publish_and_wait": lambda: bus.publish_and_wait(event),
+        "publish_many_and_wait": lambda: bus.publish_many_and_wait([event]),
+        "drain": bus.drain,
+        "unregister": lambda: bus.unregister("old"),
+        "register_and_wait": lambda: bus.plugins.register_and_wait(Recorder(), "new"),
+        "replace": lambda: bus.plugins.replace("old", Recorder()),
+        "drain_timeout": lambda: setattr(bus.plugins, "drain_timeout", 1),
+        "update_locations": lambda: bus.plugins.update_locations("old", {}),
+        "validate": bus.plugins.validate,
+        "query": lambda: bus.query("outbox"),
+        "template_folders": bus.template_folders,
+        "health": bus.health,
+        "statistics": bus.statistics,
+    }
 
-    def add() -> None:
-        for act in (lambda: bus.register(Recorder(), "recorder"), subscribe):
+
+async def test_every_call_from_another_thread_is_rejected_before_it_changes_anything() -> None:
+    old, heard = Recorder(), list[PeerJoined]()
+    errors: dict[str, str] = {}
+
+    def call_all() -> None:
+        for name, call in calls(bus, subscription).items():
             try:
-                act()
+                result = call()
+                if isinstance(result, Coroutine):
+                    try:
+                        result.send(None)
+                    finally:
+                        result.close()
             except RuntimeError as error:
-                errors.append(error)
-
-    def subscribe() -> None:
-        bus.subscribe(PeerJoined, print)
+                errors[name] = str(error)
 
     async with EventBus() as bus:
-        thread = threading.Thread(target=add)
-        thread.start()
-        await anyio.to_thread.run_sync(thread.join)
-        assert (list(bus.plugins), bus.statistics().plugins) == ([], {})
+        bus.register(old, "old")
+        subscription = bus.subscribe(PeerJoined, heard.append)
+        await bus.publish_and_wait(joined("Ann"))
+        before = bus.statistics()
+        await anyio.to_thread.run_sync(call_all)
+        await anyio.sleep(0.01)
+        assert replace_times(bus.statistics()) == replace_times(before)
+        assert errors.keys() == calls(bus, subscription).keys()
+        [error] = set(errors.values())
+        assert error == (
+            "the bus runs in another thread: use publish_from_thread to publish, and "
+            "anyio.from_thread.run or run_sync for anything else"
+        )
+        # What the error recommends works.
+        await anyio.to_thread.run_sync(bus.publish_from_thread, joined("Ben"))
+        await anyio.to_thread.run_sync(anyio.from_thread.run, bus.drain)
+        assert [event.peer_name for event in heard] == ["Ann", "Ben"]
 
-    assert [str(error).partition(":")[0] for error in errors] == [
-        f"'{name}' was added to a running bus from outside its event loop"
-        for name in ("recorder", "print")
-    ]
+    assert len(old.events) == 2
+
+
+def replace_times(statistics: BusStatistics) -> BusStatistics:
+    plugins = {name: replace(s, hook_seconds=0) for name, s in statistics.plugins.items()}
+    return replace(statistics, plugins=plugins)
+
+
+def test_nothing_is_added_to_a_running_bus_from_outside_of_its_event_loop() -> None:
+    bus = EventBus()
+    errors: list[str] = []
+
+    def add() -> None:
+        for call in (
+            lambda: bus.register(Recorder()),
+            lambda: bus.subscribe(PeerJoined, print),
+            lambda: bus.stream(PeerJoined),
+        ):
+            try:
+                call()
+            except RuntimeError as error:
+                errors.append(str(error))
+
+    async def enter() -> None:
+        async with bus:
+            entered.set()
+            await leave.wait()
+
+    async def call_back() -> None:
+        asyncio.get_running_loop().call_soon(add)
+        await asyncio.sleep(0)
+
+    with asyncio.Runner() as runner:
+        entered, leave = asyncio.Event(), asyncio.Event()
+        task = runner.get_loop().create_task(enter())
+        runner.run(entered.wait())
+        add()
+        runner.run(call_back())
+        assert bus.statistics().plugins == {}
+        leave.set()
+        runner.get_loop().run_until_complete(task)
+
+    [error] = set(errors)
+    assert len(errors) == 6
+    assert "from outside its event loop: use an 'async def'" in error
+
+
+# The end of the event loop
+
+
+class Stuck:
+    when_full = "block"
+    mailbox_size = 1
+
+    @hookimpl
+    async def event(self, event: Event) -> None:
+        await anyio.sleep_forever()
+
+
+def start_publishers(bus: EventBus, number: int) -> tuple[list[threading.Thread], list[str]]:
+    """Start threads that publish until they are rejected, and return them and their errors."""
+    outcomes: list[str] = []
+
+    def publish() -> None:
+        try:
+            while True:
+                bus.publish_from_thread(joined("Ann"))
+        except anyio.ClosedResourceError as error:
+            outcomes.append(str(error))
+
+    threads = [threading.Thread(target=publish, daemon=True) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+
+    return threads, outcomes
+
+
+@pytest.mark.parametrize("plugin", [Recorder, Stuck])
+def test_every_thread_gets_an_answer_when_the_event_loop_ends(
+    anyio_backend_name: str, plugin: type[Recorder | Stuck]
+) -> None:
+    bus = EventBus(drain_timeout=0.05)
+    bus.register(plugin(), "plugin", mailbox_size=1)
+    threads: list[threading.Thread] = []
+    outcomes: list[str] = []
+
+    async def main() -> None:
+        nonlocal threads, outcomes
+        async with bus:
+            threads, outcomes = start_publishers(bus, 100)
+            await anyio.sleep(0.05)
+
+    anyio.run(main, backend=anyio_backend_name)
+    for thread in threads:
+        thread.join(10)
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert len(outcomes) == 100
+    assert set(outcomes) <= {"the bus is closing", "the bus is closed"}
+
+
+@pytest.mark.slow
+def test_a_thread_gets_an_answer_when_the_event_loop_ends_before_the_bus() -> None:
+    bus = EventBus(blocked_after=None)  # nothing would end the thread that watches the loop
+    bus.register(Stuck(), "plugin")
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(bus.__aenter__())
+    loop.run_until_complete(task)
+    threads, outcomes = start_publishers(bus, 10)
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+    for thread in threads:
+        thread.join(10)
+
+    assert outcomes == ["the event loop of the bus has ended"] * 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .blocks import LoopBlocks as LoopBlocks
 from .blocks import Place as Place
+from .loop import current_post as current_post
 from .watch import LoopWatch as LoopWatch
 from .worker import Owner as Owner
 from .worker import Worker as Worker

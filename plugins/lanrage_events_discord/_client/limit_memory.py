@@ -54,8 +54,7 @@ class LimitMemory:
             return
 
         data = self._collect()
-        # What a channel had in the last minute changes with each message.
-        if self._is_changed or data["waits"] or data["channels"]:
+        if self._is_changed or data["waits"]:
             self._is_changed = False
             self._written_at = anyio.current_time()
             self._memory.write(data)

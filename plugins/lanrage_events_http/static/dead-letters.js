@@ -1,6 +1,5 @@
 // Dead letters: what was rejected for good, why, and buttons to retry or drop it.
 
-import { may } from "./access.js";
 import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
 import { button, element, fill, newId, notice } from "./dom.js";
@@ -50,7 +49,7 @@ export class DeadLetters {
   }
 
   #showButtons() {
-    const some = this.dead > 0 && may("admin");
+    const some = this.dead > 0;
     this.retryAll.hidden = !some;
     this.dropAll.hidden = !some;
     this.more.hidden = this.after === null;
@@ -110,7 +109,7 @@ export class DeadLetters {
             )
           : null,
       ),
-      may("admin") && element(
+      element(
         "div",
         { class: "actions" },
         button("Retry", () => this.#retry(entry), { "aria-label": `Retry ${name}` }),

@@ -1,0 +1,162 @@
+"""The event loop in which a bus runs, and the publishers in other threads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
+from functools import partial
+from threading import Lock, get_ident
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import EventLoopToken, current_token
+
+from .._events import Event
+from .supervisor import Supervisor, inside_hook
+from .threads import current_post
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""how often a thread that waits looks whether the event loop has ended without the bus"""
+
+
+class EventLoop:
+    """The event loop of one bus: what it belongs to from entering to leaving it.
+
+    :param publish: publishes an event in the event loop
+    """
+
+    def __init__(self, publish: Callable[[Event], Awaitable[None]]) -> None:
+        self.thread: int | None = None
+        """the thread in which the bus runs, None if it does not run"""
+        self._publish = publish
+        self._token: EventLoopToken | None = None
+        self._post: Callable[..., object] = _nothing
+        self._task_group: TaskGroup | None = None
+        self._closed = False
+        self._calls: set[Future[None]] = set()
+        self._tasks: set[object] = set()
+        """keeps them alive: an event loop only has weak references"""
+        self._lock = Lock()
+        """held by other threads while they make a call, so that leaving the bus misses none"""
+
+    def enter(self, task_group: TaskGroup) -> None:
+        """Let the bus belong to this event loop."""
+        self.thread = get_ident()
+        self._token = current_token()
+        self._post = current_post()
+        self._task_group = task_group
+
+    def close(self) -> None:
+        """Reject the calls of other threads from now on; call it while the task group is active."""
+        with self._lock:
+            self._closed = True
+            self._task_group = None
+
+    def leave(self) -> None:
+        """End the calls of other threads, and let the bus belong to no event loop."""
+        self.close()
+        with self._lock:
+            self._token = self.thread = None
+            calls, self._calls = self._calls, set()
+
+        for call in calls:
+            _fail(call, anyio.ClosedResourceError("the bus is closed"))
+
+    def check_thread(self) -> None:
+        """Raise a :exc:`RuntimeError` if the bus runs, but in another thread."""
+        if self.thread is not None and self.thread != get_ident():
+            raise RuntimeError(
+                "the bus runs in another thread: use publish_from_thread to publish, and "
+                "anyio.from_thread.run or run_sync for anything else"
+            )
+
+    def check(self) -> None:
+        """Raise a :exc:`RuntimeError` if the bus runs, but not in the caller's event loop."""
+        self.check_thread()
+        if self._token is not None:
+            try:
+                is_current = current_token() == self._token
+            except RuntimeError:
+                is_current = False  # also in a callback of asyncio, which cannot start tasks
+
+            if not is_current:
+                raise RuntimeError(
+                    "the bus runs, and was called from outside its event loop: use an 'async def', "
+                    "also for a fixture"
+                )
+
+    # From other threads
+
+    def publish(self, event: Event) -> None:
+        """Publish an event from another thread, and wait until it is published."""
+        if self.thread == get_ident():
+            raise RuntimeError("publish_from_thread would block the bus's own thread: use publish")
+
+        call: Future[None] = Future()
+        begin = partial(self._begin, call, event, inside_hook.get())
+        with self._lock:
+            if self._closed:
+                raise anyio.ClosedResourceError("the bus is closed")
+
+            if self._token is None:
+                raise RuntimeError("the bus is not running: enter it with 'async with' first")
+
+            post = self._post
+            _post(post, begin)
+            self._calls.add(call)
+
+        try:
+            while not wait([call], SECONDS_BETWEEN_LOOKS).done:
+                _post(post, _nothing)
+
+            call.result()
+        finally:
+            with self._lock:
+                self._calls.discard(call)
+
+    def _begin(self, call: Future[None], event: Event, supervisor: Supervisor | None) -> None:
+        if self._task_group is None:
+            _fail(call, anyio.ClosedResourceError("the bus is closed"))
+            return
+
+        create_task = getattr(self._token and self._token.native_token, "create_task", None)
+        if create_task is None:
+            self._task_group.start_soon(self._run, call, event, supervisor)
+        else:
+            # AnyIO starts no task of asyncio outside of a task. This one ends when the bus closes.
+            task = create_task(self._run(call, event, supervisor))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, call: Future[None], event: Event, supervisor: Supervisor | None) -> None:
+        inside_hook.set(supervisor)
+        try:
+            await self._publish(event)
+        except Exception as error:
+            _fail(call, error)
+        except BaseException:
+            _fail(call, anyio.ClosedResourceError("the bus is closing"))
+            raise
+        else:
+            if not call.done():
+                call.set_result(None)
+
+
+def _post(post: Callable[..., object], function: Callable[[], object]) -> None:
+    """Let an event loop call a function soon.
+
+    :raises anyio.ClosedResourceError: if it has ended
+    """
+    try:
+        post(function)
+    except RuntimeError as error:
+        raise anyio.ClosedResourceError("the event loop of the bus has ended") from error
+
+
+def _nothing() -> None:
+    pass
+
+
+def _fail(call: Future[None], error: Exception) -> None:
+    if not call.done():
+        call.set_exception(error)
