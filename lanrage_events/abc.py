@@ -138,8 +138,8 @@ class Bus(ABC):
         :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         :param hook_timeout: seconds after which the handler is cancelled
-        :param threaded: whether the handler, which must be sync, runs in a thread; see
-            :class:`lanrage_events.hookspecs.HookimplMarker`
+        :param threaded: whether the handler, which must be sync, runs in a thread of its own, one event
+            after another; a thread whose call timed out goes on beside the next one
         :raises TypeError: if the handler is async and ``threaded`` is true
         """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._exceptions import FieldProblem as FieldProblem
+from .._surrogates import lone_surrogate as lone_surrogate
 from ._fields import format_event as format_event
 from ._fields import parse_event_fields as parse_event_fields
 from ._registry import EventRegistry as EventRegistry

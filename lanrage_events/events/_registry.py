@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter, type_names
 from .._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
 from .._hints import did_you_mean
+from .._surrogates import lone_surrogate
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -171,7 +172,8 @@ def _decode(cls: type[Event], data: dict[str, Any], max_problems: int) -> Event:
         text = _encode(data)
         event: Event = type_adapter(cls).validate_json(text, strict=True)
     except (TypeError, ValueError, RecursionError) as error:
-        raise EventDecodeError(cls.type, _decode_problems(cls, error, max_problems)) from None
+        problems = _decode_problems(cls, data, error, max_problems)
+        raise EventDecodeError(cls.type, problems) from None
 
     if event.time.tzinfo is UTC:
         return event
@@ -183,8 +185,14 @@ def _decode(cls: type[Event], data: dict[str, Any], max_problems: int) -> Event:
     return replace(event, time=event.time.astimezone(UTC)) if event.time.tzinfo != UTC else event
 
 
-def _decode_problems(cls: type[Event], error: Exception, max_problems: int) -> list[FieldProblem]:
+def _decode_problems(
+    cls: type[Event], data: Mapping[str, Any], error: Exception, max_problems: int
+) -> list[FieldProblem]:
     from pydantic import ValidationError
+
+    # To pydantic, JSON that holds one is not JSON.
+    if (found := lone_surrogate(data)) is not None:
+        return [FieldProblem(*found)]
 
     if not isinstance(error, ValidationError):
         return [FieldProblem("", f"cannot be written as JSON: {error}")]

@@ -25,6 +25,8 @@ from ._api import DiscordAPI, MessageTest, Runtime
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
+    EarlierEntries,
+    ExpiredCounts,
     GoneWebhooks,
     Lane,
     Lanes,
@@ -55,6 +57,8 @@ REDACTED_LOGGERS = (
 )
 # A wait that is longer than one for any usual limit of Discord's.
 LONG_WAIT_SECONDS = 60.0
+# What is sent later may be cut off before the answer, and is sent again by the next start.
+LAST_REQUEST_SECONDS = 1.0
 _NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
 _NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
 
@@ -88,6 +92,7 @@ class DiscordPlugin:
         self._lanes: Mapping[str, Lane] = {}
         self._runtime: Runtime | None = None
         self._api = DiscordAPI(lambda: self._runtime)
+        self._earlier = EarlierEntries()
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
 
@@ -138,6 +143,9 @@ class DiscordPlugin:
         body = ""
         outgoing: list[OutgoingEntry] = []
         for webhook, presentation in destinations.items():
+            if (webhook, event.id) in self._earlier:
+                continue
+
             if not body or presentation != entry.presentation:
                 if presentation is not entry.presentation:
                     entry = replace(entry, presentation=presentation)
@@ -173,12 +181,20 @@ class DiscordPlugin:
                         self._runtime = await self._begin(bus, self._outbox, client, lanes)
                         yield
                         self._runtime = None
-                        if bus.closing or self._outbox.path is None:
-                            lanes.finish(anyio.current_time() + bus.plugins.drain_timeout)
-                        else:
-                            lanes.hand_over()
+                        self._finish(bus, self._outbox, lanes)
 
                 background.cancel_scope.cancel()
+
+    @staticmethod
+    def _finish(bus: Bus, outbox: Outbox, lanes: Lanes) -> None:
+        """Let the lanes send what they can, or leave it to the plugin that takes over."""
+        seconds = bus.plugins.drain_timeout
+        if outbox.path is None:
+            lanes.finish(anyio.current_time() + seconds)
+        elif bus.closing:
+            lanes.finish(anyio.current_time() + seconds - min(LAST_REQUEST_SECONDS, seconds / 2))
+        else:
+            lanes.hand_over()
 
     def _make_lanes(
         self,
@@ -198,6 +214,7 @@ class DiscordPlugin:
             threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
+            expired=ExpiredCounts(self._memory(bus, "expired", "the counts of what expired")),
         )
         return lanes
 
@@ -205,6 +222,7 @@ class DiscordPlugin:
         self, bus: Bus, outbox: Outbox, client: WebhookClient, lanes: Lanes
     ) -> Runtime:
         """Create what lives as long as the lifespan, and start the lanes."""
+        self._earlier = await EarlierEntries.read(outbox)
         rejections = RejectionCache()
         setup = Setup(
             self.config,

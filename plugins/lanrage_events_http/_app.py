@@ -12,6 +12,7 @@ from lanrage_events import Redactor
 from lanrage_events.abc import Bus
 
 from ._api import (
+    Deduplicator,
     EventSchemas,
     Operation,
     PluginRoutes,
@@ -50,6 +51,7 @@ def make_app(
     port: int,
     addresses: Sequence[str] = (),
     authentication: Authentication | None = None,
+    deduplicator: Deduplicator | None = None,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
 ) -> Guard:
     """Return the whole ASGI application.
@@ -59,6 +61,7 @@ def make_app(
     :param port: the one that was bound, not 0
     :param addresses: what the configured host resolves to
     :param authentication: with the sessions of earlier runs; by default there are none
+    :param deduplicator: with the ids of earlier runs; by default there are none
     :param timeouts: of bodies and handlers
     """
     if authentication is None:
@@ -69,7 +72,7 @@ def make_app(
     schemas = EventSchemas(bus)
     plugin_routes = PluginRoutes(bus)
     operations = [
-        *event_operations(bus, feed, config, schemas, stopping),
+        *event_operations(bus, feed, config, schemas, stopping, deduplicator),
         *status_operations(bus),
         *outbox_operations(bus),
         *session_operations(authentication.sessions),

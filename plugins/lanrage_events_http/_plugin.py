@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 
@@ -12,6 +13,7 @@ from lanrage_events import Event, Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.state import StateFile
 
+from ._api import DEFAULT_SIZE, Deduplicator, TakenIds, open_taken_ids
 from ._app import make_app
 from ._config import HTTPConfig
 from ._feed import Feed
@@ -54,6 +56,7 @@ class HTTPPlugin:
         """the URL of the page, None while it is not served"""
         self._feed: Feed | None = None
         self._guard: Guard | None = None
+        self._taken_ids: TakenIds | None = None
         self._connections = self._make_connections()
 
     @hookimpl
@@ -63,17 +66,22 @@ class HTTPPlugin:
         for token in self.config.all_tokens():
             bus.redactor.add(token.secret)
 
+        window = self.config.repeat_window
         with bus.redactor.redacting(_REDACTED_LOGGERS):
-            async with self._serving(bus):
-                yield
+            path = self._state_path(bus, "ids")
+            async with open_taken_ids(path, window, DEFAULT_SIZE) as self._taken_ids:
+                deduplicator = Deduplicator(window, file=self._taken_ids)
+                await deduplicator.load()
+                async with self._serving(bus, deduplicator):
+                    yield
 
     @asynccontextmanager
-    async def _serving(self, bus: Bus) -> AsyncIterator[None]:
+    async def _serving(self, bus: Bus, deduplicator: Deduplicator) -> AsyncIterator[None]:
         config = self.config
         listeners = await listen(config.host, config.port)
         stopping = anyio.Event()
         tokens = Tokens(config.all_tokens())
-        sessions = Sessions(tokens, self._state_file(bus, "sessions.json"))
+        sessions = Sessions(tokens, StateFile(self._state_path(bus, "sessions.json")))
         sessions.load()
         self._feed = Feed(bus.redactor, config.max_streams)
         self._guard = make_app(
@@ -84,6 +92,7 @@ class HTTPPlugin:
             port=port_of(listeners),
             addresses=addresses_of(listeners),
             authentication=Authentication(tokens, sessions),
+            deduplicator=deduplicator,
             timeouts=self.timeouts,
         )
         self._connections = self._make_connections()
@@ -104,9 +113,8 @@ class HTTPPlugin:
         proxies = TrustedProxies(self.config.proxies())
         return Connections(self.config.max_connections, self.timeouts, proxies)
 
-    def _state_file(self, bus: Bus, suffix: str) -> StateFile:
-        path = bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
-        return StateFile(path)
+    def _state_path(self, bus: Bus, suffix: str) -> Path | None:
+        return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
 
     @hookimpl
     def event(self, event: Event) -> None:
@@ -124,6 +132,13 @@ class HTTPPlugin:
             limit = self._connections.limit
             return Health(
                 "degraded", f"{limit} connections are open, so new ones are closed at once"
+            )
+
+        if self._taken_ids is not None and self._taken_ids.problem is not None:
+            return Health(
+                "degraded",
+                "the ids of events cannot be written, so those that are sent again after a restart "
+                f"are published again: {self._taken_ids.problem}",
             )
 
         return Health("ok", f"the page is at {self.url}")

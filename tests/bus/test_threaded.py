@@ -205,6 +205,25 @@ async def test_a_threaded_function_must_not_return_something_to_await() -> None:
     assert "must not return something to await" in str(info.value.exceptions[0])
 
 
+async def test_a_replaced_plugin_leaves_its_pending_events_to_the_thread_of_the_new_one() -> None:
+    old, new = Threaded(), Threaded()
+    new.gate.release(2)
+    async with EventBus() as bus:
+        bus.register(old, name="p")
+        for name in "abc":
+            await bus.publish(joined(name))
+
+        await wait_for(old.began)
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(bus.plugins.replace, "p", new)
+            await anyio.wait_all_tasks_blocked()
+            old.gate.release()
+
+        await bus.drain()
+        assert (old.names, new.names) == (["a"], ["b", "c"])
+        assert bus.statistics().plugins["p"].abandoned_threads == 0
+
+
 @pytest.mark.slow
 async def test_one_that_times_out_is_abandoned_named_and_counted_and_the_next_one_runs(
     caplog: pytest.LogCaptureFixture,

@@ -86,6 +86,10 @@ async def test_blank_lines_and_other_line_endings_are_accepted() -> None:
         (b"[]", "a JSON object was expected, not an array"),
         (b'{"type": "peer_jond"}', "unknown event type 'peer_jond', did you mean 'peer_joined'?"),
         (b'{"type": "peer_joined", "peer_name": 3}', "peer_joined: peer_name: input should be a"),
+        (
+            rb'{"type": "peer_joined", "peer_name": "a\ud83d", "party_name": "LAN"}',
+            r"peer_joined: peer_name: lone surrogate \ud83d, which is half of a character",
+        ),
         (b'"\xff"', "not UTF-8: byte 0xff at position 2"),
         (b"\xef\xbb\xbf{}", "not valid JSON"),
         (b"x" * (LINE_MAX_BYTES + 1), f"longer than {LINE_MAX_BYTES} bytes"),

@@ -54,7 +54,8 @@ class LimitMemory:
             return
 
         data = self._collect()
-        if self._is_changed or data["waits"]:
+        # What a channel had in the last minute changes with each message.
+        if self._is_changed or data["waits"] or data["channels"]:
             self._is_changed = False
             self._written_at = anyio.current_time()
             self._memory.write(data)

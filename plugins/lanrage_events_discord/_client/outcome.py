@@ -201,7 +201,9 @@ class Outcome:
             return "Cloudflare blocks this address"
 
         limit = "limit of the webhook"
-        if self.is_global:
+        if self.kind is OutcomeKind.RETRY:
+            limit = f"HTTP {self.status}"
+        elif self.is_global:
             limit = "global limit"
         elif self.code is not None and self.code in _BY_CODE:
             limit = _BY_CODE[self.code][1]

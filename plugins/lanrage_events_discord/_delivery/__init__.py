@@ -3,12 +3,14 @@
 A ``lane`` sends the messages of one webhook, and is disabled while that does not work. ``queue``
 holds what waits, ``batch`` and ``bisection`` choose what the next message shows, ``envelope`` adds
 ``mentions`` and ``threads``, ``pacing`` and ``outage`` pause the lane
-until the next one may leave.
+until the next one may leave. ``earlier`` knows what an earlier run has put into the outbox.
 """
 
 from __future__ import annotations
 
 from .bisection import Bisection
+from .earlier import EarlierEntries
+from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 from .lane import Lane

@@ -14,6 +14,7 @@ from .._embeds import Message, limits
 from .._rendering import Entry, compose
 from .bisection import Bisection
 from .envelope import Envelope
+from .expired import ExpiredCounts
 from .queue import LaneQueue
 
 
@@ -23,9 +24,18 @@ class Batch:
     :param config: how entries are composed
     :param queue: what waits
     :param envelope: adds what the webhook's configuration asks for
+    :param expired: counts what expired
+    :param lane: the lane's name there
     """
 
-    def __init__(self, config: BatchConfig, queue: LaneQueue, envelope: Envelope) -> None:
+    def __init__(
+        self,
+        config: BatchConfig,
+        queue: LaneQueue,
+        envelope: Envelope,
+        expired: ExpiredCounts,
+        lane: str,
+    ) -> None:
         self._config = config
         self._queue = queue
         self._envelope = envelope
@@ -38,21 +48,21 @@ class Batch:
         self._bisection = Bisection()
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
-        self._expired: dict[str, int] = {}
-        """by type, what expired and was not reported yet"""
+        self._expired = expired
+        self._lane = lane
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send, as far as is known without reading the outbox."""
-        return self._queue.is_empty and not self._expired
+        return self._queue.is_empty and not self._expired.of(self._lane)
 
     def expired(self, expiry: ExpiredEntries) -> None:
         """Report what expired with the next message."""
-        self._expired[expiry.label] = self._expired.get(expiry.label, 0) + expiry.count
+        self._expired.add(self._lane, expiry.label, expiry.count)
 
     def forget_expired(self) -> None:
         """Do not report what expired."""
-        self._expired.clear()
+        self._expired.clear(self._lane)
 
     def make_old(self) -> None:
         """Present what has arrived until now as backlog."""
@@ -112,14 +122,14 @@ class Batch:
             style=self._config.style,
             max_messages=max_messages,
             catch_up=self._is_backlog,
-            expired=self._expired,
+            expired=self._expired.of(self._lane),
         )
         return next(composed, None), entries
 
     def delivered(self) -> None:
         """Record that Discord has the message."""
         self._messages += 1
-        self._expired.clear()
+        self._expired.clear(self._lane)
 
     def removed(self) -> None:
         """Record that entries were removed from the queue."""

@@ -19,6 +19,7 @@ from .._rendering import Entry
 from .batch import Batch
 from .bisection import is_about_configuration
 from .envelope import Envelope
+from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .outage import LONG_AGO, Outage
 from .pacing import Pacing
@@ -47,6 +48,7 @@ class Lane:
     :param batch: how entries are gathered and composed
     :param envelope: adds to messages what the webhook's configuration asks for
     :param gone: remembers which webhooks do not exist
+    :param expired: counts what expired and was not reported yet
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Lane:
         task_group: TaskGroup,
         envelope: Envelope,
         gone: GoneWebhooks,
+        expired: ExpiredCounts,
     ) -> None:
         self.name = name
         self.state = LaneState.IDLE
@@ -81,7 +84,7 @@ class Lane:
         self._all_limits = limits
         self._task_group = task_group
         self.queue = LaneQueue(outbox, name)
-        self._batch = Batch(batch, self.queue, envelope)
+        self._batch = Batch(batch, self.queue, envelope, expired, name)
         self._running = False
         self._is_closed = False
         self.pacing = Pacing(batch)
@@ -286,7 +289,7 @@ class Lane:
         finally:
             turn.release()
 
-        return self.is_usable and not self._is_closed
+        return self.is_usable and not (self._is_closed or self.pacing.is_over)
 
     async def _send_next(self, limits: Limits) -> None:
         webhook = self.webhook

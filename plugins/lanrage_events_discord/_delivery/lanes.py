@@ -17,6 +17,7 @@ from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
 from .._rendering import Entry
 from .envelope import Envelope
+from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .lane import Lane
 from .mentions import Mentions
@@ -50,6 +51,7 @@ class Lanes(Mapping[str, Lane]):
     :param threads: remembers the threads that were created
     :param mentions: remembers whom messages mentioned
     :param gone: remembers which webhooks do not exist
+    :param expired: counts what expired and was not reported yet
     :param put_together: entries that are put in one transaction, during which no lane can send
     """
 
@@ -65,6 +67,7 @@ class Lanes(Mapping[str, Lane]):
         threads: Threads,
         mentions: Mentions,
         gone: GoneWebhooks,
+        expired: ExpiredCounts,
         put_together: int = 1000,
     ) -> None:
         self.limits = limits
@@ -75,6 +78,7 @@ class Lanes(Mapping[str, Lane]):
         self._redactor = redactor
         self._mentions = mentions
         self._gone = gone
+        self._expired = expired
         self._threads = threads
         self._put_together = put_together
         self._lanes: dict[str, Lane] = {}
@@ -128,6 +132,7 @@ class Lanes(Mapping[str, Lane]):
             task_group=self._task_group,
             envelope=Envelope(webhook, self._mentions, self._threads),
             gone=self._gone,
+            expired=self._expired,
         )
         self._lanes[name] = lane
         if self._waiting is not None:
@@ -145,6 +150,8 @@ class Lanes(Mapping[str, Lane]):
         waiting = {lane.name for lane in found if lane.pending}
         for name in self.keys() - waiting:
             self[name].queue.mark_empty()
+            if self._expired.of(name):
+                self[name].wake()
 
         return found
 

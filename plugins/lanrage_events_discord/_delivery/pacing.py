@@ -79,7 +79,8 @@ class Pacing:
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more.
 
-        :param give_up_at: a lane that has to wait until after this gives up at once
+        :param give_up_at: nothing is sent after this, and a lane that has to wait longer gives up at
+            once
         """
         self._give_up_at = give_up_at
         if self._turn_scope is not None:
@@ -89,6 +90,11 @@ class Pacing:
         self.flush()
         if self._collects or self._waits_until > give_up_at:
             self.end_wait()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is too late to send anything more, see :meth:`finish`."""
+        return anyio.current_time() >= self._give_up_at
 
     def gathers_until(self, first_arrived: float) -> float | None:
         """Return when the window that an entry opened is over, None if there is none.

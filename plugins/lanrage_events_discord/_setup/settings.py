@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from lanrage_events.events import lone_surrogate
 from lanrage_events.state import StateFile
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -63,6 +64,9 @@ def _read(file: StateFile) -> dict[str, Any]:
             isinstance(data.get(name, ""), str) for name in (WEBHOOK_URL, INVITE_URL)
         ):
             raise ValueError("it is damaged")
+
+        if (found := lone_surrogate(data)) is not None:
+            raise ValueError("it is damaged: {}: {}".format(*found))
     except (OSError, ValueError) as error:
         try:
             where = f"it is {file.move_aside()} now"

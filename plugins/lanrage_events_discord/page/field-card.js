@@ -77,7 +77,9 @@ export class FieldCard {
     if (value.configured && value.source === "yaml") {
       fill(this.body, this.#describe(), this.#problem(), this.#place());
     } else if (value.configured && !this.replacing) {
-      fill(this.body, this.#describe(), this.#problem(), this.#buttons());
+      fill(this.body, this.#describe(), this.#problem(), this.host.may("admin") && this.#buttons());
+    } else if (!this.host.may("admin")) {
+      fill(this.body, element("p", {}, this.options.about));
     } else {
       fill(
         this.body,
@@ -96,7 +98,7 @@ export class FieldCard {
   #problem() {
     const { element, notice } = this.host;
     return this.reason
-      ? notice("error", element("p", {}, this.host.words.sentence(this.reason)), element("p", {}, "Replace the URL: waiting events are sent then."))
+      ? notice("error", element("p", {}, this.host.words.sentence(this.reason)), this.host.may("admin") && element("p", {}, "Replace the URL: waiting events are sent then."))
       : null;
   }
 

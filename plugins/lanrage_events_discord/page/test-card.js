@@ -38,12 +38,13 @@ export class TestCard {
     this.possible = possible;
     this.works = status.state !== "dead";
     this.button.disabled = !possible;
+    this.button.hidden = !this.host.may("admin");
     this.#showCurrent();
     this.host.setText(
       this.about,
-      possible ? "One real message goes to the channel, and Discord’s answer is shown here." : "Connect a channel first.",
+      this.button.hidden ? "A token with the scope admin may send one real message to the channel." : possible ? "One real message goes to the channel, and Discord’s answer is shown here." : "Connect a channel first.",
     );
-    this.choice.hidden = lanes.length < 2;
+    this.choice.hidden = lanes.length < 2 || this.button.hidden;
     if (lanes.join("\n") !== this.lanes) {
       this.lanes = lanes.join("\n");
       fill(this.select, lanes.map((name) => element("option", { value: name }, name)));

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 import anyio
+
+from .taken_ids import TakenIds
 
 DEFAULT_SIZE = 100_000
 _LONGEST_ID_KEPT = 64
@@ -31,17 +33,36 @@ class Deduplicator:
 
     :param window: seconds for which an id is remembered after its event was accepted
     :param size: the maximum number of ids
+    :param file: keeps the ids over a restart; None to forget them then
     """
 
-    def __init__(self, window: float, size: int = DEFAULT_SIZE) -> None:
+    def __init__(
+        self, window: float, size: int = DEFAULT_SIZE, file: TakenIds | None = None
+    ) -> None:
         self._window = window
         self._size = size
+        self._file = file
         self._taken: OrderedDict[str, float] = OrderedDict()
         """by id: when its event was accepted, the oldest first"""
         self._in_flight: dict[str, InFlight] = {}
 
     def __len__(self) -> int:
         return len(self._taken)
+
+    async def load(self) -> None:
+        """Read the ids of earlier runs."""
+        if self._file is not None:
+            now = anyio.current_time()
+            for key, age in await self._file.load():
+                self._taken[key] = now - age
+                self._taken.move_to_end(key)
+
+            self._forget_old(now)
+
+    async def keep(self, ids: Sequence[str]) -> None:
+        """Write the ids of accepted events, so that they are known after a restart."""
+        if self._file is not None and ids:
+            await self._file.add([_key(id) for id in ids])
 
     def was_taken(self, id: str) -> bool:
         """Return whether an event of this id was accepted within the window."""

@@ -19,7 +19,7 @@ from .._problem import Problem, error_list, hint, json_response, shorten
 from .._server import JSON_LINES, JSON_TYPE, Shares, TrustedProxies, access_of
 from .deduplication import Deduplicator
 from .event_schemas import EventSchemas
-from .ingest import EventsNotTaken, EventTaker
+from .ingest import EventsNotTaken, EventTaker, Received
 from .models import (
     MAX_EVENTS,
     EventsProblem,
@@ -30,21 +30,30 @@ from .models import (
     StreamQuery,
 )
 from .operation import RETRY_AFTER, Call, Operation, check_media_type
-from .values import MAX_VALUE_BYTES, read_array, read_lines
+from .values import MAX_VALUE_BYTES, read_array, read_at_once, read_lines
 
 EVENT_STREAM = "text/event-stream"
 
 
 def event_operations(
-    bus: Bus, feed: Feed, config: HTTPConfig, schemas: EventSchemas, stopping: anyio.Event
+    bus: Bus,
+    feed: Feed,
+    config: HTTPConfig,
+    schemas: EventSchemas,
+    stopping: anyio.Event,
+    deduplicator: Deduplicator | None = None,
 ) -> list[Operation]:
     """Return the operations on events.
 
     :param feed: the live feed
     :param schemas: of the event types
     :param stopping: set when the server stops, which ends the streams
+    :param deduplicator: with the ids of earlier runs; by default there are none
     """
-    taker = EventTaker(bus, Deduplicator(config.repeat_window))
+    if deduplicator is None:
+        deduplicator = Deduplicator(config.repeat_window)
+
+    taker = EventTaker(bus, deduplicator)
     shares = Shares(config.max_streams, TrustedProxies(config.proxies()))
     api = _EventsAPI(bus, feed, shares, taker, schemas, stopping)
     get = partial(Operation, method="GET", group="events")
@@ -119,12 +128,23 @@ class _EventsAPI:
 
     async def publish(self, call: Call) -> Response:
         media_type = check_media_type(call.request, (JSON_TYPE, *JSON_LINES))
-        read = read_lines if media_type in JSON_LINES else read_array
-        async with aclosing(read(await call.request.body())) as values:
-            try:
-                ids, repeated = await self.taker.take(values, is_atomic=call.query.atomic)
-            except EventsNotTaken as error:
-                raise _problem_of(error) from None
+        is_lines = media_type in JSON_LINES
+        body = await call.request.body()
+        received = Received(self.bus.events)
+        values = read_at_once(body, is_lines=is_lines)
+        if values is not None:
+            for value in values:
+                await received.add(value)
+        else:
+            read = read_lines if is_lines else read_array
+            async with aclosing(read(body)) as slowly:
+                async for value in slowly:
+                    await received.add(value)
+
+        try:
+            ids, repeated = await self.taker.take(received, is_atomic=call.query.atomic)
+        except EventsNotTaken as error:
+            raise _problem_of(error) from None
 
         return json_response({"ids": ids, "repeated": repeated}, 202)
 

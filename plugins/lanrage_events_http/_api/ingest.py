@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventDecodeError
 from lanrage_events.abc import Bus
-from lanrage_events.events import FieldProblem
+from lanrage_events.events import EventRegistry, FieldProblem
 
 from .deduplication import Deduplicator, InFlight
 from .values import Slices
@@ -90,6 +90,46 @@ class EventsNotTaken(Exception):
         return ", ".join(parts)
 
 
+class Received:
+    """The events of a request, by position.
+
+    :param registry: creates events
+    """
+
+    def __init__(self, registry: EventRegistry) -> None:
+        self.events: dict[int, Event] = {}
+        self.invalid: dict[int, InvalidEvent] = {}
+        self.with_id: set[int] = set()
+        """the positions of the events whose id came with the request"""
+        self._decode = registry.from_dict
+        self._problems_left = _MAX_PROBLEMS
+        self._slices = Slices()
+
+    async def add(self, value: Any) -> None:
+        """Add a JSON value that should be an event; other tasks may run meanwhile."""
+        index = len(self.events) + len(self.invalid)
+        is_object = isinstance(value, dict)
+        try:
+            if is_object and len(value) > _MAX_FIELDS:
+                raise _too_many_fields(value)
+
+            limit = max(1, min(self._problems_left, _MAX_PROBLEMS_OF_EVENT))
+            self.events[index] = self._decode(value, max_problems=limit)
+        except EventDecodeError as error:
+            id = value.get("id") if is_object else None
+            id = id if isinstance(id, str) and len(id) <= _MAX_ID else None
+            self.invalid[index] = InvalidEvent(id, error.problems)
+            self._problems_left -= len(error.problems)
+            # Finding out what was meant is slow.
+            await checkpoint()
+        else:
+            if "id" in value:
+                self.with_id.add(index)
+
+            if self._slices.is_over:
+                await self._slices.pause()
+
+
 class EventTaker:
     """Publishes the events of requests, each id once.
 
@@ -101,17 +141,14 @@ class EventTaker:
         self._bus = bus
         self._deduplicator = deduplicator
 
-    async def take(
-        self, values: AsyncIterable[Any], *, is_atomic: bool
-    ) -> tuple[list[str], list[str]]:
+    async def take(self, received: Received, *, is_atomic: bool) -> tuple[list[str], list[str]]:
         """Publish events and wait until every durable plugin has them.
 
-        :param values: JSON values that should be events
+        :param received: the events of a request
         :param is_atomic: whether to publish none if one of them is not valid
         :returns: the ids, and those that were accepted before
         :raises EventsNotTaken: if not all of them were accepted
         """
-        received = await self._decode(values)
         events, invalid = received.events, received.invalid
         count = len(events) + len(invalid)
         if invalid and is_atomic:
@@ -154,36 +191,6 @@ class EventTaker:
         failed = {i: FailedEvent(events[i].id, _reason(errors[i])) for i in sorted(errors)}
         raise EventsNotTaken(count, ids, repeats, invalid, failed, is_atomic=is_atomic)
 
-    async def _decode(self, values: AsyncIterable[Any]) -> _Received:
-        decode = self._bus.events.from_dict
-        received = _Received()
-        problems_left = _MAX_PROBLEMS
-        slices = Slices()
-        index = -1
-        async for value in values:
-            index += 1
-            is_object = isinstance(value, dict)
-            try:
-                if is_object and len(value) > _MAX_FIELDS:
-                    raise _too_many_fields(value)
-
-                limit = max(1, min(problems_left, _MAX_PROBLEMS_OF_EVENT))
-                received.events[index] = decode(value, max_problems=limit)
-            except EventDecodeError as error:
-                id = value.get("id") if is_object else None
-                id = id if isinstance(id, str) and len(id) <= _MAX_ID else None
-                received.invalid[index] = InvalidEvent(id, error.problems)
-                problems_left -= len(error.problems)
-                # Finding out what was meant is slow.
-                await checkpoint()
-            else:
-                if "id" in value:
-                    received.with_id.add(index)
-
-            await slices.pause()
-
-        return received
-
     async def _publish(
         self, request: InFlight, events: Mapping[int, Event], named: Sequence[int]
     ) -> dict[int, Exception]:
@@ -195,21 +202,14 @@ class EventTaker:
         try:
             errors = await self._bus.publish_many_and_wait(list(events.values()), plugins="durable")
             outcomes = dict(zip(events, errors, strict=True))
+            # Before the answer: whoever has it may rely on the ids, also after a restart.
+            accepted = [events[index].id for index in named if outcomes[index] is None]
+            await self._deduplicator.keep(accepted)
         finally:
             named_outcomes = {events[index].id: outcomes[index] for index in named}
             self._deduplicator.finish(request, named_outcomes)
 
         return {index: error for index, error in outcomes.items() if error is not None}
-
-
-@dataclass(slots=True)
-class _Received:
-    """The events of a request, by position."""
-
-    events: dict[int, Event] = field(default_factory=dict)
-    invalid: dict[int, InvalidEvent] = field(default_factory=dict)
-    with_id: set[int] = field(default_factory=set)
-    """the positions of the events whose id came with the request"""
 
 
 class _Interrupted(Exception):

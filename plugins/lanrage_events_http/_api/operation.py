@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from lanrage_events import Redactor
-from lanrage_events.events import FieldProblem
+from lanrage_events.events import FieldProblem, lone_surrogate
 from lanrage_events.http import Scope
 
 from .._problem import Problem, field_problems, json_response
@@ -129,6 +129,9 @@ async def _read_model(request: Request, model: type[ModelT]) -> ModelT:
         raise Problem(413, f"the body may have {MAX_VALUE_BYTES:,} bytes at most")
 
     received = parse_json(decode(body))
+    if (found := lone_surrogate(received)) is not None:
+        raise Problem(422, "the body is not valid", errors=[FieldProblem(*found)])
+
     try:
         return model.model_validate_json(body.removeprefix(_BOM))
     except ValidationError as error:

@@ -19,6 +19,7 @@ MAX_VALUE_BYTES = 1_024 * 1_024
 MAX_PARTS = 20_000
 """values within one value, about, since they are counted by commas and brackets"""
 _SLICE_SECONDS = 0.01
+_SMALL_BYTES = 64 * 1_024
 _WINDOW_BYTES = 128 * 1_024
 _LONGEST_WORD = len("-Infinity")
 _BOM = codecs.BOM_UTF8
@@ -32,9 +33,14 @@ class Slices:
     def __init__(self) -> None:
         self._began = perf_counter()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the work has taken long enough for now."""
+        return perf_counter() - self._began >= _SLICE_SECONDS
+
     async def pause(self) -> None:
         """Let other tasks run if the work has taken long enough."""
-        if perf_counter() - self._began >= _SLICE_SECONDS:
+        if self.is_over:
             await checkpoint()
             self._began = perf_counter()
 
@@ -67,6 +73,30 @@ def parse_json(text: str, line: int | None = None) -> Any:
         raise _not_json(place, error.msg, where) from None
     except (ValueError, RecursionError) as error:
         raise _unusual(place, error) from None
+
+
+def read_at_once(body: bytes, *, is_lines: bool) -> list[Any] | None:
+    """Return the values of a body that is small enough, else None.
+
+    :param is_lines: whether each line has a value
+    :raises Problem: if it is not JSON
+    """
+    if len(body) > _SMALL_BYTES:
+        return None
+
+    text = decode(body)
+    if _has_many_parts(text):
+        return None
+
+    if is_lines:
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        _check_count(len(lines))
+        return [parse_json(line, number) for number, line in lines]
+
+    value = parse_json(text)
+    values: list[Any] = value if isinstance(value, list) else [value]
+    _check_count(len(values))
+    return values
 
 
 async def read_lines(body: bytes) -> AsyncGenerator[Any]:

@@ -1,11 +1,13 @@
 // The page: its sections, and the host object for the scripts of plugins.
 
+import { loadAccess, may, tokenName } from "./access.js";
 import { every, request, watchConnection } from "./api.js";
 import { confirmation } from "./dialog.js";
 import { badge, button, element, fill, newId, notice, setText } from "./dom.js";
 import { mountDelivery } from "./delivery.js";
 import { mountFeed } from "./feed.js";
 import { mountPlugins } from "./plugins.js";
+import { mountSessions } from "./sessions.js";
 import { openStream } from "./stream.js";
 import * as format from "./format.js";
 
@@ -41,6 +43,8 @@ function makeHost({ name, key }, view, stops) {
     name,
     /** the part of the section that is in the address, "" for the first */
     view,
+    /** whether this browser's token allows what a scope stands for: "publish", "read" or "admin" */
+    may,
     /** the address of a part of the section, for links */
     href: (part) => `#/${encodeURIComponent(key)}${part ? `/${part}` : ""}`,
     /** send a request to the plugin's API; the path is relative to /api/<name> */
@@ -147,10 +151,21 @@ function showNavigation() {
   );
 }
 
+/** Say why some buttons are missing. */
+function showAccess() {
+  if (!may("admin")) {
+    const what = may("publish") ? "read and publish" : "read";
+    fill(document.getElementById("access"), `You are logged in with the token “${tokenName()}”, which may only ${what}. To change something, log in with a token that has the scope admin.`);
+  }
+}
+
 async function start() {
   let pages;
+  let hasLogin = false;
   try {
+    await loadAccess();
     const answer = await request("/api/pages");
+    hasLogin = answer.login;
     document.getElementById("logout").hidden = !answer.login;
     pages = await loadPages(answer.pages);
   } catch (error) {
@@ -169,6 +184,11 @@ async function start() {
     },
     { key: "plugins", title: "Plugins", mount: (root) => mountPlugins(root) },
   ];
+  if (hasLogin && may("admin")) {
+    sections.push({ key: "sessions", title: "Sessions", mount: (root) => mountSessions(root, { announce }) });
+  }
+
+  showAccess();
   showNavigation();
   window.addEventListener("hashchange", show);
   show();

@@ -1,5 +1,6 @@
 // Dead letters: what was rejected for good, why, and buttons to retry or drop it.
 
+import { may } from "./access.js";
 import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
 import { button, element, fill, newId, notice } from "./dom.js";
@@ -49,7 +50,7 @@ export class DeadLetters {
   }
 
   #showButtons() {
-    const some = this.dead > 0;
+    const some = this.dead > 0 && may("admin");
     this.retryAll.hidden = !some;
     this.dropAll.hidden = !some;
     this.more.hidden = this.after === null;
@@ -109,7 +110,7 @@ export class DeadLetters {
             )
           : null,
       ),
-      element(
+      may("admin") && element(
         "div",
         { class: "actions" },
         button("Retry", () => this.#retry(entry), { "aria-label": `Retry ${name}` }),

@@ -1,5 +1,6 @@
 // Delivery: the lanes of plugins, their pending entries and dead letters.
 
+import { may } from "./access.js";
 import { every, request } from "./api.js";
 import { badge, button, element, fill, sectionHead, setText } from "./dom.js";
 import { DeadLetters } from "./dead-letters.js";
@@ -120,7 +121,7 @@ function outboxCard(plugin, announce, describe) {
                 ? element("span", { class: "muted" }, `deferred until ${dayAndClock(lane.postponed_until)}`)
                 : null,
               lane.until_resumed ? element("span", { class: "muted" }, "stopped until you retry it") : null,
-              lane.until_resumed || lane.postponed_until
+              may("admin") && (lane.until_resumed || lane.postponed_until)
                 ? button("Retry now", () => retry(lane.name), { kind: "button-quiet", "aria-label": `Retry ${lane.name} now` })
                 : null,
               lane.last_error ? element("span", { class: "lane-error" }, lane.last_error) : null,

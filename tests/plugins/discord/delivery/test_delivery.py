@@ -7,8 +7,9 @@ import random
 import re
 import statistics
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import anyio
@@ -18,6 +19,8 @@ import pytest
 from lanrage_events import EventBus, Notification, PeerJoined, PeerLeft
 from lanrage_events_discord import BatchConfig, DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import Message, Record, StandInDiscord, StandInWebhook
+
+Running = Callable[..., AbstractAsyncContextManager[Any]]
 
 ROUND_TRIP = 0.04
 NAME = re.compile(r"player\d+")
@@ -275,6 +278,39 @@ async def test_known_hidden_limit_is_kept_and_no_event_waits_long(
         delays = await publish_ten_a_second(s, seconds, LEARNT_WITH)
         assert s.rejections == 0
         assert max(delays.values()) <= 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("pause", [0, 120])
+async def test_hidden_limit_is_known_after_a_restart(
+    running: Running, window: Literal["fixed", "sliding"], pause: float, tmp_path: Path
+) -> None:
+    discord = StandInDiscord(latency=ROUND_TRIP, channel_limit=30, channel_window=window)
+    webhook = discord.create_webhook()
+    times: dict[str, float] = {}
+
+    async def run(first: int, count: int) -> None:
+        async with running(discord, tmp_path, webhook_url=webhook.url) as s:
+            for number in range(first, first + count):
+                times[f"player{number:05}"] = anyio.current_time()
+                await s.bus.publish(joined(number))
+                await anyio.sleep(0.1)
+
+            await s.bus.drain()
+            while s.plugin.pending:  # noqa: ASYNC110 - virtual time
+                await anyio.sleep(0.05)
+
+    await run(0, 250)
+    assert discord.journal.statuses[429] == 1
+    await anyio.sleep(pause)
+    before = len(discord.journal)
+    await run(250, 300)
+    assert posted(webhook) == expected(550)
+    assert discord.journal.statuses[429] == 1
+    for record in discord.journal[before:]:
+        for name in names_in(record.body):
+            assert record.time - times[name] <= 15
 
 
 @pytest.mark.parametrize("window", WINDOWS)

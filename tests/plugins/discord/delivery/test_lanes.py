@@ -20,7 +20,14 @@ from lanrage_events import PeerJoined, Redactor
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import RateLimits, WebhookClient
-from lanrage_events_discord._delivery import GoneWebhooks, Lanes, Mentions, OutgoingEntry, Threads
+from lanrage_events_discord._delivery import (
+    ExpiredCounts,
+    GoneWebhooks,
+    Lanes,
+    Mentions,
+    OutgoingEntry,
+    Threads,
+)
 from lanrage_events_discord._embeds import Embed, EmbedField
 from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from lanrage_events_discord.testing import StandInDiscord
@@ -67,6 +74,7 @@ async def lanes_of(
             threads=Threads(),
             mentions=Mentions(),
             gone=GoneWebhooks(),
+            expired=ExpiredCounts(),
             **options,
         )
         for name, webhook in config.webhooks.items():

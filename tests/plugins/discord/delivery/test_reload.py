@@ -255,3 +255,17 @@ async def test_plugins_with_one_client_share_what_concerns_the_address(tmp_path:
             await anyio.sleep(600)
 
     assert all(len(webhook.messages) == 1 for webhook in webhooks)
+
+
+async def test_request_that_the_end_would_cut_off_is_left_to_the_next_start(tmp_path: Path) -> None:
+    discord = StandInDiscord(latency=0.3)
+    config: dict[str, Any] = {"webhook_url": discord.create_webhook().url}
+    async with community(discord, tmp_path, drain_timeout=5, **config) as c:
+        discord.faults.fail(429, retry_after=5.5, times=1)
+        await c.publish("Ann")
+        await anyio.sleep(1)
+
+    async with community(discord, tmp_path, **config):
+        await anyio.sleep(10)
+
+    assert names_in(discord) == ["Ann"]

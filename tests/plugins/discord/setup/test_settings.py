@@ -64,6 +64,14 @@ async def test_only_the_owner_may_read_it(path: Path) -> None:
     assert mode(path) == 0o600
 
 
+async def test_half_of_a_character_is_damage_and_called_that(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(path, rb'{"invite_url": "https://discord.gg/abc\ud83d"}')
+    assert Settings(path, inline=True).invite_url is None
+    assert r"it is damaged: invite_url: lone surrogate \ud83d" in caplog.text
+
+
 async def test_without_a_file_it_is_remembered_in_memory() -> None:
     settings = Settings(None)
     await settings.save(WEBHOOK_URL, URL)

@@ -194,6 +194,19 @@ async def test_a_single_event_that_is_not_valid_is_explained_in_the_detail(clien
     )
 
 
+async def test_half_of_a_character_in_an_event_is_called_that(client: Client) -> None:
+    body = rb'{"type": "peer_joined", "peer_name": "a\ude00", "party_name": "LAN"}'
+    async with serving(client) as (_, http):
+        headers = {"Content-Type": "application/json"}
+        response = await http.post("/api/events", content=body, headers=headers)
+
+    assert response.status_code == 422
+    assert response.json()["detail"] == (
+        r"the event is not valid: peer_name: lone surrogate \ude00, which is half of a character: "
+        "send the whole character"
+    )
+
+
 async def test_what_durable_plugins_could_not_take_is_answered_with_the_reason(
     client: Client,
 ) -> None:

@@ -188,6 +188,22 @@ async def test_a_body_that_is_not_valid_is_rejected_with_paths(
     assert {e["path"]: e["message"] for e in response.json()["errors"]} == errors
 
 
+async def test_half_of_a_character_in_a_body_is_called_that(client: Client) -> None:
+    async with serving(client, post("/send")) as (_, http):
+        headers = {"Content-Type": "application/json"}
+        body = rb'{"text": "a\ud83d", "urgent": 7}'
+        response = await http.post("/api/post/send", content=body, headers=headers)
+
+    assert response.status_code == 422
+    assert response.json()["errors"] == [
+        {
+            "path": "text",
+            "message": r"lone surrogate \ud83d, which is half of a character: send the whole "
+            "character",
+        }
+    ]
+
+
 async def test_the_model_says_what_happens_with_other_fields(client: Client) -> None:
     class Lenient(BaseModel):
         text: str

@@ -1,0 +1,268 @@
+"""Events that are sent again after a restart or a kill: processes and files, so real time."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import httpx
+import pytest
+from anyio.abc import Process
+
+from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events.outbox import Outbox
+from lanrage_events_http import HTTPConfig, HTTPPlugin
+
+pytestmark = pytest.mark.real_clock
+
+Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
+
+DAEMON = """
+import os, sys
+from pathlib import Path
+import anyio
+from lanrage_events import EventBus, hookimpl
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
+from lanrage_events_http import HTTPConfig, HTTPPlugin
+
+folder, backend, dies = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "dies"
+# Nothing listens there, so everything stays in the outbox.
+WEBHOOK = "http://127.0.0.1:9/api/webhooks/1/" + "x" * 68
+
+class Killer:
+    durable = True
+    when_full = "block"
+
+    def __init__(self, discord):
+        self.discord = discord
+
+    @hookimpl
+    async def event_batch(self, events):
+        if dies:
+            while self.discord.pending < len(events):
+                await anyio.sleep(0.001)
+
+            os._exit(9)
+
+        return {}
+
+async def main():
+    discord = DiscordPlugin(DiscordConfig.model_validate(
+        {"webhook_url": WEBHOOK, "allow_hosts": ["127.0.0.1:9"]}))
+    bus = EventBus(state_folder=folder, drain_timeout=1)
+    http = HTTPPlugin(HTTPConfig(port=0))
+    bus.register(discord, "discord")
+    bus.register(Killer(discord), "killer")
+    bus.register(http, "http")
+    async with bus:
+        print(http.url, flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main, backend=backend)
+"""
+
+
+@asynccontextmanager
+async def daemon(
+    folder: Path, backend: str, how: str = "lives"
+) -> AsyncIterator[tuple[str, Process]]:
+    command = [sys.executable, "-c", DAEMON, str(folder), backend, how]
+    async with await anyio.open_process(command, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            with anyio.fail_after(30):
+                yield (await process.stdout.receive()).decode().strip(), process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+
+def joined(id: str) -> dict[str, str]:
+    return {"type": "peer_joined", "peer_name": "Ann", "party_name": "Friday LAN", "id": id}
+
+
+async def in_outbox(folder: Path) -> Counter[str]:
+    """Return how often each event is in Discord's outbox."""
+    found: Counter[str] = Counter()
+    async with Outbox.administer(folder / "discord.outbox") as outbox:
+        after = 0
+        while page := await outbox.pending(after=after):
+            after = page[-1].id
+            found.update(json.loads(entry.body)["event_id"] for entry in page)
+
+    return found
+
+
+@pytest.mark.slow
+async def test_a_kill_between_the_disk_and_the_answer_publishes_nothing_twice(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    events = [joined(f"lobby-{number}") for number in range(5)]
+    async with (
+        daemon(tmp_path, anyio_backend_name, "dies") as (url, process),
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        with pytest.raises(httpx.TransportError):
+            await client.post("/api/events", json=events)
+
+        assert await process.wait() == 9
+
+    for _ in range(2):
+        async with (
+            daemon(tmp_path, anyio_backend_name) as (url, _),
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        ):
+            response = await client.post("/api/events", json=[*events, joined("lobby-9")])
+            assert response.status_code == 202
+
+    assert response.json()["repeated"] == [event["id"] for event in [*events, joined("lobby-9")]]
+    assert await in_outbox(tmp_path) == {f"lobby-{number}": 1 for number in (0, 1, 2, 3, 4, 9)}
+
+
+async def kill(process: Process, after: float) -> None:
+    await anyio.sleep(after)
+    process.kill()
+
+
+@pytest.mark.slow
+async def test_kills_at_any_moment_lose_and_repeat_nothing(
+    tmp_path: Path, anyio_backend_name: str
+) -> None:
+    rng = random.Random(20260306)
+    batches = [[joined(f"{batch}-{number}") for number in range(20)] for batch in range(60)]
+    done = 0
+    for _ in range(8):
+        async with (
+            daemon(tmp_path, anyio_backend_name) as (url, process),
+            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(kill, process, rng.uniform(0.0, 0.12))
+            while done < len(batches):
+                try:
+                    response = await client.post("/api/events", json=batches[done])
+                except httpx.TransportError:
+                    break
+
+                assert response.status_code == 202
+                done += 1
+
+    async with (
+        daemon(tmp_path, anyio_backend_name) as (url, _),
+        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+    ):
+        for batch in batches[done:]:
+            assert (await client.post("/api/events", json=batch)).status_code == 202
+
+    found = await in_outbox(tmp_path)
+    assert found == {event["id"]: 1 for batch in batches for event in batch}
+
+
+class Recorder:
+    durable = True
+    when_full = "block"
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    @hookimpl
+    def event(self, event: Event) -> None:
+        self.ids.append(event.id)
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path | None, **config: Any
+) -> AsyncIterator[tuple[Recorder, HTTPPlugin, Any]]:
+    recorder, plugin = Recorder(), HTTPPlugin(HTTPConfig(port=0, **config))
+    bus = EventBus(state_folder=folder)
+    bus.register(recorder, "recorder")
+    bus.register(plugin, "http")
+    async with bus, httpx.AsyncClient(base_url=plugin.url or "", trust_env=False) as client:
+        yield recorder, plugin, client
+
+
+async def test_ids_are_known_after_a_restart(tmp_path: Path) -> None:
+    longest = "x" * 64
+    for round_ in range(3):
+        async with serving(tmp_path) as (recorder, _, client):
+            events = [joined("a"), joined(longest), joined("b" * 65), joined(f"new-{round_}")]
+            response = await client.post("/api/events", json=events)
+
+        assert response.status_code == 202
+        assert len(response.json()["repeated"]) == (3 if round_ else 0)
+        assert recorder.ids == ([f"new-{round_}"] if round_ else [e["id"] for e in events])
+
+    assert (tmp_path / "http.ids").stat().st_mode & 0o777 == 0o600
+
+
+async def test_only_accepted_events_are_known_after_a_restart(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, _, client):
+        invalid = {"type": "peer_joined", "id": "b"}
+        assert (await client.post("/api/events", json=[joined("a"), invalid])).status_code == 422
+        atomic = await client.post("/api/events?atomic=true", json=[joined("c"), invalid])
+        assert atomic.status_code == 422
+
+    async with serving(tmp_path) as (recorder, _, client):
+        response = await client.post("/api/events", json=[joined(id) for id in "abc"])
+
+    assert response.json() == {"ids": ["a", "b", "c"], "repeated": ["a"]}
+    assert recorder.ids == ["b", "c"]
+
+
+async def test_the_window_counts_over_a_restart(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (_, _, client):
+        await client.post("/api/events", json=joined("a"))
+
+    await anyio.sleep(0.2)
+    async with serving(tmp_path, repeat_window=0.1) as (_, _, client):
+        assert (await client.post("/api/events", json=joined("a"))).json()["repeated"] == []
+
+    async with serving(tmp_path, repeat_window=600.0) as (_, _, client):
+        assert (await client.post("/api/events", json=joined("a"))).json()["repeated"] == ["a"]
+
+
+async def test_without_a_state_folder_ids_are_known_until_the_end() -> None:
+    for _ in range(2):
+        async with serving(None) as (recorder, _, client):
+            await client.post("/api/events", json=joined("a"))
+            again = await client.post("/api/events", json=joined("a"))
+
+        assert again.json()["repeated"] == ["a"]
+        assert recorder.ids == ["a"]
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + b"\xff" * 5_000])
+async def test_a_damaged_file_is_moved_aside(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "http.ids").write_bytes(content)
+    for round_ in range(2):
+        async with serving(tmp_path) as (_, _, client):
+            answer = (await client.post("/api/events", json=joined("a"))).json()
+
+        assert answer["repeated"] == (["a"] if round_ else [])
+
+    assert [path.read_bytes() for path in aside(tmp_path)] == [content]
+
+
+def aside(folder: Path) -> list[Path]:
+    return list(folder.glob("http.ids.corrupt-*"))
+
+
+async def test_a_file_that_cannot_be_opened_is_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "http.ids").mkdir()
+    async with serving(tmp_path) as (_, _, client):
+        for expected in ([], ["a"]):
+            answer = (await client.post("/api/events", json=joined("a"))).json()
+            assert answer["repeated"] == expected
+
+    assert "the ids of events are not known after a restart" in caplog.text
