@@ -171,7 +171,7 @@ class DiscordPlugin:
             ):
                 background.start_soon(self._outbox.listen, self._reload)
                 with ExitStack() as ending:
-                    ending.callback(self._report_waiting)
+                    ending.callback(self._report_waiting, bus)
                     async with anyio.create_task_group() as tasks:
                         limits = RateLimits(shared_address(self._http))
                         memory = self._memory(bus, "limits", "the waits that Discord asked for")
@@ -298,15 +298,17 @@ class DiscordPlugin:
         for lane in self._lanes.values():
             lane.reload()
 
-    def _report_waiting(self) -> None:
+    def _report_waiting(self, bus: Bus) -> None:
         self._runtime = None
         if not self.pending or self._outbox is None:
             return
 
         if self._outbox.path is None:
             logger.error("%s lost: they were kept in memory only", _events(self.pending))
-        else:
+        elif bus.closing:
             logger.warning("%s kept in the outbox for the next start", _events(self.pending))
+        else:
+            logger.info("%s handed over in the outbox", _events(self.pending))
 
     @hookimpl
     def http_routes(self) -> Iterable[Route]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import anyio
 import pytest
-import trio.testing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lanrage_events.testing import virtual_time
 from lanrage_events_discord._client import (
     Action,
     LimitMemory,
@@ -306,10 +306,11 @@ answers = st.lists(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=answers)
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_every_long_wait_is_known_to_the_next_process(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[Any, ...]]
+    tmp_path_factory: pytest.TempPathFactory, backend: Any, steps: list[tuple[Any, ...]]
 ) -> None:
     file = tmp_path_factory.mktemp("state") / "limits.json"
     about: dict[str, dict[str, Any]] = {
@@ -358,5 +359,5 @@ def test_every_long_wait_is_known_to_the_next_process(
                 if not key[2] and (end == "ends" or wait + pause > LONG_WAIT_SECONDS + 0.1):
                     assert after[key] == pytest.approx(wait, abs=0.05), key
 
-    clock = trio.testing.MockClock(autojump_threshold=0)
-    anyio.run(main, backend="trio", backend_options={"clock": clock})
+    name, options = virtual_time(backend)
+    anyio.run(main, backend=name, backend_options=options)
