@@ -30,7 +30,7 @@ from .models import (
     StreamQuery,
 )
 from .operation import RETRY_AFTER, Call, Operation, check_media_type
-from .values import MAX_VALUE_BYTES, read_array, read_at_once, read_lines
+from .values import MAX_VALUE_BYTES, read_array, read_at_once, read_body, read_lines
 
 EVENT_STREAM = "text/event-stream"
 
@@ -129,7 +129,7 @@ class _EventsAPI:
     async def publish(self, call: Call) -> Response:
         media_type = check_media_type(call.request, (JSON_TYPE, *JSON_LINES))
         is_lines = media_type in JSON_LINES
-        body = await call.request.body()
+        body = await read_body(call.request)
         received = Received(self.bus.events)
         values = read_at_once(body, is_lines=is_lines)
         if values is not None:

@@ -17,7 +17,7 @@ from lanrage_events.http import Scope
 
 from .._problem import Problem, field_problems, json_response
 from .._server import JSON_TYPE, access_of, media_type
-from .values import MAX_VALUE_BYTES, decode, parse_json
+from .values import MAX_VALUE_BYTES, decode, parse_json, read_body
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -124,10 +124,7 @@ def _read_query(request: Request, model: type[ModelT], lists: frozenset[str]) ->
 
 async def _read_model(request: Request, model: type[ModelT]) -> ModelT:
     check_media_type(request, (JSON_TYPE,))
-    body = await request.body()
-    if len(body) > MAX_VALUE_BYTES:
-        raise Problem(413, f"the body may have {MAX_VALUE_BYTES:,} bytes at most")
-
+    body = await read_body(request, MAX_VALUE_BYTES)
     received = parse_json(decode(body))
     if (found := lone_surrogate(received)) is not None:
         raise Problem(422, "the body is not valid", errors=[FieldProblem(*found)])

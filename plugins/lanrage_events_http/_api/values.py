@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from time import perf_counter
 from typing import Any
 
 from anyio.lowlevel import checkpoint
+from starlette.requests import Request
 
 from .._problem import Problem
 from .models import MAX_EVENTS
 
 MAX_VALUE_BYTES = 1_024 * 1_024
 """of one event, or of a body that is not events"""
-MAX_PARTS = 20_000
+MAX_PARTS = 10_000
 """values within one value, about, since they are counted by commas and brackets"""
 _SLICE_SECONDS = 0.01
 _SMALL_BYTES = 64 * 1_024
@@ -45,7 +48,26 @@ class Slices:
             self._began = perf_counter()
 
 
-def decode(body: bytes) -> str:
+async def read_body(request: Request, limit: float = math.inf) -> bytearray:
+    """Return the body of a request; other tasks run between its pieces.
+
+    :param limit: bytes; the rest of a longer body is not read
+    :raises Problem: if it is longer
+    """
+    body = bytearray()
+    slices = Slices()
+    async with aclosing(request.stream()) as pieces:
+        async for piece in pieces:
+            body += piece
+            if len(body) > limit:
+                raise Problem(413, f"the body may have {limit:,} bytes at most")
+
+            await slices.pause()
+
+    return body
+
+
+def decode(body: bytes | bytearray) -> str:
     """Return the text of a body.
 
     :raises Problem: if it is not UTF-8
@@ -75,7 +97,7 @@ def parse_json(text: str, line: int | None = None) -> Any:
         raise _unusual(place, error) from None
 
 
-def read_at_once(body: bytes, *, is_lines: bool) -> list[Any] | None:
+def read_at_once(body: bytes | bytearray, *, is_lines: bool) -> list[Any] | None:
     """Return the values of a body that is small enough, else None.
 
     :param is_lines: whether each line has a value
@@ -99,7 +121,7 @@ def read_at_once(body: bytes, *, is_lines: bool) -> list[Any] | None:
     return values
 
 
-async def read_lines(body: bytes) -> AsyncGenerator[Any]:
+async def read_lines(body: bytes | bytearray) -> AsyncGenerator[Any]:
     """Yield the value of each line that is not blank.
 
     :raises Problem: if one is not JSON, or there are too many
@@ -139,7 +161,7 @@ async def read_lines(body: bytes) -> AsyncGenerator[Any]:
         position = end
 
 
-async def read_array(body: bytes) -> AsyncGenerator[Any]:
+async def read_array(body: bytes | bytearray) -> AsyncGenerator[Any]:
     """Yield the items of an array, or the only value of a body that has no array.
 
     :raises Problem: if the body is not JSON, or has too many items
@@ -172,7 +194,7 @@ _NEED_MORE = object()
 class _Array:
     """The text of an array, of which a window is held at a time."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes | bytearray) -> None:
         self._body = memoryview(body)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._next = len(_BOM) if body.startswith(_BOM) else 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, Redactor
 from lanrage_events.config import EventTypes
@@ -103,6 +104,8 @@ class FeedClient:
 
             if self._items:
                 yield self._take()
+                # Encoding large events takes a while.
+                await checkpoint()
                 continue
 
             self._wake = anyio.Event()

@@ -146,7 +146,7 @@ async def test_a_value_that_is_too_large_is_rejected(read: Any, item: bytes) -> 
     status, detail = await problem(read(body))
 
     assert status == 413
-    assert "1,048,576 bytes and 20,000 values at most" in detail
+    assert "1,048,576 bytes and 10,000 values at most" in detail
     assert detail.startswith("line 1 is" if read is read_lines else "event 2 is")
 
 
