@@ -1,14 +1,25 @@
-"""Small files of JSON in a state folder, each replaced as a whole."""
+"""Files in a state folder: small ones of JSON, each replaced as a whole, and how to open others."""
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+
+logger = logging.getLogger(__name__)
+
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+# A pipe would block until another program opens it.
+_SAFELY = _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+_checked: set[Path] = set()
 
 
 class StateFile:
@@ -44,16 +55,21 @@ class StateFile:
         """Return the content.
 
         :param default: what to return if there is no file
-        :raises OSError: if it exists and cannot be read
+        :raises OSError: if it exists and cannot be read, or is a symbolic link
         :raises ValueError: if it is not JSON; the message does not show the content, which may be
             secret
         """
         try:
-            return default if self.path is None else json.loads(self.path.read_bytes().decode())
+            return default if self.path is None else json.loads(self._read(self.path).decode())
         except FileNotFoundError:
             return default
         except (ValueError, RecursionError):
             raise ValueError("it is damaged") from None
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        with open(open_regular(path, os.O_RDONLY), "rb") as file:
+            return file.read()
 
     def write(self, data: object) -> None:
         """Replace the content, blocking the thread until it is stored.
@@ -67,6 +83,7 @@ class StateFile:
         text = json.dumps(data, indent=self._indent)
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        warn_of_other_writers(folder)
         new = self.path.with_name(f"{self.path.name}.new")
         # A file that is left from a crash may be readable for others.
         new.unlink(missing_ok=True)
@@ -89,14 +106,19 @@ class StateFile:
             _sync_folder(folder)
 
     def move_aside(self) -> Path:
-        """Rename the file, so that the next one begins empty; return its new path.
+        """Rename the file, so that the next one begins empty; return its new path, which is free.
 
         :raises OSError: if it cannot be renamed
         """
         if self.path is None:
             raise FileNotFoundError("there is no path")
 
+        number = 1
         aside = self.path.with_name(f"{self.path.name}.damaged")
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(f"{self.path.name}.damaged-{number}")
+
         os.replace(self.path, aside)
         return aside
 
@@ -110,6 +132,63 @@ class StateFile:
             self.write(data)
         else:
             await anyio.to_thread.run_sync(self.write, data)
+
+
+def open_regular(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a file in a state folder, and return its descriptor.
+
+    Anyone who may write to the folder could put a link there, to let us read or overwrite another
+    file. So links are not followed, and what is not a regular file is not opened either.
+
+    :param path: the file; links in the path of its folder are followed
+    :param flags: as for :func:`os.open`
+    :param mode: the permissions of a new file
+    :raises OSError: if it cannot be opened, or is a symbolic link or something else than a file
+    """
+    reject_link(path)
+    descriptor = os.open(path, flags | _SAFELY, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+    return descriptor
+
+
+def reject_link(path: Path) -> None:
+    """Raise an error if a path is a symbolic link, for what can only be opened by its name.
+
+    :raises OSError: if it is one
+    """
+    if path.is_symlink():
+        problem = f"it is a symbolic link to {os.readlink(path)}; give the path of the file itself"
+        raise OSError(errno.ELOOP, problem, str(path))
+
+
+def warn_of_other_writers(folder: Path) -> None:
+    """Log a warning if other users may write to a state folder, once for each folder.
+
+    They could replace what is in there, such as the webhook's URL, and read or drop what waits.
+
+    :param folder: the folder, which exists
+    """
+    folder = folder.resolve()
+    if folder in _checked or os.name != "posix":
+        return
+
+    _checked.add(folder)
+    with suppress(OSError):
+        status = folder.stat()
+        problem = None
+        # Many systems give each user a group of the same number, and let it write.
+        is_own_group = status.st_gid == os.getegid() == os.geteuid()
+        writers = stat.S_IWOTH if is_own_group else stat.S_IWGRP | stat.S_IWOTH
+        if status.st_mode & writers:
+            problem = f"other users can write to it: chmod go-w '{folder}'"
+        elif status.st_uid not in {os.geteuid(), 0}:
+            problem = f"it belongs to another user: chown {os.geteuid()} '{folder}'"
+
+        if problem is not None:
+            logger.warning("the state folder %s is not safe, since %s", folder, problem)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from lanrage_events.state import StateFile
 
+posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX alone has it")
+
 DATA = {"name": "Jürgen \ud800", "list": [1, None]}
 
 
@@ -140,3 +142,61 @@ def test_a_write_that_need_not_survive_a_loss_of_power_does_not_wait(
 ) -> None:
     StateFile(path, survives_power_loss=False).write(DATA)
     assert synced == []
+
+
+@posix_only
+@pytest.mark.parametrize("exists", [False, True])
+def test_links_are_not_followed(path: Path, exists: bool) -> None:
+    other = path.with_name("precious.json")
+    path.parent.mkdir()
+    path.symlink_to(other)
+    if exists:
+        other.write_text('"precious"', "ascii")
+
+    file = StateFile(path)
+    with pytest.raises(OSError, match=r"it is a symbolic link to .*precious\.json; give the path"):
+        file.read(None)
+
+    file.write(DATA)
+    assert not path.is_symlink()
+    assert file.read(None) == DATA
+    assert not exists or written(other) == '"precious"'
+
+
+@posix_only
+def test_a_pipe_is_not_waited_for(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="it is not a regular file"):
+        StateFile(path).read(None)
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("mode", "remedy"), [(0o777, "chmod go-w"), (0o1777, "chmod go-w"), (0o755, None)]
+)
+def test_a_folder_that_others_can_write_to_is_warned_of_once(
+    path: Path, mode: int, remedy: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    path.parent.chmod(mode)
+    for name in ("one.json", "two.json"):
+        StateFile(path.with_name(name)).write(DATA)
+
+    warnings = [record.getMessage() for record in caplog.records]
+    assert len(warnings) == (remedy is not None)
+    assert remedy is None or (
+        warnings[0] == f"the state folder {path.parent.resolve()} is not safe, since other users"
+        f" can write to it: {remedy} '{path.parent.resolve()}'"
+    )
+
+
+@posix_only
+@pytest.mark.skipif(os.name == "posix" and os.geteuid() != 0, reason="only root can give it away")
+def test_a_folder_of_another_user_is_warned_of(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    os.chown(path.parent, 65534, 65534)
+    StateFile(path).write(DATA)
+    assert f"it belongs to another user: chown 0 '{path.parent.resolve()}'" in caplog.text

@@ -13,7 +13,7 @@ import anyio
 
 from .._exceptions import OutboxError
 from . import _queries as queries
-from ._file import open_shared
+from ._file import open_shared, resolved
 from ._lock import LockText, lock_path
 from ._notification import notify
 from ._records import DeadLetter, OutboxEntry, OutboxLane
@@ -263,7 +263,7 @@ class OutboxAdmin(OutboxBase):
         return owner.port is not None and await notify(owner.port, owner.token)
 
     def _open(self) -> None:
-        self._real_path = Path(os.path.realpath(self._real_path))
+        self._real_path = resolved(self._real_path)
         self._use(open_shared(self._real_path), self._real_path, NO_LIMITS)
 
     def _on_change(self) -> None:

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .._exceptions import OutboxError, OutboxUnreadable
+from ..state import reject_link
+from ._damage import find_damage, identify, is_damage
 from ._reserve import release_for_opening
 from ._reserve import side_file as _side_file
-from ._schema import APPLICATION_ID, MIGRATIONS, Migration, migrate, pragma
-from ._store import is_damage, primary_code
+from ._salvage import Salvaged, salvage
+from ._schema import MIGRATIONS, Migration, migrate, pragma
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +25,16 @@ _CHECKPOINT_PAGES = 4000
 _LOG_KEPT_BYTES = 16 * 1024 * 1024
 _ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024
 
+_SALVAGED = ".salvaged"
+_FILES = ("", "-wal", "-shm", "-journal", ".reserve", _SALVAGED)
+
 Fingerprint = tuple[int, int]
 """the size and the modification time of a file, which show that it is unchanged"""
+
+
+def resolved(path: Path) -> Path:
+    """Return the path of a file without links in the path of its folder."""
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def fingerprint(path: Path) -> Fingerprint | None:
@@ -52,6 +62,8 @@ def open_file(
     *,
     survives_power_loss: bool = False,
     closed: Fingerprint | None = None,
+    damage: str | None = None,
+    next_id: int = 1,
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> tuple[sqlite3.Connection, Path | None]:
     """Open the file of an outbox, for its owner: create, check, move aside or migrate it.
@@ -60,6 +72,8 @@ def open_file(
     :param survives_power_loss: whether each commit waits for the disk
     :param closed: the fingerprint of the file when it was last closed properly; a large file that
         still has it is not read through
+    :param damage: what is wrong with it, if that is known
+    :param next_id: an id that was not used yet, as far as is known
     :param migrations: lead to the newest schema version
     :return: the connection, and the new path of an unreadable file that was found
     :raises OutboxUnreadable: if the file belongs to a newer version; it is not touched
@@ -67,18 +81,38 @@ def open_file(
     """
     moved_aside = None
     try:
+        for suffix in _FILES:
+            reject_link(_side_file(path, suffix))
+
         release_for_opening(path)
-        problem = _find_problem(path, migrations, closed)
+        _adopt_salvaged(path)
+        problem = damage or _find_problem(path, migrations, closed)
         if problem is not None:
-            moved_aside = _move_aside(path, problem)
+            moved_aside = _replace(path, problem, next_id)
 
         if not path.exists():
-            # SQLite would create it readable for other users.
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            _create(path)
 
-        return _open(path, survives_power_loss, migrations), moved_aside
+        try:
+            connection = _open(path, survives_power_loss, migrations)
+        except sqlite3.Error as error:
+            if not is_damage(error) or moved_aside is not None:
+                raise
+
+            moved_aside = _replace(path, str(error), next_id)
+            if not path.exists():
+                _create(path)
+
+            connection = _open(path, survives_power_loss, migrations)
+
+        return connection, moved_aside
     except (OSError, sqlite3.Error) as error:
         raise OutboxError(f"outbox {path}: {_reason(error)}") from error
+
+
+def _create(path: Path) -> None:
+    # SQLite would create it readable for other users.
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def open_shared(path: Path) -> sqlite3.Connection:
@@ -92,7 +126,10 @@ def open_shared(path: Path) -> sqlite3.Connection:
 
     _expect_file(path)
     try:
-        problem = _identify(path, MIGRATIONS)
+        for suffix in _FILES:
+            reject_link(_side_file(path, suffix))
+
+        problem = identify(path, MIGRATIONS)
         if problem is not None:
             raise OutboxUnreadable(f"outbox {path}: {problem}")
 
@@ -135,11 +172,6 @@ def _connect(database: Path | str, **options: bool) -> sqlite3.Connection:
     return connection
 
 
-def _connect_read_only(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    return _connect(f"{uri}&immutable=1" if immutable else uri, uri=True)
-
-
 def _open(
     path: Path, survives_power_loss: bool, migrations: Sequence[Migration]
 ) -> sqlite3.Connection:
@@ -175,72 +207,67 @@ def _find_problem(
         return "it is a write-ahead log without its file" if wal.exists() else None
 
     _expect_file(path)
-    problem = _identify(path, migrations)
+    problem = identify(path, migrations)
     if problem is not None:
         return problem
 
     is_small = path.stat().st_size <= _ALWAYS_CHECKED_BYTES
     is_unchanged = closed is not None and fingerprint(path) == closed
-    return _check(path, thoroughly=is_small or not is_unchanged)
+    return find_damage(path, thoroughly=is_small or not is_unchanged)
 
 
-def _identify(path: Path, migrations: Sequence[Migration]) -> str | None:
-    """Return why a file is not an outbox, without changing it or creating files beside it."""
-    # Without a log the file is complete, and SQLite need not prepare for other writers.
-    connection = _connect_read_only(path, immutable=not _side_file(path, "-wal").exists())
-    try:
-        version = pragma(connection, "user_version")
-        application_id = pragma(connection, "application_id")
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.Error as error:
-        if is_damage(error):
-            return str(error)
+def _adopt_salvaged(path: Path) -> None:
+    """Finish what a process that was killed between two renamings has begun."""
+    salvaged = _side_file(path, _SALVAGED)
+    if not path.exists() and salvaged.exists():
+        salvaged.rename(path)
 
-        raise
-    finally:
-        connection.close()
 
-    if application_id != APPLICATION_ID:
-        # Killed right after it was created, an outbox is an empty database.
-        empty = application_id == version == tables == 0
-        return None if empty else "it belongs to another program"
-
-    if version > len(migrations):
-        raise OutboxUnreadable(
-            f"outbox {path} has schema version {version}, and this version of lanrage-events knows"
-            f" up to {len(migrations)}: update lanrage-events, or give another path"
+def _replace(path: Path, problem: str, next_id: int) -> Path:
+    """Move a file aside as a whole, and let a new one have what can be read of it."""
+    new = _side_file(path, _SALVAGED)
+    salvaged = _salvage(path, new, next_id)
+    target = _move_aside(path)
+    if isinstance(salvaged, str):
+        logger.error(
+            "outbox %s cannot be read: %s. It was renamed to %s, and a new outbox was created; the"
+            " entries of the old one are not delivered, since they cannot be copied: %s",
+            path,
+            problem,
+            target,
+            salvaged,
         )
+        return target
 
-    return None
+    new.rename(path)
+    logger.error(
+        "outbox %s is damaged: %s. It was renamed to %s. The new one has all of it that can be"
+        " read: %d entries and %d dead letters; %d entries that cannot be read are dead letters now",
+        path,
+        problem,
+        target,
+        salvaged.entries,
+        salvaged.dead_letters,
+        salvaged.unreadable,
+    )
+    return target
 
 
-def _check(path: Path, *, thoroughly: bool) -> str | None:
-    """Look into the file, or read all of it, and return what is wrong with it."""
-    connection = _connect_read_only(path)
+def _salvage(path: Path, new: Path, next_id: int) -> Salvaged | str:
+    """Copy what can be read of a damaged file, or return why that is not possible."""
+    new.unlink(missing_ok=True)
+    if not path.exists():
+        return "there is no file"
+
     try:
-        if thoroughly:
-            result: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if result != "ok":
-                return result
-
-        if pragma(connection, "user_version"):
-            connection.execute("SELECT * FROM lanes").fetchall()
-            connection.execute("SELECT * FROM entries ORDER BY id LIMIT 1").fetchone()
-            ids = connection.execute("SELECT next_id FROM ids").fetchone()
-            return None if ids else "its counter of ids is missing"
-
-    except sqlite3.Error as error:
-        if is_damage(error) or primary_code(error) == sqlite3.SQLITE_ERROR:
-            return str(error)
-
-        raise
-    finally:
-        connection.close()
-
-    return None
+        _create(new)
+        return salvage(path, new, next_id=next_id)
+    except (OSError, sqlite3.Error) as error:
+        new.unlink(missing_ok=True)
+        return _reason(error)
 
 
-def _move_aside(path: Path, problem: str) -> Path:
+def _move_aside(path: Path) -> Path:
     time = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     number = 1
     target = _side_file(path, f".corrupt-{time}")
@@ -254,11 +281,4 @@ def _move_aside(path: Path, problem: str) -> Path:
         if source.exists():
             source.rename(_side_file(target, suffix))
 
-    logger.error(
-        "outbox %s cannot be read: %s. It was renamed to %s, and a new outbox was created; the"
-        " entries of the old one are not delivered",
-        path,
-        problem,
-        target,
-    )
     return target

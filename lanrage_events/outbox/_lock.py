@@ -14,10 +14,12 @@ from typing import Any
 from weakref import WeakSet
 
 from .._exceptions import OutboxError, OutboxInUse
+from ..state import open_regular
 from ._notification import ChangeNotifier
 
 # Far behind the text: on Windows a locked byte cannot be read, and other processes read the text.
 _LOCKED_BYTE = 0x7FFF_0000
+_MAX_TEXT_BYTES = 4096
 
 _held: WeakSet[OwnerLock] = WeakSet()
 
@@ -42,7 +44,9 @@ class LockText:
     def read(cls, path: Path) -> LockText:
         """Read a lock file of any origin."""
         try:
-            return cls.parse(path.read_bytes())
+            with open(open_regular(path, os.O_RDONLY), "rb") as file:
+                return cls.parse(file.read(_MAX_TEXT_BYTES))
+
         except OSError:
             return cls()
 
@@ -78,7 +82,7 @@ class OwnerLock:
     def __init__(self, path: Path) -> None:
         self._path = lock_path(path)
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._file = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise OutboxError(f"outbox {path}: {self._path.name}: {error.strerror}") from error
 
@@ -90,7 +94,7 @@ class OwnerLock:
             raise OutboxInUse(path, owner.pid, owner.host, owner.since) from error
 
         _held.add(self)
-        self.previous = LockText.parse(os.read(self._file, 4096))
+        self.previous = LockText.parse(os.read(self._file, _MAX_TEXT_BYTES))
 
     def announce(self, notifier: ChangeNotifier | None) -> None:
         """Write who the owner is, and where it is notified of changes."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,9 +15,11 @@ from typing import Any, NoReturn, Self
 import anyio
 
 from .._exceptions import OutboxError
+from ..state import warn_of_other_writers
 from . import _queries as queries
 from ._admin import OutboxAdmin, OutboxBase
-from ._file import fingerprint, open_file, open_memory
+from ._damage import is_damage
+from ._file import Fingerprint, fingerprint, open_file, open_memory, resolved
 from ._lock import OwnerLock
 from ._notification import ChangeNotifier
 from ._records import (
@@ -33,6 +37,8 @@ from ._store import Completion, Transaction
 from ._tables import CHUNK, Failure, Limits
 
 logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_REPLACEMENTS = 60.0
 
 
 def _utc_now() -> datetime:
@@ -79,11 +85,12 @@ class Outbox(OutboxBase):
         file = None if path is None else Path(path)
         super().__init__(file, inline=file is None if inline is None else inline)
         self.moved_aside: Path | None = None
-        """the new path of an unreadable file that was found on entering"""
+        """the new path of the last damaged file that was found, on entering or later"""
         self._limits = Limits(max_entries, max_bytes, max_entries_per_lane, max_dead)
         self._survives_power_loss = survives_power_loss
         self._now = now
         self._file: Path | None = None
+        self._replace_at = 0.0
         self._lock: OwnerLock | None = None
         self._notifier: ChangeNotifier | None = None
         self._arrivals: dict[str, anyio.Event] = {}
@@ -348,26 +355,69 @@ class Outbox(OutboxBase):
             self._use(open_memory(), None, self._limits)
             return
 
-        file = Path(os.path.realpath(self.path))
+        file = resolved(self.path)
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise OutboxError(f"outbox {file}: cannot create its folder: {error}") from error
 
+        warn_of_other_writers(file.parent)
         self._lock = OwnerLock(file)
         try:
             self._notifier = ChangeNotifier()
         except OSError as error:
             logger.warning("outbox %s cannot be notified of changes at once: %s", file, error)
 
-        connection, self.moved_aside = open_file(
-            file,
-            survives_power_loss=self._survives_power_loss,
-            closed=self._lock.previous.closed,
-        )
-        self._use(connection, file, self._limits, keeps_room=True)
+        self._open_store(file, closed=self._lock.previous.closed)
         self._file = file
         self._lock.announce(self._notifier)
+
+    def _execute(self, group: Sequence[Transaction[Any]]) -> None:
+        # This runs in the thread of the outbox.
+        super()._execute(group)
+        damage = self._store.damage
+        # A disk that damages whatever is written must not be filled with copies.
+        if damage is not None and self._file is not None and time.monotonic() >= self._replace_at:
+            self._replace_at = time.monotonic() + _SECONDS_BETWEEN_REPLACEMENTS
+            self._replace(self._file, damage)
+            self._store.run_again(group)
+
+    def _replace(self, file: Path, damage: str) -> None:
+        """Go on with a new file, which has what can be read of the damaged one."""
+        old = self._store
+        old.abandon()
+        try:
+            damage_of_this = damage if old.is_of(file) else None
+            self._open_store(file, damage=damage_of_this, next_id=old.next_id)
+        except OutboxError as error:
+            logger.error("%s", error)
+            return
+
+        self._store.succeed(old)
+
+    def _open_store(
+        self,
+        file: Path,
+        *,
+        closed: Fingerprint | None = None,
+        damage: str | None = None,
+        next_id: int = 1,
+    ) -> None:
+        connection, moved_aside = open_file(
+            file,
+            survives_power_loss=self._survives_power_loss,
+            closed=closed,
+            damage=damage,
+            next_id=next_id,
+        )
+        self.moved_aside = moved_aside or self.moved_aside
+        try:
+            self._use(connection, file, self._limits, keeps_room=True)
+        except sqlite3.Error as error:
+            if not is_damage(error) or damage is not None:
+                raise OutboxError(f"outbox {file}: {error}") from error
+
+            self._open_store(file, damage=str(error))
 
     def _stop(self) -> None:
         self._on_change()
@@ -383,6 +433,6 @@ class Outbox(OutboxBase):
                     self._lock.abandon()
                 else:
                     keep_while_closed(self._file)
-                    self._lock.release(None if self._store.damaged else fingerprint(self._file))
+                    self._lock.release(fingerprint(self._file))
 
                 self._lock = None

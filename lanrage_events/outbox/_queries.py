@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
 from itertools import islice
 
+from ._damage import DamagedRow
 from ._records import (
     UNTIL_RESUMED,
     DeadLetter,
@@ -26,16 +27,31 @@ _FOREVER = to_microseconds(UNTIL_RESUMED)
 
 
 def _time(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else from_microseconds(microseconds)
+    return None if microseconds is None else stored_time(microseconds)
+
+
+def stored_time(microseconds: int) -> datetime:
+    """Return a time that a row holds.
+
+    :raises DamagedRow: if it is none
+    """
+    try:
+        return from_microseconds(microseconds)
+    except (TypeError, OverflowError) as error:
+        raise DamagedRow(f"a row holds a wrong time: {error}") from error
 
 
 def _entry(row: sqlite3.Row) -> OutboxEntry:
+    body = row["body"]
+    if type(body) is not str:
+        raise DamagedRow(f"entry {row['id']} has no text")
+
     return OutboxEntry(
         id=row["id"],
         lane=row["lane"],
-        body=row["body"],
+        body=body,
         label=row["label"],
-        put_time=from_microseconds(row["put_time"]),
+        put_time=stored_time(row["put_time"]),
         expires=_time(row["expires"]),
         postponed_until=_time(row["postponed_until"]),
         attempts=row["attempts"],
@@ -57,6 +73,9 @@ _DUE = "SELECT id FROM entries WHERE lane = ? AND postponed_until <= ? AND id > 
 def _read_entry(row: sqlite3.Row) -> OutboxEntry:
     """Return what :data:`_READ` selected."""
     (id, lane, body, label, put_time, expires, postponed_until, attempts, last_error, size) = row
+    if type(body) is not str:
+        raise DamagedRow(f"entry {id} has no text")
+
     return OutboxEntry(
         id=id,
         lane=lane,
@@ -71,11 +90,18 @@ def _read_entry(row: sqlite3.Row) -> OutboxEntry:
     )
 
 
+def _read_entries(rows: Iterable[sqlite3.Row]) -> list[OutboxEntry]:
+    try:
+        return [_read_entry(row) for row in rows]
+    except (TypeError, OverflowError) as error:
+        raise DamagedRow(f"a row holds a wrong time: {error}") from error
+
+
 def _dead_letter(row: sqlite3.Row) -> DeadLetter:
     entry = _entry(row)
     return DeadLetter(
         **{field.name: getattr(entry, field.name) for field in fields(entry)},
-        failed_time=from_microseconds(row["died"]),
+        failed_time=stored_time(row["died"]),
         reason=row["reason"],
         detail=row["detail"],
     )
@@ -105,13 +131,13 @@ def read(
         " AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, after, now),
     )
-    ready = [_read_entry(row) for row in _fetch(rows, completed, limit)]
+    ready = _read_entries(_fetch(rows, completed, limit))
     # Sorted by id from the index alone, before the first body is read.
     rows = connection.execute(
         f"{_READ} WHERE id IN ({_DUE}) AND (expires IS NULL OR expires > ?) ORDER BY id",
         (lane, now, after, now),
     )
-    return _merge(ready, [_read_entry(row) for row in _fetch(rows, completed, limit)], limit)
+    return _merge(ready, _read_entries(_fetch(rows, completed, limit)), limit)
 
 
 def _fetch(rows: sqlite3.Cursor, completed: Collection[int], limit: int = 1) -> list[sqlite3.Row]:
@@ -125,7 +151,11 @@ def _fetch(rows: sqlite3.Cursor, completed: Collection[int], limit: int = 1) -> 
 
 def _lane_postponement(connection: sqlite3.Connection, lane: str) -> int:
     row = connection.execute("SELECT postponed_until FROM lanes WHERE name = ?", (lane,)).fetchone()
-    return (row and row["postponed_until"]) or 0
+    until = (row and row["postponed_until"]) or 0
+    if type(until) is not int:
+        raise DamagedRow(f"lane '{lane}' holds a wrong time")
+
+    return until
 
 
 def next_due(
@@ -149,9 +179,14 @@ def next_due(
         " AND (expires IS NULL OR expires > ?) ORDER BY postponed_until",
         (lane, now),
     )
-    return next(
-        (max(row["postponed_until"], lane_postponement) for row in _fetch(rows, completed)), None
-    )
+    for row in _fetch(rows, completed):
+        until = row["postponed_until"]
+        if type(until) is not int:
+            raise DamagedRow(f"entry {row['id']} holds a wrong time")
+
+        return max(until, lane_postponement)
+
+    return None
 
 
 def lane_names(connection: sqlite3.Connection) -> list[str]:
@@ -206,7 +241,7 @@ def lanes(connection: sqlite3.Connection) -> list[OutboxLane]:
 def oldest(connection: sqlite3.Connection) -> datetime | None:
     """Return when the first of all entries was put."""
     row = connection.execute("SELECT put_time FROM entries ORDER BY id LIMIT 1").fetchone()
-    return None if row is None else from_microseconds(row["put_time"])
+    return None if row is None else stored_time(row["put_time"])
 
 
 def pending(

@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+from ..state import open_regular
 from ._schema import pragma
 
 LOG_BYTES = 4 * 1024 * 1024
@@ -25,7 +26,6 @@ GROWTH_PAGES = 256
 _MARGIN_PAGES = 8
 # The index of the log, which SQLite creates when it opens a file.
 _LOG_INDEX_BYTES = 32 * 1024
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 # What an entry takes in the table and in three indexes, beside its body, at most.
 _ENTRY_BYTES = 250
 
@@ -128,7 +128,7 @@ class OpenFiles:
         """
         with self._lock:
             if file not in self._descriptors:
-                self._descriptors[file] = os.open(path, os.O_RDWR | _NO_FOLLOW)
+                self._descriptors[file] = open_regular(path, os.O_RDWR)
 
             return self._descriptors[file]
 
@@ -289,7 +289,7 @@ class DiskReserve:
     def _allocate_log(self) -> None:
         if not self._has_log:
             # SQLite has no locks on this file.
-            descriptor = os.open(self._log, os.O_RDWR | _NO_FOLLOW)
+            descriptor = open_regular(self._log, os.O_RDWR)
             try:
                 side_file(self._path, ".reserve").unlink(missing_ok=True)
                 allocate(descriptor, LOG_BYTES)
@@ -321,7 +321,7 @@ def keep_while_closed(path: Path) -> None:
 
     reserve = side_file(path, ".reserve")
     with suppress(OSError):
-        descriptor = os.open(reserve, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o600)
+        descriptor = open_regular(reserve, os.O_RDWR | os.O_CREAT)
         try:
             allocate(descriptor, LOG_BYTES + _LOG_INDEX_BYTES)
         finally:

@@ -14,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar, cast
 
 from .._exceptions import OutboxError, OutboxFull, OutboxUnreadable
 from . import _queries as queries
+from ._damage import is_damage, primary_code
 from ._records import OutboxStatistics
 from ._reserve import (
     GROWTH_PAGES,
@@ -33,18 +34,7 @@ T = TypeVar("T")
 
 _COMPLETIONS_PER_TRANSACTION = 1000
 _COMPLETIONS_ON_A_FULL_DISK = 10
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
-def primary_code(error: BaseException) -> int:
-    """Return SQLite's primary result code of an error, 0 if it has none."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def is_damage(error: BaseException) -> bool:
-    """Return whether an error means that the file is not an intact SQLite database."""
-    return primary_code(error) in _DAMAGED
 
 
 class Completion(NamedTuple):
@@ -107,8 +97,8 @@ class Store:
     ) -> None:
         self.changed_elsewhere = False
         """whether another process changed the file since this was set to False"""
-        self.damaged = False
-        """whether the file turned out to be damaged"""
+        self.damage: str | None = None
+        """what is wrong with the file, if it turned out to be damaged"""
         self.completed: dict[int, Failure | None] = {}
         """entries that are done, but could not be removed from the file so far"""
         self._connection = connection
@@ -117,6 +107,7 @@ class Store:
         self._identity = None if path is None else identity(path)
         self._tables = Tables(connection, limits)
         self._reserve: DiskReserve | None = None
+        self._is_abandoned = False
         self._problem: OutboxError | None = None
         self._is_full = False
         """whether the problem is that the disk is full"""
@@ -154,6 +145,12 @@ class Store:
 
     def run(self, group: Sequence[Transaction[object]]) -> None:
         """Run a group in one transaction of SQLite, or each in its own if that fails."""
+        if self._is_abandoned:
+            for transaction in group:
+                self._fail(transaction, OutboxUnreadable(f"outbox {self._name} is damaged"))
+
+            return
+
         writes = any(transaction.writes for transaction in group)
         written = self._connection.total_changes
         try:
@@ -175,8 +172,47 @@ class Store:
             if self._problem is not None and self._connection.total_changes != written:
                 self._end_problem()
 
+    @property
+    def next_id(self) -> int:
+        """An id that was not used yet."""
+        return self._tables.next_id
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether the file is still the one at a path."""
+        return self._identity is not None and self._identity == identity(path)
+
+    def abandon(self) -> None:
+        """Close a damaged file without writing to it any more than SQLite does."""
+        if not self._is_abandoned:
+            self._is_abandoned = True
+            with suppress(sqlite3.Error):
+                self._connection.close()
+
+            open_files.release(self._identity)
+
+    def succeed(self, old: Store) -> None:
+        """Continue what another store has counted and completed."""
+        self._totals = old._totals
+        self._failed = old._failed
+        self.completed = old.completed
+        self.changed_elsewhere = True
+
+    def run_again(self, group: Sequence[Transaction[object]]) -> None:
+        """Run those transactions again that failed because an earlier file was damaged."""
+        for transaction in group:
+            if isinstance(transaction.error, OutboxUnreadable):
+                self._failed -= transaction.puts
+                self.run([transaction])
+
+        if self.completed:
+            with suppress(sqlite3.Error):
+                self._write_completed()
+
     def close(self) -> None:
         """Write what could not be written so far, and close the connection."""
+        if self._is_abandoned:
+            return
+
         try:
             self._write_completed()
             self._tables.release_ids()
@@ -312,9 +348,9 @@ class Store:
 
         described: OutboxError
         if is_damage(error):
-            self.damaged = True
+            self.damage = str(error)
             described = OutboxUnreadable(
-                f"{text}; the file is damaged and will be moved aside at the next start"
+                f"{text}; the file is damaged, and its owner moves it aside when it notices"
             )
         else:
             free = None if self._path is None else free_bytes(self._path)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .._exceptions import OutboxFull
-from ._queries import MAX_ID, lane_names
-from ._records import ExpiredEntries, OutboxItem, from_microseconds, to_microseconds
+from ._damage import DamagedRow
+from ._queries import MAX_ID, lane_names, stored_time
+from ._records import ExpiredEntries, OutboxItem, to_microseconds
 
 _RESERVED_IDS = 1000
 
@@ -77,6 +78,9 @@ class _Tally:
     size: int = 0
 
     def count(self, id: int, lane: str, size: int) -> None:
+        if type(size) is not int:
+            raise DamagedRow(f"entry {id} has a wrong size")
+
         self.ids.append((id,))
         entries, total = self.lanes.get(lane, (0, 0))
         self.lanes[lane] = (entries + 1, total + size)
@@ -95,8 +99,9 @@ class Tables:
         self.limits = limits
         self.changes = Changes()
         row = connection.execute("SELECT next_id FROM ids").fetchone()
-        self._next_id: int = row["next_id"]
-        self._reserved = self._next_id
+        self.next_id: int = row["next_id"]
+        """an id that was not used yet"""
+        self._reserved = self.next_id
         self.pending = self.bytes = self.dead = 0
         self.begin()
         self.load()
@@ -115,19 +120,19 @@ class Tables:
         self.changes = Changes()
         self.front_changed = False
         """whether another entry may be the oldest now"""
-        self._before = (self._next_id, self._reserved, self.pending, self.bytes, self.dead)
+        self._before = (self.next_id, self._reserved, self.pending, self.bytes, self.dead)
 
     def restore(self) -> None:
         """Restore the totals after a transaction that failed."""
-        self._next_id, self._reserved, self.pending, self.bytes, self.dead = self._before
+        self.next_id, self._reserved, self.pending, self.bytes, self.dead = self._before
 
     def release_ids(self) -> None:
         """Release the ids that are reserved, but not used."""
-        if self._reserved != self._next_id:
+        if self._reserved != self.next_id:
             self._reserve(0)
 
     def _reserve(self, count: int) -> None:
-        self._reserved = self._next_id + count
+        self._reserved = self.next_id + count
         self.connection.execute("UPDATE ids SET next_id = ?", (self._reserved,))
 
     def put(self, items: Sequence[OutboxItem], now: int) -> range:
@@ -135,7 +140,7 @@ class Tables:
 
         :raises OutboxFull: if not all of them fit; nothing was changed then
         """
-        first = self._next_id
+        first = self.next_id
         rows = []
         tally = _Tally()
         for id, item in enumerate(items, first):
@@ -158,12 +163,12 @@ class Tables:
             rows,
         )
         self._move(tally, pending=1)
-        self._next_id += len(rows)
-        if self._next_id > self._reserved:
+        self.next_id += len(rows)
+        if self.next_id > self._reserved:
             self._reserve(_RESERVED_IDS)
 
         self.changes.put += len(rows)
-        return range(first, self._next_id)
+        return range(first, self.next_id)
 
     def _check_room(self, count: int, tally: _Tally) -> None:
         limits = self.limits
@@ -308,7 +313,7 @@ class Tables:
             )
             for row in rows:
                 tally.count(row["id"], name, row["size"])
-                time = from_microseconds(row["put_time"])
+                time = stored_time(row["put_time"])
                 found.append(
                     ExpiredEntries(lane=name, label=row["label"], count=1, oldest=time, newest=time)
                 )

@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +66,9 @@ class Memory:
             reason = "it is damaged"
 
         path = self._file.path
+        with suppress(OSError):
+            reason = f"{reason}; it is {self._file.move_aside()} now"
+
         logger.warning("%s cannot be read, so %s are forgotten: %s", path, self._what, reason)
         return default
 

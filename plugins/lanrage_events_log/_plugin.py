@@ -38,6 +38,7 @@ class LogPlugin:
             logger.warning("%s", sentence)
 
         self._redactor = bus.redactor
+        self._writer.protect(bus.state_folder)
         self._writer.open()
         try:
             yield

@@ -13,6 +13,7 @@ import anyio
 
 from lanrage_events import Health
 from lanrage_events.config import ConfigError
+from lanrage_events.state import reject_link
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class LineWriter:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._name = "stderr" if path is None else f"'{path}'"
+        self._follows_links = True
         self._fd: int | None = None
         self._may_block = False
         self._partial = False
@@ -54,6 +56,14 @@ class LineWriter:
         except OSError as exc:
             problem = f"path: cannot write to {self._name}: {_reason(exc)}; {self._remedy(exc)}"
             raise ConfigError([problem]) from exc
+
+    def protect(self, folder: Path | None) -> None:
+        """Follow no link if the file is in a folder where anyone else could put one.
+
+        :param folder: the state folder, None if there is none
+        """
+        if self._path is not None and folder is not None:
+            self._follows_links = not self._path.parent.resolve().is_relative_to(folder.resolve())
 
     def close(self) -> None:
         """Close the file; the next line opens it again. Stderr stays open."""
@@ -137,7 +147,12 @@ class LineWriter:
             fd = sys.stderr.fileno()
             self._partial = False
         else:
-            fd = os.open(self._path, _FLAGS, _FILE_MODE)
+            flags = _FLAGS
+            if not self._follows_links:
+                reject_link(self._path)
+                flags |= getattr(os, "O_NOFOLLOW", 0)
+
+            fd = os.open(self._path, flags, _FILE_MODE)
             self._partial = _ends_within_line(self._path)
 
         self._may_block = hasattr(select, "poll") and not stat.S_ISREG(os.fstat(fd).st_mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,9 @@ class PositionStore:
             problem = f"'{self.path}' cannot be read: {error.strerror or error}"
             raise ConfigError([f"{problem}; give the user who runs this the right to"]) from error
         except (KeyError, TypeError, ValueError) as error:
+            with suppress(OSError):
+                self._file.move_aside()
+
             logger.warning("'%s' cannot be read, so every file counts as new: %s", self.path, error)
 
     def get(self, name: str) -> Position | None:

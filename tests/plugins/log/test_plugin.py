@@ -68,6 +68,25 @@ async def test_a_folder_as_path_stops_the_start_with_the_remedy(tmp_path: Path) 
 
 
 @posix_only
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+@pytest.mark.parametrize("folder", ["state", "other"])
+async def test_a_link_in_the_state_folder_is_not_followed(tmp_path: Path, folder: str) -> None:
+    place, target = tmp_path / folder, tmp_path / "precious"
+    os.mkdir(place)
+    os.symlink(target, place / "events.log")
+    bus = EventBus(state_folder=tmp_path / "state")
+    bus.register(LogPlugin(LogConfig(path=place / "events.log")), name="log")
+    if folder == "state":
+        with pytest.raises(PluginStartError, match="symbolic link to .*precious; give the path"):
+            async with bus:
+                pass
+    else:
+        async with bus:
+            pass
+
+    assert (target.name in os.listdir(tmp_path)) is (folder == "other")
+
+
 async def test_a_path_below_a_file_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
