@@ -2,8 +2,9 @@
 
 A ``lane`` sends the messages of one webhook, and is disabled while that does not work. ``queue``
 holds what waits, ``batch`` and ``bisection`` choose what the next message shows, ``envelope`` adds
-``mentions`` and ``threads``, ``pacing`` and ``outage`` pause the lane
-until the next one may leave. ``earlier`` knows what an earlier run has put into the outbox.
+``mentions`` and ``threads``, ``pacing`` and ``outage`` pause the lane until the next one may leave.
+``earlier`` knows what an earlier run has put into the outbox; ``gone``, ``expired``, ``mentions``
+and ``threads`` remember over restarts.
 """
 
 from __future__ import annotations

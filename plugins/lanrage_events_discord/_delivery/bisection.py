@@ -25,7 +25,10 @@ def is_about_configuration(outcome: Outcome) -> bool:
 
 
 class Bisection:
-    """Finds the one entry of a message that Discord rejects, by sending halves."""
+    """Finds the one entry of a message that Discord rejects, by sending halves.
+
+    A restart begins the search again, which costs a few requests and posts nothing twice.
+    """
 
     def __init__(self) -> None:
         self.at_most: int | None = None

@@ -18,6 +18,8 @@ LONG_AGO = float("-inf")
 class Outage:
     """What a lane knows of the outage that it is in, if any.
 
+    A restart tries once at once, unless an answer asked to wait: :class:`LimitMemory` keeps that.
+
     Times are those of the event loop's clock, in seconds.
     """
 

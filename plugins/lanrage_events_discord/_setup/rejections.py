@@ -33,7 +33,10 @@ class Rejection:
 
 
 class RejectionCache:
-    """Remembers for some seconds which webhooks do not work, so that Discord is not asked again."""
+    """Remembers for some seconds which webhooks do not work, so that Discord is not asked again.
+
+    A restart forgets it: what Discord does not know at all is in :class:`GoneWebhooks`.
+    """
 
     def __init__(self) -> None:
         self._by_webhook: dict[WebhookURL, Rejection] = {}
