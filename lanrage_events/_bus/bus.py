@@ -271,7 +271,8 @@ class EventBus(Bus):
 
         if route.woken_at != fanout.sleep_count:
             self._loop.check_thread()
-            fanout.wake(route)
+            fanout.try_put(event)
+            return
 
         fanout.capacity = capacity - 1
         for append in route.appends:

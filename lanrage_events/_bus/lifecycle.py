@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -27,6 +28,9 @@ from .threads import LoopWatch, Worker
 logger = logging.getLogger(__name__)
 
 CLOSED = "the bus is closed"
+
+SECONDS_BETWEEN_REPORTS = 5.0
+SECONDS_BETWEEN_FEW_REPORTS = 60.0
 
 
 class Lifecycle:
@@ -223,7 +227,10 @@ class Lifecycle:
         """Handle pending events and end everything within the timeout; log what was not handled."""
         try:
             with anyio.move_on_after(self.drain_timeout) as self._stop_scope:
-                await self._drain_and_stop()
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._report_waiting)
+                    await self._drain_and_stop()
+                    tasks.cancel_scope.cancel()
         except anyio.get_cancelled_exc_class():
             # By Task.cancel() of everything, as at the end of asyncio.run(): there is no more time.
             pass
@@ -264,14 +271,41 @@ class Lifecycle:
         for supervisor in stopping:
             await supervisor.wait_stopped()
 
+    async def _report_waiting(self) -> None:
+        """Log now and then for which plugins the bus waits while it stops."""
+        # Without a limit, the caller expects that it takes long.
+        often = math.isfinite(self.drain_timeout)
+        while True:
+            await anyio.sleep(SECONDS_BETWEEN_REPORTS if often else SECONDS_BETWEEN_FEW_REPORTS)
+            waiting = [_describe(s) for s in self.supervisors.values() if s.is_awaited]
+            if waiting:
+                logger.info("the bus is closing, and waits for %s", ", ".join(waiting))
+
     async def end(self, supervisors: Iterable[Supervisor]) -> None:
-        """Cancel supervisors, and wait until they have ended."""
+        """Cancel supervisors, and wait until they have ended; log which ones do not end."""
         ending = tuple(supervisors)
         for supervisor in ending:
             supervisor.cancel()
 
+        cancelled_at = anyio.current_time()
         for supervisor in ending:
-            await endure(supervisor.wait_stopped)
+            await endure(partial(self._wait_or_report, supervisor, ending, cancelled_at))
+
+    @staticmethod
+    async def _wait_or_report(
+        supervisor: Supervisor, ending: Iterable[Supervisor], cancelled_at: float
+    ) -> None:
+        while True:
+            with anyio.move_on_after(SECONDS_BETWEEN_REPORTS):
+                await supervisor.wait_stopped()
+                return
+
+            names = ", ".join(f"'{other.name}'" for other in ending if other.state != "stopped")
+            logger.warning(
+                "waiting for %s to end, cancelled %.0f seconds ago: what runs there ignores it",
+                names,
+                anyio.current_time() - cancelled_at,
+            )
 
     async def drain(self) -> None:
         """Wait until all events that are now in mailboxes have left them."""
@@ -290,3 +324,11 @@ class Lifecycle:
             logger.error("plugin '%s' %s", supervisor.name, what)
 
         return dropped
+
+
+def _describe(supervisor: Supervisor) -> str:
+    count = supervisor.mailbox.unfinished
+    if not count:
+        return f"'{supervisor.name}'"
+
+    return f"'{supervisor.name}' ({count} event{'' if count == 1 else 's'})"

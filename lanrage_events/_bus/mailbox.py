@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_DROP_LOGS = 1.0
 NEVER = sys.maxsize
+DOWN = "the plugin failed and does not run now"
+"""why an event is dropped that a publisher waits for"""
 
 
 class Acknowledgement:
@@ -106,6 +108,7 @@ class Mailbox:
         "items",
         "look_at",
         "owner",
+        "rejects",
         "size",
         "skipped",
         "stuck_at",
@@ -167,6 +170,8 @@ class Mailbox:
         self.size = size
         self.when_full: WhenFull = when_full
         self.blocks = when_full == "block"
+        self.rejects = False
+        """whether it drops what publishers wait for"""
         self.group.capacity = 0
 
     @property
@@ -183,6 +188,11 @@ class Mailbox:
     def handled(self) -> int:
         """Events that were taken out and handled without failing."""
         return self.taken - self.failed - self.busy
+
+    @property
+    def unfinished(self) -> int:
+        """Events that are in it or in the hands of its consumer."""
+        return len(self.items) + self.busy
 
     @property
     def idle(self) -> bool:
@@ -207,6 +217,11 @@ class Mailbox:
 
     def put(self, event: Event, ack: Acknowledgement | None = None) -> None:
         """Add an event, by the policy if it is full; a ``block`` mailbox always takes it."""
+        if ack is not None and self.rejects:
+            ack.add()
+            self._drop(event, ack, DOWN)
+            return
+
         if self.full:
             if self.blocks:
                 self.exceeded += 1
@@ -263,6 +278,9 @@ class Mailbox:
                 ack.done([error])
 
     def _full_reason(self) -> str:
+        if self.rejects:
+            return DOWN
+
         policy = "drop_oldest" if not self.blocks and self.when_full == "block" else self.when_full
         return f"its mailbox of {self.size} is full ({policy})"
 
@@ -284,10 +302,37 @@ class Mailbox:
                 self._full_reason(),
             )
 
-    def set_down(self, down: bool) -> None:
-        """Let a ``block`` mailbox drop events while its plugin is down, so that publishers go on."""
+    def set_down(self, down: bool, *, durable: bool = False) -> None:
+        """Let a ``block`` mailbox drop events while its plugin is down, so that publishers go on.
+
+        :param durable: whether events that publishers wait for are dropped in any case, so that the
+            publishers learn of it at once and can publish them again
+        """
         self.blocks = self.when_full == "block" and not down
+        self.rejects = down and durable
         self.group.capacity = 0
+        if self.rejects and self.acks:
+            self._drop_awaited()
+
+    def _drop_awaited(self) -> None:
+        """Drop the events that publishers wait for, and keep the others in their order."""
+        first = self.taken + self.skipped
+        numbered = tuple(enumerate(self.items, first))
+        kept = [number for number, _ in numbered if number not in self.acks]
+        dropped = [(event, self.acks[n]) for n, event in numbered if n in self.acks]
+        self.acks.clear()
+        self.items.clear()
+        self.items.extend(numbered[number - first][1] for number in kept)
+        self.skipped += len(dropped)
+        first += len(dropped)
+        self.drains[:] = [
+            (first + sum(number < target for number in kept), drained)
+            for target, drained in self.drains
+        ]
+        for event, ack in dropped:
+            self._drop(event, ack, DOWN)
+
+        self.complete_drains()
 
     async def wait(self) -> None:
         """Wait until there is an event or the mailbox is closed."""

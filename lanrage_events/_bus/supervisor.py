@@ -166,7 +166,7 @@ class Supervisor:
         self._instruments.plugin_failed(self.name, self.error, self._restart_delay)
         self.state = "down"
         self.started.set()
-        self.mailbox.set_down(True)
+        self.mailbox.set_down(True, durable=self.durable)
         self._on_failure()
         return True
 
@@ -231,6 +231,7 @@ class Supervisor:
         """End the plugin now, even if its task has not begun; the current event counts as failed."""
         self._stopping.set()
         self._cancelled = True
+        self.consumer.stop_after_current()  # the current hook may ignore it
         if self._scope is not None:
             self._scope.cancel()
 
@@ -248,6 +249,11 @@ class Supervisor:
                 self._end()
 
         await self.stopped.wait()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a bus that stops has to wait for it, because it handles events or is to end."""
+        return self.state != "stopped" and (self._stopping.is_set() or not self.mailbox.idle)
 
     def in_own_hook(self) -> bool:
         """Return whether this task runs one of its hooks, or was started by one."""

@@ -16,6 +16,7 @@ import pytest
 from lanrage_events import (
     Event,
     EventBus,
+    EventDropped,
     Notification,
     PluginError,
     PluginHookError,
@@ -47,6 +48,7 @@ class Plugin:
         self.starts_after = starts_after
         self.titles: list[str] = []
         self.error: Exception | None = None
+        self.ended_at = 0.0
 
     @hookimpl
     @asynccontextmanager
@@ -62,6 +64,7 @@ class Plugin:
             yield
         finally:
             cls.running -= 1
+            self.ended_at = anyio.current_time()
 
     @hookimpl
     async def event(self, event: Event) -> None:
@@ -73,6 +76,13 @@ class Plugin:
 def _count(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     Plugin.running = Plugin.most = 0
+
+
+@pytest.fixture
+async def bus() -> AsyncIterator[EventBus]:
+    """Return a running bus that lets plugins fail."""
+    async with EventBus() as bus:
+        yield bus
 
 
 async def soon() -> None:
@@ -441,3 +451,195 @@ async def test_plugin_that_ends_what_runs_it_fails_alone(
 
     assert Plugin.running == 0
     assert ("SystemExit: 3" if act is exits else "cancelled by Task.cancel()") in caplog.text
+
+
+# Neither the new plugin nor the old one starts
+
+
+class StartsOnce(Plugin):
+    """Cannot be started again until it is repaired."""
+
+    when_full = "block"
+    mailbox_size = 2
+    broken = False
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        if self.broken:
+            raise OSError("port is taken")
+
+        self.broken = True
+        yield
+
+
+async def fail_to_replace(bus: EventBus, old: Plugin) -> None:
+    await bus.plugins.register_and_wait(old, "plugin")
+    with pytest.raises(PluginReplaceError) as caught:
+        await bus.plugins.replace("plugin", Broken())
+
+    assert str(caught.value) == (
+        "plugin 'plugin': is not replaced: could not start: OSError: port is taken; "
+        "the old one could not start: OSError: port is taken, too, and is retried"
+    )
+    assert isinstance(caught.value.old_error, PluginStartError)
+
+
+async def test_plugin_that_cannot_start_again_blocks_nobody_and_is_restarted(bus: EventBus) -> None:
+    old = StartsOnce()
+    await fail_to_replace(bus, old)
+    with anyio.fail_after(0.5):
+        for number in range(5):
+            await bus.publish(notification(str(number)))
+
+    statistics = bus.statistics().plugins["plugin"]
+    assert (statistics.state, statistics.pending, statistics.dropped) == ("down", 2, 3)
+    health = bus.health()["plugin"]
+    assert (health.status, health.detail) == ("failed", "it failed: OSError: port is taken")
+    old.broken = False
+    await anyio.sleep(2)
+    assert bus.statistics().plugins["plugin"].state == "running"
+    assert bus.health()["plugin"].status == "ok"
+    assert old.titles == ["3", "4"]
+
+
+async def test_plugin_that_cannot_start_again_can_be_replaced(bus: EventBus) -> None:
+    await fail_to_replace(bus, StartsOnce())
+    await bus.publish(notification("kept"))
+    new = Plugin()
+    await bus.plugins.replace("plugin", new)
+    await bus.drain()
+    assert new.titles == ["kept"]
+    assert bus.health()["plugin"].status == "ok"
+    for number in range(5):  # it blocks no more, since the new one does not ask for it
+        await bus.publish(notification(str(number)))
+
+    await bus.drain()
+    assert len(new.titles) == 6
+
+
+async def test_publishers_learn_at_once_that_a_durable_plugin_does_not_run(bus: EventBus) -> None:
+    class Durable(StartsOnce):
+        durable = True
+        mailbox_size = 20
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.fail = anyio.Event()
+
+        @hookimpl
+        @asynccontextmanager
+        async def lifespan(self) -> AsyncIterator[None]:
+            if self.broken:
+                raise OSError("disk is gone")
+
+            self.broken = True
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._fail)
+                yield
+                tasks.cancel_scope.cancel()
+
+        async def _fail(self) -> None:
+            await self.fail.wait()
+            raise OSError("disk is gone")
+
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            if isinstance(event, Notification) and event.title == "first":
+                await anyio.sleep(5)
+
+            await super().event(event)
+
+    plugin = Durable()
+    other = Plugin()
+    await bus.plugins.register_and_wait(plugin, "durable")
+    await bus.plugins.register_and_wait(other, "other")
+    outcomes: dict[str, str] = {}
+
+    async def publish_and_wait(title: str) -> None:
+        try:
+            await bus.publish_and_wait(notification(title), "durable")
+        except EventDropped as error:
+            outcomes[title] = error.reason
+
+    async with anyio.create_task_group() as tasks:
+        await bus.publish(notification("first"))
+        await soon()
+        for number in range(3):
+            await bus.publish(notification(f"kept {number}"))
+            tasks.start_soon(publish_and_wait, f"awaited {number}")
+            await soon()
+
+        tasks.start_soon(bus.drain)
+        plugin.fail.set()
+        await soon()
+        await publish_and_wait("late")
+
+        # Only the publishers that wait for it are concerned.
+        await bus.publish(notification("kept 3"))
+        reason = "the plugin failed and does not run now"
+        titles = ["awaited 0", "awaited 1", "awaited 2", "late"]
+        assert outcomes == dict.fromkeys(titles, reason)
+        statistics = bus.statistics().plugins["durable"]
+        assert (statistics.pending, statistics.dropped) == (4, 4)
+        assert bus.statistics().plugins["other"].dropped == 0
+        plugin.broken, plugin.fail = False, anyio.Event()
+
+    await bus.drain()
+    assert plugin.titles == [f"kept {number}" for number in range(4)]
+    await bus.publish_and_wait(notification("again"), "durable")
+    assert len(other.titles) == 10
+
+
+# What a stop waits for
+
+
+class Stubborn(Plugin):
+    """Ignores for a time that it is cancelled."""
+
+    @hookimpl
+    async def event(self, event: Event) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(32)
+
+
+async def test_stop_reports_what_it_waits_for_and_ends_the_others_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Slow(Plugin):
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep(7)
+
+    plugins = [Stubborn(), Slow(), Stubborn(), Plugin()]
+    async with EventBus(drain_timeout=12) as bus:
+        for number, plugin in enumerate(plugins):
+            await bus.plugins.register_and_wait(plugin, str(number))
+
+        bus.publish_nowait(notification())
+        bus.publish_nowait(notification())
+        await soon()
+        assert caplog.records == []
+        began = anyio.current_time()
+
+    assert [round(plugin.ended_at - began) for plugin in plugins] == [32, 12, 32, 12]
+    waiting = [r.getMessage() for r in caplog.records if "waits for" in r.getMessage()]
+    assert waiting == [
+        "the bus is closing, and waits for '0' (2 events), '1' (2 events), '2' (2 events)",
+        "the bus is closing, and waits for '0' (2 events), '1' (1 event), '2' (2 events)",
+    ]
+    stuck = [r.getMessage() for r in caplog.records if "to end" in r.getMessage()]
+    assert stuck == [
+        f"waiting for '0', '2' to end, cancelled {seconds} seconds ago: what runs there ignores it"
+        for seconds in (5, 10, 15)
+    ]
+
+
+async def test_unregistering_reports_what_does_not_end(
+    bus: EventBus, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bus.plugins.register_and_wait(Stubborn(), "stubborn")
+    bus.publish_nowait(notification())
+    await soon()
+    await bus.unregister("stubborn", timeout=20)
+    assert "waiting for 'stubborn' to end, cancelled 10 seconds ago" in caplog.text
