@@ -159,7 +159,8 @@ class LaneQueue:
         unreadable = []
         now = anyio.current_time()
         if entries:
-            self._read_through = max(self._read_through, entries[:room][-1].id)
+            # Less than before if what was put back has taken the place of what was in the batch.
+            self._read_through = entries[:room][-1].id
 
         for found in entries[:room]:
             waiting = held.get(found.id) or self._decode(found, now)

@@ -10,7 +10,7 @@ from typing import Literal
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError
@@ -361,6 +361,9 @@ STEPS = st.lists(
 
 
 @given(STEPS)
+@example(
+    [("put", 2), ("fill", 0)] + [("put", 1)] * 4 + [("reject", 0), ("fill", 0)]  # then "retry"
+)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_whatever_happens_each_entry_is_delivered_once_and_in_order(
     backend: Literal["asyncio", "trio"], steps: list[tuple[str, int]]
