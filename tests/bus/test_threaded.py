@@ -170,6 +170,20 @@ async def test_a_threaded_hook_publishes_from_its_thread() -> None:
     assert seen == ["0", "1"]
 
 
+async def test_all_else_of_the_bus_belongs_to_its_own_thread() -> None:
+    async with EventBus() as bus:
+        bus.subscribe(
+            PeerJoined,
+            lambda event: bus.publish_nowait(Notification(title="wrong", message="")),
+            threaded=True,
+        )
+        with pytest.raises(ExceptionGroup) as info:
+            await bus.publish_and_wait(joined())
+
+    assert isinstance(info.value.exceptions[0], RuntimeError)
+    assert "publish_from_thread" in str(info.value.exceptions[0])
+
+
 async def test_what_a_threaded_hook_raises_is_its_error(caplog: pytest.LogCaptureFixture) -> None:
     class Plugin:
         @hookimpl(threaded=True)

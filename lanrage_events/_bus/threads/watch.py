@@ -260,9 +260,12 @@ class _Loop:
         """
         cpu_time = self._read_cpu_time()
         used, self._cpu_time = cpu_time - self._cpu_time, cpu_time
+        # If we were late, the process stood still, unless the hook kept Python's lock. One interval
+        # counts in any case, for a machine on which we are always late.
         was_late = elapsed >= 2 * interval
+        longest = max(used, interval) if was_late else elapsed
         if self.is_asked:
-            self._held += min(elapsed, used) if was_late else elapsed
+            self._held += min(elapsed, longest)
             # Another hook may have begun since the loop was asked.
             self._place = self._find() or self._place
             if self._place and not self._is_reported and self._held >= REPORTED_AFTER:
@@ -271,19 +274,16 @@ class _Loop:
 
             return
 
-        # If we were late, the process stood still, unless the hook kept Python's lock.
         until_answer = max(self._answered_at - (now - elapsed), 0.0)
-        self._finish(min(until_answer, used) if was_late else until_answer)
+        self._finish(min(until_answer, longest))
         self._place = self._find()
         self._held = 0.0
         if self._place is None or not (was_late or self._is_first):
             self._collections = _collections()
 
         if self._place is not None:
-            if was_late:
-                self._held = min(elapsed, used)
-            elif self._is_first:
-                self._held = elapsed
+            if was_late or self._is_first:
+                self._held = min(elapsed, longest)
 
             self._asked += 1
             try:
