@@ -120,8 +120,9 @@ def run(
     Without a file, and without a lanrage.yaml in this folder, it serves the setup page and posts to
     the webhook that is set there.
 
-    On a signal it delivers what is pending, for at most the file's drain_timeout, and exits with 0.
-    A second signal ends it at once.
+    On a signal it delivers what is pending, for at most the file's drain_timeout, and exits with 0,
+    or a second later with 1 if a plugin does not end. A second signal ends it at once. SIGHUP
+    reloads the file.
 
     :param file: the configuration; lanrage.yaml in this folder by default
     :param backend: the library that runs the tasks, instead of the one that the file names

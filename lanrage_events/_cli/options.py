@@ -55,7 +55,7 @@ class Place:
         from ..config._load import load_config
 
         try:
-            return load_config(self.config).state_folder
+            return load_config(self.config, bounded=True).state_folder
         except ConfigError as error:
             hint = "the state folder is not known: give it with --state-folder"
             raise ConfigError([*error.problems, hint]) from None

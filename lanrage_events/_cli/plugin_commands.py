@@ -9,8 +9,11 @@ from pathlib import Path
 
 from .._discovery import PluginCommand
 from .._exceptions import format_error
+from .._files import read_file
 from .._hints import install_hint
 from .errors import CommandLoadError
+
+_MAX_BYTES = 1_000_000
 
 
 def load_command(command: PluginCommand) -> Callable[..., object]:
@@ -60,4 +63,4 @@ def _source(module: str) -> bytes:
         folder = path.parent / name
         path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
 
-    return path.read_bytes()
+    return read_file(path, _MAX_BYTES)

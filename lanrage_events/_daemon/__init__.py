@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from .._exit import ExitGuard, StopRequested
 from .check import prepare
 from .daemon import Daemon, run
+from .deadline import StopDeadline
 from .logging import LogFormat, LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader, reload_requests
-from .signals import stop_signals
+from .signals import Signals
 from .stdin import LineFeed
 from .systemd import notify

@@ -7,6 +7,7 @@ from pathlib import Path
 from .._bus import EventBus
 from .._exceptions import ConfigError
 from .._redaction import Redactor
+from .._threads import logger as slow_calls
 from ..config._build import make_bus
 from ..config._load import load_config
 from ..config._models import DaemonConfig
@@ -20,8 +21,9 @@ def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
     :raises ConfigError: with everything that is wrong
     """
     redactor = Redactor()
+    slow_calls.setLevel("WARNING")  # says what the user waits for
     with logging_to_stderr("error", "console", redactor):
-        config = load_config(file, redactor=redactor)
+        config = load_config(file, redactor=redactor, bounded=True)
         bus = make_bus(config, redactor)
         places = {plugin.name: plugin.place for plugin in config.plugins}
         problems = [f"{places[name]}: {problem}" for name, problem in bus.plugins.validate()]

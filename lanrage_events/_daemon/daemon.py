@@ -6,29 +6,37 @@ import gc
 import importlib
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import anyio
 
 from .._bus import EventBus
-from .._exceptions import LanrageEventsError, PluginStartError
+from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
+from .._exit import ExitGuard, StopRequested
 from .._redaction import Redactor
+from .._threads import ThreadCall, call_in_thread
 from ..cli import ChunkReader, ExitCode, counted
 from ..config._build import make_bus
 from ..config._load import load_config
 from ..config._models import DaemonConfig
 from . import systemd as _systemd
+from .deadline import StopDeadline
 from .logging import LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader, reload_requests
-from .signals import stop_signals
+from .signals import Signals
 from .stdin import LineFeed
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Backend: TypeAlias = Literal["asyncio", "trio"]
+
+_SIGNAL_SECONDS = 1.0  # on Windows, no signal interrupts a wait
+_WATCH_SECONDS = 1.0
 
 
 def run(
@@ -47,9 +55,48 @@ def run(
     :raises ConfigError: if the configuration is wrong, with all that is wrong
     """
     redactor = Redactor()
-    with logging_to_stderr("info", "console", redactor):
-        config = load_config(file, redactor=redactor)
+    load = partial(load_config, file, redactor=redactor, bounded=True)
+    with ExitGuard() as guard, logging_to_stderr("info", "console", redactor):
+        deadline = StopDeadline(guard)
+        try:
+            with Signals(deadline.request) as signals:
+                with signals.interrupting():
+                    config = _outcome(ThreadCall(load, "loading the configuration"))
 
+                return _run_config(
+                    config, load, redactor, signals, deadline, backend, read_stdin, trace
+                )
+        except StopRequested as stop:
+            logger.info("stopped by %s before the plugins were started", stop)
+            return ExitCode.DONE
+        except (ConfigError, ModuleNotFoundError, KeyboardInterrupt):
+            raise
+        except BaseException:
+            # Python would print it with every secret in it.
+            logger.critical("unexpected error", exc_info=True)
+            return ExitCode.FAILED
+        finally:
+            deadline.cancel()
+
+
+def _outcome(call: ThreadCall[T]) -> T:
+    """Wait for a call in the main thread, where a signal may end the wait."""
+    while not call.wait(_SIGNAL_SECONDS):
+        continue
+
+    return call.outcome()
+
+
+def _run_config(
+    config: DaemonConfig,
+    load: Callable[[], DaemonConfig],
+    redactor: Redactor,
+    signals: Signals,
+    deadline: StopDeadline,
+    backend: Backend | None,
+    read_stdin: bool,
+    trace: bool | None,
+) -> int:
     log = config.settings.log
     with logging_to_stderr(log.level, log.format, redactor) as handler:
         for warning in config.warnings:
@@ -65,52 +112,64 @@ def run(
             )
 
         backend = backend or config.settings.backend
-        importlib.import_module(backend)
-        bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
-        return _run_bus(bus, file, config, backend, handler, read_stdin=read_stdin)
+        with signals.interrupting():
+            importlib.import_module(backend)
+            bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
+
+        deadline.bus = bus
+        deadline.drain_timeout = config.settings.drain_timeout
+        load_in_thread = partial(call_in_thread, load, "loading the configuration")
+
+        async def run_daemon() -> int:
+            daemon = Daemon(
+                bus,
+                deadline=deadline,
+                wait_stop=signals.wait_stop,
+                wait_reload=signals.wait_reload,
+                lines=ChunkReader() if read_stdin else None,
+                handler=handler,
+                reloader=None if read_stdin else Reloader(bus, config, load_in_thread),
+            )
+            return await daemon.run()
+
+        interrupted = ExitCode.INTERRUPTED if read_stdin else ExitCode.DONE
+        return _run_loop(run_daemon, backend, interrupted)
 
 
-def _run_bus(
-    bus: EventBus,
-    file: Path | None,
-    config: DaemonConfig,
-    backend: Backend,
-    handler: LogHandler,
-    *,
-    read_stdin: bool,
+def _run_loop(
+    run_daemon: Callable[[], Awaitable[int]], backend: Backend, interrupted: ExitCode
 ) -> int:
-    async def run_daemon() -> int:
-        load = partial(load_config, file, redactor=bus.redactor)
-        daemon = Daemon(
-            bus,
-            drain_timeout=config.settings.drain_timeout,
-            wait_stop=wait_stop,
-            lines=ChunkReader() if read_stdin else None,
-            handler=handler,
-            reloader=None if read_stdin else Reloader(bus, config, load),
-        )
-        return await daemon.run()
-
     # Modules stay in memory. Without this, each collection of garbage would stop everything for some
     # 20 ms.
     gc.freeze()
     try:
-        with stop_signals() as wait_stop:
-            return anyio.run(run_daemon, backend=backend)
-    except Exception:
-        # Python would print it with every secret in it.
-        logger.critical("unexpected error", exc_info=True)
+        return anyio.run(run_daemon, backend=backend)
+    except BaseException as error:
+        if _is_interrupt(error):
+            logger.info("stopped by KeyboardInterrupt")
+            return interrupted
+
+        logger.critical("unexpected error", exc_info=True)  # redacted, as Python would not do
         return ExitCode.FAILED
     finally:
         gc.unfreeze()
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is nothing but Ctrl-C, which may surface inside a hook."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(KeyboardInterrupt)[1] is None
+
+    return isinstance(error, KeyboardInterrupt)
 
 
 class Daemon:
     """Runs a bus until it has to stop, or until all of an input is delivered.
 
     :param bus: with its plugins registered; its own drain timeout is for the end of the input
-    :param drain_timeout: seconds that stopping may take, except at the end of the input
+    :param deadline: how long stopping may take, except at the end of the input
     :param wait_stop: waits until it has to stop, and returns why, such as the name of a signal
+    :param wait_reload: waits until the configuration is to be read again, and returns why
     :param lines: the input, chunks of JSON lines; None to run without one
     :param handler: writes the log
     :param reloader: follows changes of the configuration; None to ignore them
@@ -120,23 +179,32 @@ class Daemon:
         self,
         bus: EventBus,
         *,
-        drain_timeout: float,
+        deadline: StopDeadline,
         wait_stop: Callable[[], Awaitable[str]],
+        wait_reload: Callable[[], Awaitable[str]],
         lines: AsyncIterable[bytes] | None = None,
         handler: LogHandler,
         reloader: Reloader | None = None,
     ) -> None:
         self._bus = bus
         self._reloader = reloader
-        self._drain_timeout = drain_timeout
+        self._deadline = deadline
         self._wait_stop = wait_stop
+        self._wait_reload = wait_reload
         self._lines = lines
         self._feed = LineFeed(bus)
         self._progress = Progress(bus, self._feed, handler)
         self._work = anyio.CancelScope()
+        self._is_ready = False
+        self._stop_reason: str | None = None
 
     async def run(self) -> int:
         """Run it, and return the exit code."""
+        code = await self._run()
+        self._deadline.end(code)
+        return code
+
+    async def _run(self) -> int:
         error: PluginStartError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_request)
@@ -144,11 +212,13 @@ class Daemon:
                 tasks.start_soon(self._progress.run)
 
             with self._work:
-                try:
-                    async with self._bus:
-                        await self._live()
-                except PluginStartError as start_error:
-                    error = start_error
+                async with self._reload_requests() as requests:
+                    tasks.start_soon(self._watch_start)
+                    try:
+                        async with self._bus:
+                            await self._live(requests)
+                    except PluginStartError as start_error:
+                        error = start_error
 
             tasks.cancel_scope.cancel()
 
@@ -159,44 +229,80 @@ class Daemon:
         if self._lines is not None:
             return self._report_input()
 
+        if self._stop_reason is None:
+            logger.critical("the daemon ended although nothing asked it to stop")
+            return ExitCode.FAILED
+
         logger.info("stopped")
         return ExitCode.DONE
 
-    async def _live(self) -> None:
+    def _reload_requests(self) -> AbstractAsyncContextManager[AsyncIterable[str]]:
+        """Receive reasons to reload, also those that come before the plugins have started."""
+        config = None if self._reloader is None else self._reloader.config
+        return reload_requests(self._wait_reload, config)
+
+    async def _watch_start(self) -> None:
+        """Limit the time until the others have ended, if a plugin cannot start."""
+        while not self._is_ready:
+            await anyio.sleep(_WATCH_SECONDS)
+            plugins = self._bus.statistics().plugins
+            failed = [name for name, plugin in plugins.items() if plugin.state == "stopped"]
+            if failed:
+                logger.error("could not start %s: waiting for the others", ", ".join(failed))
+                self._deadline.begin()
+                return
+
+    async def _live(self, requests: AsyncIterable[str]) -> None:
+        self._is_ready = True
         names = ", ".join(self._bus.health()) or "none"
         logger.info("ready, with the plugins %s", names)
         _systemd.notify(f"READY=1\nSTATUS=plugins: {names}")
-        if self._lines is None:
-            await self._follow_changes()
-        else:
-            await self._feed.run(self._lines)
-            logger.info("end of the input, %s read", counted(self._feed.published, "event"))
-            _systemd.notify("STOPPING=1")
+        try:
+            if self._lines is None:
+                await self._follow_changes(requests)
+            else:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._ignore_changes, requests)
+                    await self._feed.run(self._lines)
+                    tasks.cancel_scope.cancel()
 
-    async def _follow_changes(self) -> None:
+                logger.info("end of the input, %s read", counted(self._feed.published, "event"))
+                _systemd.notify("STOPPING=1")
+        finally:
+            if not self._feed.finished:
+                self._deadline.begin()
+
+    async def _follow_changes(self, requests: AsyncIterable[str]) -> None:
         """Reload the configuration on every request, for ever."""
-        if self._reloader is None:
-            await anyio.sleep_forever()
-            return
+        async for reason in requests:
+            if self._reloader is None:
+                continue
 
-        async with reload_requests(self._reloader.config) as requests:
-            async for reason in requests:
-                logger.info("reloading the configuration because of %s", reason)
-                _systemd.notify("RELOADING=1")
-                await self._reloader.reload()
-                _systemd.notify("READY=1")
-                self._drain_timeout = self._bus.plugins.drain_timeout
+            logger.info("reloading the configuration because of %s", reason)
+            _systemd.notify("RELOADING=1")
+            await self._reloader.reload()
+            _systemd.notify("READY=1")
+            self._deadline.drain_timeout = self._bus.plugins.drain_timeout
+
+    async def _ignore_changes(self, requests: AsyncIterable[str]) -> None:
+        async for reason in requests:
+            logger.warning(
+                "%s is ignored: with --stdin, the configuration is read only at the start", reason
+            )
 
     async def _stop_on_request(self) -> None:
         reason = await self._wait_stop()
+        self._stop_reason = reason
+        drain_timeout = self._deadline.drain_timeout
         logger.info(
             "stopping within %g seconds because of %s; another one stops at once",
-            self._drain_timeout,
+            drain_timeout,
             reason,
         )
         _systemd.notify("STOPPING=1")
+        self._deadline.begin()
         # The bus may be draining already, without limit.
-        self._bus.plugins.drain_timeout = self._drain_timeout
+        self._bus.plugins.drain_timeout = drain_timeout
         self._work.cancel()
 
     def _report_input(self) -> int:
@@ -219,6 +325,8 @@ class Daemon:
 
         if self._feed.interrupted:
             yield "stopped in the middle of the input"
+        elif not self._feed.finished and self._stop_reason is None:
+            yield "ended before the end of the input, although nothing asked it to stop"
 
         statistics = self._bus.statistics().plugins
         for name, health in self._bus.health().items():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,13 @@ import anyio
 from anyio.abc import ObjectReceiveStream
 
 from .._bus import EventBus
-from .._exceptions import ConfigError, LanrageEventsError, format_error
+from .._exceptions import (
+    ConfigError,
+    LanrageEventsError,
+    PluginError,
+    PluginReplaceError,
+    format_error,
+)
 from ..config._models import ConfiguredPlugin, DaemonConfig
 
 logger = logging.getLogger(__name__)
@@ -29,11 +34,11 @@ class Reloader:
 
     :param bus: runs the plugins of ``config``
     :param config: what runs now
-    :param load: reads and checks the whole configuration again
+    :param load: reads and checks the whole configuration again; it may be cancelled
     """
 
     def __init__(
-        self, bus: EventBus, config: DaemonConfig, load: Callable[[], DaemonConfig]
+        self, bus: EventBus, config: DaemonConfig, load: Callable[[], Awaitable[DaemonConfig]]
     ) -> None:
         self._bus = bus
         self._load = load
@@ -43,16 +48,22 @@ class Reloader:
     async def reload(self) -> bool:
         """Read and apply the configuration; return whether that succeeded in full.
 
-        A wrong configuration changes nothing. A plugin that did not change continues. One that did
-        is replaced and keeps its pending events, or continues unchanged if it cannot start.
+        A wrong configuration changes nothing. A plugin that did not change continues, unless it has
+        failed. One that did is replaced and keeps its pending events; if it cannot start, the old one
+        goes on.
         """
         try:
-            new = self._load()
+            new = await self._load()
         except ConfigError as error:
             for problem in error.problems:
                 logger.error("%s", problem)
 
             logger.error("the configuration has errors, so everything continues unchanged")
+            return False
+        except Exception:
+            logger.exception(
+                "the configuration cannot be loaded, so everything continues unchanged"
+            )
             return False
 
         for warning in new.warnings:
@@ -63,34 +74,48 @@ class Reloader:
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
         changes: list[str] = []
-        failed = False
-        for name in before.keys() - wanted.keys():
-            await self._bus.unregister(name)
-            changes.append(f"{name} ended")
+        failed: list[str] = []
+        for name in before:
+            if name not in wanted:
+                with suppress(LookupError):
+                    await self._bus.unregister(name)
+
+                changes.append(f"{name} ended")
 
         for name, plugin in wanted.items():
             old = before.get(name)
-            if old == plugin and not templates_changed:
+            if old == plugin and not templates_changed and self._is_running(name):
                 self._bus.plugins.update_locations(name, plugin.places)
                 now[name] = plugin
                 continue
 
             try:
                 await self._start(plugin, replaces=old is not None)
-            except LanrageEventsError as error:
-                failed = True
+            except Exception as error:  # noqa: BLE001 - from a plugin's own attributes, too
+                failed.append(name)
                 if old is not None:
                     now[name] = old
 
-                what = "is not started" if old is None else "continues unchanged"
-                logger.error("plugin '%s' %s: %s", name, what, format_error(error))
+                _log_failure(name, error, is_new=old is None)
             else:
                 now[name] = plugin
                 changes.append(f"{name} {'started' if old is None else 'changed'}")
 
         self.config = replace(new, state_folder=self.config.state_folder, plugins=(*now.values(),))
-        logger.info("reloaded: %s", ", ".join(changes) or "no plugin changed")
-        return not failed
+        done = ", ".join(changes) or "no plugin changed"
+        if failed:
+            logger.error(
+                "reloaded in part: %s; the next reload tries again: %s", done, ", ".join(failed)
+            )
+            return False
+
+        logger.info("reloaded: %s", done)
+        return True
+
+    def _is_running(self, name: str) -> bool:
+        """Return whether a plugin runs, rather than having failed and waiting for its restart."""
+        statistics = self._bus.statistics().plugins.get(name)
+        return statistics is not None and statistics.state == "running"
 
     async def _start(self, plugin: ConfiguredPlugin, *, replaces: bool) -> None:
         made = plugin.make()
@@ -112,9 +137,32 @@ class Reloader:
         return changed
 
 
+def _log_failure(name: str, error: Exception, *, is_new: bool) -> None:
+    exc_info: Exception | None = None
+    if isinstance(error, PluginReplaceError):
+        logger.error("%s", error)  # it says which of the two runs now
+        return
+
+    if isinstance(error, PluginError):
+        reason = error.reason
+    elif isinstance(error, LanrageEventsError):
+        reason = format_error(error)
+    else:
+        reason, exc_info = f"cannot be registered: {format_error(error)}", error
+
+    what = "is not started" if is_new else "continues unchanged"
+    logger.error("plugin '%s' %s: %s", name, what, reason, exc_info=exc_info)
+
+
 @asynccontextmanager
-async def reload_requests(config: DaemonConfig) -> AsyncIterator[ObjectReceiveStream[str]]:
-    """Receive reasons to reload: SIGHUP, or a change if the configuration is watched."""
+async def reload_requests(
+    wait_signal: Callable[[], Awaitable[str]], config: DaemonConfig | None
+) -> AsyncIterator[ObjectReceiveStream[str]]:
+    """Receive reasons to reload: a signal, or a change if the configuration is watched.
+
+    :param wait_signal: waits for the next signal, and returns its name
+    :param config: None if it is not read again
+    """
     send, receive = anyio.create_memory_object_stream[str](1)
 
     def request(reason: str) -> None:
@@ -124,29 +172,33 @@ async def reload_requests(config: DaemonConfig) -> AsyncIterator[ObjectReceiveSt
             return  # a request is already waiting, and will see this change too
 
     async def listen() -> None:
-        with anyio.open_signal_receiver(signal.SIGHUP) as signals:
-            async for _ in signals:
-                request("SIGHUP")
+        while True:
+            request(await wait_signal())
 
-    async def watch() -> None:
-        from watchfiles import awatch  # comes with the extra "daemon"
+    async with send, receive, anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        if config is not None and config.settings.watch:
+            tasks.start_soon(_watch, config.file, request)
 
-        # The folder, because an editor may replace the file.
-        folder, name = config.file.absolute().parent, config.file.name
+        yield receive
+        tasks.cancel_scope.cancel()
+
+
+async def _watch(file: Path, request: Callable[[str], None]) -> None:
+    """Request a reload whenever a file changes."""
+    from watchfiles import awatch  # comes with the extra "daemon"
+
+    # The folder, because an editor may replace the file.
+    folder, name = Path.cwd() / file.parent, file.name
+    try:
         async for _ in awatch(
             folder,
             watch_filter=lambda _, path: Path(path).name == name,
             rust_timeout=WATCH_CANCEL_MILLISECONDS,
             recursive=False,
         ):
-            request(f"a change of {config.file}")
-
-    async with send, receive, anyio.create_task_group() as tasks:
-        if hasattr(signal, "SIGHUP"):  # Windows has none
-            tasks.start_soon(listen)
-
-        if config.settings.watch:
-            tasks.start_soon(watch)
-
-        yield receive
-        tasks.cancel_scope.cancel()
+            request(f"a change of {file}")
+    except Exception as error:  # noqa: BLE001 - such as too many watches
+        logger.error(
+            "%s is not watched any more, so reload it with SIGHUP: %s", file, format_error(error)
+        )

@@ -1,59 +1,133 @@
-"""The signals that stop the daemon."""
+"""The signals of the daemon: those that stop it, and the one that reloads its configuration."""
 
 from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
+from typing import Self
 
 import anyio
 
-# SIGBREAK is what Windows sends for Ctrl-Break.
-_NAMES = ("SIGINT", "SIGTERM", "SIGBREAK")
+from .._exit import StopRequested
+
+# SIGBREAK is what Windows sends for Ctrl-Break, which has no SIGHUP.
+_STOPS = ("SIGINT", "SIGTERM", "SIGBREAK")
+_RELOAD = "SIGHUP"
 _MANY_BYTES = 4096
 
 
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], Coroutine[Any, Any, str]]]:
-    """Catch the first signal to stop; the next one kills the process.
+class SignalFlag:
+    """A flag that the handler of a signal sets, for one task that waits for it."""
 
-    Use it in the main thread, around the event loop. The operating system handles the next signal,
-    so it kills the process even if a plugin blocks the event loop.
-
-    :return: a function that waits for the first signal and returns its name
-    """
-    received: signal.Signals | None = None
-    numbers = [number for name in _NAMES if (number := getattr(signal, name, None)) is not None]
-    reader, writer = socket.socketpair()
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        nonlocal received
-        for other in numbers:
-            signal.signal(other, signal.SIG_DFL)
-
-        received = signal.Signals(number)
-        writer.send(b"!")
-
-    async def wait() -> str:
-        with _wakeup_fd(writer.fileno()):
-            while received is None:
-                await anyio.wait_readable(reader)
-                reader.recv(_MANY_BYTES)
-
-        return received.name
-
-    with ExitStack() as stack:
-        for end in (reader, writer):
-            stack.enter_context(end)
+    def __init__(self) -> None:
+        self.is_set = False
+        self._reader, self._writer = socket.socketpair()
+        for end in (self._reader, self._writer):
             end.setblocking(False)
 
-        for number in numbers:
-            stack.callback(signal.signal, number, signal.signal(number, receive))
+    def close(self) -> None:
+        """Release its sockets."""
+        self._reader.close()
+        self._writer.close()
 
-        yield wait
+    def fileno(self) -> int:
+        """Return the file descriptor that wakes the waiting task when something is written to it."""
+        return self._writer.fileno()
+
+    def set(self) -> None:
+        """Set it; the handler of a signal may do so."""
+        if not self.is_set:
+            self.is_set = True
+            self._writer.send(b"!")
+
+    def clear(self) -> None:
+        """Reset it."""
+        self.is_set = False
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        while not self.is_set:
+            await anyio.wait_readable(self._reader)
+            self._reader.recv(_MANY_BYTES)
+
+
+class Signals:
+    """Receives signals in the main thread, from before its event loop runs until after.
+
+    The first signal to stop is noted; the next one kills the process, even if a plugin blocks the
+    event loop: the operating system handles it.
+
+    :param on_stop: called by the handler of the first signal, so it must not wait for anything
+    """
+
+    def __init__(self, on_stop: Callable[[], object] = lambda: None) -> None:
+        self._on_stop = on_stop
+        self._stopped_by: signal.Signals | None = None
+        self._is_interrupting = False
+        self._stop = SignalFlag()
+        self._reload = SignalFlag()
+        self._exit_stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._install(stack)
+            self._exit_stack = stack.pop_all()
+
+        return self
+
+    def _install(self, stack: ExitStack) -> None:
+        stack.callback(self._stop.close)
+        stack.callback(self._reload.close)
+        handlers = {**dict.fromkeys(_STOPS, self._receive_stop), _RELOAD: self._receive_reload}
+        for name, handler in handlers.items():
+            number = getattr(signal, name, None)
+            if number is not None:
+                stack.callback(signal.signal, number, signal.signal(number, handler))
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._exit_stack.close()
+
+    def _receive_stop(self, number: int, frame: FrameType | None) -> None:
+        for name in _STOPS:
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+        self._stopped_by = signal.Signals(number)
+        self._on_stop()
+        self._stop.set()
+        if self._is_interrupting:
+            raise StopRequested(self._stopped_by.name)
+
+    def _receive_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload.set()
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Let a signal to stop raise :exc:`StopRequested` within a block, or before it."""
+        self._is_interrupting = True
+        try:
+            if self._stopped_by is not None:
+                raise StopRequested(self._stopped_by.name)
+
+            yield
+        finally:
+            self._is_interrupting = False
+
+    async def wait_stop(self) -> str:
+        """Wait for the first signal to stop, and return its name."""
+        with _wakeup_fd(self._stop.fileno()):
+            await self._stop.wait()
+
+        return "" if self._stopped_by is None else self._stopped_by.name
+
+    async def wait_reload(self) -> str:
+        """Wait for the signal to reload, and return its name; several at once count as one."""
+        await self._reload.wait()
+        self._reload.clear()
+        return _RELOAD
 
 
 @contextmanager

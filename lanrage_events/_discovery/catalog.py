@@ -15,7 +15,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal, cast
 
 from .._exceptions import PluginLoadError, PluginNotFound, format_error
+from .._exit import is_interrupt
 from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
+from .._threads import call_within
 from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
 
@@ -94,7 +96,10 @@ class LoadedPlugin:
         construct = cast("Callable[..., object]", self.target)
         try:
             return construct() if self.config_class is None else construct(config)
-        except Exception as error:
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+
             message = f"cannot be made ({self.source}): {format_error(error)}"
             raise PluginLoadError(self.source.name, message) from error
 
@@ -180,16 +185,18 @@ class Catalog:
         """Return whether a plugin may be loaded."""
         return self.limit is None or name in self.limit
 
-    def load(self, name: str) -> LoadedPlugin:
+    def load(self, name: str, *, timeout: float | None = None) -> LoadedPlugin:
         """Import a plugin and examine it.
 
+        :param timeout: seconds that the import may take, in a thread of its own, which is abandoned
+            afterwards; None imports it in this thread without a limit
         :raises PluginNotFound: if no distribution and no file has it
         :raises PluginLoadError: if it cannot be used, or may not be loaded
         """
         known = self._loaded.get(name)
         if known is None:
             try:
-                known = self._load(name)
+                known = self._load(name, timeout)
             except PluginLoadError as error:
                 known = error
 
@@ -228,7 +235,7 @@ class Catalog:
 
         return info(hooks=loaded.hooks, description=loaded.description)
 
-    def _load(self, name: str) -> LoadedPlugin:
+    def _load(self, name: str, timeout: float | None) -> LoadedPlugin:
         sources = [source for source in self.sources if source.name == name]
         if not sources:
             raise PluginNotFound(name, f"no such plugin is installed{self._hint(name)}")
@@ -242,8 +249,11 @@ class Catalog:
 
         source = sources[0]
         try:
-            target = _import(source)
-        except (Exception, SystemExit) as error:
+            target = _import(source, timeout)
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+
             message = f"cannot be imported{_reason(error, source)}"
             raise PluginLoadError(name, message) from error
 
@@ -267,12 +277,17 @@ def _own_extras() -> list[str]:
         return []
 
 
-def _import(source: PluginSource) -> object:
-    if isinstance(source.origin, PluginEntryPoint):
-        loaded: object = source.origin.entry_point.load()
-        return loaded
+def _import(source: PluginSource, timeout: float | None) -> object:
+    origin = source.origin
+    load: Callable[[], object] = (
+        origin.entry_point.load
+        if isinstance(origin, PluginEntryPoint)
+        else partial(import_file, origin)
+    )
+    if timeout is None:
+        return load()
 
-    return import_file(source.origin)
+    return call_within(load, timeout, f"importing the plugin '{source.name}' ({source})")
 
 
 def _reason(error: BaseException, source: PluginSource) -> str:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import threading
 import traceback
+from contextlib import AbstractContextManager
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+
+from .._files import read_file
+
+_MAX_BYTES = 5_000_000
+_LOCKS: dict[str, AbstractContextManager[bool]] = {}
 
 
 def plugin_files(folder: Path) -> list[Path]:
@@ -23,15 +30,20 @@ def plugin_files(folder: Path) -> list[Path]:
 def import_file(path: Path) -> ModuleType:
     """Import a single file as a module, without reading or writing a cache of bytecode.
 
-    A file that was imported before and has not changed returns the same module.
+    A file that was imported before and has not changed returns the same module. If another thread
+    imports it just now, this one waits for that.
+
+    :raises OSError: if it cannot be read
     """
-    source = path.read_bytes()
+    source = read_file(path, _MAX_BYTES)
     identity = hashlib.sha256(b"\0".join((bytes(path.resolve()), source))).hexdigest()[:12]
     name = f"lanrage_events_plugins_folder_{_identifier(path.stem)}_{identity}"
-    if name in sys.modules:
-        return sys.modules[name]
+    with _LOCKS.setdefault(name, threading.RLock()):
+        return sys.modules.get(name) or _import_source(name, path, source)
 
-    loader = _UncachedLoader(name, str(path))
+
+def _import_source(name: str, path: Path, source: bytes) -> ModuleType:
+    loader = _UncachedLoader(name, str(path), source)
     spec = ModuleSpec(name, loader, origin=str(path))
     spec.has_location = True
     module = importlib.util.module_from_spec(spec)
@@ -59,9 +71,12 @@ def place_of(error: BaseException, path: Path) -> str:
 class _UncachedLoader(SourceFileLoader):
     """Reads no cache, which Python trusts if size and second match, even after a quick edit."""
 
+    def __init__(self, name: str, path: str, source: bytes) -> None:
+        super().__init__(name, path)
+        self._source = source
+
     def get_code(self, fullname: str) -> CodeType:
-        path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        return self.source_to_code(self._source, self.get_filename(fullname))
 
 
 def _identifier(text: str) -> str:

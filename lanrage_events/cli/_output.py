@@ -20,7 +20,8 @@ class ExitCode(IntEnum):
 
     DONE = 0
     FAILED = 1
-    """a plugin could not start, a line of input was bad, an event could not be delivered"""
+    """a plugin could not start or did not end, a line of input was bad, an event could not be
+    delivered, or the daemon ended for a reason that nobody asked for"""
     MISUSE = 2
     """the command line is wrong"""
     BAD_CONFIG = 78

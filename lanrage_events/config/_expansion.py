@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .._files import READ_SECONDS, read_file
 from .._redaction import Redactor
 from ..yaml import Document, KeyPath, YAMLValue
 
@@ -45,6 +47,8 @@ class _Expander:
     environment: Mapping[str, str]
     redactor: Redactor
     parts: dict[KeyPath, list[str]] = field(default_factory=dict)
+    deadline: float = field(default_factory=lambda: time.monotonic() + READ_SECONDS)
+    """until when all pipes and devices together must have given their content"""
 
     def walk(self, value: YAMLValue, path: KeyPath) -> YAMLValue:
         if isinstance(value, dict):
@@ -116,9 +120,8 @@ class _Expander:
         path = self.document.folder / name
         try:
             path = self.document.folder / Path(name).expanduser()
-            with path.open("rb") as file:
-                content = file.read(_MAX_FILE_BYTES + 1)
-
+            timeout = max(0.0, self.deadline - time.monotonic())
+            content = read_file(path, _MAX_FILE_BYTES, timeout=timeout)
             text = content.decode("utf-8-sig").rstrip("\r\n")
         except FileNotFoundError:
             raise _NotReplacedError(f"the file {path} does not exist") from None
@@ -127,9 +130,6 @@ class _Expander:
         except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise _NotReplacedError(f"the file {path} cannot be read: {reason}") from None
-
-        if len(content) > _MAX_FILE_BYTES:
-            raise _NotReplacedError(f"the file {path} is larger than {_MAX_FILE_BYTES:,} bytes")
 
         if not text:
             raise _NotReplacedError(f"the file {path} is empty")

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from .._discovery import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_
 from .._exceptions import PluginLoadError, PluginNotFound
 from .._hints import did_you_mean, install_hint
 from .._redaction import Redactor
+from .._threads import call_within
 from ..yaml import Document, KeyPath, Problem, YAMLValue, parse, read, with_path
 from ._expansion import expand
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
@@ -24,6 +26,9 @@ from ._validation import Validator
 Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_FILE = Path("lanrage.yaml")
+LOAD_SECONDS = 30.0
+"""how long a plugin may take to be imported, and to check its part of the file"""
+MAX_PLUGINS = 1000
 
 # What a LAN host needs to begin: a page to paste a webhook's URL into, and the plugin that posts to
 # it. The variables are for a port that is in use, and for proxies and tests instead of Discord.
@@ -40,6 +45,7 @@ def load_config(
     *,
     redactor: Redactor | None = None,
     environment: Mapping[str, str] = os.environ,
+    bounded: bool = False,
 ) -> DaemonConfig:
     """Read a configuration file and check all of it.
 
@@ -50,6 +56,8 @@ def load_config(
     :param catalog: the available plugins; default: what is installed
     :param redactor: learns every secret of the file before any message about it
     :param environment: where ``${NAME}`` is looked up
+    :param bounded: whether a plugin that takes too long is reported; its module is then imported,
+        and its part of the file checked, in a thread of its own
     :raises ConfigError: with everything that is wrong
     """
     if catalog is None:
@@ -65,6 +73,7 @@ def load_config(
         environment=environment,
         file=path,
         is_default=is_default,
+        bounded=bounded,
     )
 
 
@@ -76,16 +85,18 @@ def check_config(
     environment: Mapping[str, str],
     file: Path,
     is_default: bool = False,
+    bounded: bool = False,
 ) -> DaemonConfig:
     """Turn a document into a configuration.
 
     :param document: changed in place
     :param file: the state folder is named after it
     :param is_default: whether the file does not exist
+    :param bounded: as for :func:`load_config`
     :raises ConfigError: with everything that is wrong
     """
     parts = expand(document, environment, redactor)
-    return _Checker(Validator(document, redactor, parts), file, is_default).check(catalog)
+    return _Checker(Validator(document, redactor, parts), file, is_default, bounded).check(catalog)
 
 
 @dataclass(slots=True)
@@ -95,6 +106,7 @@ class _Checker:
     validator: Validator
     file: Path
     is_default: bool
+    is_bounded: bool
     warnings: list[Problem] = field(default_factory=list)
     is_catalog_whole: bool = True
 
@@ -136,6 +148,10 @@ class _Checker:
     def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> list[ConfiguredPlugin]:
         if not sections:
             self._warn(("plugins",), "no plugin is named, so events go nowhere")
+
+        if len(sections) > MAX_PLUGINS:
+            self._report(("plugins",), f"{len(sections):,} plugins, at most {MAX_PLUGINS:,}")
+            return []
 
         for name in catalog.unknown_limits:
             self._warn(("plugins",), f"{LIMIT_VARIABLE} names '{name}', which is not installed")
@@ -179,7 +195,8 @@ class _Checker:
             self._warn(path, f"skipped, because {LIMIT_VARIABLE} does not name '{use}'")
             return None
 
-        plugin = self._load(use, path, catalog)
+        timeout = None if common is None else common.start_timeout
+        plugin = self._load(use, path, catalog, timeout or LOAD_SECONDS)
         if plugin is None:
             return None
 
@@ -202,10 +219,12 @@ class _Checker:
     def _place(self, path: KeyPath) -> str:
         return str(self.validator.document.position(path, key=True))
 
-    def _load(self, use: str, path: KeyPath, catalog: Catalog) -> LoadedPlugin | None:
+    def _load(
+        self, use: str, path: KeyPath, catalog: Catalog, timeout: float
+    ) -> LoadedPlugin | None:
         named = (*path, "use") if use != path[-1] else path
         try:
-            plugin = catalog.load(use)
+            plugin = catalog.load(use, timeout=timeout if self.is_bounded else None)
         except PluginNotFound as error:
             # A folder that cannot be read is reported already, and may have it.
             if self.is_catalog_whole:
@@ -231,13 +250,27 @@ class _Checker:
         self, plugin: LoadedPlugin, data: dict[str, YAMLValue], path: KeyPath
     ) -> BaseModel | None:
         if plugin.config_class is not None:
-            return self.validator.validate(plugin.config_class, data, path, also=COMMON_KEYS)
+            return self._validate(plugin.config_class, data, path)
 
         for key in data:
             hint = did_you_mean(key, COMMON_KEYS) or ": this plugin has no keys of its own"
             self._report((*path, key), f"unknown key{hint}")
 
         return None
+
+    def _validate(
+        self, model: type[BaseModel], data: dict[str, YAMLValue], path: KeyPath
+    ) -> BaseModel | None:
+        validate = partial(self.validator.validate, model, data, path, also=COMMON_KEYS)
+        if not self.is_bounded:
+            return validate()
+
+        try:
+            what = f"checking the configuration of the plugin '{path[-1]}'"
+            return call_within(validate, LOAD_SECONDS, what)
+        except TimeoutError as error:
+            self._report(path, f"cannot be checked: {error}")
+            return None
 
     def _with_folder(self, catalog: Catalog, top: Mapping[str, YAMLValue]) -> Catalog:
         # Not from the settings: if another one is wrong, the plugins are still checked.

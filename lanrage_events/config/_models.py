@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from .._discovery import LoadedPlugin
 from .._exceptions import PluginLoadError
 from .._redaction import Redactor
+from .._threads import named_while_slow
 from ..abc import PluginOptions
 from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
 
@@ -95,7 +96,8 @@ class ConfiguredPlugin:
         :raises PluginLoadError: if its class raises; the message shows none of its secrets
         """
         try:
-            return self.plugin.make(self.config)
+            with named_while_slow(f"creating the plugin '{self.name}'"):
+                return self.plugin.make(self.config)
         except PluginLoadError as error:
             redactor = Redactor()
             for secret in secrets_of(self.config):

@@ -10,13 +10,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .._exceptions import ConfigError
+from .._exit import is_interrupt
 from .._hints import did_you_mean
 from .._redaction import Redactor
-from ..yaml import Document, KeyPath, Problem, YAMLValue, kind_of
+from ..yaml import Document, KeyPath, Position, Problem, YAMLValue, kind_of
 from ._introspection import annotation_at, keys, models, secret_texts
 from ._types import FOLDER, format_duration, parse_duration
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_MAX_PROBLEMS = 500  # each is a line of the log
+_MAX_CHARACTERS = 2000  # of one line
 
 
 def validate(document: Document, model: type[Model]) -> Model:
@@ -72,7 +76,10 @@ class Validator:
             return model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
         except ValidationError as error:
             self._report(error, model, path, also)
-        except Exception as error:  # noqa: BLE001 - what a plugin's validator raises
+        except BaseException as error:  # what a plugin's validator raises
+            if is_interrupt(error):
+                raise
+
             message = f"cannot be checked: {type(error).__name__}: {error}"
             self.document.report(path, message, key=True)
 
@@ -102,14 +109,25 @@ class Validator:
                 self.document.report(full, ", or ".join(messages), key=key)
 
     def error(self) -> ConfigError:
-        """Return the error that has all problems of the document."""
-        return ConfigError(self.format(self.document.problems))
+        """Return the error that has the problems of the document, the first 500 if there are more."""
+        problems = self.format(self.document.problems)
+        more = len(problems) - _MAX_PROBLEMS
+        if more <= 0:
+            return ConfigError(problems)
+
+        rest = f"{Position(file=self.document.name)}: and {more:,} more problems"
+        return ConfigError([*problems[:_MAX_PROBLEMS], rest])
 
     def format(self, problems: Iterable[Problem]) -> tuple[str, ...]:
         """Return problems in the order of the text, each in one line and without secrets."""
         ordered = sorted(set(problems))
-        messages = [" ".join(self.redactor.redact(p.message).splitlines()) for p in ordered]
+        messages = [_one_line(self.redactor.redact(problem.message)) for problem in ordered]
         return tuple(str(Problem(p.position, m)) for p, m in zip(ordered, messages, strict=True))
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.splitlines())
+    return line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…"
 
 
 def _locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:

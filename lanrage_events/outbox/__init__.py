@@ -7,6 +7,7 @@ from .._exceptions import OutboxFull as OutboxFull
 from .._exceptions import OutboxInUse as OutboxInUse
 from .._exceptions import OutboxUnreadable as OutboxUnreadable
 from ._admin import OutboxAdmin as OutboxAdmin
+from ._admin import close_outboxes as close_outboxes
 from ._outbox import Outbox as Outbox
 from ._records import UNTIL_RESUMED as UNTIL_RESUMED
 from ._records import DeadLetter as DeadLetter

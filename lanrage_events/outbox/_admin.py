@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from weakref import WeakSet
 
 import anyio
 
 from .._exceptions import OutboxError
+from .._threads import ThreadCall
 from . import _queries as queries
 from ._file import open_shared, resolved
 from ._lock import LockText, lock_path
@@ -23,6 +27,28 @@ from ._worker import OutboxWorker
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_open: WeakSet[OutboxBase] = WeakSet()
+
+
+def close_outboxes(timeout: float) -> list[Path]:
+    """Close every outbox of this process, before it is ended without leaving their contexts.
+
+    Call it in any thread: what is written just now is completed first, and nothing is written
+    afterwards.
+
+    :param timeout: seconds that it may take
+    :returns: the files that could not be closed within that time
+    """
+    boxes = [box for box in _open if box._pid == os.getpid()]
+    calls = [(box.path, ThreadCall(box._close_once, "closing an outbox")) for box in boxes]
+    deadline = time.monotonic() + timeout
+    return [
+        path
+        for path, call in calls
+        if not call.wait(max(0.0, deadline - time.monotonic())) and path is not None
+    ]
 
 
 class OutboxBase:
@@ -40,6 +66,9 @@ class OutboxBase:
         self._worker: OutboxWorker | None = None
         self._pid: int | None = None
         self._closed = False
+        self._is_shut = False
+        self._in_use = threading.Lock()
+        """held while the store is used"""
 
     async def __aenter__(self) -> Self:
         if self._pid is not None:
@@ -52,7 +81,7 @@ class OutboxBase:
         except BaseException as error:
             self._stop()
             with suppress(sqlite3.Error):
-                await worker.call(self._close)
+                await worker.call(self._close_once)
 
             worker.stop()
             if isinstance(error, sqlite3.Error):
@@ -61,6 +90,7 @@ class OutboxBase:
             raise
 
         self._worker = worker
+        _open.add(self)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -71,7 +101,7 @@ class OutboxBase:
         self._closed = True
         self._stop()
         try:
-            await self._worker.call(self._close)
+            await self._worker.call(self._close_once)
         finally:
             self._worker.stop()
 
@@ -95,13 +125,25 @@ class OutboxBase:
     def _stop(self) -> None:
         """Stop what runs in the event loop."""
 
+    def _close_once(self) -> None:
+        with self._in_use:
+            if not self._is_shut:
+                self._is_shut = True
+                self._close()
+
     def _close(self) -> None:
         """Close what was opened so far."""
         if self._opened is not None:
             self._opened.close()
 
     def _execute(self, group: Sequence[Transaction[Any]]) -> None:
-        self._store.run(group)
+        with self._in_use:
+            if not self._is_shut:
+                self._store.run(group)
+                return
+
+        for transaction in group:
+            transaction.error = anyio.ClosedResourceError()
 
     def _after(self, group: Sequence[Transaction[Any]]) -> None:
         """Do what has to follow a group of transactions, in the event loop."""

@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from .._files import read_file
 from ._nodes import MAX_DEPTH, Composer, Node
 from ._problems import Position, Problem, UnreadableError
 
@@ -136,11 +137,15 @@ def read(file: Traversable) -> Document:
     """Read a YAML file by the rules of YAML 1.2, with the position of each value.
 
     Nothing is raised for a file that does not exist, cannot be read or is not YAML: the document
-    holds all problems that were found.
+    holds all problems that were found. No more than a million bytes are read; a pipe or a device
+    must give them within 10 seconds.
 
     :param file: a path, or a file in a package from :func:`importlib.resources.files`
     """
     try:
+        if isinstance(file, Path):
+            return parse(read_file(file, _MAX_BYTES), str(file))
+
         return parse(file.read_bytes(), str(file))
     except FileNotFoundError:
         message = "the file does not exist"

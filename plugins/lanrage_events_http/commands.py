@@ -15,7 +15,7 @@ import anyio
 from cyclopts import Parameter, validators
 from pydantic import TypeAdapter, ValidationError
 
-from lanrage_events.cli import ExitCode, write_errors
+from lanrage_events.cli import ExitCode, read_file, write_errors
 from lanrage_events.config import Duration
 
 from ._client import (
@@ -34,6 +34,7 @@ from ._client import (
 )
 
 STANDARD_INPUT = Path("-")
+TOKEN_FILE_MAX_BYTES = 65_536
 # Windows would otherwise change line ends, and take a control character for the end.
 _O_BINARY: int = getattr(os, "O_BINARY", 0)
 
@@ -66,7 +67,7 @@ class Daemon:
             return lambda: DaemonClient(address, token)
 
         try:
-            text = self.token_file.read_text("utf-8")
+            text = read_file(self.token_file, TOKEN_FILE_MAX_BYTES).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text in UTF-8"
             raise ValueError(f"cannot read the token file {self.token_file}: {reason}") from None

@@ -149,9 +149,9 @@ def test_ctrl_c_before_anything_runs_ends_without_a_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("mine").mkdir()
-    write("raise KeyboardInterrupt", "mine/sulk.py")
+    write("class Plugin:\n    def __init__(self): raise KeyboardInterrupt", "mine/sulk.py")
     write("plugins_folder: ./mine\nplugins: {sulk: }\n")
-    assert main(["run"]) == 130
+    assert main(["check"]) == 130
     assert capsys.readouterr().err == ""
 
 

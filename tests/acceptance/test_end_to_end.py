@@ -6,27 +6,21 @@ import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from subprocess import PIPE
 from textwrap import dedent
 
-import anyio
 import pytest
-from anyio.abc import Process
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from lanrage_events_discord.testing import StandInDiscord
+
+from ._daemons import run, running
 
 pytestmark = [
     pytest.mark.real_clock,
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="signals are different there"),
 ]
-
-COMMAND = str(Path(sys.executable).with_name("lanrage-events"))
-GUARD_SECONDS = 50
 
 # A start, an end by signals and a kill are tried on both; an output or exit code depends on neither.
 on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -115,53 +109,6 @@ def players(discord: StandInDiscord) -> Counter[str]:
     """Count how often each player is named in what Discord accepted."""
     text = json.dumps(discord.journal.messages())
     return Counter(re.findall(r"P\d+\.", text))
-
-
-class Daemon:
-    """The command, running in a process of its own."""
-
-    def __init__(self, process: Process) -> None:
-        assert process.stderr is not None
-        self.process = process
-        self.log = ""
-        self._stderr = BufferedByteReceiveStream(process.stderr)
-
-    async def wait_for(self, text: str) -> None:
-        """Wait until it has logged something."""
-        while text not in self.log:
-            try:
-                self.log += (await self._stderr.receive_until(b"\n", 100_000)).decode() + "\n"
-            except anyio.IncompleteRead:
-                pytest.fail(f"it ended without logging {text!r}:\n{self.log}")
-
-    async def wait(self) -> int:
-        """Wait until it has ended, and return its exit code."""
-        try:
-            while True:
-                self.log += (await self._stderr.receive()).decode()
-        except anyio.EndOfStream:
-            return await self.process.wait()
-
-
-@asynccontextmanager
-async def running(*arguments: str) -> AsyncIterator[Daemon]:
-    with anyio.fail_after(GUARD_SECONDS):
-        process = await anyio.open_process(
-            [COMMAND, *arguments], stdin=PIPE, stdout=PIPE, stderr=PIPE
-        )
-        async with process:
-            try:
-                yield Daemon(process)
-            finally:
-                if process.returncode is None:
-                    process.kill()
-
-
-async def run(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-    with anyio.fail_after(GUARD_SECONDS):
-        result = await anyio.run_process([COMMAND, *arguments], input=stdin, check=False)
-
-    return result.returncode, result.stdout.decode(), result.stderr.decode()
 
 
 @on_trio
@@ -361,4 +308,4 @@ async def test_the_demo_needs_nothing(backend: str) -> None:
 
 
 def test_the_command_is_installed() -> None:
-    assert os.access(COMMAND, os.X_OK)
+    assert os.access(Path(sys.executable).with_name("lanrage-events"), os.X_OK)

@@ -133,7 +133,7 @@ def test_every_problem_is_reported_with_its_place(tmp_path: Path) -> None:
         "2:8: b.1: the environment variable ALSO_NOT is not set",
         f"3:4: c: the file {tmp_path / 'empty'} is empty",
         f"4:4: d: the file {tmp_path / 'binary'} is not UTF-8 text",
-        f"5:4: e: the file {tmp_path / 'large'} is larger than 65,536 bytes",
+        f"5:4: e: the file {tmp_path / 'large'} cannot be read: larger than 65,536 bytes",
         "6:4: f: '${file:}' names no file",
         f"7:4: g: the file {tmp_path} cannot be read: {os.strerror(errno.EISDIR)}",
     ]

@@ -927,3 +927,62 @@ def test_each_key_of_a_plugin_has_its_place(
     [plugin] = load_config(None, catalog_of_a_lan_host(tmp_path), environment={}).plugins
     assert plugin.places == {"port": "lanrage.yaml:3:5"}
     assert plugin.options().get("locations") == plugin.places
+
+
+def test_a_plugin_that_hangs_is_reported_at_its_place_with_everything_else(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "hangs.py").write_text("import threading\nthreading.Event().wait()")
+    file = tmp_path / "lanrage.yaml"
+    file.write_text(
+        "plugins_folder: mine\nplugins:\n  hangs: {start_timeout: 50ms}\n  log: {pth: x}\n", "utf-8"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(file, bounded=True)
+
+    hangs, log = caught.value.problems
+    assert hangs.startswith(f"{file}:3:3: plugins.hangs: the plugin cannot be imported: ")
+    assert hangs.endswith("it takes longer than 0.05 seconds")
+    assert log.startswith(f"{file}:4:9: plugins.log.pth: unknown key")
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "BaseException(3)"])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_a_validator_that_would_end_the_program_is_reported(
+    tmp_path: Path, error: str, bounded: bool
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "ends.py").write_text(
+        "from pydantic import field_validator\nfrom lanrage_events.config import ConfigModel\n"
+        "class Plugin:\n    class Config(ConfigModel):\n        a: int\n"
+        f"        @field_validator('a')\n        def check(cls, value): raise {error}\n"
+    )
+    file = tmp_path / "lanrage.yaml"
+    file.write_text("plugins_folder: mine\nplugins: {ends: {a: 1}}\n", "utf-8")
+    with pytest.raises(ConfigError, match=rf"2:11: plugins.ends: cannot be checked: {error[:-3]}"):
+        load_config(file, bounded=bounded)
+
+
+def test_a_file_with_ever_so_many_problems_is_reported_in_part(tmp_path: Path) -> None:
+    file = tmp_path / "lanrage.yaml"
+    file.write_text("plugins: {}\n" + "".join(f"k{n}: 1\n" for n in range(2_000)), "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+
+    assert len(caught.value.problems) == 501
+    assert caught.value.problems[-1] == f"{file}: and 1,500 more problems"
+
+
+def test_ever_so_many_plugins_are_rejected_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "lanrage.yaml"
+    file.write_text("plugins:\n" + "".join(f"  p{n}:\n" for n in range(1_001)), "utf-8")
+    with pytest.raises(ConfigError, match="1:1: plugins: 1,001 plugins, at most 1,000"):
+        load_config(file)
+
+
+def test_an_endless_line_is_cut(tmp_path: Path) -> None:
+    file = tmp_path / "lanrage.yaml"
+    file.write_text("plugins: {}\n" + "x" * 50_000 + ": 1\n", "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+
+    assert all(len(problem) < 2_200 for problem in caught.value.problems)

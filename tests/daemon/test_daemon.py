@@ -17,7 +17,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventBus, Health, PeerJoined, Redactor, hookimpl
-from lanrage_events._daemon import Daemon, LogHandler, prepare
+from lanrage_events._daemon import Daemon, ExitGuard, LogHandler, StopDeadline, prepare
 from lanrage_events.cli import ExitCode
 from lanrage_events.config import ConfigError
 from lanrage_events.config._build import make_bus
@@ -95,15 +95,19 @@ class Run:
             self.bus.register(plugin, f"plugin{number}")
 
         self.stop = Stop()
+        self.reload = Stop()
         self.code: int | None = None
         self._lines = lines
-        self._drain_timeout = drain_timeout
+        # The guard has no thread, so it ends nothing.
+        self._deadline = StopDeadline(ExitGuard())
+        self._deadline.drain_timeout = drain_timeout
 
     async def __call__(self) -> int:
         daemon = Daemon(
             self.bus,
-            drain_timeout=self._drain_timeout,
+            deadline=self._deadline,
             wait_stop=self.stop,
+            wait_reload=self.reload,
             lines=self._lines,
             handler=LogHandler(io.StringIO()),
         )

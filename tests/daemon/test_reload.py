@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lanrage_events import Event, EventBus, PeerJoined, hookimpl
 from lanrage_events._daemon import Reloader, prepare
 from lanrage_events._discovery import import_file
+from lanrage_events.config._models import DaemonConfig
 
 PLUGIN = """
 from contextlib import asynccontextmanager
@@ -19,6 +21,7 @@ from lanrage_events.config import ConfigModel
 
 class Plugin:
     log = []
+    all_broken = False
 
     class Config(ConfigModel):
         greeting: str = "hello"
@@ -30,7 +33,7 @@ class Plugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus):
-        if self.config.broken:
+        if self.config.broken or self.all_broken:
             raise OSError("cannot start")
 
         self.log.append(f"start {self.config.greeting}")
@@ -53,9 +56,16 @@ class Scene:
         text = f"plugins_folder: plugins\n{more}plugins:\n{plugins}"
         self.file.write_text(text, encoding="utf-8")
 
+    async def load(self) -> DaemonConfig:
+        return prepare(self.file)[0]
+
+    @property
+    def greeter(self) -> Any:
+        return import_file(self.file.parent / "plugins" / "greeter.py").Plugin
+
     @property
     def log(self) -> list[str]:
-        log: list[str] = import_file(self.file.parent / "plugins" / "greeter.py").Plugin.log
+        log: list[str] = self.greeter.log
         return log
 
     @asynccontextmanager
@@ -66,7 +76,7 @@ class Scene:
             bus.register(plugin.make(), plugin.name, **plugin.options())
 
         async with bus:
-            yield bus, Reloader(bus, config, lambda: prepare(self.file)[0])
+            yield bus, Reloader(bus, config, self.load)
 
 
 @pytest.fixture
@@ -123,7 +133,8 @@ async def test_plugin_that_cannot_start_as_it_is_now_goes_on_as_it_was(
         assert not await reloader.reload()
         await bus.publish_and_wait(joined("Ann"))
         assert scene.log[-1] == "hello Ann"
-        assert "plugin 'greeter' continues unchanged: " in caplog.text
+        assert "plugin 'greeter': is not replaced: could not start: OSError: " in caplog.text
+        assert "the old one runs again" in caplog.text
         assert "plugin 'new' is not started: " in caplog.text
         assert [plugin.name for plugin in reloader.config.plugins] == ["greeter"]
         scene.write("  greeter: {}\n  new: {use: greeter, greeting: moin}\n")
@@ -195,3 +206,84 @@ async def test_a_plugin_that_only_moved_in_the_file_knows_its_new_place(scene: S
         assert bus.plugins.source_location("greeter", "greeting") == f"{scene.file}:4:13"
 
     assert scene.log == ["start hi", "stop hi"]
+
+
+async def test_where_neither_starts_a_reload_with_any_content_tries_again(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.write("  greeter: {}\n")
+    async with scene.running() as (bus, reloader):
+        scene.greeter.all_broken = True
+        scene.write("  greeter: {greeting: moin}\n")
+        assert not await reloader.reload()
+        assert "too, and is retried" in caplog.text
+        assert bus.health()["greeter"].status == "failed"
+
+        # The content is that of what ran before; nothing but the reload starts it by now.
+        scene.greeter.all_broken = False
+        scene.write("  greeter: {}\n")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ann"))
+        assert scene.log[-1] == "hello Ann"
+        assert bus.health()["greeter"].status == "ok"
+
+
+async def test_a_reload_with_the_content_that_failed_tries_it_again(scene: Scene) -> None:
+    scene.write("  greeter: {}\n")
+    async with scene.running() as (bus, reloader):
+        scene.greeter.all_broken = True
+        scene.write("  greeter: {greeting: moin}\n  new: {use: greeter}\n")
+        assert not await reloader.reload()
+        scene.greeter.all_broken = False
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ann"))
+        assert sorted(scene.log[-2:]) == ["hello Ann", "moin Ann"]
+
+
+LIFESPAN = "    @hookimpl\n    @asynccontextmanager\n    async def lifespan(self, bus):\n"
+# What stands in a class, or at the top of the file, and what is said about it.
+BROKEN_PLUGINS = {
+    "size": ("    mailbox_size = 'x'", "cannot be registered"),
+    "policy": ("    when_full = 'maybe'", "cannot be registered"),
+    "timeout": ("    hook_timeout = -1", "cannot be registered"),
+    "exit": ("    def __init__(self): raise SystemExit(0)", "SystemExit: 0"),
+    "base": ("    def __init__(self): raise BaseException('b')", "BaseException: b"),
+    "module": ("raise SystemExit('no')", "SystemExit: no"),
+    "syntax": ("def", "SyntaxError"),
+    "hook": ("    @hookimpl\n    def peer_jond(self): ...", "did you mean 'peer_joined'?"),
+    "type": ("    @hookimpl\n    def register_events(self): raise SystemExit", "SystemExit"),
+    "start": (f"{LIFESPAN}        raise SystemExit\n        yield", "SystemExit"),
+    "no_start": (
+        f"{LIFESPAN}        await anyio.sleep_forever()\n        yield",
+        "did not start within 30 seconds",
+    ),
+}
+BROKEN_PLUGIN = """
+import anyio
+from contextlib import asynccontextmanager
+from lanrage_events import hookimpl
+class Plugin:
+    @hookimpl
+    def event(self, event): ...
+"""
+
+
+@pytest.mark.parametrize("name", BROKEN_PLUGINS)
+@pytest.mark.parametrize("use", ["new", "changed"])
+async def test_a_broken_plugin_is_reported_and_everything_else_goes_on(
+    scene: Scene, caplog: pytest.LogCaptureFixture, name: str, use: str
+) -> None:
+    source, message = BROKEN_PLUGINS[name]
+    file = scene.file.parent / "plugins" / f"{name}.py"
+    file.write_text(f"{BROKEN_PLUGIN}{source}\n", encoding="utf-8")
+    scene.write("  greeter: {}\n  other: {use: greeter}\n")
+    async with scene.running() as (bus, reloader):
+        broken = f"  {name}:\n" if use == "new" else f"  other: {{use: {name}}}\n"
+        scene.write(f"  greeter: {{}}\n{broken}")
+        assert not await reloader.reload()
+        assert message in caplog.text
+        await bus.publish_and_wait(joined("Ann"))
+        assert scene.log[-1] == "hello Ann"
+        scene.write("  greeter: {}\n")
+        assert await reloader.reload()
+        assert list(bus.health()) == ["greeter"]

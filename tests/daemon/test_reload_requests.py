@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.abc import ObjectReceiveStream
 
-from lanrage_events._daemon import prepare, reload_requests
+from lanrage_events._daemon import Signals, prepare, reload_requests
 
 pytestmark = pytest.mark.real_clock
 
@@ -21,15 +23,71 @@ Requests = AbstractAsyncContextManager[ObjectReceiveStream[str]]
 
 def requests_for(file: Path, watch: bool) -> Requests:
     file.write_text(f"watch: {str(watch).lower()}\nplugins:\n  log: {{}}\n", encoding="utf-8")
-    return reload_requests(prepare(file)[0])
+
+    async def wait_signal() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    return reload_requests(wait_signal, prepare(file)[0])
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
-async def test_sighup_asks_for_a_reload(tmp_path: Path) -> None:
-    async with requests_for(tmp_path / "lanrage.yaml", watch=False) as requests:
+async def test_sighup_asks_for_a_reload() -> None:
+    with Signals() as signals:
+        async with reload_requests(signals.wait_reload, None) as requests:
+            await anyio.wait_all_tasks_blocked()
+            os.kill(os.getpid(), signal.SIGHUP)
+            with anyio.fail_after(10):
+                assert await requests.receive() == "SIGHUP"
+
+
+async def test_what_comes_while_a_reload_is_requested_is_part_of_it() -> None:
+    reasons = iter(["SIGHUP", "SIGHUP", "SIGHUP"])
+
+    async def wait_signal() -> str:
+        await anyio.lowlevel.checkpoint()
+        reason = next(reasons, None)
+        if reason is None:
+            await anyio.sleep_forever()
+
+        return str(reason)
+
+    async with reload_requests(wait_signal, None) as requests:
         await anyio.wait_all_tasks_blocked()
-        os.kill(os.getpid(), signal.SIGHUP)
-        with anyio.fail_after(10):
+        assert await requests.receive() == "SIGHUP"
+        with anyio.move_on_after(0.05) as scope:
+            await requests.receive()
+
+        assert scope.cancelled_caught
+
+
+async def test_a_folder_that_cannot_be_watched_leaves_the_signal(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
+    file = tmp_path / "gone" / "lanrage.yaml"
+    file.parent.mkdir()
+    file.write_text("watch: true\nplugins:\n  log: {}\n", encoding="utf-8")
+    config = prepare(file)[0]
+    file.unlink()
+    file.parent.rmdir()
+    hangup, logged = anyio.Event(), anyio.Event()
+
+    class Notice(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.set()
+
+    logging.getLogger("lanrage_events").addHandler(handler := Notice())
+    request.addfinalizer(lambda: logging.getLogger("lanrage_events").removeHandler(handler))
+
+    async def wait_signal() -> str:
+        await hangup.wait()
+        return "SIGHUP"
+
+    with anyio.fail_after(10):
+        async with reload_requests(wait_signal, config) as requests:
+            await logged.wait()
+            assert "is not watched any more, so reload it with SIGHUP" in caplog.text
+            hangup.set()
             assert await requests.receive() == "SIGHUP"
 
 

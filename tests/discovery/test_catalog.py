@@ -603,3 +603,36 @@ def test_finding_plugins_imports_neither_pydantic_nor_yaml_nor_them() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert result.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "BaseException(3)", "GeneratorExit(3)"])
+@pytest.mark.parametrize("timeout", [None, 10])
+def test_a_module_that_would_end_the_program_is_reported(
+    tmp_path: Path, error: str, timeout: float | None
+) -> None:
+    (tmp_path / "ends.py").write_text(f"raise {error}", "utf-8")
+    with pytest.raises(PluginLoadError, match=rf"ends.py:1: {error[:-3]}: 3"):
+        Catalog.discover(tmp_path).load("ends", timeout=timeout)
+
+
+@pytest.mark.parametrize("error", ["SystemExit(3)", "BaseException(3)", "GeneratorExit(3)"])
+def test_a_class_that_would_end_the_program_is_reported(tmp_path: Path, error: str) -> None:
+    text = f"class Plugin:\n    def __init__(self): raise {error}"
+    (tmp_path / "ends.py").write_text(text, "utf-8")
+    plugin = Catalog.discover(tmp_path).load("ends")
+    with pytest.raises(PluginLoadError, match=rf"cannot be made .*: {error[:-3]}: 3"):
+        plugin.make()
+
+
+def test_a_module_that_hangs_is_reported_each_time(tmp_path: Path) -> None:
+    text = "import threading\nthreading.Event().wait()"
+    (tmp_path / "hangs.py").write_text(text, "utf-8")
+    for _ in range(2):
+        with pytest.raises(PluginLoadError, match=r"it takes longer than 0\.05 seconds"):
+            Catalog.discover(tmp_path).load("hangs", timeout=0.05)
+
+
+def test_ctrl_c_that_a_module_raises_in_a_thread_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "interrupts.py").write_text("raise KeyboardInterrupt", "utf-8")
+    with pytest.raises(PluginLoadError, match="it raised KeyboardInterrupt"):
+        Catalog.discover(tmp_path).load("interrupts", timeout=10)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,39 @@ def test_a_syntax_error_in_another_file_is_placed_where_it_is_imported(tmp_path:
         import_file(file)
 
     assert place_of(caught.value, file) == f"{file}:2"
+
+
+def test_a_file_that_is_too_large_is_not_imported(tmp_path: Path) -> None:
+    file = write(tmp_path / "large.py", "#" * 5_000_001)
+    with pytest.raises(OSError, match="larger than 5,000,000 bytes"):
+        import_file(file)
+
+
+def test_what_was_read_is_what_is_run(tmp_path: Path) -> None:
+    file = write(tmp_path / "itself.py", "open(__file__, 'w').close()\nvalue = 1\n")
+    assert import_file(file).value == 1
+
+
+def test_a_module_that_is_still_imported_is_waited_for(tmp_path: Path) -> None:
+    text = "import builtins\nbuiltins.begun.set()\nbuiltins.go_on.wait()\nvalue = 1\n"
+    file = write(tmp_path / "slow.py", text)
+    builtins = vars(importlib.import_module("builtins"))
+    builtins["begun"], builtins["go_on"] = begun, go_on = threading.Event(), threading.Event()
+    try:
+        values: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: values.append(import_file(file).value))
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+
+        assert begun.wait(10)
+        assert not values
+        go_on.set()
+        for thread in threads:
+            thread.join()
+
+        assert values == [1, 1]
+    finally:
+        del builtins["begun"], builtins["go_on"]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio import wait_all_tasks_blocked
 
@@ -29,6 +30,7 @@ from lanrage_events.outbox import (
     OutboxInUse,
     OutboxItem,
     OutboxUnreadable,
+    close_outboxes,
 )
 from lanrage_events.outbox._file import open_file
 from lanrage_events.outbox._schema import APPLICATION_ID, MIGRATIONS
@@ -1297,3 +1299,59 @@ async def test_an_administrator_uses_only_its_own_version(
     with pytest.raises(OutboxUnreadable, match=message):
         async with Outbox.administer(path):
             pass
+
+
+async def test_all_outboxes_are_closed_although_the_event_loop_is_blocked(tmp_path: Path) -> None:
+    paths = [tmp_path / "one", tmp_path / "two"]
+    async with Outbox(paths[0]) as one, Outbox(paths[1]) as two:
+        for outbox in (one, two):
+            await outbox.put("lane", "body")
+
+        # It blocks the loop, as a hook may that never ends.
+        assert close_outboxes(10) == []
+        for path in paths:
+            lock = json.loads(path.with_name(f"{path.name}.lock").read_text())
+            assert lock["closed"]
+            assert not path.with_name(f"{path.name}-wal").exists()
+
+        with pytest.raises(anyio.ClosedResourceError):
+            await one.put("lane", "another")
+
+        with pytest.raises(anyio.ClosedResourceError):
+            await two.read("lane")
+
+    async with Outbox(paths[0]) as outbox:
+        assert [entry.body for entry in await outbox.read("lane")] == ["body"]
+
+
+async def test_what_is_written_just_now_is_completed_before_an_outbox_is_closed(
+    tmp_path: Path,
+) -> None:
+    stored: list[int] = []
+
+    async def put(outbox: Outbox) -> None:
+        try:
+            while True:
+                stored.append(await outbox.put("lane", str(len(stored))))
+        except anyio.ClosedResourceError:
+            pass
+
+    async with Outbox(tmp_path / "box") as outbox, anyio.create_task_group() as tasks:
+        tasks.start_soon(put, outbox)
+        while len(stored) < 20:
+            await anyio.lowlevel.checkpoint()
+
+        assert close_outboxes(10) == []
+
+    async with Outbox(tmp_path / "box") as outbox:
+        ids = [entry.id for entry in await outbox.read("lane", limit=10_000)]
+        assert set(stored) <= set(ids)
+
+
+async def test_an_outbox_in_memory_and_one_that_is_closed_need_nothing(tmp_path: Path) -> None:
+    async with Outbox(tmp_path / "box"), Outbox():
+        pass
+
+    async with Outbox() as outbox:
+        await outbox.put("lane", "body")
+        assert close_outboxes(10) == []

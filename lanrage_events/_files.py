@@ -1,0 +1,64 @@
+"""Files that are read whole, within a limit of bytes and of time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import time
+
+READ_SECONDS = 10.0
+"""how long a pipe or a device may take to give its content, by default"""
+
+_CHUNK_BYTES = 64 * 1024
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that nobody writes to would block
+)
+
+
+def read_file(
+    path: str | os.PathLike[str], max_bytes: int, *, timeout: float = READ_SECONDS
+) -> bytes:
+    """Return the content of a file, which may be a pipe or a device.
+
+    :param path: where it is
+    :param max_bytes: how many bytes it may have; no more than one byte beyond is read
+    :param timeout: seconds until its end must have come; Windows waits without limit
+    :raises OSError: if it cannot be read, is larger than the limit or takes too long; ``strerror``
+        says which
+    """
+    deadline = time.monotonic() + timeout
+    fd = os.open(path, _FLAGS)
+    try:
+        content = bytearray()
+        while len(content) <= max_bytes:
+            size = min(_CHUNK_BYTES, max_bytes + 1 - len(content))
+            chunk = _read(fd, size, deadline)
+            if not chunk:
+                return bytes(content)
+
+            content += chunk
+    finally:
+        os.close(fd)
+
+    raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", os.fspath(path))
+
+
+def _read(fd: int, size: int, deadline: float) -> bytes:
+    # A FIFO without a writer is at its end at once, and one with a writer may have nothing yet.
+    is_ready = os.path.isfile(fd)
+    while True:
+        if not is_ready and hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(fd, select.POLLIN)
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, "its end did not come in time")
+
+        try:
+            return os.read(fd, size)
+        except BlockingIOError:
+            is_ready = False
