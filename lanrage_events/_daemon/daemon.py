@@ -59,7 +59,7 @@ def run(
     with ExitGuard() as guard, logging_to_stderr("info", "console", redactor):
         deadline = StopDeadline(guard)
         try:
-            with Signals(deadline.request) as signals:
+            with Signals(deadline.begin) as signals:
                 with signals.interrupting():
                     config = _outcome(ThreadCall(load, "loading the configuration"))
 
@@ -116,7 +116,6 @@ def _run_config(
             importlib.import_module(backend)
             bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
 
-        deadline.bus = bus
         deadline.drain_timeout = config.settings.drain_timeout
         load_in_thread = partial(call_in_thread, load, "loading the configuration")
 
@@ -200,6 +199,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Run it, and return the exit code."""
+        self._deadline.watch(self._bus)
         code = await self._run()
         self._deadline.end(code)
         return code
@@ -243,8 +243,11 @@ class Daemon:
 
     async def _watch_start(self) -> None:
         """Limit the time until the others have ended, if a plugin cannot start."""
-        while not self._is_ready:
+        while True:
             await anyio.sleep(_WATCH_SECONDS)
+            if self._is_ready or self._stop_reason is not None:
+                return
+
             plugins = self._bus.statistics().plugins
             failed = [name for name, plugin in plugins.items() if plugin.state == "stopped"]
             if failed:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
+
+import anyio.from_thread
+from anyio.lowlevel import EventLoopToken, current_token
 
 from .._bus import EventBus
 from .._exit import ExitGuard, lasting_threads
-from .._threads import position_of
+from .._threads import ThreadCall, position_of
 from ..cli import ExitCode
 from ..outbox import close_outboxes
 
@@ -15,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 1.0
 """how long whatever was cancelled may take to end, and then the event loop and its threads"""
-_CLOSING_SECONDS = 0.7
+
+# Both fit into the second that the guard gives.
+_ANSWER_SECONDS = 0.2
+_CLOSING_SECONDS = 0.6
 
 
 class StopDeadline:
@@ -27,17 +34,16 @@ class StopDeadline:
     def __init__(self, guard: ExitGuard) -> None:
         self.drain_timeout = 4.0
         """seconds that stopping may take; before there is a configuration, a short time"""
-        self.bus: EventBus | None = None
-        """the bus that is stopped"""
-        self._is_noticed = False
         self._guard = guard
+        self._bus: EventBus | None = None
+        self._token: EventLoopToken | None = None
+
+    def watch(self, bus: EventBus) -> None:
+        """Name the plugins of this bus, which runs in the current event loop."""
+        self._bus = bus
+        self._token = current_token()
 
     def begin(self) -> None:
-        """Give the daemon its time to stop, since the event loop knows that it has to."""
-        self._is_noticed = True
-        self.request()
-
-    def request(self) -> None:
         """Give the daemon its time to stop; the handler of a signal may call this."""
         self._guard.end_after(self.drain_timeout + GRACE_SECONDS, ExitCode.FAILED, self._give_up)
 
@@ -46,40 +52,41 @@ class StopDeadline:
 
         :param code: the exit code
         """
-        self._guard.end_after(GRACE_SECONDS, code, log_lasting_threads)
+        self._guard.end_after(GRACE_SECONDS, code, _log_lasting_threads)
 
     def cancel(self) -> None:
         """Let the process live on, such as for a test."""
         self._guard.cancel()
 
     def _give_up(self) -> None:
-        left = close_outboxes(_CLOSING_SECONDS)
+        waited_for = self._waited_for()
+        left = ", ".join(map(str, close_outboxes(_CLOSING_SECONDS)))
         logger.critical(
             "not stopped within %g seconds: %s; the process ends now, %s",
             self.drain_timeout + GRACE_SECONDS,
-            self._waited_for(),
-            f"the outboxes {', '.join(map(str, left))} are still open"
-            if left
-            else "its outboxes are closed",
+            waited_for,
+            f"although these outboxes are open: {left}" if left else "its outboxes are closed",
         )
 
     def _waited_for(self) -> str:
-        if self.bus is None:
-            return "the configuration is still being loaded"
+        if self._bus is None:
+            return f"the main thread is at {position_of(threading.main_thread().ident)}"
 
-        if not self._is_noticed:
+        ask = partial(anyio.from_thread.run_sync, _running, self._bus, token=self._token)
+        answer = ThreadCall(ask, "asking the event loop")
+        if not answer.wait(_ANSWER_SECONDS):
             position = position_of(threading.main_thread().ident)
             return f"the event loop is blocked at {position}"
 
-        plugins = self.bus.statistics().plugins
-        names = [name for name, statistics in plugins.items() if statistics.state != "stopped"]
-        if names:
-            return f"still waiting for the plugins {', '.join(names)}"
-
-        return "something outside of the plugins does not end"
+        names = answer.outcome()
+        return f"still waiting for {names}" if names else "something that is no plugin does not end"
 
 
-def log_lasting_threads() -> None:
-    """Log which threads a plugin left behind, which do not keep the process from ending."""
+def _running(bus: EventBus) -> str:
+    plugins = bus.statistics().plugins
+    return ", ".join(name for name, plugin in plugins.items() if plugin.state != "stopped")
+
+
+def _log_lasting_threads() -> None:
     names = ", ".join(lasting_threads()) or "none that is known"
     logger.warning("the process ends although threads still run: %s", names)

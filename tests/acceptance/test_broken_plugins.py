@@ -187,7 +187,7 @@ async def test_a_plugin_that_does_not_end_is_named_and_the_outboxes_are_closed(
         assert await daemon.wait() == 1
 
     last = daemon.log.splitlines()[-1]
-    assert "not stopped within 1.2 seconds: still waiting for the plugins stubborn, keeper" in last
+    assert "not stopped within 1.2 seconds: still waiting for stubborn, keeper" in last
     assert "its outboxes are closed" in last
     assert json.loads((folder / "kept.outbox.lock").read_text())["closed"]
     assert not (folder / "kept.outbox-wal").exists()
@@ -200,7 +200,7 @@ async def test_a_start_that_fails_does_not_wait_for_the_others_for_ever(backend:
     async with running("run", "--backend", backend) as daemon:
         assert await daemon.wait() == 1
 
-    assert "still waiting for the plugins stubborn" in daemon.log
+    assert "still waiting for stubborn" in daemon.log
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
