@@ -62,7 +62,8 @@ async def read_body(request: Request, limit: float = math.inf) -> bytearray:
             if len(body) > limit:
                 raise Problem(413, f"the body may have {limit:,} bytes at most")
 
-            await slices.pause()
+            if slices.is_over:
+                await slices.pause()
 
     return body
 

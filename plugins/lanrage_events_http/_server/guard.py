@@ -41,6 +41,7 @@ _HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 _OPEN_PATHS = _HEALTH_PATHS | {"/login"}
 _OPEN_FOLDER = "/static/"
 _SECONDS_BETWEEN_TRACEBACKS = 1.0
+_NOT_COUNTED = nullcontext()
 
 
 class Guard:
@@ -125,10 +126,13 @@ class Guard:
 
         :raises Problem: if the client has too many requests under way
         """
+        if not self._proxies:
+            return _NOT_COUNTED
+
         peer = (scope.get("client") or ("",))[0]
         client = self._proxies.client(peer, Headers(scope=scope).getlist("x-forwarded-for"))
         if client == peer:
-            return nullcontext()
+            return _NOT_COUNTED
 
         scope["client"] = (client, 0)
         if not self._forwarded.has_room(client):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from anyio.abc import SocketStream
 
+from lanrage_events import EventBus
 from lanrage_events_http._server import SPARE, Timeouts
 
 pytestmark = pytest.mark.real_clock
@@ -166,3 +168,41 @@ async def test_chunks_are_not_for_http_1_0(serve: Serve) -> None:
                 received += await stream.receive()
 
     assert received.startswith(b"HTTP/1.1 400")
+
+
+async def test_the_live_feeds_of_a_session_end_with_it(serve: Serve) -> None:
+    async with (
+        serve(token=TOKEN) as served,
+        httpx.AsyncClient(base_url=served.url, trust_env=False) as browser,
+    ):
+        await browser.post("/login", json={"token": TOKEN})
+        async with browser.stream("GET", "/api/events/stream") as feed:
+            assert feed.status_code == 200
+            program = httpx.AsyncClient(
+                base_url=served.url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False
+            )
+            async with program:
+                assert (await program.delete("/api/sessions")).json() == {"count": 1}
+
+            with anyio.fail_after(10):
+                async for _ in feed.aiter_raw():
+                    pass
+
+        assert (await browser.get("/api/me")).status_code == 401
+
+
+async def test_sessions_of_the_plugin_outlive_a_restart(serve: Serve, tmp_path: Path) -> None:
+    cookies = httpx.Cookies()
+    for is_first in (True, False):
+        bus = EventBus(state_folder=tmp_path)
+        async with (
+            serve(bus=bus, token=TOKEN) as served,
+            httpx.AsyncClient(base_url=served.url, cookies=cookies, trust_env=False) as browser,
+        ):
+            if is_first:
+                await browser.post("/login", json={"token": TOKEN})
+                cookies = browser.cookies
+
+            assert (await browser.get("/api/me")).json()["session"] is not None
+
+    assert (tmp_path / "http.sessions.json").stat().st_mode & 0o777 == 0o600
