@@ -38,6 +38,9 @@ _HTML_FILTERS = ("e", "escape", "forceescape", "safe", "striptags", "tojson", "u
 # Shorter values are not worth shortening.
 _SHORT_VALUE_CHARACTERS = 32
 
+# A character has at most 2 units in UTF-16, and 4 bytes in UTF-8.
+_MOST_FOR_A_CHARACTER = 4
+
 # Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
 
@@ -69,7 +72,7 @@ class TemplateLeaf:
     limit: int | None = None
     """characters; when there are more, the longest values are shortened"""
     measure: Measure = len
-    """how ``limit`` counts a text; never less for a longer one"""
+    """how ``limit`` counts a text; never less for a longer one, and at most 4 for a character"""
     lines: bool = False
     """whether the leaf may have more than one line"""
     context_filter: ContextFilter | None = None
@@ -173,8 +176,11 @@ class CompiledLeaf:
 
         text = "".join(pieces)
         limit = self.leaf.limit
-        if limit is not None and (value_limit or self.leaf.measure(text) > limit):
-            text = "".join(_shortened(pieces, limit, value_limit, self.leaf.measure))
+        # Most texts are so short that they need not be measured.
+        if limit is not None and (value_limit or len(text) * _MOST_FOR_A_CHARACTER > limit):
+            measure = self.leaf.measure
+            if value_limit or measure(text) > limit:
+                text = "".join(_shortened(pieces, limit, value_limit, measure))
 
         first = pieces[0] if len(pieces) == 1 else None
         return self._finish(text, first.value if type(first) is _Value else text)

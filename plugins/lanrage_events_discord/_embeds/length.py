@@ -12,7 +12,9 @@ from lanrage_events.templates import utf16_units
 
 def length(text: str) -> int:
     """Count as Discord does, which ignores white space at both ends."""
-    return utf16_units(text.strip())
+    text = text.strip()
+    # One call less, for each text of each embed.
+    return len(text) if text.isascii() else utf16_units(text)
 
 
 def cut(text: str, maximum: int) -> str:

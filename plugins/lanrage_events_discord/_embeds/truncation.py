@@ -32,7 +32,7 @@ def shorten(text: str, maximum: int) -> str:
     :param maximum: UTF-16 units, at least 1
     """
     text = text.strip()
-    if utf16_units(text) <= maximum:
+    if 2 * len(text) <= maximum or utf16_units(text) <= maximum:
         return text
 
     return cut(text, maximum - len(ELLIPSIS)).rstrip() + ELLIPSIS
@@ -48,7 +48,7 @@ def shorten_markdown(text: str, maximum: int) -> str:
     :param maximum: UTF-16 units, at least 1
     """
     text = text.strip()
-    if utf16_units(text) <= maximum:
+    if 2 * len(text) <= maximum or utf16_units(text) <= maximum:
         return text
 
     kept: list[str] = []

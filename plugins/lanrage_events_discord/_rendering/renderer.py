@@ -180,7 +180,7 @@ class Renderer:
         leaves = self._templates.render(event, context)
         parts = _parts(event, leaves)
         value_limit = _VALUE_FIRST_LIMIT
-        while _size(parts) > limits.MESSAGE_EMBEDS_MAX_CHARACTERS and value_limit:
+        while value_limit and _is_too_long(parts):
             parts = _parts(event, self._templates.render(event, context, value_limit=value_limit))
             value_limit //= 2
 
@@ -204,9 +204,15 @@ def _parts(event: Event, leaves: Mapping[str, Any]) -> dict[str, Any]:
     return parts
 
 
-def _size(parts: Mapping[str, Any]) -> int:
-    texts = (parts.get(name, "") for name in ("title", "description", "footer", "author"))
-    return text_size(texts, parts.get("fields", ()))
+def _is_too_long(parts: Mapping[str, Any]) -> bool:
+    texts = [parts.get(name, "") for name in ("title", "description", "footer", "author")]
+    maximum = limits.MESSAGE_EMBEDS_MAX_CHARACTERS
+    fields = parts.get("fields", ())
+    # Most embeds are so short that their texts need not be measured.
+    if not fields and 2 * sum(map(len, texts)) <= maximum:
+        return False
+
+    return text_size(texts, fields) > maximum
 
 
 def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:

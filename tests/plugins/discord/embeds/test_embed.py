@@ -310,9 +310,9 @@ markdown = st.lists(
 @given(st.one_of(markdown, st.text(alphabet="`ab\\*"), texts), st.integers(1, 120))
 def test_markdown_is_cut_to_the_maximum(text: str, maximum: int) -> None:
     cut = shorten_markdown(text, maximum)
-    assert len(cut) <= maximum
+    assert utf16_units(cut) <= maximum
     assert bool(cut) == bool(text.strip())
-    if len(text.strip()) <= maximum:
+    if utf16_units(text.strip()) <= maximum:
         assert cut == text.strip()
     else:
         assert "…" in cut
