@@ -12,7 +12,7 @@ from pathlib import Path
 from .._exceptions import OutboxError, OutboxUnreadable
 from ..state import reject_link
 from ._damage import find_damage, identify, is_damage
-from ._reserve import release_for_opening
+from ._reserve import lacks_room, release_for_opening
 from ._reserve import side_file as _side_file
 from ._salvage import Salvaged, salvage
 from ._schema import MIGRATIONS, Migration, migrate, pragma
@@ -26,6 +26,8 @@ _LOG_KEPT_BYTES = 16 * 1024 * 1024
 _ALWAYS_CHECKED_BYTES = 16 * 1024 * 1024
 
 _SALVAGED = ".salvaged"
+# What an outbox needs beside the copy.
+_ROOM_MEGABYTES = 6
 _FILES = ("", "-wal", "-shm", "-journal", ".reserve", _SALVAGED)
 
 Fingerprint = tuple[int, int]
@@ -226,7 +228,7 @@ def _adopt_salvaged(path: Path) -> None:
 def _replace(path: Path, problem: str, next_id: int) -> Path:
     """Move a file aside as a whole, and let a new one have what can be read of it."""
     new = _side_file(path, _SALVAGED)
-    salvaged = _salvage(path, new, next_id)
+    salvaged = _salvage(path, new, problem, next_id)
     target = _move_aside(path)
     if isinstance(salvaged, str):
         logger.error(
@@ -253,8 +255,11 @@ def _replace(path: Path, problem: str, next_id: int) -> Path:
     return target
 
 
-def _salvage(path: Path, new: Path, next_id: int) -> Salvaged | str:
-    """Copy what can be read of a damaged file, or return why that is not possible."""
+def _salvage(path: Path, new: Path, problem: str, next_id: int) -> Salvaged | str:
+    """Copy what can be read of a damaged file, or return why that is not possible.
+
+    :raises OutboxError: if there is no room for the copy
+    """
     new.unlink(missing_ok=True)
     if not path.exists():
         return "there is no file"
@@ -264,6 +269,13 @@ def _salvage(path: Path, new: Path, next_id: int) -> Salvaged | str:
         return salvage(path, new, next_id=next_id)
     except (OSError, sqlite3.Error) as error:
         new.unlink(missing_ok=True)
+        if lacks_room(error):
+            # It is not lost as long as it stays where it is.
+            raise OutboxError(
+                f"outbox {path} is damaged: {problem}. There is no room on its disk to copy what"
+                f" can be read of it: free {path.stat().st_size / 1e6 + _ROOM_MEGABYTES:.0f} MB"
+            ) from error
+
         return _reason(error)
 
 

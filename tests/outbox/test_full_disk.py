@@ -9,10 +9,12 @@ import errno
 import logging
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import FileIO
@@ -100,6 +102,12 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def spoil(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
 
 
 async def put_until_full(outbox: Outbox, lane: str) -> list[int]:
@@ -276,6 +284,57 @@ async def test_a_disk_that_fills_at_any_moment_loses_and_repeats_nothing(disk: S
         disk.empty()
         for file in disk.folder.iterdir():
             file.unlink()
+
+
+async def test_a_damaged_file_stays_until_there_is_room_for_a_copy(disk: SmallDisk) -> None:
+    async with Outbox(disk.path) as outbox:
+        ids = list(await outbox.put_many([OutboxItem("a", BODY) for _ in range(2000)]))
+
+    spoil(disk.path, "UPDATE entries SET body = CAST(x'ff' AS TEXT) WHERE id = 10")
+    spoil(disk.path, "UPDATE ids SET next_id = 1")
+    disk.fill()
+    for _ in range(2):
+        with pytest.raises(
+            OutboxError, match="no room on its disk to copy .* of it: free [0-9]+ MB"
+        ):
+            async with Outbox(disk.path):
+                pass
+
+    disk.empty()
+    async with Outbox(disk.path) as outbox:
+        assert outbox.moved_aside is not None
+        assert [entry.id for entry in await outbox.read("a", limit=9999)] == [*ids[:9], *ids[10:]]
+        assert [letter.id for letter in await outbox.dead_letters()] == [10]
+
+
+async def test_a_file_that_is_damaged_on_a_full_disk_is_copied_later(
+    disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: seconds)
+    async with Outbox(disk.path, inline=True) as outbox:
+        ids = list[int]()
+        for _ in range(10):
+            ids += await outbox.put_many([OutboxItem("a", BODY) for _ in range(1000)])
+
+        spoil(disk.path, "UPDATE entries SET body = CAST(x'ff' AS TEXT) WHERE id = 10")
+        disk.fill()
+        # Others take the room of the log at once, when it is closed.
+        with open(f"{disk.path}-wal", "rb"):  # noqa: ASYNC230
+            for _ in range(2):
+                seconds += 100
+                with pytest.raises(OutboxError, match="damaged"):
+                    await outbox.read("a")
+
+            await outbox.acknowledge(ids[:5])
+            assert outbox.problem is not None
+
+        disk.remount("size=24m")
+        seconds += 100
+        assert [entry.id for entry in await outbox.read("a", limit=3)] == ids[5:8]
+        assert outbox.problem is None
+        assert outbox.statistics().unwritten == 0
+        await outbox.put("a", BODY)
 
 
 async def test_a_read_only_file_system_is_an_error_until_it_is_not(disk: SmallDisk) -> None:
