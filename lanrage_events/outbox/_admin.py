@@ -139,11 +139,15 @@ class OutboxBase:
     def _execute(self, group: Sequence[Transaction[Any]]) -> None:
         with self._in_use:
             if not self._is_shut:
-                self._store.run(group)
+                self._run_group(group)
                 return
 
         for transaction in group:
             transaction.error = anyio.ClosedResourceError()
+
+    def _run_group(self, group: Sequence[Transaction[Any]]) -> None:
+        """Run a group of transactions while nobody else uses the store."""
+        self._store.run(group)
 
     def _after(self, group: Sequence[Transaction[Any]]) -> None:
         """Do what has to follow a group of transactions, in the event loop."""

@@ -372,9 +372,9 @@ class Outbox(OutboxBase):
         self._file = file
         self._lock.announce(self._notifier)
 
-    def _execute(self, group: Sequence[Transaction[Any]]) -> None:
+    def _run_group(self, group: Sequence[Transaction[Any]]) -> None:
         # This runs in the thread of the outbox.
-        super()._execute(group)
+        super()._run_group(group)
         damage = self._store.damage
         # A disk that damages whatever is written must not be filled with copies.
         if damage is not None and self._file is not None and time.monotonic() >= self._replace_at:

@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -366,6 +367,52 @@ async def test_a_state_file_keeps_its_content_on_a_full_disk(disk: SmallDisk) ->
     disk.empty()
     await file.save({"a": 2})
     assert file.read({}) == {"a": 2}
+
+
+LIMITED = """
+    import resource
+    import sys
+
+    import anyio
+
+    from lanrage_events.outbox import Outbox, OutboxError
+
+    async def main():
+        async with Outbox(sys.argv[1]) as outbox:
+            # No file may be longer than the log is from the start.
+            limit = 4 * 1024 * 1024
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            ids = []
+            try:
+                while True:
+                    ids.append(await outbox.put("a", "x" * 3000))
+            except OutboxError as error:
+                assert error is outbox.problem
+
+            for id in ids[:200]:
+                await outbox.acknowledge([id])
+
+            await outbox.dead_letter(ids[200:300], "HTTP 400")
+            assert outbox.statistics().unwritten == 0
+            await outbox.put("a", "there is room in the file")
+            assert outbox.problem is None
+            print(len(ids), outbox.statistics().pending)
+
+    anyio.run(main)
+"""
+
+
+async def test_a_file_that_cannot_grow_is_used_without_a_disk_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "pager.outbox"
+    command = [sys.executable, "-c", textwrap.dedent(LIMITED), str(path)]
+    result = await anyio.run_process(command, check=False)
+    assert result.returncode == 0, result.stderr.decode()
+    put, pending = map(int, result.stdout.split())
+    assert put > 500
+    assert pending == put - 299
+    async with Outbox(path) as outbox:
+        assert outbox.statistics().pending == pending
+        assert outbox.statistics().dead == 100
 
 
 class FullDiskMachine(RuleBasedStateMachine):
