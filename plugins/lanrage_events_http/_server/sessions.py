@@ -15,6 +15,7 @@ import anyio
 
 from lanrage_events.state import StateFile
 
+from .signed_cookies import signed_expiry
 from .tokens import Token, Tokens
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class Session:
     """of the client that used it last"""
     agent: str
     """what the browser called itself when it logged in"""
+    is_signed: bool = False
+    """whether its cookie is one of an earlier version, which would begin a session again"""
     ended: anyio.Event = field(default_factory=anyio.Event)
     """set when it ends"""
 
@@ -60,7 +63,8 @@ class Session:
 class Sessions:
     """Creates, finds and ends sessions; with a file, they outlive a restart.
 
-    A session ends after seven days, by a logout, or when its token is no longer configured.
+    A session ends after seven days, by a logout, or when its token is no longer configured. The
+    cookies of earlier versions, which were not stored, begin a session when they come.
 
     :param tokens: the configured ones
     :param file: keeps what is needed to recognize a session, but no cookie
@@ -77,6 +81,8 @@ class Sessions:
         self._file = file or StateFile(None)
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        self._ended: dict[str, float] = {}
+        """digests of cookies of earlier versions that ended, and until when they were valid"""
         self._saving = anyio.Lock()
 
     def __iter__(self) -> Iterator[Session]:
@@ -99,6 +105,10 @@ class Sessions:
 
         tokens = {token.fingerprint: token for token in self._tokens}
         for record in records if isinstance(records, list) else ():
+            match record:
+                case {"ended": str(digest), "until": int() | float() as until}:
+                    self._ended[digest] = until
+
             session = _read(record, tokens)
             if session is not None:
                 self._sessions[session.digest] = session
@@ -109,7 +119,9 @@ class Sessions:
         """Write the sessions; an error is logged, and they last until the daemon ends."""
         async with self._saving:
             try:
-                await self._file.save([_record(session) for session in self])
+                records = [_record(session) for session in self]
+                ended = [{"ended": digest, "until": until} for digest, until in self._ended.items()]
+                await self._file.save(records + ended)
             except OSError as error:
                 logger.warning("%s cannot be written, see its disk: %s", self._file, error)
 
@@ -119,17 +131,20 @@ class Sessions:
         :param address: the client's
         :param agent: what the browser calls itself
         """
-        self._end_expired()
-        of_token = [session for session in self._sessions.values() if session.token is token]
-        for session in sorted(of_token, key=lambda one: one.used)[: -(MAX_SESSIONS - 1)]:
-            self.end(session)
-
         cookie = secrets.token_urlsafe(_COOKIE_BYTES)
         now = self._clock()
         agent = agent[:_MAX_AGENT_CHARACTERS]
         session = Session(_digest(cookie), token, now, now, address, agent)
-        self._sessions[session.digest] = session
+        self._add(session)
         return session, cookie
+
+    def _add(self, session: Session) -> None:
+        self._end_expired()
+        of_token = [one for one in self._sessions.values() if one.token is session.token]
+        for one in sorted(of_token, key=lambda one: one.used)[: -(MAX_SESSIONS - 1)]:
+            self.end(one)
+
+        self._sessions[session.digest] = session
 
     def find(self, cookie: str, address: str = "") -> Session | None:
         """Return the session of a cookie, None if there is none or it has ended.
@@ -139,7 +154,8 @@ class Sessions:
         if len(cookie) > _MAX_COOKIE_CHARACTERS:
             return None
 
-        session = self._sessions.get(_digest(cookie))
+        digest = _digest(cookie)
+        session = self._sessions.get(digest) or self._begin_signed(cookie, digest)
         if session is None:
             return None
 
@@ -151,6 +167,19 @@ class Sessions:
         session.used, session.address = now, address or session.address
         return session
 
+    def _begin_signed(self, cookie: str, digest: str) -> Session | None:
+        """Begin a session for a cookie of an earlier version, unless it has ended."""
+        now = self._clock()
+        for token in () if digest in self._ended else self._tokens:
+            expires = signed_expiry(cookie, token)
+            if expires is not None and now < expires <= now + SESSION_SECONDS:
+                began = expires - SESSION_SECONDS
+                session = Session(digest, token, began, now, "", "", is_signed=True)
+                self._add(session)
+                return session
+
+        return None
+
     def get(self, id: str) -> Session | None:
         """Return the session of a short name."""
         return next((session for session in self if session.id == id), None)
@@ -158,6 +187,9 @@ class Sessions:
     def end(self, session: Session) -> None:
         """End a session, and the live feeds that it reads."""
         self._sessions.pop(session.digest, None)
+        if session.is_signed:
+            self._ended[session.digest] = session.expires
+
         session.ended.set()
 
     def _end_expired(self) -> None:
@@ -165,6 +197,8 @@ class Sessions:
         for session in tuple(self._sessions.values()):
             if session.expires <= now:
                 self.end(session)
+
+        self._ended = {digest: until for digest, until in self._ended.items() if until > now}
 
 
 def _digest(cookie: str) -> str:
@@ -179,6 +213,7 @@ def _record(session: Session) -> dict[str, Any]:
         "used": session.used,
         "address": session.address,
         "agent": session.agent,
+        "signed": session.is_signed,
     }
 
 
@@ -192,7 +227,10 @@ def _read(record: object, tokens: Mapping[str, Token]) -> Session | None:
             "used": int() | float() as used,
             "address": str(address),
             "agent": str(agent),
+            **more,
         } if fingerprint in tokens:
-            return Session(digest, tokens[fingerprint], created, used, address, agent)
+            is_signed = more.get("signed") is True
+            token = tokens[fingerprint]
+            return Session(digest, token, created, used, address, agent, is_signed)
         case _:
             return None

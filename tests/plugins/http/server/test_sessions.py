@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import logging
+import secrets
 from pathlib import Path
 
 import pytest
@@ -131,6 +135,65 @@ async def test_a_file_that_cannot_be_used_is_logged(
     assert sessions.find(cookie) is not None
     assert "cannot be read, so browsers log in again" in caplog.text
     assert "cannot be written, see its disk" in caplog.text
+
+
+def signed_cookie(token: Token, expires: float) -> str:
+    """Return a cookie as earlier versions made it."""
+    key = hmac.digest(token.secret.encode(), b"lanrage_events_http session 1", hashlib.sha256)
+    payload = int(expires).to_bytes(8, "big") + secrets.token_bytes(12)
+    signature = hmac.digest(key, payload, hashlib.sha256)
+    return base64.urlsafe_b64encode(payload + signature).decode().rstrip("=")
+
+
+async def test_a_cookie_of_an_earlier_version_is_a_session_until_it_ends(tmp_path: Path) -> None:
+    clock = Clock()
+    file = StateFile(tmp_path / "http.sessions.json", inline=True)
+    sessions = Sessions(TOKENS, file, clock)
+    first, second = (signed_cookie(TOKEN, clock.now + 3_600) for _ in range(2))
+    session = sessions.find(first, "10.0.0.1")
+    assert session is not None
+    assert (session.token, session.expires, session.address) == (
+        TOKEN,
+        clock.now + 3_600,
+        "10.0.0.1",
+    )
+    assert sessions.find(first) is session
+    sessions.end(session)
+    assert sessions.find(first) is None
+    assert sessions.find(second) is not None
+    await sessions.save()
+
+    again = Sessions(TOKENS, file, clock)
+    again.load()
+    assert again.find(first) is None
+    found = again.find(second)
+    assert found is not None
+    again.end(found)
+    assert again.find(second) is None
+    clock.now += 3_600
+    assert again.find(second) is None
+    assert again.find(signed_cookie(TOKEN, clock.now)) is None
+
+
+@pytest.mark.parametrize("seconds", [0, -1, SESSION_SECONDS + 1, 2**62])
+def test_a_cookie_of_an_earlier_version_has_an_end(seconds: int) -> None:
+    clock = Clock()
+    sessions = Sessions(TOKENS, clock=clock)
+
+    assert sessions.find(signed_cookie(TOKEN, clock.now + seconds)) is None
+    another = Token("token", "another-token-of-mine")
+    assert sessions.find(signed_cookie(another, clock.now + 60)) is None
+
+
+@given(st.data())
+def test_no_changed_cookie_of_an_earlier_version_is_valid(data: st.DataObject) -> None:
+    clock = Clock()
+    cookie = bytearray(base64.urlsafe_b64decode(signed_cookie(TOKEN, clock.now + 60) + "=="))
+    position = data.draw(st.integers(0, len(cookie) - 1))
+    cookie[position] ^= data.draw(st.integers(1, 255))
+
+    changed = base64.urlsafe_b64encode(cookie).decode()
+    assert Sessions(TOKENS, clock=clock).find(changed) is None
 
 
 def test_many_logins_end_the_session_that_is_used_least() -> None:
