@@ -325,15 +325,20 @@ class _Settings:
     """How a plugin is run: its options, by default its attributes."""
 
     def __init__(self, plugin: object, options: PluginOptions) -> None:
-        def option(name: str, default: Any) -> Any:
+        def option(name: str, default: Any, what: str, *kinds: type) -> Any:
             given = options.get(name)
-            return getattr(plugin, name, default) if given is None else given
+            value = getattr(plugin, name, default) if given is None else given
+            if value is not default and not isinstance(value, kinds):
+                raise TypeError(f"{name} must be {what}, not {value!r}")
+
+            return value
 
         self.options = options
-        self.size: int = option("mailbox_size", DEFAULT_MAILBOX_SIZE)
-        self.when_full: WhenFull = option("when_full", "drop_oldest")
-        self.hook_timeout: float | None = option("hook_timeout", None)
-        self.start_timeout: float | None = option("start_timeout", None)
+        self.size: int = option("mailbox_size", DEFAULT_MAILBOX_SIZE, "a whole number", int)
+        self.when_full: WhenFull = option("when_full", "drop_oldest", "a text", str)
+        seconds = "a number of seconds", int, float
+        self.hook_timeout: float | None = option("hook_timeout", None, *seconds)
+        self.start_timeout: float | None = option("start_timeout", None, *seconds)
         self.durable = bool(getattr(plugin, "durable", False))
 
 

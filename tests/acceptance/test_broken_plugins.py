@@ -59,9 +59,15 @@ THREAD = "threading.Thread(target=threading.Event().wait, name='forgotten', daem
 
 # Each with what is said about it when it is to start.
 BROKEN = {
-    "size": ("class Plugin:\n    mailbox_size = 'x'", "cannot be registered"),
-    "policy": ("class Plugin:\n    when_full = 'maybe'", "cannot be registered"),
-    "timeout": ("class Plugin:\n    hook_timeout = -1", "cannot be registered"),
+    "size": (
+        "class Plugin:\n    mailbox_size = 'x'",
+        "mailbox_size must be a whole number, not 'x'",
+    ),
+    "policy": (
+        "class Plugin:\n    when_full = 'maybe'",
+        "must be one of block, drop_oldest, drop_newest",
+    ),
+    "timeout": ("class Plugin:\n    hook_timeout = -1", "hook_timeout must be more than 0 seconds"),
     "exits": ("class Plugin:\n    def __init__(self): raise SystemExit(0)", "SystemExit: 0"),
     "interrupts": ("class Plugin:\n    def __init__(self): raise KeyboardInterrupt", "Interrupt"),
     "base": ("class Plugin:\n    def __init__(self): raise BaseException('b')", "BaseException: b"),

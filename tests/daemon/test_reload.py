@@ -243,9 +243,9 @@ async def test_a_reload_with_the_content_that_failed_tries_it_again(scene: Scene
 LIFESPAN = "    @hookimpl\n    @asynccontextmanager\n    async def lifespan(self, bus):\n"
 # What stands in a class, or at the top of the file, and what is said about it.
 BROKEN_PLUGINS = {
-    "size": ("    mailbox_size = 'x'", "cannot be registered"),
-    "policy": ("    when_full = 'maybe'", "cannot be registered"),
-    "timeout": ("    hook_timeout = -1", "cannot be registered"),
+    "size": ("    mailbox_size = 'x'", "mailbox_size must be a whole number, not 'x'"),
+    "policy": ("    when_full = 'maybe'", "must be one of block, drop_oldest, drop_newest"),
+    "timeout": ("    hook_timeout = -1", "hook_timeout must be more than 0 seconds"),
     "exit": ("    def __init__(self): raise SystemExit(0)", "SystemExit: 0"),
     "base": ("    def __init__(self): raise BaseException('b')", "BaseException: b"),
     "module": ("raise SystemExit('no')", "SystemExit: no"),
