@@ -133,13 +133,12 @@ class _EventsAPI:
         received = Received(self.bus.events)
         values = read_at_once(body, is_lines=is_lines)
         if values is not None:
-            for value in values:
-                await received.add(value)
+            await received.add_all(values)
         else:
             read = read_lines if is_lines else read_array
             async with aclosing(read(body)) as slowly:
                 async for value in slowly:
-                    await received.add(value)
+                    await received.add_all((value,))
 
         try:
             ids, repeated = await self.taker.take(received, is_atomic=call.query.atomic)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,31 +103,39 @@ class Received:
         """the positions of the events whose id came with the request"""
         self._decode = registry.from_dict
         self._problems_left = _MAX_PROBLEMS
+        self._max_problems = _MAX_PROBLEMS_OF_EVENT
         self._slices = Slices()
 
-    async def add(self, value: Any) -> None:
-        """Add a JSON value that should be an event; other tasks may run meanwhile."""
+    async def add_all(self, values: Iterable[Any]) -> None:
+        """Add JSON values that should be events; other tasks may run meanwhile."""
+        for value in values:
+            if not self._add(value):
+                # Finding out what was meant is slow.
+                await checkpoint()
+            elif self._slices.is_over:
+                await self._slices.pause()
+
+    def _add(self, value: Any) -> bool:
+        """Add a value; return whether it is an event."""
         index = len(self.events) + len(self.invalid)
         is_object = isinstance(value, dict)
         try:
             if is_object and len(value) > _MAX_FIELDS:
                 raise _too_many_fields(value)
 
-            limit = max(1, min(self._problems_left, _MAX_PROBLEMS_OF_EVENT))
-            self.events[index] = self._decode(value, max_problems=limit)
+            self.events[index] = self._decode(value, max_problems=self._max_problems)
         except EventDecodeError as error:
             id = value.get("id") if is_object else None
             id = id if isinstance(id, str) and len(id) <= _MAX_ID else None
             self.invalid[index] = InvalidEvent(id, error.problems)
             self._problems_left -= len(error.problems)
-            # Finding out what was meant is slow.
-            await checkpoint()
-        else:
-            if "id" in value:
-                self.with_id.add(index)
+            self._max_problems = max(1, min(self._problems_left, _MAX_PROBLEMS_OF_EVENT))
+            return False
 
-            if self._slices.is_over:
-                await self._slices.pause()
+        if "id" in value:
+            self.with_id.add(index)
+
+        return True
 
 
 class EventTaker:
