@@ -112,7 +112,8 @@ def find_damage(path: Path, *, thoroughly: bool) -> str | None:
             # Unlike quick_check, it finds entries that an index hides.
             result: str = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if result != "ok":
-                return result
+                # The first line only names the database.
+                return result.splitlines()[-1]
 
         return _find_contradiction(connection, thoroughly=thoroughly)
     except sqlite3.Error as error:

@@ -374,10 +374,14 @@ class Outbox(OutboxBase):
 
     def _run_group(self, group: Sequence[Transaction[Any]]) -> None:
         # This runs in the thread of the outbox.
-        super()._run_group(group)
-        damage = self._store.damage
+        store = self._store
+        store.run(group)
+        if store.damage is None:
+            return
+
+        damage = store.damage
         # A disk that damages whatever is written must not be filled with copies.
-        if damage is not None and self._file is not None and time.monotonic() >= self._replace_at:
+        if self._file is not None and time.monotonic() >= self._replace_at:
             self._replace_at = time.monotonic() + _SECONDS_BETWEEN_REPLACEMENTS
             self._replace(self._file, damage)
             self._store.run_again(group)

@@ -24,6 +24,8 @@ GROWTH_PAGES = 256
 
 # What else a transaction takes that makes room, at most.
 _MARGIN_PAGES = 8
+# What short entries take, with each of their indexes.
+_PAGES_OF_A_FEW = 12
 # The index of the log, which SQLite creates when it opens a file.
 _LOG_INDEX_BYTES = 32 * 1024
 # What an entry takes in the table and in three indexes, beside its body, at most.
@@ -35,18 +37,12 @@ Identity = tuple[int, int]
 
 def identity(path: Path) -> Identity | None:
     """Return what distinguishes a file from any other, None if there is none."""
-    found = identity_and_size(path)
-    return None if found is None else found[0]
-
-
-def identity_and_size(path: Path) -> tuple[Identity, int] | None:
-    """Return what distinguishes a file from any other, and its size; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
         return None
 
-    return (status.st_dev, status.st_ino), status.st_size
+    return status.st_dev, status.st_ino
 
 
 def free_bytes(path: Path) -> int | None:
@@ -219,9 +215,12 @@ class DiskReserve:
     def _pages_of(self, entries: int, size: int) -> int:
         """Return how many pages entries take at most."""
         total = size + entries * _ENTRY_BYTES
+        if total < 2 * self._page_size:
+            return _PAGES_OF_A_FEW
+
         # Of rows longer than a quarter of a page, up to half of it remains unused.
         factor = 2 if total > entries * self._page_size // 4 else 1.35
-        return 8 + int(factor * total) // self._page_size
+        return _MARGIN_PAGES + int(factor * total) // self._page_size
 
     def _available_pages(self) -> int:
         """Return how many pages may be used without more room on the disk."""
@@ -232,6 +231,11 @@ class DiskReserve:
         self._set_allocated()
         missing = wanted - self._available_pages()
         if missing <= 0:
+            # Earlier than necessary, so that the pages are seldom counted.
+            if missing > -GROWTH_PAGES // 2:
+                with suppress(OSError):
+                    self._allocate(self._allocated + GROWTH_PAGES)
+
             return
 
         count = pragma(self._connection, "page_count")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,7 +22,6 @@ from ._reserve import (
     DiskReserve,
     free_bytes,
     identity,
-    identity_and_size,
     lacks_room,
     open_files,
 )
@@ -156,7 +156,9 @@ class Store:
         try:
             if writes:
                 self._check_in_place()
-                self._write_completed()
+                if self.completed:
+                    self._write_completed()
+
                 self._make_room(group)
 
             self._transact(group, writes=writes)
@@ -228,9 +230,14 @@ class Store:
         open_files.release(self._identity)
 
     def _make_room(self, group: Sequence[Transaction[object]]) -> None:
-        entries = sum(transaction.puts for transaction in group)
-        if entries and self._reserve is not None:
-            self._reserve.prepare(entries, sum(transaction.size for transaction in group))
+        if self._reserve is not None:
+            entries = size = 0
+            for transaction in group:
+                entries += transaction.puts
+                size += transaction.size
+
+            if entries:
+                self._reserve.prepare(entries, size)
 
     def _end_problem(self) -> None:
         """Log that it works again, unless the disk is still full."""
@@ -371,15 +378,19 @@ class Store:
         if self._path is None:
             return
 
-        found = identity_and_size(self._path)
-        if found is None or found[0] != self._identity:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            status = None
+
+        if status is None or (status.st_dev, status.st_ino) != self._identity:
             raise OutboxError(
                 f"outbox {self._name}: the file was removed or replaced while it was in use;"
                 " restart to begin a new one"
             )
 
         if self._reserve is not None:
-            self._reserve.check(found[1])
+            self._reserve.check(status.st_size)
 
     def _take_snapshot(self) -> None:
         # Other threads ask for statistics in the middle of a transaction.
