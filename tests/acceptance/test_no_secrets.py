@@ -185,7 +185,7 @@ async def test_library_shows_no_token_whatever_goes_wrong(
             shown: list[object] = []
             async with running(bus):
                 discord.faults.refuse_connections(0.3)
-                while script.left:  # noqa: ASYNC110 - sockets take part
+                while script.left:
                     await bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
                     await anyio.sleep(0.05)
                     shown += [bus.health(), bus.statistics(), plugin.lanes, plugin.health()]
