@@ -13,6 +13,7 @@ from ._figures import Check
 PARTS = (
     "dispatch",
     "isolation",
+    "neighbours",
     "events",
     "start_up",
     "compose",

@@ -62,7 +62,7 @@ def test_benchmark_of_delivery_rejects_an_unknown_scenario() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
-        ("dispatch", "isolation", "events", "start_up", "outbox"),
+        ("dispatch", "isolation", "neighbours", "events", "start_up", "outbox"),
         ("compose", "scale", "idle", "long_run"),
     ],
     ids=["quick", "load"],

@@ -441,6 +441,26 @@ async def test_plugin_that_was_stuck_gets_turns_again_before_events_are_dropped(
         assert bus.statistics().plugins["plugin"].dropped == dropped
 
 
+async def test_events_that_a_full_plugin_drops_take_room_in_other_mailboxes() -> None:
+    full, other = GatedJoined(), GatedAll()
+    async with EventBus() as bus:
+        bus.register(full, "full", mailbox_size=1)
+        bus.register(other, "other", mailbox_size=5, when_full="block")
+        bus.publish_nowait(joined())
+        await wait_all_tasks_blocked()
+        for _ in range(4):
+            bus.publish_nowait(joined())
+
+        bus.publish_nowait(notification())
+        with pytest.raises(anyio.WouldBlock):
+            bus.publish_nowait(notification())
+
+        assert bus.statistics().plugins["full"].dropped == 3
+        assert bus.statistics().plugins["other"].pending == 5
+        full.permit(1e9)
+        other.permit(1e9)
+
+
 @pytest.mark.parametrize("turns", [1, 3, 10])
 async def test_publisher_waits_for_a_hook_that_needs_some_turns(turns: int) -> None:
     handled = []
