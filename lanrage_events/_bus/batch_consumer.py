@@ -15,6 +15,7 @@ from .containment import UnexpectedCancellation
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 from .threads import LoopWatch, Worker
+from .watchdog import Watchdog
 
 BatchHook = Callable[[Sequence[Event]], Any]
 
@@ -28,11 +29,13 @@ class BatchConsumer(Consumer):
         :class:`Consumer`
     """
 
+    __slots__ = ("_batch", "_handle")
+
     def __init__(
         self,
         mailbox: Mailbox,
         handle: BatchHook,
-        hook_timeout: float,
+        watchdog: Watchdog,
         waiting: Sized,
         admit: Callable[[], None],
         instruments: Instruments,
@@ -40,18 +43,18 @@ class BatchConsumer(Consumer):
         worker: Worker | None = None,
     ) -> None:
         super().__init__(
-            mailbox, lambda _: (), hook_timeout, waiting, admit, instruments, watch, worker
+            mailbox, lambda _: (), watchdog, waiting, admit, instruments, watch, worker
         )
         self._handle = handle
         self._batch: list[tuple[Event, Acknowledgement | None]] = []
         """the current events"""
 
-    async def _handle_events(self) -> bool:
+    async def _handle_events(self) -> None:
         mailbox = self._mailbox
         while not self._stopping:
             if not mailbox.items:
-                if mailbox.closed:
-                    return True
+                if mailbox.closed or not self._is_watched:
+                    return
 
                 await mailbox.wait()
                 continue
@@ -59,22 +62,20 @@ class BatchConsumer(Consumer):
             if self._watch.quiet:
                 self._watch.stir()
 
-            if not self._active.is_set():
-                self._active.set()
+            if not self._is_watched:
+                self._have_watched()
 
             self._began = perf_counter()
             self._take()
             self._finish_batch(await self._call([event for event, _ in self._batch]))
             self._count_time()
             if self._timed_out:
-                return False
+                return
 
             await self._restore_task()
 
             if mailbox.items:
                 await checkpoint()
-
-        return True
 
     def _take(self) -> None:
         mailbox = self._mailbox

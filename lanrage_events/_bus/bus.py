@@ -34,17 +34,16 @@ from ..abc import (
 from ..events import EventRegistry
 from .changes import Job
 from .consumer import Hook
-from .error_log import ErrorLog
 from .event_loop import EventLoop
 from .fanout import FanOut
 from .instrument import Instruments
 from .lifecycle import Lifecycle
+from .logs import ErrorLog, Tracer, is_wanted
 from .mailbox import Acknowledgement, Mailbox
 from .registry import Registry
 from .stream import MailboxStream
 from .supervisor import Supervisor
 from .threads import LoopWatch, Worker, is_async
-from .trace import Tracer, is_wanted
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -354,13 +353,12 @@ class EventBus(Bus):
         mailbox = Mailbox(name, mailbox_size, when_full, self._instruments)
         worker = Worker(mailbox) if threaded else None
         hook = cast(Hook, handler if worker is None else worker.threaded(handler))
-        supervisor = self._lifecycle.supervise(
-            mailbox,
-            lambda cls: (hook,) if issubclass(cls, event_class) else (),
-            hook_timeout,
-            worker=worker,
-        )
-        self._lifecycle.add(supervisor, lambda cls: issubclass(cls, event_class))
+
+        def find_hooks(cls: type[Event]) -> tuple[Hook, ...]:
+            return (hook,) if issubclass(cls, event_class) else ()
+
+        supervisor = self._lifecycle.supervise(mailbox, find_hooks, hook_timeout, worker=worker)
+        self._lifecycle.add(supervisor, find_hooks)
         self._lifecycle.start(supervisor, forget_at_end=True)
         return Subscription(name, partial(self._unsubscribe, supervisor))
 

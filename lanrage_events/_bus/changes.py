@@ -108,6 +108,34 @@ class Job:
             raise cancelled
 
 
+class Flag:
+    """An :class:`anyio.Event` that takes a kilobyte only once something waits for it."""
+
+    __slots__ = ("_event", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._event: anyio.Event | None = None
+
+    def set(self) -> None:
+        """Let everything that waits go on."""
+        self._is_set = True
+        if self._event is not None:
+            self._event.set()
+
+    def is_set(self) -> bool:
+        """Return whether it was set."""
+        return self._is_set
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if self._is_set:
+            await checkpoint()
+        else:
+            self._event = self._event or anyio.Event()
+            await self._event.wait()
+
+
 class Change:
     """A change of one plugin, while it is made."""
 
@@ -116,7 +144,7 @@ class Change:
         """why nobody wants it any more, so that it has to undo what it can and to end soon"""
         self._scope: anyio.CancelScope | None = None
 
-    async def wait(self, event: anyio.Event, timeout: float = math.inf) -> bool:
+    async def wait(self, event: anyio.Event | Flag, timeout: float = math.inf) -> bool:
         """Wait for an event until the timeout, or until the change is abandoned.
 
         :returns: whether the event is set
@@ -159,7 +187,7 @@ class _Queued(Change, Generic[T]):
         self._outcome: list[T] = []
         self._error: Exception | None = None
 
-    async def wait(self, event: anyio.Event, timeout: float = math.inf) -> bool:
+    async def wait(self, event: anyio.Event | Flag, timeout: float = math.inf) -> bool:
         try:
             return await super().wait(event, timeout)
         except anyio.get_cancelled_exc_class():

@@ -19,12 +19,12 @@ from .containment import TaskGuard, UnexpectedCancellation, call
 from .instrument import Instruments
 from .mailbox import Acknowledgement, Mailbox
 from .threads import LoopWatch, Worker
+from .watchdog import Watchdog
 
 EVENTS_BETWEEN_CHECKPOINTS = 128
 SECONDS_BETWEEN_CHECKPOINTS = 0.001
 QUICK_EVENTS_A_LOOK = 8
 QUICK_SECONDS = 0.0001
-LOOKS_PER_HOOK_TIMEOUT = 8
 
 Hook = Callable[[Event], Any]
 LinkedHooks = tuple[Hook, "LinkedHooks | None"]
@@ -46,7 +46,7 @@ class Consumer:
     """Handles the events of one mailbox until it is closed and empty.
 
     :param find_hooks: returns the hooks for an event class, the most specific first
-    :param hook_timeout: seconds after which a hook is cancelled; it may run an eighth longer
+    :param watchdog: cancels its hooks if they run too long
     :param waiting: the publishers that wait for capacity; only checked for being empty
     :param admit: called after an event was taken while publishers wait
     :param instruments: called for each failure
@@ -54,22 +54,45 @@ class Consumer:
     :param worker: runs the threaded hooks, None if there are none
     """
 
+    # There may be thousands.
+    __slots__ = (
+        "_admit",
+        "_began",
+        "_find_hooks",
+        "_guard",
+        "_hooks",
+        "_in_hand",
+        "_instruments",
+        "_is_hit",
+        "_is_suspicious",
+        "_is_watched",
+        "_last_failure",
+        "_mailbox",
+        "_running",
+        "_scope",
+        "_seen",
+        "_seen_at",
+        "_stopping",
+        "_timed_out",
+        "_waiting",
+        "_watch",
+        "watchdog",
+        "worker",
+    )
+
     def __init__(
         self,
         mailbox: Mailbox,
         find_hooks: Callable[[type[Event]], tuple[Hook, ...]],
-        hook_timeout: float,
+        watchdog: Watchdog,
         waiting: Sized,
         admit: Callable[[], None],
         instruments: Instruments,
         watch: LoopWatch,
         worker: Worker | None = None,
     ) -> None:
-        if not hook_timeout > 0:
-            raise ValueError(f"hook_timeout must be more than 0 seconds, not {hook_timeout}")
-
+        self.watchdog = watchdog
         self._mailbox = mailbox
-        self._hook_timeout = hook_timeout
         self._waiting = waiting
         self._admit = admit
         self._find_hooks = find_hooks
@@ -78,9 +101,14 @@ class Consumer:
         """the number of events taken by then, and the error"""
         self._running: Awaitable[object] | None = None
         """what the running hook returned"""
-        self._active = anyio.Event()
-        """set while the watchdog has something to watch"""
+        self._is_watched = False
+        """whether the watchdog looks after it"""
+        self._seen: Awaitable[object] | None = None
+        """what the hook that the watchdog saw last had returned"""
+        self._seen_at = 0.0
+        """the time of the event loop when the watchdog saw it first"""
         self._scope: anyio.CancelScope | None = None
+        """cancelled when a hook runs too long, None unless it runs"""
         self._timed_out = False
         self._guard: TaskGuard
         self._in_hand: _InHand | None = None
@@ -106,28 +134,36 @@ class Consumer:
         If it is cancelled, the current event counts as failed.
         """
         self._guard = TaskGuard()
-        async with anyio.create_task_group() as tg:
-            tg.start_soon(self._watch_hooks)
-            try:
-                with self._watch.handles(self._mailbox):
-                    while not await self._run_until_timeout():
+        mailbox = self._mailbox
+        try:
+            with self._watch.handles(mailbox):
+                while True:
+                    if self._in_hand is None:
+                        if self._stopping or (mailbox.closed and not mailbox.items):
+                            return
+
+                        if not mailbox.items:
+                            # Here, where it takes a kilobyte less: there may be thousands that wait.
+                            await mailbox.wait()
+                            continue
+
+                    self._timed_out = False
+                    with anyio.CancelScope() as self._scope:
+                        await self._handle_events()
+
+                    self._scope = None
+                    if self._timed_out:
+                        self._count_time()
                         await self._restore_task()
-            finally:
-                self._give_up()
+        except KeyboardInterrupt as error:
+            # By itself it would stop asyncio's event loop at once, before the bus is closed.
+            raise BaseExceptionGroup("Ctrl-C was pressed in a hook", [error]) from None
+        finally:
+            self._scope = None
+            self._give_up()
 
-            tg.cancel_scope.cancel()
-
-    async def _run_until_timeout(self) -> bool:
-        """Return whether everything is handled; if not, a hook was just cancelled."""
-        self._timed_out = False
-        with anyio.CancelScope() as self._scope:
-            if await self._handle_events():
-                return True
-
-        self._count_time()
-        return False
-
-    async def _handle_events(self) -> bool:
+    async def _handle_events(self) -> None:
+        """Handle events until none came for a while, or until a hook runs too long."""
         # The hot path of the bus: what a hundred events share is a local name.
         mailbox = self._mailbox
         items, acks, drains = mailbox.items, mailbox.acks, mailbox.drains
@@ -136,22 +172,23 @@ class Consumer:
         cancelling = self._guard.cancelling
         interrupted, self._in_hand = self._in_hand, None
         while True:
-            if self._stopping and interrupted is None:
-                return True
+            if interrupted is None:
+                if self._stopping:
+                    return
 
-            if not items and interrupted is None:
-                if mailbox.closed:
-                    return True
+                if not items:
+                    if mailbox.closed or not self._is_watched:
+                        return
 
-                await mailbox.wait()
-                continue
+                    await mailbox.wait()
+                    continue
 
             mailbox.busy = 1
             if watch.quiet:
                 watch.stir()
 
-            if not self._active.is_set():
-                self._active.set()
+            if not self._is_watched:
+                self._have_watched()
 
             self._began = began = looked = perf_counter()
             pause_at = looked + SECONDS_BETWEEN_CHECKPOINTS
@@ -188,7 +225,7 @@ class Consumer:
                         errors = self._failed(hook, event, error, errors)
                         if self._timed_out:
                             self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
-                            return False
+                            return
                     except BaseException as error:
                         timed_out = self._timed_out
                         if timed_out:
@@ -197,7 +234,7 @@ class Consumer:
                         self._in_hand = _InHand(event, ack, more or NO_HOOK, errors)
                         contained = self._guard.contain(error, is_cancelled=timed_out)
                         if timed_out:
-                            return False
+                            return
 
                         self._in_hand = None
                         errors = self._failed(hook, event, contained, errors)
@@ -358,28 +395,31 @@ class Consumer:
         return [*(errors or ()), error]
 
     def _timeout(self, hook: Callable[..., Any]) -> HookTimeout:
-        message = f"hook '{_name(hook)}' was cancelled after {self._hook_timeout:g} seconds"
+        message = f"hook '{_name(hook)}' was cancelled after {self.watchdog.hook_timeout:g} seconds"
         return HookTimeout(self._mailbox.owner, message)
 
-    async def _watch_hooks(self) -> None:
-        """Cancel a hook that runs too long.
+    def _have_watched(self) -> None:
+        self._is_watched = True
+        self.watchdog.watch(self)
 
-        It polls instead of timing each call, since setting a timer costs as much as handling eleven
-        events, and it sleeps without a timer while there is nothing to handle.
+    def look(self, now: float) -> bool:
+        """Cancel a hook that runs too long, and return whether to look again.
+
+        :param now: the time of the event loop, in seconds
         """
-        interval = self._hook_timeout / LOOKS_PER_HOOK_TIMEOUT
-        seen: Awaitable[object] | None = None
-        seen_at = 0.0
-        while True:
-            await self._active.wait()
-            await anyio.sleep(interval)
-            if self._mailbox.idle:
-                self._active, seen = anyio.Event(), None
-            elif self._running is None or self._running is not seen:
-                seen, seen_at = self._running, anyio.current_time()
-            elif anyio.current_time() - seen_at >= self._hook_timeout and self._scope is not None:
-                self._timed_out = True
-                self._scope.cancel()
+        if self._scope is None or self._mailbox.idle:
+            self._is_watched, self._seen = False, None
+            # It goes on to sleep where it takes less memory.
+            self._mailbox.wake()
+            return False
+
+        if self._running is None or self._running is not self._seen:
+            self._seen, self._seen_at = self._running, now
+        elif now - self._seen_at >= self.watchdog.hook_timeout:
+            self._timed_out = True
+            self._scope.cancel()
+
+        return True
 
 
 def _name(hook: Callable[..., Any]) -> str:

@@ -138,7 +138,8 @@ class TaskGuard:
             raise error
 
         if _has(error, anyio.get_cancelled_exc_class()) and (
-            (_scope_is_cancelled() and not is_cancelled) or self._loop_is_ending()
+            (_scope_is_cancelled() and not is_cancelled)
+            or (self.cancelling() > self._before and loop_is_ending())
         ):
             raise error
 
@@ -167,14 +168,16 @@ class TaskGuard:
         except RuntimeError:
             return False
 
-    def _loop_is_ending(self) -> bool:
-        """Return whether everything is being cancelled, as at the end of :func:`asyncio.run`."""
-        if self._task is None or self.cancelling() <= self._before:
-            return False
 
-        import asyncio
+def loop_is_ending() -> bool:
+    """Return whether every task is being cancelled, as at the end of :func:`asyncio.run`."""
+    task = _current_asyncio_task()
+    if task is None or not task.cancelling():
+        return False
 
-        return all(task.cancelling() for task in asyncio.all_tasks())
+    import asyncio
+
+    return all(one.cancelling() for one in asyncio.all_tasks())
 
 
 def is_unexpected_cancellation(error: BaseException) -> bool:

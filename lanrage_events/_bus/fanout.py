@@ -69,7 +69,7 @@ class FanOut(MailboxGroup):
         self.thread: int | None = None
         """the thread in which the bus runs, None if it does not run"""
         self.waiting: deque[_Publisher] = deque()
-        self._wants: dict[Mailbox, Callable[[type[Event]], bool]] = {}
+        self._wants: dict[Mailbox, Callable[[type[Event]], object]] = {}
         self._routes: dict[type[Event], Route] = {}
         self.routes = self._routes
         """the routes into which events fit while there is capacity, which is 0 if the bus is not
@@ -79,7 +79,7 @@ class FanOut(MailboxGroup):
         self._found = 0
         """capacity found since the last checkpoint"""
 
-    def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], bool]) -> None:
+    def add(self, mailbox: Mailbox, wants: Callable[[type[Event]], object]) -> None:
         """Deliver the event classes that a mailbox wants to it."""
         mailbox.group = self
         self.awake.add(mailbox)

@@ -24,6 +24,7 @@ from .mailbox import Mailbox
 from .stream import MailboxStream
 from .supervisor import Supervisor
 from .threads import LoopWatch, Worker
+from .watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ class Lifecycle:
         self._hook_timeout = hook_timeout
         self._start_timeout = start_timeout
         self._drain_timeout = drain_timeout
+        self._watchdogs: dict[float, Watchdog] = {}
+        """by hook timeout"""
         self._task_group: TaskGroup | None = None
         self._stop_scope: anyio.CancelScope | None = None
         self._numbers = count(2)
@@ -130,8 +133,8 @@ class Lifecycle:
         :param worker: runs its threaded hooks, None if it has none
         """
         fanout = self._fanout
-        timeout = self._hook_timeout if hook_timeout is None else hook_timeout
-        shared = timeout, fanout.waiting, fanout.admit, self._instruments, self._watch, worker
+        watchdog = self._watchdog(self._hook_timeout if hook_timeout is None else hook_timeout)
+        shared = watchdog, fanout.waiting, fanout.admit, self._instruments, self._watch, worker
         return Supervisor(
             mailbox,
             Consumer(mailbox, find_hooks, *shared)
@@ -145,10 +148,17 @@ class Lifecycle:
             on_failure=fanout.admit,
         )
 
-    def add(self, supervisor: Supervisor, wants: Callable[[type[Event]], bool]) -> None:
+    def _watchdog(self, hook_timeout: float) -> Watchdog:
+        watchdog = self._watchdogs.get(hook_timeout)
+        if watchdog is None:
+            watchdog = self._watchdogs[hook_timeout] = Watchdog(hook_timeout)
+
+        return watchdog
+
+    def add(self, supervisor: Supervisor, wants: Callable[[type[Event]], object]) -> None:
         """Deliver events to a supervisor.
 
-        :param wants: whether it wants an event class
+        :param wants: returns what is true if it wants an event class, such as its hooks for that
         """
         self.supervisors[supervisor.name] = supervisor
         self._fanout.add(supervisor.mailbox, wants)
@@ -204,10 +214,11 @@ class Lifecycle:
             raise anyio.ClosedResourceError(CLOSED)
 
         if self._task_group is not None:
+            supervisor.consumer.watchdog.start(self._task_group)
             supervisor.launch(
                 self._task_group,
                 first_start_must_succeed=first_start_must_succeed,
-                on_stop=partial(self.forget, supervisor) if forget_at_end else None,
+                on_stop=self.forget if forget_at_end else None,
             )
 
     async def start_and_wait(self, supervisor: Supervisor, change: Change) -> None:
@@ -247,6 +258,9 @@ class Lifecycle:
             stream.close()
 
         self.changes.run_in(None)
+        for watchdog in self._watchdogs.values():
+            watchdog.stop()
+
         self.loop.close()
 
     async def _drain_and_stop(self) -> None:

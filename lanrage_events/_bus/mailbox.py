@@ -148,7 +148,8 @@ class Mailbox:
         """what to set once the events up to a number have left; changed in place"""
         self.look_at = NEVER
         """the value of ``taken`` at which :meth:`complete_drains` has something to do"""
-        self._sleeper = anyio.Event()
+        self._sleeper: anyio.Event | None = None
+        """what its consumer waits for while it sleeps"""
         self._drops_logged = 0
         self._log_drops_at = 0.0
 
@@ -241,22 +242,30 @@ class Mailbox:
             self.acks[self.taken + self.skipped + len(self.items)] = ack
 
         self.items.append(event)
-        if not self._sleeper.is_set():
+        if self._sleeper is not None:
             self.wake()
 
     def append_or_drop(self, event: Event) -> None:
         """Add an event to a mailbox that is stuck, by the policy if it is still full."""
-        if len(self.items) < self.size:
+        items = self.items
+        if len(items) < self.size:
             # So that the fan-out looks for capacity, and finds that it is no longer stuck.
             self.group.capacity = 0
-            self.items.append(event)
+            items.append(event)
             return
 
         if self.when_full == "drop_newest":
             self._drop(event, None)
-        else:
+        elif self.acks or self._watches_drops:
             self._drop_first()
-            self.items.append(event)
+            items.append(event)
+        else:
+            # What _drop_first() does, in half the time.
+            items.popleft()
+            items.append(event)
+            self.skipped += 1
+            self.look_at -= 1
+            self.dropped += 1
 
         if monotonic() >= self._log_drops_at:
             self.log_drops()
@@ -346,7 +355,7 @@ class Mailbox:
             await sleeper.wait()
         finally:
             # Of several that wait, only the last one is woken.
-            if self._sleeper is sleeper and not sleeper.is_set():
+            if self._sleeper is sleeper:
                 self.wake()
 
     def wake(self) -> None:
@@ -354,7 +363,9 @@ class Mailbox:
         group = self.group
         group.awake.add(self)
         group.capacity = max(min(group.capacity, self.size - len(self.items)), 0)
-        self._sleeper.set()
+        if self._sleeper is not None:
+            self._sleeper.set()
+            self._sleeper = None
 
     def close(self) -> None:
         """Let the consumer end once the mailbox is empty."""

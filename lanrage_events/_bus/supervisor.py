@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from contextvars import ContextVar
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar, Token
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,9 +14,9 @@ from anyio.lowlevel import checkpoint
 from .._exceptions import PluginStartError, format_error
 from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
-from .changes import CHECKPOINTS_UNTIL_BEGUN, is_supervised
+from .changes import CHECKPOINTS_UNTIL_BEGUN, Flag, is_supervised
 from .consumer import Consumer
-from .containment import is_unexpected_cancellation
+from .containment import is_unexpected_cancellation, loop_is_ending
 from .instrument import Instruments
 from .mailbox import Mailbox
 
@@ -35,6 +35,33 @@ class Supervisor:
     :param handles_events: whether it has hooks for events, rather than only publishing them
     :param on_failure: called when the mailbox begins to drop events instead of blocking
     """
+
+    # There may be thousands.
+    __slots__ = (
+        "_backoff",
+        "_begun",
+        "_cancelled",
+        "_first_start_must_succeed",
+        "_instruments",
+        "_lifespan",
+        "_on_failure",
+        "_on_stop",
+        "_restart_delay",
+        "_scope",
+        "_start_timeout",
+        "_stopping",
+        "_task_group",
+        "consumer",
+        "durable",
+        "error",
+        "handles_events",
+        "mailbox",
+        "name",
+        "restarts",
+        "started",
+        "state",
+        "stopped",
+    )
 
     def __init__(
         self,
@@ -57,9 +84,9 @@ class Supervisor:
         self.durable = durable
         self.handles_events = handles_events
         self.state: PluginState = "starting"
-        self.started = anyio.Event()
+        self.started = Flag()
         """set when the first start has succeeded or failed"""
-        self.stopped = anyio.Event()
+        self.stopped = Flag()
         self.error: Exception | None = None
         """why the lifespan ended last, None while it runs"""
         self.restarts = 0
@@ -67,23 +94,23 @@ class Supervisor:
         self._lifespan = lifespan
         self._start_timeout = math.inf if lifespan is None else start_timeout
         self._on_failure = on_failure
-        self._backoff = Backoff(FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY)
+        self._backoff: Backoff | None = None
         self._restart_delay = 0.0
         self._task_group: TaskGroup | None = None
         self._first_start_must_succeed = False
-        self._on_stop: Callable[[], object] | None = None
+        self._on_stop: Callable[[Supervisor], object] | None = None
         self._begun = False
         """whether the task that was started last runs, or has run"""
         self._cancelled = False
         self._scope: anyio.CancelScope | None = None
-        self._stopping = anyio.Event()
+        self._stopping = Flag()
 
     def launch(
         self,
         task_group: TaskGroup,
         *,
         first_start_must_succeed: bool = False,
-        on_stop: Callable[[], object] | None = None,
+        on_stop: Callable[[Supervisor], object] | None = None,
     ) -> None:
         """Start the plugin, and restart it when it fails, until :meth:`stop`.
 
@@ -91,7 +118,7 @@ class Supervisor:
         when the program is cancelled can still be handled.
 
         :param first_start_must_succeed: whether it ends if its first start fails
-        :param on_stop: called when it has ended
+        :param on_stop: called with it when it has ended
         """
         self._task_group = task_group
         self._first_start_must_succeed = first_start_must_succeed
@@ -116,9 +143,11 @@ class Supervisor:
         is_supervised.set(True)
         goes_on = False
         try:
-            goes_on = await self._wait_for_restart() and await self._run_once()
-        except anyio.get_cancelled_exc_class():  # by Task.cancel(), during the wait
-            goes_on = not self._stopping.is_set()
+            if await self._wait_for_restart():
+                began = anyio.current_time()
+                goes_on = self._goes_on_after(await self._live(), began)
+        except anyio.get_cancelled_exc_class():  # by Task.cancel(), during the wait or at the end
+            goes_on = not self._stopping.is_set() and not loop_is_ending()
         finally:
             if not goes_on:
                 self._end()
@@ -131,7 +160,7 @@ class Supervisor:
         self.started.set()
         self.stopped.set()
         if self._on_stop is not None:
-            self._on_stop()
+            self._on_stop(self)
 
     async def _wait_for_restart(self) -> bool:
         """Wait until the plugin may run; return whether it is still to run."""
@@ -145,10 +174,12 @@ class Supervisor:
 
         return not self._cancelled
 
-    async def _run_once(self) -> bool:
-        """Run the plugin until it ends, and return whether to restart it."""
-        began = anyio.current_time()
-        error = await self._live()
+    def _goes_on_after(self, error: Exception | None, began: float) -> bool:
+        """Return whether to restart the plugin.
+
+        :param error: what ended its lifespan
+        :param began: when its lifespan began
+        """
         if self._stopping.is_set():
             if error is not None:
                 self._instruments.plugin_failed(self.name, error, None)
@@ -159,8 +190,8 @@ class Supervisor:
         if self._first_start_must_succeed and not self.started.is_set():
             return False
 
-        if anyio.current_time() - began > LONGEST_RESTART_DELAY:
-            self._backoff.reset()
+        if self._backoff is None or anyio.current_time() - began > LONGEST_RESTART_DELAY:
+            self._backoff = Backoff(FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY)
 
         self._restart_delay = self._backoff.next()
         self._instruments.plugin_failed(self.name, self.error, self._restart_delay)
@@ -177,13 +208,22 @@ class Supervisor:
         scope = anyio.CancelScope(shield=True, deadline=deadline)
         try:
             with scope as self._scope:
-                await self._run_lifespan(scope)
+                if self._lifespan is None:
+                    self._begin()
+                    await self.consumer.run()
+                else:
+                    await self._run_lifespan(self._lifespan, scope)
         except BaseException as raised:
+            is_cancelled = isinstance(raised, anyio.get_cancelled_exc_class())
+            if is_cancelled and loop_is_ending():
+                # A restart would not be cancelled any more, and keep the event loop from ending.
+                raise
+
             error = _contained(raised)
             if error is None:
                 raise
 
-            if self._cancelled and isinstance(raised, anyio.get_cancelled_exc_class()):
+            if self._cancelled and is_cancelled:
                 return None
 
         if scope.cancel_called and not self._cancelled:
@@ -195,18 +235,23 @@ class Supervisor:
 
         return error
 
-    async def _run_lifespan(self, scope: anyio.CancelScope) -> None:
-        async with nullcontext() if self._lifespan is None else self._lifespan():
+    async def _run_lifespan(
+        self, lifespan: Callable[[], AbstractAsyncContextManager[object]], scope: anyio.CancelScope
+    ) -> None:
+        async with lifespan():
             scope.deadline = math.inf
-            self.state = "running"
-            self.error = None
-            self.mailbox.set_down(False)
-            self.started.set()
-            token = inside_hook.set(self)
+            token = self._begin()
             try:
                 await self.consumer.run()
             finally:
                 inside_hook.reset(token)
+
+    def _begin(self) -> Token[Supervisor | None]:
+        self.state = "running"
+        self.error = None
+        self.mailbox.set_down(False)
+        self.started.set()
+        return inside_hook.set(self)
 
     def start_error(self) -> PluginStartError | None:
         """Return why the first start failed, None if it did not."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from .._redaction import Redactor, safe_text
-from ..abc import HookCall, Instrument
-from .hooks import BATCH_HOOK
+from ..._redaction import Redactor, safe_text
+from ...abc import HookCall, Instrument
+from ..hooks import BATCH_HOOK
 
 TRACE_VARIABLE = "LANRAGE_EVENTS_TRACE"
 """the environment variable that turns the trace on, unless it is empty or 0"""

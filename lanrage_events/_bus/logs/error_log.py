@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from .._events import Event
-from .._exceptions import format_error
-from ..abc import Instrument
+from ..._events import Event
+from ..._exceptions import format_error
+from ...abc import Instrument
 
 logger = logging.getLogger(__name__)
 

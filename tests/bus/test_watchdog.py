@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
+
+from lanrage_events import Event, EventBus, HookTimeout, PeerJoined, hookimpl
+from lanrage_events.abc import Instrument
+
+SUBSCRIPTIONS = 300
+SUBSCRIPTION_BYTES_MAX = 10.5 * 1024
+
+
+def joined() -> PeerJoined:
+    return PeerJoined(peer_name="Ann", party_name="LAN")
+
+
+class Failures(Instrument):
+    def __init__(self) -> None:
+        self.timeouts: list[str] = []
+
+    def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
+        assert isinstance(error, HookTimeout)
+        self.timeouts.append(plugin)
+
+
+async def hang(event: Event) -> None:
+    await anyio.sleep_forever()
+
+
+async def test_hooks_with_the_same_timeout_are_each_cancelled_after_it() -> None:
+    failures = Failures()
+    async with EventBus(hook_timeout=8, instruments=[failures]) as bus:
+        bus.subscribe(PeerJoined, hang, name="a")
+        began = anyio.current_time()
+        await bus.publish(joined())
+        await anyio.sleep(4)
+        bus.subscribe(PeerJoined, hang, name="b")
+        bus.subscribe(PeerJoined, hang, name="c", hook_timeout=2)
+        await bus.publish(joined())
+        await anyio.sleep(3)
+        assert failures.timeouts == ["c"]
+        await bus.drain()
+        assert failures.timeouts == ["c", "a", "b", "a"]
+        # A hook may run an eighth longer, and "a" was called twice.
+        assert anyio.current_time() - began <= 2 * (8 + 1)
+
+
+async def test_hook_is_cancelled_also_after_its_plugin_had_nothing_to_do_for_long() -> None:
+    failures = Failures()
+    handled: list[Event] = []
+
+    async def handler(event: Event) -> None:
+        handled.append(event)
+        await anyio.sleep(len(handled) // 3 * 100)
+
+    async with EventBus(hook_timeout=8, instruments=[failures]) as bus:
+        bus.subscribe(PeerJoined, handler, name="a")
+        for events in range(1, 4):
+            await bus.publish(joined())
+            await bus.drain()
+            assert len(handled) == events
+            await anyio.sleep(1000)
+
+    assert failures.timeouts == ["a"]
+
+
+class Batches:
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    @hookimpl
+    async def event_batch(self, events: list[Event]) -> None:
+        self.sizes.append(len(events))
+        if len(self.sizes) == 2:
+            await anyio.sleep_forever()
+
+
+async def test_batch_is_cancelled_also_after_its_plugin_had_nothing_to_do_for_long() -> None:
+    plugin = Batches()
+    async with EventBus(hook_timeout=8) as bus:
+        bus.register(plugin, "plugin")
+        for _ in range(3):
+            await bus.publish(joined())
+            await bus.drain()
+            await anyio.sleep(1000)
+
+        assert plugin.sizes == [1, 1, 1]
+        assert bus.statistics().plugins["plugin"].failed == 1
+
+
+# Of asyncio only: Trio has nothing that cancels a task without a scope.
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_hooks_are_cancelled_also_after_every_task_was_cancelled() -> None:
+    import asyncio
+
+    failures = Failures()
+    async with EventBus(hook_timeout=8, instruments=[failures]) as bus:
+        await wait_all_tasks_blocked()
+        bus.subscribe(PeerJoined, lambda event: None)
+        await wait_all_tasks_blocked()
+        for task in asyncio.all_tasks():
+            if task.get_name() == "watchdog":
+                task.cancel()
+
+        await checkpoint()
+        await checkpoint()
+        bus.subscribe(PeerJoined, hang, name="a")
+        await bus.publish(joined())
+        await bus.drain()
+
+    assert failures.timeouts == ["a"]
+
+
+async def test_subscription_takes_little_memory() -> None:
+    async with EventBus() as bus:
+        for _ in range(10):
+            bus.subscribe(PeerJoined, hang)
+
+        await wait_all_tasks_blocked()
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(SUBSCRIPTIONS):
+            bus.subscribe(PeerJoined, hang)
+
+        await wait_all_tasks_blocked()
+        taken = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+
+    assert taken / SUBSCRIPTIONS < SUBSCRIPTION_BYTES_MAX
