@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._exceptions import OutboxUnreadable
-from ._reserve import side_file
+from ._reserve import identity as identity_of
+from ._reserve import open_files, side_file
 from ._schema import APPLICATION_ID, Migration, migrate, pragma
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 # We never use an id twice, so a row or the counter is wrong.
 _DUPLICATE = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID}
 _UNDECODABLE = "Could not decode to UTF-8"
+_HEADER_BYTES = 100
 _DAMAGED_HEADER = "its header is damaged"
 
 
@@ -78,7 +80,24 @@ def identify(path: Path, migrations: Sequence[Migration]) -> str | None:
         )
 
     is_wrong = version > len(migrations) or version < 1 or encoding != "UTF-8"
-    return _DAMAGED_HEADER if is_wrong else None
+    return _DAMAGED_HEADER if is_wrong or not _has_true_size(path) else None
+
+
+def _has_true_size(path: Path) -> bool:
+    """Return whether a header says how many pages a file has.
+
+    If not, SQLite would take the room that we allocate behind them for pages.
+    https://www.sqlite.org/fileformat2.html#in_header_database_size
+    """
+    if side_file(path, "-wal").exists() or open_files.is_used(identity_of(path)):
+        # The header may be in the log, or reading it here would release another one's locks.
+        return True
+
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+
+    counter, valid_for = header[24:28], header[92:96]
+    return counter == valid_for and header[28:32] != bytes(4)
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, str]]:

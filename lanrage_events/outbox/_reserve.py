@@ -117,6 +117,11 @@ class OpenFiles:
                 if descriptor is not None:
                     os.close(descriptor)
 
+    def is_used(self, file: Identity | None) -> bool:
+        """Return whether a connection of this process uses a file."""
+        with self._lock:
+            return file in self._users
+
     def descriptor(self, path: Path, file: Identity) -> int:
         """Return a descriptor of a file that is in use.
 
