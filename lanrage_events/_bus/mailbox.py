@@ -221,6 +221,7 @@ class Mailbox:
         if ack is not None and self.rejects:
             ack.add()
             self._drop(event, ack, DOWN)
+            self._log_drops_now_and_then()
             return
 
         if self.full:
@@ -317,6 +318,7 @@ class Mailbox:
         :param durable: whether events that publishers wait for are dropped in any case, so that the
             publishers learn of it at once and can publish them again
         """
+        self.log_drops()  # while it is known why
         self.blocks = self.when_full == "block" and not down
         self.rejects = down and durable
         self.group.capacity = 0

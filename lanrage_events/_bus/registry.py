@@ -283,7 +283,8 @@ class Registry(PluginRegistry):
             if old_error is None:
                 raise _replace_error(name, error, "the old one runs again") from error
 
-            outcome = f"the old one {old_error.reason}, too, and is retried"
+            why = format_error(old_error.__cause__ or old_error)
+            outcome = f"the old one does not start again either, and is retried: {why}"
             raise _replace_error(name, error, outcome, old_error) from error
 
     def _check(self, name: str, plugin: object, options: PluginOptions) -> _Settings:
