@@ -141,6 +141,7 @@ async def by_scope(operation: Operation, tick: int, expected: type[Exception] | 
     """Cancel an operation by a cancel scope of AnyIO."""
     ended = anyio.Event()
     scope = anyio.CancelScope()
+    hit = False
 
     async def run() -> None:
         with scope, suppress(*[expected] if expected else []):

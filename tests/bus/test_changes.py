@@ -557,6 +557,7 @@ async def test_publishers_learn_at_once_that_a_durable_plugin_does_not_run(
     await bus.plugins.register_and_wait(plugin, "durable")
     await bus.plugins.register_and_wait(other, "other")
     outcomes: dict[str, str] = {}
+    reason = "the plugin failed and does not run now"
 
     async def publish_and_wait(title: str) -> None:
         try:
@@ -579,7 +580,6 @@ async def test_publishers_learn_at_once_that_a_durable_plugin_does_not_run(
 
         # Only the publishers that wait for it are concerned.
         await bus.publish(notification("kept 3"))
-        reason = "the plugin failed and does not run now"
         titles = ["awaited 0", "awaited 1", "awaited 2", "late"]
         assert outcomes == dict.fromkeys(titles, reason)
         statistics = bus.statistics().plugins["durable"]
