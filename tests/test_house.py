@@ -77,6 +77,7 @@ def imports_of(module: str) -> Iterator[Import]:
                     yield Import(module, target)
 
 
+@pytest.mark.slow
 def test_nobody_imports_more_than_the_face_of_a_private_package() -> None:
     found = []
     for importer, imported in imports():

@@ -165,6 +165,7 @@ def test_importing_the_package_imports_no_plugin() -> None:
     assert not [name for name in modules if name.startswith("lanrage_events_")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_can_be_imported_first(package: str) -> None:
     modules_after(f"import {package}")

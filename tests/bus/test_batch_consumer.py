@@ -283,6 +283,7 @@ def test_a_wrapper_of_batches_is_rejected() -> None:
     assert "wrapper, tryfirst or trylast" in problem
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=40))
 def test_each_event_has_its_outcome(plan: list[tuple[int, bool]]) -> None:
     """In bursts of any sizes, with failures anywhere."""

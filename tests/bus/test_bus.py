@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -1383,3 +1384,14 @@ async def test_readers_of_one_stream_share_its_events_and_all_end() -> None:
 
     assert sorted(name for names in received for name in names) == list("01234567")
     assert stream.statistics().state == "stopped"
+
+
+async def test_a_slow_machine_degrades_nothing_in_virtual_time() -> None:
+    def hold(event: PeerJoined) -> None:
+        time.sleep(0.15)
+
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, hold, name="slow")
+        await bus.publish_and_wait(PeerJoined(peer_name="Ann", party_name="LAN"))
+        assert bus.statistics().plugins["slow"].loop_blocks == 0
+        assert bus.health()["slow"].status == "ok"

@@ -296,6 +296,7 @@ async def test_replacing(way: str) -> None:
     await at_each_tick(way, run)
 
 
+@pytest.mark.slow
 @ways
 async def test_replacing_by_what_cannot_start(way: str) -> None:
     async def run(way: str, tick: int) -> bool:

@@ -124,6 +124,7 @@ def plugin_with(hook: str, function: Callable[..., Any]) -> object:
 QUERIES = ["http_pages", "http_routes", "metrics", "outbox", "template_folders"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_lazy", [False, True], ids=["at once", "in a generator"])
 @pytest.mark.parametrize("hook", QUERIES)
 async def test_queries(

@@ -179,6 +179,7 @@ async def test_batches_and_subscriptions_are_watched(lines: Lines) -> None:
     assert hooks == [["p", "event_batch"], ["s", "handler"]]
 
 
+@pytest.mark.slow
 async def test_one_hook_is_logged_once_a_minute_and_counted_each_time(lines: Lines) -> None:
     async with EventBus() as bus:
         bus.subscribe(PeerJoined, lambda event: hold(), name="s")

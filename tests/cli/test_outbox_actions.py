@@ -164,6 +164,7 @@ def test_state_folder_comes_from_the_configuration(
     assert "--state-folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_file_that_is_not_an_outbox_is_rejected(tmp_path: Path, run: Run) -> None:
     (tmp_path / "discord.outbox").write_bytes(b"something else" * 100)
     code, _, err = run("list")

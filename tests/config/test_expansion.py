@@ -200,6 +200,7 @@ NAMES = st.text(string.ascii_letters + "_", min_size=1, max_size=5).filter(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(NAMES, st.text()),
     st.lists(st.tuples(st.text(), NAMES, st.text(st.characters(exclude_characters="${}")))),

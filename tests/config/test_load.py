@@ -782,6 +782,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES, VALUES, st.dictionaries(WORDS, VALUES, max_size=6))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_in_a_file_it_is_loaded_or_reported(
@@ -843,6 +844,7 @@ def test_the_examples_of_the_documentation_can_be_used(block: str, tmp_path: Pat
     assert config.warnings == ()
 
 
+@pytest.mark.slow
 def test_checking_a_file_needs_neither_httpx_nor_jinja2(tmp_path: Path) -> None:
     file = tmp_path / "x.yaml"
     file.write_text("plugins:", encoding="utf-8")

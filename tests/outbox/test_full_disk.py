@@ -308,6 +308,7 @@ async def test_a_damaged_file_stays_until_there_is_room_for_a_copy(disk: SmallDi
         assert [letter.id for letter in await outbox.dead_letters()] == [10]
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_damaged_on_a_full_disk_is_copied_later(
     disk: SmallDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

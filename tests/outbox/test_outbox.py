@@ -512,6 +512,7 @@ async def test_a_lane_is_dropped_in_parts(outbox: Outbox) -> None:
         assert [lane.name for lane in await outbox.lanes()] == ["b"]
 
 
+@pytest.mark.slow
 async def test_a_lane_larger_than_a_transaction_is_dropped_and_retried(path: Path | None) -> None:
     async with make_outbox(path, max_dead=20_000) as outbox:
         ids = await outbox.put_many([OutboxItem("a", "x") for _ in range(10_007)])

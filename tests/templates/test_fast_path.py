@@ -54,6 +54,7 @@ def templates(
     return Templates("toy", [folder], LEAVES, report=problems.append)
 
 
+@pytest.mark.slow
 @given(first=VALUES, second=VALUES, leaf=st.sampled_from(["title", "lines"]))
 def test_a_leaf_that_only_names_values_says_what_it_says_in_jinja(
     tmp_path_factory: pytest.TempPathFactory, first: object, second: object, leaf: str

@@ -458,22 +458,19 @@ def test_a_file_that_is_not_text_is_reported(tool: Tool) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_reported(tool: Tool) -> None:
-    (tool.root / "base").mkdir()
     folder = tool.root / "base"
+    (folder / "toy" / "map_changed.yaml").mkdir(parents=True)
 
-    class Locked(type(folder)):  # type: ignore[misc]
+    class Claimed(type(folder)):  # type: ignore[misc]
         def is_file(self) -> bool:
             return True
 
-        def read_bytes(self) -> bytes:
-            raise PermissionError(13, "Permission denied")
-
-    templates = Templates("toy", [Locked(folder)], LEAVES, report=tool.problems.append)
+    templates = Templates("toy", [Claimed(folder)], LEAVES, report=tool.problems.append)
 
     assert templates.render(MapChanged(map_name="x")) == {}
     assert tool.messages == [
-        "base/toy/map_changed.yaml: cannot be read: Permission denied",
-        "base/toy/event.yaml: cannot be read: Permission denied",
+        "base/toy/map_changed.yaml: cannot be read: Is a directory",
+        "base/toy/event.yaml: the file does not exist",
     ]
 
 

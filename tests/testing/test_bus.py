@@ -561,6 +561,7 @@ def test_importing_it_imports_neither_pytest_nor_trio() -> None:
     assert modules.isdisjoint({"pytest", "_pytest", "trio"})
 
 
+@pytest.mark.slow
 def test_a_fixture_without_pytest_says_what_to_install() -> None:
     statement = (
         "sys.modules['pytest'] = None\n"

@@ -14,7 +14,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 from .blocks import LoopBlocks, Place
-from .loop import current_post
+from .loop import current_post, is_in_virtual_time
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +86,11 @@ class LoopWatch:
     # In the thread of the loop
 
     def start(self) -> None:
-        """Watch the current event loop; the thread starts with the first hook."""
-        if self._blocked_after is not None:
+        """Watch the current event loop; the thread starts with the first hook.
+
+        A loop in virtual time is not watched: what takes long there depends on the machine only.
+        """
+        if self._blocked_after is not None and not is_in_virtual_time():
             self._loop = _Loop(self._callers, self.blocks, self._blocked_after)
             self.quiet = True
             _started.add(self)

@@ -103,6 +103,7 @@ async def test_before_and_after_it_takes_events_without_a_word() -> None:
     assert metric(plugin, "http_answers") == {}
 
 
+@pytest.mark.slow
 async def test_too_many_connections_degrade_the_health(serve: Serve) -> None:
     async with serve(max_connections=2, max_streams=1) as served:
         first = await anyio.connect_tcp("127.0.0.1", served.port)
@@ -238,6 +239,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["anycorn", "starlette"])
 def test_a_missing_extra_is_reported_in_one_line(module: str, tmp_path: Path) -> None:
     file = tmp_path / "lanrage.yaml"

@@ -259,6 +259,7 @@ def test_nothing_is_shown_of_no_party(show: Show) -> None:
     assert show() is None
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_no_name_breaks_a_limit_of_discords(show: Show, party: str, game: str) -> None:

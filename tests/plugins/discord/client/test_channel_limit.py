@@ -119,6 +119,7 @@ PAUSES = st.sampled_from([0.0, 0.0, 0.1, 0.5, 1.0, 3.0, 40.0])
 ROUND_TRIPS = st.sampled_from([0.0, 0.04, 0.5, 2.0])
 
 
+@pytest.mark.slow
 @given(
     st.integers(FEWEST_MESSAGES, 60),
     st.lists(

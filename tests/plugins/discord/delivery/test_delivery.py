@@ -394,6 +394,7 @@ async def test_errors_of_discord_lose_nothing() -> None:
         assert discord.journal.statuses[503] > 0
 
 
+@pytest.mark.slow
 async def test_errors_of_discord_cost_little_time() -> None:
     ratios = []
     for seed in range(1, 10):

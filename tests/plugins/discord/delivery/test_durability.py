@@ -44,6 +44,7 @@ async def running(
             yield bus, plugin
 
 
+@pytest.mark.slow
 async def test_thread_of_a_forum_is_created_once_and_used_from_then_on(tmp_path: Path) -> None:
     discord = StandInDiscord()
     forum = discord.create_webhook(forum=True)

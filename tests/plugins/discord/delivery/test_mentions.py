@@ -138,6 +138,7 @@ async def test_mentions_without_a_cooldown_are_not_written_each(tmp_path: Path) 
     assert len(contents) <= 11
 
 
+@pytest.mark.slow
 async def test_three_lives_in_five_seconds_mention_a_role_once(
     running: Running, tmp_path: Path
 ) -> None:

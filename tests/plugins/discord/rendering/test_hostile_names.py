@@ -132,6 +132,7 @@ def test_a_hostile_name_adds_no_markup_to_any_leaf(broken_limits: BrokenLimits, 
         assert broken_limits([entry.embed.to_dict()]) == []
 
 
+@pytest.mark.slow
 @given(st.text(st.one_of(st.sampled_from("*_~|`<>[]()@#:-+.\\ \n1aeh/t"), st.characters())))
 def test_no_name_adds_markup_to_any_leaf(name: str) -> None:
     # Markers with nothing between them are no markup, though this test's walk takes them for it.

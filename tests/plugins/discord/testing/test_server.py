@@ -369,6 +369,7 @@ async def post_when_it_listens(webhook: StandInWebhook) -> None:
             return
 
 
+@pytest.mark.slow
 async def test_many_clients_are_served_at_once() -> None:
     discord = StandInDiscord(limit=None, global_limit=None, latency=0.02)
     webhook = discord.create_webhook()
@@ -459,6 +460,7 @@ async def test_two_errors_come_out_together() -> None:
     assert {type(error) for error in caught.value.exceptions} == {LookupError, ValueError}
 
 
+@pytest.mark.slow
 async def test_leaving_closes_every_connection() -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()

@@ -280,6 +280,7 @@ actions = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(actions=actions)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 async def test_ids_are_known_for_the_window_unless_they_failed_or_are_too_many(

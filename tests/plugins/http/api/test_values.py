@@ -52,6 +52,7 @@ def test_an_array_is_read_as_json_reads_it(items: list[Any], blank: str, is_asci
     )
 
 
+@pytest.mark.slow
 @given(st.lists(JSON, max_size=20), st.sampled_from(["\n", "\r\n", "\n\n", "\n \t\n"]))
 def test_lines_are_read_as_json_reads_them(items: list[Any], end: str) -> None:
     body = end.join(map(json.dumps, items))

@@ -12,6 +12,7 @@ from lanrage_events_http._client import InputError, read_lines
 real_clock = pytest.mark.real_clock
 
 
+@pytest.mark.slow
 @real_clock
 async def test_a_file_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "lines"

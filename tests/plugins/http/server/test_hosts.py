@@ -22,6 +22,7 @@ PORTS = st.integers(0, 65_535)
 NOISE = st.text("[]:.@/%?#\\ \t\0a1") | st.text()
 
 
+@pytest.mark.slow
 @given(HOSTS, PORTS)
 def test_a_host_is_read_with_its_port(host: str, port: int) -> None:
     parsed = HostPort.parse(f"{host}:{port}")

@@ -260,4 +260,4 @@ class SessionsMachine(RuleBasedStateMachine):
         assert all(session.ended.is_set() for session in self.ended)
 
 
-TestSessions = SessionsMachine.TestCase
+TestSessions = pytest.mark.slow(SessionsMachine.TestCase)

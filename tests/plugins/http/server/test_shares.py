@@ -47,10 +47,12 @@ def test_no_address_takes_all(address: str, share: int) -> None:
     assert not of.is_full
 
 
+@pytest.mark.slow
 def test_an_ipv6_network_is_one_client() -> None:
     assert take(shares(100), *(f"2001:db8::{number:x}" for number in range(100))) == 50
 
 
+@pytest.mark.slow
 def test_others_leave_room_for_this_machine() -> None:
     of = shares(100)
 
