@@ -280,7 +280,7 @@ class EventBus(Bus):
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"
     ) -> None:
-        self._loop.check()
+        self._loop.check_thread()
         self._check_outside_hook("publish_and_wait", "publish")
         ack = Acknowledgement()
         await self._fanout.put(event, ack, self._waited_for(plugins))
@@ -292,7 +292,7 @@ class EventBus(Bus):
     async def publish_many_and_wait(
         self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
     ) -> list[Exception | None]:
-        self._loop.check()
+        self._loop.check_thread()
         self._check_outside_hook("publish_many_and_wait", "publish")
         waited_for = self._waited_for(plugins)
         published: list[tuple[Event, Acknowledgement]] = []
@@ -383,7 +383,7 @@ class EventBus(Bus):
         )
 
     async def drain(self) -> None:
-        self._loop.check()
+        self._loop.check_thread()
         self._check_outside_hook("drain", "publish and return")
         await checkpoint()
         await self._lifecycle.drain()
