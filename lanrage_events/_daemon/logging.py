@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, TextIO, TypeAlias
 
@@ -18,7 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
-from .._redaction import Redactor, safe_text
+from .._redaction import RedactedException, Redactor, safe_text
 from ..cli import StatusLine
 
 logger = logging.getLogger(__name__)
@@ -126,12 +126,24 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
     def redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         return {key: redactor.redact_value(value) for key, value in event.items()}
 
+    def restore_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        """Show a traceback that contained a secret like any other one, not as a message."""
+        original = RedactedException.of(event["_record"])
+        if original is not None:
+            event["event"] = str(original.message)
+            event["exception"] = original.format(format_exception)
+
+        return event
+
     processors: list[Processor]
+    format_exception: Callable[[ExcInfo], object]
     if log_format == "json":
         # Without the local variables, which may hold anything.
-        exceptions = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        format_exception = ExceptionDictTransformer(show_locals=False)
+        exceptions = ExceptionRenderer(format_exception)
         processors = [TimeStamper(fmt="iso", utc=True), exceptions, redact, JSONRenderer()]
     else:
+        format_exception = _indented_traceback
         # The renderer would format exceptions after the redaction, so they are formatted before.
         processors = [
             TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
@@ -146,7 +158,7 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
         ]
 
     return ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_log_level, _add_logger],
+        foreign_pre_chain=[structlog.stdlib.add_log_level, _add_logger, restore_exception],
         processors=[ProcessorFormatter.remove_processors_meta, *processors],
     )
 

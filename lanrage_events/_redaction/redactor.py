@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from types import TracebackType
+from typing import Any, TypeAlias, cast
 
 from .index import SecretIndex
 from .webhook_urls import mask, webhook_tokens
 
 _MAX_DEPTH = 20
-_RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_ORIGINAL = "redacted_exception"
+_RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", _ORIGINAL}
+
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 class Redactor:
@@ -103,12 +107,57 @@ class Redactor:
                 logger.removeFilter(redacting_filter)
 
 
+class RedactedException:
+    """What a log record had before a traceback with a secret became a part of its message.
+
+    A handler that knows it can show message and traceback as it shows any other ones.
+
+    :param message: the message, redacted
+    :param exc_info: the exception with its secret, which no other handler may see
+    """
+
+    def __init__(self, message: object, exc_info: ExcInfo) -> None:
+        self.message = message
+        self._exc_info = exc_info
+        self._redactors: list[Redactor] = []
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._exc_info[0].__name__}>"
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # A handler may send the record to another process, which must not see the secret.
+        return str, (repr(self),)
+
+    @staticmethod
+    def of(record: logging.LogRecord) -> RedactedException | None:
+        """Return that of a log record, None if nothing in its traceback was redacted."""
+        found = getattr(record, _ORIGINAL, None)
+        return found if isinstance(found, RedactedException) else None
+
+    def redact_by(self, redactor: Redactor) -> None:
+        """Mask what this redactor knows, too."""
+        self._redactors.append(redactor)
+        self.message = redactor.redact_value(self.message)
+
+    def format(self, format_exception: Callable[[ExcInfo], object]) -> object:
+        """Return what a function makes of the exception, with every secret masked."""
+        value = format_exception(self._exc_info)
+        for redactor in self._redactors:
+            value = redactor.redact_value(value)
+
+        return value
+
+
 class _RedactingFilter(logging.Filter):
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
+        original = RedactedException.of(record)
+        if original is not None:
+            original.redact_by(self._redactor)
+
         self._redact_message(record)
         self._redact_exception(record)
         if record.stack_info:
@@ -152,6 +201,12 @@ class _RedactingFilter(logging.Filter):
 
         # A formatter that formats the exception again would show the secret, and one that ignores
         # exc_text would omit the traceback: so it becomes a part of the message.
+        original = RedactedException(
+            _message(record) if isinstance(record.msg, str) else record.msg,
+            cast(ExcInfo, record.exc_info),
+        )
+        original.redact_by(self._redactor)
+        record.__dict__[_ORIGINAL] = original
         record.exc_info = None
         if isinstance(record.msg, str):
             record.exc_text = None

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import Redactor
 from lanrage_events._daemon import LogFormat, logging_to_stderr
+from lanrage_events._redaction import SECRET_MASK
 
 TOKEN = "made-up-token-0123456789abcdefghijklmnopqrstuvwxyz"
 URL = f"https://discord.com/api/webhooks/123456789012345678/{TOKEN}"
@@ -101,6 +103,58 @@ def test_no_secret_is_logged(
     assert re.search(r"HTTP Request: POST \S*\*{10}", text)
     assert "RuntimeError" in text
     assert "ValueError" in text
+
+
+def log_an_error_with_a_secret(message: object) -> None:
+    try:
+        try:
+            raise ValueError(f"bad {URL}")
+        except ValueError as error:
+            raise RuntimeError("two\nlines") from error
+    except RuntimeError:
+        logger.exception(message)
+
+
+@pytest.mark.parametrize("message", ["it failed", {"it": "failed"}], ids=["text", "structure"])
+@pytest.mark.parametrize("filters", [0, 1, 2])
+def test_a_traceback_with_a_secret_is_shown_like_any_other(
+    message: object, filters: int, lines: Callable[[], list[str]], redactor: Redactor
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(logging_to_stderr("info", "console", redactor))
+        for known in [redactor, Redactor()][:filters]:
+            stack.enter_context(known.redacting(["lanrage_events"]))
+
+        log_an_error_with_a_secret(message)
+
+    first, *block = lines()
+    assert first.endswith(f"[error    ] {message}")
+    assert block[0] == "    Traceback (most recent call last):"
+    assert block[-2:] == ["    RuntimeError: two", "    lines"]
+    assert all(line.startswith("    ") for line in block)
+    assert any("ValueError: bad " in line and SECRET_MASK in line for line in block)
+    assert TOKEN not in "".join(block)
+
+
+@pytest.mark.parametrize("filters", [0, 1, 2])
+def test_a_traceback_with_a_secret_keeps_its_structure_in_json(
+    filters: int, lines: Callable[[], list[str]], redactor: Redactor
+) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(logging_to_stderr("info", "json", redactor))
+        for known in [redactor, Redactor()][:filters]:
+            stack.enter_context(known.redacting(["lanrage_events"]))
+
+        log_an_error_with_a_secret("it failed")
+
+    [line] = lines()
+    data = json.loads(line)
+    assert data["event"] == "it failed"
+    assert [(one["exc_type"], one["exc_value"]) for one in data["exception"]] == [
+        ("RuntimeError", "two\nlines"),
+        ("ValueError", f"bad {SECRET_MASK}"),
+    ]
+    assert TOKEN not in line
 
 
 def test_a_secret_that_is_learnt_later_is_not_logged_either(

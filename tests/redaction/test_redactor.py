@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 import re
 import sys
 import threading
@@ -264,6 +265,20 @@ def test_the_filter_redacts_an_exception_with_its_causes(
     assert f"ValueError: cause {SECRET_MASK}" in line
     assert line.endswith("RuntimeError: above")
     assert TOKEN not in line
+
+
+def test_a_record_with_a_redacted_exception_shows_no_secret_elsewhere(
+    logger: logging.Logger, lines: Lines
+) -> None:
+    try:
+        raise ValueError(WEBHOOK)
+    except ValueError:
+        logger.exception("failed", extra={"place": "here"})
+
+    (record,) = lines.records
+    # What a handler that shows every attribute, or sends it to another process, would show.
+    assert TOKEN not in repr(vars(record))
+    assert TOKEN.encode() not in pickle.dumps(vars(record))
 
 
 def test_the_filter_keeps_an_exception_without_secrets(
