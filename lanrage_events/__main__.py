@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
-from importlib.metadata import version
-from typing import NoReturn
 
-from ._exit import ExitGuard, lasting_threads
-from ._hints import OWN_DISTRIBUTION, install_hint
+# Everything else is imported later: until run_process has begun, SIGHUP ends the process.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
 
+_INTERRUPTED = 130
 _THREADS_SECONDS = 1.0  # for the threads that plugins left behind
 _CLEANUP_SECONDS = 10.0  # for functions that are registered with atexit
 
@@ -20,8 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: the words after the name of the program, by default those of this process
     """
+    from ._hints import OWN_DISTRIBUTION, install_hint
+
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words == ["--version"]:  # answers without any extra
+        from importlib.metadata import version
+
         sys.stdout.write(f"{OWN_DISTRIBUTION} {version(OWN_DISTRIBUTION)}\n")
         return 0
 
@@ -40,13 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_process() -> NoReturn:
     """Run the command of this process and end it, even if threads of plugins still run."""
-    if sys.argv[1:2] == ["run"] and hasattr(signal, "SIGHUP"):
-        # The daemon has not read its configuration yet, so there is nothing to reload.
+    if "run" in sys.argv[1:] and hasattr(signal, "SIGHUP"):
+        # The daemon has not read its configuration yet, so there is nothing to reload; it handles
+        # the signal before it does.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     code = 1
     try:
         code = main()
+    except KeyboardInterrupt:  # while something was imported
+        code = _INTERRUPTED
     finally:
         _end_soon(code)
 
@@ -55,6 +63,9 @@ def run_process() -> NoReturn:
 
 def _end_soon(code: int) -> None:
     """End the process although threads or functions of plugins keep it from ending."""
+    from ._exit import ExitGuard, lasting_threads
+    from ._hints import OWN_DISTRIBUTION
+
     threads = lasting_threads()
 
     def warn() -> None:

@@ -50,7 +50,7 @@ class ExitGuard:
 
     def __init__(self) -> None:
         # Unlike a lock or an event, it may be used by the handler of a signal.
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._orders: SimpleQueue[_Order | Callable[[], object] | None] = SimpleQueue()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -75,6 +75,10 @@ class ExitGuard:
         """
         self._orders.put(_Order(time.monotonic() + min(seconds, _LONGEST), code, before))
 
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function in a thread of its own; the handler of a signal may call this."""
+        self._orders.put(function)
+
     def cancel(self) -> None:
         """Do not end the process."""
         self._orders.put(None)
@@ -84,10 +88,16 @@ class ExitGuard:
         while not (order is None and self._closed):
             timeout = None if order is None else max(0.0, order.time - time.monotonic())
             try:
-                order = self._orders.get(timeout=timeout)
+                received = self._orders.get(timeout=timeout)
             except Empty:
                 if order is not None:
                     end_process(order.code, order.before)
+            else:
+                if received is None or isinstance(received, _Order):
+                    order = received
+                else:
+                    # It may block, such as on a log that nobody reads.
+                    ThreadCall(received, "exit guard's call")
 
 
 def end_process(code: int, before: Callable[[], object] = lambda: None) -> None:

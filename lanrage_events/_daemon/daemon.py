@@ -59,7 +59,7 @@ def run(
     with ExitGuard() as guard, logging_to_stderr("info", "console", redactor):
         deadline = StopDeadline(guard)
         try:
-            with Signals(deadline.begin) as signals:
+            with Signals(deadline.begin_by_signal) as signals:
                 with signals.interrupting():
                     config = _outcome(ThreadCall(load, "loading the configuration"))
 
@@ -67,6 +67,7 @@ def run(
                     config, load, redactor, signals, deadline, backend, read_stdin, trace
                 )
         except StopRequested as stop:
+            deadline.notice()
             logger.info("stopped by %s before the plugins were started", stop)
             return ExitCode.DONE
         except (ConfigError, ModuleNotFoundError, KeyboardInterrupt):
@@ -132,11 +133,14 @@ def _run_config(
             return await daemon.run()
 
         interrupted = ExitCode.INTERRUPTED if read_stdin else ExitCode.DONE
-        return _run_loop(run_daemon, backend, interrupted)
+        return _run_loop(run_daemon, backend, interrupted, signals)
 
 
 def _run_loop(
-    run_daemon: Callable[[], Awaitable[int]], backend: Backend, interrupted: ExitCode
+    run_daemon: Callable[[], Awaitable[int]],
+    backend: Backend,
+    interrupted: ExitCode,
+    signals: Signals,
 ) -> int:
     # Modules stay in memory. Without this, each collection of garbage would stop everything for some
     # 20 ms.
@@ -144,18 +148,22 @@ def _run_loop(
     try:
         return anyio.run(run_daemon, backend=backend)
     except BaseException as error:
+        what = "unexpected error"
         if _is_interrupt(error):
-            logger.info("stopped by KeyboardInterrupt")
-            return interrupted
+            if signals.was_interrupted:
+                logger.info("stopped by KeyboardInterrupt")
+                return interrupted
 
-        logger.critical("unexpected error", exc_info=True)  # redacted, as Python would not do
+            what = "the daemon ends because a plugin raised KeyboardInterrupt, although no one pressed Ctrl-C"
+
+        logger.critical("%s", what, exc_info=True)  # redacted, as Python would not do
         return ExitCode.FAILED
     finally:
         gc.unfreeze()
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Return whether an error is nothing but Ctrl-C, which may surface inside a hook."""
+    """Return whether an error is nothing but what Ctrl-C raises, which may surface in a hook."""
     if isinstance(error, BaseExceptionGroup):
         return error.split(KeyboardInterrupt)[1] is None
 
@@ -297,6 +305,7 @@ class Daemon:
         reason = await self._wait_stop()
         self._stop_reason = reason
         drain_timeout = self._deadline.drain_timeout
+        self._deadline.notice()
         logger.info(
             "stopping within %g seconds because of %s; another one stops at once",
             drain_timeout,

@@ -23,6 +23,8 @@ GRACE_SECONDS = 1.0
 # Both fit into the second that the guard gives.
 _ANSWER_SECONDS = 0.2
 _CLOSING_SECONDS = 0.6
+# After this time without an answer, a signal is logged from outside of the event loop.
+_NOTICE_SECONDS = 0.3
 
 
 class StopDeadline:
@@ -37,6 +39,7 @@ class StopDeadline:
         self._guard = guard
         self._bus: EventBus | None = None
         self._token: EventLoopToken | None = None
+        self._noticed = threading.Event()
 
     def watch(self, bus: EventBus) -> None:
         """Name the plugins of this bus, which runs in the current event loop."""
@@ -47,6 +50,31 @@ class StopDeadline:
         """Give the daemon its time to stop; the handler of a signal may call this."""
         self._guard.end_after(self.drain_timeout + GRACE_SECONDS, ExitCode.FAILED, self._give_up)
 
+    def begin_by_signal(self, name: str) -> None:
+        """Do as :meth:`begin`, and log the signal if nothing notices it; its handler may call this.
+
+        :param name: of the signal
+        """
+        self._guard.call(partial(self._log_unless_noticed, name))
+        self.begin()
+
+    def notice(self) -> None:
+        """Record that the event loop, or whatever the main thread does, has noticed the signal."""
+        self._noticed.set()
+
+    def _log_unless_noticed(self, name: str) -> None:
+        if self._noticed.wait(_NOTICE_SECONDS):
+            return
+
+        waited_for = self._waited_for()
+        if not self._noticed.is_set():
+            logger.warning(
+                "stopping within %g seconds because of %s, but %s; another one stops at once",
+                self.drain_timeout,
+                name,
+                waited_for,
+            )
+
     def end(self, code: int) -> None:
         """Give the event loop a second to end, since everything else has.
 
@@ -56,6 +84,7 @@ class StopDeadline:
 
     def cancel(self) -> None:
         """Let the process live on, such as for a test."""
+        self._noticed.set()
         self._guard.cancel()
 
     def _give_up(self) -> None:

@@ -60,10 +60,11 @@ class Signals:
     The first signal to stop is noted; the next one kills the process, even if a plugin blocks the
     event loop: the operating system handles it.
 
-    :param on_stop: called by the handler of the first signal, so it must not wait for anything
+    :param on_stop: called with its name by the handler of the first signal to stop, so it must not
+        wait for anything
     """
 
-    def __init__(self, on_stop: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, on_stop: Callable[[str], object] = lambda _: None) -> None:
         self._on_stop = on_stop
         self._stopped_by: signal.Signals | None = None
         self._is_interrupting = False
@@ -90,13 +91,18 @@ class Signals:
     def __exit__(self, *exc_info: object) -> None:
         self._exit_stack.close()
 
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether Ctrl-C was the signal to stop."""
+        return self._stopped_by is signal.SIGINT
+
     def _receive_stop(self, number: int, frame: FrameType | None) -> None:
         for name in _STOPS:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
 
         self._stopped_by = signal.Signals(number)
-        self._on_stop()
+        self._on_stop(self._stopped_by.name)
         self._stop.set()
         if self._is_interrupting:
             raise StopRequested(self._stopped_by.name)

@@ -257,21 +257,39 @@ async def test_a_thread_of_asyncio_that_hangs_does_not_either(backend: str) -> N
 HOOK = "@hookimpl\ndef event(event):\n    "
 
 
-async def test_ctrl_c_that_surfaces_in_a_hook_is_a_stop(backend: str) -> None:
-    write_plugin("broken", f"{HOOK}raise KeyboardInterrupt")
+CTRL_C = """
+        import os
+        import signal
+        os.kill(os.getpid(), signal.SIGINT)
+        raise KeyboardInterrupt
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--stdin",), 130)])
+async def test_ctrl_c_that_surfaces_in_a_hook_is_a_stop(
+    backend: str, arguments: tuple[str, ...], code: int
+) -> None:
+    write_plugin("broken", f"{HOOK}if True:{CTRL_C}")
     write_config("good", "broken")
-    async with running("run", "--backend", backend) as daemon:
-        assert await daemon.wait() == 0
+    async with running("run", "--backend", backend, *arguments) as daemon:
+        assert await daemon.wait() == code
 
     assert "stopped by KeyboardInterrupt" in daemon.log.splitlines()[-1]
     assert "Traceback" not in daemon.log
 
 
-async def test_with_an_input_ctrl_c_in_a_hook_is_not_a_success(backend: str) -> None:
+@pytest.mark.parametrize("arguments", [(), ("--stdin",)])
+async def test_what_looks_like_ctrl_c_in_a_hook_is_an_error_with_a_reason(
+    backend: str, arguments: tuple[str, ...]
+) -> None:
     write_plugin("broken", f"{HOOK}raise KeyboardInterrupt")
     write_config("good", "broken")
-    async with running("run", "--stdin", "--backend", backend) as daemon:
-        assert await daemon.wait() == 130
+    async with running("run", "--backend", backend, *arguments) as daemon:
+        assert await daemon.wait() == 1
+
+    assert "because a plugin raised KeyboardInterrupt, although no one pressed Ctrl-C" in daemon.log
+    assert "broken.py" in daemon.log
+    assert "stopped by" not in daemon.log
 
 
 @pytest.mark.parametrize("line", ["raise SystemExit(0)", "raise BaseException('no')"])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from textwrap import dedent
 from typing import Literal, TypeAlias
 
+import anyio
 import pytest
+from anyio.abc import Process
 
 from ._daemons import RunningDaemon, running
 
@@ -253,3 +257,101 @@ async def test_it_stops_while_a_plugin_is_created_by_a_reload_that_blocks_everyt
 
     assert "not stopped within 1.2 seconds: the event loop is blocked at " in daemon.log
     assert "second.py:" in daemon.log.splitlines()[-1]
+
+
+EARLY = """
+    import os
+    import signal
+    import sys
+
+    class SignalAtImport:
+        \"\"\"Sends this process a signal when it begins to import the command line.\"\"\"
+
+        def find_spec(self, name, path=None, target=None):
+            if name == "lanrage_events._cli":
+                sys.meta_path.remove(self)
+                os.kill(os.getpid(), int(os.environ["EARLY_SIGNAL"]))
+
+            return None
+
+    sys.meta_path.insert(0, SignalAtImport())
+    sys.argv[0] = "lanrage-events"
+
+    from lanrage_events.__main__ import run_process
+
+    loaded = {name.partition(".")[0] for name in sys.modules} - BEFORE - {"__future__"}
+    assert loaded <= {"lanrage_events"}, loaded
+    run_process()
+"""
+
+
+async def start_with_an_early_signal(number: signal.Signals, *arguments: str) -> Process:
+    script = f"import sys, os, signal\nBEFORE = {{*sys.modules}}\n{dedent(EARLY)}"
+    return await anyio.open_process(
+        [sys.executable, "-c", script, *arguments],
+        env={**os.environ, "EARLY_SIGNAL": str(int(number))},
+        stderr=PIPE,
+    )
+
+
+async def test_a_request_to_reload_during_the_first_imports_does_not_end_it(
+    backend: str, folder: Path
+) -> None:
+    process = await start_with_an_early_signal(signal.SIGHUP, "run", "--backend", backend)
+    async with process:
+        daemon = RunningDaemon(process)
+        await daemon.wait_for("ready, with the plugins first")
+        process.send_signal(signal.SIGHUP)
+        await daemon.wait_for("reloaded: no plugin changed")
+        process.send_signal(signal.SIGTERM)
+        assert await daemon.wait() == 0
+
+
+async def test_ctrl_c_during_the_first_imports_shows_no_traceback(
+    backend: str, folder: Path
+) -> None:
+    process = await start_with_an_early_signal(signal.SIGINT, "run", "--backend", backend)
+    async with process:
+        daemon = RunningDaemon(process)
+        assert await daemon.wait() == 130
+
+    assert daemon.log == ""
+
+
+@each_stop
+async def test_a_signal_is_logged_at_once_although_a_hook_blocks_the_event_loop(
+    backend: str, folder: Path, number: signal.Signals
+) -> None:
+    (folder / "mine" / "blocks.py").write_text(
+        dedent("""
+            import sys
+            import time
+            from contextlib import asynccontextmanager
+
+            from lanrage_events import PeerJoined, hookimpl
+
+            class Plugin:
+                @hookimpl
+                @asynccontextmanager
+                async def lifespan(self, bus):
+                    bus.publish_nowait(PeerJoined(peer_name="Ann", party_name="LAN"))
+                    yield
+
+                @hookimpl
+                def event(self, event):
+                    print("it blocks", file=sys.stderr, flush=True)
+                    while True:
+                        time.sleep(0.01)
+        """),
+        "utf-8",
+    )
+    write_config("blocks", drain_timeout="5s")
+    async with running("run", "--backend", backend) as daemon:
+        await daemon.wait_for("it blocks")
+        daemon.process.send_signal(number)
+        await daemon.wait_for(f"stopping within 5 seconds because of {number.name}, but the event")
+        last = daemon.log.splitlines()[-1] or daemon.log.splitlines()[-2]
+        assert "blocks.py:" in last
+        assert "another one stops at once" in last
+        daemon.process.send_signal(number)
+        assert await daemon.wait() == -number
