@@ -26,6 +26,7 @@ from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
 from ._delivery import (
     EarlierEntries,
+    EarlierEntry,
     ExpiredCounts,
     GoneWebhooks,
     Lane,
@@ -116,20 +117,36 @@ class DiscordPlugin:
 
         failures: dict[int, Exception] = {}
         outgoing: list[OutgoingEntry] = []
+        repeated: dict[int, list[EarlierEntry]] = {}
         configured = runtime.lanes.configured
         if configured is not self._router.webhooks:
             self._router, self._routed = self._make_router(configured), frozenset(configured)
 
         for position, event in enumerate(events):
             try:
-                outgoing += self._address(position, event, renderer)
+                outgoing += self._address(position, event, renderer, repeated)
             except Exception as error:  # noqa: BLE001 - a bad event does not fail the others
                 failures[position] = error
 
-        return await runtime.lanes.put(outgoing) | failures
+        failures |= await runtime.lanes.put(outgoing)
+        if repeated:
+            # What failed in another lane comes again.
+            accepted = (found for position, found in repeated.items() if position not in failures)
+            self._earlier.skip([entry for found in accepted for entry in found])
 
-    def _address(self, position: int, event: Event, renderer: Renderer) -> Iterable[OutgoingEntry]:
-        """Build the outgoing entries of an event, one per destination lane."""
+        return failures
+
+    def _address(
+        self,
+        position: int,
+        event: Event,
+        renderer: Renderer,
+        repeated: dict[int, list[EarlierEntry]],
+    ) -> Iterable[OutgoingEntry]:
+        """Build the outgoing entries of an event, one per destination lane.
+
+        :param repeated: gets those that wait in the outbox since before the start, by position
+        """
         routed = self._router.route(event)
         destinations = {name: shown for name, shown in routed.items() if name in self._routed}
         if not destinations:
@@ -143,14 +160,15 @@ class DiscordPlugin:
         body = ""
         outgoing: list[OutgoingEntry] = []
         for webhook, presentation in destinations.items():
-            if (webhook, event.id) in self._earlier:
-                continue
-
             if not body or presentation != entry.presentation:
                 if presentation is not entry.presentation:
                     entry = replace(entry, presentation=presentation)
 
                 body = entry.to_json()
+
+            if (earlier := self._earlier.find(webhook, event.id, body)) is not None:
+                repeated.setdefault(position, []).append(earlier)
+                continue
 
             outgoing.append(OutgoingEntry(position, webhook, entry, body, expires))
 
@@ -323,7 +341,9 @@ class DiscordPlugin:
     @hookimpl
     def metrics(self) -> Iterable[Metric]:
         """Return the counts of the lanes and of the outbox."""
-        waiting = [] if self._runtime is None else outbox_metrics(self._runtime.outbox)
+        waiting = (
+            [] if self._runtime is None else outbox_metrics(self._runtime.outbox, self._earlier)
+        )
         return [*lane_metrics(self._lanes), *waiting]
 
     @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -13,7 +13,7 @@ from lanrage_events import Event, Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.state import StateFile
 
-from ._api import DEFAULT_SIZE, Deduplicator, TakenIds, open_taken_ids
+from ._api import DEFAULT_SIZE, Deduplicator, TakenIds
 from ._app import make_app
 from ._config import HTTPConfig
 from ._feed import Feed
@@ -67,13 +67,16 @@ class HTTPPlugin:
             bus.redactor.add(token.secret)
 
         window = self.config.repeat_window
-        with bus.redactor.redacting(_REDACTED_LOGGERS):
-            path = self._state_path(bus, "ids")
-            async with open_taken_ids(path, window, DEFAULT_SIZE) as self._taken_ids:
-                deduplicator = Deduplicator(window, file=self._taken_ids)
-                await deduplicator.load()
-                async with self._serving(bus, deduplicator):
-                    yield
+        path = self._state_path(bus, "ids") if window else None
+        with bus.redactor.redacting(_REDACTED_LOGGERS), ExitStack() as ending:
+            self._taken_ids = None if path is None else TakenIds(path, window, DEFAULT_SIZE)
+            if self._taken_ids is not None:
+                ending.callback(self._taken_ids.close)
+
+            deduplicator = Deduplicator(window, file=self._taken_ids)
+            await deduplicator.load()
+            async with self._serving(bus, deduplicator):
+                yield
 
     @asynccontextmanager
     async def _serving(self, bus: Bus, deduplicator: Deduplicator) -> AsyncIterator[None]:
@@ -137,7 +140,7 @@ class HTTPPlugin:
         if self._taken_ids is not None and self._taken_ids.problem is not None:
             return Health(
                 "degraded",
-                "the ids of events cannot be written, so those that are sent again after a restart "
+                "the ids of events cannot be kept, so those that are sent again after a restart "
                 f"are published again: {self._taken_ids.problem}",
             )
 

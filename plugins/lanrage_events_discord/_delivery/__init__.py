@@ -10,7 +10,7 @@ and ``threads`` remember over restarts.
 from __future__ import annotations
 
 from .bisection import Bisection
-from .earlier import EarlierEntries
+from .earlier import EarlierEntries, EarlierEntry
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from lanrage_events import Metric, Sample
 from lanrage_events.outbox import Outbox
 
+from .earlier import EarlierEntries
 from .lane import Lane
 from .record import LaneRecord
 from .state import LaneState, LaneStatistics
@@ -74,8 +75,8 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
     ]
 
 
-def outbox_metrics(outbox: Outbox) -> list[Metric]:
-    """Return what an open outbox holds."""
+def outbox_metrics(outbox: Outbox, earlier: EarlierEntries) -> list[Metric]:
+    """Return what an open outbox holds, and what came again after the start."""
     statistics = outbox.statistics()
     age = 0.0
     if statistics.oldest is not None:
@@ -83,10 +84,22 @@ def outbox_metrics(outbox: Outbox) -> list[Metric]:
         age = max(0.0, (datetime.now(UTC) - statistics.oldest).total_seconds())
 
     return [
-        Metric(name=name, help=text, samples=[Sample(value)])
-        for name, text, value in (
-            ("outbox_pending", "Events that wait to be delivered", statistics.pending),
-            ("outbox_dead", "Dead letters: events that Discord rejected for good", statistics.dead),
-            ("outbox_age_seconds", "How long the oldest event has waited", age),
-        )
+        *(
+            Metric(name=name, help=text, samples=[Sample(value)])
+            for name, text, value in (
+                ("outbox_pending", "Events that wait to be delivered", statistics.pending),
+                (
+                    "outbox_dead",
+                    "Dead letters: events that Discord rejected for good",
+                    statistics.dead,
+                ),
+                ("outbox_age_seconds", "How long the oldest event has waited", age),
+            )
+        ),
+        Metric(
+            name="outbox_repeated",
+            help="Events that came again after the start and were not put again",
+            kind="counter",
+            samples=[Sample(earlier.skipped)],
+        ),
     ]

@@ -19,5 +19,5 @@ from .outbox import outbox_operations
 from .plugins import PluginRoutes
 from .sessions import session_operations
 from .status import status_operations
-from .taken_ids import TakenIds, open_taken_ids
+from .taken_ids import TakenIds
 from .values import MAX_PARTS, MAX_VALUE_BYTES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 
 import anyio
@@ -59,11 +59,6 @@ class Deduplicator:
 
             self._forget_old(now)
 
-    async def keep(self, ids: Sequence[str]) -> None:
-        """Write the ids of accepted events, so that they are known after a restart."""
-        if self._file is not None and ids:
-            await self._file.add([_key(id) for id in ids])
-
     def was_taken(self, id: str) -> bool:
         """Return whether an event of this id was accepted within the window."""
         taken_at = self._taken.get(_key(id))
@@ -80,13 +75,17 @@ class Deduplicator:
     def finish(self, request: InFlight, outcomes: Mapping[str, Exception | None]) -> None:
         """Remember the ids of accepted events, forget the others, and wake the requests that wait.
 
+        It waits for nothing, so an accepted event has its id in the file, whatever is cancelled.
+
         :param outcomes: by id: why its event was not accepted, None if it was
         """
         now = anyio.current_time()
+        taken: list[str] = []
         for id, error in outcomes.items():
             key = _key(id)
             self._in_flight.pop(key, None)
             if error is None:
+                taken.append(key)
                 self._taken[key] = now
                 self._taken.move_to_end(key)
             else:
@@ -94,6 +93,8 @@ class Deduplicator:
 
         self._forget_old(now)
         request.done.set()
+        if self._file is not None and taken:
+            self._file.add(taken)
 
     def _forget_old(self, now: float) -> None:
         while self._taken:

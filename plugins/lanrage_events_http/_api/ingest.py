@@ -210,10 +210,8 @@ class EventTaker:
         try:
             errors = await self._bus.publish_many_and_wait(list(events.values()), plugins="durable")
             outcomes = dict(zip(events, errors, strict=True))
-            # Before the answer, since the caller may rely on the ids from then on, also after a restart.
-            accepted = [events[index].id for index in named if outcomes[index] is None]
-            await self._deduplicator.keep(accepted)
         finally:
+            # Before the answer, since the caller may rely on the ids from then on, also after a restart.
             named_outcomes = {events[index].id: outcomes[index] for index in named}
             self._deduplicator.finish(request, named_outcomes)
 

@@ -4,142 +4,194 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import os
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import anyio
+import anyio.to_thread
 
-from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError
+from lanrage_events.state import open_regular, warn_of_other_writers
 
 logger = logging.getLogger(__name__)
 
-_LANE = "taken"
-_WRITE_SECONDS = 5.0
-"""until an answer no longer waits for a disk that hangs"""
-_PAGE = 1_000
-_REMOVED_TOGETHER = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The ids of one request, which are one entry of the file."""
-
-    entry: int
-    time: datetime
-    count: int
+# 100,000 ids have 40 bytes each, or 64 characters that JSON escapes with 12 bytes each.
+_MAX_BYTES = 100_000_000
+_MAX_LINE = 1_000_000
+_MAX_KEY = 80
+_MAX_UNWRITTEN = 1_000_000
 
 
 class TakenIds:
-    """Keeps the ids of accepted events in a file: those of one request in one transaction.
+    """Appends the ids of accepted events to a file, those of a request as one line.
 
-    :param outbox: the file; it is open
+    When the file is older than the window, or full, it takes the place of the one before, which
+    ends with ``.old``. So both together have all ids of the window, or the last ones.
+
+    A write is one call, made in the event loop, since a thread for each request would cost more
+    than the rest of it. It does not wait for the disk: what was written is read by the next process
+    even if this one is killed, but not after a power loss. When a disk hangs, an outbox in the same
+    folder, which is written before and by a thread, keeps requests from coming this far.
+
+    :param path: the file
     :param window: seconds for which an id is kept
-    :param size: the maximum number of ids; the oldest make room for new ones
+    :param size: the maximum number of ids in one file
+    :param wall_clock: returns the seconds since 1970, by which one process follows another
     """
 
-    def __init__(self, outbox: Outbox, window: float, size: int) -> None:
-        self._outbox = outbox
-        self._window = timedelta(seconds=window)
+    def __init__(
+        self,
+        path: Path,
+        window: float,
+        size: int,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._path = path
+        self._old = path.with_name(f"{path.name}.old")
+        self._window = window
         self._size = size
-        self._groups: deque[_Group] = deque()
+        self._wall_clock = wall_clock
+        self._file: int | None = None
+        self._begun = wall_clock()
+        """when the first line of the file was written"""
         self._count = 0
-        self._has_failed = False
-
-    @property
-    def problem(self) -> OutboxError | None:
-        """Why the last ids could not be written; None if they were."""
-        return self._outbox.problem
+        """how many ids the file has"""
+        self._unwritten = b""
+        """lines that could not be written"""
+        self.problem: str | None = None
+        """why the ids are not kept; None if they are"""
 
     async def load(self) -> list[tuple[str, float]]:
         """Return the ids of earlier runs, the oldest first, each with its age in seconds."""
-        now = datetime.now(UTC)
-        found: list[tuple[str, float]] = []
-        after = 0
-        while page := await self._outbox.pending(_LANE, after=after, limit=_PAGE):
-            after = page[-1].id
-            for entry in page:
-                ids = _ids(entry)
-                self._groups.append(_Group(entry.id, entry.put_time, len(ids)))
-                self._count += len(ids)
-                # The clock may have been set back.
-                age = max(0.0, (now - entry.put_time).total_seconds())
-                found += [(id, age) for id in ids]
+        # A disk that hangs delays the start, which has a bound.
+        return await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
 
-        await self._remove_old(now, at_least=1)
-        return found
+    def add(self, ids: Sequence[str]) -> None:
+        """Write the ids of one request; an error is logged, and the next request tries again."""
+        now = self._wall_clock()
+        line = f"\n{json.dumps([round(now, 3), ids])}".encode()
+        # Each begins a line, so a line that was cut off by a crash spoils no other.
+        lines = self._unwritten + line
+        if len(lines) > _MAX_UNWRITTEN:
+            lines = lines[lines.find(b"\n", -_MAX_UNWRITTEN) :]
 
-    async def add(self, ids: Sequence[str]) -> None:
-        """Write the ids of one request; an error is logged, and a restart forgets them then."""
-        now = datetime.now(UTC)
         try:
-            with anyio.fail_after(_WRITE_SECONDS, shield=True):
-                entry = await self._outbox.put(_LANE, json.dumps(ids))
-                self._groups.append(_Group(entry, now, len(ids)))
-                self._count += len(ids)
-                await self._remove_old(now, at_least=_REMOVED_TOGETHER)
-        except (OutboxError, TimeoutError) as error:
-            if not self._has_failed:
-                reason = str(error) or f"the disk took longer than {_WRITE_SECONDS:g} seconds"
-                logger.warning(
-                    "the ids of events cannot be written, so events that are sent again after a "
-                    "restart are published again: %s",
-                    reason,
-                )
-
-            self._has_failed = True
+            self._write(lines, now)
+        except OSError as error:
+            self._unwritten = lines
+            self._report(error)
         else:
-            self._has_failed = False
+            self._unwritten = b""
+            if self.problem is not None:
+                logger.info("the ids of events are written to %s again", self._path)
 
-    async def _remove_old(self, now: datetime, at_least: int) -> None:
-        """Remove what is too old or too much, once it is enough for a transaction."""
-        old = 0
-        excess = self._count - self._size
-        for group in self._groups:
-            if excess <= 0 and now - group.time < self._window:
-                break
+            self.problem = None
 
-            excess -= group.count
-            old += 1
+        self._count += len(ids)
 
-        if old >= at_least:
-            gone = [self._groups.popleft() for _ in range(old)]
-            self._count -= sum(group.count for group in gone)
-            await self._outbox.acknowledge(group.entry for group in gone)
+    def close(self) -> None:
+        """Close the file; the next call of :meth:`add` opens it again."""
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def _load(self) -> list[tuple[str, float]]:
+        found: deque[tuple[str, float]] = deque(maxlen=self._size)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            warn_of_other_writers(self._path.parent)
+        except OSError as error:
+            self._report(error)
+
+        now = self._wall_clock()
+        for path in (self._old, self._path):
+            self._begun, self._count = now, 0
+            try:
+                for written, ids in _read(path):
+                    self._begun = min(self._begun, written)
+                    self._count += len(ids)
+                    # The clock may have been set back.
+                    age = max(0.0, now - written)
+                    if age < self._window:
+                        found.extend((id, age) for id in ids)
+            except OSError as error:
+                self._report(error)
+
+        try:
+            self._open()
+        except OSError as error:
+            self._report(error)
+
+        return list(found)
+
+    def _open(self) -> tuple[int, int]:
+        """Open the file if it is not, and return its descriptor and its size."""
+        if self._file is not None:
+            status = os.fstat(self._file)
+            if status.st_nlink:
+                return self._file, status.st_size
+
+            # It was deleted.
+            self.close()
+
+        self._file = open_regular(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        return self._file, os.fstat(self._file).st_size
+
+    def _write(self, lines: bytes, now: float) -> None:
+        file, size = self._open()
+        # The clock may have been set back.
+        self._begun = min(self._begun, now)
+        if size and (self._count >= self._size or now - self._begun >= self._window):
+            # Windows cannot rename an open file.
+            self.close()
+            os.replace(self._path, self._old)
+            file, size = self._open()
+
+        if not size:
+            self._begun, self._count = now, 0
+
+        if os.write(file, lines) < len(lines):
+            os.ftruncate(file, size)
+            raise OSError("there is no room for it")
+
+    def _report(self, error: OSError) -> None:
+        reason = error.strerror or str(error) or type(error).__name__
+        if self.problem is None:
+            logger.error(
+                "the ids of events cannot be kept in %s, so events that are sent again after a "
+                "restart are published again: %s",
+                self._path,
+                reason,
+            )
+
+        self.problem = f"{error.filename or self._path}: {reason}"
 
 
-@asynccontextmanager
-async def open_taken_ids(
-    path: Path | None, window: float, size: int
-) -> AsyncIterator[TakenIds | None]:
-    """Open the file of taken ids; yield None if there is none, or if it cannot be used.
-
-    :param path: the file, None to keep nothing
-    :param window: seconds for which an id is kept
-    :param size: the maximum number of ids
-    """
-    if path is None or not window:
-        yield None
+def _read(path: Path) -> Iterator[tuple[float, list[str]]]:
+    """Yield when the lines of a file were written, and their ids; log how many are damaged."""
+    damaged = 0
+    try:
+        descriptor = open_regular(path, os.O_RDONLY)
+    except FileNotFoundError:
         return
 
-    async with AsyncExitStack() as stack:
-        taken: TakenIds | None = None
-        try:
-            outbox = await stack.enter_async_context(Outbox(path, max_entries=2 * size))
-            taken = TakenIds(outbox, window, size)
-        except OutboxError as error:
-            logger.error("the ids of events are not known after a restart: %s", error)
+    with open(descriptor, "rb") as file:
+        left = _MAX_BYTES
+        while left > 0 and (line := file.readline(_MAX_LINE)):
+            left -= len(line)
+            if line == b"\n":
+                continue
 
-        yield taken
+            try:
+                written, ids = json.loads(line)
+                if not (math.isfinite(written) and isinstance(ids, list)):
+                    raise ValueError
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                damaged += 1
+            else:
+                yield written, [id for id in ids if isinstance(id, str) and len(id) <= _MAX_KEY]
 
-
-def _ids(entry: OutboxEntry) -> list[str]:
-    try:
-        ids = json.loads(entry.body)
-    except ValueError:
-        return []
-
-    return [id for id in ids if isinstance(id, str)] if isinstance(ids, list) else []
+    if damaged:
+        logger.warning("%d lines of %s cannot be read and are skipped", damaged, path)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import anyio
 import httpx
@@ -19,11 +20,13 @@ from anyio.abc import Process
 
 from lanrage_events import Event, EventBus, hookimpl
 from lanrage_events.outbox import Outbox
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_http import HTTPConfig, HTTPPlugin
 
 pytestmark = pytest.mark.real_clock
 
-Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Any]]
+# Nothing listens there, so everything stays in the outbox.
+WEBHOOK = "http://127.0.0.1:9/api/webhooks/1/" + "x" * 68
 
 DAEMON = """
 import os, sys
@@ -240,29 +243,108 @@ async def test_without_a_state_folder_ids_are_known_until_the_end() -> None:
         assert recorder.ids == ["a"]
 
 
-@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + b"\xff" * 5_000])
-async def test_a_damaged_file_is_moved_aside(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"no ids", b"SQLite format 3\x00" + b"\xff" * 5_000])
+async def test_a_damaged_file_keeps_what_comes(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "http.ids").write_bytes(content)
     for round_ in range(2):
-        async with serving(tmp_path) as (_, _, client):
+        async with serving(tmp_path) as (_, plugin, client):
             answer = (await client.post("/api/events", json=joined("a"))).json()
+            assert plugin.health().status == "ok"
 
         assert answer["repeated"] == (["a"] if round_ else [])
 
-    assert [path.read_bytes() for path in aside(tmp_path)] == [content]
+    assert f"1 lines of {tmp_path / 'http.ids'} cannot be read and are skipped" in caplog.text
 
 
-def aside(folder: Path) -> list[Path]:
-    return list(folder.glob("http.ids.corrupt-*"))
-
-
-async def test_a_file_that_cannot_be_opened_is_reported(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+async def test_health_says_that_ids_are_not_kept_until_they_are(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "http.ids").mkdir()
-    async with serving(tmp_path) as (_, _, client):
+    path = tmp_path / "http.ids"
+    if kind == "pipe" and not hasattr(os, "mkfifo"):
+        pytest.skip("there are no pipes")
+
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to(tmp_path / "other")
+        case _:
+            os.mkfifo(path)
+
+    async with serving(tmp_path) as (_, plugin, client):
         for expected in ([], ["a"]):
+            health = plugin.health()
+            assert health.status == "degraded"
+            assert f"are published again: {path}: " in health.detail
             answer = (await client.post("/api/events", json=joined("a"))).json()
             assert answer["repeated"] == expected
 
-    assert "the ids of events are not known after a restart" in caplog.text
+        assert caplog.text.count("the ids of events cannot be kept") == 1
+        if kind == "folder":
+            path.rmdir()
+        else:
+            path.unlink()
+
+        assert (await client.post("/api/events", json=joined("b"))).status_code == 202
+        assert plugin.health().status == "ok"
+
+    assert not (tmp_path / "other").exists()
+    async with serving(tmp_path) as (_, _, client):
+        answer = (await client.post("/api/events", json=[joined("a"), joined("b")])).json()
+
+    assert answer["repeated"] == ["a", "b"]
+
+
+async def test_an_id_is_free_again_after_its_window_though_its_event_still_waits(
+    tmp_path: Path,
+) -> None:
+    async def post(*names: str) -> None:
+        discord = DiscordPlugin(
+            DiscordConfig.model_validate(
+                {"webhook_url": WEBHOOK, "allow_hosts": ["127.0.0.1:9"]},
+            )
+        )
+        bus, http = EventBus(state_folder=tmp_path, drain_timeout=0.1), HTTPPlugin(config)
+        bus.register(discord, "discord")
+        bus.register(http, "http")
+        async with bus, httpx.AsyncClient(base_url=http.url or "", trust_env=False) as client:
+            for name in names:
+                event = {**joined("join-1"), "peer_name": name}
+                answer = await client.post("/api/events", json=event)
+                assert answer.json() == {"ids": ["join-1"], "repeated": []}
+                await anyio.sleep(0.06)
+
+    config = HTTPConfig(port=0, repeat_window=0.05)
+    await post("Ann")
+    await post("Bob", "Bob")
+    assert await in_outbox(tmp_path) == {"join-1": 3}
+
+
+async def test_a_request_that_is_answered_by_the_outbox_alone_is_taken_once_after_a_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for round_ in range(3):
+        discord = DiscordPlugin(
+            DiscordConfig.model_validate(
+                {"webhook_url": WEBHOOK, "allow_hosts": ["127.0.0.1:9"]},
+            )
+        )
+        bus = EventBus(state_folder=tmp_path, drain_timeout=0.1)
+        bus.register(discord, "discord")
+        async with bus:
+            for _ in range(round_):
+                event = bus.events.from_dict(joined("join-1"))
+                assert await bus.publish_and_wait(event, plugins="durable") is None
+
+            metrics = {metric.name: metric.samples for metric in discord.metrics()}
+            repeated = metrics["outbox_repeated"][0].value
+
+        # The first start has nothing to skip, the others skip one.
+        assert repeated == (1 if round_ == 2 else 0)
+
+    assert await in_outbox(tmp_path) == {"join-1": 2}
+    assert caplog.text.count("came again after the start") == 1
