@@ -99,12 +99,6 @@ class TakenIds:
 
     def _load(self) -> list[tuple[str, float]]:
         found: deque[tuple[str, float]] = deque(maxlen=self._size)
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            warn_of_other_writers(self._path.parent)
-        except OSError as error:
-            self._report(error)
-
         now = self._wall_clock()
         for path in (self._old, self._path):
             self._begun, self._count = now, 0
@@ -136,6 +130,9 @@ class TakenIds:
             # It was deleted.
             self.close()
 
+        folder = self._path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        warn_of_other_writers(folder)
         self._file = open_regular(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         return self._file, os.fstat(self._file).st_size
 
