@@ -408,7 +408,7 @@ class EventBus(Bus):
     def health(self) -> dict[str, Health]:
         self._loop.check_thread()
         queries = self._registry.queries
-        health = {name: queries.health(name) for name in self._lifecycle.supervisors}
+        health = {name: queries.health(name) for name in self._lifecycle.named()}
         return {
             name: replace(h, detail=self.redactor.redact(h.detail)) for name, h in health.items()
         }
@@ -418,7 +418,7 @@ class EventBus(Bus):
         blocks = self._watch.blocks
         plugins = {
             name: blocks.added_to(name, s.statistics())
-            for name, s in self._lifecycle.supervisors.items()
+            for name, s in self._lifecycle.named().items()
         }
         streams = {name: s.statistics() for name, s in self._lifecycle.streams.items()}
         return BusStatistics(waiting=len(self._fanout.waiting), plugins={**plugins, **streams})

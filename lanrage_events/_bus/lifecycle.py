@@ -14,15 +14,17 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .._events import Event
+from .._exceptions import PluginStartError
 from .batch_consumer import BatchConsumer, BatchHook
 from .changes import Change, Changes, endure
 from .consumer import Consumer, Hook
 from .event_loop import EventLoop
 from .fanout import BusState, FanOut
 from .instrument import Instruments
+from .lingering import SECONDS_BETWEEN_REPORTS, Lingering, report
 from .mailbox import Mailbox
 from .stream import MailboxStream
-from .supervisor import Supervisor
+from .supervisor import GRACE_SECONDS, Supervisor
 from .threads import LoopWatch, Worker
 from .watchdog import Watchdog
 
@@ -30,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 CLOSED = "the bus is closed"
 
-SECONDS_BETWEEN_REPORTS = 5.0
 SECONDS_BETWEEN_FEW_REPORTS = 60.0
 
 
@@ -58,6 +59,8 @@ class Lifecycle:
         """the open streams by name"""
         self.loop = loop
         self.changes = Changes()
+        self.lingering = Lingering()
+        """what was cancelled and still runs; some of it has been removed from the bus"""
         self._fanout = fanout
         self._instruments = instruments
         self._watch = watch
@@ -91,6 +94,10 @@ class Lifecycle:
         if self._stop_scope is not None:
             self._stop_scope.deadline = anyio.current_time() + seconds
 
+    def named(self) -> dict[str, Supervisor]:
+        """Return all supervisors by name, also those that were removed and still run."""
+        return {**{s.name: s for s in self.lingering}, **self.supervisors}
+
     # Adding and removing
 
     def free_name(self, name: str | None, handler: Callable[..., object]) -> str:
@@ -103,15 +110,32 @@ class Lifecycle:
             return name
 
         wanted = free = getattr(handler, "__qualname__", type(handler).__name__)
-        while free in self.supervisors or free in self.streams:
+        while free in self.supervisors or free in self.streams or self.lingering.find(free):
             free = f"{wanted}#{next(self._numbers)}"
 
         return free
 
     def check_free(self, name: str) -> None:
-        """Raise a :exc:`ValueError` if a name is taken."""
+        """Raise an error if a name is taken.
+
+        :raises ValueError: if something on this bus has it
+        :raises PluginStartError: if an earlier plugin of this name was cancelled and still runs
+        """
         if name in self.supervisors or name in self.streams:
             raise ValueError(f"'{name}' is taken on this bus: give another name")
+
+        self.check_ended(name)
+
+    def check_ended(self, name: str) -> None:
+        """Raise a :exc:`PluginStartError` if an earlier plugin of a name still runs."""
+        earlier = self.lingering.find(name)
+        if earlier is not None:
+            seconds = anyio.current_time() - earlier.cancelled_at
+            raise PluginStartError(
+                name,
+                f"an earlier plugin of this name still runs, although it was cancelled "
+                f"{seconds:.0f} seconds ago: only a restart of the program ends it for certain",
+            )
 
     def supervise(
         self,
@@ -146,6 +170,7 @@ class Lifecycle:
             durable=durable,
             handles_events=handles_events,
             on_failure=fanout.admit,
+            on_linger=self._linger,
         )
 
     def _watchdog(self, hook_timeout: float) -> Watchdog:
@@ -228,11 +253,13 @@ class Lifecycle:
         :raises anyio.ClosedResourceError: if the change was abandoned meanwhile
         """
         self.start(supervisor, first_start_must_succeed=True)
-        if await change.wait(supervisor.started) and supervisor.state != "stopped":
+        has_started = await change.wait(supervisor.started) and supervisor.state != "stopped"
+        if has_started and not supervisor.lingers:
             return
 
+        error = supervisor.start_error()
         await self.end([supervisor])
-        raise supervisor.start_error() or anyio.ClosedResourceError(change.abandoned or CLOSED)
+        raise error or anyio.ClosedResourceError(change.abandoned or CLOSED)
 
     async def stop(self) -> None:
         """Handle pending events and end everything within the timeout; log what was not handled."""
@@ -249,8 +276,12 @@ class Lifecycle:
         # All at once, so that one that does not end keeps no other from ending.
         self._fanout.close(BusState.CLOSED)
         self.changes.abandon(CLOSED)
-        await self.end(self.supervisors.values())
+        self.lingering.stop()
+        await self._end_all()
         await endure(partial(self.changes.finish, CLOSED))
+        # Changes that were being made may have left something behind.
+        await self._end_all()
+        self.lingering.stop()
         for supervisor in self.supervisors.values():
             self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
 
@@ -296,30 +327,46 @@ class Lifecycle:
                 logger.info("the bus is closing, and waits for %s", ", ".join(waiting))
 
     async def end(self, supervisors: Iterable[Supervisor]) -> None:
-        """Cancel supervisors, and wait until they have ended; log which ones do not end."""
+        """Cancel supervisors, wait a second until they have ended, and go on without the others."""
         ending = tuple(supervisors)
         for supervisor in ending:
             supervisor.cancel()
 
-        cancelled_at = anyio.current_time()
+        deadline = anyio.current_time() + GRACE_SECONDS
         for supervisor in ending:
-            await endure(partial(self._wait_or_report, supervisor, ending, cancelled_at))
+            if supervisor.lingers:
+                continue
+
+            await endure(partial(self._wait_until, deadline, supervisor))
+            if supervisor.launched and supervisor.state != "stopped" and not supervisor.lingers:
+                supervisor.linger(RuntimeError("it ignores that it was cancelled"))
+                self._linger(supervisor)
 
     @staticmethod
-    async def _wait_or_report(
-        supervisor: Supervisor, ending: Iterable[Supervisor], cancelled_at: float
-    ) -> None:
+    async def _wait_until(deadline: float, supervisor: Supervisor) -> None:
+        with anyio.CancelScope(deadline=deadline):
+            await supervisor.wait_stopped()
+
+    def _linger(self, supervisor: Supervisor) -> None:
+        self.lingering.add(supervisor, self._task_group)
+
+    async def _end_all(self) -> None:
+        """Cancel everything, and wait until it has ended; log now and then what does not end."""
+        ending = (*dict.fromkeys((*self.supervisors.values(), *self.lingering)),)
+        for supervisor in ending:
+            supervisor.cancel()
+
+        for supervisor in ending:
+            await endure(partial(self._wait_or_report, supervisor, ending))
+
+    @staticmethod
+    async def _wait_or_report(supervisor: Supervisor, ending: Iterable[Supervisor]) -> None:
         while True:
             with anyio.move_on_after(SECONDS_BETWEEN_REPORTS):
                 await supervisor.wait_stopped()
                 return
 
-            names = ", ".join(f"'{other.name}'" for other in ending if other.state != "stopped")
-            logger.warning(
-                "waiting for %s to end, cancelled %.0f seconds ago: what runs there ignores it",
-                names,
-                anyio.current_time() - cancelled_at,
-            )
+            report([other for other in ending if other.state != "stopped"])
 
     async def drain(self) -> None:
         """Wait until all events that are now in mailboxes have left them."""

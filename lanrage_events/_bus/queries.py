@@ -15,6 +15,7 @@ from ..abc import Bus
 from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
 from .instrument import Instruments
+from .lingering import Lingering
 from .supervisor import Supervisor
 from .threads import LoopWatch
 
@@ -31,6 +32,7 @@ class Queries:
     """Calls the hooks that return something; the failure of one plugin does not affect others.
 
     :param supervisors: by the names of the plugins
+    :param lingering: what was cancelled and still runs
     :param instruments: called for each hook that fails
     :param watch: notices hooks that hold the event loop
     """
@@ -39,11 +41,13 @@ class Queries:
         self,
         hooks: Hooks,
         supervisors: Mapping[str, Supervisor],
+        lingering: Lingering,
         instruments: Instruments,
         watch: LoopWatch,
     ) -> None:
         self._hooks = hooks
         self._supervisors = supervisors
+        self._lingering = lingering
         self._instruments = instruments
         self._watch = watch
 
@@ -107,7 +111,11 @@ class Queries:
 
     def health(self, name: str) -> Health:
         """Return the health of a plugin: what it reports, unless it failed."""
-        supervisor = self._supervisors[name]
+        lingering = self._lingering.find(name)
+        supervisor = self._supervisors.get(name) or lingering
+        if supervisor is None:
+            raise LookupError(f"no such plugin is registered: {name!r}")
+
         if supervisor.error is not None:
             return Health("failed", f"it failed: {format_error(supervisor.error)}")
 
@@ -116,14 +124,17 @@ class Queries:
             error = format_error(supervisor.consumer.last_error)
             return Health("degraded", f"the last event failed: {error}", health.undelivered)
 
-        detail = self._still_running(supervisor) or self._watch.blocks.health(name)
+        detail = self._still_running(supervisor, lingering) or self._watch.blocks.health(name)
         if detail is not None and health.status == "ok":
             return Health("degraded", detail, health.undelivered)
 
         return health
 
     @staticmethod
-    def _still_running(supervisor: Supervisor) -> str | None:
+    def _still_running(supervisor: Supervisor, lingering: Supervisor | None) -> str | None:
+        if lingering is not None:
+            return "an earlier plugin of this name still runs, although it was cancelled"
+
         worker = supervisor.consumer.worker
         if worker is None or not worker.running:
             return None

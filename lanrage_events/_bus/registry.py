@@ -35,7 +35,9 @@ class Registry(PluginRegistry):
         watch: LoopWatch,
     ) -> None:
         self.hooks = Hooks(instruments)
-        self.queries = Queries(self.hooks, lifecycle.supervisors, instruments, watch)
+        self.queries = Queries(
+            self.hooks, lifecycle.supervisors, lifecycle.lingering, instruments, watch
+        )
         self._bus = bus
         self._fanout = fanout
         self._lifecycle = lifecycle
@@ -204,6 +206,7 @@ class Registry(PluginRegistry):
             if current is None or current.mailbox is not mailbox:
                 return ()
 
+            current.when_stopped(None)
             self._lifecycle.release(current)
             if current.launched:
                 await change.wait(current.stopped, timeout)
@@ -262,14 +265,22 @@ class Registry(PluginRegistry):
 
         name = old.name
         try:
+            self._lifecycle.check_ended(name)
             settings = self._check(name, plugin, options)
         except (Exception, SystemExit) as error:
-            raise _replace_error(name, error, "the old one continues unchanged") from error
+            outcome = RESTARTED_AT_END if old.lingers else "the old one continues unchanged"
+            raise _replace_error(name, error, outcome) from error
 
         old.detach()
         await change.wait(old.stopped, timeout)
         await self._lifecycle.end([old])
-        old_settings, registered = self._settings[name], self.hooks.unregister(name)
+        old_settings = self._settings[name]
+        if old.lingers:
+            # Its mailbox has one consumer at a time, and its object one lifespan.
+            old.when_stopped(partial(self._restart, settings=old_settings))
+            raise _replace_error(name, old.error or TimeoutError(), RESTARTED_AT_END)
+
+        registered = self.hooks.unregister(name)
         try:
             new = self._take_over(old, plugin, settings)
             await self._lifecycle.start_and_wait(new, change)
@@ -286,6 +297,11 @@ class Registry(PluginRegistry):
             why = format_error(old_error.__cause__ or old_error)
             outcome = f"the old one does not start again either, and is retried: {why}"
             raise _replace_error(name, error, outcome, old_error) from error
+
+    def _restart(self, old: Supervisor, settings: _Settings) -> None:
+        """Start a plugin again that has ended at last, though nothing replaced it."""
+        if not self._lifecycle.is_stopping:
+            self._restore(old, self.hooks.unregister(old.name), settings)
 
     def _check(self, name: str, plugin: object, options: PluginOptions) -> _Settings:
         """Check what can be checked before a plugin replaces another one."""
@@ -320,6 +336,9 @@ class Registry(PluginRegistry):
         self._deliver_to(supervisor, settings)
         self._lifecycle.start(supervisor)
         return supervisor
+
+
+RESTARTED_AT_END = "the old one starts again once it has ended"
 
 
 class _Settings:

@@ -22,6 +22,8 @@ from .mailbox import Mailbox
 
 FIRST_RESTART_DELAY = 1.0
 LONGEST_RESTART_DELAY = 60.0
+GRACE_SECONDS = 1.0
+"""how long what was cancelled may take to end before the bus goes on without it"""
 
 
 class Supervisor:
@@ -34,6 +36,7 @@ class Supervisor:
     :param durable: whether the plugin declares itself durable
     :param handles_events: whether it has hooks for events, rather than only publishing them
     :param on_failure: called when the mailbox begins to drop events instead of blocking
+    :param on_linger: called with it when its lifespan ignores that it was cancelled while it started
     """
 
     # There may be thousands.
@@ -41,20 +44,24 @@ class Supervisor:
         "_backoff",
         "_begun",
         "_cancelled",
+        "_entered",
         "_first_start_must_succeed",
         "_instruments",
         "_lifespan",
         "_on_failure",
+        "_on_linger",
         "_on_stop",
         "_restart_delay",
         "_scope",
         "_start_timeout",
         "_stopping",
         "_task_group",
+        "cancelled_at",
         "consumer",
         "durable",
         "error",
         "handles_events",
+        "lingers",
         "mailbox",
         "name",
         "restarts",
@@ -74,6 +81,7 @@ class Supervisor:
         durable: bool = False,
         handles_events: bool = True,
         on_failure: Callable[[], None] = lambda: None,
+        on_linger: Callable[[Supervisor], object] = lambda _: None,
     ) -> None:
         if not start_timeout > 0:
             raise ValueError(f"start_timeout must be more than 0 seconds, not {start_timeout}")
@@ -90,10 +98,15 @@ class Supervisor:
         self.error: Exception | None = None
         """why the lifespan ended last, None while it runs"""
         self.restarts = 0
+        self.lingers = False
+        """whether it still runs although it was cancelled, so that the bus goes on without it"""
+        self.cancelled_at = math.inf
+        """when it was cancelled, in the time of the event loop"""
         self._instruments = instruments
         self._lifespan = lifespan
         self._start_timeout = math.inf if lifespan is None else start_timeout
         self._on_failure = on_failure
+        self._on_linger = on_linger
         self._backoff: Backoff | None = None
         self._restart_delay = 0.0
         self._task_group: TaskGroup | None = None
@@ -103,6 +116,8 @@ class Supervisor:
         """whether the task that was started last runs, or has run"""
         self._cancelled = False
         self._scope: anyio.CancelScope | None = None
+        self._entered = Flag()
+        """set when the lifespan has started, or ended before"""
         self._stopping = Flag()
 
     def launch(
@@ -157,6 +172,7 @@ class Supervisor:
 
     def _end(self) -> None:
         self.state = "stopped"
+        self.lingers = False
         self.started.set()
         self.stopped.set()
         if self._on_stop is not None:
@@ -186,6 +202,8 @@ class Supervisor:
 
             return False
 
+        self.lingers = False
+        self.cancelled_at = math.inf
         self.error = error or RuntimeError("its lifespan ended unexpectedly")
         if self._first_start_must_succeed and not self.started.is_set():
             return False
@@ -195,10 +213,7 @@ class Supervisor:
 
         self._restart_delay = self._backoff.next()
         self._instruments.plugin_failed(self.name, self.error, self._restart_delay)
-        self.state = "down"
-        self.started.set()
-        self.mailbox.set_down(True, durable=self.durable)
-        self._on_failure()
+        self._set_down()
         return True
 
     async def _live(self) -> Exception | None:
@@ -227,9 +242,7 @@ class Supervisor:
                 return None
 
         if scope.cancel_called and not self._cancelled:
-            timeout = TimeoutError(
-                f"its lifespan did not start within {self._start_timeout:g} seconds"
-            )
+            timeout = self._timeout()
             timeout.__cause__ = error
             return timeout
 
@@ -238,13 +251,47 @@ class Supervisor:
     async def _run_lifespan(
         self, lifespan: Callable[[], AbstractAsyncContextManager[object]], scope: anyio.CancelScope
     ) -> None:
-        async with lifespan():
-            scope.deadline = math.inf
-            token = self._begin()
-            try:
-                await self.consumer.run()
-            finally:
-                inside_hook.reset(token)
+        self._entered = entered = Flag()
+        if self._task_group is not None and math.isfinite(self._start_timeout):
+            name = f"start timeout of plugin {self.name}"
+            self._task_group.start_soon(self._limit_start, entered, name=name)
+
+        try:
+            async with lifespan():
+                if scope.cancel_called:  # which it ignored
+                    return
+
+                entered.set()
+                scope.deadline = math.inf
+                token = self._begin()
+                try:
+                    await self.consumer.run()
+                finally:
+                    inside_hook.reset(token)
+        finally:
+            entered.set()
+
+    async def _limit_start(self, entered: Flag) -> None:
+        """Go on without the plugin if its lifespan neither starts in time nor ends when cancelled."""
+        try:
+            with anyio.CancelScope(shield=True):
+                for seconds in (self._start_timeout, GRACE_SECONDS):
+                    with anyio.move_on_after(seconds):
+                        await entered.wait()
+
+                    if entered.is_set() or self._cancelled:
+                        return
+
+            self.cancelled_at = anyio.current_time() - GRACE_SECONDS
+            self.linger(self._timeout(", and ignores that it was cancelled"))
+            self._on_linger(self)
+        except anyio.get_cancelled_exc_class():
+            pass  # by Task.cancel(), such as of everything at the end of asyncio.run()
+
+    def _timeout(self, more: str = "") -> TimeoutError:
+        return TimeoutError(
+            f"its lifespan did not start within {self._start_timeout:g} seconds{more}"
+        )
 
     def _begin(self) -> Token[Supervisor | None]:
         self.state = "running"
@@ -275,10 +322,32 @@ class Supervisor:
     def cancel(self) -> None:
         """End the plugin now, even if its task has not begun; the current event counts as failed."""
         self._stopping.set()
-        self._cancelled = True
+        if not self._cancelled:
+            self._cancelled = True
+            self.cancelled_at = min(self.cancelled_at, anyio.current_time())
+
         self.consumer.stop_after_current()  # the current hook may ignore it
         if self._scope is not None:
             self._scope.cancel()
+
+    def linger(self, error: Exception) -> None:
+        """Go on without it although it has not ended: publishers do not wait for it any more.
+
+        :param error: why
+        """
+        self.lingers = True
+        self.error = error
+        self._set_down()
+
+    def _set_down(self) -> None:
+        self.state = "down"
+        self.started.set()
+        self.mailbox.set_down(True, durable=self.durable)
+        self._on_failure()
+
+    def when_stopped(self, callback: Callable[[Supervisor], object] | None) -> None:
+        """Have a function called with it when it has ended, instead of an earlier one."""
+        self._on_stop = callback
 
     async def wait_stopped(self) -> None:
         """Wait until its task has ended."""

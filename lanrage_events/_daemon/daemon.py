@@ -204,6 +204,8 @@ class Daemon:
         self._work = anyio.CancelScope()
         self._is_ready = False
         self._stop_reason: str | None = None
+        self._stop_at: float | None = None
+        """when the bus is to be drained, in the time of the event loop"""
 
     async def run(self) -> int:
         """Run it, and return the exit code."""
@@ -224,7 +226,10 @@ class Daemon:
                     tasks.start_soon(self._watch_start)
                     try:
                         async with self._bus:
-                            await self._live(requests)
+                            try:
+                                await self._live(requests)
+                            finally:
+                                self._limit_drain()
                     except PluginStartError as start_error:
                         error = start_error
 
@@ -257,7 +262,11 @@ class Daemon:
                 return
 
             plugins = self._bus.statistics().plugins
-            failed = [name for name, plugin in plugins.items() if plugin.state == "stopped"]
+            ended = {name for name, plugin in plugins.items() if plugin.state == "stopped"}
+            if not ended and not self._bus.closing:
+                continue
+
+            failed = [n for n, health in self._bus.health().items() if health.status == "failed"]
             if failed:
                 logger.error("could not start %s: waiting for the others", ", ".join(failed))
                 self._deadline.begin()
@@ -280,8 +289,14 @@ class Daemon:
                 logger.info("end of the input, %s read", counted(self._feed.published, "event"))
                 _systemd.notify("STOPPING=1")
         finally:
-            if not self._feed.finished:
+            if not self._feed.finished and self._stop_at is None:
                 self._deadline.begin()
+
+    def _limit_drain(self) -> None:
+        """Leave the bus only what is left of its time, since a change may have needed a part."""
+        if self._stop_at is not None:
+            seconds_left = max(0.0, self._stop_at - anyio.current_time())
+            self._bus.plugins.drain_timeout = seconds_left
 
     async def _follow_changes(self, requests: AsyncIterable[str]) -> None:
         """Reload the configuration on every request, for ever."""
@@ -313,6 +328,7 @@ class Daemon:
         )
         _systemd.notify("STOPPING=1")
         self._deadline.begin()
+        self._stop_at = anyio.current_time() + drain_timeout
         # The bus may be draining already, without limit.
         self._bus.plugins.drain_timeout = drain_timeout
         self._work.cancel()

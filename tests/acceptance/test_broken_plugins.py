@@ -199,6 +199,102 @@ async def test_a_plugin_that_does_not_end_is_named_and_the_outboxes_are_closed(
     assert not (folder / "kept.outbox-wal").exists()
 
 
+DEAF = """
+    async def wait():
+        while True:
+            try:
+                await anyio.sleep(0.05)
+            except BaseException:
+                pass
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.05)
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(bus):
+        print("deaf starts", file=sys.stderr, flush=True)
+        {}
+"""
+DEAF_STARTS = DEAF.format("await wait(); yield")
+DEAF_ENDS = DEAF.format("yield; await wait()")
+
+# It says whether it ended as it should.
+WITNESS = """
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(bus):
+        try:
+            yield
+        finally:
+            print("witness ended", file=sys.stderr, flush=True)
+"""
+
+
+async def test_a_start_that_ignores_its_timeout_holds_up_neither_a_reload_nor_the_others_at_a_stop(
+    backend: str,
+) -> None:
+    write_plugin("deaf", DEAF_STARTS)
+    write_plugin("witness", WITNESS)
+    write_plugin("later", WITNESS)
+    write_config("good", "witness")
+    async with running("run", "--backend", backend) as daemon:
+        await daemon.wait_for("good")
+        write_config("good", "witness", "deaf", "later")
+        daemon.process.send_signal(signal.SIGHUP)
+        await daemon.wait_for("'deaf' is not started: could not start: TimeoutError: its lifespan")
+        await daemon.wait_for("reloaded in part: later started")
+        daemon.log = ""
+        daemon.process.send_signal(signal.SIGHUP)
+        await daemon.wait_for("'deaf' is not started: an earlier plugin of this name still runs")
+        write_config("good", "witness")
+        daemon.process.send_signal(signal.SIGHUP)
+        await daemon.wait_for("reloaded: later ended")
+        await daemon.wait_for("waiting for 'deaf' to end, cancelled 6 seconds ago")
+        await daemon.wait_for("witness ended")  # the one that was named later
+        daemon.log = ""
+        daemon.process.send_signal(signal.SIGTERM)
+        assert await daemon.wait() == 1
+
+    assert "witness ended" in daemon.log
+    assert "not stopped within 1.2 seconds: still waiting for deaf;" in daemon.log
+
+
+@pytest.mark.parametrize("source", [DEAF_STARTS, DEAF_ENDS], ids=["start", "end"])
+async def test_a_stop_in_the_middle_of_a_reload_that_hangs_ends_the_others(
+    backend: str, source: str
+) -> None:
+    write_plugin("deaf", source)
+    write_plugin("witness", WITNESS)
+    plugins = ["good", "witness", "deaf"]
+    write_config(*plugins[: 2 if source is DEAF_STARTS else 3], drain_timeout="3s")
+    async with running("run", "--backend", backend) as daemon:
+        await daemon.wait_for("good\n")
+        write_config(*plugins[: 3 if source is DEAF_STARTS else 2], drain_timeout="3s")
+        daemon.process.send_signal(signal.SIGHUP)
+        await daemon.wait_for("deaf starts" if source is DEAF_STARTS else "reloading")
+        daemon.log = ""
+        daemon.process.send_signal(signal.SIGTERM)
+        assert await daemon.wait() == 1
+
+    assert "witness ended" in daemon.log
+    assert "not stopped within 4 seconds: still waiting for deaf;" in daemon.log
+
+
+async def test_a_first_start_that_ignores_its_timeout_ends_the_program_in_time(
+    backend: str,
+) -> None:
+    write_plugin("deaf", DEAF_STARTS)
+    write_plugin("witness", WITNESS)
+    write_config("witness", "deaf")
+    async with running("run", "--backend", backend) as daemon:
+        assert await daemon.wait() == 1
+
+    assert "'deaf' still runs although it was cancelled" in daemon.log
+    assert "witness ended" in daemon.log
+    assert "could not start deaf: waiting for the others" in daemon.log
+    assert "still waiting for deaf;" in daemon.log
+
+
 async def test_a_start_that_fails_does_not_wait_for_the_others_for_ever(backend: str) -> None:
     write_plugin("stubborn", STUBBORN)
     write_plugin("broken", BROKEN["start_exits"][0])

@@ -638,13 +638,3 @@ async def test_stop_reports_what_it_waits_for_and_ends_the_others_at_once(
         f"waiting for '0', '2' to end, cancelled {seconds} seconds ago: what runs there ignores it"
         for seconds in (5, 10, 15)
     ]
-
-
-async def test_unregistering_reports_what_does_not_end(
-    bus: EventBus, caplog: pytest.LogCaptureFixture
-) -> None:
-    await bus.plugins.register_and_wait(Stubborn(), "stubborn")
-    bus.publish_nowait(notification())
-    await soon()
-    await bus.unregister("stubborn", timeout=20)
-    assert "waiting for 'stubborn' to end, cancelled 10 seconds ago" in caplog.text
