@@ -120,7 +120,7 @@ class PluginHookError(PluginError):
 
 
 class PluginStartError(PluginError):
-    """Raised when the lifespan of a plugin fails at its first start."""
+    """Raised when a plugin cannot start: its lifespan fails, or an earlier one of its name still runs."""
 
 
 class PluginReplaceError(PluginStartError):
@@ -130,7 +130,7 @@ class PluginReplaceError(PluginStartError):
         self, plugin: str, message: str, old_error: PluginStartError | None = None
     ) -> None:
         self.old_error = old_error
-        """why the old plugin could not be started again and is retried; None: it runs"""
+        """why the old plugin does not run now, and is started again later; None: it runs"""
         super().__init__(plugin, message)
 
 

@@ -23,7 +23,7 @@ WhenFull = Literal["block", "drop_oldest", "drop_newest"]
 """what a mailbox does with an event that does not fit"""
 
 PluginState = Literal["starting", "running", "down", "stopped"]
-"""what a plugin does; ``down``: it failed and waits for its restart"""
+"""what a plugin does; ``down``: it failed and waits for its restart, or was cancelled and still runs"""
 
 EventT = TypeVar("EventT", bound=Event)
 EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
@@ -264,7 +264,8 @@ class PluginRegistry(Mapping[str, object]):
         event types. The parameters are those of :meth:`lanrage_events.EventBus.register`, which also
         describes the other errors.
 
-        :raises PluginStartError: if its lifespan fails or does not start within its ``start_timeout``
+        :raises PluginStartError: if its lifespan fails or does not start within its ``start_timeout``,
+            or if an earlier plugin of its name was cancelled and still runs
         :raises anyio.ClosedResourceError: if it is unregistered or the bus is closed meanwhile
         """
 
@@ -283,11 +284,15 @@ class PluginRegistry(Mapping[str, object]):
         again; if that fails, it is restarted like any plugin that failed. Changes of one plugin are
         made one after another.
 
+        If the old plugin ignores that it is cancelled, it is not replaced, and started again once it
+        has ended.
+
         :param name: the name of the old plugin
         :param plugin: the new plugin
         :param timeout: seconds that the old plugin may take to end; the default is the drain timeout
         :raises LookupError: if no plugin has this name
-        :raises PluginReplaceError: if the new plugin cannot start, for whatever reason
+        :raises PluginReplaceError: if the new plugin cannot start, for whatever reason, or the old one
+            does not end
         :raises anyio.ClosedResourceError: if the plugin is unregistered or the bus is closed meanwhile
         :raises RuntimeError: inside a hook of this plugin
         """

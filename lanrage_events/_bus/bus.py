@@ -204,6 +204,7 @@ class EventBus(Bus):
             bus, implements an unknown hook
         :raises EventTypeConflict: if it adds an event type whose name is taken
         :raises ValueError: if the name or the plugin is already registered
+        :raises PluginStartError: if an earlier plugin of this name was cancelled and still runs
         :raises anyio.ClosedResourceError: if the bus is closed
         :raises RuntimeError: on a running bus, outside of its event loop
         """
@@ -213,7 +214,8 @@ class EventBus(Bus):
         """Remove a plugin; its pending events are handled first.
 
         It is removed even if the caller is cancelled, but then without waiting for them. What else is
-        being done to the plugin, such as replacing it, is undone.
+        being done to the plugin, such as replacing it, is undone. If it ignores for a second that it is
+        cancelled, the bus goes on without it, and logs its name until it has ended.
 
         :param plugin: the plugin or its name
         :param timeout: seconds that its pending events and the end of its lifespan may take; the

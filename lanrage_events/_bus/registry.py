@@ -268,8 +268,10 @@ class Registry(PluginRegistry):
             self._lifecycle.check_ended(name)
             settings = self._check(name, plugin, options)
         except (Exception, SystemExit) as error:
-            outcome = RESTARTED_AT_END if old.lingers else "the old one continues unchanged"
-            raise _replace_error(name, error, outcome) from error
+            if old.lingers:
+                raise _not_ended(name, error) from error
+
+            raise _replace_error(name, error, "the old one continues unchanged") from error
 
         old.detach()
         await change.wait(old.stopped, timeout)
@@ -278,7 +280,7 @@ class Registry(PluginRegistry):
         if old.lingers:
             # Its mailbox has one consumer at a time, and its object one lifespan.
             old.when_stopped(partial(self._restart, settings=old_settings))
-            raise _replace_error(name, old.error or TimeoutError(), RESTARTED_AT_END)
+            raise _not_ended(name, old.error or TimeoutError())
 
         registered = self.hooks.unregister(name)
         try:
@@ -338,9 +340,6 @@ class Registry(PluginRegistry):
         return supervisor
 
 
-RESTARTED_AT_END = "the old one starts again once it has ended"
-
-
 class _Settings:
     """How a plugin is run: its options, by default its attributes."""
 
@@ -367,6 +366,12 @@ def _replace_error(
 ) -> PluginReplaceError:
     reason = error.reason if isinstance(error, PluginError) else format_error(error)
     return PluginReplaceError(name, f"is not replaced: {reason}; {outcome}", old_error)
+
+
+def _not_ended(name: str, error: BaseException) -> PluginReplaceError:
+    outcome = "the old one starts again once it has ended"
+    old_error = PluginStartError(name, "still runs, although it was cancelled")
+    return _replace_error(name, error, outcome, old_error)
 
 
 def _enterable(lifespan: Callable[[Bus], object], bus: Bus) -> AbstractAsyncContextManager[object]:
