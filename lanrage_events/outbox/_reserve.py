@@ -167,9 +167,6 @@ class DiskReserve:
         """pages that puts may use before they are counted again"""
         self._has_log = False
         self._has_pages = self._find_pages()
-        # Without room, puts will say so.
-        with suppress(OSError, sqlite3.Error):
-            self.prepare(0, 0)
 
     def prepare(self, entries: int, size: int) -> None:
         """Make room for a transaction that puts entries.
@@ -214,8 +211,11 @@ class DiskReserve:
     def is_free(self) -> bool:
         """Return whether the disk has room again, by what it says."""
         free = free_bytes(self._path)
-        log = 0 if self._has_log else LOG_BYTES
-        return free is None or free >= log + 2 * GROWTH_PAGES * self._page_size
+        return free is None or free >= self.needed_bytes()
+
+    def needed_bytes(self) -> int:
+        """Return how much room the disk must have, so that entries can be put again."""
+        return (0 if self._has_log else LOG_BYTES) + 2 * GROWTH_PAGES * self._page_size
 
     def _pages_of(self, entries: int, size: int) -> int:
         """Return how many pages entries take at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -119,6 +120,7 @@ class Store:
         open_files.use(self._identity)
         if keeps_room and path is not None:
             self._reserve = self._keep_room(path)
+            self._check_room()
 
     def _keep_room(self, path: Path) -> DiskReserve | None:
         if self._identity is None:
@@ -131,6 +133,19 @@ class Store:
             return None
 
         return DiskReserve(self._connection, path, descriptor)
+
+    def _check_room(self) -> None:
+        """Notice at the start that entries could not be put."""
+        if self._reserve is None:
+            return
+
+        try:
+            self._reserve.prepare(0, 0)
+        except (OSError, sqlite3.Error) as error:
+            # Damage shows in the first transaction, which can be run again.
+            if not is_damage(error) and primary_code(error) not in _BUSY:
+                self._problem = self._describe(error)
+                logger.error("%s", self._problem)
 
     @property
     def problem(self) -> OutboxError | None:
@@ -360,18 +375,28 @@ class Store:
                 f"{text}; the file is damaged, and its owner moves it aside when it notices"
             )
         else:
-            free = None if self._path is None else free_bytes(self._path)
-            if free is not None:
-                text = f"{text}; {free / 1e6:.1f} MB are free on its disk"
-
-            if self._reserve is not None and lacks_room(error) and not self._reserve.is_free():
-                self._is_full = True
-                text = f"{text}: new entries are rejected, and those in it are still delivered"
-
-            described = OutboxError(text)
+            described = OutboxError(text + self._describe_room(error))
 
         described.__cause__ = error
         return described
+
+    def _describe_room(self, error: sqlite3.Error | OSError) -> str:
+        """Say how much room is missing, if that is what an error is about."""
+        free = None if self._path is None else free_bytes(self._path)
+        if free is None or not lacks_room(error):
+            return ""
+
+        needed = 0 if self._reserve is None else self._reserve.needed_bytes()
+        if needed <= free:
+            return f"; {free / 1e6:.1f} MB are free on its disk"
+
+        self._is_full = True
+        more = math.ceil((needed - free) / 1e5) / 10
+        return (
+            ": new entries are rejected, and those in it are still delivered; it needs "
+            f"{more:.1f} MB more than the {free / 1e6:.1f} MB that are free: free some, or set "
+            "state_folder to another disk"
+        )
 
     def _check_in_place(self) -> None:
         # SQLite would continue to write into a file that has no name any more.

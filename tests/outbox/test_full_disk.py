@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -67,6 +68,11 @@ class SmallDisk:
                 if not _write(file, min(size, 1024 * 1024)):
                     return
 
+    def refill(self, left: int) -> None:
+        """Let the other program leave this much room."""
+        with self._filler.open("r+b") as file:
+            file.truncate(max(0, file.seek(0, os.SEEK_END) - left + self.free()))
+
     def empty(self) -> None:
         self._filler.unlink(missing_ok=True)
 
@@ -98,7 +104,7 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     if shutil.which("mount") is None or os.geteuid():
         pytest.skip("no file system can be mounted here: only root can")
 
-    mount("-t", "tmpfs", "-o", "size=12m", "tmpfs", folder)
+    mount("-t", "tmpfs", "-o", "size=12m,mode=700", "tmpfs", folder)
     try:
         yield SmallDisk(folder)
     finally:
@@ -246,6 +252,38 @@ async def test_it_opens_on_a_full_disk(disk: SmallDisk, end: str) -> None:
         assert await outbox.pending() == []
         id = await outbox.put("a", "there is room in the file")
         assert [entry.id for entry in await outbox.pending()] == [id]
+
+
+def needed_more(error: OutboxError | None) -> float:
+    """Return how many MB more an outbox says that it needs."""
+    found = re.search(
+        r"it needs ([0-9.]+) MB more than the [0-9.]+ MB that are free: free some, "
+        r"or set state_folder to another disk$",
+        str(error),
+    )
+    assert found is not None, error
+    return float(found[1])
+
+
+@pytest.mark.parametrize("left", [1_000_000, 1_900_000, 4_000_000])
+async def test_an_outbox_without_room_says_so_from_the_start(
+    disk: SmallDisk, left: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    disk.fill(left)
+    async with Outbox(disk.path) as outbox:
+        problem = outbox.problem
+        assert "No space left on device: new entries are rejected" in str(problem)
+        assert caplog.messages == [str(problem)]
+        with pytest.raises(OutboxError, match="it needs"):
+            await outbox.put("a", BODY)
+
+        assert len(caplog.messages) == 1
+        more = needed_more(outbox.problem)
+        # What it asks for is enough, and the number is true.
+        disk.refill(disk.free() + int(more * 1e6))
+        assert outbox.problem is None
+        await outbox.put_many([OutboxItem("a", BODY) for _ in range(500)])
+        assert "can be written again" in caplog.text
 
 
 async def test_a_disk_that_is_full_from_the_start_is_an_error(disk: SmallDisk) -> None:

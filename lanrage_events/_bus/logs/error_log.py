@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from ..._events import Event
-from ..._exceptions import format_error
+from ..._exceptions import OutboxError, format_error
 from ...abc import Instrument
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class _Seen:
 class ErrorLog(Instrument):
     """Logs the first failure with its traceback, and counts those that are alike.
 
+    An error of an outbox explains itself, so it has no traceback.
     Failures on events are alike if the same hook of a plugin raises the same type of exception.
     """
 
@@ -59,14 +60,16 @@ class ErrorLog(Instrument):
             seen.unlogged += 1
             return
 
+        more = "" if is_new or seen is None else f", after {seen.unlogged} more like it: {error}"
+        explained = f": {format_error(error)}" if is_new and _is_explained(error) else ""
         logger.error(
             "plugin '%s': hook '%s' failed on %s %s%s",
             plugin,
             hook,
             event.type,
             event.id,
-            "" if is_new or seen is None else f", after {seen.unlogged} more like it: {error}",
-            exc_info=error if is_new else None,
+            more or explained,
+            exc_info=error if is_new and not explained else None,
         )
         of_plugin[hook, type(error)] = _Seen(now)
 
@@ -83,4 +86,13 @@ class ErrorLog(Instrument):
 
 
 def _log(plugin: str, what: str, error: Exception) -> None:
-    logger.error("plugin '%s' %s: %s", plugin, what, format_error(error), exc_info=error)
+    exc_info = None if _is_explained(error) else error
+    logger.error("plugin '%s' %s: %s", plugin, what, format_error(error), exc_info=exc_info)
+
+
+def _is_explained(error: BaseException) -> bool:
+    """Return whether the text of an error says everything, so that a traceback would say no more."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_explained(one) for one in error.exceptions) and len(error.exceptions) == 1
+
+    return isinstance(error, OutboxError)
