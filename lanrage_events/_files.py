@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+import stat
 import time
 
 READ_SECONDS = 10.0
@@ -37,7 +38,14 @@ def read_file(
         content = bytearray()
         while len(content) <= max_bytes:
             size = min(_CHUNK_BYTES, max_bytes + 1 - len(content))
-            chunk = _read(fd, size, deadline)
+            try:
+                chunk = _read(fd, size, deadline)
+            except TimeoutError:
+                is_silent = not content and stat.S_ISFIFO(os.fstat(fd).st_mode)
+                what = "no program wrote to this pipe" if is_silent else "its end did not come"
+                text = f"{what} within {timeout:g} seconds"
+                raise TimeoutError(errno.ETIMEDOUT, text, os.fspath(path)) from None
+
             if not chunk:
                 return bytes(content)
 
@@ -56,7 +64,7 @@ def _read(fd: int, size: int, deadline: float) -> bytes:
             poll = select.poll()
             poll.register(fd, select.POLLIN)
             if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise TimeoutError(errno.ETIMEDOUT, "its end did not come in time")
+                raise TimeoutError
 
         try:
             return os.read(fd, size)

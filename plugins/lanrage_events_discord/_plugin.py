@@ -270,8 +270,8 @@ class DiscordPlugin:
         for lane in waiting:
             if lane.name not in lanes and lane.pending:
                 logger.warning(
-                    "the outbox keeps %d events for webhook '%s', which is not configured",
-                    lane.pending,
+                    "the outbox keeps %s for webhook '%s', which is not configured",
+                    counted(lane.pending, "event"),
                     lane.name,
                 )
 

@@ -94,6 +94,7 @@ class PresenceUpdater:
         while True:
             connected_at = math.inf
             at_least = 0.0
+            failure: DiscordUnreachable | None = None
             try:
                 async with self._connect() as connection:
                     connected_at = anyio.current_time()
@@ -101,7 +102,7 @@ class PresenceUpdater:
                     self._counts["connections"] += 1
                     await self._keep_shown(connection)
             except DiscordUnreachable as error:
-                self._note_problem(error)
+                failure = error
                 if error.kind == "rejected":
                     at_least = self._pacing.rejected_retry
                 elif anyio.current_time() - connected_at > self._pacing.longest_retry:
@@ -111,7 +112,11 @@ class PresenceUpdater:
                 self.is_connected = False
                 self.shown = None
 
-            await self._wait_for_retry(self._backoff.next(at_least))
+            delay = self._backoff.next(at_least)
+            if failure is not None:
+                self._note_problem(failure, delay)
+
+            await self._wait_for_retry(delay)
 
     async def _wait_for_retry(self, delay: float) -> None:
         retry_at = anyio.current_time() + delay
@@ -174,7 +179,7 @@ class PresenceUpdater:
         self.problem = ""
         self._logged = set()
 
-    def _note_problem(self, error: DiscordUnreachable) -> None:
+    def _note_problem(self, error: DiscordUnreachable, delay: float) -> None:
         self._is_up = False
         self.problem = error.reason
         if error.kind == "absent":
@@ -184,9 +189,13 @@ class PresenceUpdater:
 
         if is_news:
             self._logged.add(error.reason)
+            longest = max(delay, self._pacing.longest_retry)
             logger.warning(
-                "%s, so there is no Rich Presence; retrying silently while there is something to show",
+                "%s, so there is no Rich Presence; while there is something to show, it tries again "
+                "in %g s, and then silently at least every %g s",
                 error.reason,
+                delay,
+                longest,
             )
 
     def _note_rejection(self, reason: str) -> None:

@@ -28,6 +28,7 @@ from lanrage_events import (
 )
 from lanrage_events.abc import Bus
 from lanrage_events.http import RouteError
+from lanrage_events.outbox import OutboxError
 
 
 def joined(name: str = "Ann") -> PeerJoined:
@@ -166,6 +167,25 @@ async def test_raising_hook_is_contained_logged_and_counted(
     assert "plugin 'broken': hook 'peer_joined' failed on peer_joined" in record.getMessage()
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ValueError)
+
+
+async def test_an_error_of_an_outbox_explains_itself(caplog: pytest.LogCaptureFixture) -> None:
+    class Full:
+        @hookimpl
+        def peer_joined(self, event: PeerJoined) -> None:
+            try:
+                raise OSError("no space")
+            except OSError as error:
+                raise OutboxError("outbox x: it needs 4.2 MB more") from error
+
+    async with EventBus() as bus:
+        bus.register(Full(), "full")
+        await bus.publish(joined())
+        await bus.drain()
+
+    (record,) = caplog.records
+    assert record.getMessage().endswith(": OutboxError: outbox x: it needs 4.2 MB more")
+    assert record.exc_info is None
 
 
 async def test_many_failures_alike_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -77,10 +77,11 @@ class ErrorLog(Instrument):
         for (hook, kind), seen in self._seen.pop(plugin, {}).items():
             if seen.unlogged:
                 logger.error(
-                    "plugin '%s': hook '%s' failed on %d more events with %s",
+                    "plugin '%s': hook '%s' failed on %d more event%s with %s",
                     plugin,
                     hook,
                     seen.unlogged,
+                    "" if seen.unlogged == 1 else "s",
                     kind.__name__,
                 )
 

@@ -212,6 +212,17 @@ class Outcome:
 
         return f"Discord asked for it ({limit})"
 
+    @property
+    def wait_detail(self) -> str:
+        """What :attr:`wait_reason` says, and what the answer said, without saying it twice."""
+        if self.reason.startswith(self.wait_reason):
+            return self.reason
+
+        if self.is_known_code and not self.is_global:
+            return f"Discord asked for it: {self.reason}"
+
+        return f"{self.wait_reason}: {self.reason}"
+
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     """Return what an answer to the execution of a webhook means.

@@ -407,11 +407,10 @@ class Lane:
         turn = self.limits.turn()
         self._logged_until = turn.at
         logger.warning(
-            "webhook '%s' waits %s because %s: %s",
+            "webhook '%s' waits %s because %s",
             self.name,
             in_words(turn.at - anyio.current_time()),
-            outcome.wait_reason,
-            outcome.reason,
+            outcome.wait_detail,
         )
 
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
@@ -432,11 +431,15 @@ class Lane:
     def _retry(self, outcome: Outcome) -> None:
         """Plan the next attempt during an outage."""
         if self._outage.record_failure(outcome.retry_after):
+            pending = self._outbox.statistics().pending
+            waiting = "1 event waits" if pending == 1 else f"{pending:,} events wait"
+            if self._outage.lasted > 0:
+                waiting = f"for {in_words(self._outage.lasted)}, {waiting}"
+
             logger.warning(
-                "webhook '%s' does not work (for %s, %d events wait) and is retried in %s: %s",
+                "webhook '%s' does not work (%s) and is retried in %s: %s",
                 self.name,
-                in_words(self._outage.lasted),
-                self._outbox.statistics().pending,
+                waiting,
                 in_words(self._outage.retry_at - anyio.current_time()),
                 outcome.reason,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ from lanrage_events.events import FieldProblem
 
 # Too busy, too many requests, restarting.
 TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
+
+
+def in_seconds(wait: float) -> str:
+    """Write how long a wait takes, such as ``0.3 s`` or ``42 s``."""
+    return f"{wait:.1f} s" if wait < 10 else f"{math.ceil(wait)} s"
 
 
 class DaemonError(LanrageEventsError):

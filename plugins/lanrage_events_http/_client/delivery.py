@@ -11,7 +11,7 @@ import anyio.lowlevel
 from lanrage_events.backoff import Backoff
 from lanrage_events.events import FieldProblem
 
-from .answers import DaemonError, Receipt
+from .answers import DaemonError, Receipt, in_seconds
 from .client import DaemonClient
 
 FIRST_WAIT_SECONDS = 0.2
@@ -28,7 +28,8 @@ class Delivery:
     :param client: of the daemon
     :param events: as JSON values, each with an ``id``
     :param timeout: seconds after which it gives up
-    :param on_retry: called with the reason before the first retry
+    :param on_retry: called with the reason, and how long it waits, before the first retry, and
+        before each that the daemon delays further
     """
 
     def __init__(
@@ -75,9 +76,12 @@ class Delivery:
                     status=problem.status,
                 )
 
-            if not is_retrying:
+            if not is_retrying or wait > LONGEST_WAIT_SECONDS:
                 is_retrying = True
-                self._on_retry(f"{problem}; trying again")
+                left = deadline - anyio.current_time()
+                self._on_retry(
+                    f"{problem}; trying again in {in_seconds(wait)}, for {left:.0f} s at most"
+                )
 
             await anyio.sleep(wait)
 

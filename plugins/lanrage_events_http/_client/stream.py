@@ -12,7 +12,7 @@ from lanrage_events.backoff import Backoff
 from lanrage_events.cli import StatusLine, safe_text
 from lanrage_events.events import format_event
 
-from .answers import DaemonError
+from .answers import DaemonError, in_seconds
 from .client import DaemonClient
 from .sse import MESSAGE_MAX_CHARACTERS, Message, MessageTooLong, SSEReader
 
@@ -65,11 +65,15 @@ class FeedPrinter:
                 if problem is None:
                     return
 
-                if not self._is_away:
+                wait = self._backoff.next(problem.retry_after)
+                if not self._is_away or wait > LONGEST_WAIT_SECONDS:
                     self._is_away = True
-                    self._console.write(f"{problem}; trying again")
+                    often = f", then at least every {LONGEST_WAIT_SECONDS:g} s"
+                    self._console.write(
+                        f"{problem}; trying again in {in_seconds(wait)}{often}, until Ctrl-C"
+                    )
 
-                await anyio.sleep(self._backoff.next(problem.retry_after))
+                await anyio.sleep(wait)
 
     async def _follow(self, client: DaemonClient) -> DaemonError | None:
         """Read the feed once; return why it ended, None if there are enough events."""

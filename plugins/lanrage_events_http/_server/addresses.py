@@ -15,9 +15,21 @@ _MAX_FORWARDED = 20
 def parse_network(text: str) -> Network:
     """Return an address or a network such as ``192.168.1.0/24``.
 
-    :raises ValueError: if it is neither
+    :raises ValueError: if it is neither; of an address within a network, it says which network
     """
-    return ipaddress.ip_network(text.strip().removeprefix("[").removesuffix("]"))
+    text = text.strip().removeprefix("[").removesuffix("]")
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise error from None
+
+        address = text.partition("/")[0]
+        raise ValueError(
+            f"'{text}' is an address of a network: write {network}, or {address} for it alone"
+        ) from None
 
 
 def source_of(address: str) -> str:

@@ -91,20 +91,8 @@ class Sessions:
 
     def load(self) -> None:
         """Read the sessions of the last run; a file that cannot be read counts as empty."""
-        try:
-            records = self._file.read([])
-        except OSError as error:
-            logger.warning("%s cannot be read, so browsers log in again: %s", self._file, error)
-            return
-        except ValueError:
-            logger.warning("%s is damaged, so browsers log in again", self._file)
-            with suppress(OSError):
-                self._file.move_aside()
-
-            return
-
         tokens = {token.fingerprint: token for token in self._tokens}
-        for record in records if isinstance(records, list) else ():
+        for record in self._read_records():
             match record:
                 case {"ended": str(digest), "until": int() | float() as until}:
                     self._ended[digest] = until
@@ -115,6 +103,24 @@ class Sessions:
 
         self._end_expired()
 
+    def _read_records(self) -> list[object]:
+        try:
+            records = self._file.read([])
+            if isinstance(records, list):
+                return records
+
+            raise ValueError("it is damaged")
+        except OSError as error:
+            reason = error.strerror or str(error)
+        except ValueError as error:
+            reason = str(error)
+            with suppress(OSError):
+                reason = f"{reason}; it is {self._file.move_aside()} now"
+
+        path = self._file.path
+        logger.warning("the sessions %s cannot be read, so browsers log in again: %s", path, reason)
+        return []
+
     async def save(self) -> None:
         """Write the sessions; an error is logged, and they last until the daemon ends."""
         async with self._saving:
@@ -123,7 +129,11 @@ class Sessions:
                 ended = [{"ended": digest, "until": until} for digest, until in self._ended.items()]
                 await self._file.save(records + ended)
             except OSError as error:
-                logger.warning("%s cannot be written, see its disk: %s", self._file, error)
+                logger.warning(
+                    "the sessions cannot be kept in %s, so browsers log in again after a restart: %s",
+                    self._file.path,
+                    error.strerror or error,
+                )
 
     def create(self, token: Token, address: str = "", agent: str = "") -> tuple[Session, str]:
         """Return a new session, and its cookie.

@@ -132,6 +132,12 @@ def test_something_else_is_not_trusted(proxy: str) -> None:
     assert "expected an address or a network, such as '127.0.0.1'" in text
 
 
+def test_an_address_of_a_network_says_what_to_write_instead() -> None:
+    text = problem(trusted_proxies=("10.0.0.1/24",))
+    assert "'10.0.0.1/24' is an address of a network: write 10.0.0.0/24, or 10.0.0.1 for it" in text
+    assert "write fd00::/64, or fd00::1 for it" in problem(trusted_proxies=("[fd00::1/64]",))
+
+
 def test_the_token_is_never_shown() -> None:
     assert TOKEN not in repr(HTTPConfig(token=SecretStr(TOKEN)))
     assert TOKEN not in problem(token=TOKEN, port=-1)

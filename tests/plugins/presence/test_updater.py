@@ -213,8 +213,8 @@ async def test_without_discord_and_without_an_activity_there_is_one_attempt(
     assert len(client.attempts) == 1
     [line] = lines(caplog)
     assert line == (
-        "Discord is not running, so there is no Rich Presence; retrying silently while there "
-        "is something to show"
+        "Discord is not running, so there is no Rich Presence; while there is something to show, "
+        "it tries again in 1 s, and then silently at least every 30 s"
     )
 
 

@@ -697,6 +697,45 @@ async def test_wait_is_reported_with_its_length_and_its_reason(
     assert line.startswith(f"webhook 'default' waits 1 h because {why}: too many requests")
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (
+            httpx.Response(429, html="<h1>Error 1015</h1>"),
+            "Cloudflare blocks this address (HTTP 429)",
+        ),
+        (
+            httpx.Response(429, json={"retry_after": 600, "code": 20016, "message": "slow down"}),
+            "Discord asked for it: the channel is in slow mode (HTTP 429, code 20016): slow down",
+        ),
+    ],
+)
+async def test_the_reason_of_a_wait_is_not_said_twice(
+    answer: httpx.Response, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    transport = httpx.MockTransport(lambda _: answer)
+    async with running(transport, webhook_url=URL) as (bus, _):
+        await bus.publish(joined(1))
+        await anyio.sleep(10)
+
+    assert f"webhook 'default' waits 10 min because {why}" in caplog.messages
+
+
+@pytest.mark.parametrize(("count", "waiting"), [(1, "1 event waits"), (2, "2 events wait")])
+async def test_an_outage_that_begins_says_how_many_events_wait(
+    count: int, waiting: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(503))
+    async with running(transport, webhook_url=URL) as (bus, _):
+        for number in range(count):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(1)
+
+    assert f"webhook 'default' does not work ({waiting}) and is retried in " in caplog.text
+
+
 async def test_outage_is_reported_with_the_time_of_the_next_attempt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -356,7 +356,7 @@ async def test_a_restart_of_the_daemon_neither_loses_nor_repeats_a_line(
             assert await server.process.wait() == 0
 
         await command.stdin.send(lines_of(*range(101, 201)))
-        await command.wait_for("; trying again")
+        await command.wait_for("; trying again in ")
         async with daemon(free_tcp_port, anyio_backend_name) as server:
             lines = await server.wait_for('"P200."')
             await command.stdin.aclose()

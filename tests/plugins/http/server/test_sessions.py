@@ -115,6 +115,13 @@ async def test_a_damaged_file_counts_as_empty(
     sessions.load()
 
     assert list(sessions) == []
+    if not content.startswith("["):
+        aside = path.with_name(f"{path.name}.damaged")
+        [message] = caplog.messages
+        assert message.startswith(f"the sessions {path} cannot be read, so browsers log in again: ")
+        assert message.endswith(f": it is damaged; it is {aside} now")
+        assert aside.read_text() == content
+
     _, cookie = sessions.create(TOKEN)
     await sessions.save()
     again = Sessions(TOKENS, StateFile(path, inline=True))
@@ -134,7 +141,7 @@ async def test_a_file_that_cannot_be_used_is_logged(
 
     assert sessions.find(cookie) is not None
     assert "cannot be read, so browsers log in again" in caplog.text
-    assert "cannot be written, see its disk" in caplog.text
+    assert "the sessions cannot be kept in " in caplog.text
 
 
 def signed_cookie(token: Token, expires: float) -> str:
