@@ -44,7 +44,6 @@ class Supervisor:
         "_backoff",
         "_begun",
         "_cancelled",
-        "_entered",
         "_first_start_must_succeed",
         "_instruments",
         "_lifespan",
@@ -116,8 +115,6 @@ class Supervisor:
         """whether the task that was started last runs, or has run"""
         self._cancelled = False
         self._scope: anyio.CancelScope | None = None
-        self._entered = Flag()
-        """set when the lifespan has started, or ended before"""
         self._stopping = Flag()
 
     def launch(
@@ -251,7 +248,7 @@ class Supervisor:
     async def _run_lifespan(
         self, lifespan: Callable[[], AbstractAsyncContextManager[object]], scope: anyio.CancelScope
     ) -> None:
-        self._entered = entered = Flag()
+        entered = Flag()
         if self._task_group is not None and math.isfinite(self._start_timeout):
             name = f"start timeout of plugin {self.name}"
             self._task_group.start_soon(self._limit_start, entered, name=name)
@@ -272,7 +269,10 @@ class Supervisor:
             entered.set()
 
     async def _limit_start(self, entered: Flag) -> None:
-        """Go on without the plugin if its lifespan neither starts in time nor ends when cancelled."""
+        """Go on without the plugin if its lifespan neither starts in time nor ends when cancelled.
+
+        :param entered: set when the lifespan has started, or ended before
+        """
         try:
             with anyio.CancelScope(shield=True):
                 for seconds in (self._start_timeout, GRACE_SECONDS):

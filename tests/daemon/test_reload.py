@@ -216,7 +216,7 @@ async def test_where_neither_starts_a_reload_with_any_content_tries_again(
         scene.greeter.all_broken = True
         scene.write("  greeter: {greeting: moin}\n")
         assert not await reloader.reload()
-        assert "too, and is retried" in caplog.text
+        assert "either, and is retried" in caplog.text
         assert bus.health()["greeter"].status == "failed"
 
         # The content is that of what ran before; nothing but the reload starts it by now.
