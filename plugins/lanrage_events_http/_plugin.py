@@ -127,15 +127,12 @@ class HTTPPlugin:
 
     @hookimpl
     def health(self) -> Health:
-        """Report the URL of the page, or that connections are closed because of the limit."""
+        """Report the URL of the page, or whose connections are closed because of the limit."""
         if self.url is None:
             return Health("degraded", "nothing is served")
 
-        if self._connections.is_full:
-            limit = self._connections.limit
-            return Health(
-                "degraded", f"{limit} connections are open, so new ones are closed at once"
-            )
+        if (problem := self._connections.problem) is not None:
+            return Health("degraded", problem)
 
         if self._taken_ids is not None and self._taken_ids.problem is not None:
             return Health(
@@ -165,7 +162,7 @@ class HTTPPlugin:
                 samples=[Sample(len(connections))],
             ),
             _counter("accepted", "accepted", connections.accepted),
-            _counter("refused", "closed because max_connections were open", connections.rejected),
+            _counter("refused", "closed because of max_connections", connections.rejected),
             _counter("cut_off", "closed because the peer was too slow", connections.cut_off),
         ]
 

@@ -6,7 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from http.client import responses
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +21,13 @@ from lanrage_events.http import RouteError
 
 PROBLEM_TYPE = "application/problem+json"
 INTERNAL_ERROR = "something went wrong in the server, which has logged it"
+# Python calls some otherwise, which depends on its version: https://www.rfc-editor.org/rfc/rfc9110
+_NAMES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 _MAX_CHARACTERS = 500
 """of a text that may repeat input, whose length has no other limit"""
 _MIN_SECRET_CHARACTERS = 16
@@ -59,7 +66,7 @@ class Problem(Exception):
     def response(self, redactor: Redactor) -> Response:
         """Return the problem as an answer, without secrets."""
         content: dict[str, Any] = {
-            "title": responses.get(self.status, "Error"),
+            "title": title_of(self.status),
             "status": self.status,
             "detail": shorten(self.detail),
         }
@@ -70,6 +77,18 @@ class Problem(Exception):
         return json_response(
             redactor.redact_value(content), self.status, PROBLEM_TYPE, self.headers
         )
+
+
+def title_of(status: int) -> str:
+    """Return the name of a status, the same with every version of Python."""
+    return _NAMES.get(status) or _title_in_python(status)
+
+
+def _title_in_python(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
 
 
 def json_response(
@@ -188,7 +207,7 @@ def problem_of(error: Exception) -> Problem:
         case RouteError():
             return Problem(error.status, error.detail, errors=error.errors)
         case HTTPException(status_code=status, detail=detail):
-            if detail == responses.get(status):
+            if detail in (title_of(status), _title_in_python(status)):
                 detail = _DETAILS.get(status, detail)
 
             return Problem(status, detail, headers=error.headers)

@@ -54,7 +54,9 @@ def event_operations(
         deduplicator = Deduplicator(config.repeat_window)
 
     taker = EventTaker(bus, deduplicator)
-    shares = Shares(config.max_streams, TrustedProxies(config.proxies()))
+    shares = Shares(
+        config.max_streams, TrustedProxies(config.proxies()), "clients of the live feed"
+    )
     api = _EventsAPI(bus, feed, shares, taker, schemas, stopping)
     get = partial(Operation, method="GET", group="events")
     return [
@@ -164,14 +166,12 @@ class _EventsAPI:
         self._check_types(query.type)
         client = call.request.client
         address = client.host if client else ""
-        if self.feed.is_full or self.shares.is_full:
-            detail = f"{self.feed.clients} clients follow the feed, and no more may"
-            detail += ": close one, or raise 'max_streams'"
-            raise Problem(503, detail, headers=RETRY_AFTER)
+        lack = self.shares.lack(address)
+        if lack is None and self.feed.is_full:
+            lack = f"all {self.feed.clients} clients of the live feed are connected"
 
-        if not self.shares.has_room(address):
-            detail = f"{self.shares.of(address)} clients of this address may follow the feed, and "
-            detail += "no more: close one, or raise 'max_streams'"
+        if lack is not None:
+            detail = f"{lack}: close one, or raise 'max_streams'"
             raise Problem(503, detail, headers=RETRY_AFTER)
 
         last_event_id = call.request.headers.get("last-event-id", query.last_event_id)

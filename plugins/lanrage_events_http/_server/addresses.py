@@ -41,6 +41,12 @@ def source_of(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
+def is_own(address: str) -> bool:
+    """Return whether an address is a loopback address, so of this machine."""
+    parsed = _parse(address)
+    return parsed is not None and parsed.is_loopback
+
+
 class TrustedProxies:
     """The proxies whose header X-Forwarded-For is believed.
 
@@ -84,8 +90,7 @@ class TrustedProxies:
 
     def owns(self, address: str) -> bool:
         """Return whether an address stands for many clients or none: a proxy's, or loopback."""
-        parsed = _parse(address)
-        return parsed is not None and (parsed.is_loopback or address in self)
+        return is_own(address) or address in self
 
 
 def _without_port(entry: str) -> str:

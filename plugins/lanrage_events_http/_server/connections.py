@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
-from .addresses import TrustedProxies, source_of
+from .addresses import TrustedProxies, is_own, source_of
 from .shares import Shares
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,11 @@ logger = logging.getLogger(__name__)
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 SECONDS_BETWEEN_WARNINGS = 60.0
 SPARE = 4
-"""connections beyond the limit, one for each address, on which only health is answered"""
+"""connections beyond the limit, one for each address, on which only health is answered; this
+machine has as many as are kept for it, at least these"""
+_SECONDS_OF_PROBLEM = 60.0
+_MOST_NAMED = 3
+"""addresses that a problem names"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,11 @@ class Connection:
                 seconds = 0 if self._is_gone else self._timeouts.next_request
                 self._scope.deadline = anyio.current_time() + seconds
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing of a request has arrived."""
+        return not (self._requests or self._is_heard)
+
     def stop(self) -> None:
         """Close it unless a request is being answered."""
         self._stopping = True
@@ -168,6 +177,7 @@ class Connections:
     :param limit: how many may be open at the same time
     :param timeouts: of each
     :param proxies: those that are trusted
+    :param clock: in seconds
     """
 
     def __init__(
@@ -175,6 +185,8 @@ class Connections:
         limit: int,
         timeouts: Timeouts = Timeouts(),
         proxies: TrustedProxies = TrustedProxies(),  # noqa: B008 - immutable
+        *,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.limit = limit
         self.timeouts = timeouts
@@ -183,18 +195,33 @@ class Connections:
         """connections for which there was no room"""
         self.cut_off = 0
         """connections of peers that were too slow"""
-        self._shares = Shares(limit, proxies)
+        self._shares = Shares(limit, proxies, "connections")
+        self._clock = clock
         self._open: set[Connection] = set()
-        self._spare: set[Connection] = set()
+        self._spare: dict[Connection, None] = {}
+        """the oldest first"""
+        self._turned_away: dict[str, float] = {}
+        """by address: when it last got no connection, the latest last"""
+        self._lack = ""
+        """why the last of them got none"""
         self._warned_at = -math.inf
 
     def __len__(self) -> int:
         return len(self._open)
 
     @property
-    def is_full(self) -> bool:
-        """Whether there is room for no further connection."""
-        return self._shares.is_full
+    def problem(self) -> str | None:
+        """Who got no connection within the last minute, why, and the remedy."""
+        since = self._clock() - _SECONDS_OF_PROBLEM
+        recent = [source for source, at in self._turned_away.items() if at > since]
+        if not recent:
+            return None
+
+        who = ", ".join(reversed(recent[-_MOST_NAMED:]))
+        more = " and others" if len(recent) > _MOST_NAMED else ""
+        return (
+            f"new connections of {who}{more} are closed: {self._lack}; {self._remedy(recent[-1])}"
+        )
 
     async def add(self, stream: SocketStream) -> Connection | None:
         """Count a new connection; return None and close it if there are too many.
@@ -202,7 +229,8 @@ class Connections:
         Beyond the limit or the share of an address, it is a spare one, if there is still room.
         """
         address = _address(stream)
-        if self._shares.has_room(address):
+        lack = self._shares.lack(address)
+        if lack is None:
             connection = Connection(stream, self.timeouts, self._count_cut_off, address)
             self._shares.add(address)
             self._open.add(connection)
@@ -211,43 +239,65 @@ class Connections:
             return connection
 
         self.rejected += 1
-        self._warn(address)
-        source = source_of(address)
-        is_known = any(source_of(spare.address) == source for spare in self._spare)
-        if len(self._spare) < SPARE and not is_known:
+        self._note(source_of(address), lack)
+        if self._has_spare_room(address):
             count, timeouts = self._count_cut_off, self.timeouts
             connection = Connection(stream, timeouts, count, address, is_spare=True)
-            self._spare.add(connection)
+            self._spare[connection] = None
             return connection
 
         await anyio.aclose_forcefully(stream)
         return None
 
-    def _warn(self, address: str) -> None:
-        if monotonic() - self._warned_at < SECONDS_BETWEEN_WARNINGS:
-            return
+    def _has_spare_room(self, address: str) -> bool:
+        """Whether there is a spare connection for an address, perhaps that of a silent peer."""
+        if not is_own(address):
+            others = [spare for spare in self._spare if not is_own(spare.address)]
+            source = source_of(address)
+            return len(others) < SPARE and all(source_of(s.address) != source for s in others)
 
-        self._warned_at = monotonic()
-        if self.is_full:
+        own = [spare for spare in self._spare if is_own(spare.address)]
+        if len(own) < max(SPARE, self._shares.kept):
+            return True
+
+        # A request about health comes at once.
+        silent = next((spare for spare in own if spare.is_silent), None)
+        if silent is None:
+            return False
+
+        del self._spare[silent]
+        silent.stop()
+        return True
+
+    def _note(self, source: str, lack: str) -> None:
+        self._turned_away.pop(source, None)
+        self._turned_away[source] = now = self._clock()
+        self._lack = lack
+        if len(self._turned_away) > _MOST_NAMED + 1:
+            del self._turned_away[next(iter(self._turned_away))]
+
+        if now - self._warned_at >= SECONDS_BETWEEN_WARNINGS:
+            self._warned_at = now
             logger.warning(
-                "%d connections are open, which is max_connections: new ones are closed",
-                len(self._open),
+                "a new connection of %s is closed, as are further ones: %s; %s",
+                source,
+                lack,
+                self._remedy(source),
             )
-        else:
-            logger.warning(
-                "%s has too many connections, %d are open in total: its new ones are closed. An "
-                "address may hold %d; if it is a proxy, name it in 'trusted_proxies'",
-                source_of(address),
-                len(self._open),
-                self._shares.of(address),
-            )
+
+    def _remedy(self, source: str) -> str:
+        remedy = "close some, or raise 'max_connections'"
+        if self._shares.of(source) < self.limit - self._shares.kept:
+            remedy += f"; if {source} is a proxy, name it in 'trusted_proxies'"
+
+        return remedy
 
     async def close(self, connection: Connection) -> None:
         """Close a connection and make room for another."""
         try:
             await connection.aclose()
         finally:
-            self._spare.discard(connection)
+            self._spare.pop(connection, None)
             if connection in self._open:
                 self._open.remove(connection)
                 self._shares.remove(connection.address)

@@ -76,7 +76,7 @@ class Guard:
         self._redactor = redactor
         self._authentication = authentication
         self._proxies = proxies
-        self._forwarded = Shares(max_requests, proxies)
+        self._forwarded = Shares(max_requests, proxies, "requests under way")
         self._timeouts = timeouts
         self._logged_at = -math.inf
         self._unlogged = 0
@@ -135,10 +135,11 @@ class Guard:
             return _NOT_COUNTED
 
         scope["client"] = (client, 0)
-        if not self._forwarded.has_room(client):
+        lack = self._forwarded.lack(client)
+        if lack is not None:
             raise Problem(
                 429,
-                "too many requests from this address are under way: wait for their answers",
+                f"{lack}: wait for their answers",
                 headers={"Retry-After": "1"},
             )
 

@@ -29,10 +29,13 @@ from anycorn.worker_context import WorkerContext
 from anyio.abc import SocketAttribute, SocketListener, TaskGroup
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lanrage_events import Redactor
 from lanrage_events.config import ConfigError
 
+from .._problem import Problem
 from .connections import SECONDS_BETWEEN_WARNINGS, Connection, Connections
 from .guard import IS_SPARE, MAX_HEAD_BYTES
+from .headers import add_headers
 from .hosts import is_unspecified, url
 
 logger = logging.getLogger(__name__)
@@ -45,6 +48,11 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _DISCONNECTS = frozenset(
     {errno.ECONNABORTED, errno.ECONNRESET, errno.EINVAL, errno.EPERM, errno.EPROTO}
 )
+_NOT_HTTP = "this is not a request of HTTP/1.1"
+_DETAILS = {
+    431: f"the head of a request may have {MAX_HEAD_BYTES:,} bytes at most",
+    501: "a body may have the Transfer-Encoding chunked only",
+}
 _MAX_DISCONNECTS = 100
 """in a row; more are another error"""
 # What anycorn raises when a peer disconnects, or breaks the protocol during an answer.
@@ -267,11 +275,29 @@ class _HTTP1Protocol(H11Protocol):
         if b"transfer-encoding" in names and (
             b"content-length" in names or event.http_version < b"1.1"
         ):
-            await self._send_error_response(400)
+            await self._send_problem(
+                400,
+                "the length of the body is ambiguous: send either Content-Length or, with "
+                "HTTP/1.1, Transfer-Encoding",
+            )
             raise h11.RemoteProtocolError("a body with two ends")
 
         if event.method == b"PRI":
             await super()._check_protocol(event)
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """Answer what cannot be read as a request."""
+        await self._send_problem(status_code, _DETAILS.get(status_code, _NOT_HTTP))
+
+    async def _send_problem(self, status: int, detail: str) -> None:
+        response = Problem(status, detail).response(Redactor())
+        message: Message = {"type": "http.response.start", "headers": response.raw_headers}
+        add_headers("/api", message)
+        close = (b"connection", b"close")
+        headers = [*message["headers"], close, *self.config.response_headers("h11")]
+        await self._send_h11_event(h11.Response(status_code=status, headers=headers))
+        await self._send_h11_event(h11.Data(data=bytes(response.body)))
+        await self._send_h11_event(h11.EndOfMessage())
 
 
 class _Logger(AnycornLogger):

@@ -115,7 +115,10 @@ async def test_too_many_connections_degrade_the_health(serve: Serve) -> None:
         health = served.bus.health()["http"]
         assert (health.status, health.detail) == (
             "degraded",
-            "2 connections are open, so new ones are closed at once",
+            (
+                "new connections of 127.0.0.1 are closed: 127.0.0.1 has 2 connections, and one address "
+                "may not have more; close some, or raise 'max_connections'"
+            ),
         )
         assert metric(served.plugin, "http_connections") == {"": 2}
         assert metric(served.plugin, "http_connections_accepted") == {"": 2}

@@ -207,6 +207,39 @@ async def test_half_of_a_character_in_an_event_is_called_that(client: Client) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("id", "message"),
+    [
+        ("", "it is empty: leave it out, or give a text that no other event has"),
+        ("  ", "it is empty: leave it out, or give a text that no other event has"),
+        ("x" * 65, "it has 65 characters, and 64 are the most"),
+        ("x" * 100_000, "it has 100,000 characters, and 64 are the most"),
+        ("a\nb", "it has a control character, such as a line break"),
+        ("a\x9fb", "it has a control character, such as a line break"),
+    ],
+)
+async def test_an_id_that_is_not_as_documented_is_named(
+    client: Client, id: str, message: str
+) -> None:
+    plugin = Durable()
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post("/api/events", json={**ANN, "id": id})
+
+    assert response.status_code == 422
+    problem = response.json()
+    assert problem["title"] == "Unprocessable Content"
+    assert problem["refused"][0]["errors"] == [{"path": "id", "message": message}]
+    assert problem["refused"][0]["id"] == (id if len(id) <= 64 else None)
+    assert plugin.events == []
+
+
+async def test_an_id_of_64_characters_is_taken(client: Client) -> None:
+    async with serving(client, [Durable()]) as (_, http):
+        response = await http.post("/api/events", json={**ANN, "id": "ü" * 64})
+
+    assert response.status_code == 202
+
+
 async def test_what_durable_plugins_could_not_take_is_answered_with_the_reason(
     client: Client,
 ) -> None:

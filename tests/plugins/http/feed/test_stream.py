@@ -224,7 +224,7 @@ async def test_more_clients_than_allowed_get_a_time_to_retry(
     assert response.status_code == 503
     assert response.headers["retry-after"] == "5"
     assert response.json()["detail"] == (
-        "2 clients follow the feed, and no more may: close one, or raise 'max_streams'"
+        "all 2 clients of the live feed are connected: close one, or raise 'max_streams'"
     )
 
 

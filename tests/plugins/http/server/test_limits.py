@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,10 +11,10 @@ from typing import Any, TypeAlias
 import anyio
 import httpx
 import pytest
-from anyio.abc import SocketStream
+from anyio.abc import SocketAttribute, SocketStream
 
 from lanrage_events import EventBus
-from lanrage_events_http._server import SPARE, Timeouts
+from lanrage_events_http._server import SPARE, Connections, Timeouts
 
 pytestmark = pytest.mark.real_clock
 
@@ -52,7 +53,7 @@ def count_of(served: Any, name: str) -> float:
     return float(found.samples[0].value)
 
 
-async def test_one_address_leaves_room_for_others(
+async def test_the_health_names_an_address_that_got_no_connection(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(max_connections=20, max_streams=5) as served:
@@ -60,19 +61,23 @@ async def test_one_address_leaves_room_for_others(
             await until(lambda: count_of(served, "http_connections_refused") == 12)
 
             assert count_of(served, "http_connections") == 18
-            assert (await get(served.port, "/api/plugins")).status_code == 200
-            assert served.bus.health()["http"].status == "ok"
+            assert (await get(served.port, "/readyz")).status_code == 200
+            health = served.bus.health()["http"]
+            assert health.status == "degraded"
+            assert "127.0.0.2" in health.detail
+            assert "this machine has 18 of 20 connections" in health.detail
+            assert "close some, or raise 'max_connections'" in health.detail
 
-        assert "127.0.0.2 has too many connections, 18 are open in total" in caplog.text
+        assert "127.0.0.2 has 18 connections, and one address may not have more" in caplog.text
 
 
 async def test_health_is_answered_although_all_connections_are_taken(serve: Serve) -> None:
     async with (
         serve(max_connections=10, max_streams=5) as served,
-        connections(served.port, GREEDY, 9),
+        connections(served.port, GREEDY, 8),
         connections(served.port, "127.0.0.3", 1),
     ):
-        await until(lambda: count_of(served, "http_connections") == 10)
+        await until(lambda: count_of(served, "http_connections") == 9)
         for path in ("/healthz", "/readyz"):
             response = await get(served.port, path)
             assert response.status_code == 200
@@ -88,21 +93,103 @@ async def test_health_is_answered_although_all_connections_are_taken(serve: Serv
 async def test_spare_connections_are_few_and_short(serve: Serve) -> None:
     async with serve(max_connections=2, max_streams=1, timeouts=Timeouts(spare=0.2)) as served:
         async with AsyncExitStack() as stack:
-            for address in ("127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2", "127.0.0.3"):
-                await stack.enter_async_context(connections(served.port, address, 1))
-
-            # One for each address: the second of 127.0.0.2 is closed at once.
-            await until(lambda: count_of(served, "http_connections_refused") == 3)
-            for number in range(SPARE):
-                await stack.enter_async_context(
-                    connections(served.port, f"127.0.0.{4 + number}", 1)
-                )
+            await stack.enter_async_context(connections(served.port, "127.0.0.1", 2 + SPARE))
+            await until(lambda: count_of(served, "http_connections_refused") == SPARE)
 
         with anyio.fail_after(10):
             while True:
                 with suppress(httpx.TransportError):
                     if (await get(served.port, "/healthz")).status_code == 200:
                         return
+
+
+async def test_silent_connections_of_this_machine_make_room_for_a_request_about_health(
+    serve: Serve,
+) -> None:
+    timeouts = Timeouts(first_request=300, spare=300)
+    async with (
+        serve(max_connections=2, max_streams=1, timeouts=timeouts) as served,
+        connections(served.port, "127.0.0.1", 20),
+    ):
+        await until(lambda: count_of(served, "http_connections_refused") == 18)
+        for path in ("/healthz", "/readyz"):
+            assert (await get(served.port, path)).status_code == 200
+
+
+class Peer(SocketStream):
+    """A stream of a peer elsewhere, which this machine cannot have."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.is_closed = False
+
+    @property
+    def extra_attributes(self) -> Mapping[Any, Callable[[], Any]]:
+        return {SocketAttribute.raw_socket: lambda: self}
+
+    @property
+    def _raw_socket(self) -> Any:
+        return self
+
+    def getpeername(self) -> tuple[str, int]:
+        return self._address, 1
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+    async def receive(self, max_bytes: int = 65_536) -> bytes:
+        raise anyio.EndOfStream
+
+    async def send(self, item: bytes) -> None:
+        pass
+
+    async def send_eof(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+async def test_the_problem_says_who_got_no_connection_why_and_what_to_do(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = 0.0
+    some = Connections(100, clock=lambda: now)
+    for address, count in (("192.0.2.1", 50), ("192.0.2.2", 40)):
+        for _ in range(count):
+            assert await some.add(Peer(address)) is not None
+
+    assert some.problem is None
+    for number in range(3, 9):
+        await some.add(Peer(f"192.0.2.{number}"))
+
+    assert some.problem == (
+        "new connections of 192.0.2.8, 192.0.2.7, 192.0.2.6 and others are closed: other machines "
+        "have 90 of 100 connections, and the rest is kept for this one; close some, or raise "
+        "'max_connections'; if 192.0.2.8 is a proxy, name it in 'trusted_proxies'"
+    )
+    assert [record.getMessage() for record in caplog.records] == [
+        (
+            "a new connection of 192.0.2.3 is closed, as are further ones: other machines have 90 of "
+            "100 connections, and the rest is kept for this one; close some, or raise "
+            "'max_connections'; if 192.0.2.3 is a proxy, name it in 'trusted_proxies'"
+        )
+    ]
+    now = 59.0
+    assert some.problem is not None
+    now = 60.0
+    assert some.problem is None
+
+
+async def test_this_machine_does_not_shut_out_others() -> None:
+    some = Connections(100)
+    for _ in range(200):
+        await some.add(Peer("127.0.0.1"))
+
+    assert len(some) == 90
+    remote = await some.add(Peer("192.0.2.1"))
+    assert remote is not None
+    assert not remote.is_spare
 
 
 async def test_live_feeds_are_shared_among_the_clients_of_a_proxy(serve: Serve) -> None:
@@ -121,7 +208,10 @@ async def test_live_feeds_are_shared_among_the_clients_of_a_proxy(serve: Serve) 
 
         third = await client.get(path, headers=forwarded("192.0.2.1"))
         assert third.status_code == 503
-        assert "2 clients of this address may follow the feed" in third.json()["detail"]
+        assert (
+            "192.0.2.1 has 2 clients of the live feed, and one address may not have more"
+            in third.json()["detail"]
+        )
         request = client.stream("GET", path, headers=forwarded("192.0.2.2"))
         assert (await stack.enter_async_context(request)).status_code == 200
 
@@ -150,6 +240,28 @@ async def test_a_request_with_two_ends_closes_its_connection(request_: bytes, se
     assert received.startswith(b"HTTP/1.1 400")
     assert received.count(b"HTTP/1.1 ") == 1
     assert b"connection: close" in received.lower()
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert json.loads(body) == {
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "the length of the body is ambiguous: send either Content-Length or, with "
+        "HTTP/1.1, Transfer-Encoding",
+    }
+
+
+async def test_what_is_not_http_gets_a_problem(serve: Serve) -> None:
+    async with serve() as served, await anyio.connect_tcp("127.0.0.1", served.port) as stream:
+        await stream.send(b"nonsense\r\n\r\n")
+        received = b""
+        with anyio.fail_after(10), suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+            while True:
+                received += await stream.receive()
+
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["detail"] == "this is not a request of HTTP/1.1"
 
 
 async def test_chunks_are_not_for_http_1_0(serve: Serve) -> None:

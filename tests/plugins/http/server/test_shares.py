@@ -20,7 +20,7 @@ ADDRESSES = (
 
 
 def shares(limit: int) -> Shares:
-    return Shares(limit, TrustedProxies([parse_network("10.0.0.1")]))
+    return Shares(limit, TrustedProxies([parse_network("10.0.0.1")]), "seats")
 
 
 def take(of: Shares, *addresses: str, times: int = 1_000) -> int:
@@ -43,8 +43,10 @@ def test_no_address_takes_all(address: str, share: int) -> None:
 
     assert take(of, address) == share
     assert of.of(address) == share
-    assert of.has_room("127.0.0.2")
-    assert not of.is_full
+    assert of.has_room("127.0.0.2" if address == "10.0.0.1" else "192.0.2.9")
+    assert of.lack(address) == (
+        f"{source_of(address)} has {share} seats, and one address may not have more"
+    )
 
 
 @pytest.mark.slow
@@ -58,7 +60,28 @@ def test_others_leave_room_for_this_machine() -> None:
 
     assert take(of, *(f"192.0.2.{number}" for number in range(100))) == 90
     assert take(of, "127.0.0.1", "::1", times=5) == 10
-    assert of.is_full
+    assert of.lack("192.0.2.200") == "all 100 seats are taken"
+
+
+def test_a_client_without_any_learns_who_has_them() -> None:
+    of = shares(100)
+    take(of, "192.0.2.1", times=50)
+    take(of, "192.0.2.2", times=40)
+
+    assert of.lack("192.0.2.3") == (
+        "other machines have 90 of 100 seats, and the rest is kept for this one"
+    )
+    assert of.has_room("127.0.0.1")
+
+
+def test_this_machine_leaves_room_for_others() -> None:
+    of = shares(100)
+
+    assert take(of, "127.0.0.1", "127.0.0.2", "::1") == 90
+    assert of.lack("127.0.0.3") == (
+        "this machine has 90 of 100 seats, and the rest is kept for others"
+    )
+    assert take(of, "192.0.2.1", "192.0.2.2") == 10
 
 
 def test_few_can_all_be_taken() -> None:
