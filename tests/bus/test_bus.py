@@ -169,6 +169,29 @@ async def test_raising_hook_is_contained_logged_and_counted(
     assert isinstance(record.exc_info[1], ValueError)
 
 
+async def test_a_failure_that_is_seldom_says_nothing_of_others(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monotonic, later = time.monotonic, 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + later)
+
+    class Broken:
+        @hookimpl
+        def peer_joined(self, event: PeerJoined) -> None:
+            raise ValueError("no such player")
+
+    async with EventBus() as bus:
+        bus.register(Broken(), "broken")
+        for _ in range(2):
+            await bus.publish(joined())
+            await bus.drain()
+            later += 2.0
+
+    event_id, text = caplog.messages[-1].partition("peer_joined ")[2].split(": ", 1)
+    assert "more like it" not in event_id
+    assert text == "ValueError: no such player"
+
+
 async def test_an_error_of_an_outbox_explains_itself(caplog: pytest.LogCaptureFixture) -> None:
     class Full:
         @hookimpl

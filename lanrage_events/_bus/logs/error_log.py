@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic
 
 from ..._events import Event
 from ..._exceptions import OutboxError, format_error
@@ -52,7 +52,7 @@ class ErrorLog(Instrument):
             _log(plugin, f"hook '{hook}' failed", error)
             return
 
-        now = monotonic()
+        now = time.monotonic()
         of_plugin = self._seen.setdefault(plugin, {})
         seen = of_plugin.get((hook, type(error)))
         is_new = seen is None or now - seen.logged_at > SECONDS_UNTIL_FORGOTTEN
@@ -60,16 +60,19 @@ class ErrorLog(Instrument):
             seen.unlogged += 1
             return
 
-        more = "" if is_new or seen is None else f", after {seen.unlogged} more like it: {error}"
-        explained = f": {format_error(error)}" if is_new and _is_explained(error) else ""
+        has_traceback = is_new and not _is_explained(error)
+        text = "" if has_traceback else f": {format_error(error)}"
+        if not is_new and seen is not None and seen.unlogged:
+            text = f", after {seen.unlogged} more like it{text}"
+
         logger.error(
             "plugin '%s': hook '%s' failed on %s %s%s",
             plugin,
             hook,
             event.type,
             event.id,
-            more or explained,
-            exc_info=error if is_new and not explained else None,
+            text,
+            exc_info=error if has_traceback else None,
         )
         of_plugin[hook, type(error)] = _Seen(now)
 

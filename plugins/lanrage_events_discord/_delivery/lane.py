@@ -433,8 +433,9 @@ class Lane:
         if self._outage.record_failure(outcome.retry_after):
             pending = self._outbox.statistics().pending
             waiting = "1 event waits" if pending == 1 else f"{pending:,} events wait"
-            if self._outage.lasted > 0:
-                waiting = f"for {in_words(self._outage.lasted)}, {waiting}"
+            lasted = in_words(self._outage.lasted)
+            if lasted != "0 s":
+                waiting = f"for {lasted}, {waiting}"
 
             logger.warning(
                 "webhook '%s' does not work (%s) and is retried in %s: %s",
