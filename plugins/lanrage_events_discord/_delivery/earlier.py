@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import anyio
 
+from lanrage_events.cli import counted
 from lanrage_events.outbox import Outbox, OutboxError
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -81,9 +82,9 @@ class EarlierEntries:
 
         self.skipped += len(entries)
         logger.info(
-            "%d events came again after the start and were not put into the outbox again, the "
-            "first with the id %.64r",
-            len(entries),
+            "%s came again after the start, but wait in the outbox already, so they are not put there "
+            "again; the first has the id %.64r",
+            counted(len(entries), "event"),
             next(iter(entries)).event_id,
         )
 

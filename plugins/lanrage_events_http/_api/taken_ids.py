@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from lanrage_events.cli import counted
 from lanrage_events.state import open_regular, warn_of_other_writers
 
 logger = logging.getLogger(__name__)
@@ -191,4 +192,4 @@ def _read(path: Path) -> Iterator[tuple[float, list[str]]]:
                 yield written, [id for id in ids if isinstance(id, str) and len(id) <= _MAX_KEY]
 
     if damaged:
-        logger.warning("%d lines of %s cannot be read and are skipped", damaged, path)
+        logger.warning("%s of %s cannot be read", counted(damaged, "line"), path)

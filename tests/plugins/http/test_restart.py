@@ -19,7 +19,7 @@ import pytest
 from anyio.abc import Process
 
 from lanrage_events import Event, EventBus, hookimpl
-from lanrage_events.outbox import Outbox
+from lanrage_events.outbox import Outbox, OutboxItem
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_http import HTTPConfig, HTTPPlugin
 
@@ -255,7 +255,7 @@ async def test_a_damaged_file_keeps_what_comes(
 
         assert answer["repeated"] == (["a"] if round_ else [])
 
-    assert f"1 lines of {tmp_path / 'http.ids'} cannot be read and are skipped" in caplog.text
+    assert f"1 line of {tmp_path / 'http.ids'} cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
@@ -348,3 +348,45 @@ async def test_a_request_that_is_answered_by_the_outbox_alone_is_taken_once_afte
 
     assert await in_outbox(tmp_path) == {"join-1": 2}
     assert caplog.text.count("came again after the start") == 1
+
+
+class SmallDiscord(DiscordPlugin):
+    # Two for each of the two lanes.
+    _max_pending = 4
+
+
+async def test_what_failed_in_another_lane_is_recognized_once_more(tmp_path: Path) -> None:
+    config = DiscordConfig.model_validate(
+        {
+            "webhook_url": WEBHOOK,
+            "webhooks": {"other": {"url": WEBHOOK.replace("/1/", "/2/")}},
+            "routes": [{"events": "*", "webhook": ["default", "other"]}],
+            "allow_hosts": ["127.0.0.1:9"],
+        }
+    )
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[tuple[EventBus, Outbox]]:
+        discord = SmallDiscord(config)
+        bus = EventBus(state_folder=tmp_path, drain_timeout=0.1)
+        bus.register(discord, "discord")
+        async with bus:
+            outbox = discord.outbox()
+            assert outbox is not None
+            yield bus, outbox
+
+    async with running() as (bus, outbox):
+        event = bus.events.from_dict(joined("join-1"))
+        await bus.publish_and_wait(event, plugins="durable")
+        (other,) = await outbox.pending("other")
+        await outbox.acknowledge([other.id])
+        full = await outbox.put_many([OutboxItem("other", "{}"), OutboxItem("other", "{}")])
+
+    async with running() as (bus, outbox):
+        with pytest.raises(ExceptionGroup):
+            await bus.publish_and_wait(event, plugins="durable")
+
+        await outbox.acknowledge(full)
+        await bus.publish_and_wait(event, plugins="durable")
+
+    assert await in_outbox(tmp_path) == {"join-1": 2}

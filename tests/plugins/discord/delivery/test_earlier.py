@@ -61,8 +61,8 @@ async def test_each_is_expected_once_and_logged(caplog: pytest.LogCaptureFixture
     assert earlier.find("main", "a", body("a")) is None
     assert earlier.find("main", "a", body("a", "Bob joined")) is not None
     assert earlier.skipped == 1
-    assert "1 events came again after the start" in caplog.text
-    assert "the first with the id 'a'" in caplog.text
+    assert "1 event came again after the start" in caplog.text
+    assert "the first has the id 'a'" in caplog.text
 
 
 async def test_ten_minutes_after_it_was_put_an_event_is_another() -> None:
