@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 EventT = TypeVar("EventT", bound=Event)
 
+STREAM = "stream"
+"""the name of a stream that was given none"""
+
 
 class EventBus(Bus):
     """Delivers each published event to every plugin; each plugin has a bounded mailbox of its own.
@@ -63,7 +66,7 @@ class EventBus(Bus):
     :param start_timeout: seconds after which the lifespan of a plugin is cancelled while it starts,
         unless the plugin sets another timeout
     :param blocked_after: seconds after which a hook that holds the event loop is reported in the log
-        and by its plugin's health; None does not watch, and starts no thread
+        and by its plugin's health; None and ``math.inf`` do not watch, and start no thread
     :param templates: the user's own template folders, searched before all others
     :param state_folder: where plugins may keep files, None to keep nothing
     :param redactor: knows the secrets, which must not be shown
@@ -109,7 +112,6 @@ class EventBus(Bus):
         self._registry = Registry(
             self, self._fanout, self._lifecycle, self._instruments, self._watch
         )
-        self._numbers = count(1)
         self._task_group: TaskGroup | None = None
         self._redacted_logs = ExitStack()
 
@@ -348,7 +350,8 @@ class EventBus(Bus):
     ) -> Subscription:
         self._loop.check()
         self._fanout.check_open()
-        name = self._lifecycle.free_name(name, handler)
+        default = getattr(handler, "__qualname__", type(handler).__name__)
+        name = self._lifecycle.free_name(name, default)
         if threaded and is_async(handler):
             raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
 
@@ -359,9 +362,11 @@ class EventBus(Bus):
         def find_hooks(cls: type[Event]) -> tuple[Hook, ...]:
             return (hook,) if issubclass(cls, event_class) else ()
 
-        supervisor = self._lifecycle.supervise(mailbox, find_hooks, hook_timeout, worker=worker)
+        supervisor = self._lifecycle.supervise(
+            mailbox, find_hooks, hook_timeout, worker=worker, forget_at_end=True
+        )
         self._lifecycle.add(supervisor, find_hooks)
-        self._lifecycle.start(supervisor, forget_at_end=True)
+        self._lifecycle.start(supervisor)
         return Subscription(name, partial(self._unsubscribe, supervisor))
 
     def _unsubscribe(self, supervisor: Supervisor) -> None:
@@ -377,11 +382,10 @@ class EventBus(Bus):
         when_full: WhenFull = "drop_oldest",
     ) -> EventStream[EventT]:
         self._loop.check()
-        name = name or f"stream {next(self._numbers)}"
-        mailbox = Mailbox(name, mailbox_size, when_full, self._instruments)
-        lifecycle = self._lifecycle
+        mailbox = Mailbox(name or STREAM, mailbox_size, when_full, self._instruments)
+        free_name = partial(self._lifecycle.free_name, name, STREAM)
         return MailboxStream(
-            mailbox, event_class, self._loop, self._fanout, lifecycle.streams, lifecycle.check_free
+            mailbox, event_class, self._loop, self._fanout, self._lifecycle.streams, free_name
         )
 
     async def drain(self) -> None:

@@ -260,8 +260,9 @@ class Changes:
             self.check_open()
 
         if self._task_group is None:
-            await checkpoint()
-            return await work(Change())
+            outcome = await work(Change())
+            await checkpoint()  # not before it: a caller that is cancelled also makes the change
+            return outcome
 
         if final is not None:
             for earlier in self._queues.get(name, ()):

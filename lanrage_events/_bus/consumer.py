@@ -193,6 +193,8 @@ class Consumer:
             self._began = began = looked = perf_counter()
             pause_at = looked + SECONDS_BETWEEN_CHECKPOINTS
             look_at = 0
+            event = items[0] if interrupted is None else interrupted.event
+            hook, more = NO_HOOK
             for number in range(EVENTS_BETWEEN_CHECKPOINTS):
                 if interrupted is None:
                     event = take()

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import anyio
 from anyio.abc import TaskGroup
@@ -67,8 +68,8 @@ class Lifecycle:
         self._hook_timeout = hook_timeout
         self._start_timeout = start_timeout
         self._drain_timeout = drain_timeout
-        self._watchdogs: dict[float, Watchdog] = {}
-        """by hook timeout"""
+        self._watchdogs: WeakValueDictionary[float, Watchdog] = WeakValueDictionary()
+        """by hook timeout, while a consumer has one"""
         self._task_group: TaskGroup | None = None
         self._stop_scope: anyio.CancelScope | None = None
         self._numbers = count(2)
@@ -100,16 +101,17 @@ class Lifecycle:
 
     # Adding and removing
 
-    def free_name(self, name: str | None, handler: Callable[..., object]) -> str:
-        """Return a name for a subscription.
+    def free_name(self, name: str | None, default: str) -> str:
+        """Return a name for a subscription or a stream.
 
+        :param default: used if no name is given, with a number if it is taken
         :raises ValueError: if the given name is taken
         """
         if name is not None:
             self.check_free(name)
             return name
 
-        wanted = free = getattr(handler, "__qualname__", type(handler).__name__)
+        wanted = free = default
         while free in self.supervisors or free in self.streams or self.lingering.find(free):
             free = f"{wanted}#{next(self._numbers)}"
 
@@ -149,12 +151,14 @@ class Lifecycle:
         lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
         durable: bool = False,
         handles_events: bool = True,
+        forget_at_end: bool = False,
     ) -> Supervisor:
         """Create the supervisor of a plugin or a handler; it does not start yet.
 
         :param find_hooks: returns the hooks for an event class, the most specific first
         :param handle_batch: the hook that is called with several events instead
         :param worker: runs its threaded hooks, None if it has none
+        :param forget_at_end: whether to free its name once it has ended
         """
         fanout = self._fanout
         watchdog = self._watchdog(self._hook_timeout if hook_timeout is None else hook_timeout)
@@ -171,6 +175,7 @@ class Lifecycle:
             handles_events=handles_events,
             on_failure=fanout.admit,
             on_linger=self._linger,
+            on_stop=self._end_of_subscription if forget_at_end else None,
         )
 
     def _watchdog(self, hook_timeout: float) -> Watchdog:
@@ -200,6 +205,11 @@ class Lifecycle:
         if self.supervisors.get(supervisor.name) is supervisor:
             del self.supervisors[supervisor.name]
 
+    def _end_of_subscription(self, supervisor: Supervisor) -> None:
+        self.forget(supervisor)
+        if not self.is_stopping:
+            self.discard(supervisor, "its task was cancelled after it was unsubscribed")
+
     # Starting and stopping
 
     async def start_all(self, task_group: TaskGroup) -> None:
@@ -223,28 +233,17 @@ class Lifecycle:
         if errors:
             raise errors[0]
 
-    def start(
-        self,
-        supervisor: Supervisor,
-        *,
-        first_start_must_succeed: bool = False,
-        forget_at_end: bool = False,
-    ) -> None:
+    def start(self, supervisor: Supervisor, *, first_start_must_succeed: bool = False) -> None:
         """Start a supervisor, if the bus is running.
 
-        :param forget_at_end: whether to free its name once it has ended
         :raises anyio.ClosedResourceError: if the bus is closed, so that nothing would end it
         """
         if self._fanout.state is BusState.CLOSED:
             raise anyio.ClosedResourceError(CLOSED)
 
         if self._task_group is not None:
-            supervisor.consumer.watchdog.start(self._task_group)
-            supervisor.launch(
-                self._task_group,
-                first_start_must_succeed=first_start_must_succeed,
-                on_stop=self.forget if forget_at_end else None,
-            )
+            supervisor.consumer.watchdog.run_in(self._task_group)
+            supervisor.launch(self._task_group, first_start_must_succeed=first_start_must_succeed)
 
     async def start_and_wait(self, supervisor: Supervisor, change: Change) -> None:
         """Start a supervisor, and wait until its plugin has started; if that fails, it has ended.
@@ -276,20 +275,21 @@ class Lifecycle:
         # All at once, so that one that does not end keeps no other from ending.
         self._fanout.close(BusState.CLOSED)
         self.changes.abandon(CLOSED)
+        supervisors = tuple(self.supervisors.values())
         self.lingering.stop()
         await self._end_all()
         await endure(partial(self.changes.finish, CLOSED))
         # Changes that were being made may have left something behind.
         await self._end_all()
         self.lingering.stop()
-        for supervisor in self.supervisors.values():
+        for supervisor in dict.fromkeys((*supervisors, *self.supervisors.values())):
             self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
 
         for stream in self.streams.values():
             stream.close()
 
         self.changes.run_in(None)
-        for watchdog in self._watchdogs.values():
+        for watchdog in tuple(self._watchdogs.values()):
             watchdog.stop()
 
         self.loop.close()

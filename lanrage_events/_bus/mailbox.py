@@ -291,8 +291,11 @@ class Mailbox:
         if self.rejects:
             return DOWN
 
-        policy = "drop_oldest" if not self.blocks and self.when_full == "block" else self.when_full
-        return f"its mailbox of {self.size} is full ({policy})"
+        full = f"its mailbox of {self.size} is full"
+        if self.when_full == "block" and not self.blocks:
+            return f"{full}, and {DOWN}"
+
+        return f"{full} ({self.when_full})"
 
     def _log_drops_now_and_then(self) -> None:
         if monotonic() >= self._log_drops_at:

@@ -19,6 +19,8 @@ from .lingering import Lingering
 from .supervisor import Supervisor
 from .threads import LoopWatch
 
+STARTING = "it is starting, and handles no events yet"
+
 
 @dataclass(slots=True)
 class _Outcome:
@@ -124,7 +126,11 @@ class Queries:
             error = format_error(supervisor.consumer.last_error)
             return Health("degraded", f"the last event failed: {error}", health.undelivered)
 
-        detail = self._still_running(supervisor, lingering) or self._watch.blocks.health(name)
+        detail = (
+            STARTING
+            if supervisor.is_starting
+            else self._still_running(supervisor, lingering) or self._watch.blocks.health(name)
+        )
         if detail is not None and health.status == "ok":
             return Health("degraded", detail, health.undelivered)
 

@@ -22,7 +22,8 @@ class MailboxStream(EventStream[EventT]):
     """A stream that takes its events from a mailbox.
 
     :param streams: the open streams of the bus by name, among them this one while it is entered
-    :param check_free: raises :exc:`ValueError` if a name is taken on the bus
+    :param free_name: returns the name of the stream, when it is entered; raises :exc:`ValueError` if
+        that is taken on the bus
     """
 
     def __init__(
@@ -32,14 +33,14 @@ class MailboxStream(EventStream[EventT]):
         loop: EventLoop,
         fanout: FanOut,
         streams: dict[str, MailboxStream[Any]],
-        check_free: Callable[[str], None],
+        free_name: Callable[[], str],
     ) -> None:
         self._mailbox = mailbox
         self._event_class = event_class
         self._loop = loop
         self._fanout = fanout
         self._streams = streams
-        self._check_free = check_free
+        self._free_name = free_name
         self._sleeping = anyio.Lock()
         """held by the reader that sleeps until there is an event: a mailbox wakes only one"""
 
@@ -47,11 +48,11 @@ class MailboxStream(EventStream[EventT]):
         self._loop.check()
         # First, since a caller that is cancelled here does not leave the stream.
         await checkpoint()
-        if self._mailbox.closed:
+        if self._mailbox.closed or self._streams.get(self._mailbox.owner) is self:
             raise RuntimeError("a stream can be entered only once: create another one")
 
         self._fanout.check_open()
-        self._check_free(self._mailbox.owner)
+        self._mailbox.owner = self._free_name()
         self._streams[self._mailbox.owner] = self
         self._fanout.add(self._mailbox, lambda cls: issubclass(cls, self._event_class))
         return self

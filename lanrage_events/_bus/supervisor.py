@@ -16,7 +16,7 @@ from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
 from .changes import CHECKPOINTS_UNTIL_BEGUN, Flag, is_supervised
 from .consumer import Consumer
-from .containment import is_unexpected_cancellation, loop_is_ending
+from .containment import TaskGuard, UnexpectedCancellation, loop_is_ending
 from .instrument import Instruments
 from .mailbox import Mailbox
 
@@ -37,6 +37,7 @@ class Supervisor:
     :param handles_events: whether it has hooks for events, rather than only publishing them
     :param on_failure: called when the mailbox begins to drop events instead of blocking
     :param on_linger: called with it when its lifespan ignores that it was cancelled while it started
+    :param on_stop: called with it when it has ended
     """
 
     # There may be thousands.
@@ -81,6 +82,7 @@ class Supervisor:
         handles_events: bool = True,
         on_failure: Callable[[], None] = lambda: None,
         on_linger: Callable[[Supervisor], object] = lambda _: None,
+        on_stop: Callable[[Supervisor], object] | None = None,
     ) -> None:
         if not start_timeout > 0:
             raise ValueError(f"start_timeout must be more than 0 seconds, not {start_timeout}")
@@ -110,37 +112,34 @@ class Supervisor:
         self._restart_delay = 0.0
         self._task_group: TaskGroup | None = None
         self._first_start_must_succeed = False
-        self._on_stop: Callable[[Supervisor], object] | None = None
+        self._on_stop = on_stop
         self._begun = False
         """whether the task that was started last runs, or has run"""
         self._cancelled = False
         self._scope: anyio.CancelScope | None = None
         self._stopping = Flag()
 
-    def launch(
-        self,
-        task_group: TaskGroup,
-        *,
-        first_start_must_succeed: bool = False,
-        on_stop: Callable[[Supervisor], object] | None = None,
-    ) -> None:
+    def launch(self, task_group: TaskGroup, *, first_start_must_succeed: bool = False) -> None:
         """Start the plugin, and restart it when it fails, until :meth:`stop`.
 
         It is shielded: only :meth:`stop` and :meth:`cancel` end it, so that events that are pending
         when the program is cancelled can still be handled.
 
         :param first_start_must_succeed: whether it ends if its first start fails
-        :param on_stop: called with it when it has ended
         """
         self._task_group = task_group
         self._first_start_must_succeed = first_start_must_succeed
-        self._on_stop = on_stop
         self._start_task()
 
     @property
     def launched(self) -> bool:
         """Whether there is, or was, a task that runs it."""
         return self._task_group is not None
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether its lifespan is being started."""
+        return self.launched and self._lifespan is not None and self.state == "starting"
 
     def _start_task(self) -> None:
         if self._task_group is not None:
@@ -153,13 +152,14 @@ class Supervisor:
 
         self._begun = True
         is_supervised.set(True)
+        guard = TaskGuard()
         goes_on = False
         try:
-            if await self._wait_for_restart():
-                began = anyio.current_time()
-                goes_on = self._goes_on_after(await self._live(), began)
-        except anyio.get_cancelled_exc_class():  # by Task.cancel(), during the wait or at the end
-            goes_on = not self._stopping.is_set() and not loop_is_ending()
+            goes_on = await self._live_once(guard)
+            if not loop_is_ending():
+                # A task that ends with a cancellation to come would cancel all tasks of the bus.
+                with anyio.CancelScope(shield=True):
+                    await guard.restore()
         finally:
             if not goes_on:
                 self._end()
@@ -174,6 +174,17 @@ class Supervisor:
         self.stopped.set()
         if self._on_stop is not None:
             self._on_stop(self)
+
+    async def _live_once(self, guard: TaskGuard) -> bool:
+        """Run the plugin, after the pause before a restart, and return whether to restart it."""
+        try:
+            if not await self._wait_for_restart():
+                return False
+
+            began = anyio.current_time()
+            return self._goes_on_after(await self._live(guard), began)
+        except anyio.get_cancelled_exc_class():  # by Task.cancel(), during the wait or at the end
+            return not self._stopping.is_set() and not loop_is_ending()
 
     async def _wait_for_restart(self) -> bool:
         """Wait until the plugin may run; return whether it is still to run."""
@@ -213,7 +224,7 @@ class Supervisor:
         self._set_down()
         return True
 
-    async def _live(self) -> Exception | None:
+    async def _live(self, guard: TaskGuard) -> Exception | None:
         """Run the plugin until its lifespan ends, and return the error if it failed."""
         deadline = anyio.current_time() + self._start_timeout
         error: Exception | None = None
@@ -224,19 +235,16 @@ class Supervisor:
                     self._begin()
                     await self.consumer.run()
                 else:
-                    await self._run_lifespan(self._lifespan, scope)
+                    await self._run_lifespan(self._lifespan, scope, guard)
         except BaseException as raised:
-            is_cancelled = isinstance(raised, anyio.get_cancelled_exc_class())
-            if is_cancelled and loop_is_ending():
-                # A restart would not be cancelled any more, and keep the event loop from ending.
-                raise
-
-            error = _contained(raised)
-            if error is None:
-                raise
-
-            if self._cancelled and is_cancelled:
+            # What cancels the bus does not come through the shield. At the end of the event loop a
+            # restart would not be cancelled any more, and keep it from ending.
+            error = guard.contain(raised, is_cancelled=True)
+            if self._cancelled and isinstance(error, UnexpectedCancellation):
                 return None
+        else:
+            if guard.is_hit and not loop_is_ending():
+                error = UnexpectedCancellation()
 
         if scope.cancel_called and not self._cancelled:
             timeout = self._timeout()
@@ -246,7 +254,10 @@ class Supervisor:
         return error
 
     async def _run_lifespan(
-        self, lifespan: Callable[[], AbstractAsyncContextManager[object]], scope: anyio.CancelScope
+        self,
+        lifespan: Callable[[], AbstractAsyncContextManager[object]],
+        scope: anyio.CancelScope,
+        guard: TaskGuard,
     ) -> None:
         entered = Flag()
         if self._task_group is not None and math.isfinite(self._start_timeout):
@@ -257,6 +268,10 @@ class Supervisor:
             async with lifespan():
                 if scope.cancel_called:  # which it ignored
                     return
+
+                if guard.is_hit and not loop_is_ending():
+                    await guard.restore()
+                    raise UnexpectedCancellation
 
                 entered.set()
                 scope.deadline = math.inf
@@ -380,27 +395,3 @@ class Supervisor:
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)
 """the supervisor whose hook the current task runs, or was started by"""
-
-
-def _contained(error: BaseException) -> Exception | None:
-    """Return what a lifespan raised as an error of its plugin, None if it is more than that."""
-    if isinstance(error, Exception):
-        return error
-
-    if isinstance(error, anyio.get_cancelled_exc_class()):
-        # The bus's own cancellation ends at its scope.
-        contained = RuntimeError(
-            f"{type(error).__name__} came out of its lifespan"
-            if is_unexpected_cancellation(error)
-            else "its task was cancelled by Task.cancel() of asyncio, and not by the bus"
-        )
-    elif isinstance(error, SystemExit) or (
-        isinstance(error, BaseExceptionGroup)
-        and error.subgroup((KeyboardInterrupt, GeneratorExit)) is None
-    ):
-        contained = RuntimeError(f"{format_error(error)} came out of its lifespan")
-    else:
-        return None
-
-    contained.__cause__ = error
-    return contained

@@ -7,6 +7,8 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
+from .containment import loop_is_ending
+
 LOOKS_PER_HOOK_TIMEOUT = 8
 
 
@@ -18,13 +20,14 @@ class Watched(Protocol):
 
         :param now: the time of the event loop, in seconds
         """
+        ...
 
 
 class Watchdog:
     """Looks after all consumers of a bus that have the same hook timeout, in a task of its own.
 
-    It polls instead of timing each call, since setting a timer costs as much as handling eleven events,
-    and it sleeps without a timer while there is nothing to handle.
+    It polls instead of timing each call, since setting a timer costs as much as handling eleven events.
+    The task runs while there is something to look after.
 
     :param hook_timeout: seconds after which a hook is cancelled; it may run an eighth longer
     """
@@ -35,17 +38,13 @@ class Watchdog:
 
         self.hook_timeout = hook_timeout
         self._watched: set[Watched] = set()
-        self._active: anyio.Event | None = None
-        """set once there is something to watch, None if there is"""
         self._task_group: TaskGroup | None = None
         self._scope: anyio.CancelScope | None = None
+        """cancelled to end the task, None if there is none"""
 
-    def start(self, task_group: TaskGroup) -> None:
-        """Run in a task group until :meth:`stop`; a second call does nothing."""
+    def run_in(self, task_group: TaskGroup) -> None:
+        """Run in a task group until :meth:`stop`."""
         self._task_group = task_group
-        if self._scope is None:
-            self._scope = anyio.CancelScope(shield=True)
-            task_group.start_soon(self._run, self._scope, name="watchdog")
 
     def stop(self) -> None:
         """Watch nothing any more."""
@@ -56,26 +55,29 @@ class Watchdog:
     def watch(self, consumer: Watched) -> None:
         """Look after a consumer until it has nothing to handle."""
         self._watched.add(consumer)
-        if self._active is not None:
-            self._active.set()
-        elif self._scope is None and self._task_group is not None:
-            self.start(self._task_group)
+        if self._scope is None:
+            self._start()
+
+    def _start(self) -> None:
+        if self._task_group is not None:
+            self._scope = anyio.CancelScope(shield=True)
+            self._task_group.start_soon(self._run, self._scope, name="watchdog")
 
     async def _run(self, scope: anyio.CancelScope) -> None:
+        is_ending = False
         try:
             with scope:
                 await self._look()
-        except anyio.get_cancelled_exc_class():
-            # By Task.cancel(), such as of everything at the end of asyncio.run().
-            self._scope = self._active = None
+        except anyio.get_cancelled_exc_class():  # by Task.cancel()
+            is_ending = loop_is_ending()
+        finally:
+            self._scope = None
+
+        if self._watched and not is_ending:
+            self._start()
 
     async def _look(self) -> None:
-        while True:
-            if not self._watched:
-                self._active = anyio.Event()
-                await self._active.wait()
-                self._active = None
-
+        while self._watched:
             await anyio.sleep(self.hook_timeout / LOOKS_PER_HOOK_TIMEOUT)
             now = anyio.current_time()
             self._watched = {consumer for consumer in self._watched if consumer.look(now)}

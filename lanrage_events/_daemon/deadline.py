@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 
 import anyio.from_thread
 from anyio.lowlevel import EventLoopToken, current_token
@@ -98,10 +97,13 @@ class StopDeadline:
         )
 
     def _waited_for(self) -> str:
-        if self._bus is None:
+        bus = self._bus
+        if bus is None:
             return f"the main thread is at {position_of(threading.main_thread().ident)}"
 
-        ask = partial(anyio.from_thread.run_sync, _running, self._bus, token=self._token)
+        def ask() -> str:
+            return anyio.from_thread.run_sync(_running, bus, token=self._token)
+
         answer = ThreadCall(ask, "asking the event loop")
         if not answer.wait(_ANSWER_SECONDS):
             position = position_of(threading.main_thread().ident)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -11,7 +12,16 @@ import pytest
 import trio
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, EventBus, EventDropped, PeerJoined, PluginLoadError, hookimpl
+from lanrage_events import (
+    Event,
+    EventBus,
+    EventDropped,
+    Health,
+    PeerJoined,
+    PluginLoadError,
+    PluginStartError,
+    hookimpl,
+)
 from lanrage_events.abc import HookCall, Instrument
 
 
@@ -472,6 +482,103 @@ async def test_a_hook_that_times_out_and_misbehaves_then(misbehave: Callable[[],
 
         statistics = bus.statistics().plugins["s"]
         assert (statistics.handled, statistics.failed, statistics.restarts) == (2, 2, 0)
+
+
+# Lifespans
+
+
+class Lifespan(Neighbour):
+    """A plugin whose lifespan misbehaves at some time of its life, once."""
+
+    def __init__(self, when: str, misbehave: Callable[[], None]) -> None:
+        super().__init__()
+        self.when = when
+        self.starts = 0
+        self._misbehave = misbehave
+        self._end = anyio.Event()
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        self.starts += 1
+        if self.starts == {"start": 1, "restart": 2}.get(self.when):
+            self._misbehave()
+
+        if self.starts == 1 and self.when in ("run", "restart"):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._fail_later)
+                yield
+        else:
+            yield
+
+        if self.when == "end":
+            self._misbehave()
+
+    async def _fail_later(self) -> None:
+        await anyio.sleep(1)
+        if self.when == "run":
+            self._misbehave()
+
+        raise OSError("lost the connection")
+
+
+@pytest.mark.parametrize("when", ["start", "run", "restart", "end"])
+async def test_lifespans(when: str, misbehave: Callable[[], None], anyio_backend_name: str) -> None:
+    if (anyio_backend_name, when, misbehave) == ("asyncio", "run", MISDEEDS["exit"]):
+        pytest.skip("a task that raises SystemExit ends the event loop of asyncio")
+
+    neighbour, plugin = Neighbour(), Lifespan(when, misbehave)
+    async with EventBus() as bus:
+        bus.register(neighbour, name="neighbour")
+        bus.register(plugin, name="faulty")
+        await anyio.sleep(30)
+        assert bus.statistics().plugins["faulty"].state == "running"
+        await bus.publish_and_wait(joined())
+        assert await bus.unregister("faulty") == ()
+        await anyio.sleep(1)
+        await bus.publish_and_wait(joined())
+        assert bus.health() == {"neighbour": Health()}
+        assert await is_clean()
+
+    assert (len(plugin.events), len(neighbour.events)) == (1, 2)
+    assert plugin.starts == {"start": 2, "run": 2, "restart": 3, "end": 1}[when]
+
+
+async def test_lifespans_that_are_waited_for(misbehave: Callable[[], None]) -> None:
+    neighbour = Neighbour()
+    async with EventBus() as bus:
+        bus.register(neighbour, name="neighbour")
+        with pytest.raises(PluginStartError):
+            await bus.plugins.register_and_wait(Lifespan("start", misbehave), name="faulty")
+
+        assert list(bus.plugins) == ["neighbour"]
+        await bus.publish_and_wait(joined())
+        assert await is_clean()
+
+
+async def test_lifespans_of_plugins_that_a_bus_is_entered_with(
+    misbehave: Callable[[], None],
+) -> None:
+    bus = EventBus()
+    bus.register(Lifespan("start", misbehave), name="faulty")
+    with pytest.raises(PluginStartError, match="faulty"):
+        await bus.__aenter__()
+
+    assert await is_clean()
+
+
+async def test_lifespans_that_end_with_the_bus(
+    misbehave: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    neighbour = Neighbour()
+    async with EventBus() as bus:
+        bus.register(Lifespan("end", misbehave), name="faulty")
+        bus.register(neighbour, name="neighbour")
+        bus.publish_nowait(joined())
+
+    assert len(neighbour.events) == 1
+    assert "plugin 'faulty' failed" in caplog.text
+    assert await is_clean()
 
 
 # What must not be contained

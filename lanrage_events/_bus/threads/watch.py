@@ -61,12 +61,15 @@ class LoopWatch:
     Waiting for that answer, rather than counting what it sees, separates a hook that holds the loop from
     one that works much and lets others run.
 
-    :param blocked_after: seconds after which a hook is reported; None does not watch
+    :param blocked_after: seconds after which a hook is reported; None and ``math.inf`` do not watch
     """
 
     def __init__(self, blocked_after: float | None) -> None:
         if blocked_after is not None and not blocked_after > 0:
             raise ValueError(f"blocked_after must be more than 0 seconds, not {blocked_after}")
+
+        if blocked_after is not None and blocked_after > threading.TIMEOUT_MAX:
+            blocked_after = None  # infinity, or more than a thread can wait
 
         self.blocks = LoopBlocks()
         self.quiet = False
