@@ -157,7 +157,7 @@ class Bus(ABC):
         Enter it with ``async with``. :meth:`drain`, :meth:`publish_and_wait` and leaving the bus do
         not wait for it.
 
-        :param name: for statistics and log lines
+        :param name: for statistics and log lines; the default is one that is free when it is entered
         :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         """
@@ -204,7 +204,10 @@ class Bus(ABC):
 
     @abstractmethod
     def health(self) -> dict[str, Health]:
-        """Return the health of each plugin by name: what the plugin reports, unless it failed."""
+        """Return the health of each plugin by name: what the plugin reports, unless it failed.
+
+        It is ``degraded`` while the lifespan of the plugin starts.
+        """
 
     @abstractmethod
     def statistics(self) -> BusStatistics:

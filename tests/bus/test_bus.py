@@ -853,6 +853,44 @@ async def test_handler_subscribed_before_the_bus_is_entered_is_called() -> None:
     assert len(events) == 1
 
 
+async def test_handler_subscribed_before_the_bus_is_entered_is_forgotten_at_its_end() -> None:
+    bus = EventBus()
+    subscription = bus.subscribe(Event, print, name="s")
+    async with bus:
+        await bus.publish_and_wait(joined())
+        subscription.unsubscribe()
+        await wait_all_tasks_blocked()
+        assert not bus.statistics().plugins
+        assert not bus.health()
+        bus.subscribe(Event, print, name="s")
+
+
+async def test_events_that_a_handler_does_not_handle_in_time_are_reported(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def hang(event: Event) -> None:
+        await anyio.sleep_forever()
+
+    errors: list[BaseException] = []
+
+    async def publish() -> None:
+        try:
+            await bus.publish_and_wait(joined())
+        except Exception as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tg:
+        async with EventBus(drain_timeout=1) as bus:
+            bus.subscribe(Event, hang, name="s")
+            for _ in range(3):
+                tg.start_soon(publish)
+
+            await wait_all_tasks_blocked()
+
+    assert len(errors) == 3
+    assert "plugin 's' dropped 2 events: not handled within 1 seconds" in caplog.text
+
+
 async def test_one_handler_can_be_subscribed_twice() -> None:
     events: list[Event] = []
     async with EventBus() as bus:
@@ -1076,6 +1114,26 @@ def test_a_broken_hook_validate_is_a_problem() -> None:
     bus.register(Broken(), "broken")
     bus.register(Recorder(), "recorder")
     assert bus.plugins.validate() == [("broken", "hook 'validate' failed: ValueError: oops")]
+
+
+async def test_health_says_that_a_plugin_is_starting() -> None:
+    class Slow(Recorder):
+        @hookimpl
+        @asynccontextmanager
+        async def lifespan(self) -> AsyncIterator[None]:
+            await anyio.sleep(10)
+            yield
+
+    starting = Health("degraded", "it is starting, and handles no events yet")
+    bus = EventBus()
+    async with bus:
+        bus.register(Recorder(), "plugin")
+        bus.register(Slow(), "slow")
+        assert bus.health() == {"plugin": Health(), "slow": starting}
+        await anyio.sleep(9)
+        assert bus.health()["slow"] == starting
+        await anyio.sleep(2)
+        assert bus.health()["slow"] == Health()
 
 
 async def test_health_asks_the_plugin() -> None:
@@ -1377,6 +1435,21 @@ async def test_stream_that_is_cancelled_while_it_is_entered_blocks_nobody() -> N
 
         async with bus.stream(PeerJoined, name="ears"):
             pass
+
+
+async def test_stream_without_a_name_gets_one_that_is_free() -> None:
+    async with EventBus() as bus:
+        async with bus.stream(PeerJoined):
+            [default] = bus.statistics().plugins
+
+        stream = bus.stream(PeerJoined)
+        for name in (default, f"{default}#2"):
+            bus.subscribe(PeerJoined, print, name=name)
+
+        async with stream, bus.stream(PeerJoined) as other:
+            assert len(bus.statistics().plugins) == 4
+            with pytest.raises(RuntimeError, match="entered only once"):
+                await other.__aenter__()
 
 
 async def test_name_of_a_stream_is_taken_while_it_is_entered() -> None:

@@ -268,9 +268,10 @@ def waits(thread: threading.Thread) -> set[object]:
     return timeouts
 
 
-async def test_it_can_be_switched_off(lines: Lines) -> None:
+@pytest.mark.parametrize("blocked_after", [None, float("inf"), 1e300])
+async def test_it_can_be_switched_off(blocked_after: float | None, lines: Lines) -> None:
     others = watching_threads()
-    async with EventBus(blocked_after=None) as bus:
+    async with EventBus(blocked_after=blocked_after) as bus:
         bus.subscribe(PeerJoined, lambda event: time.sleep(0.15), name="s")
         await bus.publish_and_wait(joined())
         assert watching_threads() == others

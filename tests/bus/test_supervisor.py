@@ -223,7 +223,7 @@ async def _expect_drop(bus: EventBus) -> None:
         await bus.publish_and_wait(joined("in hand"))
 
 
-async def test_dead_plugin_does_not_block_publishers() -> None:
+async def test_dead_plugin_does_not_block_publishers(caplog: pytest.LogCaptureFixture) -> None:
     plugin = Plugin()
     async with EventBus(drain_timeout=1) as bus:
         bus.register(plugin, "plugin", mailbox_size=2, when_full="block")
@@ -236,6 +236,12 @@ async def test_dead_plugin_does_not_block_publishers() -> None:
         assert bus.statistics().plugins["plugin"].dropped == 8
         await anyio.sleep(1.5)
         assert len(plugin.events) == 2
+
+    assert (
+        "plugin 'plugin' dropped 1 event (1 so far): its mailbox of 2 is full, and the plugin failed "
+        "and does not run now"
+    ) in caplog.text
+    assert "drop_oldest" not in caplog.text
 
 
 async def test_publisher_that_waits_for_a_plugin_goes_on_when_that_dies() -> None:
@@ -619,6 +625,18 @@ async def test_unregister_before_the_bus_is_entered() -> None:
         await bus.publish_and_wait(joined())
 
     assert plugin.log == []
+
+
+async def test_cancelled_caller_unregisters_before_the_bus_is_entered_too() -> None:
+    bus = EventBus()
+    bus.register(Plugin(), "plugin")
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await bus.unregister("plugin")
+
+    assert scope.cancelled_caught
+    assert not bus.plugins
+    bus.register(Plugin(), "plugin")
 
 
 @pytest.fixture(autouse=True)

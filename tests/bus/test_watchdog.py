@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import tracemalloc
 
 import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
-from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventBus, HookTimeout, PeerJoined, hookimpl
 from lanrage_events.abc import Instrument
@@ -92,27 +93,60 @@ async def test_batch_is_cancelled_also_after_its_plugin_had_nothing_to_do_for_lo
         assert bus.statistics().plugins["plugin"].failed == 1
 
 
+def watchdogs() -> list[asyncio.Task[object]]:
+    return [task for task in asyncio.all_tasks() if task.get_name() == "watchdog"]
+
+
 # Of asyncio only: Trio has nothing that cancels a task without a scope.
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_hooks_are_cancelled_also_after_every_task_was_cancelled() -> None:
-    import asyncio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+@pytest.mark.parametrize("kind", ["plugin", "batches"])
+async def test_hooks_are_cancelled_also_after_the_task_of_the_watchdog_was(kind: str) -> None:
+    class Hanging:
+        @hookimpl
+        async def event(self, event: Event) -> None:
+            await anyio.sleep(1)
+            await anyio.sleep_forever()
+
+    class HangingBatches:
+        @hookimpl
+        async def event_batch(self, events: list[Event]) -> None:
+            await anyio.sleep(1)
+            await anyio.sleep_forever()
 
     failures = Failures()
     async with EventBus(hook_timeout=8, instruments=[failures]) as bus:
-        await wait_all_tasks_blocked()
-        bus.subscribe(PeerJoined, lambda event: None)
-        await wait_all_tasks_blocked()
-        for task in asyncio.all_tasks():
-            if task.get_name() == "watchdog":
-                task.cancel()
-
-        await checkpoint()
-        await checkpoint()
-        bus.subscribe(PeerJoined, hang, name="a")
+        bus.register(Hanging() if kind == "plugin" else HangingBatches(), name="a")
         await bus.publish(joined())
-        await bus.drain()
+        for _ in range(3):
+            await anyio.sleep(0.5)
+            [task] = watchdogs()
+            task.cancel()
 
-    assert failures.timeouts == ["a"]
+        await bus.publish(joined())
+        await anyio.sleep(8 + 2)
+        assert failures.timeouts == ["a"]
+        await anyio.sleep(8 + 2)
+        assert failures.timeouts == ["a", "a"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
+async def test_nothing_remains_of_hook_timeouts_that_were_used_once() -> None:
+    async with EventBus() as bus:
+        await wait_all_tasks_blocked()
+        before = len(asyncio.all_tasks())
+        for number in range(1, 30):
+            with bus.subscribe(PeerJoined, lambda event: None, hook_timeout=number):
+                await bus.publish_and_wait(joined())
+                assert watchdogs()
+
+        bus.subscribe(PeerJoined, lambda event: None)
+        await bus.publish_and_wait(joined())
+        await anyio.sleep(1000)
+        assert not watchdogs()
+        assert len(asyncio.all_tasks()) == before + 1
+        gc.collect()
+        alive = [one for one in gc.get_objects() if type(one).__name__ == "Watchdog"]
+        assert len(alive) <= 2
 
 
 async def test_subscription_takes_little_memory() -> None:
