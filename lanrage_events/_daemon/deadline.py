@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 
 import anyio.from_thread
 from anyio.lowlevel import EventLoopToken, current_token
