@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import httpx
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, Health, Metric, hookimpl
 from lanrage_events.abc import Bus
@@ -60,6 +61,8 @@ REDACTED_LOGGERS = (
 LONG_WAIT_SECONDS = 60.0
 # What is sent later may be cut off before the answer, and is sent again by the next start.
 LAST_REQUEST_SECONDS = 1.0
+_SLICE_SECONDS = 0.02
+"""of rendering, after which other tasks run"""
 _NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
 _NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
 
@@ -122,7 +125,13 @@ class DiscordPlugin:
         if configured is not self._router.webhooks:
             self._router, self._routed = self._make_router(configured), frozenset(configured)
 
+        began = time.perf_counter()
         for position, event in enumerate(events):
+            # Nothing is put before all are rendered, so a cancellation here loses nothing.
+            if time.perf_counter() - began >= _SLICE_SECONDS:
+                await checkpoint()
+                began = time.perf_counter()
+
             try:
                 outgoing += self._address(position, event, renderer, repeated)
             except Exception as error:  # noqa: BLE001 - a bad event does not fail the others

@@ -38,6 +38,8 @@ from .test_message import MessageTest
 
 # Every event has them, and a preview makes them up.
 _NOT_SHOWN = ("type", "id", "time")
+_MAX_FIELDS = 100
+_MAX_PROBLEMS = 20
 
 _STATUSES: Mapping[type[SetupError], int] = {
     SetInConfiguration: 409,
@@ -214,7 +216,11 @@ class DiscordAPI:
         runtime = self._runtime()
         wanted: models.PreviewRequest = request.body
         try:
-            event = runtime.bus.events.from_dict({**wanted.fields, "type": wanted.type})
+            if len(wanted.fields) > _MAX_FIELDS:
+                raise RouteError(422, f"an event has at most {_MAX_FIELDS} fields")
+
+            values = {**wanted.fields, "type": wanted.type}
+            event = runtime.bus.events.from_dict(values, max_problems=_MAX_PROBLEMS)
         except EventDecodeError as error:
             text = "; ".join(str(problem) for problem in error.problems)
             raise RouteError(422, text, error.problems) from None

@@ -596,6 +596,15 @@ async def test_preview_names_each_bad_field(running: Running) -> None:
         assert "did you mean 'peer_joined'" in detail
 
 
+async def test_preview_of_more_fields_than_an_event_has_is_rejected(running: Running) -> None:
+    async with running() as s:
+        fields = {f"field{number}": number for number in range(101)}
+        status, detail = await rejection(
+            s.post("/preview", {"type": "notification", "fields": fields})
+        )
+        assert (status, detail) == (422, "an event has at most 100 fields")
+
+
 async def test_type_among_the_fields_changes_nothing(running: Running) -> None:
     async with running() as s:
         fields = {"peer_name": "A", "party_name": "B", "type": "notification"}

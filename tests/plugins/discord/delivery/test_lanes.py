@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,10 +13,11 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import PeerJoined, Redactor
+from lanrage_events import Event, Notification, PeerJoined, Redactor
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import RateLimits, WebhookClient
@@ -277,6 +278,35 @@ async def test_error_of_one_event_is_not_the_others(running: Running) -> None:
         await s.settle()
         assert str(webhook.messages).count("good") >= 1
         assert s.plugin.lanes["default"].sent == 2
+
+
+@pytest.mark.slow
+async def test_others_run_while_large_events_are_rendered(running: Running) -> None:
+    begun = 0
+
+    class Watched(list[Event]):
+        def __iter__(self) -> Iterator[Event]:
+            nonlocal begun
+            for event in super().__iter__():
+                begun += 1
+                yield event
+
+    async def watch() -> None:
+        while True:
+            seen.add(begun)
+            await checkpoint()
+
+    seen: set[int] = set()
+    large = "a*b " * 25_000
+    discord = StandInDiscord()
+    async with running(discord, webhook_url=discord.create_webhook().url) as s:
+        events = Watched(Notification(title=large, message=large) for _ in range(50))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            assert await s.plugin.event_batch(events) == {}
+            tasks.cancel_scope.cancel()
+
+    assert seen & set(range(1, 50))
 
 
 async def test_events_of_a_batch_succeed_and_fail_one_by_one(running: Running) -> None:
