@@ -10,12 +10,14 @@ from typing import Literal
 # https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
+HealthStatus = Literal["ok", "degraded", "failed"]
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """The health of a plugin."""
 
-    status: Literal["ok", "degraded", "failed"] = "ok"
+    status: HealthStatus = "ok"
     """``degraded`` works partly or with a delay, ``failed`` not at all"""
     detail: str = ""
     """the reason in one sentence, without secrets"""

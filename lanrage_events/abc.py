@@ -75,7 +75,9 @@ class Bus(ABC):
         """Publish an event, waiting for room in ``block`` mailboxes.
 
         Inside a hook it does not wait. If it is cancelled, the event was published to all plugins or
-        to none. It is a checkpoint only every 128 calls and when it has to wait or to drop.
+        to none. It is a checkpoint only every 128 calls and when it has to wait or to drop. Await it
+        in the bus's own thread only: for speed, it does not look for a wrong one while every plugin
+        is busy.
 
         :raises anyio.WouldBlock: inside a hook, if a ``block`` mailbox holds twice its size
         :raises anyio.ClosedResourceError: if the bus is closed
@@ -113,6 +115,8 @@ class Bus(ABC):
     @abstractmethod
     def publish_from_thread(self, event: Event) -> None:
         """Publish an event from a thread other than the bus's, waiting like :meth:`publish`.
+
+        It also waits while the event loop is stopped and may run again, so close a loop that you stop.
 
         :raises anyio.ClosedResourceError: if the bus is closed
         :raises RuntimeError: on the bus's own thread
@@ -175,7 +179,8 @@ class Bus(ABC):
     def query(self, hook: str) -> dict[str, Any]:
         """Call a hook by which plugins declare something, and return the answers by plugin.
 
-        Iterables are returned as tuples. A plugin whose hook fails is logged and skipped.
+        Iterables are returned as tuples, whose items are not checked, except that the folders of
+        ``template_folders`` are folders. A plugin whose hook fails is logged and skipped.
 
         :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox`` or
             ``template_folders``
@@ -196,6 +201,7 @@ class Bus(ABC):
         :param function: a sync or async function
         :returns: what it returns
         :raises Exception: what it raises, or in place of a SystemExit or an unexpected cancellation
+        :raises RuntimeError: in another thread than the bus's
         """
 
     @abstractmethod
@@ -207,6 +213,7 @@ class Bus(ABC):
         """Return the health of each plugin by name: what the plugin reports, unless it failed.
 
         It is ``degraded`` while the lifespan of the plugin starts.
+        A plugin whose hook fails or returns anything but a valid ``Health`` is ``failed``.
         """
 
     @abstractmethod

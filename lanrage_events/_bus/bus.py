@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
 
 import anyio
+from anyio import TaskInfo
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
@@ -113,6 +114,8 @@ class EventBus(Bus):
             self, self._fanout, self._lifecycle, self._instruments, self._watch
         )
         self._task_group: TaskGroup | None = None
+        self._owner: TaskInfo | None = None
+        """the task that has entered it and not left it"""
         self._redacted_logs = ExitStack()
 
     def _own_instruments(self) -> tuple[Instrument, ...]:
@@ -140,6 +143,7 @@ class EventBus(Bus):
             raise PluginHookError(name, problem)
 
         self._task_group = task_group = await anyio.create_task_group().__aenter__()
+        self._owner = anyio.get_current_task()
         self._loop.enter(task_group)
         self._fanout.thread = self._loop.thread
         self._watch.start()
@@ -160,8 +164,16 @@ class EventBus(Bus):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._task_group is not None:
-            await self._close(self._task_group, exc_value)
+        task_group = self._task_group
+        if task_group is None or self._owner is None:  # not entered, or left before
+            return
+
+        if self._loop.thread != get_ident() or anyio.get_current_task() != self._owner:
+            raise RuntimeError(
+                "a bus can only be left by the task that entered it: leave its 'async with' there"
+            )
+
+        await self._close(task_group, exc_value)
 
     async def _close(self, task_group: TaskGroup, error: BaseException | None) -> None:
         """Stop everything, and raise the cancellation that came meanwhile unless there is an error.
@@ -187,7 +199,7 @@ class EventBus(Bus):
         finally:
             self._watch.stop()
             self._loop.leave()
-            self._fanout.thread = None
+            self._owner = self._fanout.thread = None
             self._redacted_logs.close()
 
     # Plugins
@@ -403,6 +415,7 @@ class EventBus(Bus):
     async def call(
         self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any
     ) -> Any:
+        self._loop.check_thread()
         return await self._registry.queries.call(plugin, what, function, *arguments)
 
     def template_folders(self) -> tuple[Traversable, ...]:
@@ -413,8 +426,7 @@ class EventBus(Bus):
 
     def health(self) -> dict[str, Health]:
         self._loop.check_thread()
-        queries = self._registry.queries
-        health = {name: queries.health(name) for name in self._lifecycle.named()}
+        health = self._registry.queries.health(self._lifecycle.named())
         return {
             name: replace(h, detail=self.redactor.redact(h.detail)) for name, h in health.items()
         }

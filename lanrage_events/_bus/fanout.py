@@ -188,7 +188,7 @@ class FanOut(MailboxGroup):
 
         self.check_open()
         if self._must_wait(route):
-            raise anyio.WouldBlock
+            raise self._would_block(route)
 
         self._enter(event, route)
 
@@ -283,6 +283,17 @@ class FanOut(MailboxGroup):
 
         return not self.waiting
 
+    def _would_block(self, route: Route) -> anyio.WouldBlock:
+        remedy = "use publish, which waits, or drop the event"
+        for mailbox in route.mailboxes:
+            if mailbox.blocks and mailbox.full:
+                what = f"the mailbox of '{mailbox.owner}' is full (size {mailbox.size})"
+                return anyio.WouldBlock(f"{what}: {remedy}")
+
+        return anyio.WouldBlock(
+            f"other publishers wait for room in a mailbox, and come first: {remedy}"
+        )
+
     def _must_wait(self, route: Route) -> bool:
         return bool(self.waiting) or any(
             mailbox.blocks and mailbox.full for mailbox in route.mailboxes
@@ -305,7 +316,11 @@ class FanOut(MailboxGroup):
 
         for mailbox in route.mailboxes:
             if mailbox.blocks and len(mailbox.items) >= HOOKS_MAY_EXCEED_TIMES * mailbox.size:
-                raise anyio.WouldBlock
+                raise anyio.WouldBlock(
+                    f"the mailbox of '{mailbox.owner}' holds {HOOKS_MAY_EXCEED_TIMES} times its size "
+                    f"of {mailbox.size}, and a hook must not wait: publish less, or make the mailbox "
+                    "larger"
+                )
 
         self._enter(event, route)
         return True

@@ -11,7 +11,7 @@ import pluggy
 
 from .. import hookspecs
 from .._events import Event, PartyEvent, lineage
-from .._exceptions import PluginHookError, PluginLoadError
+from .._exceptions import PluginHookError, PluginLoadError, error_text, format_error
 from .._hints import did_you_mean
 from ..events import EventRegistry
 from .containment import call
@@ -157,7 +157,9 @@ class Hooks:
         try:
             classes = call(lambda: tuple(register_events()))
         except Exception as error:
-            raise PluginLoadError(name, f"hook 'register_events' failed: {error!r}") from error
+            raise PluginLoadError(
+                name, f"hook 'register_events' failed: {format_error(error)}"
+            ) from error
 
         for cls in classes:
             registered = self._registered[name]
@@ -165,7 +167,9 @@ class Hooks:
             try:
                 self.events.register(cls, registered.distribution or f"plugin '{name}'")
             except TypeError as error:
-                raise PluginLoadError(name, f"hook 'register_events': {error}") from None
+                raise PluginLoadError(
+                    name, f"hook 'register_events': {error_text(error)}"
+                ) from None
 
             self._registered[name] = replace(
                 registered,

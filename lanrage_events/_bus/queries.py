@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast, get_args
 
 import anyio
 
-from .._exceptions import format_error
-from .._reports import Health
+from .._exceptions import format_error, format_value
+from .._reports import Health, HealthStatus
 from ..abc import Bus
 from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
@@ -20,6 +20,7 @@ from .supervisor import Supervisor
 from .threads import LoopWatch
 
 STARTING = "it is starting, and handles no events yet"
+_STATUSES = get_args(HealthStatus)
 
 
 @dataclass(slots=True)
@@ -60,12 +61,13 @@ class Queries:
             raise ValueError(f"'{hook_name}' is not a hook that can be queried, known are {known}")
 
         answers: dict[str, Any] = {}
-        for name in self._supervisors:
+        # A hook may register or subscribe something meanwhile.
+        for name in tuple(self._supervisors):
             hook = self._hooks.implementation(name, hook_name)
             if hook is not None:
                 try:
                     with self._watch.calls(name, hook_name):
-                        answers[name] = call(_answer, hook)
+                        answers[name] = call(_answer, hook_name, hook)
                 except Exception as error:
                     self._instruments.hook_failed(name, hook_name, None, error)
 
@@ -108,16 +110,21 @@ class Queries:
         try:
             with self._watch.calls(name, "validate"):
                 return call(_problems, hook, bus)
+        except _WrongAnswer as error:
+            return [str(error)]
         except Exception as error:
             return [f"hook 'validate' failed: {format_error(error)}"]
 
-    def health(self, name: str) -> Health:
-        """Return the health of a plugin: what it reports, unless it failed."""
-        lingering = self._lingering.find(name)
-        supervisor = self._supervisors.get(name) or lingering
-        if supervisor is None:
-            raise LookupError(f"no such plugin is registered: {name!r}")
+    def health(self, supervisors: Mapping[str, Supervisor]) -> dict[str, Health]:
+        """Return the health of each plugin: what it reports, unless it failed.
 
+        :param supervisors: by name, also those that were removed and still run; a hook may add or remove
+            others meanwhile
+        """
+        return {name: self._health(name, one) for name, one in supervisors.items()}
+
+    def _health(self, name: str, supervisor: Supervisor) -> Health:
+        lingering = self._lingering.find(name)
         if supervisor.error is not None:
             return Health("failed", f"it failed: {format_error(supervisor.error)}")
 
@@ -155,20 +162,70 @@ class Queries:
 
         try:
             with self._watch.calls(name, "health"):
-                health = call(hook)
+                return call(_checked_health, call(hook))
+        except _WrongAnswer as error:
+            return Health("failed", str(error))
         except Exception as error:
             return Health("failed", f"hook 'health' failed: {format_error(error)}")
 
-        if not isinstance(health, Health):
-            return Health("failed", f"hook 'health' must return a Health, not {health!r}")
 
-        return health
+class _WrongAnswer(TypeError):
+    """Raised when a hook returns something else than it must."""
+
+    def __init__(self, hook: str, expected: str, answer: object) -> None:
+        super().__init__(f"hook '{hook}' must return {expected}, not {format_value(answer)}")
 
 
-def _answer(hook: Callable[[], object]) -> object:
+def _answer(hook_name: str, hook: Callable[[], object]) -> object:
     answer = hook()
-    return tuple(answer) if isinstance(answer, Iterable) else answer
+    items = tuple(answer) if isinstance(answer, Iterable) else answer
+    if hook_name == "template_folders" and not (
+        isinstance(items, tuple) and all(map(_is_folder, items))
+    ):
+        _close(answer)
+        raise _WrongAnswer(hook_name, "an iterable of folders, such as a list of paths", answer)
+
+    return items
 
 
-def _problems(hook: Callable[[Bus], Iterable[object]], bus: Bus) -> list[str]:
-    return [str(problem) for problem in hook(bus)]
+def _is_folder(value: object) -> bool:
+    # Not isinstance(value, Traversable), which is slow to import.
+    return all(callable(getattr(value, name, None)) for name in ("iterdir", "joinpath"))
+
+
+def _close(answer: object) -> None:
+    """Spare the warning that a coroutine was never awaited."""
+    if isinstance(answer, Coroutine):
+        answer.close()
+
+
+def _problems(hook: Callable[[Bus], object], bus: Bus) -> list[str]:
+    answer = hook(bus)
+    if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
+        _close(answer)
+        raise _WrongAnswer("validate", "an iterable of texts", answer)
+
+    return [str(problem) for problem in answer]
+
+
+def _checked_health(health: object) -> Health:
+    if not isinstance(health, Health):
+        _close(health)
+        raise _WrongAnswer("health", "a Health", health)
+
+    status = cast(object, health.status)
+    detail = cast(object, health.detail)
+    undelivered = cast(object, health.undelivered)
+    if not isinstance(status, str) or status not in _STATUSES:
+        expected = " or ".join(map(repr, _STATUSES))
+        raise _WrongAnswer("health", f"a Health whose status is {expected}", status)
+
+    if not isinstance(detail, str):
+        raise _WrongAnswer("health", "a Health whose detail is a text", detail)
+
+    if not isinstance(undelivered, int) or undelivered < 0:
+        what = "a Health whose undelivered is a whole number, at least 0"
+        raise _WrongAnswer("health", what, undelivered)
+
+    # A lone surrogate cannot be encoded.
+    return Health(health.status, detail.encode("utf-8", "replace").decode(), int(undelivered))

@@ -52,7 +52,8 @@ class Registry(PluginRegistry):
         return plugin
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._settings)
+        # A hook that is called for each plugin may register another one.
+        return iter(tuple(self._settings))
 
     def __len__(self) -> int:
         return len(self._settings)

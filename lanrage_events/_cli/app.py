@@ -12,7 +12,7 @@ from typing import Literal
 from cyclopts import App, CycloptsError
 
 from .._discovery import PluginCommand, plugin_commands
-from .._exceptions import ConfigError, OutboxError
+from .._exceptions import ConfigError, OutboxError, format_error
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
 from .errors import CommandError, CommandLoadError, UsageError
@@ -104,7 +104,7 @@ def _add_plugin_command(app: App, command: PluginCommand, *, is_called: bool) ->
     try:
         app.command(function, name=command.name, group=PLUGIN_COMMANDS)
     except Exception as error:  # it has parameters that a command line cannot have
-        raise CommandLoadError(command, f"{type(error).__name__}: {error}") from error
+        raise CommandLoadError(command, format_error(error)) from error
 
 
 def run(

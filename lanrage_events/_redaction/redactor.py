@@ -75,7 +75,9 @@ class Redactor:
         for show in (str, repr):
             try:
                 text = show(value)
-            except Exception:  # noqa: BLE001 - a broken object must not break the log
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001 - a broken object must not break the log
                 return f"<{type(value).__name__} without a text>"
 
             redacted = self.redact(text)
@@ -178,7 +180,9 @@ class _RedactingFilter(logging.Filter):
 
         try:
             message = record.getMessage()
-        except Exception:  # noqa: BLE001 - logging reports it, and shows the arguments
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - logging reports it, and shows the arguments
             record.msg = redactor.redact(record.msg)
             record.args = cast(Any, redactor.redact_value(record.args))
             return
@@ -218,5 +222,7 @@ class _RedactingFilter(logging.Filter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # noqa: BLE001 - a format that does not fit
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - a format that does not fit
         return f"{record.msg} {record.args}"

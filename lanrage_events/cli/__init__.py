@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._exceptions import error_text as error_text
 from .._files import read_file as read_file
 from .._hints import did_you_mean as did_you_mean
 from .._redaction import safe_text as safe_text

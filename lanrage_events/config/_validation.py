@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from .._exceptions import ConfigError
+from .._exceptions import ConfigError, format_error
 from .._exit import is_interrupt
 from .._hints import did_you_mean
 from .._redaction import Redactor
@@ -80,7 +80,7 @@ class Validator:
             if is_interrupt(error):
                 raise
 
-            message = f"cannot be checked: {type(error).__name__}: {error}"
+            message = f"cannot be checked: {format_error(error)}"
             self.document.report(path, message, key=True)
 
         return None

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError
 
 from .._events import Event, type_names
-from .._exceptions import TemplateError
+from .._exceptions import TemplateError, error_text
 from .._hints import did_you_mean
 from ..yaml import Text, read
 from ._file import TemplateFile
@@ -297,7 +297,7 @@ def _sorted(folder: Traversable) -> list[Traversable]:
 
 
 def _format_error(error: Exception, names: Mapping[str, object]) -> str:
-    message = clean(str(error)) or type(error).__name__
+    message = clean(error_text(error)) or type(error).__name__
     if isinstance(error, UndefinedError):
         name = message.partition("' is undefined")[0].removeprefix("'")
         message += did_you_mean(name, names)

@@ -6,6 +6,7 @@ import anyio
 
 from lanrage_events import Event, EventDropped
 from lanrage_events.abc import Bus
+from lanrage_events.cli import error_text
 
 
 async def publish(bus: Bus, event: Event) -> str | None:
@@ -25,6 +26,8 @@ async def publish(bus: Bus, event: Event) -> str | None:
         return str(error) if durable else None
     except ExceptionGroup as group:
         if durable:
-            return "; ".join(f"{type(error).__name__}: {error}" for error in group.exceptions)
+            return "; ".join(
+                f"{type(error).__name__}: {error_text(error)}" for error in group.exceptions
+            )
 
     return None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +27,7 @@ from lanrage_events import (
     Sample,
     hookimpl,
 )
+from lanrage_events._bus.logs import ErrorLog
 from lanrage_events.abc import Bus
 from lanrage_events.http import RouteError
 from lanrage_events.outbox import OutboxError
@@ -330,17 +332,34 @@ async def test_publish_nowait_raises_while_a_mailbox_is_full_or_publishers_wait(
         await bus.publish(joined("in hand"))
         await wait_all_tasks_blocked()
         await bus.publish(joined("pending"))
-        with pytest.raises(anyio.WouldBlock):
+        full = r"the mailbox of 'Gate' is full \(size 1\): use publish, which waits"
+        with pytest.raises(anyio.WouldBlock, match=full):
             bus.publish_nowait(joined("refused"))
 
         tg.start_soon(bus.publish, joined("waits"))
         await wait_all_tasks_blocked()
-        with pytest.raises(anyio.WouldBlock):
+        with pytest.raises(anyio.WouldBlock, match="the mailbox of 'Gate' is full"):
             bus.publish_nowait(joined("refused"))
 
         gate.opened.set()
 
     assert names(other.events) == names(gate.events) == ["in hand", "pending", "waits"]
+
+
+async def test_publish_nowait_says_that_others_come_first() -> None:
+    opened = anyio.Event()
+    async with EventBus() as bus, anyio.create_task_group() as tg:
+        bus.subscribe(PeerJoined, lambda _: opened.wait(), when_full="block", mailbox_size=1)
+        for _ in range(2):
+            await bus.publish(joined())
+            await wait_all_tasks_blocked()
+
+        tg.start_soon(bus.publish, joined("waits"))
+        await wait_all_tasks_blocked()
+        with pytest.raises(anyio.WouldBlock, match="other publishers wait for room in a mailbox"):
+            bus.publish_nowait(Notification(title="a", message="b"))
+
+        opened.set()
 
 
 async def test_publish_nowait_does_not_overtake_a_waiting_publisher() -> None:
@@ -536,6 +555,7 @@ async def test_publishing_after_close_is_rejected() -> None:
 
 async def test_hook_may_publish_into_its_own_full_mailbox_up_to_twice_its_size() -> None:
     refused: list[int] = []
+    reasons: set[str] = set()
 
     class Echo(Recorder):
         when_full = "block"
@@ -546,8 +566,9 @@ async def test_hook_may_publish_into_its_own_full_mailbox_up_to_twice_its_size()
             for number in range(10):
                 try:
                     await bus.publish(joined(str(number)))
-                except anyio.WouldBlock:
+                except anyio.WouldBlock as error:
                     refused.append(number)
+                    reasons.add(str(error))
 
     plugin = Echo()
     async with EventBus() as bus:
@@ -559,6 +580,10 @@ async def test_hook_may_publish_into_its_own_full_mailbox_up_to_twice_its_size()
 
     assert names(plugin.events[1:]) == [str(number) for number in range(8)]
     assert refused == [8, 9]
+    [reason] = reasons
+    assert reason.startswith(
+        "the mailbox of 'echo' holds 2 times its size of 4, and a hook must not"
+    )
 
 
 async def test_two_hooks_that_publish_into_each_others_full_mailbox_do_not_hang() -> None:
@@ -1512,3 +1537,64 @@ async def test_a_slow_machine_degrades_nothing_in_virtual_time() -> None:
 
         assert bus.statistics().plugins["slow"].loop_blocks == 0
         assert bus.health()["slow"].status == "ok"
+
+
+async def test_only_the_task_that_entered_a_bus_leaves_it_and_only_once() -> None:
+    recorder = Recorder()
+
+    async def leave() -> None:
+        with pytest.raises(RuntimeError, match="only be left by the task that entered it"):
+            await bus.__aexit__(None, None, None)
+
+    async with EventBus() as bus:
+        bus.register(recorder)
+        async with anyio.create_task_group() as tg:
+            tg.start_soon(leave)
+
+        await bus.publish_and_wait(joined())
+
+    await bus.__aexit__(None, None, None)
+    await EventBus().__aexit__(None, None, None)
+    assert len(recorder.events) == 1
+
+
+async def test_drains_that_are_cancelled_do_not_accumulate() -> None:
+    gate = Gate(mailbox_size=3)
+    async with EventBus() as bus:
+        bus.register(gate)
+        for _ in range(3):
+            await bus.publish(joined())
+            await wait_all_tasks_blocked()
+
+        gc.collect()
+        before = len(gc.get_objects())
+        for _ in range(500):
+            with anyio.move_on_after(0.001):
+                await bus.drain()
+
+        gc.collect()
+        assert len(gc.get_objects()) < before + 500
+        async with anyio.create_task_group() as tg:
+            for _ in range(2):
+                tg.start_soon(bus.drain)
+
+            await wait_all_tasks_blocked()
+            gate.opened.set()
+
+    assert len(gate.events) == 3
+
+
+def test_of_many_kinds_of_failures_the_least_recent_are_forgotten(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log = ErrorLog()
+    event = joined()
+    for number in range(250):
+        for _ in range(2):
+            log.hook_failed("p", "peer_joined", event, type(f"Error{number}", (Exception,), {})())
+
+    more = [r.getMessage() for r in caplog.records if "on 1 more event with" in r.getMessage()]
+    assert len(more) == 150
+    assert more[0].endswith("failed on 1 more event with Error0")
+    log.plugin_ended("p")
+    assert len(caplog.records) == 500

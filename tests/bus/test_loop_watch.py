@@ -13,6 +13,8 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import FrameType
 
 import anyio
 import anyio.lowlevel
@@ -380,3 +382,76 @@ def test_parent_and_forked_child_are_watched(backend: str) -> None:
         assert process.stdout.readline() == "0\n"
 
     assert process.returncode == 0
+
+
+@pytest.mark.slow
+async def test_of_two_hooks_in_one_turn_the_one_that_held_the_loop_is_named(lines: Lines) -> None:
+    def handler(seconds: float) -> Callable[[Event], None]:
+        return lambda event: time.sleep(seconds)
+
+    async with EventBus() as bus:
+        # Around each other, since Trio runs them in any order.
+        bus.subscribe(PeerJoined, handler(0.04), name="before")
+        bus.subscribe(PeerJoined, handler(1.0), name="slow")
+        bus.subscribe(PeerJoined, handler(0.04), name="after")
+        for count in range(1, 4):
+            await bus.publish_and_wait(joined())
+            await reported(bus, "slow", count)
+
+        statistics = bus.statistics().plugins
+
+    assert statistics["before"].loop_blocks == statistics["after"].loop_blocks == 0
+    assert all("plugin 'slow'" in text for text in lines.texts)
+
+
+@pytest.mark.slow
+async def test_what_the_program_itself_does_after_a_hook_is_not_the_hooks(lines: Lines) -> None:
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, lambda event: time.sleep(0.04), name="short")
+        for _ in range(3):
+            await bus.publish_and_wait(joined())
+            time.sleep(0.5)  # noqa: ASYNC251 - what is proven is that this does not count
+
+        assert bus.statistics().plugins["short"].loop_blocks == 0
+
+    assert lines.texts == []
+
+
+@pytest.mark.slow
+async def test_a_collection_of_garbage_while_a_plugin_waits_for_events_is_not_the_plugins(
+    lines: Lines,
+) -> None:
+    held: list[str] = []
+
+    def collect(phase: str, info: object) -> None:
+        frame: FrameType | None = sys._getframe(1)
+        names = []
+        while frame is not None:
+            names.append(f"{Path(frame.f_code.co_filename).name} {frame.f_code.co_name}")
+            frame = frame.f_back
+
+        if {"mailbox.py wait", "consumer.py _handle_events"} <= {*names} and len(held) < 2:
+            held.append(names[0])
+            hold()
+
+    thresholds = gc.get_threshold()
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, lambda event: None, name="idle")
+        for _ in range(3):
+            await bus.publish_and_wait(joined())
+            await anyio.sleep(0.001)
+
+        gc.callbacks.append(collect)
+        gc.set_threshold(1)
+        try:
+            for _ in range(50):
+                await bus.publish_and_wait(joined())
+                await anyio.sleep(0.001)
+        finally:
+            gc.callbacks.remove(collect)
+            gc.set_threshold(*thresholds)
+
+        assert len(held) == 2
+        assert bus.statistics().plugins["idle"].loop_blocks == 0
+
+    assert lines.texts == []

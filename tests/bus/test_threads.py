@@ -115,6 +115,8 @@ def calls(bus: EventBus, subscription: Subscription) -> dict[str, Callable[[], o
         "publish_and_wait": lambda: bus.publish_and_wait(event),
         "publish_many_and_wait": lambda: bus.publish_many_and_wait([event]),
         "drain": bus.drain,
+        "call": lambda: bus.call("old", "f", print),
+        "__aexit__": lambda: bus.__aexit__(None, None, None),
         "unregister": lambda: bus.unregister("old"),
         "register_and_wait": lambda: bus.plugins.register_and_wait(Recorder(), "new"),
         "replace": lambda: bus.plugins.replace("old", Recorder()),
@@ -153,6 +155,9 @@ async def test_every_call_from_another_thread_is_rejected_before_it_changes_anyt
         await anyio.sleep(0.01)
         assert replace_times(bus.statistics()) == replace_times(before)
         assert errors.keys() == calls(bus, subscription).keys()
+        assert errors.pop("__aexit__") == (
+            "a bus can only be left by the task that entered it: leave its 'async with' there"
+        )
         [error] = set(errors.values())
         assert error == (
             "the bus runs in another thread: use publish_from_thread to publish, and "

@@ -377,3 +377,24 @@ def test_secrets_can_be_added_from_many_threads() -> None:
     for part in range(4):
         for i in range(50):
             assert redactor.redact(f"<secret-{part}-{i}>") == f"<{SECRET_MASK}>"
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit])
+def test_a_record_with_an_object_that_cannot_be_shown_is_logged(
+    redactor: Redactor, kind: type[BaseException]
+) -> None:
+    class Broken(Exception):
+        def __str__(self) -> str:
+            raise kind
+
+    lines = Lines()
+    logger = logging.getLogger("lanrage_events.broken")
+    lines.addFilter(redactor.filter)
+    logger.addHandler(lines)
+    try:
+        logger.error("it failed: %s", Broken(), exc_info=Broken())
+    finally:
+        logger.removeHandler(lines)
+
+    [line] = lines.lines
+    assert "it failed: <Broken without a text>" in line

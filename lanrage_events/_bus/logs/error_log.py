@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_ALIKE = 1.0
 SECONDS_UNTIL_FORGOTTEN = 60.0
 """after this time without a failure, the next one is logged with its traceback again"""
+MOST_KINDS = 100
+"""of failures of one plugin that are known; the least recent one is forgotten"""
 
 
 @dataclass(slots=True)
@@ -33,8 +35,8 @@ class ErrorLog(Instrument):
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, dict[tuple[str, type[Exception]], _Seen]] = {}
-        """by plugin"""
+        self._seen: dict[str, dict[tuple[str, str], _Seen]] = {}
+        """by plugin, and by hook and type of exception; the least recent first"""
 
     def plugin_registered(self, plugin: str, hooks: Sequence[str]) -> None:
         if not hooks:
@@ -54,7 +56,8 @@ class ErrorLog(Instrument):
 
         now = time.monotonic()
         of_plugin = self._seen.setdefault(plugin, {})
-        seen = of_plugin.get((hook, type(error)))
+        kind = f"{type(error).__module__}.{type(error).__qualname__}"
+        seen = of_plugin.get((hook, kind))
         is_new = seen is None or now - seen.logged_at > SECONDS_UNTIL_FORGOTTEN
         if seen is not None and now - seen.logged_at < SECONDS_BETWEEN_ALIKE:
             seen.unlogged += 1
@@ -74,19 +77,27 @@ class ErrorLog(Instrument):
             text,
             exc_info=error if has_traceback else None,
         )
-        of_plugin[hook, type(error)] = _Seen(now)
+        of_plugin.pop((hook, kind), None)
+        of_plugin[hook, kind] = _Seen(now)
+        if len(of_plugin) > MOST_KINDS:
+            forgotten = next(iter(of_plugin))
+            _log_unlogged(plugin, *forgotten, of_plugin.pop(forgotten))
 
     def plugin_ended(self, plugin: str) -> None:
         for (hook, kind), seen in self._seen.pop(plugin, {}).items():
-            if seen.unlogged:
-                logger.error(
-                    "plugin '%s': hook '%s' failed on %d more event%s with %s",
-                    plugin,
-                    hook,
-                    seen.unlogged,
-                    "" if seen.unlogged == 1 else "s",
-                    kind.__name__,
-                )
+            _log_unlogged(plugin, hook, kind, seen)
+
+
+def _log_unlogged(plugin: str, hook: str, kind: str, seen: _Seen) -> None:
+    if seen.unlogged:
+        logger.error(
+            "plugin '%s': hook '%s' failed on %d more event%s with %s",
+            plugin,
+            hook,
+            seen.unlogged,
+            "" if seen.unlogged == 1 else "s",
+            kind.rpartition(".")[2],
+        )
 
 
 def _log(plugin: str, what: str, error: Exception) -> None:

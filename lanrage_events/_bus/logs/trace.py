@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from ..._exceptions import format_error
 from ..._redaction import Redactor, safe_text
 from ...abc import HookCall, Instrument
 from ..hooks import BATCH_HOOK
@@ -25,7 +26,7 @@ class Tracer(Instrument):
         self._redactor = redactor
 
     def hook_ended(self, call: HookCall, seconds: float, error: BaseException | None) -> None:
-        outcome = "ok" if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
+        outcome = "ok" if error is None else format_error(error)
         what = f"{call.plugin}.{call.hook}{_subject(call)}"
         line = self._redactor.redact(f"trace: {what} {seconds * 1000:.3f} ms {outcome}")
         sys.stderr.write(f"{safe_text(line)}\n")

@@ -33,6 +33,10 @@ class Place:
     def __str__(self) -> str:
         return f"plugin '{self.plugin}': hook '{self.hook}'"
 
+    def is_same_hook(self, other: Place) -> bool:
+        """Return whether both are in the same hook of the same plugin."""
+        return (self.plugin, self.hook) == (other.plugin, other.hook)
+
     @property
     def remedy(self) -> str:
         """What its author can do."""

@@ -271,9 +271,7 @@ class _Loop:
         was_late = elapsed >= 2 * interval
         longest = max(used, interval) if was_late else elapsed
         if self.is_asked:
-            self._held += min(elapsed, longest)
-            # Another hook may have begun since the loop was asked.
-            self._place = self._find() or self._place
+            self._go_on(self._find(), min(elapsed, longest), was_late=was_late)
             if self._place and not self._is_reported and self._held >= REPORTED_AFTER:
                 self._is_reported = True
                 self._blocks.go_on(self._place, self._held)
@@ -298,6 +296,21 @@ class _Loop:
                 self._asked = self._answered
 
         self._is_first = False
+
+    def _go_on(self, place: Place | None, held: float, *, was_late: bool) -> None:
+        """Count while the loop owes an answer; another hook may have begun, or the program's code."""
+        known = self._place
+        if known is None or place is None or not known.is_same_hook(place):
+            # What we had to wait for kept Python's lock until now, so it is what is found.
+            self._finish(0.0 if was_late else held)
+            self._held = held if was_late else 0.0
+            if not was_late:
+                self._collections = _collections()
+
+        else:
+            self._held += held
+
+        self._place = place
 
     def end(self, now: float, elapsed: float) -> None:
         """Report what held the loop until just now.
@@ -334,7 +347,7 @@ class _Loop:
             frame = frame.f_back
 
         caller = None if frame is None else self._callers.get(frame)
-        if caller is None or not inner:
+        if caller is None or not inner or not caller.is_busy:
             return None
 
         hook = next((f for f in reversed(inner) if not _is_in_library(f)), inner[-1])

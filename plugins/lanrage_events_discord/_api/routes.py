@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from lanrage_events import EventDecodeError
+from lanrage_events import EventDecodeError, Metric
 from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
 from lanrage_events.outbox import Outbox, OutboxError
@@ -326,8 +326,8 @@ def _presence_connected(bus: Bus) -> bool | None:
     samples = [
         sample
         for metrics in bus.query("metrics").values()
-        for metric in metrics or ()
-        if metric.name == "presence_connected"
+        for metric in (metrics if isinstance(metrics, tuple) else ())
+        if isinstance(metric, Metric) and metric.name == "presence_connected"
         for sample in metric.samples
     ]
     return any(sample.value > 0 for sample in samples) if samples else None

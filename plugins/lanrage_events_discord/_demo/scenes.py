@@ -15,6 +15,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
+from lanrage_events.cli import error_text
 
 GROUP = "lanrage_events.demo"
 """the group of the entry points; each leads to a class without arguments, see :class:`DemoPart`"""
@@ -54,7 +55,9 @@ def load_parts(
         try:
             part: DemoPart = entry_point.load()()
         except Exception as error:  # noqa: BLE001 - one broken plugin does not stop the others
-            report(f"the part of {entry_point.name} is left out: {type(error).__name__}: {error}")
+            report(
+                f"the part of {entry_point.name} is left out: {type(error).__name__}: {error_text(error)}"
+            )
         else:
             yield part
 

@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventDecodeError
 from lanrage_events.abc import Bus
+from lanrage_events.cli import error_text
 from lanrage_events.events import EventRegistry, FieldProblem
 
 from .deduplication import Deduplicator, InFlight
@@ -263,4 +264,4 @@ def _texts(error: Exception) -> Iterator[str]:
     elif isinstance(error, anyio.ClosedResourceError):
         yield "the bus is closing"
     else:
-        yield str(error) or type(error).__name__
+        yield error_text(error) or type(error).__name__

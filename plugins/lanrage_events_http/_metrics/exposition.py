@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from lanrage_events import Metric, Sample
 from lanrage_events.abc import Bus, PluginStatistics
+from lanrage_events.cli import error_text
 
 from .._api import Call, Operation
 from .._feed import Feed
@@ -114,8 +115,12 @@ class _MetricsAPI:
     def _add(self, families: Families, name: str, answer: object) -> None:
         try:
             families.add(name, answer)
-        except MetricError as error:
-            text = self._bus.redactor.redact(str(error))
+        except Exception as error:  # noqa: BLE001 - a plugin's objects may raise anything
+            text = error_text(error)
+            if not isinstance(error, MetricError):
+                text = f"{type(error).__name__}: {text}"
+
+            text = self._bus.redactor.redact(text)
             if self._errors.get(name) != text:
                 self._errors[name] = text
                 logger.error("plugin '%s': its metrics are left out: %s", name, text)

@@ -92,7 +92,9 @@ class Families:
             owner = "the server" if known.is_own else "another plugin"
             raise MetricError(f"metric '{metric.name}' is already a {known.kind} of {owner}")
 
-        family = _Family(metric.kind, self._redactor.redact(metric.help), plugin is None)
+        family = _Family(
+            metric.kind, _encodable(self._redactor.redact(metric.help)), plugin is None
+        )
         for sample in _sequence(metric.samples, f"the samples of metric '{metric.name}'"):
             if not isinstance(sample, Sample):
                 what = f"metric '{metric.name}' has a {type(sample).__name__} instead of a Sample"
@@ -120,8 +122,7 @@ class Families:
                 raise MetricError(f"metric '{name}' has a label that is not allowed: {label!r}")
 
         pairs |= {label: self._redactor.redact(value) for label, value in labels.items()}
-        # A lone surrogate cannot be encoded.
-        clean = {label: value.encode("utf-8", "replace").decode() for label, value in pairs.items()}
+        clean = {label: _encodable(value) for label, value in pairs.items()}
         return tuple(sorted(clean.items()))
 
     def collect(self) -> Iterator[Family]:
@@ -191,4 +192,17 @@ def _check_buckets(name: str, buckets: Sequence[object]) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+
+    try:
+        float(value)
+    except OverflowError:
+        return False
+
+    return True
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which cannot be encoded."""
+    return text.encode("utf-8", "replace").decode()

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from lanrage_events import Event
 from lanrage_events.abc import Bus
+from lanrage_events.cli import error_text
 
 from .._api import EVENT_STREAM, MAX_EVENTS, Call, EventSchemas, Operation, ProblemDetails
 from .._problem import INTERNAL_ERROR, PROBLEM_TYPE, json_response
@@ -105,7 +106,7 @@ class OpenAPI:
                 operation.group,
                 operation.method,
                 operation.path,
-                self._bus.redactor.redact(str(error)),
+                self._bus.redactor.redact(error_text(error)),
             )
             return False
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import cast
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -19,6 +21,8 @@ from lanrage_events.http import Page
 
 from .._problem import Problem, json_response
 from .._server import access_of
+
+logger = logging.getLogger(__name__)
 
 # No path separators, no drives, no names that begin with a dot.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -99,6 +103,7 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     :param own: our own files
     :param has_login: whether users log in and out
     """
+    pages_of = _Pages(bus)
 
     async def index(request: Request) -> Response:
         access_of(request.scope).require("read")
@@ -109,13 +114,13 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
 
     async def plugin_file(request: Request) -> Response:
         access_of(request.scope).require("read")
-        pages = _pages(bus).get(request.path_params["instance"], ())
+        pages = pages_of.all().get(request.path_params["instance"], ())
         folders = PageFiles(*(page.folder for page in pages))
         return await folders.respond(request.path_params["file"], request)
 
     async def list_pages(request: Request) -> Response:
         access_of(request.scope).require("read")
-        pages = [_describe(name, page) for name, found in _pages(bus).items() for page in found]
+        pages = [_describe(name, page) for name, found in pages_of.all().items() for page in found]
         return json_response({"pages": pages, "login": has_login})
 
     return [
@@ -126,9 +131,42 @@ def page_routes(bus: Bus, own: PageFiles, *, has_login: bool) -> list[Route]:
     ]
 
 
-def _pages(bus: Bus) -> Mapping[str, Sequence[Page]]:
-    answers: Mapping[str, Iterable[Page]] = bus.query("http_pages")
-    return {name: tuple(pages) for name, pages in answers.items()}
+class _Pages:
+    """The parts of the page that plugins have."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._reported: set[str] = set()
+        """the plugins whose parts were invalid last, so that each is logged once"""
+
+    def all(self) -> Mapping[str, Sequence[Page]]:
+        """Return the valid ones by plugin."""
+        valid: dict[str, Sequence[Page]] = {}
+        invalid: set[str] = set()
+        for name, answer in self._bus.query("http_pages").items():
+            if isinstance(answer, tuple) and all(map(_is_valid, answer)):
+                valid[name] = answer
+            else:
+                invalid.add(name)
+
+        for name in sorted(invalid - self._reported):
+            logger.error(
+                "plugin '%s': its parts of the page are left out: hook 'http_pages' must return an "
+                "iterable of Page, whose title and script are texts and whose folder is a folder",
+                name,
+            )
+
+        self._reported = invalid
+        return valid
+
+
+def _is_valid(page: object) -> bool:
+    return (
+        isinstance(page, Page)
+        and isinstance(cast(object, page.title), str)
+        and isinstance(cast(object, page.script), str)
+        and isinstance(cast(object, page.folder), Traversable)
+    )
 
 
 def _describe(name: str, page: Page) -> dict[str, str]:

@@ -228,6 +228,8 @@ def histogram(*buckets: Any) -> Metric:
         ([gauge(samples=7)], "the samples of metric 'bad' are not a list"),
         ([gauge(7)], "metric 'bad' has a int instead of a Sample"),
         ([gauge(Sample("7"))], "metric 'bad' has a value that is not a number"),  # type: ignore[arg-type]
+        ([gauge(Sample(10**400))], "metric 'bad' has a value that is not a number"),
+        ([gauge(kind=[])], "TypeError: unhashable type: 'list'"),
         ([gauge(Sample(True))], "metric 'bad' has a value that is not a number"),
         ([gauge(Sample(-1), kind="counter")], "counter 'bad' is not 0 or more"),
         ([gauge(Sample(math.nan), kind="counter")], "counter 'bad' is not 0 or more"),
@@ -310,7 +312,9 @@ async def test_a_hook_that_fails_leaves_out_its_plugin_only(
 
 async def test_secrets_and_odd_text_in_labels_do_no_harm(client: Client) -> None:
     labels = {"url": f"https://{SECRET}", "text": 'a"b\nc\\\ud800'}
-    plugin = Measured(Metric(name="x", help=f"of {SECRET}\n# TYPE", samples=[Sample(1, labels)]))
+    plugin = Measured(
+        Metric(name="x", help=f"of {SECRET}\n# TYPE \ud800", samples=[Sample(1, labels)])
+    )
     async with serving(client, odd=plugin) as served:
         series = await served.scrape()
         text = (await served.http.get("/metrics")).text

@@ -200,6 +200,32 @@ async def test_a_plugin_that_fails_is_left_out(client: Client, folder: Path) -> 
     assert missing.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [None, 7, [None], "page", [Page(title=None, folder=Path())], [Page(title="x", folder="x")]],  # type: ignore[arg-type]
+)
+async def test_parts_that_are_none_are_left_out_and_logged_once(
+    client: Client, folder: Path, answer: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd:
+        @hookimpl
+        def http_pages(self) -> object:
+            return answer
+
+    bus = EventBus()
+    bus.register(Odd(), "odd")
+    bus.register(Paged(Page(title="Paged", folder=folder)), "paged")
+    async with client(app(bus)) as browser:
+        for _ in range(2):
+            listed = (await browser.get("/api/pages")).json()
+            missing = await browser.get("/pages/odd/page.js")
+
+    assert [page["name"] for page in listed["pages"]] == ["paged"]
+    assert missing.status_code == 404
+    [record] = caplog.records
+    assert "plugin 'odd': its parts of the page are left out" in record.getMessage()
+
+
 async def test_a_folder_may_be_in_an_archive(client: Client, tmp_path: Path) -> None:
     archive = tmp_path / "plugin.zip"
     with zipfile.ZipFile(archive, "w") as file:
