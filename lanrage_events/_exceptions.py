@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ._hints import did_you_mean
-from ._redaction import mask_webhook_urls
+from ._redaction import UNREADABLE, error_text, mask_webhook_urls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,37 +200,11 @@ class OutboxUnreadable(OutboxError):
     """Raised when a file is not an outbox that this version can read."""
 
 
-UNREADABLE = "its text cannot be read"
-VALUE_MAX_CHARACTERS = 200
-
-
-def error_text(error: BaseException) -> str:
-    """Return the text of an exception, whatever its class makes of that."""
-    try:
-        return str(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - a plugin's class may raise anything
-        return f"({UNREADABLE})"
-
-
 def format_error(error: BaseException) -> str:
     """Describe an exception in one line; a group of one exception is described as that one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
 
     kind, text = type(error).__name__, error_text(error)
-    separator = " " if text == f"({UNREADABLE})" else ": "
+    separator = " " if text == UNREADABLE else ": "
     return f"{kind}{separator}{text}" if text else kind
-
-
-def format_value(value: object) -> str:
-    """Describe a value that was not expected, in a text of limited length."""
-    try:
-        text = repr(value)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - a plugin's class may raise anything
-        return f"<{type(value).__name__} ({UNREADABLE})>"
-
-    return text if len(text) <= VALUE_MAX_CHARACTERS else f"{text[:VALUE_MAX_CHARACTERS]}…"

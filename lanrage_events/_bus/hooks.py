@@ -11,8 +11,9 @@ import pluggy
 
 from .. import hookspecs
 from .._events import Event, PartyEvent, lineage
-from .._exceptions import PluginHookError, PluginLoadError, error_text, format_error
+from .._exceptions import PluginHookError, PluginLoadError, format_error
 from .._hints import did_you_mean
+from .._redaction import error_text
 from ..events import EventRegistry
 from .containment import call
 from .instrument import Instruments

@@ -9,7 +9,8 @@ from typing import Any, cast, get_args
 
 import anyio
 
-from .._exceptions import format_error, format_value
+from .._exceptions import format_error
+from .._redaction import format_value
 from .._reports import Health, HealthStatus
 from ..abc import Bus
 from .containment import TaskGuard, UnexpectedCancellation, call

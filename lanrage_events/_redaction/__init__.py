@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from .error_text import UNREADABLE as UNREADABLE
+from .error_text import error_text as error_text
+from .error_text import format_value as format_value
 from .index import SecretIndex
 from .redactor import RedactedException, Redactor
 from .safe_text import safe_text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .._exceptions import error_text as error_text
 from .._files import read_file as read_file
 from .._hints import did_you_mean as did_you_mean
+from .._redaction import error_text as error_text
 from .._redaction import safe_text as safe_text
 from ._input import LINE_MAX_BYTES as LINE_MAX_BYTES
 from ._input import ChunkReader as ChunkReader

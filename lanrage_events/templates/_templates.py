@@ -14,8 +14,9 @@ from typing import Any
 from jinja2 import TemplateSyntaxError, UndefinedError
 
 from .._events import Event, type_names
-from .._exceptions import TemplateError, error_text
+from .._exceptions import TemplateError
 from .._hints import did_you_mean
+from .._redaction import error_text
 from ..yaml import Text, read
 from ._file import TemplateFile
 from ._leaf import (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import wait_all_tasks_blocked
 
 from lanrage_events import Event, EventBus, Health, PeerJoined, hookimpl
 
@@ -118,6 +119,7 @@ async def test_an_error_whose_text_cannot_be_read_is_named(
             await bus.publish(PeerJoined(peer_name="Ann", party_name="Friday LAN"))
 
         await bus.drain()
+        await wait_all_tasks_blocked()
         assert bus.query("metrics") == {}
         text = f"{kind.__name__} (its text cannot be read)"
         assert {name: h.detail for name, h in bus.health().items()} == {
