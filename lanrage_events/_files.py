@@ -43,7 +43,7 @@ def read_file(
             except TimeoutError:
                 is_silent = not content and stat.S_ISFIFO(os.fstat(fd).st_mode)
                 what = "no program wrote to this pipe" if is_silent else "its end did not come"
-                text = f"{what} within {timeout:g} seconds"
+                text = f"{what} within {timeout:.2g} seconds"
                 raise TimeoutError(errno.ETIMEDOUT, text, os.fspath(path)) from None
 
             if not chunk:

@@ -125,7 +125,7 @@ async def test_entries_of_a_webhook_that_is_gone_from_the_configuration_are_post
     async with running(discord, tmp_path, 0.1, webhooks={"new": {"url": new.url}}):
         pass
 
-    assert "keeps 1 events for webhook 'old', which is not configured" in caplog.text
+    assert "keeps 1 event for webhook 'old', which is not configured" in caplog.text
 
 
 async def test_second_process_rejects_to_start(tmp_path: Path) -> None:
