@@ -84,12 +84,12 @@ def test_what_this_thread_does_is_named_with_its_line_while_it_is_slow() -> None
 @BACKENDS_IN_REAL_TIME
 async def test_a_function_runs_beside_the_event_loop() -> None:
     blocked = Blocked()
+    results: list[str] = []
     async with anyio.create_task_group() as tasks:
 
         async def wait() -> None:
             results.append(await call_in_thread(blocked, "blocked"))
 
-        results: list[str] = []
         tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
         assert blocked.begun.wait(10)

@@ -112,7 +112,7 @@ class Faults:
             Fail(307, message=echo),
         ]
         # A success in between ends the outage, so that the next attempt is made soon.
-        self.left = [one for each in faults for one in (each, None)]
+        self.left: list[Fault | None] = [one for each in faults for one in (each, None)]
         self._refusal = Fail(400, 200000, echo)
 
     def __call__(self, request: StandInRequest) -> Fault | None:
@@ -389,7 +389,8 @@ async def test_daemon_shows_no_token_whatever_goes_wrong(
         output["run again"] = (again.stdout + again.stderr).decode()
 
     assert "Unwanted" in output["outbox list --json"]
-    for expected in ("httpcore", "Traceback", "RuntimeError: cannot post to **********"):
+    traceback_begins = {"console": "Traceback", "json": '"exception": '}[log_format]
+    for expected in ("httpcore", traceback_begins, "RuntimeError", "cannot post to **********"):
         assert expected in output["run"]
 
     for what, text in output.items():

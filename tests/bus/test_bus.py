@@ -1505,8 +1505,9 @@ async def test_name_of_a_stream_is_taken_while_it_is_entered() -> None:
 
 async def test_readers_of_one_stream_share_its_events_and_all_end() -> None:
     received: list[list[str]] = [[], [], []]
-    async with anyio.create_task_group() as tasks, EventBus() as bus:
-        stream = bus.stream(PeerJoined)
+    bus = EventBus()
+    stream = bus.stream(PeerJoined)
+    async with anyio.create_task_group() as tasks, bus:
         await stream.__aenter__()
 
         async def read(names: list[str]) -> None:

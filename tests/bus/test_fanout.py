@@ -200,7 +200,8 @@ class Model(Instrument):
             and statistics.pending >= times * statistics.size
         ]
 
-    def event_dropped(self, dropped: EventDropped) -> None:
+    def event_dropped(self, error: EventDropped) -> None:
+        dropped = error
         if dropped.reason.startswith("the plugin ended"):
             return
 

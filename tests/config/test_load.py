@@ -241,7 +241,7 @@ def test_every_key_has_its_effect(load: Load, tmp_path: Path) -> None:
     sample, audit, extra = config.plugins
     assert (sample.name, audit.name, extra.name) == ("sample", "audit", "extra")
     assert (sample.mailbox_size, sample.when_full, sample.hook_timeout) == (7, "block", 2.0)
-    assert sample.options()["start_timeout"] == 3.0
+    assert sample.options().get("start_timeout") == 3.0
     assert (audit.mailbox_size, audit.when_full, audit.hook_timeout) == (None, None, None)
     assert sample.place == "lanrage.yaml:9:3: plugins.sample"
     assert audit.plugin is sample.plugin

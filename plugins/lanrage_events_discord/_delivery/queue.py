@@ -230,8 +230,8 @@ class LaneQueue:
                 self._expires = ANY_TIME
                 raise
 
-        if first is not None:
-            self._expires = first if self._expires is None else min(self._expires, first)
+            if first is not None:
+                self._expires = first if self._expires is None else min(self._expires, first)
 
         now = datetime.now(UTC)
         self.remove_ids({w.id for w in self.batch if w.expires is not None and w.expires <= now})

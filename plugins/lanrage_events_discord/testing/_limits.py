@@ -42,9 +42,11 @@ class Counter(Protocol):
 
     def reset_after(self, now: float) -> float:
         """Return the seconds until there is more room than now."""
+        ...
 
     def take(self, now: float) -> bool:
         """Count a request; return False and count nothing if none is left."""
+        ...
 
 
 class SlidingWindow:

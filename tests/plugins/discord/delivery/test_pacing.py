@@ -140,6 +140,6 @@ def test_known_limits_are_kept_and_nothing_is_lost(
         assert after - first >= MINUTE
 
     # What Discord asked to wait was waited, and not much more than once as long.
-    for before, after in pairwise(journal):
-        if before.status == 429 and before.retry_after:
-            assert after.time - before.time >= before.retry_after
+    for one, following in pairwise(journal):
+        if one.status == 429 and one.retry_after:
+            assert following.time - one.time >= one.retry_after

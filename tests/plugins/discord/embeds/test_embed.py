@@ -117,6 +117,9 @@ def test_length_counts_utf16_units_without_outer_white_space() -> None:
     assert length("   ") == 0
 
 
+PICTURE = Embed(image="https://example.org/x.png")
+
+
 @pytest.mark.parametrize(
     ("part", "most"), [("title", 256), ("author", 256), ("footer", 2048), ("description", 4096)]
 )
@@ -125,9 +128,11 @@ def test_text_is_cut_only_if_one_reading_of_the_limit_asks_for_it(
     part: str, most: int, character: str
 ) -> None:
     fits = most // len(character.encode("utf-16-le")) * 2
-    embed = Embed(**{"image": "https://example.org/x.png", part: character * fits})
+    text: dict[str, Any] = {part: character * fits}
+    embed = replace(PICTURE, **text)
     assert getattr(embed, part) == character * fits
-    embed = Embed(**{"image": "https://example.org/x.png", part: character * (fits + 1)})
+    text = {part: character * (fits + 1)}
+    embed = replace(PICTURE, **text)
     assert getattr(embed, part) == character * (fits - 1) + "…"
 
 

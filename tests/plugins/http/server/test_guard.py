@@ -55,9 +55,10 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse(body, headers={"Server": "secret/1.2.3"})(scope, receive, send)
 
 
-TOKENS = Tokens([Token("token", TOKEN)])
+THE_TOKEN = Token("token", TOKEN)
+TOKENS = Tokens([THE_TOKEN])
 SESSIONS = Sessions(TOKENS)
-SESSION, COOKIE = SESSIONS.create(*TOKENS)
+SESSION, COOKIE = SESSIONS.create(THE_TOKEN)
 
 
 def guard(
@@ -351,7 +352,7 @@ async def test_websockets_are_closed() -> None:
         {"authorization": f"Bearer {TOKEN}x"},
         {"cookie": f"{SESSION_COOKIE}={TOKEN}"},
         {"cookie": f"{SESSION_COOKIE}="},
-        {"cookie": f"{SESSION_COOKIE}={Sessions(TOKENS).create(*TOKENS)[1]}"},
+        {"cookie": f"{SESSION_COOKIE}={Sessions(TOKENS).create(THE_TOKEN)[1]}"},
     ],
 )
 async def test_with_a_token_all_need_it(headers: dict[str, str]) -> None:
