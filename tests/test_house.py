@@ -90,6 +90,7 @@ def test_nobody_imports_more_than_the_face_of_a_private_package() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_the_core_has_few_floors() -> None:
     below: dict[str, set[str]] = {}
     for importer, imported in imports():
@@ -116,6 +117,7 @@ def test_no_folder_has_so_many_modules_that_one_has_to_search(package: str) -> N
     assert crowded == {}
 
 
+@pytest.mark.slow
 def test_every_module_says_in_one_line_what_it_is() -> None:
     silent = [
         name

@@ -140,6 +140,7 @@ def text_files() -> Iterator[Path]:
 FORBIDDEN = re.compile(r"(?<![\w.])/(?:work|root|opt/\w+env)/|TODO\b|FIXME\b|\bXXX\b")
 
 
+@pytest.mark.slow
 def test_no_file_has_a_path_of_somebodys_machine_or_unfinished_work() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"

@@ -86,6 +86,7 @@ def test_help_names_every_command_and_what_it_does(capsys: pytest.CaptureFixture
     assert "78" in text
 
 
+@pytest.mark.slow
 def test_help_imports_neither_httpx_nor_pydantic_nor_plugins() -> None:
     code = (
         "import sys\n"

@@ -1527,6 +1527,7 @@ async def test_readers_of_one_stream_share_its_events_and_all_end() -> None:
     assert stream.statistics().state == "stopped"
 
 
+@pytest.mark.slow
 async def test_a_slow_machine_degrades_nothing_in_virtual_time() -> None:
     def hold(event: PeerJoined) -> None:
         time.sleep(0.15)
@@ -1559,6 +1560,7 @@ async def test_only_the_task_that_entered_a_bus_leaves_it_and_only_once() -> Non
     assert len(recorder.events) == 1
 
 
+@pytest.mark.slow
 async def test_drains_that_are_cancelled_do_not_accumulate() -> None:
     gate = Gate(mailbox_size=3)
     async with EventBus() as bus:

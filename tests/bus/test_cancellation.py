@@ -16,6 +16,8 @@ import pytest
 
 from lanrage_events import EventBus, Notification, PluginReplaceError, PluginStartError, hookimpl
 
+pytestmark = pytest.mark.slow
+
 DRAIN_TIMEOUT = 2.0
 TICKS = 3
 """how many a plugin needs to start, and to end"""

@@ -24,6 +24,8 @@ from lanrage_events import (
 )
 from lanrage_events.abc import HookCall, Instrument
 
+pytestmark = pytest.mark.slow
+
 
 def joined(name: str = "Ann") -> PeerJoined:
     return PeerJoined(peer_name=name, party_name="Friday LAN")
@@ -567,6 +569,7 @@ async def test_lifespans_of_plugins_that_a_bus_is_entered_with(
     assert await is_clean()
 
 
+@pytest.mark.slow
 async def test_lifespans_that_end_with_the_bus(
     misbehave: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -76,6 +76,7 @@ def watching_threads() -> set[threading.Thread]:
     return {t for t in threading.enumerate() if t.name == "lanrage-events loop watch"}
 
 
+@pytest.mark.slow
 async def test_a_hook_is_named_while_it_holds_the_loop_and_counted_afterwards(
     lines: Lines,
 ) -> None:
@@ -159,6 +160,7 @@ async def test_all_kinds_of_hooks_are_watched(lines: Lines) -> None:
     assert all(f"{__file__}:" in text for text in lines.texts)
 
 
+@pytest.mark.slow
 async def test_batches_and_subscriptions_are_watched(lines: Lines) -> None:
     class Plugin:
         @hookimpl
@@ -192,6 +194,7 @@ async def test_one_hook_is_logged_once_a_minute_and_counted_each_time(lines: Lin
     assert len(lines.texts) == 1
 
 
+@pytest.mark.slow
 async def test_a_hook_that_works_much_but_lets_others_run_is_not_named(lines: Lines) -> None:
     async def handler(event: Event) -> None:
         for _ in range(40):
@@ -226,6 +229,7 @@ async def test_code_that_keeps_pythons_lock_is_named_afterwards(lines: Lines) ->
     assert f"{__file__}:{line}:" in lines.texts[-1]
 
 
+@pytest.mark.slow
 async def test_a_collection_of_garbage_meanwhile_is_mentioned(lines: Lines) -> None:
     def handler(event: Event) -> None:
         gc.collect()
@@ -288,6 +292,7 @@ def test_the_time_must_be_positive(seconds: float) -> None:
         EventBus(blocked_after=seconds)
 
 
+@pytest.mark.slow
 async def test_each_of_several_loops_is_watched(lines: Lines, anyio_backend_name: str) -> None:
     async def block(name: str) -> None:
         async with EventBus() as bus:

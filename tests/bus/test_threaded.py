@@ -286,6 +286,7 @@ async def test_no_more_than_four_abandoned_threads_run_at_once() -> None:
     assert plugin.most_running == 4
 
 
+@pytest.mark.slow
 async def test_a_thread_that_hangs_holds_up_neither_the_end_of_its_plugin_nor_of_the_bus() -> None:
     plugin, other = Threaded(), Threaded()
     async with EventBus(drain_timeout=0.1) as bus:
@@ -336,6 +337,7 @@ async def test_async_functions_cannot_be_threaded() -> None:
         assert not bus.statistics().plugins
 
 
+@pytest.mark.slow
 async def test_a_threaded_hook_does_not_hold_the_event_loop() -> None:
     async with EventBus() as bus:
         bus.subscribe(PeerJoined, lambda event: time.sleep(0.3), threaded=True, name="s")

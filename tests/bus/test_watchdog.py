@@ -129,6 +129,7 @@ async def test_hooks_are_cancelled_also_after_the_task_of_the_watchdog_was(kind:
         assert failures.timeouts == ["a", "a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anyio_backend", ["asyncio"], indirect=True)
 async def test_nothing_remains_of_hook_timeouts_that_were_used_once() -> None:
     async with EventBus() as bus:

@@ -121,6 +121,7 @@ events = st.none() | st.from_regex(r"([A-Z][a-z0-9]{0,9}){1,3}", fullmatch=True)
 
 
 # All names have one grammar, and each example reads all files.
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(names, events)
 def test_every_name_that_is_possible_gives_files_that_can_be_read(

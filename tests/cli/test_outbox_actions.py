@@ -102,6 +102,7 @@ def test_retry_makes_dead_letters_pending_again(
     assert "do not exist" in err
 
 
+@pytest.mark.slow
 def test_drop_removes_for_ever(outbox: list[int], run: Run, tmp_path: Path) -> None:
     code, out, _ = run("drop", str(outbox[4]))
     assert (code, out) == (0, "1 event dropped\n")

@@ -358,6 +358,7 @@ async def test_a_signal_ends_the_reading_of_an_input_that_goes_on() -> None:
     assert run.code == ExitCode.DONE
 
 
+@pytest.mark.slow
 async def test_a_signal_within_a_line_fails_it(log: pytest.LogCaptureFixture) -> None:
     run = Run(Recorder(), lines=Chunks(ANN, ANN[:10], ends=False))
     async with anyio.create_task_group() as tasks:

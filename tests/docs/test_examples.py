@@ -153,6 +153,7 @@ async def test_the_application_of_starlette_publishes_what_is_posted(
     assert capsys.readouterr().out == "Ann signed up\n"
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_the_histogram_counts_the_hooks_of_a_program() -> None:
     with start("embed_histogram") as process:

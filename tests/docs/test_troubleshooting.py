@@ -64,6 +64,7 @@ def is_written(line: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", QUOTED)
 def test_a_quoted_line_is_one_that_the_code_writes(line: str) -> None:
     assert is_written(line)

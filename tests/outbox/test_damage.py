@@ -18,7 +18,7 @@ import pytest
 
 from lanrage_events.outbox import Outbox, OutboxError, OutboxItem, OutboxUnreadable
 
-pytestmark = pytest.mark.real_clock
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 PAGE = 4096
 SEEDS_AT_ONCE = 40

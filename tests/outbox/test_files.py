@@ -586,6 +586,7 @@ async def test_a_full_disk_loses_nothing_and_it_recovers(
     ]
 
 
+@pytest.mark.slow
 @posix_only
 async def test_what_could_not_be_written_until_the_end_is_read_again(
     path: Path, anyio_backend: tuple[str, object]
@@ -1086,6 +1087,7 @@ ADMIN = """
 """
 
 
+@pytest.mark.slow
 async def test_another_process_retries_while_the_owner_runs(path: Path) -> None:
     changes = []
     async with Outbox(path) as outbox, anyio.create_task_group() as task_group:

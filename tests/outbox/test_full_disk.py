@@ -441,6 +441,7 @@ LIMITED = """
 """
 
 
+@pytest.mark.slow
 async def test_a_file_that_cannot_grow_is_used_without_a_disk_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "pager.outbox"
     command = [sys.executable, "-c", textwrap.dedent(LIMITED), str(path)]

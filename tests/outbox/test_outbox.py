@@ -365,6 +365,7 @@ async def test_next_expiry_is_that_of_the_first_entry_to_expire(outbox: Outbox) 
         assert await outbox.next_expiry("a") == after(5)
 
 
+@pytest.mark.slow
 async def test_expiring_more_than_one_transaction_takes(outbox: Outbox, clock: Clock) -> None:
     async with outbox:
         await outbox.put_many([OutboxItem("a", "x", "p", START) for _ in range(10_001)])

@@ -140,6 +140,7 @@ YAML = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", YAML)
 def test_check_shows_no_webhook_url_wherever_it_is(
     place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

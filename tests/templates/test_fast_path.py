@@ -71,6 +71,7 @@ def test_a_leaf_that_only_names_values_says_what_it_says_in_jinja(
     assert problems == []
 
 
+@pytest.mark.slow
 @given(value=VALUES)
 def test_a_parsed_leaf_gets_the_same_value_as_by_jinja(
     tmp_path_factory: pytest.TempPathFactory, value: object

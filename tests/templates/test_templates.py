@@ -134,6 +134,7 @@ def test_data_never_changes_the_structure(tool: Tool) -> None:
     assert leaves == {"title": 'x" number: 7 text: owned', "foot.text": "{{ 7 * 7 }}"}
 
 
+@pytest.mark.slow
 @given(name=st.text(), party=st.text())
 def test_no_value_adds_a_leaf_or_raises(
     tmp_path_factory: pytest.TempPathFactory, name: str, party: str

@@ -555,6 +555,7 @@ def modules_after(statement: str) -> Iterable[str]:
     return result.stdout.split()
 
 
+@pytest.mark.slow
 def test_importing_it_imports_neither_pytest_nor_trio() -> None:
     modules = set(modules_after("import lanrage_events.testing"))
     assert "lanrage_events.testing" in modules

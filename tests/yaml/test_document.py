@@ -327,6 +327,7 @@ def chain(first: str, link: str, length: int) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "problem"),
     [

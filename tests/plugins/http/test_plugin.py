@@ -271,6 +271,7 @@ def test_what_is_public_says_where_it_is() -> None:
         lanrage_events_http.HTTPServer  # type: ignore[attr-defined]  # noqa: B018 - it must raise
 
 
+@pytest.mark.slow
 def test_the_commands_need_no_server() -> None:
     code = "import sys, lanrage_events_http.commands; print(*sorted(sys.modules))"
     loaded = subprocess.run(

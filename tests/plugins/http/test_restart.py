@@ -223,6 +223,7 @@ async def test_only_accepted_events_are_known_after_a_restart(tmp_path: Path) ->
     assert recorder.ids == ["b", "c"]
 
 
+@pytest.mark.slow
 async def test_the_window_counts_over_a_restart(tmp_path: Path) -> None:
     async with serving(tmp_path) as (_, _, client):
         await client.post("/api/events", json=joined("a"))
@@ -300,6 +301,7 @@ async def test_health_says_that_ids_are_not_kept_until_they_are(
     assert answer["repeated"] == ["a", "b"]
 
 
+@pytest.mark.slow
 async def test_an_id_is_free_again_after_its_window_though_its_event_still_waits(
     tmp_path: Path,
 ) -> None:

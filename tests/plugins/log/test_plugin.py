@@ -54,6 +54,7 @@ async def start_error(path: Path | None) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 async def test_a_missing_folder_stops_the_start_with_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "events.jsonl"
 

@@ -171,6 +171,7 @@ async def test_an_unknown_application_is_explained(
     assert CLIENT_ID in caught.value.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manner", "expected"),
     [
@@ -195,6 +196,7 @@ async def test_a_handshake_that_fails_is_explained(
             await connection.show(QUAKE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("manner", "expected"),
     [
@@ -371,6 +373,7 @@ async def test_a_thread_that_hangs_is_not_followed_by_another(
     assert await reason(impatient) == "Discord is not running on this computer"
 
 
+@pytest.mark.slow
 async def test_the_socket_is_closed_even_if_closing_is_cancelled_before_it_begins(
     discord: StandInDiscordClient,
 ) -> None:
@@ -436,6 +439,7 @@ async def log() -> AsyncIterator[Lines]:
     logger.setLevel(level)
 
 
+@pytest.mark.slow
 async def test_discord_that_starts_restarts_and_ends_gets_the_latest_state(
     discord: StandInDiscordClient, ipc: DiscordIPC, log: Lines
 ) -> None:

@@ -167,6 +167,7 @@ async def test_dead_lane_is_enabled_by_another_url(running: Running) -> None:
         assert (await s.call("GET", "/status"))["state"] == "idle"
 
 
+@pytest.mark.slow
 async def test_yaml_wins_and_says_where_it_is_to_be_changed(
     running: Running, tmp_path: Path
 ) -> None:

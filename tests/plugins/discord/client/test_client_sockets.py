@@ -53,6 +53,7 @@ async def test_answers_come_through_a_socket() -> None:
     ] * 3
 
 
+@pytest.mark.slow
 async def test_dripping_answer_ends_at_the_deadline() -> None:
     async def serve(stream: SocketStream) -> None:
         await stream.send(b"HTTP/1.1 204 No Content\r\nX-Slow: ")

@@ -306,6 +306,7 @@ answers = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=answers)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

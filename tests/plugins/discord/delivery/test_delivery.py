@@ -190,6 +190,7 @@ async def test_max_messages_counts_the_rest_of_a_batch_in_one_line() -> None:
 # Figures
 
 
+@pytest.mark.slow
 async def test_burst_of_200_embeds_keeps_the_pace_of_the_limit() -> None:
     async with scene(style="embeds", immediate=False) as s:
         await s.publish(200)

@@ -103,6 +103,7 @@ async def test_an_entry_that_cannot_be_read_is_left_alone(bad: str) -> None:
     assert earlier.find("main", "a", body("a")) is not None
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.tuples(st.sampled_from("ab"), st.text()), st.binary()))
 async def test_only_what_is_there_is_known(entries: dict[tuple[str, str], bytes]) -> None:
     earlier = EarlierEntries({EarlierEntry(*key, content): 1 for key, content in entries.items()})

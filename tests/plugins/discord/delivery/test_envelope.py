@@ -196,6 +196,7 @@ async def test_webhooks_of_one_channel_share_the_spacing_that_was_learnt() -> No
     assert discord.journal.statuses[429] <= 6
 
 
+@pytest.mark.slow
 async def test_two_hundred_webhooks_keep_the_fifty_a_second_of_the_address() -> None:
     discord = StandInDiscord()
     webhooks = [discord.create_webhook() for _ in range(200)]

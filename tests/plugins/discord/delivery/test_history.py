@@ -124,6 +124,7 @@ HAPPENINGS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(HAPPENINGS, st.floats(0, 700))
 def test_history_is_what_a_list_of_everything_says(
     happenings: list[Happening], later: float

@@ -182,6 +182,7 @@ lives = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lives=lives)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

@@ -360,6 +360,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS)
 @example(
     [("put", 2), ("fill", 0)] + [("put", 1)] * 4 + [("reject", 0), ("fill", 0)]  # then "retry"

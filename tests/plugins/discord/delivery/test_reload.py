@@ -169,6 +169,7 @@ async def test_reload_does_not_wait_for_an_outage(tmp_path: Path) -> None:
     assert names_in(discord) == ["Ann"]
 
 
+@pytest.mark.slow
 async def test_reload_sends_what_is_gathered_as_if_nothing_had_happened(tmp_path: Path) -> None:
     discord = StandInDiscord(latency=LATENCY)
     routes = [{"mention": {"roles": ["140000000000000002"]}}]
@@ -182,6 +183,7 @@ async def test_reload_sends_what_is_gathered_as_if_nothing_had_happened(tmp_path
     assert "Catching up" not in str(message)
 
 
+@pytest.mark.slow
 async def test_lanes_that_wait_for_their_turn_hand_over_at_once(tmp_path: Path) -> None:
     discord = StandInDiscord(latency=LATENCY)
     webhooks = {f"w{number}": {"url": discord.create_webhook().url} for number in range(200)}

@@ -69,6 +69,7 @@ parts: st.SearchStrategy[dict[str, Any]] = st.builds(
 BrokenLimits = Callable[[list[Any]], list[str]]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(parts)
 @example({})
@@ -85,6 +86,7 @@ def test_embed_is_one_that_discord_takes_whatever_it_is_made_of(
     json.dumps(data, ensure_ascii=False).encode()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(parts)
 def test_what_is_made_of_an_embed_is_the_same(parts: dict[str, Any]) -> None:
@@ -186,6 +188,7 @@ def test_naive_time_is_taken_for_utc() -> None:
     assert sent == {"title": "t", "timestamp": "2026-05-01T20:15:00+00:00"}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(parts)
 def test_json_form_can_be_read_again(parts: dict[str, Any]) -> None:

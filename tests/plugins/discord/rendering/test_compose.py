@@ -555,6 +555,7 @@ def calls_for(count: int, **options: Any) -> int:
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"catch_up": True}, {"style": "embeds"}, {"max_messages": 2}]
 )

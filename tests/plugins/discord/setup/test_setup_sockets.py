@@ -37,6 +37,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
+@pytest.mark.slow
 async def test_webhook_of_a_stand_in_on_a_port_is_set_tried_used_and_kept(tmp_path: Path) -> None:
     discord = StandInDiscord()
     async with discord.serve():

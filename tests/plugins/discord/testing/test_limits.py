@@ -211,6 +211,7 @@ async def test_a_thread_is_a_channel_of_its_own() -> None:
             assert response.status_code == expected
 
 
+@pytest.mark.slow
 async def test_an_address_sends_fifty_requests_a_second() -> None:
     discord = StandInDiscord()
     webhooks = [discord.create_webhook() for _ in range(100)]

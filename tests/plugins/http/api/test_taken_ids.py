@@ -45,6 +45,7 @@ async def load(path: Path, clock: Clock, size: int = SIZE) -> list[str]:
         taken.close()
 
 
+@pytest.mark.slow
 @given(requests=st.lists(st.lists(names, min_size=1, max_size=4), max_size=8), data=st.data())
 @settings(deadline=None)
 async def test_a_cut_at_any_byte_costs_only_what_it_cuts(
@@ -79,6 +80,7 @@ async def test_a_cut_at_any_byte_costs_only_what_it_cuts(
         assert await load(path, clock, 100) == [*whole, "after"]
 
 
+@pytest.mark.slow
 @given(data=st.data(), count=st.integers(1, 20))
 @settings(deadline=None)
 async def test_damage_costs_only_the_lines_that_it_touches(data: st.DataObject, count: int) -> None:
@@ -99,6 +101,7 @@ async def test_damage_costs_only_the_lines_that_it_touches(data: st.DataObject, 
         assert await load(path, clock, 100) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [b"7", b"{}", b"[]", b'["x", ["b"]]', b"[NaN, []]", b"[Infinity, []]", b"[1e9, 7]", b"[1]"]
@@ -124,6 +127,7 @@ actions = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(actions=actions)
 @settings(deadline=None)
 async def test_ids_are_known_for_the_window_unless_they_are_too_many(

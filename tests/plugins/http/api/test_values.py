@@ -42,6 +42,7 @@ def run(values: AsyncGenerator[Any]) -> list[Any]:
     return anyio.run(collect, values)
 
 
+@pytest.mark.slow
 @given(st.lists(JSON, max_size=20), BLANK, st.booleans())
 @example([], "", False)
 def test_an_array_is_read_as_json_reads_it(items: list[Any], blank: str, is_ascii: bool) -> None:

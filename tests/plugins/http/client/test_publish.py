@@ -196,6 +196,7 @@ async def test_an_event_keeps_the_id_that_it_is_given() -> None:
     assert json.loads(run.printed) == {"ids": ["mine"], "repeated": ["mine"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "messages"),
     [

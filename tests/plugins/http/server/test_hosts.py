@@ -50,6 +50,7 @@ def test_a_page_of_ours_is_of_the_same_origin(host: str, port: int) -> None:
     assert is_same_origin(f"https://{host}", host)
 
 
+@pytest.mark.slow
 @given(HOSTS, HOSTS, PORTS, PORTS)
 def test_every_other_page_is_not(first: str, second: str, port: int, other_port: int) -> None:
     same_host = HostPort.parse(first) == HostPort.parse(second)

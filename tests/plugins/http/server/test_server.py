@@ -402,6 +402,7 @@ def broken(code: int) -> anyio.BrokenResourceError:
     return error
 
 
+@pytest.mark.slow
 async def test_a_shortage_passes(caplog: pytest.LogCaptureFixture) -> None:
     errors = [
         OSError(errno.EMFILE, "too many open files"),
@@ -458,6 +459,7 @@ async def test_an_error_in_one_connection_is_contained(
 # Bounds
 
 
+@pytest.mark.slow
 async def test_connections_above_the_limit_are_closed(caplog: pytest.LogCaptureFixture) -> None:
     async with running(limit=3, spare=0.01) as server:
         held = [await server.connect() for _ in range(3)]
