@@ -75,9 +75,7 @@ class Bus(ABC):
         """Publish an event, waiting for room in ``block`` mailboxes.
 
         Inside a hook it does not wait. If it is cancelled, the event was published to all plugins or
-        to none. It is a checkpoint only every 128 calls and when it has to wait or to drop. Await it
-        in the bus's own thread only: for speed, it does not look for a wrong one while every plugin
-        is busy.
+        to none. It is a checkpoint only every 128 calls and when it has to wait or to drop.
 
         :raises anyio.WouldBlock: inside a hook, if a ``block`` mailbox holds twice its size
         :raises anyio.ClosedResourceError: if the bus is closed

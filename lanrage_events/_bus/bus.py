@@ -242,9 +242,8 @@ class EventBus(Bus):
 
     # Publishing
 
-    # The next two are the most frequent calls, so fanout.try_put() is inlined. Knowing the thread
-    # costs a tenth of what one event costs. A coroutine is rarely awaited in another thread, so
-    # publish() looks only where it matters: unless something wakes or waits, it just appends.
+    # The next two are the most frequent calls, so fanout.try_put() and the check of the thread are
+    # inlined.
 
     def publish_nowait(self, event: Event) -> None:
         fanout = self._fanout
@@ -271,27 +270,26 @@ class EventBus(Bus):
 
     async def publish(self, event: Event) -> None:
         fanout = self._fanout
+        if get_ident() != fanout.thread:
+            self._loop.check_thread()
+
         try:
             route = fanout.routes[event.__class__]
         except KeyError:
-            self._loop.check_thread()
             await fanout.put(event)
             return
 
         capacity = fanout.capacity
         if not capacity:
-            self._loop.check_thread()
             await fanout.put(event)
-            return
-
-        if route.woken_at != fanout.sleep_count:
-            self._loop.check_thread()
-            fanout.try_put(event)
             return
 
         fanout.capacity = capacity - 1
         for append in route.appends:
             append(event)
+
+        if route.woken_at != fanout.sleep_count:
+            fanout.wake(route)
 
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"

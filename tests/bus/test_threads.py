@@ -171,6 +171,31 @@ async def test_every_call_from_another_thread_is_rejected_before_it_changes_anyt
     assert len(old.events) == 2
 
 
+async def test_a_publisher_in_another_thread_is_rejected_while_every_plugin_is_awake() -> None:
+    heard = list[PeerJoined]()
+    errors: list[str] = []
+
+    def publish() -> None:
+        call = bus.publish(joined("Ben"))
+        try:
+            call.send(None)
+        except RuntimeError as error:
+            errors.append(str(error))
+        finally:
+            call.close()
+
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, heard.append)
+        await bus.publish_and_wait(joined("Ann"))
+        await bus.publish(joined("Cid"))
+        thread = threading.Thread(target=publish)
+        thread.start()
+        thread.join()
+
+    assert [error.partition(":")[0] for error in errors] == ["the bus runs in another thread"]
+    assert [event.peer_name for event in heard] == ["Ann", "Cid"]
+
+
 def replace_times(statistics: BusStatistics) -> BusStatistics:
     plugins = {name: replace(s, hook_seconds=0) for name, s in statistics.plugins.items()}
     return replace(statistics, plugins=plugins)
