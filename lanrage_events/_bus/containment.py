@@ -180,19 +180,6 @@ def loop_is_ending() -> bool:
     return all(one.cancelling() for one in asyncio.all_tasks())
 
 
-def is_unexpected_cancellation(error: BaseException) -> bool:
-    """Return whether an asyncio CancelledError came from something that was awaited.
-
-    Trio has no such thing.
-    """
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None or not isinstance(error, asyncio.CancelledError):
-        return False
-
-    task = _current_asyncio_task()
-    return task is not None and not task.cancelling()
-
-
 def _replaced(error: BaseException, *, is_hit: bool = False) -> Exception:
     if _has(error, KeyboardInterrupt):
         raise error

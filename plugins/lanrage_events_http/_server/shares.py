@@ -67,10 +67,6 @@ class Shares:
         have = "has" if own else "have"
         return f"{who} {have} {held} of {limit} {self._name}, and the rest is kept for {others}"
 
-    def has_room(self, address: str) -> bool:
-        """Return whether an address may hold one more."""
-        return self.lack(address) is None
-
     def add(self, address: str) -> None:
         """Count one more."""
         self._held[source_of(address)] += 1

@@ -27,7 +27,7 @@ def take(of: Shares, *addresses: str, times: int = 1_000) -> int:
     taken = 0
     for _ in range(times):
         for address in addresses:
-            if of.has_room(address):
+            if of.lack(address) is None:
                 of.add(address)
                 taken += 1
 
@@ -43,7 +43,7 @@ def test_no_address_takes_all(address: str, share: int) -> None:
 
     assert take(of, address) == share
     assert of.of(address) == share
-    assert of.has_room("127.0.0.2" if address == "10.0.0.1" else "192.0.2.9")
+    assert of.lack("127.0.0.2" if address == "10.0.0.1" else "192.0.2.9") is None
     assert of.lack(address) == (
         f"{source_of(address)} has {share} seats, and one address may not have more"
     )
@@ -71,7 +71,7 @@ def test_a_client_without_any_learns_who_has_them() -> None:
     assert of.lack("192.0.2.3") == (
         "other machines have 90 of 100 seats, and the rest is kept for this one"
     )
-    assert of.has_room("127.0.0.1")
+    assert of.lack("127.0.0.1") is None
 
 
 def test_this_machine_leaves_room_for_others() -> None:
@@ -98,7 +98,7 @@ def test_what_is_held_stays_within_the_shares(limit: int, steps: list[tuple[bool
     of = shares(limit)
     held: Counter[str] = Counter()
     for is_more, address in steps:
-        if is_more and of.has_room(address):
+        if is_more and of.lack(address) is None:
             of.add(address)
             held[source_of(address)] += 1
         elif not is_more and held[source_of(address)]:
