@@ -48,6 +48,15 @@ _UNANSWERED: Mapping[type[Exception], str] = {
     OSError: "the connection to {host} broke",
     anyio.BrokenResourceError: "the connection to {host} broke",
 }
+_NEVER_SENT = (
+    httpx.ProxyError,
+    httpx.ConnectTimeout,
+    httpx.ConnectError,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
 
 
 class _NoCookies(CookieJar):
@@ -242,7 +251,11 @@ def _unanswered(error: Exception | None, webhook: WebhookURL) -> Outcome:
         detail = str(error).replace(webhook.token, _MASK)[:200]
 
     reason = reason.replace("{host}", webhook.host)
-    return Outcome(OutcomeKind.RETRY, f"{reason}: {detail}" if detail else reason)
+    return Outcome(
+        OutcomeKind.RETRY,
+        f"{reason}: {detail}" if detail else reason,
+        may_be_carried_out=not isinstance(error, _NEVER_SENT),
+    )
 
 
 def _version() -> str:

@@ -25,6 +25,10 @@ MAX_RETRY_AFTER = 86400.0
 OLD_EDITS_RETRY_AFTER = 6.0
 OLD_EDITS_CODE = 30046
 
+# A gateway got no answer in time to a request that it had passed on.
+# https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/
+_ANSWER_LOST_STATUSES = (504, 524)
+
 _CLOUDFLARE_BLOCK = 40333
 _UNKNOWN_WEBHOOK = 10015
 _INVALID_WEBHOOK_TOKEN = 50027
@@ -175,6 +179,8 @@ class Outcome:
     """the id of the message that Discord made"""
     channel_id: str | None = None
     """where it stands; for a thread that it created, the id of the thread"""
+    may_be_carried_out: bool = False
+    """whether Discord may have done what was asked, since only the answer is missing"""
     webhook_name: str = ""
     """the webhook's name in Discord, if it was looked up; others wrote it, so escape it"""
     rate_limit: RateLimit = RateLimit()
@@ -273,6 +279,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         or data.get("global") is True
         or headers.get("x-ratelimit-global", "").lower() == "true",
         is_blocked=is_blocked,
+        may_be_carried_out=status in _ANSWER_LOST_STATUSES,
         rate_limit=rate_limit,
     )
 

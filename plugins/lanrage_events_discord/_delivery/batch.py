@@ -17,6 +17,9 @@ from .envelope import Envelope
 from .expired import ExpiredCounts
 from .queue import LaneQueue
 
+# If the answer is lost again, no more than this is posted once more.
+REPEATED_MAX_ENTRIES = 50
+
 
 class Batch:
     """Composes the messages of a lane one by one, each from all entries that wait by then.
@@ -46,6 +49,8 @@ class Batch:
         self._messages = 0
         """how many messages of the batch were delivered so far"""
         self._bisection = Bisection()
+        self._repeated_through = 0
+        """the id of the last entry that Discord may have already, because an answer was lost"""
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
         self._expired = expired
@@ -116,6 +121,9 @@ class Batch:
             # One more than fits, which shows that there are more.
             at_most = limits.MESSAGE_MAX_EMBEDS + 1
 
+        if batch and batch[0].id <= self._repeated_through:
+            at_most = min(at_most or REPEATED_MAX_ENTRIES, REPEATED_MAX_ENTRIES)
+
         entries = [waiting.entry for waiting in islice(batch, at_most)]
         composed = compose(
             entries,
@@ -130,6 +138,11 @@ class Batch:
         """Record that Discord has the message."""
         self._messages += 1
         self._expired.clear(self._lane)
+
+    def answer_lost(self, message: Message) -> None:
+        """Repeat a message that Discord may have already in smaller ones."""
+        if shown := self._queue.batch[: message.entries]:
+            self._repeated_through = max(self._repeated_through, shown[-1].id)
 
     def removed(self) -> None:
         """Record that entries were removed from the queue."""

@@ -397,7 +397,7 @@ class Lane:
             case OutcomeKind.RETRY_AFTER:
                 self._asked_to_wait(outcome)
             case OutcomeKind.RETRY:
-                self._retry(outcome)
+                self._retry(message, outcome)
             case OutcomeKind.DEAD:
                 await self._rejected(message, outcome, webhook)
             case OutcomeKind.LANE_DEAD:
@@ -428,8 +428,11 @@ class Lane:
         self._batch.removed()
         await self._outbox.acknowledge(waiting.id for waiting in delivered)
 
-    def _retry(self, outcome: Outcome) -> None:
+    def _retry(self, message: Message, outcome: Outcome) -> None:
         """Plan the next attempt during an outage."""
+        if outcome.may_be_carried_out:
+            self._batch.answer_lost(message)
+
         if self._outage.record_failure(outcome.retry_after):
             pending = self._outbox.statistics().pending
             waiting = "1 event waits" if pending == 1 else f"{pending:,} events wait"

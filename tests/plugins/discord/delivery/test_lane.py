@@ -672,6 +672,60 @@ async def test_events_after_a_rejected_one_are_posted_together_again() -> None:
     assert len(webhook.messages) == 2
 
 
+def shown_by(message: dict[str, Any]) -> list[str]:
+    return NAME.findall("".join(str(embed["description"]) for embed in message["embeds"]))
+
+
+@pytest.mark.parametrize("fault", ["reset", "hang", "gateway"])
+async def test_lost_answer_to_a_digest_is_repeated_in_messages_of_at_most_fifty_events(
+    fault: str,
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    if fault == "reset":
+        discord.faults.reset(accepted=True, times=2)
+    elif fault == "hang":
+        discord.faults.hang(accepted=True, times=2)
+    else:
+        discord.faults.fail(504, times=2)
+
+    batch = {"immediate": False}
+    async with running(discord.transport(), webhook_url=webhook.url, batch=batch) as (bus, plugin):
+        for number in range(130):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(60)
+        assert plugin.pending == 0
+        for number in range(130, 230):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(10)
+
+    names = [f"player{number:05}" for number in range(230)]
+    shown = [shown_by(message) for message in webhook.messages]
+    repeated = [] if fault == "gateway" else [names[:130], names[:50]]
+    assert shown == [*repeated, names[:50], names[50:100], names[100:130], names[130:]]
+
+
+async def test_digest_that_was_never_sent_is_repeated_whole() -> None:
+    def answer(body: str, number: int) -> tuple[int, object]:
+        if number == 1:
+            raise httpx.ConnectError("refused")
+
+        return OK if number > 2 else (503, {})
+
+    answers = Answers(answer)
+    batch = {"immediate": False}
+    async with running(answers.transport, webhook_url=URL, batch=batch) as (bus, _):
+        for number in range(130):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(10)
+
+    assert len(answers.times) == 3
+    assert len(answers.delivered) == 130
+
+
 async def test_wait_is_reported_with_its_length_and_its_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
