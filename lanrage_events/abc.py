@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
 
 from ._events import Event
@@ -169,6 +169,18 @@ class Bus(ABC):
         """Wait until the events that were published before the call are handled.
 
         :raises RuntimeError: inside a hook, which would wait for itself
+        """
+
+    # Watching
+
+    @abstractmethod
+    def record_input(self, source: str) -> None:
+        """Record that something came in from outside, so that a source that falls silent is noticed.
+
+        Call it for what was taken in, not for each attempt to look.
+        :attr:`BusStatistics.seconds_since_input` has how long ago that was.
+
+        :param source: what took it in, such as the name of a plugin
         """
 
     # Querying
@@ -359,6 +371,8 @@ class PluginStatistics:
     """total time for which hooks held the event loop for longer than that"""
     abandoned_threads: int = 0
     """calls of threaded hooks that timed out or were cancelled while their thread went on"""
+    last_failure: str = ""
+    """why its lifespan failed last, without secrets; empty if it never did"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +383,9 @@ class BusStatistics:
     """publishers that wait for room"""
     plugins: Mapping[str, PluginStatistics]
     """by name, including subscriptions and streams"""
+    seconds_since_input: Mapping[str, float] = field(default_factory=dict)
+    """by source, how long ago it last took something in, see :meth:`Bus.record_input`; a source that
+    has taken in nothing yet is missing, and all are while the bus does not run"""
 
 
 @dataclass(slots=True, eq=False)

@@ -29,6 +29,7 @@ from ..abc import (
     Instrument,
     PluginOptions,
     PluginRegistry,
+    PluginStatistics,
     Subscription,
     WhenFull,
 )
@@ -117,6 +118,8 @@ class EventBus(Bus):
         self._owner: TaskInfo | None = None
         """the task that has entered it and not left it"""
         self._redacted_logs = ExitStack()
+        self._inputs: dict[str, float] = {}
+        """when each source last took something in, in the time of the event loop"""
 
     def _own_instruments(self) -> tuple[Instrument, ...]:
         return (ErrorLog(),)
@@ -404,6 +407,11 @@ class EventBus(Bus):
         await checkpoint()
         await self._lifecycle.drain()
 
+    # Watching
+
+    def record_input(self, source: str) -> None:
+        self._inputs[source] = anyio.current_time()
+
     # Querying
 
     def query(self, hook: str) -> dict[str, Any]:
@@ -433,11 +441,24 @@ class EventBus(Bus):
         self._loop.check_thread()
         blocks = self._watch.blocks
         plugins = {
-            name: blocks.added_to(name, s.statistics())
+            name: blocks.added_to(name, self._redacted(s.statistics()))
             for name, s in self._lifecycle.named().items()
         }
         streams = {name: s.statistics() for name, s in self._lifecycle.streams.items()}
-        return BusStatistics(waiting=len(self._fanout.waiting), plugins={**plugins, **streams})
+        # Outside of its event loop there is no time.
+        now = anyio.current_time() if self._inputs and self._owner is not None else None
+        ages = {} if now is None else {source: now - at for source, at in self._inputs.items()}
+        return BusStatistics(
+            waiting=len(self._fanout.waiting),
+            plugins={**plugins, **streams},
+            seconds_since_input=ages,
+        )
+
+    def _redacted(self, statistics: PluginStatistics) -> PluginStatistics:
+        if not statistics.last_failure:
+            return statistics
+
+        return replace(statistics, last_failure=self.redactor.redact(statistics.last_failure))
 
 
 def _failure(event: Event, ack: Acknowledgement) -> Exception | None:

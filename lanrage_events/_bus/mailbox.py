@@ -200,7 +200,9 @@ class Mailbox:
         """Whether it is empty and its consumer has nothing in hand."""
         return not self.items and not self.busy
 
-    def statistics(self, state: PluginState, restarts: int = 0) -> PluginStatistics:
+    def statistics(
+        self, state: PluginState, restarts: int = 0, last_failure: str = ""
+    ) -> PluginStatistics:
         """Return what happened to its events."""
         return PluginStatistics(
             state=state,
@@ -214,6 +216,7 @@ class Mailbox:
             restarts=restarts,
             hook_seconds=self.hook_seconds,
             abandoned_threads=self.abandoned_threads,
+            last_failure=last_failure,
         )
 
     def put(self, event: Event, ack: Acknowledgement | None = None) -> None:

@@ -47,6 +47,7 @@ class Supervisor:
         "_cancelled",
         "_first_start_must_succeed",
         "_instruments",
+        "_last_failure",
         "_lifespan",
         "_on_failure",
         "_on_linger",
@@ -113,6 +114,8 @@ class Supervisor:
         self._task_group: TaskGroup | None = None
         self._first_start_must_succeed = False
         self._on_stop = on_stop
+        self._last_failure = ""
+        """why it failed last, also while it runs again"""
         self._begun = False
         """whether the task that was started last runs, or has run"""
         self._cancelled = False
@@ -219,6 +222,7 @@ class Supervisor:
         if self._backoff is None or anyio.current_time() - began > LONGEST_RESTART_DELAY:
             self._backoff = Backoff(FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY)
 
+        self._last_failure = format_error(self.error)
         self._restart_delay = self._backoff.next()
         self._instruments.plugin_failed(self.name, self.error, self._restart_delay)
         self._set_down()
@@ -390,7 +394,7 @@ class Supervisor:
 
     def statistics(self) -> PluginStatistics:
         """Return the statistics of the plugin."""
-        return self.mailbox.statistics(self.state, self.restarts)
+        return self.mailbox.statistics(self.state, self.restarts, self._last_failure)
 
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)

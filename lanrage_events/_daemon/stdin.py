@@ -13,6 +13,9 @@ from ..cli import Line, LineSplitter
 
 logger = logging.getLogger(__name__)
 
+STDIN = "stdin"
+"""the name of this source of events"""
+
 
 class LineFeed:
     """Publishes the events of an input, and logs bad lines.
@@ -71,6 +74,7 @@ class LineFeed:
         else:
             if event is not None:
                 await self._bus.publish(event)
+                self._bus.record_input(STDIN)
                 self.published += 1
 
         self.activity.set()

@@ -53,6 +53,7 @@ def make_app(
     authentication: Authentication | None = None,
     deduplicator: Deduplicator | None = None,
     timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+    source: str = "http",
 ) -> Guard:
     """Return the whole ASGI application.
 
@@ -63,6 +64,7 @@ def make_app(
     :param authentication: with the sessions of earlier runs; by default there are none
     :param deduplicator: with the ids of earlier runs; by default there are none
     :param timeouts: of bodies and handlers
+    :param source: the name under which the bus records that events came in
     """
     if authentication is None:
         tokens = Tokens(config.all_tokens())
@@ -72,7 +74,7 @@ def make_app(
     schemas = EventSchemas(bus)
     plugin_routes = PluginRoutes(bus)
     operations = [
-        *event_operations(bus, feed, config, schemas, stopping, deduplicator),
+        *event_operations(bus, feed, config, schemas, stopping, deduplicator, source),
         *status_operations(bus),
         *outbox_operations(bus),
         *session_operations(authentication.sessions),

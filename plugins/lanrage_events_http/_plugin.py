@@ -97,6 +97,7 @@ class HTTPPlugin:
             authentication=Authentication(tokens, sessions),
             deduplicator=deduplicator,
             timeouts=self.timeouts,
+            source=bus.plugins.name(self),
         )
         self._connections = self._make_connections()
         server = Server(self._guard, listeners, self._connections, stopping)

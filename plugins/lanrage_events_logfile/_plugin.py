@@ -68,11 +68,13 @@ class LogfilePlugin:
         if problems:
             raise ConfigError(problems)
 
-        name = f"{bus.plugins.name(self)}.positions.json"
-        store = PositionStore(bus.state_folder and bus.state_folder / name)
+        name = bus.plugins.name(self)
+        path = bus.state_folder and bus.state_folder / f"{name}.positions.json"
+        store = PositionStore(path)
         store.load()
         self._followers = [
-            Follower(file, bus, store, keeps_open=self._keeps_open) for file in self.files
+            Follower(file, bus, store, keeps_open=self._keeps_open, source=name)
+            for file in self.files
         ]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._changes.run, self._folders, self._wake)

@@ -1601,3 +1601,17 @@ def test_of_many_kinds_of_failures_the_least_recent_are_forgotten(
     assert more[0].endswith("failed on 1 more event with Error0")
     log.plugin_ended("p")
     assert len(caplog.records) == 500
+
+
+async def test_statistics_say_how_long_ago_each_source_took_something_in() -> None:
+    async with EventBus() as bus:
+        assert bus.statistics().seconds_since_input == {}
+        bus.record_input("http")
+        await anyio.sleep(60)
+        bus.record_input("stdin")
+        await anyio.sleep(3600)
+        assert bus.statistics().seconds_since_input == pytest.approx({"http": 3660, "stdin": 3600})
+        bus.record_input("http")
+        assert bus.statistics().seconds_since_input["http"] == pytest.approx(0)
+
+    assert bus.statistics().seconds_since_input == {}

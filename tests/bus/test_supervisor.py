@@ -183,6 +183,22 @@ async def test_lifespan_that_dies_later_is_restarted_with_a_growing_pause(
     )
 
 
+async def test_statistics_keep_the_last_failure_without_secrets() -> None:
+    plugin = Plugin()
+    async with EventBus() as bus:
+        bus.redactor.add("connection")
+        bus.register(plugin, "plugin")
+        await all_others_wait()
+        assert bus.statistics().plugins["plugin"].last_failure == ""
+        plugin.die.set()
+        await anyio.sleep(5)
+        statistics = bus.statistics().plugins["plugin"]
+        assert statistics.state == "running"
+        assert statistics.last_failure.startswith("OSError: ")
+        assert statistics.last_failure.endswith(" lost")
+        assert "connection" not in statistics.last_failure
+
+
 async def test_pause_is_short_again_after_a_long_life() -> None:
     plugin = Plugin()
     async with EventBus() as bus:

@@ -207,3 +207,14 @@ async def test_an_event_that_was_not_published_when_it_was_cancelled_is_in_hand(
 
     assert line_feed.interrupted
     assert line_feed.published == 2
+
+
+@pytest.mark.parametrize(
+    ("chunk", "sources"), [(joined("Ann"), {"stdin"}), (b"\n", set()), (b"no event\n", set())]
+)
+async def test_what_was_published_counts_as_input_of_the_bus(
+    chunk: bytes, sources: set[str]
+) -> None:
+    async with EventBus() as bus:
+        await LineFeed(bus).run(Chunks(chunk))
+        assert bus.statistics().seconds_since_input.keys() == sources

@@ -42,6 +42,7 @@ def event_operations(
     schemas: EventSchemas,
     stopping: anyio.Event,
     deduplicator: Deduplicator | None = None,
+    source: str = "http",
 ) -> list[Operation]:
     """Return the operations on events.
 
@@ -49,11 +50,12 @@ def event_operations(
     :param schemas: of the event types
     :param stopping: set when the server stops, which ends the streams
     :param deduplicator: with the ids of earlier runs; by default there are none
+    :param source: the name under which the bus records that events came in
     """
     if deduplicator is None:
         deduplicator = Deduplicator(config.repeat_window)
 
-    taker = EventTaker(bus, deduplicator)
+    taker = EventTaker(bus, deduplicator, source)
     shares = Shares(
         config.max_streams, TrustedProxies(config.proxies()), "clients of the live feed"
     )

@@ -148,11 +148,13 @@ class EventTaker:
 
     :param bus: the bus to publish to
     :param deduplicator: remembers ids
+    :param source: the name of what takes the events in
     """
 
-    def __init__(self, bus: Bus, deduplicator: Deduplicator) -> None:
+    def __init__(self, bus: Bus, deduplicator: Deduplicator, source: str) -> None:
         self._bus = bus
         self._deduplicator = deduplicator
+        self._source = source
 
     async def take(self, received: Received, *, is_atomic: bool) -> tuple[list[str], list[str]]:
         """Publish events and wait until every durable plugin has them.
@@ -197,6 +199,9 @@ class EventTaker:
                 repeated.add(index)
 
         ids = [event.id for index, event in events.items() if index not in errors]
+        if ids:
+            self._bus.record_input(self._source)
+
         repeats = [event.id for index, event in events.items() if index in repeated]
         if not invalid and not errors:
             return ids, repeats

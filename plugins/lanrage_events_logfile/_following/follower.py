@@ -49,10 +49,17 @@ class Follower:
     :param bus: publishes the events
     :param store: saves the position
     :param keeps_open: keep the file open between reads
+    :param source: the name under which the bus records that lines came in
     """
 
     def __init__(
-        self, config: FileConfig, bus: Bus, store: PositionStore, *, keeps_open: bool
+        self,
+        config: FileConfig,
+        bus: Bus,
+        store: PositionStore,
+        *,
+        keeps_open: bool,
+        source: str = "logfile",
     ) -> None:
         self.name = str(config.path)
         self.lines = 0
@@ -76,6 +83,7 @@ class Follower:
         self._bus = bus
         self._store = store
         self._keeps_open = keeps_open
+        self._source = source
         self._position = Position(mark=None, file_id="", roster=Roster(), done=[])
         self._is_new = True
         self._saved_offset = 0
@@ -236,6 +244,7 @@ class Follower:
             for line in lines:
                 await self._take(reader, line)
 
+            self._bus.record_input(self._source)
             if reader.offset - self._saved_offset >= SAVE_BYTES:
                 await self._save()
 

@@ -50,6 +50,17 @@ async def test_serves_while_the_bus_runs(serve: Serve, caplog: pytest.LogCapture
     ]
 
 
+async def test_input_is_recorded_under_the_name_of_the_plugin() -> None:
+    plugin = HTTPPlugin(HTTPConfig(port=0))
+    bus = EventBus()
+    bus.register(plugin, "intake")
+    async with bus, httpx.AsyncClient() as client:
+        event = {"type": "notification", "title": "Pizza", "message": "is here"}
+        response = await client.post(f"{plugin.url}api/events", json=event)
+        assert response.status_code == 202
+        assert bus.statistics().seconds_since_input.keys() == {"intake"}
+
+
 @pytest.mark.parametrize("host", ["::1", "localhost", "0.0.0.0", "::"])
 async def test_serves_on_other_hosts(host: str, serve: Serve) -> None:
     async with serve(host=host, token=TOKEN) as served, httpx.AsyncClient() as client:

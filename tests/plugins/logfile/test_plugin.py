@@ -42,3 +42,14 @@ async def test_patterns_that_do_not_fit_stop_the_start(tmp_path: Path) -> None:
     async with EventBus() as bus:
         with pytest.raises(PluginStartError, match="did you mean 'peer_joined'"):
             await bus.plugins.register_and_wait(LogfilePlugin(config), "logfile")
+
+
+async def test_lines_count_as_input_of_the_bus(evening: Any, tmp_path: Path) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    async with evening() as server:
+        await server.settle()
+        assert server.bus.statistics().seconds_since_input == {}
+        append(log, "a line without an event\n")
+        await server.settle()
+        assert server.bus.statistics().seconds_since_input.keys() == {"logfile"}

@@ -78,6 +78,18 @@ async def test_one_event_is_taken_when_the_durable_plugin_has_it(client: Client)
     assert response.json() == {"ids": [plugin.events[0].id], "repeated": []}
 
 
+@pytest.mark.parametrize(
+    ("body", "sources"),
+    [([ANN], {"http"}), ([NO_NAME, ANN], {"http"}), ([NO_NAME], set()), ([], set())],
+)
+async def test_accepted_events_count_as_input_of_the_bus(
+    client: Client, body: list[object], sources: set[str]
+) -> None:
+    async with serving(client) as (bus, http):
+        await http.post("/api/events", json=body)
+        assert bus.statistics().seconds_since_input.keys() == sources
+
+
 async def test_no_answer_comes_before_the_durable_plugin_has_the_event(client: Client) -> None:
     plugin = Durable()
     plugin.may_go_on = anyio.Event()
