@@ -6,6 +6,7 @@ from .._exceptions import TemplateError as TemplateError
 from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf
+from ._templates import RenderedLeaves as RenderedLeaves
 from ._templates import Templates as Templates
 from ._text import utf16_units as utf16_units
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from traceback import walk_tb
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from jinja2 import (
     Environment,
@@ -14,14 +15,13 @@ from jinja2 import (
     Template,
     TemplateSyntaxError,
     nodes,
-    pass_environment,
 )
-from jinja2.filters import make_attrgetter
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from ..yaml import Text
 from ._fast_path import Parts, parts_of
+from ._list import ListText, Rest, join, list_text, rest_in_english, shorten_list
 from ._text import as_text, clean, duration, humanize, shorten
 
 Write: TypeAlias = Callable[[str], str]
@@ -40,6 +40,10 @@ _SHORT_VALUE_CHARACTERS = 32
 
 # A character has at most 2 units in UTF-16, and 4 bytes in UTF-8.
 _MOST_FOR_A_CHARACTER = 4
+
+_OWN_BREAK = re.compile(r"\s*\n\s*")
+
+_LISTS = (list, tuple, set, frozenset)
 
 # Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
@@ -75,6 +79,8 @@ class TemplateLeaf:
     """how ``limit`` counts a text; never less for a longer one, and at most 4 for a character"""
     lines: bool = False
     """whether the leaf may have more than one line"""
+    own_lines: bool = True
+    """whether the lines of the template's own text are kept, and not only those of values"""
     context_filter: ContextFilter | None = None
     """finds values that must be written in another way where they stand, such as in a link"""
     parse: Callable[[Any], Any] | None = None
@@ -90,14 +96,22 @@ class Names:
     :param values: by name, without ``fields`` and Jinja's globals
     :param fields: the names of the values in ``fields``
     :param globals: Jinja's
+    :param rest: ends a list that is not shown whole
     """
 
-    __slots__ = ("_context", "_fields", "_globals", "values")
+    __slots__ = ("_context", "_fields", "_globals", "rest", "shortened", "values")
 
     def __init__(
-        self, values: dict[str, object], fields: Iterable[str], globals: Mapping[str, object]
+        self,
+        values: dict[str, object],
+        fields: Iterable[str],
+        globals: Mapping[str, object],
+        rest: Rest = rest_in_english,
     ) -> None:
         self.values = values
+        self.rest = rest
+        self.shortened: set[str] = set()
+        """the paths of the leaves in which a value was shortened"""
         self._fields = fields
         self._globals = globals
         self._context: Context | None = None
@@ -144,10 +158,17 @@ class CompiledLeaf:
         """
         text = self._source.text
         if self.is_constant:
+            if not self.leaf.own_lines:
+                text = _OWN_BREAK.sub(" ", text)
+
             self.constant = self._finish(text, text)
             return
 
         tree = environment.parse(text)
+        if not self.leaf.own_lines:
+            for data in tree.find_all(nodes.TemplateData):
+                data.data = _OWN_BREAK.sub(" ", data.data)
+
         if self.leaf.context_filter is not None:
             _apply_context_filter(tree, self.leaf.context_filter)
 
@@ -180,7 +201,10 @@ class CompiledLeaf:
         if limit is not None and (value_limit or len(text) * _MOST_FOR_A_CHARACTER > limit):
             measure = self.leaf.measure
             if value_limit or measure(text) > limit:
-                text = "".join(_shortened(pieces, limit, value_limit, measure))
+                shortened = "".join(_shortened(pieces, limit, value_limit, measure, names.rest))
+                if shortened != text:
+                    names.shortened.add(self.path)
+                    text = shortened
 
         first = pieces[0] if len(pieces) == 1 else None
         return self._finish(text, first.value if type(first) is _Value else text)
@@ -231,7 +255,7 @@ def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
     del environment.globals["lipsum"]
     environment.filters["duration"] = duration
     environment.filters["humanize"] = humanize
-    environment.filters["join"] = _join
+    environment.filters["join"] = join
     environment.filters["lines"] = _marking(None)
     for name, template_filter in filters.items():
         environment.filters[name] = _marking(template_filter)
@@ -247,12 +271,19 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
     def finalize(value: object) -> str:
         write = leaf_write
         lines = False
+        items: ListText | None = None
         if type(value) is str:
             text = value
+        elif type(value) in (ListText, *_LISTS):
+            if type(value) is not ListText:
+                value = list_text(cast("Iterable[object]", value))
+
+            text = items = value
         elif type(value) is SafeString:
             return value
         elif type(value) is _Marked:
             text = value.raw
+            items = text if type(text) is ListText else None
             if value.filter is None:
                 lines = leaf.lines
             elif value.filter.atomic:
@@ -268,6 +299,7 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
         if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS:
             result = _Value(written)
             result.text = text
+            result.items = items
             result.value = value
             result.write = write
             return result
@@ -288,8 +320,10 @@ class _Marked(str):
 class _Value(str):
     """A written value with the original, for leaves that parse it and for shortening."""
 
-    __slots__ = ("text", "value", "write")
+    __slots__ = ("items", "text", "value", "write")
     text: str
+    items: ListText | None
+    """what the text was joined of"""
     value: object
     write: Write
 
@@ -298,19 +332,14 @@ class _Value(str):
         return self
 
 
-@pass_environment
-def _join(
-    environment: Environment, value: Iterable[object], separator: str = "", attribute: str = ""
-) -> str:
-    """Join as Jinja2's filter does, but write items like single values and skip empty ones."""
-    if attribute:
-        value = map(make_attrgetter(environment, attribute), value)
-
-    return separator.join(filter(None, map(as_text, value)))
-
-
 def _mark(value: object, template_filter: TemplateFilter | None) -> _Marked:
-    raw = value.raw if type(value) is _Marked else as_text(value)
+    if type(value) is _Marked:
+        raw = value.raw
+    elif type(value) in _LISTS:
+        raw = list_text(cast("Iterable[object]", value))
+    else:
+        raw = value if type(value) is ListText else as_text(value)
+
     text = raw
     if template_filter is not None and template_filter.atomic:
         text = template_filter.write(clean(raw))
@@ -347,7 +376,7 @@ def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -
 
 
 def _shortened(
-    pieces: Sequence[str], limit: int, value_limit: int | None, measure: Measure
+    pieces: Sequence[str], limit: int, value_limit: int | None, measure: Measure, rest: Rest
 ) -> Iterator[str]:
     """Shorten the longest values until the whole is within a limit, if possible."""
     lengths = sorted(measure(piece) for piece in pieces if type(piece) is _Value)
@@ -359,14 +388,21 @@ def _shortened(
     for piece in pieces:
         if type(piece) is _Value and measure(piece) > maximum:
             if maximum:
-                yield _shortened_value(piece, maximum, measure)
+                yield _shortened_value(piece, maximum, measure, rest)
 
         else:
             yield piece
 
 
-def _shortened_value(value: _Value, maximum: int, measure: Measure) -> str:
+def _shortened_value(value: _Value, maximum: int, measure: Measure, rest: Rest) -> str:
     write = value.write
+    if value.items is not None and len(value.items.items) > 1:
+        shown = shorten_list(
+            value.items, rest, write, lambda text: measure(text) <= maximum, maximum=maximum
+        )
+        if shown is not None:
+            return shown
+
     # The written text is hardly ever shorter than the value.
     text = value.text[: maximum + 1]
     return write(shorten(text, lambda part: measure(write(part)) <= maximum))

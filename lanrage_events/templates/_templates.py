@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from importlib.resources.abc import Traversable
@@ -27,11 +28,20 @@ from ._leaf import (
     make_environment,
     make_finalizer,
 )
+from ._list import rest_in_english
 from ._text import ELLIPSIS, clean
 
 logger = logging.getLogger("lanrage_events.templates")
 
 _MESSAGE_MAX_CHARACTERS = 200
+
+
+class RenderedLeaves(dict[str, Any]):
+    """The leaves of one event that are not empty, by path, and for each list that of its items."""
+
+    __slots__ = ("shortened",)
+    shortened: AbstractSet[str]
+    """the paths of the leaves in which a value was shortened"""
 
 
 class Templates:
@@ -46,6 +56,8 @@ class Templates:
     :param leaves: by path, such as ``title``, ``footer.text`` or, in a list, ``fields[].name``
     :param shorthands: the leaf that a text stands for where a mapping is expected
     :param filters: further ways to write a value, by name
+    :param rest: ends a list that does not fit with the number of items that are not shown; the
+        default is English
     :param report: called once with each problem of a template; the default logs it
     """
 
@@ -57,9 +69,11 @@ class Templates:
         *,
         shorthands: Mapping[str, str] = MappingProxyType({}),
         filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
+        rest: Callable[[int], str] = rest_in_english,
         report: Callable[[TemplateError], object] | None = None,
     ) -> None:
         self.kind = kind
+        self._rest = rest
         self._folders = tuple(folders)
         self._leaves = dict(leaves)
         self._shorthands = dict(shorthands)
@@ -97,7 +111,7 @@ class Templates:
         context: Mapping[str, object] = MappingProxyType({}),
         *,
         value_limit: int | None = None,
-    ) -> dict[str, Any]:
+    ) -> RenderedLeaves:
         """Render the templates for an event.
 
         :param event: the event; leaves can name its fields, besides ``type``, ``event`` and
@@ -107,8 +121,8 @@ class Templates:
         :return: the leaves that are not empty, by path, and for each list the list of its items
         """
         plan = self._plans.get(type(event)) or self._plan(type(event))
-        names = plan.names(event, context, self._globals)
-        result = dict(plan.constants)
+        names = plan.names(event, context, self._globals, self._rest)
+        result = RenderedLeaves(plan.constants)
         for path, chain in plan.leaves:
             for leaf in chain:
                 try:
@@ -127,6 +141,7 @@ class Templates:
             if items:
                 result[path] = items
 
+        result.shortened = names.shortened
         return result
 
     def _render_list(
@@ -280,13 +295,17 @@ class _Plan:
         self.lists: list[tuple[str, Sequence[Sequence[Mapping[str, CompiledLeaf]]]]] = []
 
     def names(
-        self, event: Event, context: Mapping[str, object], globals: Mapping[str, object]
+        self,
+        event: Event,
+        context: Mapping[str, object],
+        globals: Mapping[str, object],
+        rest: Callable[[int], str],
     ) -> Names:
         values = dict(context)
         values.update(zip(self._fields, self._values(event), strict=True))
         values["type"] = event.type
         values["event"] = event
-        return Names(values, self._own, globals)
+        return Names(values, self._own, globals, rest)
 
 
 def _log(problem: TemplateError) -> None:

@@ -1,0 +1,105 @@
+"""Lists in templates: joined to one text, and shortened between two of their items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import TypeAlias
+
+from jinja2 import Environment, pass_environment
+from jinja2.filters import make_attrgetter
+
+from ._text import ELLIPSIS, as_text, clean, shorten
+
+Rest: TypeAlias = Callable[[int], str]
+"""writes how many items of a list are not shown, as the end of a text such as "Ann, Bob" """
+
+SEPARATOR = ", "
+
+# What is longer is no name, so it may be cut like any other text.
+_NAME_MAX_CHARACTERS = 100
+
+
+class ListText(str):
+    """The items of a list as one text, which remembers them."""
+
+    __slots__ = ("items", "separator")
+    items: Sequence[str]
+    separator: str
+
+
+def list_text(items: Iterable[object], separator: str = SEPARATOR) -> ListText:
+    """Write the items of a list like single values, without those that are empty."""
+    texts = [text for item in items if (text := as_text(item))]
+    joined = ListText(separator.join(texts))
+    joined.items = texts
+    joined.separator = separator
+    return joined
+
+
+@pass_environment
+def join(
+    environment: Environment, value: Iterable[object], separator: str = "", attribute: str = ""
+) -> ListText:
+    """Join as Jinja2's filter does, but write items like single values and skip empty ones."""
+    if attribute:
+        value = map(make_attrgetter(environment, attribute), value)
+
+    return list_text(value, separator)
+
+
+def rest_in_english(count: int) -> str:
+    """Write how many items of a list are not shown."""
+    return f"and {count:,} more"
+
+
+def shorten_list(
+    value: ListText,
+    rest: Rest,
+    write: Callable[[str], str],
+    fits: Callable[[str], bool],
+    *,
+    maximum: int,
+) -> str | None:
+    """Return as many items as fit together with the number of the others; None if none does.
+
+    An item that is longer than any name is cut like a text.
+
+    :param rest: see :data:`Rest`
+    :param write: writes the items that are shown
+    :param fits: whether a written text fits
+    :param maximum: characters that never fit
+    """
+    separator, count = value.separator, len(value.items)
+    lengths = enumerate(accumulate(map(len, value.items)))
+    high = next((index for index, total in lengths if total > maximum), count - 1)
+    items = [clean(item) for item in value.items[: high + 1]]
+
+    def text(shown: str, others: int) -> str:
+        shown = write(shown) if shown else ""
+        if not others:
+            return shown
+
+        # Items in lines of their own have the end in one, too.
+        space = "\n" if "\n" in separator else " "
+        return f"{shown}{space}{rest(others)}" if shown else rest(others)
+
+    def first(kept: int) -> str:
+        return text(separator.join(items[:kept]), count - kept)
+
+    low = 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(first(middle)):
+            low = middle
+        else:
+            high = middle - 1
+
+    if len(items[low]) > _NAME_MAX_CHARACTERS:
+        begin = "".join(f"{item}{separator}" for item in items[:low])
+        others = count - low - 1
+        part = shorten(items[low], lambda part: fits(text(f"{begin}{part}", others)))
+        if part != ELLIPSIS and fits(cut := text(f"{begin}{part}", others)):
+            return cut
+
+    return shown if fits(shown := first(low)) else None
