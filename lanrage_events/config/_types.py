@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -39,6 +40,8 @@ DURATION_PATTERN = "^(?!$)" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in
 _DURATION = re.compile(DURATION_PATTERN)
 _DURATION_PART = re.compile(r"([0-9.]+)([a-z]+)")
 _MAX_DURATION_CHARACTERS = 50
+LONGEST_DURATION = 36_500 * 86_400.0
+"""seconds; longer waits overflow the timers of operating systems, and times overflow the calendar"""
 _FLOAT_DIGITS = 700  # no float has more decimal digits
 _NO_UNIT = "a number alone is not a duration, add a unit: '500ms' or '2s'"
 
@@ -105,6 +108,13 @@ def _validate_duration(value: object, info: ValidationInfo) -> object:
     return value
 
 
+def _limit_duration(seconds: float) -> float:
+    if math.isnan(seconds):
+        raise PydanticCustomError("duration", "expected a duration, not 'not a number'")
+
+    return min(seconds, LONGEST_DURATION)
+
+
 class _DurationSchema:
     def __get_pydantic_json_schema__(
         self, schema: object, handler: GetJsonSchemaHandler
@@ -119,10 +129,14 @@ class _DurationSchema:
 Duration = Annotated[
     float,
     BeforeValidator(_validate_duration),
+    AfterValidator(_limit_duration),
     _DurationSchema(),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
 ]
-"""Seconds. In YAML it is written with a unit, such as ``500ms``, ``2s``, ``5m`` or ``1h30m``."""
+"""Seconds. In YAML it is written with a unit, such as ``500ms``, ``2s``, ``5m`` or ``1h30m``.
+
+More than 100 years count as 100 years.
+"""
 
 
 def _validate_path(value: object, info: ValidationInfo) -> object:

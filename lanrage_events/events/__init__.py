@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from .._exceptions import FieldProblem as FieldProblem
 from .._surrogates import lone_surrogate as lone_surrogate
+from .._times import in_utc as in_utc
+from .._times import parse_time as parse_time
+from .._times import seconds_later as seconds_later
 from ._fields import format_event as format_event
 from ._fields import parse_event_fields as parse_event_fields
 from ._registry import EventRegistry as EventRegistry

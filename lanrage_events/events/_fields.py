@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
+
+from .._times import parse_time
 
 Schema = Mapping[str, Any]
 
@@ -120,11 +121,11 @@ def _write(value: object) -> str:
 
 def _write_time(text: str) -> str:
     try:
-        time = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
+        time = parse_time(text)
+    except ValueError:
         return text
 
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return time.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _without(schema: Schema, key: str) -> Schema:

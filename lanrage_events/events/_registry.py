@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 from .._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter, type_names
 from .._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
 from .._hints import did_you_mean
+from .._redaction import error_text
 from .._surrogates import lone_surrogate
+from .._times import in_utc
+from ._field_times import wrong_times
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -171,18 +174,19 @@ def _decode(cls: type[Event], data: dict[str, Any], max_problems: int) -> Event:
         # JSON mode is strict about types but accepts lists for tuples and text for times.
         text = _encode(data)
         event: Event = type_adapter(cls).validate_json(text, strict=True)
-    except (TypeError, ValueError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - a class may compute from values, and raise anything
         problems = _decode_problems(cls, data, error, max_problems)
         raise EventDecodeError(cls.type, problems) from None
-
-    if event.time.tzinfo is UTC:
-        return event
 
     if event.time.tzinfo is None:
         message = "the offset from UTC is missing, such as 2026-01-31T20:15:00Z"
         raise EventDecodeError(cls.type, [FieldProblem("time", message)])
 
-    return replace(event, time=event.time.astimezone(UTC)) if event.time.tzinfo != UTC else event
+    problems = wrong_times(event)
+    if problems:
+        raise EventDecodeError(cls.type, problems[:max_problems])
+
+    return replace(event, time=in_utc(event.time)) if event.time.tzinfo != UTC else event
 
 
 def _decode_problems(
@@ -194,10 +198,13 @@ def _decode_problems(
     if (found := lone_surrogate(data)) is not None:
         return [FieldProblem(*found)]
 
-    if not isinstance(error, ValidationError):
+    if isinstance(error, ValidationError):
+        return field_problems(cls, error, max_problems)
+
+    if isinstance(error, (TypeError, ValueError, RecursionError)):
         return [FieldProblem("", f"cannot be written as JSON: {error}")]
 
-    return field_problems(cls, error, max_problems)
+    return [FieldProblem("", f"cannot be created: {type(error).__name__}: {error_text(error)}")]
 
 
 def _encode_value(value: object) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from .._redaction import mask_webhook_urls
+from .._times import in_utc
 
 ELLIPSIS = "…"
 
@@ -35,7 +37,10 @@ _JOINERS = re.compile("([\u200c\u200d])[\u200c\u200d]+|([\ufe00-\ufe0f])[\ufe00-
 _MARK = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _TOO_MANY_MARKS = re.compile(f"({_MARK}{{3}}){_MARK}+")
 _WITHOUT_INK = re.compile("[\\s\u200c\u200d\ufe00-\ufe0f]*")
-_NOTHING_VISIBLE = "?"
+UNKNOWN = "?"
+"""for a value of which nothing could be read"""
+# Beyond it, minutes do not matter, and the digits of a wrong value would fill the message.
+_MOST_HOURS = 999_999
 
 # A cluster longer than this may be cut anywhere.
 _CLUSTER_MAX_CHARACTERS = 32
@@ -65,7 +70,7 @@ def clean(text: str, *, lines: bool = False) -> str:
         cleaned = _EMPTY_LINES.sub("\n\n", cleaned)
 
     if _WITHOUT_INK.fullmatch(cleaned) and text.strip():
-        return _NOTHING_VISIBLE
+        return UNKNOWN
 
     return mask_webhook_urls(cleaned)
 
@@ -95,11 +100,10 @@ def as_text(value: object) -> str:
         return f"{value:.10g}"
 
     if isinstance(value, datetime):
-        time = value if value.tzinfo in (UTC, None) else value.astimezone(UTC)
-        return f"{time.isoformat(' ', 'minutes')[:16]} UTC"
+        return _time_as_text(value)
 
     if isinstance(value, timedelta):
-        return duration(value.total_seconds())
+        return duration(value)
 
     if isinstance(value, Mapping):
         return ", ".join(f"{as_text(key)}: {as_text(item)}" for key, item in value.items())
@@ -110,15 +114,36 @@ def as_text(value: object) -> str:
     return str(value)
 
 
+def _time_as_text(time: datetime) -> str:
+    try:
+        return f"{in_utc(time).isoformat(' ', 'minutes')[:16]} UTC"
+    except ValueError:
+        return time.isoformat(" ", "minutes")
+
+
 def humanize(name: str) -> str:
     """Turn a name such as ``map_changed`` into ``Map Changed``."""
     return " ".join(word[:1].upper() + word[1:] for word in name.replace("_", " ").split())
 
 
-def duration(seconds: float) -> str:
-    """Write a length of time with its two largest units: ``1h 1m``, ``1m 30s`` or ``30s``."""
+def duration(length: float | timedelta) -> str:
+    """Write a length of time with its two largest units: ``1h 1m``, ``1m 30s`` or ``30s``.
+
+    :param length: seconds, or a length of Python's; what is no number becomes a question mark
+    """
+    try:
+        seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
+    except OverflowError:
+        return UNKNOWN
+
+    if not math.isfinite(seconds):
+        return UNKNOWN
+
     minutes, second = divmod(max(0, int(seconds)), 60)
     hours, minute = divmod(minutes, 60)
+    if hours > _MOST_HOURS:
+        return f"{float(hours):.6g}h"
+
     if hours:
         return f"{hours}h {minute}m"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from lanrage_events import Event
 from lanrage_events.config import EventTypes
-from lanrage_events.events import EventRegistry
+from lanrage_events.events import EventRegistry, seconds_later
 
 from ._config import MentionConfig, RouteConfig
 from ._rendering import DEFAULT_PRESENTATION, Presentation
@@ -39,8 +39,8 @@ class Router:
         self._by_value: dict[str, dict[object, list[int]]] = {}
         self._by_type: dict[type[Event], Mapping[str, Presentation]] = {}
         """the destinations of event types, where they depend on nothing else"""
-        self._lifetimes: dict[type[Event], timedelta | None] = {}
-        """how old events of a type may be when they are posted, None for any age"""
+        self._lifetimes: dict[type[Event], float | None] = {}
+        """how many seconds old events of a type may be when they are posted, None for any age"""
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
@@ -107,10 +107,10 @@ class Router:
         cls = type(event)
         if cls not in self._lifetimes:
             name = self._aging.nearest(cls)
-            self._lifetimes[cls] = None if name is None else timedelta(seconds=self._max_age[name])
+            self._lifetimes[cls] = None if name is None else self._max_age[name]
 
         lifetime = self._lifetimes[cls]
-        return None if lifetime is None else event.time + lifetime
+        return None if lifetime is None else seconds_later(event.time, lifetime)
 
 
 def _matches(route: RouteConfig, event: Event) -> bool:

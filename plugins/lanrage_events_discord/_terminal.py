@@ -14,7 +14,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from ._embeds import Embed, EmbedField, in_utc
+from lanrage_events.events import in_utc
+
+from ._embeds import Embed, EmbedField
 from ._preview import Meter, Style, format_time, parse_markdown
 
 # Discord's client makes an embed about this wide, in letters of its own font.

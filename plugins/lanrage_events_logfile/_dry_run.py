@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
@@ -186,7 +187,7 @@ class _DryRun:
             return
 
         fields = {name: value for name, value in event.to_dict().items() if value is not None}
-        time = event.time.astimezone().isoformat(" ", "seconds")
+        time = _local(event.time).isoformat(" ", "seconds")
         for known in ("type", "time", "id"):
             del fields[known]
 
@@ -227,3 +228,11 @@ class _DryRun:
 
     def _write_json(self, data: object) -> None:
         self._out.write(safe_text(json.dumps(data, ensure_ascii=False)) + "\n")
+
+
+def _local(time: datetime) -> datetime:
+    """Return a time in this machine's time zone, where that is possible."""
+    try:
+        return time.astimezone()
+    except OSError:  # on Windows, before 1970
+        return time

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from lanrage_events.events import parse_time
 from lanrage_events.templates import TemplateFilter, TemplateLeaf, utf16_units
 
 from ._activity import (
@@ -28,8 +28,11 @@ def plain(text: str) -> str:
 
 
 def _parse_start(value: object) -> int:
-    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return int((time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp())
+    seconds = int(parse_time(value).timestamp())
+    if seconds < 1:
+        raise ValueError("a time after 1970-01-01 was expected: Discord shows nothing before it")
+
+    return seconds
 
 
 def _parse_size(value: object) -> int:

@@ -218,3 +218,15 @@ async def test_what_was_published_counts_as_input_of_the_bus(
     async with EventBus() as bus:
         await LineFeed(bus).run(Chunks(chunk))
         assert bus.statistics().seconds_since_input.keys() == sources
+
+
+async def test_an_event_from_before_the_calendar_is_reported_and_the_others_are_published(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wrong = joined("Ben").replace(b"}", b', "time": "0001-01-01T00:00:00+01:00"}')
+
+    line_feed, names = await feed(joined("Ann"), wrong, joined("Cy"))
+
+    assert names == ["Ann", "Cy"]
+    assert line_feed.bad == 1
+    assert "stdin line 2: peer_joined: time: a time from 0001-01-02 to" in caplog.text

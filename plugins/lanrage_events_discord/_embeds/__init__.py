@@ -9,7 +9,6 @@ from .embed import (
     Embed,
     EmbedField,
     embed_size,
-    in_utc,
     text_size,
 )
 from .length import length

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any, Self
+
+from lanrage_events.events import in_utc
 
 from . import limits
 from .length import length
@@ -69,7 +71,7 @@ class Embed:
             and 2 * (len(self.description) + len(self.footer)) <= limits.FOOTER_MAX_CHARACTERS
             and (self.title.strip() or self.description.strip())
             and (self.color is None or 0 <= self.color <= limits.COLOR_MAX)
-            and (self.timestamp is None or self.timestamp.tzinfo is UTC)
+            and (self.timestamp is None or _is_plain(self.timestamp))
             and not (self.fields or self.url or self.author_url or self.image or self.thumbnail)
             and not (self.author_icon or self.footer_icon)
         ):
@@ -203,14 +205,6 @@ def text_size(texts: Iterable[str], fields: Iterable[EmbedField]) -> int:
     return size
 
 
-def in_utc(time: datetime) -> datetime:
-    """Return the same moment in UTC; a naive time is taken for UTC."""
-    if time.tzinfo is UTC:
-        return time
-
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
 def _clean(text: str) -> str:
     text = text.strip()
     if text.isascii():
@@ -233,10 +227,14 @@ def _with_urls(data: dict[str, object], **urls: str) -> dict[str, object]:
     return data | {key: _clean(url) for key, url in urls.items() if url}
 
 
+def _is_plain(time: datetime) -> bool:
+    return time.tzinfo is UTC and MINYEAR < time.year < MAXYEAR
+
+
 def _is_timestamp(time: datetime) -> bool:
     try:
         in_utc(time)
-    except OverflowError:
+    except ValueError:
         return False
 
     return True

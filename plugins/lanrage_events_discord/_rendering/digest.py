@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from lanrage_events.templates import utf16_units
 
 from .._embeds import (
     Embed,
     Message,
-    in_utc,
     length,
     limits,
     shorten,
@@ -252,7 +251,7 @@ def counted_by_type(text: str, counts: Mapping[str, int]) -> str:
 
 def in_utc_timestamp(time: datetime) -> float:
     """Return the seconds since 1970; a naive time is taken for UTC."""
-    return (in_utc(time) if time.tzinfo is None else time).timestamp()
+    return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
 
 
 def _with_count(text: str, count: int) -> str:

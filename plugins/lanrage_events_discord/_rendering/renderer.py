@@ -9,6 +9,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from lanrage_events import Event
+from lanrage_events.events import in_utc, parse_time
 from lanrage_events.templates import (
     SafeString,
     TemplateError,
@@ -24,7 +25,6 @@ from .._embeds import (
     EmbedField,
     code,
     code_text,
-    in_utc,
     limits,
     link_text,
     markdown,
@@ -49,11 +49,6 @@ DIGEST_ITEM_MAX_CHARACTERS = 512
 
 # Where the values of all leaves together are too long, each is cut to this, then to half of it.
 _VALUE_FIRST_LIMIT = 2048
-
-
-def _parse_time(value: object) -> datetime:
-    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return in_utc(time)
 
 
 def _parse_switch(value: object) -> bool:
@@ -88,7 +83,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "description": _markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
     "url": _URL_LEAF,
     "color": TemplateLeaf(parse=parse_color),
-    "timestamp": TemplateLeaf(parse=_parse_time),
+    "timestamp": TemplateLeaf(parse=parse_time),
     "footer.text": _plain_leaf(limits.FOOTER_MAX_CHARACTERS),
     "footer.icon_url": _URL_LEAF,
     "author.name": _plain_leaf(limits.AUTHOR_MAX_CHARACTERS),
@@ -239,7 +234,7 @@ def _name(event: Event) -> str:
 def _time(event: Event) -> datetime:
     try:
         return in_utc(event.time)
-    except (AttributeError, OverflowError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return datetime.now(UTC)
 
 

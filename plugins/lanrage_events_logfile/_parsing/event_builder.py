@@ -36,6 +36,7 @@ _COMPLETED = {
 }
 # A clock may be a little ahead; one that is hours ahead is in another time zone.
 _AHEAD_MAX = timedelta(minutes=1)
+_CLOCK_MAX_DIGITS = 6
 
 
 class EventBuilder:
@@ -126,7 +127,7 @@ class EventBuilder:
 
         minutes = match.groups.get(MINUTES_GROUP)
         if minutes is not None:
-            found.setdefault("duration", float(minutes) * 60)
+            found.setdefault("duration", _in_seconds(minutes))
         elif roster.started is not None:
             found.setdefault(
                 "duration", _duration(roster.started, time, roster.started_clock, _clock(match))
@@ -202,10 +203,20 @@ class EventBuilder:
                 )
 
 
+def _in_seconds(minutes: str) -> float | str:
+    """Return minutes in seconds; what is no number is left for the validation of the event."""
+    try:
+        return float(minutes) * 60
+    except ValueError:
+        return minutes
+
+
 def _clock(match: Match) -> int | None:
     """Return the time of day of a line, in seconds."""
     parts = match.groups.get(CLOCK_GROUP, "").split(":")
-    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+    if len(parts) != 3 or not all(
+        part.isdecimal() and len(part) <= _CLOCK_MAX_DIGITS for part in parts
+    ):
         return None
 
     hours, minutes, seconds = map(int, parts)

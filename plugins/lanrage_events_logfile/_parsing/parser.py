@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lanrage_events.events import in_utc
+
 from .._config import FileSettings, has_date
 
 # Control sequences of terminals, such as colours: ECMA-48, 5.4.
@@ -88,6 +90,6 @@ class LineParser:
 
         try:
             # Without a time zone, assume this machine's, where the game server likely runs.
-            return datetime.strptime(text, self._time_format).astimezone(UTC)
+            return in_utc(datetime.strptime(text, self._time_format).astimezone(UTC))
         except (ValueError, OverflowError, OSError):
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import PlainSerializer
+from pydantic import AwareDatetime, PlainSerializer
 
 # More than any server holds. Without a limit, a log without leaves would fill the memory.
 PLAYERS_MAX = 4096
@@ -22,7 +22,7 @@ class Roster:
     """the players who are connecting but not in the game yet"""
     game_name: str | None = None
     """the current game"""
-    started: Annotated[datetime, PlainSerializer(datetime.isoformat)] | None = None
+    started: Annotated[AwareDatetime, PlainSerializer(datetime.isoformat)] | None = None
     """when the game started"""
     started_clock: int | None = None
     """when the game started by the log's time of day, in seconds"""

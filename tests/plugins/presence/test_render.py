@@ -200,7 +200,7 @@ def test_a_value_in_an_address_is_only_a_part_of_it(
     [
         ('state: "{{ my_party.nmae }}"', "has no attribute 'nmae'"),
         ('state: "{{ partyname }}"', "did you mean 'party_name'?"),
-        ('start: "{{ party_name }}"', "Invalid isoformat string"),
+        ('start: "{{ party_name }}"', "a time was expected"),
         ("party: {size: many}", "invalid literal"),
         ("party: {size: -1}", "expected a number from 0 to 1000000, found -1"),
         ("large_image: ftp://a.example/a.png", "expected an address"),

@@ -150,7 +150,8 @@ def test_a_colour_of_an_event_that_is_none_falls_back() -> None:
         ("image: '{{ peer_name }}'", "image.url: expected an address"),
         ("fields: [{name: a, value: b, inline: maybe}]", "fields[].inline: expected true or false"),
         ("description: '[x]({{ peer_name }})'", "description: expected an address"),
-        ("timestamp: soon", "timestamp: Invalid isoformat string: 'soon'"),
+        ("timestamp: soon", "timestamp: a time was expected"),
+        ("timestamp: '0001-01-01T00:00:00+01:00'", "timestamp: a time from 0001-01-02 to"),
     ],
 )
 def test_what_a_leaf_cannot_be_is_shown(

@@ -178,6 +178,26 @@ async def test_the_valid_events_of_a_batch_are_taken_and_the_others_named(client
     ]
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+async def test_an_event_from_before_the_calendar_is_named_and_the_others_are_taken(
+    client: Client, media_type: str
+) -> None:
+    plugin = Durable()
+    batch = [ANN, {**ANN, "time": "0001-01-01T00:00:00+01:00"}, BEN]
+    is_lines = media_type != "application/json"
+    content = "\n".join(map(json.dumps, batch)) if is_lines else json.dumps(batch)
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post(
+            "/api/events", content=content, headers={"Content-Type": media_type}
+        )
+
+    assert response.status_code == 422
+    assert plugin.names() == ["Ann", "Ben"]
+    [refused] = response.json()["refused"]
+    assert (refused["index"], refused["errors"][0]["path"]) == (1, "time")
+    assert refused["errors"][0]["message"].startswith("a time from 0001-01-02 to 9999-12-30")
+
+
 async def test_nothing_of_an_atomic_batch_is_taken_if_one_event_is_not_valid(
     client: Client,
 ) -> None:
