@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 
 from ._hints import did_you_mean
 from ._redaction import UNREADABLE, error_text, mask_webhook_urls
+from ._reports import ConfigProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,8 +163,13 @@ class TemplateError(LanrageEventsError):
         self.leaf = leaf
         self.line = line
         self.column = column
-        place = ":".join(str(part) for part in (file, line, column) if part is not None)
-        super().__init__(f"{place}: {leaf}: {message}" if leaf else f"{place}: {message}")
+        self._place = ":".join(str(part) for part in (file, line, column) if part is not None)
+        self._reason = f"{leaf}: {message}" if leaf else message
+        super().__init__(f"{self._place}: {self._reason}")
+
+    def as_problem(self) -> ConfigProblem:
+        """Return this error as what the hook ``validate`` returns."""
+        return ConfigProblem(mask_webhook_urls(self._reason), place=self._place)
 
 
 class OutboxError(LanrageEventsError):

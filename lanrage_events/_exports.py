@@ -25,6 +25,7 @@ from ._exceptions import PluginReplaceError as PluginReplaceError
 from ._exceptions import PluginStartError as PluginStartError
 from ._exceptions import UnknownEventType as UnknownEventType
 from ._redaction import Redactor as Redactor
+from ._reports import ConfigProblem as ConfigProblem
 from ._reports import Health as Health
 from ._reports import Metric as Metric
 from ._reports import Sample as Sample

@@ -1,4 +1,4 @@
-"""What plugins report: their health and their metrics."""
+"""What plugins report: their health, their metrics and problems of their configuration."""
 
 from __future__ import annotations
 
@@ -57,3 +57,38 @@ class Metric:
             raise ValueError(
                 f"{self.name!r} is not the name of a metric, such as 'outbox_age_seconds'"
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """What is wrong with a setting of a plugin, for the hook ``validate``.
+
+    A check of the configuration shows it with the place of the setting, as ``file:line:column``.
+
+    :raises TypeError: if the path is not a sequence of keys
+    """
+
+    message: str
+    """what is wrong and what to do about it, in one line and without secrets"""
+    path: tuple[str | int, ...] = ()
+    """the keys and list indices below the plugin's name that lead to the setting, such as
+    ``("routes", 0, "events")``; empty for the plugin as a whole"""
+    warning: bool = field(default=False, kw_only=True)
+    """whether the plugin works all the same, and this is only a likely mistake"""
+    about_key: bool = field(default=False, kw_only=True)
+    """whether the setting's key is wrong, rather than its value"""
+    place: str = field(default="", kw_only=True)
+    """where it is if not in the configuration, such as ``peer_joined.yaml:3:9``"""
+
+    def __post_init__(self) -> None:
+        keys = tuple(self.path)
+        if isinstance(self.path, str | bytes) or not all(
+            isinstance(key, str | int) for key in keys
+        ):
+            raise TypeError(f"path: expected a tuple of keys and indices, not {self.path!r}")
+
+        object.__setattr__(self, "path", keys)
+
+    def __str__(self) -> str:
+        name = self.place or ".".join(map(str, self.path))
+        return f"{name}: {self.message}" if name else self.message

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ._exceptions import EventDropped
     from ._redaction import Redactor
-    from ._reports import Health
+    from ._reports import ConfigProblem, Health
     from .events import EventRegistry
 
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
@@ -322,7 +322,15 @@ class PluginRegistry(Mapping[str, object]):
         """Check the hooks of every plugin and call its hook ``validate``, without starting any.
 
         :param hooks_only: whether to skip the hook ``validate``, as entering the bus does
-        :returns: for each problem the name of the plugin and the problem
+        :returns: for each problem the name of the plugin and the problem, without the warnings
+        """
+
+    @abstractmethod
+    def problems(self, plugin: object) -> list[ConfigProblem]:
+        """Call the hook ``validate`` of a plugin and return what it finds, the warnings included.
+
+        :param plugin: the plugin or its name
+        :raises LookupError: if it is not registered
         """
 
     @abstractmethod
@@ -330,7 +338,7 @@ class PluginRegistry(Mapping[str, object]):
         """Return the location of a configuration key, as ``file:line:column``.
 
         :param plugin: the plugin or its name
-        :param key: one of the keys directly below the plugin's name
+        :param key: the keys and list indices below the plugin's name, such as ``routes.0.events``
         :returns: None if the key is in no file
         :raises LookupError: if the plugin is not registered
         """

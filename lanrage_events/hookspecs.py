@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         PeerJoined,
         PeerLeft,
     )
-    from ._reports import Health, Metric
+    from ._reports import ConfigProblem, Health, Metric
     from .abc import Bus
     from .http import Page, Route
     from .outbox import Outbox
@@ -184,11 +184,15 @@ def health() -> Health:  # type: ignore[empty-body]
 
 
 @hookspec
-def validate(bus: Bus) -> Iterable[str]:  # type: ignore[empty-body]
-    """Called when a configuration is checked without running it; returns the problems.
+def validate(bus: Bus) -> Iterable[str | ConfigProblem]:  # type: ignore[empty-body]
+    """Called when a configuration is checked; returns the problems, such as errors in templates.
 
-    All plugins are registered, but not started. Each problem, such as an error in a template, is one
-    line that names the thing, the place and the remedy. Starting the plugin need not repeat the check.
+    A :class:`ConfigProblem` has the path of a setting, whose place in the file is then shown, and
+    whether it is only a warning; a text is an error of the plugin as a whole. Each names the thing and
+    the remedy in one line.
+
+    All plugins are registered. ``lanrage-events check`` starts none; the daemon calls it before the
+    start and after a reload, to log the warnings. Starting the plugin need not repeat the check.
     """
 
 

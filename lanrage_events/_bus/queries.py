@@ -11,7 +11,7 @@ import anyio
 
 from .._exceptions import format_error
 from .._redaction import format_value
-from .._reports import Health, HealthStatus
+from .._reports import ConfigProblem, Health, HealthStatus
 from ..abc import Bus
 from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
@@ -102,7 +102,7 @@ class Queries:
 
         return outcome.answer
 
-    def validate(self, name: str, bus: Bus) -> list[str]:
+    def validate(self, name: str, bus: Bus) -> list[ConfigProblem]:
         """Return the problems that a plugin finds in its configuration."""
         hook = self._hooks.implementation(name, "validate")
         if hook is None:
@@ -112,9 +112,9 @@ class Queries:
             with self._watch.calls(name, "validate"):
                 return call(_problems, hook, bus)
         except _WrongAnswer as error:
-            return [str(error)]
+            return [ConfigProblem(str(error))]
         except Exception as error:
-            return [f"hook 'validate' failed: {format_error(error)}"]
+            return [ConfigProblem(f"hook 'validate' failed: {format_error(error)}")]
 
     def health(self, supervisors: Mapping[str, Supervisor]) -> dict[str, Health]:
         """Return the health of each plugin: what it reports, unless it failed.
@@ -200,13 +200,16 @@ def _close(answer: object) -> None:
         answer.close()
 
 
-def _problems(hook: Callable[[Bus], object], bus: Bus) -> list[str]:
+def _problems(hook: Callable[[Bus], object], bus: Bus) -> list[ConfigProblem]:
     answer = hook(bus)
     if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
         _close(answer)
         raise _WrongAnswer("validate", "an iterable of texts", answer)
 
-    return [str(problem) for problem in answer]
+    return [
+        problem if isinstance(problem, ConfigProblem) else ConfigProblem(str(problem))
+        for problem in answer
+    ]
 
 
 def _checked_health(health: object) -> Health:

@@ -11,6 +11,7 @@ import anyio
 
 from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
+from .._reports import ConfigProblem
 from ..abc import DEFAULT_MAILBOX_SIZE, Bus, PluginOptions, PluginRegistry, WhenFull
 from .changes import Change
 from .fanout import FanOut
@@ -87,9 +88,14 @@ class Registry(PluginRegistry):
                 problems.append((name, error.reason))
 
             if not hooks_only:
-                problems += [(name, problem) for problem in self.queries.validate(name, self._bus)]
+                found = (str(problem) for problem in self.problems(name) if not problem.warning)
+                problems += [(name, problem) for problem in found]
 
         return problems
+
+    def problems(self, plugin: object) -> list[ConfigProblem]:
+        self._lifecycle.loop.check_thread()
+        return self.queries.validate(self.name(plugin), self._bus)
 
     def source_location(self, plugin: object, key: str) -> str | None:
         return (self._settings[self.name(plugin)].options.get("locations") or {}).get(key)

@@ -135,29 +135,33 @@ def run(
     return run_daemon(file, backend, read_stdin=stdin, trace=trace or None)
 
 
-def check(file: Path | None = None, /) -> int:
+def check(file: Path | None = None, /, *, strict: Flag = False) -> int:
     """Check a configuration file and its plugins without running anything.
 
-    It prints every error and exits with 78, or reports that all is well and exits with 0.
+    It prints every error and exits with 78, or reports that all is well and exits with 0. What works
+    but is most likely a mistake, such as a route that no event can reach, is a warning.
 
     :param file: the configuration; lanrage.yaml in this folder by default
+    :param strict: exit with 78 if there are warnings, too
     """
-    from .._daemon import prepare
-    from ..config._load import DEFAULT_FILE
+    from .._daemon import check as check_config
 
-    try:
-        config, _ = prepare(file)
-    except ConfigError as error:
-        write_lines(error.problems)
-        named = file or (DEFAULT_FILE if DEFAULT_FILE.exists() else f"(no {DEFAULT_FILE})")
-        write_lines([f"{named}: {counted(len(error.problems), 'error')}"])
+    checked = check_config(file)
+    draft = checked.draft
+    write_lines(f"warning: {text}" if is_warning else text for text, is_warning in checked.findings)
+    warnings = sum(finding.is_warning for finding in checked.findings)
+    counts = [counted(len(checked.findings) - warnings, "error"), counted(warnings, "warning")]
+    if draft.has_errors:
+        name = f"(no {draft.file})" if draft.is_default else draft.file
+        write_lines([f"{name}: {' and '.join(counts if warnings else counts[:1])}"])
         return ExitCode.BAD_CONFIG
 
-    write_lines(f"warning: {warning}" for warning in config.warnings)
+    config = draft.config()
     names = ", ".join(plugin.name for plugin in config.plugins) or "none"
     name = f"no {config.file}, so the defaults" if config.is_default else config.file
-    write_lines([f"{name}: all is well; plugins: {names}; backend: {config.settings.backend}"])
-    return ExitCode.DONE
+    result = counts[1] if warnings else "all is well"
+    write_lines([f"{name}: {result}; plugins: {names}; backend: {config.settings.backend}"])
+    return ExitCode.BAD_CONFIG if strict and warnings else ExitCode.DONE
 
 
 def schema(*, plugins_folder: Path | None = None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._exit import ExitGuard, StopRequested
-from .check import prepare
+from .check import CheckedConfig, check, prepare
 from .daemon import Daemon, run
 from .deadline import StopDeadline
 from .logging import LogFormat, LogHandler, logging_to_stderr

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import importlib
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from .._bus import EventBus
-from .._exceptions import ConfigError
+from .._exceptions import format_error
+from .._hints import install_hint
 from .._redaction import Redactor
+from .._reports import ConfigProblem
+from .._threads import call_within
 from .._threads import logger as slow_calls
-from ..config._build import make_bus
-from ..config._load import load_config
-from ..config._models import DaemonConfig
+from ..config._build import hook_problems, register
+from ..config._draft import Draft, Finding
+from ..config._load import LOAD_SECONDS, read_config
+from ..config._models import ConfiguredPlugin, DaemonConfig
+from ..config._repair import Repair, Repaired
 from .logging import logging_to_stderr
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedConfig:
+    """A configuration with everything that was found wrong with it and with its plugins."""
+
+    draft: Draft
+    bus: EventBus
+    """with the plugins that could be created, none started"""
+    findings: tuple[Finding, ...]
+    """in the order of the text"""
+
+
+def check(file: Path | None) -> CheckedConfig:
+    """Check all of a configuration file, without starting anything.
+
+    :param file: the YAML file; None for the default one, or the built-in configuration
+    """
+    redactor = Redactor()
+    slow_calls.setLevel("WARNING")  # says what the user waits for
+    with logging_to_stderr("error", "console", redactor):
+        draft = read_config(file, redactor=redactor, bounded=True)
+        bus = _check_plugins(draft)
+        _check_system(draft, bus)
+        return CheckedConfig(draft, bus, tuple(draft.findings()))
 
 
 def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
@@ -20,14 +56,147 @@ def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
     :param file: the YAML file; None for the default one, or the built-in configuration
     :raises ConfigError: with everything that is wrong
     """
-    redactor = Redactor()
-    slow_calls.setLevel("WARNING")  # says what the user waits for
-    with logging_to_stderr("error", "console", redactor):
-        config = load_config(file, redactor=redactor, bounded=True)
-        bus = make_bus(config, redactor)
-        places = {plugin.name: plugin.place for plugin in config.plugins}
-        problems = [f"{places[name]}: {problem}" for name, problem in bus.plugins.validate()]
-        if problems:
-            raise ConfigError([redactor.redact(problem) for problem in problems])
+    checked = check(file)
+    return checked.draft.config(), checked.bus
 
-        return config, bus
+
+def _check_plugins(draft: Draft) -> EventBus:
+    configured = {plugin.name: plugin for plugin in draft.plugins}
+    bus = _make_bus(draft)
+    for name, text in (*register(bus, draft.plugins), *hook_problems(bus)):
+        draft.add(configured[name], ConfigProblem(text))
+
+    whole = [plugin for plugin in draft.plugins if plugin.name in bus.plugins]
+    repaired = list(_register_partial(draft, bus, Repair.values))
+    for plugin in whole:
+        for problem in bus.plugins.problems(plugin.name):
+            draft.add(plugin, problem)
+
+    if repaired:
+        _check_partial(draft, bus, repaired)
+
+    return bus
+
+
+def _check_partial(
+    draft: Draft, bus: EventBus, repaired: Iterable[tuple[ConfiguredPlugin, Repaired]]
+) -> None:
+    """Add what the plugins find whose section has errors, if it does not come from these."""
+    other = _make_bus(draft)
+    for _ in register(other, draft.plugins):
+        continue  # it is reported already
+
+    without_items = {plugin.name: r for plugin, r in _register_partial(draft, other, Repair.items)}
+    for plugin, without_values in repaired:
+        found = bus.plugins.problems(plugin.name)
+        items = without_items.get(plugin.name)
+        again = [] if items is None else other.plugins.problems(plugin.name)
+        for problem in _certain(found, without_values, again, items):
+            draft.add(plugin, problem)
+
+
+def _make_bus(draft: Draft) -> EventBus:
+    settings = draft.settings
+    return EventBus(
+        drain_timeout=math.inf if settings is None else settings.drain_timeout,
+        templates=() if settings is None else settings.templates,
+        state_folder=draft.state_folder,
+        redactor=draft.validator.redactor,
+    )
+
+
+def _register_partial(
+    draft: Draft, bus: EventBus, run: Callable[[Repair], Repaired | None]
+) -> Iterator[tuple[ConfiguredPlugin, Repaired]]:
+    """Register the plugins whose section has errors with what is right in it."""
+    for plugin, repair in draft.partial:
+        repaired: Repaired | None = Repaired(None, {})
+        if repair is not None:
+            what = f"checking the configuration of the plugin '{plugin.name}'"
+            try:
+                repaired = call_within(partial(run, repair), LOAD_SECONDS, what)
+            except TimeoutError:
+                continue  # it is reported already
+
+        if repaired is None:
+            continue
+
+        errors = list(register(bus, [replace(plugin, config=repaired.config)]))
+        if not errors:
+            yield plugin, repaired
+        elif not repaired.omitted:
+            for _, text in errors:
+                draft.add(plugin, ConfigProblem(text))
+
+
+def _certain(
+    found: Iterable[ConfigProblem],
+    values: Repaired,
+    again: Iterable[ConfigProblem],
+    items: Repaired | None,
+) -> Iterator[ConfigProblem]:
+    """Yield the problems that do not come from what was left out.
+
+    :param found: without the wrong values
+    :param again: without the items of lists that have wrong values
+    """
+    if not values.omitted:
+        yield from found
+        return
+
+    if items is None:
+        return
+
+    confirmed = {_identity(_move(problem, items)) for problem in again}
+    for problem in found:
+        moved = _move(problem, values)
+        # What an item is left out for says nothing about the others, and all about itself.
+        is_certain = _identity(moved) in confirmed or items.omits(moved.path)
+        if is_certain and not values.omits(moved.path):
+            yield moved
+
+
+def _move(problem: ConfigProblem, repaired: Repaired) -> ConfigProblem:
+    return replace(problem, path=repaired.original(problem.path))
+
+
+def _identity(problem: ConfigProblem) -> object:
+    # A message may name the number of an item.
+    return (problem.path, problem.about_key, problem.warning) if problem.path else problem
+
+
+def _check_system(draft: Draft, bus: EventBus) -> None:
+    if draft.settings is None:
+        return
+
+    backend = draft.settings.backend
+    try:
+        importlib.import_module(backend)
+    except ImportError as error:
+        reason = install_hint(error) or format_error(error)
+        draft.validator.document.report(("backend",), f"'{backend}' cannot be used: {reason}")
+
+    problem = "" if draft.state_folder is None else _state_folder_problem(draft.state_folder)
+    if problem and any(getattr(plugin, "durable", False) for plugin in bus.plugins.values()):
+        draft.validator.document.report(("state_folder",), problem)
+    elif problem:
+        draft.warn(("state_folder",), problem, key=False)
+
+
+def _state_folder_problem(folder: Path) -> str:
+    """Return why the daemon cannot keep its state in a folder, empty if it can."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            return f"{folder} is a file: name a folder"
+
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not existing.is_dir():
+            return f"{folder} cannot be created, since {existing} is a file"
+
+        if not os.access(existing, os.W_OK | os.X_OK):
+            doing = "written" if existing == folder else "created"
+            return f"{folder} cannot be {doing}: the user who runs this may not write in {existing}"
+    except (OSError, StopIteration) as error:
+        return f"{folder} cannot be used: {format_error(error)}"
+
+    return ""

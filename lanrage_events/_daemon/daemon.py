@@ -19,7 +19,7 @@ from .._exit import ExitGuard, StopRequested
 from .._redaction import Redactor
 from .._threads import ThreadCall, call_in_thread
 from ..cli import ChunkReader, ExitCode, counted
-from ..config._build import make_bus
+from ..config._build import make_bus, warnings
 from ..config._load import load_config
 from ..config._models import DaemonConfig
 from . import systemd as _systemd
@@ -116,6 +116,8 @@ def _run_config(
         with signals.interrupting():
             importlib.import_module(backend)
             bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
+            for warning in warnings(bus, config.plugins, redactor):
+                logger.warning("%s", warning)
 
         deadline.drain_timeout = config.settings.drain_timeout
         load_in_thread = partial(call_in_thread, load, "loading the configuration")

@@ -19,6 +19,7 @@ from .._exceptions import (
     PluginReplaceError,
     format_error,
 )
+from ..config._build import warnings
 from ..config._models import ConfiguredPlugin, DaemonConfig
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Reloader:
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
         changes: list[str] = []
+        started: list[ConfiguredPlugin] = []
         failed: list[str] = []
         for name in before:
             if name not in wanted:
@@ -99,9 +101,13 @@ class Reloader:
                 _log_failure(name, error, is_new=old is None)
             else:
                 now[name] = plugin
+                started.append(plugin)
                 changes.append(f"{name} {'started' if old is None else 'changed'}")
 
         self.config = replace(new, state_folder=self.config.state_folder, plugins=(*now.values(),))
+        for warning in warnings(self._bus, started, self._bus.redactor):
+            logger.warning("%s", warning)
+
         done = ", ".join(changes) or "no plugin changed"
         if failed:
             logger.error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from .._bus import EventBus
@@ -17,7 +17,7 @@ from .._exceptions import (
 )
 from .._redaction import Redactor
 from ._load import DEFAULT_FILE, load_config
-from ._models import DaemonConfig
+from ._models import ConfiguredPlugin, DaemonConfig
 
 
 def load_bus(file: Path | None = None) -> EventBus:
@@ -58,16 +58,28 @@ def make_bus(
         redactor=redactor,
         trace=trace,
     )
-    problems = list(_register(bus, config, batch=batch))
+    places = {plugin.name: plugin.place for plugin in config.plugins}
+    problems = [
+        f"{places[name]}: {problem}"
+        for name, problem in (
+            *register(bus, config.plugins, batch=batch),
+            *hook_problems(bus),
+        )
+    ]
     if problems:
         raise ConfigError([redactor.redact(problem) for problem in problems])
 
     return bus
 
 
-def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[str]:
-    """Register the plugins; yield what is wrong with them."""
-    for plugin in config.plugins:
+def register(
+    bus: EventBus, plugins: Iterable[ConfiguredPlugin], *, batch: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Register the plugins; yield the name of each that cannot be, and why.
+
+    :param batch: as for :func:`make_bus`
+    """
+    for plugin in plugins:
         try:
             options = plugin.options()
             if batch and plugin.when_full is None:
@@ -75,15 +87,30 @@ def _register(bus: EventBus, config: DaemonConfig, *, batch: bool) -> Iterator[s
 
             bus.register(plugin.make(), plugin.name, **options)
         except PluginError as error:
-            yield f"{plugin.place}: the plugin {error.reason}"
+            yield plugin.name, f"the plugin {error.reason}"
+        except ConfigError as error:
+            yield from ((plugin.name, problem) for problem in error.problems)
         except LanrageEventsError as error:
-            yield f"{plugin.place}: {error}"
+            yield plugin.name, str(error)
         except Exception as error:  # noqa: BLE001 - from a plugin's own attributes
-            yield f"{plugin.place}: the plugin cannot be registered: {format_error(error)}"
+            yield plugin.name, f"the plugin cannot be registered: {format_error(error)}"
 
-    places = {plugin.name: plugin.place for plugin in config.plugins}
+
+def warnings(
+    bus: EventBus, plugins: Iterable[ConfiguredPlugin], redactor: Redactor
+) -> Iterator[str]:
+    """Yield what plugins on the bus find that is allowed, but probably a mistake."""
+    for plugin in plugins:
+        if plugin.name in bus.plugins:
+            for problem in bus.plugins.problems(plugin.name):
+                if problem.warning:
+                    yield redactor.redact(str(plugin.problem(problem)))
+
+
+def hook_problems(bus: EventBus) -> Iterator[tuple[str, str]]:
+    """Yield the name of each plugin that implements a hook wrongly, and what is wrong."""
     for name, problem in bus.plugins.validate(hooks_only=True):
-        yield f"{places[name]}: the plugin {problem}"
+        yield name, f"the plugin {problem}"
 
 
 def installed_bus(catalog: Catalog, hooks: Collection[str]) -> tuple[EventBus, list[str]]:

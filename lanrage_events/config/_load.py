@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,11 +17,13 @@ from .._exceptions import PluginLoadError, PluginNotFound
 from .._hints import did_you_mean, install_hint
 from .._redaction import Redactor
 from .._threads import call_within
-from ..yaml import Document, KeyPath, Problem, YAMLValue, parse, read, with_path
+from ..yaml import Document, KeyPath, Position, YAMLValue, parse, read
+from ._draft import Draft, PartialPlugin
 from ._expansion import expand
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
+from ._repair import Repair
 from ._types import resolve_path
-from ._validation import Validator
+from ._validation import Validator, value_at
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -60,21 +62,31 @@ def load_config(
         and its part of the file checked, in a thread of its own
     :raises ConfigError: with everything that is wrong
     """
+    redactor = redactor or Redactor()
+    return read_config(
+        file, catalog, redactor=redactor, environment=environment, bounded=bounded
+    ).config()
+
+
+def read_config(
+    file: Path | None,
+    catalog: Catalog | None = None,
+    *,
+    redactor: Redactor,
+    environment: Mapping[str, str] = os.environ,
+    bounded: bool = False,
+) -> Draft:
+    """Read a configuration file, and everything that is wrong with it; as :func:`load_config`."""
     if catalog is None:
         catalog = Catalog.discover(environment=environment)
 
     path = DEFAULT_FILE if file is None else file
     is_default = file is None and not path.exists()
     document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
-    return check_config(
-        document,
-        catalog,
-        redactor=redactor or Redactor(),
-        environment=environment,
-        file=path,
-        is_default=is_default,
-        bounded=bounded,
-    )
+    parts = expand(document, environment, redactor)
+    draft = Draft(Validator(document, redactor, parts), path, is_default)
+    _Checker(draft, bounded).check(catalog)
+    return draft
 
 
 def check_config(
@@ -84,102 +96,101 @@ def check_config(
     redactor: Redactor,
     environment: Mapping[str, str],
     file: Path,
-    is_default: bool = False,
-    bounded: bool = False,
 ) -> DaemonConfig:
     """Turn a document into a configuration.
 
     :param document: changed in place
     :param file: the state folder is named after it
-    :param is_default: whether the file does not exist
-    :param bounded: as for :func:`load_config`
     :raises ConfigError: with everything that is wrong
     """
     parts = expand(document, environment, redactor)
-    return _Checker(Validator(document, redactor, parts), file, is_default, bounded).check(catalog)
+    draft = Draft(Validator(document, redactor, parts), file)
+    _Checker(draft).check(catalog)
+    return draft.config()
 
 
 @dataclass(slots=True)
 class _Checker:
-    """Turns one document into a configuration, and collects what is wrong with it."""
+    """Fills the draft of one document, and collects what is wrong with it."""
 
-    validator: Validator
-    file: Path
-    is_default: bool
-    is_bounded: bool
-    warnings: list[Problem] = field(default_factory=list)
+    draft: Draft
+    is_bounded: bool = False
     is_catalog_whole: bool = True
 
-    def check(self, catalog: Catalog) -> DaemonConfig:
+    @property
+    def validator(self) -> Validator:
+        return self.draft.validator
+
+    def check(self, catalog: Catalog) -> None:
         data = self.validator.document.data
         if data is None and self.validator.document.problems:
-            raise self.validator.error()  # more errors would only confuse
+            return  # more errors would only confuse
 
         if not isinstance(data, dict) and data is not None:
-            self._report((), "expected keys with values at the top, such as 'plugins:'")
-            raise self.validator.error()
+            self.draft.report((), "expected keys with values at the top, such as 'plugins:'")
+            return
 
         # An empty key counts as absent.
         top = {key: value for key, value in (data or {}).items() if value is not None}
         sections = top.pop("plugins", {})
-        settings = self.validator.validate(Settings, top, also=("plugins",))
-        plugins: list[ConfiguredPlugin] = []
+        self._settings(top)
         if data is None or "plugins" not in data:
-            self._report(("plugins",), "required, but missing: it names the plugins to run")
+            self.draft.report(("plugins",), "required, but missing: it names the plugins to run")
         elif isinstance(sections, dict):
-            plugins = self._plugins(sections, self._with_folder(catalog, top))
+            self._plugins(sections, self._with_folder(catalog, top))
         else:
-            self._report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
+            self.draft.report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
 
-        state_folder = self._state_folder(settings)
-        if self.validator.document.problems or settings is None or state_folder is None:
-            raise self.validator.error()
+    def _settings(self, top: Mapping[str, YAMLValue]) -> None:
+        settings = self.validator.validate(Settings, top, also=("plugins",))
+        if settings is None:
+            repaired = self._repair(Settings, top, ()).values()
+            if repaired is not None and isinstance(repaired.config, Settings):
+                settings = repaired.config
 
-        warnings = self.validator.format(self.warnings)
-        return DaemonConfig(
-            self.file,
-            settings,
-            state_folder,
-            tuple(plugins),
-            warnings,
-            is_default=self.is_default,
-        )
+        self.draft.settings = settings or Settings()
+        self.draft.state_folder = self._state_folder(self.draft.settings)
+        for index, folder in enumerate(self.draft.settings.templates):
+            problem = _template_folder_problem(folder) if isinstance(folder, Path) else ""
+            if problem:
+                self.draft.unusable_folders.add(str(folder))
+                self.draft.warn(("templates", index), problem, key=False)
 
-    def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> list[ConfiguredPlugin]:
+    def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> None:
         if not sections:
-            self._warn(("plugins",), "no plugin is named, so events go nowhere")
+            self.draft.warn(("plugins",), "no plugin is named, so events go nowhere")
 
         if len(sections) > MAX_PLUGINS:
-            self._report(("plugins",), f"{len(sections):,} plugins, at most {MAX_PLUGINS:,}")
-            return []
+            message = f"{len(sections):,} plugins, at most {MAX_PLUGINS:,}"
+            self.draft.report(("plugins",), message)
+            return
 
         for name in catalog.unknown_limits:
-            self._warn(("plugins",), f"{LIMIT_VARIABLE} names '{name}', which is not installed")
+            self.draft.warn(
+                ("plugins",), f"{LIMIT_VARIABLE} names '{name}', which is not installed"
+            )
 
-        plugins: list[ConfiguredPlugin] = []
+        modules: dict[int, str] = {}
         for name, section in sections.items():
             plugin = self._plugin(name, section, catalog)
-            if plugin is None:
+            if plugin is None or not plugin.is_module:
                 continue
 
-            twins = [other.name for other in plugins if other.plugin.target is plugin.plugin.target]
-            if plugin.plugin.is_module and twins:
-                self._report(
-                    ("plugins", name), f"this is the same module as '{twins[0]}', and can run once"
-                )
+            first = modules.setdefault(id(plugin.target), name)
+            if first != name:
+                message = f"this is the same module as '{first}', and can run once"
+                self.draft.report(("plugins", name), message)
 
-            plugins.append(plugin)
-
-        return plugins
-
-    def _plugin(self, name: str, section: YAMLValue, catalog: Catalog) -> ConfiguredPlugin | None:
+    def _plugin(self, name: str, section: YAMLValue, catalog: Catalog) -> LoadedPlugin | None:
+        """Add the plugin of a section to the draft, and return it as it was imported."""
         path = ("plugins", name)
         if not is_name(name):
-            self._report(path, "a plugin's name consists of letters, digits, '_', '-' and '.'")
+            message = "a plugin's name consists of letters, digits, '_', '-' and '.'"
+            self.draft.report(path, message)
             return None
 
         if not isinstance(section, dict) and section is not None:
-            self._report(path, "expected keys with values below it, or nothing")
+            self.draft.report(path, "expected keys with values below it, or nothing")
             return None
 
         # An empty common key counts as absent; the plugin's model decides on its own keys.
@@ -192,7 +203,7 @@ class _Checker:
             return None
 
         if not catalog.allows(use):
-            self._warn(path, f"skipped, because {LIMIT_VARIABLE} does not name '{use}'")
+            self.draft.warn(path, f"skipped, because {LIMIT_VARIABLE} does not name '{use}'")
             return None
 
         timeout = None if common is None else common.start_timeout
@@ -200,24 +211,57 @@ class _Checker:
         if plugin is None:
             return None
 
+        before = len(self.validator.document.problems)
         config = self._own_config(plugin, own, path)
-        if common is None:
-            return None
-
-        return ConfiguredPlugin(
+        settings = common or CommonConfig()
+        configured = ConfiguredPlugin(
             name=name,
             plugin=plugin,
             config=config,
-            mailbox_size=common.mailbox.size,
-            when_full=common.mailbox.when_full,
-            hook_timeout=common.hook_timeout,
-            start_timeout=common.start_timeout,
+            mailbox_size=settings.mailbox.size,
+            when_full=settings.mailbox.when_full,
+            hook_timeout=settings.hook_timeout,
+            start_timeout=settings.start_timeout,
             place=f"{self._place(path)}: plugins.{name}",
-            places={key: self._place((*path, key)) for key in section},
+            places=dict(self._places(section, path)),
+            position=self._position,
         )
+        document = self.validator.document
+        is_right = len(document.problems) == before and common is not None
+        if is_right and not any(failed[: len(path)] == path for failed in document.failed):
+            self.draft.plugins.append(configured)
+        else:
+            model = plugin.config_class
+            repair = None if model is None else self._repair(model, own, path)
+            self.draft.partial.append(PartialPlugin(configured, repair))
+
+        return plugin
+
+    def _repair(
+        self, model: type[BaseModel], data: Mapping[str, YAMLValue], path: KeyPath
+    ) -> Repair:
+        failed = self.validator.document.failed
+        omitted = frozenset(p[len(path) :] for p in failed if p[: len(path)] == path)
+        return Repair(partial(self.validator.make, model), data, omitted)
+
+    def _places(self, section: YAMLValue, path: KeyPath) -> Iterator[tuple[str, str]]:
+        """Yield the position of each key and item, by its path below the plugin's name."""
+        below: Iterable[str | int] = ()
+        if isinstance(section, dict):
+            below = section
+        elif isinstance(section, list):
+            below = range(len(section))
+
+        for key in below:
+            inner = (*path, key)
+            yield ".".join(map(str, inner[2:])), self._place(inner)
+            yield from self._places(value_at(section, (key,)), inner)
+
+    def _position(self, path: KeyPath, is_key: bool) -> Position:
+        return self.validator.document.position(path, key=is_key)
 
     def _place(self, path: KeyPath) -> str:
-        return str(self.validator.document.position(path, key=True))
+        return str(self._position(path, True))
 
     def _load(
         self, use: str, path: KeyPath, catalog: Catalog, timeout: float
@@ -228,21 +272,21 @@ class _Checker:
         except PluginNotFound as error:
             # A folder that cannot be read is reported already, and may have it.
             if self.is_catalog_whole:
-                self._report(named, error.reason)
+                self.draft.report(named, error.reason)
 
             return None
         except PluginLoadError as error:
-            self._report(named, f"the plugin {error.reason}")
+            self.draft.report(named, f"the plugin {error.reason}")
             return None
 
         if plugin.is_module and use != path[-1]:
             message = (
                 f"'{use}' is a module, which runs once and under its own name: no 'use' for it"
             )
-            self._report(named, message)
+            self.draft.report(named, message)
 
         if not plugin.hooks:
-            self._warn(path, "the plugin implements no hook: is @hookimpl missing?")
+            self.draft.warn(path, "the plugin implements no hook: is @hookimpl missing?")
 
         return plugin
 
@@ -254,7 +298,7 @@ class _Checker:
 
         for key in data:
             hint = did_you_mean(key, COMMON_KEYS) or ": this plugin has no keys of its own"
-            self._report((*path, key), f"unknown key{hint}")
+            self.draft.report((*path, key), f"unknown key{hint}")
 
         return None
 
@@ -269,7 +313,7 @@ class _Checker:
             what = f"checking the configuration of the plugin '{path[-1]}'"
             return call_within(validate, LOAD_SECONDS, what)
         except TimeoutError as error:
-            self._report(path, f"cannot be checked: {error}")
+            self.draft.report(path, f"cannot be checked: {error}")
             return None
 
     def _with_folder(self, catalog: Catalog, top: Mapping[str, YAMLValue]) -> Catalog:
@@ -294,23 +338,35 @@ class _Checker:
         self.is_catalog_whole = True
         return catalog.with_folder(folder)
 
-    def _state_folder(self, settings: Settings | None) -> Path | None:
-        if settings is None or settings.state_folder is not None:
-            return settings.state_folder if settings is not None else None
+    def _state_folder(self, settings: Settings) -> Path | None:
+        if settings.state_folder is not None:
+            return settings.state_folder
 
         try:
             from platformdirs import user_state_path  # comes with the extra "daemon"
         except ImportError as error:
-            self._report(("state_folder",), f"give a folder: {install_hint(error) or error}")
+            message = f"give a folder: {install_hint(error) or error}"
+            self.draft.report(("state_folder",), message)
             return None
 
-        identity = hashlib.sha256(bytes(self.file.resolve())).hexdigest()[:8]
+        file = self.draft.file
+        identity = hashlib.sha256(bytes(file.resolve())).hexdigest()[:8]
         base = user_state_path("lanrage-events", appauthor=False)
-        return base / f"{self.file.stem}-{identity}"
+        return base / f"{file.stem}-{identity}"
 
-    def _report(self, path: KeyPath, message: str) -> None:
-        self.validator.document.report(path, message, key=True)
 
-    def _warn(self, path: KeyPath, message: str) -> None:
-        position = self.validator.document.position(path, key=True)
-        self.warnings.append(Problem(position, with_path(path, message)))
+def _template_folder_problem(folder: Path) -> str:
+    """Return why a folder can hold no template, empty if it can."""
+    try:
+        if not folder.exists():
+            return f"there is no folder {folder}, so no template of it is used"
+
+        if not folder.is_dir():
+            return f"{folder} is a file: name the folder that 'discord/' is in"
+
+        if not any(inner.is_dir() for inner in folder.iterdir()):
+            return f"{folder} has no folder of templates, such as 'discord', so none of it is used"
+    except OSError as error:
+        return f"{folder} cannot be read: {error.strerror or error}"
+
+    return ""

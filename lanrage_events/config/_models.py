@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,8 +12,10 @@ from pydantic import BaseModel, Field
 from .._discovery import LoadedPlugin
 from .._exceptions import PluginLoadError
 from .._redaction import Redactor
+from .._reports import ConfigProblem
 from .._threads import named_while_slow
 from ..abc import PluginOptions
+from ..yaml import KeyPath, Position, Problem, with_path
 from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
 
 
@@ -77,7 +79,11 @@ class ConfiguredPlugin:
     place: str = field(default="", compare=False)
     """its position and key for messages, as ``file:line:column: plugins.name``"""
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """the positions of the keys below it, each as ``file:line:column``"""
+    """the positions of the keys and items below it, each as ``file:line:column``"""
+    position: Callable[[KeyPath, bool], Position] = field(
+        default=lambda path, key: Position(), compare=False, repr=False
+    )
+    """returns the position of what a path in the file leads to, or of its key"""
 
     def options(self) -> PluginOptions:
         """Return the options to register it with."""
@@ -89,6 +95,15 @@ class ConfiguredPlugin:
             "distribution": self.plugin.source.distribution,
             "locations": self.places,
         }
+
+    def problem(self, found: ConfigProblem) -> Problem:
+        """Return what the plugin found wrong, with its position in the file."""
+        if found.place:
+            return Problem(Position(file=found.place), found.message)
+
+        path = ("plugins", self.name, *found.path)
+        position = self.position(path, found.about_key or not found.path)
+        return Problem(position, with_path(path, found.message))
 
     def make(self) -> object:
         """Create the object to register.

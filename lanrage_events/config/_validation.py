@@ -68,12 +68,8 @@ class Validator:
             for secret in (text, *self.parts.get(where, ())):
                 self.redactor.add(secret)
 
-        # Unknown keys are rejected unless one of the models allows them.
-        configs = [inner.model_config for inner in models(model)]
-        wanted = any(config.get("extra", "forbid") != "forbid" for config in configs)
-        extra: Literal["forbid"] | None = None if wanted else "forbid"
         try:
-            return model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
+            return self.make(model, data)
         except ValidationError as error:
             self._report(error, model, path, also)
         except BaseException as error:  # what a plugin's validator raises
@@ -85,15 +81,26 @@ class Validator:
 
         return None
 
+    def make(self, model: type[Model], data: object) -> Model:
+        """Return the model of data, without reporting what is wrong with it.
+
+        :raises ValidationError: if something is wrong; a plugin's validators may raise anything
+        """
+        # Unknown keys are rejected unless one of the models allows them.
+        configs = [inner.model_config for inner in models(model)]
+        wanted = any(config.get("extra", "forbid") != "forbid" for config in configs)
+        extra: Literal["forbid"] | None = None if wanted else "forbid"
+        return model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
+
     def _report(
         self, error: ValidationError, annotation: Any, path: KeyPath, also: Collection[str]
     ) -> None:
-        data = _at(self.document.data, path)
+        data = value_at(self.document.data, path)
         found: dict[KeyPath, dict[str, bool]] = {}
         for details in error.errors(include_url=False):
-            where = _locate(details, data)
+            where = locate(details, data)
             full = (*path, *where)
-            value = _at(data, where)
+            value = value_at(data, where)
             known = {*keys(annotation_at(annotation, where[:-1])), *(() if where[1:] else also)}
             message = _format_error(details, where, value, known)
             if value is None and self.document.text(full).comment:
@@ -130,7 +137,7 @@ def _one_line(text: str) -> str:
     return line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…"
 
 
-def _locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:
+def locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:
     """Return the path of the value that an error is about.
 
     pydantic's location also contains the member of a union.
@@ -139,7 +146,7 @@ def _locate(details: ErrorDetails, data: YAMLValue) -> KeyPath:
     location = details["loc"]
     for index, part in enumerate(location):
         if _has(data, part):
-            data = _at(data, (part,))
+            data = value_at(data, (part,))
             path = (*path, part)
         elif details["type"] == "missing" and index == len(location) - 1:
             path = (*path, part)
@@ -154,7 +161,7 @@ def _has(data: YAMLValue, part: str | int) -> bool:
     return isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data)
 
 
-def _at(data: YAMLValue, path: KeyPath) -> YAMLValue:
+def value_at(data: YAMLValue, path: KeyPath) -> YAMLValue:
     for part in path:
         if isinstance(data, dict):
             data = data.get(str(part))

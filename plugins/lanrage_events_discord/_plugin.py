@@ -16,7 +16,7 @@ import httpx
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, Health, Metric, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Metric, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import counted
 from lanrage_events.http import Page, Route
@@ -361,13 +361,13 @@ class DiscordPlugin:
         return None if self._runtime is None else self._runtime.outbox
 
     @hookimpl
-    def validate(self, bus: Bus) -> list[str]:
+    def validate(self, bus: Bus) -> list[str | ConfigProblem]:
         """Report errors in the templates, and event types that do not exist."""
-        problems: list[str] = []
+        problems: list[str | ConfigProblem] = []
         Renderer(
             bus.template_folders(),
             invite_url=lambda: self.config.invite_url,
-            report=lambda error: problems.append(str(error)),
+            report=lambda error: problems.append(error.as_problem()),
         ).check(bus.events.types())
         try:
             self._make_router(self.config.all_webhooks()).check(bus.events)

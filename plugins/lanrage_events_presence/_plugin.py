@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import anyio
 
-from lanrage_events import Health, Metric, PartyEvent, Sample, hookimpl
+from lanrage_events import ConfigProblem, Health, Metric, PartyEvent, Sample, hookimpl
 from lanrage_events.abc import Bus
 
 from ._activity import Activity
@@ -97,14 +97,17 @@ class PresencePlugin:
         return INSTALL_HINT if is_missing else ""
 
     @hookimpl
-    def validate(self, bus: Bus) -> list[str]:
-        problems: list[str] = []
+    def validate(self, bus: Bus) -> list[ConfigProblem]:
+        problems: list[ConfigProblem] = []
         folders = bus.template_folders()
-        view = PresenceView(self.config, folders, report=lambda error: problems.append(str(error)))
+        view = PresenceView(
+            self.config, folders, report=lambda error: problems.append(error.as_problem())
+        )
         problems.extend(view.check(bus.events.types()))
         missing = self._missing()
         if missing:
-            problems.append(missing)
+            path = ("client_id",) if self._connect is None else ()
+            problems.append(ConfigProblem(missing, path))
 
         return problems
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from lanrage_events import Event, GameEnded, GameStarted, PartyCreated, PartyEvent
+from lanrage_events import ConfigProblem, Event, GameEnded, GameStarted, PartyCreated, PartyEvent
 from lanrage_events.templates import TemplateError, Templates
 
 from ._activity import Activity
@@ -85,7 +85,7 @@ class PresenceView:
         self._occasions: dict[type[Event], bool] = {}
         self._is_stale = True
 
-    def check(self, types: Iterable[type[Event]]) -> list[str]:
+    def check(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
         """Read and compile the templates now, not at the first event.
 
         :param types: all event types; a template of any other type is a problem
@@ -94,7 +94,10 @@ class PresenceView:
         types = tuple(types)
         self._templates.check(types)
         return [
-            f"{path}: is not used: Rich Presence shows parties, and {cls.type} is not about a party"
+            ConfigProblem(
+                f"is not used: Rich Presence shows parties, and {cls.type} is not about a party",
+                place=path,
+            )
             for cls in types
             if not issubclass(cls, PartyEvent)
             for path in self._files(cls)

@@ -234,7 +234,7 @@ def test_what_is_most_likely_not_meant_is_reported(capsys: pytest.CaptureFixture
     assert main(["check"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("warning: lanrage.yaml:1:1: plugins: no plugin is named")
-    assert second == "lanrage.yaml: all is well; plugins: none; backend: asyncio"
+    assert second == "lanrage.yaml: 1 warning; plugins: none; backend: asyncio"
 
 
 def test_names_in_a_configuration_cannot_steer_the_terminal(

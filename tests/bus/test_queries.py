@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events import Event, EventBus, Health, PeerJoined, hookimpl
+from lanrage_events import ConfigProblem, Event, EventBus, Health, PeerJoined, hookimpl
 
 
 class UnreadableError(Exception):
@@ -141,6 +141,35 @@ def test_problems_are_an_iterable(answer: object) -> None:
     bus.register(plugin_with("validate", lambda self, bus: answer), "odd")
     problem = f"hook 'validate' must return an iterable of texts, not {answer!r}"
     assert bus.plugins.validate() == [("odd", problem)]
+
+
+def test_a_problem_may_name_its_setting_and_be_a_warning() -> None:
+    error = ConfigProblem("there is no such event type", ("routes", 0, "events"))
+    warning = ConfigProblem("no event reaches it", ["routes", 1], warning=True)  # type: ignore[arg-type]
+    bus = EventBus()
+    bus.register(plugin_with("validate", lambda self, bus: ["odd", error, warning]), "odd")
+    bus.register(plugin_with("health", lambda self: Health()), "silent")
+    assert bus.plugins.problems("odd") == [ConfigProblem("odd"), error, warning]
+    assert warning.path == ("routes", 1)
+    assert bus.plugins.problems("silent") == []
+    # Programs that know nothing of warnings see what keeps the plugin from working.
+    assert bus.plugins.validate() == [
+        ("odd", "odd"),
+        ("odd", "routes.0.events: there is no such event type"),
+    ]
+    with pytest.raises(LookupError):
+        bus.plugins.problems("nobody")
+
+
+@pytest.mark.parametrize("path", ["routes", b"routes", [("routes", 0)], [None]])
+def test_the_path_of_a_problem_is_a_tuple_of_keys(path: Any) -> None:
+    with pytest.raises(TypeError, match="path: expected a tuple of keys and indices"):
+        ConfigProblem("odd", path)
+
+
+def test_a_problem_in_another_file_is_named_by_its_place() -> None:
+    problem = ConfigProblem("not a color", ("templates",), place="peer_joined.yaml:3:9")
+    assert str(problem) == "peer_joined.yaml:3:9: not a color"
 
 
 @pytest.mark.parametrize("answer", [None, 7, "folder", [7], [None]])

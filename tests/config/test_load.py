@@ -837,6 +837,7 @@ def test_the_examples_of_the_documentation_can_be_used(block: str, tmp_path: Pat
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "counter.py").write_text(dedent(PLUGINS["module"]), encoding="utf-8")
     (tmp_path / "secret").write_text(WEBHOOK, encoding="utf-8")
+    (tmp_path / "my-templates" / "discord").mkdir(parents=True)
     file = tmp_path / "lanrage.yaml"
     file.write_text(block.replace("/run/secrets/discord", "secret"), encoding="utf-8")
     config = load_config(file, environment={"DISCORD_WEBHOOK_URL": WEBHOOK})

@@ -108,8 +108,8 @@ def test_the_examples_of_settings_are_valid(
 
     monkeypatch.setenv("LANRAGE_EVENTS_TOKEN", "made-up-token-0123")
     monkeypatch.setenv("GAMEBOX_TOKEN", "made-up-token-4567")
-    for folder in ("my-templates", "plugins"):
-        (tmp_path / folder).mkdir()
+    for folder in ("my-templates/discord", "plugins"):
+        (tmp_path / folder).mkdir(parents=True)
 
     path = tmp_path / "lanrage.yaml"
     path.write_bytes((SETTINGS / f"{part}.yaml").read_bytes())

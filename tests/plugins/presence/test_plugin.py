@@ -235,7 +235,7 @@ async def test_validation_reports_templates_and_what_is_missing(tmp_path: Path) 
         PresencePlugin(PresenceConfig()),
     )
 
-    problems = bad.validate(bus)
+    problems = [str(problem) for problem in bad.validate(bus)]
 
     assert len(problems) == 3
     assert "peer_joined.yaml:1: state: " in problems[0]

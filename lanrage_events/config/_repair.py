@@ -1,0 +1,130 @@
+"""Models of data with errors, made of the rest of the data, to check that, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..yaml import KeyPath
+from ._validation import locate, value_at
+
+_MAX_ROUNDS = 20
+"""since what is left out may be required by something else"""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """A model of the data without what is wrong, which must not run."""
+
+    config: BaseModel | None
+    data: Any
+    """the whole data"""
+    omitted: frozenset[KeyPath] = field(default_factory=frozenset)
+    """what is left out of the data"""
+
+    def original(self, path: KeyPath) -> KeyPath:
+        """Return where in the whole data the value at a path stands."""
+        data = self.data
+        found: KeyPath = ()
+        for key in path:
+            if isinstance(data, list) and isinstance(key, int):
+                kept = [i for i in range(len(data)) if (*found, i) not in self.omitted]
+                key = kept[key] if key < len(kept) else len(data)
+
+            found = (*found, key)
+            data = value_at(data, (key,))
+
+        return found
+
+    def omits(self, path: KeyPath) -> bool:
+        """Return whether a value of the whole data, or one that it is in, is left out."""
+        return any(path[:length] in self.omitted for length in range(len(path) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Leaves out of data what its model rejects.
+
+    :param validate: makes the model, or raises pydantic's error
+    """
+
+    validate: Callable[[Any], BaseModel]
+    data: Any
+    omitted: frozenset[KeyPath] = field(default_factory=frozenset)
+    """what is left out in any case"""
+
+    def values(self) -> Repaired | None:
+        """Leave out the wrong values, so that their defaults count; None if that is not enough."""
+        return self._run(_value)
+
+    def items(self) -> Repaired | None:
+        """Leave out each item of a list that has a wrong value; None if that is not enough."""
+        return self._run(_item)
+
+    def _run(self, widen: Callable[[Any, KeyPath], KeyPath]) -> Repaired | None:
+        found = Repaired(None, self.data, frozenset(widen(self.data, p) for p in self.omitted))
+        for _ in range(_MAX_ROUNDS):
+            data = _without(self.data, found.omitted)
+            try:
+                return Repaired(self.validate(data), self.data, found.omitted)
+            except ValidationError as error:
+                details = error.errors(include_url=False)
+                paths = [found.original(_existing(locate(one, data), data)) for one in details]
+            except Exception:  # noqa: BLE001 - what a plugin's validator raises is reported already
+                return None
+
+            wrong = {widen(self.data, path) for path in paths}
+            if () in wrong:
+                return None
+
+            found = Repaired(found.config, self.data, found.omitted | wrong)
+
+        return None
+
+
+def _existing(path: KeyPath, data: Any) -> KeyPath:
+    """Return the path of a value, of what it is missing from if there is none."""
+    while path and path[-1] not in _keys(value_at(data, path[:-1])):
+        path = path[:-1]
+
+    return path
+
+
+def _keys(value: Any) -> Iterable[str | int]:
+    if isinstance(value, list):
+        return range(len(value))
+
+    return value if isinstance(value, dict) else ()
+
+
+def _value(data: Any, path: KeyPath) -> KeyPath:
+    # One of a list of texts would leave an empty list, which may mean something else.
+    while path and isinstance(path[-1], int) and not isinstance(value_at(data, path), dict):
+        path = path[:-1]
+
+    return path
+
+
+def _item(data: Any, path: KeyPath) -> KeyPath:
+    indices = [number for number, key in enumerate(path) if isinstance(key, int)]
+    return path[: indices[0] + 1] if indices else path
+
+
+def _without(value: Any, omitted: frozenset[KeyPath], path: KeyPath = ()) -> Any:
+    if isinstance(value, dict):
+        paths = {key: (*path, key) for key in value}
+        return {
+            k: _without(v, omitted, paths[k]) for k, v in value.items() if paths[k] not in omitted
+        }
+
+    if isinstance(value, list):
+        return [
+            _without(one, omitted, (*path, index))
+            for index, one in enumerate(value)
+            if (*path, index) not in omitted
+        ]
+
+    return value

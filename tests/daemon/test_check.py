@@ -1,0 +1,211 @@
+"""What can never work is reported before anything runs, all of it at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from lanrage_events.__main__ import main
+from lanrage_events._daemon import check
+
+PICKY = """\
+from lanrage_events import ConfigProblem, hookimpl
+from lanrage_events.config import ConfigModel
+
+
+class Rule(ConfigModel):
+    name: str = "any"
+    loud: bool = False
+
+
+class Config(ConfigModel):
+    rules: tuple[Rule, ...] = ()
+    size: int = 1
+    broken: bool = False
+
+
+class Plugin:
+    Config = Config
+
+    def __init__(self, config):
+        self.config = config
+        if config.broken:
+            raise RuntimeError("it is broken")
+
+    @hookimpl
+    def validate(self, bus):
+        names = [rule.name for rule in self.config.rules]
+        for index, name in enumerate(names):
+            if name == "bad":
+                yield ConfigProblem(f"number {index} is bad", ("rules", index, "name"))
+            if name in names[:index]:
+                yield ConfigProblem("came before", ("rules", index), warning=True)
+        if len(names) < 2:
+            yield ConfigProblem("fewer than two", ("rules",), warning=True)
+        if self.config.size == 1:
+            yield ConfigProblem("small", ("size",), warning=True, about_key=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "picky.py").write_text(PICKY, encoding="utf-8")
+    return tmp_path
+
+
+def write(text: str) -> Path:
+    file = Path("lanrage.yaml")
+    file.write_text(f"plugins_folder: plugins\n{dedent(text)}", encoding="utf-8")
+    return file
+
+
+def findings(text: str) -> list[str]:
+    return [
+        f"{'W' if finding.is_warning else 'E'} {finding.text.removeprefix('lanrage.yaml:')}".replace(
+            str(Path.cwd()), "~"
+        )
+        for finding in check(write(text)).findings
+    ]
+
+
+def test_what_a_plugin_finds_stands_beside_the_other_errors_of_its_section() -> None:
+    assert findings(
+        """\
+        plugins:
+          picky:
+            rules:
+              - {name: fine, loud: maybe}
+              - {name: bad}
+              - {loud: maybe, name: bad}
+              - {name: bad}
+            size: 1
+            sise: 2
+        """
+    ) == [
+        "E 5:28: plugins.picky.rules.0.loud: expected true or false, found a text",
+        "E 6:16: plugins.picky.rules.1.name: number 1 is bad",
+        "W 7:9: plugins.picky.rules.2: came before",
+        "E 7:16: plugins.picky.rules.2.loud: expected true or false, found a text",
+        "E 7:29: plugins.picky.rules.2.name: number 2 is bad",
+        "W 8:9: plugins.picky.rules.3: came before",
+        "E 8:16: plugins.picky.rules.3.name: number 3 is bad",
+        "W 9:5: plugins.picky.size: small",
+        "E 10:5: plugins.picky.sise: unknown key, did you mean 'size'?",
+    ]
+
+
+def test_nothing_is_said_that_comes_only_from_what_is_wrong() -> None:
+    # Without the wrong size it would be small, and without the wrong rule there would be one.
+    assert findings(
+        """\
+        plugins:
+          picky:
+            rules: [{name: a, loud: maybe}, {name: b}]
+            size: many
+        """
+    ) == [
+        "E 4:29: plugins.picky.rules.0.loud: expected true or false, found a text",
+        "E 5:11: plugins.picky.size: expected a whole number, found a text",
+    ]
+
+
+def test_a_section_that_cannot_be_made_right_does_not_hide_the_others() -> None:
+    assert findings(
+        """\
+        plugins:
+          picky: {broken: true}
+          second: {use: picky, mailbox: {size: 0}, broken: true}
+          third: {use: picky, size: 2, rules: [{name: bad}, {}]}
+        """
+    ) == [
+        "E 3:3: plugins.picky: the plugin cannot be made (the file ~/plugins/picky.py): RuntimeError: it is broken",
+        "E 4:3: plugins.second: the plugin cannot be made (the file ~/plugins/picky.py): RuntimeError: it is broken",
+        "E 4:40: plugins.second.mailbox.size: must be at least 1",
+        "E 5:47: plugins.third.rules.0.name: number 0 is bad",
+    ]
+
+
+def test_what_the_system_lacks_is_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "trio", None)
+    Path("state").touch()
+    Path("plain").touch()
+    Path("empty").mkdir()
+    write(
+        """\
+        backend: trio
+        state_folder: state/of/lanrage
+        templates: [gone, plain, empty]
+        plugins: {discord: }
+        """
+    )
+    assert main(["check", "lanrage.yaml"]) == 78
+    assert capsys.readouterr().out.replace(str(folder), "~").splitlines() == [
+        (
+            "lanrage.yaml:2:10: backend: 'trio' cannot be used: the package 'trio' is missing: "
+            "pip install 'lanrage-events[trio]'"
+        ),
+        (
+            "lanrage.yaml:3:15: state_folder: ~/state/of/lanrage cannot be created, since ~/state "
+            "is a file"
+        ),
+        (
+            "warning: lanrage.yaml:4:13: templates.0: there is no folder ~/gone, so no template of it "
+            "is used"
+        ),
+        (
+            "warning: lanrage.yaml:4:19: templates.1: ~/plain is a file: name the folder that "
+            "'discord/' is in"
+        ),
+        (
+            "warning: lanrage.yaml:4:26: templates.2: ~/empty has no folder of templates, such as "
+            "'discord', so none of it is used"
+        ),
+        "lanrage.yaml: 2 errors and 3 warnings",
+    ]
+
+
+def test_warnings_are_errors_if_one_wants(capsys: pytest.CaptureFixture[str]) -> None:
+    write("plugins: {picky: {rules: [{}, {name: b}]}}")
+    lines = (
+        "warning: lanrage.yaml:2:11: plugins.picky.size: small\n"
+        "lanrage.yaml: 1 warning; plugins: picky; backend: asyncio\n"
+    )
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == lines
+    assert main(["check", "--strict"]) == 78
+    assert capsys.readouterr().out == lines
+
+
+def test_all_is_well_if_nothing_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    write("plugins: {picky: {size: 2, rules: [{}, {name: b}]}}")
+    assert main(["check", "--strict"]) == 0
+    assert "all is well" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_daemon_logs_the_same_warnings() -> None:
+    write("templates: [gone]\nplugins: {picky: {size: 1}}")
+    result = subprocess.run(
+        [sys.executable, "-m", "lanrage_events", "run", "--stdin"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    errors = result.stderr
+    assert result.returncode == 0
+    for line in (
+        "lanrage.yaml:2:13: templates.0: there is no folder",
+        "lanrage.yaml:3:19: plugins.picky.size: small",
+    ):
+        assert errors.count(line) == 1
