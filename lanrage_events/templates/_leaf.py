@@ -22,7 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from ..yaml import Text
 from ._fast_path import Parts, parts_of
 from ._list import ListText, Rest, join, list_text, rest_in_english, shorten_list
-from ._text import as_text, clean, duration, humanize, shorten
+from ._text import as_text, clean, duration, humanize, plural, shorten
 
 Write: TypeAlias = Callable[[str], str]
 Measure: TypeAlias = Callable[[str], int]
@@ -88,6 +88,8 @@ class TemplateLeaf:
     raises ValueError if it is not valid"""
     context: Mapping[str, object] = field(default_factory=dict)
     """further names that only this leaf can use"""
+    apart: bool = False
+    """whether it is rendered by ``Templates.render_leaf`` and not with the event"""
 
 
 class Names:
@@ -117,7 +119,7 @@ class Names:
         self._context: Context | None = None
 
     def all(self) -> dict[str, object]:
-        event = self.values["event"]
+        event = self.values.get("event")
         fields = {name: getattr(event, name) for name in self._fields}
         return {**self._globals, **self.values, "fields": fields}
 
@@ -257,6 +259,7 @@ def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
     environment.filters["humanize"] = humanize
     environment.filters["join"] = join
     environment.filters["lines"] = _marking(None)
+    environment.filters["plural"] = plural
     for name, template_filter in filters.items():
         environment.filters[name] = _marking(template_filter)
 

@@ -29,7 +29,7 @@ from ._leaf import (
     make_finalizer,
 )
 from ._list import rest_in_english
-from ._text import ELLIPSIS, clean
+from ._text import ELLIPSIS, clean, humanize
 
 logger = logging.getLogger("lanrage_events.templates")
 
@@ -58,6 +58,7 @@ class Templates:
     :param filters: further ways to write a value, by name
     :param rest: ends a list that does not fit with the number of items that are not shown; the
         default is English
+    :param leaves_of: all leaves of those types whose files have others, by type
     :param report: called once with each problem of a template; the default logs it
     """
 
@@ -70,20 +71,22 @@ class Templates:
         shorthands: Mapping[str, str] = MappingProxyType({}),
         filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
         rest: Callable[[int], str] = rest_in_english,
+        leaves_of: Mapping[str, Mapping[str, TemplateLeaf]] = MappingProxyType({}),
         report: Callable[[TemplateError], object] | None = None,
     ) -> None:
         self.kind = kind
         self._rest = rest
         self._folders = tuple(folders)
         self._leaves = dict(leaves)
+        self._leaves_of = {name: dict(own) for name, own in leaves_of.items()}
         self._shorthands = dict(shorthands)
         environment = make_environment(filters)
         self._globals = dict(environment.globals)
         self._environments = {
-            path: environment.overlay(finalize=make_finalizer(leaf))
-            for path, leaf in self._leaves.items()
+            leaf: environment.overlay(finalize=make_finalizer(leaf))
+            for own in (self._leaves, *self._leaves_of.values())
+            for leaf in own.values()
         }
-        self._lists = tuple(dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path))
         self._files: dict[str, list[_CompiledFile]] = {}
         self._plans: dict[type[Event], _Plan] = {}
         self._on_problem = report or _log
@@ -124,17 +127,9 @@ class Templates:
         names = plan.names(event, context, self._globals, self._rest)
         result = RenderedLeaves(plan.constants)
         for path, chain in plan.leaves:
-            for leaf in chain:
-                try:
-                    value = leaf.render(names, value_limit)
-                except Exception as error:  # noqa: BLE001 - the next place that has the leaf is used
-                    self._report(leaf, error, names)
-                    continue
-
-                if value is not None and value != "":
-                    result[path] = value
-
-                break
+            value = self._render_first(chain, names, value_limit)
+            if value is not None and value != "":
+                result[path] = value
 
         for path, lists in plan.lists:
             items = self._render_list(lists, names, value_limit)
@@ -143,6 +138,33 @@ class Templates:
 
         result.shortened = names.shortened
         return result
+
+    def render_leaf(self, cls: type[Event], path: str, names: Mapping[str, object]) -> Any:
+        """Render a leaf that is not rendered with the event, see :class:`TemplateLeaf`.
+
+        :param path: such as ``digest.counted``
+        :param names: what the leaf can name
+        :return: the result, empty text or None if there is none
+        """
+        plan = self._plans.get(cls) or self._plan(cls)
+        chain = plan.apart.get(path, ())
+        return self._render_first(chain, Names(dict(names), (), self._globals), None)
+
+    def name(self, identifier: str) -> str:
+        """Return what an identifier is called, such as an event type: ``Map Changed``."""
+        return clean(humanize(identifier))
+
+    def _render_first(
+        self, chain: Iterable[CompiledLeaf], names: Names, value_limit: int | None
+    ) -> Any:
+        """Render the first of the leaves that has no error."""
+        for leaf in chain:
+            try:
+                return leaf.render(names, value_limit)
+            except Exception as error:  # noqa: BLE001 - the next place that has the leaf is used
+                self._report(leaf, error, names)
+
+        return None
 
     def _render_list(
         self,
@@ -178,14 +200,17 @@ class Templates:
     def _plan(self, cls: type[Event]) -> _Plan:
         plan = _Plan(cls)
         files = [file for name in type_names(cls) for file in self._read(name)]
-        for path in self._leaves:
+        leaves = self._leaves_of.get(cls.type, self._leaves)
+        for path in leaves:
             chain = [file.leaves[path] for file in files if path in file.leaves]
-            if chain and not chain[0].is_constant:
+            if leaves[path].apart:
+                plan.apart[path] = chain
+            elif chain and not chain[0].is_constant:
                 plan.leaves.append((path, chain))
             elif chain and chain[0].constant not in (None, ""):
                 plan.constants[path] = chain[0].constant
 
-        for path in self._lists:
+        for path in dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path):
             plan.lists.append((path, [file.lists[path] for file in files if path in file.lists]))
 
         self._plans[cls] = plan
@@ -194,40 +219,45 @@ class Templates:
     def _read(self, type_name: str) -> list[_CompiledFile]:
         if type_name not in self._files:
             paths = [folder / self.kind / f"{type_name}.yaml" for folder in self._folders]
-            files = map(self._read_file, paths)
+            leaves = self._leaves_of.get(type_name, self._leaves)
+            files = [self._read_file(path, leaves) for path in paths]
             self._files[type_name] = [file for file in files if file is not None]
 
         return self._files[type_name]
 
-    def _read_file(self, path: Traversable) -> _CompiledFile | None:
+    def _read_file(
+        self, path: Traversable, leaves: Mapping[str, TemplateLeaf]
+    ) -> _CompiledFile | None:
         with suppress(OSError):  # reading the file will report it
             if not path.is_file():
                 return None
 
-        source = TemplateFile(read(path), self._leaves, self._shorthands)
+        source = TemplateFile(read(path), leaves, self._shorthands)
         for problem in source.problems:
             self._note(problem)
 
-        file = _CompiledFile(self._compile_all(str(path), source.leaves))
+        file = _CompiledFile(self._compile_all(str(path), source.leaves, leaves))
         for list_path, sources in source.lists.items():
             items: list[dict[str, CompiledLeaf]] = []
             for item in sources:
-                leaves = self._compile_all(str(path), item)
-                if len(leaves) == len(item):
-                    items.append({name.split("[].")[1]: leaf for name, leaf in leaves.items()})
+                compiled = self._compile_all(str(path), item, leaves)
+                if len(compiled) == len(item):
+                    items.append({name.split("[].")[1]: leaf for name, leaf in compiled.items()})
 
             if items or not sources:
                 file.lists[list_path] = items
 
         return file
 
-    def _compile_all(self, file: str, sources: Mapping[str, Text]) -> dict[str, CompiledLeaf]:
+    def _compile_all(
+        self, file: str, sources: Mapping[str, Text], leaves: Mapping[str, TemplateLeaf]
+    ) -> dict[str, CompiledLeaf]:
         """Compile the leaves of a file that can be, and report the others."""
         compiled: dict[str, CompiledLeaf] = {}
         for path, source in sources.items():
-            leaf = CompiledLeaf(file, path, source, self._leaves[path])
+            leaf = CompiledLeaf(file, path, source, leaves[path])
             try:
-                leaf.compile(self._environments[path])
+                leaf.compile(self._environments[leaves[path]])
             except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
                 self._report(leaf, error)
             else:
@@ -292,6 +322,7 @@ class _Plan:
         self._values: Callable[[Event], tuple[object, ...]] = attrgetter(*self._fields)
         self.constants: dict[str, Any] = {}
         self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []
+        self.apart: dict[str, Sequence[CompiledLeaf]] = {}
         self.lists: list[tuple[str, Sequence[Sequence[Mapping[str, CompiledLeaf]]]]] = []
 
     def names(

@@ -126,6 +126,20 @@ def humanize(name: str) -> str:
     return " ".join(word[:1].upper() + word[1:] for word in name.replace("_", " ").split())
 
 
+def plural(count: object, one: str, many: str) -> str:
+    """Choose the form of a word that goes with a number.
+
+    :param one: the form for 1
+    :param many: the form for all others
+    :raises ValueError: if it is not a number, such as the count in a digest's heading
+    """
+    if isinstance(count, bool) or not isinstance(count, (int, float)):
+        # As for other values that do not fit their place.
+        raise ValueError("'plural' needs a number that is known when the text is rendered")  # noqa: TRY004
+
+    return one if count == 1 else many
+
+
 def duration(length: float | timedelta) -> str:
     """Write a length of time with its two largest units: ``1h 1m``, ``1m 30s`` or ``30s``.
 

@@ -41,7 +41,7 @@ from ._delivery import (
     outbox_metrics,
 )
 from ._memory import Memory
-from ._rendering import Renderer
+from ._rendering import Renderer, Wording
 from ._routing import Router
 from ._setup import RejectionCache, Settings, Setup
 
@@ -94,6 +94,7 @@ class DiscordPlugin:
         self._router = self._make_router(())
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
+        self._setup: Setup | None = None
         self._runtime: Runtime | None = None
         self._api = DiscordAPI(lambda: self._runtime)
         self._earlier = EarlierEntries()
@@ -203,9 +204,14 @@ class DiscordPlugin:
                         limits = RateLimits(shared_address(self._http))
                         memory = self._memory(bus, "limits", "the waits that Discord asked for")
                         ending.callback(LimitMemory(memory, limits).close)
-                        lanes = self._make_lanes(bus, self._outbox, client, tasks, limits)
+                        self._renderer = renderer = self._make_renderer(bus)
+                        lanes = self._make_lanes(
+                            bus, self._outbox, client, tasks, limits, renderer.wording
+                        )
                         ending.callback(lanes.close)
-                        self._runtime = await self._begin(bus, self._outbox, client, lanes)
+                        self._runtime = await self._begin(
+                            bus, self._outbox, client, lanes, renderer
+                        )
                         yield
                         self._runtime = None
                         self._finish(bus, self._outbox, lanes)
@@ -230,6 +236,7 @@ class DiscordPlugin:
         client: WebhookClient,
         tasks: TaskGroup,
         limits: RateLimits,
+        wording: Wording,
     ) -> Lanes:
         self._lanes = lanes = Lanes(
             self.config,
@@ -242,16 +249,17 @@ class DiscordPlugin:
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
             expired=ExpiredCounts(self._memory(bus, "expired", "the counts of what expired")),
+            wording=wording,
         )
         return lanes
 
     async def _begin(
-        self, bus: Bus, outbox: Outbox, client: WebhookClient, lanes: Lanes
+        self, bus: Bus, outbox: Outbox, client: WebhookClient, lanes: Lanes, renderer: Renderer
     ) -> Runtime:
         """Create what lives as long as the lifespan, and start the lanes."""
         self._earlier = await EarlierEntries.read(outbox)
         rejections = RejectionCache()
-        setup = Setup(
+        self._setup = setup = Setup(
             self.config,
             self._make_settings(bus),
             partial(bus.plugins.source_location, self),
@@ -260,10 +268,19 @@ class DiscordPlugin:
             redactor=bus.redactor,
             rejections=rejections,
         )
-        self._renderer = Renderer(bus.template_folders(), invite_url=lambda: setup.invite_url)
-        self._renderer.check(bus.events.types())
         await self._open_lanes(bus, setup, lanes)
-        return Runtime(bus, setup, lanes, outbox, MessageTest(lanes, client, rejections))
+        message_test = MessageTest(lanes, client, rejections, renderer)
+        return Runtime(bus, setup, lanes, outbox, message_test)
+
+    def _make_renderer(self, bus: Bus) -> Renderer:
+        # The lanes need it before there is a setup, which needs the lanes.
+        self._setup = None
+        renderer = Renderer(bus.template_folders(), invite_url=self._invite_url)
+        renderer.check(bus.events.types())
+        return renderer
+
+    def _invite_url(self) -> str | None:
+        return self.config.invite_url if self._setup is None else self._setup.invite_url
 
     async def _open_lanes(self, bus: Bus, setup: Setup, lanes: Lanes) -> None:
         setup.open_lanes()

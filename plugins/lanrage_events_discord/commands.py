@@ -64,7 +64,7 @@ def preview(
     folders: tuple[Traversable, ...] = (*templates, *bus.template_folders())
     renderer = Renderer(folders, invite_url=lambda: invite, report=errors.append)
     renderer.check(bus.events.types())
-    [message] = compose([renderer.render(event)])
+    [message] = compose([renderer.render(event)], wording=renderer.wording)
     if json:
         write_json(message.body())
     else:

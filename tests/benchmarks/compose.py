@@ -147,14 +147,17 @@ def rendering(rounds: int, smoke: bool) -> Table:
 def composing(rounds: int, smoke: bool) -> Table:
     """Measure messages of batches of different sizes."""
     sizes = SMOKE_SIZES if smoke else SIZES
-    render = renderer().render
+    plain = renderer()
+    render, wording = plain.render, plain.wording
     kinds = [event for name, event in PLAIN.items() if name != "notification"]
     entries = [render(event) for event in islice(cycle(kinds), sizes[-1])]
     counts: dict[tuple[str, int], int] = {}
 
     def timed(style: str, batch: Sequence[Entry]) -> float:
         started = process_time()
-        made = list(compose(batch, style="digest" if style == "digest" else "embeds"))
+        made = list(
+            compose(batch, wording=wording, style="digest" if style == "digest" else "embeds")
+        )
         taken = process_time() - started
         counts[style, len(batch)] = len(made)
         if sum(message.entries for message in made) != len(batch):

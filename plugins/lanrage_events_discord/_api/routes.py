@@ -231,7 +231,7 @@ class DiscordAPI:
             invite_url=lambda: runtime.setup.invite_url,
             report=lambda error: problems.append(str(error)),
         )
-        [message] = compose([renderer.render(event)])
+        [message] = compose([renderer.render(event)], wording=renderer.wording)
         embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
         return models.Preview(
             body=message.body(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import anyio
 
 from lanrage_events.http import RouteError
@@ -11,11 +9,10 @@ from lanrage_events.http import RouteError
 from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import Lane, Lanes, in_words
-from .._embeds import Embed, Message
+from .._embeds import Message
+from .._rendering import Renderer, WebhookTest
 from .._setup import TURN_MAX_SECONDS, RejectionCache
 from .models import MessageTestResult
-
-_COLOR = 0x4CAF50
 
 
 class MessageTest:
@@ -23,12 +20,20 @@ class MessageTest:
 
     :param client: sends them, and stays open
     :param rejections: what Discord must not be asked again right now
+    :param renderer: makes the message by the templates
     """
 
-    def __init__(self, lanes: Lanes, client: WebhookClient, rejections: RejectionCache) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        client: WebhookClient,
+        rejections: RejectionCache,
+        renderer: Renderer,
+    ) -> None:
         self._lanes = lanes
         self._client = client
         self._rejections = rejections
+        self._renderer = renderer
         self._is_busy = False
 
     async def send(self, name: str | None = None) -> MessageTestResult:
@@ -89,7 +94,9 @@ class MessageTest:
         outcome: Outcome | None = None
         try:
             async with lane.pacing.turn:
-                message = lane.envelope.wrap(_test_message(), [], webhook.id, is_backlog=True)
+                embed = self._renderer.render(WebhookTest()).embed
+                message = Message(entries=0, embeds=(embed,))
+                message = lane.envelope.wrap(message, [], webhook.id, is_backlog=True)
                 outcome = await self._execute(lane, webhook, message)
                 return self._handle_outcome(lane, webhook, message, outcome)
         finally:
@@ -129,17 +136,6 @@ class MessageTest:
             status=outcome.status,
             retry_after=outcome.retry_after,
         )
-
-
-def _test_message() -> Message:
-    embed = Embed(
-        title="✅ LANrage can post here",
-        description="This is a test. News of your party will be posted in this channel.",
-        color=_COLOR,
-        timestamp=datetime.now(UTC),
-        footer="LANrage",
-    )
-    return Message(entries=0, embeds=(embed,))
 
 
 def _not_sent(reason: str, retry_after: float) -> MessageTestResult:

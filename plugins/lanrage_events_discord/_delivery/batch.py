@@ -11,7 +11,7 @@ from lanrage_events.outbox import ExpiredEntries
 from .._client import Outcome
 from .._config import BatchConfig
 from .._embeds import Message, limits
-from .._rendering import Entry, compose
+from .._rendering import Entry, Wording, compose
 from .bisection import Bisection
 from .envelope import Envelope
 from .expired import ExpiredCounts
@@ -29,6 +29,7 @@ class Batch:
     :param envelope: adds what the webhook's configuration asks for
     :param expired: counts what expired
     :param lane: the lane's name there
+    :param wording: the texts of the messages besides the entries
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Batch:
         envelope: Envelope,
         expired: ExpiredCounts,
         lane: str,
+        wording: Wording,
     ) -> None:
         self._config = config
         self._queue = queue
@@ -55,6 +57,7 @@ class Batch:
         """whether each entry of the last message has an embed of its own"""
         self._expired = expired
         self._lane = lane
+        self._wording = wording
 
     @property
     def is_empty(self) -> bool:
@@ -127,6 +130,7 @@ class Batch:
         entries = [waiting.entry for waiting in islice(batch, at_most)]
         composed = compose(
             entries,
+            wording=self._wording,
             style=self._config.style,
             max_messages=max_messages,
             catch_up=self._is_backlog,

@@ -15,7 +15,7 @@ from lanrage_events.outbox import Outbox
 from .._client import Limits, Outcome, OutcomeKind, RateLimits, Turn, WebhookClient, WebhookURL
 from .._config import BatchConfig
 from .._embeds import Message
-from .._rendering import Entry
+from .._rendering import Entry, Wording
 from .batch import Batch
 from .bisection import is_about_configuration
 from .envelope import Envelope
@@ -49,6 +49,7 @@ class Lane:
     :param envelope: adds to messages what the webhook's configuration asks for
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
+    :param wording: the texts of messages besides the entries
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Lane:
         envelope: Envelope,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
+        wording: Wording,
     ) -> None:
         self.name = name
         self.state = LaneState.IDLE
@@ -84,7 +86,7 @@ class Lane:
         self._all_limits = limits
         self._task_group = task_group
         self.queue = LaneQueue(outbox, name)
-        self._batch = Batch(batch, self.queue, envelope, expired, name)
+        self._batch = Batch(batch, self.queue, envelope, expired, name, wording)
         self._running = False
         self._is_closed = False
         self.pacing = Pacing(batch)

@@ -15,7 +15,7 @@ from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, O
 
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
-from .._rendering import Entry
+from .._rendering import Entry, Wording
 from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
@@ -52,6 +52,7 @@ class Lanes(Mapping[str, Lane]):
     :param mentions: remembers whom messages mentioned
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
+    :param wording: the texts of messages besides the entries
     :param put_together: entries that are put in one transaction, during which no lane can send
     """
 
@@ -68,6 +69,7 @@ class Lanes(Mapping[str, Lane]):
         mentions: Mentions,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
+        wording: Wording,
         put_together: int = 1000,
     ) -> None:
         self.limits = limits
@@ -79,6 +81,7 @@ class Lanes(Mapping[str, Lane]):
         self._mentions = mentions
         self._gone = gone
         self._expired = expired
+        self._wording = wording
         self._threads = threads
         self._put_together = put_together
         self._lanes: dict[str, Lane] = {}
@@ -133,6 +136,7 @@ class Lanes(Mapping[str, Lane]):
             envelope=Envelope(webhook, self._mentions, self._threads),
             gone=self._gone,
             expired=self._expired,
+            wording=self._wording,
         )
         self._lanes[name] = lane
         if self._waiting is not None:

@@ -1,7 +1,9 @@
-"""From events to messages: ``renderer`` makes embeds, ``compose`` messages, ``digest`` digests."""
+"""From events to messages: ``renderer`` makes embeds, ``compose`` messages, ``wording`` own texts."""
 
 from __future__ import annotations
 
 from .compose import compose
 from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
-from .renderer import FILTERS, LEAVES, Renderer
+from .leaves import FILTERS, LEAVES
+from .renderer import Renderer
+from .wording import DIGEST_LEAVES, OWN_MESSAGES, WebhookTest, Wording

@@ -14,21 +14,15 @@ from .._embeds import (
     limits,
 )
 from .digest import (
-    COUNTED_MAX_CHARACTERS,
-    DIGEST_COLOR,
-    DIGEST_FOOTER,
     SHORT_DATE_AND_TIME,
     SHORT_TIME,
     DigestBuilder,
-    counted_by_type,
     in_utc_timestamp,
 )
 from .entry import Entry
+from .wording import MORE_MAX_CHARACTERS, Wording
 
 Style = Literal["digest", "embeds"]
-
-# The counted line, its embed's footer and the line end before it.
-_REST_MAX_CHARACTERS = COUNTED_MAX_CHARACTERS + len(DIGEST_FOOTER) + 1
 
 # Within half a day, the time of day says when something happened.
 _SAME_DAY_SECONDS = 12 * 3600
@@ -37,6 +31,7 @@ _SAME_DAY_SECONDS = 12 * 3600
 def compose(
     entries: Sequence[Entry],
     *,
+    wording: Wording,
     style: Style = "digest",
     max_messages: int | None = None,
     catch_up: bool = False,
@@ -50,6 +45,7 @@ def compose(
     has come since.
 
     :param entries: the batch, oldest first
+    :param wording: the texts of the messages besides the entries
     :param style: ``digest`` shows the batch in lines, grouped; ``embeds`` shows each entry's embed
     :param max_messages: how many messages there may be, at least 1; what does not fit becomes one
         counted line; None for as many as it takes
@@ -58,15 +54,15 @@ def compose(
     :param expired: by type, how many events were too old to be delivered; these numbers stand in
         an embed of their own, which may be a message with no entries
     """
-    note = _note(expired) if expired else None
+    note = _note(expired, wording) if expired else None
     times = _times_style(entries) if catch_up else None
     position = 0
     made = 0
     while position < len(entries):
         reserve = embed_size(note) if note is not None else 0
-        message = _next(entries, position, style, times, reserve)
+        message = _next(entries, position, wording, style, times, reserve)
         if made + 1 == max_messages and position + message.entries < len(entries):
-            message = _last(entries, position, style, times, reserve)
+            message = _last(entries, position, wording, style, times, reserve)
 
         if note is not None:
             if _has_room(message, note):
@@ -85,7 +81,12 @@ def compose(
 
 
 def _next(
-    entries: Sequence[Entry], position: int, style: Style, times: str | None, reserve: int
+    entries: Sequence[Entry],
+    position: int,
+    wording: Wording,
+    style: Style,
+    times: str | None,
+    reserve: int,
 ) -> Message:
     """Show as many entries as one message holds, at least one."""
     if style == "embeds" and times is None:
@@ -93,7 +94,7 @@ def _next(
         if embeds:
             return Message(entries=len(embeds), embeds=embeds)
     else:
-        builder, count = _digest(entries, position, times, reserve)
+        builder, count = _digest(entries, position, wording, times, reserve)
         if count > 1:
             return builder.message(entries[position + count - 1].time)
 
@@ -101,26 +102,31 @@ def _next(
 
 
 def _last(
-    entries: Sequence[Entry], position: int, style: Style, times: str | None, reserve: int
+    entries: Sequence[Entry],
+    position: int,
+    wording: Wording,
+    style: Style,
+    times: str | None,
+    reserve: int,
 ) -> Message:
     """Show what one message holds and count the rest."""
-    reserve += _REST_MAX_CHARACTERS
+    reserve += MORE_MAX_CHARACTERS + 1
     last = entries[-1].time
     if style == "embeds" and times is None:
+        reserve += embed_size(wording.note("…", last))
         embeds = _embeds(entries, position, reserve)[: limits.MESSAGE_MAX_EMBEDS - 1]
         rest = Counter(entry.type for entry in entries[position + len(embeds) :])
-        text = counted_by_type("… and {count} more {events}", rest)
-        counted = Embed(description=text, color=DIGEST_COLOR, timestamp=last, footer=DIGEST_FOOTER)
+        counted = wording.note(wording.more(rest), last)
         return Message(entries=len(embeds) + rest.total(), embeds=(*embeds, counted))
 
-    builder, count = _digest(entries, position, times, reserve)
+    builder, count = _digest(entries, position, wording, times, reserve)
     return builder.message(last, Counter(entry.type for entry in entries[position + count :]))
 
 
 def _digest(
-    entries: Sequence[Entry], position: int, times: str | None, reserve: int
+    entries: Sequence[Entry], position: int, wording: Wording, times: str | None, reserve: int
 ) -> tuple[DigestBuilder, int]:
-    builder = DigestBuilder(len(entries) - position, times=times, reserve=reserve)
+    builder = DigestBuilder(len(entries) - position, wording=wording, times=times, reserve=reserve)
     count = 0
     while position + count < len(entries) and builder.add(entries[position + count]):
         count += 1
@@ -160,13 +166,9 @@ def _has_room(message: Message, embed: Embed) -> bool:
     )
 
 
-def _note(expired: Mapping[str, int]) -> Embed | None:
+def _note(expired: Mapping[str, int], wording: Wording) -> Embed | None:
     counts = {name: count for name, count in expired.items() if count > 0}
-    if not counts:
-        return None
-
-    text = counted_by_type("⌛ {count} {events} expired before they could be posted", counts)
-    return Embed(description=text, color=DIGEST_COLOR, footer=DIGEST_FOOTER)
+    return wording.note(wording.expired(counts)) if counts else None
 
 
 def _times_style(entries: Sequence[Entry]) -> str:

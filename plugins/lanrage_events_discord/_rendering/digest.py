@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from lanrage_events.templates import utf16_units
 
@@ -12,25 +13,20 @@ from .._embeds import (
     Message,
     length,
     limits,
-    shorten,
     shorten_markdown,
 )
 from .entry import COUNT, Entry
-
-DIGEST_COLOR = 0x757575
-DIGEST_FOOTER = "LANrage"
+from .wording import Wording
 
 # A line's beginning and one item always fit into a description together: what is left over is for
 # the count and the times.
 HEADING_MAX_CHARACTERS = 1024
 ITEM_MAX_CHARACTERS = 3000
 
-# The longest text of counted_by_type().
-COUNTED_MAX_CHARACTERS = 600
-_COUNTED_MAX_TYPES = 8
-_TYPE_MAX_CHARACTERS = 40
-
 _CONTINUED = "… "
+
+# Parts of an embed that Discord shows below its text.
+_AT_THE_END = ("timestamp", "footer", "footer_icon", "image")
 
 # https://docs.discord.com/developers/reference#message-formatting-timestamp-styles
 SHORT_TIME = "t"
@@ -43,19 +39,20 @@ class DigestBuilder:
     Adding an entry costs the same however many there are.
 
     :param room: the highest number of entries that may come
+    :param wording: the texts of the message besides the entries
     :param times: the style of the times before each line, :data:`SHORT_TIME` or
         :data:`SHORT_DATE_AND_TIME`; None for no times
     :param reserve: characters of the message to leave for something else
     """
 
-    def __init__(self, room: int, *, times: str | None = None, reserve: int = 0) -> None:
+    def __init__(
+        self, room: int, *, wording: Wording, times: str | None = None, reserve: int = 0
+    ) -> None:
+        self._wording = wording
         self._times = times
-        self._capacity = (
-            limits.MESSAGE_EMBEDS_MAX_CHARACTERS
-            - length(self._title(max(room, 2)))
-            - len(DIGEST_FOOTER)
-            - reserve
-        )
+        frame = wording.digest(max(room, 2), datetime.now(UTC), catch_up=times is not None)
+        self._frame_size = _size(frame)
+        self._capacity = limits.MESSAGE_EMBEDS_MAX_CHARACTERS - self._frame_size - reserve
         self._lines: list[_Line] = []
         self._newest: dict[tuple[str, str], _Line] = {}
         self._shown_in: dict[str, int] = {}
@@ -78,7 +75,7 @@ class DigestBuilder:
         else:
             heading = _one_line(entry.digest.heading, HEADING_MAX_CHARACTERS)
             if not heading and not item:
-                heading = f"**{COUNT}** {_words(entry.type)}"
+                heading = f"**{self._wording.name(entry.type)}** × {COUNT}"
 
             line = _Line(len(self._lines), heading, self._times)
             size = line.size_with(item, seconds)
@@ -102,7 +99,7 @@ class DigestBuilder:
 
         :param last: the time of the last event
         :param rest: by type, how many more events it stands for; they become one counted line, for
-            which :data:`COUNTED_MAX_CHARACTERS` and a line end must be reserved
+            which :data:`MORE_MAX_CHARACTERS` and a line end must be reserved
         """
         pages = _Pages()
         for line in self._lines:
@@ -110,29 +107,35 @@ class DigestBuilder:
 
         entries = self._entries
         if rest:
-            pages.line(counted_by_type("… and {count} more {events}", rest))
+            pages.line(self._wording.more(rest))
             entries += sum(rest.values())
 
         *earlier, final = pages.texts()
-        title = self._title(entries)
-        embeds = [
-            Embed(title="" if page else title, description=text, color=DIGEST_COLOR)
-            for page, text in enumerate(earlier)
-        ]
-        embeds.append(
-            Embed(
-                title="" if earlier else title,
-                description=final,
-                color=DIGEST_COLOR,
-                timestamp=last,
-                footer=DIGEST_FOOTER,
-            )
-        )
-        return Message(entries=entries, embeds=tuple(embeds))
+        frame = self._frame(entries, last)
+        if not earlier:
+            return Message(entries, (Embed(**frame, description=final),))
 
-    def _title(self, count: int) -> str:
-        title = "📋 Catching up: {count} {events}" if self._times else "📋 {count} {events}"
-        return _with_count(title, count)
+        # The first embed has the beginning of the frame, the last one its end.
+        end = {name: frame.pop(name) for name in _AT_THE_END if name in frame}
+        color = frame.get("color")
+        first, *middle = earlier
+        embeds = [
+            Embed(**frame, description=first),
+            *(Embed(description=text, color=color) for text in middle),
+            Embed(**end, description=final, color=color),
+        ]
+        return Message(entries, tuple(embeds))
+
+    def _frame(self, entries: int, last: datetime) -> dict[str, Any]:
+        """Return the frame for the number of entries, no longer than what was left free for it."""
+        frame = self._wording.digest(entries, last, catch_up=self._times is not None)
+        for name in ("title", "footer", "author"):
+            over = _size(frame) - self._frame_size
+            if over > 0 and name in frame:
+                text = frame[name]
+                frame[name] = shorten_markdown(text, max(1, utf16_units(text) - over))
+
+        return frame
 
 
 class _Line:
@@ -233,33 +236,13 @@ class _Pages:
             self._used = len(continued) + size
 
 
-def counted_by_type(text: str, counts: Mapping[str, int]) -> str:
-    """Write how many events there are, in all and by type, in at most 600 characters.
-
-    :param text: the beginning, in which ``{count}`` and ``{events}`` stand for the number and the
-        noun that goes with it
-    :param counts: how many of each type, at least one
-    """
-    by_count = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    named = by_count[:_COUNTED_MAX_TYPES]
-    parts = [f"{count} {_words(name)}" for name, count in named]
-    if others := sum(count for _, count in by_count[_COUNTED_MAX_TYPES:]):
-        parts.append(f"{others} of other types")
-
-    return f"{_with_count(text, sum(counts.values()))}: {', '.join(parts)}"
-
-
 def in_utc_timestamp(time: datetime) -> float:
     """Return the seconds since 1970; a naive time is taken for UTC."""
     return (time.replace(tzinfo=UTC) if time.tzinfo is None else time).timestamp()
 
 
-def _with_count(text: str, count: int) -> str:
-    return text.format(count=count, events="event" if count == 1 else "events")
-
-
-def _words(event_type: str) -> str:
-    return shorten(event_type.replace("_", " "), _TYPE_MAX_CHARACTERS)
+def _size(frame: Mapping[str, Any]) -> int:
+    return sum(length(frame.get(name, "")) for name in ("title", "footer", "author"))
 
 
 def _one_line(text: str, maximum: int) -> str:

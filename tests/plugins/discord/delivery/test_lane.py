@@ -524,7 +524,7 @@ async def test_what_expires_while_a_lane_loses_its_url_is_posted_when_it_has_one
             assert (plugin.pending, lane.statistics.expired) == (0, 1)
 
     [message] = discord.journal.messages()
-    assert "1 event expired before they could be posted" in message["embeds"][0]["description"]
+    assert "1 event expired before it could be posted" in message["embeds"][0]["description"]
 
 
 async def test_what_expired_while_no_one_ran_is_posted_and_logged(
@@ -544,7 +544,7 @@ async def test_what_expired_while_no_one_ran_is_posted_and_logged(
         assert plugin.lanes["default"].expired == 1
 
     (message,) = webhook.messages
-    assert "expired before they could be posted" in message["embeds"][0]["description"]
+    assert "expired before it could be posted" in message["embeds"][0]["description"]
     assert "webhook 'default': 1 game_ended expired" in caplog.text
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import Any
 
 import anyio
@@ -30,7 +31,13 @@ from lanrage_events_discord._delivery import (
     Threads,
 )
 from lanrage_events_discord._embeds import Embed, EmbedField
-from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Digest, Entry, Presentation
+from lanrage_events_discord._rendering import (
+    DEFAULT_PRESENTATION,
+    Digest,
+    Entry,
+    Presentation,
+    Renderer,
+)
 from lanrage_events_discord.testing import StandInDiscord
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
@@ -76,6 +83,7 @@ async def lanes_of(
             mentions=Mentions(),
             gone=GoneWebhooks(),
             expired=ExpiredCounts(),
+            wording=Renderer([files("lanrage_events_templates")], invite_url=lambda: None).wording,
             **options,
         )
         for name, webhook in config.webhooks.items():

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from types import FrameType
 from typing import Any, Literal
 
@@ -13,11 +14,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lanrage_events.events import EventRegistry
 from lanrage_events_discord._embeds import SUPPRESS_NOTIFICATIONS, Embed, EmbedField, Message
-from lanrage_events_discord._rendering import COUNT, Digest, Entry, compose
+from lanrage_events_discord._rendering import COUNT, Digest, Entry, Renderer, compose
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 GREY = 0x757575
+RENDERER = Renderer([files("lanrage_events_templates")], invite_url=lambda: None)
+RENDERER.check(EventRegistry().types())
+WORDING = RENDERER.wording
 
 BrokenLimits = Callable[[list[Any]], list[str]]
 
@@ -40,7 +45,7 @@ def entry(
 
 
 def composed(entries: Sequence[Entry], **options: Any) -> list[Message]:
-    return list(compose(entries, **options))
+    return list(compose(entries, wording=WORDING, **options))
 
 
 def rejections(body: dict[str, Any], broken_limits: BrokenLimits) -> list[str]:
@@ -383,7 +388,7 @@ def test_message_is_filled_to_the_last_character(more: int, messages_made: int) 
 
 def test_entries_without_any_digest_are_shown_by_their_type() -> None:
     nothing = Entry("1", "bell_rung", START, Embed(title="t"), Digest("", "", ""))
-    assert description([nothing, nothing]) == "**2** bell rung"
+    assert description([nothing, nothing]) == "**Bell Rung** × 2"
     bare = Entry("1", "bell_rung", START, Embed(title="t"), Digest("", "", "Ann"))
     assert description([bare, bare]) == "Ann, Ann"
 
@@ -396,7 +401,7 @@ def test_rest_beyond_max_messages_is_counted_in_the_last_one(broken_limits: Brok
     assert second.embeds[0].title == f"📋 {second.entries} events"
     assert second.embeds[-1].timestamp == batch[-1].time
     *_, last_line = second.embeds[-1].description.split("\n")
-    match = re.fullmatch(r"… and (\d+) more events: (\d+) peer left, (\d+) peer joined", last_line)
+    match = re.fullmatch(r"… and (\d+) more events: (\d+) left, (\d+) joined", last_line)
     assert match is not None
     rest = int(match[1])
     assert int(match[2]) + int(match[3]) == rest
@@ -418,7 +423,7 @@ def test_rest_of_embeds_becomes_one_counted_embed() -> None:
     assert [embed.title for embed in second.embeds[:9]] == [
         f"👋 player {n} joined" for n in range(10, 19)
     ]
-    assert second.embeds[9].description == "… and 11 more events: 11 peer joined"
+    assert second.embeds[9].description == "… and 11 more events: 11 joined"
     assert second.embeds[9].timestamp == batch[-1].time
 
 
@@ -431,12 +436,13 @@ def test_counted_line_names_the_most_frequent_types_and_one_event_in_the_singula
     ]
     (message,) = composed(batch, max_messages=1)
     assert message.embeds[-1].description.endswith(
-        "… and 14 more events: 2 thing 02 done, 2 thing 03 done, 1 thing 00 done, "
-        "1 thing 01 done, 1 thing 04 done, 1 thing 05 done, 1 thing 06 done, 1 thing 07 done, "
+        "… and 14 more events: 2 × Thing 02 Done, 2 × Thing 03 Done, 1 × Thing 00 Done, "
+        "1 × Thing 01 Done, 1 × Thing 04 Done, 1 × Thing 05 Done, 1 × Thing 06 Done, "
+        "1 × Thing 07 Done, "
         "4 of other types"
     )
     (message,) = composed(batch[:3], max_messages=1)
-    assert message.embeds[-1].description.endswith("… and 1 more event: 1 thing 02 done")
+    assert message.embeds[-1].description.endswith("… and 1 more event: 1 × Thing 02 Done")
 
 
 def test_catching_up_is_a_digest_with_the_events_own_times() -> None:
@@ -496,7 +502,7 @@ def test_expired_events_are_shown_beside_the_first_message(broken_limits: Broken
     batch = [entry(n, f"player {n:04}") for n in range(900)]
     first, *others = composed(batch, expired={"peer_joined": 3, "game_ended": 1, "peer_left": 0})
     assert first.embeds[-1].description == (
-        "⌛ 4 events expired before they could be posted: 3 peer joined, 1 game ended"
+        "⌛ 4 events expired before they could be posted: 3 joined, 1 game ended"
     )
     assert rejections(first.body(), broken_limits) == []
     assert not any("⌛" in embed.description for message in others for embed in message.embeds)
@@ -514,9 +520,7 @@ def test_expired_events_get_a_message_of_their_own_if_there_is_no_room() -> None
     full = entry(0, "Ann", embed=Embed(description="d" * 4096, footer="f" * 1904))
     note, told_message = composed([full], expired={"peer_left": 1})
     assert (note.entries, told_message) == (0, Message(entries=1, embeds=(full.embed,)))
-    assert note.embeds[0].description == (
-        "⌛ 1 event expired before they could be posted: 1 peer left"
-    )
+    assert note.embeds[0].description == ("⌛ 1 event expired before it could be posted: 1 left")
     assert [message.entries for message in composed([], expired={"peer_left": 1})] == [0]
     assert composed([], expired={"peer_left": 0}) == []
 
@@ -530,7 +534,7 @@ def test_first_message_can_be_made_without_the_others() -> None:
             return super().__getitem__(key)
 
     batch = Counting(entry(n, f"player {n}") for n in range(10_000))
-    first = next(compose(batch))
+    first = next(compose(batch, wording=WORDING))
     assert first.entries < batch.read < first.entries + 10
     assert first.embeds[0].title == f"📋 {first.entries} events"
 

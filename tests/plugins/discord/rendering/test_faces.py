@@ -47,14 +47,18 @@ class VeteranJoined(PeerJoined):
     games: int = 0
 
 
-def render(event: Event, invite: str | None = None) -> Entry:
+def renderer(*types: type[Event], invite: str | None = None) -> Renderer:
     def fail(problem: object) -> None:
         raise AssertionError(problem)
 
     folders = [files("lanrage_events_templates")]
     renderer = Renderer(folders, invite_url=lambda: invite, report=fail)
-    renderer.check([*EventRegistry().types(), type(event)])
-    return renderer.render(event)
+    renderer.check([*EventRegistry().types(), *types])
+    return renderer
+
+
+def render(event: Event, invite: str | None = None) -> Entry:
+    return renderer(type(event), invite=invite).render(event)
 
 
 PARTY = PartyCreated(time=TIME, party_id="lan-42", party_name="Friday LAN", host="Ann")
@@ -214,7 +218,7 @@ def test_a_digest_of_an_evening_reads_well() -> None:
         ServerStarted(),
     ]
 
-    [message] = compose([render(event) for event in events])
+    [message] = compose([render(event) for event in events], wording=renderer().wording)
 
     assert message.embeds[0].title == "📋 8 events"
     assert message.embeds[0].description.splitlines() == [
@@ -238,4 +242,6 @@ def test_every_built_in_type_has_a_template_of_its_own() -> None:
         "game_started.yaml",
         "game_ended.yaml",
         "notification.yaml",
+        "digest.yaml",
+        "webhook_test.yaml",
     }

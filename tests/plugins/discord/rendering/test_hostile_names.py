@@ -173,7 +173,9 @@ def test_a_hostile_name_is_shown_as_it_is(name: str, shown: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_hostile_name_stays_harmless_in_a_digest(name: str) -> None:
     def digest(name: str) -> str:
-        [message] = compose([RENDERER.render(event) for event in events(name)])
+        [message] = compose(
+            [RENDERER.render(event) for event in events(name)], wording=RENDERER.wording
+        )
         return message.embeds[0].description
 
     assert active(digest(name)) == active(digest("Ann"))

@@ -352,6 +352,7 @@ def test_an_event_that_cannot_be_rendered_at_all_is_shown_by_its_name(
     assert [entry.embed.to_dict() for entry in entries] == 3 * [
         {
             "title": "Peer Joined",
+            "color": 0x5865F2,
             "timestamp": "2026-01-31T20:15:00+00:00",
             "footer": {"text": "LANrage"},
         }

@@ -1,0 +1,119 @@
+"""The leaves of Discord's templates: where each text goes, and how values are written in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lanrage_events.events import parse_time
+from lanrage_events.templates import SafeString, TemplateFilter, TemplateLeaf, utf16_units
+
+from .._embeds import (
+    NESTED_TEXTS,
+    code,
+    code_text,
+    limits,
+    link_text,
+    markdown,
+    parse_color,
+    parse_url,
+    place_in_markdown,
+    place_in_url,
+    plain,
+    url,
+    url_part,
+)
+from .entry import COUNT
+
+# A digest must have room for several.
+DIGEST_GROUP_MAX_CHARACTERS = 256
+DIGEST_HEADING_MAX_CHARACTERS = 256
+DIGEST_ITEM_MAX_CHARACTERS = 512
+# A counted line has those of eight types in 600.
+DIGEST_COUNTED_MAX_CHARACTERS = 60
+
+
+def _parse_switch(value: object) -> bool:
+    text = str(value).strip().lower()
+    if text in ("true", "yes", "on"):
+        return True
+
+    if text in ("false", "no", "off"):
+        return False
+
+    raise ValueError(f"expected true or false, not '{text[:40]}'")
+
+
+def markdown_leaf(limit: int, *, lines: bool = False, apart: bool = False) -> TemplateLeaf:
+    """Return a leaf whose text is Discord's markdown.
+
+    :param limit: UTF-16 units
+    :param lines: whether it may have more than one line
+    :param apart: whether it is not rendered with the event
+    """
+    return TemplateLeaf(
+        write=markdown,
+        context_filter=place_in_markdown,
+        limit=limit,
+        measure=utf16_units,
+        lines=lines,
+        apart=apart,
+    )
+
+
+def _plain_leaf(limit: int) -> TemplateLeaf:
+    return TemplateLeaf(write=plain, limit=limit, measure=utf16_units)
+
+
+_URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_url)
+
+LEAVES: Mapping[str, TemplateLeaf] = {
+    "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
+    "description": markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
+    "url": _URL_LEAF,
+    "color": TemplateLeaf(parse=parse_color),
+    "timestamp": TemplateLeaf(parse=parse_time),
+    "footer.text": _plain_leaf(limits.FOOTER_MAX_CHARACTERS),
+    "footer.icon_url": _URL_LEAF,
+    "author.name": _plain_leaf(limits.AUTHOR_MAX_CHARACTERS),
+    "author.url": _URL_LEAF,
+    "author.icon_url": _URL_LEAF,
+    "thumbnail.url": _URL_LEAF,
+    "image.url": _URL_LEAF,
+    "fields[].name": markdown_leaf(limits.FIELD_NAME_MAX_CHARACTERS),
+    "fields[].value": markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
+    "fields[].inline": TemplateLeaf(parse=_parse_switch),
+    "digest.group": _plain_leaf(DIGEST_GROUP_MAX_CHARACTERS),
+    "digest.heading": TemplateLeaf(
+        write=markdown,
+        context_filter=place_in_markdown,
+        limit=DIGEST_HEADING_MAX_CHARACTERS,
+        measure=utf16_units,
+        context={"count": SafeString(COUNT)},
+    ),
+    "digest.item": markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS),
+    "digest.counted": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
+}
+"""the leaves of a Discord template"""
+
+PARTS: Mapping[str, str] = {
+    **{name: name for name in ("title", "description", "url", "color", "timestamp")},
+    **{
+        f"{key}.{name}": part for key, names in NESTED_TEXTS.items() for name, part in names.items()
+    },
+}
+"""what an embed calls the leaves that it shows"""
+
+SHORTHANDS: Mapping[str, str] = {
+    part: path for path, part in PARTS.items() if path.startswith(f"{part}.")
+}
+"""what a text stands for where Discord has an object, such as ``footer.text`` for ``footer``"""
+
+FILTERS: Mapping[str, TemplateFilter] = {
+    "code": TemplateFilter(code),
+    "code_text": TemplateFilter(code_text),
+    "link_text": TemplateFilter(link_text),
+    "markdown": TemplateFilter(plain, atomic=True),
+    "url": TemplateFilter(url, atomic=True),
+    "urlencode": TemplateFilter(url_part, atomic=True),
+}
+"""the filters of Discord templates besides Jinja2's and the core's"""

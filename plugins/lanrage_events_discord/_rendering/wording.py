@@ -1,0 +1,139 @@
+"""The wording: what the plugin itself posts, in the words of the templates.
+
+Each message of the plugin's own has a class in :data:`OWN_MESSAGES`, which nothing publishes. Its
+template is named after its type, like that of an event, and what that lacks comes from
+``event.yaml``: so one line there changes the footer of everything. A message that is an embed of its
+own, such as :class:`WebhookTest`, is rendered like an event, by ``Renderer.render``. A text that
+stands in a message of others is a leaf of ``digest.yaml`` in :data:`DIGEST_LEAVES` and a method of
+:class:`Wording`. No text of a message stands in the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lanrage_events import Event
+from lanrage_events.events import in_utc
+from lanrage_events.templates import SafeString, Templates
+
+from .._embeds import Embed, markdown, shorten_markdown
+from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, PARTS, markdown_leaf
+
+MORE_MAX_CHARACTERS = 600
+"""of the line that counts what a message does not show"""
+REST_MAX_CHARACTERS = 100
+"""of the end of a list that is not shown whole"""
+_COUNTED_MAX_TYPES = 8
+
+_FRAME = tuple(path for path in PARTS if path not in ("title", "description"))
+
+DIGEST_LEAVES = {
+    **{path: LEAVES[path] for path in ("title", *_FRAME)},
+    "catch_up_title": LEAVES["title"],
+    "more": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+    "expired": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+    "other_types": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
+    "rest": markdown_leaf(REST_MAX_CHARACTERS, apart=True),
+}
+"""the leaves of ``digest.yaml``"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Digest(Event):
+    """A message that shows several events."""
+
+    count: int
+    """how many"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookTest(Event):
+    """The message that shows whether a webhook works."""
+
+
+OWN_MESSAGES: tuple[type[Event], ...] = (Digest, WebhookTest)
+"""what the plugin posts without an event"""
+
+
+class Wording:
+    """The texts of digests and of what they do not show.
+
+    :param context: gives what all templates can name besides the event
+    :param find_class: returns the class of an event type, or one that is rendered like it
+    """
+
+    def __init__(
+        self,
+        templates: Templates,
+        context: Callable[[], Mapping[str, object]],
+        find_class: Callable[[str], type[Event]],
+    ) -> None:
+        self._templates = templates
+        self._context = context
+        self._find_class = find_class
+
+    def digest(self, count: int, last: datetime, *, catch_up: bool = False) -> dict[str, Any]:
+        """Return the parts of a digest's embed besides its lines, by their names in an embed.
+
+        :param count: how many events it shows
+        :param last: the time of the last of them
+        :param catch_up: whether they are backlog
+        """
+        title = "catch_up_title" if catch_up else "title"
+        event = Digest(count=count, time=in_utc(last))
+        leaves = self._templates.render(event, self._context())
+        return {**frame_of(leaves), "title": leaves.get(title, "")}
+
+    def note(self, text: str, last: datetime | None = None) -> Embed:
+        """Return an embed with a text, in the colour and with the footer of a digest.
+
+        :param last: the time that it shows
+        """
+        frame = self.digest(1, datetime.now(UTC) if last is None else last)
+        return Embed(**{**frame, "title": "", "url": "", "description": text, "timestamp": last})
+
+    def more(self, counts: Mapping[str, int]) -> str:
+        """Count the events that a message has no room for, by their types."""
+        return self._counting("more", counts)
+
+    def expired(self, counts: Mapping[str, int]) -> str:
+        """Count the events that were too old to be posted, by their types."""
+        return self._counting("expired", counts)
+
+    def rest(self, count: int) -> str:
+        """Count the items that the end of a list does not show, in markdown."""
+        return self._line("rest", count, REST_MAX_CHARACTERS)
+
+    def name(self, event_type: str) -> str:
+        """Return the name of an event type, in markdown."""
+        return markdown(self._templates.name(event_type))
+
+    def _counting(self, path: str, counts: Mapping[str, int]) -> str:
+        by_count = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        parts = [self._counted(name, count) for name, count in by_count[:_COUNTED_MAX_TYPES]]
+        if others := sum(count for _, count in by_count[_COUNTED_MAX_TYPES:]):
+            parts.append(self._line("other_types", others, DIGEST_COUNTED_MAX_CHARACTERS))
+
+        counted = SafeString(", ".join(parts))
+        return self._line(path, sum(counts.values()), MORE_MAX_CHARACTERS, counted=counted)
+
+    def _counted(self, event_type: str, count: int) -> str:
+        cls = self._find_class(event_type)
+        text = self._render(cls, "digest.counted", {"type": event_type, "count": count})
+        return shorten_markdown(text or f"{count}", DIGEST_COUNTED_MAX_CHARACTERS)
+
+    def _line(self, path: str, count: int, maximum: int, **names: object) -> str:
+        text = self._render(Digest, path, {"type": Digest.type, "count": count, **names})
+        return shorten_markdown(text or f"+{count}", maximum)
+
+    def _render(self, cls: type[Event], path: str, names: Mapping[str, object]) -> str:
+        text: str | None = self._templates.render_leaf(cls, path, {**self._context(), **names})
+        return text or ""
+
+
+def frame_of(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of an embed besides its title, its text and its fields, by their names."""
+    return {PARTS[path]: leaves[path] for path in _FRAME if path in leaves}
