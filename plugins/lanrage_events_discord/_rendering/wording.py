@@ -83,9 +83,11 @@ class Wording:
         :param catch_up: whether they are backlog
         """
         title = "catch_up_title" if catch_up else "title"
-        event = Digest(count=count, time=in_utc(last))
+        time = _in_calendar(last)
+        event = Digest(count=count, time=time or datetime.now(UTC))
         leaves = self._templates.render(event, self._context())
-        return {**frame_of(leaves), "title": leaves.get(title, "")}
+        parts = {**frame_of(leaves), "title": leaves.get(title, "")}
+        return parts if time is not None else {**parts, "timestamp": None}
 
     def note(self, text: str, last: datetime | None = None) -> Embed:
         """Return an embed with a text, in the colour and with the footer of a digest.
@@ -132,6 +134,14 @@ class Wording:
     def _render(self, cls: type[Event], path: str, names: Mapping[str, object]) -> str:
         text: str | None = self._templates.render_leaf(cls, path, {**self._context(), **names})
         return text or ""
+
+
+def _in_calendar(time: datetime) -> datetime | None:
+    """Return the moment, None for one that an earlier version has let in and no one can show."""
+    try:
+        return in_utc(time)
+    except ValueError:
+        return None
 
 
 def frame_of(leaves: Mapping[str, Any]) -> dict[str, Any]:
