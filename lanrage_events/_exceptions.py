@@ -158,18 +158,23 @@ class TemplateError(LanrageEventsError):
         leaf: str | None = None,
         line: int | None = None,
         column: int | None = None,
+        is_warning: bool = False,
     ) -> None:
         self.file = file
         self.leaf = leaf
         self.line = line
         self.column = column
+        self.is_warning = is_warning
+        """whether the leaf was left out, or is unusual, although the template is valid"""
         self._place = ":".join(str(part) for part in (file, line, column) if part is not None)
         self._reason = f"{leaf}: {message}" if leaf else message
         super().__init__(f"{self._place}: {self._reason}")
 
     def as_problem(self) -> ConfigProblem:
         """Return this error as what the hook ``validate`` returns."""
-        return ConfigProblem(mask_webhook_urls(self._reason), place=self._place)
+        return ConfigProblem(
+            mask_webhook_urls(self._reason), place=self._place, warning=self.is_warning
+        )
 
 
 class OutboxError(LanrageEventsError):

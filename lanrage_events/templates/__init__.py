@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._exceptions import TemplateError as TemplateError
+from ._leaf import LeafWarning as LeafWarning
 from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf

@@ -49,6 +49,13 @@ _LISTS = (list, tuple, set, frozenset)
 _NEVER_EMPTY = (bool, int, float, datetime)
 
 
+class LeafWarning(ValueError):
+    """Raised by :attr:`TemplateLeaf.parse` for a valid text whose leaf is better left out.
+
+    It is reported as a warning, and the next place that has the leaf is used.
+    """
+
+
 class SafeString(str):
     """A text from the consumer that templates write as it is."""
 
@@ -85,7 +92,10 @@ class TemplateLeaf:
     """finds values that must be written in another way where they stand, such as in a link"""
     parse: Callable[[Any], Any] | None = None
     """converts the leaf's text to its result, or the value itself where that is the whole leaf;
-    raises ValueError if it is not valid"""
+    raises ValueError if it is not valid, and LeafWarning if only this leaf is to be left out"""
+    warn: Callable[[Any], str] | None = None
+    """says what is unusual about the leaf's result, empty if nothing is; it is reported as a warning,
+    and the leaf is used all the same"""
     context: Mapping[str, object] = field(default_factory=dict)
     """further names that only this leaf can use"""
     apart: bool = False
@@ -217,6 +227,11 @@ class CompiledLeaf:
             return [text if name is None else finalize(values[name]) for name, text in parts]
         except Exception:  # noqa: BLE001 - Jinja reports what is wrong, and in which line
             return None
+
+    @property
+    def line(self) -> int:
+        """The line of the file in which the leaf begins."""
+        return self._source.line
 
     def line_of(self, error: Exception) -> int:
         """Return the line of the file in which an error of this leaf occurred."""

@@ -22,6 +22,7 @@ from ..yaml import Text, read
 from ._file import TemplateFile
 from ._leaf import (
     CompiledLeaf,
+    LeafWarning,
     Names,
     TemplateFilter,
     TemplateLeaf,
@@ -160,9 +161,14 @@ class Templates:
         """Render the first of the leaves that has no error."""
         for leaf in chain:
             try:
-                return leaf.render(names, value_limit)
+                value = leaf.render(names, value_limit)
             except Exception as error:  # noqa: BLE001 - the next place that has the leaf is used
                 self._report(leaf, error, names)
+            else:
+                if leaf.leaf.warn is not None and value:
+                    self._warn(leaf, value)
+
+                return value
 
         return None
 
@@ -194,6 +200,8 @@ class Templates:
 
             if value is not None and value != "":
                 item[name] = value
+                if leaf.leaf.warn is not None:
+                    self._warn(leaf, value)
 
         return item
 
@@ -262,6 +270,8 @@ class Templates:
                 self._report(leaf, error)
             else:
                 compiled[path] = leaf
+                if leaf.leaf.warn is not None and leaf.constant:
+                    self._warn(leaf, leaf.constant)
 
         return compiled
 
@@ -295,7 +305,15 @@ class Templates:
         key = (leaf.file, leaf.path, line, type(error))
         if key not in self._reported:
             message = _format_error(error, names.all() if names is not None else {})
-            self._note(TemplateError(leaf.file, message, leaf=leaf.path, line=line), key)
+            is_warning = isinstance(error, LeafWarning)
+            self._note(_problem(leaf, line, message, is_warning=is_warning), key)
+
+    def _warn(self, leaf: CompiledLeaf, value: object) -> None:
+        message = leaf.leaf.warn(value) if leaf.leaf.warn is not None else ""
+        key = (leaf.file, leaf.path, leaf.line, "warn")
+        if message and key not in self._reported:
+            problem = _problem(leaf, leaf.line, _shorten(clean(message)), is_warning=True)
+            self._note(problem, key)
 
     def _note(self, problem: TemplateError, key: tuple[object, ...] | None = None) -> None:
         key = key or (str(problem),)
@@ -339,8 +357,13 @@ class _Plan:
         return Names(values, self._own, globals, rest)
 
 
+def _problem(leaf: CompiledLeaf, line: int, message: str, *, is_warning: bool) -> TemplateError:
+    return TemplateError(leaf.file, message, leaf=leaf.path, line=line, is_warning=is_warning)
+
+
 def _log(problem: TemplateError) -> None:
-    logger.error("template %s", problem)
+    level = logging.WARNING if problem.is_warning else logging.ERROR
+    logger.log(level, "template %s", problem)
 
 
 def _sorted(folder: Traversable) -> list[Traversable]:
@@ -355,6 +378,10 @@ def _format_error(error: Exception, names: Mapping[str, object]) -> str:
     elif not isinstance(error, (TemplateSyntaxError, ValueError)):
         message = f"{type(error).__name__}: {message}"
 
+    return _shorten(message)
+
+
+def _shorten(message: str) -> str:
     if len(message) > _MESSAGE_MAX_CHARACTERS:
         message = message[: _MESSAGE_MAX_CHARACTERS - 1] + ELLIPSIS
 

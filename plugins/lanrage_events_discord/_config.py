@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from pydantic import (
 from lanrage_events.config import ConfigModel, Duration, EventTypes
 
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
-from ._embeds import length, limits
+from ._embeds import explain_picture, explain_url, fit_mentions, length, limits
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
@@ -63,7 +64,7 @@ class WebhookConfig(ConfigModel):
     thread_name: (
         Annotated[
             str,
-            Field(min_length=1, max_length=limits.THREAD_NAME_MAX_CHARACTERS),
+            Field(max_length=limits.THREAD_NAME_MAX_CHARACTERS),
             _fits(limits.THREAD_NAME_MAX_CHARACTERS),
         ]
         | None
@@ -72,14 +73,14 @@ class WebhookConfig(ConfigModel):
     username: (
         Annotated[
             str,
-            Field(min_length=1, max_length=limits.USERNAME_MAX_CHARACTERS),
+            Field(max_length=limits.USERNAME_MAX_CHARACTERS),
             _fits(limits.USERNAME_MAX_CHARACTERS),
         ]
         | None
     ) = None
-    """the name to show in place of the webhook's"""
+    """the name to show in place of the webhook's; blank for none"""
     avatar_url: str | None = None
-    """the picture to show in place of the webhook's"""
+    """the picture to show in place of the webhook's; blank for none"""
     batch: BatchConfig | None = None
     """how events are gathered for this webhook; like the plugin's ``batch`` if it is missing"""
 
@@ -90,6 +91,11 @@ class WebhookConfig(ConfigModel):
         url = value.get_secret_value()
         validate_webhook_url(url, [urlsplit(url.strip()).netloc])
         return value
+
+    @field_validator("thread_id", "thread_name", "username", "avatar_url", mode="before")
+    @classmethod
+    def _blank_is_none(cls, value: object) -> object:
+        return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("username")
     @classmethod
@@ -103,10 +109,10 @@ class WebhookConfig(ConfigModel):
     @field_validator("avatar_url")
     @classmethod
     def _check_avatar_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("https://", "http://")):
-            raise ValueError("expected the address of a picture, such as https://example.org/a.png")
+        if value is None or value.strip().startswith(("https://", "http://")):
+            return value and value.strip()
 
-        return value
+        raise ValueError("expected the address of a picture, such as https://example.org/a.png")
 
     @model_validator(mode="after")
     def _check_thread(self) -> WebhookConfig:
@@ -114,6 +120,31 @@ class WebhookConfig(ConfigModel):
             raise ValueError("at most one of thread_id and thread_name can be given")
 
         return self
+
+    @property
+    def username_problem(self) -> str:
+        """Why Discord does not accept the username, empty if it does."""
+        name = (self.username or "").strip()
+        if name.lower() not in limits.USERNAMES_RESERVED:
+            return ""
+
+        return f"Discord does not allow the name '{name}': choose another name"
+
+    @property
+    def avatar_problem(self) -> str:
+        """Why Discord does not accept the address of the picture, empty if it does."""
+        problem = explain_url(self.avatar_url) if self.avatar_url else ""
+        return f"Discord does not accept the address: {problem}" if problem else ""
+
+    def warnings(self) -> Iterator[tuple[str, str]]:
+        """Yield the settings that have no effect, each with what is wrong."""
+        if self.username_problem:
+            yield "username", f"{self.username_problem}. The webhook's own is shown"
+
+        if self.avatar_problem:
+            yield "avatar_url", f"{self.avatar_problem}. The webhook's own picture is shown"
+        elif self.avatar_url and (problem := explain_picture(self.avatar_url)):
+            yield "avatar_url", problem
 
 
 class MentionConfig(ConfigModel):
@@ -125,6 +156,15 @@ class MentionConfig(ConfigModel):
     """ids of users"""
     cooldown: Annotated[Duration, Field(ge=0)] = 300.0
     """how long the same role or user is not mentioned again"""
+
+    def warning(self) -> str:
+        """Return how many of them a message can mention, empty if it can mention all."""
+        roles, users = dict.fromkeys(self.roles), dict.fromkeys(self.users)
+        wanted, fitting = len(roles) + len(users), sum(map(len, fit_mentions(roles, users)))
+        if fitting == wanted:
+            return ""
+
+        return f"a message has room for {fitting} of these {wanted} mentions: the last are left out"
 
 
 class RouteConfig(ConfigModel):
@@ -220,6 +260,16 @@ class DiscordConfig(ConfigModel):
                     raise ValueError(f"route {index}: no webhook is named '{name}', known: {names}")
 
         return value
+
+    def warnings(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yield the paths of settings that have no effect, each with what is wrong."""
+        for name, webhook in self.webhooks.items():
+            for key, problem in webhook.warnings():
+                yield ("webhooks", name, key), problem
+
+        for index, route in enumerate(self.routes):
+            if route.mention is not None and (problem := route.mention.warning()):
+                yield ("routes", index, "mention"), problem
 
     def all_webhooks(self) -> dict[str, WebhookConfig]:
         """Return the webhooks by name, the short form's among them."""

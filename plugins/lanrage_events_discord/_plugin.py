@@ -283,6 +283,10 @@ class DiscordPlugin:
         return self.config.invite_url if self._setup is None else self._setup.invite_url
 
     async def _open_lanes(self, bus: Bus, setup: Setup, lanes: Lanes) -> None:
+        for path, problem in self.config.warnings():
+            name, keys = bus.plugins.name(self), ".".join(map(str, path))
+            logger.warning("plugin '%s': %s: %s", name, keys, problem)
+
         setup.open_lanes()
         waiting = await lanes.begin()
         if not lanes or self._lacks_default_webhook(lanes):
@@ -391,6 +395,9 @@ class DiscordPlugin:
         except ValueError as error:
             problems.append(str(error))
 
+        problems += [
+            ConfigProblem(text, path, warning=True) for path, text in self.config.warnings()
+        ]
         return problems
 
     @hookimpl

@@ -35,6 +35,8 @@ def preview(
     """Show the message that reports an event, as Discord would lay it out.
 
     Below it stands how much of Discord's limits it uses. It knows the events and templates of plugins.
+    Errors in templates make it exit with 1; a warning, such as of an address that Discord does not
+    accept, does not.
 
     :param event_type: such as peer_joined
     :param values: fields of the event, each as name=value; what is missing is made up
@@ -72,8 +74,12 @@ def preview(
         meters = draw_meters(measure(message.embeds), console)
         console.print(draw_message(message.body()), "", meters, crop=False)
 
-    write_errors(f"template {error}" for error in errors)
-    return ExitCode.FAILED if errors else ExitCode.DONE
+    write_errors(_line(error) for error in errors)
+    return ExitCode.DONE if all(error.is_warning for error in errors) else ExitCode.FAILED
+
+
+def _line(problem: TemplateError) -> str:
+    return f"warning: template {problem}" if problem.is_warning else f"template {problem}"
 
 
 def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:

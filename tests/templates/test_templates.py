@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import Event, PeerJoined, PeerLeft
 from lanrage_events.templates import (
+    LeafWarning,
     SafeString,
     TemplateError,
     TemplateFilter,
@@ -74,6 +75,7 @@ class Tool:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.problems: list[TemplateError] = []
+        self.leaves = dict(LEAVES)
 
     def write(self, name: str, text: str) -> Path:
         path = self.root / name
@@ -85,7 +87,7 @@ class Tool:
         return Templates(
             "toy",
             [self.root / folder for folder in folders or ("base",)],
-            LEAVES,
+            self.leaves,
             shorthands={"foot": "foot.text"},
             filters=FILTERS,
             report=self.problems.append,
@@ -527,6 +529,43 @@ def test_an_event_whose_leaf_fails_is_reported_with_the_leaf_of_the_base_class(t
     assert tool.messages == [
         "base/toy/peer_joined.yaml:4: title: 'peer_nam' is undefined, did you mean 'peer_name'?"
     ]
+
+
+def odd_number(value: int) -> str:
+    return f"{value} is odd" if value % 2 else ""
+
+
+def small_number(value: object) -> int:
+    number = parse_number(value)
+    if number > 9:
+        raise LeafWarning(f"{number} is large")
+
+    return number
+
+
+def test_what_is_valid_but_unusual_is_a_warning_at_check_and_once_per_leaf(tool: Tool) -> None:
+    tool.leaves["number"] = TemplateLeaf(parse=small_number, warn=odd_number)
+    tool.leaves["rows[].value"] = TemplateLeaf(parse=small_number, warn=odd_number)
+    tool.write("base/toy/event.yaml", "number: '5'\nrows:\n- {name: a, value: 7}")
+    tool.write("base/toy/map_changed.yaml", "title: x\nnumber: '{{ map_name }}'")
+    tool.write("base/toy/peer_joined.yaml", "number: 11")
+    templates = tool.templates()
+    templates.check([Event, MapChanged, PeerJoined])
+    assert tool.messages == [
+        "base/toy/event.yaml:1: number: 5 is odd",
+        "base/toy/event.yaml:3: rows[].value: 7 is odd",
+        "base/toy/peer_joined.yaml:1: number: 11 is large",
+    ]
+    found = [
+        templates.render(MapChanged(map_name=name))["number"]
+        for name in ("2", "3", "7", "12", "15")
+    ]
+    assert found == [2, 3, 7, 5, 5]
+    assert tool.messages[3:] == [
+        "base/toy/map_changed.yaml:2: number: 3 is odd",
+        "base/toy/map_changed.yaml:2: number: 12 is large",
+    ]
+    assert all(problem.is_warning for problem in tool.problems)
 
 
 def test_what_fails_differently_for_each_event_is_reported_once(tool: Tool) -> None:

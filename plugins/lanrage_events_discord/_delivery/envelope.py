@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 from .._config import WebhookConfig
-from .._embeds import SUPPRESS_NOTIFICATIONS, Message
+from .._embeds import SUPPRESS_NOTIFICATIONS, Message, role_mention, user_mention
 from .._rendering import Entry
-from .mentions import Mentions
+from .mentions import Chosen, Mentions
 from .threads import Threads
+
+logger = logging.getLogger("lanrage_events.discord")
 
 
 class Envelope:
@@ -17,6 +20,12 @@ class Envelope:
 
     def __init__(self, config: WebhookConfig, mentions: Mentions, threads: Threads) -> None:
         self._config = config
+        self._username = "" if config.username_problem else config.username or ""
+        self._avatar_url = "" if config.avatar_problem else config.avatar_url or ""
+        self._excess = 0
+        """how many the last message could not mention"""
+        self.unmentioned = 0
+        """how many mentions found no room in their message"""
         self._mentions = mentions
         self._threads = threads
 
@@ -28,8 +37,9 @@ class Envelope:
         :param entries: what the message shows
         :param is_backlog: whether these are old events, which mention no one
         """
-        roles, users = ([], []) if is_backlog else self._mentions.choose(entries)
-        mentioned = [f"<@&{role}>" for role in roles] + [f"<@{user}>" for user in users]
+        chosen = Chosen([], []) if is_backlog else self._mentions.choose(entries)
+        roles, users, self._excess = chosen
+        mentioned = [*map(role_mention, roles), *map(user_mention, users)]
         is_silent = bool(entries) and all(entry.presentation.silent for entry in entries)
         config = self._config
         new_thread = config.thread_name and not self._thread(webhook_id)
@@ -41,8 +51,8 @@ class Envelope:
             if mentioned
             else message.allowed_mentions,
             flags=SUPPRESS_NOTIFICATIONS if is_silent else 0,
-            username=config.username or "",
-            avatar_url=config.avatar_url or "",
+            username=self._username,
+            avatar_url=self._avatar_url,
             thread_name=config.thread_name or "" if new_thread else "",
         )
 
@@ -63,6 +73,16 @@ class Envelope:
         """Remember whom a message mentioned and which thread it created."""
         for ids in message.allowed_mentions.values():
             self._mentions.start_cooldown(ids)
+
+        if self._excess:
+            if not self.unmentioned:
+                logger.warning(
+                    "a message has no room for %d of the roles and users that its events mention",
+                    self._excess,
+                )
+
+            self.unmentioned += self._excess
+            self._excess = 0
 
         if message.thread_name and channel_id is not None:
             self._threads.remember(webhook_id, message.thread_name, channel_id)

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
-from .._embeds import limits
+from .._embeds import fit_mentions
 from .._memory import Memory, number
 from .._rendering import Entry
 
 WRITE_INTERVAL_SECONDS = 1.0
 MAX_REMEMBERED = 1000
 """roles and users that are remembered over restarts, those that were mentioned last"""
+
+
+class Chosen(NamedTuple):
+    """Whom a message mentions."""
+
+    roles: list[str]
+    users: list[str]
+    excess: int = 0
+    """how many more it would mention if it had room for them"""
 
 
 class Mentions:
@@ -35,24 +44,23 @@ class Mentions:
         self._written_at = -math.inf
         self._restore()
 
-    def choose(self, entries: Iterable[Entry]) -> tuple[list[str], list[str]]:
+    def choose(self, entries: Iterable[Entry]) -> Chosen:
         """Return the roles and the users that entries ask for and whose cooldown is over."""
         now = anyio.current_time()
         roles: dict[str, None] = {}
         users: dict[str, None] = {}
         for entry in entries:
             wanted = entry.presentation
-            for ids, chosen in ((wanted.roles, roles), (wanted.users, users)):
+            for ids, found in ((wanted.roles, roles), (wanted.users, users)):
                 for one in ids:
                     is_free = one not in self._under_way or not wanted.cooldown
                     if is_free and now - self._last.get(one, -math.inf) >= wanted.cooldown:
-                        chosen[one] = None
+                        found[one] = None
 
-        # Discord allows more, but each mention takes up to 24 of the content's 2000 characters.
-        chosen_roles = list(roles)[: limits.MENTIONS_MAX_IDS // 2]
-        chosen_users = list(users)[: limits.MENTIONS_MAX_IDS // 4]
-        self._under_way.update(chosen_roles, chosen_users)
-        return chosen_roles, chosen_users
+        chosen = Chosen(*fit_mentions(roles, users))
+        self._under_way.update(chosen.roles, chosen.users)
+        excess = len(roles) + len(users) - len(chosen.roles) - len(chosen.users)
+        return chosen._replace(excess=excess)
 
     def release(self, ids: Iterable[str]) -> None:
         """Let other messages mention what an answered message mentioned."""

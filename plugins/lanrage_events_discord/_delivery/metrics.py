@@ -64,6 +64,12 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
             samples=by_reason(lambda record: record.failed_requests),
         ),
         Metric(
+            name="lane_mentions_left_out",
+            help="Mentions of roles and users for which a message had no room",
+            kind="counter",
+            samples=[Sample(lane.envelope.unmentioned, {"lane": n}) for n, lane in lanes.items()],
+        ),
+        Metric(
             name="lane_batch_size",
             help="Events in a message",
             kind="histogram",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import limits
+from .address import explain_picture, explain_url, parse_url
 from .color import COLORS, parse_color
 from .embed import (
     NESTED_TEXTS,
@@ -17,7 +18,6 @@ from .markdown import (
     code_text,
     link_text,
     markdown,
-    parse_url,
     place_in_markdown,
     place_in_url,
     plain,
@@ -27,5 +27,8 @@ from .markdown import (
 from .message import (
     SUPPRESS_NOTIFICATIONS,
     Message,
+    fit_mentions,
+    role_mention,
+    user_mention,
 )
 from .truncation import shorten, shorten_markdown

@@ -58,12 +58,14 @@ COLORS = {
 }
 
 _HEX = re.compile(r"(?:#|0[xX])([0-9a-fA-F]{6})")
+# Six digits without any mark are a decimal number, unless no one would write it so.
+_BARE_HEX = re.compile(r"(?=0|[0-9]*[a-fA-F])([0-9a-fA-F]{6})")
 _SHORT_HEX = re.compile(r"#([0-9a-fA-F]{3})")
 _DECIMAL = re.compile(r"[0-9]{1,8}")
 
 
 def parse_color(value: object) -> int:
-    """Read a colour: a name, ``"#4CAF50"``, ``0x4CAF50`` or a number from 0 to 0xFFFFFF.
+    """Read a colour: a name, ``"#4CAF50"``, ``4CAF50``, ``0x4CAF50`` or a number up to 0xFFFFFF.
 
     :raises ValueError: if it is none of these
     """
@@ -84,7 +86,7 @@ def _parse_text(text: str) -> int | None:
     if name in COLORS:
         return COLORS[name]
 
-    if match := _HEX.fullmatch(text):
+    if match := _HEX.fullmatch(text) or _BARE_HEX.fullmatch(text):
         return int(match.group(1), 16)
 
     if match := _SHORT_HEX.fullmatch(text):

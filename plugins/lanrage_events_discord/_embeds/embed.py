@@ -10,8 +10,8 @@ from typing import Any, Self
 from lanrage_events.events import in_utc
 
 from . import limits
+from .address import parse_url
 from .length import length
-from .markdown import is_url
 from .truncation import shorten, shorten_markdown
 
 _NOTHING_TO_SHOW = "(no text)"
@@ -158,9 +158,8 @@ class Embed:
             self.timestamp = None
 
         for name in _URLS:
-            url = getattr(self, name)
-            if url and not is_url(url.strip()):
-                setattr(self, name, "")
+            if url := getattr(self, name):
+                setattr(self, name, _accepted_url(url))
 
         self.fields = tuple(filter(_is_complete, self.fields))[: limits.EMBED_MAX_FIELDS]
         self._shorten(limits.DESCRIPTION_MAX_CHARACTERS)
@@ -217,6 +216,13 @@ def _clean(text: str) -> str:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     return text
+
+
+def _accepted_url(url: str) -> str:
+    try:
+        return parse_url(url)
+    except ValueError:
+        return ""
 
 
 def _is_complete(field: EmbedField) -> bool:

@@ -19,10 +19,14 @@ URL_MAX_CHARACTERS = 2048
 
 # https://docs.discord.com/developers/resources/webhook#execute-webhook
 MESSAGE_MAX_EMBEDS = 10
+CONTENT_MAX_CHARACTERS = 2000
 # https://docs.discord.com/developers/resources/webhook#create-webhook: stated for a webhook's own
 # name, and taken for the one that a message overrides it with.
 USERNAME_MAX_CHARACTERS = 80
 USERNAME_MUST_NOT_CONTAIN = ("clyde", "discord")
+# https://docs.discord.com/developers/resources/user#usernames-and-nicknames, and seen for webhooks:
+# https://github.com/MinnDevelopment/discord-webhooks/issues/100
+USERNAMES_RESERVED = ("everyone", "here")
 # https://docs.discord.com/developers/resources/channel#start-thread-in-forum-or-media-channel
 THREAD_NAME_MAX_CHARACTERS = 100
 # https://docs.discord.com/developers/resources/message#allowed-mentions-object

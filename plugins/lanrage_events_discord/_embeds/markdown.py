@@ -8,11 +8,9 @@ code and in the text of a masked link a backslash is shown
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from lanrage_events.templates import utf16_units
-
-from .limits import URL_MAX_CHARACTERS
+from .address import parse_link
 
 # Emphasis, spoilers, code, links, mentions, times, emoji. The backslash is first: others add some.
 _ACTIVE = {character: f"\\{character}" for character in "\\*_~|`<[@"}
@@ -82,38 +80,12 @@ def url(text: str) -> str:
 
     :raises ValueError: if it is not an http or https address
     """
-    return _URL_BREAKING.sub(_percent_encode, parse_url(text))
+    return _URL_BREAKING.sub(_percent_encode, parse_link(text))
 
 
 def url_part(text: str) -> str:
     """Write a value that stands inside of an address."""
     return quote(text, safe="")
-
-
-def parse_url(text: object) -> str:
-    """Check the address of a link or a picture.
-
-    :raises ValueError: if it is not an http or https address
-    """
-    address = str(text).strip()
-    if not is_url(address):
-        shown = address if len(address) <= 60 else f"{address[:59]}…"
-        raise ValueError(f"expected an address such as https://example.com, not '{shown}'")
-
-    return address
-
-
-def is_url(address: str) -> bool:
-    """Return whether Discord accepts the address of a link or a picture."""
-    if utf16_units(address) > URL_MAX_CHARACTERS or not address.isprintable() or " " in address:
-        return False
-
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return False
-
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def place_in_markdown(before: str, after: str) -> str | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from . import limits
 from .embed import Embed
 
 # https://docs.discord.com/developers/resources/message#message-object-message-flags
@@ -50,3 +51,36 @@ class Message:
         body["embeds"] = [embed.to_dict() for embed in self.embeds]
         body["allowed_mentions"] = {key: list(ids) for key, ids in self.allowed_mentions.items()}
         return body
+
+
+def fit_mentions(roles: Iterable[str], users: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return as many of the ids of roles and of users as a message can mention, roles first.
+
+    :param roles: each id once
+    :param users: each id once
+    """
+    room = limits.CONTENT_MAX_CHARACTERS + 1
+    fitting: tuple[list[str], list[str]] = [], []
+    for ids, chosen, mention in (
+        (roles, fitting[0], role_mention),
+        (users, fitting[1], user_mention),
+    ):
+        for one in ids:
+            # And the space before the next one.
+            room -= len(mention(one)) + 1
+            if room < 0 or len(chosen) == limits.MENTIONS_MAX_IDS:
+                break
+
+            chosen.append(one)
+
+    return fitting
+
+
+def role_mention(role: str) -> str:
+    """Write that a role is mentioned."""
+    return f"<@&{role}>"
+
+
+def user_mention(user: str) -> str:
+    """Write that a user is mentioned."""
+    return f"<@{user}>"

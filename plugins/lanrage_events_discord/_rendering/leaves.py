@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lanrage_events.events import parse_time
 from lanrage_events.templates import SafeString, TemplateFilter, TemplateLeaf, utf16_units
@@ -11,6 +12,7 @@ from .._embeds import (
     NESTED_TEXTS,
     code,
     code_text,
+    explain_picture,
     limits,
     link_text,
     markdown,
@@ -65,6 +67,7 @@ def _plain_leaf(limit: int) -> TemplateLeaf:
 
 
 _URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_url)
+_PICTURE_LEAF = replace(_URL_LEAF, warn=explain_picture)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
     "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
@@ -73,12 +76,12 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "color": TemplateLeaf(parse=parse_color),
     "timestamp": TemplateLeaf(parse=parse_time),
     "footer.text": _plain_leaf(limits.FOOTER_MAX_CHARACTERS),
-    "footer.icon_url": _URL_LEAF,
+    "footer.icon_url": _PICTURE_LEAF,
     "author.name": _plain_leaf(limits.AUTHOR_MAX_CHARACTERS),
     "author.url": _URL_LEAF,
-    "author.icon_url": _URL_LEAF,
-    "thumbnail.url": _URL_LEAF,
-    "image.url": _URL_LEAF,
+    "author.icon_url": _PICTURE_LEAF,
+    "thumbnail.url": _PICTURE_LEAF,
+    "image.url": _PICTURE_LEAF,
     "fields[].name": markdown_leaf(limits.FIELD_NAME_MAX_CHARACTERS),
     "fields[].value": markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
     "fields[].inline": TemplateLeaf(parse=_parse_switch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -12,6 +13,20 @@ from lanrage_events.templates import utf16_units
 Path: TypeAlias = tuple[str | int, ...]
 
 _URL_MAX_CHARACTERS = 2048
+# Not documented. Seen rejected: a host without a dot (bugsink#280, grafana#65270), with an
+# underscore (discord.js#7438) or with an empty part; user names; ports that are none.
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_URL = re.compile(
+    rf"""
+    https?://
+    (?: (?:{_OCTET}\.){{3}}{_OCTET}
+      | \[[0-9a-f:.]+\]
+      | (?:(?!-)[^\W_-](?:[^\W_]|-)*(?<!-)\.)+ (?:[^\W\d_]{{2,}} | xn--[0-9a-z-]{{4,}}) \.? )
+    (?: :(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d\d|655[0-2]\d|6553[0-5]) )?
+    (?: [/?\#] [^\s<>{{}}|"`\\^]* )?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 _SCHEMES = ("http", "https")
 _REQUIRED = ("BASE_TYPE_REQUIRED", "This field is required")
 
@@ -166,7 +181,7 @@ class Form:
         if parts.scheme not in schemes:
             message = f'Scheme "{parts.scheme}" is not supported. Scheme must be one of {_SCHEMES}.'
             self.add(path, "URL_TYPE_INVALID_SCHEME", message)
-        elif not parts.netloc or any(character.isspace() for character in text):
+        elif parts.scheme in _SCHEMES and not _URL.fullmatch(text):
             self.add(path, "URL_TYPE_INVALID_URL", "Not a well formed URL.")
 
         return text

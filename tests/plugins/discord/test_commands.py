@@ -223,6 +223,27 @@ def test_the_users_templates_come_first_and_their_errors_are_reported(
     )
 
 
+@pytest.mark.parametrize(
+    ("thumbnail", "shown", "warning"),
+    [
+        ("http://lanserver/logo.png", "", "Discord does not accept 'http://lanserver/logo.png'"),
+        ("http://10.0.0.5/logo.png", "10.0.0.5", "Discord cannot load this picture"),
+    ],
+)
+def test_an_address_that_discord_does_not_show_is_a_warning(
+    tmp_path: Path, show: Show, thumbnail: str, shown: str, warning: str
+) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    file = folder / "peer_joined.yaml"
+    file.write_text(f"title: x\nthumbnail: {thumbnail}", encoding="utf-8")
+    result = show("peer_joined", templates=(tmp_path,), json=True)
+    assert result.code == ExitCode.DONE
+    assert result.err.startswith(f"warning: template {file}:2: thumbnail.url: {warning}")
+    assert result.err.count("\n") == 1
+    assert ("logo.png" in result.out) == bool(shown)
+
+
 def test_a_template_that_is_never_used_is_reported(tmp_path: Path, show: Show) -> None:
     (tmp_path / "peer_joined.yaml").write_text("title: x", encoding="utf-8")
 

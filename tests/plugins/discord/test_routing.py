@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from lanrage_events import Event, GameStarted, Notification, PartyCreated, PeerJoined, PeerLeft
 from lanrage_events.events import EventRegistry
 from lanrage_events_discord import DiscordConfig
-from lanrage_events_discord._config import RouteConfig
+from lanrage_events_discord._config import RouteConfig, WebhookConfig
 from lanrage_events_discord._routing import Router, _matches
 
 URL = "https://discord.com/api/webhooks/1234/made-up-token"
@@ -174,6 +174,46 @@ def test_wrong_configuration_is_rejected(config: dict[str, Any], message: str) -
     assert message in str(caught.value)
     assert "made-up-token" not in str(caught.value)
     assert "abcdefg" not in str(caught.value)
+
+
+def test_blank_settings_of_a_webhook_are_none() -> None:
+    keys = ("thread_id", "thread_name", "username", "avatar_url")
+    for blank in ("", "  "):
+        webhook = WebhookConfig.model_validate({"url": URL, **dict.fromkeys(keys, blank)})
+        assert [getattr(webhook, key) for key in keys] == [None] * 4
+        assert not list(webhook.warnings())
+
+
+@pytest.mark.parametrize(
+    ("webhook", "path", "message"),
+    [
+        ({"username": " Here "}, "username", "does not allow the name 'Here'"),
+        ({"username": "everyone"}, "username", "does not allow the name 'everyone'"),
+        ({"avatar_url": "http://lanserver/a.png"}, "avatar_url", "has no dot"),
+        ({"avatar_url": "http://192.168.1.2/a.png"}, "avatar_url", "cannot load this picture"),
+    ],
+)
+def test_a_setting_that_discord_rejects_has_no_effect_and_is_a_warning(
+    webhook: dict[str, str], path: str, message: str
+) -> None:
+    config = DiscordConfig.model_validate({"webhooks": {"main": {"url": URL, **webhook}}})
+    [(where, problem)] = config.warnings()
+    assert where == ("webhooks", "main", path)
+    assert message in problem
+
+
+def test_more_mentions_than_a_message_holds_are_a_warning() -> None:
+    roles = [str(10**17 + number) for number in range(90)]
+    for count in (87, 88):
+        mention = {"roles": roles[:count]}
+        config = DiscordConfig.model_validate(
+            {"webhook_url": URL, "routes": [{"mention": mention}]}
+        )
+        problems = list(config.warnings())
+        assert len(problems) == count - 87
+
+    assert problems[0][0] == ("routes", 0, "mention")
+    assert "room for 87 of these 88 mentions" in problems[0][1]
 
 
 def test_empty_values_are_none() -> None:

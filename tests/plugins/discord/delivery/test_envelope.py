@@ -112,6 +112,47 @@ async def test_mention_pings_exactly_those_and_not_again_within_the_cooldown() -
     assert third["content"] == "<@&111> <@222>"
 
 
+async def test_a_message_mentions_as_many_as_it_holds_and_the_rest_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    discord = StandInDiscord()
+    url = discord.create_webhook().url
+    roles = [str(10**17 + number) for number in range(90)]
+    routes = [{"mention": {"roles": roles, "users": ["222"], "cooldown": 0}}]
+    async with running(discord, webhook_url=url, routes=routes) as (bus, plugin):
+        for name in ("Ann", "Bob"):
+            await bus.publish(joined(name))
+            await anyio.sleep(5)
+
+        (left_out,) = [m for m in plugin.metrics() if m.name == "lane_mentions_left_out"]
+        assert [sample.value for sample in left_out.samples] == [8]
+
+    for record in discord.journal.accepted:
+        assert record.body["allowed_mentions"]["roles"] == roles[:87]
+        assert len(record.body["content"]) == 2000
+
+    assert caplog.text.count("no room for 4 of the roles and users") == 1
+    assert caplog.text.count("room for 87 of these 91 mentions") == 1
+
+
+@pytest.mark.parametrize(
+    "setting", [{"username": "here"}, {"avatar_url": "http://lanserver/a.png"}, {"username": " "}]
+)
+async def test_a_setting_that_discord_rejects_stops_no_message(
+    setting: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    discord = StandInDiscord()
+    webhook = {"url": discord.create_webhook().url, **setting}
+    async with running(discord, webhooks={"main": webhook}) as (bus, _):
+        await bus.publish(joined())
+
+    (record,) = discord.journal
+    assert record.accepted
+    assert not {"username", "avatar_url"} & record.body.keys()
+    warned = f"webhooks.main.{next(iter(setting))}: Discord does not" in caplog.text
+    assert warned == bool(next(iter(setting.values())).strip())
+
+
 async def test_mention_that_was_not_delivered_begins_no_cooldown() -> None:
     discord = StandInDiscord()
     url = discord.create_webhook().url

@@ -14,6 +14,8 @@ def test_every_colour_can_be_written_in_every_way(color: int) -> None:
     assert parse_color(f"#{color:06x}") == color
     assert parse_color(f"#{color:06X}") == color
     assert parse_color(f"0x{color:06x}") == color
+    if color < 0x100000 or not f"{color:06x}".isdecimal():
+        assert parse_color(f"{color:06x}") == color
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,12 @@ def test_every_colour_can_be_written_in_every_way(color: int) -> None:
         (" Hot-Pink ", 0xFF69B4),
         ("#fa0", 0xFFAA00),
         ("0X4caf50", 0x4CAF50),
+        ("ff0000", 0xFF0000),
+        ("4CAF50", 0x4CAF50),
+        ("00ff00", 0x00FF00),
+        ("1e1000", 0x1E1000),
+        ("008000", 0x008000),
+        ("112233", 112233),
     ],
 )
 def test_colour_examples(text: str, expected: int) -> None:
@@ -43,7 +51,20 @@ def test_every_name_is_a_colour() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [-1, 0x1000000, True, None, 1.5, "", "4CAF50x", "#12345", "0xABC", "99999999", "rgb(1,2,3)"],
+    [
+        -1,
+        0x1000000,
+        True,
+        None,
+        1.5,
+        "",
+        "4CAF50x",
+        "#12345",
+        "ff000",
+        "0xABC",
+        "99999999",
+        "rgb(1,2,3)",
+    ],
 )
 def test_what_is_not_a_colour_is_rejected(value: object) -> None:
     with pytest.raises(ValueError, match='^expected a colour such as green or "#4CAF50", not '):

@@ -258,7 +258,7 @@ def test_embed_at_every_limit_is_left_alone() -> None:
         "description": "d" * 4096,
         "footer": "f" * (6000 - 256 - 4096 - 256),
         "author": "a" * 256,
-        "url": "https://" + "u" * 2040,
+        "url": "https://u.example/" + "u" * (2048 - 18),
         "color": 0xFFFFFF,
     }
     whole = Embed(**parts)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def problems(body: dict[str, Any], *, with_components: bool = True) -> list[str]
         {"components": None},
         {"components": [row(*[LINK] * 5)] * 5},
         {"components": [row({**LINK, "label": "x" * 80})]},
-        {"components": [row({**LINK, "url": "https://a.b/" + "x" * 500})]},
+        {"components": [row({**LINK, "url": "https://a.example/" + "x" * 494})]},
         {"flags": V2, "components": [{"type": 10, "content": "text"}] * 40},
         {"flags": V2, "components": [{"type": 17, "components": [{"type": 14}] * 39}]},
         {
@@ -90,7 +90,7 @@ def test_components_and_polls_within_the_limits_are_legal(body: dict[str, Any]) 
             ["components.0.components.0.label: Must be 80 or fewer in length."],
         ),
         (
-            {"components": [row({**LINK, "url": "https://a.b/" + "x" * 501})]},
+            {"components": [row({**LINK, "url": "https://a.example/" + "x" * 495})]},
             ["components.0.components.0.url: Must be 512 or fewer in length."],
         ),
         (

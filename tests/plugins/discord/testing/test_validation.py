@@ -99,9 +99,12 @@ FAULTY: list[tuple[dict[str, Any], str]] = [
         "embeds.0.fields.0.inline: Must be either true or false.",
     ),
     ({"embeds": [{"footer": {"text": "x" * 2049}}]}, f"embeds.0.footer.text: {MAX.format(2048)}"),
-    ({"embeds": [{"footer": {"icon_url": "https://a.b/"}}]}, f"embeds.0.footer.text: {REQUIRED}"),
+    (
+        {"embeds": [{"footer": {"icon_url": "https://a.example/"}}]},
+        f"embeds.0.footer.text: {REQUIRED}",
+    ),
     ({"embeds": [{"author": {"name": "x" * 257}}]}, f"embeds.0.author.name: {MAX.format(256)}"),
-    ({"embeds": [{"author": {"url": "https://a.b/"}}]}, f"embeds.0.author.name: {REQUIRED}"),
+    ({"embeds": [{"author": {"url": "https://a.example/"}}]}, f"embeds.0.author.name: {REQUIRED}"),
     (
         {"embeds": [{"description": "x" * 3000}, {"description": "x" * 3001}]},
         "embeds: Embed size exceeds maximum size of 6000",
@@ -127,7 +130,7 @@ FAULTY: list[tuple[dict[str, Any], str]] = [
     ({"embeds": [{"title": "x", "url": "https://"}]}, "embeds.0.url: Not a well formed URL."),
     ({"embeds": [{"title": "x", "url": "http://["}]}, "embeds.0.url: Not a well formed URL."),
     (
-        {"embeds": [{"title": "x", "url": "https://a.b/c d"}]},
+        {"embeds": [{"title": "x", "url": "https://a.example/c d"}]},
         "embeds.0.url: Not a well formed URL.",
     ),
     ({"embeds": [{"image": {"width": 1}}]}, f"embeds.0.image.url: {REQUIRED}"),
