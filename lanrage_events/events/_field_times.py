@@ -37,12 +37,23 @@ def wrong_times(event: Event) -> list[FieldProblem]:
 
 def _fields_with_times(cls: type[Event]) -> Iterator[str]:
     """Yield the fields besides ``time`` that may hold a time."""
-    schema = type_adapter(cls).json_schema()
-    shared = '"date-time"' in json.dumps(schema.get("$defs", {}))
-    for item in fields(cls):
-        text = json.dumps(schema["properties"].get(item.name, {}))
-        if item.name != "time" and ('"date-time"' in text or (shared and '"$ref"' in text)):
-            yield item.name
+    names = [item.name for item in fields(cls) if item.name != "time"]
+    try:
+        schema = type_adapter(cls).json_schema()
+        shared = _has_time(schema.get("$defs", {}))
+        properties: Mapping[str, object] = schema["properties"]
+    except Exception:  # noqa: BLE001 - a class of a plugin may have no schema, so any field may
+        yield from names
+        return
+
+    for name in names:
+        text = json.dumps(properties.get(name, {}))
+        if _has_time(text) or (shared and '"$ref"' in text):
+            yield name
+
+
+def _has_time(schema: object) -> bool:
+    return "date-time" in (schema if isinstance(schema, str) else json.dumps(schema))
 
 
 def _wrong_within(value: object, path: str) -> Iterator[FieldProblem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from .._redaction import error_text
 from .._surrogates import lone_surrogate
 from .._times import in_utc
 from ._field_times import wrong_times
+from ._unknown_fields import UNKNOWN_FIELD, unknown_places, without
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -128,12 +129,20 @@ class EventRegistry:
 
         return self.from_dict(data)
 
-    def from_dict(self, data: Mapping[str, Any], *, max_problems: int = 100) -> Event:
+    def from_dict(
+        self,
+        data: Mapping[str, Any],
+        *,
+        max_problems: int = 100,
+        on_unknown: Callable[[FieldProblem], object] | None = None,
+    ) -> Event:
         """Create an event from the dictionary form of its JSON.
 
         :param data: such as :meth:`~lanrage_events.Event.to_dict` returns
         :param max_problems: how many wrong fields to name, at least 1; the rest is only counted,
             since to find out what was meant is slow
+        :param on_unknown: called for each field that the event type does not have, if the event is
+            valid without them, as one of a newer sender may be; by default they are wrong
         :raises EventDecodeError: if it is not an event, naming each wrong field
         :raises UnknownEventType: if its ``type`` is not registered
         """
@@ -148,7 +157,7 @@ class EventRegistry:
 
         cls = self.get(event_type)
         content = {key: value for key, value in data.items() if key != "type"}
-        return _decode(cls, content, max_problems)
+        return _decode(cls, content, max_problems, on_unknown)
 
     def json_schema(self, event_type: str) -> dict[str, Any]:
         """Return the JSON Schema of an event type.
@@ -169,14 +178,28 @@ class EventRegistry:
 _BASE_TYPES = frozenset({Event.type, PartyEvent.type})
 
 
-def _decode(cls: type[Event], data: dict[str, Any], max_problems: int) -> Event:
+def _decode(
+    cls: type[Event],
+    data: dict[str, Any],
+    max_problems: int,
+    on_unknown: Callable[[FieldProblem], object] | None,
+) -> Event:
+    dropped: list[FieldProblem] = []
     try:
-        # JSON mode is strict about types but accepts lists for tuples and text for times.
-        text = _encode(data)
-        event: Event = type_adapter(cls).validate_json(text, strict=True)
+        event = _validate(cls, data)
     except Exception as error:  # noqa: BLE001 - a class may compute from values, and raise anything
+        places = [] if on_unknown is None else unknown_places(error)
+        known = without(data, places) if places else None
         problems = _decode_problems(cls, data, error, max_problems)
-        raise EventDecodeError(cls.type, problems) from None
+        if known is None:
+            raise EventDecodeError(cls.type, problems) from None
+
+        try:
+            event = _validate(cls, known)
+        except Exception:  # noqa: BLE001 - as above; the first error has all problems
+            raise EventDecodeError(cls.type, problems) from None
+
+        dropped = problems
 
     if event.time.tzinfo is None:
         message = "the offset from UTC is missing, such as 2026-01-31T20:15:00Z"
@@ -186,7 +209,17 @@ def _decode(cls: type[Event], data: dict[str, Any], max_problems: int) -> Event:
     if problems:
         raise EventDecodeError(cls.type, problems[:max_problems])
 
+    if on_unknown is not None:
+        for problem in dropped:
+            on_unknown(problem)
+
     return replace(event, time=in_utc(event.time)) if event.time.tzinfo != UTC else event
+
+
+def _validate(cls: type[Event], data: Mapping[str, Any]) -> Event:
+    # JSON mode is strict about types but accepts lists for tuples and text for times.
+    event: Event = type_adapter(cls).validate_json(_encode(data), strict=True)
+    return event
 
 
 def _decode_problems(
@@ -251,8 +284,11 @@ def _field_problem(details: ErrorDetails, names: list[str]) -> FieldProblem:
     match details["type"]:
         case "missing":
             message = "required"
-        case "unexpected_keyword_argument":
-            hint = did_you_mean(path, names) or f", known are {', '.join(names)}"
+        case kind if kind in UNKNOWN_FIELD:
+            hint = ""
+            if len(details["loc"]) == 1:
+                hint = did_you_mean(path, names) or f", known are {', '.join(names)}"
+
             message = f"unknown field{hint}"
         case _:
             message = message[0].lower() + message[1:]

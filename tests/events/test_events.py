@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+from pydantic_core import core_schema
 
 from lanrage_events import (
     Event,
@@ -314,3 +316,66 @@ def test_forked_process_makes_other_ids() -> None:
     child.join()
     own_id = Notification(title="a", message="b").id
     assert child_id.split("-")[0] != own_id.split("-")[0]
+
+
+class Lap(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RaceEnded(Event):
+    laps: tuple[Lap, ...]
+
+
+class WithoutSchema(datetime):
+    """A value of which pydantic can make no schema."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        return core_schema.no_info_plain_validator_function(datetime.fromisoformat)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClockSet(Event):
+    to: WithoutSchema
+
+
+def test_an_event_class_without_a_schema_has_its_times_checked() -> None:
+    registry = EventRegistry()
+    registry.register(ClockSet)
+
+    assert registry.from_dict({"type": "clock_set", "to": "2026-01-31T20:15:00Z"})
+    with pytest.raises(EventDecodeError, match="clock_set: to: a time from"):
+        registry.from_dict({"type": "clock_set", "to": "0001-01-01T00:00:00+01:00"})
+
+
+def test_unknown_fields_are_dropped_and_named_if_the_caller_wants_that() -> None:
+    registry = EventRegistry()
+    registry.register(RaceEnded)
+    data = {"type": "race_ended", "laps": [{"number": 1}, {"number": 2, "wet": True}], "lap": 3}
+    before = json.dumps(data)
+    named: list[str] = []
+
+    event = registry.from_dict(data, on_unknown=lambda problem: named.append(str(problem)))
+
+    assert event.to_dict()["laps"] == [{"number": 1}, {"number": 2}]
+    assert named == ["laps.1.wet: unknown field", "lap: unknown field, did you mean 'laps'?"]
+    assert json.dumps(data) == before
+    with pytest.raises(EventDecodeError, match="lap: unknown field"):
+        registry.from_dict(data)
+
+
+def test_unknown_fields_of_an_event_that_is_wrong_otherwise_are_errors() -> None:
+    named: list[object] = []
+    data = {"type": "peer_joined", "peer_nam": "Ann", "party_name": "LAN"}
+    early = {**data, "peer_name": "Ann", "time": "0001-01-01T00:00:00+01:00"}
+
+    with pytest.raises(EventDecodeError, match=r"peer_name: required; peer_nam: unknown field"):
+        EventRegistry().from_dict(data, on_unknown=named.append)
+
+    with pytest.raises(EventDecodeError, match="time: a time from"):
+        EventRegistry().from_dict(early, on_unknown=named.append)
+
+    assert named == []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import anyio
 from starlette.responses import Response
@@ -72,7 +73,8 @@ def event_operations(
                 "Publish one event, an array of events, or one event in each line. The answer comes "
                 "when every durable plugin has them, so that they survive a crash. Events that are "
                 "not valid are rejected, and the others of the request are accepted, unless the "
-                "request is atomic. An event whose id was accepted within `repeat_window` is not "
+                "request is atomic. Fields that an event type does not have are dropped and named in "
+                "the answer, unless the request is strict. An event whose id was accepted within `repeat_window` is not "
                 f"published again. A request has at most {MAX_EVENTS:,} events, each of "
                 f"{MAX_VALUE_BYTES:,} bytes at most."
             ),
@@ -134,7 +136,7 @@ class _EventsAPI:
         media_type = check_media_type(call.request, (JSON_TYPE, *JSON_LINES))
         is_lines = media_type in JSON_LINES
         body = await read_body(call.request)
-        received = Received(self.bus.events)
+        received = Received(self.bus.events, is_strict=call.query.strict)
         values = read_at_once(body, is_lines=is_lines)
         if values is not None:
             await received.add_all(values)
@@ -147,9 +149,18 @@ class _EventsAPI:
         try:
             ids, repeated = await self.taker.take(received, is_atomic=call.query.atomic)
         except EventsNotTaken as error:
-            raise _problem_of(error) from None
+            raise _problem_of(error, self._dropped(received)) from None
 
-        return json_response({"ids": ids, "repeated": repeated}, 202)
+        return json_response({"ids": ids, "repeated": repeated, **self._dropped(received)}, 202)
+
+    def _dropped(self, received: Received) -> dict[str, Any]:
+        """Return the member of an answer that names the dropped fields, if there are any."""
+        dropped = [
+            {"index": index, "id": received.events[index].id, "fields": error_list(fields)}
+            for index, fields in received.dropped.items()
+            if index in received.events
+        ]
+        return {"dropped": self.bus.redactor.redact_value(dropped)} if dropped else {}
 
     async def types(self, call: Call) -> EventTypes:
         types = [
@@ -199,7 +210,7 @@ class _EventsAPI:
             raise Problem(422, errors[0].message, errors=errors)
 
 
-def _problem_of(error: EventsNotTaken) -> Problem:
+def _problem_of(error: EventsNotTaken, members: Mapping[str, Any]) -> Problem:
     return Problem(
         503 if error.failed else 422,
         str(error),
@@ -214,4 +225,5 @@ def _problem_of(error: EventsNotTaken) -> Problem:
             {"index": index, "id": event.id, "reason": shorten(event.reason)}
             for index, event in error.failed.items()
         ],
+        **members,
     )

@@ -96,14 +96,18 @@ class Received:
     """The events of a request, by position.
 
     :param registry: creates events
+    :param is_strict: whether an event with a field that its type does not have is not valid
     """
 
-    def __init__(self, registry: EventRegistry) -> None:
+    def __init__(self, registry: EventRegistry, *, is_strict: bool) -> None:
         self.events: dict[int, Event] = {}
         self.invalid: dict[int, InvalidEvent] = {}
+        self.dropped: dict[int, list[FieldProblem]] = {}
+        """the fields that were dropped, since the type of the event does not have them"""
         self.with_id: set[int] = set()
         """the positions of the events whose id came with the request"""
         self._decode = registry.from_dict
+        self._is_strict = is_strict
         self._problems_left = _MAX_PROBLEMS
         self._max_problems = _MAX_PROBLEMS_OF_EVENT
         self._slices = Slices()
@@ -118,8 +122,9 @@ class Received:
                 await self._slices.pause()
 
     def _add(self, value: Any) -> bool:
-        """Add a value; return whether it is an event."""
+        """Add a value; return whether that was quick."""
         index = len(self.events) + len(self.invalid)
+        dropped: list[FieldProblem] = []
         is_object = isinstance(value, dict)
         try:
             if is_object and len(value) > _MAX_FIELDS:
@@ -128,19 +133,30 @@ class Received:
             if is_object and "id" in value:
                 _check_id(value["id"])
 
-            self.events[index] = self._decode(value, max_problems=self._max_problems)
+            self.events[index] = self._decode(
+                value,
+                max_problems=self._max_problems,
+                on_unknown=None if self._is_strict else dropped.append,
+            )
         except EventDecodeError as error:
             id = value.get("id") if is_object else None
             id = id if isinstance(id, str) and len(id) <= MAX_ID_CHARACTERS else None
             self.invalid[index] = InvalidEvent(id, error.problems)
-            self._problems_left -= len(error.problems)
-            self._max_problems = max(1, min(self._problems_left, _MAX_PROBLEMS_OF_EVENT))
+            self._count_problems(error.problems)
             return False
 
         if "id" in value:
             self.with_id.add(index)
 
-        return True
+        if dropped:
+            self.dropped[index] = dropped
+            self._count_problems(dropped)
+
+        return not dropped
+
+    def _count_problems(self, problems: Sequence[FieldProblem]) -> None:
+        self._problems_left -= len(problems)
+        self._max_problems = max(1, min(self._problems_left, _MAX_PROBLEMS_OF_EVENT))
 
 
 class EventTaker:

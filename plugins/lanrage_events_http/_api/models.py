@@ -57,6 +57,15 @@ class FailedEvent(ConfigModel):
     reason: str
 
 
+class DroppedFields(ConfigModel):
+    """The fields of an accepted event that were dropped, since its type does not have them."""
+
+    index: int = Field(ge=0)
+    """its position in the request"""
+    id: str
+    fields: list[FieldError]
+
+
 class EventsProblem(ProblemDetails):
     """Why events were rejected, and which were accepted."""
 
@@ -68,6 +77,8 @@ class EventsProblem(ProblemDetails):
     """the events that are not valid"""
     failed: list[FailedEvent]
     """the events that could not be accepted; they may be sent again with the same id"""
+    dropped: list[DroppedFields] = Field(default_factory=list)
+    """the fields that were dropped from valid events; only if there are any"""
 
 
 class PublishQuery(ConfigModel):
@@ -75,6 +86,9 @@ class PublishQuery(ConfigModel):
 
     atomic: bool = False
     """whether to accept none if one of them is not valid"""
+    strict: bool = False
+    """whether an event with a field that its type does not have is not valid; by default such a
+    field, which a newer sender may know, is dropped and named in the answer"""
 
 
 class EventsTaken(ConfigModel):
@@ -84,6 +98,8 @@ class EventsTaken(ConfigModel):
     """of all events, in the order of the request"""
     repeated: list[str]
     """those that had been accepted before, and were not published again"""
+    dropped: list[DroppedFields] = Field(default_factory=list)
+    """the fields that were dropped from events; only if there are any"""
 
 
 class EventTypeEntry(ConfigModel):

@@ -108,7 +108,8 @@ class DaemonClient:
         :raises DaemonError: if none was accepted, or there is no answer
         """
         content = json.dumps(events, separators=(",", ":")).encode()
-        response, data = await self._request("POST", "api/events", content)
+        # Unlike another program, who types a field wants to know that it is wrong.
+        response, data = await self._request("POST", "api/events?strict=true", content)
         if response.status_code == 202:
             if not isinstance(data.get("ids"), list):
                 raise self._unexpected_server(response.status_code)

@@ -195,7 +195,8 @@ class _Document:
     def _events_body(self) -> dict[str, Any]:
         # A class name has no dot, so that no model has such a name.
         refs = {
-            name: self._schemas.add(f"event.{name}", schema)
+            # Unless the request is strict, a field that is not known is dropped.
+            name: self._schemas.add(f"event.{name}", {**schema, "additionalProperties": True})
             for name, schema in self._events.items()
         }
         mapping = {name: ref["$ref"] for name, ref in refs.items()}

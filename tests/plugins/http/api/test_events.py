@@ -198,6 +198,72 @@ async def test_an_event_from_before_the_calendar_is_named_and_the_others_are_tak
     assert refused["errors"][0]["message"].startswith("a time from 0001-01-02 to 9999-12-30")
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+async def test_the_event_of_a_newer_sender_is_taken_and_its_unknown_fields_are_named(
+    client: Client, media_type: str
+) -> None:
+    plugin = Durable()
+    newer = {**BEN, "id": "b", "party_idd": "x", "mood": "great"}
+    batch = [ANN, newer, NO_NAME]
+    is_lines = media_type != "application/json"
+    content = "\n".join(map(json.dumps, batch)) if is_lines else json.dumps(batch)
+    async with serving(client, [plugin]) as (_, http):
+        headers = {"Content-Type": media_type}
+        some = await http.post("/api/events", content=content, headers=headers)
+        one = await http.post("/api/events", json={**newer, "id": "c"})
+
+    fields = [
+        {"path": "party_idd", "message": "unknown field, did you mean 'party_id'?"},
+        {
+            "path": "mood",
+            "message": "unknown field, known are id, time, party_id, peer_name, party_name",
+        },
+    ]
+    assert some.status_code == 422
+    assert some.json()["dropped"] == [{"index": 1, "id": "b", "fields": fields}]
+    assert one.status_code == 202
+    assert one.json() == {
+        "ids": ["c"],
+        "repeated": [],
+        "dropped": [{"index": 0, "id": "c", "fields": fields}],
+    }
+    assert plugin.names() == ["Ann", "Ben", "Ben"]
+    assert {event.to_dict()["party_id"] for event in plugin.events} == {None}
+
+
+async def test_an_unknown_field_of_a_strict_request_is_wrong(client: Client) -> None:
+    plugin = Durable()
+    async with serving(client, [plugin]) as (_, http):
+        response = await http.post("/api/events?strict=true", json={**ANN, "party_idd": "x"})
+
+    assert response.status_code == 422
+    assert response.json()["detail"] == (
+        "the event is not valid: party_idd: unknown field, did you mean 'party_id'?"
+    )
+    assert plugin.events == []
+
+
+async def test_the_unknown_fields_of_an_invalid_event_are_named_with_what_is_missing(
+    client: Client,
+) -> None:
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", json={**NO_NAME, "peer_nam": "Ann"})
+
+    [refused] = response.json()["refused"]
+    assert {error["path"] for error in refused["errors"]} == {"peer_name", "peer_nam"}
+    assert "dropped" not in response.json()
+
+
+async def test_the_names_of_very_many_unknown_fields_are_bounded(client: Client) -> None:
+    event = {**ANN, **{f"{'x' * 2_000}{number}": number for number in range(90)}}
+    async with serving(client) as (_, http):
+        response = await http.post("/api/events", json=[event] * 100)
+
+    assert response.status_code == 202
+    assert len(response.json()["dropped"]) == 100
+    assert len(response.content) < 500_000
+
+
 async def test_nothing_of_an_atomic_batch_is_taken_if_one_event_is_not_valid(
     client: Client,
 ) -> None:

@@ -167,7 +167,7 @@ async def test_events_are_posted_as_an_array_with_the_token_in_a_header() -> Non
         receipt = await daemon.post([EVENT])
 
     [request] = requests
-    assert str(request.url) == "http://lan/below/api/events"
+    assert str(request.url) == "http://lan/below/api/events?strict=true"
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
     assert request.headers["Content-Type"] == "application/json"
     assert json.loads(request.content) == [EVENT]
