@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 LIFESPAN_START = "lifespan start"
 LIFESPAN_END = "lifespan end"
-LIFESPAN_ALLOWANCE = 5
-"""how many times as long as a hook it may hold the event loop: it happens once, and often imports"""
 
 
 class Instruments(Instrument):
@@ -94,7 +92,7 @@ class _WatchedLifespan(AbstractAsyncContextManager[object]):
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> object:
-        with self._watch.calls(self._plugin, LIFESPAN_START, allowance=LIFESPAN_ALLOWANCE):
+        with self._watch.calls(self._plugin, LIFESPAN_START):
             end = self._instruments._begin(HookCall(self._plugin, LIFESPAN_START))
             return await _finish(self._enter(), end)
 
@@ -107,7 +105,7 @@ class _WatchedLifespan(AbstractAsyncContextManager[object]):
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        with self._watch.calls(self._plugin, LIFESPAN_END, allowance=LIFESPAN_ALLOWANCE):
+        with self._watch.calls(self._plugin, LIFESPAN_END):
             end = self._instruments._begin(HookCall(self._plugin, LIFESPAN_END))
             return await _finish(self._stack.__aexit__(exc_type, exc_value, traceback), end)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -12,6 +12,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
+from anyio.lowlevel import checkpoint
 from jinja2 import TemplateSyntaxError, UndefinedError
 
 from .._events import Event, type_names
@@ -92,6 +93,14 @@ class Templates:
         self._plans: dict[type[Event], _Plan] = {}
         self._on_problem = report or _log
         self._reported: set[tuple[object, ...]] = set()
+
+    async def prepare(self, types: Collection[type[Event]]) -> None:
+        """Do the same as :meth:`check`, and let other tasks run between two types."""
+        for cls in types:
+            self._plan(cls)
+            await checkpoint()
+
+        self.check(types)
 
     def check(self, types: Iterable[type[Event]]) -> None:
         """Read and compile the templates of event types now, not at their first event.

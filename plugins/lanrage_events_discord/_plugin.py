@@ -204,7 +204,7 @@ class DiscordPlugin:
                         limits = RateLimits(shared_address(self._http))
                         memory = self._memory(bus, "limits", "the waits that Discord asked for")
                         ending.callback(LimitMemory(memory, limits).close)
-                        self._renderer = renderer = self._make_renderer(bus)
+                        self._renderer = renderer = await self._make_renderer(bus)
                         lanes = self._make_lanes(
                             bus, self._outbox, client, tasks, limits, renderer.wording
                         )
@@ -272,11 +272,11 @@ class DiscordPlugin:
         message_test = MessageTest(lanes, client, rejections, renderer)
         return Runtime(bus, setup, lanes, outbox, message_test)
 
-    def _make_renderer(self, bus: Bus) -> Renderer:
+    async def _make_renderer(self, bus: Bus) -> Renderer:
         # The lanes need it before there is a setup, which needs the lanes.
         self._setup = None
         renderer = Renderer(bus.template_folders(), invite_url=self._invite_url)
-        renderer.check(bus.events.types())
+        await renderer.prepare(bus.events.types())
         return renderer
 
     def _invite_url(self) -> str | None:

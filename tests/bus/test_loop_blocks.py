@@ -8,8 +8,8 @@ import pytest
 
 from lanrage_events._bus.threads import LoopBlocks, Place
 
-PLACE = Place("p", "peer_joined", "plugin.py:7", is_threadable=True, allowance=1)
-OTHER = Place("p", "health", "plugin.py:9", is_threadable=False, allowance=1)
+PLACE = Place("p", "peer_joined", "plugin.py:7", is_threadable=True)
+OTHER = Place("p", "health", "plugin.py:9", is_threadable=False)
 
 
 class Clock:
@@ -80,7 +80,7 @@ def test_the_health_says_it_for_a_minute(blocks: LoopBlocks, clock: Clock) -> No
 
 def test_the_number_of_plugins_is_bounded(blocks: LoopBlocks) -> None:
     for number in range(1_001):
-        blocks.add(Place(f"p{number}", "event", "p.py:1", is_threadable=True, allowance=1), 1.0)
+        blocks.add(Place(f"p{number}", "event", "p.py:1", is_threadable=True), 1.0)
 
     assert blocks.health("p0") is None
     assert blocks.health("p1000") is not None

@@ -113,9 +113,7 @@ class Blocking:
     @asynccontextmanager
     async def lifespan(self, bus: EventBus) -> AsyncIterator[None]:
         hold()
-        hold()
         yield
-        hold()
         hold()
 
     @hookimpl
@@ -318,16 +316,18 @@ from lanrage_events import EventBus, PeerJoined
 EVENT = PeerJoined(peer_name="Ann", party_name="Friday LAN")
 
 async def compute(event):
-    for _ in range(100):
-        until = time.thread_time() + 0.005
+    for number in range(1000):
+        if number == 100:
+            print("ready", flush=True)
+        until = time.thread_time() + 0.001
         while time.thread_time() < until:
             pass
         await anyio.sleep(0)
 
 async def stopped():
-    async with EventBus() as bus:
+    # On a busy machine, others may take the processor from a hook for longer than 0.1 s.
+    async with EventBus(blocked_after=0.4) as bus:
         bus.subscribe(PeerJoined, compute, name="s")
-        print("ready", flush=True)
         await bus.publish_and_wait(EVENT)
         print(bus.statistics().plugins["s"].loop_blocks, flush=True)
 
@@ -371,10 +371,13 @@ def test_a_process_that_was_stopped_is_no_hook_that_held_the_loop(backend: str) 
     with program("stopped", backend) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGSTOP)
-        # What is proven is that this time does not count.
-        time.sleep(0.5)
-        process.send_signal(signal.SIGCONT)
+        for _ in range(5):
+            process.send_signal(signal.SIGSTOP)
+            # What is proven is that this time does not count, wherever the watch is when it begins.
+            time.sleep(0.6)
+            process.send_signal(signal.SIGCONT)
+            time.sleep(0.07)
+
         assert process.stdout.readline() == "0\n"
 
 

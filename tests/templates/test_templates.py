@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -658,6 +660,29 @@ def test_check_reports_all_problems_before_the_first_event(tool: Tool) -> None:
         "flat/peer_joined.yaml: is not used: move it into a folder 'toy' beside it",
         "gone: there is no such folder",
     ]
+
+
+async def test_preparing_reports_what_checking_does_and_lets_others_run(tool: Tool) -> None:
+    tool.write("base/toy/event.yaml", "title: '{{ oops'")
+    tool.write("base/toy/peer_joind.yaml", "title: x")
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count_turns)
+        await tool.templates("base", "gone").prepare([PeerJoined, PeerLeft])
+        assert turns
+        tasks.cancel_scope.cancel()
+
+    prepared, tool.problems = tool.messages, []
+    tool.templates("base", "gone").check([PeerJoined, PeerLeft])
+    assert len(prepared) == 3
+    assert tool.messages == prepared
 
 
 def test_checking_again_reports_nothing_again(tool: Tool) -> None:

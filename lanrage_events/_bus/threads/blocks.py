@@ -27,8 +27,6 @@ class Place:
     """as ``file:line``"""
     is_threadable: bool
     """whether the hook could run in a thread"""
-    allowance: int
-    """how many times as long as others the hook may hold the loop"""
 
     def __str__(self) -> str:
         return f"plugin '{self.plugin}': hook '{self.hook}'"

@@ -45,8 +45,6 @@ class _Caller:
     """None if it calls hooks for events"""
     handler: Handler | None = None
     """None if a hook runs as long as this is known"""
-    allowance: int = 1
-    """how many times as long as others its hooks may hold the loop"""
 
     @property
     def is_busy(self) -> bool:
@@ -124,12 +122,9 @@ class LoopWatch:
                 logger.warning("the event loop is not watched: %s", error)
                 self.stop()
 
-    def calls(self, plugin: str, hook: str, *, allowance: int = 1) -> _Calls:
-        """Return a context manager for the function that calls a hook, other than those for events.
-
-        :param allowance: how many times as long as others it may hold the loop
-        """
-        return _Calls(self, _Caller(plugin, hook, allowance=allowance))
+    def calls(self, plugin: str, hook: str) -> _Calls:
+        """Return a context manager for the function that calls a hook, other than those for events."""
+        return _Calls(self, _Caller(plugin, hook))
 
     def handles(self, handler: Handler) -> _Calls:
         """Return a context manager for the function below which events are handled."""
@@ -323,7 +318,7 @@ class _Loop:
 
     def _finish(self, held: float) -> None:
         self._held += held
-        if self._place is not None and self._held >= self._blocked_after * self._place.allowance:
+        if self._place is not None and self._held >= self._blocked_after:
             note = GARBAGE if _collections() != self._collections else ""
             self._blocks.add(self._place, self._held, note=note, is_logged=self._is_reported)
 
@@ -355,7 +350,7 @@ class _Loop:
         line = next(f.f_lineno for f in inner if f.f_code.co_filename == file)
         name = caller.hook or hook.f_code.co_name
         is_threadable = caller.hook is None
-        return Place(caller.plugin, name, f"{file}:{line}", is_threadable, caller.allowance)
+        return Place(caller.plugin, name, f"{file}:{line}", is_threadable)
 
 
 def _is_in_library(frame: FrameType) -> bool:

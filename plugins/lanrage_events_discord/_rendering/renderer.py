@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -64,6 +64,11 @@ class Renderer:
             self._templates, self._context, lambda name: self._classes.get(name, Event)
         )
         """what the plugin itself says in the same words"""
+
+    async def prepare(self, types: Collection[type[Event]]) -> None:
+        """Do the same as :meth:`check`, and let other tasks run between two types."""
+        await self._templates.prepare((*types, *OWN_MESSAGES))
+        self.check(types)
 
     def check(self, types: Iterable[type[Event]]) -> None:
         """Read and compile the templates of event types now, not at their first event.
