@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 # Everything else is imported later: until run_process has begun, SIGHUP ends the process.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NoReturn
 
 _INTERRUPTED = 130
@@ -16,10 +17,13 @@ _THREADS_SECONDS = 1.0  # for the threads that plugins left behind
 _CLEANUP_SECONDS = 10.0  # for functions that are registered with atexit
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, *, on_loaded: Callable[[], object] = lambda: None
+) -> int:
     """Run a command and return the exit code of the process.
 
     :param arguments: the words after the name of the program, by default those of this process
+    :param on_loaded: called when the command is imported, and before it begins
     """
     from ._hints import OWN_DISTRIBUTION, install_hint
 
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from ._cli import main as run_command
 
-        return run_command(words)
+        return run_command(words, on_loaded)
     except ModuleNotFoundError as error:
         hint = install_hint(error)
         if not hint:
@@ -50,15 +54,29 @@ def run_process() -> NoReturn:
         # the signal before it does.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    # What is imported may raise something else because of a KeyboardInterrupt, or swallow it.
+    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_ours:
+        signal.signal(signal.SIGINT, _end_at_once)
+
+    def restore() -> None:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
     code = 1
     try:
-        code = main()
-    except KeyboardInterrupt:  # while something was imported
+        code = main(on_loaded=restore)
+    except KeyboardInterrupt:  # while the command imported what it needs
         code = _INTERRUPTED
     finally:
         _end_soon(code)
 
     sys.exit(code)
+
+
+def _end_at_once(number: int, frame: object) -> NoReturn:
+    """Handle Ctrl-C while there is nothing that could be stopped properly."""
+    os._exit(_INTERRUPTED)
 
 
 def _end_soon(code: int) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Generator, Iterator
@@ -20,6 +21,10 @@ __all__ = ["bus"]
 # An example that is slow on a busy machine is not wrong.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# What a shell runs in the background ignores Ctrl-C, and so would the programs that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What was asked of this run is not meant for those that tests start, like the file of a report.
 os.environ.pop("PYTEST_ADDOPTS", None)

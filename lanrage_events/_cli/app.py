@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -29,17 +29,18 @@ EXIT_CODES = (
 )
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], on_loaded: Callable[[], object] = lambda: None) -> int:
     """Run a command and return the exit code of the process.
 
     :param words: the words after the name of the program
+    :param on_loaded: called when the command is imported, and before it begins
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that lacks a character still shows the others.
         sys.stdout.reconfigure(errors="replace")
 
     try:
-        code = _run(words)
+        code = _run(words, on_loaded)
         sys.stdout.flush()
     except (CycloptsError, UsageError) as error:
         write_errors([f"{OWN_DISTRIBUTION}: {error}"])
@@ -63,13 +64,14 @@ def main(words: Sequence[str]) -> int:
     return code
 
 
-def _run(words: Sequence[str]) -> int:
+def _run(words: Sequence[str], on_loaded: Callable[[], object]) -> int:
     app = make_app()
     called = next((word for word in words if not word.startswith("-")), None)
     for command in plugin_commands():
         if command.name not in app:  # our own cannot be replaced
             _add_plugin_command(app, command, is_called=command.name == called)
 
+    on_loaded()
     result = app(words, exit_on_error=False, print_error=False)
     return result if isinstance(result, int) else ExitCode.DONE
 

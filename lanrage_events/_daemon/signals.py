@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Self
+from typing import Self, TypeAlias
 
 import anyio
 
@@ -17,6 +17,8 @@ from .._exit import StopRequested
 _STOPS = ("SIGINT", "SIGTERM", "SIGBREAK")
 _RELOAD = "SIGHUP"
 _MANY_BYTES = 4096
+
+Handler: TypeAlias = Callable[[int, FrameType | None], None]
 
 
 class SignalFlag:
@@ -58,7 +60,8 @@ class Signals:
     """Receives signals in the main thread, from before its event loop runs until after.
 
     The first signal to stop is noted; the next one kills the process, even if a plugin blocks the
-    event loop: the operating system handles it.
+    event loop: the operating system handles it. SIGINT stays ignored if it was ignored before, as
+    it is by what a shell script starts with ``&``: the Ctrl-C is meant for the script.
 
     :param on_stop: called with its name by the handler of the first signal to stop, so it must not
         wait for anything
@@ -66,6 +69,8 @@ class Signals:
 
     def __init__(self, on_stop: Callable[[str], object] = lambda _: None) -> None:
         self._on_stop = on_stop
+        self._stops: list[signal.Signals] = []
+        """those that are handled"""
         self._stopped_by: signal.Signals | None = None
         self._is_interrupting = False
         self._stop = SignalFlag()
@@ -82,11 +87,16 @@ class Signals:
     def _install(self, stack: ExitStack) -> None:
         stack.callback(self._stop.close)
         stack.callback(self._reload.close)
-        handlers = {**dict.fromkeys(_STOPS, self._receive_stop), _RELOAD: self._receive_reload}
-        for name, handler in handlers.items():
-            number = getattr(signal, name, None)
-            if number is not None:
-                stack.callback(signal.signal, number, signal.signal(number, handler))
+        self._stops = [getattr(signal, name) for name in _STOPS if hasattr(signal, name)]
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            self._stops.remove(signal.SIGINT)
+
+        handlers: dict[signal.Signals, Handler] = dict.fromkeys(self._stops, self._receive_stop)
+        if hasattr(signal, _RELOAD):
+            handlers[signal.SIGHUP] = self._receive_reload
+
+        for number, handler in handlers.items():
+            stack.callback(signal.signal, number, signal.signal(number, handler))
 
     def __exit__(self, *exc_info: object) -> None:
         self._exit_stack.close()
@@ -97,9 +107,8 @@ class Signals:
         return self._stopped_by is signal.SIGINT
 
     def _receive_stop(self, number: int, frame: FrameType | None) -> None:
-        for name in _STOPS:
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), signal.SIG_DFL)
+        for stop in self._stops:
+            signal.signal(stop, signal.SIG_DFL)
 
         self._stopped_by = signal.Signals(number)
         self._on_stop(self._stopped_by.name)

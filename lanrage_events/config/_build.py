@@ -16,7 +16,7 @@ from .._exceptions import (
     format_error,
 )
 from .._redaction import Redactor
-from ._load import DEFAULT_FILE, load_config
+from ._load import default_file, load_config
 from ._models import ConfiguredPlugin, DaemonConfig
 
 
@@ -25,11 +25,12 @@ def load_bus(file: Path | None = None) -> EventBus:
 
     It needs the extra ``daemon``.
 
-    :param file: the YAML file; None for ``lanrage.yaml`` in this folder or, if there is none, for
-        the installed plugins that have event types or templates and need no configuration
+    :param file: the YAML file; None for ``lanrage.yaml`` or ``lanrage.yml`` in this folder or, if
+        there is none, for the installed plugins that have event types or templates and need no
+        configuration
     :raises ConfigError: with everything that is wrong with the file or with its plugins
     """
-    if file is None and not DEFAULT_FILE.exists():
+    if file is None and not default_file().exists():
         return installed_bus(Catalog.discover(), ("register_events", "template_folders"))[0]
 
     redactor = Redactor()

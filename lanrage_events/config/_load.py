@@ -28,6 +28,8 @@ from ._validation import Validator, value_at
 Model = TypeVar("Model", bound=BaseModel)
 
 DEFAULT_FILE = Path("lanrage.yaml")
+OTHER_DEFAULT_FILE = Path("lanrage.yml")
+"""read if there is no :data:`DEFAULT_FILE`"""
 LOAD_SECONDS = 30.0
 """how long a plugin may take to be imported, and to check its part of the file"""
 MAX_PLUGINS = 1000
@@ -39,6 +41,20 @@ plugins:
   http: {port: "${LANRAGE_EVENTS_PORT:-8666}"}
   discord: {allow_hosts: ["${LANRAGE_EVENTS_DISCORD_HOST:-discord.com}"]}
 """
+
+
+def identity_of(file: Path) -> str:
+    """Return a name for a configuration file that no other file on this machine has.
+
+    :param file: it need not exist
+    """
+    return f"{file.stem}-{hashlib.sha256(bytes(file.resolve())).hexdigest()[:8]}"
+
+
+def default_file() -> Path:
+    """Return the configuration that is used if none is named, whether it exists or not."""
+    is_other = OTHER_DEFAULT_FILE.exists() and not DEFAULT_FILE.exists()
+    return OTHER_DEFAULT_FILE if is_other else DEFAULT_FILE
 
 
 def load_config(
@@ -53,8 +69,8 @@ def load_config(
 
     Its plugins are imported, but not created, and no file or folder is created.
 
-    :param file: the YAML file; None for ``lanrage.yaml`` in this folder or, if there is none, the
-        plugins ``http`` and ``discord`` with their defaults
+    :param file: the YAML file; None for ``lanrage.yaml`` or ``lanrage.yml`` in this folder or, if
+        there is none, the plugins ``http`` and ``discord`` with their defaults
     :param catalog: the available plugins; default: what is installed
     :param redactor: learns every secret of the file before any message about it
     :param environment: where ``${NAME}`` is looked up
@@ -80,7 +96,7 @@ def read_config(
     if catalog is None:
         catalog = Catalog.discover(environment=environment)
 
-    path = DEFAULT_FILE if file is None else file
+    path = default_file() if file is None else file
     is_default = file is None and not path.exists()
     document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
     parts = expand(document, environment, redactor)
@@ -134,6 +150,10 @@ class _Checker:
         top = {key: value for key, value in (data or {}).items() if value is not None}
         sections = top.pop("plugins", {})
         self._settings(top)
+        file = self.draft.file
+        if file == DEFAULT_FILE and OTHER_DEFAULT_FILE.exists() and not self.draft.is_default:
+            self.draft.warn((), f"{OTHER_DEFAULT_FILE} is not read, because there is {file}, too")
+
         if data is None or "plugins" not in data:
             self.draft.report(("plugins",), "required, but missing: it names the plugins to run")
         elif isinstance(sections, dict):
@@ -350,9 +370,13 @@ class _Checker:
             return None
 
         file = self.draft.file
-        identity = hashlib.sha256(bytes(file.resolve())).hexdigest()[:8]
         base = user_state_path("lanrage-events", appauthor=False)
-        return base / f"{file.stem}-{identity}"
+        folder = base / identity_of(file)
+        if file.name == OTHER_DEFAULT_FILE.name and not folder.exists():
+            # What was saved on the setup page before there was a file is there, too.
+            return base / identity_of(file.with_name(DEFAULT_FILE.name))
+
+        return folder
 
 
 def _template_folder_problem(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,14 @@ _STYLES = {
 }
 
 
+class PipeConsole(Console):
+    """A console that raises :exc:`BrokenPipeError` if its reader has exited, such as ``head``."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error, where rich would end the process."""
+        raise BrokenPipeError(errno.EPIPE, "the reader of the output has exited")
+
+
 def make_console(stream: TextIO) -> Console:
     """Return a console with the width and the colours of the terminal, for messages.
 
@@ -56,7 +65,7 @@ def make_console(stream: TextIO) -> Console:
     """
     # rich takes 80 columns for the width of every dumb terminal.
     columns, lines = shutil.get_terminal_size()
-    make = partial(Console, file=stream, width=columns, height=lines)
+    make = partial(PipeConsole, file=stream, width=columns, height=lines)
     console = make()
     if console.no_color:  # rich would still write bold and underlined text
         return make(color_system=None)

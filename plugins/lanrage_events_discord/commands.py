@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -89,6 +90,7 @@ def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
 
     :param backend: the library that runs the tasks
     """
+    import_module(backend)  # a missing one is reported with what to install
     summary = anyio.run(_serve_and_play, backend=backend)
     write_lines([str(summary)])
     return summary.exit_code

@@ -270,7 +270,11 @@ EARLY = """
         def find_spec(self, name, path=None, target=None):
             if name == "lanrage_events._cli":
                 sys.meta_path.remove(self)
-                os.kill(os.getpid(), int(os.environ["EARLY_SIGNAL"]))
+                try:
+                    os.kill(os.getpid(), int(os.environ["EARLY_SIGNAL"]))
+                except KeyboardInterrupt:
+                    # As Python 3.11 does for a field that sets its name.
+                    raise RuntimeError("it was swallowed") from None
 
             return None
 
@@ -355,3 +359,19 @@ async def test_a_signal_is_logged_at_once_although_a_hook_blocks_the_event_loop(
         assert "another one stops at once" in last
         daemon.process.send_signal(number)
         assert await daemon.wait() == -number
+
+
+async def test_a_daemon_that_was_started_with_ctrl_c_ignored_goes_on_ignoring_it(
+    backend: str, folder: Path
+) -> None:
+    script = f'trap "" INT; exec "{sys.executable}" -m lanrage_events run --backend {backend}'
+    async with await anyio.open_process(["sh", "-c", script], stderr=PIPE) as process:
+        daemon = RunningDaemon(process)
+        await daemon.wait_for("ready")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGHUP)
+        await daemon.wait_for("reloaded: no plugin changed")
+        process.send_signal(signal.SIGTERM)
+        assert await daemon.wait() == 0
+
+    assert "because of SIGTERM" in daemon.log

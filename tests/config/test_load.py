@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -17,7 +18,7 @@ from lanrage_events import PluginLoadError, Redactor
 from lanrage_events._discovery import Catalog
 from lanrage_events._redaction import SECRET_MASK
 from lanrage_events.config import ConfigError
-from lanrage_events.config._load import load_config
+from lanrage_events.config._load import default_file, load_config
 from lanrage_events.config._models import CommonConfig, DaemonConfig, LogConfig, Settings
 from lanrage_events.config._types import MailboxConfig, format_duration
 
@@ -716,6 +717,47 @@ def test_the_default_state_folder_belongs_to_the_file(
     assert load_config(other, catalog).state_folder != first
     assert load_config(tmp_path / "lanrage.yaml", catalog).state_folder == first
     assert not first.exists()
+
+
+def test_a_file_that_ends_in_yml_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    before = load_config(None, Catalog.discover()).state_folder
+    Path("lanrage.yml").write_text("plugins: {plain: }")
+    config = load_config(None, catalog)
+    assert config.file == default_file() == Path("lanrage.yml")
+    assert not config.warnings
+    # What was saved before there was a file is still there, and a later name changes nothing.
+    assert config.state_folder == before
+    Path("lanrage.yml").rename("lanrage.yaml")
+    assert load_config(None, catalog).state_folder == before
+
+
+def test_a_file_that_ends_in_yml_keeps_the_state_folder_of_earlier_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    Path("lanrage.yml").write_text("plugins: {plain: }")
+    identity = hashlib.sha256(bytes(Path("lanrage.yml").resolve())).hexdigest()[:8]
+    earlier = tmp_path / "state" / "lanrage-events" / f"lanrage-{identity}"
+    earlier.mkdir(parents=True)
+    assert load_config(None, catalog).state_folder == earlier
+
+
+def test_of_two_files_the_one_that_is_not_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lanrage.yaml").write_text("plugins: {plain: }")
+    Path("lanrage.yml").write_text("plugins: {module: }")
+    config = load_config(None, catalog)
+    assert config.file == Path("lanrage.yaml")
+    assert config.warnings == (
+        "lanrage.yaml:1:1: lanrage.yml is not read, because there is lanrage.yaml, too",
+    )
 
 
 def test_without_platformdirs_the_state_folder_must_be_named(

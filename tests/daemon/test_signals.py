@@ -172,3 +172,17 @@ async def test_at_the_end_a_signal_to_reload_is_handled_as_before() -> None:
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+async def test_ctrl_c_stays_ignored_if_it_was_ignored_before() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Signals() as signals, anyio.fail_after(10):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert await signals.wait_stop() == "SIGTERM"
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

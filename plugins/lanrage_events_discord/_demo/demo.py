@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,20 +80,24 @@ async def play(
     bus = EventBus(drain_timeout=DRAIN_SECONDS)
     bus.register(plugin, "discord")
     parts = tuple(parts)
+    screen = _Screen(console)
     mark = ">" if console.options.ascii_only else "▸"
     published = 0
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_draw_messages, discord, console)
+        tasks.start_soon(_draw_messages, discord, screen)
         async with bus:
             for caption, events in evening(parts):
-                console.out(f"{mark} {caption}\n", highlight=False)
+                screen.write(f"{mark} {caption}")
+                if screen.is_gone:
+                    break
+
                 for event in events:
                     await bus.publish(event)
 
                 published += len(events)
                 await anyio.sleep(pause)
                 for line in (line for part in parts for line in part.lines(events)):
-                    console.out(f"{line}\n", highlight=False)
+                    screen.write(line)
 
         tasks.cancel_scope.cancel()
 
@@ -101,9 +105,35 @@ async def play(
     return Summary(published, lane.sent, lane.messages, len(discord.journal.rejected))
 
 
-async def _draw_messages(discord: StandInDiscord, console: Console) -> None:
+class _Screen:
+    """Draws on a console until its reader has exited, such as ``head``."""
+
+    def __init__(self, console: Console) -> None:
+        self.is_gone = False
+        """whether the reader has exited, so that nothing needs to be drawn any more"""
+        self._console = console
+
+    def write(self, line: str) -> None:
+        """Write a line of text, and an empty one."""
+        self._do(lambda: self._console.out(f"{line}\n", highlight=False))
+
+    def draw(self, body: Mapping[str, object]) -> None:
+        """Draw the JSON body of a message."""
+        self._do(lambda: self._console.print(draw_message(body), "", crop=False))
+
+    def _do(self, write: Callable[[], object]) -> None:
+        if self.is_gone:
+            return
+
+        try:
+            write()
+        except BrokenPipeError:
+            self.is_gone = True
+
+
+async def _draw_messages(discord: StandInDiscord, screen: _Screen) -> None:
     async for record in discord.journal.follow():
         if record.accepted:
-            console.print(draw_message(record.body), "", crop=False)
+            screen.draw(record.body)
         else:
-            console.out(f"rejected with status {record.status}: {record.reason}\n", highlight=False)
+            screen.write(f"rejected with status {record.status}: {record.reason}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,3 +253,13 @@ def test_a_template_that_is_never_used_is_reported(tmp_path: Path, show: Show) -
     assert result.code == ExitCode.FAILED
     assert "move it into a folder 'discord'" in result.err
     assert "there is no such folder" in result.err
+
+
+def test_a_backend_that_is_not_installed_is_reported_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "trio", None)
+    assert main(["demo", "--backend", "trio"]) == 1
+    assert capsys.readouterr().err == (
+        "lanrage-events: the package 'trio' is missing: pip install 'lanrage-events[trio]'\n"
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import anyio
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from lanrage_events_discord._demo import Summary, own_scenes, play
+from lanrage_events_discord._terminal import make_console
 from lanrage_events_discord.testing import StandInDiscord
 
 
@@ -100,3 +102,22 @@ async def test_it_plays_over_the_loopback() -> None:
 
     assert summary.exit_code == 0
     assert "0 events lost" in str(summary)
+
+
+async def test_a_reader_that_exits_ends_it_without_losing_an_event(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    discord = StandInDiscord()
+    with os.fdopen(write, "w", encoding="utf-8", buffering=1) as out:
+        async with httpx.AsyncClient(transport=discord.transport()) as http:
+            summary = await play(discord, make_console(out), http=http)
+
+        with pytest.raises(BrokenPipeError):
+            out.flush()
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), write)
+
+    assert summary.events == summary.delivered < len(own_scenes())
+    assert not caplog.records
