@@ -150,8 +150,8 @@ def _certain(
     confirmed = {_identity(_move(problem, items)) for problem in again}
     for problem in found:
         moved = _move(problem, values)
-        # What an item is left out for says nothing about the others, and all about itself.
-        is_certain = _identity(moved) in confirmed or items.omits(moved.path)
+        # The item that has an error is left out there, but its other keys are as they are.
+        is_certain = _identity(moved) in confirmed or items.is_in_wrong(moved.path)
         if is_certain and not values.omits(moved.path):
             yield moved
 

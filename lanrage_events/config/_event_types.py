@@ -59,11 +59,18 @@ class EventTypes(tuple[str, ...]):
 
         :param events: the known event types
         """
+        return (message for _, message in self.unknown(events))
+
+    def unknown(self, events: EventRegistry) -> Iterator[tuple[int, str]]:
+        """Yield the index of each name that selects no event type, with a message.
+
+        :param events: the known event types
+        """
         known = events.names()
         types = [cls.type for cls in events.types()]
-        for name in self:
+        for index, name in enumerate(self):
             if name not in known and not any(fnmatchcase(type, name) for type in types):
-                yield f"no event type is named '{name}'{did_you_mean(name, known)}"
+                yield index, f"no event type is named '{name}'{did_you_mean(name, known)}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,8 @@ class Repaired:
     """the whole data"""
     omitted: frozenset[KeyPath] = field(default_factory=frozenset)
     """what is left out of the data"""
+    wrong: frozenset[KeyPath] = field(default_factory=frozenset)
+    """what of it is wrong by itself, rather than because of something else that is left out"""
 
     def original(self, path: KeyPath) -> KeyPath:
         """Return where in the whole data the value at a path stands."""
@@ -42,6 +44,10 @@ class Repaired:
     def omits(self, path: KeyPath) -> bool:
         """Return whether a value of the whole data, or one that it is in, is left out."""
         return any(path[:length] in self.omitted for length in range(len(path) + 1))
+
+    def is_in_wrong(self, path: KeyPath) -> bool:
+        """Return whether a value of the whole data is part of one that is wrong by itself."""
+        return any(path[:length] in self.wrong for length in range(len(path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +71,22 @@ class Repair:
         return self._run(_item)
 
     def _run(self, widen: Callable[[Any, KeyPath], KeyPath]) -> Repaired | None:
-        found = Repaired(None, self.data, frozenset(widen(self.data, p) for p in self.omitted))
-        for _ in range(_MAX_ROUNDS):
-            data = _without(self.data, found.omitted)
+        omitted = wrong = frozenset(widen(self.data, path) for path in self.omitted)
+        for number in range(_MAX_ROUNDS):
+            found = Repaired(None, self.data, omitted, wrong)
+            data = _without(self.data, omitted)
             try:
-                return Repaired(self.validate(data), self.data, found.omitted)
+                return replace(found, config=self.validate(data))
             except ValidationError as error:
                 details = error.errors(include_url=False)
                 paths = [found.original(_existing(locate(one, data), data)) for one in details]
             except Exception:  # noqa: BLE001 - what a plugin's validator raises is reported already
                 return None
 
-            wrong = {widen(self.data, path) for path in paths}
-            if () in wrong:
+            omitted |= {widen(self.data, path) for path in paths}
+            wrong = omitted if number == 0 else wrong
+            if () in omitted:
                 return None
-
-            found = Repaired(found.config, self.data, found.omitted | wrong)
 
         return None
 

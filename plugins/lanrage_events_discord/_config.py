@@ -2,26 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     Field,
+    ModelWrapValidatorHandler,
     SecretStr,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lanrage_events.config import ConfigModel, Duration, EventTypes
+from lanrage_events.yaml import KeyPath
 
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
 from ._embeds import explain_picture, explain_url, fit_mentions, length, limits
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What the parts of a configuration must know of the whole, even if that has other errors."""
+
+    allow_hosts: tuple[str, ...]
+    webhooks: frozenset[str] | None
+    """the names, None if they are not known"""
+
+
+_whole: ContextVar[_Whole | None] = ContextVar("whole", default=None)
+"""that of the configuration whose parts are being checked"""
+
+
+def _raise(problems: Iterable[tuple[KeyPath, str]]) -> None:
+    """Raise an error that has problems with their paths, unless there is none."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("value", "{reason}", {"reason": message}),
+            loc=path,
+            input=None,  # it may hold a secret
+        )
+        for path, message in problems
+    ]
+    if details:
+        raise ValidationError.from_exception_data("DiscordConfig", details, hide_input=True)
+
+
+def _check_names(names: Iterable[tuple[KeyPath, str]]) -> None:
+    """Raise an error that has the names, with their paths, that no webhook has."""
+    whole = _whole.get()
+    if whole is None or whole.webhooks is None:
+        return
+
+    known = ", ".join(sorted(whole.webhooks))
+    _raise(
+        (path, f"no webhook is named '{name}', known: {known}")
+        for path, name in names
+        if name not in whole.webhooks
+    )
 
 
 def _fits(maximum: int) -> AfterValidator:
@@ -87,9 +134,9 @@ class WebhookConfig(ConfigModel):
     @field_validator("url")
     @classmethod
     def _check_url(cls, value: SecretStr) -> SecretStr:
-        # Only DiscordConfig knows allow_hosts. All else is checked here, so that the error has its path.
-        url = value.get_secret_value()
-        validate_webhook_url(url, [urlsplit(url.strip()).netloc])
+        url, whole = value.get_secret_value(), _whole.get()
+        hosts = [urlsplit(url.strip()).netloc] if whole is None else whole.allow_hosts
+        validate_webhook_url(url, hosts)
         return value
 
     @field_validator("thread_id", "thread_name", "username", "avatar_url", mode="before")
@@ -187,6 +234,12 @@ class RouteConfig(ConfigModel):
     immediate: bool = False
     """whether the events are sent at once, without gathering"""
 
+    @field_validator("webhook")
+    @classmethod
+    def _check_webhook(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        _check_names(((index,), name) for index, name in enumerate(value or ()))
+        return value
+
     @field_validator("webhook", "events", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
@@ -214,6 +267,22 @@ class DiscordConfig(ConfigModel):
     max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
     """for event types, base types or patterns, how old an event may be when it is posted"""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _know_whole(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        # From the raw data: an error in one part does not hide those in others.
+        raw = data if isinstance(data, Mapping) else {}
+        webhooks, hosts = raw.get("webhooks", {}), raw.get("allow_hosts", ())
+        hosts = hosts if isinstance(hosts, list | tuple) else ()
+        # The default webhook may also come from the setup page.
+        names = frozenset([*webhooks, DEFAULT_WEBHOOK]) if isinstance(webhooks, Mapping) else None
+        allowed = tuple(host for host in hosts if isinstance(host, str))
+        token = _whole.set(_Whole(allowed, names))
+        try:
+            return handler(data)
+        finally:
+            _whole.reset(token)
+
     @field_validator("webhook_url")
     @classmethod
     def _check_webhook_url(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -228,17 +297,20 @@ class DiscordConfig(ConfigModel):
     def _check_webhooks(
         cls, value: dict[str, WebhookConfig], info: ValidationInfo
     ) -> dict[str, WebhookConfig]:
+        problems: list[tuple[KeyPath, str]] = []
         for name, webhook in value.items():
             try:
                 validate_webhook_url(
                     webhook.url.get_secret_value(), info.data.get("allow_hosts", ())
                 )
             except ValueError as error:
-                raise ValueError(f"{name}: {error}") from None
+                problems.append(((name, "url"), str(error)))
 
         if DEFAULT_WEBHOOK in value and info.data.get("webhook_url") is not None:
-            raise ValueError(f"at most one of webhook_url and webhooks.{DEFAULT_WEBHOOK}")
+            text = f"at most one of webhook_url and webhooks.{DEFAULT_WEBHOOK}"
+            problems.append(((DEFAULT_WEBHOOK,), text))
 
+        _raise(problems)
         return value
 
     @field_validator("invite_url")
@@ -248,20 +320,16 @@ class DiscordConfig(ConfigModel):
 
     @field_validator("routes")
     @classmethod
-    def _check_routes(
-        cls, value: tuple[RouteConfig, ...], info: ValidationInfo
-    ) -> tuple[RouteConfig, ...]:
-        # The default webhook may also come from the setup page.
-        known = {*info.data.get("webhooks", ()), DEFAULT_WEBHOOK}
-        for index, route in enumerate(value):
-            for name in route.webhook or ():
-                if name not in known:
-                    names = ", ".join(sorted(known))
-                    raise ValueError(f"route {index}: no webhook is named '{name}', known: {names}")
-
+    def _check_routes(cls, value: tuple[RouteConfig, ...]) -> tuple[RouteConfig, ...]:
+        # Those that are objects already, which are not validated again.
+        _check_names(
+            ((index, "webhook", number), name)
+            for index, route in enumerate(value)
+            for number, name in enumerate(route.webhook or ())
+        )
         return value
 
-    def warnings(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def warnings(self) -> Iterator[tuple[KeyPath, str]]:
         """Yield the paths of settings that have no effect, each with what is wrong."""
         for name, webhook in self.webhooks.items():
             for key, problem in webhook.warnings():

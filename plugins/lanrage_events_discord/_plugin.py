@@ -19,6 +19,7 @@ from anyio.lowlevel import checkpoint
 from lanrage_events import ConfigProblem, Event, Health, Metric, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import counted
+from lanrage_events.config import ConfigError
 from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
@@ -42,7 +43,7 @@ from ._delivery import (
 )
 from ._memory import Memory
 from ._rendering import Renderer, Wording
-from ._routing import Router
+from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, unknown_types
 from ._setup import RejectionCache, Settings, Setup
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -100,6 +101,7 @@ class DiscordPlugin:
         self._earlier = EarlierEntries()
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
+        self._unrouted = UnroutedEvents()
 
     @property
     def pending(self) -> int:
@@ -160,7 +162,9 @@ class DiscordPlugin:
         routed = self._router.route(event)
         destinations = {name: shown for name, shown in routed.items() if name in self._routed}
         if not destinations:
-            if routed or not self._routed:
+            if routed is NOT_TAKEN:
+                self._unrouted.add(event.type)
+            elif routed or not self._routed:
                 self._unsent += 1
 
             return []
@@ -189,7 +193,9 @@ class DiscordPlugin:
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._close_earlier_run()
-        self._make_router(self.config.all_webhooks()).check(bus.events)
+        if unknown := list(unknown_types(self.config, bus.events)):
+            raise ConfigError([str(problem) for problem in unknown])
+
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
             async with (
@@ -270,7 +276,7 @@ class DiscordPlugin:
         )
         await self._open_lanes(bus, setup, lanes)
         message_test = MessageTest(lanes, client, rejections, renderer)
-        return Runtime(bus, setup, lanes, outbox, message_test)
+        return Runtime(bus, setup, lanes, outbox, message_test, self._unrouted)
 
     async def _make_renderer(self, bus: Bus) -> Renderer:
         # The lanes need it before there is a setup, which needs the lanes.
@@ -283,10 +289,6 @@ class DiscordPlugin:
         return self.config.invite_url if self._setup is None else self._setup.invite_url
 
     async def _open_lanes(self, bus: Bus, setup: Setup, lanes: Lanes) -> None:
-        for path, problem in self.config.warnings():
-            name, keys = bus.plugins.name(self), ".".join(map(str, path))
-            logger.warning("plugin '%s': %s: %s", name, keys, problem)
-
         setup.open_lanes()
         waiting = await lanes.begin()
         if not lanes or self._lacks_default_webhook(lanes):
@@ -374,7 +376,7 @@ class DiscordPlugin:
         waiting = (
             [] if self._runtime is None else outbox_metrics(self._runtime.outbox, self._earlier)
         )
-        return [*lane_metrics(self._lanes), *waiting]
+        return [*lane_metrics(self._lanes), self._unrouted.metric(), *waiting]
 
     @hookimpl
     def outbox(self) -> Outbox | None:
@@ -382,22 +384,20 @@ class DiscordPlugin:
         return None if self._runtime is None else self._runtime.outbox
 
     @hookimpl
-    def validate(self, bus: Bus) -> list[str | ConfigProblem]:
-        """Report errors in the templates, and event types that do not exist."""
-        problems: list[str | ConfigProblem] = []
+    def validate(self, bus: Bus) -> list[ConfigProblem]:
+        """Report errors in templates, event types that do not exist, and routes without effect."""
+        problems: list[ConfigProblem] = []
         Renderer(
             bus.template_folders(),
             invite_url=lambda: self.config.invite_url,
             report=lambda error: problems.append(error.as_problem()),
         ).check(bus.events.types())
-        try:
-            self._make_router(self.config.all_webhooks()).check(bus.events)
-        except ValueError as error:
-            problems.append(str(error))
-
-        problems += [
+        problems.extend(unknown_types(self.config, bus.events))
+        problems.extend(
             ConfigProblem(text, path, warning=True) for path, text in self.config.warnings()
-        ]
+        )
+        place = partial(bus.plugins.source_location, self)
+        problems.extend(check_routes(self.config, bus.events, place))
         return problems
 
     @hookimpl
@@ -408,7 +408,9 @@ class DiscordPlugin:
             statistics = self._outbox.statistics()
             undelivered += statistics.pending + _rejected(statistics)
 
-        return replace(self._health(), undelivered=undelivered)
+        health = self._health()
+        detail = "; ".join(filter(None, [health.detail, self._unrouted.detail]))
+        return replace(health, detail=detail, undelivered=undelivered)
 
     def _health(self) -> Health:
         if dead := self._reasons(LaneState.DEAD):

@@ -91,7 +91,6 @@ def test_what_a_plugin_finds_stands_beside_the_other_errors_of_its_section() -> 
     ) == [
         "E 5:28: plugins.picky.rules.0.loud: expected true or false, found a text",
         "E 6:16: plugins.picky.rules.1.name: number 1 is bad",
-        "W 7:9: plugins.picky.rules.2: came before",
         "E 7:16: plugins.picky.rules.2.loud: expected true or false, found a text",
         "E 7:29: plugins.picky.rules.2.name: number 2 is bad",
         "W 8:9: plugins.picky.rules.3: came before",

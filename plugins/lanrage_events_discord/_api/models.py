@@ -119,6 +119,10 @@ class Status(ConfigModel):
     """what went wrong last"""
     lanes: tuple[LaneStatus, ...]
     """each webhook"""
+    unrouted: int
+    """events that no route takes, so that they are not posted"""
+    unrouted_types: dict[str, int]
+    """the same by event type, the most frequent first; at most 100 types, then ``other``"""
     presence_connected: bool | None
     """whether Rich Presence is connected to Discord; null without the plugin for it"""
 

@@ -21,6 +21,7 @@ from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
 from .._embeds import Embed
 from .._preview import measure, sample_event
 from .._rendering import Renderer, compose
+from .._routing import UnroutedEvents
 from .._setup import (
     INVITE_HEADING,
     INVITE_STEPS,
@@ -57,6 +58,7 @@ class Runtime:
     lanes: Lanes
     outbox: Outbox
     message_test: MessageTest
+    unrouted: UnroutedEvents
 
 
 class DiscordAPI:
@@ -284,6 +286,8 @@ async def _status(runtime: Runtime) -> models.Status:
         lanes=tuple(
             _lane_status(lane, pending.get(name, 0), redact) for name, lane in lanes.items()
         ),
+        unrouted=runtime.unrouted.total,
+        unrouted_types=dict(runtime.unrouted.by_type),
         presence_connected=_presence_connected(runtime.bus),
     )
 

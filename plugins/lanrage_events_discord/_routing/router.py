@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from lanrage_events import Event
 from lanrage_events.config import EventTypes
-from lanrage_events.events import EventRegistry, seconds_later
+from lanrage_events.events import seconds_later
 
-from ._config import MentionConfig, RouteConfig
-from ._rendering import DEFAULT_PRESENTATION, Presentation
+from .._config import MentionConfig, RouteConfig
+from .._rendering import DEFAULT_PRESENTATION, Presentation
+
+NOT_TAKEN: Mapping[str, Presentation] = MappingProxyType({})
+"""the destinations of an event that no route takes"""
 
 
 class Router:
@@ -44,19 +48,11 @@ class Router:
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
-    def check(self, events: EventRegistry) -> None:
-        """Check that every event type that is named exists.
-
-        :param events: the event types that there are
-        :raises ValueError: if one does not, with the nearest that does
-        """
-        named = {f"routes.{i}.events": route.events for i, route in enumerate(self._routes)}
-        for where, types in {**named, "max_age": self._aging}.items():
-            for problem in types.problems(events):
-                raise ValueError(f"{where}: {problem}")
-
     def route(self, event: Event) -> Mapping[str, Presentation]:
-        """Return the webhooks that post an event, and how each of them presents it."""
+        """Return the webhooks that post an event, and how each of them presents it.
+
+        That is :data:`NOT_TAKEN` if no route takes it, rather than one without a webhook.
+        """
         known = self._by_type.get(type(event))
         if known is not None:
             return known
@@ -69,10 +65,12 @@ class Router:
 
     def _find(self, event: Event) -> Mapping[str, Presentation]:
         found: dict[str, Presentation] = {}
+        is_taken = False
         for route in self._candidates(event):
             if not route.events.select(type(event)) or not _matches(route, event):
                 continue
 
+            is_taken = True
             presentation = _presentation(route)
             for webhook in self.webhooks if route.webhook is None else route.webhook:
                 found.setdefault(webhook, presentation)
@@ -80,7 +78,7 @@ class Router:
             if route.stop:
                 break
 
-        return found
+        return found if is_taken else NOT_TAKEN
 
     def _index(self, number: int, route: RouteConfig) -> None:
         for field, wanted in route.where.items():
@@ -115,18 +113,18 @@ class Router:
 
 def _matches(route: RouteConfig, event: Event) -> bool:
     return all(
-        hasattr(event, field) and _has(getattr(event, field), wanted)
+        hasattr(event, field) and has_value(getattr(event, field), wanted)
         for field, wanted in route.where.items()
     )
 
 
-def _has(value: object, wanted: object) -> bool:
-    """Whether a field has a value, or one of several; of a field with many, one is enough."""
+def has_value(value: object, wanted: object) -> bool:
+    """Return whether a field has a value, or one of several; of a field with many, one is enough."""
     if isinstance(wanted, list):
-        return any(_has(value, one) for one in wanted)
+        return any(has_value(value, one) for one in wanted)
 
     if isinstance(value, (tuple, list, set, frozenset)):
-        return any(_has(one, wanted) for one in value)
+        return any(has_value(one, wanted) for one in value)
 
     # YAML reads some names as numbers, such as a party called 2026.
     return value == wanted or (not isinstance(wanted, bool) and str(value) == str(wanted))

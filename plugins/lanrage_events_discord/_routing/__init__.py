@@ -1,0 +1,9 @@
+"""Which webhooks post an event and how, and which routes can never work."""
+
+from __future__ import annotations
+
+from .check import check_routes as check_routes
+from .check import unknown_types as unknown_types
+from .router import NOT_TAKEN as NOT_TAKEN
+from .router import Router as Router
+from .unrouted import UnroutedEvents as UnroutedEvents

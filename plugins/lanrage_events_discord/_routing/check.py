@@ -1,0 +1,249 @@
+"""What in the routes can never work, and what is most likely not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lanrage_events import ConfigProblem, Event
+from lanrage_events.cli import did_you_mean
+from lanrage_events.config import EventTypes
+from lanrage_events.events import EventRegistry
+
+from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
+from .fields import EventFields
+
+Place: TypeAlias = Callable[[str], str | None]
+"""returns where a key of the plugin's configuration stands, as ``file:line:column``"""
+
+
+def unknown_types(config: DiscordConfig, events: EventRegistry) -> Iterator[ConfigProblem]:
+    """Yield what names no event type, with which the plugin does not start."""
+    for number, route in enumerate(config.routes):
+        for index, message in route.events.unknown(events):
+            yield ConfigProblem(message, ("routes", number, "events", index))
+
+    names = tuple(config.max_age)
+    for index, message in EventTypes(names).unknown(events):
+        yield ConfigProblem(message, ("max_age", names[index]), about_key=True)
+
+
+def check_routes(
+    config: DiscordConfig, events: EventRegistry, place: Place
+) -> Iterator[ConfigProblem]:
+    """Yield warnings of what has no effect, or cannot have the one that is meant."""
+    above = _RoutesAbove({DEFAULT_WEBHOOK, *config.webhooks}, place)
+    fields, live = EventFields(), list[RouteConfig]()
+    for number, settings in enumerate(config.routes):
+        if any(settings.events.unknown(events)):
+            live.append(settings)  # with an error, which hides what the route is for
+            continue
+
+        route = _Route(number, settings, tuple(filter(settings.events.select, events.types())))
+        yield from route.without_effect()
+        impossible = list(route.impossible(fields))
+        yield from impossible
+        if not impossible:
+            yield from above.problems(route)
+
+        if not route.never:
+            live.append(settings)
+            above.add(route)
+
+    yield from _unused_webhooks(config)
+    yield from _unused_ages(config, events, live)
+
+
+@dataclass(slots=True)
+class _Route:
+    """A route with the event types that it selects."""
+
+    number: int
+    config: RouteConfig
+    types: tuple[type[Event], ...]
+    never: bool = False
+    """whether no event can match it; known when :meth:`impossible` has ended"""
+
+    def warning(self, message: str, *path: str | int, key: bool = False) -> ConfigProblem:
+        return ConfigProblem(message, ("routes", self.number, *path), warning=True, about_key=key)
+
+    def impossible(self, fields: EventFields) -> Iterator[ConfigProblem]:
+        """Yield why no event can match it, or some of its values."""
+        if not self.types:
+            self.never = True
+            yield self.warning("it names no event type, so no event takes this route", "events")
+            return
+
+        for name, wanted in self.config.where.items():
+            having = [cls for cls in self.types if fields.has(cls, name)]
+            if not having:
+                self.never = True
+                hint = did_you_mean(name, fields.names(self.types))
+                message = f"no event takes this route, since none of its types has this field{hint}"
+                yield self.warning(message, "where", name, key=True)
+                continue
+
+            values = wanted if isinstance(wanted, list) else [wanted]
+            possible = [
+                any(fields.can_have(cls, name, value) for cls in having) for value in values
+            ]
+            self.never |= not any(possible)
+            if not values:
+                yield self.warning("the list is empty, so no event takes this route", "where", name)
+
+            kinds = fields.kinds(having, name)
+            for index, value in enumerate(values):
+                if not possible[index]:
+                    inner = (index,) if isinstance(wanted, list) else ()
+                    message = f"the field is {kinds and f'{kinds}, '}never {_show(value)}"
+                    yield self.warning(message, "where", name, *inner)
+
+    def without_effect(self) -> Iterator[ConfigProblem]:
+        """Yield the keys that do nothing."""
+        mention = self.config.mention
+        if mention is not None and not (mention.roles or mention.users):
+            yield self.warning("it names no role and no user, so no one is mentioned", "mention")
+
+        if self.config.webhook is None or self.config.webhook:
+            return
+
+        if not self.config.stop:
+            yield self.warning("it has neither a webhook nor 'stop', so it does nothing")
+
+        for name in ("silent", "immediate", "mention"):
+            if getattr(self.config, name):
+                message = "it has no effect, since this route posts to no webhook"
+                yield self.warning(message, name, key=True)
+
+
+class _RoutesAbove:
+    """What the routes above one do with the events that it is for.
+
+    :param webhooks: the names of all webhooks
+    """
+
+    def __init__(self, webhooks: Collection[str], place: Place) -> None:
+        self._webhooks = webhooks
+        self._place = place
+        self._stopped: dict[type[Event], int] = {}
+        """the first route that stops all events of a type"""
+        self._posted: dict[tuple[type[Event], str], int] = {}
+        """the first route that sends all events of a type to a webhook"""
+        self._narrow: dict[tuple[str, object], list[_Route]] = {}
+        """the routes with values, by their first field and each of its values"""
+
+    def add(self, route: _Route) -> None:
+        """Add the next route."""
+        for name, wanted in route.config.where.items():
+            for value in _values(wanted):
+                self._narrow.setdefault((name, value), []).append(route)
+
+            return
+
+        for cls in route.types:
+            if route.config.stop:
+                self._stopped.setdefault(cls, route.number)
+
+            for webhook in self._names(route):
+                self._posted.setdefault((cls, webhook), route.number)
+
+    def problems(self, route: _Route) -> Iterator[ConfigProblem]:
+        """Yield why a route does nothing because of those above it."""
+        narrow = list(self._with_all_values_of(route))
+        stopping = {cls: self._stopping(cls, narrow) for cls in route.types}
+        reached = [cls for cls, number in stopping.items() if number is None]
+        if not reached:
+            numbers = {number for number in stopping.values() if number is not None}
+            message = f"no event reaches this route, since {self._name(numbers)} before it"
+            yield route.warning(f"{message} with 'stop'")
+            return
+
+        if route.config.stop:
+            return
+
+        pairs = [(cls, webhook) for cls in reached for webhook in self._names(route)]
+        posting = {pair: self._posting(*pair, narrow) for pair in pairs}
+        if pairs and None not in posting.values():
+            numbers = {number for number in posting.values() if number is not None}
+            yield route.warning(
+                f"it changes nothing, since {self._name(numbers)} for the same webhooks, and the "
+                "first route counts: move this one up"
+            )
+
+    def _with_all_values_of(self, route: _Route) -> Iterator[_Route]:
+        """Yield the routes whose values match each event that has the values of one."""
+        where = {name: _values(wanted) for name, wanted in route.config.where.items()}
+        for name, values in where.items():
+            for other in self._narrow.get((name, next(iter(values))), ()):
+                wanted = other.config.where
+                if wanted.keys() <= where.keys() and all(
+                    where[key] <= _values(wanted[key]) for key in wanted
+                ):
+                    yield other
+
+    def _stopping(self, cls: type[Event], narrow: Collection[_Route]) -> int | None:
+        found = (r.number for r in narrow if r.config.stop and cls in r.types)
+        return self._stopped.get(cls, next(found, None))
+
+    def _posting(self, cls: type[Event], webhook: str, narrow: Collection[_Route]) -> int | None:
+        found = (r.number for r in narrow if webhook in self._names(r) and cls in r.types)
+        return self._posted.get((cls, webhook), next(found, None))
+
+    def _names(self, route: _Route) -> Collection[str]:
+        return self._webhooks if route.config.webhook is None else route.config.webhook
+
+    def _name(self, numbers: Collection[int]) -> str:
+        keys = [f"routes.{number}" for number in sorted(numbers)]
+        places = [self._place(key) or key for key in keys]
+        if len(places) == 1:
+            return f"the route at {places[0]} takes all its events"
+
+        return f"the routes at {', '.join(places[:-1])} and {places[-1]} take all its events"
+
+
+def _unused_webhooks(config: DiscordConfig) -> Iterator[ConfigProblem]:
+    named = {name for route in config.routes for name in route.webhook or ()}
+    if not config.routes or any(route.webhook is None for route in config.routes):
+        return
+
+    for name in config.all_webhooks():
+        if name not in named:
+            is_short = name == DEFAULT_WEBHOOK and config.webhook_url is not None
+            path = ("webhook_url",) if is_short else ("webhooks", name)
+            message = f"no route names this webhook ('{name}'), so nothing is posted there"
+            yield ConfigProblem(message, path, warning=True, about_key=True)
+
+
+def _unused_ages(
+    config: DiscordConfig, events: EventRegistry, live: Collection[RouteConfig]
+) -> Iterator[ConfigProblem]:
+    ages = EventTypes(config.max_age)
+    nearest = {cls: ages.nearest(cls) for cls in events.types()}
+    missing = {ages[index] for index, _ in ages.unknown(events)}
+    for name in ages:
+        types = [cls for cls, found in nearest.items() if found == name]
+        if name in missing:
+            continue
+
+        message = ""
+        if not types:
+            message = "it never counts, since other keys name its events more precisely"
+        elif config.routes and not any(r.events.select(cls) for r in live for cls in types):
+            message = "no route takes such events, so it never counts"
+
+        if message:
+            yield ConfigProblem(message, ("max_age", name), warning=True, about_key=True)
+
+
+def _values(wanted: object) -> frozenset[object]:
+    """Return what can be compared with the values of another route."""
+    values = wanted if isinstance(wanted, list) else [wanted]
+    return frozenset(value if isinstance(value, bool) else str(value) for value in values)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bool):
+        return f"{str(value).lower()} (without quotes)"
+
+    return f"'{value}'" if isinstance(value, str) else str(value)
