@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._exceptions import TemplateError as TemplateError
+from ._clusters import character_boundary as character_boundary
 from ._leaf import LeafWarning as LeafWarning
 from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter

@@ -16,13 +16,16 @@ from jinja2 import (
     TemplateSyntaxError,
     nodes,
 )
-from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from ..yaml import Text
+from ._cleaning import UNKNOWN, clean, has_ink
+from ._clusters import shorten
 from ._fast_path import Parts, parts_of
-from ._list import ListText, Rest, join, list_text, rest_in_english, shorten_list
-from ._text import as_text, clean, duration, humanize, plural, shorten
+from ._list import ListText, Rest, join, list_text, shorten_list
+from ._names import EmptyText, Names
+from ._text import as_text, duration, humanize, plural
 
 Write: TypeAlias = Callable[[str], str]
 Measure: TypeAlias = Callable[[str], int]
@@ -44,6 +47,8 @@ _MOST_FOR_A_CHARACTER = 4
 _OWN_BREAK = re.compile(r"\s*\n\s*")
 
 _LISTS = (list, tuple, set, frozenset)
+# A filter that templates cannot name: the text is their own.
+_OWN_TEXT = "own text"
 
 # Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
@@ -100,48 +105,9 @@ class TemplateLeaf:
     """further names that only this leaf can use"""
     apart: bool = False
     """whether it is rendered by ``Templates.render_leaf`` and not with the event"""
-
-
-class Names:
-    """What the leaves of one event's templates can name.
-
-    :param values: by name, without ``fields`` and Jinja's globals
-    :param fields: the names of the values in ``fields``
-    :param globals: Jinja's
-    :param rest: ends a list that is not shown whole
-    """
-
-    __slots__ = ("_context", "_fields", "_globals", "rest", "shortened", "values")
-
-    def __init__(
-        self,
-        values: dict[str, object],
-        fields: Iterable[str],
-        globals: Mapping[str, object],
-        rest: Rest = rest_in_english,
-    ) -> None:
-        self.values = values
-        self.rest = rest
-        self.shortened: set[str] = set()
-        """the paths of the leaves in which a value was shortened"""
-        self._fields = fields
-        self._globals = globals
-        self._context: Context | None = None
-
-    def all(self) -> dict[str, object]:
-        event = self.values.get("event")
-        fields = {name: getattr(event, name) for name in self._fields}
-        return {**self._globals, **self.values, "fields": fields}
-
-    def context(self, template: Template, leaf: TemplateLeaf) -> Context:
-        """Return Jinja's context, which leaves share until one sets a variable."""
-        if leaf.context:
-            return template.new_context({**self.all(), **leaf.context}, shared=True)
-
-        if self._context is None or self._context.vars:
-            self._context = template.new_context(self.all(), shared=True)
-
-        return self._context
+    required: bool = False
+    """whether there is something to show even if all its values are empty texts: then it is ``?``
+    instead of empty"""
 
 
 class CompiledLeaf:
@@ -176,7 +142,7 @@ class CompiledLeaf:
             self.constant = self._finish(text, text)
             return
 
-        tree = environment.parse(text)
+        tree = _OwnBlanks().visit(environment.parse(text))
         if not self.leaf.own_lines:
             for data in tree.find_all(nodes.TemplateData):
                 data.data = _OWN_BREAK.sub(" ", data.data)
@@ -204,10 +170,13 @@ class CompiledLeaf:
 
         pieces = None if self._parts is None else self._fill(self._parts, names.values)
         if pieces is None:
-            context = names.context(self._template, self.leaf)
+            context = names.context(self._template, self.leaf.context)
             pieces = list(self._template.root_render_func(context))
 
         text = "".join(pieces)
+        if UNKNOWN in text and not self.leaf.required and _is_empty(pieces):
+            return ""
+
         limit = self.leaf.limit
         # Most texts are so short that they need not be measured.
         if limit is not None and (value_limit or len(text) * _MOST_FOR_A_CHARACTER > limit):
@@ -273,6 +242,7 @@ def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
     environment.filters["duration"] = duration
     environment.filters["humanize"] = humanize
     environment.filters["join"] = join
+    environment.filters[_OWN_TEXT] = SafeString
     environment.filters["lines"] = _marking(None)
     environment.filters["plural"] = plural
     for name, template_filter in filters.items():
@@ -299,8 +269,10 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
             text = items = value
         elif type(value) is SafeString:
             return value
+        elif type(value) is EmptyText:
+            text = UNKNOWN
         elif type(value) is _Marked:
-            text = value.raw
+            text = UNKNOWN if type(value.raw) is EmptyText else value.raw
             items = text if type(text) is ListText else None
             if value.filter is None:
                 lines = leaf.lines
@@ -314,7 +286,7 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
 
         text = clean(text, lines=lines)
         written = write(text)
-        if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS:
+        if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS or text == UNKNOWN:
             result = _Value(written)
             result.text = text
             result.items = items
@@ -351,12 +323,13 @@ class _Value(str):
 
 
 def _mark(value: object, template_filter: TemplateFilter | None) -> _Marked:
+    raw: str
     if type(value) is _Marked:
         raw = value.raw
     elif type(value) in _LISTS:
         raw = list_text(cast("Iterable[object]", value))
     else:
-        raw = value if type(value) is ListText else as_text(value)
+        raw = value if isinstance(value, (ListText, EmptyText)) else as_text(value)
 
     text = raw
     if template_filter is not None and template_filter.atomic:
@@ -391,6 +364,29 @@ def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -
                     )
 
             index += 1
+
+
+def _is_empty(pieces: Iterable[str]) -> bool:
+    """Return whether the text of a leaf consists of nothing but empty values."""
+    return not any(piece.strip() for piece in pieces if not _stands_for_empty(piece))
+
+
+def _stands_for_empty(piece: str) -> bool:
+    if type(piece) is not _Value:
+        return False
+
+    value = piece.value
+    return type(value.raw if type(value) is _Marked else value) is EmptyText
+
+
+class _OwnBlanks(NodeTransformer):
+    """Keeps blank texts that a template itself writes, such as ``{{ " " if wide else "" }}``."""
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Expr:
+        if isinstance(node.value, str) and not has_ink(node.value):
+            return nodes.Filter(node, _OWN_TEXT, [], [], None, None, lineno=node.lineno)
+
+        return node
 
 
 def _shortened(

@@ -9,7 +9,9 @@ from typing import TypeAlias
 from jinja2 import Environment, pass_environment
 from jinja2.filters import make_attrgetter
 
-from ._text import ELLIPSIS, as_text, clean, shorten
+from ._cleaning import clean
+from ._clusters import ELLIPSIS, shorten
+from ._text import as_text
 
 Rest: TypeAlias = Callable[[int], str]
 """writes how many items of a list are not shown, as the end of a text such as "Ann, Bob" """

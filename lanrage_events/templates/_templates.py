@@ -20,18 +20,20 @@ from .._exceptions import TemplateError
 from .._hints import did_you_mean
 from .._redaction import error_text
 from ..yaml import Text, read
+from ._cleaning import clean
+from ._clusters import ELLIPSIS
 from ._file import TemplateFile
 from ._leaf import (
     CompiledLeaf,
     LeafWarning,
-    Names,
     TemplateFilter,
     TemplateLeaf,
     make_environment,
     make_finalizer,
 )
 from ._list import rest_in_english
-from ._text import ELLIPSIS, clean, humanize
+from ._names import Names
+from ._text import humanize
 
 logger = logging.getLogger("lanrage_events.templates")
 
@@ -158,7 +160,7 @@ class Templates:
         """
         plan = self._plans.get(cls) or self._plan(cls)
         chain = plan.apart.get(path, ())
-        return self._render_first(chain, Names(dict(names), (), self._globals), None)
+        return self._render_first(chain, Names(dict(names), (), (), self._globals), None)
 
     def name(self, identifier: str) -> str:
         """Return what an identifier is called, such as an event type: ``Map Changed``."""
@@ -346,6 +348,7 @@ class _Plan:
     def __init__(self, cls: type[Event]) -> None:
         self._fields = tuple(item.name for item in fields(cls))
         self._own = tuple(name for name in self._fields if name not in ("id", "time"))
+        self._optional = frozenset(item.name for item in fields(cls) if item.default == "")
         self._values: Callable[[Event], tuple[object, ...]] = attrgetter(*self._fields)
         self.constants: dict[str, Any] = {}
         self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []
@@ -363,7 +366,7 @@ class _Plan:
         values.update(zip(self._fields, self._values(event), strict=True))
         values["type"] = event.type
         values["event"] = event
-        return Names(values, self._own, globals, rest)
+        return Names(values, self._own, self._optional, globals, rest)
 
 
 def _problem(leaf: CompiledLeaf, line: int, message: str, *, is_warning: bool) -> TemplateError:

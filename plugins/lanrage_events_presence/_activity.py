@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from lanrage_events.templates import utf16_units
+from lanrage_events.templates import character_boundary, utf16_units
 
 # https://discord.com/developers/docs/social-sdk/classdiscordpp_1_1Activity.html: state, details and
 # the texts of images have 2 to 128 characters; the client, which is written in JavaScript, counts
@@ -96,7 +96,8 @@ def _cut(text: str, limit: int, size: Callable[[str], int]) -> str:
     if size(text) <= limit:
         return text
 
-    while text and size(text) + size(_ELLIPSIS) > limit:
-        text = text[:limit][:-1].rstrip("\u200d\ufe0f ")
+    position = min(len(text), limit)
+    while position and size(text[:position]) + size(_ELLIPSIS) > limit:
+        position = character_boundary(text, position - 1)
 
-    return text + _ELLIPSIS
+    return text[:position].rstrip() + _ELLIPSIS

@@ -15,6 +15,8 @@ from lanrage_events import GameEnded, GameStarted, PartyCreated, PartyEvent, Pee
 MAX_PARTIES = 64
 MAX_MEMBERS = 1_000
 
+_NAMELESS = "?"
+
 
 @dataclass(slots=True, eq=False)
 class _Party:
@@ -44,7 +46,7 @@ class Party:
 
     id: str | None
     name: str
-    """empty if no event named it"""
+    """empty if no event named it; a question mark if one named it by an empty text"""
     host: str
     """who created it; empty if unknown"""
     members: tuple[str, ...]
@@ -123,11 +125,11 @@ class Parties:
         return (
             Party(
                 id=party.id,
-                name=party.name,
-                host=party.host,
+                name=party.name or (_NAMELESS if party.members or party.created_by else ""),
+                host=party.host or (_NAMELESS if party.created_by else ""),
                 members=tuple(members.values()),
                 max=max(self._max_size, len(members)),
-                game=party.game,
+                game=party.game or (_NAMELESS if party.game_since else ""),
                 players=tuple(party.players.values()),
                 since=party.game_since or party.since,
             ),

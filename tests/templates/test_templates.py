@@ -59,6 +59,7 @@ LEAVES = {
     "text": TemplateLeaf(write=shout, lines=True, context_filter=quote),
     "number": TemplateLeaf(parse=parse_number),
     "time": TemplateLeaf(parse=lambda value: value),
+    "must": TemplateLeaf(required=True),
     "foot.text": TemplateLeaf(),
     "foot.icon": TemplateLeaf(),
     "rows[].name": TemplateLeaf(),
@@ -312,13 +313,106 @@ def test_values_stay_harmless_through_macros_and_sets(tool: Tool) -> None:
     assert leaves["text"] == "(ANN) ANN ANN"
 
 
-def test_join_leaves_out_what_is_empty(tool: Tool) -> None:
-    event = MapChanged(map_name="x", server=("a", None, "", True, {"name": "n"}))
+def test_join_leaves_out_what_is_none_and_fields_that_are_empty(tool: Tool) -> None:
+    event = MapChanged(map_name="", server=("a", None, "", True, {"name": "n"}))
 
-    assert tool.render("title: '{{ server | join(\"+\") }}'", event)["title"] == "a+yes+name: n"
+    assert tool.render("title: '{{ server | join(\"+\") }}'", event)["title"] == "a+?+yes+name: n"
+    assert tool.render("title: '{{ [map_name, 3] | join(\"+\") }}'", event)["title"] == "3"
     people = MapChanged(map_name="x", server=[{"name": "Ann"}, {"name": "Bob"}])
     text = 'title: \'{{ server | join(", ", attribute="name") }}\''
     assert tool.render(text, people)["title"] == "Ann, Bob"
+
+
+BLANKS = [
+    "",
+    " ",
+    "   ",
+    "\n",
+    "\t",
+    "\u00a0",
+    "\u2003",
+    "\u3000",
+    "\u17b4",
+    "\u3164",
+    "\u2800",
+    "\ufe0f",
+]
+
+
+@pytest.mark.parametrize("blank", BLANKS)
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Welcome to **{{ map_name }}**!", "Welcome to **?**!"),
+        ("`{{ event.map_name }}`", "`?`"),
+        ("{% for name in server %}[{{ name }}]{% endfor %}", "[Ann][?]"),
+        ("{{ server | join(', ') }}", "Ann, ?"),
+        ("{{ server | map('upper') | join(', ') }}", "ANN, ?"),
+        ("{{ server }}", "Ann, ?"),
+        ("{{ event.server }}", "Ann, ?"),
+        ("{{ fields['server'] }}", "Ann, ?"),
+        ("{{ {'by': server} }}", "by: Ann, ?"),
+        ("'{{ map_name }}'", "'?'"),
+    ],
+)
+def test_a_name_without_ink_is_a_question_mark(
+    tool: Tool, blank: str, text: str, expected: str
+) -> None:
+    event = MapChanged(map_name=blank, server=("Ann", blank))
+
+    assert tool.render(f'foot: "{text}"', event) == {"foot.text": expected}
+    assert tool.problems == []
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoresShown(Event):
+    scores: object
+    suffix: str = ""
+
+
+def test_names_without_ink_are_question_marks_in_what_lists_contain(tool: Tool) -> None:
+    event = ScoresShown(scores={" ": ["", None, {"a": "\u3164"}], "Ann": {"\u200b"}})
+
+    assert tool.render('foot: "{{ scores }}"', event)["foot.text"] == "?: ?, a: ?, Ann: ?"
+
+
+def test_an_empty_text_is_empty_to_conditions_and_alone_in_a_leaf(tool: Tool) -> None:
+    event = MapChanged(map_name="")
+
+    assert (
+        tool.render("title: '{{ map_name }}'\nfoot: ' {{ map_name }}{{ map_name }} '", event) == {}
+    )
+    assert tool.render("title: '{{ map_name or \"nowhere\" }}'", event)["title"] == "nowhere"
+    text = "title: 'x{% if map_name or map_name != \"\" or fields.map_name %}y{% endif %}'"
+    assert tool.render(text, event)["title"] == "x"
+    assert tool.render("must: '{{ map_name }}'", event) == {"must": "?"}
+    assert tool.render("number: '{{ map_name }}'", event) == {}
+
+
+def test_an_empty_text_that_a_field_has_by_default_stands_for_no_value(tool: Tool) -> None:
+    text = "title: '{{ scores }}{{ suffix }}!'"
+
+    assert tool.render(text, ScoresShown(scores=1))["title"] == "1!"
+    assert tool.render(text, ScoresShown(scores=1, suffix=" "))["title"] == "1?!"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{{ 'a' if map_name else '' }}b", "b"),
+        ("a{{ ' ' if not map_name else '-' }}b", "a b"),
+        ("{% set gap = '  ' %}a{{ gap }}b", "a  b"),
+        ("a{{ missing | default(' ') }}b", "a b"),
+        ("{% for n in [1, 2] %}{{ n }}{{ loop.cycle(' ', '') }}{% endfor %}", "1 2"),
+        ("{{ [1, 2] | join(' ') }}", "1 2"),
+        ("{{ server | replace(' ', '') }}", "ab"),
+    ],
+)
+def test_blanks_that_a_template_writes_stay(tool: Tool, text: str, expected: str) -> None:
+    event = MapChanged(map_name="", server="a b")
+
+    assert tool.render(f'foot: "{text}"', event) == {"foot.text": expected}
+    assert tool.problems == []
 
 
 def test_the_filters_of_the_core(tool: Tool) -> None:
@@ -398,7 +492,7 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
         (
             "zzz: x",
             (
-                "base/toy/event.yaml:1:1: zzz: unknown key (there are count, foot, long, number, rows, "
+                "base/toy/event.yaml:1:1: zzz: unknown key (there are count, foot, long, must, number, rows, "
                 "text, time, title, units)"
             ),
         ),
@@ -423,7 +517,10 @@ def test_a_value_that_means_something_only_as_a_whole_is_not_shortened(tool: Too
                 "base/toy/event.yaml:2:3: rows[]: expected keys with values (name, value), found a text"
             ),
         ),
-        ("- a", "base/toy/event.yaml:1:1: expected keys with values (count, foot, long, number"),
+        (
+            "- a",
+            "base/toy/event.yaml:1:1: expected keys with values (count, foot, long, must, number",
+        ),
         ("? [a]\n: b", "base/toy/event.yaml:1:3: a key must be text, not a list or a mapping"),
         ("title: '{{ peer_name'", "base/toy/event.yaml:1: title: unexpected end of template"),
         ("title: '{{ x | safe }}'", "base/toy/event.yaml:1: title: No filter named 'safe'."),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import enum
+import re
+import sys
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -8,14 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanrage_events.templates._cleaning import VALUE_MAX_CHARACTERS, clean
+from lanrage_events.templates._clusters import ELLIPSIS, character_boundary, shorten
 from lanrage_events.templates._text import (
-    ELLIPSIS,
-    VALUE_MAX_CHARACTERS,
     as_text,
-    clean,
     duration,
     humanize,
-    shorten,
 )
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -50,7 +50,7 @@ def test_cleaning_twice_changes_nothing_more(text: str, lines: bool) -> None:
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
 def test_printable_ascii_is_clean(text: str) -> None:
-    assert clean(text) == text
+    assert clean(text) == (text if text.strip() or not text else "?")
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_printable_ascii_is_clean(text: str) -> None:
         ("Z" + "\u0301" * 50 + "o", "Z" + "\u0301" * 3 + "o"),
         ("Quêté", "Quêté"),
         ("", ""),
-        ("  ", "  "),
-        ("\n", " "),
+        ("  ", "?"),
+        ("\n", "?"),
         ("\u200b", "?"),
         ("\u3164\u3164", "?"),
         ("\u202e", "?"),
@@ -80,6 +80,116 @@ def test_printable_ascii_is_clean(text: str) -> None:
 )
 def test_clean_examples(text: str, expected: str) -> None:
     assert clean(text) == expected
+
+
+INK_NEEDED = [
+    chr(point)
+    for point in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(point)) in ("Cc", "Cs", "Co", "Zs", "Zl", "Zp")
+] + [
+    # Default_Ignorable_Code_Point in DerivedCoreProperties.txt of Unicode 15.1, and empty pictures.
+    *map(chr, (0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0)),
+    *map(chr, (*range(0x180B, 0x1810), *range(0x200B, 0x2010), *range(0x202A, 0x202F))),
+    *map(chr, (*range(0x2060, 0x2070), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9))),
+    *map(chr, (*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000))),
+    *map(chr, (0x2800, 0x1D159)),
+]
+
+
+@pytest.mark.slow
+def test_no_character_without_ink_is_a_name() -> None:
+    wrong = [
+        hex(ord(blank))
+        for blank in INK_NEEDED
+        for name in (blank, blank * 3, f" {blank} ", f"\u200d{blank}\ufe0f")
+        if clean(name) != "?" or clean(name, lines=True) != "?"
+    ]
+
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_everything_else_has_ink() -> None:
+    blank = set(INK_NEEDED)
+    wrong = [
+        hex(point)
+        for point in range(sys.maxunicode + 1)
+        if (letter := chr(point)) not in blank
+        and unicodedata.category(letter) not in ("Cn", "Cf")
+        and clean(letter) != letter
+    ]
+
+    assert wrong == []
+
+
+MARKS = [
+    chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point))[0] == "M"
+]
+DRAWN = [mark for mark in MARKS if mark not in INK_NEEDED]
+
+
+def marks_of(text: str) -> list[int]:
+    """Count the marks of each character, joiners or not."""
+    counts = [0]
+    for letter in text:
+        if unicodedata.category(letter)[0] == "M":
+            counts[-1] += 1
+        elif letter not in "\u200c\u200d":
+            counts.append(0)
+
+    return counts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("between", ["", "\u200d", "\u200c", "\u200d\u200c", "\ufe0f", "\u2060"])
+def test_no_mark_of_any_script_is_stacked_higher_than_three(between: str) -> None:
+    wrong = [
+        hex(ord(mark))
+        for mark in DRAWN
+        if clean("a" + f"{mark}{between}" * 50).count(mark) > 3
+        or not clean(f"a{mark}{mark}").startswith(f"a{mark}{mark}")
+    ]
+
+    assert wrong == []
+
+
+STACKED = [mark for mark in MARKS if unicodedata.category(mark) in ("Mn", "Me")]
+
+
+@given(
+    st.lists(st.sampled_from([*STACKED[:: len(STACKED) // 200], *"ab\u200d\u200c\u0301\u0e38กम "]))
+)
+def test_whatever_is_mixed_no_character_has_more_than_three_stacked_marks(
+    pieces: list[str],
+) -> None:
+    cleaned = clean("".join(pieces))
+
+    assert max(marks_of(cleaned.replace("\ufe0f", ""))) <= 4
+    assert max(map(len, re.findall(r"[\u200c\u200d]+", cleaned)), default=0) <= 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ที่รัก น้ำแข็ง",
+        "हिन्दी क्‍ष र्ज़ि श्री",
+        "السَّلَامُ عَلَيْكُمْ مُدَرِّسٌ",
+        "שָׁלוֹם עֲלֵיכֶם בְּרֵאשִׁית",
+        unicodedata.normalize("NFD", "Tiếng Việt Nguyễn Ẩn"),
+        unicodedata.normalize("NFD", "Zoë Ångström Čapek ᾧ"),
+        unicodedata.normalize("NFD", "한국어"),
+        "ကျွေး မြွေး",
+        "தமிழ் മലയാളം",
+        "བསྒྲུབས་ཧཱུྃ",
+        "ខ្មែរ ស្ត្រី",
+        "می‌خواهم",
+        "ᠮᠣᠩᠭᠣᠯ᠎ᠠ".replace("\u180e", "\u180b"),
+        "❤️‍🔥 🏳️‍🌈 👨‍👩‍👧‍👦 👍🏽 1️⃣ #️⃣ 🇩🇪 ☠︎ 🧑🏽‍🤝‍🧑🏾",
+        ENGLAND,
+    ],
+)
+def test_what_people_write_stays_whole(text: str) -> None:
+    assert clean(text) == text
 
 
 def test_lines_are_kept_on_request_but_not_more_than_one_empty_one() -> None:
@@ -112,7 +222,7 @@ class Level(enum.IntEnum):
         (Mode.RANKED, "ranked"),
         (Level.HIGH, "3"),
         (("Ann", "Bob"), "Ann, Bob"),
-        (["Ann", None, 2.5], "Ann, , 2.5"),
+        (["Ann", None, 2.5], "Ann, 2.5"),
         ({"map": "dust", "round": 3}, "map: dust, round: 3"),
         (timedelta(seconds=90), "1m 30s"),
         (datetime(2026, 1, 31, 20, 15, tzinfo=UTC), "2026-01-31 20:15 UTC"),
@@ -176,13 +286,32 @@ def test_as_much_as_fits_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "letter", [FAMILY, ENGLAND, "e\u0301", "👍\U0001f3fd", "🇩🇪", "❤\ufe0f", "ক\u09bf"]
+    "letter",
+    [
+        FAMILY,
+        ENGLAND,
+        "e\u0301",
+        "👍\U0001f3fd",
+        "🇩🇪",
+        "❤\ufe0f",
+        "ক\u09bf",
+        "1\ufe0f\u20e3",
+        "\u1112\u1161\u11ab",
+    ],
 )
 @pytest.mark.parametrize("limit", range(1, 20))
 def test_no_letter_is_split(letter: str, limit: int) -> None:
     shortened = shorten(letter * 20, lambda part: len(part) <= limit)
 
     assert shortened[:-1] == letter * ((limit - 1) // len(letter))
+
+
+def test_a_boundary_is_never_after_the_position_and_splits_nothing() -> None:
+    text = f"a{FAMILY}b"
+
+    boundaries = [character_boundary(text, position) for position in range(len(text) + 1)]
+
+    assert boundaries == [0, 1, 1, 1, 1, 1, 1 + len(FAMILY), len(text)][: len(boundaries)]
 
 
 def test_a_letter_without_end_is_split() -> None:

@@ -7,7 +7,7 @@ limit in units keeps it in both.
 
 from __future__ import annotations
 
-from lanrage_events.templates import utf16_units
+from lanrage_events.templates import character_boundary, utf16_units
 
 
 def length(text: str) -> int:
@@ -18,7 +18,7 @@ def length(text: str) -> int:
 
 
 def cut(text: str, maximum: int) -> str:
-    """Return the longest beginning of a text that has at most so many units."""
+    """Return the longest beginning of a text that has at most so many units and splits no emoji."""
     if text.isascii():
         return text[:maximum]
 
@@ -26,6 +26,6 @@ def cut(text: str, maximum: int) -> str:
     for position, character in enumerate(text):
         used += 1 + (character > "\uffff")
         if used > maximum:
-            return text[:position]
+            return text[: character_boundary(text, position)]
 
     return text

@@ -27,6 +27,10 @@ _MAY_BE_ACTIVE = re.compile(r"[\\*_~|`<\[@:\-+#>.]")
 # In the text of a link nothing can be escaped, so what would be active is replaced by its like.
 _LINK_TEXT = str.maketrans("\\*_~|`<>[]:@", "＼∗＿∼¦'‹›()：＠")
 
+# U+02CB, the modifier letter grave accent.
+_LIKE_A_BACKTICK = "ˋ"
+_BACKTICKS = re.compile("`{2,}")
+
 _URL_BREAKING = re.compile(r"[\s\\()<>\[\]\"'`*|^{}]")
 _FENCE = re.compile(r"(?<!\\)`+")
 _IN_URL = re.compile(r"https?://[^\s)>]*$", re.IGNORECASE)
@@ -60,14 +64,30 @@ def plain(text: str) -> str:
 
 
 def code_text(text: str) -> str:
-    """Write a value that stands between backticks, where only they have a meaning."""
-    return text.replace("`", "")
+    """Write a value that stands between backticks, where only they have a meaning.
+
+    Since nothing escapes a backtick there, it is replaced by its like.
+    """
+    return text.replace("`", _LIKE_A_BACKTICK)
 
 
 def code(text: str) -> str:
     """Write a value as a code span, backticks included."""
-    text = code_text(text)
-    return f"`{text}`" if text.strip() else ""
+    if not text.strip():
+        return ""
+
+    if "`" not in text:
+        return f"`{text}`"
+
+    # Between two backticks each, a single one is one; three would begin a block.
+    text = _BACKTICKS.sub(lambda match: _LIKE_A_BACKTICK * len(match.group()), text)
+    if "`" not in text:
+        return f"`{text}`"
+
+    # Discord takes away a space beside a backtick at either end.
+    before = " " if text.lstrip(" ").startswith("`") else ""
+    after = " " if text.rstrip(" ").endswith("`") else ""
+    return f"``{before}{text}{after}``"
 
 
 def link_text(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lanrage_events.templates import utf16_units
+from lanrage_events.templates import character_boundary, utf16_units
 
 from .length import cut
 
@@ -89,6 +89,10 @@ def shorten_markdown(text: str, maximum: int) -> str:
         kept.append(token)
         used += utf16_units(token)
         position += len(token)
+
+    boundary = character_boundary(text, position)
+    while position > boundary:
+        position -= len(kept.pop())
 
     return "".join(kept).rstrip() + ELLIPSIS + "".join(reversed(open_pairs))
 

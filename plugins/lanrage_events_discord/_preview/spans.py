@@ -60,6 +60,9 @@ _MARKUP = re.compile(
     re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
 
+# It is written only so that a backtick is no part of the code's own.
+_BESIDE_BACKTICK = re.compile(r"^ (?= *`)|(` *) $")
+
 _NESTED = {
     "bold": Style.BOLD,
     "underline": Style.UNDERLINE,
@@ -140,7 +143,11 @@ def _leaf(match: re.Match[str], name: str, around: Span) -> Span:
         return Span(match[name], style | Style.LINK, url or match[name])
 
     styles = {"mention": Style.MENTION, "escaped": Style.PLAIN}
-    return Span(match[name].strip("\n"), style | styles.get(name, Style.CODE), url)
+    text = match[name].strip("\n")
+    if name == "code":
+        text = _BESIDE_BACKTICK.sub(r"\1", text)
+
+    return Span(text, style | styles.get(name, Style.CODE), url)
 
 
 def _time(match: re.Match[str]) -> str:

@@ -45,12 +45,15 @@ def _parse_switch(value: object) -> bool:
     raise ValueError(f"expected true or false, not '{text[:40]}'")
 
 
-def markdown_leaf(limit: int, *, lines: bool = False, apart: bool = False) -> TemplateLeaf:
+def markdown_leaf(
+    limit: int, *, lines: bool = False, apart: bool = False, required: bool = False
+) -> TemplateLeaf:
     """Return a leaf whose text is Discord's markdown.
 
     :param limit: UTF-16 units
     :param lines: whether it may have more than one line
     :param apart: whether it is not rendered with the event
+    :param required: whether there is something to show of an empty text
     """
     return TemplateLeaf(
         write=markdown,
@@ -59,6 +62,7 @@ def markdown_leaf(limit: int, *, lines: bool = False, apart: bool = False) -> Te
         measure=utf16_units,
         lines=lines,
         apart=apart,
+        required=required,
     )
 
 
@@ -93,7 +97,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
         measure=utf16_units,
         context={"count": SafeString(COUNT)},
     ),
-    "digest.item": markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS),
+    "digest.item": markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS, required=True),
     "digest.counted": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
 }
 """the leaves of a Discord template"""

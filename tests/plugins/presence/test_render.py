@@ -247,12 +247,26 @@ def test_a_time_is_the_same_in_every_time_zone(show: Show, time: datetime) -> No
     assert activity.start == text.start == SECONDS
 
 
-def test_a_party_without_a_name_has_no_first_line(show: Show, errors: list[TemplateError]) -> None:
-    activity = show(PartyCreated(party_id="1", party_name="", host="Ann"))
+@pytest.mark.parametrize("blank", ["", "  ", "\u2003", "\u17b4", "\u3164", "\u200b", "\ufe0f"])
+def test_a_name_without_ink_is_a_question_mark(
+    show: Show, errors: list[TemplateError], blank: str
+) -> None:
+    party = PartyCreated(party_id="1", party_name=blank, host="Ann")
+    game = GameStarted(party_id="1", game_name=blank, players=("Ann",))
 
-    assert activity is not None
-    assert activity.details == ""
+    for activity in (show(party), show(party, game)):
+        assert activity is not None
+        assert activity.details.strip() == "?"
+
     assert not errors
+
+
+def test_an_emoji_is_not_split_when_a_line_is_cut(show: Show) -> None:
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    party = show(PARTY, party_event=f"details: '{family * 30}'\n")
+
+    assert party is not None
+    assert party.details == family * (127 // utf16_units(family)) + "…"
 
 
 def test_nothing_is_shown_of_no_party(show: Show) -> None:

@@ -19,6 +19,7 @@ from lanrage_events_discord._embeds import (
     url,
     url_part,
 )
+from lanrage_events_discord._preview import Style, parse_markdown
 
 # Pieces that mean something to Discord, so that random texts are made of what is dangerous.
 PIECES = st.one_of(
@@ -202,11 +203,36 @@ def test_escaping_a_long_hostile_text_takes_no_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("id_1", "id_1"), ("a`b``c", "abc"), ("*x*\\", "*x*\\"), ("```", "")]
+    ("text", "between_backticks", "as_code"),
+    [
+        ("id_1", "id_1", "`id_1`"),
+        ("*x*\\", "*x*\\", "`*x*\\`"),
+        ("a`b", "aˋb", "``a`b``"),
+        ("`a`", "ˋaˋ", "`` `a` ``"),
+        ("`", "ˋ", "`` ` ``"),
+        (" `", " ˋ", "``  ` ``"),
+        ("a`b``c", "aˋbˋˋc", "``a`bˋˋc``"),
+        ("```", "ˋˋˋ", "`ˋˋˋ`"),
+        ("", "", ""),
+    ],
 )
-def test_in_code_only_backticks_are_removed(text: str, expected: str) -> None:
-    assert code_text(text) == expected
-    assert code(text) == (f"`{expected}`" if expected else "")
+def test_code_keeps_a_backtick_as_well_as_it_can(
+    text: str, between_backticks: str, as_code: str
+) -> None:
+    assert code_text(text) == between_backticks
+    assert code(text) == as_code
+
+
+@given(HOSTILE)
+@example("` ")
+@example("`a")
+def test_code_is_one_span_that_shows_the_text(text: str) -> None:
+    assume(text.strip())
+
+    [span] = parse_markdown(code(text))
+
+    assert span.style is Style.CODE
+    assert span.text.strip("\n") == re.sub("``+", lambda m: "ˋ" * len(m[0]), text).strip("\n")
 
 
 @given(HOSTILE)

@@ -200,3 +200,31 @@ def test_footer_and_author_are_plain_text_without_what_cannot_be_seen(
     assert embed.author.isprintable()
     assert "\n" not in embed.footer
     assert broken_limits([embed.to_dict()]) == []
+
+
+@pytest.mark.parametrize(
+    "blank", ["", "  ", "\n", "\u2003", "\u17b4", "\u3164", "\u2800", "\u200b", "\ufe0f"]
+)
+def test_a_name_without_ink_is_a_question_mark_wherever_it_stands(blank: str) -> None:
+    created, joined, left, started, ended, _ = (RENDERER.render(event) for event in events(blank))
+
+    assert created.embed.title == "🎮 Party Created: ?"
+    assert created.embed.description.startswith("**Host**: ?\n**Party ID**: `?`")
+    assert joined.embed.title == "👋 ? joined"
+    assert joined.embed.description == "Welcome to **?**!"
+    assert left.embed.description == "Left **?**"
+    assert started.embed.description == "**Players**: ?, ?"
+    assert ended.digest.item.startswith("? (")
+    names = ["Ann", blank, "Bob", blank]
+    entries = [RENDERER.render(PeerJoined(peer_name=name, party_name="x")) for name in names]
+    [message] = compose(entries, wording=RENDERER.wording)
+    assert message.embeds[0].description == "👋 **4 joined** x: Ann, ?, Bob, ?"
+
+
+def test_a_notification_without_a_message_or_a_title_has_none() -> None:
+    only_title = RENDERER.render(Notification(title="Hi", message=""))
+    only_message = RENDERER.render(Notification(title="", message="Hi"))
+
+    assert (only_title.embed.title, only_title.embed.description) == ("Hi", "")
+    assert only_title.digest.item == ""
+    assert (only_message.embed.title, only_message.embed.description) == ("", "Hi")

@@ -187,7 +187,7 @@ def test_values_are_written_by_where_they_stand(render: Render) -> None:
     assert embed.title == r"\_A\`\[n]\*"
     assert embed.footer == embed.author == "_A`[n]*"
     assert embed.description.splitlines() == [
-        "`_A[n]*` and `_A[n]*`",
+        "`_Aˋ[n]*` and ``_A`[n]*``",
         "[＿A'(n)∗](https://example.com/x%2Fy%20z)",
         r"[join](https://discord.gg/a_%28b%29) \_A\`\[n]\*",
         r"**bold** \*\*plain\*\*",
@@ -381,3 +381,15 @@ def test_check_shows_errors_before_the_first_event(
     assert str(faults[0]).endswith(
         "peer_joined.yaml:1:1: titel: unknown key, did you mean 'title'?"
     )
+
+
+@pytest.mark.parametrize("leaf", ["description", "title"])
+def test_an_emoji_in_trusted_markdown_is_not_split(render: Render, leaf: str) -> None:
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    event = Anything(value="**" + "👍\U0001f3fd" * 20 + "** " + family * 1000)
+    entry = render(f"{leaf}: '{{{{ value | markdown }}}}'", event)
+    shown = str(entry.embed.to_dict()[leaf])
+
+    rest = shown.removeprefix("**" + "👍\U0001f3fd" * 20 + "** ")
+    assert rest == family * (rest.count(family)) + "…"
+    assert rest.count(family) > 20

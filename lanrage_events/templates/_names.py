@@ -1,0 +1,133 @@
+"""The names that the leaves of one event's templates can use, with values that can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from jinja2 import Template
+from jinja2.runtime import Context
+
+from ._cleaning import UNKNOWN, has_ink
+from ._list import Rest, rest_in_english
+
+
+class EmptyText(str):
+    """An empty text that stands for something, such as a name: ``?`` if anything is around it.
+
+    To templates it is empty, so ``{% if party_name %}`` and ``or`` mean what they mean.
+    """
+
+    __slots__ = ()
+
+
+EMPTY_TEXT = EmptyText("")
+
+
+class Names:
+    """What the leaves of one event's templates can name.
+
+    :param values: by name, without ``fields`` and Jinja's globals
+    :param fields: the names of the values in ``fields``
+    :param optional: those of them in which an empty text stands for no value
+    :param globals: Jinja's
+    :param rest: ends a list that is not shown whole
+    """
+
+    __slots__ = ("_fields", "_globals", "_shared", "rest", "shortened", "values")
+
+    def __init__(
+        self,
+        values: dict[str, object],
+        fields: Iterable[str],
+        optional: Collection[str],
+        globals: Mapping[str, object],
+        rest: Rest = rest_in_english,
+    ) -> None:
+        self.values = values
+        self.rest = rest
+        self.shortened: set[str] = set()
+        """the paths of the leaves in which a value was shortened"""
+        self._fields = fields
+        self._globals = globals
+        self._shared: Context | None = None
+        event = values.get("event")
+        changed: dict[str, object] = {}
+        for name in fields:
+            value = values[name]
+            # Nearly every text begins with a letter that can be seen.
+            if value is None or (type(value) is str and "!" <= value < "\x7f"):
+                continue
+
+            # A field with the name "type" or "event" is known as one of the event only.
+            value = getattr(event, name)
+            legible = EMPTY_TEXT if value == "" and name not in optional else _legible(value)
+            if legible is not value:
+                changed[name] = legible
+
+        if changed:
+            own = {"type": values["type"], "event": _LegibleEvent(event, changed)}
+            values.update(changed, **own)
+
+    def all(self) -> dict[str, object]:
+        event = self.values.get("event")
+        fields = {name: getattr(event, name) for name in self._fields}
+        return {**self._globals, **self.values, "fields": fields}
+
+    def context(self, template: Template, additional: Mapping[str, object]) -> Context:
+        """Return Jinja's context, which leaves share until one sets a variable.
+
+        :param additional: names that only this leaf can use
+        """
+        if additional:
+            return template.new_context({**self.all(), **additional}, shared=True)
+
+        if self._shared is None or self._shared.vars:
+            self._shared = template.new_context(self.all(), shared=True)
+
+        return self._shared
+
+
+class _LegibleEvent:
+    """An event with other values in some of its fields."""
+
+    __slots__ = ("_event", "_values")
+
+    def __init__(self, event: object, values: Mapping[str, object]) -> None:
+        self._event = event
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        return self._values[name] if name in self._values else getattr(self._event, name)
+
+    def __str__(self) -> str:
+        return str(self._event)
+
+
+def _legible(value: object) -> object:
+    """Return a value in which texts without ink are question marks, and those in a list if empty."""
+    if isinstance(value, str):
+        return UNKNOWN if value and not has_ink(value) else value
+
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return value if _are_legible(value) else [_legible_item(item) for item in value]
+
+    if isinstance(value, Mapping) and not (_are_legible(value) and _are_legible(value.values())):
+        return {_legible_item(key): _legible_item(item) for key, item in value.items()}
+
+    return value
+
+
+def _are_legible(items: Iterable[object]) -> bool:
+    for item in items:
+        if type(item) is str and "!" <= item < "\x7f":
+            continue
+
+        if _legible_item(item) is not item:
+            return False
+
+    return True
+
+
+def _legible_item(item: object) -> object:
+    return _legible(item) if not isinstance(item, str) or has_ink(item) else UNKNOWN
