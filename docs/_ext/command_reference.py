@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 from cyclopts import App
 
-from lanrage_events._cli import load_command
 from lanrage_events._cli import make_app as make_own_app
-from lanrage_events._discovery import plugin_commands
+from lanrage_events._discovery import COMMANDS_GROUP
 
 PROGRAM = "lanrage-events"
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 _HEADING = re.compile(rf"^# {PROGRAM} ?(.*)$", re.MULTILINE)
 _USAGE = f"```console\n{PROGRAM}"
@@ -22,9 +25,10 @@ _OPTION = re.compile(r"^\* `(.+?)`: ([^*\s].*(?:\n    .+)*)", re.MULTILINE)
 def make_app() -> App:
     """Return the command line with the commands of the built-in plugins."""
     app = make_own_app()
-    for command in plugin_commands():
-        if command.origin.distribution == PROGRAM:
-            app.command(load_command(command), name=command.name)
+    project = tomllib.loads(_PROJECT.read_text("utf-8"))["project"]
+    # Not those that are installed: an editable installation may be older than the file.
+    for name, target in sorted(project["entry-points"][COMMANDS_GROUP].items()):
+        app.command(EntryPoint(name, target, COMMANDS_GROUP).load(), name=name)
 
     return app
 

@@ -86,7 +86,7 @@ def make_app() -> App:
         result_action="print_non_int_return_int_as_exit_code",
         suppress_keyboard_interrupt=False,
     )
-    for function in (run, check, schema, plugins, events, new_plugin):
+    for function in (run, check, reload, schema, plugins, events, new_plugin):
         app.command(function)
 
     app.command(outbox_app())
@@ -164,6 +164,21 @@ def check(file: Path | None = None, /, *, strict: Flag = False) -> int:
     result = counts[1] if warnings else "all is well"
     write_lines([f"{name}: {result}; plugins: {names}; backend: {config.settings.backend}"])
     return ExitCode.BAD_CONFIG if strict and warnings else ExitCode.DONE
+
+
+def reload(file: Path | None = None, /, *, state_folder: Path | None = None) -> int:
+    """Let the daemon that runs a configuration file read it again, and print what changed.
+
+    It waits for a minute at most. It exits with 78 if the file has errors, which change nothing, and
+    with 1 if there is no daemon or not everything could be changed.
+
+    :param file: the configuration; lanrage.yaml in this folder by default
+    :param state_folder: the daemon's state folder, if this file does not say it here, such as one in
+        a variable that only the daemon has
+    """
+    from .reload import run as reload_daemon
+
+    return reload_daemon(file, state_folder)
 
 
 def schema(*, plugins_folder: Path | None = None) -> int:

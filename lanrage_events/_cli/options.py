@@ -52,10 +52,10 @@ class Place:
         return next(iter(files.values()))
 
     def _configured_folder(self) -> Path:
-        from ..config._load import load_config
+        from ..config._load import find_state_folder
 
         try:
-            return load_config(self.config, bounded=True).state_folder
+            return find_state_folder(self.config)
         except ConfigError as error:
             hint = "the state folder is not known: give it with --state-folder"
             raise ConfigError([*error.problems, hint]) from None

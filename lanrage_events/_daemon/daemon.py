@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 import anyio
+import anyio.to_thread
 
 from .._bus import EventBus
 from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
@@ -24,6 +25,7 @@ from ..config._load import load_config
 from ..config._models import DaemonConfig
 from . import systemd as _systemd
 from .deadline import StopDeadline
+from .instance import Instance
 from .logging import LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader, reload_requests
@@ -119,6 +121,8 @@ def _run_config(
             for warning in warnings(bus, config.plugins, redactor):
                 logger.warning("%s", warning)
 
+            instance = None if read_stdin else Instance.open(config)
+
         deadline.drain_timeout = config.settings.drain_timeout
         load_in_thread = partial(call_in_thread, load, "loading the configuration")
 
@@ -131,11 +135,16 @@ def _run_config(
                 lines=ChunkReader() if read_stdin else None,
                 handler=handler,
                 reloader=None if read_stdin else Reloader(bus, config, load_in_thread),
+                instance=instance,
             )
             return await daemon.run()
 
         interrupted = ExitCode.INTERRUPTED if read_stdin else ExitCode.DONE
-        return _run_loop(run_daemon, backend, interrupted, signals)
+        try:
+            return _run_loop(run_daemon, backend, interrupted, signals)
+        finally:
+            if instance is not None:
+                instance.close()
 
 
 def _run_loop(
@@ -182,6 +191,7 @@ class Daemon:
     :param lines: the input, chunks of JSON lines; None to run without one
     :param handler: writes the log
     :param reloader: follows changes of the configuration; None to ignore them
+    :param instance: gets what reloads did, for the command that asked for them; it stays open
     """
 
     def __init__(
@@ -194,9 +204,11 @@ class Daemon:
         lines: AsyncIterable[bytes] | None = None,
         handler: LogHandler,
         reloader: Reloader | None = None,
+        instance: Instance | None = None,
     ) -> None:
         self._bus = bus
         self._reloader = reloader
+        self._instance = instance
         self._deadline = deadline
         self._wait_stop = wait_stop
         self._wait_reload = wait_reload
@@ -308,9 +320,25 @@ class Daemon:
 
             logger.info("reloading the configuration because of %s", reason)
             _systemd.notify("RELOADING=1")
-            await self._reloader.reload()
+            await self._reload(self._reloader)
             _systemd.notify("READY=1")
             self._deadline.drain_timeout = self._bus.plugins.drain_timeout
+
+    async def _reload(self, reloader: Reloader) -> None:
+        instance = self._instance
+        if instance is None:
+            await reloader.reload()
+            return
+
+        await anyio.to_thread.run_sync(instance.begin_reload)
+        is_complete = await reloader.reload()
+        end = partial(
+            instance.end_reload,
+            is_complete=is_complete,
+            is_invalid=reloader.result.is_invalid,
+            messages=[self._bus.redactor.redact(text) for text in reloader.result.messages],
+        )
+        await anyio.to_thread.run_sync(end)
 
     async def _ignore_changes(self, requests: AsyncIterable[str]) -> None:
         async for reason in requests:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -30,6 +30,16 @@ ONLY_AT_START = ("state_folder", "backend", "log", "watch")
 """keys whose changes take effect at the next start"""
 
 
+@dataclass(slots=True)
+class ReloadResult:
+    """What a reload did, as the log says it."""
+
+    messages: list[str] = field(default_factory=list)
+    """they may have secrets"""
+    is_invalid: bool = False
+    """whether the configuration has errors"""
+
+
 class Reloader:
     """Compares configurations and applies what differs, while everything else continues.
 
@@ -45,6 +55,8 @@ class Reloader:
         self._load = load
         self.config = config
         """what runs now"""
+        self.result = ReloadResult()
+        """what the last reload did"""
 
     async def reload(self) -> bool:
         """Read and apply the configuration; return whether that succeeded in full.
@@ -53,22 +65,26 @@ class Reloader:
         failed. One that did is replaced and keeps its pending events; if it cannot start, the old one
         goes on.
         """
+        self.result = ReloadResult()
         try:
             new = await self._load()
         except ConfigError as error:
+            self.result.is_invalid = True
             for problem in error.problems:
-                logger.error("%s", problem)
+                self._log(logging.ERROR, "%s", problem)
 
-            logger.error("the configuration has errors, so everything continues unchanged")
+            self._log(
+                logging.ERROR, "the configuration has errors, so everything continues unchanged"
+            )
             return False
         except Exception:
-            logger.exception(
-                "the configuration cannot be loaded, so everything continues unchanged"
-            )
+            message = "the configuration cannot be loaded, so everything continues unchanged"
+            logger.exception(message)
+            self.result.messages.append(message)
             return False
 
         for warning in new.warnings:
-            logger.warning("%s", warning)
+            self._log(logging.WARNING, "%s", warning)
 
         templates_changed = self._follow_settings(new)
         before = {plugin.name: plugin for plugin in self.config.plugins}
@@ -98,7 +114,7 @@ class Reloader:
                 if old is not None:
                     now[name] = old
 
-                _log_failure(name, error, is_new=old is None)
+                self._log_failure(name, error, is_new=old is None)
             else:
                 now[name] = plugin
                 started.append(plugin)
@@ -106,17 +122,27 @@ class Reloader:
 
         self.config = replace(new, state_folder=self.config.state_folder, plugins=(*now.values(),))
         for warning in warnings(self._bus, started, self._bus.redactor):
-            logger.warning("%s", warning)
+            self._log(logging.WARNING, "%s", warning)
 
         done = ", ".join(changes) or "no plugin changed"
         if failed:
-            logger.error(
-                "reloaded in part: %s; the next reload tries again: %s", done, ", ".join(failed)
+            self._log(
+                logging.ERROR,
+                "reloaded in part: %s; the next reload tries again: %s",
+                done,
+                ", ".join(failed),
             )
             return False
 
-        logger.info("reloaded: %s", done)
+        self._log(logging.INFO, "reloaded: %s", done)
         return True
+
+    def _log(
+        self, level: int, message: str, *values: object, exc_info: Exception | None = None
+    ) -> None:
+        text = message % values
+        self.result.messages.append(text)
+        logger.log(level, "%s", text, exc_info=exc_info)
 
     def _is_running(self, name: str) -> bool:
         """Return whether a plugin runs, rather than having failed and waiting for its restart."""
@@ -130,34 +156,33 @@ class Reloader:
         else:
             await self._bus.plugins.register_and_wait(made, plugin.name, **plugin.options())
 
+    def _log_failure(self, name: str, error: Exception, *, is_new: bool) -> None:
+        exc_info: Exception | None = None
+        if isinstance(error, PluginReplaceError):
+            self._log(logging.ERROR, "%s", error)  # it says which of the two runs now
+            return
+
+        if isinstance(error, PluginError):
+            reason = error.reason
+        elif isinstance(error, LanrageEventsError):
+            reason = format_error(error)
+        else:
+            reason, exc_info = f"cannot be registered: {format_error(error)}", error
+
+        what = "is not started" if is_new else "continues unchanged"
+        self._log(logging.ERROR, "plugin '%s' %s: %s", name, what, reason, exc_info=exc_info)
+
     def _follow_settings(self, new: DaemonConfig) -> bool:
         """Apply the keys at the top; return whether the templates' folders changed."""
         old = self.config.settings
         for key in ONLY_AT_START:
             if getattr(old, key) != getattr(new.settings, key):
-                logger.warning("the change of %s takes effect at the next start", key)
+                self._log(logging.WARNING, "the change of %s takes effect at the next start", key)
 
         self._bus.plugins.drain_timeout = new.settings.drain_timeout
         changed = old.templates != new.settings.templates
         self._bus.templates = new.settings.templates
         return changed
-
-
-def _log_failure(name: str, error: Exception, *, is_new: bool) -> None:
-    exc_info: Exception | None = None
-    if isinstance(error, PluginReplaceError):
-        logger.error("%s", error)  # it says which of the two runs now
-        return
-
-    if isinstance(error, PluginError):
-        reason = error.reason
-    elif isinstance(error, LanrageEventsError):
-        reason = format_error(error)
-    else:
-        reason, exc_info = f"cannot be registered: {format_error(error)}", error
-
-    what = "is not started" if is_new else "continues unchanged"
-    logger.error("plugin '%s' %s: %s", name, what, reason, exc_info=exc_info)
 
 
 @asynccontextmanager

@@ -105,6 +105,31 @@ def read_config(
     return draft
 
 
+def find_state_folder(file: Path | None, *, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the state folder of a configuration file, whatever else is wrong with the file.
+
+    :param file: as for :func:`load_config`
+    :param environment: where ``${NAME}`` is looked up
+    :raises ConfigError: if the file cannot be read, or its key ``state_folder`` is wrong
+    """
+    path = default_file() if file is None else file
+    document = read(path) if file is not None or path.exists() else parse(DEFAULT_SOURCE)
+    if isinstance(document.data, dict) and not document.has_failed(("state_folder",)):
+        document.problems.clear()
+        document.data = {k: v for k, v in document.data.items() if k == "state_folder" and v}
+
+    redactor = Redactor()
+    parts = expand(document, environment, redactor)
+    draft = Draft(Validator(document, redactor, parts), path)
+    if not document.problems:
+        _Checker(draft).set_state_folder(document.data)
+
+    if draft.state_folder is None or document.problems:
+        raise draft.validator.error()
+
+    return draft.state_folder
+
+
 def check_config(
     document: Document,
     catalog: Catalog,
@@ -175,6 +200,15 @@ class _Checker:
             if problem:
                 self.draft.unusable_folders.add(str(folder))
                 self.draft.warn(("templates", index), problem, key=False)
+
+    def set_state_folder(self, top: YAMLValue) -> None:
+        """Find only the state folder.
+
+        :param top: the keys at the top of the file
+        """
+        settings = self.validator.validate(Settings, top, also=("plugins",))
+        if settings is not None:
+            self.draft.state_folder = self._state_folder(settings)
 
     def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> None:
         if not sections:

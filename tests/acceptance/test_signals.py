@@ -15,7 +15,7 @@ import anyio
 import pytest
 from anyio.abc import Process
 
-from ._daemons import RunningDaemon, running
+from ._daemons import RunningDaemon, run, running
 
 pytestmark = [
     pytest.mark.real_clock,
@@ -375,3 +375,31 @@ async def test_a_daemon_that_was_started_with_ctrl_c_ignored_goes_on_ignoring_it
         assert await daemon.wait() == 0
 
     assert "because of SIGTERM" in daemon.log
+
+
+async def test_the_command_reload_reloads_its_daemon_and_no_other(
+    backend: str, folder: Path
+) -> None:
+    (folder / "other.yaml").write_bytes((folder / "lanrage.yaml").read_bytes())
+    async with (
+        running("run", "--backend", backend) as daemon,
+        running("run", "other.yaml") as other,
+    ):
+        await daemon.wait_for("ready")
+        await other.wait_for("ready")
+        write_config("first", "second")
+        assert await run("reload") == (0, "reloaded: second started\n", "")
+        write_config("first", "third")
+        code, out, errors = await run("reload")
+        assert (code, out) == (78, "")
+        assert "plugins.third: no such plugin is installed" in errors
+        assert errors.endswith("the configuration has errors, so everything continues unchanged\n")
+        for one in (daemon, other):
+            one.process.send_signal(signal.SIGTERM)
+            assert await one.wait() == 0
+
+        code, _, errors = await run("reload")
+        assert code == 1
+        assert "no daemon runs with lanrage.yaml" in errors
+
+    assert "reload" not in other.log

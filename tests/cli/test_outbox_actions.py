@@ -160,7 +160,11 @@ def test_state_folder_comes_from_the_configuration(
     file.write_text("state_folder: .\nplugins:\n  log: {}\n", encoding="utf-8")
     assert main(["outbox", "list", "--config", str(file)]) == 0
     assert "main" in capsys.readouterr().out
-    file.write_text("plugins:\n  lgo: {}\n", encoding="utf-8")
+    # What else is wrong is no concern of this.
+    file.write_text("state_folder: .\nplugins:\n  lgo: {}\n", encoding="utf-8")
+    assert main(["outbox", "list", "--config", str(file)]) == 0
+    capsys.readouterr()
+    file.write_text("state_folder: ${NOT_SET_HERE}\nplugins:\n", encoding="utf-8")
     assert main(["outbox", "list", "--config", str(file)]) == 78
     assert "--state-folder" in capsys.readouterr().err
 
