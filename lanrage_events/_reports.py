@@ -72,7 +72,8 @@ class ConfigProblem:
     """what is wrong and what to do about it, in one line and without secrets"""
     path: tuple[str | int, ...] = ()
     """the keys and list indices below the plugin's name that lead to the setting, such as
-    ``("routes", 0, "events")``; empty for the plugin as a whole"""
+    ``("routes", 0, "events")``; empty for the plugin as a whole. In a mapping, an index is the number
+    of a key"""
     warning: bool = field(default=False, kw_only=True)
     """whether the plugin works all the same, and this is only a likely mistake"""
     about_key: bool = field(default=False, kw_only=True)

@@ -17,7 +17,7 @@ from .._exceptions import PluginLoadError, PluginNotFound
 from .._hints import did_you_mean, install_hint
 from .._redaction import Redactor
 from .._threads import call_within
-from ..yaml import Document, KeyPath, Position, YAMLValue, parse, read
+from ..yaml import Document, KeyPath, YAMLValue, parse, read
 from ._draft import Draft, PartialPlugin
 from ._expansion import expand
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
@@ -278,7 +278,7 @@ class _Checker:
             start_timeout=settings.start_timeout,
             place=f"{self._place(path)}: plugins.{name}",
             places=dict(self._places(section, path)),
-            position=self._position,
+            document=self.validator.document,
         )
         document = self.validator.document
         is_right = len(document.problems) == before and common is not None
@@ -311,11 +311,8 @@ class _Checker:
             yield ".".join(map(str, inner[2:])), self._place(inner)
             yield from self._places(value_at(section, (key,)), inner)
 
-    def _position(self, path: KeyPath, is_key: bool) -> Position:
-        return self.validator.document.position(path, key=is_key)
-
     def _place(self, path: KeyPath) -> str:
-        return str(self._position(path, True))
+        return str(self.validator.document.position(path, key=True))
 
     def _load(
         self, use: str, path: KeyPath, catalog: Catalog, timeout: float

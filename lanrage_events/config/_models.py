@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +16,9 @@ from .._redaction import Redactor
 from .._reports import ConfigProblem
 from .._threads import named_while_slow
 from ..abc import PluginOptions
-from ..yaml import KeyPath, Position, Problem, with_path
+from ..yaml import Document, KeyPath, Position, Problem, with_path
 from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
+from ._validation import value_at
 
 
 class LogConfig(ConfigModel):
@@ -80,10 +82,8 @@ class ConfiguredPlugin:
     """its position and key for messages, as ``file:line:column: plugins.name``"""
     places: Mapping[str, str] = field(default_factory=dict, compare=False)
     """the positions of the keys and items below it, each as ``file:line:column``"""
-    position: Callable[[KeyPath, bool], Position] = field(
-        default=lambda path, key: Position(), compare=False, repr=False
-    )
-    """returns the position of what a path in the file leads to, or of its key"""
+    document: Document = field(default_factory=Document, compare=False, repr=False)
+    """the file, for the positions of what the plugin finds wrong"""
 
     def options(self) -> PluginOptions:
         """Return the options to register it with."""
@@ -101,9 +101,24 @@ class ConfiguredPlugin:
         if found.place:
             return Problem(Position(file=found.place), found.message)
 
-        path = ("plugins", self.name, *found.path)
-        position = self.position(path, found.about_key or not found.path)
+        path = self._named(("plugins", self.name, *found.path))
+        position = self.document.position(path, key=found.about_key or not found.path)
         return Problem(position, with_path(path, found.message))
+
+    def _named(self, path: KeyPath) -> KeyPath:
+        """Return a path as it is in the file, with the names of keys that it has the numbers of."""
+        names: KeyPath = ()
+        for key in path:
+            around = value_at(self.document.data, names)
+            if isinstance(key, int) and isinstance(around, str | int | float):
+                break  # one of a list, written as the only one
+
+            if isinstance(around, dict) and isinstance(key, int):
+                key = next(islice(around, key, None), key)
+
+            names = (*names, key)
+
+        return names
 
     def make(self) -> object:
         """Create the object to register.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from lanrage_events import Event, Health, Redactor, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Redactor, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import safe_text
 from lanrage_events.events import format_event
@@ -14,8 +14,6 @@ from lanrage_events.events import format_event
 from ._config import LogConfig
 from ._selection import Selection
 from ._writer import LineWriter
-
-logger = logging.getLogger(__name__)
 
 
 class LogPlugin:
@@ -26,6 +24,7 @@ class LogPlugin:
     when_full = "block"
 
     def __init__(self, config: LogConfig) -> None:
+        self._path = config.path
         self._selection = Selection(config)
         self._is_json = config.format == "json"
         self._writer = LineWriter(config.path)
@@ -34,9 +33,6 @@ class LogPlugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        for sentence in self._selection.problems(bus.events):
-            logger.warning("%s", sentence)
-
         self._redactor = bus.redactor
         self._writer.protect(bus.state_folder)
         self._writer.open()
@@ -56,3 +52,35 @@ class LogPlugin:
     @hookimpl
     def health(self) -> Health:
         return self._writer.health()
+
+    @hookimpl
+    def validate(self, bus: Bus) -> Iterator[ConfigProblem]:
+        yield from self._selection.problems(bus.events)
+        if self._path is None:
+            return
+
+        self._writer.protect(bus.state_folder)
+        problem = self._writer.find_problem()
+        if problem:
+            # What starts the daemon may create the state folder, as systemd does.
+            folder = self._path.parent
+            may_come = folder == bus.state_folder and not folder.exists()
+            yield ConfigProblem(problem, ("path",), warning=may_come)
+
+        for name, other in bus.plugins.items():
+            if other is self:
+                break
+
+            if isinstance(other, LogPlugin) and _is_same(self._path, other._path):
+                message = f"the plugin '{name}' writes to this file, too"
+                yield ConfigProblem(message, ("path",), warning=True)
+
+
+def _is_same(path: Path, other: Path | None) -> bool:
+    if other is None:
+        return False
+
+    try:
+        return path.samefile(other)
+    except OSError:
+        return path.absolute() == other.absolute()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from lanrage_events import Event
+from lanrage_events import ConfigProblem, Event
 from lanrage_events.config import EventTypes
 from lanrage_events.events import EventRegistry
 
@@ -41,12 +41,18 @@ class Selection:
         level = "info" if name is None else config.levels[name]
         return _LEVELS.index(level) >= _LEVELS.index(config.level)
 
-    def problems(self, events: EventRegistry) -> Iterator[str]:
-        """Yield a sentence for each configured name that matches no event type."""
-        names = {
-            "include": self._config.include,
-            "exclude": self._config.exclude,
-            "levels": self._levels,
-        }
-        for key, types in names.items():
-            yield from (f"{key}: {problem}" for problem in types.problems(events))
+    def problems(self, events: EventRegistry) -> Iterator[ConfigProblem]:
+        """Yield a warning for each configured name that matches no event type, or if none is left."""
+        config, is_known = self._config, True
+        for key, types in (("include", config.include), ("exclude", config.exclude)):
+            for index, message in types.unknown(events):
+                is_known = False
+                yield ConfigProblem(message, (key, index), warning=True)
+
+        names = tuple(config.levels)
+        for index, message in self._levels.unknown(events):
+            yield ConfigProblem(message, ("levels", names[index]), warning=True, about_key=True)
+
+        if is_known and not any(cls in self for cls in events.types()):
+            path = ("include",) if config.include else ()
+            yield ConfigProblem("no event type is left to write", path, warning=True)

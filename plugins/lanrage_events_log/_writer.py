@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import select
@@ -54,8 +55,33 @@ class LineWriter:
         try:
             self._fileno()
         except OSError as exc:
-            problem = f"path: cannot write to {self._name}: {_reason(exc)}; {self._remedy(exc)}"
-            raise ConfigError([problem]) from exc
+            raise ConfigError([f"path: {self._explain(exc)}"]) from exc
+
+    def find_problem(self) -> str:
+        """Return why the file cannot be written, as far as that is known without creating it."""
+        path = self._path
+        if path is None:
+            return ""
+
+        try:
+            if not self._follows_links:
+                reject_link(path)
+
+            if path.is_dir():
+                raise _error(IsADirectoryError, errno.EISDIR)
+
+            if not path.parent.exists():
+                raise _error(FileNotFoundError, errno.ENOENT)
+
+            if not path.parent.is_dir():
+                raise _error(NotADirectoryError, errno.ENOTDIR)
+
+            if not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise _error(PermissionError, errno.EACCES)
+        except OSError as exc:
+            return self._explain(exc)
+
+        return ""
 
     def protect(self, folder: Path | None) -> None:
         """Follow no link if the file is in a folder where anyone else could put one.
@@ -169,6 +195,9 @@ class LineWriter:
         except OSError as exc:
             return isinstance(exc, FileNotFoundError)
 
+    def _explain(self, exc: OSError) -> str:
+        return f"cannot write to {self._name}: {_reason(exc)}; {self._remedy(exc)}"
+
     def _remedy(self, exc: OSError) -> str:
         if self._path is None:
             return "set 'path'"
@@ -183,6 +212,10 @@ class LineWriter:
             return "give the user who runs this the right to write there, or change 'path'"
 
         return "change 'path'"
+
+
+def _error(kind: type[OSError], number: int) -> OSError:
+    return kind(number, os.strerror(number))
 
 
 def _ends_within_line(path: Path) -> bool:

@@ -61,7 +61,7 @@ def try_file(
     try:
         config = _config(preset, file, patterns, encoding, sections or {})
         translator = Translator(config, registry or EventRegistry())
-        problems = list(translator.problems())
+        problems = [str(problem) for problem in translator.problems()]
         if not problems:
             return _DryRun(translator, out, as_json=as_json).run(file, samples)
 

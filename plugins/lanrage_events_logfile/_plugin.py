@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import anyio
 
-from lanrage_events import Health, Metric, Sample, hookimpl
+from lanrage_events import ConfigProblem, Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.config import ConfigError
 
-from ._config import FileConfig, LogfileConfig
+from ._config import FileSettings, LogfileConfig
 from ._following import (
     INSTALL_HINT,
     KEEPS_OPEN,
     Changes,
+    Folder,
     Follower,
     Poll,
     PositionStore,
@@ -64,9 +66,9 @@ class LogfilePlugin:
     @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
-        problems = self._problems(bus)
+        problems = list(self._problems(bus))
         if problems:
-            raise ConfigError(problems)
+            raise ConfigError([str(problem) for problem in problems])
 
         name = bus.plugins.name(self)
         path = bus.state_folder and bus.state_folder / f"{name}.positions.json"
@@ -100,32 +102,36 @@ class LogfilePlugin:
             follower.wake()
 
     @hookimpl
-    def validate(self, bus: Bus) -> list[str]:
-        problems = self._problems(bus)
-        for file in self.files:
-            # This does not stop the start, since a file may replace the folder later.
-            with suppress(OSError):
-                if file.path.is_dir():
-                    problem = f"'{file.path}' is a folder: name the file in it"
-                    problems.extend(self._with_path(file, [problem]))
+    def validate(self, bus: Bus) -> Iterator[ConfigProblem]:
+        yield from self._problems(bus)
+        for number, file in enumerate(self.files):
+            if problem := _explain_path(file.path):
+                path = ("path",) if self.config.path is not None else ("files", number)
+                is_key = isinstance(self.config.files, Mapping)
+                yield replace(problem, path=path, about_key=is_key)
 
-        return problems
-
-    def _problems(self, bus: Bus) -> list[str]:
-        problems = []
+    def _problems(self, bus: Bus) -> Iterator[ConfigProblem]:
         if isinstance(self._changes, Watch) and find_spec("watchfiles") is None:
-            problems.append(INSTALL_HINT)
+            yield ConfigProblem(INSTALL_HINT)
 
-        for file in self.files:
-            problems.extend(self._with_path(file, Translator(file, bus.events).problems()))
+        found: dict[ConfigProblem, None] = {}
+        for number, file in enumerate(self.files):
+            for problem in Translator(file, bus.events).problems():
+                found[self._locate(number, problem)] = None
 
-        return problems
+        yield from found
 
-    def _with_path(self, file: FileConfig, problems: Iterable[str]) -> Iterator[str]:
-        # A single file has its settings right below the plugin.
-        path = "" if self.config.path is not None else f"files: '{file.path}': "
-        for problem in problems:
-            yield f"{path}{problem}"
+    def _locate(self, number: int, problem: ConfigProblem) -> ConfigProblem:
+        """Return a problem of a file with the path of its setting, which files may share."""
+        if self.config.path is not None:
+            return problem
+
+        files = self.config.files
+        own = (files if isinstance(files, tuple) else tuple(files.values()))[number]
+        if _has(self.config, problem.path) and not _has(own, problem.path):
+            return problem
+
+        return replace(problem, path=("files", number, *problem.path))
 
     @hookimpl
     def health(self) -> Health:
@@ -149,3 +155,32 @@ class LogfilePlugin:
             *counters,
             Metric(name="logfile_behind_bytes", help=text, samples=samples("lag_bytes")),
         ]
+
+
+def _has(settings: FileSettings, path: tuple[str | int, ...]) -> bool:
+    """Return whether settings themselves have what a path leads to."""
+    if not path or path[0] not in settings.model_fields_set:
+        return False
+
+    value = getattr(settings, str(path[0]))
+    return path[1] in value if isinstance(value, Mapping) and len(path) > 1 else True
+
+
+def _explain_path(path: Path) -> ConfigProblem | None:
+    # Nothing stops the start: a server may create the file and its folder later.
+    try:
+        if path.is_dir():
+            return ConfigProblem(f"'{path}' is a folder: name the file in it")
+
+        if not path.parent.is_dir():
+            message = f"there is no folder '{path.parent}', so nothing is read until there is"
+            return ConfigProblem(message, warning=True)
+
+        if Folder(path).after(None, ()) is None:
+            message = f"no file is called '{path}', so nothing is read until there is one"
+            return ConfigProblem(message, warning=True)
+    except OSError as error:
+        message = f"'{path}' cannot be read: {error.strerror or error}"
+        return ConfigProblem(message, warning=True)
+
+    return None

@@ -111,8 +111,14 @@ def test_the_examples_of_settings_are_valid(
     for folder in ("my-templates/discord", "plugins"):
         (tmp_path / folder).mkdir(parents=True)
 
+    # The files that they name exist on the reader's machine.
+    for name in ("quake/server.log", "mc/logs/latest.log", "tf2/tf/logs/1.log", "lanrage/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
     path = tmp_path / "lanrage.yaml"
-    path.write_bytes((SETTINGS / f"{part}.yaml").read_bytes())
+    text = (SETTINGS / f"{part}.yaml").read_text("utf-8")
+    path.write_text(re.sub(r"/(srv|var/log)/", f"{tmp_path}/", text), "utf-8")
     config, bus = prepare(path)
 
     assert config.warnings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .folder import Folder
 from .follower import KEEPS_OPEN, Follower
 from .positions import PositionStore
 from .reader import LogReader

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from lanrage_events import (
+    ConfigProblem,
     Event,
     EventDecodeError,
     GameEnded,
@@ -135,60 +136,74 @@ class EventBuilder:
 
         roster.end_game()
 
-    def problems(self) -> Iterator[str]:
-        """Yield the problems of the patterns and fields, each with its key."""
+    def problems(self) -> Iterator[ConfigProblem]:
+        """Yield the problems of the patterns and fields, each with the path of its setting."""
         settings = self._settings
         if not any(settings.patterns.values()):
-            yield "no patterns: set 'preset' or 'patterns'"
+            yield ConfigProblem("no patterns: set 'preset' or 'patterns'")
 
         groups = re.compile(settings.prefix or "").groupindex
         if TIME_GROUP in groups and not settings.time_format and settings.time == "line":
-            yield "the prefix has a group 'time': set 'time_format', or 'time: now'"
+            message = "the prefix has a group 'time': set 'time_format', or 'time: now'"
+            yield ConfigProblem(message, ("prefix",))
 
         for section, event_types in (("fields", settings.fields), ("patterns", settings.patterns)):
             for event_type in event_types:
-                place = f"{section}.{event_type}"
                 try:
                     self._schema(event_type)
                 except UnknownEventType as error:
-                    yield f"{place}: {error.problems[0].message}"
+                    message = error.problems[0].message
+                    yield ConfigProblem(message, (section, event_type), about_key=True)
                     continue
 
                 if section == "fields":
-                    yield from self._problems_of_fields(place, event_type)
+                    yield from self._problems_of_fields(event_type)
                 else:
-                    for pattern in settings.patterns[event_type]:
-                        yield from self._problems_of_pattern(place, event_type, pattern)
+                    for index, pattern in enumerate(settings.patterns[event_type]):
+                        yield from self._problems_of_pattern(event_type, index, pattern)
 
-        for pattern in settings.player_connects:
+        for index, pattern in enumerate(settings.player_connects):
             if PLAYER_GROUP not in re.compile(pattern).groupindex:
-                yield "player_connects: the group (?P<player>...) is missing"
+                message = "the group (?P<player>...) is missing"
+                yield ConfigProblem(message, ("player_connects", index))
 
-    def _problems_of_names(
-        self, place: str, event_type: str, fields: Iterable[str]
-    ) -> Iterator[str]:
+    def _explain_name(self, event_type: str, field: str) -> str:
+        """Return why an event has no field of a name, empty if it has."""
         known = self._schema(event_type)["properties"]
-        for field in fields:
-            if field not in known or field in ("type", "id"):
-                hint = did_you_mean(field, set(known) - {"type"})
-                yield f"{place}: {event_type} has no field '{field}'{hint}"
+        if field in known and field not in ("type", "id"):
+            return ""
 
-    def _problems_of_fields(self, place: str, event_type: str) -> Iterator[str]:
+        hint = did_you_mean(field, set(known) - {"type"})
+        return f"{event_type} has no field '{field}'{hint}"
+
+    def _problems_of_fields(self, event_type: str) -> Iterator[ConfigProblem]:
         fields = self._settings.fields[event_type]
-        yield from self._problems_of_names(place, event_type, fields)
+        path = ("fields", event_type)
+        for field in fields:
+            if message := self._explain_name(event_type, field):
+                yield ConfigProblem(message, (*path, field), about_key=True)
+
         try:
             self._events.from_dict({**fields, "type": event_type})
         except EventDecodeError as error:
             known = self._schema(event_type)["properties"]
             for problem in error.problems:
-                if problem.field.partition(".")[0] in set(fields) & set(known):
-                    yield f"{place}.{problem}"
+                keys = problem.field.split(".")
+                if keys[0] in set(fields) & set(known):
+                    inner = (int(key) if key.isdecimal() else key for key in keys)
+                    yield ConfigProblem(problem.message, (*path, *inner))
 
-    def _problems_of_pattern(self, place: str, event_type: str, pattern: str) -> Iterator[str]:
+    def _problems_of_pattern(
+        self, event_type: str, index: int, pattern: str
+    ) -> Iterator[ConfigProblem]:
+        path = ("patterns", event_type, index)
         schema = self._schema(event_type)
         prefix = re.compile(self._settings.prefix or "").groupindex
         groups = re.compile(pattern).groupindex
-        yield from self._problems_of_names(place, event_type, set(groups) - _HELPERS)
+        for field in set(groups) - _HELPERS:
+            if message := self._explain_name(event_type, field):
+                yield ConfigProblem(message, path)
+
         given = {*groups, *prefix, *self._settings.fields.get(event_type, {})}
         given |= {field for field, value in self._constants.items() if value is not None}
         given |= _COMPLETED.get(event_type, set())
@@ -197,10 +212,11 @@ class EventBuilder:
 
         for field in schema.get("required", ()):
             if field not in given and field != "type":
-                yield (
-                    f"{place}: {event_type} needs '{field}': add the group (?P<{field}>...), or a "
-                    f"value under 'fields.{event_type}'"
+                message = (
+                    f"{event_type} needs '{field}': add the group (?P<{field}>...), or a value "
+                    f"under 'fields.{event_type}'"
                 )
+                yield ConfigProblem(message, path)
 
 
 def _in_seconds(minutes: str) -> float | str:

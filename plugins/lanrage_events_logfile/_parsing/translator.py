@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lanrage_events import Event, EventDecodeError
+from lanrage_events import ConfigProblem, Event, EventDecodeError
 from lanrage_events.events import EventRegistry
 
 from .._config import FileConfig
@@ -53,8 +53,8 @@ class Translator:
         self._parser = LineParser(settings)
         self._builder = EventBuilder(settings, events, _name_of(config.path))
 
-    def problems(self) -> Iterator[str]:
-        """Yield the problems of the patterns and fields, each with its key."""
+    def problems(self) -> Iterator[ConfigProblem]:
+        """Yield the problems of the patterns and fields, each with the path of its setting."""
         return self._builder.problems()
 
     def translate(self, line: str, roster: Roster, event_id: str) -> Translation:

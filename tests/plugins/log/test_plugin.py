@@ -149,23 +149,75 @@ async def test_a_stderr_that_is_not_a_file_stops_the_start(monkeypatch: pytest.M
     assert "cannot write to stderr: fileno; set 'path'" in message
 
 
-async def test_names_that_no_event_type_has_are_logged_at_the_start(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def warnings_of(config: LogConfig, folder: Path | None = None) -> list[str]:
+    bus = EventBus(state_folder=folder)
+    bus.register(LogPlugin(config), "log")
+    return [f"{'W' if p.warning else 'E'} {p}" for p in bus.plugins.problems("log")]
+
+
+def test_names_that_no_event_type_has_are_found(tmp_path: Path) -> None:
     config = LogConfig(
         path=tmp_path / "events.jsonl",
-        include=EventTypes(["peer_joind", "party_event", "game_*"]),
+        include=EventTypes(["party_event", "peer_joind", "game_*"]),
         exclude=EventTypes(["zzz"]),
         levels={"event": "info", "notifications": "debug"},
     )
-    async with EventBus() as bus:
-        await bus.plugins.register_and_wait(LogPlugin(config))
-
-    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
-        "include: no event type is named 'peer_joind', did you mean 'peer_joined'?",
-        "exclude: no event type is named 'zzz'",
-        "levels: no event type is named 'notifications', did you mean 'notification'?",
+    assert warnings_of(config) == [
+        "W include.1: no event type is named 'peer_joind', did you mean 'peer_joined'?",
+        "W exclude.0: no event type is named 'zzz'",
+        (
+            "W levels.notifications: no event type is named 'notifications', "
+            "did you mean 'notification'?"
+        ),
     ]
+
+
+def test_a_selection_that_leaves_nothing_is_found() -> None:
+    nothing = "no event type is left to write"
+    config = LogConfig(include=EventTypes(["peer_*"]), exclude=EventTypes(["party_event"]))
+    assert warnings_of(config) == [f"W include: {nothing}"]
+    assert warnings_of(LogConfig(level="warning")) == [f"W {nothing}"]
+    assert warnings_of(LogConfig(level="warning", levels={"peer_left": "error"})) == []
+
+
+def test_a_path_that_cannot_be_written_is_found_without_creating_it(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    state = tmp_path / "state"
+
+    def found(path: str) -> list[str]:
+        return warnings_of(LogConfig(path=tmp_path / path), state)
+
+    prefix = f"E path: cannot write to '{tmp_path}"
+    assert found("events.jsonl") == []
+    assert found("plain") == []
+    assert found(".") == [f"{prefix}': Is a directory; 'path' must name a file"]
+    assert found("plain/events.jsonl") == [
+        f"{prefix}/plain/events.jsonl': Not a directory; change 'path'"
+    ]
+    remedy = f"create the folder '{tmp_path}/gone' or change 'path'"
+    assert found("gone/e") == [f"{prefix}/gone/e': No such file or directory; {remedy}"]
+    # It may be created before the start, as systemd does.
+    assert found("state/e") == [
+        (
+            f"W path: cannot write to '{state}/e': No such file or directory; create the folder "
+            f"'{state}' or change 'path'"
+        )
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain"]
+
+
+def test_two_plugins_with_one_file_are_found(tmp_path: Path) -> None:
+    bus = EventBus()
+    file = tmp_path / "events.jsonl"
+    file.touch()
+    (tmp_path / "link").symlink_to(file)
+    bus.register(LogPlugin(LogConfig(path=file)), "first")
+    bus.register(LogPlugin(LogConfig()), "screen")
+    bus.register(LogPlugin(LogConfig(path=tmp_path / "link")), "second")
+    assert bus.plugins.problems("first") == bus.plugins.problems("screen") == []
+    [problem] = bus.plugins.problems("second")
+    assert (problem.path, problem.warning) == (("path",), True)
+    assert problem.message == "the plugin 'first' writes to this file, too"
 
 
 @pytest.mark.parametrize("line_format", ["json", "text"])

@@ -51,12 +51,38 @@ def test_one_server_needs_two_words() -> None:
 
 def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
     assert problems(path=tmp_path, preset="minecraft") == [
-        f"'{tmp_path}' is a folder: name the file in it"
+        f"path: '{tmp_path}' is a folder: name the file in it"
     ]
     assert problems(files={str(tmp_path): "minecraft"}) == [
-        f"files: '{tmp_path}': '{tmp_path}' is a folder: name the file in it"
+        f"files.0: '{tmp_path}' is a folder: name the file in it"
     ]
     assert problems(path=tmp_path / "latest.log", preset="minecraft") == []
+
+
+def test_a_file_that_does_not_exist_yet_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "server-1.log").touch()
+    names = ["server-*.log", "serverr-*.log", "latest.log", "logs/latest.log"]
+    bus = EventBus()
+    files = [{"path": tmp_path / name, "preset": "minecraft"} for name in names]
+    bus.register(LogfilePlugin(config(poll=1.0, files=files)), "logfile")
+    found = bus.plugins.problems("logfile")
+    assert all(problem.warning for problem in found)
+    assert [str(problem) for problem in found] == [
+        f"files.1: no file is called '{tmp_path}/serverr-*.log', so nothing is read until there is one",
+        f"files.2: no file is called '{tmp_path}/latest.log', so nothing is read until there is one",
+        f"files.3: there is no folder '{tmp_path}/logs', so nothing is read until there is",
+    ]
+
+
+def test_a_problem_that_files_share_is_at_the_setting_that_they_share() -> None:
+    shared = {"patterns": {"pear": "x"}, "preset": "minecraft", "player_connects": ["y"]}
+    own = {"path": "b.log", "patterns": {"pear": "z"}}
+    found = problems(files=["a.log", own, "c.log"], **shared)
+    assert [problem.partition(": ")[0] for problem in found] == [
+        "patterns.pear",
+        "player_connects.0",
+        "files.1.patterns.pear",
+    ]
 
 
 def test_files_are_a_list_or_a_mapping_with_settings_or_presets() -> None:
@@ -124,15 +150,15 @@ def test_a_wrong_setting_is_rejected(settings: dict[str, Any], expected: str) ->
         ),
         (
             {"patterns": {"peer_joined": "(?P<peer_nam>.*)"}},
-            "patterns.peer_joined: peer_joined has no field 'peer_nam', did you mean 'peer_name'?",
+            "patterns.peer_joined.0: peer_joined has no field 'peer_nam', did you mean 'peer_name'?",
         ),
         (
             {"patterns": {"peer_joined": "x"}},
-            "patterns.peer_joined: peer_joined needs 'peer_name': add the group (?P<peer_name>...), or",
+            "patterns.peer_joined.0: peer_joined needs 'peer_name': add the group (?P<peer_name>...), or",
         ),
         (
             {"preset": "minecraft", "fields": {"peer_joined": {"color": 3}}},
-            "fields.peer_joined: peer_joined has no field 'color'",
+            "fields.peer_joined.color: peer_joined has no field 'color'",
         ),
         (
             {"preset": "minecraft", "fields": {"notification": {"color": "red", "title": 3}}},
@@ -140,7 +166,7 @@ def test_a_wrong_setting_is_rejected(settings: dict[str, Any], expected: str) ->
         ),
         (
             {"prefix": "(?P<time>x)", "patterns": {"peer_joined": "(?P<peer_name>.*)"}},
-            "the prefix has a group 'time': set 'time_format', or 'time: now'",
+            "prefix: the prefix has a group 'time': set 'time_format', or 'time: now'",
         ),
         (
             {"preset": "minecraft", "fields": {"pear": {}}},
@@ -148,11 +174,11 @@ def test_a_wrong_setting_is_rejected(settings: dict[str, Any], expected: str) ->
         ),
         (
             {"preset": "minecraft", "player_connects": "x"},
-            "player_connects: the group (?P<player>...) is missing",
+            "player_connects.0: the group (?P<player>...) is missing",
         ),
         (
             {"patterns": {"advancement_made": "(?P<player>.*)"}},
-            "patterns.advancement_made: advancement_made needs 'level'",
+            "patterns.advancement_made.0: advancement_made needs 'level'",
         ),
     ],
 )
@@ -168,7 +194,7 @@ def test_a_problem_of_one_of_several_files_names_it() -> None:
     found = problems(files={"a.log": "minecraft", "b.log": {"patterns": {"x": "y"}}})
 
     assert len(found) == 1
-    assert found[0].startswith("files: 'b.log': patterns.x: unknown event type")
+    assert found[0].startswith("files.1.patterns.x: unknown event type")
 
 
 @pytest.mark.parametrize(
