@@ -246,6 +246,29 @@ class RouteConfig(ConfigModel):
         return (value,) if isinstance(value, str) else value
 
 
+class AlertsConfig(ConfigModel):
+    """Who learns that something does not work, and after how long."""
+
+    webhook: str
+    """the name of the webhook that alerts are posted to, whatever the routes say; best one that
+    nothing else uses"""
+    late_after: Annotated[Duration, Field(ge=60, le=604_800)] = 300.0
+    """how long an event may wait for its delivery"""
+    silent_after: dict[str, Annotated[Duration, Field(ge=60, le=2_678_400)]] = Field(
+        default_factory=dict
+    )
+    """for sources, how long nothing may come from them while the daemon runs: the names of plugins,
+    such as ``logfile`` and ``http``, and ``stdin``"""
+    cooldown: Annotated[Duration, Field(ge=60, le=604_800)] = 1800.0
+    """how long the same problem is not reported again"""
+
+    @field_validator("webhook")
+    @classmethod
+    def _check_webhook(cls, value: str) -> str:
+        _check_names([((), value)])
+        return value
+
+
 class DiscordConfig(ConfigModel):
     """The Discord plugin's configuration."""
 
@@ -266,6 +289,8 @@ class DiscordConfig(ConfigModel):
     """which events go to which webhooks; without any, all events go to all of them"""
     max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
     """for event types, base types or patterns, how old an event may be when it is posted"""
+    alerts: AlertsConfig | None = None
+    """who learns that something does not work, and that it works again; no one if it is missing"""
 
     @model_validator(mode="wrap")
     @classmethod

@@ -5,7 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
@@ -23,6 +28,7 @@ from lanrage_events.config import ConfigError
 from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
+from ._alerts import Alerts, alert_metrics, render_report, unknown_sources
 from ._api import DiscordAPI, MessageTest, Runtime
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig
@@ -99,6 +105,8 @@ class DiscordPlugin:
         self._runtime: Runtime | None = None
         self._api = DiscordAPI(lambda: self._runtime)
         self._earlier = EarlierEntries()
+        self._alerts: Alerts | None = None
+        """what reports problems, through all restarts of the plugin; None without the setting"""
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
         self._unrouted = UnroutedEvents()
@@ -215,14 +223,27 @@ class DiscordPlugin:
                             bus, self._outbox, client, tasks, limits, renderer.wording
                         )
                         ending.callback(lanes.close)
-                        self._runtime = await self._begin(
+                        self._runtime = runtime = await self._begin(
                             bus, self._outbox, client, lanes, renderer
                         )
-                        yield
+                        async with self._watching(runtime, renderer):
+                            yield
+
                         self._runtime = None
                         self._finish(bus, self._outbox, lanes)
 
                 background.cancel_scope.cancel()
+
+    def _watching(
+        self, runtime: Runtime, renderer: Renderer
+    ) -> AbstractAsyncContextManager[object]:
+        """Report problems, if the configuration says where."""
+        if runtime.alerts is None:
+            return nullcontext()
+
+        name, render = runtime.bus.plugins.name(self), partial(render_report, renderer)
+        lanes, outbox = runtime.lanes, runtime.outbox
+        return runtime.alerts.watching(runtime.bus, name, lanes, outbox, render)
 
     @staticmethod
     def _finish(bus: Bus, outbox: Outbox, lanes: Lanes) -> None:
@@ -275,8 +296,12 @@ class DiscordPlugin:
             rejections=rejections,
         )
         await self._open_lanes(bus, setup, lanes)
+        if self._alerts is None and self.config.alerts is not None:
+            memory = self._memory(bus, "alerts", "the alerts that were posted")
+            self._alerts = Alerts(self.config.alerts, memory)
+
         message_test = MessageTest(lanes, client, rejections, renderer)
-        return Runtime(bus, setup, lanes, outbox, message_test, self._unrouted)
+        return Runtime(bus, setup, lanes, outbox, message_test, self._unrouted, self._alerts)
 
     async def _make_renderer(self, bus: Bus) -> Renderer:
         # The lanes need it before there is a setup, which needs the lanes.
@@ -376,7 +401,12 @@ class DiscordPlugin:
         waiting = (
             [] if self._runtime is None else outbox_metrics(self._runtime.outbox, self._earlier)
         )
-        return [*lane_metrics(self._lanes), self._unrouted.metric(), *waiting]
+        return [
+            *lane_metrics(self._lanes),
+            self._unrouted.metric(),
+            *waiting,
+            *alert_metrics(self._alerts),
+        ]
 
     @hookimpl
     def outbox(self) -> Outbox | None:
@@ -393,9 +423,11 @@ class DiscordPlugin:
             report=lambda error: problems.append(error.as_problem()),
         ).check(bus.events.types())
         problems.extend(unknown_types(self.config, bus.events))
-        problems.extend(
-            ConfigProblem(text, path, warning=True) for path, text in self.config.warnings()
-        )
+        warnings = [*self.config.warnings()]
+        if self.config.alerts is not None:
+            warnings += unknown_sources(self.config.alerts, bus)
+
+        problems.extend(ConfigProblem(text, path, warning=True) for path, text in warnings)
         place = partial(bus.plugins.source_location, self)
         problems.extend(check_routes(self.config, bus.events, place))
         return problems
@@ -440,7 +472,8 @@ class DiscordPlugin:
         if statistics.dead:
             return Health("degraded", f"Discord rejected {counted(statistics.dead, 'event')}")
 
-        return Health(detail=waits)
+        reported = "" if self._alerts is None else self._alerts.summary
+        return Health(detail="; ".join(filter(None, (waits, reported))))
 
     def _reasons(self, state: LaneState) -> str:
         lanes = [lane for lane in self._lanes.values() if lane.state is state and lane.reason]

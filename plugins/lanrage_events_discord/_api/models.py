@@ -100,6 +100,28 @@ class LaneStatus(ConfigModel):
     """what went wrong last"""
 
 
+class AlertProblem(ConfigModel):
+    """Something that does not work."""
+
+    kind: str
+    """what: ``webhook``, ``rejected``, ``dropped``, ``plugin``, ``silent`` or ``late``"""
+    subject: str
+    """the name of the webhook, the plugin or the source"""
+    detail: str
+    """why, if that is known"""
+
+
+class AlertStatus(ConfigModel):
+    """The alerts: messages that something does not work, and that it works again."""
+
+    webhook: str
+    """the name of the webhook that gets them"""
+    sent: int
+    """alerts since the plugin started"""
+    problems: tuple[AlertProblem, ...]
+    """what the alerts said does not work, and is not over"""
+
+
 class Status(ConfigModel):
     """How the plugin is set up, and how the delivery goes."""
 
@@ -123,6 +145,8 @@ class Status(ConfigModel):
     """events that no route takes, so that they are not posted"""
     unrouted_types: dict[str, int]
     """the same by event type, the most frequent first; at most 100 types, then ``other``"""
+    alerts: AlertStatus | None
+    """null if no webhook gets alerts"""
     presence_connected: bool | None
     """whether Rich Presence is connected to Discord; null without the plugin for it"""
 

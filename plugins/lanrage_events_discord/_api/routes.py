@@ -16,6 +16,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
 from lanrage_events.outbox import Outbox, OutboxError
 
+from .._alerts import Alerts
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
 from .._embeds import Embed
@@ -59,6 +60,8 @@ class Runtime:
     outbox: Outbox
     message_test: MessageTest
     unrouted: UnroutedEvents
+    alerts: Alerts | None = None
+    """None if no webhook gets alerts"""
 
 
 class DiscordAPI:
@@ -288,7 +291,19 @@ async def _status(runtime: Runtime) -> models.Status:
         ),
         unrouted=runtime.unrouted.total,
         unrouted_types=dict(runtime.unrouted.by_type),
+        alerts=None if runtime.alerts is None else _alert_status(runtime.alerts),
         presence_connected=_presence_connected(runtime.bus),
+    )
+
+
+def _alert_status(alerts: Alerts) -> models.AlertStatus:
+    return models.AlertStatus(
+        webhook=alerts.config.webhook,
+        sent=alerts.sent,
+        problems=tuple(
+            models.AlertProblem(kind=one.kind.value, subject=one.subject, detail=one.detail)
+            for one in alerts.problems
+        ),
     )
 
 

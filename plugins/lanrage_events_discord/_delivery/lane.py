@@ -101,6 +101,11 @@ class Lane:
         return self.record.statistics
 
     @property
+    def rejected_events(self) -> int:
+        """How many events became dead letters, without alerts."""
+        return self.statistics.failed - self.record.rejected_alerts + self.queue.unreadable
+
+    @property
     def waits(self) -> float | None:
         """Seconds that it still waits before it goes on by itself; None if it does not wait."""
         if self.state not in (LaneState.WAITING, LaneState.RETRYING):
@@ -468,6 +473,7 @@ class Lane:
     async def _dead_letter(self, ids: set[int], outcome: Outcome) -> None:
         removed = self.queue.remove_ids(ids)
         self.record.dead_lettered(len(removed), reason_code(outcome))
+        self.record.rejected_alerts += sum(waiting.entry.is_alert for waiting in removed)
         detail = "; ".join(str(error) for error in outcome.errors)
         for waiting in removed:
             logger.error(

@@ -68,6 +68,8 @@ class LaneQueue:
         """when the first of what the outbox holds expires, at the earliest; None if nothing does"""
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
+        self.unreadable = 0
+        """entries that became dead letters because they cannot be read"""
         self._is_mixed = False
         """whether the batch also holds what did not come from the outbox"""
 
@@ -109,6 +111,11 @@ class LaneQueue:
     def first_id(self) -> int | None:
         """The number of the oldest entry in the batch, None if it is empty."""
         return self.batch[0].id if self.batch else None
+
+    @property
+    def first_arrival(self) -> float | None:
+        """When the oldest event in the batch came into the lane, None if there is none but alerts."""
+        return next((item.arrived for item in self.batch if not item.entry.is_alert), None)
 
     @property
     def is_urgent(self) -> bool:
@@ -195,6 +202,7 @@ class LaneQueue:
             self.batch.append(waiting)
 
     async def _dead_letter(self, entries: list[OutboxEntry]) -> None:
+        self.unreadable += len(entries)
         logger.error("lane '%s': %d entries in the outbox are unreadable", self._lane, len(entries))
         await self._outbox.dead_letter((entry.id for entry in entries), "it cannot be read")
 

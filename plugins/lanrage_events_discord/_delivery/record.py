@@ -40,6 +40,8 @@ class LaneRecord:
         """events that became dead letters, by :func:`reason_code`"""
         self.failed_requests: Counter[str] = Counter()
         """requests that delivered nothing, by :func:`reason_code`"""
+        self.rejected_alerts = 0
+        """alerts that became dead letters"""
         self.waiting = 0
         """events that wait, as far as the lane knows"""
         self._sizes = [0] * (len(BATCH_SIZES) + 1)

@@ -6,4 +6,12 @@ from .compose import compose
 from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from .leaves import FILTERS, LEAVES
 from .renderer import Renderer
-from .wording import DIGEST_LEAVES, OWN_MESSAGES, WebhookTest, Wording
+from .wording import (
+    ALERT_KINDS,
+    ALERT_LEAVES,
+    DIGEST_LEAVES,
+    OWN_MESSAGES,
+    Alert,
+    WebhookTest,
+    Wording,
+)

@@ -39,7 +39,7 @@ def compose(
 ) -> Iterator[Message]:
     """Compose a batch into as few messages as possible, each entry exactly once and in order.
 
-    A single entry is its own embed. The messages show slices of the batch that follow each other,
+    A single entry is its own embed, and an alert its own message. The messages show slices of the batch that follow each other,
     so that the first ``message.entries`` can be acknowledged when ``message`` is delivered. They
     are made one by one, so a caller may send the first and later compose the rest again, with what
     has come since.
@@ -54,6 +54,34 @@ def compose(
     :param expired: by type, how many events were too old to be delivered; these numbers stand in
         an embed of their own, which may be a message with no entries
     """
+    for run in _runs(entries):
+        yield from _compose(run, wording, style, max_messages, catch_up, expired)
+        expired = None
+
+
+def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """Divide a batch so that each alert is alone."""
+    begin = 0
+    for position, entry in enumerate(entries):
+        if entry.is_alert:
+            if position > begin:
+                yield entries[begin:position]
+
+            yield entries[position : position + 1]
+            begin = position + 1
+
+    if begin < len(entries) or not entries:
+        yield entries[begin:] if begin else entries
+
+
+def _compose(
+    entries: Sequence[Entry],
+    wording: Wording,
+    style: Style,
+    max_messages: int | None,
+    catch_up: bool,
+    expired: Mapping[str, int] | None,
+) -> Iterator[Message]:
     note = _note(expired, wording) if expired else None
     times = _times_style(entries) if catch_up else None
     position = 0

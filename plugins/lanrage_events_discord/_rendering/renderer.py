@@ -23,7 +23,7 @@ from .leaves import (
     PARTS,
     SHORTHANDS,
 )
-from .wording import DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_of
+from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_of
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -53,7 +53,7 @@ class Renderer:
             LEAVES,
             shorthands=SHORTHANDS,
             filters=FILTERS,
-            leaves_of={"digest": DIGEST_LEAVES},
+            leaves_of={"digest": DIGEST_LEAVES, "alert": ALERT_LEAVES},
             rest=lambda count: self.wording.rest(count),
             report=report,
         )

@@ -4,8 +4,8 @@ Each message of the plugin's own has a class in :data:`OWN_MESSAGES`, which noth
 template is named after its type, like that of an event, and what that lacks comes from
 ``event.yaml``: so one line there changes the footer of everything. A message that is an embed of its
 own, such as :class:`WebhookTest`, is rendered like an event, by ``Renderer.render``. A text that
-stands in a message of others is a leaf of ``digest.yaml`` in :data:`DIGEST_LEAVES` and a method of
-:class:`Wording`. No text of a message stands in the code.
+stands in a message of others is a leaf of ``digest.yaml`` in :data:`DIGEST_LEAVES`, or of
+``alert.yaml`` in :data:`ALERT_LEAVES`, and a method of :class:`Wording`. No text of a message stands in the code.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ MORE_MAX_CHARACTERS = 600
 """of the line that counts what a message does not show"""
 REST_MAX_CHARACTERS = 100
 """of the end of a list that is not shown whole"""
+ALERT_LINE_MAX_CHARACTERS = 600
+"""of what an alert says about one problem"""
+ALERT_KINDS = ("webhook", "rejected", "dropped", "plugin", "silent", "late")
+"""what an alert can report"""
 _COUNTED_MAX_TYPES = 8
 
 _FRAME = tuple(path for path in PARTS if path not in ("title", "description"))
@@ -41,6 +45,19 @@ DIGEST_LEAVES = {
 """the leaves of ``digest.yaml``"""
 
 
+ALERT_LEAVES = {
+    **{path: LEAVES[path] for path in ("title", *_FRAME)},
+    **{
+        f"{part}.{kind}": markdown_leaf(ALERT_LINE_MAX_CHARACTERS, apart=True)
+        for part in ("begun", "over")
+        for kind in ALERT_KINDS
+    },
+    "still": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+    "more": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+}
+"""the leaves of ``alert.yaml``"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Digest(Event):
     """A message that shows several events."""
@@ -54,7 +71,19 @@ class WebhookTest(Event):
     """The message that shows whether a webhook works."""
 
 
-OWN_MESSAGES: tuple[type[Event], ...] = (Digest, WebhookTest)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert(Event):
+    """The message that reports what does not work, and what works again."""
+
+    begun: int = 0
+    """how many problems are new"""
+    lasting: int = 0
+    """how many were reported before and are not over"""
+    over: int = 0
+    """how many are over"""
+
+
+OWN_MESSAGES: tuple[type[Event], ...] = (Digest, WebhookTest, Alert)
 """what the plugin posts without an event"""
 
 
@@ -108,6 +137,15 @@ class Wording:
     def rest(self, count: int) -> str:
         """Count the items that the end of a list does not show, in markdown."""
         return self._line("rest", count, REST_MAX_CHARACTERS)
+
+    def alert_line(self, path: str, **names: object) -> str:
+        """Return one line of an alert, in markdown.
+
+        :param path: one of the leaves of ``alert.yaml``
+        :param names: what the leaf can name
+        """
+        text = self._render(Alert, path, {"type": Alert.type, **names})
+        return shorten_markdown(text, ALERT_LINE_MAX_CHARACTERS)
 
     def name(self, event_type: str) -> str:
         """Return the name of an event type, in markdown."""

@@ -14,7 +14,7 @@ from lanrage_events.events import EventRegistry
 from lanrage_events.templates import TemplateError
 from lanrage_events_discord._embeds import COLORS
 from lanrage_events_discord._preview import sample_event
-from lanrage_events_discord._rendering import DIGEST_LEAVES, FILTERS, LEAVES, Renderer
+from lanrage_events_discord._rendering import ALERT_LEAVES, DIGEST_LEAVES, FILTERS, LEAVES, Renderer
 
 BrokenLimits = Callable[[list[Any]], list[str]]
 
@@ -32,7 +32,7 @@ def test_every_filter_is_documented() -> None:
 
 
 def test_every_leaf_is_in_an_example() -> None:
-    for path in (*LEAVES, *DIGEST_LEAVES):
+    for path in (*LEAVES, *DIGEST_LEAVES, *ALERT_LEAVES):
         for part in re.split(r"\[\]\.|\.", path):
             assert re.search(rf"\b{part}: ", PAGE) or f"\n{part}:\n" in PAGE, path
 

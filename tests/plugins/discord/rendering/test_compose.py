@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from types import FrameType
@@ -566,6 +567,28 @@ def calls_for(count: int, **options: Any) -> int:
 def test_work_grows_linearly_with_the_entries(options: dict[str, Any]) -> None:
     few = calls_for(1000, **options)
     assert calls_for(8000, **options) < 9 * few
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"catch_up": True}, {"style": "embeds"}, {"max_messages": 1}, {"expired": {"x": 3}}],
+)
+def test_alert_is_a_message_of_its_own_and_is_counted_nowhere(options: dict[str, Any]) -> None:
+    alert = replace(entry(5, "alert"), is_alert=True)
+    events = [entry(number, f"player{number}") for number in range(60)]
+    for batch in ([alert], [alert, alert], [*events, alert, *events], [alert, *events, alert]):
+        messages = composed(batch, **options)
+        assert sum(message.entries for message in messages) == len(batch)
+        position = 0
+        for message in messages:
+            shown = batch[position : position + message.entries]
+            position += message.entries
+            if any(one.is_alert for one in shown):
+                assert shown == [alert]
+                assert message.embeds[0] == alert.embed
+            else:
+                assert alert.embed not in message.embeds
+                assert "alert" not in str(message)
 
 
 def test_body_has_what_is_set_and_always_the_mentions() -> None:

@@ -244,4 +244,5 @@ def test_every_built_in_type_has_a_template_of_its_own() -> None:
         "notification.yaml",
         "digest.yaml",
         "webhook_test.yaml",
+        "alert.yaml",
     }
