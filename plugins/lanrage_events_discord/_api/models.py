@@ -94,6 +94,8 @@ class LaneStatus(ConfigModel):
     """events that became dead letters"""
     expired: int
     """events that were too old when their turn came"""
+    shortened: int
+    """events that were posted with less text than they have, because of Discord's limits"""
     rate_limited: int
     """answers that ask to wait"""
     last_error: str

@@ -425,6 +425,14 @@ class Lane:
         self.pacing.sent()
         self._batch.delivered()
         self.record.delivered(message.entries)
+        if shortened := self.record.shortened(message.shortened):
+            logger.warning(
+                "webhook '%s': %d %s longer than Discord allows and posted shortened",
+                self.name,
+                shortened,
+                "event was" if shortened == 1 else "events were",
+            )
+
         if self._outage.active:
             logger.info(
                 "webhook '%s' works again after %s", self.name, in_words(self._outage.lasted)

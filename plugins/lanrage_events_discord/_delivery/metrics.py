@@ -18,6 +18,7 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[LaneStatistics], int]]] = {
     "lane_messages": ("Messages that Discord accepted", lambda s: s.messages),
     "lane_requests": ("Requests that were sent to Discord", lambda s: s.requests),
     "lane_expired": ("Events that were too old when their turn came", lambda s: s.expired),
+    "lane_shortened": ("Events that were posted shortened", lambda s: s.shortened),
     "lane_rate_limited": ("Answers of Discord that asked to wait", lambda s: s.rate_limited),
 }
 

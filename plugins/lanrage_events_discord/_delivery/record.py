@@ -10,6 +10,7 @@ import anyio
 
 from .._client import Outcome, OutcomeKind
 from .history import History
+from .outage import LONG_AGO
 from .state import LaneStatistics
 
 TOO_MANY_REQUESTS = 429
@@ -17,6 +18,7 @@ NO_ANSWER = "no_answer"
 INTERNAL_ERROR = "fault_of_ours"  # what dashboards know it by
 BATCH_SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 """upper bounds of the histogram, in events per message"""
+SHORTENED_LOGGED_SECONDS = 600.0
 
 
 def reason_code(outcome: Outcome) -> str:
@@ -45,6 +47,9 @@ class LaneRecord:
         self.waiting = 0
         """events that wait, as far as the lane knows"""
         self._sizes = [0] * (len(BATCH_SIZES) + 1)
+        self._shortened = 0
+        """shortened events that were not logged yet"""
+        self._logs_shortened_at = LONG_AGO
 
     @property
     def batch_sizes(self) -> list[tuple[float, int]]:
@@ -81,6 +86,21 @@ class LaneRecord:
             self._sizes[bisect_left(BATCH_SIZES, count)] += 1
             self.history.sent(anyio.current_time(), count)
             self.arrived(-count)
+
+    def shortened(self, count: int) -> int:
+        """Count events whose text was shortened.
+
+        :return: how many to log now: none if some were logged a short time ago
+        """
+        self.statistics.shortened += count
+        self._shortened += count
+        now = anyio.current_time()
+        if not count or now < self._logs_shortened_at:
+            return 0
+
+        self._logs_shortened_at = now + SHORTENED_LOGGED_SECONDS
+        count, self._shortened = self._shortened, 0
+        return count
 
     def dead_lettered(self, count: int, reason: str) -> None:
         """Count events that became dead letters.

@@ -38,6 +38,8 @@ class LaneStatistics:
     """events that became dead letters"""
     expired: int = 0
     """events that were too old when their turn came"""
+    shortened: int = 0
+    """events of which Discord accepted less text than they have, because of its limits"""
     rate_limited: int = 0
     """answers of 429"""
     last_error: str = ""

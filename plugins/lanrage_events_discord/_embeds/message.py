@@ -32,6 +32,8 @@ class Message:
     """the picture to show in place of the webhook's"""
     thread_name: str = ""
     """the thread to create in a forum channel; such a message must not name a thread id too"""
+    shortened: int = 0
+    """how many of the entries it shows with less text than their events have"""
 
     def body(self) -> dict[str, object]:
         """Return Discord's JSON form, without what is empty."""

@@ -26,6 +26,8 @@ class Digest:
     """markdown in which :data:`COUNT` stands for the number of items"""
     item: str
     """markdown that names what this event is about"""
+    shortened: bool = False
+    """whether the line lacks text or lines of the event"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ class Entry:
     presentation: Presentation = DEFAULT_PRESENTATION
     is_alert: bool = False
     """whether it reports on the delivery itself: it has an embed of its own, and counts as no event"""
+    shortened: bool = False
+    """whether the embed lacks text of the event"""
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""
         digest, is_default = self.digest, self.presentation is DEFAULT_PRESENTATION
-        data = {
+        data: dict[str, Any] = {
             "event_id": self.event_id,
             "type": self.type,
             "time": self.time,
@@ -80,6 +84,13 @@ class Entry:
         }
         if self.is_alert:
             data["is_alert"] = True
+
+        # Older versions, which may read this after a downgrade, know neither.
+        if digest.shortened:
+            data["digest"]["shortened"] = True
+
+        if self.shortened:
+            data["shortened"] = True
 
         try:
             # Three times as fast, but it rejects half of a surrogate pair.
@@ -101,11 +112,17 @@ class Entry:
                 data["type"],
                 datetime.fromisoformat(data["time"]),
                 Embed.from_dict(data["embed"]),
-                Digest(digest["group"], digest["heading"], digest["item"]),
+                Digest(
+                    digest["group"],
+                    digest["heading"],
+                    digest["item"],
+                    digest.get("shortened") is True,
+                ),
                 DEFAULT_PRESENTATION
                 if presentation == _DEFAULT_DATA
                 else _presentation(presentation),
-                data.get("is_alert", False) is True,
+                data.get("is_alert") is True,
+                data.get("shortened") is True,
             )
         except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError("this is not an entry") from exc

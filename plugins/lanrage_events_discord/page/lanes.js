@@ -21,6 +21,7 @@ const FIGURES = {
   failed: "Rejected",
   rate_limited: "Rate limits",
   expired: "Too old",
+  shortened: "Shortened",
 };
 const LEGEND = { "bar-sent": "sent", "bar-failed": "rejected", "area-waiting": "waiting", limit: "waits for a rate limit" };
 const COLUMNS = ["From", "Sent", "Rejected", "Waiting", "429 answers", "Waited"];

@@ -441,6 +441,7 @@ async def test_status_counts_all_lanes(running: Running) -> None:
             "sent": 2,
             "failed": 0,
             "expired": 0,
+            "shortened": 0,
             "rate_limited": 0,
             "waits": None,
             "last_error": "",
