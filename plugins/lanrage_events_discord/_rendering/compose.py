@@ -13,14 +13,10 @@ from .._embeds import (
     embed_size,
     limits,
 )
-from .digest import (
-    SHORT_DATE_AND_TIME,
-    SHORT_TIME,
-    DigestBuilder,
-    in_utc_timestamp,
-)
+from .blocks import Blocks, rest_reserve
+from .digest import SHORT_DATE_AND_TIME, SHORT_TIME, in_utc_timestamp
 from .entry import Entry
-from .wording import MORE_MAX_CHARACTERS, Wording
+from .wording import Wording
 
 Style = Literal["digest", "embeds"]
 
@@ -39,10 +35,11 @@ def compose(
 ) -> Iterator[Message]:
     """Compose a batch into as few messages as possible, each entry exactly once and in order.
 
-    A single entry is its own embed, and an alert its own message. The messages show slices of the batch that follow each other,
-    so that the first ``message.entries`` can be acknowledged when ``message`` is delivered. They
-    are made one by one, so a caller may send the first and later compose the rest again, with what
-    has come since.
+    A single entry is its own embed, and so is each whose line in a digest would lack text: that
+    embed stands between the lines of what came before and after it. An alert is its own message. The
+    messages show slices of the batch that follow each other, so that the first ``message.entries``
+    can be acknowledged when ``message`` is delivered. They are made one by one, so a caller may send
+    the first and later compose the rest again, with what has come since.
 
     :param entries: the batch, oldest first
     :param wording: the texts of the messages besides the entries
@@ -117,16 +114,15 @@ def _next(
     reserve: int,
 ) -> Message:
     """Show as many entries as one message holds, at least one."""
-    if style == "embeds" and times is None:
-        embeds = _embeds(entries, position, reserve)
-        if embeds:
-            return Message(entries=len(embeds), embeds=embeds)
-    else:
-        builder, count = _digest(entries, position, wording, times, reserve)
-        if count > 1:
-            return builder.message(entries[position + count - 1].time)
+    first = entries[position]
+    if position + 1 < len(entries):
+        blocks = Blocks(wording, times=times, reserve=reserve)
+        _fill(blocks, entries, position, each=style == "embeds" and times is None)
+        message = blocks.message()
+        if message.entries > 1:
+            return message
 
-    return Message(entries=1, embeds=(entries[position].embed,))
+    return Message(entries=1, embeds=(first.embed,), shortened=int(first.shortened))
 
 
 def _last(
@@ -138,52 +134,37 @@ def _last(
     reserve: int,
 ) -> Message:
     """Show what one message holds and count the rest."""
-    reserve += MORE_MAX_CHARACTERS + 1
     last = entries[-1].time
-    if style == "embeds" and times is None:
-        reserve += embed_size(wording.note("…", last))
-        embeds = _embeds(entries, position, reserve)[: limits.MESSAGE_MAX_EMBEDS - 1]
-        rest = Counter(entry.type for entry in entries[position + len(embeds) :])
-        counted = wording.note(wording.more(rest), last)
-        return Message(entries=len(embeds) + rest.total(), embeds=(*embeds, counted))
-
-    builder, count = _digest(entries, position, wording, times, reserve)
-    return builder.message(last, Counter(entry.type for entry in entries[position + count :]))
-
-
-def _digest(
-    entries: Sequence[Entry], position: int, wording: Wording, times: str | None, reserve: int
-) -> tuple[DigestBuilder, int]:
-    builder = DigestBuilder(len(entries) - position, wording=wording, times=times, reserve=reserve)
-    count = 0
-    while position + count < len(entries) and builder.add(entries[position + count]):
-        count += 1
-
-    return builder, count
+    blocks = Blocks(
+        wording,
+        times=times,
+        reserve=reserve + rest_reserve(wording, last),
+        max_embeds=limits.MESSAGE_MAX_EMBEDS - 1,
+    )
+    shown = _fill(blocks, entries, position, each=style == "embeds" and times is None)
+    return blocks.message(Counter(entry.type for entry in entries[position + shown :]), last)
 
 
-def _embeds(entries: Sequence[Entry], position: int, reserve: int) -> tuple[Embed, ...]:
-    embeds: list[Embed] = []
-    urls: set[str] = set()
-    room = limits.MESSAGE_EMBEDS_MAX_CHARACTERS - reserve
-    for index in range(position, min(position + limits.MESSAGE_MAX_EMBEDS, len(entries))):
-        embed = entries[index].embed
-        room -= embed_size(embed)
-        if room < 0:
-            break
+def _fill(blocks: Blocks, entries: Sequence[Entry], position: int, *, each: bool) -> int:
+    """Add the entries that fit, and return how many these are.
 
-        # Discord shows only the first of several embeds with one url, so the others lose the link of
-        # their title. A message for each would turn a batch into a flood.
-        # https://docs.discord.com/developers/resources/message#embed-object-embed-limits
-        if url := embed.url.strip().rstrip("/").casefold():
-            if url in urls:
-                embed = replace(embed, url="")
+    :param each: whether each of them is its embed
+    """
+    if each:
+        return blocks.add_embeds(entries[position : position + limits.MESSAGE_MAX_EMBEDS])
 
-            urls.add(url)
+    last = entries[-1].time
+    for index in range(position, len(entries)):
+        entry = entries[index]
+        if entry.digest.use_embed:
+            fits = blocks.add_embed(entry)
+        else:
+            fits = blocks.add_line(entry, len(entries) - index, last)
 
-        embeds.append(embed)
+        if not fits:
+            return index - position
 
-    return tuple(embeds)
+    return len(entries) - position
 
 
 def _has_room(message: Message, embed: Embed) -> bool:

@@ -10,7 +10,6 @@ from lanrage_events.templates import utf16_units
 
 from .._embeds import (
     Embed,
-    Message,
     length,
     limits,
     shorten_markdown,
@@ -23,6 +22,9 @@ from .wording import Wording
 HEADING_MAX_CHARACTERS = 1024
 ITEM_MAX_CHARACTERS = 3000
 
+# Two embeds that follow each other have more than 4,096 characters together, of 6,000.
+MAX_EMBEDS = 3
+
 _CONTINUED = "… "
 
 # Parts of an embed that Discord shows below its text.
@@ -34,30 +36,43 @@ SHORT_DATE_AND_TIME = "f"
 
 
 class DigestBuilder:
-    """Builds one message of entries, in lines of what belongs together, as long as they fit.
+    """Builds the embeds of entries, in lines of what belongs together, as long as they fit.
 
     Adding an entry costs the same however many there are.
 
     :param room: the highest number of entries that may come
+    :param last: the time of the last of these
+    :param capacity: characters that the embeds may have together; at most 4,096 if they must be one
+        embed, and otherwise they are up to :data:`MAX_EMBEDS`
     :param wording: the texts of the message besides the entries
     :param times: the style of the times before each line, :data:`SHORT_TIME` or
         :data:`SHORT_DATE_AND_TIME`; None for no times
-    :param reserve: characters of the message to leave for something else
     """
 
     def __init__(
-        self, room: int, *, wording: Wording, times: str | None = None, reserve: int = 0
+        self,
+        room: int,
+        last: datetime,
+        capacity: int,
+        *,
+        wording: Wording,
+        times: str | None = None,
     ) -> None:
         self._wording = wording
         self._times = times
-        frame = wording.digest(max(room, 2), datetime.now(UTC), catch_up=times is not None)
-        self._frame_size = _size(frame)
-        self._capacity = limits.MESSAGE_EMBEDS_MAX_CHARACTERS - self._frame_size - reserve
+        self._widest = max(room, 2), last
+        self._widest_frame = wording.digest(*self._widest, catch_up=times is not None)
+        self._frame_size = _size(self._widest_frame)
+        self._capacity = capacity - self._frame_size
+        self.entries = 0
+        """how many were added"""
+        self.shortened = 0
+        """how many of these have less text than their events"""
+        self._last = last
         self._lines: list[_Line] = []
         self._newest: dict[tuple[str, str], _Line] = {}
         self._shown_in: dict[str, int] = {}
         self._size = 0
-        self._entries = 0
 
     def add(self, entry: Entry) -> bool:
         """Add an entry; return False, and change nothing, if it does not fit."""
@@ -88,46 +103,60 @@ class DigestBuilder:
             self._newest[key] = line
 
         line.add(item, seconds, size)
-        self._entries += 1
+        self.entries += 1
+        if entry.digest.shortened or item is not entry.digest.item:
+            self.shortened += 1
+
+        self._last = entry.time
         if item:
             self._shown_in[item] = line.index
 
         return True
 
-    def message(self, last: datetime, rest: Mapping[str, int] | None = None) -> Message:
-        """Make the message.
+    @property
+    def size(self) -> int:
+        """How many characters the embeds have together, at most."""
+        return self._frame_size + self._size
 
-        :param last: the time of the last event
-        :param rest: by type, how many more events it stands for; they become one counted line, for
-            which :data:`MORE_MAX_CHARACTERS` and a line end must be reserved
+    def embeds(
+        self, rest: Mapping[str, int] | None = None, last: datetime | None = None
+    ) -> tuple[Embed, ...]:
+        """Make the embeds.
+
+        :param rest: by type, how many more events they stand for; these become one counted line, for
+            which :data:`MORE_MAX_CHARACTERS`, a line end and an embed must be left free
+        :param last: the time of the last event, unless it is that of the last entry
         """
         pages = _Pages()
         for line in self._lines:
             line.write_to(pages)
 
-        entries = self._entries
+        count = self.entries
         if rest:
             pages.line(self._wording.more(rest))
-            entries += sum(rest.values())
+            count += sum(rest.values())
 
         *earlier, final = pages.texts()
-        frame = self._frame(entries, last)
+        frame = self._frame(count, last or self._last)
         if not earlier:
-            return Message(entries, (Embed(**frame, description=final),))
+            return (Embed(**frame, description=final),)
 
         # The first embed has the beginning of the frame, the last one its end.
         end = {name: frame.pop(name) for name in _AT_THE_END if name in frame}
         color = frame.get("color")
         first, *middle = earlier
-        embeds = [
+        return (
             Embed(**frame, description=first),
             *(Embed(description=text, color=color) for text in middle),
             Embed(**end, description=final, color=color),
-        ]
-        return Message(entries, tuple(embeds))
+        )
 
     def _frame(self, entries: int, last: datetime) -> dict[str, Any]:
         """Return the frame for the number of entries, no longer than what was left free for it."""
+        # Mostly all entries fit.
+        if (entries, last) == self._widest:
+            return dict(self._widest_frame)
+
         frame = self._wording.digest(entries, last, catch_up=self._times is not None)
         for name in ("title", "footer", "author"):
             over = _size(frame) - self._frame_size

@@ -28,6 +28,8 @@ class Digest:
     """markdown that names what this event is about"""
     shortened: bool = False
     """whether the line lacks text or lines of the event"""
+    use_embed: bool = False
+    """whether the embed is shown in place of the line, because it lacks less"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ class Entry:
             },
             "presentation": _DEFAULT_DATA if is_default else asdict(self.presentation),
         }
+        # Entries of older versions have none of these.
         if self.is_alert:
             data["is_alert"] = True
 
-        # Older versions, which may read this after a downgrade, know neither.
         if digest.shortened:
             data["digest"]["shortened"] = True
+
+        if digest.use_embed:
+            data["digest"]["use_embed"] = True
 
         if self.shortened:
             data["shortened"] = True
@@ -117,6 +122,7 @@ class Entry:
                     digest["heading"],
                     digest["item"],
                     digest.get("shortened") is True,
+                    digest.get("use_embed") is True,
                 ),
                 DEFAULT_PRESENTATION
                 if presentation == _DEFAULT_DATA

@@ -97,7 +97,10 @@ LEAVES: Mapping[str, TemplateLeaf] = {
         measure=utf16_units,
         context={"count": SafeString(COUNT)},
     ),
-    "digest.item": markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS, required=True),
+    # Its lines are those of values, which the renderer puts into one line if that loses nothing.
+    "digest.item": replace(
+        markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS, lines=True, required=True), own_lines=False
+    ),
     "digest.counted": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
 }
 """the leaves of a Discord template"""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
+from math import inf
 from typing import Any
 
 from lanrage_events import Event
 from lanrage_events.events import in_utc
-from lanrage_events.templates import TemplateError, Templates
+from lanrage_events.templates import RenderedLeaves, TemplateError, Templates, utf16_units
 
-from .._embeds import Embed, EmbedField, limits, shorten_markdown, text_size
+from .._embeds import Embed, EmbedField, embed_size, limits, shorten_markdown, text_size
 from .entry import COUNT, Digest, Entry
 from .leaves import (
     DIGEST_GROUP_MAX_CHARACTERS,
@@ -27,8 +30,11 @@ from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_o
 
 logger = logging.getLogger("lanrage_events.discord")
 
-# Where the values of all leaves together are too long, each is cut to this, then to half of it.
-_VALUE_FIRST_LIMIT = 2048
+# Lines that are shown in one line, with " / " between them.
+_JOINED_MAX_LINES = 3
+_JOINED_MAX_CHARACTERS = 160
+# Headings, small print, lists, quotes and blocks of code exist only in lines of their own.
+_BLOCK = re.compile(r"```|^\s*(?:#{1,3}\s|-#|[-*+]\s|>|\d+\.\s)", re.MULTILINE)
 
 
 class Renderer:
@@ -94,22 +100,39 @@ class Renderer:
 
     def _render(self, event: Event) -> Entry:
         context = self._context()
-        leaves = self._templates.render(event, context)
+        leaves = shown = self._templates.render(event, context)
         parts = self._parts(event, leaves)
-        value_limit = _VALUE_FIRST_LIMIT
-        while value_limit and _is_too_long(parts):
-            parts = self._parts(
-                event, self._templates.render(event, context, value_limit=value_limit)
-            )
-            value_limit //= 2
+        if _is_too_long(parts):
+            shown = self._shortened(event, context)
+            parts = self._parts(event, shown)
 
+        embed = Embed(**parts)
+        shortened = _lacks_text(embed, parts, shown.shortened)
+        shown_by_embed = embed_size(embed) if shortened else inf
         return Entry(
             event_id=str(event.id),
             type=event.type,
             time=_time(event),
-            embed=Embed(**parts),
-            digest=self._digest(event, leaves),
+            embed=embed,
+            digest=self._digest(event, leaves, leaves.shortened, shown_by_embed),
+            shortened=shortened,
         )
+
+    def _shortened(self, event: Event, context: Mapping[str, object]) -> RenderedLeaves:
+        """Render an event whose texts are too long together: the longest values are shortened."""
+
+        def render(value_limit: int) -> RenderedLeaves:
+            return self._templates.render(event, context, value_limit=value_limit)
+
+        low, high = 1, limits.DESCRIPTION_MAX_CHARACTERS
+        while low < high:
+            middle = (low + high + 1) // 2
+            if _is_too_long(self._parts(event, render(middle))):
+                high = middle - 1
+            else:
+                low = middle
+
+        return render(low)
 
     def _parts(self, event: Event, leaves: Mapping[str, Any]) -> dict[str, Any]:
         parts = {PARTS[path]: value for path, value in leaves.items() if path in PARTS}
@@ -121,12 +144,39 @@ class Renderer:
 
         return parts
 
-    def _digest(self, event: Event, leaves: Mapping[str, Any]) -> Digest:
+    def _digest(
+        self,
+        event: Event,
+        leaves: Mapping[str, Any],
+        shortened: AbstractSet[str] = frozenset(),
+        shown_by_embed: float = 0,
+    ) -> Digest:
+        """Make the line of an event.
+
+        :param shown_by_embed: how many characters of the event its embed shows; infinite if all
+        """
         heading = leaves.get("digest.heading") or f"**{self.wording.name(event.type)}** × {COUNT}"
+        heading_shown = shorten_markdown(heading, DIGEST_HEADING_MAX_CHARACTERS)
+        lacks_heading = heading_shown != heading or "digest.heading" in shortened
+
+        item = leaves.get("digest.item", "")
+        lacks_item = "digest.item" in shortened
+        if "\n" in item:
+            item, is_whole = _in_one_line(item)
+            lacks_item = lacks_item or not is_whole
+
+        item_shown = shorten_markdown(item, DIGEST_ITEM_MAX_CHARACTERS)
+        lacks_item = lacks_item or item_shown != item
+        # Of a name that is too long for both, the line may show more than the embed. A heading that
+        # is too long must not make an embed of each event that shares it.
+        shown = utf16_units(item_shown) if lacks_item else inf
         return Digest(
             group=leaves.get("digest.group", event.type)[:DIGEST_GROUP_MAX_CHARACTERS],
-            heading=shorten_markdown(heading, DIGEST_HEADING_MAX_CHARACTERS),
-            item=shorten_markdown(leaves.get("digest.item", ""), DIGEST_ITEM_MAX_CHARACTERS),
+            heading=heading_shown,
+            item=item_shown,
+            shortened=lacks_heading or lacks_item,
+            use_embed=(lacks_heading or lacks_item)
+            and (shown_by_embed == inf or shown_by_embed > shown),
         )
 
     def _bare_entry(self, event: Event) -> Entry:
@@ -142,6 +192,35 @@ class Renderer:
         )
 
 
+def _in_one_line(item: str) -> tuple[str, bool]:
+    """Return lines as one line, and whether that shows all that the lines show."""
+    lines = [line for line in map(str.strip, item.split("\n")) if line]
+    joined = " / ".join(lines)
+    if (
+        len(lines) <= _JOINED_MAX_LINES
+        and utf16_units(joined) <= _JOINED_MAX_CHARACTERS
+        and _BLOCK.search(item) is None
+    ):
+        return joined, True
+
+    return " ".join(lines), False
+
+
+def _lacks_text(embed: Embed, parts: Mapping[str, Any], shortened: AbstractSet[str]) -> bool:
+    """Return whether an embed has less text than the event."""
+    if shortened and any(not path.startswith("digest.") for path in shortened):
+        return True
+
+    get = parts.get
+    return bool(
+        get("title", embed.title) != embed.title
+        or get("description", embed.description) != embed.description
+        or get("footer", embed.footer) != embed.footer
+        or get("author", embed.author) != embed.author
+        or get("fields", ()) != embed.fields
+    )
+
+
 def _is_too_long(parts: Mapping[str, Any]) -> bool:
     texts = [parts.get(name, "") for name in ("title", "description", "footer", "author")]
     maximum = limits.MESSAGE_EMBEDS_MAX_CHARACTERS
@@ -150,7 +229,7 @@ def _is_too_long(parts: Mapping[str, Any]) -> bool:
     if not fields and 2 * sum(map(len, texts)) <= maximum:
         return False
 
-    return text_size(texts, fields) > maximum
+    return text_size(texts, fields[: limits.EMBED_MAX_FIELDS]) > maximum
 
 
 def _fields(items: Iterable[Mapping[str, Any]]) -> tuple[EmbedField, ...]:

@@ -61,6 +61,30 @@ async def test_metrics_post_what_happened(running: Running) -> None:
         assert sizes.buckets[-1] == (math.inf, 1)
 
 
+async def test_events_that_are_posted_shortened_are_counted_and_logged_now_and_then(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with running(discord, webhook_url=webhook.url, batch={"immediate": False}) as s:
+        for _ in range(3):
+            await s.publish("A" * 5000, "Bob", "C" * 5000)
+            await s.settle()
+
+        assert values(metrics(s.plugin)["lane_shortened"]) == [6]
+        [lane] = (await s.call("GET", "/status"))["lanes"]
+        assert (lane["sent"], lane["shortened"]) == (9, 6)
+        await anyio.sleep(600)
+        await s.publish("A" * 5000)
+        await s.settle()
+
+    logged = [record.getMessage() for record in caplog.records if "longer than" in record.message]
+    assert logged == [
+        "webhook 'default': 2 events were longer than Discord allows and posted shortened",
+        "webhook 'default': 5 events were longer than Discord allows and posted shortened",
+    ]
+
+
 async def test_what_waits_is_counted_with_its_age(running: Running) -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()

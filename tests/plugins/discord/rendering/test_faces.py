@@ -190,7 +190,7 @@ def test_events_of_plugins_have_a_decent_face_without_a_template(
         (LEAVE, f"👋 **{COUNT} left** Friday LAN", "Ann"),
         (START, f"🎮 **Game Started** × {COUNT}", "Quake (Ann, Bob, Cy)"),
         (END, f"🏁 **Game Ended** × {COUNT}", "Quake (1h 1m)"),
-        (NOTE, "📢 **Pizza**", "Come! Now!"),
+        (NOTE, "📢 **Pizza**", "Come! / Now!"),
         (
             MapChanged(map_name="de_dust2", round=3),
             f"📌 **Map Changed** × {COUNT}",
@@ -225,7 +225,7 @@ def test_a_digest_of_an_evening_reads_well() -> None:
         "👋 **3 joined** Friday LAN: Ann, Bob, Cy",
         "👋 **1 joined** Other LAN: Dee",
         "🎮 **Game Started** × 1: Quake (Ann, Bob, Cy)",
-        "📢 **Pizza**: Come! Now!",
+        "📢 **Pizza**: Come! / Now!",
         "📌 **Server Started** × 2",
     ]
 

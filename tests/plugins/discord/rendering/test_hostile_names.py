@@ -170,7 +170,8 @@ def test_a_hostile_name_is_shown_as_it_is(name: str, shown: str) -> None:
     assert {span.style for span in description} == {Style.PLAIN, Style.BOLD}
 
 
-@pytest.mark.parametrize("name", HOSTILE_NAMES)
+# Events with longer ones may be shown by their embeds.
+@pytest.mark.parametrize("name", [name for name in HOSTILE_NAMES if len(name) < 200])
 def test_a_hostile_name_stays_harmless_in_a_digest(name: str) -> None:
     def digest(name: str) -> str:
         [message] = compose(
