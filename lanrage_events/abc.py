@@ -326,6 +326,15 @@ class PluginRegistry(Mapping[str, object]):
         """
 
     @abstractmethod
+    def reload_templates(self) -> list[str]:
+        """Call the hook ``templates_changed`` of every running plugin.
+
+        A plugin that fails is logged, and goes on with what it has read before.
+
+        :returns: the names of the plugins that read their templates again
+        """
+
+    @abstractmethod
     def problems(self, plugin: object) -> list[ConfigProblem]:
         """Call the hook ``validate`` of a plugin and return what it finds, the warnings included.
 

@@ -205,6 +205,15 @@ def template_folders() -> Iterable[Path]:  # type: ignore[empty-body]
 
 
 @hookspec
+def templates_changed(bus: Bus) -> None:
+    """Called when template files, their folders or the event types changed while the plugin runs.
+
+    A plugin that renders templates reads them again, such as with ``Templates.reload``. Without this
+    hook, it uses those that it read at its start.
+    """
+
+
+@hookspec
 def http_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     """Called when an HTTP API is served; returns the plugin's operations in it.
 

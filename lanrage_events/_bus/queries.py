@@ -116,6 +116,21 @@ class Queries:
         except Exception as error:
             return [ConfigProblem(f"hook 'validate' failed: {format_error(error)}")]
 
+    def templates_changed(self, name: str, bus: Bus) -> bool:
+        """Have a plugin read its templates again; return whether it does that, and could."""
+        hook = self._hooks.implementation(name, "templates_changed")
+        if hook is None:
+            return False
+
+        try:
+            with self._watch.calls(name, "templates_changed"):
+                call(hook, bus)
+        except Exception as error:
+            self._instruments.hook_failed(name, "templates_changed", None, error)
+            return False
+
+        return True
+
     def health(self, supervisors: Mapping[str, Supervisor]) -> dict[str, Health]:
         """Return the health of each plugin: what it reports, unless it failed.
 

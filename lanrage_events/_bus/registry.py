@@ -93,6 +93,12 @@ class Registry(PluginRegistry):
 
         return problems
 
+    def reload_templates(self) -> list[str]:
+        self._lifecycle.loop.check_thread()
+        # A plugin that starts later reads them then.
+        running = [name for name in self if self._find(name).state == "running"]
+        return [name for name in running if self.queries.templates_changed(name, self._bus)]
+
     def problems(self, plugin: object) -> list[ConfigProblem]:
         self._lifecycle.loop.check_thread()
         return self.queries.validate(self.name(plugin), self._bus)

@@ -9,7 +9,8 @@ from .deadline import StopDeadline
 from .instance import Instance, RunningDaemon, find_daemon, instance_path
 from .logging import LogFormat, LogHandler, logging_to_stderr
 from .progress import Progress
-from .reload import Reloader, reload_requests
+from .reload import Reloader
+from .requests import reload_requests
 from .signals import Signals
 from .stdin import LineFeed
 from .systemd import notify

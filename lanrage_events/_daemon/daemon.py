@@ -28,7 +28,8 @@ from .deadline import StopDeadline
 from .instance import Instance
 from .logging import LogHandler, logging_to_stderr
 from .progress import Progress
-from .reload import Reloader, reload_requests
+from .reload import Reloader
+from .requests import reload_requests
 from .signals import Signals
 from .stdin import LineFeed
 
@@ -265,8 +266,12 @@ class Daemon:
 
     def _reload_requests(self) -> AbstractAsyncContextManager[AsyncIterable[str]]:
         """Receive reasons to reload, also those that come before the plugins have started."""
-        config = None if self._reloader is None else self._reloader.config
-        return reload_requests(self._wait_reload, config)
+        reloader = self._reloader
+        if reloader is None or not reloader.config.settings.watch:
+            return reload_requests(self._wait_reload)
+
+        file = reloader.config.file
+        return reload_requests(self._wait_reload, file, lambda: reloader.template_folders)
 
     async def _watch_start(self) -> None:
         """Limit the time until the others have ended, if a plugin cannot start."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-
-import anyio
-from anyio.abc import ObjectReceiveStream
 
 from .._bus import EventBus
 from .._exceptions import (
@@ -19,15 +17,18 @@ from .._exceptions import (
     PluginReplaceError,
     format_error,
 )
+from .._threads import call_in_thread
 from ..config._build import warnings
 from ..config._models import ConfiguredPlugin, DaemonConfig
+from .template_files import TemplateFiles
 
 logger = logging.getLogger(__name__)
 
-WATCH_CANCEL_MILLISECONDS = 500
-"""how long it may take to stop watching; see rust_timeout of watchfiles"""
 ONLY_AT_START = ("state_folder", "backend", "log", "watch")
 """keys whose changes take effect at the next start"""
+TEMPLATES_HOOK = "templates_changed"
+"""the hook of plugins that read changed templates without being replaced"""
+_MAX_SHOWN = 3
 
 
 @dataclass(slots=True)
@@ -57,13 +58,21 @@ class Reloader:
         """what runs now"""
         self.result = ReloadResult()
         """what the last reload did"""
+        # Before the plugins read them, so that no change between is missed.
+        self._templates = TemplateFiles(bus.template_folders())
+        self._are_templates_broken = False
+
+    @property
+    def template_folders(self) -> tuple[Path, ...]:
+        """The folders of the templates; the same object until they change."""
+        return self._templates.folders
 
     async def reload(self) -> bool:
         """Read and apply the configuration; return whether that succeeded in full.
 
         A wrong configuration changes nothing. A plugin that did not change continues, unless it has
         failed. One that did is replaced and keeps its pending events; if it cannot start, the old one
-        goes on.
+        goes on. If templates changed, the plugins that use them read them again.
         """
         self.result = ReloadResult()
         try:
@@ -86,7 +95,8 @@ class Reloader:
         for warning in new.warnings:
             self._log(logging.WARNING, "%s", warning)
 
-        templates_changed = self._follow_settings(new)
+        types = self._bus.events.types()
+        folders_changed = self._follow_settings(new)
         before = {plugin.name: plugin for plugin in self.config.plugins}
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
@@ -102,7 +112,8 @@ class Reloader:
 
         for name, plugin in wanted.items():
             old = before.get(name)
-            if old == plugin and not templates_changed and self._is_running(name):
+            needs_start = folders_changed and TEMPLATES_HOOK not in plugin.plugin.hooks
+            if old == plugin and not needs_start and self._is_running(name):
                 self._bus.plugins.update_locations(name, plugin.places)
                 now[name] = plugin
                 continue
@@ -124,6 +135,11 @@ class Reloader:
         for warning in warnings(self._bus, started, self._bus.redactor):
             self._log(logging.WARNING, "%s", warning)
 
+        in_any_case = types != self._bus.events.types() or self._are_templates_broken
+        changes += await self._follow_templates(in_any_case)
+        if self._are_templates_broken:
+            failed.append("the templates with errors")
+
         done = ", ".join(changes) or "no plugin changed"
         if failed:
             self._log(
@@ -143,6 +159,36 @@ class Reloader:
         text = message % values
         self.result.messages.append(text)
         logger.log(level, "%s", text, exc_info=exc_info)
+
+    async def _follow_templates(self, in_any_case: bool) -> list[str]:
+        """Have the plugins read the templates again if they have changed; return what did."""
+        read = partial(TemplateFiles, self._bus.template_folders())
+        now = await call_in_thread(read, "reading the templates")
+        changed = now.changed_since(self._templates)
+        if changed or now.folders != self._templates.folders:
+            self._templates = now
+
+        if not changed and not in_any_case:
+            return []
+
+        plugins = self._bus.plugins.reload_templates()
+        errors = [error for name in plugins for error in self._template_errors(name)]
+        self._are_templates_broken = bool(errors)
+        # The plugin has logged them.
+        self.result.messages.extend(dict.fromkeys(errors))
+        if not changed:
+            return []
+
+        shown = ", ".join(map(str, changed[:_MAX_SHOWN]))
+        more = f" and {len(changed) - _MAX_SHOWN} more" if len(changed) > _MAX_SHOWN else ""
+        for_whom = f" for {', '.join(plugins)}" if plugins else ""
+        return [f"templates changed{for_whom} ({shown}{more})"]
+
+    def _template_errors(self, name: str) -> Iterator[str]:
+        folders = tuple(map(str, self.template_folders))
+        for problem in self._bus.plugins.problems(name):
+            if not problem.warning and problem.place.startswith(folders):
+                yield f"template {problem}"
 
     def _is_running(self, name: str) -> bool:
         """Return whether a plugin runs, rather than having failed and waiting for its restart."""
@@ -183,53 +229,3 @@ class Reloader:
         changed = old.templates != new.settings.templates
         self._bus.templates = new.settings.templates
         return changed
-
-
-@asynccontextmanager
-async def reload_requests(
-    wait_signal: Callable[[], Awaitable[str]], config: DaemonConfig | None
-) -> AsyncIterator[ObjectReceiveStream[str]]:
-    """Receive reasons to reload: a signal, or a change if the configuration is watched.
-
-    :param wait_signal: waits for the next signal, and returns its name
-    :param config: None if it is not read again
-    """
-    send, receive = anyio.create_memory_object_stream[str](1)
-
-    def request(reason: str) -> None:
-        try:
-            send.send_nowait(reason)
-        except anyio.WouldBlock:
-            return  # a request is already waiting, and will see this change too
-
-    async def listen() -> None:
-        while True:
-            request(await wait_signal())
-
-    async with send, receive, anyio.create_task_group() as tasks:
-        tasks.start_soon(listen)
-        if config is not None and config.settings.watch:
-            tasks.start_soon(_watch, config.file, request)
-
-        yield receive
-        tasks.cancel_scope.cancel()
-
-
-async def _watch(file: Path, request: Callable[[str], None]) -> None:
-    """Request a reload whenever a file changes."""
-    from watchfiles import awatch  # comes with the extra "daemon"
-
-    # The folder, because an editor may replace the file.
-    folder, name = Path.cwd() / file.parent, file.name
-    try:
-        async for _ in awatch(
-            folder,
-            watch_filter=lambda _, path: Path(path).name == name,
-            rust_timeout=WATCH_CANCEL_MILLISECONDS,
-            recursive=False,
-        ):
-            request(f"a change of {file}")
-    except Exception as error:  # noqa: BLE001 - such as too many watches
-        logger.error(
-            "%s is not watched any more, so reload it with SIGHUP: %s", file, format_error(error)
-        )

@@ -128,6 +128,11 @@ class CompiledLeaf:
         """the name of the only value of a leaf that is parsed"""
         self._finalize: Callable[[object], str] = str
 
+    @property
+    def text(self) -> str:
+        """What is written in the file."""
+        return self._source.text
+
     def compile(self, environment: Environment) -> None:
         """Compile the leaf.
 

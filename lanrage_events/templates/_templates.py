@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -92,6 +92,8 @@ class Templates:
             for leaf in own.values()
         }
         self._files: dict[str, list[_CompiledFile]] = {}
+        self._whole: dict[str, _CompiledFile] = {}
+        """the last version without errors of each file, by its path"""
         self._plans: dict[type[Event], _Plan] = {}
         self._on_problem = report or _log
         self._reported: set[tuple[object, ...]] = set()
@@ -119,6 +121,20 @@ class Templates:
                 self._check_folder(folder, known)
             except OSError as error:
                 self._note(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
+
+    def reload(self, folders: Iterable[Traversable], types: Iterable[type[Event]]) -> None:
+        """Read the templates again, and report what is wrong with them now.
+
+        A file that has errors now keeps the version without errors that was read before.
+
+        :param folders: where to look from now on, the most important first
+        :param types: as for :meth:`check`
+        """
+        self._folders = tuple(folders)
+        self._files.clear()
+        self._plans.clear()
+        self._reported.clear()
+        self.check(types)
 
     def render(
         self,
@@ -150,6 +166,18 @@ class Templates:
 
         result.shortened = names.shortened
         return result
+
+    def sources(self, cls: type[Event]) -> list[tuple[str, str, str]]:
+        """Return the texts by which events of a class are rendered: the file, the leaf, its text.
+
+        Two :class:`Templates` for which they are equal render an event in the same way.
+        """
+        return [
+            (leaf.file, leaf.path, leaf.text)
+            for name in type_names(cls)
+            for file in self._read(name)
+            for leaf in file.all_leaves()
+        ]
 
     def render_leaf(self, cls: type[Event], path: str, names: Mapping[str, object]) -> Any:
         """Render a leaf that is not rendered with the event, see :class:`TemplateLeaf`.
@@ -249,24 +277,43 @@ class Templates:
     ) -> _CompiledFile | None:
         with suppress(OSError):  # reading the file will report it
             if not path.is_file():
+                self._whole.pop(str(path), None)
                 return None
 
+        file, is_whole = self._compile_file(path, leaves)
+        if is_whole:
+            self._whole[str(path)] = file
+        elif (earlier := self._whole.get(str(path))) is not None:
+            message = "has errors, so the version that was read before stays in use"
+            self._note(TemplateError(str(path), message))
+            return earlier
+
+        return file
+
+    def _compile_file(
+        self, path: Traversable, leaves: Mapping[str, TemplateLeaf]
+    ) -> tuple[_CompiledFile, bool]:
+        """Compile what can be of a file; return whether that is all."""
         source = TemplateFile(read(path), leaves, self._shorthands)
         for problem in source.problems:
             self._note(problem)
 
+        is_whole = all(problem.is_warning for problem in source.problems)
         file = _CompiledFile(self._compile_all(str(path), source.leaves, leaves))
+        is_whole = is_whole and len(file.leaves) == len(source.leaves)
         for list_path, sources in source.lists.items():
             items: list[dict[str, CompiledLeaf]] = []
             for item in sources:
                 compiled = self._compile_all(str(path), item, leaves)
                 if len(compiled) == len(item):
                     items.append({name.split("[].")[1]: leaf for name, leaf in compiled.items()})
+                else:
+                    is_whole = False
 
             if items or not sources:
                 file.lists[list_path] = items
 
-        return file
+        return file, is_whole
 
     def _compile_all(
         self, file: str, sources: Mapping[str, Text], leaves: Mapping[str, TemplateLeaf]
@@ -340,6 +387,12 @@ class _CompiledFile:
     leaves: dict[str, CompiledLeaf]
     lists: dict[str, list[dict[str, CompiledLeaf]]] = field(default_factory=dict)
     """without those of which all items have errors"""
+
+    def all_leaves(self) -> Iterator[CompiledLeaf]:
+        yield from self.leaves.values()
+        for items in self.lists.values():
+            for item in items:
+                yield from item.values()
 
 
 class _Plan:

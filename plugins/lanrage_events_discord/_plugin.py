@@ -301,7 +301,9 @@ class DiscordPlugin:
             self._alerts = Alerts(self.config.alerts, memory)
 
         message_test = MessageTest(lanes, client, rejections, renderer)
-        return Runtime(bus, setup, lanes, outbox, message_test, self._unrouted, self._alerts)
+        return Runtime(
+            bus, setup, lanes, outbox, message_test, self._unrouted, renderer, self._alerts
+        )
 
     async def _make_renderer(self, bus: Bus) -> Renderer:
         # The lanes need it before there is a setup, which needs the lanes.
@@ -431,6 +433,12 @@ class DiscordPlugin:
         place = partial(bus.plugins.source_location, self)
         problems.extend(check_routes(self.config, bus.events, place))
         return problems
+
+    @hookimpl
+    def templates_changed(self, bus: Bus) -> None:
+        """Read the templates again; what waits in the outbox stays as it was rendered."""
+        if self._renderer is not None:
+            self._renderer.reload(bus.template_folders(), bus.events.types())
 
     @hookimpl
     def health(self) -> Health:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
@@ -67,11 +67,16 @@ class PresencePlugin:
             self._updater.wake()
 
     @hookimpl
+    def templates_changed(self, bus: Bus) -> None:
+        _log_problems(self._view.reload_templates(bus.template_folders(), bus.events.types()))
+        if self._updater is not None:
+            self._updater.wake()
+
+    @hookimpl
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         self._view.use_templates(bus.template_folders())
-        for problem in self._view.check(bus.events.types()):
-            logger.error("template %s", problem)
+        _log_problems(self._view.check(bus.events.types()))
 
         missing = self._missing()
         if missing or self._connect is None:
@@ -155,3 +160,8 @@ class PresencePlugin:
                 for key, (name, text) in _COUNTERS.items()
             ),
         ]
+
+
+def _log_problems(problems: Iterable[ConfigProblem]) -> None:
+    for problem in problems:
+        logger.error("template %s", problem)

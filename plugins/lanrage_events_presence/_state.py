@@ -85,6 +85,22 @@ class PresenceView:
         self._occasions: dict[type[Event], bool] = {}
         self._is_stale = True
 
+    def reload_templates(
+        self, folders: Iterable[Traversable], types: Iterable[type[Event]]
+    ) -> list[ConfigProblem]:
+        """Read the templates again; a file with errors keeps the version that was read before.
+
+        :param folders: the template folders from now on, the most important first
+        :param types: as for :meth:`check`
+        :return: the problems besides those that are reported
+        """
+        types = tuple(types)
+        self._folders = tuple(folders)
+        self._templates.reload(self._folders, types)
+        self._occasions.clear()
+        self._is_stale = True
+        return self._unused(types)
+
     def check(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
         """Read and compile the templates now, not at the first event.
 
@@ -93,6 +109,9 @@ class PresenceView:
         """
         types = tuple(types)
         self._templates.check(types)
+        return self._unused(types)
+
+    def _unused(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
         return [
             ConfigProblem(
                 f"is not used: Rich Presence shows parties, and {cls.type} is not about a party",

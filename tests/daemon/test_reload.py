@@ -71,7 +71,7 @@ class Scene:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[tuple[EventBus, Reloader]]:
         config, _ = prepare(self.file)
-        bus = EventBus(state_folder=config.state_folder)
+        bus = EventBus(state_folder=config.state_folder, templates=config.settings.templates)
         for plugin in config.plugins:
             bus.register(plugin.make(), plugin.name, **plugin.options())
 
@@ -287,3 +287,168 @@ async def test_a_broken_plugin_is_reported_and_everything_else_goes_on(
         scene.write("  greeter: {}\n")
         assert await reloader.reload()
         assert list(bus.health()) == ["greeter"]
+
+
+TICKER = """
+from contextlib import asynccontextmanager
+from lanrage_events import hookimpl
+from lanrage_events.templates import TemplateLeaf, Templates
+
+class Plugin:
+    log = []
+
+    def __init__(self):
+        self.templates = Templates("ticker", (), {"text": TemplateLeaf()})
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus):
+        self.log.append("start")
+        self.templates.reload(bus.template_folders(), bus.events.types())
+        yield
+
+    @hookimpl
+    def templates_changed(self, bus):
+        self.log.append("templates")
+        self.templates.reload(bus.template_folders(), bus.events.types())
+
+    @hookimpl
+    def event(self, event):
+        self.log.append(self.templates.render(event).get("text"))
+"""
+
+
+@pytest.fixture
+def words(scene: Scene, tmp_path: Path) -> Path:
+    (tmp_path / "plugins" / "ticker.py").write_text(TICKER, encoding="utf-8")
+    words = tmp_path / "words" / "ticker"
+    words.mkdir(parents=True)
+    (words / "event.yaml").write_text("text: one", encoding="utf-8")
+    return words
+
+
+def ticker_log(scene: Scene) -> list[str]:
+    log: list[str] = import_file(scene.file.parent / "plugins" / "ticker.py").Plugin.log
+    return log
+
+
+async def test_changed_templates_are_read_by_the_plugins_that_use_them(
+    scene: Scene, words: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.write("  ticker: {}\n  greeter: {}\n", "templates: [words]\n")
+    async with scene.running() as (bus, reloader):
+        await bus.publish_and_wait(joined("Ann"))
+        (words / "event.yaml").write_text("text: two", encoding="utf-8")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ben"))
+
+    assert ticker_log(scene) == ["start", "one", "templates", "two"]
+    assert scene.log.count("start hello") == 1
+    assert f"templates changed for ticker ({words / 'event.yaml'})" in caplog.text
+
+
+async def test_other_template_folders_are_read_without_replacing_a_plugin_that_can(
+    scene: Scene, words: Path, tmp_path: Path
+) -> None:
+    scene.write("  ticker: {}\n  greeter: {}\n")
+    async with scene.running() as (bus, reloader):
+        before = bus.statistics().plugins["ticker"].handled
+        await bus.publish_and_wait(joined("Ann"))
+        scene.write("  ticker: {}\n  greeter: {}\n", "templates: [words]\n")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ben"))
+        assert reloader.template_folders[0] == tmp_path / "words"
+        assert bus.statistics().plugins["ticker"].handled == before + 2
+
+    # A plugin that cannot read templates again is replaced, as it may have read some.
+    assert scene.log.count("start hello") == 2
+    assert ticker_log(scene)[-2:] == ["templates", "one"]
+
+
+async def test_the_templates_and_types_of_a_plugin_that_comes_are_read_by_the_others(
+    scene: Scene, words: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "plugins" / "maps.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from pathlib import Path\n"
+        "from lanrage_events import Event, hookimpl\n"
+        "@dataclass(frozen=True, kw_only=True, slots=True)\n"
+        "class MapChanged(Event):\n"
+        "    map_name: str\n"
+        "@hookimpl\n"
+        "def register_events():\n"
+        "    return [MapChanged]\n"
+        "@hookimpl\n"
+        "def template_folders():\n"
+        f"    return [Path({str(tmp_path / 'words')!r})]\n",
+        encoding="utf-8",
+    )
+    (words / "map_changed.yaml").write_text("text: '{{ map_name }}'", encoding="utf-8")
+    scene.write("  ticker: {}\n")
+    async with scene.running() as (bus, reloader):
+        scene.write("  ticker: {}\n  maps: {}\n")
+        assert await reloader.reload()
+        event = bus.events.from_dict({"type": "map_changed", "map_name": "q3dm17"})
+        await bus.publish_and_wait(event)
+
+    assert ticker_log(scene)[-1] == "q3dm17"
+
+
+async def test_nothing_is_read_again_if_nothing_changed(
+    scene: Scene, words: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.write("  ticker: {}\n", "templates: [words]\n")
+    async with scene.running() as (_, reloader):
+        await reloader.reload()
+        count = ticker_log(scene).count("templates")
+        caplog.clear()
+        assert await reloader.reload()
+
+    assert ticker_log(scene).count("templates") == count
+    assert "reloaded: no plugin changed" in caplog.text
+
+
+async def test_a_plugin_that_fails_to_read_templates_goes_on(
+    scene: Scene, words: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "plugins" / "ticker.py"
+    file.write_text(
+        TICKER.replace('self.log.append("templates")', 'raise OSError("no disk")'), encoding="utf-8"
+    )
+    scene.write("  ticker: {}\n", "templates: [words]\n")
+    async with scene.running() as (bus, reloader):
+        (words / "event.yaml").write_text("text: two", encoding="utf-8")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ann"))
+
+    assert "templates_changed" in caplog.text
+    assert "no disk" in caplog.text
+
+
+async def test_a_template_with_errors_is_named_and_tried_again_by_the_next_reload(
+    scene: Scene, words: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "plugins" / "ticker.py"
+    validate = """
+    @hookimpl
+    def validate(self, bus):
+        problems = []
+        report = lambda error: problems.append(error.as_problem())
+        leaves = {"text": TemplateLeaf()}
+        templates = Templates("ticker", bus.template_folders(), leaves, report=report)
+        templates.check(bus.events.types())
+        return [*problems, "something else"]
+"""
+    file.write_text(TICKER + validate, encoding="utf-8")
+    scene.write("  ticker: {}\n", "templates: [words]\n")
+    async with scene.running() as (_, reloader):
+        (words / "event.yaml").write_text("text: '{{'", encoding="utf-8")
+        for _ in range(2):
+            assert not await reloader.reload()
+            messages = reloader.result.messages
+            assert any(f"{words / 'event.yaml'}:1: text: " in message for message in messages)
+            assert "the next reload tries again: the templates with errors" in messages[-1]
+            assert "something else" not in "".join(messages)
+
+        (words / "event.yaml").write_text("text: two", encoding="utf-8")
+        assert await reloader.reload()

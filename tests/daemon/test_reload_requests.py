@@ -28,13 +28,14 @@ def requests_for(file: Path, watch: bool) -> Requests:
         await anyio.sleep_forever()
         raise AssertionError
 
-    return reload_requests(wait_signal, prepare(file)[0])
+    prepare(file)
+    return reload_requests(wait_signal, file if watch else None)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
 async def test_sighup_asks_for_a_reload() -> None:
     with Signals() as signals:
-        async with reload_requests(signals.wait_reload, None) as requests:
+        async with reload_requests(signals.wait_reload) as requests:
             await anyio.wait_all_tasks_blocked()
             os.kill(os.getpid(), signal.SIGHUP)
             with anyio.fail_after(10):
@@ -52,7 +53,7 @@ async def test_what_comes_while_a_reload_is_requested_is_part_of_it() -> None:
 
         return str(reason)
 
-    async with reload_requests(wait_signal, None) as requests:
+    async with reload_requests(wait_signal) as requests:
         await anyio.wait_all_tasks_blocked()
         assert await requests.receive() == "SIGHUP"
         with anyio.move_on_after(0.05) as scope:
@@ -67,7 +68,6 @@ async def test_a_folder_that_cannot_be_watched_leaves_the_signal(
     file = tmp_path / "gone" / "lanrage.yaml"
     file.parent.mkdir()
     file.write_text("watch: true\nplugins:\n  log: {}\n", encoding="utf-8")
-    config = prepare(file)[0]
     file.unlink()
     file.parent.rmdir()
     hangup, logged = anyio.Event(), anyio.Event()
@@ -84,9 +84,9 @@ async def test_a_folder_that_cannot_be_watched_leaves_the_signal(
         return "SIGHUP"
 
     with anyio.fail_after(10):
-        async with reload_requests(wait_signal, config) as requests:
+        async with reload_requests(wait_signal, file) as requests:
             await logged.wait()
-            assert "is not watched any more, so reload it with SIGHUP" in caplog.text
+            assert "not watched any more, so reload them with SIGHUP" in caplog.text
             hangup.set()
             assert await requests.receive() == "SIGHUP"
 
@@ -109,3 +109,68 @@ async def test_change_of_the_file_asks_for_a_reload_if_it_is_watched(tmp_path: P
             assert await requests.receive() == f"a change of {file}"
 
         tasks.cancel_scope.cancel()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", ["the file", "its folder", "the template folder"])
+async def test_a_change_of_a_template_asks_for_a_reload(tmp_path: Path, before: str) -> None:
+    """Whatever of its path exists when watching begins."""
+    file, words = tmp_path / "lanrage.yaml", tmp_path / "words"
+    template = words / "discord" / "event.yaml"
+    existing = {"the file": template, "its folder": template.parent, "the template folder": words}
+    for folder in (existing[before] if before != "the file" else template.parent,):
+        folder.mkdir(parents=True)
+
+    if before == "the file":
+        template.touch()
+
+    file.touch()
+    folders = (words,)
+
+    async def wait_signal() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with (
+        reload_requests(wait_signal, file, lambda: folders) as requests,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def change() -> None:
+            template.parent.mkdir(exist_ok=True)
+            (template.parent / "notes.txt").touch()
+            (tmp_path / "other.yaml").touch()
+            for number in range(1000):
+                template.write_text(f"title: '{number}'", encoding="utf-8")
+                await anyio.sleep(0.1)
+
+        tasks.start_soon(change)
+        with anyio.fail_after(30):
+            while (reason := await requests.receive()) != f"a change of {template}":
+                assert "notes" not in reason
+                assert "other" not in reason
+
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.slow
+async def test_template_folders_that_change_or_appear_are_watched(tmp_path: Path) -> None:
+    file = tmp_path / "lanrage.yaml"
+    file.touch()
+    folders: tuple[Path, ...] = ()
+
+    async def wait_signal() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with reload_requests(wait_signal, file, lambda: folders) as requests:
+        with anyio.fail_after(30):
+            await anyio.wait_all_tasks_blocked()
+            folders = (tmp_path / "far" / "words",)
+            assert await requests.receive() == "a change of the template folders"
+            (tmp_path / "far" / "words" / "discord").mkdir(parents=True)
+            assert await requests.receive() == f"a change of {tmp_path / 'far'}"
+            assert await requests.receive() == "a change of the template folders"
+            (tmp_path / "far" / "words" / "discord" / "event.yaml").touch()
+            event = tmp_path / "far" / "words" / "discord" / "event.yaml"
+            assert await requests.receive() == f"a change of {event}"

@@ -147,6 +147,23 @@ async def test_the_example_of_template_folders_is_searched() -> None:
         assert EXAMPLES / "templates" in bus.template_folders()
 
 
+async def test_the_example_of_templates_that_change_reads_them_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ticker" / "event.yaml"
+    file.parent.mkdir()
+    file.write_text("text: one", encoding="utf-8")
+    event, _ = SAMPLES["peer_joined"]
+    async with EventBus(templates=[tmp_path]) as bus:
+        bus.register(load_example("templates_changed"), "ticker")
+        await bus.publish_and_wait(event)
+        file.write_text("text: two", encoding="utf-8")
+        assert bus.plugins.reload_templates() == ["ticker"]
+        await bus.publish_and_wait(event)
+
+    assert capsys.readouterr().out == "one\ntwo\n"
+
+
 async def test_the_example_of_batches_keeps_each_event_once() -> None:
     example = load_example("event_batch")
     events = [event for event, _ in SAMPLES.values()]

@@ -50,6 +50,12 @@ _STATUSES: Mapping[type[SetupError], int] = {
 }
 
 
+_OTHER_TEMPLATES = (
+    "posts still use the templates as they were read before: reload the configuration, or set "
+    "'watch: true'"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What exists while the plugin runs."""
@@ -60,6 +66,7 @@ class Runtime:
     outbox: Outbox
     message_test: MessageTest
     unrouted: UnroutedEvents
+    renderer: Renderer
     alerts: Alerts | None = None
     """None if no webhook gets alerts"""
 
@@ -216,7 +223,8 @@ class DiscordAPI:
     async def preview(self, request: RouteRequest) -> models.Preview:
         """Return the message that reports an event, as Discord lays it out; nothing is posted.
 
-        Templates are read again, so that it shows what you just changed in them.
+        Templates are read again, so that it shows what you just changed in them. As long as posts
+        are made by templates that were read before, one of the faults says so.
         """
         runtime = self._runtime()
         wanted: models.PreviewRequest = request.body
@@ -237,6 +245,9 @@ class DiscordAPI:
             report=lambda error: problems.append(str(error)),
         )
         [message] = compose([renderer.render(event)], wording=renderer.wording)
+        if not runtime.renderer.renders_like(renderer, type(event)):
+            problems.append(_OTHER_TEMPLATES)
+
         embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
         return models.Preview(
             body=message.body(),

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
 from math import inf
-from typing import Any
+from typing import Any, Self
 
 from lanrage_events import Event
 from lanrage_events.events import in_utc
@@ -83,6 +83,20 @@ class Renderer:
         """
         self._classes = {cls.type: cls for cls in types}
         self._templates.check((*self._classes.values(), *OWN_MESSAGES))
+
+    def reload(self, folders: Iterable[Traversable], types: Iterable[type[Event]]) -> None:
+        """Read the templates again, and report what is wrong with them now.
+
+        :param folders: where to look from now on, the most important first
+        :param types: as for :meth:`check`
+        """
+        self._classes = {cls.type: cls for cls in types}
+        self._failed.clear()
+        self._templates.reload(folders, (*self._classes.values(), *OWN_MESSAGES))
+
+    def renders_like(self, other: Self, cls: type[Event]) -> bool:
+        """Return whether another renderer has the same templates for events of a class."""
+        return self._templates.sources(cls) == other._templates.sources(cls)
 
     def render(self, event: Event) -> Entry:
         """Render an event, whatever is wrong with its templates or its values."""

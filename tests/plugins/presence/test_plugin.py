@@ -276,3 +276,25 @@ async def test_what_it_knows_survives_a_life_of_its_own(client: Client) -> None:
 
     assert lines(client.shown) == ["Friday LAN", "None", "Other", "None"]
     assert values(plugin.metrics())["presence_connections"] == 2
+
+
+async def test_a_template_that_changes_while_it_runs_is_shown(
+    client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "presence"
+    folder.mkdir()
+    (folder / "party_event.yaml").write_text("details: one", encoding="utf-8")
+    async with EventBus(templates=[tmp_path]) as bus:
+        bus.register(make(client), "presence")
+        await bus.publish_and_wait(PARTY)
+        await anyio.sleep(20)
+        (folder / "party_event.yaml").write_text("details: two {{ my_party.host }}")
+        (folder / "party_created.yaml").write_text("state: '{{'")
+        assert bus.plugins.reload_templates() == ["presence"]
+        await anyio.sleep(20)
+        (folder / "party_event.yaml").write_text("details: '{{'")
+        bus.plugins.reload_templates()
+        await anyio.sleep(20)
+
+    assert lines(client.shown) == ["one", "two Ann", "None"]
+    assert "party_event.yaml: has errors, so the version that was read before" in caplog.text

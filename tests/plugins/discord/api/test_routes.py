@@ -633,8 +633,37 @@ async def test_preview_reports_errors_of_templates_and_sees_changes(tmp_path: Pa
             assert "peer_joined.yaml" in fault
             file.write_text('title: "Hey {{ peer_name }}"', encoding="utf-8")
             answer = await route.handler(RouteRequest(body=body))
+            (fault,) = answer.faults
+            assert fault.startswith("posts still use the templates as they were read before")
+            assert answer.body["embeds"][0]["title"] == "Hey Ann"
+            assert bus.plugins.reload_templates() == ["discord"]
+            answer = await route.handler(RouteRequest(body=body))
             assert answer.faults == ()
             assert answer.body["embeds"][0]["title"] == "Hey Ann"
+
+
+async def test_templates_that_change_are_those_of_the_next_message_and_digest(
+    running: Running, tmp_path: Path
+) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    discord = StandInDiscord(latency=0.04)
+    webhook = discord.create_webhook()
+    async with running(discord, webhook_url=webhook.url) as s:
+        await s.publish("Ann")
+        await s.settle()
+        (folder / "peer_joined.yaml").write_text('title: "Hey {{ peer_name }}"', encoding="utf-8")
+        (folder / "digest.yaml").write_text('title: "All {{ count }}"', encoding="utf-8")
+        s.bus.templates = (tmp_path,)
+        await s.publish("Ben")
+        assert s.bus.plugins.reload_templates() == ["discord"]
+        await s.settle()
+        await s.publish("Cy", "Dee", "Eli")
+        await s.settle()
+        titles = [embed.get("title") for m in webhook.messages for embed in m["embeds"]]
+
+    # What was in the outbox is posted as it was rendered.
+    assert titles == ["👋 Ann joined", "👋 Ben joined", "Hey Cy", "All 2"]
 
 
 # Routes that name the default webhook

@@ -1,0 +1,68 @@
+"""The files of the templates, and which of them changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Self
+
+from .._files import read_file
+
+_MAX_BYTES = 1_000_000
+"""of a file; a longer one is no template, see :mod:`lanrage_events.yaml`"""
+_SUFFIXES = (".yaml", ".yml")
+
+
+def is_template(path: Path) -> bool:
+    """Return whether a file may be a template, by its name."""
+    return path.suffix in _SUFFIXES
+
+
+class TemplateFiles:
+    """The content of all templates at one moment.
+
+    :param folders: the template folders, the most important first
+    """
+
+    def __init__(self, folders: Iterable[Traversable]) -> None:
+        # What is in an archive does not change.
+        self.folders = tuple(folder for folder in folders if isinstance(folder, Path))
+        """those that are folders on the disk"""
+        self._digests: Mapping[Path, bytes] = {path: _digest(path) for path in self._files()}
+
+    def _files(self) -> Iterator[Path]:
+        for folder in self.folders:
+            for kind in subfolders(folder):
+                yield from (path for path in _entries(kind) if is_template(path) and path.is_file())
+
+    def changed_since(self, before: Self) -> list[Path]:
+        """Return the files that are new, gone or different, and the folders that are new or gone."""
+        files = before._digests.keys() | self._digests.keys()
+        changed = {path for path in files if before._digests.get(path) != self._digests.get(path)}
+        if before.folders != self.folders:
+            folders = set(before.folders) ^ set(self.folders) or set(self.folders)
+            changed = {path for path in changed if folders.isdisjoint(path.parents)} | folders
+
+        return sorted(changed)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a template folder, each of one consumer."""
+    return [path for path in _entries(folder) if path.is_dir()]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry) for entry in os.scandir(folder))
+    except OSError:
+        return []
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(read_file(path, _MAX_BYTES)).digest()
+    except OSError:
+        return b""

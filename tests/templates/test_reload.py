@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lanrage_events import PeerJoined
+from lanrage_events.templates import TemplateLeaf, Templates
+
+ANN = PeerJoined(peer_name="Ann", party_name="LAN")
+TYPES = [PeerJoined]
+LEAVES = {"title": TemplateLeaf(), "fields[].name": TemplateLeaf()}
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def problems() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    (tmp_path / "page").mkdir()
+
+    def write(text: str) -> None:
+        (tmp_path / "page" / "peer_joined.yaml").write_text(text, encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture
+def templates(tmp_path: Path, problems: list[str]) -> Templates:
+    return Templates("page", [tmp_path], LEAVES, report=lambda error: problems.append(str(error)))
+
+
+def title(templates: Templates) -> object:
+    return templates.render(ANN).get("title")
+
+
+def test_changed_templates_are_read_again(
+    templates: Templates, write: Write, tmp_path: Path, problems: list[str]
+) -> None:
+    write("title: one {{ peer_name }}")
+    assert title(templates) == "one Ann"
+    write("title: two {{ peer_name }}")
+    assert title(templates) == "one Ann"
+
+    templates.reload([tmp_path], TYPES)
+
+    assert title(templates) == "two Ann"
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [
+        ("title: '{{ peer_name'", ":1: title: "),
+        ("title: [two]", ":1:8: title: expected a text"),
+        ("title: two {{ peer_name }}\nsubtitle: x", ":2:1: subtitle: unknown key"),
+        ("title: two\nfields: [{name: '{{'}]", ":2: fields[].name: "),
+        ("title: two\ntitle: three", ":2:1: duplicate key"),
+        ("title: 'two", ":1:"),
+    ],
+)
+def test_a_file_with_errors_keeps_its_earlier_version_until_it_is_right(
+    templates: Templates,
+    write: Write,
+    tmp_path: Path,
+    problems: list[str],
+    broken: str,
+    place: str,
+) -> None:
+    write("title: one {{ peer_name }}")
+    templates.check(TYPES)
+    for _ in range(2):
+        problems.clear()
+        write(broken)
+        templates.reload([tmp_path], TYPES)
+        assert title(templates) == "one Ann"
+        assert f"peer_joined.yaml{place}" in problems[0]
+        assert problems[-1].endswith("so the version that was read before stays in use")
+
+    problems.clear()
+    write("title: three")
+    templates.reload([tmp_path], TYPES)
+    assert title(templates) == "three"
+    assert problems == []
+
+
+def test_a_file_that_never_was_right_is_used_as_far_as_it_can_be(
+    templates: Templates, write: Write, tmp_path: Path, problems: list[str]
+) -> None:
+    write("title: one\nsubtitle: x")
+    templates.check(TYPES)
+    write("title: two\nsubtitle: x")
+
+    templates.reload([tmp_path], TYPES)
+
+    assert title(templates) == "two"
+    assert not any("stays in use" in problem for problem in problems)
+
+
+def test_a_file_that_is_gone_is_not_used_any_more(
+    templates: Templates, write: Write, tmp_path: Path
+) -> None:
+    write("title: one")
+    templates.check(TYPES)
+    (tmp_path / "page" / "peer_joined.yaml").unlink()
+    templates.reload([tmp_path], TYPES)
+    assert title(templates) is None
+
+    write("title: '{{'")
+    templates.reload([tmp_path], TYPES)
+    assert title(templates) is None
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_cannot_be_read_keeps_its_earlier_version(
+    templates: Templates, write: Write, tmp_path: Path
+) -> None:
+    write("title: one")
+    templates.check(TYPES)
+    (tmp_path / "page" / "peer_joined.yaml").chmod(0)
+    templates.reload([tmp_path], TYPES)
+    assert title(templates) == "one"
+
+
+def test_other_folders_are_used_from_then_on(templates: Templates, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "page").mkdir(parents=True)
+        (tmp_path / name / "page" / "peer_joined.yaml").write_text(f"title: {name}")
+
+    templates.reload([tmp_path / "a"], TYPES)
+    assert title(templates) == "a"
+    templates.reload([tmp_path / "b", tmp_path / "a"], TYPES)
+    assert title(templates) == "b"
+
+
+def test_sources_say_whether_an_event_is_rendered_in_the_same_way(
+    templates: Templates, write: Write, tmp_path: Path
+) -> None:
+    write("title: one\nfields: [{name: a}]")
+    same = Templates("page", [tmp_path], LEAVES)
+    assert templates.sources(PeerJoined) == same.sources(PeerJoined) != []
+
+    write("title: one\nfields: [{name: b}]")
+    same.reload([tmp_path], TYPES)
+    assert templates.sources(PeerJoined) != same.sources(PeerJoined)
