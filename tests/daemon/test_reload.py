@@ -12,6 +12,7 @@ import pytest
 from lanrage_events import Event, EventBus, PeerJoined, hookimpl
 from lanrage_events._daemon import Reloader, prepare
 from lanrage_events._discovery import import_file
+from lanrage_events.config._load import load_config
 from lanrage_events.config._models import DaemonConfig
 
 PLUGIN = """
@@ -437,11 +438,16 @@ async def test_a_template_with_errors_is_named_and_tried_again_by_the_next_reloa
         leaves = {"text": TemplateLeaf()}
         templates = Templates("ticker", bus.template_folders(), leaves, report=report)
         templates.check(bus.events.types())
-        return [*problems, "something else"]
+        return [*problems, "something else"] if self.log else problems
 """
     file.write_text(TICKER + validate, encoding="utf-8")
     scene.write("  ticker: {}\n", "templates: [words]\n")
-    async with scene.running() as (_, reloader):
+
+    async def load() -> DaemonConfig:
+        return load_config(scene.file)
+
+    async with scene.running() as (bus, before):
+        reloader = Reloader(bus, before.config, load)
         (words / "event.yaml").write_text("text: '{{'", encoding="utf-8")
         for _ in range(2):
             assert not await reloader.reload()
