@@ -55,9 +55,10 @@ def wheel_problems(files: dict[str, bytes], tree: Path, config: dict[str, Any]) 
     content = {name for name in files if ".dist-info/" not in name}
     yield from (f"the wheel lacks {name}" for name in sorted(expected - content))
     yield from (f"the wheel should not have {name}" for name in sorted(content - expected))
-    for name in BUILT_IN_TEMPLATES:
-        if f"lanrage_events_templates/discord/{name}.yaml" not in files:
-            yield f"the wheel lacks Discord's template of {name}"
+    for folder in ("discord", "de/discord"):
+        for name in BUILT_IN_TEMPLATES:
+            if f"lanrage_events_templates/{folder}/{name}.yaml" not in files:
+                yield f"the wheel lacks the template {folder}/{name}"
 
     metadata = {name.partition(".dist-info/")[2]: data for name, data in files.items()}
     if metadata.get("licenses/LICENSE") != (tree / "LICENSE").read_bytes():

@@ -69,7 +69,8 @@ class EventBus(Bus):
         unless the plugin sets another timeout
     :param blocked_after: seconds after which a hook that holds the event loop is reported in the log
         and by its plugin's health; None and ``math.inf`` do not watch, and start no thread
-    :param templates: the user's own template folders, searched before all others
+    :param templates: the user's own template folders, searched before all others; a built-in set
+        among them is searched after the rest
     :param state_folder: where plugins may keep files, None to keep nothing
     :param redactor: knows the secrets, which must not be shown
     :param trace: whether to print each hook call to stderr, with plugin, duration and outcome; the
@@ -428,7 +429,10 @@ class EventBus(Bus):
         from importlib.resources import files  # slow to import, and not every program has templates
 
         bundled = files("lanrage_events_templates")
-        return (*self.templates, *chain(*self.query("template_folders").values()), bundled)
+        # A set in another language is beside the bundled one, and replaces less than what is named.
+        root = Path(str(bundled))
+        own = sorted(self.templates, key=lambda folder: folder.is_relative_to(root))
+        return (*own, *chain(*self.query("template_folders").values()), bundled)
 
     def health(self) -> dict[str, Health]:
         self._loop.check_thread()

@@ -35,7 +35,7 @@ class TemplateFiles:
 
     def _files(self) -> Iterator[Path]:
         for folder in self.folders:
-            for kind in subfolders(folder):
+            for kind in (folder, *subfolders(folder)):
                 yield from (path for path in _entries(kind) if is_template(path) and path.is_file())
 
     def changed_since(self, before: Self) -> list[Path]:

@@ -107,8 +107,8 @@ class _Watched:
 
         parent = path.parent.resolve()
         if parent in self._resolved:
-            # A folder of templates, or a link that stands for one.
-            return not path.suffix or path.is_dir()
+            # A folder of templates, or a link that stands for one; or the words in values.
+            return not path.suffix or path.is_dir() or is_template(path)
 
         if parent.parent in self._resolved:
             return is_template(path)

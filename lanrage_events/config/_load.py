@@ -419,7 +419,7 @@ def _template_folder_problem(folder: Path) -> str:
         if not folder.is_dir():
             return f"{folder} is a file: name the folder that 'discord/' is in"
 
-        if not any(inner.is_dir() for inner in folder.iterdir()):
+        if not any(inner.is_dir() or inner.name == "words.yaml" for inner in folder.iterdir()):
             return f"{folder} has no folder of templates, such as 'discord', so none of it is used"
     except OSError as error:
         return f"{folder} cannot be read: {error.strerror or error}"

@@ -17,7 +17,15 @@ from .._reports import ConfigProblem
 from .._threads import named_while_slow
 from ..abc import PluginOptions
 from ..yaml import Document, KeyPath, Position, Problem, with_path
-from ._types import ConfigModel, ConfigPath, Duration, MailboxConfig, WhenFull, secrets_of
+from ._types import (
+    ConfigModel,
+    ConfigPath,
+    Duration,
+    MailboxConfig,
+    TemplateFolder,
+    WhenFull,
+    secrets_of,
+)
 from ._validation import value_at
 
 
@@ -45,8 +53,9 @@ class Settings(ConfigModel):
     any case"""
     log: LogConfig = LogConfig()
     """what the daemon logs, and how"""
-    templates: tuple[ConfigPath, ...] = ()
-    """folders of templates that are searched before those of the plugins and the bundled ones"""
+    templates: tuple[TemplateFolder, ...] = ()
+    """folders of templates that are searched before those of the plugins and the bundled ones;
+    ``builtin:de`` is the German set, which is searched after your folders"""
     plugins_folder: ConfigPath | None = None
     """a folder of single-file plugins, ``*.py``"""
 

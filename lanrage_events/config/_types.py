@@ -176,6 +176,34 @@ ConfigPath = Annotated[Path, BeforeValidator(_validate_path)]
 So does a relative default if the field has ``Field(validate_default=True)``.
 """
 
+
+def _validate_template_folder(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str) or not value.startswith("builtin:"):
+        return _validate_path(value, info)
+
+    from ..templates import template_folder  # imports Jinja2
+
+    try:
+        return template_folder(value)
+    except ValueError as error:
+        raise PydanticCustomError("templates", "{reason}", {"reason": str(error)}) from None
+
+
+class _TemplateFolderSchema:
+    def __get_pydantic_json_schema__(
+        self, schema: object, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        from ..templates import builtin_sets
+
+        names = [f"builtin:{language}" for language in builtin_sets()]
+        return {"anyOf": [{"enum": names}, {"type": "string", "format": "path"}]}
+
+
+TemplateFolder = Annotated[
+    Path, BeforeValidator(_validate_template_folder), _TemplateFolderSchema()
+]
+"""A path like :data:`ConfigPath`, or the name of a built-in set of templates: ``builtin:de``."""
+
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
 
 

@@ -8,9 +8,12 @@ from ._leaf import LeafWarning as LeafWarning
 from ._leaf import SafeString as SafeString
 from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf
+from ._sets import builtin_sets as builtin_sets
+from ._sets import template_folder as template_folder
 from ._templates import RenderedLeaves as RenderedLeaves
 from ._templates import Templates as Templates
 from ._text import utf16_units as utf16_units
+from ._words import Words as Words
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith("lanrage_events."):

@@ -15,7 +15,8 @@ class TemplateFile:
 
     What is wrong is skipped and reported as a problem.
 
-    :param leaves: the paths of all known leaves; ``[]`` after a name stands for a list
+    :param leaves: the paths of all known leaves; ``[]`` after a name stands for a list, and ``*``
+        for any name
     :param shorthands: the leaf that a text stands for where a mapping is expected
     """
 
@@ -47,7 +48,7 @@ class TemplateFile:
 
     def _read_value(self, value: YAMLValue, path: KeyPath, into: dict[str, Text]) -> None:
         name = _leaf_name(path)
-        if name in self._leaves:
+        if known_path(self._leaves, name) is not None:
             self._read_leaf(value, path, name, into)
         elif any(leaf.startswith(f"{name}[].") for leaf in self._leaves):
             self._read_list(value, path, name)
@@ -100,6 +101,15 @@ class TemplateFile:
         prefix = f"{_leaf_name(path)}." if path else ""
         below = (leaf.removeprefix(prefix) for leaf in self._leaves if leaf.startswith(prefix))
         return sorted({re.split(r"\.|\[", name)[0] for name in below})
+
+
+def known_path(leaves: Collection[str], path: str) -> str | None:
+    """Return the path by which a leaf is known, with ``*`` for a name of the author's own."""
+    if path in leaves:
+        return path
+
+    any_name = f"{path.rpartition('.')[0]}.*"
+    return any_name if any_name in leaves else None
 
 
 def _leaf_name(path: KeyPath) -> str:

@@ -23,9 +23,9 @@ from ..yaml import Text
 from ._cleaning import UNKNOWN, clean, has_ink
 from ._clusters import shorten
 from ._fast_path import Parts, parts_of
-from ._list import ListText, Rest, join, list_text, shorten_list
+from ._list import AsText, ListText, Rest, list_text, make_join, shorten_list
 from ._names import EmptyText, Names
-from ._text import as_text, duration, humanize, plural
+from ._words import Words, plural
 
 Write: TypeAlias = Callable[[str], str]
 Measure: TypeAlias = Callable[[str], int]
@@ -235,7 +235,7 @@ class CompiledLeaf:
         return text
 
 
-def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
+def make_environment(filters: Mapping[str, TemplateFilter], words: Words) -> Environment:
     """Return the sandbox for leaves, without the finalizer that writes values."""
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
@@ -244,19 +244,20 @@ def make_environment(filters: Mapping[str, TemplateFilter]) -> Environment:
         del environment.filters[name]
 
     del environment.globals["lipsum"]
-    environment.filters["duration"] = duration
-    environment.filters["humanize"] = humanize
-    environment.filters["join"] = join
+    environment.tests["empty"] = words.is_empty
+    environment.filters["duration"] = words.duration
+    environment.filters["humanize"] = words.name
+    environment.filters["join"] = make_join(words.as_text)
     environment.filters[_OWN_TEXT] = SafeString
-    environment.filters["lines"] = _marking(None)
+    environment.filters["lines"] = _marking(None, words.as_text)
     environment.filters["plural"] = plural
     for name, template_filter in filters.items():
-        environment.filters[name] = _marking(template_filter)
+        environment.filters[name] = _marking(template_filter, words.as_text)
 
     return environment
 
 
-def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
+def make_finalizer(leaf: TemplateLeaf, as_text: AsText) -> Callable[[object], str]:
     """Return what Jinja calls for each value that a leaf writes."""
     leaf_write = leaf.write
     is_parsed = leaf.parse is not None
@@ -269,7 +270,7 @@ def make_finalizer(leaf: TemplateLeaf) -> Callable[[object], str]:
             text = value
         elif type(value) in (ListText, *_LISTS):
             if type(value) is not ListText:
-                value = list_text(cast("Iterable[object]", value))
+                value = list_text(cast("Iterable[object]", value), as_text)
 
             text = items = value
         elif type(value) is SafeString:
@@ -327,12 +328,12 @@ class _Value(str):
         return self
 
 
-def _mark(value: object, template_filter: TemplateFilter | None) -> _Marked:
+def _mark(value: object, template_filter: TemplateFilter | None, as_text: AsText) -> _Marked:
     raw: str
     if type(value) is _Marked:
         raw = value.raw
     elif type(value) in _LISTS:
-        raw = list_text(cast("Iterable[object]", value))
+        raw = list_text(cast("Iterable[object]", value), as_text)
     else:
         raw = value if isinstance(value, (ListText, EmptyText)) else as_text(value)
 
@@ -346,8 +347,10 @@ def _mark(value: object, template_filter: TemplateFilter | None) -> _Marked:
     return marked
 
 
-def _marking(template_filter: TemplateFilter | None) -> Callable[[object], _Marked]:
-    return lambda value: _mark(value, template_filter)
+def _marking(
+    template_filter: TemplateFilter | None, as_text: AsText
+) -> Callable[[object], _Marked]:
+    return lambda value: _mark(value, template_filter, as_text)
 
 
 def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -> None:

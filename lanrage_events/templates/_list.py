@@ -11,7 +11,9 @@ from jinja2.filters import make_attrgetter
 
 from ._cleaning import clean
 from ._clusters import ELLIPSIS, shorten
-from ._text import as_text
+
+AsText: TypeAlias = Callable[[object], str]
+"""writes a value for people"""
 
 Rest: TypeAlias = Callable[[int], str]
 """writes how many items of a list are not shown, as the end of a text such as "Ann, Bob" """
@@ -30,7 +32,7 @@ class ListText(str):
     separator: str
 
 
-def list_text(items: Iterable[object], separator: str = SEPARATOR) -> ListText:
+def list_text(items: Iterable[object], as_text: AsText, separator: str = SEPARATOR) -> ListText:
     """Write the items of a list like single values, without those that are empty."""
     texts = [text for item in items if (text := as_text(item))]
     joined = ListText(separator.join(texts))
@@ -39,20 +41,19 @@ def list_text(items: Iterable[object], separator: str = SEPARATOR) -> ListText:
     return joined
 
 
-@pass_environment
-def join(
-    environment: Environment, value: Iterable[object], separator: str = "", attribute: str = ""
-) -> ListText:
-    """Join as Jinja2's filter does, but write items like single values and skip empty ones."""
-    if attribute:
-        value = map(make_attrgetter(environment, attribute), value)
+def make_join(as_text: AsText) -> Callable[..., ListText]:
+    """Return Jinja2's filter ``join`` that writes items like single values and skips empty ones."""
 
-    return list_text(value, separator)
+    @pass_environment
+    def join(
+        environment: Environment, value: Iterable[object], separator: str = "", attribute: str = ""
+    ) -> ListText:
+        if attribute:
+            value = map(make_attrgetter(environment, attribute), value)
 
+        return list_text(value, as_text, separator)
 
-def rest_in_english(count: int) -> str:
-    """Write how many items of a list are not shown."""
-    return f"and {count:,} more"
+    return join
 
 
 def shorten_list(

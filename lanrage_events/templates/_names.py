@@ -9,7 +9,7 @@ from jinja2 import Template
 from jinja2.runtime import Context
 
 from ._cleaning import UNKNOWN, has_ink
-from ._list import Rest, rest_in_english
+from ._list import Rest
 
 
 class EmptyText(str):
@@ -42,7 +42,7 @@ class Names:
         fields: Iterable[str],
         optional: Collection[str],
         globals: Mapping[str, object],
-        rest: Rest = rest_in_english,
+        rest: Rest,
     ) -> None:
         self.values = values
         self.rest = rest

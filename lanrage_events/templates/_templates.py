@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from importlib.resources import files
 from importlib.resources.abc import Traversable
 from operator import attrgetter
 from types import MappingProxyType
@@ -22,7 +23,7 @@ from .._redaction import error_text
 from ..yaml import Text, read
 from ._cleaning import clean
 from ._clusters import ELLIPSIS
-from ._file import TemplateFile
+from ._file import TemplateFile, known_path
 from ._leaf import (
     CompiledLeaf,
     LeafWarning,
@@ -31,12 +32,15 @@ from ._leaf import (
     make_environment,
     make_finalizer,
 )
-from ._list import rest_in_english
 from ._names import Names
-from ._text import humanize
+from ._words import NAMES, WORDS, Words
 
 logger = logging.getLogger("lanrage_events.templates")
 
+WORD_LEAVES: Mapping[str, TemplateLeaf] = {path: TemplateLeaf() for path in (*WORDS, f"{NAMES}.*")}
+"""the leaves of ``words.yaml``"""
+
+_WORDS_FILE = "words.yaml"
 _MESSAGE_MAX_CHARACTERS = 200
 
 
@@ -60,8 +64,6 @@ class Templates:
     :param leaves: by path, such as ``title``, ``footer.text`` or, in a list, ``fields[].name``
     :param shorthands: the leaf that a text stands for where a mapping is expected
     :param filters: further ways to write a value, by name
-    :param rest: ends a list that does not fit with the number of items that are not shown; the
-        default is English
     :param leaves_of: all leaves of those types whose files have others, by type
     :param report: called once with each problem of a template; the default logs it
     """
@@ -74,23 +76,24 @@ class Templates:
         *,
         shorthands: Mapping[str, str] = MappingProxyType({}),
         filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
-        rest: Callable[[int], str] = rest_in_english,
         leaves_of: Mapping[str, Mapping[str, TemplateLeaf]] = MappingProxyType({}),
         report: Callable[[TemplateError], object] | None = None,
     ) -> None:
         self.kind = kind
-        self._rest = rest
         self._folders = tuple(folders)
         self._leaves = dict(leaves)
         self._leaves_of = {name: dict(own) for name, own in leaves_of.items()}
         self._shorthands = dict(shorthands)
-        environment = make_environment(filters)
+        self.words = Words(self._render_word)
+        """writes values in the words of the templates"""
+        environment = make_environment(filters, self.words)
         self._globals = dict(environment.globals)
         self._environments = {
-            leaf: environment.overlay(finalize=make_finalizer(leaf))
-            for own in (self._leaves, *self._leaves_of.values())
+            leaf: environment.overlay(finalize=make_finalizer(leaf, self.words.as_text))
+            for own in (self._leaves, *self._leaves_of.values(), WORD_LEAVES)
             for leaf in own.values()
         }
+        self._words: list[_CompiledFile] | None = None
         self._files: dict[str, list[_CompiledFile]] = {}
         self._whole: dict[str, _CompiledFile] = {}
         """the last version without errors of each file, by its path"""
@@ -112,6 +115,7 @@ class Templates:
         :param types: all event types; a file that is named after another one is a problem
         """
         known: set[str] = set()
+        self._read_words()
         for cls in types:
             self._plan(cls)
             known.update(type_names(cls))
@@ -152,7 +156,7 @@ class Templates:
         :return: the leaves that are not empty, by path, and for each list the list of its items
         """
         plan = self._plans.get(type(event)) or self._plan(type(event))
-        names = plan.names(event, context, self._globals, self._rest)
+        names = plan.names(event, context, self._globals, self.words.rest)
         result = RenderedLeaves(plan.constants)
         for path, chain in plan.leaves:
             value = self._render_first(chain, names, value_limit)
@@ -172,10 +176,11 @@ class Templates:
 
         Two :class:`Templates` for which they are equal render an event in the same way.
         """
+        words = self._read_words() if self._words is None else self._words
         return [
             (leaf.file, leaf.path, leaf.text)
-            for name in type_names(cls)
-            for file in self._read(name)
+            for files in (*map(self._read, type_names(cls)), words)
+            for file in files
             for leaf in file.all_leaves()
         ]
 
@@ -188,11 +193,15 @@ class Templates:
         """
         plan = self._plans.get(cls) or self._plan(cls)
         chain = plan.apart.get(path, ())
-        return self._render_first(chain, Names(dict(names), (), (), self._globals), None)
+        return self._render_first(chain, self._names(names), None)
 
-    def name(self, identifier: str) -> str:
-        """Return what an identifier is called, such as an event type: ``Map Changed``."""
-        return clean(humanize(identifier))
+    def _render_word(self, path: str, names: Mapping[str, object]) -> str:
+        words = self._read_words() if self._words is None else self._words
+        chain = (file.leaves[path] for file in words if path in file.leaves)
+        return self._render_first(chain, self._names(names), None) or ""
+
+    def _names(self, names: Mapping[str, object]) -> Names:
+        return Names(dict(names), (), (), self._globals, self.words.rest)
 
     def _render_first(
         self, chain: Iterable[CompiledLeaf], names: Names, value_limit: int | None
@@ -263,6 +272,13 @@ class Templates:
         self._plans[cls] = plan
         return plan
 
+    def _read_words(self) -> list[_CompiledFile]:
+        bundled = files("lanrage_events_templates")
+        paths = [folder / _WORDS_FILE for folder in (*self._folders, bundled)]
+        found = [self._read_file(path, WORD_LEAVES) for path in dict.fromkeys(paths)]
+        self._words = [file for file in found if file is not None]
+        return self._words
+
     def _read(self, type_name: str) -> list[_CompiledFile]:
         if type_name not in self._files:
             paths = [folder / self.kind / f"{type_name}.yaml" for folder in self._folders]
@@ -321,9 +337,10 @@ class Templates:
         """Compile the leaves of a file that can be, and report the others."""
         compiled: dict[str, CompiledLeaf] = {}
         for path, source in sources.items():
-            leaf = CompiledLeaf(file, path, source, leaves[path])
+            kind = leaves[known_path(leaves, path) or path]
+            leaf = CompiledLeaf(file, path, source, kind)
             try:
-                leaf.compile(self._environments[leaves[path]])
+                leaf.compile(self._environments[kind])
             except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
                 self._report(leaf, error)
             else:
@@ -351,6 +368,9 @@ class Templates:
             stem, _, suffix = file.name.rpartition(".")
             if suffix == "yml":
                 message = "is not used: the name of a template ends in .yaml"
+                self._note(TemplateError(str(file), message))
+            elif file.name == _WORDS_FILE:
+                message = f"is not used: move it beside the folder '{self.kind}'"
                 self._note(TemplateError(str(file), message))
             elif suffix == "yaml" and stem not in known:
                 hint = did_you_mean(stem, known)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +13,7 @@ from cyclopts import Parameter
 from lanrage_events import EventBus, EventDecodeError
 from lanrage_events.cli import ExitCode, write_errors, write_json, write_lines
 from lanrage_events.config import ConfigError, load_bus
-from lanrage_events.templates import TemplateError
+from lanrage_events.templates import TemplateError, template_folder
 
 from ._client import validate_invite_url
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
@@ -41,7 +40,7 @@ def preview(
 
     :param event_type: such as peer_joined
     :param values: fields of the event, each as name=value; what is missing is made up
-    :param templates: a folder of your own templates; may be given several times
+    :param templates: a folder of your own templates, or builtin:de; may be given several times
     :param config: the configuration whose plugins and templates are used, too; lanrage.yaml in this
         folder by default, and without one the installed plugins
     :param invite_url: the voice chat invite to show
@@ -59,13 +58,13 @@ def preview(
     try:
         event = bus.events.from_dict(sample_event(bus.events, event_type, values))
         invite = validate_invite_url(invite_url) if invite_url else None
+        bus.templates = (*map(template_folder, templates), *bus.templates)
     except (EventDecodeError, ValueError) as error:
         write_errors([str(error)])
         return ExitCode.MISUSE
 
     errors: list[TemplateError] = []
-    folders: tuple[Traversable, ...] = (*templates, *bus.template_folders())
-    renderer = Renderer(folders, invite_url=lambda: invite, report=errors.append)
+    renderer = Renderer(bus.template_folders(), invite_url=lambda: invite, report=errors.append)
     renderer.check(bus.events.types())
     [message] = compose([renderer.render(event)], wording=renderer.wording)
     if json:

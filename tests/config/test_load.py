@@ -466,6 +466,26 @@ def test_duplicate_keys_are_reported_beside_other_problems(problems: Problems) -
     ]
 
 
+def test_a_built_in_set_of_templates_is_named_and_not_a_path(load: Load) -> None:
+    config = load("templates: [builtin:de, 'builtin:en']\nplugins: {sample: }")
+    german, english = config.settings.templates
+
+    assert (german / "discord" / "peer_joined.yaml").is_file()
+    assert (english / "discord" / "peer_joined.yaml").is_file()
+    assert config.warnings == ()
+
+
+def test_an_unknown_set_of_templates_is_reported_with_those_that_there_are(
+    problems: Problems,
+) -> None:
+    unknown = "there is no built-in set of templates"
+    known = "There are builtin:en and builtin:de"
+    assert problems("templates: [builtin:dw, 'builtin:']\nplugins: {sample: }") == [
+        f"1:13: templates.0: {unknown} 'builtin:dw', did you mean 'builtin:de'? {known}",
+        f"1:25: templates.1: {unknown} 'builtin:', did you mean 'builtin:en'? {known}",
+    ]
+
+
 def test_empty_keys_are_as_good_as_absent(load: Load) -> None:
     config = load(
         """

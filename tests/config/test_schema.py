@@ -175,6 +175,7 @@ GOOD = [
     "plugins: {recursive: {name: a, inside: {name: b, inside: }}}",
     "state_folder: x\nbackend: trio\ndrain_timeout: 500ms\nplugins:",
     "log: {level: debug, format: json}\ntemplates: [a, b]\nplugins:",
+    "templates: [./mine, builtin:de]\nplugins:",
     "log:\ntemplates:\nplugins_folder:\nstate_folder:\nbackend:\ndrain_timeout:\nplugins:",
 ]
 

@@ -117,7 +117,8 @@ def test_an_item_that_is_no_name_is_cut_like_a_text(tmp_path: Path) -> None:
 
 
 def test_how_a_list_ends_can_be_in_other_words(tmp_path: Path) -> None:
-    made = templates(tmp_path, 'text: "{{ players }}"', rest=lambda count: f"und {count} *weitere*")
+    (tmp_path / "words.yaml").write_text("rest: und {{ count }} *weitere*", "utf-8")
+    made = templates(tmp_path, 'text: "{{ players }}"')
 
     assert made.render(Roster(players=NAMES))["text"].endswith("player 5 und 34 *weitere*")
 

@@ -10,14 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanrage_events.templates import Templates
 from lanrage_events.templates._cleaning import VALUE_MAX_CHARACTERS, clean
 from lanrage_events.templates._clusters import ELLIPSIS, character_boundary, shorten
-from lanrage_events.templates._text import (
-    as_text,
-    duration,
-    humanize,
-)
 
+WORDS = Templates("none", (), {}).words
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 SCARY = st.text(
@@ -198,7 +195,7 @@ def test_lines_are_kept_on_request_but_not_more_than_one_empty_one() -> None:
 
 def test_of_an_endless_text_only_the_beginning_is_looked_at() -> None:
     assert len(clean("é" * 10**6)) == VALUE_MAX_CHARACTERS
-    assert len(as_text("a" * 10**6)) == VALUE_MAX_CHARACTERS
+    assert len(WORDS.as_text("a" * 10**6)) == VALUE_MAX_CHARACTERS
 
 
 class Mode(enum.StrEnum):
@@ -223,7 +220,8 @@ class Level(enum.IntEnum):
         (Level.HIGH, "3"),
         (("Ann", "Bob"), "Ann, Bob"),
         (["Ann", None, 2.5], "Ann, 2.5"),
-        ({"map": "dust", "round": 3}, "map: dust, round: 3"),
+        ([(), "", ["", "Bob"]], "Bob"),
+        ({"map": "dust", "round": 3, "winner": None}, "map: dust, round: 3"),
         (timedelta(seconds=90), "1m 30s"),
         (datetime(2026, 1, 31, 20, 15, tzinfo=UTC), "2026-01-31 20:15 UTC"),
         (
@@ -235,7 +233,7 @@ class Level(enum.IntEnum):
     ],
 )
 def test_values_are_written_for_people(value: object, expected: str) -> None:
-    assert as_text(value) == expected
+    assert WORDS.as_text(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -254,7 +252,7 @@ def test_values_are_written_for_people(value: object, expected: str) -> None:
     ],
 )
 def test_durations_have_two_units_at_most(seconds: float, expected: str) -> None:
-    assert duration(seconds) == expected
+    assert WORDS.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -268,7 +266,7 @@ def test_durations_have_two_units_at_most(seconds: float, expected: str) -> None
     ],
 )
 def test_names_are_written_as_words(name: str, expected: str) -> None:
-    assert humanize(name) == expected
+    assert WORDS.name(name) == expected
 
 
 @given(st.text(min_size=2), st.integers(min_value=1, max_value=50))

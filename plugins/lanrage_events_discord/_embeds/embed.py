@@ -14,7 +14,7 @@ from .address import parse_url
 from .length import length
 from .truncation import shorten, shorten_markdown
 
-_NOTHING_TO_SHOW = "(no text)"
+_NOTHING_TO_SHOW = "…"
 _URLS = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
 
 # Where the texts of Discord's JSON form go.

@@ -60,7 +60,6 @@ class Renderer:
             shorthands=SHORTHANDS,
             filters=FILTERS,
             leaves_of={"digest": DIGEST_LEAVES, "alert": ALERT_LEAVES},
-            rest=lambda count: self.wording.rest(count),
             report=report,
         )
         self._invite_url = invite_url
@@ -83,6 +82,7 @@ class Renderer:
         """
         self._classes = {cls.type: cls for cls in types}
         self._templates.check((*self._classes.values(), *OWN_MESSAGES))
+        self.wording.check(self._classes)
 
     def reload(self, folders: Iterable[Traversable], types: Iterable[type[Event]]) -> None:
         """Read the templates again, and report what is wrong with them now.

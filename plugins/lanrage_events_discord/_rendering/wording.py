@@ -10,7 +10,7 @@ stands in a message of others is a leaf of ``digest.yaml`` in :data:`DIGEST_LEAV
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,8 +24,6 @@ from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, PARTS, markdown_leaf
 
 MORE_MAX_CHARACTERS = 600
 """of the line that counts what a message does not show"""
-REST_MAX_CHARACTERS = 100
-"""of the end of a list that is not shown whole"""
 ALERT_LINE_MAX_CHARACTERS = 600
 """of what an alert says about one problem"""
 ALERT_KINDS = ("webhook", "rejected", "dropped", "plugin", "silent", "late")
@@ -40,7 +38,6 @@ DIGEST_LEAVES = {
     "more": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
     "expired": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
     "other_types": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
-    "rest": markdown_leaf(REST_MAX_CHARACTERS, apart=True),
 }
 """the leaves of ``digest.yaml``"""
 
@@ -104,6 +101,26 @@ class Wording:
         self._context = context
         self._find_class = find_class
 
+    def check(self, types: Iterable[str]) -> None:
+        """Render each text once, so that what is wrong is reported now.
+
+        :param types: the event types that there are
+        """
+        for catch_up in (False, True):
+            self.digest(2, datetime.now(UTC), catch_up=catch_up)
+
+        for name in types:
+            self._counted(name, 2)
+
+        self._line("other_types", 2, DIGEST_COUNTED_MAX_CHARACTERS)
+        for path in ("more", "expired"):
+            self._counting(path, {Event.type: 2})
+
+        names = {"name": "default", "detail": "", "count": 2, "seconds": 60.0}
+        for path, leaf in ALERT_LEAVES.items():
+            if leaf.apart:
+                self.alert_line(path, **names)
+
     def digest(self, count: int, last: datetime, *, catch_up: bool = False) -> dict[str, Any]:
         """Return the parts of a digest's embed besides its lines, by their names in an embed.
 
@@ -134,10 +151,6 @@ class Wording:
         """Count the events that were too old to be posted, by their types."""
         return self._counting("expired", counts)
 
-    def rest(self, count: int) -> str:
-        """Count the items that the end of a list does not show, in markdown."""
-        return self._line("rest", count, REST_MAX_CHARACTERS)
-
     def alert_line(self, path: str, **names: object) -> str:
         """Return one line of an alert, in markdown.
 
@@ -149,7 +162,7 @@ class Wording:
 
     def name(self, event_type: str) -> str:
         """Return the name of an event type, in markdown."""
-        return markdown(self._templates.name(event_type))
+        return markdown(self._templates.words.name(event_type))
 
     def _counting(self, path: str, counts: Mapping[str, int]) -> str:
         by_count = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -98,11 +98,12 @@ def running() -> Running:
     ) -> AsyncIterator[Setup]:
         discord = discord or StandInDiscord(latency=0.04)
         places = config.pop("places", {})
+        templates = config.pop("templates", ())
         max_pending = config.pop("max_pending", InlinePlugin.max_pending)
         async with httpx.AsyncClient(transport=discord.transport()) as http:
             plugin = InlinePlugin(DiscordConfig.model_validate(config), http=http)
             plugin.max_pending = max_pending
-            bus = EventBus(drain_timeout=5, state_folder=state_folder)
+            bus = EventBus(drain_timeout=5, state_folder=state_folder, templates=templates)
             bus.register(plugin, "discord", locations=places)
             async with bus:
                 yield Setup(bus, plugin, discord)

@@ -97,6 +97,26 @@ def test_a_folder_that_is_named_comes_first(
     assert "▌ Mine\n" in capsys.readouterr().out
 
 
+def test_a_built_in_set_comes_after_the_folders_of_the_user(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure("lanrage.yaml")
+    (folder / "mine" / "discord" / "peer_left.yaml").write_text("title: Mine", "utf-8")
+    templates = (Path("builtin:de"), folder / "mine")
+
+    assert preview("peer_left", templates=templates) == 0
+    output = capsys.readouterr().out
+    assert "▌ Mine\n" in output
+    assert "▌ Hat Friday LAN verlassen\n" in output
+
+
+def test_an_unknown_set_of_templates_is_misuse(show: Show) -> None:
+    shown = show("peer_left", templates=(Path("builtin:dee"),))
+
+    assert shown.code == 2
+    assert "did you mean 'builtin:de'? There are builtin:en and builtin:de" in shown.err
+
+
 def test_without_a_configuration_there_are_the_installed_plugins(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -146,7 +166,7 @@ def test_given_values_replace_the_sample(show: Show) -> None:
     result = show("game_ended", "duration=90", "avg_latency=", "game_name=A = **B**")
 
     assert "▌ 🏁 Game Ended: A = **B**\n" in result.out
-    assert "▌ Duration: 1m 30s\n▌ Avg Latency: N/A\n" in result.out
+    assert "▌ Duration: 1m 30s\n▌\n" in result.out
 
 
 def test_a_list_is_written_with_commas_or_as_json(show: Show) -> None:

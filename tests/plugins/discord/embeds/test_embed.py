@@ -243,7 +243,7 @@ def test_reading_something_else_reports_what_was_expected(
         ({"title": "t", "image": "https://example.com/a b"}, {"title": "t"}),
         ({"title": "t", "timestamp": TOO_LATE}, {"title": "t"}),
         ({"title": "t", "color": 0x1000000}, {"title": "t"}),
-        ({}, {"description": "(no text)"}),
+        ({}, {"description": "…"}),
     ],
 )
 def test_each_limit_is_kept(parts: dict[str, Any], fitted: dict[str, Any]) -> None:
@@ -287,7 +287,7 @@ def test_what_discord_would_reject_is_left_out_and_the_rest_kept() -> None:
 
 
 def test_embed_without_anything_to_show_says_so() -> None:
-    assert Embed(footer="LANrage") == Embed(footer="LANrage", description="(no text)")
+    assert Embed(footer="LANrage") == Embed(footer="LANrage", description="…")
 
 
 @settings(deadline=None)

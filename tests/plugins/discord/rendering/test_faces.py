@@ -111,7 +111,7 @@ def ended(duration: float, avg_latency: float | None) -> GameEnded:
             ended(30, None),
             None,
             "🏁 Game Ended: Quake",
-            "**Duration**: 30s\n**Avg Latency**: N/A",
+            "**Duration**: 30s",
             0x607D8B,
         ),
         (NOTE, INVITE, "Pizza", "Come!\nNow!", 0x667EEA),

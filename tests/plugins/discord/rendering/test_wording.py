@@ -89,16 +89,18 @@ def test_an_own_digest_template_may_have_one_leaf_only(texts: Texts) -> None:
 def test_an_error_in_the_digest_template_has_its_line_and_the_built_in_text_is_used(
     texts: Texts,
 ) -> None:
-    texts.write("digest", "color: red\ntitle: '{{ cuont }} news'\nmroe: no")
+    texts.write("digest", "color: red\ntitle: '{{ cuont }} news'\nmroe: no\nexpired: '{{ no }}'")
+    texts.write("peer_left", "digest: {counted: '{{ peer_name }}'}")
     renderer = texts.renderer()
-    [digest] = compose(joins(renderer, 2), wording=renderer.wording)
-
-    assert digest.embeds[0].title == "📋 2 events"
     shown = [str(problem).removeprefix(f"{texts.folder}/discord/") for problem in texts.problems]
     assert shown == [
         "digest.yaml:3:1: mroe: unknown key, did you mean 'more'?",
         "digest.yaml:2: title: 'cuont' is undefined, did you mean 'count'?",
+        "peer_left.yaml:1: digest.counted: 'peer_name' is undefined",
+        "digest.yaml:4: expired: 'no' is undefined",
     ]
+    [digest] = compose(joins(renderer, 2), wording=renderer.wording)
+    assert digest.embeds[0].title == "📋 2 events"
 
 
 def test_the_leaves_of_digests_are_in_no_other_template(texts: Texts) -> None:
@@ -120,16 +122,14 @@ def test_what_is_not_shown_is_counted_in_the_words_of_each_type(texts: Texts) ->
         "⌛ 1 event expired before it could be posted: 1 gone (peer\\_left)"
     )
     assert wording.more({"bell_rung": 2}) == "… and 2 more events: 2 × Bell Rung"
-    assert wording.rest(7) == "and 7 more"
     assert texts.problems == []
 
 
 def test_lines_without_a_text_still_have_their_number(texts: Texts) -> None:
-    texts.write("digest", "more: ''\nrest: ''\ntitle: ''")
+    texts.write("digest", "more: ''\ntitle: ''")
     wording = texts.renderer().wording
 
     assert wording.more({"peer_joined": 3}) == "+3"
-    assert wording.rest(5) == "+5"
 
 
 @pytest.mark.parametrize("style", ["digest", "embeds"])
