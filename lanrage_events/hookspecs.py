@@ -191,8 +191,8 @@ def validate(bus: Bus) -> Iterable[str | ConfigProblem]:  # type: ignore[empty-b
     whether it is only a warning; a text is an error of the plugin as a whole. Each names the thing and
     the remedy in one line.
 
-    All plugins are registered. ``lanrage-events check`` starts none; the daemon calls it before the
-    start and after a reload, to log the warnings. Starting the plugin need not repeat the check.
+    All plugins are registered. ``lanrage-events check`` starts none; the daemon calls it once the
+    plugin runs, to log the warnings. Starting the plugin need not repeat the check.
     """
 
 

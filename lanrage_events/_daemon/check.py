@@ -176,6 +176,13 @@ def _check_system(draft: Draft, bus: EventBus) -> None:
         reason = install_hint(error) or format_error(error)
         draft.validator.document.report(("backend",), f"'{backend}' cannot be used: {reason}")
 
+    if draft.settings.watch:
+        try:
+            importlib.import_module("watchfiles")
+        except ImportError as error:
+            reason = install_hint(error) or format_error(error)
+            draft.validator.document.report(("watch",), f"the file cannot be watched: {reason}")
+
     problem = "" if draft.state_folder is None else _state_folder_problem(draft.state_folder)
     if problem and any(getattr(plugin, "durable", False) for plugin in bus.plugins.values()):
         draft.validator.document.report(("state_folder",), problem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -119,9 +119,6 @@ def _run_config(
         with signals.interrupting():
             importlib.import_module(backend)
             bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
-            for warning in warnings(bus, config.plugins, redactor):
-                logger.warning("%s", warning)
-
             instance = None if read_stdin else Instance.open(config)
 
         deadline.drain_timeout = config.settings.drain_timeout
@@ -137,6 +134,7 @@ def _run_config(
                 handler=handler,
                 reloader=None if read_stdin else Reloader(bus, config, load_in_thread),
                 instance=instance,
+                find_warnings=partial(warnings, bus, config.plugins, redactor),
             )
             return await daemon.run()
 
@@ -193,6 +191,7 @@ class Daemon:
     :param handler: writes the log
     :param reloader: follows changes of the configuration; None to ignore them
     :param instance: gets what reloads did, for the command that asked for them; it stays open
+    :param find_warnings: returns what the running plugins say of their configuration
     """
 
     def __init__(
@@ -206,8 +205,10 @@ class Daemon:
         handler: LogHandler,
         reloader: Reloader | None = None,
         instance: Instance | None = None,
+        find_warnings: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._bus = bus
+        self._find_warnings = find_warnings
         self._reloader = reloader
         self._instance = instance
         self._deadline = deadline
@@ -293,6 +294,9 @@ class Daemon:
 
     async def _live(self, requests: AsyncIterable[str]) -> None:
         self._is_ready = True
+        for warning in self._find_warnings():
+            logger.warning("%s", warning)
+
         names = ", ".join(self._bus.health()) or "none"
         logger.info("ready, with the plugins %s", names)
         _systemd.notify(f"READY=1\nSTATUS=plugins: {names}")

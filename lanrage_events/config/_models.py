@@ -111,24 +111,35 @@ class ConfiguredPlugin:
         if found.place:
             return Problem(Position(file=found.place), found.message)
 
-        path = self._named(("plugins", self.name, *found.path))
-        position = self.document.position(path, key=found.about_key or not found.path)
+        path, exists = self._locate(("plugins", self.name, *found.path))
+        key = found.about_key or not found.path or not exists
+        position = self.document.position(path, key=key)
         return Problem(position, with_path(path, found.message))
 
-    def _named(self, path: KeyPath) -> KeyPath:
-        """Return a path as it is in the file, with the names of keys that it has the numbers of."""
-        names: KeyPath = ()
-        for key in path:
-            around = value_at(self.document.data, names)
-            if isinstance(key, int) and isinstance(around, str | int | float):
-                break  # one of a list, written as the only one
+    def _locate(self, path: KeyPath) -> tuple[KeyPath, bool]:
+        """Return a path as it is in the file, and whether there is a value.
 
-            if isinstance(around, dict) and isinstance(key, int):
-                key = next(islice(around, key, None), key)
+        The number of a key becomes its name, and the only one of a list may be written without one.
+        """
+        names: KeyPath = ()
+        around: object = self.document.data
+        for number, key in enumerate(path):
+            if isinstance(around, dict):
+                key = next(islice(around, key, None), key) if isinstance(key, int) else key
+                exists = key in around
+            elif isinstance(around, list):
+                exists = isinstance(key, int) and key < len(around)
+            else:
+                is_only_one = isinstance(key, int) and around is not None
+                return (names if is_only_one else (*names, *path[number:])), is_only_one
 
             names = (*names, key)
+            if not exists:
+                return (*names, *path[number + 1 :]), False
 
-        return names
+            around = value_at(self.document.data, names)
+
+        return names, True
 
     def make(self) -> object:
         """Create the object to register.

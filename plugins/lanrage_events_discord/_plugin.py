@@ -419,11 +419,13 @@ class DiscordPlugin:
     def validate(self, bus: Bus) -> list[ConfigProblem]:
         """Report errors in templates, event types that do not exist, and routes without effect."""
         problems: list[ConfigProblem] = []
-        Renderer(
-            bus.template_folders(),
-            invite_url=lambda: self.config.invite_url,
-            report=lambda error: problems.append(error.as_problem()),
-        ).check(bus.events.types())
+        if self._runtime is None:  # the start has checked them, which takes a while
+            Renderer(
+                bus.template_folders(),
+                invite_url=lambda: self.config.invite_url,
+                report=lambda error: problems.append(error.as_problem()),
+            ).check(bus.events.types())
+
         problems.extend(unknown_types(self.config, bus.events))
         warnings = [*self.config.warnings()]
         if self.config.alerts is not None:

@@ -208,3 +208,165 @@ def test_the_daemon_logs_the_same_warnings() -> None:
         "lanrage.yaml:3:19: plugins.picky.size: small",
     ):
         assert errors.count(line) == 1
+
+
+MISTAKES = """\
+backend: trio
+state_folder: plain/state
+watch: true
+templates: [my-templates]
+plugins:
+  greeter:
+  chime:
+  lgo: {}
+  pager: {volume: 3}
+  log: {path: logs/events.jsonl, format: xml}
+  discord:
+    webhook_url: ${NO_SUCH_VARIABLE}
+    batch: {window: 3}
+    routes:
+      - {events: [peer_left, peer_joind], where: {peer_name: 5}}
+      - {events: peer_left, webhook: gamse}
+"""
+
+
+def test_fourteen_mistakes_of_as_many_kinds_are_found_in_one_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "trio", None)
+    (folder / "plain").touch()
+    (folder / "my-templates" / "discord").mkdir(parents=True)
+    template = folder / "my-templates" / "discord" / "peer_left.yaml"
+    template.write_text("titel: Gone\n", encoding="utf-8")
+    for name, source in {
+        "greeter": "class Plugin:\n    def __init__(self):\n        raise OSError('no mic')\n"
+        "    @hookimpl\n    def peer_left(self, event): ...\n",
+        "chime": "@hookimpl\ndef peer_jond(event): ...\n",
+        "pager": "@hookimpl\ndef validate(bus):\n    yield 'no pager is connected'\n",
+    }.items():
+        text = f"from lanrage_events import hookimpl\n{source}"
+        (folder / "plugins" / f"{name}.py").write_text(text, encoding="utf-8")
+
+    write(MISTAKES)
+    assert main(["check"]) == 78
+    *lines, count = capsys.readouterr().out.replace(str(folder), "~").splitlines()
+    assert [line.partition(": ")[::2] for line in lines] == [
+        ("~/my-templates/discord/peer_left.yaml:1:1", "titel: unknown key, did you mean 'title'?"),
+        (
+            "lanrage.yaml:2:10",
+            (
+                "backend: 'trio' cannot be used: the package 'trio' is missing: "
+                "pip install 'lanrage-events[trio]'"
+            ),
+        ),
+        (
+            "lanrage.yaml:3:15",
+            "state_folder: ~/plain/state cannot be created, since ~/plain is a file",
+        ),
+        (
+            "lanrage.yaml:7:3",
+            (
+                "plugins.greeter: the plugin cannot be made (the file ~/plugins/greeter.py): "
+                "OSError: no mic"
+            ),
+        ),
+        (
+            "lanrage.yaml:8:3",
+            (
+                "plugins.chime: the plugin implements the unknown hook 'peer_jond', did you mean "
+                "'peer_joined'?"
+            ),
+        ),
+        ("lanrage.yaml:9:3", "plugins.lgo: no such plugin is installed, did you mean 'log'?"),
+        ("lanrage.yaml:10:3", "plugins.pager: no pager is connected"),
+        (
+            "lanrage.yaml:10:11",
+            "plugins.pager.volume: unknown key: this plugin has no keys of its own",
+        ),
+        (
+            "lanrage.yaml:11:15",
+            (
+                "plugins.log.path: cannot write to '~/logs/events.jsonl': No such file or directory; "
+                "create the folder '~/logs' or change 'path'"
+            ),
+        ),
+        (
+            "lanrage.yaml:11:42",
+            "plugins.log.format: expected 'json' or 'text'",
+        ),
+        (
+            "lanrage.yaml:13:18",
+            "plugins.discord.webhook_url: the environment variable NO_SUCH_VARIABLE is not set",
+        ),
+        (
+            "lanrage.yaml:14:21",
+            (
+                "plugins.discord.batch.window: a number alone is not a duration, add a unit: "
+                "'500ms' or '2s'"
+            ),
+        ),
+        (
+            "lanrage.yaml:16:30",
+            (
+                "plugins.discord.routes.0.events.1: no event type is named 'peer_joind', did you "
+                "mean 'peer_joined'?"
+            ),
+        ),
+        (
+            "lanrage.yaml:17:38",
+            "plugins.discord.routes.1.webhook: no webhook is named 'gamse', known: default",
+        ),
+    ]
+    assert count == "lanrage.yaml: 14 errors"
+
+
+ODDITIES = """\
+templates: [gone]
+plugins:
+  log: {path: events.jsonl, include: [peer_*, peer_joind]}
+  again: {use: log, path: events.jsonl}
+  logfile: {path: server.log, preset: minecraft}
+  discord:
+    webhooks:
+      main: {url: "https://discord.com/api/webhooks/1234/made-up-token"}
+      unused: {url: "https://discord.com/api/webhooks/5678/made-up-token"}
+    max_age: {notification: 1h}
+    routes:
+      - {events: game_started, webhook: main, where: {max_players: 3}}
+      - {events: game_ended, webhook: main, where: {duration: [long, 60]}}
+      - {events: peer_joined, webhook: main, mention: {}}
+      - {events: peer_joined, webhook: [], stop: true, silent: true}
+      - {events: peer_*, webhook: main, where: {party_id: 1}, stop: true}
+      - {events: peer_joined, webhook: main}
+      - {events: peer_left, where: {party_id: "1"}, webhook: main}
+      - {events: peer_left, webhook: []}
+"""
+
+
+def test_what_works_but_is_hardly_meant_is_a_warning_and_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(ODDITIES)
+    assert main(["check"]) == 0
+    *lines, count = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("warning: lanrage.yaml:") for line in lines)
+    assert [line.removeprefix("warning: lanrage.yaml:").split(": ")[:2] for line in lines] == [
+        ["2:13", "templates.0"],
+        ["4:47", "plugins.log.include.1"],
+        ["5:27", "plugins.again.path"],
+        ["6:19", "plugins.logfile.path"],
+        ["10:7", "plugins.discord.webhooks.unused"],
+        ["11:15", "plugins.discord.max_age.notification"],
+        ["13:55", "plugins.discord.routes.0.where.max_players"],
+        ["14:64", "plugins.discord.routes.1.where.duration.0"],
+        ["15:55", "plugins.discord.routes.2.mention"],
+        ["16:56", "plugins.discord.routes.3.silent"],
+        ["18:9", "plugins.discord.routes.5"],
+        ["19:9", "plugins.discord.routes.6"],
+        ["20:9", "plugins.discord.routes.7"],
+    ]
+    assert (
+        count
+        == "lanrage.yaml: 13 warnings; plugins: log, again, logfile, discord; backend: asyncio"
+    )
+    assert main(["check", "--strict"]) == 78

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,7 @@ BROKEN_PLUGINS = {
 BROKEN_PLUGIN = """
 import anyio
 from contextlib import asynccontextmanager
+from functools import partial
 from lanrage_events import hookimpl
 class Plugin:
     @hookimpl
@@ -458,3 +460,27 @@ async def test_a_template_with_errors_is_named_and_tried_again_by_the_next_reloa
 
         (words / "event.yaml").write_text("text: two", encoding="utf-8")
         assert await reloader.reload()
+
+
+async def test_what_changed_is_checked_for_likely_mistakes(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.write("  greeter: {}\n  log: {path: a.jsonl, include: [peer_joind]}\n")
+    async with scene.running() as (bus, _):
+        reloader = Reloader(bus, await load_only(scene.file), partial(load_only, scene.file))
+        scene.write("  greeter: {greeting: moin}\n  log: {path: a.jsonl, include: [peer_joind]}\n")
+        assert await reloader.reload()
+        assert "peer_joind" not in caplog.text
+        scene.write("  greeter: {greeting: moin}\n  log: {path: b.jsonl, include: [peer_lft]}\n")
+        assert await reloader.reload()
+
+    [warning] = [record for record in caplog.records if "peer_lft" in record.getMessage()]
+    assert warning.levelname == "WARNING"
+    assert warning.getMessage() == (
+        f"{scene.file}:4:34: plugins.log.include.0: no event type is named 'peer_lft', "
+        "did you mean 'peer_left'?"
+    )
+
+
+async def load_only(file: Path) -> DaemonConfig:
+    return load_config(file)

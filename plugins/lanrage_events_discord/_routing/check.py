@@ -155,8 +155,8 @@ class _RoutesAbove:
         reached = [cls for cls, number in stopping.items() if number is None]
         if not reached:
             numbers = {number for number in stopping.values() if number is not None}
-            message = f"no event reaches this route, since {self._name(numbers)} before it"
-            yield route.warning(f"{message} with 'stop'")
+            by = self._name(numbers, "takes them and has 'stop'", "take them and have 'stop'")
+            yield route.warning(f"no event reaches this route, since {by}")
             return
 
         if route.config.stop:
@@ -166,10 +166,9 @@ class _RoutesAbove:
         posting = {pair: self._posting(*pair, narrow) for pair in pairs}
         if pairs and None not in posting.values():
             numbers = {number for number in posting.values() if number is not None}
-            yield route.warning(
-                f"it changes nothing, since {self._name(numbers)} for the same webhooks, and the "
-                "first route counts: move this one up"
-            )
+            by = self._name(numbers, "sends its events", "send its events")
+            message = f"it changes nothing, since {by} to the same webhooks"
+            yield route.warning(f"{message}, and the first route counts: move this one up")
 
     def _with_all_values_of(self, route: _Route) -> Iterator[_Route]:
         """Yield the routes whose values match each event that has the values of one."""
@@ -193,13 +192,13 @@ class _RoutesAbove:
     def _names(self, route: _Route) -> Collection[str]:
         return self._webhooks if route.config.webhook is None else route.config.webhook
 
-    def _name(self, numbers: Collection[int]) -> str:
+    def _name(self, numbers: Collection[int], does: str, do: str) -> str:
         keys = [f"routes.{number}" for number in sorted(numbers)]
         places = [self._place(key) or key for key in keys]
         if len(places) == 1:
-            return f"the route at {places[0]} takes all its events"
+            return f"the route at {places[0]} {does}"
 
-        return f"the routes at {', '.join(places[:-1])} and {places[-1]} take all its events"
+        return f"the routes at {', '.join(places[:-1])} and {places[-1]} {do}"
 
 
 def _unused_webhooks(config: DiscordConfig) -> Iterator[ConfigProblem]:

@@ -315,8 +315,8 @@ def test_a_template_for_an_event_without_a_party_is_reported(tmp_path: Path) -> 
     problems = view.check([PartyCreated, PeerJoined, GameStarted, Notification])
 
     assert len(problems) == 1
-    assert problems[0].startswith(str(folder / "notification.yaml"))
-    assert "is not about a party" in problems[0]
+    assert problems[0].place == str(folder / "notification.yaml")
+    assert "is not about a party" in problems[0].message
     [error] = errors
     assert str(error) == (
         f"{folder / 'peer_joinde.yaml'}: is not used: there is no event type 'peer_joinde', "

@@ -121,8 +121,8 @@ def test_a_field_that_only_some_events_have_is_right() -> None:
 def test_routes_behind_a_stop_are_found() -> None:
     found = problems({"stop": True, "webhook": "main"}, {"events": "peer_joined"})
     assert found == {
-        "routes.1": "no event reaches this route, since the route at routes.0 takes all its events "
-        "before it with 'stop'"
+        "routes.1": "no event reaches this route, since the route at routes.0 takes them and has "
+        "'stop'"
     }
     found = problems(
         {"events": "peer_joined", "webhook": "main", "stop": True},
@@ -134,8 +134,8 @@ def test_routes_behind_a_stop_are_found() -> None:
         {"events": "game_started", "where": {"game_name": ["Quake", "Eco"]}},
     )
     assert list(found) == ["routes.2", "routes.3", "routes.5"]
-    assert "the routes at routes.0 and routes.1 take all its events" in found["routes.2"]
-    assert "the route at routes.4 takes all its events" in found["routes.5"]
+    assert "the routes at routes.0 and routes.1 take them and have 'stop'" in found["routes.2"]
+    assert "the route at routes.4 takes them and has 'stop'" in found["routes.5"]
 
 
 def test_routes_whose_webhooks_have_their_events_already_are_found() -> None:
@@ -217,7 +217,7 @@ def test_a_plugin_names_the_places_of_other_routes() -> None:
     bus.register(plugin, "discord", locations={"routes.0": "lanrage.yaml:7:9"})
     [problem] = bus.plugins.problems("discord")
     assert problem.path == ("routes", 1)
-    assert "the route at lanrage.yaml:7:9 takes all its events" in problem.message
+    assert "the route at lanrage.yaml:7:9 takes them" in problem.message
 
 
 EVENTS: list[Event] = [
