@@ -343,6 +343,15 @@ class PluginRegistry(Mapping[str, object]):
         """
 
     @abstractmethod
+    async def check_online(self, plugin: object) -> dict[str, Health]:
+        """Call the hook ``check_online`` of a plugin, for a minute at most, and return its answer.
+
+        :param plugin: the plugin or its name
+        :returns: the health of each service; empty if the plugin does not have the hook
+        :raises LookupError: if it is not registered
+        """
+
+    @abstractmethod
     def source_location(self, plugin: object, key: str) -> str | None:
         """Return the location of a configuration key, as ``file:line:column``.
 

@@ -8,7 +8,7 @@ sync.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -193,6 +193,16 @@ def validate(bus: Bus) -> Iterable[str | ConfigProblem]:  # type: ignore[empty-b
 
     All plugins are registered. ``lanrage-events check`` starts none; the daemon calls it once the
     plugin runs, to log the warnings. Starting the plugin need not repeat the check.
+    """
+
+
+@hookspec
+def check_online(bus: Bus) -> Awaitable[Mapping[str, Health]]:  # type: ignore[empty-body]
+    """Called by ``lanrage-events check --online``; asks the services that the plugin will use.
+
+    All plugins are registered, but not started. It is async, posts nothing, and returns the health of
+    each service by a name for people, such as ``webhook 'default'``: ``failed`` if the configuration
+    has to be changed, ``degraded`` if the service cannot be asked. It takes a minute at most.
     """
 
 

@@ -20,6 +20,7 @@ from .lingering import Lingering
 from .supervisor import Supervisor
 from .threads import LoopWatch
 
+ONLINE_SECONDS = 60.0
 STARTING = "it is starting, and handles no events yet"
 _STATUSES = get_args(HealthStatus)
 
@@ -131,6 +132,23 @@ class Queries:
 
         return True
 
+    async def check_online(self, name: str, bus: Bus) -> dict[str, Health]:
+        """Return what a plugin says of the services that it will use, for a minute at most."""
+        hook = self._hooks.implementation(name, "check_online")
+        if hook is None:
+            return {}
+
+        try:
+            with anyio.fail_after(ONLINE_SECONDS):
+                return _checked_services(await self.call(name, "check_online", hook, bus))
+        except TimeoutError:
+            return {name: Health("degraded", f"no answer within {ONLINE_SECONDS:g} seconds")}
+        except _WrongAnswer as error:
+            return {name: Health("failed", str(error))}
+        except Exception as error:
+            failure = f"hook 'check_online' failed: {format_error(error)}"
+            return {name: Health("failed", failure)}
+
     def health(self, supervisors: Mapping[str, Supervisor]) -> dict[str, Health]:
         """Return the health of each plugin: what it reports, unless it failed.
 
@@ -227,24 +245,31 @@ def _problems(hook: Callable[[Bus], object], bus: Bus) -> list[ConfigProblem]:
     ]
 
 
-def _checked_health(health: object) -> Health:
+def _checked_services(answer: object) -> dict[str, Health]:
+    if not isinstance(answer, Mapping):
+        raise _WrongAnswer("check_online", "a mapping from names to Health", answer)
+
+    return {str(name): _checked_health(health, "check_online") for name, health in answer.items()}
+
+
+def _checked_health(health: object, hook: str = "health") -> Health:
     if not isinstance(health, Health):
         _close(health)
-        raise _WrongAnswer("health", "a Health", health)
+        raise _WrongAnswer(hook, "a Health", health)
 
     status = cast(object, health.status)
     detail = cast(object, health.detail)
     undelivered = cast(object, health.undelivered)
     if not isinstance(status, str) or status not in _STATUSES:
         expected = " or ".join(map(repr, _STATUSES))
-        raise _WrongAnswer("health", f"a Health whose status is {expected}", status)
+        raise _WrongAnswer(hook, f"a Health whose status is {expected}", status)
 
     if not isinstance(detail, str):
-        raise _WrongAnswer("health", "a Health whose detail is a text", detail)
+        raise _WrongAnswer(hook, "a Health whose detail is a text", detail)
 
     if not isinstance(undelivered, int) or undelivered < 0:
         what = "a Health whose undelivered is a whole number, at least 0"
-        raise _WrongAnswer("health", what, undelivered)
+        raise _WrongAnswer(hook, what, undelivered)
 
     # A lone surrogate cannot be encoded.
     return Health(health.status, detail.encode("utf-8", "replace").decode(), int(undelivered))

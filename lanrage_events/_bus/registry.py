@@ -11,7 +11,7 @@ import anyio
 
 from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
-from .._reports import ConfigProblem
+from .._reports import ConfigProblem, Health
 from ..abc import DEFAULT_MAILBOX_SIZE, Bus, PluginOptions, PluginRegistry, WhenFull
 from .changes import Change
 from .fanout import FanOut
@@ -102,6 +102,10 @@ class Registry(PluginRegistry):
     def problems(self, plugin: object) -> list[ConfigProblem]:
         self._lifecycle.loop.check_thread()
         return self.queries.validate(self.name(plugin), self._bus)
+
+    async def check_online(self, plugin: object) -> dict[str, Health]:
+        self._lifecycle.loop.check_thread()
+        return await self.queries.check_online(self.name(plugin), self._bus)
 
     def source_location(self, plugin: object, key: str) -> str | None:
         return (self._settings[self.name(plugin)].options.get("locations") or {}).get(key)

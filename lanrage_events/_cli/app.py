@@ -137,7 +137,7 @@ def run(
     return run_daemon(file, backend, read_stdin=stdin, trace=trace or None)
 
 
-def check(file: Path | None = None, /, *, strict: Flag = False) -> int:
+def check(file: Path | None = None, /, *, strict: Flag = False, online: Flag = False) -> int:
     """Check a configuration file and its plugins without running anything.
 
     It prints every error and exits with 78, or reports that all is well and exits with 0. What works
@@ -145,6 +145,9 @@ def check(file: Path | None = None, /, *, strict: Flag = False) -> int:
 
     :param file: the configuration; lanrage.yaml in this folder by default
     :param strict: exit with 78 if there are warnings, too
+    :param online: also ask the services that the plugins will use, such as Discord for each webhook,
+        without posting anything; it exits with 78 if one of them does not exist, and with 1 if it
+        cannot be asked
     """
     from .._daemon import check as check_config
 
@@ -163,7 +166,13 @@ def check(file: Path | None = None, /, *, strict: Flag = False) -> int:
     name = f"no {config.file}, so the defaults" if config.is_default else config.file
     result = counts[1] if warnings else "all is well"
     write_lines([f"{name}: {result}; plugins: {names}; backend: {config.settings.backend}"])
-    return ExitCode.BAD_CONFIG if strict and warnings else ExitCode.DONE
+    code = ExitCode.BAD_CONFIG if strict and warnings else ExitCode.DONE
+    if online:
+        from .online import run as ask_services
+
+        return max(code, ask_services(checked.bus, config.settings.backend))
+
+    return code
 
 
 def reload(file: Path | None = None, /, *, state_folder: Path | None = None) -> int:

@@ -20,7 +20,7 @@ from ._load import default_file, load_config
 from ._models import ConfiguredPlugin, DaemonConfig
 
 
-def load_bus(file: Path | None = None) -> EventBus:
+def load_bus(file: Path | None = None, *, as_run: bool = False) -> EventBus:
     """Create the bus of a configuration file with its plugins, without starting anything.
 
     It needs the extra ``daemon``.
@@ -28,9 +28,10 @@ def load_bus(file: Path | None = None) -> EventBus:
     :param file: the YAML file; None for ``lanrage.yaml`` or ``lanrage.yml`` in this folder or, if
         there is none, for the installed plugins that have event types or templates and need no
         configuration
+    :param as_run: whether, without a file, the bus is that of ``lanrage-events run`` instead
     :raises ConfigError: with everything that is wrong with the file or with its plugins
     """
-    if file is None and not default_file().exists():
+    if file is None and not default_file().exists() and not as_run:
         return installed_bus(Catalog.discover(), ("register_events", "template_folders"))[0]
 
     redactor = Redactor()

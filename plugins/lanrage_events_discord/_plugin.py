@@ -50,7 +50,7 @@ from ._delivery import (
 from ._memory import Memory
 from ._rendering import Renderer, Wording
 from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, unknown_types
-from ._setup import RejectionCache, Settings, Setup
+from ._setup import RejectionCache, Settings, Setup, ask_for_webhooks, find_webhooks, state_file
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -369,7 +369,7 @@ class DiscordPlugin:
         )
 
     def _state_file(self, bus: Bus, suffix: str) -> Path | None:
-        return bus.state_folder and bus.state_folder / f"{bus.plugins.name(self)}.{suffix}"
+        return state_file(bus, self, suffix)
 
     def _reload(self) -> None:
         for lane in self._lanes.values():
@@ -441,6 +441,20 @@ class DiscordPlugin:
         """Read the templates again; what waits in the outbox stays as it was rendered."""
         if self._renderer is not None:
             self._renderer.reload(bus.template_folders(), bus.events.types())
+
+    @hookimpl
+    async def check_online(self, bus: Bus) -> Mapping[str, Health]:
+        """Ask Discord for each webhook, that of the setup page included."""
+        settings = Settings(self._state_file(bus, "settings.json"), read_only=True)
+        webhooks = find_webhooks(self.config, settings)
+        if not webhooks:
+            return {"webhook": Health("degraded", _NO_WEBHOOK)}
+
+        with bus.redactor.redacting(REDACTED_LOGGERS):
+            async with WebhookClient(self._http) as client:
+                found = await ask_for_webhooks(self.config, webhooks, client)
+
+        return {f"webhook '{name}'": health for name, health in found.items()}
 
     @hookimpl
     def health(self) -> Health:

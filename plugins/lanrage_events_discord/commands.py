@@ -11,11 +11,12 @@ import anyio
 from cyclopts import Parameter
 
 from lanrage_events import EventBus, EventDecodeError
-from lanrage_events.cli import ExitCode, write_errors, write_json, write_lines
+from lanrage_events.cli import ExitCode, error_text, write_errors, write_json, write_lines
 from lanrage_events.config import ConfigError, load_bus
 from lanrage_events.templates import TemplateError, template_folder
 
 from ._client import validate_invite_url
+from ._commands import find_plugin, post_test_message, show_route
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
 from ._preview import measure, sample_event
 from ._rendering import Renderer, compose
@@ -100,3 +101,55 @@ async def _serve_and_play() -> Summary:
     parts = list(load_parts(lambda line: write_errors([line])))
     async with discord.serve():
         return await play(discord, make_console(sys.stdout), parts=parts)
+
+
+def route(
+    event_type: str,
+    /,
+    *values: str,
+    config: Path | None = None,
+    plugin: str | None = None,
+) -> int:
+    """Show which webhooks post an event, how, and which line of the configuration says so.
+
+    Nothing is posted. It exits with 1 if no webhook would post the event.
+
+    :param event_type: such as peer_joined
+    :param values: fields of the event, each as name=value, such as party_id=red; what is missing is
+        made up
+    :param config: the configuration; lanrage.yaml in this folder by default
+    :param plugin: the section of the configuration, if several post to Discord
+    """
+    try:
+        return show_route(find_plugin(config, plugin), event_type, values)
+    except (EventDecodeError, LookupError, ValueError) as error:
+        return _misuse(error)
+
+
+def post_test(
+    webhook: str | None = None,
+    /,
+    *,
+    config: Path | None = None,
+    plugin: str | None = None,
+) -> int:
+    """Post one test message to Discord, and show what Discord answers.
+
+    The message is the one that the setup page sends. It exits with 1 if Discord does not take it. The
+    daemon need not run.
+
+    :param webhook: the name of a webhook; by default webhook_url, or else the first one
+    :param config: the configuration; lanrage.yaml in this folder by default
+    :param plugin: the section of the configuration, if several post to Discord
+    """
+    try:
+        found = find_plugin(config, plugin)
+    except LookupError as error:
+        return _misuse(error)
+
+    return anyio.run(post_test_message, found, webhook)
+
+
+def _misuse(error: Exception) -> int:
+    write_errors([error_text(error)])
+    return ExitCode.MISUSE

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
@@ -228,3 +229,63 @@ async def test_a_hook_may_change_the_bus_while_it_is_queried() -> None:
         assert bus.query("metrics").keys() == {"meddler", "last"}
         assert bus.plugins.validate() == [("meddler", "I meddle")]
         assert [*bus.plugins] == ["meddler", "last", "new 2", "new 3", "new 4"]
+
+
+# check_online
+
+
+async def ask(plugin: object) -> dict[str, Health]:
+    bus = EventBus()
+    bus.register(plugin, "odd")
+    return await bus.plugins.check_online("odd")
+
+
+async def test_a_plugin_says_whether_its_services_exist() -> None:
+    async def check_online(self: object, bus: object) -> dict[str, Health]:
+        assert isinstance(bus, EventBus)
+        await wait_all_tasks_blocked()
+        return {"the server": Health("failed", "it does not exist")}
+
+    found = await ask(plugin_with("check_online", check_online))
+    assert found == {"the server": Health("failed", "it does not exist")}
+
+
+async def test_a_plugin_without_the_hook_has_no_services() -> None:
+    assert await ask(plugin_with("health", lambda self: Health())) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (["x"], "hook 'check_online' must return a mapping from names to Health, not ['x']"),
+        ({"x": "ok"}, "hook 'check_online' must return a Health, not 'ok'"),
+        ({"x": Health("good")}, "hook 'check_online' must return a Health whose status is"),  # type: ignore[arg-type]
+    ],
+)
+async def test_a_wrong_answer_is_its_own_failure(answer: object, problem: str) -> None:
+    async def check_online(self: object, bus: object) -> object:
+        return answer
+
+    [health] = (await ask(plugin_with("check_online", check_online))).values()
+    assert health.status == "failed"
+    assert health.detail.startswith(problem)
+
+
+async def test_what_a_service_raises_is_its_failure() -> None:
+    async def check_online(self: object, bus: object) -> None:
+        raise OSError("no route")
+
+    assert await ask(plugin_with("check_online", check_online)) == {
+        "odd": Health("failed", "hook 'check_online' failed: OSError: no route")
+    }
+
+
+async def test_a_service_that_does_not_answer_is_given_up_after_a_minute() -> None:
+    async def check_online(self: object, bus: object) -> None:
+        await anyio.sleep_forever()
+
+    began = anyio.current_time()
+    assert await ask(plugin_with("check_online", check_online)) == {
+        "odd": Health("degraded", "no answer within 60 seconds")
+    }
+    assert anyio.current_time() - began == pytest.approx(60)

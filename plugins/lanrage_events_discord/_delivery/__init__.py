@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from .bisection import Bisection
 from .earlier import EarlierEntries, EarlierEntry
+from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History

@@ -98,6 +98,17 @@ class Renderer:
         """Return whether another renderer has the same templates for events of a class."""
         return self._templates.sources(cls) == other._templates.sources(cls)
 
+    def sources(self, cls: type[Event]) -> Mapping[str, str]:
+        """Return the file of each leaf by which events of a class are rendered, by its path.
+
+        Where the leaf has an error, the next file that has it is used.
+        """
+        found: dict[str, str] = {}
+        for file, path, _ in self._templates.sources(cls):
+            found.setdefault(path, file)
+
+        return found
+
     def render(self, event: Event) -> Entry:
         """Render an event, whatever is wrong with its templates or its values."""
         try:

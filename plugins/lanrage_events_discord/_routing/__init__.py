@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .check import check_routes as check_routes
 from .check import unknown_types as unknown_types
+from .explanation import RouteStep as RouteStep
+from .explanation import explain as explain
 from .router import NOT_TAKEN as NOT_TAKEN
 from .router import Router as Router
 from .unrouted import UnroutedEvents as UnroutedEvents

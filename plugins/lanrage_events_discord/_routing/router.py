@@ -71,7 +71,7 @@ class Router:
                 continue
 
             is_taken = True
-            presentation = _presentation(route)
+            presentation = presentation_of(route)
             for webhook in self.webhooks if route.webhook is None else route.webhook:
                 found.setdefault(webhook, presentation)
 
@@ -141,7 +141,8 @@ def _keys(value: object) -> Iterator[object]:
             yield value
 
 
-def _presentation(route: RouteConfig) -> Presentation:
+def presentation_of(route: RouteConfig) -> Presentation:
+    """Return how a route presents events."""
     mention = route.mention or MentionConfig()
     if not (route.silent or route.immediate or mention.roles or mention.users):
         return DEFAULT_PRESENTATION

@@ -20,3 +20,4 @@ from .setup import (
     SetupError,
     SetupUnavailable,
 )
+from .webhooks import ask_for_webhooks, find_webhooks, state_file

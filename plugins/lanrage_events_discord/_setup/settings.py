@@ -23,11 +23,12 @@ class Settings:
     :param path: the file; None to remember only as long as this object lives
     :param inline: whether to write in the event loop instead of a worker thread, for tests in
         virtual time
+    :param read_only: whether a damaged file stays where it is, since the daemon will deal with it
     """
 
-    def __init__(self, path: Path | None, *, inline: bool = False) -> None:
+    def __init__(self, path: Path | None, *, inline: bool = False, read_only: bool = False) -> None:
         self._file = StateFile(path, indent=1, inline=inline)
-        self._data = _read(self._file)
+        self._data = _read(self._file, read_only=read_only)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} in {self._file.path or 'memory'}>"
@@ -57,7 +58,7 @@ class Settings:
         self._data = data
 
 
-def _read(file: StateFile) -> dict[str, Any]:
+def _read(file: StateFile, *, read_only: bool) -> dict[str, Any]:
     try:
         data = file.read({})
         if not isinstance(data, dict) or not all(
@@ -69,7 +70,7 @@ def _read(file: StateFile) -> dict[str, Any]:
             raise ValueError("it is damaged: {}: {}".format(*found))
     except (OSError, ValueError) as error:
         try:
-            where = f"it is {file.move_aside()} now"
+            where = "it is kept" if read_only else f"it is {file.move_aside()} now"
         except OSError:
             where = "it cannot be moved aside either"
 

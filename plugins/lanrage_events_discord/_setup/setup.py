@@ -25,6 +25,7 @@ from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
 from .._delivery import Lanes, in_words
 from .rejections import RejectionCache
 from .settings import INVITE_URL, WEBHOOK_URL, Settings
+from .webhooks import find_webhooks
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -121,18 +122,8 @@ class Setup:
 
     def open_lanes(self) -> None:
         """Make the lanes of the webhooks that the configuration gives, and of the saved one."""
-        webhooks = self._config.all_webhooks()
-        for name, webhook in webhooks.items():
+        for name, webhook in find_webhooks(self._config, self._settings).items():
             self._lanes.open(name, webhook)
-
-        url = self._settings.webhook_url
-        if url is not None and DEFAULT_WEBHOOK not in webhooks:
-            try:
-                self._check_webhook_url(url)
-            except ValueError as error:
-                logger.warning("the saved webhook is not used: %s", error)
-            else:
-                self._lanes.open(DEFAULT_WEBHOOK, WebhookConfig(url=SecretStr(url)))
 
     async def set_webhook(self, url: str, *, ask: bool) -> None:
         """Send everything to a webhook from now on, also after a restart.

@@ -1,0 +1,7 @@
+"""What the commands ``route`` and ``test`` do."""
+
+from __future__ import annotations
+
+from .plugin import ConfiguredPlugin, find_plugin
+from .route import show_route
+from .test_message import post_test_message

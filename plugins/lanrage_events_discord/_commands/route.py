@@ -1,0 +1,127 @@
+"""The command ``route``: where an event goes, how it is posted, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from lanrage_events import Event
+from lanrage_events.cli import ExitCode, counted, write_errors, write_lines
+from lanrage_events.config import EventTypes
+from lanrage_events.events import format_event
+from lanrage_events.templates import TemplateError
+
+from .._config import DEFAULT_WEBHOOK
+from .._preview import sample_event
+from .._rendering import Presentation, Renderer
+from .._routing import RouteStep, explain
+from .plugin import ConfiguredPlugin
+
+_INDENT = "  "
+
+
+def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) -> int:
+    """Print where an event goes, and return the exit code: 1 if it goes nowhere.
+
+    :param values: fields of the event, each as ``name=value``; the others are made up
+    :raises EventDecodeError: if that is no event
+    :raises ValueError: if a value is not written as ``name=value``
+    """
+    registry = found.bus.events
+    event = registry.from_dict(sample_event(registry, event_type, values))
+    given = {value.partition("=")[0] for value in values}
+    steps = list(explain(event, found.config.routes, tuple(found.webhooks)))
+    posting = {name: step for step in steps for name in step.webhooks}
+    live = [name for name in posting if name in found.webhooks]
+    write_lines([format_event(event.to_dict()), ""])
+    if posting:
+        write_lines(_destination(found, name, step) for name, step in posting.items())
+    else:
+        is_taken = any(not step.mismatch for step in steps)
+        reason = "a route takes it and names no webhook" if is_taken else "no route takes it"
+        write_lines(
+            [
+                f"it goes nowhere: {'there is no webhook' if is_taken and not found.webhooks else reason}"
+            ]
+        )
+
+    write_lines(_expiry(found, event))
+    write_lines(["", *_reasons(found, steps, given), "", *_templates(found, event)])
+    return ExitCode.DONE if live else ExitCode.FAILED
+
+
+def _destination(found: ConfiguredPlugin, name: str, step: RouteStep) -> str:
+    if name not in found.webhooks:
+        missing = "webhook_url is not set" if name == DEFAULT_WEBHOOK else "it is not configured"
+        return f"webhook '{name}': not posted, since {missing}"
+
+    ways = ", ".join(_ways(step.presentation)) or "with a notification, and no mention"
+    return f"webhook '{name}': {ways}"
+
+
+def _ways(presentation: Presentation) -> Iterator[str]:
+    if presentation.silent:
+        yield "silent"
+
+    if presentation.immediate:
+        yield "immediate"
+
+    ids = [f"role {role}" for role in presentation.roles]
+    ids += [f"user {user}" for user in presentation.users]
+    if ids:
+        yield f"mentions {', '.join(ids)}, each at most every {presentation.cooldown:g} s"
+
+
+def _expiry(found: ConfiguredPlugin, event: Event) -> Iterator[str]:
+    name = EventTypes(found.config.max_age).nearest(type(event))
+    if name is not None:
+        seconds = found.config.max_age[name]
+        yield f"not posted once it is older than {seconds:g} s ({found.place(f'max_age.{name}')})"
+
+
+def _reasons(
+    found: ConfiguredPlugin, steps: Sequence[RouteStep], given: Collection[str]
+) -> Iterator[str]:
+    if steps[0].number < 0:
+        yield "why: there are no routes, so every webhook posts every event"
+        return
+
+    yield "why:"
+    for step in steps:
+        yield f"{_INDENT}{found.place(f'routes.{step.number}')}: {_verdict(step, given)}"
+
+
+def _verdict(step: RouteStep, given: Collection[str]) -> str:
+    if step.mismatch:
+        is_made_up = step.field and step.field not in given
+        hint = f" (a made-up value: give it as {step.field}=…)" if is_made_up else ""
+        return f"{step.mismatch}{hint}"
+
+    parts = ["takes it"]
+    if step.webhooks:
+        parts.append(f"for {', '.join(step.webhooks)}")
+    elif not step.earlier:
+        parts.append("for no webhook")
+
+    if step.earlier:
+        parts.append(f"(not for {', '.join(step.earlier)}, which a route above has taken it for)")
+
+    if step.stops:
+        parts.append("and stops, so the routes below do not see it")
+
+    return " ".join(parts)
+
+
+def _templates(found: ConfiguredPlugin, event: Event) -> Iterator[str]:
+    problems: list[TemplateError] = []
+    renderer = Renderer(
+        found.bus.template_folders(), invite_url=lambda: found.invite_url, report=problems.append
+    )
+    by_file: dict[str, list[str]] = {}
+    for leaf, file in renderer.sources(type(event)).items():
+        by_file.setdefault(file, []).append(leaf)
+
+    yield f"rendered by {counted(len(by_file), 'template')}:"
+    for file, leaves in by_file.items():
+        yield f"{_INDENT}{file}: {', '.join(leaves)}"
+
+    write_errors(f"template {problem}" for problem in problems)

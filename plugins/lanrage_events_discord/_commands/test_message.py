@@ -1,0 +1,85 @@
+"""The command ``test``: one real message to a webhook."""
+
+from __future__ import annotations
+
+from lanrage_events.cli import ExitCode, did_you_mean, write_errors, write_lines
+from lanrage_events.templates import TemplateError
+
+from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
+from .._config import DEFAULT_WEBHOOK, WebhookConfig
+from .._delivery import Envelope, Mentions, Threads
+from .._embeds import Message
+from .._memory import Memory
+from .._plugin import REDACTED_LOGGERS
+from .._rendering import Renderer, WebhookTest
+from .plugin import ConfiguredPlugin
+
+
+async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
+    """Post one message, print Discord's answer, and return the exit code: 1 if it was rejected.
+
+    :param name: the webhook's name; None for the default one, or else the first one
+    """
+    webhooks = found.webhooks
+    if name is not None and name not in webhooks:
+        known = ", ".join(webhooks) or "none"
+        hint = did_you_mean(name, webhooks)
+        write_errors([f"no webhook is named '{name}', known: {known}{hint}"])
+        return ExitCode.MISUSE
+
+    if not webhooks:
+        place = found.place("webhook_url")
+        write_errors([f"{place}: no webhook is set: set its URL here or on the setup page"])
+        return ExitCode.BAD_CONFIG
+
+    default = DEFAULT_WEBHOOK if DEFAULT_WEBHOOK in webhooks else next(iter(webhooks))
+    chosen = name or default
+    webhook = webhooks[chosen]
+    address = found.config.address(webhook)
+    problems: list[TemplateError] = []
+    message = _make_message(found, problems)
+    outcome, thread = await _post(found, webhook, address, message)
+    write_errors(f"template {problem}" for problem in problems)
+    if outcome.kind is not OutcomeKind.DELIVERED:
+        write_errors([f"webhook '{chosen}': {outcome.reason}{_wait(outcome)}"])
+        return ExitCode.FAILED
+
+    number = f", message {outcome.message_id}" if outcome.message_id else ""
+    write_lines([f"webhook '{chosen}': {outcome.reason}{number}{thread}"])
+    others = [one for one in webhooks if one != chosen]
+    if name is None and others:
+        write_lines([f"not tested: {', '.join(others)} (name one to test it)"])
+
+    return ExitCode.DONE
+
+
+def _make_message(found: ConfiguredPlugin, problems: list[TemplateError]) -> Message:
+    renderer = Renderer(
+        found.bus.template_folders(), invite_url=lambda: found.invite_url, report=problems.append
+    )
+    return Message(entries=0, embeds=(renderer.render(WebhookTest()).embed,))
+
+
+async def _post(
+    found: ConfiguredPlugin, webhook: WebhookConfig, address: WebhookURL, message: Message
+) -> tuple[Outcome, str]:
+    """Return the outcome, and what it did with the forum's thread, in words."""
+    path = found.state_file("threads.json")
+    threads = Threads(Memory(path, "the ids of threads", survives_power_loss=True))
+    envelope = Envelope(webhook, Mentions(), threads)
+    message = envelope.wrap(message, [], address.id, is_backlog=True)
+    thread_id = envelope.thread_id(address.id)
+    with found.bus.redactor.redacting(REDACTED_LOGGERS):
+        async with WebhookClient() as client:
+            outcome = await client.execute(address, message.body(), thread_id=thread_id)
+
+    is_new = bool(message.thread_name) and outcome.kind is OutcomeKind.DELIVERED
+    if is_new:
+        envelope.delivered(message, address.id, outcome.channel_id)
+
+    return outcome, f", in the new post '{message.thread_name}'" if is_new else ""
+
+
+def _wait(outcome: Outcome) -> str:
+    seconds = outcome.retry_after
+    return f"; Discord asks to wait {seconds:g} seconds" if seconds else ""
