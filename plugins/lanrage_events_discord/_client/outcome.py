@@ -196,6 +196,12 @@ class Outcome:
         return self.code in (_UNKNOWN_WEBHOOK, _INVALID_WEBHOOK_TOKEN)
 
     @property
+    def is_server_error(self) -> bool:
+        """Whether Discord has an error of its own, of which it does not say that all requests get it."""
+        is_error = self.status is not None and 500 <= self.status <= 599
+        return self.kind is OutcomeKind.RETRY and is_error and not self.is_known_code
+
+    @property
     def is_about_channel(self) -> bool:
         """Whether a 429 is about the hidden limit of the channel, which no header shows."""
         return self.status == 429 and (self.scope == "shared" or bool(self.rate_limit.remaining))

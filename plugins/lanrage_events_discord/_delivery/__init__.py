@@ -1,15 +1,15 @@
 """Delivery: lanes from the outbox to one webhook each, and when a webhook is paused.
 
 A ``lane`` sends the messages of one webhook, and is disabled while that does not work. ``queue``
-holds what waits, ``batch`` and ``bisection`` choose what the next message shows, ``envelope`` adds
-``mentions`` and ``threads``, ``pacing`` and ``outage`` pause the lane until the next one may leave.
+holds what waits, ``batch`` chooses what the next message shows, ``envelope`` adds
+``mentions`` and ``threads``, ``pacing`` and ``outage`` pause the lane until the next one may leave,
+and ``suspicion`` finds out whether errors of Discord are an outage.
 ``earlier`` knows what an earlier run has put into the outbox; ``gone``, ``expired``, ``mentions``
 and ``threads`` remember over restarts.
 """
 
 from __future__ import annotations
 
-from .bisection import Bisection
 from .earlier import EarlierEntries, EarlierEntry
 from .envelope import Envelope
 from .expired import ExpiredCounts

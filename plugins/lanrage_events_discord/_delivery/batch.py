@@ -10,12 +10,12 @@ from lanrage_events.outbox import ExpiredEntries
 
 from .._client import Outcome
 from .._config import BatchConfig
+from .._diagnosis import Bisection, ServerErrors
 from .._embeds import Message, limits
 from .._rendering import Entry, Wording, compose
-from .bisection import Bisection
 from .envelope import Envelope
 from .expired import ExpiredCounts
-from .queue import LaneQueue
+from .queue import LaneQueue, Waiting
 
 # If the answer is lost again, no more than this is posted once more.
 REPEATED_MAX_ENTRIES = 50
@@ -30,6 +30,7 @@ class Batch:
     :param expired: counts what expired
     :param lane: the lane's name there
     :param wording: the texts of the messages besides the entries
+    :param server_errors: says which entries to try apart from the others
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Batch:
         expired: ExpiredCounts,
         lane: str,
         wording: Wording,
+        server_errors: ServerErrors,
     ) -> None:
         self._config = config
+        self._server_errors = server_errors
         self._queue = queue
         self._envelope = envelope
         self._old_before = anyio.current_time()
@@ -85,13 +88,12 @@ class Batch:
         """Whether the next message cannot show more than it does, however long it waits."""
         message, _ = self._compose()
         return message is not None and (
-            message.entries < len(self._queue.batch)
-            or len(message.embeds) == limits.MESSAGE_MAX_EMBEDS
+            message.entries < len(self._entries) or len(message.embeds) == limits.MESSAGE_MAX_EMBEDS
         )
 
     def compose(self, webhook_id: str) -> Message | None:
         """Return the next message, None if there is nothing to send."""
-        batch = self._queue.batch
+        batch = self._entries
         if batch and batch[0].id > self._through:
             self._through, self._messages = batch[-1].id, 0
 
@@ -104,8 +106,15 @@ class Batch:
         return self._envelope.wrap(message, shown, webhook_id, self._is_backlog)
 
     @property
-    def _is_backlog(self) -> bool:
+    def _entries(self) -> list[Waiting]:
+        """What the next message may show."""
+        aside = self._server_errors.set_aside
         batch = self._queue.batch
+        return [waiting for waiting in batch if waiting.id not in aside] if aside else batch
+
+    @property
+    def _is_backlog(self) -> bool:
+        batch = self._entries
         return bool(batch) and batch[0].arrived < self._old_before
 
     @property
@@ -114,12 +123,15 @@ class Batch:
 
     def _compose(self) -> tuple[Message | None, list[Entry]]:
         """Return the next message without its envelope, and what it is chosen from."""
-        batch = self._queue.batch
+        batch = self._entries
         max_messages = self._config.max_messages
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages)
 
         at_most = self._bisection.at_most
+        if (tried := self._server_errors.at_most) is not None:
+            at_most = min(at_most or tried, tried)
+
         if at_most is None and max_messages is None and self._shows_embeds:
             # One more than fits, which shows that there are more.
             at_most = limits.MESSAGE_MAX_EMBEDS + 1
@@ -138,21 +150,39 @@ class Batch:
         )
         return next(composed, None), entries
 
-    def delivered(self) -> None:
-        """Record that Discord has the message."""
+    def shown(self, message: Message) -> list[int]:
+        """Return the ids of the entries that the last message showed."""
+        return [waiting.id for waiting in self._entries[: message.entries]]
+
+    def behind(self, number: int, most: int) -> list[int]:
+        """Return the ids of the next entries behind one, as far as they are known."""
+        found = (waiting.id for waiting in self._queue.batch if waiting.id > number)
+        return list(islice(found, most))
+
+    def delivered(self, message: Message) -> list[Waiting]:
+        """Remove what the last message showed from the queue, now that Discord has it."""
         self._messages += 1
         self._expired.clear(self._lane)
+        if self._server_errors.set_aside:
+            removed = self._queue.remove_ids(frozenset(self.shown(message)))
+        else:
+            removed = self._queue.remove(message.entries)
+
+        self._server_errors.delivered()
+        self.removed()
+        return removed
 
     def answer_lost(self, message: Message) -> None:
         """Repeat a message that Discord may have already in smaller ones."""
-        if shown := self._queue.batch[: message.entries]:
-            self._repeated_through = max(self._repeated_through, shown[-1].id)
+        if shown := self.shown(message):
+            self._repeated_through = max(self._repeated_through, shown[-1])
 
     def removed(self) -> None:
         """Record that entries were removed from the queue."""
         self._bisection.removed(self._queue.first_id)
+        self._server_errors.removed(self._queue.first_id)
 
     def rejected(self, message: Message, outcome: Outcome) -> set[int]:
         """Return the ids of the entries that Discord rejected; none if they are not known yet."""
-        shown = self._queue.batch[: message.entries]
+        shown = self.shown(message)
         return self._bisection.find(shown, message, outcome, embed_each=self._embed_each)

@@ -12,12 +12,20 @@ from anyio.abc import TaskGroup
 
 from lanrage_events.outbox import Outbox
 
-from .._client import Limits, Outcome, OutcomeKind, RateLimits, Turn, WebhookClient, WebhookURL
+from .._client import (
+    Limits,
+    Outcome,
+    OutcomeKind,
+    RateLimits,
+    Turn,
+    WebhookClient,
+    WebhookURL,
+)
 from .._config import BatchConfig
+from .._diagnosis import Omissions, ServerErrors, is_about_configuration
 from .._embeds import Message
 from .._rendering import Entry, Wording
 from .batch import Batch
-from .bisection import is_about_configuration
 from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
@@ -26,6 +34,7 @@ from .pacing import Pacing
 from .queue import LaneQueue
 from .record import INTERNAL_ERROR, LaneRecord, reason_code
 from .state import LaneState, LaneStatistics, in_words
+from .suspicion import Suspicion
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -49,6 +58,7 @@ class Lane:
     :param envelope: adds to messages what the webhook's configuration asks for
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
+    :param failing: the names of all lanes that get server errors now
     :param wording: the texts of messages besides the entries
     """
 
@@ -65,6 +75,7 @@ class Lane:
         envelope: Envelope,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
+        failing: set[str],
         wording: Wording,
     ) -> None:
         self.name = name
@@ -86,7 +97,13 @@ class Lane:
         self._all_limits = limits
         self._task_group = task_group
         self.queue = LaneQueue(outbox, name)
-        self._batch = Batch(batch, self.queue, envelope, expired, name, wording)
+        errors = ServerErrors()
+        self._batch = Batch(batch, self.queue, envelope, expired, name, wording, errors)
+        self._suspicion = Suspicion(
+            name, errors, self._batch, client=client, limits=limits, failing=failing
+        )
+        self.omissions = Omissions()
+        """parts of messages that Discord rejected"""
         self._running = False
         self._is_closed = False
         self.pacing = Pacing(batch)
@@ -172,6 +189,7 @@ class Lane:
         self.webhook = webhook
         self.limits = self._all_limits.of(webhook.id)
         self._outage.end()
+        self._suspicion.reset()
         self.state, self._why = LaneState.IDLE, ""
         self.statistics.last_error = ""
         self.pacing.end_wait()
@@ -184,6 +202,7 @@ class Lane:
         """
         self.webhook = None
         self._outage.end()
+        self._suspicion.reset()
         self.state, self._why = LaneState.UNCONFIGURED, ""
         self.pacing.cancel()
 
@@ -275,9 +294,13 @@ class Lane:
         if self._batch.is_empty:
             self.queue.nothing_expires()
             self._outage.end()
+            self._suspicion.ended()
             self.record.recount(0)
             self._set_state(LaneState.IDLE)
             return False
+
+        if self._suspicion.is_due:
+            return await self._examine()
 
         await self._gather()
         limits = await self._wait_for_turn()
@@ -296,7 +319,38 @@ class Lane:
         finally:
             turn.release()
 
+        return self._goes_on
+
+    @property
+    def _goes_on(self) -> bool:
         return self.is_usable and not (self._is_closed or self.pacing.is_over)
+
+    async def _examine(self) -> bool:
+        """Look up the webhook whose messages get server errors; return as :meth:`_deliver_next`."""
+        webhook = self.webhook
+        found: list[Outcome] = []
+
+        async def look_up() -> None:
+            if webhook is not None:
+                found.append(await self._suspicion.look_up(webhook))
+
+        if not await self.pacing.wait_for(look_up):
+            return False
+
+        if webhook is self.webhook and self.is_usable and webhook is not None:
+            [outcome] = found
+            if outcome.kind is OutcomeKind.LANE_DEAD:
+                self.handle_gone(outcome, webhook)
+            else:
+                convicted = self._suspicion.conclude(outcome)
+                if self._suspicion.is_urgent:
+                    self._outage.retry_now()
+
+                if convicted is not None:
+                    with anyio.CancelScope(shield=True):
+                        await self._dead_letter({convicted[0]}, convicted[1])
+
+        return self._goes_on
 
     async def _send_next(self, limits: Limits) -> None:
         webhook = self.webhook
@@ -312,6 +366,7 @@ class Lane:
 
             message = self._batch.compose(webhook.id)
             if message is not None:
+                message = self.omissions.apply(message)
                 self._set_state(LaneState.SENDING)
                 self.statistics.requests += 1
                 thread_id = self.envelope.thread_id(webhook.id)
@@ -423,7 +478,7 @@ class Lane:
     async def _delivered(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         self.envelope.delivered(message, webhook.id, outcome.channel_id)
         self.pacing.sent()
-        self._batch.delivered()
+        self.omissions.delivered()
         self.record.delivered(message.entries)
         if shortened := self.record.shortened(message.shortened):
             logger.warning(
@@ -434,13 +489,14 @@ class Lane:
             )
 
         if self._outage.active:
-            logger.info(
-                "webhook '%s' works again after %s", self.name, in_words(self._outage.lasted)
-            )
+            if not self._suspicion.is_urgent:
+                lasted = in_words(self._outage.lasted)
+                logger.info("webhook '%s' works again after %s", self.name, lasted)
+
             self._outage.end()
 
-        delivered = self.queue.remove(message.entries)
-        self._batch.removed()
+        self._suspicion.ended()
+        delivered = self._batch.delivered(message)
         await self._outbox.acknowledge(waiting.id for waiting in delivered)
 
     def _retry(self, message: Message, outcome: Outcome) -> None:
@@ -448,7 +504,9 @@ class Lane:
         if outcome.may_be_carried_out:
             self._batch.answer_lost(message)
 
-        if self._outage.record_failure(outcome.retry_after):
+        self._suspicion.failed(message, outcome)
+        is_search = self._suspicion.is_urgent
+        if self._outage.record_failure(outcome.retry_after, soon=is_search) and not is_search:
             pending = self._outbox.statistics().pending
             waiting = "1 event waits" if pending == 1 else f"{pending:,} events wait"
             lasted = in_words(self._outage.lasted)
@@ -468,9 +526,14 @@ class Lane:
             self._batch.make_old()
 
     async def _rejected(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
-        """Dead-letter the entry that Discord rejects, and only that one."""
+        """Leave out the part or dead-letter the entry that Discord rejects, and only that one."""
         self._outage.end()
-        if is_about_configuration(outcome):
+        self._suspicion.ended()
+        if omitted := self.omissions.find(message, outcome):
+            for part in omitted:
+                logger.error("webhook '%s': Discord rejects %s: left out", self.name, part)
+
+        elif is_about_configuration(outcome):
             self.disable(outcome, webhook)
         elif message.entries == 0:
             logger.error("webhook '%s': %s", self.name, outcome.reason)

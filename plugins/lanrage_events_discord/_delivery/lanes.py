@@ -87,6 +87,8 @@ class Lanes(Mapping[str, Lane]):
         self._lanes: dict[str, Lane] = {}
         self._configured: tuple[str, ...] | None = None
         """None if it must be computed again"""
+        self._failing: set[str] = set()
+        """the names of the lanes that get server errors now"""
         self._waiting: dict[str, int] | None = None
         """entries that waited in the outbox at the last look, by lane"""
 
@@ -136,6 +138,7 @@ class Lanes(Mapping[str, Lane]):
             envelope=Envelope(webhook, self._mentions, self._threads),
             gone=self._gone,
             expired=self._expired,
+            failing=self._failing,
             wording=self._wording,
         )
         self._lanes[name] = lane

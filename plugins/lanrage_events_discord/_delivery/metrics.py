@@ -65,6 +65,12 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
             samples=by_reason(lambda record: record.failed_requests),
         ),
         Metric(
+            name="lane_parts_left_out",
+            help="Parts of messages that Discord had rejected, such as pictures",
+            kind="counter",
+            samples=[Sample(lane.omissions.count, {"lane": n}) for n, lane in lanes.items()],
+        ),
+        Metric(
             name="lane_mentions_left_out",
             help="Mentions of roles and users for which a message had no room",
             kind="counter",

@@ -40,17 +40,23 @@ class Outage:
         """Seconds since the first attempt that failed, 0 if there is no outage."""
         return 0.0 if self._began is None else anyio.current_time() - self._began
 
-    def record_failure(self, retry_after: float | None = None) -> bool:
+    def retry_now(self) -> None:
+        """Make the next attempt at once, and further ones soon."""
+        self.retry_at = LONG_AGO
+        self._backoff.reset()
+
+    def record_failure(self, retry_after: float | None = None, *, soon: bool = False) -> bool:
         """Count an attempt that failed, and plan the next one.
 
         :param retry_after: seconds that the server asks to wait
+        :param soon: whether to retry as in a short outage, however long it has lasted
         :return: whether to log the outage: at its beginning, and once a minute
         """
         now = anyio.current_time()
         if self._began is None:
             self._began = now
 
-        is_short = self.lasted < SHORT_OUTAGE_SECONDS
+        is_short = soon or self.lasted < SHORT_OUTAGE_SECONDS
         self._backoff.longest = MAX_RETRY_SECONDS if is_short else MAX_LONG_OUTAGE_RETRY_SECONDS
         self.retry_at = now + self._backoff.next(retry_after or 0.0)
         if now - self._reported_at < SHORT_OUTAGE_SECONDS:

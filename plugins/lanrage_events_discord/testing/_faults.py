@@ -96,8 +96,8 @@ class When(TypedDict, total=False):
     """Which requests a fault hits; without any of these, the next one."""
 
     times: int
-    """how many requests it hits at most: 1, or without bound if ``lasting`` or ``probability``
-    is given"""
+    """how many requests it hits at most: 1, or without bound if ``lasting``, ``probability`` or
+    ``containing`` is given"""
     skip: int
     """how many requests it lets pass first"""
     after: float
@@ -112,6 +112,8 @@ class When(TypedDict, total=False):
     """only requests to this webhook"""
     action: Action
     """only requests that ask for this, such as ``execute``"""
+    containing: str
+    """only requests that have this in a text of their body, each time"""
 
 
 class _Rule:
@@ -129,6 +131,7 @@ class _Rule:
         webhook = when.get("webhook")
         self._webhook_id = None if webhook is None else webhook.id
         self._action = when.get("action")
+        self._containing = when.get("containing")
         self._begins, self._ends = float("-inf"), float("inf")
         if "after" in when or "lasting" in when:
             self._begins = anyio.current_time() + when.get("after", 0.0)
@@ -142,6 +145,9 @@ class _Rule:
             return None
 
         if self._action not in (None, request.action):
+            return None
+
+        if self._containing is not None and not _has_text(request.body, self._containing):
             return None
 
         if self._skip > 0:
@@ -247,7 +253,7 @@ class Faults:
         self._limits.unban()
 
     def _add(self, fault: Fault, when: When) -> None:
-        bounded = not {"lasting", "probability"} & when.keys()
+        bounded = not {"lasting", "probability", "containing"} & when.keys()
         self._rules.append(_Rule(lambda _: fault, when, self._next(), 1 if bounded else None))
 
     def _next(self) -> int:
@@ -261,3 +267,13 @@ class Faults:
                 return fault
 
         return None
+
+
+def _has_text(value: object, text: str) -> bool:
+    if isinstance(value, str):
+        return text in value
+
+    if isinstance(value, dict):
+        value = list(value.values())
+
+    return isinstance(value, list) and any(_has_text(item, text) for item in value)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from .._client import Outcome
 from .._embeds import Message
-from .queue import Waiting
 
 # https://docs.discord.com/developers/topics/opcodes-and-status-codes#json-json-error-codes
 THREAD_NAME_BLOCKED = 200001
@@ -37,22 +36,22 @@ class Bisection:
         """the id of the last entry that may be the one"""
 
     def find(
-        self, shown: Sequence[Waiting], message: Message, outcome: Outcome, *, embed_each: bool
+        self, shown: Sequence[int], message: Message, outcome: Outcome, *, embed_each: bool
     ) -> set[int]:
         """Return the ids of the rejected entries; none if it takes another message to find them.
 
-        :param shown: what the message showed
+        :param shown: the ids of the entries that the message showed
         :param embed_each: whether each entry had an embed of its own
         """
         if embed_each and len(shown) <= len(message.embeds):
-            named = {shown[index].id for index in outcome.bad_embeds if index < len(shown)}
+            named = {shown[index] for index in outcome.bad_embeds if index < len(shown)}
             if named:
                 return named
 
         if len(shown) == 1:
-            return {shown[0].id}
+            return {shown[0]}
 
-        self._through = shown[-1].id
+        self._through = shown[-1]
         self.at_most = len(shown) // 2
         return set()
 

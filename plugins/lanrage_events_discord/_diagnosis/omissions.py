@@ -1,0 +1,220 @@
+"""Omissions: optional parts of messages that Discord rejects, and that are left out from then on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from .._client import DiscordError, Outcome
+from .._embeds import NESTED_TEXTS, Embed, EmbedField, Message
+
+MAX_REMEMBERED = 1000
+_SHOWN_CHARACTERS = 80
+
+_EMBED_PATH = re.compile(r"embeds\.([0-9]{1,3})(?:\.(.+))?")
+_FIELD_PATH = re.compile(r"fields\.([0-9]{1,3})(?:\..*)?")
+_ADDRESSES = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
+# Without the title and the description, which say what happened.
+_OPTIONAL: Mapping[str, str] = {
+    "url": "url",
+    "color": "color",
+    "timestamp": "timestamp",
+    "footer": "footer",
+    "author": "author",
+    "thumbnail": "thumbnail",
+    "image": "image",
+    **{
+        f"{key}.{name}": part for key, names in NESTED_TEXTS.items() for name, part in names.items()
+    },
+}
+"""what an embed calls the parts that it can do without, by Discord's path"""
+_NAMES = tuple(dict.fromkeys(_OPTIONAL.values()))
+_SHOWN = ("title", "description", "author", "image", "thumbnail")
+_EMPTY: Mapping[str, Any] = {"color": None, "timestamp": None}
+_MENTIONS = ("content", "allowed_mentions")
+
+Part: TypeAlias = tuple[str, Any]
+"""the name of a part of an embed or a message, and its value"""
+Addresses: TypeAlias = tuple[str, ...]
+"""all the addresses of an embed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """A part that is left out from now on."""
+
+    name: str
+    """what Discord calls it, such as ``thumbnail.url``"""
+    value: str
+    """what it was, in a few characters"""
+    reason: str
+    """what Discord said"""
+
+    def __str__(self) -> str:
+        return f"{self.name} '{self.value}' ({self.reason})"
+
+
+class Omissions:
+    """Leaves out of messages what Discord rejected before, by its value.
+
+    What stays the same for each event, such as the picture of a template, costs one rejected request
+    and not one each. It is forgotten at the next start.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        """how many parts were missing in messages that Discord accepted"""
+        self._parts: dict[Part, None] = {}
+        """what Discord named, the latest at the end"""
+        self._addresses: dict[Addresses, bool] = {}
+        """the addresses of embeds that Discord named as a whole, and whether it accepted them without"""
+        self._suspended: dict[int, Addresses] = {}
+        """the addresses that were left out of an embed of the last message, by its index"""
+        self._missing = 0
+
+    def apply(self, message: Message) -> Message:
+        """Return the message without what Discord rejected before."""
+        self._suspended.clear()
+        self._missing = 0
+        if not self._parts and not self._addresses:
+            return message
+
+        embeds = [self._without(index, embed) for index, embed in enumerate(message.embeds)]
+        if message.content and ("content", message.content) in self._parts:
+            self._missing += 1
+            message = replace(message, content="", allowed_mentions={"parse": []})
+
+        for name in ("username", "avatar_url", "flags"):
+            value = getattr(message, name)
+            if value and (name, value) in self._parts:
+                self._missing += 1
+                message = replace(message, **{name: type(value)()})
+
+        return replace(message, embeds=tuple(embeds)) if self._missing else message
+
+    def find(self, message: Message, outcome: Outcome) -> list[Omission]:
+        """Return what is left out from now on, empty if the message cannot be sent without it.
+
+        :param message: what was sent, see :meth:`apply`
+        :param outcome: how Discord rejected it
+        """
+        found = []
+        for error in outcome.errors:
+            for name, part in _parts_of(message, error):
+                if part not in self._parts:
+                    _remember(self._parts, part, None)
+                    found.append(Omission(name, _shown(part[1]), error.message))
+
+            if (index := _whole_embed(message, error)) is not None:
+                found += self._suspect(index, message.embeds[index], error)
+
+        return found
+
+    def delivered(self) -> None:
+        """Record that Discord accepted the last message, without what was left out of it."""
+        self.count += self._missing
+        for addresses in self._suspended.values():
+            self._addresses[addresses] = True
+
+    def _suspect(self, index: int, embed: Embed, error: DiscordError) -> Iterator[Omission]:
+        """Leave out the addresses of an embed, of which Discord does not say what is wrong.
+
+        Of an address it says no more than ``{"embeds": ["0"]}`` in the form of some answers:
+        https://github.com/bugsink/bugsink/issues/280
+        """
+        addresses = _addresses_of(embed)
+        if addresses and addresses not in self._addresses and _is_shown(embed, _ADDRESSES):
+            _remember(self._addresses, addresses, False)
+            shown = ", ".join(filter(None, dict.fromkeys(addresses)))
+            yield Omission("addresses", _shown(shown), error.message)
+        elif (suspended := self._suspended.get(index)) and not self._addresses.get(suspended, True):
+            # They were not the reason.
+            del self._addresses[suspended]
+
+    def _without(self, index: int, embed: Embed) -> Embed:
+        missing = [name for name in _NAMES if (name, getattr(embed, name)) in self._parts]
+        fields = tuple(field for field in embed.fields if ("fields", field) not in self._parts)
+        excess = len(embed.fields) - len(fields)
+        addresses = _addresses_of(embed, missing)
+        suspended = addresses in self._addresses
+        if suspended:
+            missing += [name for name in _ADDRESSES if getattr(embed, name)]
+
+        if not (missing or excess) or not _is_shown(embed, missing, fields):
+            return embed
+
+        if suspended:
+            self._suspended[index] = addresses
+
+        self._missing += len({*missing}) + excess
+        empty: dict[str, Any] = {name: _EMPTY.get(name, "") for name in missing}
+        return replace(embed, fields=fields, **empty)
+
+
+def _parts_of(message: Message, error: DiscordError) -> Iterator[tuple[str, Part]]:
+    """Yield the optional parts that an error is about, if the message is something without them."""
+    path = error.path
+    key = path.partition(".")[0]
+    if key in ("username", "avatar_url", "flags") and getattr(message, key):
+        yield key, (key, getattr(message, key))
+    elif key in _MENTIONS and message.content:
+        yield key, ("content", message.content)
+    elif (
+        (match := _EMBED_PATH.fullmatch(path)) and match[2] and int(match[1]) < len(message.embeds)
+    ):
+        embed = message.embeds[int(match[1])]
+        part = _part_of(embed, match[2])
+        if part is not None:
+            fields = [field for field in embed.fields if part != ("fields", field)]
+            if _is_shown(embed, part[:1], fields):
+                yield match[2], part
+
+
+def _part_of(embed: Embed, path: str) -> Part | None:
+    if match := _FIELD_PATH.fullmatch(path):
+        index = int(match[1])
+        return ("fields", embed.fields[index]) if index < len(embed.fields) else None
+
+    name = _OPTIONAL.get(path)
+    value = getattr(embed, name) if name else None
+    return None if name is None or value in ("", None) else (name, value)
+
+
+def _whole_embed(message: Message, error: DiscordError) -> int | None:
+    match = _EMBED_PATH.fullmatch(error.path)
+    if match is None or match[2] or int(match[1]) >= len(message.embeds):
+        return None
+
+    return int(match[1])
+
+
+def _addresses_of(embed: Embed, missing: Container[str] = ()) -> Addresses:
+    addresses = ["" if name in missing else getattr(embed, name) for name in _ADDRESSES]
+    return tuple(addresses) if any(addresses) else ()
+
+
+def _is_shown(
+    embed: Embed, missing: Container[str], fields: Sequence[EmbedField] | None = None
+) -> bool:
+    """Return whether something is left of an embed without some parts."""
+    if embed.fields if fields is None else fields:
+        return True
+
+    return any(getattr(embed, name) and name not in missing for name in _SHOWN)
+
+
+def _remember(known: dict[Any, Any], key: object, value: object) -> None:
+    known.pop(key, None)
+    known[key] = value
+    while len(known) > MAX_REMEMBERED:
+        del known[next(iter(known))]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, EmbedField):
+        value = f"{value.name}: {value.value}"
+
+    text = "".join(c if c.isprintable() else " " for c in str(value))
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
