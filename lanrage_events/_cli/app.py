@@ -251,9 +251,9 @@ def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
         bus, problems = installed_bus(Catalog.discover(), ("register_events",))
         write_errors(problems)
     else:
-        from .._daemon import prepare
+        from ..config import load_bus
 
-        _, bus = prepare(file)
+        bus = load_bus(file)
 
     registry = bus.events
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from lanrage_events import ConfigProblem, Event
@@ -14,6 +15,10 @@ from lanrage_events.events import EventRegistry
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
 from .fields import EventFields
 
+_ALL = ""
+"""stands for all webhooks"""
+_MAX_COMPARED = 100
+"""routes with the same values, since each is compared with each"""
 Place: TypeAlias = Callable[[str], str | None]
 """returns where a key of the plugin's configuration stands, as ``file:line:column``"""
 
@@ -33,7 +38,7 @@ def check_routes(
     config: DiscordConfig, events: EventRegistry, place: Place
 ) -> Iterator[ConfigProblem]:
     """Yield warnings of what has no effect, or cannot have the one that is meant."""
-    above = _RoutesAbove({DEFAULT_WEBHOOK, *config.webhooks}, place)
+    above = _RoutesAbove(place)
     fields, live = EventFields(), list[RouteConfig]()
     for number, settings in enumerate(config.routes):
         if any(settings.events.unknown(events)):
@@ -118,26 +123,27 @@ class _Route:
 
 
 class _RoutesAbove:
-    """What the routes above one do with the events that it is for.
+    """What the routes above one do with the events that it is for."""
 
-    :param webhooks: the names of all webhooks
-    """
-
-    def __init__(self, webhooks: Collection[str], place: Place) -> None:
-        self._webhooks = webhooks
+    def __init__(self, place: Place) -> None:
         self._place = place
         self._stopped: dict[type[Event], int] = {}
         """the first route that stops all events of a type"""
         self._posted: dict[tuple[type[Event], str], int] = {}
         """the first route that sends all events of a type to a webhook"""
         self._narrow: dict[tuple[str, object], list[_Route]] = {}
-        """the routes with values, by their first field and each of its values"""
+        """the routes with values, by one of their fields and each of its values"""
 
     def add(self, route: _Route) -> None:
         """Add the next route."""
-        for name, wanted in route.config.where.items():
-            for value in _values(wanted):
-                self._narrow.setdefault((name, value), []).append(route)
+        if route.config.where:
+            keys = [
+                [(name, value) for value in _values(wanted)]
+                for name, wanted in route.config.where.items()
+            ]
+            # The field in which most routes differ, so that few of them are compared.
+            for key in min(keys, key=lambda some: max(len(self._narrow.get(k, ())) for k in some)):
+                self._narrow.setdefault(key, []).append(route)
 
             return
 
@@ -145,12 +151,12 @@ class _RoutesAbove:
             if route.config.stop:
                 self._stopped.setdefault(cls, route.number)
 
-            for webhook in self._names(route):
+            for webhook in _webhooks(route):
                 self._posted.setdefault((cls, webhook), route.number)
 
     def problems(self, route: _Route) -> Iterator[ConfigProblem]:
         """Yield why a route does nothing because of those above it."""
-        narrow = list(self._with_all_values_of(route))
+        narrow = list(islice(self._with_all_values_of(route), _MAX_COMPARED))
         stopping = {cls: self._stopping(cls, narrow) for cls in route.types}
         reached = [cls for cls, number in stopping.items() if number is None]
         if not reached:
@@ -162,7 +168,7 @@ class _RoutesAbove:
         if route.config.stop:
             return
 
-        pairs = [(cls, webhook) for cls in reached for webhook in self._names(route)]
+        pairs = [(cls, webhook) for cls in reached for webhook in _webhooks(route)]
         posting = {pair: self._posting(*pair, narrow) for pair in pairs}
         if pairs and None not in posting.values():
             numbers = {number for number in posting.values() if number is not None}
@@ -186,11 +192,13 @@ class _RoutesAbove:
         return self._stopped.get(cls, next(found, None))
 
     def _posting(self, cls: type[Event], webhook: str, narrow: Collection[_Route]) -> int | None:
-        found = (r.number for r in narrow if webhook in self._names(r) and cls in r.types)
-        return self._posted.get((cls, webhook), next(found, None))
+        for name in (webhook, _ALL):
+            found = (r.number for r in narrow if name in _webhooks(r) and cls in r.types)
+            number = self._posted.get((cls, name), next(found, None))
+            if number is not None:
+                return number
 
-    def _names(self, route: _Route) -> Collection[str]:
-        return self._webhooks if route.config.webhook is None else route.config.webhook
+        return None
 
     def _name(self, numbers: Collection[int], does: str, do: str) -> str:
         keys = [f"routes.{number}" for number in sorted(numbers)]
@@ -208,6 +216,9 @@ def _unused_webhooks(config: DiscordConfig) -> Iterator[ConfigProblem]:
 
     if not config.routes or any(route.webhook is None for route in config.routes):
         return
+
+    if config.alerts is not None:
+        named.add(config.alerts.webhook)
 
     for name in config.all_webhooks():
         if name not in named:
@@ -236,6 +247,10 @@ def _unused_ages(
 
         if message:
             yield ConfigProblem(message, ("max_age", name), warning=True, about_key=True)
+
+
+def _webhooks(route: _Route) -> Collection[str]:
+    return (_ALL,) if route.config.webhook is None else route.config.webhook
 
 
 def _values(wanted: object) -> frozenset[object]:

@@ -193,6 +193,13 @@ def test_webhooks_and_ages_that_nothing_uses_are_found() -> None:
     ]
     assert "other keys name its events more precisely" in found["max_age", "peer_*"]
     assert list(check_routes(config(), EventRegistry(), lambda key: None)) == []
+    routes = ({"webhook": ["main", "games"]},)
+    for settings, unused in (
+        (config(*routes), [("webhooks", "admin")]),
+        (config(*routes, alerts={"webhook": "admin"}), []),
+    ):
+        found = check_routes(settings, EventRegistry(), lambda key: None)
+        assert [problem.path for problem in found] == unused
 
 
 def test_unknown_types_are_errors_and_hide_what_depends_on_them() -> None:
