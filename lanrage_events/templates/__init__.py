@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .._exceptions import TemplateError as TemplateError
 from ._clusters import character_boundary as character_boundary
+from ._filters import TemplateFilter as TemplateFilter
+from ._leaf import Continuation as Continuation
 from ._leaf import LeafWarning as LeafWarning
 from ._leaf import SafeString as SafeString
-from ._leaf import TemplateFilter as TemplateFilter
 from ._leaf import TemplateLeaf as TemplateLeaf
 from ._sets import builtin_sets as builtin_sets
 from ._sets import template_folder as template_folder

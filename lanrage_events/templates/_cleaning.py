@@ -17,6 +17,7 @@ _BREAKS = "\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 _BREAK = re.compile(f"\r\n|[{_BREAKS}]")
 _BREAK_WITH_SPACE = re.compile(rf"[{_BREAKS}]\s*")
 _EMPTY_LINES = re.compile(r"\n\s*\n\s*\n")
+_EMPTY_LINES_BEFORE = re.compile(r"\A(?:[^\S\n]*\n)+")
 
 # What has no ink is, by the Unicode Character Database
 # (https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt), every code point with
@@ -63,7 +64,7 @@ def clean(text: str, *, lines: bool = False) -> str:
     becomes a question mark.
 
     :param text: any text
-    :param lines: keep line breaks instead of replacing each by a space
+    :param lines: keep line breaks, but those around the text, instead of replacing each by a space
     """
     if text.isprintable() and text.isascii() and not text.isspace():
         return mask_webhook_urls(text)
@@ -80,7 +81,10 @@ def clean(text: str, *, lines: bool = False) -> str:
         cleaned = _BLANKS.sub(" ", cleaned)
         cleaned = _MAY_BE_STACKED.sub(_unstacked, cleaned)
 
-    return mask_webhook_urls(_EMPTY_LINES.sub("\n\n", cleaned) if lines else cleaned)
+    if lines:
+        cleaned = _EMPTY_LINES.sub("\n\n", _EMPTY_LINES_BEFORE.sub("", cleaned).rstrip())
+
+    return mask_webhook_urls(cleaned)
 
 
 def has_ink(text: str) -> bool:

@@ -17,19 +17,27 @@ from jinja2 import (
     nodes,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
 
 from ..yaml import Text
-from ._cleaning import UNKNOWN, clean, has_ink
+from ._cleaning import UNKNOWN, clean
 from ._clusters import shorten
 from ._fast_path import Parts, parts_of
+from ._filters import MarkedText, TemplateFilter, Write
 from ._list import AsText, ListText, Rest, list_text, make_join, shorten_list
+from ._marking import Marking
 from ._names import EmptyText, Names
+from ._tree import (
+    LINE_PLACE,
+    OWN_TEXT,
+    PLACE,
+    add_places,
+    check_filters,
+    keep_own_blanks,
+    keeps_lines,
+)
 from ._words import Words, plural
 
-Write: TypeAlias = Callable[[str], str]
 Measure: TypeAlias = Callable[[str], int]
-"""escapes the text of a value, so that nothing in it has a meaning where it is shown"""
 
 ContextFilter: TypeAlias = Callable[[str, str], "str | None"]
 """names the filter that writes a value, from the leaf's own text before and after it, in which
@@ -47,8 +55,6 @@ _MOST_FOR_A_CHARACTER = 4
 _OWN_BREAK = re.compile(r"\s*\n\s*")
 
 _LISTS = (list, tuple, set, frozenset)
-# A filter that templates cannot name: the text is their own.
-_OWN_TEXT = "own text"
 
 # Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
@@ -68,12 +74,17 @@ class SafeString(str):
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateFilter:
-    """A way to write a value, which templates can use as a filter."""
+class Continuation:
+    """How a value of several lines is written after the beginning of a line, such as of a list.
 
-    write: Write
-    atomic: bool = False
-    """never shorten the value, because a part of it would mean something else"""
+    The beginning is known as the place of the value.
+    """
+
+    find: Callable[[str], str]
+    """finds the place, from the leaf's own text before the value, in which U+FFFC stands for each
+    other value; empty if it means nothing"""
+    write: Callable[[str, Write, str], str]
+    """writes a value of several lines: its text, what writes it elsewhere, and the place"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,6 +104,8 @@ class TemplateLeaf:
     """whether the leaf may have more than one line"""
     own_lines: bool = True
     """whether the lines of the template's own text are kept, and not only those of values"""
+    continuation: Continuation | None = None
+    """how the lines of a value are written where the first one stands in a line of markup"""
     context_filter: ContextFilter | None = None
     """finds values that must be written in another way where they stand, such as in a link"""
     parse: Callable[[Any], Any] | None = None
@@ -133,10 +146,11 @@ class CompiledLeaf:
         """What is written in the file."""
         return self._source.text
 
-    def compile(self, environment: Environment) -> None:
+    def compile(self, environment: Environment, marking: Marking) -> None:
         """Compile the leaf.
 
-        :raises TemplateSyntaxError: if the text is not Jinja2
+        :param marking: the filters that ``environment`` was made with
+        :raises TemplateSyntaxError: if the text is not Jinja2, or filters make no sense together
         :raises ValueError: if a text without values cannot be parsed
         """
         text = self._source.text
@@ -147,13 +161,18 @@ class CompiledLeaf:
             self.constant = self._finish(text, text)
             return
 
-        tree = _OwnBlanks().visit(environment.parse(text))
+        tree = environment.parse(text)
+        check_filters(tree, marking)
+        keep_own_blanks(tree)
         if not self.leaf.own_lines:
             for data in tree.find_all(nodes.TemplateData):
                 data.data = _OWN_BREAK.sub(" ", data.data)
 
-        if self.leaf.context_filter is not None:
-            _apply_context_filter(tree, self.leaf.context_filter)
+        continuation = self.leaf.continuation if self.leaf.lines else None
+        has_lines = continuation is not None and keeps_lines(tree, marking)
+        find_place = continuation.find if continuation is not None and has_lines else None
+        if self.leaf.context_filter is not None or find_place is not None:
+            add_places(tree, self.leaf.context_filter, find_place)
 
         self._finalize = environment.finalize or str
         self._parts = parts_of(tree, self.leaf.context, self._finalize)
@@ -235,8 +254,13 @@ class CompiledLeaf:
         return text
 
 
-def make_environment(filters: Mapping[str, TemplateFilter], words: Words) -> Environment:
-    """Return the sandbox for leaves, without the finalizer that writes values."""
+def make_environment(
+    filters: Mapping[str, TemplateFilter], marking: Marking, words: Words
+) -> Environment:
+    """Return the sandbox for leaves, without the finalizer that writes values.
+
+    :param marking: what these filters do
+    """
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
     )
@@ -245,26 +269,43 @@ def make_environment(filters: Mapping[str, TemplateFilter], words: Words) -> Env
 
     del environment.globals["lipsum"]
     environment.tests["empty"] = words.is_empty
-    environment.filters["duration"] = words.duration
-    environment.filters["humanize"] = words.name
-    environment.filters["join"] = make_join(words.as_text)
-    environment.filters[_OWN_TEXT] = SafeString
-    environment.filters["lines"] = _marking(None, words.as_text)
-    environment.filters["plural"] = plural
-    for name, template_filter in filters.items():
-        environment.filters[name] = _marking(template_filter, words.as_text)
+    known = environment.filters
+    for name, function in known.items():
+        known[name] = marking.carrying(function)
+
+    known["duration"] = words.duration
+    known["humanize"] = marking.carrying(words.name)
+    known["join"] = make_join(words.as_text)
+    known["plural"] = plural
+    known[OWN_TEXT] = SafeString
+    known[LINE_PLACE] = marking.placed
+    for name in marking.names:
+        known[name] = marking.filter(name)
+
+    for name in filters:
+        known[PLACE + name] = marking.place(name)
 
     return environment
 
 
-def make_finalizer(leaf: TemplateLeaf, as_text: AsText) -> Callable[[object], str]:
+def make_finalizer(
+    leaf: TemplateLeaf, marking: Marking, as_text: AsText
+) -> Callable[[object], str]:
     """Return what Jinja calls for each value that a leaf writes."""
     leaf_write = leaf.write
     is_parsed = leaf.parse is not None
 
+    def _written_items(items: ListText, *, lines: bool) -> ListText:
+        # Only what is around the separator makes it no blank text.
+        separator = clean(f"x{items.separator}x", lines=lines)[1:-1]
+        return list_text(map(finalize, items.items), str, leaf_write(separator), are_written=True)
+
     def finalize(value: object) -> str:
-        write = leaf_write
-        lines = False
+        if type(value) is SafeString:
+            return value
+
+        write: Write = leaf_write
+        lines = is_atomic = False
         items: ListText | None = None
         if type(value) is str:
             text = value
@@ -273,25 +314,32 @@ def make_finalizer(leaf: TemplateLeaf, as_text: AsText) -> Callable[[object], st
                 value = list_text(cast("Iterable[object]", value), as_text)
 
             text = items = value
-        elif type(value) is SafeString:
-            return value
         elif type(value) is EmptyText:
             text = UNKNOWN
-        elif type(value) is _Marked:
+        elif type(value) is MarkedText:
             text = UNKNOWN if type(value.raw) is EmptyText else value.raw
             items = text if type(text) is ListText else None
-            if value.filter is None:
-                lines = leaf.lines
-            elif value.filter.atomic:
-                return str(value)
-            else:
-                write = value.filter.write
-
+            marks = value.marks
+            lines = leaf.lines and marks.lines
+            is_atomic = marks.atomic
+            write = _continued(marks.write or leaf_write, value.place, leaf.continuation)
         else:
             text = as_text(value)
 
+        if items is not None and items.has_marks:
+            written_items = _written_items(items, lines=lines)
+            result = _Value(written_items)
+            result.text = written_items
+            result.items = written_items
+            result.value = value
+            result.write = str
+            return result
+
         text = clean(text, lines=lines)
         written = write(text)
+        if is_atomic and text != UNKNOWN:
+            return written
+
         if is_parsed or len(written) > _SHORT_VALUE_CHARACTERS or text == UNKNOWN:
             result = _Value(written)
             result.text = text
@@ -305,12 +353,14 @@ def make_finalizer(leaf: TemplateLeaf, as_text: AsText) -> Callable[[object], st
     return finalize
 
 
-class _Marked(str):
-    """A value that passed through a filter that decides how it is written."""
+def _continued(write: Write, place: str, continuation: Continuation | None) -> Write:
+    if not place or continuation is None:
+        return write
 
-    __slots__ = ("filter", "raw")
-    filter: TemplateFilter | None
-    raw: str
+    def write_lines(text: str) -> str:
+        return continuation.write(text, write, place) if "\n" in text else write(text)
+
+    return write_lines
 
 
 class _Value(str):
@@ -328,52 +378,6 @@ class _Value(str):
         return self
 
 
-def _mark(value: object, template_filter: TemplateFilter | None, as_text: AsText) -> _Marked:
-    raw: str
-    if type(value) is _Marked:
-        raw = value.raw
-    elif type(value) in _LISTS:
-        raw = list_text(cast("Iterable[object]", value), as_text)
-    else:
-        raw = value if isinstance(value, (ListText, EmptyText)) else as_text(value)
-
-    text = raw
-    if template_filter is not None and template_filter.atomic:
-        text = template_filter.write(clean(raw))
-
-    marked = _Marked(text)
-    marked.raw = raw
-    marked.filter = template_filter
-    return marked
-
-
-def _marking(
-    template_filter: TemplateFilter | None, as_text: AsText
-) -> Callable[[object], _Marked]:
-    return lambda value: _mark(value, template_filter, as_text)
-
-
-def _apply_context_filter(tree: nodes.Template, context_filter: ContextFilter) -> None:
-    """Put a filter around each value that must be written in another way where it stands."""
-    outputs = list(tree.find_all(nodes.Output))
-    texts = [
-        child.data if isinstance(child, nodes.TemplateData) else "\ufffc"
-        for output in outputs
-        for child in output.nodes
-    ]
-    index = 0
-    for output in outputs:
-        for position, child in enumerate(output.nodes):
-            if not isinstance(child, nodes.TemplateData):
-                name = context_filter("".join(texts[:index]), "".join(texts[index + 1 :]))
-                if name is not None:
-                    output.nodes[position] = nodes.Filter(
-                        child, name, [], [], None, None, lineno=child.lineno
-                    )
-
-            index += 1
-
-
 def _is_empty(pieces: Iterable[str]) -> bool:
     """Return whether the text of a leaf consists of nothing but empty values."""
     return not any(piece.strip() for piece in pieces if not _stands_for_empty(piece))
@@ -384,17 +388,7 @@ def _stands_for_empty(piece: str) -> bool:
         return False
 
     value = piece.value
-    return type(value.raw if type(value) is _Marked else value) is EmptyText
-
-
-class _OwnBlanks(NodeTransformer):
-    """Keeps blank texts that a template itself writes, such as ``{{ " " if wide else "" }}``."""
-
-    def visit_Const(self, node: nodes.Const) -> nodes.Expr:
-        if isinstance(node.value, str) and not has_ink(node.value):
-            return nodes.Filter(node, _OWN_TEXT, [], [], None, None, lineno=node.lineno)
-
-        return node
+    return type(value.raw if type(value) is MarkedText else value) is EmptyText
 
 
 def _shortened(
@@ -422,8 +416,8 @@ def _shortened_value(value: _Value, maximum: int, measure: Measure, rest: Rest) 
         shown = shorten_list(
             value.items, rest, write, lambda text: measure(text) <= maximum, maximum=maximum
         )
-        if shown is not None:
-            return shown
+        if shown is not None or value.items.are_written:
+            return shown or ""
 
     # The written text is hardly ever shorter than the value.
     text = value.text[: maximum + 1]

@@ -11,6 +11,7 @@ from jinja2.filters import make_attrgetter
 
 from ._cleaning import clean
 from ._clusters import ELLIPSIS, shorten
+from ._filters import MarkedText
 
 AsText: TypeAlias = Callable[[object], str]
 """writes a value for people"""
@@ -27,17 +28,35 @@ _NAME_MAX_CHARACTERS = 100
 class ListText(str):
     """The items of a list as one text, which remembers them."""
 
-    __slots__ = ("items", "separator")
+    __slots__ = ("are_written", "has_marks", "items", "separator")
     items: Sequence[str]
+    """each may be a :class:`MarkedText`"""
     separator: str
+    has_marks: bool
+    """whether any is"""
+    are_written: bool
+    """whether the items are written already, so that they must stay whole"""
 
 
-def list_text(items: Iterable[object], as_text: AsText, separator: str = SEPARATOR) -> ListText:
-    """Write the items of a list like single values, without those that are empty."""
-    texts = [text for item in items if (text := as_text(item))]
+def list_text(
+    items: Iterable[object],
+    as_text: AsText,
+    separator: str = SEPARATOR,
+    *,
+    are_written: bool = False,
+) -> ListText:
+    """Write the items of a list like single values, without those that are empty.
+
+    Items that passed through filters keep their marks.
+    """
+    texts = [
+        text for item in items if (text := item if type(item) is MarkedText else as_text(item))
+    ]
     joined = ListText(separator.join(texts))
     joined.items = texts
     joined.separator = separator
+    joined.has_marks = MarkedText in map(type, texts)
+    joined.are_written = are_written
     return joined
 
 
@@ -76,7 +95,8 @@ def shorten_list(
     separator, count = value.separator, len(value.items)
     lengths = enumerate(accumulate(map(len, value.items)))
     high = next((index for index, total in lengths if total > maximum), count - 1)
-    items = [clean(item) for item in value.items[: high + 1]]
+    shown_items = value.items[: high + 1]
+    items = list(shown_items) if value.are_written else [clean(item) for item in shown_items]
 
     def text(shown: str, others: int) -> str:
         shown = write(shown) if shown else ""
@@ -98,7 +118,7 @@ def shorten_list(
         else:
             high = middle - 1
 
-    if len(items[low]) > _NAME_MAX_CHARACTERS:
+    if len(items[low]) > _NAME_MAX_CHARACTERS and not value.are_written:
         begin = "".join(f"{item}{separator}" for item in items[:low])
         others = count - low - 1
         part = shorten(items[low], lambda part: fits(text(f"{begin}{part}", others)))

@@ -24,14 +24,15 @@ from ..yaml import Text, read
 from ._cleaning import clean
 from ._clusters import ELLIPSIS
 from ._file import TemplateFile, known_path
+from ._filters import TemplateFilter
 from ._leaf import (
     CompiledLeaf,
     LeafWarning,
-    TemplateFilter,
     TemplateLeaf,
     make_environment,
     make_finalizer,
 )
+from ._marking import Marking
 from ._names import Names
 from ._words import NAMES, WORDS, Words
 
@@ -86,10 +87,13 @@ class Templates:
         self._shorthands = dict(shorthands)
         self.words = Words(self._render_word)
         """writes values in the words of the templates"""
-        environment = make_environment(filters, self.words)
+        self._marking = Marking(filters, self.words.as_text)
+        environment = make_environment(filters, self._marking, self.words)
         self._globals = dict(environment.globals)
         self._environments = {
-            leaf: environment.overlay(finalize=make_finalizer(leaf, self.words.as_text))
+            leaf: environment.overlay(
+                finalize=make_finalizer(leaf, self._marking, self.words.as_text)
+            )
             for own in (self._leaves, *self._leaves_of.values(), WORD_LEAVES)
             for leaf in own.values()
         }
@@ -340,7 +344,7 @@ class Templates:
             kind = leaves[known_path(leaves, path) or path]
             leaf = CompiledLeaf(file, path, source, kind)
             try:
-                leaf.compile(self._environments[kind])
+                leaf.compile(self._environments[kind], self._marking)
             except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
                 self._report(leaf, error)
             else:

@@ -1,4 +1,4 @@
-"""The length of texts as Discord's clients count it."""
+"""The length of texts, as JavaScript counts it."""
 
 from __future__ import annotations
 

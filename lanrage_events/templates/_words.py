@@ -41,6 +41,10 @@ class Words:
 
         :param value: a value of any type
         """
+        # Nearly every value is a text, and a list has many.
+        if type(value) is str:
+            return value if len(value) <= VALUE_MAX_CHARACTERS else value[:VALUE_MAX_CHARACTERS]
+
         if isinstance(value, Enum):
             return self.as_text(value.value)
 

@@ -191,6 +191,7 @@ def test_what_people_write_stays_whole(text: str) -> None:
 
 def test_lines_are_kept_on_request_but_not_more_than_one_empty_one() -> None:
     assert clean("a\r\nb\u2028c\n\n \n\n\nd\u202e", lines=True) == "a\nb\nc\n\nd"
+    assert clean("\n \n  a\n  b\n \n", lines=True) == "  a\n  b"
 
 
 def test_of_an_endless_text_only_the_beginning_is_looked_at() -> None:

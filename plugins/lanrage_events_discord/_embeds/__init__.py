@@ -16,6 +16,8 @@ from .length import length
 from .markdown import (
     code,
     code_text,
+    find_line_place,
+    link_markdown,
     link_text,
     markdown,
     place_in_markdown,
@@ -23,6 +25,7 @@ from .markdown import (
     plain,
     url,
     url_part,
+    write_lines,
 )
 from .message import (
     SUPPRESS_NOTIFICATIONS,

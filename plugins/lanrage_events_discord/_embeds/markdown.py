@@ -8,6 +8,7 @@ code and in the text of a masked link a backslash is shown
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from .address import parse_link
@@ -19,6 +20,10 @@ _COLON = re.compile(r":(?!\s)")
 # Headings, small print, quotes and lists exist only where a line starts.
 _LINE_START = re.compile(r"^([^\S\n]*)(?:([-+#>])|(\d+)\.)", re.MULTILINE)
 _LINE_STARTS = "-+#>"
+# Quotes, then list items and spaces, then a heading; what follows ">>>" is a quote to the end.
+_LINE_BEGINNING = re.compile(
+    r"(?:>>> )?((?:> )*)((?:[ ]|[-*+][ ]|[\d\ufffc]{1,9}\.[ ])*)(\#{1,3}[ ]+|-\#[ ]+)?"
+)
 # Clients make an invitation of this even without https://.
 _INVITE = re.compile(r"(discord(?:app)?\.(?:gg|com))/", re.IGNORECASE)
 # A value without any of these matches nothing above, which takes longer to look for.
@@ -27,9 +32,12 @@ _MAY_BE_ACTIVE = re.compile(r"[\\*_~|`<\[@:\-+#>.]")
 # In the text of a link nothing can be escaped, so what would be active is replaced by its like.
 _LINK_TEXT = str.maketrans("\\*_~|`<>[]:@", "＼∗＿∼¦'‹›()：＠")
 
+_LINK_BRACKETS = str.maketrans("[]", "（）")
+
 # U+02CB, the modifier letter grave accent.
 _LIKE_A_BACKTICK = "ˋ"
 _BACKTICKS = re.compile("`{2,}")
+_BLOCK_END = re.compile("`{3,}")
 
 _URL_BREAKING = re.compile(r"[\s\\()<>\[\]\"'`*|^{}]")
 _FENCE = re.compile(r"(?<!\\)`+")
@@ -72,15 +80,18 @@ def code_text(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Write a value as a code span, backticks included."""
+    """Write a value as code, backticks included: a block if it has several lines, else a span."""
     if not text.strip():
         return ""
+
+    if "\n" in text:
+        return f"```\n{_BLOCK_END.sub(_like_backticks, text)}\n```"
 
     if "`" not in text:
         return f"`{text}`"
 
     # Between two backticks each, a single one is one; three would begin a block.
-    text = _BACKTICKS.sub(lambda match: _LIKE_A_BACKTICK * len(match.group()), text)
+    text = _BACKTICKS.sub(_like_backticks, text)
     if "`" not in text:
         return f"`{text}`"
 
@@ -93,6 +104,11 @@ def code(text: str) -> str:
 def link_text(text: str) -> str:
     """Write a value that stands in the text of a masked link."""
     return text.translate(_LINK_TEXT)
+
+
+def link_markdown(text: str) -> str:
+    """Write markdown or code that stands in the text of a masked link."""
+    return text.translate(_LINK_BRACKETS)
 
 
 def url(text: str) -> str:
@@ -132,6 +148,47 @@ def place_in_markdown(before: str, after: str) -> str | None:
 def place_in_url(before: str, after: str) -> str | None:
     """Name the filter for a value that is a part of an address."""
     return "urlencode" if before.strip() else None
+
+
+def find_line_place(before: str) -> str:
+    """Return what further lines of a value must begin with, so that they stay what the first is.
+
+    Each line of a quote, a heading or small print is one of its own. In a list, they are indented.
+
+    :param before: the template's own text before the value
+    """
+    line = before[before.rfind("\n") + 1 :]
+    match = _LINE_BEGINNING.match(line)
+    if match is None:
+        return ""
+
+    quotes, items, heading = match.groups()
+    if len(_FENCE.findall(before)) % 2:
+        return str(quotes)
+
+    return f"{quotes}{' ' * len(items)}{heading or ''}"
+
+
+def write_lines(text: str, write: Callable[[str], str], beginning: str) -> str:
+    """Write a value of several lines.
+
+    :param write: writes a value
+    :param beginning: what each line but the first begins with, see :func:`find_line_place`
+    """
+    if beginning.endswith("# "):
+        # A block of code cannot be in a heading, and an empty one would be shown as it is written.
+        return f"\n{beginning}".join(write(line) for line in text.split("\n") if line.strip())
+
+    lines = write(text).split("\n")
+    if ">" not in beginning and not lines[0].startswith("```"):
+        # An empty line ends a list.
+        lines = [line for line in lines if line.strip()]
+
+    return f"\n{beginning}".join(lines)
+
+
+def _like_backticks(match: re.Match[str]) -> str:
+    return _LIKE_A_BACKTICK * len(match.group())
 
 
 def _escape_line_start(match: re.Match[str]) -> str:

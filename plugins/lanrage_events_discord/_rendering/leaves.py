@@ -6,14 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lanrage_events.events import parse_time
-from lanrage_events.templates import SafeString, TemplateFilter, TemplateLeaf, utf16_units
+from lanrage_events.templates import (
+    Continuation,
+    SafeString,
+    TemplateFilter,
+    TemplateLeaf,
+    utf16_units,
+)
 
 from .._embeds import (
     NESTED_TEXTS,
     code,
     code_text,
     explain_picture,
+    find_line_place,
     limits,
+    link_markdown,
     link_text,
     markdown,
     parse_color,
@@ -23,6 +31,7 @@ from .._embeds import (
     plain,
     url,
     url_part,
+    write_lines,
 )
 from .entry import COUNT
 
@@ -58,6 +67,7 @@ def markdown_leaf(
     return TemplateLeaf(
         write=markdown,
         context_filter=place_in_markdown,
+        continuation=Continuation(find_line_place, write_lines),
         limit=limit,
         measure=utf16_units,
         lines=lines,
@@ -118,12 +128,26 @@ SHORTHANDS: Mapping[str, str] = {
 }
 """what a text stands for where Discord has an object, such as ``footer.text`` for ``footer``"""
 
+_IN_CODE = "in code, markdown is shown as it is written"
+_ADDRESS = "an address is no markdown"
+
 FILTERS: Mapping[str, TemplateFilter] = {
-    "code": TemplateFilter(code),
-    "code_text": TemplateFilter(code_text),
-    "link_text": TemplateFilter(link_text),
-    "markdown": TemplateFilter(plain, atomic=True),
-    "url": TemplateFilter(url, atomic=True),
-    "urlencode": TemplateFilter(url_part, atomic=True),
+    "url": TemplateFilter(url, atomic=True, order=0, excludes={"lines": "an address has one line"}),
+    "urlencode": TemplateFilter(url_part, atomic=True, order=1),
+    "markdown": TemplateFilter(
+        plain,
+        atomic=True,
+        order=2,
+        lines=True,
+        excludes={"code": _IN_CODE, "code_text": _IN_CODE, "url": _ADDRESS, "urlencode": _ADDRESS},
+    ),
+    "code_text": TemplateFilter(code_text, order=3),
+    "code": TemplateFilter(code, order=4),
+    "link_text": TemplateFilter(
+        link_text,
+        order=5,
+        after={"markdown": link_markdown, "code": link_markdown},
+        excludes={"lines": "the text of a link has one line"},
+    ),
 }
 """the filters of Discord templates besides Jinja2's and the core's"""

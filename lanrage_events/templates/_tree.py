@@ -1,0 +1,107 @@
+"""The syntax tree of a leaf, and what is added to it before it is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.visitor import NodeTransformer
+
+from ._cleaning import has_ink
+from ._marking import Marking
+
+# Filters that templates cannot name.
+OWN_TEXT = "own text"
+"""the text is the template's own"""
+LINE_PLACE = "line place"
+"""with the beginning of the line in which the value stands"""
+PLACE = "place "
+"""before the name of the filter that the place of a value asks for"""
+
+VALUE = "\ufffc"
+"""stands for a value in the template's own text"""
+
+
+def keep_own_blanks(tree: nodes.Template) -> None:
+    """Mark blank texts that a template itself writes, such as ``{{ " " if wide else "" }}``."""
+    _OwnBlanks().visit(tree)
+
+
+def check_filters(tree: nodes.Template, marking: Marking) -> None:
+    """Check that the filters of each value make sense together.
+
+    :raises TemplateSyntaxError: if they do not
+    """
+    for node in tree.find_all(nodes.Filter):
+        names = set(_names(node)) & marking.names
+        try:
+            marking.check(sorted(names))
+        except ValueError as error:
+            problem = TemplateSyntaxError(str(error), node.lineno)
+            problem.translated = True  # its text is the message alone
+            raise problem from None
+
+
+def keeps_lines(tree: nodes.Template, marking: Marking) -> bool:
+    """Return whether a value of the leaf may have several lines."""
+    names = {name for node in tree.find_all(nodes.Filter) for name in _names(node)}
+    return any(marking.keeps_lines(name) for name in names)
+
+
+def add_places(
+    tree: nodes.Template,
+    context_filter: Callable[[str, str], str | None] | None,
+    find_place: Callable[[str], str] | None,
+) -> None:
+    """Put filters around values that must be written in another way where they stand.
+
+    :param context_filter: names the filter, from the template's own text before and after the value
+    :param find_place: finds the beginning of the line, from the text before the value
+    """
+    outputs = list(tree.find_all(nodes.Output))
+    texts = [
+        child.data if isinstance(child, nodes.TemplateData) else VALUE
+        for output in outputs
+        for child in output.nodes
+    ]
+    index = 0
+    for output in outputs:
+        for position, child in enumerate(output.nodes):
+            if not isinstance(child, nodes.TemplateData):
+                before = "".join(texts[:index])
+                if context_filter is not None:
+                    name = context_filter(before, "".join(texts[index + 1 :]))
+                    if name is not None:
+                        output.nodes[position] = _filter(output.nodes[position], PLACE + name)
+
+                place = find_place(before) if find_place is not None else ""
+                if place:
+                    argument = nodes.Const(place, lineno=child.lineno)
+                    output.nodes[position] = _filter(output.nodes[position], LINE_PLACE, argument)
+
+            index += 1
+
+
+def _filter(node: nodes.Expr, name: str, *arguments: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
+
+
+def _names(node: nodes.Filter) -> Iterator[str]:
+    """Yield the names of a filter and of those before it, and of those that ``map`` calls."""
+    current: nodes.Expr | None = node
+    while isinstance(current, nodes.Filter):
+        yield current.name
+        if current.name == "map" and current.args:
+            name = current.args[0]
+            if isinstance(name, nodes.Const) and isinstance(name.value, str):
+                yield name.value
+
+        current = current.node
+
+
+class _OwnBlanks(NodeTransformer):
+    def visit_Const(self, node: nodes.Const) -> nodes.Expr:
+        if isinstance(node.value, str) and not has_ink(node.value):
+            return _filter(node, OWN_TEXT)
+
+        return node
