@@ -22,6 +22,7 @@ BUILT_IN_TEMPLATES = (
     "game_ended",
     "notification",
 )
+LANGUAGES = ("de",)
 
 
 def wheel_files(wheel: Path) -> dict[str, bytes]:
@@ -55,10 +56,13 @@ def wheel_problems(files: dict[str, bytes], tree: Path, config: dict[str, Any]) 
     content = {name for name in files if ".dist-info/" not in name}
     yield from (f"the wheel lacks {name}" for name in sorted(expected - content))
     yield from (f"the wheel should not have {name}" for name in sorted(content - expected))
-    for folder in ("discord", "de/discord"):
-        for name in BUILT_IN_TEMPLATES:
-            if f"lanrage_events_templates/{folder}/{name}.yaml" not in files:
-                yield f"the wheel lacks the template {folder}/{name}"
+    for name in BUILT_IN_TEMPLATES:
+        if f"lanrage_events_templates/discord/{name}.yaml" not in files:
+            yield f"the wheel lacks Discord's template of {name}"
+
+    for language in LANGUAGES:
+        if f"lanrage_events_templates/{language}/words.yaml" not in files:
+            yield f"the wheel lacks the set of templates 'builtin:{language}'"
 
     metadata = {name.partition(".dist-info/")[2]: data for name, data in files.items()}
     if metadata.get("licenses/LICENSE") != (tree / "LICENSE").read_bytes():

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from lanrage_events.templates import builtin_sets
+
 ROOT = Path(__file__).parents[1]
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 PROJECT: dict[str, Any] = CONFIG["project"]
@@ -40,6 +42,14 @@ def test_the_wheel_takes_every_package() -> None:
         *(f"plugins/{name}" for name in PLUGINS),
         *(f"templates/{name}" for name in TEMPLATES),
     ]
+
+
+def test_the_wheel_has_the_templates_in_each_language() -> None:
+    package = ROOT / "templates" / TEMPLATES[0]
+    folders = {path.parent for path in package.rglob("words.yaml")}
+
+    assert folders == set(builtin_sets().values())
+    assert {folder.name for folder in folders} == {TEMPLATES[0], "de"}
 
 
 def test_an_editable_install_finds_every_package() -> None:

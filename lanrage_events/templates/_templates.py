@@ -119,7 +119,7 @@ class Templates:
         :param types: all event types; a file that is named after another one is a problem
         """
         known: set[str] = set()
-        self._read_words()
+        self._word_files()
         for cls in types:
             self._plan(cls)
             known.update(type_names(cls))
@@ -140,6 +140,7 @@ class Templates:
         """
         self._folders = tuple(folders)
         self._files.clear()
+        self._words = None
         self._plans.clear()
         self._reported.clear()
         self.check(types)
@@ -180,10 +181,9 @@ class Templates:
 
         Two :class:`Templates` for which they are equal render an event in the same way.
         """
-        words = self._read_words() if self._words is None else self._words
         return [
             (leaf.file, leaf.path, leaf.text)
-            for files in (*map(self._read, type_names(cls)), words)
+            for files in (*map(self._read, type_names(cls)), self._word_files())
             for file in files
             for leaf in file.all_leaves()
         ]
@@ -200,8 +200,7 @@ class Templates:
         return self._render_first(chain, self._names(names), None)
 
     def _render_word(self, path: str, names: Mapping[str, object]) -> str:
-        words = self._read_words() if self._words is None else self._words
-        chain = (file.leaves[path] for file in words if path in file.leaves)
+        chain = (file.leaves[path] for file in self._word_files() if path in file.leaves)
         return self._render_first(chain, self._names(names), None) or ""
 
     def _names(self, names: Mapping[str, object]) -> Names:
@@ -276,11 +275,13 @@ class Templates:
         self._plans[cls] = plan
         return plan
 
-    def _read_words(self) -> list[_CompiledFile]:
-        bundled = files("lanrage_events_templates")
-        paths = [folder / _WORDS_FILE for folder in (*self._folders, bundled)]
-        found = [self._read_file(path, WORD_LEAVES) for path in dict.fromkeys(paths)]
-        self._words = [file for file in found if file is not None]
+    def _word_files(self) -> list[_CompiledFile]:
+        if self._words is None:
+            bundled = files("lanrage_events_templates")
+            paths = [folder / _WORDS_FILE for folder in (*self._folders, bundled)]
+            found = [self._read_file(path, WORD_LEAVES) for path in dict.fromkeys(paths)]
+            self._words = [file for file in found if file is not None]
+
         return self._words
 
     def _read(self, type_name: str) -> list[_CompiledFile]:

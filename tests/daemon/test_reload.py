@@ -350,6 +350,22 @@ async def test_changed_templates_are_read_by_the_plugins_that_use_them(
     assert f"templates changed for ticker ({words / 'event.yaml'})" in caplog.text
 
 
+async def test_changed_words_are_read_like_templates(
+    scene: Scene, words: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (words / "event.yaml").write_text("text: '{{ 3600 | duration }}'", encoding="utf-8")
+    scene.write("  ticker: {}\n", "templates: [words, builtin:de]\n")
+    own = words.parent / "words.yaml"
+    async with scene.running() as (bus, reloader):
+        await bus.publish_and_wait(joined("Ann"))
+        own.write_text("hours: '{{ count }} Std'", encoding="utf-8")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ben"))
+
+    assert ticker_log(scene) == ["start", "1 h 0 min", "templates", "1 Std 0 min"]
+    assert f"templates changed for ticker ({own})" in caplog.text
+
+
 async def test_other_template_folders_are_read_without_replacing_a_plugin_that_can(
     scene: Scene, words: Path, tmp_path: Path
 ) -> None:

@@ -113,10 +113,13 @@ async def test_change_of_the_file_asks_for_a_reload_if_it_is_watched(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("before", ["the file", "its folder", "the template folder"])
-async def test_a_change_of_a_template_asks_for_a_reload(tmp_path: Path, before: str) -> None:
+@pytest.mark.parametrize("name", ["discord/event.yaml", "words.yaml"])
+async def test_a_change_of_a_template_asks_for_a_reload(
+    tmp_path: Path, before: str, name: str
+) -> None:
     """Whatever of its path exists when watching begins."""
     file, words = tmp_path / "lanrage.yaml", tmp_path / "words"
-    template = words / "discord" / "event.yaml"
+    template = words / name
     existing = {"the file": template, "its folder": template.parent, "the template folder": words}
     for folder in (existing[before] if before != "the file" else template.parent,):
         folder.mkdir(parents=True)
