@@ -47,6 +47,7 @@ _STYLES = {
     Style.MENTION: "magenta",
     Style.STRIKE: "strike",
     Style.HEADING: "bold underline",
+    Style.QUOTE: "",
 }
 
 
@@ -114,7 +115,8 @@ class EmbedDrawing:
             yield Text(_safe(embed.author), "bold")
 
         if embed.title:
-            yield _markdown(embed.title, "bold blue underline" if embed.url else "bold")
+            style = "bold blue underline" if embed.url else "bold"
+            yield _markdown(embed.title, style, is_name=True)
 
         if embed.description:
             yield _markdown(embed.description)
@@ -168,7 +170,12 @@ def _draw_row(row: Sequence[EmbedField], width: int) -> Table:
     for _ in row:
         table.add_column(width=(width + 1) // len(row) - 1)
 
-    table.add_row(*(Group(_markdown(field.name, "bold"), _markdown(field.value)) for field in row))
+    table.add_row(
+        *(
+            Group(_markdown(field.name, "bold", is_name=True), _markdown(field.value))
+            for field in row
+        )
+    )
     return table
 
 
@@ -183,9 +190,9 @@ def _draw_meter(meter: Meter, full: str, empty: str) -> Text:
     )
 
 
-def _markdown(text: str, style: str = "") -> Text:
-    spans = parse_markdown(_safe(text).strip())
-    pieces = [(span.text, " ".join(_STYLES[one] for one in span.style)) for span in spans]
+def _markdown(text: str, style: str = "", *, is_name: bool = False) -> Text:
+    spans = parse_markdown(_safe(text).strip(), is_name=is_name)
+    pieces = [(span.text, " ".join(_STYLES[one] for one in span.style).strip()) for span in spans]
     return Text.assemble(*pieces, style=style)
 
 

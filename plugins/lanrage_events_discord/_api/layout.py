@@ -18,11 +18,15 @@ def lay_out(embed: Embed) -> EmbedLayout:
         )
         if embed.author
         else None,
-        title=_spans(embed.title),
+        title=_spans(embed.title, is_name=True),
         url=embed.url or None,
         description=_spans(embed.description),
         fields=tuple(
-            FieldLayout(name=_spans(field.name), value=_spans(field.value), inline=field.inline)
+            FieldLayout(
+                name=_spans(field.name, is_name=True),
+                value=_spans(field.value),
+                inline=field.inline,
+            )
             for field in embed.fields
         ),
         footer=FooterLayout(text=embed.footer, icon_url=embed.footer_icon or None)
@@ -34,10 +38,11 @@ def lay_out(embed: Embed) -> EmbedLayout:
     )
 
 
-def _spans(text: str) -> tuple[SpanLayout, ...]:
+def _spans(text: str, *, is_name: bool = False) -> tuple[SpanLayout, ...]:
     """Split markdown into pieces, neighbours of one style together."""
-    groups = groupby(parse_markdown(text), key=lambda span: (_names(span.style), span.url or None))
-    pieces = [("".join(s.text for s in spans), styles, url) for (styles, url), spans in groups]
+    spans = parse_markdown(text, is_name=is_name)
+    groups = groupby(spans, key=lambda span: (_names(span.style), span.url or None))
+    pieces = [("".join(s.text for s in group), styles, url) for (styles, url), group in groups]
     return tuple(SpanLayout(text=t, styles=styles, url=url) for t, styles, url in pieces if t)
 
 

@@ -254,7 +254,7 @@ class SpanLayout(ConfigModel):
     """it may hold line breaks"""
     styles: tuple[str, ...] = ()
     """``bold``, ``italic``, ``underline``, ``strike``, ``code``, ``spoiler``, ``link``,
-    ``mention``, ``small``, ``heading``"""
+    ``mention``, ``small``, ``heading``, ``quote``"""
     url: str | None = None
     """where a link leads to"""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Flag, auto
 
@@ -23,6 +23,7 @@ class Style(Flag):
     MENTION = auto()
     SMALL = auto()
     HEADING = auto()
+    QUOTE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +36,53 @@ class Span:
     """where a link leads to; always http or https"""
 
 
-# Discord's markdown, which is not documented in full. The order matters.
-_MARKUP = re.compile(
-    r"""
-      \\(?P<escaped>[^0-9A-Za-z\s])
-    | ```(?:[\w+.-]*\n)?(?P<block>.+?)```
+# Discord's markdown, which is documented only in parts. The order matters.
+_INLINE = r"""
+      (?P<shrug>¯\\_\(ツ\)_/¯)
+    | \\(?P<escaped>[^0-9A-Za-z\s])
+    | ```(?:[\w+.\#-]*\n)?(?P<block>.+?)```
     | (?P<ticks>`+)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)
     | \*\*(?P<bold>(?:\\.|[^\\])+?)\*\*(?!\*)
     | __(?P<underline>(?:\\.|[^\\])+?)__(?!_)
     | \*(?!\s)(?P<italic>(?:\\.|\*\*|[^*\\])+?)(?<!\s)\*(?!\*)
     | (?<![A-Za-z0-9])_(?P<slanted>(?:\\.|__|[^_\\])+?)_(?![A-Za-z0-9_])
-    | ~~(?P<strike>.+?)~~
+    | ~~(?P<strike>.+?)~~(?!_)
     | \|\|(?P<spoiler>.+?)\|\|
     | <t:(?P<time>-?[0-9]{1,13})(?::(?P<time_style>[tTdDfFRsS]))?>
     | <a?:(?P<emoji>\w+):[0-9]+>
     | (?P<mention><(?:@[!&]?|\#)[0-9]+>|@everyone|@here)
-    | \[(?P<label>(?:\[[^\]]*\]|[^\[\]])+)\]\(<?(?P<target>https?://[^\s)>]+)>?\)
-    | (?P<address>https?://[^\s<]+[^<.,:;"'\]\s])
+"""
+_LINKS = r"""
+    | \[(?P<label>(?:\[[^\]]*\]|[^\[\]])+)\]\(<?(?P<target>https?://[^\s)>]+)>?(?:\ +["'][^)]*["'])?\)
+    | <(?P<bare>https?://[^\s<>]+)>
+    | (?P<address>https?://[^\s<]+[^<.,:;"')\]\s])
+"""
+_QUOTES = r"""
+    | ^[ ]*>>>[ ](?P<rest>.*)
+    | ^(?P<quote>[ ]*>[ ][^\n]*(?:\n[ ]*>[ ][^\n]*)*)
+"""
+_BLOCKS = r"""
     | ^\#{1,3}[ ]+(?P<heading>[^\n]+)
     | ^-\#[ ]+(?P<small>[^\n]+)
     | ^(?P<indent>[ ]*)[-*][ ]+(?=\S)
-    | ^(?P<quote>>)[ ]
-    """,
-    re.DOTALL | re.MULTILINE | re.VERBOSE,
-)
+"""
+_FLAGS = re.DOTALL | re.MULTILINE | re.VERBOSE
+_NAME = re.compile(_INLINE, _FLAGS)
+_QUOTED = re.compile(_INLINE + _LINKS + _BLOCKS, _FLAGS)
+_TEXT = re.compile(_INLINE + _LINKS + _QUOTES + _BLOCKS, _FLAGS)
+# Whichever of these matches more is meant: "***a **b** c***" is bold within italic.
+_EMPHASIS = [
+    re.compile(pattern, _FLAGS)
+    for pattern in (
+        r"\*(?!\s)(?P<italic>(?:\\.|\*\*|[^*\\])+?)(?<!\s)\*(?!\*)",
+        r"\*\*(?P<bold>(?:\\.|[^\\])+?)\*\*(?!\*)",
+        r"__(?P<underline>(?:\\.|[^\\])+?)__(?!_)",
+        r"(?<![A-Za-z0-9])_(?P<slanted>(?:\\.|__|[^_\\])+?)_(?![A-Za-z0-9_])",
+    )
+]
+_EMPHASIS_NAMES = frozenset(("italic", "bold", "underline", "slanted"))
+_QUOTE_SIGN = re.compile("^ *> ", re.MULTILINE)
+_QUOTE_BAR = "│ "
 
 # It is written only so that a backtick is no part of the code's own.
 _BESIDE_BACKTICK = re.compile(r"^ (?= *`)|(` *) $")
@@ -86,12 +110,14 @@ _TIME_FORMATS = {
 _OTHER_TIME_FORMAT = "%d %B %Y %H:%M"
 
 
-def parse_markdown(text: str) -> list[Span]:
+def parse_markdown(text: str, *, is_name: bool = False) -> list[Span]:
     """Split Discord's markdown into what is seen, each piece with its style.
 
-    :param text: the markdown of a title, a description or a field
+    :param text: the markdown of a description or of the value of a field
+    :param is_name: whether it is that of a title or of the name of a field, where Discord draws
+        neither headings, quotes, lists nor links
     """
-    return list(_parse(text, 0, len(text), Span("")))
+    return list(_parse(text, 0, len(text), Span(""), _NAME if is_name else _TEXT))
 
 
 def format_time(time: datetime, style: str = "f") -> str:
@@ -102,27 +128,55 @@ def format_time(time: datetime, style: str = "f") -> str:
         return time.isoformat(sep=" ")
 
 
-def _parse(text: str, start: int, end: int, around: Span) -> Iterator[Span]:
+def _parse(
+    text: str, start: int, end: int, around: Span, markup: re.Pattern[str]
+) -> Iterator[Span]:
     """Split a part of a text, which has the style and the link of what stands around it."""
     position = start
     style, url = around.style, around.url
-    while match := _MARKUP.search(text, position, end):
+    while match := markup.search(text, position, end):
         if match.start() > position:
             yield Span(text[position : match.start()], style, url)
 
-        position = match.end()
         name = match.lastgroup or "indent"
+        if name in _EMPHASIS_NAMES:
+            found = (one.match(text, match.start(), end) for one in _EMPHASIS)
+            match = max(filter(None, found), key=lambda one: one.end())
+            name = match.lastgroup or ""
+
+        position = match.end()
         if name in _NESTED:
             inside = Span("", style | _NESTED[name], url)
-            yield from _parse(text, *match.span(name), inside)
+            yield from _parse(text, *match.span(name), inside, markup)
         elif name == "target":
             inside = Span("", style | Style.LINK, match["target"])
-            yield from _parse(text, *match.span("label"), inside)
+            yield from _parse(text, *match.span("label"), inside, markup)
+        elif name in ("quote", "rest"):
+            quoted = _QUOTE_SIGN.sub("", match["quote"]) if name == "quote" else match["rest"]
+            yield from _quote(quoted, around)
         else:
             yield _leaf(match, name, around)
 
     if position < end:
         yield Span(text[position:end], style, url)
+
+
+def _quote(text: str, around: Span) -> Iterator[Span]:
+    """Split a quote, and put a bar before each of its lines."""
+    inside = Span("", around.style | Style.QUOTE, around.url)
+    bar = Span(_QUOTE_BAR, inside.style | Style.SMALL, around.url)
+    yield bar
+    # It has no quotes in it.
+    for span in _parse(text, 0, len(text), inside, _QUOTED):
+        first, *others = span.text.split("\n")
+        if first:
+            yield replace(span, text=first)
+
+        for line in others:
+            yield replace(span, text="\n")
+            yield bar
+            if line:
+                yield replace(span, text=line)
 
 
 def _leaf(match: re.Match[str], name: str, around: Span) -> Span:
@@ -133,16 +187,13 @@ def _leaf(match: re.Match[str], name: str, around: Span) -> Span:
     if name == "indent":
         return Span(f"{match['indent']}• ", style, url)
 
-    if name == "quote":
-        return Span("│ ", style | Style.SMALL, url)
-
     if name == "emoji":
         return Span(f":{match['emoji']}:", style, url)
 
-    if name == "address":
+    if name in ("address", "bare"):
         return Span(match[name], style | Style.LINK, url or match[name])
 
-    styles = {"mention": Style.MENTION, "escaped": Style.PLAIN}
+    styles = {"mention": Style.MENTION, "escaped": Style.PLAIN, "shrug": Style.PLAIN}
     text = match[name].strip("\n")
     if name == "code":
         text = _BESIDE_BACKTICK.sub(r"\1", text)

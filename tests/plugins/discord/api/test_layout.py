@@ -15,7 +15,7 @@ from lanrage_events_discord._preview import measure, parse_markdown
 
 STYLES = {
     *("bold", "italic", "underline", "strike", "code", "spoiler", "link", "mention"),
-    *("small", "heading"),
+    *("small", "heading", "quote"),
 }
 
 

@@ -52,7 +52,7 @@ def two_hours_east() -> Iterator[None]:
         ("a # b", [("a # b", PLAIN)]),
         ("-# note", [("note", SMALL)]),
         ("- a\n  * b", [("• ", PLAIN), ("a\n", PLAIN), ("  • ", PLAIN), ("b", PLAIN)]),
-        ("> a", [("│ ", SMALL), ("a", PLAIN)]),
+        ("> a", [("│ ", SMALL | Style.QUOTE), ("a", Style.QUOTE)]),
         (r"\# a", [("#", PLAIN), (" a", PLAIN)]),
         ("**# a**", [("# a", BOLD)]),
     ],
