@@ -15,6 +15,8 @@ from .._discovery import PluginCommand, plugin_commands
 from .._exceptions import ConfigError, OutboxError, format_error
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
+from . import completion
+from .completion import Shell
 from .errors import CommandError, CommandLoadError, UsageError
 from .options import Flag
 from .outbox import make_app as outbox_app
@@ -67,9 +69,18 @@ def main(words: Sequence[str], on_loaded: Callable[[], object] = lambda: None) -
 def _run(words: Sequence[str], on_loaded: Callable[[], object]) -> int:
     app = make_app()
     called = next((word for word in words if not word.startswith("-")), None)
+    needs_all = completion.NAME in words
     for command in plugin_commands():
-        if command.name not in app:  # our own cannot be replaced
-            _add_plugin_command(app, command, is_called=command.name == called)
+        if command.name in app:  # our own cannot be replaced
+            continue
+
+        try:
+            _add_plugin_command(app, command, is_called=needs_all or command.name == called)
+        except CommandLoadError as error:
+            if not needs_all:
+                raise
+
+            write_errors([str(error)])
 
     on_loaded()
     result = app(words, exit_on_error=False, print_error=False)
@@ -86,10 +97,23 @@ def make_app() -> App:
         result_action="print_non_int_return_int_as_exit_code",
         suppress_keyboard_interrupt=False,
     )
-    for function in (run, check, reload, schema, plugins, events, new_plugin):
+    for function in (run, init, check, reload, schema, plugins, events, new_plugin):
         app.command(function)
 
     app.command(outbox_app())
+
+    def install_completion(*, shell: Shell | None = None, output: Path | None = None) -> int:
+        """Let the shell complete commands and options after a press of Tab.
+
+        It writes a script to where the shell looks for it and, except for fish, a line into the
+        shell's start-up file that loads it. Run it again after you install a plugin with commands.
+
+        :param shell: the shell, instead of the one that this is started from
+        :param output: where to write the script; then no start-up file is changed
+        """
+        return completion.run(app, shell, output)
+
+    app.command(install_completion, name=completion.NAME)
     return app
 
 
@@ -135,6 +159,19 @@ def run(
     from .._daemon import run as run_daemon
 
     return run_daemon(file, backend, read_stdin=stdin, trace=trace or None)
+
+
+def init(file: Path | None = None, /) -> int:
+    """Write a commented lanrage.yaml to begin with, which shows what most LAN parties need.
+
+    It asks nothing, and overwrites nothing. Only you can read the file, since it will hold the
+    webhook's URL.
+
+    :param file: where to write it; lanrage.yaml in this folder by default
+    """
+    from .init import run as write_starter
+
+    return write_starter(file)
 
 
 def check(file: Path | None = None, /, *, strict: Flag = False, online: Flag = False) -> int:

@@ -15,6 +15,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -85,6 +86,10 @@ def _fits(maximum: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+# A list may be written as its only item; editors check what a configuration says by this.
+_ONE_OR_MANY = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+)
 Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
 
 
@@ -217,13 +222,13 @@ class MentionConfig(ConfigModel):
 class RouteConfig(ConfigModel):
     """Which events go where, and how."""
 
-    events: EventTypes = EventTypes(["event"])
+    events: Annotated[EventTypes, _ONE_OR_MANY] = EventTypes(["event"])
     """event types, base types for all below them, or patterns such as ``peer_*``"""
     where: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
         default_factory=dict
     )
     """values that the event's fields must have; of a list, one of its values"""
-    webhook: tuple[str, ...] | None = None
+    webhook: Annotated[tuple[str, ...], _ONE_OR_MANY] | None = None
     """names of webhooks; all if it is missing, none if it is empty"""
     stop: bool = False
     """whether the routes below this one do not see the events that it matches"""
