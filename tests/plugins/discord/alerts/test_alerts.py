@@ -98,15 +98,18 @@ async def test_nothing_is_posted_while_everything_works(scene: Scene) -> None:
 
 async def test_dead_letters_are_counted_and_over_after_the_cooldown(scene: Scene) -> None:
     async with scene.run(cooldown=10 * MINUTE) as s:
+        s.bus.redactor.add("geheimnis")
         for name in ("Ann", "Bob", "Cid"):
             scene.discord.faults.fail(
-                400, code=50035, message="Invalid Form Body", webhook=scene.news
+                400, code=50035, message="geheimnis is invalid", webhook=scene.news
             )
             await s.publish(name)
             await anyio.sleep(MINUTE)
 
         (alert,) = scene.alerts
         assert "📭 Webhook **news**: Discord rejected 1 event: `" in alert
+        assert " is invalid" in alert
+        assert "geheimnis" not in alert
         await anyio.sleep(HOUR)
         (over,) = scene.alerts[1:]
         assert over.startswith(
@@ -130,6 +133,7 @@ async def test_rejected_alert_is_no_reason_for_an_alert(
     assert len([record for record in scene.discord.journal if record.status == 400]) == 1
 
 
+@pytest.mark.slow
 async def test_events_that_wait_too_long_are_reported_while_they_wait(scene: Scene) -> None:
     scene.discord.faults.fail(503, lasting=20 * MINUTE, webhook=scene.news)
     async with scene.run(late_after=10 * MINUTE) as s:
@@ -153,11 +157,31 @@ async def test_backlog_of_an_earlier_run_is_not_late_if_it_is_delivered(kept: Sc
         await anyio.sleep(MINUTE)
 
     await anyio.sleep(2 * HOUR)
-    async with kept.run() as s:
-        await anyio.sleep(HOUR)
+    kept.discord.faults.fail(503, lasting=4 * MINUTE, webhook=kept.news)
+    async with kept.run(late_after=5 * MINUTE):
+        await anyio.sleep(20 * MINUTE)
 
     assert len(kept.news.messages) == 1
     assert kept.alerts == []
+
+
+@pytest.mark.slow
+async def test_what_is_late_after_a_restart_too_is_not_reported_as_over(kept: Scene) -> None:
+    kept.discord.faults.fail(503, lasting=HOUR, webhook=kept.news)
+    async with kept.run() as s:
+        await s.publish("Ann")
+        await anyio.sleep(6 * MINUTE)
+
+    assert len(kept.alerts) == 1
+    async with kept.run():
+        await anyio.sleep(30 * MINUTE)
+
+    assert len(kept.alerts) == 1
+    async with kept.run():
+        await anyio.sleep(30 * MINUTE)
+
+    assert "events are posted in time again" in kept.alerts[1]
+    assert len(kept.alerts) == 2
 
 
 @pytest.mark.slow
@@ -340,6 +364,7 @@ class Fragile(DiscordPlugin):
         raise OSError("out of files")
 
 
+@pytest.mark.slow
 async def test_own_failure_is_reported_after_the_restart() -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()
@@ -408,6 +433,41 @@ async def test_restart_of_the_process_repeats_nothing_and_reports_that_it_is_ove
     assert len(kept.alerts) == 2
 
 
+@pytest.mark.slow
+async def test_reload_repeats_nothing_either(kept: Scene) -> None:
+    async with kept.run() as s:
+        s.bus.register(Failed(), "presence")
+        await anyio.sleep(10)
+        assert len(kept.alerts) == 1
+        async with httpx.AsyncClient(transport=kept.discord.transport()) as http:
+            plugin = type(s.plugin)(s.plugin.config, http=http)
+            await s.bus.plugins.replace("discord", plugin)
+            await anyio.sleep(5 * MINUTE)
+            assert len(kept.alerts) == 1
+            assert s.bus.health()["discord"].detail.startswith("1 problem")
+            s.bus.plugins["presence"].health_now = Health()
+            await anyio.sleep(2 * MINUTE)
+            assert kept.alerts[1:] == ["✅ Works again\n✅ Plugin **presence** works again"]
+
+
+async def test_reload_counts_nothing_twice(kept: Scene) -> None:
+    stuck = Stuck()
+    async with kept.run(cooldown=5 * MINUTE) as s:
+        s.bus.register(stuck, "stuck")
+        for number in range(5):
+            await s.bus.publish(PeerJoined(peer_name=f"p{number}", party_name="LAN"))
+            await anyio.wait_all_tasks_blocked()
+
+        stuck.goes_on.set()
+        async with httpx.AsyncClient(transport=kept.discord.transport()) as http:
+            await s.bus.plugins.replace("discord", type(s.plugin)(s.plugin.config, http=http))
+            await anyio.sleep(10 * MINUTE)
+
+    assert len(kept.alerts) == 2
+    assert kept.alerts[0].endswith("Plugin **stuck** lost 3 events")
+    assert kept.alerts[1].endswith("3 events were lost")
+
+
 async def test_what_happens_right_before_the_end_is_reported_by_the_next_process(
     kept: Scene,
 ) -> None:
@@ -422,6 +482,7 @@ async def test_what_happens_right_before_the_end_is_reported_by_the_next_process
         assert "Discord rejected 1 event" in kept.alerts[0]
 
 
+@pytest.mark.slow
 async def test_alert_waits_in_the_outbox_through_an_outage_and_a_restart(kept: Scene) -> None:
     kept.discord.faults.fail(404, code=10015, webhook=kept.news)
     kept.discord.faults.fail(503, lasting=HOUR, webhook=kept.admin)
@@ -455,6 +516,7 @@ async def test_without_a_webhook_for_alerts_that_works_the_log_has_them(
     assert len(lines) <= 2
 
 
+@pytest.mark.slow
 async def test_alerts_that_could_not_be_posted_are_posted_when_it_is_possible(
     scene: Scene,
 ) -> None:
@@ -470,6 +532,7 @@ async def test_alerts_that_could_not_be_posted_are_posted_when_it_is_possible(
         assert not [alert for alert in scene.alerts if "**admin**" in alert]
 
 
+@pytest.mark.slow
 async def test_alert_that_the_outbox_has_no_room_for_is_tried_again_and_is_no_lost_event(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -529,6 +592,7 @@ async def test_names_and_reasons_from_outside_are_plain_text(running: Running) -
     assert "\\[y](https\\:" in description
 
 
+@pytest.mark.slow
 async def test_many_problems_are_one_message_that_says_how_many_there_are(
     running: Running, broken_limits: Callable[[list[Any]], list[str]]
 ) -> None:
