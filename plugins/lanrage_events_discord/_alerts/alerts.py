@@ -101,7 +101,7 @@ class Alerts:
                 tasks.cancel_scope.cancel()
         finally:
             # What happened since the last look is reported by the next run.
-            reporter.see()
+            reporter.finish()
             self._save(watch)
 
     def _posted(self, watch: Watch) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
@@ -59,22 +60,31 @@ class Reporter:
         """Look and report until cancelled."""
         while True:
             await anyio.sleep(LOOK_SECONDS)
-            try:
-                now = self.see()
+            with self._contained():
+                now = self._see()
                 report = self._incidents.due(now)
                 if report is not None:
                     await self._post(report, now)
-            except Exception:
-                # Contained here: alerts must not end what they watch.
-                if not self._is_failing:
-                    logger.exception("alerts do not work at present")
 
-                self._is_failing = True
-            else:
-                self._is_failing = False
+    def finish(self) -> None:
+        """Look once more, without reporting what is found."""
+        with self._contained():
+            self._see()
 
-    def see(self) -> float:
-        """Look for problems without reporting them, and return the time."""
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        """Log an error, the first of several in a row: alerts must not end what they watch."""
+        try:
+            yield
+        except Exception:
+            if not self._is_failing:
+                logger.exception("alerts do not work at present")
+
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+    def _see(self) -> float:
         now = anyio.current_time()
         self._incidents.forget_unknown(self._watch.is_known)
         self._incidents.see(self._watch.look(self._incidents, now), now)

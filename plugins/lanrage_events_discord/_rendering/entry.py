@@ -65,7 +65,7 @@ class Entry:
     digest: Digest
     presentation: Presentation = DEFAULT_PRESENTATION
     is_alert: bool = False
-    """whether it reports on the delivery itself: it has an embed of its own, and counts as no event"""
+    """whether it is an alert: it is a message of its own, and no digest shows or counts it"""
     shortened: bool = False
     """whether the embed lacks text of the event"""
 

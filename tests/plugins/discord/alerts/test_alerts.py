@@ -666,6 +666,21 @@ async def test_damaged_file_is_moved_aside(
     assert json.loads(file.read_text())["incidents"]
 
 
+async def test_error_while_looking_ends_nothing_and_is_logged_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene.run() as s:
+        await anyio.sleep(10)
+        monkeypatch.setattr(s.bus, "statistics", lambda: 1 / 0)
+        await anyio.sleep(MINUTE)
+        monkeypatch.undo()
+        s.bus.register(Failed(), "presence")
+        await anyio.sleep(10)
+        assert len(scene.alerts) == 1
+
+    assert caplog.text.count("alerts do not work at present") == 1
+
+
 @pytest.mark.parametrize("seconds", [1.0, 59.0])
 def test_settings_have_bounds(seconds: float) -> None:
     for setting in (
