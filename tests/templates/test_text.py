@@ -5,6 +5,7 @@ import re
 import sys
 import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -79,12 +80,8 @@ def test_clean_examples(text: str, expected: str) -> None:
     assert clean(text) == expected
 
 
-INK_NEEDED = [
-    chr(point)
-    for point in range(sys.maxunicode + 1)
-    if unicodedata.category(chr(point)) in ("Cc", "Cs", "Co", "Zs", "Zl", "Zp")
-] + [
-    # Default_Ignorable_Code_Point in DerivedCoreProperties.txt of Unicode 15.1, and empty pictures.
+# Default_Ignorable_Code_Point in DerivedCoreProperties.txt of Unicode 15.1, and empty pictures.
+IGNORABLE = [
     *map(chr, (0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0)),
     *map(chr, (*range(0x180B, 0x1810), *range(0x200B, 0x2010), *range(0x202A, 0x202F))),
     *map(chr, (*range(0x2060, 0x2070), *range(0xFE00, 0xFE10), *range(0xFFF0, 0xFFF9))),
@@ -93,11 +90,24 @@ INK_NEEDED = [
 ]
 
 
+@cache
+def without_ink() -> frozenset[str]:
+    letters = map(chr, range(sys.maxunicode + 1))
+    kinds = ("Cc", "Cs", "Co", "Zs", "Zl", "Zp")
+    return frozenset([*IGNORABLE, *(one for one in letters if unicodedata.category(one) in kinds)])
+
+
+@cache
+def marks() -> list[str]:
+    letters = map(chr, range(sys.maxunicode + 1))
+    return [letter for letter in letters if unicodedata.category(letter)[0] == "M"]
+
+
 @pytest.mark.slow
 def test_no_character_without_ink_is_a_name() -> None:
     wrong = [
         hex(ord(blank))
-        for blank in INK_NEEDED
+        for blank in without_ink()
         for name in (blank, blank * 3, f" {blank} ", f"\u200d{blank}\ufe0f")
         if clean(name) != "?" or clean(name, lines=True) != "?"
     ]
@@ -107,7 +117,7 @@ def test_no_character_without_ink_is_a_name() -> None:
 
 @pytest.mark.slow
 def test_everything_else_has_ink() -> None:
-    blank = set(INK_NEEDED)
+    blank = without_ink()
     wrong = [
         hex(point)
         for point in range(sys.maxunicode + 1)
@@ -117,12 +127,6 @@ def test_everything_else_has_ink() -> None:
     ]
 
     assert wrong == []
-
-
-MARKS = [
-    chr(point) for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point))[0] == "M"
-]
-DRAWN = [mark for mark in MARKS if mark not in INK_NEEDED]
 
 
 def marks_of(text: str) -> list[int]:
@@ -142,7 +146,7 @@ def marks_of(text: str) -> list[int]:
 def test_no_mark_of_any_script_is_stacked_higher_than_three(between: str) -> None:
     wrong = [
         hex(ord(mark))
-        for mark in DRAWN
+        for mark in set(marks()) - without_ink()
         if clean("a" + f"{mark}{between}" * 50).count(mark) > 3
         or not clean(f"a{mark}{mark}").startswith(f"a{mark}{mark}")
     ]
@@ -150,12 +154,12 @@ def test_no_mark_of_any_script_is_stacked_higher_than_three(between: str) -> Non
     assert wrong == []
 
 
-STACKED = [mark for mark in MARKS if unicodedata.category(mark) in ("Mn", "Me")]
+def stacked() -> st.SearchStrategy[str]:
+    found = [mark for mark in marks() if unicodedata.category(mark) in ("Mn", "Me")]
+    return st.sampled_from([*found[:: len(found) // 200], *"ab\u200d\u200c\u0301\u0e38กम "])
 
 
-@given(
-    st.lists(st.sampled_from([*STACKED[:: len(STACKED) // 200], *"ab\u200d\u200c\u0301\u0e38กम "]))
-)
+@given(st.lists(st.deferred(stacked)))
 def test_whatever_is_mixed_no_character_has_more_than_three_stacked_marks(
     pieces: list[str],
 ) -> None:
