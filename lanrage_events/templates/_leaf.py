@@ -98,6 +98,8 @@ class TemplateLeaf:
     """escapes the text of a value for this leaf"""
     limit: int | None = None
     """characters; when there are more, the longest values are shortened"""
+    overflow: int | None = None
+    """characters up to which a text over the limit stays whole, because there is another place for it"""
     measure: Measure = len
     """how ``limit`` counts a text; never less for a longer one, and at most 4 for a character"""
     lines: bool = False
@@ -205,7 +207,11 @@ class CompiledLeaf:
         # Most texts are so short that they need not be measured.
         if limit is not None and (value_limit or len(text) * _MOST_FOR_A_CHARACTER > limit):
             measure = self.leaf.measure
-            if value_limit or measure(text) > limit:
+            size, overflow = measure(text), self.leaf.overflow
+            if overflow is not None and size <= overflow:
+                limit = overflow
+
+            if value_limit or size > limit:
                 shortened = "".join(_shortened(pieces, limit, value_limit, measure, names.rest))
                 if shortened != text:
                     names.shortened.add(self.path)

@@ -164,6 +164,20 @@ def test_leaves_say_which_of_them_were_shortened(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("size", "shown"), [(40, 40), (60, 60), (61, 40)])
+def test_a_text_with_another_place_is_shortened_only_beyond_that(
+    tmp_path: Path, size: int, shown: int
+) -> None:
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "event.yaml").write_text('text: "{{ title }}"', encoding="utf-8")
+    made = Templates("toy", [tmp_path], {"text": TemplateLeaf(limit=40, overflow=60)})
+    leaves = made.render(Notification(title="t" * size, message=""))
+
+    assert len(leaves["text"]) == shown
+    assert bool(leaves.shortened) == (shown < size)
+
+
 def test_lines_of_the_template_itself_are_joined_where_only_those_of_values_count(
     tmp_path: Path,
 ) -> None:

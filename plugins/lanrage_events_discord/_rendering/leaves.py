@@ -38,6 +38,10 @@ from .entry import COUNT
 # A digest must have room for several.
 DIGEST_GROUP_MAX_CHARACTERS = 256
 DIGEST_HEADING_MAX_CHARACTERS = 256
+# A line has one heading, so a long title may be whole in it.
+DIGEST_HEADING_OVERFLOW_CHARACTERS = 1024
+# Titles up to this stand whole above the text, since Discord has no title of more than 256.
+TITLE_OVERFLOW_CHARACTERS = 1000
 DIGEST_ITEM_MAX_CHARACTERS = 512
 # A counted line has those of eight types in 600.
 DIGEST_COUNTED_MAX_CHARACTERS = 60
@@ -55,11 +59,17 @@ def _parse_switch(value: object) -> bool:
 
 
 def markdown_leaf(
-    limit: int, *, lines: bool = False, apart: bool = False, required: bool = False
+    limit: int,
+    *,
+    overflow: int | None = None,
+    lines: bool = False,
+    apart: bool = False,
+    required: bool = False,
 ) -> TemplateLeaf:
     """Return a leaf whose text is Discord's markdown.
 
     :param limit: UTF-16 units
+    :param overflow: UTF-16 units up to which a text stays whole nevertheless
     :param lines: whether it may have more than one line
     :param apart: whether it is not rendered with the event
     :param required: whether there is something to show of an empty text
@@ -69,6 +79,7 @@ def markdown_leaf(
         context_filter=place_in_markdown,
         continuation=Continuation(find_line_place, write_lines),
         limit=limit,
+        overflow=overflow,
         measure=utf16_units,
         lines=lines,
         apart=apart,
@@ -84,7 +95,7 @@ _URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_u
 _PICTURE_LEAF = replace(_URL_LEAF, warn=explain_picture)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
-    "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
+    "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS, overflow=TITLE_OVERFLOW_CHARACTERS),
     "description": markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
     "url": _URL_LEAF,
     "color": TemplateLeaf(parse=parse_color),
@@ -104,6 +115,7 @@ LEAVES: Mapping[str, TemplateLeaf] = {
         write=markdown,
         context_filter=place_in_markdown,
         limit=DIGEST_HEADING_MAX_CHARACTERS,
+        overflow=DIGEST_HEADING_OVERFLOW_CHARACTERS,
         measure=utf16_units,
         context={"count": SafeString(COUNT)},
     ),

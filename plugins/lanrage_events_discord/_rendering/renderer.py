@@ -19,7 +19,7 @@ from .._embeds import Embed, EmbedField, embed_size, limits, shorten_markdown, t
 from .entry import COUNT, Digest, Entry
 from .leaves import (
     DIGEST_GROUP_MAX_CHARACTERS,
-    DIGEST_HEADING_MAX_CHARACTERS,
+    DIGEST_HEADING_OVERFLOW_CHARACTERS,
     DIGEST_ITEM_MAX_CHARACTERS,
     FILTERS,
     LEAVES,
@@ -167,6 +167,10 @@ class Renderer:
         if not any(map(parts.get, ("title", "description", "author", "fields", "image"))):
             parts["title"] = self.wording.name(event.type)
 
+        title = parts.get("title", "")
+        if 2 * len(title) > limits.TITLE_MAX_CHARACTERS:
+            _move_long_title(parts, title)
+
         return parts
 
     def _digest(
@@ -181,7 +185,7 @@ class Renderer:
         :param shown_by_embed: how many characters of the event its embed shows; infinite if all
         """
         heading = leaves.get("digest.heading") or f"**{self.wording.name(event.type)}** × {COUNT}"
-        heading_shown = shorten_markdown(heading, DIGEST_HEADING_MAX_CHARACTERS)
+        heading_shown = shorten_markdown(heading, DIGEST_HEADING_OVERFLOW_CHARACTERS)
         lacks_heading = heading_shown != heading or "digest.heading" in shortened
 
         item = leaves.get("digest.item", "")
@@ -192,16 +196,15 @@ class Renderer:
 
         item_shown = shorten_markdown(item, DIGEST_ITEM_MAX_CHARACTERS)
         lacks_item = lacks_item or item_shown != item
-        # Of a name that is too long for both, the line may show more than the embed. A heading that
+        # Of a name that is too long for both, the line may show more than the embed. And a heading that
         # is too long must not make an embed of each event that shares it.
-        shown = utf16_units(item_shown) if lacks_item else inf
+        use_embed = lacks_item and shown_by_embed > utf16_units(item_shown)
         return Digest(
             group=leaves.get("digest.group", event.type)[:DIGEST_GROUP_MAX_CHARACTERS],
             heading=heading_shown,
             item=item_shown,
             shortened=lacks_heading or lacks_item,
-            use_embed=(lacks_heading or lacks_item)
-            and (shown_by_embed == inf or shown_by_embed > shown),
+            use_embed=use_embed,
         )
 
     def _bare_entry(self, event: Event) -> Entry:
@@ -215,6 +218,21 @@ class Renderer:
             embed=Embed(**{**frame, "title": self.wording.name(event.type), "timestamp": time}),
             digest=self._digest(event, {}),
         )
+
+
+def _move_long_title(parts: dict[str, Any], title: str) -> None:
+    """Put a title that Discord would not take above the description, if there is room for it."""
+    if utf16_units(title) <= limits.TITLE_MAX_CHARACTERS:
+        return
+
+    bold = title if "**" in title else f"**{title}**"
+    text = "\n".join(filter(None, [bold, parts.get("description")]))
+    if utf16_units(text) <= limits.DESCRIPTION_MAX_CHARACTERS:
+        parts["description"] = text
+        if parts.get("url"):
+            parts["title"] = shorten_markdown(title, limits.TITLE_MAX_CHARACTERS)
+        else:
+            del parts["title"]
 
 
 def _in_one_line(item: str) -> tuple[str, bool]:

@@ -19,7 +19,7 @@ from lanrage_events import Event
 from lanrage_events.events import in_utc
 from lanrage_events.templates import SafeString, Templates
 
-from .._embeds import Embed, markdown, shorten_markdown
+from .._embeds import Embed, limits, markdown, shorten_markdown
 from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, PARTS, markdown_leaf
 
 MORE_MAX_CHARACTERS = 600
@@ -31,10 +31,14 @@ ALERT_KINDS = ("webhook", "rejected", "dropped", "plugin", "silent", "late")
 _COUNTED_MAX_TYPES = 8
 
 _FRAME = tuple(path for path in PARTS if path not in ("title", "description"))
+_OWN_LEAVES = {
+    **{path: LEAVES[path] for path in _FRAME},
+    "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
+}
 
 DIGEST_LEAVES = {
-    **{path: LEAVES[path] for path in ("title", *_FRAME)},
-    "catch_up_title": LEAVES["title"],
+    **_OWN_LEAVES,
+    "catch_up_title": _OWN_LEAVES["title"],
     "more": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
     "expired": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
     "other_types": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
@@ -43,7 +47,7 @@ DIGEST_LEAVES = {
 
 
 ALERT_LEAVES = {
-    **{path: LEAVES[path] for path in ("title", *_FRAME)},
+    **_OWN_LEAVES,
     **{
         f"{part}.{kind}": markdown_leaf(ALERT_LINE_MAX_CHARACTERS, apart=True)
         for part in ("begun", "over")

@@ -230,10 +230,10 @@ def test_a_long_value_is_shortened_so_that_its_sentence_stays(
 
 
 def test_a_text_that_is_too_long_by_itself_is_cut(render: Render) -> None:
-    entry = render(f"title: {'x' * 300}\ndigest: {{heading: {'y' * 300}, group: {'z' * 300}}}")
+    entry = render(f"title: {'x' * 4100}\ndigest: {{heading: {'y' * 1100}, group: {'z' * 300}}}")
 
     assert entry.embed.title == "x" * 255 + "…"
-    assert entry.digest.heading == "y" * 255 + "…"
+    assert entry.digest.heading == "y" * 1023 + "…"
     assert entry.digest.group == "z" * 256
 
 
