@@ -1,4 +1,4 @@
-"""Files that are read whole, within a limit of bytes and of time."""
+"""Files that are read whole, within a limit of bytes and of time, and which are the same."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import time
+from pathlib import Path
 
 READ_SECONDS = 10.0
 """how long a pipe or a device may take to give its content, by default"""
@@ -54,6 +55,22 @@ def read_file(
         os.close(fd)
 
     raise OSError(errno.EFBIG, f"larger than {max_bytes:,} bytes", os.fspath(path))
+
+
+def is_same_file(one: Path | int, other: Path | int) -> bool:
+    """Return whether two files are one, however they are named; a pipe or a device is none.
+
+    :param one: its path, which need not exist, or its file descriptor
+    """
+    try:
+        status = os.stat(one)
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.stat(other))
+    except (OSError, ValueError):
+        return _location(one) == _location(other) is not None
+
+
+def _location(file: Path | int) -> str | None:
+    return None if isinstance(file, int) else os.path.realpath(file)
 
 
 def _read(fd: int, size: int, deadline: float) -> bytes:

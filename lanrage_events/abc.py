@@ -190,10 +190,11 @@ class Bus(ABC):
         """Call a hook by which plugins declare something, and return the answers by plugin.
 
         Iterables are returned as tuples, whose items are not checked, except that the folders of
-        ``template_folders`` are folders. A plugin whose hook fails is logged and skipped.
+        ``template_folders`` are folders and those of ``written_files`` paths or file descriptors. A
+        plugin whose hook fails is logged and skipped.
 
-        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox`` or
-            ``template_folders``
+        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox``, ``template_folders`` or
+            ``written_files``
         :raises ValueError: if it is any other hook
         """
 
@@ -212,6 +213,16 @@ class Bus(ABC):
         :returns: what it returns
         :raises Exception: what it raises, or in place of a SystemExit or an unexpected cancellation
         :raises RuntimeError: in another thread than the bus's
+        """
+
+    @abstractmethod
+    def writer_of(self, file: Path | int) -> str | None:
+        """Return the name of a plugin that writes events to a file, None if there is none.
+
+        Whoever reads events from a file asks before, since they would be written to it again. Links
+        and other names of the same file are recognized; a pipe may be read and written.
+
+        :param file: its path, or a file descriptor
         """
 
     @abstractmethod

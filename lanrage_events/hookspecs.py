@@ -224,6 +224,15 @@ def templates_changed(bus: Bus) -> None:
 
 
 @hookspec
+def written_files() -> Iterable[Path | int]:  # type: ignore[empty-body]
+    """Called before a file is read for events; returns the files to which the plugin writes events.
+
+    Each is a path or a file descriptor. They are not read: what was read from them would be written
+    to them again, without end.
+    """
+
+
+@hookspec
 def http_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     """Called when an HTTP API is served; returns the plugin's operations in it.
 

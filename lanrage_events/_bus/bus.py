@@ -425,6 +425,10 @@ class EventBus(Bus):
         self._loop.check_thread()
         return await self._registry.queries.call(plugin, what, function, *arguments)
 
+    def writer_of(self, file: Path | int) -> str | None:
+        self._loop.check_thread()
+        return self._registry.queries.writer_of(file)
+
     def template_folders(self) -> tuple[Traversable, ...]:
         from importlib.resources import files  # slow to import, and not every program has templates
 

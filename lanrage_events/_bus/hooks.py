@@ -40,7 +40,9 @@ BATCH_HOOK = "event_batch"
 LIFESPAN = "lifespan"
 """the hook of which the context manager is watched, not the call that returns it"""
 
-QUERIES = frozenset({"http_pages", "http_routes", "metrics", "outbox", "template_folders"})
+QUERIES = frozenset(
+    {"http_pages", "http_routes", "metrics", "outbox", "template_folders", "written_files"}
+)
 """the hooks without arguments, by which running plugins declare something"""
 
 

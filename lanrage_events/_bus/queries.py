@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
+from pathlib import Path
 from typing import Any, cast, get_args
 
 import anyio
 
 from .._exceptions import format_error
+from .._files import is_same_file
 from .._redaction import format_value
 from .._reports import ConfigProblem, Health, HealthStatus
 from ..abc import Bus
@@ -74,6 +76,14 @@ class Queries:
                     self._instruments.hook_failed(name, hook_name, None, error)
 
         return answers
+
+    def writer_of(self, file: Path | int) -> str | None:
+        """Return the name of a plugin that writes events to a file, None if there is none."""
+        for name, written in self.query("written_files").items():
+            if any(is_same_file(file, other) for other in written):
+                return name
+
+        return None
 
     async def call(
         self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any
@@ -218,6 +228,12 @@ def _answer(hook_name: str, hook: Callable[[], object]) -> object:
     ):
         _close(answer)
         raise _WrongAnswer(hook_name, "an iterable of folders, such as a list of paths", answer)
+
+    if hook_name == "written_files" and not (
+        isinstance(items, tuple) and all(isinstance(item, str | Path | int) for item in items)
+    ):
+        _close(answer)
+        raise _WrongAnswer(hook_name, "an iterable of paths and file descriptors", answer)
 
     return items
 

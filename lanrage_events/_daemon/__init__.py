@@ -11,6 +11,7 @@ from .logging import LogFormat, LogHandler, logging_to_stderr
 from .progress import Progress
 from .reload import Reloader
 from .requests import reload_requests
+from .seen_ids import SeenIds
 from .signals import Signals
 from .stdin import LineFeed
 from .systemd import notify

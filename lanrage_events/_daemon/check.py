@@ -23,6 +23,7 @@ from ..config._load import LOAD_SECONDS, read_config
 from ..config._models import ConfiguredPlugin, DaemonConfig
 from ..config._repair import Repair, Repaired
 from .logging import logging_to_stderr
+from .own_files import WRITES_CONFIG
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,9 @@ def _check_plugins(draft: Draft) -> EventBus:
 
     if repaired:
         _check_partial(draft, bus, repaired)
+
+    if (writer := configured.get(bus.writer_of(draft.file) or "")) is not None:
+        draft.add(writer, ConfigProblem(WRITES_CONFIG, ("path",)))
 
     return bus
 

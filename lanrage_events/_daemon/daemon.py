@@ -27,6 +27,7 @@ from . import systemd as _systemd
 from .deadline import StopDeadline
 from .instance import Instance
 from .logging import LogHandler, logging_to_stderr
+from .own_files import check_files
 from .progress import Progress
 from .reload import Reloader
 from .requests import reload_requests
@@ -119,6 +120,7 @@ def _run_config(
         with signals.interrupting():
             importlib.import_module(backend)
             bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
+            check_files(bus, config.file, reads_stdin=read_stdin)
             instance = None if read_stdin else Instance.open(config)
 
         deadline.drain_timeout = config.settings.drain_timeout
@@ -309,7 +311,7 @@ class Daemon:
                     await self._feed.run(self._lines)
                     tasks.cancel_scope.cancel()
 
-                logger.info("end of the input, %s read", counted(self._feed.published, "event"))
+                logger.info("end of the input, %s", self._feed.summary("read"))
                 _systemd.notify("STOPPING=1")
         finally:
             if not self._feed.finished and self._stop_at is None:
@@ -378,12 +380,11 @@ class Daemon:
         for problem in problems:
             logger.error("%s", problem)
 
-        published = counted(self._feed.published, "event")
         if problems:
-            logger.error("%s read, but not everything is well", published)
+            logger.error("%s, but not everything is well", self._feed.summary("read"))
             return ExitCode.FAILED
 
-        logger.info("%s read and delivered", published)
+        logger.info("%s", self._feed.summary("read and delivered"))
         return ExitCode.DONE
 
     def _problems(self) -> Iterator[str]:

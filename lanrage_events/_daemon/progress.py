@@ -62,7 +62,7 @@ class Progress:
 
     def text(self) -> str:
         """Return the progress as one line."""
-        parts = [f"{counted(self._feed.published, 'event')} read"]
+        parts = [self._feed.summary("read")]
         if self._feed.bad:
             parts.append(counted(self._feed.bad, "bad line"))
 

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterable
 import anyio
 
 from .._bus import EventBus
+from .._events import Event
 from .._exceptions import EventDecodeError
-from ..cli import Line, LineSplitter
+from ..cli import Line, LineSplitter, counted
+from .seen_ids import SeenIds
 
 logger = logging.getLogger(__name__)
 
@@ -18,21 +20,25 @@ STDIN = "stdin"
 
 
 class LineFeed:
-    """Publishes the events of an input, and logs bad lines.
+    """Publishes the events of an input, each id once, and logs bad lines.
 
     :param bus: where they are published
+    :param seen: the ids that were published
     """
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: EventBus, seen: SeenIds | None = None) -> None:
         self.published = 0
         """events that were published"""
         self.bad = 0
         """lines that are not an event, except blank ones"""
+        self.repeated = 0
+        """events that were skipped, since their id was published before"""
         self.finished = False
         """whether the input was read to its end"""
         self.activity = anyio.Event()
         """set when a line was read; the waiting task replaces it by a new one"""
         self._bus = bus
+        self._seen = SeenIds() if seen is None else seen
         self._splitter = LineSplitter()
         self._publishing = False
 
@@ -40,6 +46,17 @@ class LineFeed:
     def interrupted(self) -> bool:
         """Whether a part of the input was read, but not published because of a cancellation."""
         return not self.finished and (self._publishing or self._splitter.is_within_line)
+
+    def summary(self, done: str) -> str:
+        """Return how many events were published and skipped.
+
+        :param done: what is said of those that were published, such as ``read``
+        """
+        text = f"{counted(self.published, 'event')} {done}"
+        if self.repeated:
+            text += f", {counted(self.repeated, 'repeated event')} skipped"
+
+        return text
 
     async def run(self, chunks: AsyncIterable[bytes]) -> None:
         """Publish every event, waiting for room in ``block`` mailboxes.
@@ -73,8 +90,16 @@ class LineFeed:
             logger.error("stdin line %d: %s", line.number, error)
         else:
             if event is not None:
-                await self._bus.publish(event)
-                self._bus.record_input(STDIN)
-                self.published += 1
+                await self._publish_once(event)
 
         self.activity.set()
+
+    async def _publish_once(self, event: Event) -> None:
+        if event.id in self._seen:
+            self.repeated += 1
+            return
+
+        await self._bus.publish(event)
+        self._bus.record_input(STDIN)
+        self._seen.add(event.id)
+        self.published += 1

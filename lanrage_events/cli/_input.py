@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -88,7 +89,8 @@ class LineSplitter:
 class ChunkReader(AsyncIterator[bytes]):
     """Reads a file or pipe in chunks, in threads that do not keep the process from exiting.
 
-    It reads only on request, so a slow reader slows the writer down. A read that fails raises
+    It reads only on request, so a slow reader slows the writer down. A file is read to the end that
+    it had when reading began, whatever is appended meanwhile. A read that fails raises
     :exc:`OSError`.
 
     :param fd: the file descriptor, which stays open; the default is that of standard input
@@ -96,6 +98,8 @@ class ChunkReader(AsyncIterator[bytes]):
 
     def __init__(self, fd: int | None = None) -> None:
         self._fd = fd
+        self._left: int | None = None
+        """how many bytes are still to be read, as far as that is known"""
 
     async def __anext__(self) -> bytes:
         chunk = await self._read()
@@ -123,7 +127,7 @@ class ChunkReader(AsyncIterator[bytes]):
         def work() -> None:
             nonlocal result
             try:
-                result = os.read(fd, _CHUNK_BYTES)
+                result = self._read_from(fd)
             except OSError as error:
                 result = error
 
@@ -139,3 +143,20 @@ class ChunkReader(AsyncIterator[bytes]):
             raise result
 
         return result
+
+    def _read_from(self, fd: int) -> bytes:
+        if self._left is None:
+            self._left = _bytes_left(fd)
+
+        chunk = os.read(fd, min(_CHUNK_BYTES, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+
+def _bytes_left(fd: int) -> int:
+    """Return how many bytes of a file follow the current position; of a pipe, the most there are."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        return sys.maxsize
+
+    return max(0, status.st_size - os.lseek(fd, 0, os.SEEK_CUR))

@@ -50,6 +50,10 @@ class LogPlugin:
             await self._writer.write(f"{line}\n".encode())
 
     @hookimpl
+    def written_files(self) -> list[Path | int]:
+        return self._writer.files()
+
+    @hookimpl
     def health(self) -> Health:
         return self._writer.health()
 

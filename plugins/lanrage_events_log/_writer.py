@@ -83,6 +83,16 @@ class LineWriter:
 
         return ""
 
+    def files(self) -> list[Path | int]:
+        """Return the file, by its path or its descriptor; nothing if there is no stderr."""
+        if self._path is not None:
+            return [self._path]
+
+        try:
+            return [] if sys.stderr is None else [sys.stderr.fileno()]
+        except (OSError, ValueError):  # something that only looks like a file
+            return []
+
     def protect(self, folder: Path | None) -> None:
         """Follow no link if the file is in a folder where anyone else could put one.
 

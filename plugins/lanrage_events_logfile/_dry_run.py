@@ -169,8 +169,10 @@ class _DryRun:
 
     def _read(self, path: Path) -> Iterator[str]:
         reader = LogReader.open(path, self._translator.encoding)
+        # What this command writes may be appended to the same file.
+        end = None if reader.file.packed else reader.file.size()
         try:
-            while (lines := reader.read()) is not None:
+            while (lines := reader.read(end=end)) is not None:
                 for line in lines:
                     # A line that is too long is skipped, as in the daemon.
                     yield reader.decode(line) or ""

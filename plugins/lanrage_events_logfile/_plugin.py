@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -24,6 +25,7 @@ from ._following import (
     Poll,
     PositionStore,
     Watch,
+    written_by,
 )
 from ._parsing import Translator
 
@@ -106,13 +108,22 @@ class LogfilePlugin:
         yield from self._problems(bus)
         for number, file in enumerate(self.files):
             if problem := _explain_path(file.path):
-                path = ("path",) if self.config.path is not None else ("files", number)
-                is_key = isinstance(self.config.files, Mapping)
-                yield replace(problem, path=path, about_key=is_key)
+                yield replace(problem, **self._key_of(number))
+
+    def _key_of(self, number: int) -> dict[str, Any]:
+        """Return where the path of a file is set, as keywords of a problem."""
+        path = ("path",) if self.config.path is not None else ("files", number)
+        return {"path": path, "about_key": isinstance(self.config.files, Mapping)}
 
     def _problems(self, bus: Bus) -> Iterator[ConfigProblem]:
         if isinstance(self._changes, Watch) and find_spec("watchfiles") is None:
             yield ConfigProblem(INSTALL_HINT)
+
+        for number, file in enumerate(self.files):
+            writer = _find_writer(file.path, bus)
+            if writer is not None:
+                message = f"'{file.path}': {written_by(writer)}: name another file, here or there"
+                yield replace(ConfigProblem(message), **self._key_of(number))
 
         found: dict[ConfigProblem, None] = {}
         for number, file in enumerate(self.files):
@@ -164,6 +175,19 @@ def _has(settings: FileSettings, path: tuple[str | int, ...]) -> bool:
 
     value = getattr(settings, str(path[0]))
     return path[1] in value if isinstance(value, Mapping) and len(path) > 1 else True
+
+
+def _find_writer(path: Path, bus: Bus) -> str | None:
+    """Return the plugin that writes to a file, or to one of those that a pattern stands for."""
+    folder = Folder(path)
+    if not folder.is_pattern:
+        return bus.writer_of(path)
+
+    for name, files in bus.query("written_files").items():
+        if any(not isinstance(file, int) and folder.may_be(Path(file)) for file in files):
+            return name
+
+    return None
 
 
 def _explain_path(path: Path) -> ConfigProblem | None:

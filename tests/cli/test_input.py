@@ -80,6 +80,36 @@ async def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     assert b"".join(chunks) == content
 
 
+async def test_a_file_is_read_to_the_end_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(b"skipped" + b"a" * 200_000)
+    file = os.open(path, os.O_RDWR)
+    os.lseek(file, len(b"skipped"), os.SEEK_SET)
+    size = 0
+    try:
+        async for chunk in ChunkReader(file):
+            size += len(chunk)
+            with path.open("ab") as more:
+                more.write(chunk)
+    finally:
+        os.close(file)
+
+    assert size == 200_000
+
+
+async def test_a_file_that_becomes_shorter_ends(tmp_path: Path) -> None:
+    path = tmp_path / "input"
+    path.write_bytes(b"a" * 200_000)
+    file = os.open(path, os.O_RDONLY)
+    try:
+        chunks = ChunkReader(file)
+        await anext(chunks)
+        os.truncate(path, 10)
+        assert [chunk async for chunk in chunks] == []
+    finally:
+        os.close(file)
+
+
 async def test_what_goes_wrong_while_reading_is_raised(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     try:

@@ -6,9 +6,11 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lanrage_events import Event, EventBus, hookimpl
-from lanrage_events._daemon import LineFeed
+from lanrage_events._daemon import LineFeed, SeenIds
 from lanrage_events.cli import LINE_MAX_BYTES
 
 
@@ -230,3 +232,37 @@ async def test_an_event_from_before_the_calendar_is_reported_and_the_others_are_
     assert names == ["Ann", "Cy"]
     assert line_feed.bad == 1
     assert "stdin line 2: peer_joined: time: a time from 0001-01-02 to" in caplog.text
+
+
+def numbered(id: str) -> bytes:
+    return joined("Ann").replace(b"}", f', "id": "{id}"}}'.encode())
+
+
+async def test_an_id_that_was_read_is_not_taken_twice() -> None:
+    line_feed, names = await feed(
+        numbered("1"), numbered("2"), numbered("1") * 3, joined("Ben") * 2
+    )
+
+    assert len(names) == 4
+    assert (line_feed.published, line_feed.repeated, line_feed.bad) == (4, 3, 0)
+    assert line_feed.summary("read") == "4 events read, 3 repeated events skipped"
+
+
+async def test_the_id_of_an_event_that_was_not_valid_is_not_taken() -> None:
+    wrong = numbered("1").replace(b"peer_name", b"peer_nam")
+
+    line_feed, names = await feed(wrong, numbered("1"))
+
+    assert names == ["Ann"]
+    assert (line_feed.bad, line_feed.repeated) == (1, 0)
+
+
+@given(st.lists(st.integers(0, 6)), st.integers(1, 4))
+def test_the_ids_that_came_last_are_remembered(numbers: list[int], size: int) -> None:
+    seen = SeenIds(size)
+    order: list[int] = []
+    for number in numbers:
+        id = f"{number}" * 100
+        assert (id in seen) == (number in order[-size:])
+        seen.add(id)
+        order = [*(other for other in order if other != number), number]

@@ -164,6 +164,17 @@ async def test_the_example_of_templates_that_change_reads_them_again(
     assert capsys.readouterr().out == "one\ntwo\n"
 
 
+async def test_the_example_of_written_files_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    event, _ = SAMPLES["peer_joined"]
+    async with EventBus() as bus:
+        bus.register(load_example("written_files"), "diary")
+        await bus.publish_and_wait(event)
+        assert bus.writer_of(tmp_path / "diary.jsonl") == "diary"
+
+
 async def test_the_example_of_batches_keeps_each_event_once() -> None:
     example = load_example("event_batch")
     events = [event for event, _ in SAMPLES.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .folder import Folder
-from .follower import KEEPS_OPEN, Follower
+from .follower import KEEPS_OPEN, Follower, written_by
 from .positions import PositionStore
 from .reader import LogReader
 from .watcher import INSTALL_HINT, Changes, Poll, Watch

@@ -48,9 +48,13 @@ class OpenedFile:
         self._file.close()
         self._raw.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the open file."""
+        return self._raw.fileno()
+
     def stat(self) -> os.stat_result:
         """Return the status of the open file, even if it was renamed."""
-        return os.fstat(self._raw.fileno())
+        return os.fstat(self.fileno())
 
     def size(self) -> int:
         """Return the size of the file on disk, in bytes."""

@@ -45,6 +45,11 @@ class Folder:
         """whether the path has wildcards"""
         self._pattern = path.name.replace("[", "[[]")
 
+    def may_be(self, path: Path) -> bool:
+        """Return whether a path, which need not exist, is one of those that are read."""
+        folder = os.path.realpath(self._path.parent)
+        return os.path.realpath(path.parent) == folder and fnmatchcase(path.name, self._pattern)
+
     @property
     def watched(self) -> set[Path]:
         """The folders to watch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import os
@@ -33,6 +34,14 @@ LONGEST_RETRY_SECONDS = 60.0
 # On Windows, a server cannot rename or remove a file that is open elsewhere.
 KEEPS_OPEN = sys.platform != "win32"
 _WARNINGS_MAX = 64
+
+
+def written_by(plugin: str) -> str:
+    """Say why a file is not read.
+
+    :param plugin: the name of the plugin that writes to it
+    """
+    return f"the plugin '{plugin}' writes events to it, which would be read again"
 
 
 class _Stopped(Exception):
@@ -159,6 +168,7 @@ class Follower:
             if reader is None:
                 return
 
+            self._check_not_written(reader)
             await self._read_on(reader)
             mark, done = self._position.mark, self._position.done
             if reader.was_replaced(mark):
@@ -173,6 +183,15 @@ class Follower:
                     self._close()
 
                 return
+
+    def _check_not_written(self, reader: LogReader) -> None:
+        """Check that the bus's own events are not read.
+
+        :raises OSError: if they would be
+        """
+        writer = self._bus.writer_of(reader.file.fileno())
+        if writer is not None:
+            raise OSError(errno.EINVAL, written_by(writer), str(reader.file.path))
 
     async def _open(self) -> LogReader | None:
         """Open the file to read from, at the saved position; return None if there is none."""

@@ -65,10 +65,13 @@ class LogReader:
 
         return 0
 
-    def read(self, mark: Checkpoint | None = None) -> Iterator[Line] | None:
+    def read(
+        self, mark: Checkpoint | None = None, *, end: int | None = None
+    ) -> Iterator[Line] | None:
         """Return the lines that end in the next bytes of the file.
 
         :param mark: the last checkpoint in the file
+        :param end: read no byte from here on; None for the end of the file
         :return: None at the end of the file, or if its content was replaced
         """
         if self.was_replaced(mark):
@@ -77,7 +80,9 @@ class LogReader:
         if self.file.detect_encoding():
             self._begin(0)
 
-        data = self.file.read_at(self._splitter.position, CHUNK_BYTES)
+        position = self._splitter.position
+        count = CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - position)
+        data = self.file.read_at(position, count) if count > 0 else b""
         return self._splitter.feed(data) if data else None
 
     def was_replaced(self, mark: Checkpoint | None) -> bool:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lanrage_events import EventBus, PluginStartError
+from lanrage_events import EventBus, PluginStartError, hookimpl
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
 
 
@@ -53,3 +54,51 @@ async def test_lines_count_as_input_of_the_bus(evening: Any, tmp_path: Path) -> 
         append(log, "a line without an event\n")
         await server.settle()
         assert server.bus.statistics().seconds_since_input.keys() == {"logfile"}
+
+
+class Writer:
+    """Writes events to files, which may change while it runs."""
+
+    def __init__(self, *files: Path) -> None:
+        self.files = files
+
+    @hookimpl
+    def written_files(self) -> tuple[Path, ...]:
+        return self.files
+
+
+@pytest.mark.parametrize("path", ["events.log", "hard.log", "*.log", "new-?.log"])
+async def test_a_file_that_a_plugin_writes_stops_the_start(tmp_path: Path, path: str) -> None:
+    log = tmp_path / "events.log"
+    log.touch()
+    os.link(log, tmp_path / "hard.log")
+    settings = {"path": tmp_path / path, "preset": "minecraft", "poll": 1.0}
+    plugin = LogfilePlugin(LogfileConfig.model_validate(settings))
+    async with EventBus() as bus:
+        bus.register(Writer(log, tmp_path / "new-1.log"), "log")
+        message = "the plugin 'log' writes events to it, which would be read again"
+        with pytest.raises(PluginStartError, match=message):
+            await bus.plugins.register_and_wait(plugin, "logfile")
+
+
+async def test_a_file_is_not_read_any_more_when_a_plugin_begins_to_write_it(
+    evening: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "latest.log"
+    log.touch()
+    writer = Writer()
+    async with evening() as server:
+        server.bus.register(writer, "log")
+        append(log, joined("Ann"))
+        await server.settle()
+        writer.files = (log,)
+        append(log, joined("Bob"))
+        await server.settle()
+        assert server.seen == ["+Ann"]
+        assert server.health.status == "degraded"
+        assert "the plugin 'log' writes events to it" in server.health.detail
+
+        writer.files = ()
+        await server.settle()
+        assert server.seen == ["+Ann", "+Bob"]
+        assert server.health.status == "ok"
