@@ -141,6 +141,7 @@ class Templates:
         self._folders = tuple(folders)
         self._files.clear()
         self._words = None
+        self.words.forget()
         self._plans.clear()
         self._reported.clear()
         self.check(types)

@@ -21,6 +21,7 @@ NAMES = "names"
 
 # Beyond it, minutes do not matter, and the digits of a wrong value would fill the message.
 _MOST_HOURS = 999_999
+_KNOWN_MAX = 1000
 _NO_NAMES: Mapping[str, object] = MappingProxyType({})
 
 
@@ -32,6 +33,12 @@ class Words:
 
     def __init__(self, render: RenderWord) -> None:
         self._render = render
+        self._known: dict[tuple[str, object], str] = {}
+        """what was rendered before, since the same few lengths of time come again and again"""
+
+    def forget(self) -> None:
+        """Render all words again, since the templates changed."""
+        self._known.clear()
 
     def as_text(self, value: object) -> str:
         """Write the value of an event's field for people.
@@ -56,7 +63,7 @@ class Words:
             return ""
 
         if isinstance(value, bool):
-            return self._render("yes" if value else "no", _NO_NAMES)
+            return self._count("yes" if value else "no", None)
 
         if isinstance(value, float):
             return f"{value:.10g}"
@@ -116,7 +123,13 @@ class Words:
         return given or clean(humanize(identifier))
 
     def _count(self, key: str, count: object) -> str:
-        return self._render(key, {"count": count})
+        text = self._known.get((key, count))
+        if text is None:
+            text = self._render(key, {"count": count})
+            if len(self._known) < _KNOWN_MAX:
+                self._known[key, count] = text
+
+        return text
 
     def _time(self, time: datetime) -> str:
         try:
