@@ -69,6 +69,7 @@ def _check_plugins(draft: Draft) -> EventBus:
 
     whole = [plugin for plugin in draft.plugins if plugin.name in bus.plugins]
     repaired = list(_register_partial(draft, bus, Repair.values))
+    bus.events.absent_plugins = tuple(name for name in draft.sections if name not in bus.plugins)
     for plugin in whole:
         for problem in bus.plugins.problems(plugin.name):
             draft.add(plugin, problem)
@@ -90,6 +91,7 @@ def _check_partial(
     for _ in register(other, draft.plugins):
         continue  # it is reported already
 
+    other.events.absent_plugins = bus.events.absent_plugins
     without_items = {plugin.name: r for plugin, r in _register_partial(draft, other, Repair.items)}
     for plugin, without_values in repaired:
         found = bus.plugins.problems(plugin.name)
@@ -187,27 +189,31 @@ def _check_system(draft: Draft, bus: EventBus) -> None:
             reason = install_hint(error) or format_error(error)
             draft.validator.document.report(("watch",), f"the file cannot be watched: {reason}")
 
-    problem = "" if draft.state_folder is None else _state_folder_problem(draft.state_folder)
-    if problem and any(getattr(plugin, "durable", False) for plugin in bus.plugins.values()):
-        draft.validator.document.report(("state_folder",), problem)
-    elif problem:
-        draft.warn(("state_folder",), problem, key=False)
+    if draft.state_folder is not None:
+        # The daemon may run as another user.
+        problem, is_certain = _state_folder_problem(draft.state_folder)
+        is_needed = any(getattr(plugin, "durable", False) for plugin in bus.plugins.values())
+        if problem and is_certain and is_needed:
+            draft.validator.document.report(("state_folder",), problem)
+        elif problem:
+            draft.warn(("state_folder",), problem, key=False)
 
 
-def _state_folder_problem(folder: Path) -> str:
-    """Return why the daemon cannot keep its state in a folder, empty if it can."""
+def _state_folder_problem(folder: Path) -> tuple[str, bool]:
+    """Return why the daemon cannot keep its state in a folder, and whether that holds for any user."""
     try:
         if folder.exists() and not folder.is_dir():
-            return f"{folder} is a file: name a folder"
+            return f"{folder} is a file: name a folder", True
 
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         if not existing.is_dir():
-            return f"{folder} cannot be created, since {existing} is a file"
+            return f"{folder} cannot be created, since {existing} is a file", True
 
         if not os.access(existing, os.W_OK | os.X_OK):
-            doing = "written" if existing == folder else "created"
-            return f"{folder} cannot be {doing}: the user who runs this may not write in {existing}"
+            return f"the user who runs this may not write in {existing}", False
+    except PermissionError as error:
+        return f"the user who runs this cannot look into {error.filename or folder}", False
     except (OSError, StopIteration) as error:
-        return f"{folder} cannot be used: {format_error(error)}"
+        return f"{folder} cannot be used: {format_error(error)}", True
 
-    return ""
+    return "", True

@@ -44,6 +44,8 @@ class Draft:
     settings: Settings | None = None
     """the keys at the top, without those that have errors"""
     state_folder: Path | None = None
+    sections: tuple[str, ...] = ()
+    """the names of all plugins"""
     plugins: list[ConfiguredPlugin] = field(default_factory=list)
     """those whose section has no error, in the order of the file"""
     partial: list[PartialPlugin] = field(default_factory=list)

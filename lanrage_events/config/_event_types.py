@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -70,8 +70,14 @@ class EventTypes(tuple[str, ...]):
         types = [cls.type for cls in events.types()]
         for index, name in enumerate(self):
             if name not in known and not any(fnmatchcase(type, name) for type in types):
-                yield index, f"no event type is named '{name}'{did_you_mean(name, known)}"
+                hint = did_you_mean(name, known) or _hint(events.absent_plugins)
+                yield index, f"no event type is named '{name}'{hint}"
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls, handler(tuple[str, ...]))
+
+
+def _hint(absent: Sequence[str]) -> str:
+    names = " or ".join(f"'{name}'" for name in absent)
+    return f", unless the plugin {names} has it, which is not loaded" if names else ""

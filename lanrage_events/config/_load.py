@@ -211,6 +211,7 @@ class _Checker:
             self.draft.state_folder = self._state_folder(settings)
 
     def _plugins(self, sections: dict[str, YAMLValue], catalog: Catalog) -> None:
+        self.draft.sections = tuple(sections)
         if not sections:
             self.draft.warn(("plugins",), "no plugin is named, so events go nowhere")
 

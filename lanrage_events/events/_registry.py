@@ -40,6 +40,8 @@ class EventRegistry:
     def __init__(self, reserved: Iterable[str] = ()) -> None:
         self._reserved = frozenset(reserved)
         self._types: dict[str, _Registration] = {}
+        self.absent_plugins: tuple[str, ...] = ()
+        """plugins that could not be loaded, whose event types are therefore not known"""
         for cls in BUILT_IN_EVENTS:
             self.register(cls, distribution="lanrage-events")
 

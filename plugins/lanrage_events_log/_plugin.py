@@ -64,12 +64,11 @@ class LogPlugin:
             return
 
         self._writer.protect(bus.state_folder)
-        problem = self._writer.find_problem()
+        problem, is_certain = self._writer.find_problem()
         if problem:
-            # What starts the daemon may create the state folder, as systemd does.
-            folder = self._path.parent
-            may_come = folder == bus.state_folder and not folder.exists()
-            yield ConfigProblem(problem, ("path",), warning=may_come)
+            # The daemon may run as another user, and systemd may create the state folder.
+            may_come = self._path.parent == bus.state_folder and "No such file" in problem
+            yield ConfigProblem(problem, ("path",), warning=may_come or not is_certain)
 
         for name, other in bus.plugins.items():
             if other is self:

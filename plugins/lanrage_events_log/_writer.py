@@ -57,11 +57,14 @@ class LineWriter:
         except OSError as exc:
             raise ConfigError([f"path: {self._explain(exc)}"]) from exc
 
-    def find_problem(self) -> str:
-        """Return why the file cannot be written, as far as that is known without creating it."""
+    def find_problem(self) -> tuple[str, bool]:
+        """Return why the file cannot be written, and whether that holds for any user.
+
+        It is found without creating the file, and empty if the file can be written.
+        """
         path = self._path
         if path is None:
-            return ""
+            return "", True
 
         try:
             if not self._follows_links:
@@ -79,9 +82,9 @@ class LineWriter:
             if not os.access(path if path.exists() else path.parent, os.W_OK):
                 raise _error(PermissionError, errno.EACCES)
         except OSError as exc:
-            return self._explain(exc)
+            return self._explain(exc), not isinstance(exc, PermissionError)
 
-        return ""
+        return "", True
 
     def files(self) -> list[Path | int]:
         """Return the file, by its path or its descriptor; nothing if there is no stderr."""

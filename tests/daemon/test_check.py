@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,7 @@ def test_a_section_that_cannot_be_made_right_does_not_hide_the_others() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_the_system_lacks_is_reported(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,6 +232,7 @@ plugins:
 """
 
 
+@pytest.mark.slow
 def test_fourteen_mistakes_of_as_many_kinds_are_found_in_one_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -343,6 +346,7 @@ plugins:
 """
 
 
+@pytest.mark.slow
 def test_what_works_but_is_hardly_meant_is_a_warning_and_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -370,3 +374,31 @@ def test_what_works_but_is_hardly_meant_is_a_warning_and_runs(
         == "lanrage.yaml: 13 warnings; plugins: log, again, logfile, discord; backend: asyncio"
     )
     assert main(["check", "--strict"]) == 78
+
+
+def test_an_unknown_type_may_come_from_a_plugin_that_cannot_be_loaded() -> None:
+    assert findings(
+        """\
+        plugins:
+          bingo: {}
+          log: {include: [bingo_called, peer_joind]}
+        """
+    ) == [
+        "E 3:3: plugins.bingo: no such plugin is installed",
+        (
+            "W 4:19: plugins.log.include.0: no event type is named 'bingo_called', unless the plugin "
+            "'bingo' has it, which is not loaded"
+        ),
+        (
+            "W 4:33: plugins.log.include.1: no event type is named 'peer_joind', did you mean "
+            "'peer_joined'?"
+        ),
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_what_this_user_may_not_write_another_one_may(folder: Path) -> None:
+    locked = folder / "locked"
+    locked.mkdir(mode=0o500)
+    texts = findings("state_folder: locked/state\nplugins: {log: {path: locked/e}, discord: }")
+    assert [text[:6] for text in texts] == ["W 2:15", "W 3:23"]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from lanrage_events import (
     Event,
@@ -22,6 +23,7 @@ from lanrage_events import (
 )
 from lanrage_events.events import EventRegistry
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
+from lanrage_events_discord._config import RouteConfig
 from lanrage_events_discord._routing import NOT_TAKEN, Router, check_routes, unknown_types
 
 URL = "https://discord.com/api/webhooks/1234/made-up-token"
@@ -198,8 +200,8 @@ def test_webhooks_and_ages_that_nothing_uses_are_found() -> None:
         (config(*routes), [("webhooks", "admin")]),
         (config(*routes, alerts={"webhook": "admin"}), []),
     ):
-        found = check_routes(settings, EventRegistry(), lambda key: None)
-        assert [problem.path for problem in found] == unused
+        warned = check_routes(settings, EventRegistry(), lambda key: None)
+        assert [problem.path for problem in warned] == unused
 
 
 def test_unknown_types_are_errors_and_hide_what_depends_on_them() -> None:
@@ -257,6 +259,7 @@ ROUTES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(ROUTES)
 def test_a_route_that_changes_nothing_can_be_removed(routes: list[dict[str, Any]]) -> None:
     settings = config(*routes)
@@ -285,3 +288,27 @@ def test_nothing_is_said_about_the_routes_of_the_documentation() -> None:
         problems({"events": "game_*", "webhook": "games", "stop": True}, {"webhook": "main"}) == {}
     )
     assert problems({"events": "game_*", "webhook": "games"}, {"webhook": "main"}) == {}
+
+
+def test_errors_of_routes_and_webhooks_do_not_hide_each_other() -> None:
+    wrong = {
+        "webhooks": {
+            "main": {"url": "https://evil.example/api/webhooks/1/x"},
+            "games": {"url": URL},
+        },
+        "routes": [{"webhook": ["x", "main"]}, {"silent": "maybe"}, {"webhook": "y"}],
+        "alerts": {"webhook": "z"},
+    }
+    with pytest.raises(ValidationError) as caught:
+        DiscordConfig.model_validate(wrong)
+
+    assert [error["loc"] for error in caught.value.errors()] == [
+        ("webhooks", "main", "url"),
+        ("routes", 0, "webhook", 0),
+        ("routes", 1, "silent"),
+        ("routes", 2, "webhook", 0),
+        ("alerts", "webhook"),
+    ]
+    # A part that is an object already is checked, too.
+    with pytest.raises(ValidationError, match="no webhook is named 'x', known: default"):
+        DiscordConfig(routes=(RouteConfig(webhook=("x",)),))
