@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .characters import BLANK_LETTERS, REMOVED, has_ink, limit_marks
 from .error_text import UNREADABLE as UNREADABLE
 from .error_text import error_text as error_text
 from .error_text import format_value as format_value

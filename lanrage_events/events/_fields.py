@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .._redaction import has_ink
 from .._times import parse_time
 
 Schema = Mapping[str, Any]
@@ -113,10 +114,14 @@ def _read(
 
 
 def _write(value: object) -> str:
-    if isinstance(value, str) and _PLAIN_VALUE.fullmatch(value) and value.isprintable():
+    if isinstance(value, str) and _is_plain(value):
         return value
 
     return json.dumps(value, ensure_ascii=False)
+
+
+def _is_plain(text: str) -> bool:
+    return _PLAIN_VALUE.fullmatch(text) is not None and text.isprintable() and has_ink(text)
 
 
 def _write_time(text: str) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from jinja2 import Template
 from jinja2.runtime import Context
 
-from ._cleaning import UNKNOWN, has_ink
+from .._redaction import has_ink
+from ._cleaning import UNKNOWN
 from ._list import Rest
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
 
-from ._cleaning import has_ink
+from .._redaction import has_ink
 from ._marking import Marking
 
 # Filters that templates cannot name.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events import Event
-from lanrage_events.events import EventRegistry, parse_event_fields
+from lanrage_events.events import EventRegistry, format_event, parse_event_fields
 
 
 @dataclass(frozen=True)
@@ -120,3 +120,10 @@ def test_any_words_are_read_or_rejected(words: list[str]) -> None:
         parse("round_ended", *words)
     except ValueError:
         pass
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u2003", "\u3164", "\u17b4", "\u2800", "\u200b"])
+def test_a_value_without_ink_is_in_quotes(blank: str) -> None:
+    line = format_event({"type": "said", "time": "x", "id": "1", "text": blank})
+
+    assert line == f'x said text="{blank}" id=1'

@@ -1,5 +1,9 @@
-// Elements of the page: text is always set as text, never parsed as HTML.
+// Elements of the page: text is always set as text, never parsed as HTML, and so that it is legible.
 
+import { legible } from "./format.js";
+
+// Attributes that are shown or read aloud.
+const READ = /^(?:title|alt|placeholder|aria-(?:label|description))$/;
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
@@ -21,7 +25,7 @@ export function element(tag, props = {}, ...children) {
     } else if (["value", "checked", "selected", "indeterminate"].includes(name)) {
       node[name] = value;
     } else if (value !== null && value !== undefined && value !== false) {
-      node.setAttribute(name, value === true ? "" : String(value));
+      node.setAttribute(name, value === true ? "" : READ.test(name) ? legible(String(value)) : String(value));
     }
   }
 
@@ -37,8 +41,9 @@ export function fill(node, ...children) {
 
 /** Set a text only if it has changed, so that screen readers do not announce it again. */
 export function setText(node, text) {
-  if (node.textContent !== text) {
-    node.textContent = text;
+  const shown = legible(String(text));
+  if (node.textContent !== shown) {
+    node.textContent = shown;
   }
 }
 
@@ -82,5 +87,5 @@ function isShown(child) {
 }
 
 function asNode(child) {
-  return child instanceof Node ? child : document.createTextNode(String(child));
+  return child instanceof Node ? child : document.createTextNode(legible(String(child)));
 }

@@ -2,7 +2,7 @@
 
 import { badge, button, element, fill, newId, sectionHead, setText } from "./dom.js";
 import { eventTypes, openStream } from "./stream.js";
-import { clock, count, counted, dayAndClock, json, words } from "./format.js";
+import { clock, count, counted, dayAndClock, hasInk, json, quoted, words } from "./format.js";
 
 const MAX_ROWS = 200;
 const IN_EVERY_EVENT = new Set(["type", "id", "time"]);
@@ -200,7 +200,7 @@ function row({ event, gap }) {
       "div",
       { class: "feed-fields" },
       fields.map(([name, value]) =>
-        element("span", { class: "feed-field" }, element("span", { class: "muted" }, `${words(name)} `), element("bdi", {}, written(value))),
+        element("span", { class: "feed-field" }, element("span", { class: "muted" }, `${words(name)} `), written(value)),
       ),
     ),
     more,
@@ -208,12 +208,18 @@ function row({ event, gap }) {
   );
 }
 
+/** Write a value so that no part of it changes how what is beside it is read. */
 function written(value) {
   if (Array.isArray(value)) {
-    return value.map(written).join(", ");
+    return value.flatMap((item, index) => [index ? ", " : "", written(item)]);
   }
 
-  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+  if (typeof value === "object" && value !== null) {
+    return element("bdi", {}, JSON.stringify(value));
+  }
+
+  const text = String(value);
+  return element("bdi", {}, hasInk(text) ? text : quoted(text));
 }
 
 function tone(type) {

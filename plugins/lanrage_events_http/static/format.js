@@ -4,6 +4,21 @@ const COUNT = new Intl.NumberFormat("en");
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY_AND_CLOCK = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
+// See lanrage_events/_redaction/characters.py: what has no ink, and what others of it do to a text.
+const PLAIN = /^[\n\t -~]*$/;
+const BLANK_LETTERS = /[\u115f\u1160\u2800\u3164\uffa0\u{1d159}]/gu;
+const HIDDEN = /(\u{1f3f4}[\u{e0020}-\u{e007e}]{1,6}\u{e007f})|(?![\n\t\u200c\u200d\ufe00-\ufe0f\u180b-\u180d\u180f])[\p{Default_Ignorable_Code_Point}\p{Cc}\p{Co}\p{Cs}\p{Zl}\p{Zp}\ufff9-\ufffb]/gu;
+const NO_INK = /^[\s\p{Default_Ignorable_Code_Point}\p{Cc}\p{Co}\p{Cs}\p{Z}\ufff9-\ufffb\u2800\u{1d159}]*$/u;
+const ESCAPED = /(?![\n\ufe00-\ufe0f])[\u007f-\u009f\p{Default_Ignorable_Code_Point}\p{Co}\p{Zl}\p{Zp}\ufff9-\ufffb\u2800\u{1d159}]/gu;
+const MAY_BE_STACKED = /[\p{M}\u200c\u200d]{2,}/gu;
+// The first that fits counts: selectors are marks, too.
+const MOST = {
+  joiners: { letters: /[\u200c\u200d]/, count: 2 },
+  selectors: { letters: /[\ufe00-\ufe0f\u180b-\u180d\u180f]/, count: 1 },
+  spacing: { letters: /\p{Mc}/u, count: 3 },
+  stacked: { letters: /\p{M}/u, count: 3 },
+};
+
 /** Write a number with its thousands apart. */
 export function count(number) {
   return COUNT.format(number ?? 0);
@@ -63,12 +78,59 @@ export function sentence(text) {
   return `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${end}`;
 }
 
-/** Write a value as indented JSON, with invisible and text-direction characters escaped. */
+/**
+ * Return a text that others wrote so that it harms nothing around it, as messages in Discord do.
+ *
+ * What is invisible or changes the direction of text is removed, letters without ink become spaces,
+ * and each character keeps at most three marks that are drawn over it.
+ */
+export function legible(text) {
+  if (PLAIN.test(text)) {
+    return text;
+  }
+
+  return text
+    .replaceAll(BLANK_LETTERS, " ")
+    .replaceAll(HIDDEN, (hidden, flag) => flag ?? "")
+    .replaceAll(MAY_BE_STACKED, (run) => limitMarks(run, () => ""));
+}
+
+/** Return whether anything of a text can be seen. */
+export function hasInk(text) {
+  return !NO_INK.test(text);
+}
+
+/** Write a value as indented JSON, with all that `legible` would remove escaped. */
 export function json(value) {
-  return JSON.stringify(value, null, 2).replaceAll(
-    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(value, null, 2)
+    .replaceAll(MAY_BE_STACKED, (run) => limitMarks(run, escaped))
+    .replaceAll(ESCAPED, escaped);
+}
+
+/** Write a text in quotes with all but ASCII escaped. */
+export function quoted(text) {
+  return JSON.stringify(text).replaceAll(/[^ -~]/gu, escaped);
+}
+
+function escaped(letter) {
+  return letter.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+}
+
+/** Write the marks, joiners and selectors of which a character has too many in another way. */
+function limitMarks(run, writeExcess) {
+  let counts = {};
+  return [...run]
+    .map((letter) => {
+      const kind = Object.keys(MOST).find((name) => MOST[name].letters.test(letter));
+      if (!kind) {
+        counts = {};
+        return letter;
+      }
+
+      counts[kind] = (counts[kind] ?? 0) + 1;
+      return counts[kind] > MOST[kind].count ? writeExcess(letter) : letter;
+    })
+    .join("");
 }
 
 function write(format, time) {

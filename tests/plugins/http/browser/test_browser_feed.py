@@ -35,7 +35,7 @@ def test_events_appear_the_newest_first(site: Any, visit: Any) -> None:
         joined(HOSTILE),
     )
     expect(rows(page)).to_have_count(6)
-    expect(rows(page).nth(0)).to_contain_text(HOSTILE)
+    expect(rows(page).nth(0)).to_contain_text(HOSTILE.replace("\u202e", "").replace("\u202d", ""))
     expect(rows(page).nth(3)).to_contain_text("players Ann, Ben, Cy")
     expect(rows(page).nth(5)).to_contain_text("Before")
     expect(page.locator(".head-state")).to_contain_text("Live")
@@ -153,3 +153,60 @@ def hide(page: Page, hidden: bool) -> None:
         }""",
         hidden,
     )
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ann \u202egnp.exe", "Ann gnp.exe"),
+        ("\u2066a\u2069\u200f\u061cb", "ab"),
+        ("Z" + "\u0301" * 50 + "o", "Z" + "\u0301" * 3 + "o"),
+        ("\u0e01" + "\u0e49" * 50, "\u0e01" + "\u0e49" * 3),
+        ("\u0e01" + "\u0e49\u200d" * 50, "\u0e01" + "\u0e49\u200d\u0e49\u200d\u0e49"),
+        ("a\u3164b\x1b[31m", "a b[31m"),
+        ("", '""'),
+        ("\u2003", r'"\u2003"'),
+        ("\u17b4", r'"\u17b4"'),
+        ("\U0001d159", r'"\ud834\udd59"'),
+        ("ที่รัก हिन्दी السَّلَامُ שָׁלוֹם", "ที่รัก हिन्दी السَّلَامُ שָׁלוֹם"),
+        (f"{FAMILY} ❤️‍🔥 1️⃣ 👍🏽", f"{FAMILY} ❤️‍🔥 1️⃣ 👍🏽"),
+    ],
+)
+def test_a_name_is_as_harmless_as_in_discord(
+    site: Any, wide_visit: Any, name: str, shown: str
+) -> None:
+    page = wide_visit.open(site.url, "feed")
+    site.publish(GameStarted(game_name=name, players=(name, "Ben")))
+    expect(rows(page)).to_have_count(1)
+
+    parts = rows(page).locator("bdi").all_text_contents()
+
+    assert parts == [shown, shown, "Ben"]
+
+
+def test_details_show_what_was_removed(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.open(site.url, "feed")
+    site.publish(joined("a\u202eb\u3164" + "Z" + "\u0301" * 5 + "\U000e0041"))
+    rows(page).get_by_role("button", name="Details of peer joined").click()
+
+    expected = r'"a\u202eb\u3164Z' + "\u0301" * 3 + r'\u0301\u0301\udb40\udc41"'
+    expect(rows(page).locator("pre")).to_contain_text(expected)
+
+
+def test_a_name_from_right_to_left_leaves_its_neighbours_in_their_places(
+    site: Any, wide_visit: Any
+) -> None:
+    page = wide_visit.open(site.url, "feed")
+    site.publish(GameStarted(game_name="Quake", players=("א1", "2ב", "Cy")))
+    expect(rows(page)).to_have_count(1)
+
+    lefts = [
+        part.bounding_box()["x"]
+        for part in rows(page).locator("bdi").all()
+        if part.text_content() != "Quake"
+    ]
+
+    assert lefts == sorted(lefts)
