@@ -202,7 +202,15 @@ any_entries = st.lists(
         type=st.sampled_from(["peer_joined", "game_ended", "x" * 300]),
         time=st.one_of(st.datetimes(), st.datetimes(timezones=st.timezones())),
         embed=any_embed,
-        digest=st.builds(Digest, st.sampled_from("ab"), any_text, any_text),
+        digest=st.builds(
+            Digest,
+            st.sampled_from("ab"),
+            any_text,
+            any_text,
+            shortened=st.booleans(),
+            use_embed=st.sampled_from([False, False, True]),
+        ),
+        shortened=st.booleans(),
     ),
     max_size=30,
 )
@@ -241,6 +249,7 @@ def test_no_batch_makes_a_message_that_discord_rejects(
         assert rejections(message.body(), broken_limits) == []
 
     assert sum(message.entries for message in made) == len(batch)
+    assert all(0 <= message.shortened <= message.entries for message in made)
     telling = [message for message in made if message.entries]
     assert max_messages is None or len(telling) <= max_messages
     assert len(made) - len(telling) <= bool(expired)
