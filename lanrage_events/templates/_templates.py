@@ -177,15 +177,19 @@ class Templates:
         result.shortened = names.shortened
         return result
 
-    def sources(self, cls: type[Event]) -> list[tuple[str, str, str]]:
+    def sources(self, cls: type[Event] | None) -> list[tuple[str, str, str]]:
         """Return the texts by which events of a class are rendered: the file, the leaf, its text.
 
-        Two :class:`Templates` for which they are equal render an event in the same way.
+        Two :class:`Templates` for which they are equal, and those of the words, render an event in
+        the same way.
+
+        :param cls: None for the words in values
         """
+        files = [self._word_files()] if cls is None else map(self._read, type_names(cls))
         return [
             (leaf.file, leaf.path, leaf.text)
-            for files in (*map(self._read, type_names(cls)), self._word_files())
-            for file in files
+            for found in files
+            for file in found
             for leaf in file.all_leaves()
         ]
 

@@ -96,7 +96,9 @@ class Renderer:
 
     def renders_like(self, other: Self, cls: type[Event]) -> bool:
         """Return whether another renderer has the same templates for events of a class."""
-        return self._templates.sources(cls) == other._templates.sources(cls)
+        return all(
+            self._templates.sources(part) == other._templates.sources(part) for part in (cls, None)
+        )
 
     def sources(self, cls: type[Event]) -> Mapping[str, str]:
         """Return the file of each leaf by which events of a class are rendered, by its path.
