@@ -15,7 +15,7 @@ import anyio
 import httpx
 import pytest
 
-from lanrage_events import EventBus, Health, PeerJoined
+from lanrage_events import EventBus, Health, Notification, PeerJoined
 from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError, OutboxFull
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, validate_webhook_url
@@ -685,6 +685,33 @@ async def test_digest_that_was_never_sent_is_repeated_whole() -> None:
 
     assert len(answers.times) == 3
     assert len(answers.delivered) == 130
+
+
+async def test_only_the_rejected_one_of_several_embeds_in_a_digest_becomes_a_dead_letter() -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+
+    def moderate(request: StandInRequest) -> Fail | None:
+        return Fail(400, 200000) if "badword" in str(request.body) else None
+
+    discord.faults.script(moderate)
+    lines = "\n".join(f"line {number}" for number in range(14))
+    batch = {"immediate": False}
+    async with running(discord.transport(), webhook_url=webhook.url, batch=batch) as (bus, plugin):
+        await bus.publish(joined(1))
+        await bus.publish(joined(2))
+        for word in ("first", "badword", "third"):
+            await bus.publish(Notification(title=word, message=lines))
+
+        await bus.publish(joined(3))
+        await anyio.sleep(60)
+        lane = plugin.lanes["default"]
+        assert (plugin.pending, lane.sent, lane.failed) == (0, 5, 1)
+
+    embeds = [embed for message in webhook.messages for embed in message["embeds"]]
+    titles = [embed["title"] for embed in embeds]
+    assert titles == ["📋 2 events", "first", "third", "👋 player00003 joined"]
+    assert embeds[1]["description"] == lines
 
 
 async def test_wait_is_reported_with_its_length_and_its_reason(
