@@ -171,8 +171,9 @@ class Watch:
             # What is wrong with this plugin's webhooks is reported as such.
             is_failed = found is not None and found.status == "failed" and name != self._own_name
             if restarts or plugin.state == "down" or is_failed:
-                detail = found.detail if found is not None and is_failed else plugin.last_failure
-                yield Problem(ProblemKind.PLUGIN, name, detail, restarts)
+                error = plugin.last_failure if restarts or plugin.state == "down" else ""
+                reason = found.detail if found is not None and is_failed else ""
+                yield Problem(ProblemKind.PLUGIN, name, error or reason, restarts)
 
     def _not_put(self) -> int:
         """Count the events that the outbox did not take, without alerts."""

@@ -15,6 +15,7 @@ import pytest
 from lanrage_events import ConfigProblem, Event, EventBus, Health, PeerJoined, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
+from lanrage_events_discord._alerts import LOOK_SECONDS
 from lanrage_events_discord.testing import StandInDiscord, StandInWebhook
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
@@ -328,6 +329,19 @@ class Failed:
     @hookimpl
     def health(self) -> Health:
         return self.health_now
+
+
+async def test_plugin_that_waits_for_its_restart_is_reported_with_its_error(scene: Scene) -> None:
+    other = Crashing()
+    async with scene.run() as s:
+        s.bus.register(other, "http")
+        await anyio.sleep(LOOK_SECONDS - 0.5)
+        other.crash.set()
+        await anyio.sleep(0.9)
+        assert s.bus.statistics().plugins["http"].state == "down"
+        assert scene.alerts == [
+            "⚠️ Something does not work\n💥 Plugin **http** failed: `OSError: the port is taken`"
+        ]
 
 
 async def test_plugin_whose_health_is_failed_is_reported(scene: Scene) -> None:
