@@ -125,13 +125,13 @@ class Marking:
             if type(value) is MarkedText:
                 before, after = args[:position], args[position + 1 :]
                 result = function(*before, value.raw, *after, **options)
+                result = _still_empty(value.raw, result)
                 if isinstance(result, str):
                     return self._marked(result, value.marks, value.place)
 
                 return result
 
-            result = function(*args, **options)
-            return EMPTY_TEXT if type(value) is EmptyText and result == "" else result
+            return _still_empty(value, function(*args, **options))
 
         return call
 
@@ -154,3 +154,8 @@ class Marking:
         marked.marks = marks
         marked.place = place
         return marked
+
+
+def _still_empty(value: object, result: Any) -> Any:
+    """Return what a filter made of a value; of an empty text that stands for something, another."""
+    return EMPTY_TEXT if type(value) is EmptyText and result == "" else result

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lanrage_events import Event, PeerJoined, PeerLeft
 from lanrage_events.templates import (
+    Continuation,
     LeafWarning,
     SafeString,
     TemplateError,
@@ -345,6 +346,9 @@ BLANKS = [
     [
         ("Welcome to **{{ map_name }}**!", "Welcome to **?**!"),
         ("`{{ event.map_name }}`", "`?`"),
+        ("{{ map_name | trim | upper }} joined", "? joined"),
+        ("{{ map_name | default('x') }} joined", "? joined"),
+        ("{{ map_name | lines | upper }} joined", "? joined"),
         ("{% for name in server %}[{{ name }}]{% endfor %}", "[Ann][?]"),
         ("{{ server | join(', ') }}", "Ann, ?"),
         ("{{ server | map('upper') | join(', ') }}", "ANN, ?"),
@@ -835,3 +839,45 @@ def test_each_file_is_read_once(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> 
 
     assert templates.render(ANN) == first
     assert templates.render(PeerLeft(peer_name="a", party_name="b")) == {"title": "peer_left"}
+
+
+def test_filters_write_in_their_order_however_they_stand(tmp_path: Path) -> None:
+    filters = {
+        "first": TemplateFilter(lambda text: f"1{text}"),
+        "second": TemplateFilter(
+            lambda text: f"2{text}", order=1, after={"first": lambda text: f"after {text}"}
+        ),
+        "other": TemplateFilter(str, excludes={"first": "they differ"}),
+    }
+    problems: list[TemplateError] = []
+    (tmp_path / "toy").mkdir()
+
+    def render(text: str) -> object:
+        (tmp_path / "toy" / "event.yaml").write_text(f'title: "{text}"', encoding="utf-8")
+        templates = Templates("toy", [tmp_path], LEAVES, filters=filters, report=problems.append)
+        return templates.render(ANN).get("title")
+
+    assert render("{{ peer_name | first | second }}") == "after 1Ann"
+    assert render("{{ peer_name | second | upper | first | first }}") == "after 1ANN"
+    assert render("{{ peer_name | second }}") == "2Ann"
+    assert problems == []
+    assert render("{{ peer_name | first | upper | other }}") is None
+    assert str(problems[0]).endswith(
+        "title: 'other' and 'first' make no sense together: they differ"
+    )
+
+
+def test_a_continuation_writes_the_lines_of_a_value_where_it_stands(tmp_path: Path) -> None:
+    continuation = Continuation(
+        lambda before: before.rpartition("\n")[2],
+        lambda text, write, place: f"{place}({write(text)})",
+    )
+    leaves = {"text": TemplateLeaf(write=str.upper, lines=True, continuation=continuation)}
+    event = PeerJoined(peer_name="a\nb", party_name="c")
+    (tmp_path / "toy").mkdir()
+    text = "text: |\n  x\n  - {{ peer_name | lines }}\n  {{ party_name }} {{ peer_name }}\n"
+    (tmp_path / "toy" / "event.yaml").write_text(text, encoding="utf-8")
+
+    rendered = Templates("toy", [tmp_path], leaves).render(event)
+
+    assert rendered == {"text": "x\n- - (A\nB)\nC A B"}
