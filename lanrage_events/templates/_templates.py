@@ -101,6 +101,10 @@ class Templates:
         self._files: dict[str, list[_CompiledFile]] = {}
         self._whole: dict[str, _CompiledFile] = {}
         """the last version without errors of each file, by its path"""
+        self._compiled: dict[tuple[str, str, Text], CompiledLeaf] = {}
+        """the leaves of all files, by file, path and text"""
+        self._compiled_before: Mapping[tuple[str, str, Text], CompiledLeaf] = {}
+        """those that a reload need not compile again, which takes most of its time"""
         self._plans: dict[type[Event], _Plan] = {}
         self._on_problem = report or _log
         self._reported: set[tuple[object, ...]] = set()
@@ -138,13 +142,20 @@ class Templates:
         :param folders: where to look from now on, the most important first
         :param types: as for :meth:`check`
         """
+        words = self.sources(None)
         self._folders = tuple(folders)
         self._files.clear()
         self._words = None
         self.words.forget()
         self._plans.clear()
         self._reported.clear()
+        self._compiled_before, self._compiled = self._compiled, {}
+        if self.sources(None) != words:
+            # A filter of a value that is known is applied when the leaf is compiled.
+            self._compiled_before = {}
+
         self.check(types)
+        self._compiled_before = {}
 
     def render(
         self,
@@ -185,13 +196,10 @@ class Templates:
 
         :param cls: None for the words in values
         """
-        files = [self._word_files()] if cls is None else map(self._read, type_names(cls))
-        return [
-            (leaf.file, leaf.path, leaf.text)
-            for found in files
-            for file in found
-            for leaf in file.all_leaves()
-        ]
+        if cls is None:
+            return _sources(self._word_files())
+
+        return _sources(file for name in type_names(cls) for file in self._read(name))
 
     def render_leaf(self, cls: type[Event], path: str, names: Mapping[str, object]) -> Any:
         """Render a leaf that is not rendered with the event, see :class:`TemplateLeaf`.
@@ -347,16 +355,19 @@ class Templates:
         """Compile the leaves of a file that can be, and report the others."""
         compiled: dict[str, CompiledLeaf] = {}
         for path, source in sources.items():
-            kind = leaves[known_path(leaves, path) or path]
-            leaf = CompiledLeaf(file, path, source, kind)
-            try:
-                leaf.compile(self._environments[kind], self._marking)
-            except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
-                self._report(leaf, error)
-            else:
-                compiled[path] = leaf
-                if leaf.leaf.warn is not None and leaf.constant:
-                    self._warn(leaf, leaf.constant)
+            leaf = self._compiled_before.get((file, path, source))
+            if leaf is None:
+                kind = leaves[known_path(leaves, path) or path]
+                leaf = CompiledLeaf(file, path, source, kind)
+                try:
+                    leaf.compile(self._environments[kind], self._marking)
+                except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
+                    self._report(leaf, error)
+                    continue
+
+            compiled[path] = self._compiled[file, path, source] = leaf
+            if leaf.leaf.warn is not None and leaf.constant:
+                self._warn(leaf, leaf.constant)
 
         return compiled
 
@@ -423,6 +434,10 @@ class _CompiledFile:
         for items in self.lists.values():
             for item in items:
                 yield from item.values()
+
+
+def _sources(files: Iterable[_CompiledFile]) -> list[tuple[str, str, str]]:
+    return [(leaf.file, leaf.path, leaf.text) for file in files for leaf in file.all_leaves()]
 
 
 class _Plan:

@@ -148,3 +148,27 @@ def test_sources_say_whether_an_event_is_rendered_in_the_same_way(
     write("title: one\nfields: [{name: b}]")
     same.reload([tmp_path], TYPES)
     assert templates.sources(PeerJoined) != same.sources(PeerJoined)
+
+
+def test_only_what_changed_is_compiled_again(
+    tmp_path: Path, write: Write, problems: list[str]
+) -> None:
+    written: list[str] = []
+
+    def record(text: str) -> str:
+        written.append(text)
+        return text
+
+    leaves = {**LEAVES, "color": TemplateLeaf(parse=record, warn=lambda value: f"{value} is odd")}
+    templates = Templates("page", [tmp_path], leaves, report=lambda e: problems.append(str(e)))
+    write("title: one\ncolor: red")
+    templates.check(TYPES)
+    assert written == ["red"]
+    for text, expected in [("title: two\ncolor: red", 1), ("title: two\ncolor: blue", 2)]:
+        problems.clear()
+        write(text)
+        templates.reload([tmp_path], TYPES)
+        assert len(written) == expected
+        assert title(templates) == "two"
+        # What is reported is reported again.
+        assert problems[0].endswith(f"{written[-1]} is odd")
