@@ -224,7 +224,7 @@ class DiscordAPI:
         """Return the message that reports an event, as Discord lays it out; nothing is posted.
 
         Templates are read again, so that it shows what you just changed in them. As long as posts
-        are made by templates that were read before, one of the faults says so.
+        are made by templates that were read before, ``faults`` says so.
         """
         runtime = self._runtime()
         wanted: models.PreviewRequest = request.body
