@@ -107,7 +107,8 @@ class Renderer:
         """
         found: dict[str, str] = {}
         for file, path, _ in self._templates.sources(cls):
-            found.setdefault(path, file)
+            if path in LEAVES:  # and not a word that values are written with
+                found.setdefault(path, file)
 
         return found
 
