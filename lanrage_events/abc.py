@@ -219,7 +219,7 @@ class Bus(ABC):
     def writer_of(self, file: Path | int) -> str | None:
         """Return the name of a plugin that writes events to a file, None if there is none.
 
-        Whoever reads events from a file asks before, since they would be written to it again. Links
+        A plugin that reads events from a file asks before, since they would be written to it again. Links
         and other names of the same file are recognized; a pipe may be read and written.
 
         :param file: its path, or a file descriptor
