@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 import respx
+from anyio.lowlevel import checkpoint
 
 from lanrage_events import Redactor
 from lanrage_events_discord._client import (
@@ -93,6 +94,26 @@ async def test_client_of_its_own_is_made_and_closed(respx_mock: respx.MockRouter
 
 
 @respx.mock
+async def test_other_tasks_run_and_virtual_time_stands_while_certificates_are_read() -> None:
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    began = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count_turns)
+        with anyio.fail_after(30):
+            async with WebhookClient():
+                assert turns
+                assert anyio.current_time() == began
+
+        tasks.cancel_scope.cancel()
+
+
 async def test_cookies_are_not_kept(respx_mock: respx.MockRouter) -> None:
     route = respx_mock.post(API_URL).respond(204, headers={"set-cookie": "__cfruid=made-up"})
     async with WebhookClient() as client:
