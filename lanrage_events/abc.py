@@ -337,12 +337,12 @@ class PluginRegistry(Mapping[str, object]):
         """
 
     @abstractmethod
-    def reload_templates(self) -> list[str]:
+    def reload_templates(self) -> dict[str, list[ConfigProblem]]:
         """Call the hook ``templates_changed`` of every running plugin.
 
         A plugin that fails is logged, and goes on with what it has read before.
 
-        :returns: the names of the plugins that read their templates again
+        :returns: for each plugin that read its templates again what is wrong with them
         """
 
     @abstractmethod

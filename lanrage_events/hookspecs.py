@@ -215,11 +215,12 @@ def template_folders() -> Iterable[Path]:  # type: ignore[empty-body]
 
 
 @hookspec
-def templates_changed(bus: Bus) -> None:
+def templates_changed(bus: Bus) -> Iterable[str | ConfigProblem] | None:
     """Called when template files, their folders or the event types changed while the plugin runs.
 
-    A plugin that renders templates reads them again, such as with ``Templates.reload``. Without this
-    hook, it uses those that it read at its start.
+    A plugin that renders templates reads them again, such as with ``Templates.reload``, and returns
+    what is wrong with them, as for ``validate``. Without this hook, it uses those that it read at its
+    start.
     """
 
 

@@ -127,20 +127,19 @@ class Queries:
         except Exception as error:
             return [ConfigProblem(f"hook 'validate' failed: {format_error(error)}")]
 
-    def templates_changed(self, name: str, bus: Bus) -> bool:
-        """Have a plugin read its templates again; return whether it does that, and could."""
+    def templates_changed(self, name: str, bus: Bus) -> list[ConfigProblem] | None:
+        """Have a plugin read its templates again; return what is wrong, None if it does not."""
         hook = self._hooks.implementation(name, "templates_changed")
         if hook is None:
-            return False
+            return None
 
         try:
             with self._watch.calls(name, "templates_changed"):
-                call(hook, bus)
+                answer = call(hook, bus)
+                return [] if answer is None else call(_problems, lambda _: answer, bus)
         except Exception as error:
             self._instruments.hook_failed(name, "templates_changed", None, error)
-            return False
-
-        return True
+            return None
 
     async def check_online(self, name: str, bus: Bus) -> dict[str, Health]:
         """Return what a plugin says of the services that it will use, for a minute at most."""

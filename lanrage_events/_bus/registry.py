@@ -93,11 +93,12 @@ class Registry(PluginRegistry):
 
         return problems
 
-    def reload_templates(self) -> list[str]:
+    def reload_templates(self) -> dict[str, list[ConfigProblem]]:
         self._lifecycle.loop.check_thread()
         # A plugin that starts later reads them then.
         running = [name for name in self if self._find(name).state == "running"]
-        return [name for name in running if self.queries.templates_changed(name, self._bus)]
+        found = {name: self.queries.templates_changed(name, self._bus) for name in running}
+        return {name: problems for name, problems in found.items() if problems is not None}
 
     def problems(self, plugin: object) -> list[ConfigProblem]:
         self._lifecycle.loop.check_thread()

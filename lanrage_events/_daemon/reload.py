@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -172,7 +172,8 @@ class Reloader:
             return []
 
         plugins = self._bus.plugins.reload_templates()
-        errors = [error for name in plugins for error in self._template_errors(name)]
+        found = (problem for problems in plugins.values() for problem in problems)
+        errors = [f"template {problem}" for problem in found if not problem.warning]
         self._are_templates_broken = bool(errors)
         # The plugin has logged them.
         self.result.messages.extend(dict.fromkeys(errors))
@@ -183,12 +184,6 @@ class Reloader:
         more = f" and {len(changed) - _MAX_SHOWN} more" if len(changed) > _MAX_SHOWN else ""
         for_whom = f" for {', '.join(plugins)}" if plugins else ""
         return [f"templates changed{for_whom} ({shown}{more})"]
-
-    def _template_errors(self, name: str) -> Iterator[str]:
-        folders = tuple(map(str, self.template_folders))
-        for problem in self._bus.plugins.problems(name):
-            if not problem.warning and problem.place.startswith(folders):
-                yield f"template {problem}"
 
     def _is_running(self, name: str) -> bool:
         """Return whether a plugin runs, rather than having failed and waiting for its restart."""

@@ -108,6 +108,8 @@ class Templates:
         self._plans: dict[type[Event], _Plan] = {}
         self._on_problem = report or _log
         self._reported: set[tuple[object, ...]] = set()
+        self._reloading: list[TemplateError] | None = None
+        """the problems that a reload has found"""
 
     async def prepare(self, types: Collection[type[Event]]) -> None:
         """Do the same as :meth:`check`, and let other tasks run between two types."""
@@ -134,16 +136,29 @@ class Templates:
             except OSError as error:
                 self._note(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
 
-    def reload(self, folders: Iterable[Traversable], types: Iterable[type[Event]]) -> None:
-        """Read the templates again, and report what is wrong with them now.
+    def reload(
+        self, folders: Iterable[Traversable], types: Iterable[type[Event]]
+    ) -> list[TemplateError]:
+        """Read the templates again.
 
         A file that has errors now keeps the version without errors that was read before.
 
         :param folders: where to look from now on, the most important first
         :param types: as for :meth:`check`
+        :return: what is wrong with them now, which is reported, too
         """
+        found: list[TemplateError] = []
+        self._reloading = found
+        try:
+            self._reload(tuple(folders), types)
+        finally:
+            self._reloading = None
+
+        return found
+
+    def _reload(self, folders: tuple[Traversable, ...], types: Iterable[type[Event]]) -> None:
         words = self.sources(None)
-        self._folders = tuple(folders)
+        self._folders = folders
         self._files.clear()
         self._words = None
         self.words.forget()
@@ -419,6 +434,8 @@ class Templates:
         if key not in self._reported:
             self._reported.add(key)
             self._on_problem(problem)
+            if self._reloading is not None:
+                self._reloading.append(problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -437,10 +437,13 @@ class DiscordPlugin:
         return problems
 
     @hookimpl
-    def templates_changed(self, bus: Bus) -> None:
+    def templates_changed(self, bus: Bus) -> list[ConfigProblem]:
         """Read the templates again; what waits in the outbox stays as it was rendered."""
-        if self._renderer is not None:
-            self._renderer.reload(bus.template_folders(), bus.events.types())
+        if self._renderer is None:
+            return []
+
+        errors = self._renderer.reload(bus.template_folders(), bus.events.types())
+        return [error.as_problem() for error in errors]
 
     @hookimpl
     async def check_online(self, bus: Bus) -> Mapping[str, Health]:

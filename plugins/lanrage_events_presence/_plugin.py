@@ -67,10 +67,12 @@ class PresencePlugin:
             self._updater.wake()
 
     @hookimpl
-    def templates_changed(self, bus: Bus) -> None:
-        _log_problems(self._view.reload_templates(bus.template_folders(), bus.events.types()))
+    def templates_changed(self, bus: Bus) -> list[ConfigProblem]:
+        problems = self._view.reload_templates(bus.template_folders(), bus.events.types())
         if self._updater is not None:
             self._updater.wake()
+
+        return problems
 
     @hookimpl
     @asynccontextmanager

@@ -92,14 +92,14 @@ class PresenceView:
 
         :param folders: the template folders from now on, the most important first
         :param types: as for :meth:`check`
-        :return: the problems besides those that are reported
+        :return: all problems, of which those in the templates are reported, too
         """
         types = tuple(types)
         self._folders = tuple(folders)
-        self._templates.reload(self._folders, types)
+        errors = self._templates.reload(self._folders, types)
         self._occasions.clear()
         self._is_stale = True
-        return self._unused(types)
+        return [*(error.as_problem() for error in errors), *self._unused(types)]
 
     def check(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
         """Read and compile the templates now, not at the first event.

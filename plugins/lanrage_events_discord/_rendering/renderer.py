@@ -84,15 +84,18 @@ class Renderer:
         self._templates.check((*self._classes.values(), *OWN_MESSAGES))
         self.wording.check(self._classes)
 
-    def reload(self, folders: Iterable[Traversable], types: Iterable[type[Event]]) -> None:
-        """Read the templates again, and report what is wrong with them now.
+    def reload(
+        self, folders: Iterable[Traversable], types: Iterable[type[Event]]
+    ) -> list[TemplateError]:
+        """Read the templates again.
 
         :param folders: where to look from now on, the most important first
         :param types: as for :meth:`check`
+        :return: what is wrong with them now, which is reported, too
         """
         self._classes = {cls.type: cls for cls in types}
         self._failed.clear()
-        self._templates.reload(folders, (*self._classes.values(), *OWN_MESSAGES))
+        return self._templates.reload(folders, (*self._classes.values(), *OWN_MESSAGES))
 
     def renders_like(self, other: Self, cls: type[Event]) -> bool:
         """Return whether another renderer has the same templates for events of a class."""

@@ -636,7 +636,7 @@ async def test_preview_reports_errors_of_templates_and_sees_changes(tmp_path: Pa
             (fault,) = answer.faults
             assert fault.startswith("posts still use the templates as they were read before")
             assert answer.body["embeds"][0]["title"] == "Hey Ann"
-            assert bus.plugins.reload_templates() == ["discord"]
+            assert bus.plugins.reload_templates().keys() == {"discord"}
             answer = await route.handler(RouteRequest(body=body))
             assert answer.faults == ()
             assert answer.body["embeds"][0]["title"] == "Hey Ann"
@@ -660,7 +660,7 @@ async def test_templates_that_change_are_those_of_the_next_message_and_digest(
         (folder / "digest.yaml").write_text('title: "All {{ count }}"', encoding="utf-8")
         s.bus.templates = (tmp_path,)
         await s.publish("Ben")
-        assert s.bus.plugins.reload_templates() == ["discord"]
+        assert s.bus.plugins.reload_templates() == {"discord": []}
         await s.settle()
         await s.publish("Cy", "Dee", "Eli")
         await s.settle()
