@@ -317,3 +317,5 @@ class Preview(ConfigModel):
     meters: tuple[MeterStatus, ...]
     faults: tuple[str, ...]
     """what is wrong with the templates"""
+    note: str
+    """that posts do not look like this yet, if so"""

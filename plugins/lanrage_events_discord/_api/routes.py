@@ -224,7 +224,7 @@ class DiscordAPI:
         """Return the message that reports an event, as Discord lays it out; nothing is posted.
 
         Templates are read again, so that it shows what you just changed in them. As long as posts
-        are made by templates that were read before, ``faults`` says so.
+        are made by templates that were read before, ``note`` says so.
         """
         runtime = self._runtime()
         wanted: models.PreviewRequest = request.body
@@ -245,15 +245,14 @@ class DiscordAPI:
             report=lambda error: problems.append(str(error)),
         )
         [message] = compose([renderer.render(event)], wording=renderer.wording)
-        if not runtime.renderer.renders_like(renderer, type(event)):
-            problems.append(_OTHER_TEMPLATES)
-
+        is_current = runtime.renderer.renders_like(renderer, type(event))
         embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
         return models.Preview(
             body=message.body(),
             embeds=tuple(map(lay_out, embeds)),
             meters=tuple(models.MeterStatus(**asdict(meter)) for meter in measure(embeds)),
             faults=tuple(problems),
+            note="" if is_current else _OTHER_TEMPLATES,
         )
 
     def _runtime(self) -> Runtime:

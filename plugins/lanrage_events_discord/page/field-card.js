@@ -3,13 +3,15 @@
 import { LiveBadge } from "./states.js";
 import { urlForm } from "./url-form.js";
 
+const PARTS = ["text", "problem", "place", "buttons", "steps", "form", "result"];
+
 /** One value that is set here or in the configuration, with how to get it. */
 export class FieldCard {
   constructor(host, options) {
     this.host = host;
     this.options = options;
     this.instructions = null;
-    this.shown = "";
+    this.form = null;
     this.replacing = false;
     this.value = null;
     const { element, newId } = host;
@@ -17,7 +19,8 @@ export class FieldCard {
     this.badge = new LiveBadge(host);
     this.heading = element("h2", { id, tabindex: "-1" }, options.title);
     this.optional = element("span", { class: "optional", hidden: !options.optional }, "optional");
-    this.body = element("div", { class: "step-body" });
+    this.parts = Object.fromEntries(PARTS.map((name) => [name, new Part(host)]));
+    this.body = element("div", { class: "step-body" }, PARTS.map((name) => this.parts[name].node));
     this.node = element(
       "li",
       { class: "step card", "aria-labelledby": id, "data-step": options.key },
@@ -33,7 +36,6 @@ export class FieldCard {
 
   setInstructions(instructions) {
     this.instructions = instructions;
-    this.shown = "";
     if (this.value) {
       this.#showBody();
     }
@@ -64,54 +66,38 @@ export class FieldCard {
     this.heading.focus();
   }
 
+  /** Show each part only anew if it would change: what is typed or focused in another one stays. */
   #showBody() {
-    const now = JSON.stringify([this.value, this.reason, this.replacing, this.options.optional]);
-    // Typed text must stay: the body is only made again if it would change.
-    if (now === this.shown) {
-      return;
-    }
-
-    this.shown = now;
-    const { element, fill } = this.host;
-    const { value } = this;
-    if (value.configured && value.source === "yaml") {
-      fill(this.body, this.#describe(), this.#problem(), this.#place());
-    } else if (value.configured && !this.replacing) {
-      fill(this.body, this.#describe(), this.#problem(), this.host.may("admin") && this.#buttons());
-    } else if (!this.host.may("admin")) {
-      fill(this.body, element("p", {}, this.options.about));
+    const { value, parts } = this;
+    const isAdmin = this.host.may("admin");
+    const isYaml = value.source === "yaml";
+    // A form that holds a URL stays whatever happens meanwhile, until it is saved or left.
+    const isEdited = isAdmin && (Boolean(this.form?.isInUse()) || (!isYaml && (!value.configured || this.replacing)));
+    parts.text.show(value, () => this.#text());
+    parts.problem.show(value.configured && this.reason ? this.reason : null, () => this.#problem());
+    parts.place.show(value.configured && isYaml ? value.place ?? "" : null, () => this.#place());
+    parts.buttons.show(value.configured && !isYaml && !isEdited && isAdmin ? true : null, () => this.#buttons());
+    parts.steps.show(isEdited ? this.instructions : null, () => this.#steps());
+    parts.form.show(isEdited ? true : null, () => this.#form());
+    if (isEdited) {
+      this.form.adapt({ canBeLeft: value.configured, isMain: !this.options.optional });
     } else {
-      fill(
-        this.body,
-        element("p", {}, this.options.about),
-        value.configured && this.#problem(),
-        this.#steps(),
-        this.#form(),
-      );
+      this.form = null;
     }
   }
 
-  #describe() {
-    return this.host.element("p", {}, this.options.describe(this.value));
+  #text() {
+    const { about, describe } = this.options;
+    return this.host.element("p", {}, this.value.configured ? describe(this.value) : about);
   }
 
   #problem() {
-    const { element, notice } = this.host;
-    return this.reason
-      ? notice("error", element("p", {}, this.host.words.sentence(this.reason)), this.host.may("admin") && element("p", {}, "Replace the URL: waiting events are sent then."))
-      : null;
+    const { element, may, notice, words } = this.host;
+    return notice("error", element("p", {}, words.sentence(this.reason)), may("admin") && element("p", {}, "Replace the URL: waiting events are sent then."));
   }
 
   #place() {
-    const { element } = this.host;
-    const [file, line] = splitPlace(this.value.place);
-    return element(
-      "p",
-      { class: "read-only" },
-      file
-        ? ["It is set in ", element("code", {}, file), line ? `, line ${line}` : "", ". Change it there; the configuration has precedence over this page."]
-        : "It is set in the configuration, which has precedence over this page.",
-    );
+    return placeNote(this.host, this.value.place);
   }
 
   #buttons() {
@@ -120,16 +106,12 @@ export class FieldCard {
     return element(
       "div",
       { class: "actions" },
-      element("button", { class: "button", type: "button", "aria-label": `Replace the ${what}`, onclick: () => this.#replace(true) }, "Replace"),
+      element("button", { class: "button", type: "button", "aria-label": `Replace the ${what}`, onclick: () => this.#replace() }, "Replace"),
       element("button", { class: "button button-quiet-danger", type: "button", "aria-label": `Remove the ${what}`, onclick: () => this.#remove() }, "Remove"),
     );
   }
 
   #steps() {
-    if (!this.instructions) {
-      return null;
-    }
-
     const { element } = this.host;
     const list = element("ol", { class: "instructions" }, this.instructions.steps.map((step) => element("li", {}, step)));
     // They are open for a first setup, but not for the optional value or a replacement.
@@ -139,36 +121,30 @@ export class FieldCard {
 
   #form() {
     const { label, example, check, save, secret } = this.options;
-    const { form, input } = urlForm(this.host, {
+    this.form = urlForm(this.host, {
       label,
       example,
       check,
       secret,
-      isMain: !this.options.optional,
-      save: async (url, offline) => {
-        const before = this.replacing;
-        this.replacing = false;
-        try {
-          await save(url, offline);
-        } catch (problem) {
-          this.replacing = before;
-          throw problem;
-        }
+      save,
+      saved: () => this.#leave(),
+      cancel: () => {
+        this.#leave();
+        this.focus();
       },
-      cancel: this.replacing ? () => this.#replace(false) : null,
     });
-    this.input = input;
-    return form;
+    return this.form.node;
   }
 
-  #replace(on) {
-    this.replacing = on;
+  #replace() {
+    this.replacing = true;
     this.#showBody();
-    if (on) {
-      this.input.focus();
-    } else {
-      this.focus();
-    }
+    this.form.focus();
+  }
+
+  #leave() {
+    this.replacing = false;
+    this.#showBody();
   }
 
   async #remove() {
@@ -178,12 +154,49 @@ export class FieldCard {
       return;
     }
 
+    const { result } = this.parts;
+    result.show(null);
     try {
       await remove();
     } catch (problem) {
-      this.body.append(this.host.notice("error", problem.detail ?? String(problem)));
+      const text = problem.detail ?? String(problem);
+      result.show(text, () => this.host.notice("error", text));
     }
   }
+}
+
+/** A part of the card that is only made again if what it shows has changed. */
+class Part {
+  constructor(host) {
+    this.host = host;
+    this.shown = "null";
+    this.node = host.element("div", { hidden: true });
+  }
+
+  /** Show what a function makes; nothing if the key is null. */
+  show(key, make) {
+    const now = JSON.stringify(key);
+    if (now === this.shown) {
+      return;
+    }
+
+    this.shown = now;
+    this.node.hidden = key === null;
+    this.host.fill(this.node, key === null ? null : make());
+  }
+}
+
+/** Make a note on where the configuration sets a value. */
+export function placeNote(host, place) {
+  const { element } = host;
+  const [file, line] = splitPlace(place);
+  return element(
+    "p",
+    { class: "read-only" },
+    file
+      ? ["It is set in ", element("code", {}, file), line ? `, line ${line}` : "", ". Change it there; the configuration has precedence over this page."]
+      : "It is set in the configuration, which has precedence over this page.",
+  );
 }
 
 function splitPlace(place) {

@@ -101,8 +101,8 @@ class Preview {
     }
   }
 
-  show({ body, embeds, meters, faults: errors }) {
-    const { element, fill, notice } = this.host;
+  show({ body, embeds, meters, faults: errors, note }) {
+    const { element, fill, notice, words } = this.host;
     this.fields.showErrors([]);
     this.message.classList.remove("stale");
     fill(this.message, drawMessage(this.host, body, embeds));
@@ -111,6 +111,7 @@ class Preview {
       this.problems,
       errors.length > 0 &&
         notice("warn", element("p", {}, "The templates have errors:"), element("ul", {}, errors.map((error) => element("li", {}, error)))),
+      note && notice("info", element("p", {}, words.sentence(note))),
     );
     this.host.setText(this.body, this.host.words.json(body));
   }

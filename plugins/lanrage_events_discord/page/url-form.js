@@ -10,10 +10,10 @@
  * @param {(text: string) => {tone: string, text: string}} options.check what to say about a text
  * @param {(url: string, offline: boolean) => Promise<void>} options.save rejects with a Problem
  * @param {boolean} [options.secret] whether the text is hidden until the user shows it
- * @param {boolean} [options.isMain] whether its button is the main one of the page
- * @param {(() => void) | null} [options.cancel] what leaves the form, if it can be left
+ * @param {() => void} options.saved called when the URL is saved, and the form empty
+ * @param {() => void} options.cancel called when the user leaves the form, which is empty then
  */
-export function urlForm(host, { label, example, check, save, secret = false, isMain = true, cancel = null }) {
+export function urlForm(host, { label, example, check, save, saved, cancel, secret = false }) {
   const { element, fill, newId } = host;
   const [inputId, messageId] = [newId("url"), newId("message")];
   const input = element("input", {
@@ -30,7 +30,8 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
   });
   const message = element("p", { id: messageId, class: "field-message", "aria-live": "polite" });
   const result = element("div", { class: "result" });
-  const button = element("button", { class: isMain ? "button button-primary" : "button", type: "submit" }, "Save");
+  const button = element("button", { class: "button", type: "submit" }, "Save");
+  const leave = element("button", { class: "button button-quiet", type: "button", hidden: true, onclick: discard }, "Cancel");
   const reveal = secret
     ? element("button", { class: "button button-quiet reveal", type: "button", "aria-pressed": "false", hidden: true, onclick: toggle }, "Show")
     : null;
@@ -45,9 +46,10 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
       "div",
       { class: "actions" },
       button,
-      cancel ? element("button", { class: "button button-quiet", type: "button", onclick: cancel }, "Cancel") : null,
+      leave,
     ),
   );
+  let isSaving = false;
 
   function edited() {
     say(check(input.value));
@@ -91,17 +93,41 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
   }
 
   async function send(offline) {
-    button.disabled = true;
-    host.setText(button, "Saving…");
+    if (isSaving) {
+      return;
+    }
+
+    if (result.contains(document.activeElement)) {
+      input.focus();
+    }
+
+    fill(result);
+    setSaving(true);
     try {
       await save(input.value.trim(), offline);
       input.value = "";
     } catch (problem) {
+      setSaving(false);
       showProblem(problem);
-    } finally {
-      button.disabled = false;
-      host.setText(button, "Save");
+      return;
     }
+
+    setSaving(false);
+    saved();
+  }
+
+  /** What is typed while the URL is saved would be lost with it. */
+  function setSaving(now) {
+    isSaving = now;
+    input.readOnly = now;
+    button.disabled = now;
+    leave.disabled = now;
+    host.setText(button, now ? "Saving…" : "Save");
+  }
+
+  function discard() {
+    input.value = "";
+    cancel();
   }
 
   function showProblem(problem) {
@@ -126,5 +152,15 @@ export function urlForm(host, { label, example, check, save, secret = false, isM
     fill(result, host.notice("error", problem.detail ?? String(problem)));
   }
 
-  return { form, input };
+  return {
+    node: form,
+    focus: () => input.focus(),
+    /** Whether it holds something that must not be lost. */
+    isInUse: () => isSaving || input.value.trim() !== "",
+    /** @param {{canBeLeft: boolean, isMain: boolean}} now whether its button is the main one of the page */
+    adapt({ canBeLeft, isMain }) {
+      leave.hidden = !canBeLeft;
+      button.classList.toggle("button-primary", isMain);
+    },
+  };
 }

@@ -633,17 +633,17 @@ async def test_preview_reports_errors_of_templates_and_sees_changes(tmp_path: Pa
             assert "peer_joined.yaml" in fault
             file.write_text('title: "Hey {{ peer_name }}"', encoding="utf-8")
             answer = await route.handler(RouteRequest(body=body))
-            (fault,) = answer.faults
-            assert fault.startswith("posts still use the templates as they were read before")
+            assert answer.faults == ()
+            assert answer.note.startswith("posts still use the templates as they were read before")
             assert answer.body["embeds"][0]["title"] == "Hey Ann"
             assert bus.plugins.reload_templates().keys() == {"discord"}
             answer = await route.handler(RouteRequest(body=body))
-            assert answer.faults == ()
+            assert (answer.faults, answer.note) == ((), "")
             assert answer.body["embeds"][0]["title"] == "Hey Ann"
             (tmp_path / "words.yaml").write_text("hours: '{{ count }} Std'", encoding="utf-8")
             answer = await route.handler(RouteRequest(body=body))
-            (fault,) = answer.faults
-            assert fault.startswith("posts still use the templates as they were read before")
+            assert answer.faults == ()
+            assert answer.note.startswith("posts still use the templates as they were read before")
 
 
 async def test_templates_that_change_are_those_of_the_next_message_and_digest(

@@ -83,9 +83,9 @@ def test_an_invalid_value_is_shown_at_its_field(site: Any, wide_visit: Any) -> N
 def test_what_is_too_long_is_cut_and_fills_the_meter(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url, "discord/preview")
     choose(page, "notification")
-    page.get_by_role("textbox", name="title").fill("x" * 300)
-    meter = page.get_by_role("meter", name="title")
-    expect(meter).to_have_attribute("aria-valuenow", "256")
+    page.get_by_role("textbox", name="message").fill("x" * 5000)
+    meter = page.get_by_role("meter", name="description")
+    expect(meter).to_have_attribute("aria-valuenow", "4096")
     expect(page.locator(".meter-high")).to_be_visible()
 
 
@@ -121,3 +121,4 @@ def test_errors_of_templates_are_shown(open_site: Any, wide_visit: Any, tmp_path
     page.get_by_label("peer name").fill("Ann")
     expect(embed(page)).to_contain_text("Hello Ann")
     expect(page.get_by_text("The templates have errors:")).to_have_count(0)
+    expect(page.get_by_text("Posts still use the templates as they were read")).to_be_visible()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from lanrage_events import PartyCreated, PeerJoined
 from lanrage_events_discord.testing import StandInDiscord
@@ -211,6 +212,108 @@ def test_the_badge_shows_at_once_that_a_webhook_died_and_lives_again(
     expect(head(page)).to_contain_text("Ready")
     expect(page.locator(".figures")).to_contain_text("Waiting0")
     assert "Ann" in str(another.messages)
+
+
+def hold_back_answers(page: Page, path: str) -> Callable[[], None]:
+    """Answer requests for a path only once the returned function is called."""
+    held: list[Route] = []
+    is_open = False
+
+    def take(route: Route) -> None:
+        if is_open:
+            route.continue_()
+        else:
+            held.append(route)
+
+    def let_go() -> None:
+        nonlocal is_open
+        is_open = True
+        for route in held:
+            route.continue_()
+
+    page.route(path, take)
+    return let_go
+
+
+def wait_for_polls(page: Page, count: int = 2) -> None:
+    for _ in range(count):
+        with page.expect_response(lambda response: response.url.endswith("/status")):
+            pass
+
+
+def test_a_slow_discord_loses_no_url_that_replaces_another(site: Any, wide_visit: Any) -> None:
+    wide_visit.expected.add(422)
+    webhook, another = site.create_webhook(), site.create_webhook(name="Another")
+    page = wide_visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(step(page, "webhook")).to_contain_text("Posts as LANrage.")
+    site.discord.latency = 3.0
+    field = page.get_by_label("Webhook URL", exact=True)
+    for url, expected in [(another.url[:-1], "Invalid Webhook Token"), (another.url, None)]:
+        if field.count() == 0:
+            page.get_by_role("button", name="Replace the Webhook URL").click()
+
+        set_webhook(page, url)
+        wait_for_polls(page)
+        expect(field).to_have_value(url)
+        expect(page.get_by_role("button", name="Saving…")).to_be_disabled()
+        if expected is not None:
+            expect(step(page, "webhook")).to_contain_text(expected)
+            expect(field).to_have_value(url)
+            expect(field).to_be_focused()
+
+    expect(step(page, "webhook")).to_contain_text("Posts as Another.")
+
+
+def test_a_slow_discord_loses_no_url_that_is_the_first(site: Any, wide_visit: Any) -> None:
+    wide_visit.expected.add(422)
+    webhook = site.create_webhook()
+    site.discord.latency = 3.0
+    page = wide_visit.open(site.url)
+    set_webhook(page, webhook.url[:-1])
+    wait_for_polls(page)
+    expect(page.get_by_label("Webhook URL", exact=True)).to_have_value(webhook.url[:-1])
+    expect(step(page, "webhook")).to_contain_text("Invalid Webhook Token")
+    expect(page.get_by_label("Webhook URL", exact=True)).to_have_value(webhook.url[:-1])
+
+
+def test_what_is_typed_stays_when_the_webhook_dies_meanwhile(site: Any, wide_visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = wide_visit.open(site.url)
+    set_webhook(page, webhook.url)
+    page.get_by_role("button", name="Replace the Webhook URL").click()
+    field = page.get_by_label("Webhook URL", exact=True)
+    field.fill("https://discord.com/api/webhooks/12")
+    site.call(webhook.delete)
+    site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+    expect(step(page, "webhook")).to_contain_text("Unknown Webhook")
+    expect(field).to_have_value("https://discord.com/api/webhooks/12")
+    expect(field).to_be_focused()
+
+
+def test_what_is_typed_stays_when_another_browser_is_first(site: Any, wide_visit: Any) -> None:
+    webhook, another = site.create_webhook(), site.create_webhook(name="Another")
+    page = wide_visit.open(site.url)
+    field = page.get_by_label("Webhook URL", exact=True)
+    field.fill(another.url)
+    answer = page.request.post(f"{site.url}api/discord/webhook", data={"webhook_url": webhook.url})
+    assert answer.ok
+    expect(step(page, "webhook")).to_contain_text("Posts as LANrage.")
+    expect(field).to_have_value(another.url)
+    step(page, "webhook").get_by_role("button", name="Save", exact=True).click()
+    expect(step(page, "webhook")).to_contain_text("Posts as Another.")
+
+
+def test_what_is_typed_stays_when_instructions_come_late(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.page
+    let_go = hold_back_answers(page, "**/api/discord/instructions")
+    wide_visit.open(site.url)
+    field = page.get_by_label("Webhook URL", exact=True)
+    field.fill("https://discord.com/api/webhooks/12")
+    let_go()
+    expect(page.get_by_text("Press New Webhook.")).to_be_visible()
+    expect(field).to_have_value("https://discord.com/api/webhooks/12")
+    expect(field).to_be_focused()
 
 
 def test_a_webhook_is_removed_after_a_question(site: Any, wide_visit: Any) -> None:
