@@ -1,8 +1,7 @@
-"""The templates of one consumer: where leaves are found, and how errors in them are reported."""
+"""The templates of one consumer: where leaves are found, and how they are rendered."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -14,35 +13,26 @@ from types import MappingProxyType
 from typing import Any
 
 from anyio.lowlevel import checkpoint
-from jinja2 import TemplateSyntaxError, UndefinedError
 
 from .._events import Event, type_names
 from .._exceptions import TemplateError
-from .._hints import did_you_mean
-from .._redaction import error_text
 from ..yaml import Text, read
-from ._cleaning import clean
-from ._clusters import ELLIPSIS
 from ._file import TemplateFile, known_path
 from ._filters import TemplateFilter
 from ._leaf import (
     CompiledLeaf,
-    LeafWarning,
     TemplateLeaf,
     make_environment,
     make_finalizer,
 )
 from ._marking import Marking
 from ._names import Names
-from ._words import NAMES, WORDS, Words
-
-logger = logging.getLogger("lanrage_events.templates")
+from ._problems import Problems
+from ._unused_files import unused_files
+from ._words import NAMES, WORDS, WORDS_FILE, Words
 
 WORD_LEAVES: Mapping[str, TemplateLeaf] = {path: TemplateLeaf() for path in (*WORDS, f"{NAMES}.*")}
 """the leaves of ``words.yaml``"""
-
-_WORDS_FILE = "words.yaml"
-_MESSAGE_MAX_CHARACTERS = 200
 
 
 class RenderedLeaves(dict[str, Any]):
@@ -106,10 +96,7 @@ class Templates:
         self._compiled_before: Mapping[tuple[str, str, Text], CompiledLeaf] = {}
         """those that a reload need not compile again, which takes most of its time"""
         self._plans: dict[type[Event], _Plan] = {}
-        self._on_problem = report or _log
-        self._reported: set[tuple[object, ...]] = set()
-        self._reloading: list[TemplateError] | None = None
-        """the problems that a reload has found"""
+        self._problems = Problems(report)
 
     async def prepare(self, types: Collection[type[Event]]) -> None:
         """Do the same as :meth:`check`, and let other tasks run between two types."""
@@ -132,9 +119,10 @@ class Templates:
 
         for folder in self._folders:
             try:
-                self._check_folder(folder, known)
+                for problem in unused_files(folder, self.kind, known):
+                    self._problems.add(problem)
             except OSError as error:
-                self._note(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
+                self._problems.add(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
 
     def reload(
         self, folders: Iterable[Traversable], types: Iterable[type[Event]]
@@ -147,12 +135,8 @@ class Templates:
         :param types: as for :meth:`check`
         :return: what is wrong with them now, which is reported, too
         """
-        found: list[TemplateError] = []
-        self._reloading = found
-        try:
+        with self._problems.collecting() as found:
             self._reload(tuple(folders), types)
-        finally:
-            self._reloading = None
 
         return found
 
@@ -163,7 +147,7 @@ class Templates:
         self._words = None
         self.words.forget()
         self._plans.clear()
-        self._reported.clear()
+        self._problems.forget()
         self._compiled_before, self._compiled = self._compiled, {}
         if self.sources(None) != words:
             # A filter of a value that is known is applied when the leaf is compiled.
@@ -242,10 +226,10 @@ class Templates:
             try:
                 value = leaf.render(names, value_limit)
             except Exception as error:  # noqa: BLE001 - the next place that has the leaf is used
-                self._report(leaf, error, names)
+                self._problems.add_error(leaf, error, names)
             else:
                 if leaf.leaf.warn is not None and value:
-                    self._warn(leaf, value)
+                    self._problems.add_warning(leaf, value)
 
                 return value
 
@@ -274,13 +258,13 @@ class Templates:
             try:
                 value = leaf.render(names, value_limit)
             except Exception as error:  # noqa: BLE001 - the other items are rendered
-                self._report(leaf, error, names)
+                self._problems.add_error(leaf, error, names)
                 return None
 
             if value is not None and value != "":
                 item[name] = value
                 if leaf.leaf.warn is not None:
-                    self._warn(leaf, value)
+                    self._problems.add_warning(leaf, value)
 
         return item
 
@@ -306,7 +290,7 @@ class Templates:
     def _word_files(self) -> list[_CompiledFile]:
         if self._words is None:
             bundled = files("lanrage_events_templates")
-            paths = [folder / _WORDS_FILE for folder in (*self._folders, bundled)]
+            paths = [folder / WORDS_FILE for folder in (*self._folders, bundled)]
             found = [self._read_file(path, WORD_LEAVES) for path in dict.fromkeys(paths)]
             self._words = [file for file in found if file is not None]
 
@@ -334,7 +318,7 @@ class Templates:
             self._whole[str(path)] = file
         elif (earlier := self._whole.get(str(path))) is not None:
             message = "has errors, so the version that was read before stays in use"
-            self._note(TemplateError(str(path), message))
+            self._problems.add(TemplateError(str(path), message))
             return earlier
 
         return file
@@ -345,7 +329,7 @@ class Templates:
         """Compile what can be of a file; return whether that is all."""
         source = TemplateFile(read(path), leaves, self._shorthands)
         for problem in source.problems:
-            self._note(problem)
+            self._problems.add(problem)
 
         is_whole = all(problem.is_warning for problem in source.problems)
         file = _CompiledFile(self._compile_all(str(path), source.leaves, leaves))
@@ -377,65 +361,14 @@ class Templates:
                 try:
                     leaf.compile(self._environments[kind], self._marking)
                 except Exception as error:  # noqa: BLE001 - Jinja's compiler raises more than its own
-                    self._report(leaf, error)
+                    self._problems.add_error(leaf, error)
                     continue
 
             compiled[path] = self._compiled[file, path, source] = leaf
             if leaf.leaf.warn is not None and leaf.constant:
-                self._warn(leaf, leaf.constant)
+                self._problems.add_warning(leaf, leaf.constant)
 
         return compiled
-
-    def _check_folder(self, folder: Traversable, known: set[str]) -> None:
-        if not folder.is_dir():
-            self._note(TemplateError(str(folder), "there is no such folder"))
-            return
-
-        own = folder / self.kind
-        if not own.is_dir():
-            for file in _sorted(folder):
-                if file.name.endswith(".yaml") and file.name.removesuffix(".yaml") in known:
-                    message = f"is not used: move it into a folder '{self.kind}' beside it"
-                    self._note(TemplateError(str(file), message))
-
-            return
-
-        for file in _sorted(own):
-            stem, _, suffix = file.name.rpartition(".")
-            if suffix == "yml":
-                message = "is not used: the name of a template ends in .yaml"
-                self._note(TemplateError(str(file), message))
-            elif file.name == _WORDS_FILE:
-                message = f"is not used: move it beside the folder '{self.kind}'"
-                self._note(TemplateError(str(file), message))
-            elif suffix == "yaml" and stem not in known:
-                hint = did_you_mean(stem, known)
-                message = f"is not used: there is no event type '{stem}'{hint}"
-                self._note(TemplateError(str(file), message))
-
-    def _report(self, leaf: CompiledLeaf, error: Exception, names: Names | None = None) -> None:
-        line = leaf.line_of(error)
-        # Without the message: it may contain an event's values and so differ each time.
-        key = (leaf.file, leaf.path, line, type(error))
-        if key not in self._reported:
-            message = _format_error(error, names.all() if names is not None else {})
-            is_warning = isinstance(error, LeafWarning)
-            self._note(_problem(leaf, line, message, is_warning=is_warning), key)
-
-    def _warn(self, leaf: CompiledLeaf, value: object) -> None:
-        message = leaf.leaf.warn(value) if leaf.leaf.warn is not None else ""
-        key = (leaf.file, leaf.path, leaf.line, "warn")
-        if message and key not in self._reported:
-            problem = _problem(leaf, leaf.line, _shorten(clean(message)), is_warning=True)
-            self._note(problem, key)
-
-    def _note(self, problem: TemplateError, key: tuple[object, ...] | None = None) -> None:
-        key = key or (str(problem),)
-        if key not in self._reported:
-            self._reported.add(key)
-            self._on_problem(problem)
-            if self._reloading is not None:
-                self._reloading.append(problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,34 +415,3 @@ class _Plan:
         values["type"] = event.type
         values["event"] = event
         return Names(values, self._own, self._optional, globals, rest)
-
-
-def _problem(leaf: CompiledLeaf, line: int, message: str, *, is_warning: bool) -> TemplateError:
-    return TemplateError(leaf.file, message, leaf=leaf.path, line=line, is_warning=is_warning)
-
-
-def _log(problem: TemplateError) -> None:
-    level = logging.WARNING if problem.is_warning else logging.ERROR
-    logger.log(level, "template %s", problem)
-
-
-def _sorted(folder: Traversable) -> list[Traversable]:
-    return sorted(folder.iterdir(), key=lambda entry: entry.name)
-
-
-def _format_error(error: Exception, names: Mapping[str, object]) -> str:
-    message = clean(error_text(error)) or type(error).__name__
-    if isinstance(error, UndefinedError):
-        name = message.partition("' is undefined")[0].removeprefix("'")
-        message += did_you_mean(name, names)
-    elif not isinstance(error, (TemplateSyntaxError, ValueError)):
-        message = f"{type(error).__name__}: {message}"
-
-    return _shorten(message)
-
-
-def _shorten(message: str) -> str:
-    if len(message) > _MESSAGE_MAX_CHARACTERS:
-        message = message[: _MESSAGE_MAX_CHARACTERS - 1] + ELLIPSIS
-
-    return message

@@ -16,6 +16,7 @@ RenderWord: TypeAlias = Callable[[str, Mapping[str, object]], str]
 """renders a word by its key in ``words.yaml`` and what it can name; empty if there is none"""
 
 WORDS = ("yes", "no", "hours", "minutes", "seconds", "time", "rest")
+WORDS_FILE = "words.yaml"
 NAMES = "names"
 """the key below which identifiers have their names"""
 
