@@ -18,7 +18,7 @@ from lanrage_events.templates import TemplateError, template_folder
 from ._client import validate_invite_url
 from ._commands import find_plugin, post_test_message, show_route
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
-from ._preview import measure, sample_event
+from ._preview import describe, measure, sample_event
 from ._rendering import Renderer, compose
 from ._terminal import draw_message, draw_meters, make_console
 from .testing import StandInDiscord
@@ -75,12 +75,8 @@ def preview(
         meters = draw_meters(measure(message.embeds), console)
         console.print(draw_message(message.body()), "", meters, crop=False)
 
-    write_errors(_line(error) for error in errors)
+    write_errors(map(describe, errors))
     return ExitCode.DONE if all(error.is_warning for error in errors) else ExitCode.FAILED
-
-
-def _line(problem: TemplateError) -> str:
-    return f"warning: template {problem}" if problem.is_warning else f"template {problem}"
 
 
 def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:

@@ -11,7 +11,7 @@ from lanrage_events.events import format_event
 from lanrage_events.templates import TemplateError
 
 from .._config import DEFAULT_WEBHOOK
-from .._preview import sample_event
+from .._preview import describe, sample_event
 from .._rendering import Presentation, Renderer
 from .._routing import RouteStep, explain
 from .plugin import ConfiguredPlugin
@@ -124,4 +124,4 @@ def _templates(found: ConfiguredPlugin, event: Event) -> Iterator[str]:
     for file, leaves in by_file.items():
         yield f"{_INDENT}{file}: {', '.join(leaves)}"
 
-    write_errors(f"template {problem}" for problem in problems)
+    write_errors(map(describe, problems))

@@ -11,6 +11,7 @@ from .._delivery import Envelope, Mentions, Threads
 from .._embeds import Message
 from .._memory import Memory
 from .._plugin import REDACTED_LOGGERS
+from .._preview import describe
 from .._rendering import Renderer, WebhookTest
 from .plugin import ConfiguredPlugin
 
@@ -39,7 +40,7 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
     problems: list[TemplateError] = []
     message = _make_message(found, problems)
     outcome, thread = await _post(found, webhook, address, message)
-    write_errors(f"template {problem}" for problem in problems)
+    write_errors(map(describe, problems))
     if outcome.kind is not OutcomeKind.DELIVERED:
         write_errors([f"webhook '{chosen}': {outcome.reason}{_wait(outcome)}"])
         return ExitCode.FAILED

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .meters import Meter, measure
+from .problems import describe
 from .samples import sample_event
 from .spans import Span, Style, format_time, parse_markdown
