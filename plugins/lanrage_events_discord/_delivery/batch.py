@@ -163,12 +163,14 @@ class Batch:
         """Remove what the last message showed from the queue, now that Discord has it."""
         self._messages += 1
         self._expired.clear(self._lane)
+        is_search = self._server_errors.at_most is not None
+        shown = self.shown(message) if is_search else []
         if self._server_errors.set_aside:
-            removed = self._queue.remove_ids(frozenset(self.shown(message)))
+            removed = self._queue.remove_ids(frozenset(shown))
         else:
             removed = self._queue.remove(message.entries)
 
-        self._server_errors.delivered()
+        self._server_errors.delivered(shown)
         self.removed()
         return removed
 

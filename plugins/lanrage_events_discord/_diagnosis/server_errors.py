@@ -12,9 +12,9 @@ SUSPICIOUS_FAILURES = 5
 SUSPICIOUS_SECONDS = 10.0
 FAILURES_OF_A_HALF = 2
 FAILURES_OF_ONE = 3
-# Once another message was accepted meanwhile. With half of all requests failing, an innocent entry
-# fails so often once in a thousand times.
-FAILURES_TO_CONVICT = 5
+# How often another entry is accepted, and the suspect fails again, before it is convicted. Whatever
+# share of all requests fails, that is by chance in fewer than one of ten thousand searches.
+ROUNDS_TO_CONVICT = 5
 # So that a candidate is not skipped for a single failure, which would change the order.
 FAILURES_OF_A_CANDIDATE = 4
 CANDIDATES_MAX = 8
@@ -33,8 +33,8 @@ class ServerErrors:
     """Finds the entry that Discord answers with an error of its own each time.
 
     It suspects the content once the same entries failed for a while although the webhook answers,
-    and sends halves, as :class:`Bisection` does. The one that is left is convicted only if an entry
-    behind it is accepted and it fails again. An outage is recognized by the webhook, which does not
+    and sends halves, as :class:`Bisection` does. The one that is left is convicted only if entries
+    behind it are accepted and it fails again after each. An outage is recognized by the webhook, which does not
     answer, or by the other entries, which fail as well; it convicts nothing.
 
     Times are those of the event loop's clock. A restart begins the search again.
@@ -56,6 +56,8 @@ class ServerErrors:
         self._candidate_failures = 0
         self._proven: frozenset[int] = frozenset()
         """the ids of suspects behind which something was accepted"""
+        self._rounds = 0
+        """how often that was so at the first attempt"""
         self._quiet_until = LONG_AGO
         self._fruitless = 0
         """how many searches in a row found that everything fails"""
@@ -138,9 +140,6 @@ class ServerErrors:
         if len(self._shown) > 1:
             return FAILURES_OF_A_HALF
 
-        if self._shown[0] in self._proven:
-            return FAILURES_TO_CONVICT
-
         return FAILURES_OF_ONE if (self._ahead, self._candidate_failures) == (1, 0) else 1
 
     def found(self, works: bool, behind: Sequence[int], *, others_fail: bool) -> int | None:
@@ -163,36 +162,48 @@ class ServerErrors:
             return None
 
         self.at_most = 1
-        if suspect in self._proven:
+        rounds = self._rounds if suspect in self._proven else 0
+        # The more entries fail, the more it looks like an outage.
+        if rounds >= ROUNDS_TO_CONVICT + len(self._proven) - 1:
             return suspect
 
-        if self._ahead <= min(len(behind), CANDIDATES_MAX):
-            self.set_aside = frozenset((suspect, *behind[: self._ahead - 1]))
-        elif behind:
+        candidates = [one for one in behind if one not in self._proven]
+        now = anyio.current_time()
+        if self._ahead <= min(len(candidates), CANDIDATES_MAX):
+            skipped = candidates[: self._ahead - 1]
+            self.set_aside = frozenset((suspect, *self._proven, *skipped))
+        elif candidates:
             self._is_fruitless()
-            if len(behind) < CANDIDATES_MAX:
-                self._exhausted = behind[-1], anyio.current_time() + OUTAGE_SECONDS
+            if len(candidates) < CANDIDATES_MAX:
+                self._exhausted = candidates[-1], now + OUTAGE_SECONDS
 
-        elif anyio.current_time() - self._began < LONE_SECONDS:
+        elif now - self._began < LONE_SECONDS:
             self._is_lone = True
-        elif others_fail or self._has_convicted_lone:
+        elif not rounds and (others_fail or self._has_convicted_lone):
             self._is_fruitless()
-            self._exhausted = suspect, anyio.current_time()
+            self._exhausted = suspect, now
         else:
-            self._has_convicted_lone = True
+            self._has_convicted_lone = not rounds
             return suspect
 
         return None
 
-    def delivered(self) -> None:
-        """Record that a message was accepted."""
+    def delivered(self, shown: Sequence[int] = ()) -> None:
+        """Record that a message was accepted.
+
+        :param shown: the ids of the entries that it showed, if there is a search
+        """
         self._has_convicted_lone = False
         self._shown, self._failures = (), 0
         self._quiet_until, self._fruitless = LONG_AGO, 0
         if self.set_aside:
             self._proven, self.set_aside = self.set_aside, frozenset()
+            # What fails and is accepted then shows that Discord fails now and then.
+            self._rounds = 0 if self._candidate_failures else self._rounds + 1
             self._ahead, self._candidate_failures = 1, 0
             self._through = max(self._through, *self._proven)
+        elif self._proven.intersection(shown):
+            self._proven, self._rounds = self._proven.difference(shown), 0
 
     def removed(self, first_id: int | None) -> None:
         """End the search once no suspect waits any more.
@@ -219,5 +230,5 @@ class ServerErrors:
 
     def _end(self) -> None:
         self.at_most, self.set_aside, self._proven = None, frozenset(), frozenset()
-        self._through, self._ahead, self._candidate_failures = 0, 1, 0
+        self._through, self._ahead, self._candidate_failures, self._rounds = 0, 1, 0, 0
         self._is_lone, self._exhausted = False, None

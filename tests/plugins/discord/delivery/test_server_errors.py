@@ -83,7 +83,7 @@ async def test_what_waits_behind_it_flows_within_half_a_minute(running: Running)
 
     assert posted(discord) == names(number for number in range(300) if number != 150)
     failed = [record for record in discord.journal if record.status == 500]
-    assert len(failed) <= 40
+    assert len(failed) <= 60
 
 
 @pytest.mark.slow
@@ -120,6 +120,8 @@ async def test_two_webhooks_that_get_the_same_bad_event_both_go_on(running: Runn
             await anyio.sleep(1)
 
         await anyio.sleep(60)
+        assert posted(discord, 0) == posted(discord, 1) == names([0, 2, 3])
+        await anyio.sleep(FIVE_MINUTES - 60)
         assert setup.plugin.pending == 0
         assert await dead_letters(setup.plugin) == names([1, 1])
 
@@ -172,10 +174,13 @@ async def test_retries_of_an_outage_are_paced_as_ever_and_the_webhook_is_seldom_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.9])
 @pytest.mark.parametrize("seed", range(3))
-async def test_when_half_of_all_posts_fail_nothing_is_given_up(running: Running, seed: int) -> None:
+async def test_when_many_of_all_posts_fail_nothing_is_given_up(
+    running: Running, seed: int, share: float
+) -> None:
     discord = StandInDiscord(latency=0.04)
-    discord.faults.fail(500, probability=0.5, action="execute", seed=seed, lasting=900)
+    discord.faults.fail(500, probability=share, action="execute", seed=seed, lasting=900)
     async with running(discord, webhook_url=discord.create_webhook().url) as setup:
         for number in range(300):
             await setup.bus.publish(notice(number))
@@ -184,7 +189,10 @@ async def test_when_half_of_all_posts_fail_nothing_is_given_up(running: Running,
         await anyio.sleep(HOUR)
         assert not await dead_letters(setup.plugin)
 
-    assert posted(discord) == names(range(300))
+    # Some may come after those behind them, which were tried in between.
+    found = posted(discord)
+    assert sorted(found) == names(range(300))
+    assert share > 0.5 or found == names(range(300))
 
 
 async def test_a_webhook_that_was_deleted_meanwhile_is_not_used_any_more(running: Running) -> None:
