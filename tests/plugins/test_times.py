@@ -229,7 +229,7 @@ def test_an_event_class_that_computes_from_its_time_is_contained() -> None:
         length: int
 
         def __post_init__(self) -> None:
-            self.time + timedelta(days=self.length)
+            _ = self.time + timedelta(days=self.length)
 
     registry = EventRegistry()
     registry.register(TimerSet)

@@ -98,6 +98,7 @@ class Reporter:
 
         entry = self._render(report)
         outgoing = OutgoingEntry(0, lane.name, entry, entry.to_json(), None)
+        failure: Exception | None = None
         # A report that may be in the outbox must be remembered.
         with anyio.CancelScope(shield=True):
             failure = (await self._lanes.put([outgoing])).get(0)

@@ -134,7 +134,7 @@ def test_two_filters_add_up_or_are_an_error(
 
 @pytest.mark.parametrize("names", list(combinations(sorted(NAMES), 3)))
 def test_three_filters_add_up_in_any_order_or_are_an_error(
-    render: Render, problems: list[str], names: tuple[str, ...]
+    render: Render, problems: list[str], names: tuple[str, str, str]
 ) -> None:
     value = ADDRESS if "url" in names else TEXT
 
