@@ -66,7 +66,7 @@ export class FieldCard {
     this.heading.focus();
   }
 
-  /** Show each part only anew if it would change: what is typed or focused in another one stays. */
+  /** Show each part again only if it would change: what is typed or focused in another one stays. */
   #showBody() {
     const { value, parts } = this;
     const isAdmin = this.host.may("admin");
