@@ -62,7 +62,8 @@ class Event:
     }
 
     id: str = field(default_factory=_new_id)
-    """unique across processes; keep it to publish the same event a second time"""
+    """unique across processes, of 1 to 64 characters without control characters; keep it to publish
+    the same event a second time"""
     time: datetime = field(default_factory=_now)
     """when it happened, aware, in UTC"""
 

@@ -15,6 +15,8 @@ from .._redaction import error_text
 from .._surrogates import lone_surrogate
 from .._times import in_utc
 from ._field_times import wrong_times
+from ._ids import SCHEMA as ID_SCHEMA
+from ._ids import wrong_id
 from ._unknown_fields import UNKNOWN_FIELD, unknown_places, without
 
 if TYPE_CHECKING:
@@ -169,6 +171,7 @@ class EventRegistry:
         cls = self.get(event_type)
         schema = type_adapter(cls).json_schema()
         properties = {"type": {"const": event_type, "type": "string"}, **schema["properties"]}
+        properties["id"] = {**properties["id"], **ID_SCHEMA}
         return {
             **schema,
             "properties": properties,
@@ -187,13 +190,15 @@ def _decode(
     on_unknown: Callable[[FieldProblem], object] | None,
 ) -> Event:
     dropped: list[FieldProblem] = []
+    id_problems = wrong_id(data)
     try:
         event = _validate(cls, data)
     except Exception as error:  # noqa: BLE001 - a class may compute from values, and raise anything
         places = [] if on_unknown is None else unknown_places(error)
         known = without(data, places) if places else None
-        problems = _decode_problems(cls, data, error, max_problems)
-        if known is None:
+        found = _decode_problems(cls, data, error, max_problems - len(id_problems))
+        problems = [*id_problems, *found]
+        if known is None or id_problems:
             raise EventDecodeError(cls.type, problems) from None
 
         try:
@@ -203,11 +208,13 @@ def _decode(
 
         dropped = problems
 
+    problems = id_problems
     if event.time.tzinfo is None:
         message = "the offset from UTC is missing, such as 2026-01-31T20:15:00Z"
-        raise EventDecodeError(cls.type, [FieldProblem("time", message)])
+        problems.append(FieldProblem("time", message))
+    else:
+        problems += wrong_times(event)
 
-    problems = wrong_times(event)
     if problems:
         raise EventDecodeError(cls.type, problems[:max_problems])
 

@@ -257,12 +257,27 @@ async def test_the_id_of_an_event_that_was_not_valid_is_not_taken() -> None:
     assert (line_feed.bad, line_feed.repeated) == (1, 0)
 
 
+async def test_an_id_that_is_not_as_documented_is_an_error_with_its_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    line_feed, names = await feed(numbered(""), numbered(""), numbered("x" * 65), numbered("1"))
+
+    assert names == ["Ann"]
+    assert (line_feed.bad, line_feed.repeated) == (3, 0)
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert [message.partition(": it ")[0] for message in messages] == [
+        "stdin line 1: peer_joined: id",
+        "stdin line 2: peer_joined: id",
+        "stdin line 3: peer_joined: id",
+    ]
+
+
 @given(st.lists(st.integers(0, 6)), st.integers(1, 4))
 def test_the_ids_that_came_last_are_remembered(numbers: list[int], size: int) -> None:
     seen = SeenIds(size)
     order: list[int] = []
     for number in numbers:
-        id = f"{number}" * 100
+        id = f"{number}" * 10
         assert (id in seen) == (number in order[-size:])
         seen.add(id)
         order = [*(other for other in order if other != number), number]

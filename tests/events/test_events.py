@@ -34,7 +34,10 @@ names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 times = st.datetimes(
     min_value=datetime(1970, 1, 2), max_value=datetime(9000, 1, 1), timezones=st.just(UTC)
 )
-common = {"time": times, "id": names}
+ids = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=64).filter(
+    str.strip
+)
+common = {"time": times, "id": ids}
 party = {**common, "party_id": st.none() | names}
 events = st.one_of(
     st.builds(PartyCreated, **{**party, "party_id": names}, party_name=names, host=names),

@@ -137,6 +137,8 @@ def _earlier_entry(lane: str, body: str) -> EarlierEntry | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
-    return (
-        EarlierEntry(lane, id, sha256(content.encode()).digest()) if isinstance(id, str) else None
-    )
+    # Earlier versions took empty ids, which do not say that it is the same event.
+    if not isinstance(id, str) or not id.strip():
+        return None
+
+    return EarlierEntry(lane, id, sha256(content.encode()).digest())

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from hashlib import sha256
 
 import anyio
 
 from .taken_ids import TakenIds
 
 DEFAULT_SIZE = 100_000
-_LONGEST_ID_KEPT = 64
-"""characters; longer ids are kept as hashes, so that memory is bounded"""
 
 
 class InFlight:
@@ -53,24 +50,24 @@ class Deduplicator:
         """Read the ids of earlier runs."""
         if self._file is not None:
             now = anyio.current_time()
-            for key, age in await self._file.load():
-                self._taken[key] = now - age
-                self._taken.move_to_end(key)
+            for id, age in await self._file.load():
+                self._taken[id] = now - age
+                self._taken.move_to_end(id)
 
             self._forget_old(now)
 
     def was_taken(self, id: str) -> bool:
         """Return whether an event of this id was accepted within the window."""
-        taken_at = self._taken.get(_key(id))
+        taken_at = self._taken.get(id)
         return taken_at is not None and anyio.current_time() - taken_at < self._window
 
     def in_flight(self, id: str) -> InFlight | None:
         """Return the request that is publishing an event of this id, None if there is none."""
-        return self._in_flight.get(_key(id))
+        return self._in_flight.get(id)
 
     def begin(self, id: str, request: InFlight) -> None:
         """Record that a request is publishing an event of this id; it must call :meth:`finish`."""
-        self._in_flight[_key(id)] = request
+        self._in_flight[id] = request
 
     def finish(self, request: InFlight, outcomes: Mapping[str, Exception | None]) -> None:
         """Remember the ids of accepted events, forget the others, and wake the requests that wait.
@@ -82,12 +79,11 @@ class Deduplicator:
         now = anyio.current_time()
         taken: list[str] = []
         for id, error in outcomes.items():
-            key = _key(id)
-            self._in_flight.pop(key, None)
+            self._in_flight.pop(id, None)
             if error is None:
-                taken.append(key)
-                self._taken[key] = now
-                self._taken.move_to_end(key)
+                taken.append(id)
+                self._taken[id] = now
+                self._taken.move_to_end(id)
             else:
                 request.failures[id] = error
 
@@ -103,10 +99,3 @@ class Deduplicator:
                 return
 
             self._taken.popitem(last=False)
-
-
-def _key(id: str) -> str:
-    if len(id) <= _LONGEST_ID_KEPT:
-        return id
-
-    return f"sha256 {sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()}"

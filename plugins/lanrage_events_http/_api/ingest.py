@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +18,8 @@ from .deduplication import Deduplicator, InFlight
 from .values import Slices
 
 _MAX_FIELDS = 100
-MAX_ID_CHARACTERS = 64
-"""of an id that comes with an event"""
+_MAX_ID_SHOWN = 64
+"""characters; the answer does not repeat longer ids of invalid events"""
 _MAX_PROBLEMS_OF_EVENT = 20
 _MAX_PROBLEMS = 200
 """of all events of a request; beyond them, the first of each event is described"""
@@ -130,9 +129,6 @@ class Received:
             if is_object and len(value) > _MAX_FIELDS:
                 raise _too_many_fields(value)
 
-            if is_object and "id" in value:
-                _check_id(value["id"])
-
             self.events[index] = self._decode(
                 value,
                 max_problems=self._max_problems,
@@ -140,7 +136,7 @@ class Received:
             )
         except EventDecodeError as error:
             id = value.get("id") if is_object else None
-            id = id if isinstance(id, str) and len(id) <= MAX_ID_CHARACTERS else None
+            id = id if isinstance(id, str) and len(id) <= _MAX_ID_SHOWN else None
             self.invalid[index] = InvalidEvent(id, error.problems)
             self._count_problems(error.problems)
             return False
@@ -247,26 +243,6 @@ class EventTaker:
 class _Interrupted(Exception):
     def __str__(self) -> str:
         return "the request that sent it first was interrupted"
-
-
-def _check_id(id: object) -> None:
-    """Check an id that came with an event; that it is a text is checked with the other fields.
-
-    :raises EventDecodeError: if it is empty or too long, or has a control character
-    """
-    if not isinstance(id, str):
-        return
-
-    message = None
-    if not id.strip():
-        message = "it is empty: leave it out, or give a text that no other event has"
-    elif len(id) > MAX_ID_CHARACTERS:
-        message = f"it has {len(id):,} characters, and {MAX_ID_CHARACTERS} are the most"
-    elif any(unicodedata.category(character) == "Cc" for character in id):
-        message = "it has a control character, such as a line break"
-
-    if message is not None:
-        raise EventDecodeError(None, [FieldProblem("id", message)])
 
 
 def _too_many_fields(value: Mapping[str, Any]) -> EventDecodeError:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 # 100,000 ids have 40 bytes each, or 64 characters that JSON escapes with 12 bytes each.
 _MAX_BYTES = 100_000_000
 _MAX_LINE = 1_000_000
-_MAX_KEY = 80
+_MAX_KEY = 80  # of a version that kept hashes of long ids
 _MAX_UNWRITTEN = 1_000_000
 
 

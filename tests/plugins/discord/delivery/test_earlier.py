@@ -91,6 +91,16 @@ async def test_of_a_large_backlog_the_last_ones_are_known() -> None:
     assert known == [1000, 5999]
 
 
+@pytest.mark.parametrize("id", ["", " "])
+async def test_an_id_that_says_nothing_is_not_recognized(id: str) -> None:
+    async with Outbox() as outbox:
+        await put(outbox, "main", body(id), body("a"))
+        earlier = await EarlierEntries.read(outbox)
+
+    assert earlier.find("main", id, body(id)) is None
+    assert earlier.find("main", "a", body("a")) is not None
+
+
 BAD = ["", "{", "[]", "{}", '{"event_id":"x"}', body(7), '{"event_id":', "7", "[" * 100_000]
 
 

@@ -331,6 +331,34 @@ async def test_an_id_that_is_not_as_documented_is_named(
     assert plugin.events == []
 
 
+@pytest.mark.parametrize("id", ["", " ", "x" * 65])
+@pytest.mark.parametrize("form", ["single", "array", "lines"])
+async def test_an_id_that_is_not_as_documented_is_never_answered_as_repeated(
+    client: Client, form: str, id: str
+) -> None:
+    plugin = Durable()
+    bad = {**BEN, "id": id}
+    array = [{**ANN, "id": "ann"}, bad, bad]
+    async with serving(client, [plugin]) as (_, http):
+        for _ in range(2):
+            if form == "single":
+                response = await http.post("/api/events", json=bad)
+            elif form == "array":
+                response = await http.post("/api/events", json=array)
+            else:
+                lines = "\n".join(map(json.dumps, array))
+                headers = {"Content-Type": "application/x-ndjson"}
+                response = await http.post("/api/events", content=lines, headers=headers)
+
+            assert response.status_code == 422
+            refused = response.json()["refused"]
+            assert len(refused) == (1 if form == "single" else 2)
+            assert {error["path"] for item in refused for error in item["errors"]} == {"id"}
+            assert set(response.json()["repeated"]) <= {"ann"}
+
+    assert plugin.names() == ([] if form == "single" else ["Ann"])
+
+
 async def test_an_id_of_64_characters_is_taken(client: Client) -> None:
     async with serving(client, [Durable()]) as (_, http):
         response = await http.post("/api/events", json={**ANN, "id": "ü" * 64})

@@ -260,3 +260,12 @@ async def test_a_file_that_cannot_be_renamed_is_reported(tmp_path: Path) -> None
     taken.close()
     assert taken.problem is None
     assert await load(path, clock) == list("cdefghij")
+
+
+async def test_ids_of_earlier_versions_are_read_whatever_they_are(tmp_path: Path) -> None:
+    clock = Clock()
+    hashed = "sha256 " + "0" * 64
+    ids = ["", " ", "a\nb", "\x00", hashed, "a"]
+    (tmp_path / "http.ids").write_text(f"\n{json.dumps([clock(), ids])}", "utf-8")
+
+    assert await load(tmp_path / "http.ids", clock) == ids

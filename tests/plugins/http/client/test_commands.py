@@ -169,6 +169,29 @@ async def test_the_real_daemon_names_what_is_wrong_with_lines(
     )
 
 
+async def test_an_empty_id_is_rejected_each_time(
+    serve: Serve, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "e.jsonl"
+    line = '{"type": "peer_joined", "id": "", "peer_name": "Ann", "party_name": "LAN"}\n'
+    path.write_text(line * 2, encoding="utf-8")
+    plugin = Recorder()
+    message = "id: it is empty: leave it out, or give a text that no other event has"
+    async with serve({"recording": plugin}) as served:
+        for _ in range(2):
+            assert await call(publish, "peer_joined", *ANN, "id=", url=served.url) == 2
+            output = capsys.readouterr()
+            assert (output.out, output.err) == ("", f"{message}\n")
+
+        assert await call(publish, file=path, url=served.url) == 1
+        await served.bus.drain()
+
+    output = capsys.readouterr()
+    assert output.out == "0 events published, 2 bad lines\n"
+    assert output.err.splitlines() == [f"{path}:1: {message}", f"{path}:2: {message}"]
+    assert plugin.events == []
+
+
 async def test_a_token_comes_from_a_variable_or_a_file(
     serve: Serve,
     folder: Path,
