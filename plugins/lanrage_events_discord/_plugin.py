@@ -50,7 +50,15 @@ from ._delivery import (
 from ._memory import Memory
 from ._rendering import Renderer, Wording
 from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, unknown_types
-from ._setup import RejectionCache, Settings, Setup, ask_for_webhooks, find_webhooks, state_file
+from ._setup import (
+    RejectionCache,
+    Settings,
+    Setup,
+    WebhookDirectory,
+    ask_for_webhooks,
+    find_webhooks,
+    state_file,
+)
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -224,7 +232,7 @@ class DiscordPlugin:
                         )
                         ending.callback(lanes.close)
                         self._runtime = runtime = await self._begin(
-                            bus, self._outbox, client, lanes, renderer
+                            bus, self._outbox, client, background, lanes, renderer
                         )
                         async with self._watching(runtime, renderer):
                             yield
@@ -281,17 +289,24 @@ class DiscordPlugin:
         return lanes
 
     async def _begin(
-        self, bus: Bus, outbox: Outbox, client: WebhookClient, lanes: Lanes, renderer: Renderer
+        self,
+        bus: Bus,
+        outbox: Outbox,
+        client: WebhookClient,
+        background: TaskGroup,
+        lanes: Lanes,
+        renderer: Renderer,
     ) -> Runtime:
         """Create what lives as long as the lifespan, and start the lanes."""
         self._earlier = await EarlierEntries.read(outbox)
         rejections = RejectionCache()
+        directory = WebhookDirectory(lanes.limits, client, background)
         self._setup = setup = Setup(
             self.config,
             self._make_settings(bus),
             partial(bus.plugins.source_location, self),
             lanes=lanes,
-            client=client,
+            directory=directory,
             redactor=bus.redactor,
             rejections=rejections,
         )
@@ -302,7 +317,15 @@ class DiscordPlugin:
 
         message_test = MessageTest(lanes, client, rejections, renderer)
         return Runtime(
-            bus, setup, lanes, outbox, message_test, self._unrouted, renderer, self._alerts
+            bus,
+            setup,
+            directory,
+            lanes,
+            outbox,
+            message_test,
+            self._unrouted,
+            renderer,
+            self._alerts,
         )
 
     async def _make_renderer(self, bus: Bus) -> Renderer:

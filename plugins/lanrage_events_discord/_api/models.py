@@ -61,6 +61,42 @@ class WebhookStatus(OriginStatus):
 
     name: str | None
     """its name in Discord, if that is known"""
+    channel_id: str | None
+    """the channel in which it posts, if that is known"""
+    channel_url: str | None
+    """the channel in Discord, for users who may see it"""
+
+
+class WebhookEntry(ConfigModel):
+    """A webhook, and what Discord says about it."""
+
+    name: str
+    """its name in the configuration; ``default`` is the one of ``webhook_url`` and the setup page"""
+    source: Literal["yaml", "saved"] | None
+    """where it comes from: the configuration or this API"""
+    place: str | None
+    """where it stands in the configuration, as ``file:line:column``"""
+    state: str
+    """what its lane does, see :class:`LaneStatus`"""
+    reason: str
+    """why the state is what it is, if something is wrong"""
+    discord: Literal["found", "rejected", "unreachable", "pending"]
+    """what Discord says about it: ``rejected`` if it does not exist, ``unreachable`` if Discord cannot
+    be asked, ``pending`` while it is being asked"""
+    discord_reason: str
+    """why it is rejected or unreachable"""
+    posts_as: str | None
+    """its name in Discord, if that is known"""
+    channel_id: str | None
+    """the channel in which it posts, if that is known"""
+    channel_url: str | None
+    """the channel in Discord, for users who may see it"""
+
+
+class Webhooks(ConfigModel):
+    """The webhooks that there are."""
+
+    webhooks: tuple[WebhookEntry, ...]
 
 
 class InviteStatus(OriginStatus):

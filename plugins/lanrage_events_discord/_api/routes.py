@@ -33,6 +33,7 @@ from .._setup import (
     Setup,
     SetupError,
     SetupUnavailable,
+    WebhookDirectory,
 )
 from . import models
 from .layout import lay_out
@@ -62,6 +63,7 @@ class Runtime:
 
     bus: Bus
     setup: Setup
+    directory: WebhookDirectory
     lanes: Lanes
     outbox: Outbox
     message_test: MessageTest
@@ -111,6 +113,7 @@ class DiscordAPI:
                 errors={**cannot_set, 422: "it is not the URL of an invite"},
             ),
             get(path="/status", handler=self.status, response=models.Status),
+            get(path="/webhooks", handler=self.webhooks, response=models.Webhooks),
             post(
                 path="/test",
                 handler=self.test,
@@ -171,6 +174,17 @@ class DiscordAPI:
         The webhook's URL is a secret and never shown.
         """
         return await _status(self._runtime())
+
+    async def webhooks(self, _: RouteRequest) -> models.Webhooks:
+        """Return the webhooks: where each is set, and what it is named and where it posts in Discord.
+
+        Discord is asked in the background, so that the answer never waits for it: ask again while an
+        entry is ``pending``. What Discord said is remembered for ten minutes.
+        """
+        runtime = self._runtime()
+        lanes = [lane for lane in runtime.lanes.values() if lane.webhook is not None]
+        runtime.directory.look_up([lane.webhook for lane in lanes if lane.webhook is not None])
+        return models.Webhooks(webhooks=tuple(_webhook_entry(runtime, lane) for lane in lanes))
 
     async def test(self, request: RouteRequest) -> models.MessageTestResult:
         """Send one real message to a webhook, and return what became of it.
@@ -277,13 +291,16 @@ async def _status(runtime: Runtime) -> models.Status:
     pending = await _count(lanes)
     redact = runtime.bus.redactor.redact
     default = lanes.get(DEFAULT_WEBHOOK)
+    known = runtime.directory.find(None if default is None else default.webhook)
     statistics = [lane.statistics for lane in lanes.values()]
     errors = [lane.statistics.last_error for lane in (default, *lanes.values()) if lane]
     return models.Status(
         webhook=models.WebhookStatus(
             configured=setup.webhook_origin.source is not None,
             **asdict(setup.webhook_origin),
-            name=setup.webhook_name,
+            name=known.name,
+            channel_id=known.channel_id,
+            channel_url=known.channel_url,
         ),
         invite=models.InviteStatus(
             configured=setup.invite_url is not None,
@@ -303,6 +320,22 @@ async def _status(runtime: Runtime) -> models.Status:
         unrouted_types=dict(runtime.unrouted.by_type),
         alerts=None if runtime.alerts is None else _alert_status(runtime.alerts),
         presence_connected=_presence_connected(runtime.bus),
+    )
+
+
+def _webhook_entry(runtime: Runtime, lane: Lane) -> models.WebhookEntry:
+    redact = runtime.bus.redactor.redact
+    found = runtime.directory.find(lane.webhook)
+    return models.WebhookEntry(
+        name=lane.name,
+        **asdict(runtime.setup.origin_of(lane.name)),
+        state=lane.state.value,
+        reason=redact(lane.reason),
+        discord=found.answer.value,
+        discord_reason=redact(found.reason),
+        posts_as=found.name,
+        channel_id=found.channel_id,
+        channel_url=found.channel_url,
     )
 
 

@@ -16,7 +16,7 @@ import anyio
 import httpx
 from anyio.lowlevel import checkpoint
 
-from .outcome import Outcome, OutcomeKind, classify
+from .outcome import Outcome, OutcomeKind, classify, read_id
 from .urls import WebhookURL
 
 # Discord answers a message within a second; what takes longer is an outage.
@@ -175,7 +175,7 @@ class WebhookClient:
     async def fetch(self, webhook: WebhookURL) -> Outcome:
         """Check whether a webhook exists, without posting anything.
 
-        :return: the outcome, with the webhook's name if it exists; errors of the network and of
+        :return: the outcome, with the webhook's name and channel if it exists; errors of the network and of
             Discord are not raised
         """
         outcome, body = await self._request("GET", webhook.info_url(), webhook, b"")
@@ -192,7 +192,14 @@ class WebhookClient:
             name = data.get("name")
             name = name if isinstance(name, str) else ""
             # These ids are the webhook's, and not those of a message.
-            return replace(outcome, webhook_name=name, message_id=None, channel_id=None)
+            return replace(
+                outcome,
+                message_id=None,
+                channel_id=None,
+                webhook_name=name,
+                webhook_channel_id=read_id(data, "channel_id"),
+                webhook_guild_id=read_id(data, "guild_id"),
+            )
 
         return Outcome(
             OutcomeKind.RETRY,

@@ -183,6 +183,10 @@ class Outcome:
     """whether Discord may have done what was asked, since only the answer is missing"""
     webhook_name: str = ""
     """the webhook's name in Discord, if it was looked up; others wrote it, so escape it"""
+    webhook_channel_id: str | None = None
+    """the channel in which it posts, if it was looked up"""
+    webhook_guild_id: str | None = None
+    """the server of that channel"""
     rate_limit: RateLimit = RateLimit()
 
     @property
@@ -319,8 +323,8 @@ def _delivered(
         OutcomeKind.DELIVERED,
         f"delivered (HTTP {status})",
         status=status,
-        message_id=_id(data, "id"),
-        channel_id=_id(data, "channel_id"),
+        message_id=read_id(data, "id"),
+        channel_id=read_id(data, "channel_id"),
         rate_limit=rate_limit,
     )
 
@@ -406,7 +410,8 @@ def _date(text: str) -> datetime | None:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
-def _id(data: Mapping[str, object], key: str) -> str | None:
+def read_id(data: Mapping[str, object], key: str) -> str | None:
+    """Return an id from an answer, None if there is none."""
     value = data.get(key)
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
 

@@ -42,6 +42,11 @@ class WebhookURL:
     thread_id: str | None = None
     """the thread that the URL names with ``?thread_id=``"""
 
+    @property
+    def is_discords(self) -> bool:
+        """Whether it leads to Discord, and not to another host that is allowed."""
+        return self.host in _DISCORD_HOSTS
+
     def execute_url(self, wait: bool = True, thread_id: str | None = None) -> str:
         """Return the address to post messages to.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .directory import TURN_MAX_SECONDS, WebhookDirectory
+from .errors import InvalidSetting, SetInConfiguration, SetupError, SetupUnavailable
 from .instructions import (
     INVITE_HEADING,
     INVITE_STEPS,
@@ -12,12 +14,5 @@ from .instructions import (
 )
 from .rejections import RejectionCache
 from .settings import INVITE_URL, WEBHOOK_URL, Settings
-from .setup import (
-    TURN_MAX_SECONDS,
-    InvalidSetting,
-    SetInConfiguration,
-    Setup,
-    SetupError,
-    SetupUnavailable,
-)
+from .setup import Setup
 from .webhooks import ask_for_webhooks, find_webhooks, state_file

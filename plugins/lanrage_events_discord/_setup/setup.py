@@ -12,41 +12,16 @@ from pydantic import SecretStr
 
 from lanrage_events import Redactor
 
-from .._client import (
-    Action,
-    Outcome,
-    OutcomeKind,
-    WebhookClient,
-    WebhookURL,
-    validate_invite_url,
-    validate_webhook_url,
-)
+from .._client import OutcomeKind, WebhookURL, validate_invite_url, validate_webhook_url
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
-from .._delivery import Lanes, in_words
+from .._delivery import Lanes
+from .directory import WebhookDirectory, cannot_ask
+from .errors import InvalidSetting, SetInConfiguration, SetupUnavailable
 from .rejections import RejectionCache
 from .settings import INVITE_URL, WEBHOOK_URL, Settings
 from .webhooks import find_webhooks
 
 logger = logging.getLogger("lanrage_events.discord")
-
-TURN_MAX_SECONDS = 10.0
-"""how long a user who looks at a page waits for Discord's limits"""
-
-
-class SetupError(Exception):
-    """Raised when a setting cannot be changed; nothing has changed then."""
-
-
-class SetInConfiguration(SetupError):
-    """Raised when the configuration gives the value, so that it must be changed there."""
-
-
-class InvalidSetting(SetupError):
-    """Raised when the value is not valid, or when Discord rejects it."""
-
-
-class SetupUnavailable(SetupError):
-    """Raised when the value cannot be saved, or when Discord cannot be asked about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +41,7 @@ class Setup:
 
     :param place: returns where a key of the plugin's configuration stands
     :param lanes: get the webhooks from :meth:`open_lanes`
-    :param client: asks Discord
+    :param directory: asks Discord
     :param rejections: what Discord must not be asked again right now
     """
 
@@ -77,17 +52,15 @@ class Setup:
         place: Callable[[str], str | None],
         *,
         lanes: Lanes,
-        client: WebhookClient,
+        directory: WebhookDirectory,
         redactor: Redactor,
         rejections: RejectionCache,
     ) -> None:
-        self.webhook_name: str | None = None
-        """the default webhook's name in Discord, if it was looked up; others wrote it"""
         self._config = config
         self._settings = settings
         self._place = place
         self._lanes = lanes
-        self._client = client
+        self._directory = directory
         self._redactor = redactor
         self._rejections = rejections
         self._changing = anyio.Lock()
@@ -108,9 +81,17 @@ class Setup:
             return Origin("yaml", self._place("webhook_url"))
 
         if DEFAULT_WEBHOOK in self._config.webhooks:
-            return Origin("yaml", self._place("webhooks"))
+            place = self._place(f"webhooks.{DEFAULT_WEBHOOK}") or self._place("webhooks")
+            return Origin("yaml", place)
 
         return Origin("saved" if DEFAULT_WEBHOOK in self._lanes.configured else None)
+
+    def origin_of(self, webhook: str) -> Origin:
+        """Where a webhook comes from, by its name."""
+        if webhook == DEFAULT_WEBHOOK:
+            return self.webhook_origin
+
+        return Origin("yaml", self._place(f"webhooks.{webhook}") or self._place("webhooks"))
 
     @property
     def invite_origin(self) -> Origin:
@@ -146,16 +127,16 @@ class Setup:
         for secret in address.secrets():
             self._redactor.add(secret)
 
-        name = await self._find_name(address) if ask else None
+        if ask:
+            await self._ask_for(address)
+
         async with self._changing:
             await self._save(WEBHOOK_URL, url)
-            self.webhook_name = name
             self._lanes.open(DEFAULT_WEBHOOK, WebhookConfig(url=SecretStr(url)))
 
     async def _clear_webhook(self) -> None:
         async with self._changing:
             await self._save(WEBHOOK_URL, None)
-            self.webhook_name = None
             if DEFAULT_WEBHOOK in self._lanes:
                 self._lanes.disconnect(DEFAULT_WEBHOOK)
 
@@ -177,41 +158,21 @@ class Setup:
             await self._save(INVITE_URL, invite)
             self._saved_invite_url = invite
 
-    async def _find_name(self, webhook: WebhookURL) -> str:
-        """Ask Discord whether a webhook exists, and return its name there."""
+    async def _ask_for(self, webhook: WebhookURL) -> None:
+        """Ask Discord whether a webhook exists."""
         rejection = self._rejections.find(webhook)
         if rejection is not None:
             raise InvalidSetting(str(rejection))
 
-        found = await self._fetch(webhook)
+        found = await self._directory.fetch(webhook)
         if found.kind is OutcomeKind.DELIVERED:
-            return found.webhook_name
+            return
 
         if found.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
             self._rejections.add(webhook, found.reason)
             raise InvalidSetting(found.reason)
 
-        raise _cannot_ask(found.reason)
-
-    async def _fetch(self, webhook: WebhookURL) -> Outcome:
-        limits = self._lanes.limits.of(webhook.id, Action.FETCH)
-        turn = limits.turn()
-        seconds = turn.at - anyio.current_time()
-        if seconds > TURN_MAX_SECONDS:
-            raise _cannot_ask(f"it has to wait {in_words(seconds)} because {turn.reason}")
-
-        with anyio.move_on_after(TURN_MAX_SECONDS) as scope:
-            await limits.wait()
-
-        if scope.cancelled_caught:
-            raise _cannot_ask("too many requests leave from this address")
-
-        outcome: Outcome | None = None
-        try:
-            outcome = await self._client.fetch(webhook)
-            return outcome
-        finally:
-            limits.observe(outcome)
+        raise cannot_ask(found.reason)
 
     async def _save(self, name: str, value: str | None) -> None:
         try:
@@ -235,10 +196,3 @@ def _check_not_configured(key: str, origin: Origin) -> None:
     if origin.source == "yaml":
         where = origin.place or "the configuration"
         raise SetInConfiguration(f"{where} sets {key}: change it there")
-
-
-def _cannot_ask(reason: str) -> SetupUnavailable:
-    return SetupUnavailable(
-        f"Discord cannot be asked whether the webhook exists: {reason}. "
-        "Try again, or save it without asking",
-    )

@@ -1,7 +1,9 @@
 // A step of the setup in which one value is set.
 
+import { Part } from "./part.js";
 import { LiveBadge } from "./states.js";
 import { urlForm } from "./url-form.js";
+import { splitPlace } from "./webhooks.js";
 
 const PARTS = ["text", "problem", "place", "buttons", "steps", "form", "result"];
 
@@ -41,9 +43,11 @@ export class FieldCard {
     }
   }
 
-  setOptional(optional) {
-    this.options.optional = optional;
+  /** Change whether it is optional, and what it is about then. */
+  setOptional(optional, { title, about }) {
+    Object.assign(this.options, { optional, title, about });
     this.optional.hidden = !optional;
+    this.host.setText(this.heading, title);
   }
 
   show(value, state, reason) {
@@ -73,7 +77,7 @@ export class FieldCard {
     const isYaml = value.source === "yaml";
     // A form that holds a URL stays whatever happens meanwhile, until it is saved or left.
     const isEdited = isAdmin && (Boolean(this.form?.isInUse()) || (!isYaml && (!value.configured || this.replacing)));
-    parts.text.show(value, () => this.#text());
+    parts.text.show([value, this.options.about], () => this.#text());
     parts.problem.show(value.configured && this.reason ? this.reason : null, () => this.#problem());
     parts.place.show(value.configured && isYaml ? value.place ?? "" : null, () => this.#place());
     parts.buttons.show(value.configured && !isYaml && !isEdited && isAdmin ? true : null, () => this.#buttons());
@@ -165,29 +169,8 @@ export class FieldCard {
   }
 }
 
-/** A part of the card that is only made again if what it shows has changed. */
-class Part {
-  constructor(host) {
-    this.host = host;
-    this.shown = "null";
-    this.node = host.element("div", { hidden: true });
-  }
-
-  /** Show what a function makes; nothing if the key is null. */
-  show(key, make) {
-    const now = JSON.stringify(key);
-    if (now === this.shown) {
-      return;
-    }
-
-    this.shown = now;
-    this.node.hidden = key === null;
-    this.host.fill(this.node, key === null ? null : make());
-  }
-}
-
 /** Make a note on where the configuration sets a value. */
-export function placeNote(host, place) {
+function placeNote(host, place) {
   const { element } = host;
   const [file, line] = splitPlace(place);
   return element(
@@ -197,9 +180,4 @@ export function placeNote(host, place) {
       ? ["It is set in ", element("code", {}, file), line ? `, line ${line}` : "", ". Change it there; the configuration has precedence over this page."]
       : "It is set in the configuration, which has precedence over this page.",
   );
-}
-
-function splitPlace(place) {
-  const match = /^(.*?):(\d+)(?::\d+)?$/.exec(place ?? "");
-  return match ? [match[1], match[2]] : [place, null];
 }

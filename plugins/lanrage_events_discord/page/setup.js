@@ -4,6 +4,16 @@ import { Figures, lanesInUse } from "./states.js";
 import { TestCard } from "./test-card.js";
 import { checkInviteUrl, checkWebhookUrl } from "./urls.js";
 import { FieldCard } from "./field-card.js";
+import { WebhookList, describeChannel } from "./webhooks.js";
+
+const FIRST_CHANNEL = {
+  title: "Connect a channel",
+  about: "A webhook lets LANrage post in one channel of your Discord server.",
+};
+const ANOTHER_CHANNEL = {
+  title: "Connect another channel",
+  about: "The configuration has webhooks already. One that is set here gets the events of all routes that name “default” or no webhook.",
+};
 
 /**
  * Show the setup.
@@ -29,16 +39,15 @@ class Setup {
     this.webhook = new FieldCard(host, {
       key: "webhook",
       number: 1,
-      title: "Connect a channel",
+      ...FIRST_CHANNEL,
       done: "Connected",
-      about: "A webhook lets LANrage post in one channel of your Discord server.",
       label: "Webhook URL",
       example: "https://discord.com/api/webhooks/…",
       check: checkWebhookUrl,
       secret: true,
       save: (url, offline) => this.saveWebhook(url, offline),
       remove: () => this.removeWebhook(),
-      describe: (value) => (value.name ? ["Posts as ", element("strong", {}, element("bdi", {}, value.name)), "."] : ["A webhook is set."]),
+      describe: (value) => (value.name ? ["Posts as ", element("strong", {}, element("bdi", {}, value.name)), describeChannel(host, value), "."] : ["A webhook is set."]),
     });
     this.test = new TestCard(host, 2, refresh);
     this.invite = new FieldCard(host, {
@@ -56,7 +65,8 @@ class Setup {
       describe: (value) => ["Messages show ", element("strong", {}, element("bdi", {}, value.url ?? "the invite")), "."],
     });
     this.summary = new Summary(host);
-    this.nodes = [element("ol", { class: "steps" }, this.webhook.node, this.test.node, this.invite.node), this.summary.node];
+    this.webhooks = new WebhookList(host);
+    this.nodes = [this.webhooks.node, element("ol", { class: "steps" }, this.webhook.node, this.test.node, this.invite.node), this.summary.node];
   }
 
   setInstructions(instructions) {
@@ -66,7 +76,8 @@ class Setup {
 
   show(status) {
     // The default webhook is optional if the configuration has named ones.
-    this.webhook.setOptional(!status.webhook.configured && lanesInUse(status).length > 0);
+    const isOptional = !status.webhook.configured && lanesInUse(status).length > 0;
+    this.webhook.setOptional(isOptional, isOptional ? ANOTHER_CHANNEL : FIRST_CHANNEL);
     this.webhook.show(status.webhook, status.state, status.reason);
     this.invite.show(status.invite, "idle", "");
     this.test.show(status);

@@ -50,6 +50,8 @@ async def test_webhook_that_is_set_gets_the_events_from_then_on(running: Running
             "source": None,
             "place": None,
             "name": None,
+            "channel_id": None,
+            "channel_url": None,
         }
         assert (before["state"], before["pending"]) == ("unconfigured", 0)
         assert s.bus.health()["discord"].undelivered == 1
@@ -59,7 +61,10 @@ async def test_webhook_that_is_set_gets_the_events_from_then_on(running: Running
             "source": "saved",
             "place": None,
             "name": "Captain Hook",
+            "channel_id": webhook.channel_id,
+            "channel_url": status["webhook"]["channel_url"],
         }
+        assert status["webhook"]["channel_url"].endswith(f"/{webhook.channel_id}")
         assert status["state"] == "idle"
         assert not webhook.messages
         await s.publish("Bob")
@@ -278,6 +283,8 @@ async def test_webhook_that_cannot_be_looked_up_can_be_saved_offline(
             "source": "saved",
             "place": None,
             "name": None,
+            "channel_id": None,
+            "channel_url": None,
         }
 
 

@@ -489,7 +489,12 @@ async def test_fetch_returns_the_name_without_posting() -> None:
         outcome = await client.fetch(WEBHOOK)
 
     assert outcome == Outcome(
-        OutcomeKind.DELIVERED, "delivered (HTTP 200)", status=200, webhook_name="LANrage"
+        OutcomeKind.DELIVERED,
+        "delivered (HTTP 200)",
+        status=200,
+        webhook_name="LANrage",
+        webhook_channel_id="8",
+        webhook_guild_id="9",
     )
     assert [(request.method, str(request.url)) for request in requests] == [("GET", API_URL)]
     assert requests[0].content == b""

@@ -62,7 +62,7 @@ def test_one_path_leads_from_nothing_to_a_delivered_test_message(site: Any, visi
     set_webhook(page, webhook.url)
     test = page.get_by_role("button", name="Send a test message")
     expect(test).to_be_focused()
-    expect(step(page, "webhook")).to_contain_text("Posts as Party <b>news</b>.")
+    expect(step(page, "webhook")).to_contain_text("Posts as Party <b>news</b> in channel 1")
     test.click()
     expect(step(page, "test")).to_contain_text("Delivered.")
     expect(head(page)).to_contain_text("Ready")
@@ -208,7 +208,7 @@ def test_the_badge_shows_at_once_that_a_webhook_died_and_lives_again(
     page.get_by_role("button", name="Replace the Webhook URL").click()
     expect(page.get_by_label("Webhook URL", exact=True)).to_be_focused()
     set_webhook(page, another.url)
-    expect(step(page, "webhook")).to_contain_text("Posts as Another.")
+    expect(step(page, "webhook")).to_contain_text("Posts as Another in channel 1")
     expect(head(page)).to_contain_text("Ready")
     expect(page.locator(".figures")).to_contain_text("Waiting0")
     assert "Ann" in str(another.messages)
@@ -246,7 +246,7 @@ def test_a_slow_discord_loses_no_url_that_replaces_another(site: Any, wide_visit
     webhook, another = site.create_webhook(), site.create_webhook(name="Another")
     page = wide_visit.open(site.url)
     set_webhook(page, webhook.url)
-    expect(step(page, "webhook")).to_contain_text("Posts as LANrage.")
+    expect(step(page, "webhook")).to_contain_text("Posts as LANrage in channel 1")
     site.discord.latency = 3.0
     field = page.get_by_label("Webhook URL", exact=True)
     for url, expected in [(another.url[:-1], "Invalid Webhook Token"), (another.url, None)]:
@@ -262,7 +262,7 @@ def test_a_slow_discord_loses_no_url_that_replaces_another(site: Any, wide_visit
             expect(field).to_have_value(url)
             expect(field).to_be_focused()
 
-    expect(step(page, "webhook")).to_contain_text("Posts as Another.")
+    expect(step(page, "webhook")).to_contain_text("Posts as Another in channel 1")
 
 
 def test_a_slow_discord_loses_no_url_that_is_the_first(site: Any, wide_visit: Any) -> None:
@@ -298,10 +298,10 @@ def test_what_is_typed_stays_when_another_browser_is_first(site: Any, wide_visit
     field.fill(another.url)
     answer = page.request.post(f"{site.url}api/discord/webhook", data={"webhook_url": webhook.url})
     assert answer.ok
-    expect(step(page, "webhook")).to_contain_text("Posts as LANrage.")
+    expect(step(page, "webhook")).to_contain_text("Posts as LANrage in channel 1")
     expect(field).to_have_value(another.url)
     step(page, "webhook").get_by_role("button", name="Save", exact=True).click()
-    expect(step(page, "webhook")).to_contain_text("Posts as Another.")
+    expect(step(page, "webhook")).to_contain_text("Posts as Another in channel 1")
 
 
 def test_what_is_typed_stays_when_instructions_come_late(site: Any, wide_visit: Any) -> None:
@@ -385,6 +385,78 @@ def test_what_the_configuration_gives_is_shown_with_its_place(
     expect(step(page, "test")).to_contain_text("Delivered.")
     assert [len(webhook.messages) for webhook in site.discord.webhooks] == [0, 1]
     wide_visit.snap("setup-configured")
+
+
+def webhook(page: Page, name: str) -> Any:
+    return page.locator(f"[data-webhook={name}]")
+
+
+def test_webhooks_of_the_configuration_are_shown_with_name_channel_state_and_place(
+    open_site: Any, wide_visit: Any
+) -> None:
+    def configure(discord: StandInDiscord) -> dict[str, Any]:
+        games = discord.create_webhook(name="<b>Games</b>\u202e bot")
+        staff = discord.create_webhook()
+        staff.delete()
+        return {"webhooks": {"games": {"url": games.url}, "staff": {"url": staff.url}}}
+
+    places = {"webhooks.games": "lanrage.yaml:8:5", "webhooks.staff": "lanrage.yaml:11:5"}
+    site = open_site(configure, places)
+    page = wide_visit.open(site.url)
+    games, staff = webhook(page, "games"), webhook(page, "staff")
+    channel = site.discord.webhooks[0].channel_id
+    expect(games).to_contain_text(f"Posts as <b>Games</b> bot in channel {channel}.")
+    expect(games).to_contain_text("Ready")
+    expect(games).to_contain_text("Set in lanrage.yaml, line 8.")
+    expect(staff).to_contain_text("Discord does not have this webhook.")
+    expect(staff).to_contain_text("Unknown Webhook")
+    expect(staff).to_contain_text("Not working")
+    expect(staff).to_contain_text("Set in lanrage.yaml, line 11.")
+    expect(step(page, "webhook")).to_contain_text("Connect another channel")
+    expect(step(page, "webhook")).to_contain_text("optional")
+    wide_visit.snap("setup-webhooks")
+    site.call(site.discord.webhooks[0].delete)
+    site.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+    expect(games).to_contain_text("Not working")
+
+
+def test_webhooks_are_shown_while_discord_is_away(open_site: Any, wide_visit: Any) -> None:
+    def configure(discord: StandInDiscord) -> dict[str, Any]:
+        discord.faults.refuse_connections(600)
+        return {
+            "webhook_url": discord.create_webhook().url,
+            "webhooks": {"games": {"url": discord.create_webhook().url}},
+        }
+
+    site = open_site(configure)
+    page = wide_visit.open(site.url)
+    expect(webhook(page, "games")).to_contain_text("Discord cannot be asked at the moment")
+    expect(webhook(page, "games")).to_contain_text("Set in the configuration.")
+    expect(step(page, "webhook")).to_contain_text("A webhook is set.")
+
+
+def test_a_channel_at_discord_is_a_link(site: Any, wide_visit: Any) -> None:
+    page = wide_visit.page
+
+    def answer(route: Route) -> None:
+        entry = {
+            **dict.fromkeys(("place", "channel_id", "channel_url"), None),
+            "name": "games",
+            "source": "yaml",
+            "state": "idle",
+            "reason": "",
+            "discord": "found",
+            "discord_reason": "",
+            "posts_as": "Bot",
+            "channel_id": "12",
+            "channel_url": "https://discord.com/channels/1/12",
+        }
+        route.fulfill(json={"webhooks": [entry]})
+
+    page.route("**/api/discord/webhooks", answer)
+    wide_visit.open(site.url)
+    link = webhook(page, "games").get_by_role("link", name="channel 12")
+    expect(link).to_have_attribute("href", "https://discord.com/channels/1/12")
 
 
 def test_a_plugin_that_is_gone_is_shown(site: Any, wide_visit: Any) -> None:

@@ -1,0 +1,19 @@
+"""Errors of the setup: why a setting cannot be changed."""
+
+from __future__ import annotations
+
+
+class SetupError(Exception):
+    """Raised when a setting cannot be changed; nothing has changed then."""
+
+
+class SetInConfiguration(SetupError):
+    """Raised when the configuration gives the value, so that it must be changed there."""
+
+
+class InvalidSetting(SetupError):
+    """Raised when the value is not valid, or when Discord rejects it."""
+
+
+class SetupUnavailable(SetupError):
+    """Raised when the value cannot be saved, or when Discord cannot be asked about it."""
