@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import json
+import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -36,13 +39,22 @@ def main(words: Sequence[str] | None = None) -> int:
         discard_stdout()
         return ExitCode.FAILED
     except OSError as error:
-        sys.stderr.write(
-            f"cannot listen on {options.host}, port {options.port}: {error.strerror or error}; "
-            "give another one with --port\n"
-        )
+        sys.stderr.write(f"{_reason(error, options)}\n")
         return ExitCode.FAILED
 
     return ExitCode.DONE
+
+
+def _reason(error: OSError, options: argparse.Namespace) -> str:
+    reason = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        return f"port {options.port} is in use: give another one with --port, or 0 for a free one"
+
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EACCES) or isinstance(error, socket.gaierror):
+        place = f"{options.host}, port {options.port}"
+        return f"cannot listen on {place}: {reason}; give others with --host and --port"
+
+    return f"the stand-in ends: {reason}"
 
 
 def _parse(words: Sequence[str] | None) -> argparse.Namespace:
@@ -69,6 +81,9 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         help="from a request to its answer (default: 0)",
     )
     options = parser.parse_args(words)
+    if not all(map(str.strip, options.webhook)):
+        parser.error("argument webhook: a name is empty")
+
     if not 0 <= options.port <= 65535:
         parser.error(f"argument --port: expected 0 to 65535, not {options.port}")
 
@@ -93,7 +108,7 @@ def _configuration(discord: StandInDiscord, names: Sequence[str]) -> list[str]:
         return [*lines, f"    webhook_url: {urls['default']}"]
 
     lines.append("    webhooks:")
-    return [*lines, *(f"      {name}: {{url: '{url}'}}" for name, url in urls.items())]
+    return [*lines, *(f"      {json.dumps(name)}: {{url: '{url}'}}" for name, url in urls.items())]
 
 
 def _line(record: Record) -> str:

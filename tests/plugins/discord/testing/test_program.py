@@ -12,6 +12,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 
 import pytest
+import yaml
 
 from lanrage_events_discord.testing.__main__ import main
 
@@ -51,12 +52,35 @@ def test_a_port_that_is_taken_is_reported(capsys: pytest.CaptureFixture[str]) ->
         assert main(["--port", str(port)]) == 1
 
     assert capsys.readouterr().err == (
-        f"cannot listen on 127.0.0.1, port {port}: Address already in use; give another one with "
-        "--port\n"
+        f"port {port} is in use: give another one with --port, or 0 for a free one\n"
     )
 
 
-@pytest.mark.parametrize("words", [["--port", "99999"], ["--port", "x"], ["--latency", "-1"]])
+def test_a_host_that_is_not_this_machine_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--host", "192.0.2.1", "--port", "0"]) == 1
+
+    answer = capsys.readouterr().err
+    assert answer.startswith("cannot listen on 192.0.2.1, port 0: ")
+    assert answer.endswith("; give others with --host and --port\n")
+
+
+def test_the_configuration_is_yaml_whatever_the_names() -> None:
+    names = ["a: b", "#c", "ünï"]
+    command = [sys.executable, "-m", "lanrage_events_discord.testing", "--port", "0", *names]
+    with Popen(command, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            process.stdout.readline()
+
+        shown = "".join(iter(process.stdout.readline, "\n"))
+        process.send_signal(signal.SIGINT)
+
+    assert list(yaml.safe_load(shown)["plugins"]["discord"]["webhooks"]) == names
+
+
+@pytest.mark.parametrize(
+    "words", [["--port", "99999"], ["--port", "x"], ["--latency", "-1"], ["webhook", ""]]
+)
 def test_a_wrong_option_is_reported(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(words)
