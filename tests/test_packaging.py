@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +137,51 @@ def test_every_requirement_has_a_floor() -> None:
 
     for requirement in map(Requirement, requirements):
         assert requirement.name == PROJECT["name"] or ">=" in str(requirement.specifier)
+
+
+@cache
+def imported_packages() -> frozenset[str]:
+    """The packages of others that ours import, also within functions and for type checkers."""
+    found: set[str] = set()
+    for folder in ("lanrage_events", "plugins", "templates"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    found.update(alias.name.partition(".")[0] for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                    found.add(node.module.partition(".")[0])
+
+    return frozenset(found - sys.stdlib_module_names - {"lanrage_events", *PLUGINS, *TEMPLATES})
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# What test kits import; whoever uses them has it.
+NOT_REQUIRED = {"pytest"}
+
+
+def test_every_distribution_that_is_imported_is_required() -> None:
+    extras = PROJECT["optional-dependencies"]
+    texts = [*PROJECT["dependencies"]]
+    texts += [text for name in set(extras) - EXTRAS_FOR_DEVELOPERS for text in extras[name]]
+    required = {normalized(Requirement(text).name) for text in texts}
+    owners = packages_distributions()
+    imported = {normalized(owners[name][0]): name for name in imported_packages() - NOT_REQUIRED}
+
+    assert "pydantic-core" in imported
+    assert {name: imported[name] for name in set(imported) - required} == {}
+
+
+def test_every_requirement_is_imported() -> None:
+    extras = PROJECT["optional-dependencies"]
+    texts = [*PROJECT["dependencies"]]
+    texts += [text for name in set(extras) - EXTRAS_FOR_DEVELOPERS for text in extras[name]]
+    owners = packages_distributions()
+    imported = {normalized(name) for package in imported_packages() for name in owners[package]}
+
+    assert {normalized(Requirement(text).name) for text in texts} <= imported
 
 
 def text_files() -> Iterator[Path]:

@@ -36,6 +36,10 @@ def run(app: App, shell: Shell | None, output: Path | None) -> int:
     except OSError as error:
         problem = error.strerror or error
         raise CommandError(f"cannot write {error.filename or output}: {problem}") from error
+    except RuntimeError as error:  # as in many containers
+        raise CommandError(
+            "the user who runs this has no home folder: name a file with --output"
+        ) from error
 
     write_lines([f"wrote the completion script of {shell} to {path}"])
     if output is None and shell != "fish":

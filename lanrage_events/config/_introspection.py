@@ -5,12 +5,30 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from datetime import date, time, timedelta
+from decimal import Decimal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    PlainValidator,
+    RootModel,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    WrapValidator,
+)
 
 from .._discovery import model_keys
 from ..yaml import KeyPath
+
+# What pydantic makes of a number. A boolean is one for Python, and so for pydantic.
+_NUMBERS = (int, float, complex, Decimal, date, time, timedelta)
+_NO_BOOLEANS = (str, bytes, PurePath, BaseModel, Mapping, list, tuple, set, frozenset, type(None))
+# What they make of a boolean is their own business.
+_OWN_VALIDATORS = (BeforeValidator, PlainValidator, WrapValidator)
 
 
 def keys(annotation: Any) -> dict[str, Any]:
@@ -29,7 +47,7 @@ def annotation_at(annotation: Any, path: KeyPath) -> Any:
         if not children:
             return None
 
-        annotation = Union[tuple(children)]  # noqa: UP007 - made at run time
+        annotation = _union(children)
 
     return annotation
 
@@ -43,12 +61,27 @@ def secret_texts(annotation: Any, data: Any, path: KeyPath = ()) -> Iterator[tup
     if is_secret and isinstance(data, str):
         yield path, data
 
-    inside = (
-        data if isinstance(data, Mapping) else range(len(data)) if isinstance(data, list) else ()
-    )
-    for key in inside:
+    for key in _inside(data):
         for child in [annotation] if is_secret else _children(annotation, key):
             yield from secret_texts(child, data[key], (*path, key))
+
+
+def misplaced_booleans(annotation: Any, data: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the paths of the booleans in raw data where a type wants a number.
+
+    The data need not be valid.
+    """
+    if isinstance(data, bool):
+        reactions = set(_reactions(annotation))
+        if True in reactions and None not in reactions:
+            yield path
+
+        return
+
+    for key in _inside(data):
+        children = _children(annotation, key)
+        if children:
+            yield from misplaced_booleans(_union(children), data[key], (*path, key))
 
 
 def models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -65,6 +98,56 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
             waiting += _keys_of_one(kind).values()
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield kind
+
+
+def _union(kinds: list[Any]) -> Any:
+    return Union[tuple(kinds)]  # noqa: UP007 - made at run time
+
+
+def _inside(data: Any) -> Iterable[Any]:
+    if isinstance(data, Mapping):
+        return data
+
+    return range(len(data)) if isinstance(data, list) else ()
+
+
+def _reactions(annotation: Any) -> Iterator[bool | None]:
+    """Yield for each member of a union whether it wants a number; None if it may take a boolean."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        has_own = any(isinstance(item, _OWN_VALIDATORS) for item in arguments[1:])
+        yield from (None,) if has_own else _reactions(arguments[0])
+    elif origin in (Union, types.UnionType):
+        for member in arguments:
+            yield from _reactions(member)
+
+    elif hasattr(annotation, "__value__"):  # from the statement "type X = …"
+        yield from _reactions(annotation.__value__)
+    elif origin is Literal:
+        yield None if any(isinstance(item, bool) for item in arguments) else False
+    else:
+        kind = origin or annotation
+        if not isinstance(kind, type) or kind is bool:
+            yield None
+        elif issubclass(kind, RootModel):
+            yield from _reactions(_field_type(kind, "root"))
+        elif issubclass(kind, _NUMBERS):
+            yield True
+        else:
+            yield False if issubclass(kind, _NO_BOOLEANS) or is_dataclass(kind) else None
+
+
+def _field_type(model: type[BaseModel], name: str) -> Any:
+    """Return the type of a field, with its validators."""
+    field = model.model_fields[name]
+    decorators = model.__pydantic_decorators__.field_validators.values()
+    own = [
+        BeforeValidator(lambda value: value)
+        for validator in decorators
+        if validator.info.mode != "after" and {name, "*"} & {*validator.info.fields}
+    ]
+    metadata = (*field.metadata, *own)
+    return Annotated[(field.annotation, *metadata)] if metadata else field.annotation
 
 
 def _alternatives(annotation: Any) -> Iterator[Any]:
@@ -89,8 +172,7 @@ def _keys_of_one(kind: Any) -> dict[str, Any]:
         return {}
 
     if issubclass(kind, BaseModel):
-        fields = kind.model_fields
-        return {key: fields[name].annotation for key, name in model_keys(kind).items()}
+        return {key: _field_type(kind, name) for key, name in model_keys(kind).items()}
 
     # Python 3.11's is_typeddict does not know those of typing_extensions, which pydantic requires.
     is_typed_dict = issubclass(kind, dict) and hasattr(kind, "__total__")

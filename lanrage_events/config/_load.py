@@ -113,14 +113,15 @@ def find_state_folder(file: Path | None, *, environment: Mapping[str, str] = os.
     :raises ConfigError: if the file cannot be read, or its key ``state_folder`` is wrong
     """
     path = default_file() if file is None else file
-    document = read(path) if file is not None or path.exists() else parse(DEFAULT_SOURCE)
+    is_default = file is None and not path.exists()
+    document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
     if isinstance(document.data, dict) and not document.has_failed(("state_folder",)):
         document.problems.clear()
         document.data = {k: v for k, v in document.data.items() if k == "state_folder" and v}
 
     redactor = Redactor()
     parts = expand(document, environment, redactor)
-    draft = Draft(Validator(document, redactor, parts), path)
+    draft = Draft(Validator(document, redactor, parts), path, is_default)
     if not document.problems:
         _Checker(draft).set_state_folder(document.data)
 
@@ -402,13 +403,29 @@ class _Checker:
             return None
 
         file = self.draft.file
-        base = user_state_path("lanrage-events", appauthor=False)
+        try:
+            base = user_state_path("lanrage-events", appauthor=False)
+        except RuntimeError:  # as in many containers
+            # One that is wrong is reported already.
+            if value_at(self.validator.document.data, ("state_folder",)) is None:
+                self.draft.report(("state_folder",), self._without_home())
+
+            return None
+
         folder = base / identity_of(file)
         if file.name == OTHER_DEFAULT_FILE.name and not folder.exists():
             # What was saved on the setup page before there was a file is there, too.
             return base / identity_of(file.with_name(DEFAULT_FILE.name))
 
         return folder
+
+    def _without_home(self) -> str:
+        why = "the user who runs this has no home folder"
+        if not self.draft.is_default:
+            return f"give a folder that is kept, such as /var/lib/lanrage-events: {why}"
+
+        file = self.draft.file
+        return f"{why}: write a {file} that has the key state_folder, or set XDG_STATE_HOME"
 
 
 def _template_folder_problem(folder: Path) -> str:

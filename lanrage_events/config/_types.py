@@ -43,6 +43,7 @@ _MAX_DURATION_CHARACTERS = 50
 LONGEST_DURATION = 36_500 * 86_400.0
 """seconds; longer waits overflow the timers of operating systems, and times overflow the calendar"""
 _FLOAT_DIGITS = 700  # no float has more decimal digits
+_NOT_A_DURATION = "expected a duration, such as '500ms', '2s', '5m' or '1h30m'"
 _NO_UNIT = "a number alone is not a duration, add a unit: '500ms' or '2s'"
 
 
@@ -72,7 +73,7 @@ def parse_duration(text: str) -> float:
         if re.fullmatch(r"[-+]?[0-9.]+", text):
             raise ValueError(_NO_UNIT)
 
-        raise ValueError("expected a duration, such as '500ms', '2s', '5m' or '1h30m'")
+        raise ValueError(_NOT_A_DURATION)
 
     parts = _DURATION_PART.findall(text)
     return float(sum(Decimal(number) * _UNITS[unit] for number, unit in parts))
@@ -101,6 +102,9 @@ def _validate_duration(value: object, info: ValidationInfo) -> object:
             return parse_duration(value)
         except ValueError as error:
             raise PydanticCustomError("duration", "{reason}", {"reason": str(error)}) from None
+
+    if isinstance(value, bool):
+        raise PydanticCustomError("duration", _NOT_A_DURATION)
 
     if _folder(info) is not None and isinstance(value, (int, float)):
         raise PydanticCustomError("duration", _NO_UNIT)

@@ -14,7 +14,7 @@ from .._exit import is_interrupt
 from .._hints import did_you_mean
 from .._redaction import Redactor
 from ..yaml import Document, KeyPath, Position, Problem, YAMLValue, kind_of
-from ._introspection import annotation_at, keys, models, secret_texts
+from ._introspection import annotation_at, keys, misplaced_booleans, models, secret_texts
 from ._types import FOLDER, format_duration, parse_duration
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -90,6 +90,7 @@ class Validator:
         configs = [inner.model_config for inner in models(model)]
         wanted = any(config.get("extra", "forbid") != "forbid" for config in configs)
         extra: Literal["forbid"] | None = None if wanted else "forbid"
+        data = _reject_booleans(data, frozenset(misplaced_booleans(model, data)))
         return model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
 
     def _report(
@@ -130,6 +131,27 @@ class Validator:
         ordered = sorted(set(problems))
         messages = [_one_line(self.redactor.redact(problem.message)) for problem in ordered]
         return tuple(str(Problem(p.position, m)) for p, m in zip(ordered, messages, strict=True))
+
+
+def _reject_booleans(data: Any, paths: frozenset[KeyPath], path: KeyPath = ()) -> Any:
+    """Replace the booleans at paths by what is no number for pydantic either."""
+    if not paths:
+        return data
+
+    if path in paths:
+        return _NotANumber()
+
+    if isinstance(data, dict):
+        return {key: _reject_booleans(value, paths, (*path, key)) for key, value in data.items()}
+
+    if isinstance(data, list):
+        return [_reject_booleans(value, paths, (*path, i)) for i, value in enumerate(data)]
+
+    return data
+
+
+class _NotANumber:
+    """Stands for a boolean where a number belongs."""
 
 
 def _one_line(text: str) -> str:

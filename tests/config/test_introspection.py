@@ -1,13 +1,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Optional, Union
+from datetime import timedelta
+from decimal import Decimal
+from enum import IntEnum
+from typing import Annotated, Any, Literal, Optional, Union
 
 import pytest
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, RootModel, Secret, SecretStr
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    Secret,
+    SecretStr,
+    field_validator,
+)
 from typing_extensions import TypeAliasType, TypedDict
 
-from lanrage_events.config._introspection import annotation_at, keys, models, secret_texts
+from lanrage_events.config._introspection import (
+    annotation_at,
+    keys,
+    misplaced_booleans,
+    models,
+    secret_texts,
+)
 
 
 @dataclass
@@ -148,3 +167,77 @@ def test_every_model_inside_of_a_model_is_found_once() -> None:
     assert set(found) == {Outer, Inner}
     assert len(found) == 2
     assert list(models(dict[str, list[Inner] | None])) == [Inner]
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Number(RootModel[int]):
+    pass
+
+
+Whole = TypeAliasType("Whole", Annotated[int, Field(ge=1)])
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        int,
+        float,
+        int | None,
+        int | str,
+        Annotated[int, Field(ge=1)],
+        Decimal,
+        timedelta,
+        Size,
+        Number,
+        Whole,
+        int | Inner | list[bool],
+        int | Literal["auto"],
+    ],
+)
+def test_a_boolean_where_a_number_belongs_is_found(annotation: Any) -> None:
+    assert list(misplaced_booleans(annotation, True)) == [()]
+    assert list(misplaced_booleans(annotation, False)) == [()]
+    assert list(misplaced_booleans(dict[str, list[annotation]], {"a": [True]})) == [("a", 0)]
+    assert list(misplaced_booleans(annotation, 1)) == []
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        bool,
+        bool | int,
+        Any,
+        object,
+        str,
+        None,
+        Inner,
+        int | Literal[False],
+        Annotated[int, BeforeValidator(lambda value: value or 0)],
+        int | Annotated[float, BeforeValidator(lambda value: value or 0)],
+    ],
+)
+def test_a_boolean_that_a_type_may_take_is_its_own_business(annotation: Any) -> None:
+    assert list(misplaced_booleans(annotation, True)) == []
+
+
+def test_the_validators_of_a_field_may_take_booleans() -> None:
+    class Limits(BaseModel):
+        size: int = 0
+        most: int = 0
+        least: int = 0
+
+        @field_validator("most", mode="before")
+        @classmethod
+        def _none(cls, value: object) -> object:
+            return value or 0
+
+        @field_validator("least")
+        @classmethod
+        def _check(cls, value: int) -> int:
+            return value
+
+    data = dict.fromkeys(("size", "most", "least", "other"), False)
+    assert list(misplaced_booleans(Limits, data)) == [("size",), ("least",)]

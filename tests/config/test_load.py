@@ -793,6 +793,54 @@ def test_without_platformdirs_the_state_folder_must_be_named(
     assert load("state_folder: x\nplugins: {module: }").state_folder.name == "x"
 
 
+def test_without_a_home_folder_the_state_folder_must_be_named(
+    load: Load, problems: Problems, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import platformdirs
+
+    def raise_error(*args: object, **options: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.setattr(platformdirs, "user_state_path", raise_error)
+    text = (
+        "1:1: state_folder: give a folder that is kept, such as /var/lib/lanrage-events: the user "
+        "who runs this has no home folder"
+    )
+    assert problems("plugins: {module: }") == [text]
+    assert load("state_folder: x\nplugins: {module: }").state_folder.name == "x"
+    assert problems("state_folder: true\nplugins: {module: }") == [
+        "1:15: state_folder: expected a path, found true or false"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("size: true", "size: expected a whole number, found true or false"),
+        ("ratio: false", "ratio: expected a number, found true or false"),
+        ("port: true", "port: expected a whole number, found true or false"),
+        ("batch: {window: true}", "batch.window: expected a duration, such as"),
+        ("mailbox: {size: true}", "mailbox.size: expected a whole number, found true or false"),
+        ("hook_timeout: true", "hook_timeout: expected a duration, such as"),
+        ("pair: [true, x]", "pair.0: expected a whole number, found true or false"),
+    ],
+)
+def test_a_boolean_is_no_number(problems: Problems, text: str, expected: str) -> None:
+    column = len("plugins: {sample: {") + len(
+        text.rpartition("true")[0] or text.rpartition("false")[0]
+    )
+    (problem,) = problems(f"plugins: {{sample: {{{text}}}}}")
+
+    assert problem.startswith(f"1:{column + 1}: plugins.sample.{expected}")
+
+
+def test_a_boolean_may_stand_where_one_belongs(load: Load) -> None:
+    (plugin,) = load("plugins: {sample: {either: true, loud: true}}").plugins
+
+    assert plugin.config is not None
+    assert (plugin.config.either, plugin.config.loud) == (True, True)  # type: ignore[attr-defined]
+
+
 def test_equal_sections_are_equal_wherever_they_stand(load: Load) -> None:
     text = "plugins:\n  sample: {token: made-up-1, size: 3}\n  module:\n"
     before = load(text)
