@@ -192,7 +192,9 @@ def validate(bus: Bus) -> Iterable[str | ConfigProblem]:  # type: ignore[empty-b
     the remedy in one line.
 
     All plugins are registered. ``lanrage-events check`` starts none; the daemon calls it once the
-    plugin runs, to log the warnings. Starting the plugin need not repeat the check.
+    plugin runs, to log the warnings. Before a reload, the daemon creates all plugins of the new
+    configuration on a bus that does not start, and calls it in a thread: an error, except one of a
+    template, rejects the configuration. Starting the plugin need not repeat the check.
     """
 
 
@@ -219,8 +221,8 @@ def templates_changed(bus: Bus) -> Iterable[str | ConfigProblem] | None:
     """Called when template files, their folders or the event types changed while the plugin runs.
 
     A plugin that renders templates reads them again, such as with ``Templates.reload``, and returns
-    what is wrong with them, as for ``validate``. Without this hook, it uses those that it read at its
-    start.
+    what is wrong with them, as for ``validate``. A plugin without this hook continues with those that
+    it read at its start, also if the key ``templates`` of the configuration changes.
     """
 
 

@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 from .._bus import EventBus
-from .._exceptions import format_error
+from .._exceptions import ConfigError, format_error
 from .._hints import install_hint
 from .._redaction import Redactor
 from .._reports import ConfigProblem
-from .._threads import call_within
+from .._threads import call_within, named_while_slow
 from .._threads import logger as slow_calls
 from ..config._build import hook_problems, register
 from ..config._draft import Draft, Finding
@@ -61,7 +61,42 @@ def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
     return checked.draft.config(), checked.bus
 
 
-def _check_plugins(draft: Draft) -> EventBus:
+def check_again(running: DaemonConfig, redactor: Redactor) -> DaemonConfig:
+    """Check the file of a running daemon again, except for its templates.
+
+    Templates that have errors are not used, and the plugins that use them report that. A daemon that
+    began with a file keeps to it: without it, it would lose all that the file says.
+
+    :param running: what runs now
+    :param redactor: learns every secret of the file before any message about it
+    :raises ConfigError: with everything that is wrong
+    """
+    file = None if running.is_default else running.file
+    draft = read_config(file, redactor=redactor, bounded=True)
+    what = "checking the plugins of the configuration"
+    try:
+        bus = call_within(
+            partial(_check_plugins, draft, is_reported=_is_setting), LOAD_SECONDS, what
+        )
+    except TimeoutError as error:
+        raise ConfigError([f"{draft.file}: the plugins cannot be checked: {error}"]) from None
+
+    _check_system(draft, bus)
+    return draft.config()
+
+
+def _is_setting(problem: ConfigProblem) -> bool:
+    """Return whether a problem is an error of the configuration itself."""
+    return not problem.place and not problem.warning
+
+
+def _check_plugins(
+    draft: Draft, *, is_reported: Callable[[ConfigProblem], bool] = lambda _: True
+) -> EventBus:
+    """Add what is wrong with the plugins.
+
+    :param is_reported: returns whether a problem that a plugin finds is added
+    """
     configured = {plugin.name: plugin for plugin in draft.plugins}
     bus = _make_bus(draft)
     for name, text in (*register(bus, draft.plugins), *hook_problems(bus)):
@@ -71,11 +106,14 @@ def _check_plugins(draft: Draft) -> EventBus:
     repaired = list(_register_partial(draft, bus, Repair.values))
     bus.events.absent_plugins = tuple(name for name in draft.sections if name not in bus.plugins)
     for plugin in whole:
-        for problem in bus.plugins.problems(plugin.name):
+        with named_while_slow(f"checking the plugin '{plugin.name}'"):
+            found = bus.plugins.problems(plugin.name)
+
+        for problem in filter(is_reported, found):
             draft.add(plugin, problem)
 
     if repaired:
-        _check_partial(draft, bus, repaired)
+        _check_partial(draft, bus, repaired, is_reported)
 
     if (writer := configured.get(bus.writer_of(draft.file) or "")) is not None:
         draft.add(writer, ConfigProblem(WRITES_CONFIG, ("path",)))
@@ -84,7 +122,10 @@ def _check_plugins(draft: Draft) -> EventBus:
 
 
 def _check_partial(
-    draft: Draft, bus: EventBus, repaired: Iterable[tuple[ConfiguredPlugin, Repaired]]
+    draft: Draft,
+    bus: EventBus,
+    repaired: Iterable[tuple[ConfiguredPlugin, Repaired]],
+    is_reported: Callable[[ConfigProblem], bool],
 ) -> None:
     """Add what the plugins find whose section has errors, if it does not come from these."""
     other = _make_bus(draft)
@@ -97,7 +138,7 @@ def _check_partial(
         found = bus.plugins.problems(plugin.name)
         items = without_items.get(plugin.name)
         again = [] if items is None else other.plugins.problems(plugin.name)
-        for problem in _certain(found, without_values, again, items):
+        for problem in filter(is_reported, _certain(found, without_values, again, items)):
             draft.add(plugin, problem)
 
 

@@ -24,6 +24,7 @@ from ..config._build import make_bus, warnings
 from ..config._load import load_config
 from ..config._models import DaemonConfig
 from . import systemd as _systemd
+from .check import check_again
 from .deadline import StopDeadline
 from .instance import Instance
 from .logging import LogHandler, logging_to_stderr
@@ -67,9 +68,7 @@ def run(
                 with signals.interrupting():
                     config = _outcome(ThreadCall(load, "loading the configuration"))
 
-                return _run_config(
-                    config, load, redactor, signals, deadline, backend, read_stdin, trace
-                )
+                return _run_config(config, redactor, signals, deadline, backend, read_stdin, trace)
         except StopRequested as stop:
             deadline.notice()
             logger.info("stopped by %s before the plugins were started", stop)
@@ -94,7 +93,6 @@ def _outcome(call: ThreadCall[T]) -> T:
 
 def _run_config(
     config: DaemonConfig,
-    load: Callable[[], DaemonConfig],
     redactor: Redactor,
     signals: Signals,
     deadline: StopDeadline,
@@ -124,7 +122,11 @@ def _run_config(
             instance = None if read_stdin else Instance.open(config)
 
         deadline.drain_timeout = config.settings.drain_timeout
-        load_in_thread = partial(call_in_thread, load, "loading the configuration")
+
+        def load_again(running: DaemonConfig) -> Awaitable[DaemonConfig]:
+            return call_in_thread(
+                partial(check_again, running, redactor), "loading the configuration"
+            )
 
         async def run_daemon() -> int:
             daemon = Daemon(
@@ -134,7 +136,7 @@ def _run_config(
                 wait_reload=signals.wait_reload,
                 lines=ChunkReader() if read_stdin else None,
                 handler=handler,
-                reloader=None if read_stdin else Reloader(bus, config, load_in_thread),
+                reloader=None if read_stdin else Reloader(bus, config, load_again),
                 instance=instance,
                 find_warnings=partial(warnings, bus, config.plugins, redactor),
             )

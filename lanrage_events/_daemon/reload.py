@@ -26,8 +26,6 @@ logger = logging.getLogger(__name__)
 
 ONLY_AT_START = ("state_folder", "backend", "log", "watch")
 """keys whose changes take effect at the next start"""
-TEMPLATES_HOOK = "templates_changed"
-"""the hook of plugins that read changed templates without being replaced"""
 _MAX_SHOWN = 3
 
 
@@ -46,11 +44,15 @@ class Reloader:
 
     :param bus: runs the plugins of ``config``
     :param config: what runs now
-    :param load: reads and checks the whole configuration again; it may be cancelled
+    :param load: reads and checks the whole configuration again, given what runs now; it may be
+        cancelled
     """
 
     def __init__(
-        self, bus: EventBus, config: DaemonConfig, load: Callable[[], Awaitable[DaemonConfig]]
+        self,
+        bus: EventBus,
+        config: DaemonConfig,
+        load: Callable[[DaemonConfig], Awaitable[DaemonConfig]],
     ) -> None:
         self._bus = bus
         self._load = load
@@ -76,7 +78,7 @@ class Reloader:
         """
         self.result = ReloadResult()
         try:
-            new = await self._load()
+            new = await self._load(self.config)
         except ConfigError as error:
             self.result.is_invalid = True
             for problem in error.problems:
@@ -96,7 +98,7 @@ class Reloader:
             self._log(logging.WARNING, "%s", warning)
 
         types = self._bus.events.types()
-        folders_changed = self._follow_settings(new)
+        self._follow_settings(new)
         before = {plugin.name: plugin for plugin in self.config.plugins}
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
@@ -112,8 +114,7 @@ class Reloader:
 
         for name, plugin in wanted.items():
             old = before.get(name)
-            needs_start = folders_changed and TEMPLATES_HOOK not in plugin.plugin.hooks
-            if old == plugin and not needs_start and self._is_running(name):
+            if old == plugin and self._is_running(name):
                 self._bus.plugins.update_locations(name, plugin.places)
                 now[name] = plugin
                 continue
@@ -213,14 +214,11 @@ class Reloader:
         what = "is not started" if is_new else "continues unchanged"
         self._log(logging.ERROR, "plugin '%s' %s: %s", name, what, reason, exc_info=exc_info)
 
-    def _follow_settings(self, new: DaemonConfig) -> bool:
-        """Apply the keys at the top; return whether the templates' folders changed."""
-        old = self.config.settings
+    def _follow_settings(self, new: DaemonConfig) -> None:
+        """Apply the keys at the top."""
         for key in ONLY_AT_START:
-            if getattr(old, key) != getattr(new.settings, key):
+            if getattr(self.config.settings, key) != getattr(new.settings, key):
                 self._log(logging.WARNING, "the change of %s takes effect at the next start", key)
 
         self._bus.plugins.drain_timeout = new.settings.drain_timeout
-        changed = old.templates != new.settings.templates
         self._bus.templates = new.settings.templates
-        return changed

@@ -3,17 +3,15 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from lanrage_events import Event, EventBus, PeerJoined, hookimpl
-from lanrage_events._daemon import Reloader, prepare
+from lanrage_events import Event, EventBus, PeerJoined, Redactor, hookimpl
+from lanrage_events._daemon import Reloader, check_again, prepare
 from lanrage_events._discovery import import_file
-from lanrage_events.config._load import load_config
 from lanrage_events.config._models import DaemonConfig
 
 PLUGIN = """
@@ -58,8 +56,8 @@ class Scene:
         text = f"plugins_folder: plugins\n{more}plugins:\n{plugins}"
         self.file.write_text(text, encoding="utf-8")
 
-    async def load(self) -> DaemonConfig:
-        return prepare(self.file)[0]
+    async def load(self, running: DaemonConfig) -> DaemonConfig:
+        return check_again(running, Redactor())
 
     @property
     def greeter(self) -> Any:
@@ -71,8 +69,8 @@ class Scene:
         return log
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[tuple[EventBus, Reloader]]:
-        config, _ = prepare(self.file)
+    async def running(self, *named: Path | None) -> AsyncIterator[tuple[EventBus, Reloader]]:
+        config, _ = prepare(*(named or (self.file,)))
         bus = EventBus(state_folder=config.state_folder, templates=config.settings.templates)
         for plugin in config.plugins:
             bus.register(plugin.make(), plugin.name, **plugin.options())
@@ -124,6 +122,138 @@ async def test_bad_file_changes_nothing_and_is_reported(
 
     assert "did you mean 'greeting'?" in caplog.text
     assert "everything continues unchanged" in caplog.text
+
+
+async def reject(scene: Scene, reloader: Reloader) -> str:
+    """Return why a reload is rejected, after checking that it changes nothing."""
+    before = reloader.config
+    scene.log.clear()
+    assert not await reloader.reload()
+    assert reloader.result.is_invalid
+    assert reloader.config is before
+    assert not scene.log
+    *problems, last = reloader.result.messages
+    assert last == "the configuration has errors, so everything continues unchanged"
+    return "\n".join(problems)
+
+
+@pytest.mark.parametrize("path", ["lanrage.yaml", "soft", "hard"])
+async def test_a_log_that_would_write_to_the_configuration_is_rejected(
+    scene: Scene, tmp_path: Path, path: str
+) -> None:
+    scene.write("  greeter: {}\n  log: {path: events.jsonl}\n")
+    (tmp_path / "soft").symlink_to("lanrage.yaml")
+    (tmp_path / "hard").hardlink_to(scene.file)
+    async with scene.running() as (bus, reloader):
+        scene.write(f"  greeter: {{greeting: moin}}\n  log: {{path: {path}}}\n")
+        text = scene.file.read_text(encoding="utf-8")
+        assert await reject(scene, reloader) == (
+            f"{scene.file}:4:15: plugins.log.path: it writes events to this configuration file: "
+            "change its path"
+        )
+        await bus.publish_and_wait(joined("Ann"))
+        assert scene.log == ["hello Ann"]
+
+    assert scene.file.read_text(encoding="utf-8") == text
+    assert "Ann" in (tmp_path / "events.jsonl").read_text(encoding="utf-8")
+
+
+GAME_LOG = (
+    "  game: {use: logfile, path: %s, poll: 1s, "
+    "patterns: {notification: '(?P<title>.*)'}, fields: {notification: {message: x}}}\n"
+)
+
+
+@pytest.mark.parametrize("name", ["game.log", "*.log"])
+async def test_a_log_that_would_write_to_a_followed_file_is_rejected(
+    scene: Scene, tmp_path: Path, name: str
+) -> None:
+    game = tmp_path / "game.log"
+    game.touch()
+    followed = GAME_LOG % f"'{name}'"
+    scene.write(f"  log: {{path: events.jsonl}}\n{followed}")
+    async with scene.running() as (bus, reloader):
+        scene.write(f"  log: {{path: game.log}}\n{followed}")
+        assert "the plugin 'log' writes events to it" in await reject(scene, reloader)
+        await bus.publish_and_wait(joined("Ann"))
+        assert not game.read_text(encoding="utf-8")
+        scene.write(f"  log: {{path: other.jsonl}}\n{followed}")
+        assert await reloader.reload()
+
+
+async def test_a_followed_file_that_the_log_writes_to_is_rejected(
+    scene: Scene, tmp_path: Path
+) -> None:
+    (tmp_path / "game.log").touch()
+    scene.write(f"  log: {{path: events.jsonl}}\n{GAME_LOG % 'game.log'}")
+    async with scene.running() as (_, reloader):
+        scene.write(f"  log: {{path: events.jsonl}}\n{GAME_LOG % 'events.jsonl'}")
+        assert "the plugin 'log' writes events to it" in await reject(scene, reloader)
+
+
+# What `check` rejects, however it finds it.
+REJECTED = {
+    "route": ("", "  discord: {routes: [{events: [peer_joind]}]}\n", "did you mean 'peer_joined'?"),
+    "folder": ("", "  log: {path: gone/events.jsonl}\n", "create the folder "),
+    "state": ("state_folder: lanrage.yaml\n", "  discord: {}\n", "is a file: name a folder"),
+}
+
+
+@pytest.mark.parametrize("name", REJECTED)
+async def test_what_a_check_rejects_is_rejected(scene: Scene, name: str) -> None:
+    more, plugins, message = REJECTED[name]
+    scene.write("  greeter: {}\n")
+    async with scene.running() as (_, reloader):
+        scene.write(f"  greeter: {{greeting: moin}}\n{plugins}", more)
+        assert message in await reject(scene, reloader)
+
+
+async def test_what_a_plugin_finds_does_not_end_the_one_that_runs(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Such as a folder that was removed while its file is open."""
+    (tmp_path / "logs").mkdir()
+    scene.write("  greeter: {}\n  log: {path: logs/events.jsonl}\n")
+    async with scene.running() as (bus, reloader):
+        (tmp_path / "logs").rename(tmp_path / "moved")
+        assert "create the folder " in await reject(scene, reloader)
+        await bus.publish_and_wait(joined("Ann"))
+        assert set(bus.health()) == {"greeter", "log"}
+
+
+async def test_a_file_that_is_missing_for_a_moment_changes_nothing(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    scene.file = Path("lanrage.yaml")
+    scene.write("  greeter: {}\n")
+    async with scene.running(None) as (bus, reloader):
+        text = scene.file.read_text(encoding="utf-8")
+        scene.file.unlink()
+        (tmp_path / "lanrage.yml").write_text("plugins: {}", encoding="utf-8")
+        assert await reject(scene, reloader) == "lanrage.yaml: the file does not exist"
+        await bus.publish_and_wait(joined("Ann"))
+        assert scene.log == ["hello Ann"]
+        scene.file.write_text(text.replace("greeter: {}", "greeter: {greeting: moin}"))
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("Ann"))
+        assert scene.log[-1] == "moin Ann"
+
+
+async def test_without_a_file_one_that_appears_is_read_and_kept_to(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LANRAGE_EVENTS_PLUGINS", "greeter")
+    scene.file = Path("lanrage.yaml")
+    async with scene.running(None) as (bus, reloader):
+        assert await reloader.reload()
+        assert reloader.config.is_default
+        scene.write("  greeter: {}\n")
+        assert await reloader.reload()
+        assert set(bus.health()) == {"greeter"}
+        scene.file.unlink()
+        assert await reject(scene, reloader) == "lanrage.yaml: the file does not exist"
 
 
 async def test_plugin_that_cannot_start_as_it_is_now_goes_on_as_it_was(
@@ -181,7 +311,7 @@ async def test_keys_at_the_top_are_followed_or_said_to_wait(
         assert await reloader.reload()
         assert bus.plugins.drain_timeout == 3
         assert bus.template_folders()[0] == tmp_path / "my-templates"
-        assert scene.log == ["stop hello", "start hello"]
+        assert not scene.log
         assert "the change of backend takes effect at the next start" in caplog.text
 
 
@@ -380,8 +510,8 @@ async def test_other_template_folders_are_read_without_replacing_a_plugin_that_c
         assert reloader.template_folders[0] == tmp_path / "words"
         assert bus.statistics().plugins["ticker"].handled == before + 2
 
-    # A plugin that cannot read templates again is replaced, as it may have read some.
-    assert scene.log.count("start hello") == 2
+    # A plugin that does not read templates again has no use for them, and may hold connections.
+    assert scene.log.count("start hello") == 1
     assert ticker_log(scene)[-2:] == ["templates", "one"]
 
 
@@ -449,12 +579,7 @@ async def test_a_template_with_errors_is_named_and_tried_again_by_the_next_reloa
     scene: Scene, words: Path, tmp_path: Path
 ) -> None:
     scene.write("  ticker: {}\n", "templates: [words]\n")
-
-    async def load() -> DaemonConfig:
-        return load_config(scene.file)
-
-    async with scene.running() as (bus, before):
-        reloader = Reloader(bus, before.config, load)
+    async with scene.running() as (_, reloader):
         (words / "event.yaml").write_text("text: '{{'", encoding="utf-8")
         for _ in range(2):
             assert not await reloader.reload()
@@ -470,8 +595,7 @@ async def test_what_changed_is_checked_for_likely_mistakes(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.write("  greeter: {}\n  log: {path: a.jsonl, include: [peer_joind]}\n")
-    async with scene.running() as (bus, _):
-        reloader = Reloader(bus, await load_only(scene.file), partial(load_only, scene.file))
+    async with scene.running() as (_, reloader):
         scene.write("  greeter: {greeting: moin}\n  log: {path: a.jsonl, include: [peer_joind]}\n")
         assert await reloader.reload()
         assert "peer_joind" not in caplog.text
@@ -484,7 +608,3 @@ async def test_what_changed_is_checked_for_likely_mistakes(
         f"{scene.file}:4:34: plugins.log.include.0: no event type is named 'peer_lft', "
         "did you mean 'peer_left'?"
     )
-
-
-async def load_only(file: Path) -> DaemonConfig:
-    return load_config(file)
