@@ -135,6 +135,11 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
 
         return event
 
+    pre_chain: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        _add_logger,
+        restore_exception,
+    ]
     processors: list[Processor]
     format_exception: Callable[[ExcInfo], object]
     if log_format == "json":
@@ -145,6 +150,7 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
     else:
         format_exception = _indented_traceback
         # The renderer would format exceptions after the redaction, so they are formatted before.
+        pre_chain.append(_set_address_apart)
         processors = [
             TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
             ExceptionRenderer(_indented_traceback),
@@ -158,7 +164,7 @@ def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> Pr
         ]
 
     return ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_log_level, _add_logger, restore_exception],
+        foreign_pre_chain=pre_chain,
         processors=[ProcessorFormatter.remove_processors_meta, *processors],
     )
 
@@ -168,6 +174,18 @@ def _add_logger(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     package = event["_record"].name.partition("._")[0]
     if package != _OWN_PACKAGE:
         event["logger"] = package
+
+    return event
+
+
+def _set_address_apart(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Show the attribute ``address`` of a record, which users are to open, on a line of its own."""
+    address = getattr(event["_record"], "address", None)
+    text = str(event["event"])
+    if isinstance(address, str) and text.endswith(address):
+        event["event"] = text[: -len(address)].rstrip()
+        event["exception"] = _INDENT + safe_text(address)
+        event.pop("logger", None)
 
     return event
 

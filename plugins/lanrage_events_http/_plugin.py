@@ -106,7 +106,12 @@ class HTTPPlugin:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(server.run)
                 self.url = address_of(listeners, config.host)
-                logger.info("plugin '%s': the page is at %s", bus.plugins.name(self), self.url)
+                logger.info(
+                    "plugin '%s': the page is at %s",
+                    bus.plugins.name(self),
+                    self.url,
+                    extra={"address": self.url},
+                )
                 yield
                 await server.stop()
                 await sessions.save()

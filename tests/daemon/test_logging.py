@@ -58,6 +58,35 @@ def test_a_line_for_people_has_time_level_message_and_who_logs(
     assert hello.endswith("[warning  ] hello [somebody]")
 
 
+def test_an_address_to_open_stands_on_a_line_of_its_own(
+    lines: Callable[[], list[str]], redactor: Redactor, log_format: LogFormat
+) -> None:
+    def log(address: str) -> None:
+        web.info("'%s': the page is at %s", "http", address, extra={"address": address})
+
+    web = logging.getLogger("somebody._else")
+    with logging_to_stderr("info", log_format, redactor):
+        log("http://127.0.0.1:8666/")
+        log("http://[fe80::1\x1b\n2026-01-31 forged]/")
+        web.info("no address at the end", extra={"address": "http://127.0.0.1:8666/"})
+
+    written = lines()
+    if log_format == "json":
+        assert [set(json.loads(line)) for line in written] == [
+            {"event", "level", "logger", "timestamp"}
+        ] * 3
+        assert json.loads(written[0])["event"] == "'http': the page is at http://127.0.0.1:8666/"
+        return
+
+    first, address, second, hostile, third = written
+    assert first.endswith("] 'http': the page is at")
+    assert address == "    http://127.0.0.1:8666/"
+    assert second.endswith("] 'http': the page is at")
+    assert hostile.startswith("    http://[fe80::1")
+    assert "\x1b" not in hostile
+    assert third.endswith("] no address at the end [somebody]")
+
+
 def test_a_json_line_has_the_same(lines: Callable[[], list[str]], redactor: Redactor) -> None:
     with logging_to_stderr("info", "json", redactor):
         logging.getLogger("somebody._else").warning("hello %s", "Ann")

@@ -163,7 +163,7 @@ def do_without_a_file(reader: Reader, webhook_url: str) -> None:
     [(_, shown)] = steps("Start it")
     with reader.daemon() as lines:
         check(shown.replace("http://127.0.0.1:8666/", "…"), "".join(lines))
-        [url] = re.findall(r"the page is at (\S+)/", "".join(lines))
+        [url] = re.findall(r"the page is at\s+(\S+)/", "".join(lines))
         with httpx.Client(base_url=url, trust_env=False) as page:
             saved = page.post("/api/discord/webhook", json={"webhook_url": webhook_url})
             assert saved.json()["webhook"]["configured"], saved.text

@@ -422,7 +422,7 @@ async def test_settings_and_sessions_of_the_page_are_used(saved: Saved, backend:
     cookie = {"Cookie": f"lanrage_session={session(token)}"}
     party = {"type": "party_created", "party_id": "8", "party_name": "Nuthatch", "host": "Ann"}
     async with serving(saved) as server, running(saved, backend) as daemon:
-        url = await daemon.wait_for(r"the page is at (\S+)")
+        url = await daemon.wait_for(r"the page is at\s+(\S+)")
         async with httpx.AsyncClient(base_url=url) as http:
             assert (await http.get("/api/plugins")).status_code == 401
             answer = await http.get("/api/plugins", headers=cookie)

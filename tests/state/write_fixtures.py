@@ -150,7 +150,7 @@ async def running(folder: Path) -> AsyncIterator[Daemon]:
             while True:
                 line = (await stderr.receive_until(b"\n", 100_000)).decode()
                 sys.stderr.write(line + "\n")
-                if found := re.search(r"the page is at (\S+)", line):
+                if found := re.search(r"(?:the page is at|^)\s+(http://\S+)", line):
                     url = found[1]
 
                 if "ready, with the plugins" in line:

@@ -75,6 +75,7 @@ class LaneCard {
     const { element, newId } = host;
     this.badge = new LiveBadge(host);
     this.reason = element("p", {});
+    this.nothing = element("p", { class: "muted" });
     this.picture = element("div", { class: "picture" });
     this.titleId = newId("picture");
     this.descriptionId = newId("picture");
@@ -86,6 +87,7 @@ class LaneCard {
       { class: "card lane", "aria-label": `Lane ${name}`, "data-lane": name },
       element("div", { class: "card-head" }, element("h2", {}, "Webhook ", element("bdi", {}, name)), this.badge.node),
       this.reason,
+      this.nothing,
       this.picture,
       this.#legend(),
       this.figures.node,
@@ -128,8 +130,10 @@ class LaneCard {
     }
 
     this.drawn = now;
-    const { element, fill } = this.host;
+    const { element, fill, setText } = this.host;
     const minutes = Math.round((this.buckets.length * this.seconds) / 60);
+    const isIdle = this.buckets.every(({ sent, failed }) => sent + failed === 0);
+    setText(this.nothing, isIdle ? `Nothing was sent in the last ${minutes} minutes.` : "");
     fill(
       this.picture,
       element(
@@ -179,8 +183,6 @@ class LaneCard {
       label("0", LEFT - 6, LINE_BASE + 4, "end"),
       label(`${minutes} min ago`, LEFT, HEIGHT - 4, "start"),
       label("now", width - RIGHT, HEIGHT - 4, "end"),
-      buckets.every(({ sent, failed }) => sent + failed === 0) &&
-        label(`nothing sent in the last ${minutes} minutes`, (LEFT + width - RIGHT) / 2, BARS_TOP + BARS_HEIGHT / 2 + 4, "middle"),
     ];
   }
 

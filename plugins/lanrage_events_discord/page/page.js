@@ -31,6 +31,8 @@ export default function mount(root, host) {
     ),
     part,
   );
+  let turns = 0;
+  let shown = 0;
   const view = show(part, host, refresh);
   host.every(EVERY_MS, async () => {
     try {
@@ -42,7 +44,15 @@ export default function mount(root, host) {
   });
 
   async function refresh(status = null) {
+    turns += 1;
+    const turn = turns;
     const now = status ?? (await host.api("/status"));
+    // A poll that began before something was saved may be answered after it.
+    if (turn < shown) {
+      return;
+    }
+
+    shown = turn;
     head.show(now);
     view.show(now);
   }
@@ -67,6 +77,7 @@ class Head {
     this.lead = element("p", { class: "lead" });
     this.state = new LiveBadge(host);
     this.presence = new LiveBadge(host);
+    this.presence.node.hidden = true;
     this.node = element(
       "header",
       { class: "section-head" },
@@ -80,6 +91,8 @@ class Head {
     const state = worst?.state ?? "unconfigured";
     const [words, tone] = stateWords(state);
     this.state.set(words, tone);
+    // It is another plugin, which most do not have.
+    this.presence.node.hidden = status.presence_connected === null;
     this.presence.set(...presenceWords(status.presence_connected));
     this.host.setText(this.lead, leadWords(state, lanesInUse(status).length));
     if (this.before && isNews(this.before, state)) {
@@ -109,10 +122,6 @@ function leadWords(state, channels) {
 }
 
 function presenceWords(connected) {
-  if (connected === null) {
-    return ["Rich Presence off", "neutral"];
-  }
-
   return connected ? ["Rich Presence connected", "good"] : ["Rich Presence not connected", "warn"];
 }
 

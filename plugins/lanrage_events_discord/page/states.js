@@ -60,12 +60,15 @@ export class LiveBadge {
   }
 }
 
-/** Return what to do about a test message that was not delivered. */
-export function hint({ status, retry_after: retryAfter, reason }) {
-  if (retryAfter !== null) {
-    return `Discord lets this webhook send again in about ${Math.ceil(retryAfter)} seconds. Waiting events are sent automatically; test again after that.`;
-  }
+/** Return what a user waits for after a test message that was not delivered. */
+export function waitHint(words, seconds) {
+  return seconds > 0
+    ? `Discord lets this webhook send again in ${words.duration(seconds)}. Waiting events are sent automatically; test again after that.`
+    : "Discord lets this webhook send again: test again.";
+}
 
+/** Return what to do about a test message that was not delivered. */
+export function hint({ status, reason }) {
   if (status === 404 || status === 401) {
     return "Press Copy Webhook URL in Discord, of a new webhook if necessary, and replace the URL above.";
   }

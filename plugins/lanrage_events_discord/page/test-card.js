@@ -1,6 +1,6 @@
 // The step of the setup that sends a test message.
 
-import { LiveBadge, hint, lanesInUse } from "./states.js";
+import { LiveBadge, hint, lanesInUse, waitHint } from "./states.js";
 
 /** One real message, and its outcome. */
 export class TestCard {
@@ -47,7 +47,8 @@ export class TestCard {
     this.choice.hidden = lanes.length < 2 || this.button.hidden;
     if (lanes.join("\n") !== this.lanes) {
       this.lanes = lanes.join("\n");
-      fill(this.select, lanes.map((name) => element("option", { value: name }, name)));
+      const chosen = this.select.value;
+      fill(this.select, lanes.map((name) => element("option", { value: name, selected: name === chosen }, name)));
     }
   }
 
@@ -95,7 +96,8 @@ export class TestCard {
   }
 
   #showOutcome(outcome) {
-    const { element, fill, notice, words } = this.host;
+    const { countdown, element, fill, notice, words } = this.host;
+    const wait = outcome.retry_after;
     this.node.classList.toggle("step-done", outcome.delivered);
     this.#showCurrent();
     if (outcome.delivered) {
@@ -118,7 +120,7 @@ export class TestCard {
       notice(
         "error",
         element("p", {}, element("strong", {}, "Not delivered."), ` ${words.sentence(outcome.reason)}`),
-        element("p", {}, hint(outcome)),
+        element("p", {}, wait === null ? hint(outcome) : countdown(wait, (left) => waitHint(words, left))),
       ),
     );
   }

@@ -28,6 +28,11 @@ from .files import PageFiles
 
 # The empty paragraph for errors in the login page.
 _ALERT = 'role="alert"></p>'
+_REMEDY = (
+    "This token is wrong. Copy it again from the configuration, without quotes: it is the value of "
+    "<code>token</code> of the plugin <code>http</code>, or of one of its <code>tokens</code>. If "
+    "it was changed there, reload or restart lanrage-events first."
+)
 _FORM = "application/x-www-form-urlencoded"
 _MAX_BYTES = 4_096
 
@@ -133,9 +138,25 @@ class _Login:
         if problem is None:
             return HTMLResponse(page)
 
-        detail = html.escape(self._redactor.redact(problem.detail))
-        content = page.decode().replace(_ALERT, f'role="alert">{detail}</p>', 1)
+        text = _explain(problem) or html.escape(self._redactor.redact(problem.detail))
+        content = page.decode().replace(_ALERT, f'role="alert">{text}</p>', 1)
         return HTMLResponse(content, problem.status, problem.headers)
+
+
+def _explain(problem: Problem) -> str:
+    """Return as HTML what a user does about a wrong token; empty if something else is wrong."""
+    if problem.status == 401:
+        return _REMEDY
+
+    if problem.status != 429:
+        return ""
+
+    seconds = (problem.headers or {})["Retry-After"]
+    return (
+        f"{_REMEDY} The right one is accepted at once. Too many wrong ones came from your "
+        "address, so another one can be tried "
+        f'<span role="timer" data-seconds="{seconds}">in {seconds} seconds</span>.'
+    )
 
 
 async def _read_token(request: Request, *, is_form: bool) -> str:
@@ -151,7 +172,9 @@ async def _read_token(request: Request, *, is_form: bool) -> str:
 
     try:
         if is_form:
-            return parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)["token"][0]
+            fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=10)
+            # No token has spaces, but what is copied often does.
+            return fields["token"][0].strip()
 
         return _Credentials.model_validate_json(bytes(body)).token.get_secret_value()
     except (KeyError, ValueError, ValidationError):

@@ -58,7 +58,7 @@ export async function request(path, { method = "GET", body, signal } = {}) {
   }
 
   if (response.status === 401 && path !== "/login") {
-    location.assign("/login");
+    location.assign(`/login${location.hash}`);
   }
 
   const detail = answer?.detail ?? answer?.title ?? `The server answered with status ${response.status}.`;

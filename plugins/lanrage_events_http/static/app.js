@@ -3,7 +3,7 @@
 import { loadAccess, may, tokenName } from "./access.js";
 import { every, request, watchConnection } from "./api.js";
 import { confirmation } from "./dialog.js";
-import { badge, button, element, fill, newId, notice, setText } from "./dom.js";
+import { badge, button, countdown, element, fill, newId, notice, setText } from "./dom.js";
 import { mountDelivery } from "./delivery.js";
 import { mountFeed } from "./feed.js";
 import { mountPlugins } from "./plugins.js";
@@ -55,6 +55,8 @@ function makeHost({ name, key }, view, stops) {
     newId,
     badge,
     notice,
+    /** a text that counts seconds down, written by a function of the seconds that are left */
+    countdown,
     words: format,
     announce,
     confirm: confirmation,

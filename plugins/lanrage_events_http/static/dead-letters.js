@@ -5,6 +5,7 @@ import { Problem, request } from "./api.js";
 import { confirmation } from "./dialog.js";
 import { button, element, fill, newId, notice } from "./dom.js";
 import { ago, counted, dayAndClock, json, sentence, words } from "./format.js";
+import { Rows } from "./rows.js";
 
 const PAGE = 20;
 const AT_ONCE = 500;
@@ -25,6 +26,10 @@ export class DeadLetters {
     this.headingId = newId("dead-letters");
     this.result = element("div", { class: "result" });
     this.list = element("ul", { class: "dead-letters" });
+    // An entry that is rejected again has another reason.
+    this.rows = new Rows(this.list, (entry) => JSON.stringify(entry), (entry) => ({ node: this.#item(entry), update() {} }));
+    this.entries = [];
+    this.none = element("p", { class: "muted", hidden: true }, "None: everything was delivered or still waits.");
     this.heading = element("h3", { id: this.headingId, tabindex: "-1" }, "Dead letters");
     this.retryAll = button("Retry all", () => this.#retry(null));
     this.dropAll = button("Drop all…", () => this.#drop(null), { kind: "button-quiet-danger" });
@@ -35,6 +40,7 @@ export class DeadLetters {
       element("div", { class: "dead-letters-head" }, this.heading, element("div", { class: "actions" }, this.retryAll, this.dropAll)),
       this.result,
       this.list,
+      this.none,
       this.more,
     );
     this.after = null;
@@ -57,7 +63,8 @@ export class DeadLetters {
   }
 
   async #load(again) {
-    const query = new URLSearchParams({ kind: "dead", limit: String(PAGE) });
+    const limit = again ? Math.min(this.#wanted(), AT_ONCE) : PAGE;
+    const query = new URLSearchParams({ kind: "dead", limit: String(limit) });
     if (!again && this.after !== null) {
       query.set("after", this.after);
     }
@@ -65,19 +72,20 @@ export class DeadLetters {
     try {
       const { entries, next } = await request(`${this.path}/entries?${query}`);
       this.after = next ?? null;
-      const items = entries.map((entry) => this.#item(entry));
-      if (!again) {
-        this.list.append(...items);
-      } else if (items.length > 0) {
-        fill(this.list, items);
-      } else {
-        fill(this.list, element("li", { class: "muted" }, "None: everything was delivered or still waits."));
-      }
+      this.entries = again ? entries : [...this.entries, ...entries];
+      this.rows.show(this.entries);
+      this.none.hidden = this.entries.length > 0;
     } catch (error) {
       this.#report(error);
     }
 
     this.#showButtons();
+  }
+
+  /** Return how many to load so that none that is shown goes away. */
+  #wanted() {
+    const isAll = this.after === null;
+    return Math.max(PAGE, this.entries.length) + (isAll && this.entries.length > 0 ? PAGE : 0);
   }
 
   #item(entry) {

@@ -5,6 +5,7 @@ import { every, request } from "./api.js";
 import { badge, button, element, fill, sectionHead, setText } from "./dom.js";
 import { DeadLetters } from "./dead-letters.js";
 import { ago, count, counted, dayAndClock } from "./format.js";
+import { Rows } from "./rows.js";
 
 const EVERY_MS = 1000;
 
@@ -77,7 +78,7 @@ function outboxCard(plugin, announce, describe) {
     lanes,
     letters.node,
   );
-  let shown = "";
+  const rows = new Rows(lanes, ({ name }) => name, ({ name }) => laneRow(name, () => retry(name)));
   async function retry(lane) {
     try {
       await request(`/api/outbox/${encodeURIComponent(plugin)}/retry`, { method: "POST", body: { lane } });
@@ -99,35 +100,31 @@ function outboxCard(plugin, announce, describe) {
       );
       setText(problem, outbox.problem ?? "");
       letters.update(outbox.dead);
-      // Without a change, a button keeps the focus.
-      const now = JSON.stringify(outbox.lanes);
-      if (now === shown) {
-        return;
-      }
+      rows.show(outbox.lanes.filter((lane) => lane.pending > 0 || lane.dead > 0 || lane.last_error));
+    },
+  };
+}
 
-      shown = now;
-      fill(
-        lanes,
-        outbox.lanes
-          .filter((lane) => lane.pending > 0 || lane.dead > 0 || lane.last_error)
-          .map((lane) =>
-            element(
-              "li",
-              { class: "lane-line" },
-              element("strong", {}, element("bdi", {}, lane.name)),
-              badge(`${count(lane.pending)} waiting`, lane.pending ? "info" : "neutral"),
-              lane.dead ? badge(counted(lane.dead, "dead letter"), "bad") : null,
-              lane.postponed_until && new Date(lane.postponed_until) > new Date()
-                ? element("span", { class: "muted" }, `deferred until ${dayAndClock(lane.postponed_until)}`)
-                : null,
-              lane.until_resumed ? element("span", { class: "muted" }, "stopped until you retry it") : null,
-              may("admin") && (lane.until_resumed || lane.postponed_until)
-                ? button("Retry now", () => retry(lane.name), { kind: "button-quiet", "aria-label": `Retry ${lane.name} now` })
-                : null,
-              lane.last_error ? element("span", { class: "lane-error" }, lane.last_error) : null,
-            ),
-          ),
-      );
+function laneRow(name, retry) {
+  const waiting = badge("");
+  const dead = badge("", "bad");
+  const note = element("span", { class: "muted" });
+  const retryNow = button("Retry now", retry, { kind: "button-quiet", "aria-label": `Retry ${name} now` });
+  const problem = element("span", { class: "lane-error" });
+  const node = element("li", { class: "lane-line" }, element("strong", {}, element("bdi", {}, name)), waiting, dead, note, retryNow, problem);
+  return {
+    node,
+    update(lane) {
+      const isDeferred = lane.postponed_until && new Date(lane.postponed_until) > new Date();
+      waiting.className = `badge badge-${lane.pending ? "info" : "neutral"}`;
+      setText(waiting, `${count(lane.pending)} waiting`);
+      dead.hidden = !lane.dead;
+      setText(dead, counted(lane.dead, "dead letter"));
+      note.hidden = !isDeferred && !lane.until_resumed;
+      setText(note, lane.until_resumed ? "stopped until you retry it" : isDeferred ? `deferred until ${dayAndClock(lane.postponed_until)}` : "");
+      retryNow.hidden = !may("admin") || !(lane.until_resumed || lane.postponed_until);
+      problem.hidden = !lane.last_error;
+      setText(problem, lane.last_error ?? "");
     },
   };
 }

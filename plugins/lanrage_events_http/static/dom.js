@@ -82,6 +82,27 @@ export function notice(tone, ...children) {
   );
 }
 
+/**
+ * Make a text that counts down as long as it is on the page. Screen readers do not announce it.
+ *
+ * @param {number} seconds how long
+ * @param {(left: number) => string} write returns the text for the seconds that are left
+ */
+export function countdown(seconds, write) {
+  const end = performance.now() + seconds * 1000;
+  const node = element("span", { role: "timer" }, write(seconds));
+  let wasShown = false;
+  const timer = setInterval(() => {
+    const left = Math.max(0, (end - performance.now()) / 1000);
+    setText(node, write(left));
+    wasShown ||= node.isConnected;
+    if (left === 0 || (wasShown && !node.isConnected)) {
+      clearInterval(timer);
+    }
+  }, 1000);
+  return node;
+}
+
 function isShown(child) {
   return child !== null && child !== undefined && child !== false;
 }

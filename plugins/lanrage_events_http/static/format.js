@@ -62,6 +62,21 @@ export function span(seconds) {
   return seconds < 86400 ? `${Math.round(seconds / 3600)} h` : counted(Math.round(seconds / 86400), "day");
 }
 
+/** Write how long something takes, in full words, such as "10 minutes" or "1 minute 30 seconds". */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  const units = [
+    [Math.floor(whole / 86400), "day"],
+    [Math.floor((whole % 86400) / 3600), "hour"],
+    [Math.floor((whole % 3600) / 60), "minute"],
+    [whole % 60, "second"],
+  ];
+  const first = units.findIndex(([value]) => value > 0);
+  // Of an hour or a day, the seconds do not matter.
+  const shown = first === -1 ? units.slice(-1) : units.slice(first, first + 2).filter(([value]) => value > 0);
+  return shown.map(([value, unit]) => counted(value, unit)).join(" ");
+}
+
 /** Write a name of the API, such as peer_name, in words. */
 export function words(name) {
   return String(name).replaceAll("_", " ");

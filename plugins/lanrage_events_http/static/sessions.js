@@ -2,8 +2,9 @@
 
 import { every, request } from "./api.js";
 import { confirmation } from "./dialog.js";
-import { badge, button, element, fill, notice, sectionHead } from "./dom.js";
+import { badge, button, element, fill, notice, sectionHead, setText } from "./dom.js";
 import { ago, counted, dayAndClock } from "./format.js";
+import { Rows } from "./rows.js";
 
 const EVERY_MS = 5000;
 const COLUMNS = ["Browser", "Token", "Address", "Last used", "Ends", ""];
@@ -26,17 +27,12 @@ export function mountSessions(root, { announce }) {
     result,
     element("section", { class: "card card-flush", "aria-label": "Table of sessions" }, table),
   );
-  let shown = "";
+  const rows = new Rows(body, ({ id }) => id, row);
 
   async function refresh() {
     const { sessions } = await request("/api/sessions");
     endOthers.hidden = sessions.every((session) => session.is_own);
-    // Without a change, a button keeps the focus; the times are rough.
-    const now = JSON.stringify(sessions.map((session) => [session.id, session.address, ago(session.used)]));
-    if (now !== shown) {
-      shown = now;
-      fill(body, sessions.map(row));
-    }
+    rows.show(sessions);
   }
 
   async function act(path, done) {
@@ -66,8 +62,9 @@ export function mountSessions(root, { announce }) {
 
   function row(session) {
     const cell = (label, ...content) => element("td", { role: "cell", "data-label": label }, element("div", {}, content));
-    const time = (at) => element("time", { datetime: at, title: dayAndClock(at) }, ago(at));
-    return element(
+    const address = element("bdi", {});
+    const used = element("time", {});
+    const node = element(
       "tr",
       { role: "row", "data-session": session.id },
       element(
@@ -78,8 +75,8 @@ export function mountSessions(root, { announce }) {
         element("span", { class: "sub" }, `session ${session.id}`),
       ),
       cell("Token", element("bdi", {}, session.token)),
-      cell("Address", element("bdi", {}, session.address)),
-      cell("Last used", time(session.used)),
+      cell("Address", address),
+      cell("Last used", used),
       cell("Ends", element("time", { datetime: session.expires }, dayAndClock(session.expires))),
       cell(
         "",
@@ -88,6 +85,15 @@ export function mountSessions(root, { announce }) {
           : button("End…", () => end(session), { kind: "button-quiet-danger", "aria-label": `End session ${session.id}` }),
       ),
     );
+    return {
+      node,
+      update(now) {
+        setText(address, now.address);
+        setText(used, ago(now.used));
+        used.dateTime = now.used;
+        used.title = dayAndClock(now.used);
+      },
+    };
   }
 
   return every(EVERY_MS, refresh);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,7 @@ def test_one_path_leads_from_nothing_to_a_delivered_test_message(site: Any, visi
     page = visit.open(site.url)
     expect(page.get_by_role("heading", level=1)).to_have_text("Discord")
     expect(head(page)).to_contain_text("Not set up")
+    expect(page.get_by_text("Rich Presence")).to_be_hidden()
     expect(page.get_by_text("Press New Webhook.")).to_be_visible()
     expect(page.get_by_role("button", name="Send a test message")).to_be_disabled()
     visit.snap("setup-first")
@@ -314,6 +316,53 @@ def test_what_is_typed_stays_when_instructions_come_late(site: Any, wide_visit: 
     expect(page.get_by_text("Press New Webhook.")).to_be_visible()
     expect(field).to_have_value("https://discord.com/api/webhooks/12")
     expect(field).to_be_focused()
+
+
+def test_an_old_poll_does_not_undo_what_was_saved(site: Any, wide_visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = wide_visit.open(site.url)
+    expect(head(page)).to_contain_text("Not set up")
+    old = page.request.get(f"{site.url}api/discord/status").json()
+    held: list[Route] = []
+    page.route("**/api/discord/status", lambda route: held.append(route))
+    with page.expect_request("**/api/discord/status"):
+        pass
+
+    set_webhook(page, webhook.url)
+    expect(step(page, "webhook")).to_contain_text("Posts as LANrage")
+    with page.expect_response("**/api/discord/status"):
+        held[0].fulfill(json=old)
+
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    assert "Posts as LANrage" in step(page, "webhook").inner_text()
+    expect(head(page)).to_contain_text("Ready")
+    page.unroute("**/api/discord/status")
+
+
+def test_a_wait_that_discord_asks_for_is_counted_down(site: Any, wide_visit: Any) -> None:
+    webhook = site.create_webhook()
+    page = wide_visit.open(site.url)
+    set_webhook(page, webhook.url)
+    expect(step(page, "webhook")).to_contain_text("Posts as")
+    site.call(lambda: site.discord.faults.fail(429, retry_after=600, action="execute"))
+    page.get_by_role("button", name="Send a test message").click()
+    timer = step(page, "test").get_by_role("timer")
+    expect(timer).to_contain_text(re.compile(r"send again in 10 minutes\."))
+    expect(timer).to_contain_text(re.compile(r"in 9 minutes 5\d seconds\."))
+    wide_visit.snap("setup-wait")
+
+
+def test_a_webhook_that_comes_changes_no_choice(open_site: Any, wide_visit: Any) -> None:
+    def configure(discord: StandInDiscord) -> dict[str, Any]:
+        return {"webhooks": {n: {"url": discord.create_webhook().url} for n in ("a", "b")}}
+
+    site = open_site(configure)
+    page = wide_visit.open(site.url)
+    choice = page.get_by_label("Webhook", exact=True)
+    choice.select_option("b")
+    set_webhook(page, site.create_webhook().url)
+    expect(choice.get_by_role("option")).to_have_count(3)
+    expect(choice).to_have_value("b")
 
 
 def test_a_webhook_is_removed_after_a_question(site: Any, wide_visit: Any) -> None:

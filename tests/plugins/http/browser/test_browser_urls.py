@@ -96,7 +96,6 @@ def test_what_looks_good_on_the_page_is_good(site: Any, wide_visit: Any) -> None
         ({"status": 403}, "permissions of the channel"),
         ({"status": 400, "reason": "A tag is required"}, "needs a thread"),
         ({"status": 400, "reason": "Invalid Form Body"}, "Discord rejected the message"),
-        ({"status": 429, "retry_after": 4.2}, "in about 5 seconds"),
         ({"status": 500}, "problems at the moment"),
         ({"status": None}, "could not be reached"),
     ],
@@ -108,3 +107,25 @@ def test_each_rejection_has_its_hint(
     result = {"delivered": False, "reason": "", "retry_after": None, **outcome}
     script = "async (result) => (await import('/pages/discord/states.js')).hint(result)"
     assert expected in page.evaluate(script, result)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0, "0 seconds"),
+        (0.2, "1 second"),
+        (59.5, "1 minute"),
+        (60, "1 minute"),
+        (90, "1 minute 30 seconds"),
+        (600, "10 minutes"),
+        (3600, "1 hour"),
+        (3661, "1 hour 1 minute"),
+        (7199, "1 hour 59 minutes"),
+        (86400, "1 day"),
+        (90061, "1 day 1 hour"),
+    ],
+)
+def test_durations_are_in_words(site: Any, wide_visit: Any, seconds: float, expected: str) -> None:
+    page = wide_visit.open(site.url)
+    script = "async (seconds) => (await import('/static/format.js')).duration(seconds)"
+    assert page.evaluate(script, seconds) == expected

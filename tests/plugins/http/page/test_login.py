@@ -115,9 +115,25 @@ async def test_a_wrong_token_shows_the_form_again(client: Client) -> None:
         response = await browser.post("/login", data={"token": "<b>wrong</b>"})
 
     assert response.status_code == 401
-    assert 'role="alert">the token is wrong' in response.text
+    assert 'role="alert">This token is wrong. Copy it again from the configuration' in response.text
     assert "<b>wrong" not in response.text
     assert "set-cookie" not in response.headers
+
+
+async def test_spaces_around_a_pasted_token_do_not_matter(client: Client) -> None:
+    async with client(app(), headers=PAGE) as browser:
+        response = await browser.post("/login", data={"token": f" {TOKEN}\r\n"})
+
+    assert response.status_code == 303
+
+
+async def test_a_token_that_may_not_read_is_explained(client: Client) -> None:
+    tokens = Tokens([Token("game", TOKEN, frozenset({"publish"}))])
+    async with client(app(tokens=tokens), headers=PAGE) as browser:
+        response = await browser.post("/login", data={"token": TOKEN})
+
+    assert response.status_code == 403
+    assert "has the scope publish, and this needs read" in response.text
 
 
 async def test_a_program_logs_in_with_json(client: Client) -> None:
@@ -153,7 +169,8 @@ async def test_after_some_failures_wrong_logins_wait_but_not_the_right_one(
         rejected = await browser.post("/login", data={"token": "y"})
         assert rejected.status_code == 429
         assert rejected.headers["retry-after"] == "50"
-        assert "wait 50 seconds before the next one" in rejected.text
+        assert "in 50 seconds" in rejected.text
+        assert "The right one is accepted at once" in rejected.text
         as_json = await browser.post(
             "/login", json={"token": "y"}, headers={"accept": "application/json"}
         )
