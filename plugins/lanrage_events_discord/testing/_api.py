@@ -10,14 +10,26 @@ from typing import Any
 from ._body import Body
 from ._form import Form
 from ._limits import OLD_MESSAGE_SECONDS, Limits
-from ._messages import edited_message, is_empty, new_message
-from ._reply import Reply, error, form_error, json_reply, no_content
+from ._messages import (
+    Checked,
+    Sent,
+    attach,
+    avatar_hash,
+    check_identity,
+    check_message,
+    check_webhook_name,
+    edited_message,
+    is_empty,
+    legacy_field,
+    new_message,
+)
+from ._reply import Reply, error, form_error, in_old_form, json_reply, no_content
 from ._routes import Route
-from ._validation import Checked, check_identity, check_message
 from ._webhooks import Channel, Message, StandInWebhook, make_snowflakes
 
-# https://docs.discord.com/developers/reference#api-versioning
+# https://docs.discord.com/developers/reference#api-versioning: without one, it is 6.
 _VERSIONS = (None, 6, 7, 8, 9, 10)
+_OLD_VERSIONS = (None, 6, 7)
 
 
 class WebhookAPI:
@@ -49,7 +61,11 @@ class WebhookAPI:
             if reply.scope != "shared":
                 self._limits.count_webhook(webhook.id, route.action, now)
 
-        headers = self._limits.headers(webhook.id, route.action, now, epoch)
+        old = route.version in _OLD_VERSIONS
+        if old:
+            reply = in_old_form(reply)
+
+        headers = self._limits.headers(webhook.id, route.action, now, epoch, precise=not old)
         return replace(reply, headers={**reply.headers, **headers})
 
     def _check_route(self, route: Route, webhook: StandInWebhook | None) -> Reply | None:
@@ -86,6 +102,8 @@ class WebhookAPI:
             case "get_message":
                 found = self._find(webhook, route)
                 return found if isinstance(found, Reply) else json_reply(200, found)
+            case "modify_webhook":
+                return self._modify(webhook, body)
             case "delete_webhook":
                 webhook.delete()
                 return no_content()
@@ -97,13 +115,33 @@ class WebhookAPI:
             "id": webhook.id,
             "type": 1,
             "name": webhook.name,
-            "avatar": None,
+            "avatar": webhook._avatar,
             "channel_id": webhook.channel_id,
             "guild_id": self.guild_id,
             "application_id": None,
             "token": webhook.token,
             "url": webhook.url,
         }
+
+    def _modify(self, webhook: StandInWebhook, body: Body) -> Reply:
+        if body.rejection is not None:
+            return body.rejection
+
+        form = Form()
+        data: Mapping[str, Any] = body.data or {}
+        name = webhook.name
+        if "name" in data:
+            name = check_webhook_name(form, ("name",), data["name"], required=True)
+
+        avatar = form.picture(("avatar",), data.get("avatar"))
+        if form.errors:
+            return form_error(form.errors)
+
+        webhook.name = name
+        if "avatar" in data:
+            webhook._avatar = avatar_hash(avatar) if avatar else None
+
+        return json_reply(200, self._describe(webhook))
 
     def _execute(
         self, webhook: StandInWebhook, route: Route, body: Body, now: float, epoch: float
@@ -115,7 +153,8 @@ class WebhookAPI:
         data: Mapping[str, Any] = body.data or {}
         wait = form.switch(("wait",), route.query.get("wait"))
         with_components = form.switch(("with_components",), route.query.get("with_components"))
-        checked = check_message(form, data, with_components=with_components)
+        uploaded = [file.filename for file in body.files]
+        checked = check_message(form, data, with_components=with_components, uploaded=uploaded)
         check_identity(form, data, checked)
         if form.errors:
             return form_error(form.errors)
@@ -129,15 +168,16 @@ class WebhookAPI:
         message_id = next(self.snowflakes)
         # A thread in a forum has the id of its first message.
         channel_id = thread_id or (message_id if checked.thread_name else channel.id)
-        message = new_message(
-            checked,
+        sent = Sent(
             message_id=message_id,
             channel_id=channel_id,
             webhook_id=webhook.id,
             webhook_name=webhook.name,
-            files=body.files,
+            webhook_avatar=webhook._avatar,
             seconds=epoch + now,
         )
+        attachments = self._attach(webhook, channel_id, checked, body, None)
+        message = new_message(checked, sent, attachments)
         if is_empty(message):
             return error(400, 50006, "Cannot send an empty message")
 
@@ -148,8 +188,9 @@ class WebhookAPI:
         if checked.thread_name:
             channel.threads[channel_id] = checked.thread_name
 
-        webhook._post(message)
-        if wait:
+        webhook._post(message, attachments)
+        # A form with files is answered with the message, whether it waits or not.
+        if wait or body.files:
             return json_reply(200, message, message=message)
 
         return no_content(message=message, message_id=message_id)
@@ -166,11 +207,28 @@ class WebhookAPI:
 
         form = Form()
         with_components = form.switch(("with_components",), route.query.get("with_components"))
-        checked = check_message(form, body.data or {}, with_components=with_components)
+        before = webhook._attachments[found["id"]]
+        checked = check_message(
+            form,
+            body.data or {},
+            with_components=with_components,
+            uploaded=[file.filename for file in body.files],
+            kept=[attachment["filename"] for attachment in before],
+            flags=found["flags"],
+        )
         if form.errors:
             return form_error(form.errors)
 
-        message = edited_message(found, checked, files=body.files, seconds=epoch + now)
+        if found.get("poll") is not None:
+            return error(400, 520003, "Cannot edit a poll message")
+
+        attachments = self._attach(webhook, found["channel_id"], checked, body, before)
+        message = edited_message(found, checked, attachments, seconds=epoch + now)
+        if checked.modern:
+            _check_modern(form, message)
+            if form.errors:
+                return form_error(form.errors)
+
         if is_empty(message):
             return error(400, 50006, "Cannot send an empty message")
 
@@ -180,7 +238,7 @@ class WebhookAPI:
             if rejection is not None:
                 return rejection
 
-        webhook._messages[message["id"]] = message
+        webhook._keep(message, attachments)
         return json_reply(200, message, message=message)
 
     def _delete(self, webhook: StandInWebhook, route: Route) -> Reply:
@@ -188,8 +246,27 @@ class WebhookAPI:
         if isinstance(found, Reply):
             return found
 
-        del webhook._messages[found["id"]]
+        webhook.delete_message(found["id"])
         return no_content(message_id=found["id"])
+
+    def _attach(
+        self,
+        webhook: StandInWebhook,
+        channel_id: str,
+        checked: Checked,
+        body: Body,
+        before: list[dict[str, Any]] | None,
+    ) -> list[dict[str, Any]]:
+        # https://docs.discord.com/developers/reference#signed-attachment-cdn-urls: with Discord it
+        # is another host, where nothing of a test should arrive.
+        folder = f"{webhook.url.partition('/api/')[0]}/attachments/{channel_id}"
+        return attach(
+            body.files,
+            checked.attachments,
+            before,
+            make_id=self.snowflakes.__next__,
+            folder=folder,
+        )
 
     def _find(self, webhook: StandInWebhook, route: Route) -> Message | Reply:
         """Return a message, which must be in the thread that the query names."""
@@ -202,6 +279,17 @@ class WebhookAPI:
             return error(404, 10008, "Unknown Message")
 
         return message
+
+
+def _check_modern(form: Form, message: Message) -> None:
+    """Reject an edit that leaves something beside the components."""
+    # https://docs.discord.com/developers/resources/webhook#edit-webhook-message
+    for name in ("content", "embeds", "poll"):
+        if message.get(name) and name not in form.errors:
+            form.add((name,), *legacy_field(name))
+
+    if message["attachments"]:
+        form.add(("files",), *legacy_field("files"))
 
 
 def _check_thread(channel: Channel, thread_id: str | None, checked: Checked) -> Reply | None:

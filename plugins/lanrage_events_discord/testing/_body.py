@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from ._form import Form
+from ._messages import ATTACHMENTS_MAX, UploadedFile
 from ._reply import Reply, error, form_error
-from ._validation import ATTACHMENTS_MAX
 
 # https://docs.discord.com/developers/resources/message#create-message
 REQUEST_MAX_BYTES = 25 * 1024 * 1024
@@ -22,16 +22,12 @@ FILE_MAX_BYTES = 10 * 1024 * 1024
 _JSON_MAX_LEVELS = 64
 
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?', re.IGNORECASE)
-_NAME = re.compile(r'(?<![a-z])name="([^"]*)"', re.IGNORECASE)
-_FILENAME = re.compile(r'filename="([^"]*)"', re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that came with a message."""
-
-    filename: str
-    size: int
+_NAME = re.compile(r'(?<![a-z])name="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+_FILENAME = re.compile(r'filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+# https://www.rfc-editor.org/rfc/rfc5987, as aiohttp and requests write names that are not ASCII
+_EXTENDED_FILENAME = re.compile(r"filename\*=utf-8''([^\s;]*)", re.IGNORECASE)
+_INDEX = re.compile(r"files\[(\d{1,9})\]")
+_ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ class Body:
     """What a request's body says, or why it cannot be read."""
 
     data: Any = None
-    files: tuple[Attachment, ...] = ()
+    files: tuple[UploadedFile, ...] = ()
     rejection: Reply | None = None
 
 
@@ -70,7 +66,7 @@ def read_body(content_type: str, raw: bytes) -> Body:
     return Body(rejection=form_error(form.errors))
 
 
-def _read_json(raw: bytes, files: tuple[Attachment, ...] = ()) -> Body:
+def _read_json(raw: bytes, files: tuple[UploadedFile, ...] = ()) -> Body:
     try:
         data = json.loads(raw.decode("utf-8"), parse_constant=_reject_constant)
         _check_depth(data)
@@ -90,12 +86,14 @@ def _reject_constant(name: str) -> None:
 
 def _read_multipart(raw: bytes, boundary: bytes) -> Body:
     fields: dict[str, str] = {}
-    files = []
+    files: list[UploadedFile] = []
     for disposition, content in _parts(raw, boundary):
-        filename = _FILENAME.search(disposition)
         name = _NAME.search(disposition)
+        filename = _read_filename(disposition)
         if filename is not None:
-            files.append(Attachment(filename[1], len(content)))
+            index = _INDEX.fullmatch(name[1]) if name is not None else None
+            number = len(files) if index is None else int(index[1])
+            files.append(UploadedFile(number, filename, len(content)))
         elif name is not None:
             fields[name[1]] = content.decode("utf-8", "replace")
 
@@ -122,6 +120,16 @@ def _parts(raw: bytes, boundary: bytes) -> Iterator[tuple[str, bytes]]:
 
         head, _, content = part.partition(b"\r\n\r\n")
         yield head.decode("utf-8", "replace"), content
+
+
+def _read_filename(disposition: str) -> str | None:
+    extended = _EXTENDED_FILENAME.search(disposition)
+    if extended is not None:
+        return unquote(extended[1])
+
+    plain = _FILENAME.search(disposition)
+    # Browsers and urllib3 write a quotation mark as %22, aiohttp with a backslash.
+    return None if plain is None else _ESCAPED.sub(r"\1", plain[1]).replace("%22", '"')
 
 
 def _check_depth(data: object) -> None:

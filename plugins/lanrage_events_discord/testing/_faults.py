@@ -52,7 +52,8 @@ class Fail:
             words = self.message or "You are being rate limited."
             return rate_limited(seconds, self.scope, message=words, code=self.code)
 
-        if self.status >= 500 and not self.code:
+        # Discord's own 500 is JSON: https://github.com/discord/discord-api-docs/issues/7528
+        if self.status > 500 and not self.code:
             return plain(self.status, self.message or _UNREACHABLE)
 
         return error(self.status, self.code, words)

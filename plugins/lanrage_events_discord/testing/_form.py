@@ -22,11 +22,13 @@ _URL = re.compile(
     (?: (?:{_OCTET}\.){{3}}{_OCTET}
       | \[[0-9a-f:.]+\]
       | (?:(?!-)[^\W_-](?:[^\W_]|-)*(?<!-)\.)+ (?:[^\W\d_]{{2,}} | xn--[0-9a-z-]{{4,}}) \.? )
-    (?: :(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d\d|655[0-2]\d|6553[0-5]) )?
+    (?: :0*(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d\d|655[0-2]\d|6553[0-5]) )?
     (?: [/?\#] [^\s<>{{}}|"`\\^]* )?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_PICTURE = re.compile(r"data:image/(?:jpeg|png|gif|webp|avif);base64,", re.IGNORECASE)
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}\s*")
 _SCHEMES = ("http", "https")
 _REQUIRED = ("BASE_TYPE_REQUIRED", "This field is required")
 
@@ -123,31 +125,53 @@ class Form:
             if mapping is not None:
                 yield place, mapping
 
+    def require(self, path: Path) -> None:
+        """Note that a value is missing."""
+        self.add(path, *_REQUIRED)
+
     def integer(self, path: Path, value: object, minimum: int, maximum: int) -> int | None:
-        """Check a whole number's range."""
+        """Check a whole number's range; a text or a fraction that says one will do."""
         if value is None:
             return None
 
-        if not isinstance(value, int) or isinstance(value, bool):
+        number = _whole(value)
+        if number is None:
             self.add(path, "NUMBER_TYPE_COERCE", f'Value "{value}" is not int.')
             return None
 
-        if value < minimum:
+        if number < minimum:
             message = f"int value should be greater than or equal to {minimum}."
             self.add(path, "NUMBER_TYPE_MIN", message)
-        elif value > maximum:
+        elif number > maximum:
             message = f"int value should be less than or equal to {maximum}."
             self.add(path, "NUMBER_TYPE_MAX", message)
 
-        return value
+        return number
+
+    def choice(
+        self, path: Path, value: object, choices: Sequence[int], *, required: bool = False
+    ) -> int | None:
+        """Check that a number is one of a few."""
+        if value is None:
+            if required:
+                self.require(path)
+
+            return None
+
+        number = _whole(value)
+        if number not in choices:
+            message = f"Value must be one of {{{', '.join(map(str, choices))}}}."
+            self.add(path, "BASE_TYPE_CHOICES", message)
+            return None
+
+        return number
 
     def boolean(self, path: Path, value: object) -> bool:
-        """Check a boolean."""
-        if value is not None and not isinstance(value, bool):
-            self.add(path, "BOOLEAN_TYPE_CONVERT", "Must be either true or false.")
-            return False
+        """Check a boolean; a text that says one, as fields of a form do, will do."""
+        if value is None or isinstance(value, bool):
+            return bool(value)
 
-        return bool(value)
+        return self.switch(path, str(value))
 
     def switch(self, path: Path, value: str | None) -> bool:
         """Check a boolean of the query."""
@@ -186,6 +210,15 @@ class Form:
 
         return text
 
+    def picture(self, path: Path, value: object) -> str:
+        """Check image data: a ``data:`` address with the picture in base64."""
+        # https://docs.discord.com/developers/reference#image-data
+        if value is not None and not (isinstance(value, str) and _PICTURE.match(value)):
+            self.add(path, "IMAGE_INVALID", "Invalid image data")
+            return ""
+
+        return value or ""
+
     def time(self, path: Path, value: object) -> None:
         """Check an ISO 8601 time."""
         if value is None:
@@ -212,3 +245,14 @@ class Form:
                 ids.append(text)
 
         return ids
+
+
+def _whole(value: object) -> int | None:
+    """Return the whole number that a value says, None if it says none."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

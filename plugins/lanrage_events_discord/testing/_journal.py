@@ -13,7 +13,14 @@ from anyio.lowlevel import checkpoint
 from ._webhooks import Message, StandInWebhook
 
 Action: TypeAlias = Literal[
-    "execute", "edit", "delete", "get_message", "get_webhook", "delete_webhook", "unknown"
+    "execute",
+    "edit",
+    "delete",
+    "get_message",
+    "get_webhook",
+    "modify_webhook",
+    "delete_webhook",
+    "unknown",
 ]
 """What a request asks for; ``execute`` posts a message, ``edit`` and ``delete`` concern one."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
@@ -25,6 +26,7 @@ _BUCKETS: dict[Action, str] = {
     "delete": "7be0c9d8a1f24356b0c1d2e3f4a5b603",
     "get_message": "5f6e7d8c9b0a41b2a3c4d5e6f7a8b904",
     "get_webhook": "e1d2c3b4a5968778695a4b3c2d1e0f05",
+    "modify_webhook": "c9d0e1f2a3b4455667788990a1b2c307",
     "delete_webhook": "0c1b2a39485766758493a2b1c0d9e806",
 }
 
@@ -210,21 +212,28 @@ class Limits:
         """End a ban."""
         self._banned_until = float("-inf")
 
-    def headers(self, webhook_id: str, action: Action, now: float, epoch: float) -> dict[str, str]:
+    def headers(
+        self, webhook_id: str, action: Action, now: float, epoch: float, *, precise: bool = True
+    ) -> dict[str, str]:
         """Return the headers that describe the webhook's window.
 
         :param epoch: the time in seconds since 1970 at which ``now`` was 0
+        :param precise: whether they have milliseconds, as since API version 8; otherwise whole
+            seconds, rounded up. https://docs.discord.com/developers/change-log#api-and-gateway-v8
         """
         window = self._window(webhook_id, action)
         if window is None:
             return {}
 
         reset_after = round_up(window.reset_after(now))
+        reset = epoch + now + reset_after
         return {
             "X-RateLimit-Limit": str(window.limit),
             "X-RateLimit-Remaining": str(window.remaining(now)),
-            "X-RateLimit-Reset": f"{epoch + now + reset_after:.3f}",
-            "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+            "X-RateLimit-Reset": f"{reset:.3f}" if precise else str(math.ceil(reset)),
+            "X-RateLimit-Reset-After": (
+                f"{reset_after:.3f}" if precise else str(math.ceil(reset_after))
+            ),
             "X-RateLimit-Bucket": _BUCKETS[action],
         }
 

@@ -37,6 +37,8 @@ class Reply:
     retry_after: float | None = None
     message_id: str | None = None
     message: Message | None = None
+    errors: Mapping[str, Any] | None = None
+    """the nested errors of a rejected body"""
 
     @property
     def accepted(self) -> bool:
@@ -82,7 +84,26 @@ def error(status: int, code: int, message: str, errors: Mapping[str, Any] | None
         data["errors"] = errors
         reason += ": " + "; ".join(flatten(errors))
 
-    return replace(json_reply(status, data), code=code, reason=reason)
+    return replace(json_reply(status, data), code=code, reason=reason, errors=errors)
+
+
+def in_old_form(reply: Reply) -> Reply:
+    """Return the reply as API versions before 8 give it: with names instead of nested errors.
+
+    Not documented; seen in ``{"embeds": ["0"]}`` (python-discord-webhook#16), ``{"username":
+    ["Must be between 1 and 80 in length."]}`` (gitlab-ci-discord-webhook#11) and ``{"_misc":
+    [...]}`` (CrazyHackGUT/Discord#14).
+    """
+    if not reply.errors:
+        return reply
+
+    data = {}
+    for key, value in reply.errors.items():
+        problems = value if key == "_errors" else value.get("_errors")
+        names = list(value) if problems is None else [problem["message"] for problem in problems]
+        data["_misc" if key == "_errors" else key] = names
+
+    return replace(reply, body=json.dumps(data).encode("ascii"))
 
 
 def form_error(errors: Mapping[str, Any]) -> Reply:

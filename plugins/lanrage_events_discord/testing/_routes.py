@@ -18,6 +18,7 @@ _TOKEN = re.compile(r"(/webhooks/[^/?]*/)[^/?]+")
 _ACTIONS: Mapping[tuple[str, bool], Action] = {
     ("POST", False): "execute",
     ("GET", False): "get_webhook",
+    ("PATCH", False): "modify_webhook",
     ("DELETE", False): "delete_webhook",
     ("PATCH", True): "edit",
     ("GET", True): "get_message",

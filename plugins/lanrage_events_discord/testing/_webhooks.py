@@ -43,6 +43,8 @@ class StandInWebhook:
         self._snowflakes = snowflakes
         self._base_url = base_url
         self._messages: dict[str, Message] = {}
+        self._attachments: dict[str, list[dict[str, Any]]] = {}
+        self._avatar: str | None = None
         self._messages_left: int | None = None
         self.name = name
         self.id = next(snowflakes)
@@ -100,7 +102,13 @@ class StandInWebhook:
         if self._messages.pop(message_id, None) is None:
             raise LookupError(f"{self!r} has no message {message_id}")
 
-    def _post(self, message: Message) -> None:
+        del self._attachments[message_id]
+
+    def _keep(self, message: Message, attachments: list[dict[str, Any]]) -> None:
         self._messages[message["id"]] = message
+        self._attachments[message["id"]] = attachments
+
+    def _post(self, message: Message, attachments: list[dict[str, Any]]) -> None:
+        self._keep(message, attachments)
         if self._messages_left:
             self._messages_left -= 1

@@ -99,7 +99,8 @@ async def test_the_stand_in_agrees(address: str) -> None:
 async def post(discord: StandInDiscord, body: dict[str, Any]) -> tuple[int, Any]:
     webhook = discord.create_webhook()
     async with httpx.AsyncClient(transport=discord.transport()) as client:
-        answer = await client.post(f"{webhook.url}?wait=true", json=body)
+        url = webhook.url.replace("/api/", "/api/v10/")
+        answer = await client.post(f"{url}?wait=true", json=body)
 
     return answer.status_code, answer.json().get("errors", {})
 

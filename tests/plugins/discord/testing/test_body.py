@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord.testing._body import Attachment, read_body
+from lanrage_events_discord.testing._body import read_body
+from lanrage_events_discord.testing._messages import UploadedFile
 
 MIB = 1024 * 1024
 
@@ -75,7 +76,29 @@ def test_a_form_with_files_is_read() -> None:
     )
     body = read_body(MULTIPART, raw)
     assert body.data == {"content": "x"}
-    assert body.files == (Attachment("a.png", 4), Attachment("b.png", 0))
+    assert body.files == (UploadedFile(0, "a.png", 4), UploadedFile(1, "b.png", 0))
+
+
+@pytest.mark.parametrize(
+    ("head", "index", "filename"),
+    [
+        ('name="files[42]"; filename="a b.png"', 42, "a b.png"),
+        ('name="file"; filename="a.png"', 0, "a.png"),
+        ('name="_a.png"; filename="a.png"', 0, "a.png"),
+        ('name="files[3]"; filename="a\\"b.png"', 3, 'a"b.png'),
+        ('name="files[3]"; filename="a%22b.png"', 3, 'a"b.png'),
+        (
+            'name="files[0]"; filename="?.png"; filename*=utf-8\'\'pr%C3%BCfung.png',
+            0,
+            "prüfung.png",
+        ),
+        ('name="files[0]"; filename="prüfung.png"', 0, "prüfung.png"),
+        ('name="files[0]"; filename=""', 0, ""),
+    ],
+)
+def test_files_are_named_as_libraries_name_them(head: str, index: int, filename: str) -> None:
+    body = read_body(MULTIPART, multipart((head, b"x")))
+    assert body.files == (UploadedFile(index, filename, 1),)
 
 
 def test_a_form_with_files_needs_no_json() -> None:

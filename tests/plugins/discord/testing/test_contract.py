@@ -263,7 +263,8 @@ async def test_a_body_that_breaks_a_limit_is_rejected_in_discords_form(reach: Re
     webhook = discord.create_webhook()
     async with reach(discord) as client:
         body = {"embeds": [{"description": "x" * 4097}]}
-        response = await client.post(webhook.url, json=body)
+        url = webhook.url.replace("/api/", "/api/v8/")
+        response = await client.post(url, json=body)
 
     assert response.status_code == 400
     assert response.json() == {
@@ -289,6 +290,37 @@ async def test_a_body_that_breaks_a_limit_is_rejected_in_discords_form(reach: Re
         "50035 Invalid Form Body: embeds.0.description: Must be 4096 or fewer in length."
     )
     assert webhook.messages == []
+
+
+@pytest.mark.parametrize("version", ["", "v6/", "v7/"])
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ({"embeds": [{"description": "x" * 4097}]}, {"embeds": ["0"]}),
+        ({"content": "x" * 2001}, {"content": ["Must be 2000 or fewer in length."]}),
+        (
+            {"content": "x", "username": "discord", "allowed_mentions": {"parse": ["x"]}},
+            {
+                "username": ['Username cannot contain "discord"'],
+                "allowed_mentions": ["parse"],
+            },
+        ),
+        ([], {"_misc": ["Only dictionaries may be used in a DictType"]}),
+        ({}, {"message": "Cannot send an empty message", "code": 50006}),
+    ],
+)
+async def test_before_version_8_a_rejected_body_is_answered_with_names(
+    reach: Reach, version: str, body: object, answer: object
+) -> None:
+    discord = StandInDiscord(limit=None)
+    webhook = discord.create_webhook()
+    async with reach(discord) as client:
+        url = webhook.url.replace("/api/", f"/api/{version}")
+        response = await client.post(url, json=body)
+
+    assert response.status_code == 400
+    assert response.json() == answer
+    assert discord.journal[0].code in (50035, 50006)
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b'{"content": NaN}', b"[" * 100_000])
@@ -469,7 +501,9 @@ async def test_files_come_with_a_message(reach: Reach) -> None:
         )
 
     assert response.status_code == 200
-    assert response.json()["attachments"] == [{"id": "0", "filename": "scores.txt", "size": 12}]
+    (attachment,) = response.json()["attachments"]
+    assert (attachment["filename"], attachment["size"]) == ("scores.txt", 12)
+    assert attachment["url"].startswith(webhook.url.partition("/api/")[0])
     assert response.json()["content"] == "scores"
 
 

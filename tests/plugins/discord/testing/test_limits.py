@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import anyio
 import httpx
 import pytest
@@ -11,7 +13,7 @@ from lanrage_events_discord.testing._limits import Window
 
 
 async def post(client: httpx.AsyncClient, webhook: StandInWebhook) -> httpx.Response:
-    return await client.post(webhook.url, json={"content": "hello"})
+    return await client.post(webhook.url.replace("/api/", "/api/v10/"), json={"content": "hello"})
 
 
 @given(
@@ -62,6 +64,18 @@ async def test_a_window_begins_with_its_first_request() -> None:
     assert rejection.headers["Retry-After"] == "1"
     assert third.status_code == 204
     assert third.headers["X-RateLimit-Remaining"] == "1"
+
+
+async def test_before_version_8_resets_are_whole_seconds() -> None:
+    discord = StandInDiscord(per=2.5)
+    webhook = discord.create_webhook()
+    async with httpx.AsyncClient(transport=discord.transport()) as client:
+        response = await client.post(webhook.url, json={"content": "x"})
+        precise = await post(client, webhook)
+
+    assert response.headers["X-RateLimit-Reset-After"] == "3"
+    early = float(precise.headers["X-RateLimit-Reset"])
+    assert int(response.headers["X-RateLimit-Reset"]) == math.ceil(early)
 
 
 async def test_the_reset_is_reported_in_seconds_since_1970_too() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import anyio
@@ -22,7 +25,8 @@ class Poster:
         self, method: str, path: str = "", body: object = None, **query: str
     ) -> httpx.Response:
         async with httpx.AsyncClient(transport=self.discord.transport()) as client:
-            return await client.request(method, self.webhook.url + path, params=query, json=body)
+            url = self.webhook.url.replace("/api/", "/api/v10/") + path
+            return await client.request(method, url, params=query, json=body)
 
     async def post(self, body: object, **query: str) -> httpx.Response:
         return await self.request("POST", "", body, wait="true", **query)
@@ -73,7 +77,7 @@ async def test_a_message_carries_what_was_sent() -> None:
     )
     assert message["content"] == "hello"
     assert message["author"]["username"] == "Ann"
-    assert message["author"]["avatar"] == "https://example.com/a.png"
+    assert re.fullmatch("[0-9a-f]{32}", message["author"]["avatar"])
     assert message["embeds"] == [{"title": "x", "color": 1, "type": "rich"}]
     assert message["flags"] == 1 << 12 | 1 << 2
     assert message["tts"] is True
@@ -94,12 +98,41 @@ async def test_components_are_kept_only_with_their_query_parameter() -> None:
     body = {"content": "x", "components": [{"type": 1, "components": [button]}]}
     assert (await here.posted(body))["components"] == []
     kept = await here.posted(body, with_components="true")
-    assert kept["components"] == body["components"]
+    assert kept["components"] == [{"type": 1, "components": [{**button, "id": 2}], "id": 1}]
 
 
 async def test_a_poll_is_a_message() -> None:
+    emoji = {"name": "🎮"}
+    body = {
+        "poll": {
+            "question": {"text": "?"},
+            "answers": [
+                {"poll_media": {"text": "!"}},
+                {"poll_media": {"text": "…", "emoji": emoji}},
+            ],
+            "duration": 2.0,
+        }
+    }
+    message = await poster().posted(body)
+    poll = message["poll"]
+    assert poll["question"] == {"text": "?"}
+    assert poll["answers"] == [
+        {"answer_id": 1, "poll_media": {"text": "!"}},
+        {"answer_id": 2, "poll_media": {"text": "…", "emoji": {"id": None, "name": "🎮"}}},
+    ]
+    posted, ends = (datetime.fromisoformat(text) for text in (message["timestamp"], poll["expiry"]))
+    assert ends - posted == timedelta(hours=2)
+    assert (poll["allow_multiselect"], poll["layout_type"]) == (False, 1)
+    assert poll["results"] == {"is_finalized": False, "answer_counts": []}
+
+
+async def test_a_message_with_a_poll_cannot_be_edited() -> None:
+    here = poster()
     body = {"poll": {"question": {"text": "?"}, "answers": [{"poll_media": {"text": "!"}}]}}
-    assert (await poster().posted(body))["poll"] == body["poll"]
+    posted = await here.posted(body)
+    response = await here.request("PATCH", f"/messages/{posted['id']}", {"content": "x"})
+    assert (response.status_code, response.json()["code"]) == (400, 520003)
+    assert here.webhook.messages == [posted]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +156,8 @@ async def test_a_message_pings_whom_it_may(
         body["allowed_mentions"] = allowed
 
     message = await poster().posted(body)
-    assert message["mentions"] == [{"id": user} for user in users]
+    assert [user["id"] for user in message["mentions"]] == users
+    assert all(user["username"] and user["discriminator"] == "0" for user in message["mentions"])
     assert message["mention_roles"] == roles
     assert message["mention_everyone"] is everyone
 
@@ -146,7 +180,7 @@ async def test_an_edit_changes_only_what_it_names() -> None:
     assert edited["timestamp"] == posted["timestamp"]
     assert edited["edited_timestamp"] > posted["timestamp"]
     # What may be pinged is not remembered.
-    assert edited["mentions"] == [{"id": USER}]
+    assert [user["id"] for user in edited["mentions"]] == [USER]
     assert here.webhook.messages == [edited]
     last = (await here.request("PATCH", path, {"content": None})).json()
     assert last["content"] == ""
@@ -187,10 +221,45 @@ async def test_an_edit_keeps_the_attachments_that_it_lists_and_adds_new_ones() -
         posted = (await client.post(here.webhook.url + "?wait=1", files=files)).json()
         url = f"{here.webhook.url}/messages/{posted['id']}"
         added = (await client.patch(url, files={"files[0]": ("c.txt", b"ccc")})).json()
-        kept = (await client.patch(url, json={"attachments": [{"id": "1"}]})).json()
+        second = posted["attachments"][1]
+        listed = {"attachments": [{"id": second["id"], "description": "scores"}]}
+        kept = (await client.patch(url, json=listed)).json()
+        payload = {"attachments": [{"id": second["id"]}, {"id": 0, "filename": "e.txt"}]}
+        both = (
+            await client.patch(
+                url,
+                data={"payload_json": json.dumps(payload)},
+                files=[("files[0]", ("d.txt", b"d")), ("files[1]", ("not listed", b""))],
+            )
+        ).json()
 
     assert [item["filename"] for item in added["attachments"]] == ["a.txt", "b.txt", "c.txt"]
-    assert kept["attachments"] == [{"id": "1", "filename": "b.txt", "size": 2}]
+    assert len({item["id"] for item in added["attachments"]}) == 3
+    assert kept["attachments"] == [{**second, "description": "scores"}]
+    assert [item["filename"] for item in both["attachments"]] == ["b.txt", "e.txt"]
+    assert both["attachments"][1]["id"] not in {item["id"] for item in added["attachments"]}
+
+
+async def test_a_file_that_an_embed_shows_is_not_shown_apart() -> None:
+    here = poster()
+    embed = {"title": "x", "image": {"url": "attachment://map 1.png"}}
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        response = await client.post(
+            here.webhook.url,
+            data={"payload_json": json.dumps({"embeds": [embed]})},
+            files={"files[0]": ("map 1.png", b"a"), "files[1]": ("b.txt", b"b")},
+        )
+
+    message = response.json()
+    assert [item["filename"] for item in message["attachments"]] == ["b.txt"]
+    picture = message["embeds"][0]["image"]
+    assert picture["url"].startswith("https://discord.com/attachments/")
+    assert picture["url"].endswith("/map%201.png")
+    assert picture["proxy_url"] == picture["url"]
+    path = f"/messages/{message['id']}"
+    edited = (await here.request("PATCH", path, {"embeds": []})).json()
+    assert [item["filename"] for item in edited["attachments"]] == ["map 1.png", "b.txt"]
+    assert edited["attachments"][0]["content_type"] == "image/png"
 
 
 async def test_components_can_be_edited() -> None:
@@ -201,7 +270,113 @@ async def test_components_can_be_edited() -> None:
     edited = await here.request(
         "PATCH", f"/messages/{posted['id']}", {"components": components}, with_components="1"
     )
-    assert edited.json()["components"] == components
+    assert edited.json()["components"] == [
+        {"type": 1, "components": [{**button, "id": 2}], "id": 1}
+    ]
+
+
+async def test_an_edit_makes_a_message_one_of_components_only_without_the_rest() -> None:
+    here = poster()
+    posted = await here.posted({"content": "x", "embeds": [{"title": "y"}]})
+    path = f"/messages/{posted['id']}"
+    body: dict[str, Any] = {"flags": 1 << 15, "components": [{"type": 10, "content": f"<@{USER}>"}]}
+    rejection = await here.request("PATCH", path, body, with_components="1")
+    assert rejection.json()["errors"].keys() == {"content", "embeds"}
+    assert here.webhook.messages == [posted]
+    body |= {"content": None, "embeds": []}
+    edited = (await here.request("PATCH", path, body, with_components="1")).json()
+    assert (edited["content"], edited["embeds"], edited["flags"]) == ("", [], 1 << 15)
+    assert [user["id"] for user in edited["mentions"]] == [USER]
+    # From now on it has the flag.
+    rejection = await here.request("PATCH", path, {"content": "x"}, with_components="1")
+    assert rejection.json()["errors"].keys() == {"content"}
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_a_message_of_components_shows_each_of_its_files(shown: bool) -> None:
+    here = poster()
+    names = ["game.zip", "map.png"] if shown else ["game.zip"]
+    items = [{"media": {"url": f"attachment://{name}"}} for name in names]
+    payload = {"flags": 1 << 15, "components": [{"type": 12, "items": items}]}
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        response = await client.post(
+            here.webhook.url.replace("/api/", "/api/v10/"),
+            params={"with_components": "1"},
+            data={"payload_json": json.dumps(payload)},
+            files={"files[0]": ("game.zip", b"a"), "files[1]": ("map.png", b"b")},
+        )
+
+    if not shown:
+        assert response.json()["errors"].keys() == {"files"}
+        return
+
+    message = response.json()
+    assert message["attachments"] == []
+    urls = [item["media"]["url"] for item in message["components"][0]["items"]]
+    assert [url.rpartition("/")[2] for url in urls] == names
+
+
+async def test_a_file_is_answered_with_the_message_without_waiting() -> None:
+    here = poster()
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        response = await client.post(here.webhook.url, files={"file": ("a.txt", b"a")})
+
+    assert response.status_code == 200
+    (attachment,) = response.json()["attachments"]
+    assert (attachment["filename"], attachment["size"]) == ("a.txt", 1)
+    assert attachment["url"].startswith(
+        f"https://discord.com/attachments/{here.webhook.channel_id}"
+    )
+
+
+async def test_the_fields_of_a_form_are_texts() -> None:
+    here = poster()
+    form = {"content": "x", "tts": "true", "flags": "4096", "username": "Ann"}
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        for files in (None, {"files[0]": ("a.txt", b"a")}):
+            url = here.webhook.url + "?wait=true"
+            message = (await client.post(url, data=form, files=files)).json()
+            assert (message["tts"], message["flags"]) == (True, 4096)
+            assert message["author"]["username"] == "Ann"
+
+
+async def test_a_colour_can_be_a_text() -> None:
+    message = await poster().posted({"embeds": [{"title": "x", "color": "65280"}]})
+    assert message["embeds"][0]["color"] == 65280
+
+
+async def test_a_webhook_can_be_changed_with_its_token() -> None:
+    here = poster(name="LAN")
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    body = {"name": " Ann ", "avatar": picture, "channel_id": "1"}
+    changed = (await here.request("PATCH", "", body)).json()
+    assert (changed["name"], changed["channel_id"]) == ("Ann", here.webhook.channel_id)
+    assert changed["avatar"]
+    message = await here.posted({"content": "x"})
+    assert message["author"]["username"] == here.webhook.name == "Ann"
+    assert message["author"]["avatar"] == changed["avatar"]
+    again = (await here.request("PATCH", "", {"avatar": None})).json()
+    assert (again["name"], again["avatar"]) == ("Ann", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "bad"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": None}, "name"),
+        ({"name": "x" * 81}, "name"),
+        ({"name": "my Discord"}, "name"),
+        ({"name": "Ann", "avatar": "https://example.com/a.png"}, "avatar"),
+        ({"name": "Ann", "avatar": 7}, "avatar"),
+    ],
+)
+async def test_a_webhook_takes_no_bad_name_and_no_bad_picture(
+    body: dict[str, object], bad: str
+) -> None:
+    here = poster(name="LAN")
+    response = await here.request("PATCH", "", body)
+    assert response.json()["errors"].keys() == {bad}
+    assert here.webhook.name == "LAN"
 
 
 async def test_broken_json_edits_nothing() -> None:

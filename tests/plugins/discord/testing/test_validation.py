@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events_discord.testing._form import Form
+from lanrage_events_discord.testing._messages.checks import Checked, check_identity, check_message
 from lanrage_events_discord.testing._reply import flatten
-from lanrage_events_discord.testing._validation import Checked, check_identity, check_message
 
 
 def check(body: dict[str, Any]) -> tuple[Checked, list[str]]:
@@ -147,8 +147,18 @@ FAULTY: list[tuple[dict[str, Any], str]] = [
         {"avatar_url": "x.png"},
         "avatar_url: " + SCHEME.format(""),
     ),
-    ({"tts": 1}, "tts: Must be either true or false."),
-    ({"flags": "4"}, 'flags: Value "4" is not int.'),
+    ({"tts": "yes"}, "tts: Must be either true or false."),
+    ({"flags": "four"}, 'flags: Value "four" is not int.'),
+    ({"flags": 4.5}, 'flags: Value "4.5" is not int.'),
+    ({"flags": True}, 'flags: Value "True" is not int.'),
+    (
+        {"embeds": [{"title": "x", "color": "#FF0000"}]},
+        'embeds.0.color: Value "#FF0000" is not int.',
+    ),
+    (
+        {"attachments": [{"id": 0, "description": "x" * 1025}]},
+        f"attachments.0.description: {MAX.format(1024)}",
+    ),
     ({"thread_name": "x" * 101}, f"thread_name: {MAX.format(100)}"),
     ({"applied_tags": [ID, "x"]}, 'applied_tags.1: Value "x" is not snowflake.'),
     ({"applied_tags": [ID, ID]}, "applied_tags.1: The set already contains this value"),
