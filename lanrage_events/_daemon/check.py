@@ -199,7 +199,9 @@ def _certain(
         moved = _move(problem, values)
         # The item that has an error is left out there, but its other keys are as they are.
         is_certain = _identity(moved) in confirmed or items.is_in_wrong(moved.path)
-        if is_certain and not values.omits(moved.path):
+        # What is missing in a value may be what was left out of it.
+        is_caused = moved.warning and bool(moved.path) and values.omits_part(moved.path)
+        if is_certain and not (is_caused or values.omits(moved.path)):
             yield moved
 
 

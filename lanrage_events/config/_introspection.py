@@ -52,6 +52,19 @@ def annotation_at(annotation: Any, path: KeyPath) -> Any:
     return annotation
 
 
+def example_at(model: type[BaseModel], path: KeyPath) -> Any:
+    """Return the first example that a model's field gives, None if it gives none."""
+    parent = annotation_at(model, path[:-1])
+    name = path[-1] if path else None
+    for kind in _alternatives(parent):
+        fields = kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
+        for key, found in fields.items():
+            if name in (key, found.alias) and found.examples:
+                return found.examples[0]
+
+    return None
+
+
 def secret_texts(annotation: Any, data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Yield the texts in raw data that a type declares secret, with their paths.
 

@@ -20,6 +20,7 @@ from .._threads import call_within
 from ..yaml import Document, KeyPath, YAMLValue, parse, read
 from ._draft import Draft, PartialPlugin
 from ._expansion import expand
+from ._introspection import example_at
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
 from ._repair import Repair
 from ._types import resolve_path
@@ -298,7 +299,9 @@ class _Checker:
     ) -> Repair:
         failed = self.validator.document.failed
         omitted = frozenset(p[len(path) :] for p in failed if p[: len(path)] == path)
-        return Repair(partial(self.validator.make, model), data, omitted)
+        return Repair(
+            partial(self.validator.make, model), partial(example_at, model), data, omitted
+        )
 
     def _places(self, section: YAMLValue, path: KeyPath) -> Iterator[tuple[str, str]]:
         """Yield the position of each key and item, by its path below the plugin's name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,6 +45,10 @@ class Repaired:
         """Return whether a value of the whole data, or one that it is in, is left out."""
         return any(path[:length] in self.omitted for length in range(len(path) + 1))
 
+    def omits_part(self, path: KeyPath) -> bool:
+        """Return whether something in a value of the whole data is left out."""
+        return any(omitted[: len(path)] == path for omitted in self.omitted)
+
     def is_in_wrong(self, path: KeyPath) -> bool:
         """Return whether a value of the whole data is part of one that is wrong by itself."""
         return any(path[:length] in self.wrong for length in range(len(path)))
@@ -55,9 +59,11 @@ class Repair:
     """Leaves out of data what its model rejects.
 
     :param validate: makes the model, or raises pydantic's error
+    :param example: returns an example of the value at a path, None if there is none
     """
 
     validate: Callable[[Any], BaseModel]
+    example: Callable[[KeyPath], Any]
     data: Any
     omitted: frozenset[KeyPath] = field(default_factory=frozenset)
     """what is left out in any case"""
@@ -72,18 +78,32 @@ class Repair:
 
     def _run(self, widen: Callable[[Any, KeyPath], KeyPath]) -> Repaired | None:
         omitted = wrong = frozenset(widen(self.data, path) for path in self.omitted)
+        examples: dict[KeyPath, Any] = {}
         for number in range(_MAX_ROUNDS):
             found = Repaired(None, self.data, omitted, wrong)
-            data = _without(self.data, omitted)
+            data = _without(self.data, omitted, examples)
             try:
                 return replace(found, config=self.validate(data))
             except ValidationError as error:
-                details = error.errors(include_url=False)
-                paths = [found.original(_existing(locate(one, data), data)) for one in details]
+                located = [locate(one, data) for one in error.errors(include_url=False)]
             except Exception:  # noqa: BLE001 - what a plugin's validator raises is reported already
                 return None
 
-            omitted |= {widen(self.data, path) for path in paths}
+            for path in located:
+                original = found.original(path)
+                is_missing = original in omitted or _existing(path, data) != path
+                # Without what is required, all that depends on it would be left out, too.
+                if (
+                    is_missing
+                    and original not in examples
+                    and widen(self.data, original) == original
+                ):
+                    examples[original] = self.example(original)
+                    if examples[original] is not None:
+                        continue
+
+                omitted |= {widen(self.data, found.original(_existing(path, data)))}
+
             wrong = omitted if number == 0 else wrong
             if () in omitted:
                 return None
@@ -119,16 +139,19 @@ def _item(data: Any, path: KeyPath) -> KeyPath:
     return path[: indices[0] + 1] if indices else path
 
 
-def _without(value: Any, omitted: frozenset[KeyPath], path: KeyPath = ()) -> Any:
+def _without(
+    value: Any, omitted: frozenset[KeyPath], examples: Mapping[KeyPath, Any], path: KeyPath = ()
+) -> Any:
+    """Return the data without what is omitted, and with examples of what is required."""
     if isinstance(value, dict):
-        paths = {key: (*path, key) for key in value}
-        return {
-            k: _without(v, omitted, paths[k]) for k, v in value.items() if paths[k] not in omitted
-        }
+        kept = {key: one for key, one in value.items() if (*path, key) not in omitted}
+        there = {key: _without(one, omitted, examples, (*path, key)) for key, one in kept.items()}
+        added = {p[-1]: e for p, e in examples.items() if p[:-1] == path and e is not None}
+        return there | added
 
     if isinstance(value, list):
         return [
-            _without(one, omitted, (*path, index))
+            _without(one, omitted, examples, (*path, index))
             for index, one in enumerate(value)
             if (*path, index) not in omitted
         ]

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigModel, Duration, EventTypes
 from lanrage_events.yaml import KeyPath
 
@@ -64,9 +65,10 @@ def _check_names(names: Iterable[tuple[KeyPath, str]]) -> None:
     if whole is None or whole.webhooks is None:
         return
 
-    known = ", ".join(sorted(whole.webhooks))
+    known = sorted(whole.webhooks)
+    all_known = f", known: {', '.join(known)}"
     _raise(
-        (path, f"no webhook is named '{name}', known: {known}")
+        (path, f"no webhook is named '{name}'{did_you_mean(name, known) or all_known}")
         for path, name in names
         if name not in whole.webhooks
     )
@@ -93,6 +95,9 @@ _ONE_OR_MANY = WithJsonSchema(
 Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
 
 
+_EXAMPLE_URL = f"https://discord.com/api/webhooks/123456789012345678/{'example-' * 8}token"
+
+
 class BatchConfig(ConfigModel):
     """How events that happen at about the same time are posted together."""
 
@@ -109,7 +114,7 @@ class BatchConfig(ConfigModel):
 class WebhookConfig(ConfigModel):
     """One webhook, and how its messages look."""
 
-    url: SecretStr
+    url: Annotated[SecretStr, Field(examples=[_EXAMPLE_URL])]
     """the webhook's URL as copied from Discord"""
     thread_id: Snowflake | None = None
     """the thread to post to; at most one of this and ``thread_name``"""

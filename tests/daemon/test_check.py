@@ -116,6 +116,55 @@ def test_nothing_is_said_that_comes_only_from_what_is_wrong() -> None:
     ]
 
 
+def test_a_webhook_without_a_url_hides_no_other_mistake() -> None:
+    assert findings(
+        """\
+        plugins:
+          discord:
+            webhooks:
+              lobby: {url: "${NOT_SET}"}
+              third: {thread_name: x}
+              other: {url: https://example.org}
+            routes:
+              - {webhook: lobby, events: [peer_joned]}
+              - {webhook: third, where: {nope: 1}}
+              - {webhook: other, mention: {roles: [123456789012345678]}}
+              - {webhook: loby}
+              - {stop: true}
+              - {webhook: lobby}
+            alerts: {webhook: lobby, silent_after: {logfle: 5m}}
+        """
+    ) == [
+        "E 5:20: plugins.discord.webhooks.lobby.url: the environment variable NOT_SET is not set",
+        "E 6:7: plugins.discord.webhooks.third.url: required, but missing",
+        (
+            "E 7:20: plugins.discord.webhooks.other.url: the webhook URL does not lead to Discord: its "
+            "host is 'example.org', expected discord.com"
+        ),
+        (
+            "E 9:35: plugins.discord.routes.0.events.0: no event type is named 'peer_joned', did you "
+            "mean 'peer_joined'?"
+        ),
+        (
+            "W 10:34: plugins.discord.routes.1.where.nope: no event takes this route, since none of "
+            "its types has this field"
+        ),
+        (
+            "E 11:43: plugins.discord.routes.2.mention.roles.0: expected a text, found a number: put "
+            "it in quotes"
+        ),
+        "E 12:19: plugins.discord.routes.3.webhook: no webhook is named 'loby', did you mean 'lobby'?",
+        (
+            "W 14:9: plugins.discord.routes.5: no event reaches this route, since the route at "
+            "lanrage.yaml:13:9 takes them and has 'stop'"
+        ),
+        (
+            "W 15:46: plugins.discord.alerts.silent_after.logfle: no plugin is named 'logfle', known "
+            "are discord, stdin"
+        ),
+    ]
+
+
 def test_a_section_that_cannot_be_made_right_does_not_hide_the_others() -> None:
     assert findings(
         """\

@@ -121,7 +121,8 @@ def test_the_examples_of_settings_are_valid(
     path.write_text(re.sub(r"/(srv|var/log)/", f"{tmp_path}/", text), "utf-8")
     config, bus = prepare(path)
 
-    assert config.warnings == ()
+    # The example of one plugin may name another one.
+    assert [text for text in config.warnings if "no plugin is named" not in text] == []
     assert bus.plugins.validate() == []
 
 

@@ -19,7 +19,13 @@ class Threads:
 
     def find(self, webhook_id: str, name: str) -> str | None:
         """Return the id of the thread that a webhook created under a name."""
-        return self._ids.get(f"{webhook_id}/{name}")
+        key = f"{webhook_id}/{name}"
+        if key not in self._ids:
+            # The command "test" may have created it meanwhile.
+            known: dict[str, str] = {}
+            self._ids = self._memory.read(_strings, known) | self._ids
+
+        return self._ids.get(key)
 
     def remember(self, webhook_id: str, name: str, thread_id: str) -> None:
         """Keep the id of a thread that was created."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lanrage_events import EventBus, PeerJoined
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._commands import find_plugin, post_test_message
 from lanrage_events_discord.testing import StandInDiscord
 
@@ -42,6 +44,25 @@ async def test_in_a_forum_its_post_is_created_once(
     assert first["channel_id"] == second["channel_id"]
     [thread] = json.loads((folder / "state" / "discord.threads.json").read_text()).values()
     assert thread == first["channel_id"]
+
+
+async def test_a_daemon_that_runs_posts_to_the_same_post(folder: Path) -> None:
+    discord = StandInDiscord()
+    async with discord.serve():
+        webhook = discord.create_webhook(forum=True)
+        setting = {"url": webhook.url, "thread_name": "LAN"}
+        config = {"allow_hosts": [discord.host], "webhooks": {"news": setting}}
+        write_config(
+            folder, discord, f"    webhooks: {{news: {{url: '{webhook.url}', thread_name: LAN}}}}"
+        )
+        bus = EventBus(state_folder=folder / "state")
+        bus.register(DiscordPlugin(DiscordConfig.model_validate(config)), "discord")
+        async with bus:
+            assert await post_test_message(find_plugin(None, None), None) == 0
+            await bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+
+    assert len(webhook.messages) == 2
+    assert len(webhook.threads) == 1
 
 
 async def test_it_looks_as_templates_and_configuration_say_and_mentions_no_one(
