@@ -135,42 +135,25 @@ class _Check:
             form.require((*path, "type"))
             return {}
 
-        if kind not in types or isinstance(kind, bool):
+        if not isinstance(kind, int) or isinstance(kind, bool) or kind not in types:
             choices = f"({', '.join(map(str, types))}{',' if len(types) == 1 else ''})"
             message = f'Value of field "type" must be one of {choices}.'
             form.add((*path, "type"), "UNION_TYPE_CHOICES", message)
             return {}
 
         shown = {**component, "id": self._id(path, component)}
-        match kind:
-            case 1:
-                self._row(path, component, shown)
-            case 2:
-                self._button(path, component)
-            case 9:
-                self._section(path, component, shown)
-            case 10:
-                form.text(
-                    (*path, "content"),
-                    component.get("content"),
-                    _TEXT_MAX_CHARACTERS,
-                    minimum=1,
-                    required=True,
-                )
-            case 11:
-                self._media(path, component, shown)
-            case 12:
-                self._gallery(path, component, shown)
-            case 13:
-                self._file(path, component, shown)
-            case 14:
-                self._separator(path, component, shown)
-            case 17:
-                self._container(path, component, shown)
-            case _:
-                self._custom_id(path, component)
-                self._reject_interactive(path)
-
+        checks = {
+            ROW: self._row,
+            BUTTON: self._button,
+            SECTION: self._section,
+            TEXT: self._text,
+            THUMBNAIL: self._media,
+            GALLERY: self._gallery,
+            FILE: self._file,
+            SEPARATOR: self._separator,
+            CONTAINER: self._container,
+        }
+        checks.get(kind, self._select)(path, component, shown)
         return shown
 
     def _id(self, path: Path, component: Mapping[str, object]) -> int:
@@ -193,6 +176,12 @@ class _Check:
         if selects and len(shown["components"]) > 1:
             message = "The specified component exceeds the maximum width"
             self._form.add(place, "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message)
+
+    def _text(self, path: Path, component: Mapping[str, object], shown: _Component) -> None:
+        place = (*path, "content")
+        value = component.get("content")
+        maximum = _TEXT_MAX_CHARACTERS
+        shown["content"] = self._form.text(place, value, maximum, minimum=1, required=True)
 
     def _section(self, path: Path, component: Mapping[str, object], shown: _Component) -> None:
         place = (*path, "components")
@@ -268,7 +257,11 @@ class _Check:
         spacing = form.integer((*path, "spacing"), component.get("spacing"), 1, _SPACING_MAX)
         shown["spacing"] = 1 if spacing is None else spacing
 
-    def _button(self, path: Path, button: Mapping[str, object]) -> None:
+    def _select(self, path: Path, component: Mapping[str, object], shown: _Component) -> None:
+        self._custom_id(path, component)
+        self._reject_interactive(path)
+
+    def _button(self, path: Path, button: Mapping[str, object], shown: _Component) -> None:
         form = self._form
         form.text((*path, "label"), button.get("label"), _LABEL_MAX_CHARACTERS)
         form.boolean((*path, "disabled"), button.get("disabled"))

@@ -327,6 +327,9 @@ async def test_a_file_is_answered_with_the_message_without_waiting() -> None:
     assert attachment["url"].startswith(
         f"https://discord.com/attachments/{here.webhook.channel_id}"
     )
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        # What is in it is not kept.
+        assert (await client.get(attachment["url"])).status_code == 404
 
 
 async def test_the_fields_of_a_form_are_texts() -> None:

@@ -7,6 +7,7 @@ that is not installed fails them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -465,6 +466,7 @@ async def test_a_server_error_is_reported_or_tried_again(
     [
         (400, 50109),
         (400, 50083),
+        (400, 220002),
         (400, 160006),
         (400, 240000),
         (403, 160005),
@@ -480,6 +482,18 @@ async def test_a_scripted_error_is_reported(run: Running, status: int, code: int
         await reject(run, webhook, status, code, content="x")
 
     assert webhook.messages == []
+
+
+async def test_a_ban_of_cloudflare_is_reported_or_waited_for(run: Running) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    discord.faults.fail(429, html=True, retry_after=1)
+    async with discord.serve():
+        with contextlib.suppress(Rejected):
+            await run("send", webhook, wait=True, content="x")
+
+    assert discord.journal[0].status == 429
+    assert len(webhook.messages) == len(discord.journal) - 1 <= 1
 
 
 async def test_a_webhook_that_is_gone_is_reported(run: Running) -> None:
