@@ -150,7 +150,7 @@ def test_a_webhook_without_a_url_hides_no_other_mistake() -> None:
             "its types has this field"
         ),
         (
-            "E 11:43: plugins.discord.routes.2.mention.roles.0: expected a text, found a number: put "
+            "E 11:44: plugins.discord.routes.2.mention.roles.0: expected a text, found a number: put "
             "it in quotes"
         ),
         "E 12:19: plugins.discord.routes.3.webhook: no webhook is named 'loby', did you mean 'lobby'?",
@@ -159,7 +159,7 @@ def test_a_webhook_without_a_url_hides_no_other_mistake() -> None:
             "lanrage.yaml:13:9 takes them and has 'stop'"
         ),
         (
-            "W 15:46: plugins.discord.alerts.silent_after.logfle: no plugin is named 'logfle', known "
+            "W 15:53: plugins.discord.alerts.silent_after.logfle: no plugin is named 'logfle', known "
             "are discord, stdin"
         ),
     ]
