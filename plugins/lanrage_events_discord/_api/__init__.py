@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .layout import lay_out
 from .models import EmbedLayout
-from .routes import DiscordAPI, Runtime
+from .routes import DiscordAPI
+from .runtime import Runtime
 from .test_message import MessageTest

@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from lanrage_events.config import ConfigModel
 
+DIGEST_MAX_EVENTS = 50
+"""how many events a preview of a digest may have"""
+
 Text = Annotated[str, Field(max_length=4096)]
 
 
@@ -272,6 +275,8 @@ class Samples(ConfigModel):
     """The event types that can be previewed."""
 
     types: tuple[SampleType, ...]
+    max_events: int
+    """how many events a preview of a digest may have"""
 
 
 class PreviewRequest(ConfigModel):
@@ -281,6 +286,15 @@ class PreviewRequest(ConfigModel):
     """such as ``peer_joined``"""
     fields: dict[str, Any] = Field(default_factory=dict)
     """its fields, without ``type``"""
+
+
+class DigestRequest(ConfigModel):
+    """Events whose digest to preview."""
+
+    events: Annotated[tuple[PreviewRequest, ...], Field(min_length=1, max_length=DIGEST_MAX_EVENTS)]
+    """in their order"""
+    catch_up: bool = False
+    """whether they waited during an outage, so that the digest shows their times"""
 
 
 class SpanLayout(ConfigModel):
@@ -344,13 +358,36 @@ class MeterStatus(ConfigModel):
     limit: int
 
 
-class Preview(ConfigModel):
-    """The message that reports an event."""
+class PreviewedMessage(ConfigModel):
+    """A message, as it would be posted."""
 
     body: dict[str, Any]
     """what would be posted"""
     embeds: tuple[EmbedLayout, ...]
     meters: tuple[MeterStatus, ...]
+
+
+class Preview(PreviewedMessage):
+    """The message that reports an event."""
+
+    faults: tuple[str, ...]
+    """what is wrong with the templates"""
+    note: str
+    """that posts do not look like this yet, if so"""
+
+
+class DigestMessage(PreviewedMessage):
+    """A message that reports one or several events."""
+
+    events: int
+    """how many"""
+
+
+class DigestPreview(ConfigModel):
+    """The messages that report events which happen at about the same time."""
+
+    messages: tuple[DigestMessage, ...]
+    """in their order"""
     faults: tuple[str, ...]
     """what is wrong with the templates"""
     note: str

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import anyio
 
-from lanrage_events import EventDecodeError, Metric
+from lanrage_events import Metric
 from lanrage_events.abc import Bus
 from lanrage_events.http import Route, RouteError, RouteRequest
-from lanrage_events.outbox import Outbox, OutboxError
+from lanrage_events.outbox import OutboxError
 
 from .._alerts import Alerts
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
-from .._embeds import Embed
-from .._preview import measure, sample_event
-from .._rendering import Renderer, compose
-from .._routing import UnroutedEvents
 from .._setup import (
     INVITE_HEADING,
     INVITE_STEPS,
@@ -30,47 +26,18 @@ from .._setup import (
     WEBHOOK_STEPS,
     InvalidSetting,
     SetInConfiguration,
-    Setup,
     SetupError,
     SetupUnavailable,
-    WebhookDirectory,
 )
 from . import models
-from .layout import lay_out
-from .test_message import MessageTest
-
-# Every event has them, and a preview makes them up.
-_NOT_SHOWN = ("type", "id", "time")
-_MAX_FIELDS = 100
-_MAX_PROBLEMS = 20
+from .previews import Previews
+from .runtime import Runtime
 
 _STATUSES: Mapping[type[SetupError], int] = {
     SetInConfiguration: 409,
     InvalidSetting: 422,
     SetupUnavailable: 503,
 }
-
-
-_OTHER_TEMPLATES = (
-    "posts still use the templates as they were read before: reload the configuration, or set "
-    "'watch: true'"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What exists while the plugin runs."""
-
-    bus: Bus
-    setup: Setup
-    directory: WebhookDirectory
-    lanes: Lanes
-    outbox: Outbox
-    message_test: MessageTest
-    unrouted: UnroutedEvents
-    renderer: Renderer
-    alerts: Alerts | None = None
-    """None if no webhook gets alerts"""
 
 
 class DiscordAPI:
@@ -89,6 +56,7 @@ class DiscordAPI:
             409: "the configuration gives the value, so it must be changed there",
             503: "the value cannot be saved, or the plugin is not running",
         }
+        previews = Previews(self._runtime)
         get = partial(Route, method="GET", errors=not_running, scope="read")
         post = partial(Route, method="POST")
         return (
@@ -132,14 +100,25 @@ class DiscordAPI:
                 errors={},
             ),
             get(path="/history", handler=self.history, response=models.DeliveryHistory),
-            get(path="/preview", handler=self.samples, response=models.Samples),
+            get(path="/preview", handler=previews.samples, response=models.Samples),
             post(
                 path="/preview",
-                handler=self.preview,
+                handler=previews.preview,
                 scope="read",
                 request=models.PreviewRequest,
                 response=models.Preview,
                 errors={**not_running, 422: "it is not a valid event"},
+            ),
+            post(
+                path="/preview/digest",
+                handler=previews.preview_digest,
+                scope="read",
+                request=models.DigestRequest,
+                response=models.DigestPreview,
+                errors={
+                    **not_running,
+                    422: "one of them is not a valid event, or there are too many",
+                },
             ),
         )
 
@@ -214,59 +193,6 @@ class DiscordAPI:
                 )
                 for name, lane in lanes.items()
             ),
-        )
-
-    async def samples(self, _: RouteRequest) -> models.Samples:
-        """Return the event types that can be previewed, each with made-up values."""
-        events = self._runtime().bus.events
-        found: list[models.SampleType] = []
-        for cls in events.types():
-            schema = events.json_schema(cls.type)
-            sample = sample_event(events, cls.type, ())
-            found.append(
-                models.SampleType(
-                    type=cls.type,
-                    description=str(schema.get("description", "")),
-                    fields={k: v for k, v in sample.items() if k not in _NOT_SHOWN},
-                    json_schema=schema,
-                )
-            )
-
-        return models.Samples(types=tuple(found))
-
-    async def preview(self, request: RouteRequest) -> models.Preview:
-        """Return the message that reports an event, as Discord lays it out; nothing is posted.
-
-        Templates are read again, so that it shows what you just changed in them. As long as posts
-        are made by templates that were read before, ``note`` says so.
-        """
-        runtime = self._runtime()
-        wanted: models.PreviewRequest = request.body
-        try:
-            if len(wanted.fields) > _MAX_FIELDS:
-                raise RouteError(422, f"an event has at most {_MAX_FIELDS} fields")
-
-            values = {**wanted.fields, "type": wanted.type}
-            event = runtime.bus.events.from_dict(values, max_problems=_MAX_PROBLEMS)
-        except EventDecodeError as error:
-            text = "; ".join(str(problem) for problem in error.problems)
-            raise RouteError(422, text, error.problems) from None
-
-        problems: list[str] = []
-        renderer = Renderer(
-            runtime.bus.template_folders(),
-            invite_url=lambda: runtime.setup.invite_url,
-            report=lambda error: problems.append(str(error)),
-        )
-        [message] = compose([renderer.render(event)], wording=renderer.wording)
-        is_current = runtime.renderer.renders_like(renderer, type(event))
-        embeds = [Embed.from_dict(embed.to_dict()) for embed in message.embeds]
-        return models.Preview(
-            body=message.body(),
-            embeds=tuple(map(lay_out, embeds)),
-            meters=tuple(models.MeterStatus(**asdict(meter)) for meter in measure(embeds)),
-            faults=tuple(problems),
-            note="" if is_current else _OTHER_TEMPLATES,
         )
 
     def _runtime(self) -> Runtime:

@@ -15,3 +15,4 @@ from .wording import (
     WebhookTest,
     Wording,
 )
+from .wording import Digest as DigestMessage

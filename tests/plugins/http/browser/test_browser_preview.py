@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,93 @@ def test_errors_of_templates_are_shown(open_site: Any, wide_visit: Any, tmp_path
     expect(embed(page)).to_contain_text("Hello Ann")
     expect(page.get_by_text("The templates have errors:")).to_have_count(0)
     expect(page.get_by_text("Posts still use the templates as they were read")).to_be_visible()
+
+
+def messages(page: Page) -> Any:
+    return page.get_by_role("group", name="in Discord")
+
+
+def events_of(page: Page) -> Any:
+    return page.get_by_role("list", name="Events of the digest").get_by_role("listitem")
+
+
+def open_digest(site: Any, visit: Any, *names: str) -> Page:
+    """Open the preview of a digest, of players who join."""
+    page: Page = visit.open(site.url, "discord/preview")
+    choose(page, "peer_joined")
+    page.get_by_role("button", name="A digest of several").click()
+    expect(events_of(page)).to_have_count(3)
+    for number in (3, 2):
+        page.get_by_role("button", name=f"Remove event {number}").click()
+
+    for index, name in enumerate(names):
+        if index:
+            page.get_by_role("button", name="Add an event").click()
+
+        page.get_by_label("peer name").fill(name)
+
+    return page
+
+
+def test_several_events_become_a_digest(site: Any, visit: Any) -> None:
+    page = visit.open(site.url, "discord/preview")
+    choose(page, "peer_joined")
+    page.get_by_role("button", name="A digest of several").click()
+    expect(events_of(page)).to_have_count(3)
+    expect(embed(page)).to_contain_text("Ben")
+    visit.snap("preview-digest")
+    for number in (3, 2):
+        page.get_by_role("button", name=f"Remove event {number}").click()
+
+    expect(page.get_by_text("A single event is posted as its own embed.")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove event 1")).to_be_hidden()
+    page.get_by_role("button", name="Add an event").click()
+    page.get_by_label("peer name").fill("<b>Zoë</b> **bold**")
+    expect(embed(page).locator(".d-description")).to_contain_text("Ben, <b>Zoë</b> **bold**")
+    expect(events_of(page).nth(1)).to_contain_text("<b>Zoë</b> **bold**")
+    expect(page.get_by_text("A single event is posted")).to_have_count(0)
+    events_of(page).nth(0).get_by_role("button").first.click()
+    expect(events_of(page).nth(0).get_by_role("button").first).to_be_focused()
+    page.get_by_label("peer name").fill("Ann")
+    expect(embed(page).locator(".d-description")).to_contain_text("Ann, <b>Zoë</b> **bold**")
+    page.get_by_role("button", name="One event").click()
+    expect(embed(page).locator(".d-title")).to_contain_text("Ann joined")
+    assert len(site.discord.journal) == 0
+
+
+def test_a_digest_after_an_outage_shows_times(site: Any, wide_visit: Any) -> None:
+    page = open_digest(site, wide_visit, "Ann", "Ben")
+    description = embed(page).locator(".d-description")
+    expect(description).to_contain_text("Ann, Ben")
+    before = description.inner_text()
+    page.get_by_label("after an outage").check()
+    expect(description).not_to_have_text(before)
+    expect(description).to_contain_text(re.compile(r"\d\d:\d\d"))
+
+
+def test_what_does_not_fit_becomes_several_messages(site: Any, wide_visit: Any) -> None:
+    page = open_digest(site, wide_visit, *(f"{n} " + "😀" * 300 for n in range(14)))
+    expect(messages(page).nth(1)).to_be_visible()
+    expect(page.get_by_role("heading", name="of the fullest message")).to_be_visible()
+    expect(page.locator(".meter-high").first).to_be_visible()
+    wide_visit.snap("preview-digests")
+
+
+def test_an_invalid_event_of_a_digest_is_marked(site: Any, wide_visit: Any) -> None:
+    wide_visit.expected.add(422)
+    page = open_digest(site, wide_visit, "Ann", "Ben")
+    choose(page, "game_ended")
+    duration = page.get_by_label("duration")
+    duration.fill("long")
+    expect(events_of(page).nth(1)).to_contain_text("not valid")
+    expect(events_of(page).nth(0)).not_to_contain_text("not valid")
+    expect(page.get_by_text("Event 2 is not valid")).to_be_visible()
+    expect(duration).to_have_attribute("aria-invalid", "true")
+    wide_visit.snap("preview-digest-wrong")
+    events_of(page).nth(0).get_by_role("button").first.click()
+    events_of(page).nth(1).get_by_role("button").first.click()
+    expect(duration).to_have_value("long")
+    expect(duration).to_have_attribute("aria-invalid", "true")
+    duration.fill("60")
+    expect(events_of(page).nth(1)).not_to_contain_text("not valid")
+    expect(embed(page)).to_contain_text("Ann")
