@@ -64,7 +64,7 @@ def settings_of(name: str) -> list[Setting]:
     :param name: of the plugin, or ``daemon`` for the keys at the top, or ``every-plugin``
     """
     catalog = Catalog.discover()
-    schema = json_schema(catalog)
+    schema = json_schema(catalog, formats=True)
     definitions = schema["definitions"]
     if name == DAEMON:
         model: type[BaseModel] | None = Settings
@@ -156,7 +156,7 @@ class _Walk:
         """Yield the definitions of sections within, each with its path."""
         if "$ref" in schema:
             name = schema["$ref"].removeprefix("#/definitions/")
-            if name != "placeholder":
+            if "properties" in self.definitions[name]:
                 yield path, name
 
         for key in ("anyOf", "allOf"):
@@ -180,7 +180,8 @@ class _Walk:
             return _any_of([*words])
 
         if "$ref" in schema:
-            return "" if schema["$ref"].endswith("/placeholder") else "section"
+            definition = self.definitions[schema["$ref"].removeprefix("#/definitions/")]
+            return "section" if "properties" in definition else ""
 
         if "enum" in schema:
             return _any_of([f"`{value}`" for value in schema["enum"]])
@@ -218,6 +219,9 @@ def _text(schema: Schema) -> str:
             return "path"
         case "password":
             return "secret text"
+
+    if schema.get("pattern") == r"^\s*$":
+        return ""
 
     if schema.get("pattern"):
         return "number in quotes" if "0-9" in schema["pattern"] else "text"

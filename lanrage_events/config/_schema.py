@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 from .._discovery import NAME_PATTERN, Catalog, LoadedPlugin, is_name
 from .._exceptions import PluginLoadError
 from ._models import CommonConfig, Settings
+from ._other_forms import OTHER_FORMS, other_forms
 from ._types import DURATION_PATTERN, format_duration
 
 Schema: TypeAlias = dict[str, Any]
@@ -22,12 +23,16 @@ _PLACEHOLDER = "placeholder"
 _INSTANCE = "instance"
 
 
-def json_schema(catalog: Catalog) -> Schema:
+def json_schema(catalog: Catalog, *, formats: bool = False) -> Schema:
     """Return the JSON Schema by which editors complete and check configuration files.
 
     It has the keys of each plugin that can be loaded, and imports the plugins.
+
+    :param formats: whether texts have their ``format``; validators do not know those of pydantic,
+        which accepts more than some others say
     """
-    return _Builder(catalog).build()
+    schema = _Builder(catalog).build()
+    return schema if formats else _without_formats(schema)
 
 
 class _Builder:
@@ -36,15 +41,18 @@ class _Builder:
         self._definitions: dict[str, Schema] = {
             _PLACEHOLDER: {
                 "type": "string",
-                "pattern": r"\$\{.*\}",
+                "pattern": r"\$\{[\s\S]*\}",
                 "description": "A value from the environment or from a file.",
-            }
+            },
+            **OTHER_FORMS,
         }
         for name in filter(is_name, catalog.names):
             try:
                 self._plugins[name] = catalog.load(name)
             except PluginLoadError:
                 continue  # "lanrage-events plugins" shows the reason
+
+        self._classes = {name: None for name, p in self._plugins.items() if not p.is_module}
 
     def build(self) -> Schema:
         top = self._model(Settings, "settings")
@@ -59,7 +67,11 @@ class _Builder:
             "its section has 'use', of the plugin.",
             "propertyNames": {"pattern": NAME_PATTERN},
             "properties": {name: self._named(name) for name in self._plugins},
-            "additionalProperties": _reference(_INSTANCE),
+            "additionalProperties": {
+                "if": {"type": "object", "required": ["use"], "properties": {"use": {}}},
+                "then": _reference(_INSTANCE),
+                "else": {"type": ["object", "null"]},
+            },
         }
         return {
             "$schema": _DIALECT,
@@ -69,6 +81,9 @@ class _Builder:
             "properties": {**_or_empty(top["properties"]), "plugins": plugins},
             "required": ["plugins"],
             "additionalProperties": False,
+            # Another folder may have plugins that are not known here.
+            "if": {"properties": {"plugins_folder": {"type": "null"}}},
+            "then": {"properties": {"plugins": self._only_known()}},
             "definitions": dict(sorted(self._definitions.items())),
         }
 
@@ -97,21 +112,35 @@ class _Builder:
 
     def _instance(self) -> Schema:
         """Return the schema of a section that names its plugin with ``use``."""
-        names = [name for name, plugin in self._plugins.items() if not plugin.is_module]
-        if not names:
-            return {"not": {}}
-
-        return {
-            "type": "object",
-            "required": ["use"],
-            "properties": {"use": {"enum": names}},
-            "allOf": [
+        schema: Schema = {"type": "object", "properties": {"use": {"type": "string"}}}
+        # Other drafts than this one do not allow an empty list.
+        if self._classes:
+            schema["allOf"] = [
                 {
-                    "if": {"properties": {"use": {"const": name}}},
+                    "if": {"required": ["use"], "properties": {"use": {"const": name}}},
                     "then": _reference(_section(name)),
                 }
-                for name in names
-            ],
+                for name in self._classes
+            ]
+
+        return schema
+
+    def _only_known(self) -> Schema:
+        """Return the schema of sections that are all of known plugins."""
+        return {
+            "type": ["object", "null"],
+            "properties": {
+                name: {
+                    "type": ["object", "null"],
+                    "properties": {"use": _one_of({name: None, **self._classes}, or_null=True)},
+                }
+                for name in self._plugins
+            },
+            "additionalProperties": {
+                "type": "object",
+                "required": ["use"],
+                "properties": {"use": _one_of(self._classes)},
+            },
         }
 
     def _model(self, model: type[BaseModel], prefix: str) -> Schema:
@@ -148,6 +177,17 @@ def _reference(name: str) -> Schema:
     return {"$ref": f"#/definitions/{name}"}
 
 
+def _one_of(names: Iterable[str], *, or_null: bool = False) -> Schema:
+    """Return a schema that accepts some names and placeholders."""
+    known = list(names)
+    choices: list[Schema] = [{"enum": known}] if known else []
+    choices.append(_reference(_PLACEHOLDER))
+    if or_null:
+        choices.append({"type": "null"})
+
+    return {"anyOf": choices}
+
+
 def _or_empty(properties: Mapping[str, Schema]) -> dict[str, Schema]:
     """Return schemas that accept a key without a value, which counts as absent."""
     return {key: _any_of([schema, {"type": "null"}]) for key, schema in properties.items()}
@@ -155,7 +195,7 @@ def _or_empty(properties: Mapping[str, Schema]) -> dict[str, Schema]:
 
 def _for_file(schema: Schema) -> Schema:
     """Turn one of pydantic's schemas into that of values as they are written in a file."""
-    schema = {key: value for key, value in schema.items() if key != "title"}
+    schema = {key: value for key, value in schema.items() if key not in _NOT_WRITTEN}
     for key in ("properties", "patternProperties"):
         if key in schema:
             schema[key] = {name: _for_file(inner) for name, inner in schema[key].items()}
@@ -164,9 +204,13 @@ def _for_file(schema: Schema) -> Schema:
         if isinstance(schema.get(key), dict):
             schema[key] = _for_file(schema[key])
 
-    for key in ("allOf", "prefixItems"):
-        if key in schema:
-            schema[key] = [_for_file(inner) for inner in schema[key]]
+    if "allOf" in schema:
+        schema["allOf"] = [_for_file(inner) for inner in schema["allOf"]]
+
+    if "prefixItems" in schema:
+        rest = schema.get("items", False)
+        schema["items"] = [_for_file(inner) for inner in schema.pop("prefixItems")]
+        schema["additionalItems"] = rest
 
     if "properties" in schema:
         schema.setdefault("additionalProperties", False)
@@ -187,10 +231,8 @@ def _for_file(schema: Schema) -> Schema:
     if "$ref" in schema and len(schema) > 1:
         return {"allOf": [{"$ref": schema.pop("$ref")}], **schema}  # keys beside $ref are ignored
 
-    if _is_checked(schema):
-        return _any_of([schema, _reference(_PLACEHOLDER)])
-
-    return schema
+    others = [*other_forms(schema), *([_PLACEHOLDER] if _is_checked(schema) else ())]
+    return _any_of([schema, *map(_reference, others)]) if others else schema
 
 
 def _in_markdown(text: str) -> str:
@@ -198,13 +240,28 @@ def _in_markdown(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("``", "`"))
 
 
+def _without_formats(value: Any) -> Any:
+    """Return a schema, or a part of one, without the formats of texts."""
+    if isinstance(value, list):
+        return [_without_formats(item) for item in value]
+
+    if not isinstance(value, dict):
+        return value
+
+    # A property may be named so, too.
+    return {
+        key: _without_formats(item)
+        for key, item in value.items()
+        if not (key == "format" and isinstance(item, str))
+    }
+
+
 def _is_checked(schema: Schema) -> bool:
     """Return whether a scalar's schema would reject a placeholder."""
     if schema.get("type") in ("integer", "number", "boolean"):
         return True
 
-    checks = {"const", "enum", "format", "maxLength", "minLength", "pattern"} & schema.keys()
-    return bool(checks) and schema.get("format") not in ("password", "path")
+    return not schema.keys().isdisjoint(("const", "enum", "maxLength", "minLength", "pattern"))
 
 
 def _any_of(choices: Iterable[Schema], around: Schema | None = None) -> Schema:
@@ -224,4 +281,6 @@ def _patterns(schema: Schema) -> list[str]:
     return [part["pattern"] for part in (schema, *schema.get("anyOf", ())) if "pattern" in part]
 
 
+# Titles are only the names of keys. The others are of another dialect, or more than pydantic checks.
+_NOT_WRITTEN = ("title", "discriminator", "ge", "gt", "le", "lt", "uniqueItems")
 _NOTES = ("default", "description", "examples", "writeOnly")

@@ -23,7 +23,7 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 # The key of the validation context that marks values from a file, with the folder for relative paths.
 FOLDER = "lanrage_events.folder"
@@ -36,7 +36,9 @@ _UNITS = {
     "ms": Decimal("0.001"),
 }
 # Also for the JSON Schema, so only with what JavaScript supports.
-DURATION_PATTERN = "^(?!$)" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in _UNITS) + "$"
+DURATION_PATTERN = (
+    r"^\s*(?!\s*$)" + "".join(rf"([0-9]+(\.[0-9]+)?{unit})?" for unit in _UNITS) + r"\s*$"
+)
 _DURATION = re.compile(DURATION_PATTERN)
 _DURATION_PART = re.compile(r"([0-9.]+)([a-z]+)")
 _MAX_DURATION_CHARACTERS = 50
@@ -173,8 +175,15 @@ def _folder(info: ValidationInfo) -> Path | None:
     return folder if isinstance(folder, Path) else None
 
 
+class _PathSchema:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "minLength": 1}
+
+
 # Without Field(validate_default=True), of which pydantic warns in "ConfigPath | None".
-ConfigPath = Annotated[Path, BeforeValidator(_validate_path)]
+ConfigPath = Annotated[Path, BeforeValidator(_validate_path), _PathSchema()]
 """A path. In YAML a relative one starts at the folder of the file, and ``~`` is the home folder.
 
 So does a relative default if the field has ``Field(validate_default=True)``.
@@ -200,7 +209,7 @@ class _TemplateFolderSchema:
         from ..templates import builtin_sets
 
         names = [f"builtin:{language}" for language in builtin_sets()]
-        return {"anyOf": [{"enum": names}, {"type": "string", "format": "path"}]}
+        return {"anyOf": [{"enum": names}, {"type": "string", "format": "path", "minLength": 1}]}
 
 
 TemplateFolder = Annotated[

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
     SecretStr,
@@ -93,6 +94,23 @@ _ONE_OR_MANY = WithJsonSchema(
     {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 )
 Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
+_Blank = Annotated[str, Field(pattern=r"^\s*$")]
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+_Username = Annotated[
+    str,
+    Field(max_length=limits.USERNAME_MAX_CHARACTERS),
+    _fits(limits.USERNAME_MAX_CHARACTERS),
+]
+_ThreadName = Annotated[
+    str,
+    Field(max_length=limits.THREAD_NAME_MAX_CHARACTERS),
+    _fits(limits.THREAD_NAME_MAX_CHARACTERS),
+]
 
 
 _EXAMPLE_URL = f"https://discord.com/api/webhooks/123456789012345678/{'example-' * 8}token"
@@ -116,27 +134,22 @@ class WebhookConfig(ConfigModel):
 
     url: Annotated[SecretStr, Field(examples=[_EXAMPLE_URL])]
     """the webhook's URL as copied from Discord"""
-    thread_id: Snowflake | None = None
+    thread_id: Annotated[
+        Snowflake | None,
+        BeforeValidator(_blank_is_none, json_schema_input_type=Snowflake | _Blank | None),
+    ] = None
     """the thread to post to; at most one of this and ``thread_name``"""
-    thread_name: (
-        Annotated[
-            str,
-            Field(max_length=limits.THREAD_NAME_MAX_CHARACTERS),
-            _fits(limits.THREAD_NAME_MAX_CHARACTERS),
-        ]
-        | None
-    ) = None
+    thread_name: Annotated[
+        _ThreadName | None,
+        BeforeValidator(_blank_is_none, json_schema_input_type=_ThreadName | _Blank | None),
+    ] = None
     """in a forum channel: the name of the post that is created for the messages"""
-    username: (
-        Annotated[
-            str,
-            Field(max_length=limits.USERNAME_MAX_CHARACTERS),
-            _fits(limits.USERNAME_MAX_CHARACTERS),
-        ]
-        | None
-    ) = None
+    username: Annotated[
+        _Username | None,
+        BeforeValidator(_blank_is_none, json_schema_input_type=_Username | _Blank | None),
+    ] = None
     """the name to show in place of the webhook's; blank for none"""
-    avatar_url: str | None = None
+    avatar_url: Annotated[str | None, BeforeValidator(_blank_is_none)] = None
     """the picture to show in place of the webhook's; blank for none"""
     batch: BatchConfig | None = None
     """how events are gathered for this webhook; like the plugin's ``batch`` if it is missing"""
@@ -148,11 +161,6 @@ class WebhookConfig(ConfigModel):
         hosts = [urlsplit(url.strip()).netloc] if whole is None else whole.allow_hosts
         validate_webhook_url(url, hosts)
         return value
-
-    @field_validator("thread_id", "thread_name", "username", "avatar_url", mode="before")
-    @classmethod
-    def _blank_is_none(cls, value: object) -> object:
-        return None if isinstance(value, str) and not value.strip() else value
 
     @field_validator("username")
     @classmethod

@@ -52,7 +52,7 @@ class TokenConfig(ConfigModel):
     scopes: tuple[Scope, ...]
     """``publish`` to publish events, ``read`` to see everything, ``admin`` for all that there is"""
 
-    @field_validator("scopes", mode="before")
+    @field_validator("scopes", mode="before", json_schema_input_type=Scope | tuple[Scope, ...])
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value

@@ -70,7 +70,7 @@ Regex = Annotated[str, AfterValidator(_check_regex)]
 """A Python regular expression."""
 Patterns = Annotated[
     tuple[Regex, ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=str | list[str]),
+    BeforeValidator(_as_tuple, json_schema_input_type=str | list[str] | None),
 ]
 """One or more regular expressions, each for a whole line."""
 FieldValue: TypeAlias = str | bool | int | float | list[str] | None

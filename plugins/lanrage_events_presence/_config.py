@@ -15,6 +15,11 @@ from ._links import parse_image, parse_link
 # https://docs.discord.com/developers/reference#snowflakes: an unsigned number of 64 bits.
 _CLIENT_ID_PATTERN = "^[0-9]{15,20}$"
 _ClientId = Annotated[str, Field(pattern=_CLIENT_ID_PATTERN, examples=["123456789012345678"])]
+_WrittenClientId = (
+    Annotated[str, Field(pattern=r"^\s*([0-9]{15,20})?\s*$", examples=["123456789012345678"])]
+    | int
+    | None
+)
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -38,7 +43,7 @@ class PresenceConfig(ConfigModel):
     large_text: Annotated[str, Field(max_length=TEXT_MAX_UNITS)] = "LANrage"
     """the text shown next to the picture"""
 
-    @field_validator("client_id", mode="before")
+    @field_validator("client_id", mode="before", json_schema_input_type=_WrittenClientId)
     @classmethod
     def _check_client_id(cls, value: object) -> object:
         if isinstance(value, int):
@@ -52,7 +57,7 @@ class PresenceConfig(ConfigModel):
                     "from General Information, Application ID, in Discord's developer portal"
                 )
 
-        return value or None
+        return None if value == "" else value
 
     @field_validator("invite_url")
     @classmethod

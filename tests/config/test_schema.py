@@ -306,7 +306,7 @@ def test_defaults_are_written_as_in_a_file(schema: dict[str, Any]) -> None:
 
 def test_a_secret_stays_marked_as_one(schema: dict[str, Any]) -> None:
     token = properties(schema, "plugin.sample")["token"]
-    assert (token["type"], token["format"], token["writeOnly"]) == ("string", "password", True)
+    assert (token["type"], token["writeOnly"]) == ("string", True)
 
 
 def test_keys_have_no_titles(schema: dict[str, Any]) -> None:
