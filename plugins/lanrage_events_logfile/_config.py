@@ -133,7 +133,7 @@ class FileConfig(FileSettings):
 
 _ListedFile = Annotated[
     FileConfig,
-    BeforeValidator(partial(_text_as, "path"), json_schema_input_type=FileConfig | str | None),
+    BeforeValidator(partial(_text_as, "path"), json_schema_input_type=FileConfig | ConfigPath),
 ]
 _MappedFile = Annotated[
     FileSettings,

@@ -19,6 +19,7 @@ from lanrage_events.yaml import parse
 PLUGINS = {
     "sample": '''
         from collections.abc import Callable
+        from datetime import date
         from typing import Literal
 
         from pydantic import BaseModel, Field, SecretStr
@@ -62,6 +63,12 @@ PLUGINS = {
                 pair: tuple[int, str] = (1, "x")
                 size: float | None = Field(None, description="in metres", examples=[1.5])
                 kind: Literal[1, 2] = 1
+                limited: Duration | None = Field(None, ge=0.05)
+                names: set[str] = set()
+                since: date | None = None
+                weight: float = 1.5
+                loud: bool = False
+                format: str = ""
 
             def __init__(self, config):
                 self.config = config
@@ -173,6 +180,13 @@ GOOD = [
     "plugins: {sample: {token: x, tree: {name: a, children: [{name: b, children: []}]}}}",
     "plugins: {open: {anything: [1, {}]}}",
     "plugins: {recursive: {name: a, inside: {name: b, inside: }}}",
+    "plugins: {sample: {token: x, limited: 5s, names: [a, a], since: 2026-03-06}}",
+    "plugins: {sample: {token: x, since: 86400, format: x}}",
+    "plugins: {sample: {token: x, count: '5', pause: ' 5m ', size: 1e3, weight: '1e3'}}",
+    "plugins: {sample: {token: x, count: ' +1_000.0', weight: '-.5'}}",
+    "plugins: {sample: {token: x, loud: 'yes'}, plain: {mailbox: {size: '5'}}}",
+    "plugins: {sample: {token: x, loud: 0}}",
+    "plugins: {sample: {token: x, loud: oFF}}",
     "state_folder: x\nbackend: trio\ndrain_timeout: 500ms\nplugins:",
     "log: {level: debug, format: json}\ntemplates: [a, b]\nplugins:",
     "templates: [./mine, builtin:de]\nplugins:",
@@ -184,6 +198,8 @@ PLACEHOLDERS = [
     "plugins: {sample: {token: '${T:-x}', count: '${C:-3}', batch: {window: '${W:-1s}'}}}",
     "plugins: {sample: {token: x, either: '${E:-false}', code: '${C:-abc}'}}",
     "plugins: {plain: {mailbox: {size: '${S:-5}'}}}",
+    'plugins: {plain: {hook_timeout: "${A:-${B:-\\n5s}}"}}',
+    "plugins: {mine: {use: '${U:-plain}'}, plain: {use: '${V:-plain}'}}",
 ]
 
 BAD = [
@@ -215,6 +231,16 @@ BAD = [
     "plugins: {sample: {token: x, tree: {nam: 1}}}",
     "plugins: {sample: {token: x, either: 5}}",
     "plugins: {sample: {token: 5}}",
+    "plugins: {sample: {token: x, pair: [1, a, 2]}}",
+    "plugins: {sample: {token: x, pair: [a, 1]}}",
+    "plugins: {sample: {token: x, path: ''}}",
+    "plugins: {sample: {token: x, count: '5.5'}}",
+    "plugins: {sample: {token: x, count: true}}",
+    "plugins: {sample: {token: x, weight: 1e}}",
+    "plugins: {sample: {token: x, loud: 2}}",
+    "plugins: {sample: {token: x, loud: ' yes'}}",
+    "plugins: {sample: {use: 5, token: x}}",
+    "plugins: {plain: {use: module}}",
     "plugins: {plain: {color: red}}",
     "plugins: {plain: {mailbox: {size: 0}}}",
     "plugins: {plain: {mailbox: {when_full: wait}}}",
@@ -242,6 +268,53 @@ def test_what_can_be_loaded_fits_the_schema(
 ) -> None:
     load(text, catalog, tmp_path)
     assert errors(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plugins: {mine: }",
+        "plugins: {mine: {anything: 1}, other: {use: mine}}",
+        "plugins: {plain: {use: mine, anything: 1}}",
+    ],
+)
+def test_a_folder_may_have_plugins_that_are_not_known(
+    text: str, errors: Callable[[str], list[str]]
+) -> None:
+    assert errors(text)
+    assert errors(f"plugins_folder:\n{text}")
+    assert errors(f"plugins_folder: ./plugins\n{text}") == []
+
+
+def test_known_plugins_are_checked_beside_those_of_a_folder(
+    errors: Callable[[str], list[str]],
+) -> None:
+    for section in ("plain: {x: 1}", "mine: {use: plain, x: 1}", "'m d': {use: plain}", "mine: 5"):
+        assert errors(f"plugins_folder: ./plugins\nplugins: {{{section}}}"), section
+
+
+def test_it_has_no_keyword_of_another_dialect(schema: dict[str, Any]) -> None:
+    known = {*jsonschema.Draft7Validator.VALIDATORS, "$schema", "then", "else", "definitions"}
+    known |= {"title", "description", "default", "examples", "writeOnly"}
+
+    def unknown(schema: object) -> set[str]:
+        if not isinstance(schema, dict):
+            return set()
+
+        found = set(schema) - known
+        for key, value in schema.items():
+            if key in ("properties", "patternProperties", "definitions"):
+                found |= set().union(*map(unknown, value.values()))
+            elif isinstance(value, list) and key not in ("enum", "examples", "default"):
+                found |= set().union(*map(unknown, value))
+            elif key not in ("const", "default"):
+                found |= unknown(value)
+
+        return found
+
+    assert unknown(schema) == set()
+    assert '"format": "' not in json.dumps(schema)
+    assert "format" in schema["definitions"]["plugin.sample"]["properties"]
 
 
 @pytest.mark.parametrize("text", BAD)
