@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack
@@ -337,11 +345,12 @@ class PluginRegistry(Mapping[str, object]):
         """
 
     @abstractmethod
-    def reload_templates(self) -> dict[str, list[ConfigProblem]]:
+    def reload_templates(self, *, skip: Collection[str] = ()) -> dict[str, list[ConfigProblem]]:
         """Call the hook ``templates_changed`` of every running plugin.
 
         A plugin that fails is logged, and goes on with what it has read before.
 
+        :param skip: the names of plugins that have just read them
         :returns: for each plugin that read its templates again what is wrong with them
         """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Unpack
@@ -93,10 +93,12 @@ class Registry(PluginRegistry):
 
         return problems
 
-    def reload_templates(self) -> dict[str, list[ConfigProblem]]:
+    def reload_templates(self, *, skip: Collection[str] = ()) -> dict[str, list[ConfigProblem]]:
         self._lifecycle.loop.check_thread()
         # A plugin that starts later reads them then.
-        running = [name for name in self if self._find(name).state == "running"]
+        running = [
+            name for name in self if name not in skip and self._find(name).state == "running"
+        ]
         found = {name: self.queries.templates_changed(name, self._bus) for name in running}
         return {name: problems for name, problems in found.items() if problems is not None}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +17,7 @@ from .._exceptions import (
     PluginReplaceError,
     format_error,
 )
+from .._reports import ConfigProblem
 from .._threads import call_in_thread
 from ..config._build import warnings
 from ..config._models import ConfiguredPlugin, DaemonConfig
@@ -24,6 +25,8 @@ from .template_files import TemplateFiles
 
 logger = logging.getLogger(__name__)
 
+TEMPLATES_HOOK = "templates_changed"
+"""the hook of plugins that read templates"""
 ONLY_AT_START = ("state_folder", "backend", "log", "watch")
 """keys whose changes take effect at the next start"""
 _MAX_SHOWN = 3
@@ -62,11 +65,12 @@ class Reloader:
         """what the last reload did"""
         # Before the plugins read them, so that no change between is missed.
         self._templates = TemplateFiles(bus.template_folders())
-        self._are_templates_broken = False
+        self._template_errors: list[str] = []
+        """the places of the errors of templates"""
 
     @property
     def template_folders(self) -> tuple[Path, ...]:
-        """The folders of the templates; the same object until they change."""
+        """The folders of the templates."""
         return self._templates.folders
 
     async def reload(self) -> bool:
@@ -97,8 +101,8 @@ class Reloader:
         for warning in new.warnings:
             self._log(logging.WARNING, "%s", warning)
 
-        types = self._bus.events.types()
         self._follow_settings(new)
+        types, files = self._bus.events.types(), await self._read_templates()
         before = {plugin.name: plugin for plugin in self.config.plugins}
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
@@ -136,10 +140,16 @@ class Reloader:
         for warning in warnings(self._bus, started, self._bus.redactor):
             self._log(logging.WARNING, "%s", warning)
 
-        in_any_case = types != self._bus.events.types() or self._are_templates_broken
-        changes += await self._follow_templates(in_any_case)
-        if self._are_templates_broken:
-            failed.append("the templates with errors")
+        now_files = await self._read_templates()
+        is_same = types == self._bus.events.types()
+        up_to_date = [plugin.name for plugin in started if _reads_templates(plugin)]
+        if not is_same or now_files.changed_since(files):
+            up_to_date.clear()
+
+        in_any_case = not is_same or bool(self._template_errors)
+        changes += self._follow_templates(now_files, up_to_date, in_any_case=in_any_case)
+        if self._template_errors:
+            failed.append(f"the templates with errors ({_shown(self._template_errors)})")
 
         done = ", ".join(changes) or "no plugin changed"
         if failed:
@@ -161,30 +171,41 @@ class Reloader:
         self.result.messages.append(text)
         logger.log(level, "%s", text, exc_info=exc_info)
 
-    async def _follow_templates(self, in_any_case: bool) -> list[str]:
-        """Have the plugins read the templates again if they have changed; return what did."""
+    async def _read_templates(self) -> TemplateFiles:
         read = partial(TemplateFiles, self._bus.template_folders())
-        now = await call_in_thread(read, "reading the templates")
+        return await call_in_thread(read, "reading the templates")
+
+    def _follow_templates(
+        self, now: TemplateFiles, up_to_date: Collection[str], *, in_any_case: bool
+    ) -> list[str]:
+        """Have the plugins read the templates again if they have changed; return what did.
+
+        :param up_to_date: the plugins that have just read them
+        """
         changed = now.changed_since(self._templates)
         if changed or now.folders != self._templates.folders:
             self._templates = now
 
-        if not changed and not in_any_case:
-            return []
+        plugins: dict[str, list[ConfigProblem]] = {}
+        if changed or in_any_case:
+            plugins = self._bus.plugins.reload_templates(skip=up_to_date)
 
-        plugins = self._bus.plugins.reload_templates()
-        found = (problem for problems in plugins.values() for problem in problems)
-        errors = [f"template {problem}" for problem in found if not problem.warning]
-        self._are_templates_broken = bool(errors)
-        # The plugin has logged them.
-        self.result.messages.extend(dict.fromkeys(errors))
+        readers = [*plugins, *up_to_date]
+        for plugin in filter(_reads_templates, self.config.plugins):
+            name = plugin.name
+            if name not in plugins and self._is_running(name):
+                plugins[name] = [p for p in self._bus.plugins.problems(name) if p.place]
+
+        found = dict.fromkeys(problem for problems in plugins.values() for problem in problems)
+        errors = [problem for problem in found if not problem.warning]
+        self._template_errors = list(dict.fromkeys(error.place or str(error) for error in errors))
+        # The plugin logs them when it reads them.
+        self.result.messages.extend(f"template {error}" for error in errors)
         if not changed:
             return []
 
-        shown = ", ".join(map(str, changed[:_MAX_SHOWN]))
-        more = f" and {len(changed) - _MAX_SHOWN} more" if len(changed) > _MAX_SHOWN else ""
-        for_whom = f" for {', '.join(plugins)}" if plugins else ""
-        return [f"templates changed{for_whom} ({shown}{more})"]
+        for_whom = f" for {', '.join(readers)}" if readers else ""
+        return [f"templates changed{for_whom} ({_shown(changed)})"]
 
     def _is_running(self, name: str) -> bool:
         """Return whether a plugin runs, rather than having failed and waiting for its restart."""
@@ -222,3 +243,13 @@ class Reloader:
 
         self._bus.plugins.drain_timeout = new.settings.drain_timeout
         self._bus.templates = new.settings.templates
+
+
+def _reads_templates(plugin: ConfiguredPlugin) -> bool:
+    return TEMPLATES_HOOK in plugin.plugin.hooks
+
+
+def _shown(things: Sequence[object]) -> str:
+    """Return the first of some things as text, and how many more there are."""
+    shown = ", ".join(map(str, things[:_MAX_SHOWN]))
+    return f"{shown} and {len(things) - _MAX_SHOWN} more" if len(things) > _MAX_SHOWN else shown

@@ -22,7 +22,7 @@ async def reload_requests(
 
     :param wait_signal: waits for the next signal, and returns its name
     :param file: the configuration file, if it and the templates are watched
-    :param folders: returns the template folders, the same object until they change
+    :param folders: returns the template folders
     """
     send, receive = anyio.create_memory_object_stream[str](1)
 

@@ -23,7 +23,7 @@ async def watch(file: Path, folders: Folders, request: Callable[[str], None]) ->
     """Request a reload whenever a configuration file or a template changes.
 
     :param file: the configuration file
-    :param folders: returns the template folders, the same object until they change
+    :param folders: returns the template folders
     :param request: called with what changed
     """
     file = Path.cwd() / file
@@ -71,7 +71,7 @@ async def _watch_until_moved(
                 if gone & watched.paths or watched.is_outdated():
                     return
 
-            if folders() is not watched.folders:
+            if folders() != watched.folders:
                 return
 
 

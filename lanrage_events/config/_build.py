@@ -101,11 +101,14 @@ def register(
 def warnings(
     bus: EventBus, plugins: Iterable[ConfiguredPlugin], redactor: Redactor
 ) -> Iterator[str]:
-    """Yield what plugins on the bus find that is allowed, but probably a mistake."""
+    """Yield what plugins on the bus find in the configuration that is allowed, but probably a mistake.
+
+    What they find in templates, they log when they read these.
+    """
     for plugin in plugins:
         if plugin.name in bus.plugins:
             for problem in bus.plugins.problems(plugin.name):
-                if problem.warning:
+                if problem.warning and not problem.place:
                     yield redactor.redact(str(plugin.problem(problem)))
 
 

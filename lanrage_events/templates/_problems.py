@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 from jinja2 import TemplateSyntaxError, UndefinedError
 
@@ -30,21 +29,13 @@ class Problems:
     def __init__(self, report: Callable[[TemplateError], object] | None) -> None:
         self._on_problem = report or _log
         self._reported: set[tuple[object, ...]] = set()
-        self._collected: list[TemplateError] | None = None
+        self.reported: tuple[TemplateError, ...] = ()
+        """what was reported since the templates were read"""
 
     def forget(self) -> None:
         """Report everything again that is still wrong."""
         self._reported.clear()
-
-    @contextmanager
-    def collecting(self) -> Iterator[list[TemplateError]]:
-        """Collect what is reported within the block, besides."""
-        found: list[TemplateError] = []
-        self._collected = found
-        try:
-            yield found
-        finally:
-            self._collected = None
+        self.reported = ()
 
     def add(self, problem: TemplateError, key: tuple[object, ...] | None = None) -> None:
         """Report a problem.
@@ -54,9 +45,8 @@ class Problems:
         key = key or (str(problem),)
         if key not in self._reported:
             self._reported.add(key)
+            self.reported = (*self.reported, problem)
             self._on_problem(problem)
-            if self._collected is not None:
-                self._collected.append(problem)
 
     def add_error(self, leaf: CompiledLeaf, error: Exception, names: Names | None = None) -> None:
         """Report an error of a leaf.

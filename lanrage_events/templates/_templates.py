@@ -98,6 +98,11 @@ class Templates:
         self._plans: dict[type[Event], _Plan] = {}
         self._problems = Problems(report)
 
+    @property
+    def problems(self) -> Sequence[TemplateError]:
+        """What is wrong with the templates as they were read, as far as it was found and reported."""
+        return self._problems.reported
+
     async def prepare(self, types: Collection[type[Event]]) -> None:
         """Do the same as :meth:`check`, and let other tasks run between two types."""
         for cls in types:
@@ -125,7 +130,11 @@ class Templates:
                 self._problems.add(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
 
     def reload(
-        self, folders: Iterable[Traversable], types: Iterable[type[Event]]
+        self,
+        folders: Iterable[Traversable],
+        types: Iterable[type[Event]],
+        *,
+        then: Callable[[], object] = lambda: None,
     ) -> list[TemplateError]:
         """Read the templates again.
 
@@ -133,12 +142,12 @@ class Templates:
 
         :param folders: where to look from now on, the most important first
         :param types: as for :meth:`check`
+        :param then: called at the end; what it finds by rendering is wrong, too
         :return: what is wrong with them now, which is reported, too
         """
-        with self._problems.collecting() as found:
-            self._reload(tuple(folders), types)
-
-        return found
+        self._reload(tuple(folders), types)
+        then()
+        return list(self.problems)
 
     def _reload(self, folders: tuple[Traversable, ...], types: Iterable[type[Event]]) -> None:
         words = self.sources(None)

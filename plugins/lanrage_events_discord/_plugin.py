@@ -441,14 +441,18 @@ class DiscordPlugin:
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:
         """Report errors in templates, event types that do not exist, and routes without effect."""
-        problems: list[ConfigProblem] = []
-        if self._runtime is None:  # the start has checked them, which takes a while
-            Renderer(
+        renderer = self._renderer
+        if (
+            self._runtime is None or renderer is None
+        ):  # the start has checked them, which takes a while
+            renderer = Renderer(
                 bus.template_folders(),
                 invite_url=lambda: self.config.invite_url,
-                report=lambda error: problems.append(error.as_problem()),
-            ).check(bus.events.types())
+                report=lambda _: None,
+            )
+            renderer.check(bus.events.types())
 
+        problems = [error.as_problem() for error in renderer.problems]
         problems.extend(unknown_types(self.config, bus.events))
         warnings = [*self.config.warnings()]
         if self.config.alerts is not None:

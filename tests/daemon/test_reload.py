@@ -10,8 +10,9 @@ import anyio
 import pytest
 
 from lanrage_events import Event, EventBus, PeerJoined, Redactor, hookimpl
-from lanrage_events._daemon import Reloader, check_again, prepare
+from lanrage_events._daemon import Reloader, check_again
 from lanrage_events._discovery import import_file
+from lanrage_events.config._load import load_config
 from lanrage_events.config._models import DaemonConfig
 
 PLUGIN = """
@@ -69,8 +70,8 @@ class Scene:
         return log
 
     @asynccontextmanager
-    async def running(self, *named: Path | None) -> AsyncIterator[tuple[EventBus, Reloader]]:
-        config, _ = prepare(*(named or (self.file,)))
+    async def running(self, *, named: bool = True) -> AsyncIterator[tuple[EventBus, Reloader]]:
+        config = load_config(self.file if named else None)
         bus = EventBus(state_folder=config.state_folder, templates=config.settings.templates)
         for plugin in config.plugins:
             bus.register(plugin.make(), plugin.name, **plugin.options())
@@ -227,7 +228,7 @@ async def test_a_file_that_is_missing_for_a_moment_changes_nothing(
     monkeypatch.chdir(tmp_path)
     scene.file = Path("lanrage.yaml")
     scene.write("  greeter: {}\n")
-    async with scene.running(None) as (bus, reloader):
+    async with scene.running(named=False) as (bus, reloader):
         text = scene.file.read_text(encoding="utf-8")
         scene.file.unlink()
         (tmp_path / "lanrage.yml").write_text("plugins: {}", encoding="utf-8")
@@ -246,7 +247,7 @@ async def test_without_a_file_one_that_appears_is_read_and_kept_to(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANRAGE_EVENTS_PLUGINS", "greeter")
     scene.file = Path("lanrage.yaml")
-    async with scene.running(None) as (bus, reloader):
+    async with scene.running(named=False) as (bus, reloader):
         assert await reloader.reload()
         assert reloader.config.is_default
         scene.write("  greeter: {}\n")
@@ -589,6 +590,62 @@ async def test_a_template_with_errors_is_named_and_tried_again_by_the_next_reloa
 
         (words / "event.yaml").write_text("text: two", encoding="utf-8")
         assert await reloader.reload()
+
+
+# What is wrong in a file below the folder "words", and where.
+BROKEN_WORDS = {
+    "syntax": ("discord/peer_joined.yaml", "title: '{{'", ":1: title: "),
+    "yaml": ("discord/event.yaml", "title: [", ":2:1: "),
+    "key": ("discord/event.yaml", "titel: x", ":1:1: titel: unknown key"),
+    "digest": ("discord/digest.yaml", "more: '{{ coutn }}'", ":1: more: "),
+    "words": ("words.yaml", "hours: '{{ count | nope }}'", ":1: hours: "),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.real_clock
+@pytest.mark.parametrize(
+    ("name", "plugin"),
+    [*((name, "the same") for name in BROKEN_WORDS), ("syntax", "changed"), ("syntax", "new")],
+)
+async def test_broken_templates_of_the_discord_plugin_are_an_error_until_they_are_right(
+    scene: Scene, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, plugin: str
+) -> None:
+    path, text, place = BROKEN_WORDS[name]
+    file = tmp_path / "words" / path
+    (tmp_path / "words" / "discord").mkdir(parents=True)
+    top = "state_folder: state\ntemplates: [words]\n"
+    scene.write("  discord: {}\n" if plugin != "new" else "  log: {}\n", top)
+    async with scene.running() as (_, reloader):
+        file.write_text(text, encoding="utf-8")
+        section = "invite_url: https://discord.gg/x" if plugin != "the same" else ""
+        scene.write(f"  discord: {{{section}}}\n", top)
+        for _ in range(2):
+            assert not await reloader.reload()
+            assert not reloader.result.is_invalid
+            messages = reloader.result.messages
+            assert any(message.startswith(f"template {file}{place}") for message in messages)
+            assert f"tries again: the templates with errors ({file}:" in messages[-1]
+
+        # Once by what reads it, when it is read the first time and by each reload that tries again.
+        logged = [r for r in caplog.records if r.getMessage().startswith(f"template {file}{place}")]
+        assert len(logged) == 2
+        file.unlink()
+        assert await reloader.reload()
+        assert await reloader.reload()
+
+
+@pytest.mark.slow
+@pytest.mark.real_clock
+async def test_templates_that_were_broken_at_the_start_are_no_success(
+    scene: Scene, tmp_path: Path
+) -> None:
+    (tmp_path / "words" / "discord").mkdir(parents=True)
+    (tmp_path / "words" / "discord" / "event.yaml").write_text("titel: x", encoding="utf-8")
+    scene.write("  discord: {}\n", "state_folder: state\ntemplates: [words]\n")
+    async with scene.running() as (_, reloader):
+        assert not await reloader.reload()
+        assert "titel: unknown key" in reloader.result.messages[-2]
 
 
 async def test_what_changed_is_checked_for_likely_mistakes(

@@ -177,3 +177,32 @@ async def test_template_folders_that_change_or_appear_are_watched(tmp_path: Path
             (tmp_path / "far" / "words" / "discord" / "event.yaml").touch()
             event = tmp_path / "far" / "words" / "discord" / "event.yaml"
             assert await requests.receive() == f"a change of {event}"
+
+
+@pytest.mark.slow
+async def test_a_change_of_a_template_asks_once(tmp_path: Path) -> None:
+    file, template = tmp_path / "lanrage.yaml", tmp_path / "words" / "discord" / "event.yaml"
+    template.parent.mkdir(parents=True)
+    file.touch()
+
+    async def wait_signal() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    def folders() -> tuple[Path, ...]:
+        # As after each change of a template.
+        return (tmp_path / "words",)
+
+    async with reload_requests(wait_signal, file, folders) as requests:
+        with anyio.fail_after(30):
+            reason = ""
+            while not reason:
+                # Watching begins at some moment, so one change might come too early.
+                template.touch()
+                with anyio.move_on_after(0.1):
+                    reason = await requests.receive()
+
+            for number in range(4):
+                assert reason == f"a change of {template}"
+                template.write_text(f"title: '{number}'", encoding="utf-8")
+                reason = await requests.receive()

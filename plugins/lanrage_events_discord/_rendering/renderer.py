@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from importlib.resources.abc import Traversable
@@ -65,6 +65,8 @@ class Renderer:
         self._invite_url = invite_url
         self._classes: dict[str, type[Event]] = {}
         self._failed: set[type[Event]] = set()
+        self.problems: Sequence[TemplateError] = ()
+        """what was wrong with the templates when they were read last"""
         self.wording = Wording(
             self._templates, self._context, lambda name: self._classes.get(name, Event)
         )
@@ -83,6 +85,7 @@ class Renderer:
         self._classes = {cls.type: cls for cls in types}
         self._templates.check((*self._classes.values(), *OWN_MESSAGES))
         self.wording.check(self._classes)
+        self.problems = tuple(self._templates.problems)
 
     def reload(
         self, folders: Iterable[Traversable], types: Iterable[type[Event]]
@@ -95,7 +98,13 @@ class Renderer:
         """
         self._classes = {cls.type: cls for cls in types}
         self._failed.clear()
-        return self._templates.reload(folders, (*self._classes.values(), *OWN_MESSAGES))
+        errors = self._templates.reload(
+            folders,
+            (*self._classes.values(), *OWN_MESSAGES),
+            then=lambda: self.wording.check(self._classes),
+        )
+        self.problems = tuple(errors)
+        return errors
 
     def renders_like(self, other: Self, cls: type[Event]) -> bool:
         """Return whether another renderer has the same templates for events of a class."""
