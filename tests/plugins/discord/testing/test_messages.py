@@ -292,6 +292,25 @@ async def test_an_edit_makes_a_message_one_of_components_only_without_the_rest()
     assert rejection.json()["errors"].keys() == {"content"}
 
 
+async def test_an_edit_to_components_must_remove_or_show_the_files() -> None:
+    here = poster()
+    async with httpx.AsyncClient(transport=here.discord.transport()) as client:
+        files = {"files[0]": ("map.png", b"a")}
+        posted = (await client.post(here.webhook.url, files=files)).json()
+
+    path = f"/messages/{posted['id']}"
+    body: dict[str, Any] = {"flags": 1 << 15, "components": [{"type": 10, "content": "x"}]}
+    rejection = await here.request("PATCH", path, body, with_components="1")
+    assert rejection.json()["errors"].keys() == {"files"}
+    gallery = {"type": 12, "items": [{"media": {"url": "attachment://map.png"}}]}
+    shown = await here.request(
+        "PATCH", path, {**body, "components": [gallery]}, with_components="1"
+    )
+    assert shown.json()["attachments"] == []
+    removed = await here.request("PATCH", path, {**body, "attachments": []}, with_components="1")
+    assert removed.json()["components"] == [{"type": 10, "content": "x", "id": 1}]
+
+
 @pytest.mark.parametrize("shown", [True, False])
 async def test_a_message_of_components_shows_each_of_its_files(shown: bool) -> None:
     here = poster()
