@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 
 import anyio
@@ -58,6 +59,8 @@ class Batch:
         """the id of the last entry that Discord may have already, because an answer was lost"""
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
+        self._says_expired = False
+        """whether the last message has the note of what expired"""
         self._expired = expired
         self._lane = lane
         self._wording = wording
@@ -74,6 +77,7 @@ class Batch:
     def forget_expired(self) -> None:
         """Do not report what expired."""
         self._expired.clear(self._lane)
+        self._server_errors.note_ended()
 
     def make_old(self) -> None:
         """Present what has arrived until now as backlog."""
@@ -93,11 +97,15 @@ class Batch:
 
     def compose(self, webhook_id: str) -> Message | None:
         """Return the next message, None if there is nothing to send."""
+        if self._server_errors.set_aside and not self._entries:
+            self._server_errors.interrupted()
+
         batch = self._entries
         if batch and batch[0].id > self._through:
             self._through, self._messages = batch[-1].id, 0
 
         message, entries = self._compose()
+        self._says_expired = bool(self._expired_now)
         if message is None:
             return None
 
@@ -136,7 +144,9 @@ class Batch:
             # One more than fits, which shows that there are more.
             at_most = limits.MESSAGE_MAX_EMBEDS + 1
 
-        if batch and batch[0].id <= self._repeated_through:
+        # The last message counts what it does not show, so it must know of all.
+        is_repeated = bool(batch) and batch[0].id <= self._repeated_through
+        if is_repeated and max_messages != 1:
             at_most = min(at_most or REPEATED_MAX_ENTRIES, REPEATED_MAX_ENTRIES)
 
         entries = [waiting.entry for waiting in islice(batch, at_most)]
@@ -146,9 +156,17 @@ class Batch:
             style=self._config.style,
             max_messages=max_messages,
             catch_up=self._is_backlog,
-            expired=self._expired.of(self._lane),
+            expired=self._expired_now,
         )
         return next(composed, None), entries
+
+    @property
+    def _expired_now(self) -> Mapping[str, int]:
+        """What the next message may say about what expired."""
+        if self._entries and self._server_errors.holds_note:
+            return {}
+
+        return self._expired.of(self._lane)
 
     def shown(self, message: Message) -> list[int]:
         """Return the ids of the entries that the last message showed."""
@@ -162,7 +180,9 @@ class Batch:
     def delivered(self, message: Message) -> list[Waiting]:
         """Remove what the last message showed from the queue, now that Discord has it."""
         self._messages += 1
-        self._expired.clear(self._lane)
+        if self._says_expired:
+            self.forget_expired()
+
         is_search = self._server_errors.at_most is not None
         shown = self.shown(message) if is_search else []
         if self._server_errors.set_aside:
@@ -170,13 +190,15 @@ class Batch:
         else:
             removed = self._queue.remove(message.entries)
 
-        self._server_errors.delivered(shown)
+        if message.entries:
+            self._server_errors.delivered(shown)
+
         self.removed()
         return removed
 
     def answer_lost(self, message: Message) -> None:
         """Repeat a message that Discord may have already in smaller ones."""
-        if shown := self.shown(message):
+        if shown := self.shown(message)[: message.entries - message.counted]:
             self._repeated_through = max(self._repeated_through, shown[-1])
 
     def removed(self) -> None:

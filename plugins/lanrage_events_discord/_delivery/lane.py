@@ -34,7 +34,7 @@ from .pacing import Pacing
 from .queue import LaneQueue
 from .record import INTERNAL_ERROR, LaneRecord, reason_code
 from .state import LaneState, LaneStatistics, in_words
-from .suspicion import Suspicion
+from .suspicion import NOTE, Suspicion
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -346,7 +346,9 @@ class Lane:
                 if self._suspicion.is_urgent:
                     self._outage.retry_now()
 
-                if convicted is not None:
+                if convicted is not None and convicted[0] == NOTE:
+                    self._give_up_note(convicted[1])
+                elif convicted is not None:
                     with anyio.CancelScope(shield=True):
                         await self._dead_letter({convicted[0]}, convicted[1])
 
@@ -505,8 +507,8 @@ class Lane:
             self._batch.answer_lost(message)
 
         self._suspicion.failed(message, outcome)
-        is_search = self._suspicion.is_urgent
-        if self._outage.record_failure(outcome.retry_after, soon=is_search) and not is_search:
+        is_search, soon = self._suspicion.is_urgent, self._suspicion.retries_soon
+        if self._outage.record_failure(outcome.retry_after, soon=soon) and not is_search:
             pending = self._outbox.statistics().pending
             waiting = "1 event waits" if pending == 1 else f"{pending:,} events wait"
             lasted = in_words(self._outage.lasted)
@@ -536,10 +538,17 @@ class Lane:
         elif is_about_configuration(outcome):
             self.disable(outcome, webhook)
         elif message.entries == 0:
-            logger.error("webhook '%s': %s", self.name, outcome.reason)
-            self._batch.forget_expired()
+            self._give_up_note(outcome)
         elif bad := self._batch.rejected(message, outcome):
             await self._dead_letter(bad, outcome)
+
+    def _give_up_note(self, outcome: Outcome) -> None:
+        logger.error(
+            "webhook '%s': Discord rejected the note of what expired, which is left out: %s",
+            self.name,
+            outcome.reason,
+        )
+        self._batch.forget_expired()
 
     async def _dead_letter(self, ids: set[int], outcome: Outcome) -> None:
         removed = self.queue.remove_ids(ids)

@@ -15,6 +15,8 @@ from .batch import Batch
 logger = logging.getLogger("lanrage_events.discord")
 
 LOOK_UP_MAX_SECONDS = 20.0
+NOTE = 0
+"""stands for the note of what expired, where an entry has its id"""
 CANDIDATES_MAX = 20
 """how many entries behind a suspect it is worth to know of"""
 
@@ -54,8 +56,16 @@ class Suspicion:
         return self._errors.is_searching
 
     @property
+    def retries_soon(self) -> bool:
+        """Whether the next attempt is made as soon as in a short outage."""
+        return self._errors.is_urgent
+
+    @property
     def is_due(self) -> bool:
         """Whether to look up the webhook now."""
+        if self._errors.is_note_due:
+            return True
+
         return self._errors.last is not None and self._errors.is_due(self._behind())
 
     def failed(self, message: Message, outcome: Outcome) -> None:
@@ -75,6 +85,7 @@ class Suspicion:
     def reset(self) -> None:
         """Suspect nothing, since the lane has another webhook."""
         self._errors.reset()
+        self._errors.note_ended()
         self.ended()
 
     async def look_up(self, webhook: WebhookURL) -> Outcome:
@@ -91,10 +102,17 @@ class Suspicion:
         return outcome or Outcome(OutcomeKind.RETRY, "it was not the webhook's turn in time")
 
     def conclude(self, found: Outcome) -> tuple[int, Outcome] | None:
-        """Return the entry that is convicted, and how Discord answers it; None if there is none yet.
+        """Return what is convicted, and how Discord answers it; None if nothing is yet.
+
+        That is the id of an entry, or :data:`NOTE`.
 
         :param found: what :meth:`look_up` returned
         """
+        if self._errors.is_note_due:
+            self._errors.note_ended()
+            works = found.kind is OutcomeKind.DELIVERED and not self._failing - {self._name}
+            return (NOTE, self._outcome) if works and self._outcome is not None else None
+
         was_searching = self._errors.is_searching
         works = found.kind is OutcomeKind.DELIVERED
         others_fail = bool(self._failing - {self._name})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Sequence
 
 import anyio
@@ -24,8 +26,18 @@ OUTAGE_SECONDS = 60.0
 FRUITLESS_SECONDS = 300.0
 """how long nothing is suspected after everything failed, and twice as long each further time"""
 FRUITLESS_MAX_SECONDS = 3600.0
-LONE_SECONDS = 180.0
-"""how long the only entry of a lane is tried"""
+LONE_SECONDS = 270.0
+"""how long the only entry of a lane, or a note without entries, is tried"""
+PROVEN_SECONDS = 180.0
+"""the same, if others were accepted meanwhile"""
+LONE_URGENT_SECONDS = 300.0
+"""how long it is tried as often as in a short outage"""
+# Nothing shows whether others would be accepted now: 19 of 20 failing is an outage still.
+LONE_FAILURES = 60
+CHANCE = 1e-4
+"""how probable it may be that entries of which nothing is wrong fail as often as a lone one did"""
+COMPARED_DELIVERIES = 30
+COMPARED_SECONDS = 1800.0
 LONG_AGO = float("-inf")
 
 
@@ -65,8 +77,41 @@ class ServerErrors:
         """the last candidate, and when a later one may be tried, if there were too few"""
         self._is_lone = False
         """whether nothing waits behind the suspect"""
+        self._lone_began = LONG_AGO
         self._has_convicted_lone = False
         """whether a lone suspect was convicted since the last delivery"""
+        self._tried: tuple[int, int] = (0, 0)
+        """the entry that was sent last in a message of its own, and how often that failed"""
+        self._failed_requests = 0
+        """since the last delivery or conviction"""
+        self._compared: deque[tuple[float, int]] = deque(maxlen=COMPARED_DELIVERIES)
+        """the last deliveries: when, and how many requests failed before"""
+        self._note_failures = 0
+        """how often the note without entries failed"""
+        self._note_began = LONG_AGO
+
+    @property
+    def holds_note(self) -> bool:
+        """Whether entries are shown without the note that may be with them."""
+        return self.at_most is not None or self._note_failures >= SUSPICIOUS_FAILURES
+
+    @property
+    def is_note_due(self) -> bool:
+        """Whether the note failed so often that it is given up if the webhook works."""
+        is_long = anyio.current_time() - self._note_began >= LONE_SECONDS
+        return is_long and self._note_failures >= self._needed_of_lone()
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether the next attempt may show what causes the errors, so that it is made soon."""
+        if self.is_searching:
+            return True
+
+        now = anyio.current_time()
+        if self._note_failures:
+            return now - self._note_began < LONE_URGENT_SECONDS
+
+        return self._is_lone and now - self._lone_began < LONE_URGENT_SECONDS
 
     @property
     def is_searching(self) -> bool:
@@ -81,11 +126,16 @@ class ServerErrors:
     def failed(self, shown: Sequence[int]) -> None:
         """Count a message that was answered with a server error.
 
-        :param shown: the ids of the entries that it showed
+        :param shown: the ids of the entries that it showed; none if it was a note alone
         """
         if not shown:
+            if not self._note_failures:
+                self._note_began = anyio.current_time()
+
+            self._note_failures += 1
             return
 
+        self._failed_requests += 1
         if self.set_aside:
             # A candidate. The suspect comes first again before the candidate, or the next one, does.
             self.set_aside = frozenset()
@@ -103,6 +153,9 @@ class ServerErrors:
 
         self._shown = tuple(shown)
         self._failures += 1
+        if len(shown) == 1:
+            number, failures = self._tried
+            self._tried = shown[0], failures + 1 if number == shown[0] else 1
 
     def interrupted(self) -> None:
         """Record that a message failed for another reason, so that the suspect comes first again."""
@@ -120,7 +173,8 @@ class ServerErrors:
         if now < self._quiet_until and not self._has_new_candidate(behind, now):
             return False
 
-        if self._is_lone and not behind and now - self._began < LONE_SECONDS:
+        is_lone = self._is_lone and self._proven.issuperset(behind)
+        if is_lone and self._is_tried_too_little(now):
             return False
 
         return self._failures >= self._needed(now)
@@ -131,6 +185,24 @@ class ServerErrors:
 
         last, at = self._exhausted
         return max((*self._shown, *behind)) > last and now >= at
+
+    def _is_tried_too_little(self, now: float) -> bool:
+        """Whether a lone entry may still fail by chance."""
+        rounds = self._rounds_of(self._shown[0])
+        seconds = PROVEN_SECONDS if rounds else LONE_SECONDS
+        return now - self._began < seconds or self._tried[1] < self._needed_of_lone(rounds)
+
+    def _rounds_of(self, suspect: int) -> int:
+        return self._rounds if suspect in self._proven else 0
+
+    def _needed_of_lone(self, rounds: int = 0) -> int:
+        """How often something must fail alone: the more often, the more of the others failed."""
+        since = anyio.current_time() - COMPARED_SECONDS
+        recent = [failures for time, failures in self._compared if time >= since]
+        failed = sum(recent)
+        share = (failed + 1) / (failed + len(recent) + 2)
+        needed = max(LONE_FAILURES, math.ceil(math.log(CHANCE) / math.log(share)))
+        return max(1, needed * (ROUNDS_TO_CONVICT - rounds) // ROUNDS_TO_CONVICT)
 
     def _needed(self, now: float) -> int | float:
         if self.at_most is None:
@@ -154,7 +226,7 @@ class ServerErrors:
             self.give_up(OUTAGE_SECONDS)
             return None
 
-        self._failures, self._is_lone = 0, False
+        was_lone, self._failures, self._is_lone = self._is_lone, 0, False
         suspect = self._shown[0]
         self._through = max(self._through, self._shown[-1])
         if len(self._shown) > 1:
@@ -162,9 +234,10 @@ class ServerErrors:
             return None
 
         self.at_most = 1
-        rounds = self._rounds if suspect in self._proven else 0
+        rounds = self._rounds_of(suspect)
         # The more entries fail, the more it looks like an outage.
         if rounds >= ROUNDS_TO_CONVICT + len(self._proven) - 1:
+            self._failed_requests = 0
             return suspect
 
         candidates = [one for one in behind if one not in self._proven]
@@ -177,13 +250,17 @@ class ServerErrors:
             if len(candidates) < CANDIDATES_MAX:
                 self._exhausted = candidates[-1], now + OUTAGE_SECONDS
 
-        elif now - self._began < LONE_SECONDS:
+        elif self._is_tried_too_little(now):
             self._is_lone = True
+            if not was_lone:
+                self._lone_began = now
+
         elif not rounds and (others_fail or self._has_convicted_lone):
             self._is_fruitless()
             self._exhausted = suspect, now
         else:
             self._has_convicted_lone = not rounds
+            self._failed_requests = 0
             return suspect
 
         return None
@@ -194,6 +271,11 @@ class ServerErrors:
         :param shown: the ids of the entries that it showed, if there is a search
         """
         self._has_convicted_lone = False
+        # The failures of a suspect count only once it is delivered after all.
+        if not self.set_aside:
+            self._compared.append((anyio.current_time(), self._failed_requests))
+            self._failed_requests = 0
+
         self._shown, self._failures = (), 0
         self._quiet_until, self._fruitless = LONG_AGO, 0
         if self.set_aside:
@@ -204,6 +286,10 @@ class ServerErrors:
             self._through = max(self._through, *self._proven)
         elif self._proven.intersection(shown):
             self._proven, self._rounds = self._proven.difference(shown), 0
+
+    def note_ended(self) -> None:
+        """Record that the note was delivered or given up."""
+        self._note_failures = 0
 
     def removed(self, first_id: int | None) -> None:
         """End the search once no suspect waits any more.

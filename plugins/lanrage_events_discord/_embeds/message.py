@@ -34,6 +34,8 @@ class Message:
     """the thread to create in a forum channel; such a message must not name a thread id too"""
     shortened: int = 0
     """how many of the entries it shows with less text than their events have"""
+    counted: int = 0
+    """how many of the entries it only counts"""
 
     def body(self) -> dict[str, object]:
         """Return Discord's JSON form, without what is empty."""

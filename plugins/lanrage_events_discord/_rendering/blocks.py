@@ -127,9 +127,13 @@ class Blocks:
             if rest:
                 embeds.append(self._wording.note(self._wording.more(rest), last))
 
-        entries = self._entries + (sum(rest.values()) if rest else 0)
-        shown = tuple(_without_repeated_urls(embeds))
-        return Message(entries=entries, embeds=shown, shortened=self._shortened)
+        counted = sum(rest.values()) if rest else 0
+        return Message(
+            entries=self._entries + counted,
+            embeds=tuple(_without_repeated_urls(embeds)),
+            shortened=self._shortened,
+            counted=counted,
+        )
 
 
 def rest_reserve(wording: Wording, last: datetime) -> int:

@@ -76,3 +76,28 @@ async def test_damaged_counts_are_forgotten(
     file.write_text(text)
     assert counts_in(file).of("a") == {}
     assert "the counts of what expired are forgotten: it is damaged" in caplog.text
+
+
+@pytest.mark.slow
+async def test_a_note_that_always_gets_an_error_is_given_up_and_holds_no_event_up(
+    running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    config: dict[str, Any] = {"webhook_url": webhook.url, "max_age": {"game_ended": "1h"}}
+    discord.faults.fail(500, containing="expired")
+    async with running(discord, tmp_path, **config) as s:
+        long_ago = datetime.now(UTC) - timedelta(hours=2)
+        await s.bus.publish(GameEnded(game_name="G", duration=1.0, avg_latency=None, time=long_ago))
+        await anyio.sleep(60)
+        for name in ("Ann", "Bob"):
+            await s.bus.publish(PeerJoined(peer_name=name, party_name="LAN"))
+            await anyio.sleep(30)
+            assert name in str(webhook.messages[-1])
+
+        await anyio.sleep(240)
+        assert "the note of what expired, which is left out" in caplog.text
+        requests = len(discord.journal)
+        await anyio.sleep(600)
+        assert len(discord.journal) == requests
+        assert not await s.plugin.outbox().dead_letters()

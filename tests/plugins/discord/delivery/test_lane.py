@@ -668,6 +668,25 @@ async def test_lost_answer_to_a_digest_is_repeated_in_messages_of_at_most_fifty_
     assert shown == [*repeated, names[:50], names[50:100], names[100:130], names[130:]]
 
 
+@pytest.mark.parametrize("max_messages", [1, 2, 3])
+async def test_a_lost_answer_adds_no_more_than_the_repetition_to_max_messages(
+    max_messages: int,
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    discord.faults.reset(accepted=True, times=1)
+    batch = {"immediate": False, "max_messages": max_messages}
+    async with running(discord.transport(), webhook_url=webhook.url, batch=batch) as (bus, plugin):
+        for number in range(900):
+            await bus.publish(joined(number))
+
+        await anyio.sleep(60)
+        assert plugin.pending == 0
+
+    assert len(webhook.messages) == max_messages + 1
+    assert "more" in str(webhook.messages[-1])
+
+
 async def test_digest_that_was_never_sent_is_repeated_whole() -> None:
     def answer(body: str, number: int) -> tuple[int, object]:
         if number == 1:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any, TypeAlias
 
 import anyio
@@ -193,6 +194,34 @@ async def test_when_many_of_all_posts_fail_nothing_is_given_up(
     found = posted(discord)
     assert sorted(found) == names(range(300))
     assert share > 0.5 or found == names(range(300))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.8, 0.9, 0.95])
+@pytest.mark.parametrize(
+    ("pause", "seconds", "webhooks"), [(10, 900, 1), (60, 1800, 1), (1, 600, 1), (30, 900, 3)]
+)
+async def test_when_most_posts_fail_events_that_come_now_and_then_are_not_given_up(
+    running: Running, share: float, pause: float, seconds: float, webhooks: int
+) -> None:
+    for seed in range(4):
+        discord = StandInDiscord(latency=0.04)
+        discord.faults.fail(500, probability=share, action="execute", seed=seed, lasting=seconds)
+        config = {f"w{index}": {"url": discord.create_webhook().url} for index in range(webhooks)}
+        async with running(discord, webhooks=config) as setup:
+            random = Random(seed)
+            end = anyio.current_time() + seconds
+            count = 0
+            while anyio.current_time() < end:
+                await setup.bus.publish(notice(count))
+                count += 1
+                await anyio.sleep(random.expovariate(1 / pause))
+
+            await anyio.sleep(600)
+            assert not await dead_letters(setup.plugin)
+
+        for index in range(webhooks):
+            assert sorted(posted(discord, index)) == names(range(count))
 
 
 async def test_a_webhook_that_was_deleted_meanwhile_is_not_used_any_more(running: Running) -> None:
