@@ -25,9 +25,30 @@ def main(
     :param arguments: the words after the name of the program, by default those of this process
     :param on_loaded: called when the command is imported, and before it begins
     """
-    from ._hints import OWN_DISTRIBUTION, install_hint
+    from ._hints import OWN_DISTRIBUTION
+    from .cli._streams import discard_stdout, output_problem
 
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(words, on_loaded)
+        sys.stdout.flush()
+    except Exception as error:
+        problem = output_problem(error)
+        if problem is None:
+            raise
+
+        discard_stdout()
+        if problem:  # rather than a reader that has exited, such as "head"
+            sys.stderr.write(f"{OWN_DISTRIBUTION}: cannot write the output: {problem}\n")
+
+        return 1
+
+    return code
+
+
+def _run(words: Sequence[str], on_loaded: Callable[[], object]) -> int:
+    from ._hints import OWN_DISTRIBUTION, install_hint
+
     if words == ["--version"]:  # answers without any extra
         from importlib.metadata import version
 
@@ -63,6 +84,13 @@ def run_process() -> NoReturn:
         if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    from contextlib import ExitStack
+
+    from ._exit import process_stack
+    from .cli._streams import prepare_streams
+
+    prepare_streams()
+    process_stack.set(ExitStack())
     code = 1
     try:
         code = main(on_loaded=restore)
@@ -81,14 +109,18 @@ def _end_at_once(number: int, frame: object) -> NoReturn:
 
 def _end_soon(code: int) -> None:
     """End the process although threads or functions of plugins keep it from ending."""
+    import logging
+
     from ._exit import ExitGuard, lasting_threads
     from ._hints import OWN_DISTRIBUTION
 
     threads = lasting_threads()
 
     def warn() -> None:
-        if threads:
-            names = ", ".join(threads)
+        names = ", ".join(threads)
+        if threads and logging.getLogger().handlers:  # the daemon's log
+            logging.getLogger(__package__).warning("ends although threads still run: %s", names)
+        elif threads:
             sys.stderr.write(f"{OWN_DISTRIBUTION}: ends although threads still run: {names}\n")
 
     guard = ExitGuard()

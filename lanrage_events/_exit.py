@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Self
@@ -17,6 +18,10 @@ from ._threads import ThreadCall
 
 _LAST_WORDS_SECONDS = 1.0
 _LONGEST = 1e9  # seconds; a queue does not wait for much longer
+
+
+process_stack: ContextVar[ExitStack | None] = ContextVar("process_stack", default=None)
+"""what is undone only when the process ends, if this process runs nothing but a command"""
 
 
 class StopRequested(KeyboardInterrupt):
@@ -109,7 +114,7 @@ def end_process(code: int, before: Callable[[], object] = lambda: None) -> None:
     def finish() -> None:
         before()
         for stream in (sys.stdout, sys.stderr):
-            with suppress(AttributeError, OSError, ValueError):
+            with suppress(Exception):
                 stream.flush()
 
     # It may block, such as on a log that nobody reads.

@@ -3,3 +3,5 @@
 from __future__ import annotations
 
 from .bus import EventBus
+from .logs import Tracer
+from .logs import is_wanted as is_trace_wanted

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError
 from .._discovery import PluginCommand, plugin_commands
 from .._exceptions import ConfigError, OutboxError, format_error
 from .._hints import OWN_DISTRIBUTION
-from ..cli import ExitCode, counted, discard_stdout, write_errors, write_json, write_lines
+from ..cli import ExitCode, counted, write_errors, write_json, write_lines
 from . import completion
 from .completion import Shell
 from .errors import CommandError, CommandLoadError, UsageError
@@ -58,10 +58,6 @@ def main(words: Sequence[str], on_loaded: Callable[[], object] = lambda: None) -
         return ExitCode.FAILED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output, such as "head", has exited.
-        discard_stdout()
-        return ExitCode.FAILED
 
     return code
 

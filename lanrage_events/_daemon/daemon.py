@@ -14,9 +14,10 @@ from typing import Literal, TypeAlias, TypeVar
 import anyio
 import anyio.to_thread
 
-from .._bus import EventBus
+from .._bus import EventBus, Tracer, is_trace_wanted
 from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
 from .._exit import ExitGuard, StopRequested
+from .._hints import install_hint
 from .._redaction import Redactor
 from .._threads import ThreadCall, call_in_thread
 from ..cli import ChunkReader, ExitCode, counted
@@ -27,7 +28,7 @@ from . import systemd as _systemd
 from .check import check_again
 from .deadline import StopDeadline
 from .instance import Instance
-from .logging import LogHandler, logging_to_stderr
+from .logging import LogHandler, logging_to_stderr, logging_until_exit
 from .own_files import check_files
 from .progress import Progress
 from .reload import Reloader
@@ -61,26 +62,47 @@ def run(
     """
     redactor = Redactor()
     load = partial(load_config, file, redactor=redactor, bounded=True)
-    with ExitGuard() as guard, logging_to_stderr("info", "console", redactor):
+    with ExitGuard() as guard, logging_until_exit(redactor) as log:
         deadline = StopDeadline(guard)
         try:
             with Signals(deadline.begin_by_signal) as signals:
                 with signals.interrupting():
-                    config = _outcome(ThreadCall(load, "loading the configuration"))
+                    first_load = partial(
+                        load, on_settings=lambda found: log.set_format(found.log.format, redactor)
+                    )
+                    config = _outcome(ThreadCall(first_load, "loading the configuration"))
 
                 return _run_config(config, redactor, signals, deadline, backend, read_stdin, trace)
         except StopRequested as stop:
             deadline.notice()
             logger.info("stopped by %s before the plugins were started", stop)
             return ExitCode.DONE
-        except (ConfigError, ModuleNotFoundError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             raise
+        except (ConfigError, ModuleNotFoundError) as error:
+            if log.log_format == "console":
+                raise  # for people, without the time
+
+            return _log_load_error(error)
         except BaseException:
             # Python would print it with every secret in it.
             logger.critical("unexpected error", exc_info=True)
             return ExitCode.FAILED
         finally:
             deadline.cancel()
+
+
+def _log_load_error(error: ConfigError | ModuleNotFoundError) -> int:
+    """Log why the daemon cannot start, and return the exit code."""
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            logger.error("%s", problem)
+
+        return ExitCode.BAD_CONFIG
+
+    hint = install_hint(error)
+    logger.critical("%s", hint or "unexpected error", exc_info=None if hint else error)
+    return ExitCode.FAILED
 
 
 def _outcome(call: ThreadCall[T]) -> T:
@@ -117,7 +139,7 @@ def _run_config(
         backend = backend or config.settings.backend
         with signals.interrupting():
             importlib.import_module(backend)
-            bus = make_bus(config, redactor, batch=read_stdin, trace=trace)
+            bus = _make_bus(config, redactor, handler, batch=read_stdin, trace=trace)
             check_files(bus, config.file, reads_stdin=read_stdin)
             instance = None if read_stdin else Instance.open(config)
 
@@ -148,6 +170,23 @@ def _run_config(
         finally:
             if instance is not None:
                 instance.close()
+
+
+def _make_bus(
+    config: DaemonConfig,
+    redactor: Redactor,
+    handler: LogHandler,
+    *,
+    batch: bool,
+    trace: bool | None,
+) -> EventBus:
+    if config.settings.log.format == "console":
+        return make_bus(config, redactor, batch=batch, trace=trace)
+
+    # A line of the trace is a line of the log then.
+    is_traced = is_trace_wanted() if trace is None else trace
+    instruments = [Tracer(redactor, handler.write)] if is_traced else []
+    return make_bus(config, redactor, batch=batch, trace=False, instruments=instruments)
 
 
 def _run_loop(

@@ -9,7 +9,8 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from types import TracebackType
 from typing import Any, Literal, TextIO, TypeAlias
 
 import structlog
@@ -18,6 +19,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 
+from .._exit import process_stack
 from .._redaction import RedactedException, Redactor, safe_text
 from ..cli import StatusLine
 
@@ -37,6 +39,17 @@ class LogHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self.status_line = StatusLine(stream)
+        self.log_format: LogFormat = "console"
+
+    def set_format(self, log_format: LogFormat, redactor: Redactor) -> None:
+        """Write further lines in a format, without the secrets that a redactor knows."""
+        self.log_format = log_format
+        colors = _has_colors(self.stream)
+        self.setFormatter(_formatter(log_format, redactor, colors=colors))
+
+    def write(self, text: str) -> None:
+        """Write a line, whatever the level of the log is."""
+        self.handle(logging.LogRecord(_OWN_PACKAGE, logging.INFO, "", 0, "%s", (text,), None))
 
     def emit(self, record: logging.LogRecord) -> None:
         self.status_line.clear()
@@ -44,8 +57,12 @@ class LogHandler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:
         # The base class would show the arguments, which are not redacted.
-        kind = type(sys.exception()).__name__
-        sys.stderr.write(f"cannot log a message of {record.name}: {kind}\n")
+        values = record.name, record.pathname, record.lineno, type(sys.exception()).__name__
+        message = "cannot log a message of %s, from %s:%d: %s"
+        with suppress(Exception):  # such as a full disk
+            other = logging.LogRecord(_OWN_PACKAGE, logging.ERROR, "", 0, message, values, None)
+            self.stream.write(f"{self.format(other)}{self.terminator}")
+            self.flush()
 
 
 @contextmanager
@@ -61,7 +78,7 @@ def logging_to_stderr(
     :param redactor: knows the values that must not be shown; more may be added later
     """
     handler = LogHandler(sys.stderr)
-    handler.setFormatter(_formatter(log_format, redactor, colors=_has_colors(sys.stderr)))
+    handler.set_format(log_format, redactor)
     root = logging.getLogger()
     chatty_level = "DEBUG" if level == "debug" else "WARNING"
     with ExitStack() as stack:
@@ -81,6 +98,17 @@ def logging_to_stderr(
 
 
 @contextmanager
+def logging_until_exit(redactor: Redactor) -> Iterator[LogHandler]:
+    """Write the log to stderr for people until the process ends, if it runs nothing else.
+
+    So what Python prints at its end, and threads that outlive the daemon, are logged, too.
+    """
+    with ExitStack() as own:
+        stack = process_stack.get() or own
+        yield stack.enter_context(logging_to_stderr("info", "console", redactor))
+
+
+@contextmanager
 def _level(target: logging.Logger, level: str) -> Iterator[None]:
     before = target.level
     target.setLevel(level)
@@ -93,11 +121,20 @@ def _level(target: logging.Logger, level: str) -> Iterator[None]:
 @contextmanager
 def _logging_what_python_prints() -> Iterator[None]:
     before = threading.excepthook, sys.unraisablehook, warnings.showwarning
+    excepthook_before = sys.excepthook
 
     def log_thread_exception(args: threading.ExceptHookArgs) -> None:
         exc_info: Any = args.exc_type, args.exc_value, args.exc_traceback
         name = "?" if args.thread is None else args.thread.name
         logger.error("unexpected error in the thread %s", name, exc_info=exc_info)
+
+    def log_exception(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            excepthook_before(kind, error, trace)
+        else:
+            logger.critical("unexpected error", exc_info=(kind, error, trace))
 
     def log_unraisable(args: sys.UnraisableHookArgs) -> None:
         exc_info: Any = args.exc_type, args.exc_value, args.exc_traceback
@@ -113,6 +150,7 @@ def _logging_what_python_prints() -> Iterator[None]:
     ) -> None:
         logger.warning("%s:%d: %s: %s", filename, lineno, category.__name__, message)
 
+    sys.excepthook = log_exception
     threading.excepthook = log_thread_exception
     sys.unraisablehook = log_unraisable
     warnings.showwarning = log_warning
@@ -120,6 +158,7 @@ def _logging_what_python_prints() -> Iterator[None]:
         yield
     finally:
         threading.excepthook, sys.unraisablehook, warnings.showwarning = before
+        sys.excepthook = excepthook_before
 
 
 def _formatter(log_format: LogFormat, redactor: Redactor, *, colors: bool) -> ProcessorFormatter:

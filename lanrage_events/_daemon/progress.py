@@ -38,7 +38,7 @@ class Progress:
 
     async def run(self) -> None:
         """Show the progress until cancelled."""
-        if self._handler.stream.isatty():
+        if self._handler.stream.isatty() and self._handler.log_format == "console":
             await self._show_in_terminal()
         else:
             await self._repeat(_LOG_SECONDS, lambda: logger.info("%s", self.text()))

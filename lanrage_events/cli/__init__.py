@@ -13,12 +13,12 @@ from ._input import LineSplitter as LineSplitter
 from ._output import ExitCode as ExitCode
 from ._output import StatusLine as StatusLine
 from ._output import counted as counted
-from ._output import discard_stdout as discard_stdout
 from ._output import progress_bar as progress_bar
 from ._output import table as table
 from ._output import write_errors as write_errors
 from ._output import write_json as write_json
 from ._output import write_lines as write_lines
+from ._streams import discard_stdout as discard_stdout
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith("lanrage_events."):

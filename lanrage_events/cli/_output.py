@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -129,9 +128,3 @@ class StatusLine:
             self.show(shown)
 
         self._stream.flush()
-
-
-def discard_stdout() -> None:
-    """Write nothing more to a stdout whose reader is gone, not even at the exit."""
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), sys.stdout.fileno())

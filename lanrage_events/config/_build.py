@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .._bus import EventBus
@@ -16,6 +16,7 @@ from .._exceptions import (
     format_error,
 )
 from .._redaction import Redactor
+from ..abc import Instrument
 from ._load import default_file, load_config
 from ._models import ConfiguredPlugin, DaemonConfig
 
@@ -44,12 +45,14 @@ def make_bus(
     *,
     batch: bool = False,
     trace: bool | None = None,
+    instruments: Sequence[Instrument] = (),
 ) -> EventBus:
     """Create the bus of a configuration with its plugins, without starting anything.
 
     :param redactor: knows the values that must not be shown
     :param batch: whether the publisher can wait for room, and the end until all is delivered
     :param trace: whether each call of a hook is printed; None to ask the environment
+    :param instruments: watch the bus
     :raises ConfigError: with everything that is wrong with the plugins
     """
     settings = config.settings
@@ -59,6 +62,7 @@ def make_bus(
         state_folder=config.state_folder,
         redactor=redactor,
         trace=trace,
+        instruments=instruments,
     )
     places = {plugin.name: plugin.place for plugin in config.plugins}
     problems = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,6 +65,7 @@ def load_config(
     redactor: Redactor | None = None,
     environment: Mapping[str, str] = os.environ,
     bounded: bool = False,
+    on_settings: Callable[[Settings], object] = lambda settings: None,
 ) -> DaemonConfig:
     """Read a configuration file and check all of it.
 
@@ -77,11 +78,18 @@ def load_config(
     :param environment: where ``${NAME}`` is looked up
     :param bounded: whether a plugin that takes too long is reported; its module is then imported,
         and its part of the file checked, in a thread of its own
+    :param on_settings: called with the keys at the top, as far as they are right, before any plugin
+        is imported
     :raises ConfigError: with everything that is wrong
     """
     redactor = redactor or Redactor()
     return read_config(
-        file, catalog, redactor=redactor, environment=environment, bounded=bounded
+        file,
+        catalog,
+        redactor=redactor,
+        environment=environment,
+        bounded=bounded,
+        on_settings=on_settings,
     ).config()
 
 
@@ -92,6 +100,7 @@ def read_config(
     redactor: Redactor,
     environment: Mapping[str, str] = os.environ,
     bounded: bool = False,
+    on_settings: Callable[[Settings], object] = lambda settings: None,
 ) -> Draft:
     """Read a configuration file, and everything that is wrong with it; as :func:`load_config`."""
     if catalog is None:
@@ -102,7 +111,7 @@ def read_config(
     document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
     parts = expand(document, environment, redactor)
     draft = Draft(Validator(document, redactor, parts), path, is_default)
-    _Checker(draft, bounded).check(catalog)
+    _Checker(draft, bounded).check(catalog, on_settings)
     return draft
 
 
@@ -164,7 +173,11 @@ class _Checker:
     def validator(self) -> Validator:
         return self.draft.validator
 
-    def check(self, catalog: Catalog) -> None:
+    def check(
+        self,
+        catalog: Catalog,
+        on_settings: Callable[[Settings], object] = lambda settings: None,
+    ) -> None:
         data = self.validator.document.data
         if data is None and self.validator.document.problems:
             return  # more errors would only confuse
@@ -176,7 +189,7 @@ class _Checker:
         # An empty key counts as absent.
         top = {key: value for key, value in (data or {}).items() if value is not None}
         sections = top.pop("plugins", {})
-        self._settings(top)
+        on_settings(self._settings(top))
         file = self.draft.file
         if file == DEFAULT_FILE and OTHER_DEFAULT_FILE.exists() and not self.draft.is_default:
             self.draft.warn((), f"{OTHER_DEFAULT_FILE} is not read, because there is {file}, too")
@@ -188,7 +201,7 @@ class _Checker:
         else:
             self.draft.report(("plugins",), "expected the names of plugins as keys, such as 'log:'")
 
-    def _settings(self, top: Mapping[str, YAMLValue]) -> None:
+    def _settings(self, top: Mapping[str, YAMLValue]) -> Settings:
         settings = self.validator.validate(Settings, top, also=("plugins",))
         if settings is None:
             repaired = self._repair(Settings, top, ()).values()
@@ -202,6 +215,8 @@ class _Checker:
             if problem:
                 self.draft.unusable_folders.add(str(folder))
                 self.draft.warn(("templates", index), problem, key=False)
+
+        return self.draft.settings
 
     def set_state_folder(self, top: YAMLValue) -> None:
         """Find only the state folder.

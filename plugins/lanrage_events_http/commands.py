@@ -176,10 +176,13 @@ def stream(
 
 def _publish_file(task: Task, path: Path, skip: int) -> int:
     is_stdin = path == STANDARD_INPUT
+    if is_stdin and sys.stdin is None:
+        return _misuse("this process has no standard input: name a file")
+
     try:
         fd = sys.stdin.fileno() if is_stdin else os.open(path, os.O_RDONLY | _O_BINARY)
-    except (OSError, AttributeError) as error:
-        return _misuse(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
+    except OSError as error:
+        return _misuse(f"cannot read {path}: {error.strerror or error}")
 
     status = os.fstat(fd)
     size = status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 from ..._exceptions import format_error
 from ..._redaction import Redactor, safe_text
@@ -20,16 +21,24 @@ def is_wanted() -> bool:
 
 
 class Tracer(Instrument):
-    """Writes a line to stderr for each hook call."""
+    """Writes a line for each hook call.
 
-    def __init__(self, redactor: Redactor) -> None:
+    :param write: takes a line without its newline; by default it goes to stderr
+    """
+
+    def __init__(self, redactor: Redactor, write: Callable[[str], object] | None = None) -> None:
         self._redactor = redactor
+        self._write = write or _write_to_stderr
 
     def hook_ended(self, call: HookCall, seconds: float, error: BaseException | None) -> None:
         outcome = "ok" if error is None else format_error(error)
         what = f"{call.plugin}.{call.hook}{_subject(call)}"
         line = self._redactor.redact(f"trace: {what} {seconds * 1000:.3f} ms {outcome}")
-        sys.stderr.write(f"{safe_text(line)}\n")
+        self._write(safe_text(line))
+
+
+def _write_to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _subject(call: HookCall) -> str:
