@@ -1,10 +1,15 @@
-"""Hints in error messages: similar names and missing packages."""
+"""Hints in error messages: similar names, missing packages and how to install them."""
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 OWN_DISTRIBUTION = "lanrage-events"
 
@@ -27,8 +32,34 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean '{near[0]}'?" if near else ""
 
 
+def install_command(extra: str, distribution: str = OWN_DISTRIBUTION) -> str:
+    """Return the command that adds an extra of a distribution to this environment.
+
+    It names the environment's own installer, and the place that the distribution was installed
+    from: the folder of a checkout, a wheel, a repository, or its name if it came from an index or
+    that place is gone.
+
+    :param extra: the name of the extra
+    :param distribution: the installed distribution that has it
+    """
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import distribution as find
+
+    installer, source = "", ""
+    try:
+        found = find(distribution)
+        installer = (found.read_text("INSTALLER") or "").strip()
+        source = found.read_text("direct_url.json") or ""
+    except PackageNotFoundError:
+        pass
+
+    requirement, is_editable = _requirement(distribution, extra, source)
+    options = ["--editable"] if is_editable else []
+    return shlex.join([*_installer(installer), *options, requirement])
+
+
 def install_hint(error: BaseException, distribution: str | None = None) -> str:
-    """Return the ``pip install`` command for a missing package, empty if none is known.
+    """Return what to install for a missing package, empty if no extra brings it.
 
     :param error: what the import raised
     :param distribution: the distribution whose extras are searched before those of lanrage-events
@@ -40,9 +71,57 @@ def install_hint(error: BaseException, distribution: str | None = None) -> str:
     for name in dict.fromkeys((distribution or OWN_DISTRIBUTION, OWN_DISTRIBUTION)):
         extra = _extra_with(name, package)
         if extra:
-            return f"the package '{package}' is missing: pip install '{name}[{extra}]'"
+            return f"the package '{package}' is missing: {install_command(extra, name)}"
 
     return ""
+
+
+def _installer(name: str) -> list[str]:
+    """Return the words that install into this environment.
+
+    :param name: what installed the distribution
+    """
+    import shutil
+
+    if not sys.executable:
+        return ["pip", "install"]
+
+    if name == "uv":  # its environments have no pip
+        return ["uv", "pip", "install", "--python", sys.executable]
+
+    pip = shutil.which("pip")
+    if pip and Path(pip).parent == Path(sys.executable).parent:
+        return ["pip", "install"]
+
+    return [sys.executable, "-m", "pip", "install"]
+
+
+def _requirement(distribution: str, extra: str, source: str) -> tuple[str, bool]:
+    """Return the words for a distribution with an extra, and whether it is editable.
+
+    :param source: direct_url.json, https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    by_name = f"{distribution}[{extra}]"
+    try:
+        origin: dict[str, Any] = json.loads(source) if source else {}
+        url = origin.get("url", "")
+        if url.startswith("file:") and "vcs_info" not in origin:
+            path = url2pathname(urlsplit(url).path)
+            is_editable = bool(origin.get("dir_info", {}).get("editable"))
+            return (f"{path}[{extra}]", is_editable) if Path(path).exists() else (by_name, False)
+
+        if url:
+            vcs = origin.get("vcs_info")
+            url = f"{vcs['vcs']}+{url}@{vcs['commit_id']}" if vcs else url
+            folder = origin.get("subdirectory")
+            return f"{by_name} @ {url}" + (f"#subdirectory={folder}" if folder else ""), False
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        pass  # another program wrote it, or the folder belongs to another user
+
+    return by_name, False
 
 
 def _extra_with(distribution: str, package: str) -> str:

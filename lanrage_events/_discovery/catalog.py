@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from .._exceptions import PluginLoadError, PluginNotFound, format_error
 from .._exit import is_interrupt
-from .._hints import OWN_DISTRIBUTION, did_you_mean, install_hint
+from .._hints import OWN_DISTRIBUTION, did_you_mean, install_command, install_hint
 from .._threads import call_within
 from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
@@ -262,7 +262,7 @@ class Catalog:
     def _hint(self, name: str) -> str:
         hint = did_you_mean(name, self.names)
         if not hint and name in _own_extras():
-            hint = f": '{name}' is an extra, pip install '{OWN_DISTRIBUTION}[{name}]'"
+            hint = f": '{name}' is an extra, {install_command(name)}"
 
         for item in self.unreadable:
             hint += f"; of {item.distribution or 'a distribution'}, {item.reason}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._files import read_file as read_file
 from .._hints import did_you_mean as did_you_mean
+from .._hints import install_command as install_command
 from .._redaction import error_text as error_text
 from .._redaction import safe_text as safe_text
 from ._input import LINE_MAX_BYTES as LINE_MAX_BYTES

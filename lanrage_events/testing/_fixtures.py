@@ -12,6 +12,7 @@ except ModuleNotFoundError as error:
     message = "the fixtures of lanrage_events.testing need pytest: pip install pytest"
     raise ModuleNotFoundError(message, name=error.name) from None
 
+from .._hints import install_command
 from ._bus import CheckedBus
 from ._virtual_time import virtual_time
 
@@ -25,7 +26,7 @@ def real_time() -> None:
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Run each async test on both backends, in virtual time unless it has ``real_time``."""
     if find_spec(request.param) is None:
-        pytest.skip(f"{request.param} is not installed: pip install 'lanrage-events[trio]'")
+        pytest.skip(f"{request.param} is not installed: {install_command('trio')}")
 
     if "real_time" in request.fixturenames:
         return request.param, {}

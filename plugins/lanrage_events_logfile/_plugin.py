@@ -13,11 +13,11 @@ import anyio
 
 from lanrage_events import ConfigProblem, Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
+from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigError
 
 from ._config import FileSettings, LogfileConfig
 from ._following import (
-    INSTALL_HINT,
     KEEPS_OPEN,
     Changes,
     Folder,
@@ -117,7 +117,10 @@ class LogfilePlugin:
 
     def _problems(self, bus: Bus) -> Iterator[ConfigProblem]:
         if isinstance(self._changes, Watch) and find_spec("watchfiles") is None:
-            yield ConfigProblem(INSTALL_HINT)
+            yield ConfigProblem(
+                f"the package 'watchfiles' is missing: {install_command('daemon')}, or look for "
+                "changes every second with 'poll: 1s'"
+            )
 
         for number, file in enumerate(self.files):
             writer = _find_writer(file.path, bus)

@@ -16,8 +16,6 @@ from ._activity import Activity
 from ._connection import ActivityRejected, DiscordUnreachable
 from ._thread import LoopThread
 
-INSTALL_HINT = "pypresence is not installed: pip install 'lanrage-events[presence]'"
-
 # https://github.com/discord/discord-rpc/blob/master/src/rpc_connection.h: MaxRpcFrameSize
 FRAME_MAX_BYTES = 64 * 1024
 _HEADER = struct.Struct("<II")

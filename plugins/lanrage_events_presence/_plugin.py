@@ -12,10 +12,11 @@ import anyio
 
 from lanrage_events import ConfigProblem, Health, Metric, PartyEvent, Sample, hookimpl
 from lanrage_events.abc import Bus
+from lanrage_events.cli import install_command
 
 from ._activity import Activity
 from ._config import PresenceConfig
-from ._ipc import INSTALL_HINT, DiscordIPC
+from ._ipc import DiscordIPC
 from ._state import PresenceView
 from ._updater import Connect, PresenceUpdater
 
@@ -101,7 +102,10 @@ class PresencePlugin:
             return _NO_CLIENT_ID
 
         is_missing = self._needs_pypresence and find_spec("pypresence") is None
-        return INSTALL_HINT if is_missing else ""
+        if is_missing:
+            return f"pypresence is not installed: {install_command('presence')}"
+
+        return ""
 
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from lanrage_events.__main__ import main
+from lanrage_events.cli import install_command
 
 Install = Callable[..., None]
 
@@ -128,7 +129,7 @@ def test_a_missing_package_is_reported_in_one_line() -> None:
     )
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        "lanrage-events: the package 'cyclopts' is missing: pip install 'lanrage-events[daemon]'\n"
+        f"lanrage-events: the package 'cyclopts' is missing: {install_command('daemon')}\n"
     )
 
 
@@ -293,7 +294,7 @@ def test_a_backend_that_is_not_installed_is_reported_in_one_line(
     monkeypatch.setitem(sys.modules, "trio", None)
     assert main(["run", *words]) == 1
     assert capsys.readouterr().err == (
-        "lanrage-events: the package 'trio' is missing: pip install 'lanrage-events[trio]'\n"
+        f"lanrage-events: the package 'trio' is missing: {install_command('trio')}\n"
     )
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lanrage_events import PluginLoadError, Redactor
 from lanrage_events._discovery import Catalog
 from lanrage_events._redaction import SECRET_MASK
+from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigError
 from lanrage_events.config._load import default_file, load_config
 from lanrage_events.config._models import CommonConfig, DaemonConfig, LogConfig, Settings
@@ -787,7 +788,7 @@ def test_without_platformdirs_the_state_folder_must_be_named(
     assert problems("plugins: {module: }") == [
         (
             "1:1: state_folder: give a folder: the package 'platformdirs' is missing: "
-            "pip install 'lanrage-events[daemon]'"
+            + install_command("daemon")
         )
     ]
     assert load("state_folder: x\nplugins: {module: }").state_folder.name == "x"

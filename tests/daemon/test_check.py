@@ -12,6 +12,7 @@ import pytest
 
 from lanrage_events.__main__ import main
 from lanrage_events._daemon import check
+from lanrage_events.cli import install_command
 
 PICKY = """\
 from lanrage_events import ConfigProblem, hookimpl
@@ -201,7 +202,7 @@ def test_what_the_system_lacks_is_reported(
     assert capsys.readouterr().out.replace(str(folder), "~").splitlines() == [
         (
             "lanrage.yaml:2:10: backend: 'trio' cannot be used: the package 'trio' is missing: "
-            "pip install 'lanrage-events[trio]'"
+            + install_command("trio")
         ),
         (
             "lanrage.yaml:3:15: state_folder: ~/state/of/lanrage cannot be created, since ~/state "
@@ -308,7 +309,7 @@ def test_fourteen_mistakes_of_as_many_kinds_are_found_in_one_run(
             "lanrage.yaml:2:10",
             (
                 "backend: 'trio' cannot be used: the package 'trio' is missing: "
-                "pip install 'lanrage-events[trio]'"
+                + install_command("trio")
             ),
         ),
         (

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from lanrage_events import PluginLoadError, PluginNotFound
 from lanrage_events._discovery import Catalog, PluginInfo, hooks_of, is_name
+from lanrage_events.cli import install_command
 
 Install = Callable[..., None]
 
@@ -276,7 +277,7 @@ def test_an_unknown_plugin_that_is_an_extra_comes_with_how_to_install() -> None:
     with pytest.raises(PluginNotFound) as caught:
         Catalog(()).load("trio")
 
-    assert caught.value.reason.endswith("'trio' is an extra, pip install 'lanrage-events[trio]'")
+    assert caught.value.reason.endswith(f"'trio' is an extra, {install_command('trio')}")
 
 
 def test_without_our_own_metadata_an_unknown_plugin_is_just_unknown() -> None:
@@ -316,11 +317,11 @@ def test_a_missing_package_of_an_extra_is_reported_with_the_command(install: Ins
     )
     assert load_error("needy").reason == (
         "cannot be imported (needy-dist 1.0): the package 'missing_package' is missing: "
-        "pip install 'needy-dist[more]'"
+        + install_command("more", "needy-dist")
     )
     assert load_error("own").reason == (
         "cannot be imported (needy-dist 1.0): the package 'structlog' is missing: "
-        "pip install 'lanrage-events[daemon]'"
+        + install_command("daemon")
     )
     assert load_error("base").reason == (
         "cannot be imported (needy-dist 1.0): ModuleNotFoundError: No module named 'missing_base'"

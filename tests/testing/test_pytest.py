@@ -14,6 +14,8 @@ from textwrap import dedent
 
 import pytest
 
+from lanrage_events.cli import install_command
+
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 CONFTEST = """\
@@ -181,4 +183,4 @@ def test_without_trio_its_half_is_skipped_with_a_reason(tmp_path: Path) -> None:
     files = {"it": "async def test_it(bus):\n    pass\n"}
     report = run_tests(tmp_path, files, conftest=WITHOUT_TRIO + CONFTEST)
     assert report.outcomes("it") == {"PASSED": 1, "SKIPPED": 1}, report.output
-    assert "trio is not installed: pip install 'lanrage-events[trio]'" in report.output
+    assert f"trio is not installed: {install_command('trio')}" in report.output

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from lanrage_events import Metric, Sample
 from lanrage_events.abc import Bus, PluginStatistics
-from lanrage_events.cli import error_text
+from lanrage_events.cli import error_text, install_command
 
 from .._api import Call, Operation
 from .._feed import Feed
@@ -62,7 +62,6 @@ _PLUGIN_METRICS: Mapping[str, tuple[str, Kind, Callable[[PluginStatistics], floa
 """by name: the help, the kind and the value of a plugin"""
 
 _STATUSES = ("ok", "degraded", "failed")
-_INSTALL = "the package 'prometheus_client' is missing: pip install 'lanrage-events[metrics]'"
 
 
 def metrics_operation(bus: Bus, feed: Feed) -> Operation:
@@ -100,7 +99,8 @@ class _MetricsAPI:
             from prometheus_client import CollectorRegistry
             from prometheus_client.exposition import choose_encoder
         except ImportError:
-            raise Problem(501, _INSTALL) from None
+            remedy = install_command("metrics")
+            raise Problem(501, f"the package 'prometheus_client' is missing: {remedy}") from None
 
         families = Families(self._bus.redactor)
         families.add(None, tuple(self._own()))

@@ -6,4 +6,4 @@ from .folder import Folder
 from .follower import KEEPS_OPEN, Follower, written_by
 from .positions import PositionStore
 from .reader import LogReader
-from .watcher import INSTALL_HINT, Changes, Poll, Watch
+from .watcher import Changes, Poll, Watch

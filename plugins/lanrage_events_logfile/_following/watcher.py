@@ -17,10 +17,6 @@ logger = logging.getLogger(__name__)
 # second: half as much as with its default of 50 ms, and half a second later.
 STEP_MILLISECONDS = 500
 CANCEL_MILLISECONDS = 500
-INSTALL_HINT = (
-    "the package 'watchfiles' is missing: pip install 'lanrage-events[daemon]', or look for "
-    "changes every second with 'poll: 1s'"
-)
 
 Folders = Callable[[], Collection[Path]]
 

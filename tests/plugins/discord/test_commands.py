@@ -11,7 +11,7 @@ import pytest
 
 from lanrage_events import Event
 from lanrage_events.__main__ import main
-from lanrage_events.cli import ExitCode
+from lanrage_events.cli import ExitCode, install_command
 from lanrage_events.events import EventRegistry
 from lanrage_events_discord.commands import preview
 
@@ -281,5 +281,5 @@ def test_a_backend_that_is_not_installed_is_reported_with_what_to_install(
     monkeypatch.setitem(sys.modules, "trio", None)
     assert main(["demo", "--backend", "trio"]) == 1
     assert capsys.readouterr().err == (
-        "lanrage-events: the package 'trio' is missing: pip install 'lanrage-events[trio]'\n"
+        f"lanrage-events: the package 'trio' is missing: {install_command('trio')}\n"
     )

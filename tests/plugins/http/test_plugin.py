@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 import lanrage_events_http
 from lanrage_events import EventBus, Notification, PluginStartError
+from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigError
 from lanrage_events_http import HTTPConfig, HTTPPlugin
 from lanrage_events_http._server import listen, port_of
@@ -270,7 +271,7 @@ def test_a_missing_extra_is_reported_in_one_line(module: str, tmp_path: Path) ->
     line, count = checked.stdout.strip().splitlines()
     assert count == f"{file}: 1 error"
     assert line.startswith(f"{file}:1:11: plugins.http: ")
-    assert f"the package '{module}' is missing: pip install 'lanrage-events[http]'" in line
+    assert f"the package '{module}' is missing: {install_command('http')}" in line
 
 
 def test_what_is_public_says_where_it_is() -> None:

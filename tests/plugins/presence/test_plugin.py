@@ -206,7 +206,7 @@ async def test_what_is_missing_is_logged_in_one_line_and_affects_nothing_else(
     is_installed: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = PresenceConfig(client_id=None if is_installed else CLIENT_ID)
-    remedy = "Application ID" if is_installed else "pip install 'lanrage-events[presence]'"
+    remedy = "Application ID" if is_installed else "lanrage-events[presence]"
     other = make(Client())
     async with EventBus() as bus:
         with without_pypresence(monkeypatch):

@@ -22,6 +22,7 @@ from lanrage_events import (
     Sample,
     hookimpl,
 )
+from lanrage_events.cli import install_command
 from lanrage_events_http._app import application
 from lanrage_events_http._feed import Feed
 from lanrage_events_http._metrics import metrics_operation
@@ -349,4 +350,4 @@ async def test_without_its_package_the_answer_has_the_remedy(
 
     assert response.status_code == 501
     assert response.headers["content-type"] == "application/problem+json"
-    assert "pip install 'lanrage-events[metrics]'" in response.json()["detail"]
+    assert install_command("metrics") in response.json()["detail"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ import anyio
 import pytest
 
 from lanrage_events import Event, EventBus, PluginStartError
+from lanrage_events.cli import install_command
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
 from lanrage_events_logfile._following import Poll, Watch
 
@@ -111,7 +113,7 @@ async def test_without_the_extra_the_start_fails_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "watchfiles", None)
-    with pytest.raises(PluginStartError, match=r"pip install 'lanrage-events\[daemon\]', or look"):
+    with pytest.raises(PluginStartError, match=re.escape(f"{install_command('daemon')}, or look")):
         async with following(path=tmp_path / "latest.log"):
             raise AssertionError
 
