@@ -93,7 +93,18 @@ def make_app() -> App:
         result_action="print_non_int_return_int_as_exit_code",
         suppress_keyboard_interrupt=False,
     )
-    for function in (run, init, check, reload, schema, plugins, events, new_plugin):
+    for function in (
+        run,
+        init,
+        check,
+        reload,
+        backup,
+        restore,
+        schema,
+        plugins,
+        events,
+        new_plugin,
+    ):
         app.command(function)
 
     app.command(outbox_app())
@@ -221,6 +232,36 @@ def reload(file: Path | None = None, /, *, state_folder: Path | None = None) -> 
     from .reload import run as reload_daemon
 
     return reload_daemon(file, state_folder)
+
+
+def backup(folder: Path, file: Path | None = None, /, *, state_folder: Path | None = None) -> int:
+    """Copy the state folder of a daemon, also while it runs.
+
+    The copy has what waits for Discord, the dead letters, what was set on the page, and the places
+    in log files. It holds secrets, so only you can read it. The configuration is not in it.
+
+    :param folder: where to write the copy, a new folder
+    :param file: the configuration; lanrage.yaml in this folder by default
+    :param state_folder: the daemon's state folder, instead of the one that the file names
+    """
+    from .backup import back_up
+
+    return back_up(folder, file, state_folder)
+
+
+def restore(folder: Path, file: Path | None = None, /, *, state_folder: Path | None = None) -> int:
+    """Make the state folder of a daemon from a backup, before it starts.
+
+    Nothing that exists is overwritten. What waited when the backup was made is sent when the daemon
+    starts.
+
+    :param folder: what "backup" wrote
+    :param file: the configuration; lanrage.yaml in this folder by default
+    :param state_folder: the daemon's state folder, instead of the one that the file names
+    """
+    from .backup import restore as restore_backup
+
+    return restore_backup(folder, file, state_folder)
 
 
 def schema(*, plugins_folder: Path | None = None) -> int:
