@@ -22,7 +22,15 @@ import http_reference
 import room_reference
 import settings_reference
 
-_LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
+_LANGUAGES = {
+    ".conf": "ini",
+    ".py": "python",
+    ".service": "ini",
+    ".timer": "ini",
+    ".toml": "toml",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
 
 
 def _file(path: str) -> Iterator[str]:

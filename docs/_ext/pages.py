@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 CHAPTERS = {
     "Tutorials": "tutorial plugin-tutorial",
     "How to": (
-        "how-to troubleshooting discord templates daemon systemd http logfile log presence embedding "
-        "outbox testing testing-discord"
+        "how-to troubleshooting install systemd container monitoring backup upgrade move discord "
+        "templates daemon http logfile log presence embedding outbox testing testing-discord"
     ),
     "Reference": (
         "settings events commands hooks http-reference errors api compatibility glossary changelog"
