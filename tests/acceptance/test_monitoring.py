@@ -149,7 +149,7 @@ async def test_every_metric_that_is_asked_for_exists(
         write_files(discord, webhook.url)
         async with running("run") as daemon, httpx.AsyncClient() as client:
             await daemon.wait_for("ready")
-            [page] = re.findall(r"the page is at (http://\S+)/", daemon.log)
+            page = re.findall(r"(http://127\S+)/", daemon.log)[0]
             event = {"type": "notification", "title": "Pizza", "message": "It is here."}
             (await client.post(f"{page}/api/events", json=event)).raise_for_status()
             text = (await client.get(f"{page}/metrics")).raise_for_status().text
