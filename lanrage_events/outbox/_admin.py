@@ -256,6 +256,18 @@ class OutboxBase:
             limit, lambda tables, count: tables.drop_lane(lane, which, count)
         )
 
+    async def rename_lane(self, lane: str, to: str) -> int:
+        """Give all entries and dead letters of a lane to another one, and return how many.
+
+        They keep their ids, and so their order. What the other lane holds stays there, and it stays
+        postponed or not; a lane that is new takes that over, too.
+
+        :param lane: its name
+        :param to: the other one's name
+        :raises OutboxError: if it cannot be written; nothing was changed then
+        """
+        return await self._change(lambda tables: tables.rename_lane(lane, to))
+
     async def _in_chunks(self, limit: int | None, action: Callable[[Tables, int], int]) -> int:
         total = 0
         while limit is None or total < limit:

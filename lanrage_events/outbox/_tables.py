@@ -322,6 +322,31 @@ class Tables:
         self.changes.expired += len(tally.ids)
         return found
 
+    def rename_lane(self, lane: str, to: str) -> int:
+        """Give the content of a lane to another one, where it comes in the order of its ids."""
+        if not to:
+            raise ValueError("expected the name of a lane, not an empty text")
+
+        found = self.connection.execute("SELECT * FROM lanes WHERE name = ?", (lane,)).fetchone()
+        if found is None or lane == to:
+            return 0
+
+        for table in ("entries", "dead_letters"):
+            self.connection.execute(
+                f"UPDATE {table} SET lane = ? WHERE lane = ?",  # noqa: S608 - one of two names
+                (to, lane),
+            )
+
+        self.connection.execute("DELETE FROM lanes WHERE name = ?", (lane,))
+        self.connection.execute(
+            "INSERT INTO lanes (name, pending, bytes, dead, postponed_until, attempts, last_error)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET pending = pending + excluded.pending,"
+            " bytes = bytes + excluded.bytes, dead = dead + excluded.dead",
+            (to, *tuple(found)[1:]),
+        )
+        return int(found["pending"] + found["dead"])
+
     def retry(self, ids: Iterable[int]) -> int:
         """Turn dead letters into entries again, at their old place, and end deferrals."""
         ids = set(ids)

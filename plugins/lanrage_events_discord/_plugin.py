@@ -31,7 +31,7 @@ from lanrage_events.outbox import Outbox, OutboxStatistics
 from ._alerts import Alerts, alert_metrics, render_report, unknown_sources
 from ._api import DiscordAPI, MessageTest, Runtime
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
-from ._config import DEFAULT_WEBHOOK, DiscordConfig
+from ._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
 from ._delivery import (
     EarlierEntries,
     EarlierEntry,
@@ -106,6 +106,7 @@ class DiscordPlugin:
         self._renderer: Renderer | None = None
         self._routed: frozenset[str] = frozenset()
         """the names of the webhooks that the router knows"""
+        self._routes: tuple[RouteConfig, ...] = config.routes
         self._router = self._make_router(())
         self._outbox: Outbox | None = None
         self._lanes: Mapping[str, Lane] = {}
@@ -117,7 +118,7 @@ class DiscordPlugin:
         """what reports problems, through all restarts of the plugin; None without the setting"""
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
-        self._unrouted = UnroutedEvents()
+        self._unrouted = UnroutedEvents("route" if config.routes else "webhook")
 
     @property
     def pending(self) -> int:
@@ -140,8 +141,9 @@ class DiscordPlugin:
         failures: dict[int, Exception] = {}
         outgoing: list[OutgoingEntry] = []
         repeated: dict[int, list[EarlierEntry]] = {}
-        configured = runtime.lanes.configured
-        if configured is not self._router.webhooks:
+        configured, routes = runtime.lanes.configured, runtime.setup.routes
+        if configured is not self._router.webhooks or routes is not self._routes:
+            self._routes = routes
             self._router, self._routed = self._make_router(configured), frozenset(configured)
 
         began = time.perf_counter()
@@ -212,7 +214,8 @@ class DiscordPlugin:
         if unknown := list(unknown_types(self.config, bus.events)):
             raise ConfigError([str(problem) for problem in unknown])
 
-        webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks}
+        settings = self._make_settings(bus)
+        webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks, *settings.webhooks}
         with bus.redactor.redacting(REDACTED_LOGGERS):
             async with (
                 WebhookClient(self._http) as client,
@@ -232,7 +235,7 @@ class DiscordPlugin:
                         )
                         ending.callback(lanes.close)
                         self._runtime = runtime = await self._begin(
-                            bus, self._outbox, client, background, lanes, renderer
+                            bus, settings, self._outbox, client, background, lanes, renderer
                         )
                         async with self._watching(runtime, renderer):
                             yield
@@ -291,6 +294,7 @@ class DiscordPlugin:
     async def _begin(
         self,
         bus: Bus,
+        settings: Settings,
         outbox: Outbox,
         client: WebhookClient,
         background: TaskGroup,
@@ -303,12 +307,13 @@ class DiscordPlugin:
         directory = WebhookDirectory(lanes.limits, client, background)
         self._setup = setup = Setup(
             self.config,
-            self._make_settings(bus),
+            settings,
             partial(bus.plugins.source_location, self),
             lanes=lanes,
             directory=directory,
             redactor=bus.redactor,
             rejections=rejections,
+            events=bus.events,
         )
         await self._open_lanes(bus, setup, lanes)
         if self._alerts is None and self.config.alerts is not None:
@@ -370,7 +375,7 @@ class DiscordPlugin:
             self._unsent += _rejected(statistics) + (statistics.pending if in_memory else 0)
 
     def _make_router(self, webhooks: Iterable[str]) -> Router:
-        return Router(self.config.routes, webhooks, self.config.max_age)
+        return Router(self._routes, webhooks, self.config.max_age)
 
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         return Outbox(
@@ -474,7 +479,7 @@ class DiscordPlugin:
 
     @hookimpl
     async def check_online(self, bus: Bus) -> Mapping[str, Health]:
-        """Ask Discord for each webhook, that of the setup page included."""
+        """Ask Discord for each webhook, those of the setup page included."""
         settings = Settings(self._state_file(bus, "settings.json"), read_only=True)
         webhooks = find_webhooks(self.config, settings)
         if not webhooks:

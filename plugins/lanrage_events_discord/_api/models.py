@@ -74,15 +74,25 @@ class WebhookEntry(ConfigModel):
     """A webhook, and what Discord says about it."""
 
     name: str
-    """its name in the configuration; ``default`` is the one of ``webhook_url`` and the setup page"""
+    """its name in the configuration, or under which it was saved; ``default`` is the one of
+    ``webhook_url``"""
     source: Literal["yaml", "saved"] | None
-    """where it comes from: the configuration or this API"""
+    """where it comes from: the configuration or this API; null if it was removed, and events wait"""
     place: str | None
     """where it stands in the configuration, as ``file:line:column``"""
     state: str
     """what its lane does, see :class:`LaneStatus`"""
     reason: str
     """why the state is what it is, if something is wrong"""
+    pending: int
+    """events that wait"""
+    events: tuple[str, ...] | None
+    """the event types, base types and patterns that were chosen for it; null for all. Without effect
+    if the configuration has routes"""
+    events_problem: str
+    """what is wrong with them, such as a type whose plugin is not loaded"""
+    style: Literal["digest", "embeds"]
+    """how it shows several events at a time"""
     discord: Literal["found", "rejected", "unreachable", "pending"]
     """what Discord says about it: ``rejected`` if it does not exist, ``unreachable`` if Discord cannot
     be asked, ``pending`` while it is being asked"""
@@ -100,6 +110,48 @@ class Webhooks(ConfigModel):
     """The webhooks that there are."""
 
     webhooks: tuple[WebhookEntry, ...]
+    routes_configured: bool
+    """whether the configuration has routes, which decide which events each of them posts"""
+    routes_place: str | None
+    """where they stand in the configuration, as ``file:line:column``"""
+
+
+class WebhookName(ConfigModel):
+    """Which webhook."""
+
+    name: Text
+    """the name under which it was saved"""
+
+
+class NamedWebhookQuery(WebhookName, WebhookQuery):
+    """Which webhook, and how it is set."""
+
+
+class WebhookSettings(ConfigModel):
+    """What can be chosen for a saved webhook."""
+
+    events: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = None
+    """the event types, base types and patterns that it posts; ``event`` for all"""
+    style: Literal["digest", "embeds"] | None = None
+    """how it shows several events at a time: in one list, or each in an embed of its own"""
+
+
+class NewWebhook(WebhookSettings):
+    """Another webhook. What is missing is as the configuration says, and it posts all events."""
+
+    name: Text
+    """under which it is known: up to 50 printable characters"""
+    webhook_url: SecretStr = Field(max_length=4096)
+    """the URL as copied from Discord"""
+
+
+class WebhookChange(WebhookSettings):
+    """What changes about a saved webhook; what is missing or null stays."""
+
+    name: Text | None = None
+    """another name, under which it sends what waited under the one before"""
+    webhook_url: SecretStr | None = Field(default=None, max_length=4096)
+    """another URL as copied from Discord"""
 
 
 class InviteStatus(OriginStatus):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,31 +12,21 @@ import anyio
 
 from lanrage_events import Metric
 from lanrage_events.abc import Bus
-from lanrage_events.http import Route, RouteError, RouteRequest
-from lanrage_events.outbox import OutboxError
+from lanrage_events.http import Route, RouteRequest
 
 from .._alerts import Alerts
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import SECONDS_PER_BUCKET, History, Lane, Lanes, LaneState
+from .._delivery import SECONDS_PER_BUCKET, History, Lane, LaneState
 from .._setup import (
     INVITE_HEADING,
     INVITE_STEPS,
     WEBHOOK_HEADING,
     WEBHOOK_STEPS,
-    InvalidSetting,
-    SetInConfiguration,
-    SetupError,
-    SetupUnavailable,
 )
 from . import models
 from .previews import Previews
-from .runtime import Runtime
-
-_STATUSES: Mapping[type[SetupError], int] = {
-    SetInConfiguration: 409,
-    InvalidSetting: 422,
-    SetupUnavailable: 503,
-}
+from .runtime import RunningPlugin, Runtime, count_pending, setup_errors
+from .webhooks import WebhooksAPI
 
 
 class DiscordAPI:
@@ -47,7 +36,8 @@ class DiscordAPI:
     """
 
     def __init__(self, runtime: Callable[[], Runtime | None]) -> None:
-        self._find_runtime = runtime
+        self._runtime = RunningPlugin(runtime)
+        self._webhooks = WebhooksAPI(self._runtime)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the operations."""
@@ -60,6 +50,7 @@ class DiscordAPI:
         get = partial(Route, method="GET", errors=not_running, scope="read")
         post = partial(Route, method="POST")
         return (
+            *self._webhooks.routes(),
             post(
                 path="/webhook",
                 handler=self.set_webhook,
@@ -81,7 +72,6 @@ class DiscordAPI:
                 errors={**cannot_set, 422: "it is not the URL of an invite"},
             ),
             get(path="/status", handler=self.status, response=models.Status),
-            get(path="/webhooks", handler=self.webhooks, response=models.Webhooks),
             post(
                 path="/test",
                 handler=self.test,
@@ -131,7 +121,7 @@ class DiscordAPI:
         """
         runtime = self._runtime()
         url = request.body.webhook_url.get_secret_value()
-        with _setup_errors():
+        with setup_errors():
             await runtime.setup.set_webhook(url, ask=not request.query.offline)
 
         return await _status(runtime)
@@ -142,7 +132,7 @@ class DiscordAPI:
         It takes effect at once and is kept over restarts. An empty URL clears it.
         """
         runtime = self._runtime()
-        with _setup_errors():
+        with setup_errors():
             await runtime.setup.set_invite(request.body.invite_url)
 
         return await _status(runtime)
@@ -153,17 +143,6 @@ class DiscordAPI:
         The webhook's URL is a secret and never shown.
         """
         return await _status(self._runtime())
-
-    async def webhooks(self, _: RouteRequest) -> models.Webhooks:
-        """Return the webhooks: where each is set, and what it is named and where it posts in Discord.
-
-        Discord is asked in the background, so that the answer never waits for it: ask again while an
-        entry is ``pending``. What Discord said is remembered for ten minutes.
-        """
-        runtime = self._runtime()
-        lanes = [lane for lane in runtime.lanes.values() if lane.webhook is not None]
-        runtime.directory.look_up([lane.webhook for lane in lanes if lane.webhook is not None])
-        return models.Webhooks(webhooks=tuple(_webhook_entry(runtime, lane) for lane in lanes))
 
     async def test(self, request: RouteRequest) -> models.MessageTestResult:
         """Send one real message to a webhook, and return what became of it.
@@ -183,7 +162,7 @@ class DiscordAPI:
     async def history(self, _: RouteRequest) -> models.DeliveryHistory:
         """Return what happened in each lane in the last minutes."""
         lanes = self._runtime().lanes
-        await _count(lanes)
+        await count_pending(lanes)
         now, now_utc = anyio.current_time(), datetime.now(UTC)
         return models.DeliveryHistory(
             seconds_per_bucket=SECONDS_PER_BUCKET,
@@ -195,26 +174,10 @@ class DiscordAPI:
             ),
         )
 
-    def _runtime(self) -> Runtime:
-        runtime = self._find_runtime()
-        if runtime is None:
-            raise RouteError(503, "the plugin is not running: try again in a moment")
-
-        return runtime
-
-
-@contextmanager
-def _setup_errors() -> Iterator[None]:
-    """Answer with the reason why the setup cannot change something."""
-    try:
-        yield
-    except SetupError as error:
-        raise RouteError(_STATUSES[type(error)], str(error)) from None
-
 
 async def _status(runtime: Runtime) -> models.Status:
     setup, lanes = runtime.setup, runtime.lanes
-    pending = await _count(lanes)
+    pending = await count_pending(lanes)
     redact = runtime.bus.redactor.redact
     default = lanes.get(DEFAULT_WEBHOOK)
     known = runtime.directory.find(None if default is None else default.webhook)
@@ -249,22 +212,6 @@ async def _status(runtime: Runtime) -> models.Status:
     )
 
 
-def _webhook_entry(runtime: Runtime, lane: Lane) -> models.WebhookEntry:
-    redact = runtime.bus.redactor.redact
-    found = runtime.directory.find(lane.webhook)
-    return models.WebhookEntry(
-        name=lane.name,
-        **asdict(runtime.setup.origin_of(lane.name)),
-        state=lane.state.value,
-        reason=redact(lane.reason),
-        discord=found.answer.value,
-        discord_reason=redact(found.reason),
-        posts_as=found.name,
-        channel_id=found.channel_id,
-        channel_url=found.channel_url,
-    )
-
-
 def _alert_status(alerts: Alerts) -> models.AlertStatus:
     return models.AlertStatus(
         webhook=alerts.config.webhook,
@@ -274,15 +221,6 @@ def _alert_status(alerts: Alerts) -> models.AlertStatus:
             for one in alerts.problems
         ),
     )
-
-
-async def _count(lanes: Lanes) -> dict[str, int]:
-    """Return how many events wait in each lane, those of former webhooks included."""
-    try:
-        return {lane.name: lane.pending for lane in await lanes.count()}
-    except (OutboxError, anyio.ClosedResourceError):
-        # The plugin's health reports the outbox's problem; the rest of the status is still of use.
-        return {name: lane.record.waiting for name, lane in lanes.items()}
 
 
 def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> models.LaneStatus:

@@ -11,9 +11,9 @@ from lanrage_events import EventBus
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import load_bus
 
-from .._config import DiscordConfig, WebhookConfig
+from .._config import DiscordConfig, RouteConfig, WebhookConfig
 from .._plugin import DiscordPlugin
-from .._setup import Settings, find_webhooks, state_file
+from .._setup import Settings, find_routes, find_webhooks, state_file
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,13 @@ class ConfiguredPlugin:
 
     @cached_property
     def webhooks(self) -> Mapping[str, WebhookConfig]:
-        """Its webhooks by name, that of the setup page among them."""
+        """Its webhooks by name, those of the setup page among them."""
         return find_webhooks(self.config, self.settings)
+
+    @cached_property
+    def routes(self) -> tuple[RouteConfig, ...]:
+        """The routes of the configuration; without any, what was chosen on the setup page."""
+        return find_routes(self.config, self.settings, tuple(self.webhooks))
 
     @property
     def invite_url(self) -> str | None:

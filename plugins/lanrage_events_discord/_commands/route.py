@@ -29,7 +29,7 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
     registry = found.bus.events
     event = registry.from_dict(sample_event(registry, event_type, values))
     given = {value.partition("=")[0] for value in values}
-    steps = list(explain(event, found.config.routes, tuple(found.webhooks)))
+    steps = list(explain(event, found.routes, tuple(found.webhooks)))
     posting = {name: step for step in steps for name in step.webhooks}
     live = [name for name in posting if name in found.webhooks]
     write_lines([format_event(event.to_dict()), ""])
@@ -37,7 +37,8 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
         write_lines(_destination(found, name, step) for name, step in posting.items())
     else:
         is_taken = any(not step.mismatch for step in steps)
-        reason = "a route takes it and names no webhook" if is_taken else "no route takes it"
+        taker = "route" if found.config.routes else "webhook"
+        reason = "a route takes it and names no webhook" if is_taken else f"no {taker} takes it"
         write_lines(
             [
                 f"it goes nowhere: {'there is no webhook' if is_taken and not found.webhooks else reason}"
@@ -83,6 +84,14 @@ def _reasons(
 ) -> Iterator[str]:
     if steps[0].number < 0:
         yield "why: there are no routes, so every webhook posts every event"
+        return
+
+    if not found.config.routes:
+        yield "why: there are no routes, so what was chosen on the setup page decides:"
+        for step in steps:
+            names = ", ".join(found.routes[step.number].webhook or ())
+            yield f"{_INDENT}webhook '{names}': {step.mismatch or 'takes it'}"
+
         return
 
     yield "why:"

@@ -44,7 +44,8 @@ class Batch:
         wording: Wording,
         server_errors: ServerErrors,
     ) -> None:
-        self._config = config
+        self.config = config
+        """how entries are composed, from the next message on"""
         self._server_errors = server_errors
         self._queue = queue
         self._envelope = envelope
@@ -85,7 +86,7 @@ class Batch:
 
     def may_be_full(self, waiting: int) -> bool:
         """Whether it is worth asking :attr:`is_full` again, now that so many entries wait."""
-        return self._config.style == "embeds" and waiting >= limits.MESSAGE_MAX_EMBEDS
+        return self.config.style == "embeds" and waiting >= limits.MESSAGE_MAX_EMBEDS
 
     @property
     def is_full(self) -> bool:
@@ -127,12 +128,12 @@ class Batch:
 
     @property
     def _shows_embeds(self) -> bool:
-        return self._config.style == "embeds" and not self._is_backlog
+        return self.config.style == "embeds" and not self._is_backlog
 
     def _compose(self) -> tuple[Message | None, list[Entry]]:
         """Return the next message without its envelope, and what it is chosen from."""
         batch = self._entries
-        max_messages = self._config.max_messages
+        max_messages = self.config.max_messages
         if max_messages is not None:
             max_messages = max(1, max_messages - self._messages)
 
@@ -153,7 +154,7 @@ class Batch:
         composed = compose(
             entries,
             wording=self._wording,
-            style=self._config.style,
+            style=self.config.style,
             max_messages=max_messages,
             catch_up=self._is_backlog,
             expired=self._expired_now,

@@ -31,6 +31,16 @@ class ExpiredCounts:
         counts[label] = counts.get(label, 0) + count
         self._memory.write(self._by_lane)
 
+    def rename(self, lane: str, to: str) -> None:
+        """Add the counts of a lane to those of another one."""
+        counts = self._by_lane.pop(lane, None)
+        if counts:
+            there = self._by_lane.setdefault(to, {})
+            for label, count in counts.items():
+                there[label] = there.get(label, 0) + count
+
+            self._memory.write(self._by_lane)
+
     def clear(self, lane: str) -> None:
         """Forget the counts of a lane, since a message has reported them."""
         if self._by_lane.pop(lane, None):

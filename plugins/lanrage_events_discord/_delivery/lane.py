@@ -195,6 +195,10 @@ class Lane:
         self.pacing.end_wait()
         self.wake()
 
+    def compose_like(self, batch: BatchConfig) -> None:
+        """Compose messages in another style, from the next one on."""
+        self._batch.config = batch
+
     def disconnect(self) -> None:
         """Send nothing more until :meth:`enable` gives a URL; what waits stays in the outbox.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,6 +92,10 @@ class Lanes(Mapping[str, Lane]):
         """the names of the lanes that get server errors now"""
         self._waiting: dict[str, int] | None = None
         """entries that waited in the outbox at the last look, by lane"""
+        self._renamed: dict[str, str] = {}
+        """the present names of lanes that had other names"""
+        self._putting = anyio.Lock(fast_acquire=True)
+        """held while entries come under the name of a lane, which must not change meanwhile"""
 
     def __getitem__(self, name: str) -> Lane:
         return self._lanes[name]
@@ -114,16 +119,18 @@ class Lanes(Mapping[str, Lane]):
     def open(self, name: str, webhook: WebhookConfig) -> None:
         """Make the lane of a webhook, or give an existing lane another URL, and send.
 
-        Of an existing lane, only the URL changes. Nothing is sent before :meth:`begin`, which then
+        Of an existing lane, only the URL and the style of messages change. Nothing is sent before :meth:`begin`, which then
         starts the lanes that have work, and not thousands that have none.
         """
         address = self._config.address(webhook)
         self._configured = None
+        self._renamed.pop(name, None)
         # The token first, by which the others are found.
         for secret in reversed(address.secrets()):
             self._redactor.add(secret)
 
         if (lane := self._lanes.get(name)) is not None:
+            lane.compose_like(webhook.batch or self._config.batch)
             lane.enable(address)
             return
 
@@ -150,6 +157,53 @@ class Lanes(Mapping[str, Lane]):
         """Remove the URL of a lane, see :meth:`Lane.disconnect`."""
         self._configured = None
         self._lanes[name].disconnect()
+
+    def restyle(self, name: str, webhook: WebhookConfig) -> None:
+        """Compose the messages of a lane as its webhook says now; all else goes on."""
+        self._lanes[name].compose_like(webhook.batch or self._config.batch)
+
+    @asynccontextmanager
+    async def hold(self, name: str, seconds: float) -> AsyncIterator[None]:
+        """Let a lane send nothing inside the context; what is under way has been answered then.
+
+        :param seconds: how long to wait for that at most
+        :raises TimeoutError: if it takes longer
+        """
+        turn = self._lanes[name].pacing.turn
+        with anyio.fail_after(seconds):
+            await turn.acquire()
+
+        try:
+            yield
+        finally:
+            turn.release()
+
+    async def rename(self, name: str, to: str, webhook: WebhookConfig) -> None:
+        """Give a lane another name, under which it sends what waits, in the same order.
+
+        The caller holds it, see :meth:`hold`. New entries come under the other name at once.
+
+        :param to: a name that no lane with a webhook has; what waits under it is sent, too
+        :raises OutboxError: if the outbox cannot be written: what waited then stays there under the
+            old name, and is not sent
+        """
+        old = self._lanes.pop(name)
+        old.disconnect()
+        old.close()
+        if (former := self._lanes.pop(to, None)) is not None:
+            former.close()
+
+        self.open(to, webhook)
+        self._renamed = {one: to if now == name else now for one, now in self._renamed.items()}
+        self._renamed[name] = to
+        new = self._lanes[to]
+        new.record, old.record = old.record, new.record
+        # What it reads before is not all of it.
+        async with new.pacing.turn, self._putting:
+            await self._outbox.rename_lane(name, to)
+            self._expired.rename(name, to)
+
+        new.reload()
 
     async def begin(self) -> list[OutboxLane]:
         """Start sending what an earlier process left in the outbox, and return how much it is."""
@@ -180,8 +234,12 @@ class Lanes(Mapping[str, Lane]):
         :return: what kept an entry from being put, by the position of its event
         """
         failures: dict[int, Exception] = {}
-        for begin in range(0, len(outgoing), self._put_together):
-            await self._put(outgoing[begin : begin + self._put_together], failures)
+        async with self._putting:
+            for one in outgoing if self._renamed else ():
+                one.lane = self._renamed.get(one.lane, one.lane)
+
+            for begin in range(0, len(outgoing), self._put_together):
+                await self._put(outgoing[begin : begin + self._put_together], failures)
 
         return failures
 

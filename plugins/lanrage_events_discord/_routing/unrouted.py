@@ -15,9 +15,13 @@ _SHOWN = 3
 
 
 class UnroutedEvents:
-    """Counts them by their type, since this object was created."""
+    """Counts them by their type, since this object was created.
 
-    def __init__(self) -> None:
+    :param taker: what takes events otherwise, ``route`` or ``webhook``
+    """
+
+    def __init__(self, taker: str = "route") -> None:
+        self._taker = taker
         self._counts = Counter[str]()
 
     @property
@@ -38,7 +42,7 @@ class UnroutedEvents:
 
         most = [f"{number:,} {name}" for name, number in self._counts.most_common(_SHOWN)]
         more = ["others"] if len(self._counts) > _SHOWN else []
-        return f"no route takes {counted(self.total, 'event')}: {', '.join([*most, *more])}"
+        return f"no {self._taker} takes {counted(self.total, 'event')}: {', '.join([*most, *more])}"
 
     def add(self, event_type: str) -> None:
         """Count an event."""

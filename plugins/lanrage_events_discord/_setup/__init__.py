@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from .directory import TURN_MAX_SECONDS, WebhookDirectory
-from .errors import InvalidSetting, SetInConfiguration, SetupError, SetupUnavailable
+from .errors import (
+    InvalidSetting,
+    NameTaken,
+    SetInConfiguration,
+    SetupError,
+    SetupUnavailable,
+    UnknownWebhook,
+)
 from .instructions import (
     INVITE_HEADING,
     INVITE_STEPS,
@@ -13,6 +20,6 @@ from .instructions import (
     webhook_instructions,
 )
 from .rejections import RejectionCache
-from .settings import INVITE_URL, WEBHOOK_URL, Settings
-from .setup import Setup
-from .webhooks import ask_for_webhooks, find_webhooks, state_file
+from .settings import INVITE_URL, WEBHOOK_URL, SavedWebhook, Settings, Style
+from .setup import Change, Setup
+from .webhooks import ask_for_webhooks, find_routes, find_webhooks, state_file

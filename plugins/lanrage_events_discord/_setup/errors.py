@@ -11,8 +11,24 @@ class SetInConfiguration(SetupError):
     """Raised when the configuration gives the value, so that it must be changed there."""
 
 
+class NameTaken(SetupError):
+    """Raised when another webhook has the name."""
+
+
+class UnknownWebhook(SetupError):
+    """Raised when no webhook has the name."""
+
+
 class InvalidSetting(SetupError):
-    """Raised when the value is not valid, or when Discord rejects it."""
+    """Raised when the value is not valid, or when Discord rejects it.
+
+    :param reason: what is wrong
+    :param field: the name of the value in a request
+    """
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 class SetupUnavailable(SetupError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import anyio
@@ -11,10 +11,11 @@ from pydantic import SecretStr
 
 from lanrage_events import Health
 from lanrage_events.abc import Bus
+from lanrage_events.config import EventTypes
 
 from .._client import OutcomeKind, WebhookClient
-from .._config import DEFAULT_WEBHOOK, DiscordConfig, WebhookConfig
-from .settings import Settings
+from .._config import DiscordConfig, RouteConfig, WebhookConfig
+from .settings import SavedWebhook, Settings
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -35,17 +36,55 @@ def state_file(bus: Bus, plugin: object, suffix: str) -> Path | None:
 def find_webhooks(config: DiscordConfig, settings: Settings) -> dict[str, WebhookConfig]:
     """Return the webhooks by name; the configuration wins over what is saved."""
     webhooks = config.all_webhooks()
-    url = settings.webhook_url
-    if url is not None and DEFAULT_WEBHOOK not in webhooks:
-        saved = WebhookConfig.model_construct(url=SecretStr(url))
+    for name, saved in settings.webhooks.items():
+        if name in webhooks:
+            continue
+
+        webhook = configure(config, saved)
         try:
-            config.address(saved)
+            config.address(webhook)
         except ValueError as error:
-            logger.warning("the saved webhook is not used: %s", error)
+            logger.warning("the saved webhook '%s' is not used: %s", name, error)
         else:
-            webhooks[DEFAULT_WEBHOOK] = saved
+            webhooks[name] = webhook
 
     return webhooks
+
+
+def configure(config: DiscordConfig, saved: SavedWebhook) -> WebhookConfig:
+    """Return the configuration of a saved webhook, whose URL need not be valid."""
+    batch = saved.style and config.batch.model_copy(update={"style": saved.style})
+    return WebhookConfig.model_construct(url=SecretStr(saved.url), batch=batch or None)
+
+
+def find_routes(
+    config: DiscordConfig, settings: Settings, webhooks: Collection[str]
+) -> tuple[RouteConfig, ...]:
+    """Return the routes of the configuration; without any, what was chosen for the saved webhooks.
+
+    Webhooks for which nothing was chosen post every event.
+
+    :param webhooks: the names of those that there are
+    """
+    if config.routes:
+        return config.routes
+
+    configured = config.all_webhooks()
+    chosen = {
+        name: saved.events
+        for name, saved in settings.webhooks.items()
+        if saved.events is not None and name in webhooks and name not in configured
+    }
+    if not chosen:
+        return ()
+
+    routes = [
+        RouteConfig(events=EventTypes(events), webhook=(name,)) for name, events in chosen.items()
+    ]
+    if others := tuple(name for name in webhooks if name not in chosen):
+        routes.insert(0, RouteConfig(webhook=others))
+
+    return tuple(routes)
 
 
 async def ask_for_webhooks(

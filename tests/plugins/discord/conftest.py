@@ -57,6 +57,10 @@ class Setup:
         """Do an operation with a body, and return the JSON that is answered."""
         return await self._call("POST", path, body, query)
 
+    async def request(self, method: str, path: str, body: object = None, **query: Any) -> Any:
+        """Do any operation, and return the JSON that is answered."""
+        return await self._call(method, path, body, query)
+
     async def _call(self, method: str, path: str, body: object, query: object) -> Any:
         (route,) = [
             route

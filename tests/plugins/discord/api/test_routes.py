@@ -216,7 +216,7 @@ async def test_webhook_named_default_in_yaml_wins_too(running: Running) -> None:
     webhooks = {"default": {"url": discord.create_webhook().url}}
     async with running(discord, webhooks=webhooks) as s:
         status, detail = await rejection(s.post("/webhook", {"webhook_url": UNKNOWN}))
-        assert (status, detail) == (409, "the configuration sets webhook_url: change it there")
+        assert (status, detail) == (409, "the configuration sets webhooks.default: change it there")
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ async def test_saved_webhook_that_is_not_allowed_any_more_is_kept_and_not_used(
 
     async with running(state_folder=tmp_path) as s:
         assert not (await s.call("GET", "/status"))["webhook"]["configured"]
-        assert "the saved webhook is not used" in caplog.text
+        assert "the saved webhook 'default' is not used" in caplog.text
         assert "made-up-token" not in caplog.text
 
     async with running(state_folder=tmp_path, allow_hosts=[host]) as s:
