@@ -1,10 +1,11 @@
 // Setting up Discord: a channel, a test message, and an invite to the voice chat.
 
+import { Channels } from "./channels.js";
 import { Figures, lanesInUse } from "./states.js";
 import { TestCard } from "./test-card.js";
 import { checkInviteUrl, checkWebhookUrl } from "./urls.js";
 import { FieldCard } from "./field-card.js";
-import { WebhookList, describeChannel } from "./webhooks.js";
+import { describeChannel } from "./webhooks.js";
 
 const FIRST_CHANNEL = {
   title: "Connect a channel",
@@ -12,7 +13,7 @@ const FIRST_CHANNEL = {
 };
 const ANOTHER_CHANNEL = {
   title: "Connect another channel",
-  about: "The configuration has webhooks already. One that is set here gets the events of all routes that name “default” or no webhook.",
+  about: "There are webhooks already. One that is set here is named “default”, as in routes of the configuration.",
 };
 
 /**
@@ -65,13 +66,19 @@ class Setup {
       describe: (value) => ["Messages show ", element("strong", {}, element("bdi", {}, value.url ?? "the invite")), "."],
     });
     this.summary = new Summary(host);
-    this.webhooks = new WebhookList(host);
-    this.nodes = [this.webhooks.node, element("ol", { class: "steps" }, this.webhook.node, this.test.node, this.invite.node), this.summary.node];
+    const steps = element("ol", { class: "steps" }, this.webhook.node, this.test.node, this.invite.node);
+    this.channels = new Channels(host, {
+      changed: () => this.refresh(),
+      // Who wrote the configuration looks for its webhooks, and a newcomer for the first step.
+      placed: (isNamed) => steps[isNamed ? "before" : "after"](this.channels.node),
+    });
+    this.nodes = [steps, this.summary.node];
   }
 
   setInstructions(instructions) {
     this.webhook.setInstructions(instructions.webhook);
     this.invite.setInstructions(instructions.invite);
+    this.channels.setInstructions(instructions.webhook);
   }
 
   show(status) {

@@ -1,6 +1,7 @@
 // The step of the setup that sends a test message.
 
-import { LiveBadge, hint, lanesInUse, waitHint } from "./states.js";
+import { DELIVERED, outcomeNotice } from "./outcome.js";
+import { LiveBadge, lanesInUse } from "./states.js";
 
 /** One real message, and its outcome. */
 export class TestCard {
@@ -96,32 +97,13 @@ export class TestCard {
   }
 
   #showOutcome(outcome) {
-    const { countdown, element, fill, notice, words } = this.host;
-    const wait = outcome.retry_after;
     this.node.classList.toggle("step-done", outcome.delivered);
     this.#showCurrent();
+    this.badge.set(...(outcome.delivered ? ["Delivered", "good"] : ["Not delivered", "bad"]));
     if (outcome.delivered) {
-      this.badge.set("Delivered", "good");
-      this.host.announce("Delivered. Look at the channel: the message is there.");
-      fill(
-        this.result,
-        notice(
-          "good",
-          element("p", {}, element("strong", {}, "Delivered."), " Look at the channel: the message is there."),
-          outcome.message_id ? element("p", { class: "muted" }, "Message ", element("code", {}, outcome.message_id)) : null,
-        ),
-      );
-      return;
+      this.host.announce(DELIVERED);
     }
 
-    this.badge.set("Not delivered", "bad");
-    fill(
-      this.result,
-      notice(
-        "error",
-        element("p", {}, element("strong", {}, "Not delivered."), ` ${words.sentence(outcome.reason)}`),
-        element("p", {}, wait === null ? hint(outcome) : countdown(wait, (left) => waitHint(words, left))),
-      ),
-    );
+    this.host.fill(this.result, outcomeNotice(this.host, outcome));
   }
 }
