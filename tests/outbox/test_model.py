@@ -258,6 +258,23 @@ class OutboxMachine(RuleBasedStateMachine):
 
         assert self.call(self.outbox.drop_lane, name, which) == self.model_drop(ids)
 
+    @rule(name=LANES, to=LANES)
+    def rename_lane(self, name: str, to: str) -> None:
+        holding = [*self.entries.values(), *self.dead.values()]
+        moved = [entry for entry in holding if entry.lane == name]
+        is_new = self.lanes[to].postponed_until is None and all(e.lane != to for e in holding)
+        expected = len(moved) if name != to else 0
+        assert self.call(self.outbox.rename_lane, name, to) == expected
+        if name == to:
+            return
+
+        if is_new and (moved or self.lanes[name].postponed_until is not None):
+            self.lanes[to] = self.lanes[name]
+
+        self.lanes[name] = ModelLane()
+        for entry in moved:
+            entry.lane = to
+
     @rule(name=st.none() | LANES)
     def expire(self, name: str | None) -> None:
         ids = [

@@ -728,6 +728,24 @@ async def test_closing_ends_waiting_and_listening(outbox: Outbox) -> None:
     assert sorted(ended) == ["listen", "wait"]
 
 
+async def test_a_lane_gets_another_name_with_all_that_it_holds(outbox: Outbox) -> None:
+    async with outbox:
+        ids = [await outbox.put(lane, lane + str(n)) for n in range(3) for lane in ("a", "b")]
+        await outbox.dead_letter(ids[:1], "rejected")
+        await outbox.acknowledge(ids[2:3])
+        assert await outbox.rename_lane("a", "b") == 2
+        assert bodies(await outbox.read("b")) == ["b0", "b1", "a2", "b2"]
+        assert bodies(await outbox.dead_letters("b")) == ["a0"]
+        [lane] = await outbox.lanes()
+        assert (lane.name, lane.pending, lane.dead, lane.bytes) == ("b", 4, 1, 8)
+        assert await outbox.rename_lane("a", "c") == 0
+        with pytest.raises(ValueError, match="not an empty text"):
+            await outbox.rename_lane("b", "")
+
+        assert await outbox.retry_lane("b") == 1
+        assert bodies(await outbox.read("b")) == ["a0", "b0", "b1", "a2", "b2"]
+
+
 @pytest.mark.parametrize("change", ["retry", "retry_lane", "drop", "drop_lane", "resume_lane"])
 async def test_a_listener_is_notified_of_changes_in_this_process_too(
     outbox: Outbox, change: str

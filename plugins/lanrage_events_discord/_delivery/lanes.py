@@ -253,7 +253,7 @@ class Lanes(Mapping[str, Lane]):
             numbers = await self._outbox.put_many(items)
         except anyio.get_cancelled_exc_class():
             # They may be in the outbox all the same.
-            for name in by_lane:
+            for name in by_lane.keys() & self._lanes.keys():
                 self._lanes[name].invalidate()
 
             raise
@@ -271,9 +271,11 @@ class Lanes(Mapping[str, Lane]):
                 await self._put([outgoing[i] for i in part], failures)
         else:
             for name, indexes in by_lane.items():
-                self._lanes[name].append(
-                    (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
-                )
+                # If it got another name meanwhile, rename() moves them there and lets it read them.
+                if (lane := self._lanes.get(name)) is not None:
+                    lane.append(
+                        (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
+                    )
 
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more, see :meth:`Pacing.finish`."""

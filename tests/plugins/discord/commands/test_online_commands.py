@@ -154,6 +154,30 @@ def test_the_webhook_of_the_setup_page_counts(command: Command) -> None:
     assert "webhook 'default': with a notification, and no mention" in output
 
 
+def test_what_was_chosen_on_the_setup_page_is_the_reason(command: Command) -> None:
+    Path("lanrage.yaml").write_text("state_folder: state\nplugins: {discord: }\n")
+    Path("state").mkdir()
+    file = Path("state") / "discord.settings.json"
+    saved = {"webhooks": {"games": {"url": URL, "events": ["game_*"]}, "all": {"url": URL}}}
+    file.write_text(json.dumps(saved))
+    code, output = command("route", "peer_joined")
+    assert code == 0
+    assert "webhook 'all': with a notification, and no mention" in output
+    reasons = output[output.index("why:") :].splitlines()[:3]
+    assert reasons == [
+        "why: there are no routes, so what was chosen on the setup page decides:",
+        "  webhook 'all': takes it",
+        "  webhook 'games': no, it is for game_*",
+    ]
+    del saved["webhooks"]["all"]
+    file.write_text(json.dumps(saved))
+    code, output = command("route", "peer_joined")
+    assert code == 1
+    assert "it goes nowhere: no webhook takes it" in output
+    code, output = command("test", "gamse")
+    assert "no webhook is named 'gamse', known: games, did you mean 'games'?" in output
+
+
 @pytest.mark.usefixtures("routed")
 @pytest.mark.parametrize(
     ("words", "text"),

@@ -14,14 +14,17 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+import trio.testing
 from anyio.lowlevel import checkpoint
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from lanrage_events import Event, Notification, PeerJoined, Redactor
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem
 from lanrage_events_discord import DiscordConfig, validate_webhook_url
 from lanrage_events_discord._client import RateLimits, WebhookClient
+from lanrage_events_discord._config import WebhookConfig
 from lanrage_events_discord._delivery import (
     ExpiredCounts,
     GoneWebhooks,
@@ -351,6 +354,83 @@ async def test_same_event_for_many_webhooks_is_posted_by_each_in_its_own_way(
         ids = [webhook.id for webhook in discord.webhooks]
         assert [flags[one] for one in ids] == [4096, 0, 4096, 0]
         assert [content[one] for one in ids] == ["", "<@5>", "", ""]
+
+
+# Other names
+
+
+async def test_a_lane_that_is_held_sends_nothing_and_is_waited_for_a_while() -> None:
+    discord = StandInDiscord(latency=5)
+    async with lanes_of(discord, Outbox(), "a") as lanes:
+        await lanes.begin()
+        await lanes.put([letter(0)])
+        await anyio.sleep(1)
+        began = anyio.current_time()
+        with pytest.raises(TimeoutError):
+            async with lanes.hold("a", 2):
+                raise AssertionError
+
+        assert anyio.current_time() - began == 2
+        async with lanes.hold("a", 10):
+            assert posted(discord) == [["player0"]]
+            await lanes.put([letter(1)])
+            await anyio.sleep(60)
+            assert posted(discord) == [["player0"]]
+
+        await anyio.sleep(10)
+        assert posted(discord) == [["player0", "player1"]]
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["put", "rename", "wait"]), st.integers(0, 3)), max_size=12
+    ),
+    latency=st.sampled_from([0.0, 0.04, 0.5]),
+)
+def test_whenever_a_lane_is_renamed_each_event_is_posted_once_and_in_order(
+    steps: list[tuple[str, int]], latency: float
+) -> None:
+    """New entries come under any of its names, at any moment of the renaming."""
+
+    async def run() -> None:
+        discord = StandInDiscord(latency=latency, limit=None)
+        names, position = ["lane0"], 0
+        async with lanes_of(discord, Outbox(), "lane0") as lanes:
+            webhook = WebhookConfig(url=SecretStr(discord.webhooks[0].url))
+            await lanes.begin()
+
+            async def rename() -> None:
+                before, after = names[-1], f"lane{len(names)}"
+                async with lanes.hold(before, 10):
+                    await lanes.rename(before, after, webhook)
+
+                names.append(after)
+
+            for step, number in steps:
+                if step == "wait":
+                    await anyio.sleep(number / 10)
+                elif step == "rename":
+                    name = names[-1]
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(rename)
+                        for _ in range(number):
+                            await checkpoint()
+
+                        await lanes.put([letter(position, name)])
+                        position += 1
+                else:
+                    await lanes.put([letter(position + n, names[-1]) for n in range(number)])
+                    position += number
+
+            await anyio.sleep(60)
+            assert list(lanes) == names[-1:]
+            assert posted(discord) == [[f"player{n}" for n in range(position)]]
+
+    anyio.run(
+        run, backend="trio", backend_options={"clock": trio.testing.MockClock(autojump_threshold=0)}
+    )
 
 
 # The JSON form of entries

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lanrage_events_discord._setup import INVITE_URL, WEBHOOK_URL, Settings
+from lanrage_events_discord._setup import INVITE_URL, WEBHOOK_URL, SavedWebhook, Settings
 
 URL = "https://discord.com/api/webhooks/111/made-up-token"
 INVITE = "https://discord.gg/abc"
@@ -42,6 +42,37 @@ async def test_what_is_saved_is_there_after_a_restart(path: Path) -> None:
     assert (settings.webhook_url, settings.invite_url) == (URL, INVITE)
     again = Settings(path, inline=True)
     assert (again.webhook_url, again.invite_url) == (URL, INVITE)
+
+
+async def test_several_webhooks_are_kept_beside_what_older_versions_know(path: Path) -> None:
+    games = SavedWebhook(f"{URL}2", ("game_*",), "embeds")
+    settings = Settings(path, inline=True)
+    await settings.save(INVITE_URL, INVITE)
+    await settings.save_webhooks({"games": games, "default": SavedWebhook(URL)})
+    assert content(path) == {
+        "invite_url": INVITE,
+        "webhook_url": URL,
+        "webhooks": {"games": {"url": f"{URL}2", "events": ["game_*"], "style": "embeds"}},
+    }
+    again = Settings(path, inline=True)
+    assert list(again.webhooks) == ["default", "games"]
+    assert again.webhooks == settings.webhooks == {"default": SavedWebhook(URL), "games": games}
+    assert URL not in repr(again.webhooks)
+    await again.save_webhooks({"default": SavedWebhook(URL, ("peer_*",), "digest")})
+    assert Settings(path).webhooks == {"default": SavedWebhook(URL, ("peer_*",), "digest")}
+    await again.save_webhooks({"default": SavedWebhook(URL)})
+    assert content(path) == {"invite_url": INVITE, "webhook_url": URL}
+    await again.save_webhooks({})
+    assert content(path) == {"invite_url": INVITE}
+
+
+def test_what_an_older_version_has_changed_is_read(path: Path) -> None:
+    # It keeps the keys that it does not know.
+    saved = {"webhooks": {"default": {"events": ["peer_*"]}, "games": {"url": URL}}}
+    put(path, json.dumps(saved).encode())
+    assert Settings(path).webhooks == {"games": SavedWebhook(URL)}
+    put(path, json.dumps({**saved, "webhook_url": f"{URL}2"}).encode())
+    assert Settings(path).webhooks["default"] == SavedWebhook(f"{URL}2", ("peer_*",))
 
 
 async def test_cleared_value_is_gone_from_the_disk(path: Path) -> None:
@@ -95,6 +126,13 @@ async def test_keys_of_another_version_are_kept(path: Path) -> None:
         b"\xff\xfe\x00",
         b'{"webhook_url": 5}',
         b'{"invite_url": null}',
+        b'{"webhooks": []}',
+        b'{"webhooks": {"a": "https://discord.com"}}',
+        b'{"webhooks": {"a": {}}}',
+        b'{"webhooks": {"": {"url": "https://discord.com"}}}',
+        b'{"webhooks": {"a": {"url": "https://discord.com", "events": "event"}}}',
+        b'{"webhooks": {"a": {"url": "https://discord.com", "events": [1]}}}',
+        b'{"webhooks": {"a": {"url": "https://discord.com", "style": "list"}}}',
         b"[" * 100_000,
         f'{{"webhook_url": "{URL}"'.encode(),
     ],
