@@ -118,7 +118,7 @@ class DiscordPlugin:
         """what reports problems, through all restarts of the plugin; None without the setting"""
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
-        self._unrouted = UnroutedEvents("route" if config.routes else "webhook")
+        self._unrouted = UnroutedEvents(by_routes=bool(config.routes))
 
     @property
     def pending(self) -> int:

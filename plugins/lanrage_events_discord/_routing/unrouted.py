@@ -17,11 +17,11 @@ _SHOWN = 3
 class UnroutedEvents:
     """Counts them by their type, since this object was created.
 
-    :param taker: what takes events otherwise, ``route`` or ``webhook``
+    :param by_routes: whether routes decide, and not what was chosen for each webhook
     """
 
-    def __init__(self, taker: str = "route") -> None:
-        self._taker = taker
+    def __init__(self, *, by_routes: bool = True) -> None:
+        self._by_routes = by_routes
         self._counts = Counter[str]()
 
     @property
@@ -42,7 +42,8 @@ class UnroutedEvents:
 
         most = [f"{number:,} {name}" for name, number in self._counts.most_common(_SHOWN)]
         more = ["others"] if len(self._counts) > _SHOWN else []
-        return f"no {self._taker} takes {counted(self.total, 'event')}: {', '.join([*most, *more])}"
+        counts = f"{counted(self.total, 'event')}: {', '.join([*most, *more])}"
+        return f"no route takes {counts}" if self._by_routes else f"no webhook takes {counts}"
 
     def add(self, event_type: str) -> None:
         """Count an event."""

@@ -81,8 +81,8 @@ async def test_each_saved_webhook_posts_what_was_chosen_for_it(
     before = [len(webhook.messages) for webhook in discord.webhooks]
     async with running(discord, tmp_path, **config) as s:
         await publish_both(s)
-        found = [shown(*one) for one in zip(discord.webhooks, before, strict=True)]
-        assert found == [(True, True), (False, True), (True, True)]
+        posted = [shown(*one) for one in zip(discord.webhooks, before, strict=True)]
+        assert posted == [(True, True), (False, True), (True, True)]
         for events, expected in [("peer_joined", (True, False)), ("event", (True, True))]:
             await change(s, "games", events=[events])
             since = len(games.messages)
@@ -183,8 +183,8 @@ async def test_what_is_wrong_is_rejected_and_changes_nothing(
         await add(s, "b", webhook)
         file = (tmp_path / "discord.settings.json").read_bytes()
         whole = {"name": "c", "webhook_url": webhook.url, **settings}
-        for method, body, query in [("POST", whole, {}), ("PATCH", settings, {"name": "b"})]:
-            call = s.request(method, "/webhooks", body, offline=True, **query)
+        adding = s.post("/webhooks", whole, offline=True)
+        for call in (adding, s.request("PATCH", "/webhooks", settings, name="b", offline=True)):
             found = await rejection(call)
             assert found[0] == status
             assert detail in found[1]
@@ -196,12 +196,13 @@ async def test_what_is_wrong_is_rejected_and_changes_nothing(
 async def test_errors_name_the_field(running: Running) -> None:
     async with running() as s:
         webhook = s.discord.create_webhook()
-        for settings, field in [
-            ({"name": ""}, "name"),
-            ({"events": ["x"]}, "events"),
-            ({"webhook_url": webhook.url[:-1]}, "webhook_url"),
-        ]:
-            body = {"name": "c", "webhook_url": webhook.url, **settings}
+        wrong: list[tuple[str, Any]] = [
+            ("name", ""),
+            ("events", ["x"]),
+            ("webhook_url", webhook.url[:-1]),
+        ]
+        for field, value in wrong:
+            body = {"name": "c", "webhook_url": webhook.url, field: value}
             with pytest.raises(RouteError) as caught:
                 await s.post("/webhooks", body)
 
