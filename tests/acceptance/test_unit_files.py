@@ -74,7 +74,8 @@ def test_without_its_restrictions_much_would_be_exposed(unit: Path) -> None:
         flags=re.MULTILINE | re.DOTALL,
     )
     unit.write_text(text, "utf-8")
-    assert analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", unit).returncode
+    # The page says that it is above 8.
+    assert analyze("security", "--offline=true", "--threshold=80", unit).returncode
 
 
 def test_the_page_reads_only_logs_that_the_unit_shows() -> None:
