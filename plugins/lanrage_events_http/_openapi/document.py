@@ -140,10 +140,11 @@ class _Document:
                 "title": "lanrage-events",
                 "version": version("lanrage-events"),
                 "description": "Publish events, follow them, and manage their delivery.",
+                "license": {"name": "MIT", "identifier": "MIT"},
             },
             "servers": [{"url": "/"}],
             "paths": paths,
-            "components": {"schemas": self._schemas.definitions},
+            "components": {"schemas": self._schemas.used_by(paths)},
         }
         if self._has_token:
             scheme = {"type": "http", "scheme": "bearer", "description": "a configured token"}
@@ -174,12 +175,11 @@ class _Document:
             schema = self._schemas.ref(operation.request, "validation")
             described["requestBody"] = {"required": True, "content": json_content(schema)}
 
-        if self._has_token:
-            # For other schemes than OAuth's, the list has the roles that are needed:
-            # https://spec.openapis.org/oas/v3.1.1.html#security-requirement-object
-            scopes = [] if operation.scope is None else [operation.scope]
-            described["security"] = [] if operation.is_public else [{"token": scopes}]
-
+        # For other schemes than OAuth's, the list has the roles that are needed:
+        # https://spec.openapis.org/oas/v3.1.1.html#security-requirement-object
+        scopes = [] if operation.scope is None else [operation.scope]
+        needs_token = self._has_token and not operation.is_public
+        described["security"] = [{"token": scopes}] if needs_token else []
         described["responses"] = self._responses(operation)
         return described
 

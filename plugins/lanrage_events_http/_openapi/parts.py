@@ -35,11 +35,36 @@ class Schemas:
         definition: dict[str, Any] = self.definitions[ref.removeprefix(_REF)]
         return definition
 
+    def used_by(self, value: object) -> dict[str, Any]:
+        """Return the schemas to which a part of the document refers, and those that they refer to."""
+        used: set[str] = set()
+        waiting = _names_in(value)
+        while waiting:
+            used |= waiting
+            found: set[str] = set()
+            for name in waiting:
+                found |= _names_in(self.definitions[name])
+
+            waiting = found - used
+
+        return {name: schema for name, schema in self.definitions.items() if name in used}
+
     def add(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
         """Add a schema with definitions of its own, and return the reference to it."""
         ref = _REF + name
         self.definitions[name] = _relocated(schema, f"{ref}/$defs/")
         return {"$ref": ref}
+
+
+def _names_in(value: object) -> set[str]:
+    """Return the names of the schemas to which a value refers, such as with a discriminator."""
+    if isinstance(value, str):
+        is_ref = value.startswith(_REF)
+        return {value.removeprefix(_REF).partition("/")[0]} if is_ref else set()
+
+    inside = value.values() if isinstance(value, Mapping) else value
+    items = inside if isinstance(inside, Iterable) else ()
+    return set().union(*map(_names_in, items))
 
 
 def _relocated(value: Any, place: str) -> Any:

@@ -152,8 +152,10 @@ class Guard:
         """
         _check_head(scope)
         headers = Headers(scope=scope)
-        host = self._check_host(headers)
-        method, path = scope["method"], scope["path"]
+        method, path = scope["method"], _shorten_health_target(scope)
+        # A probe knows only an address, and what it may read is the same for everyone.
+        is_probe = path in _HEALTH_PATHS and method in _SAFE_METHODS
+        host = "" if is_probe else self._check_host(headers)
         if method not in METHODS:
             # This rejects preflights, too: no other site may use the API.
             raise Problem(
@@ -183,6 +185,14 @@ class Guard:
                 return RedirectResponse("/login", 303)
 
             access.attach(scope)
+
+        encodings = ",".join(headers.getlist("content-encoding")).strip().lower()
+        if body.is_there and encodings not in ("", "identity"):
+            raise Problem(
+                415,
+                "compressed bodies are not supported: send it without Content-Encoding",
+                headers={"Accept-Encoding": "identity"},
+            )
 
         has_json = media_type(headers) in (JSON_TYPE, *JSON_LINES)
         if is_change and is_api and body.is_there and not has_json:
@@ -278,6 +288,22 @@ def _check_head(scope: Scope) -> None:
     size += sum(len(name) + len(value) for name, value in scope["headers"])
     if size > MAX_HEAD_BYTES:
         raise Problem(431, f"the head of a request may have {MAX_HEAD_BYTES:,} bytes at most")
+
+
+def _shorten_health_target(scope: Scope) -> str:
+    """Return the path of a request, for a health check also of a target such as ``http://a/healthz``.
+
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    """
+    path: str = scope["path"]
+    scheme, separator, rest = path.partition("://")
+    if separator and scheme.lower() in ("http", "https"):
+        target = "/" + rest.partition("/")[2]
+        if target in _HEALTH_PATHS:
+            scope["path"], scope["raw_path"] = target, target.encode("ascii")
+            return target
+
+    return path
 
 
 def _check_origin(headers: Headers, host: str) -> None:

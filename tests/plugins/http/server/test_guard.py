@@ -802,3 +802,29 @@ async def test_answers_are_counted_by_their_class() -> None:
     await ask(guarded, headers={"host": "evil.example.org"})
 
     assert guarded.answers == {"2xx": 2, "4xx": 1}
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "gzip, identity", "GZIP"])
+async def test_a_compressed_body_is_rejected_with_what_to_do(encoding: str) -> None:
+    transport = httpx.ASGITransport(app=guard())
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+        headers = {"Content-Type": JSON_TYPE, "Content-Encoding": encoding}
+        answer = await client.post("/api/events", content=b"x", headers=headers)
+
+        assert answer.status_code == 415
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["Accept-Encoding"] == "identity"
+        assert "Content-Encoding" in answer.json()["detail"]
+
+        headers["Content-Encoding"] = "identity"
+        assert (await client.post("/api/events", content=b"{}", headers=headers)).is_success
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_probe_may_name_any_host(path: str, method: str) -> None:
+    transport = httpx.ASGITransport(app=guard(token=TOKEN))
+    async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
+        assert (await client.request(method, path)).status_code == 200
+        assert (await client.request("POST", path)).status_code == 421
+        assert (await client.request(method, f"{path}/more")).status_code == 421
