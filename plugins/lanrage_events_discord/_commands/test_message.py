@@ -7,7 +7,7 @@ from lanrage_events.templates import TemplateError
 
 from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK, WebhookConfig
-from .._delivery import Envelope, Mentions, Threads
+from .._delivery import Envelope, Mentions, Threads, in_words
 from .._embeds import Message
 from .._memory import Memory
 from .._plugin import REDACTED_LOGGERS
@@ -83,4 +83,4 @@ async def _post(
 
 def _wait(outcome: Outcome) -> str:
     seconds = outcome.retry_after
-    return f"; Discord asks to wait {seconds:g} seconds" if seconds else ""
+    return f"; Discord asks to wait {in_words(seconds)}" if seconds else ""

@@ -41,7 +41,6 @@ TIMEOUT_MS = 10_000
 FOUND_BY_AXE = """async () => {
     const answer = await axe.run(document, { resultTypes: ["violations"] });
     return answer.violations
-        .filter(({ impact }) => impact === "serious" || impact === "critical")
         .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`);
 }"""
 
