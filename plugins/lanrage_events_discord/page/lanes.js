@@ -72,6 +72,7 @@ class LaneCard {
     this.host = host;
     this.name = name;
     this.drawn = "";
+    this.tabled = "";
     const { element, newId } = host;
     this.badge = new LiveBadge(host);
     this.reason = element("p", {});
@@ -124,7 +125,7 @@ class LaneCard {
 
   #draw() {
     const width = Math.floor(this.picture.clientWidth);
-    const now = JSON.stringify([width, this.buckets]);
+    const now = this.buckets && this.#key(width);
     if (!this.buckets?.length || width < 100 || now === this.drawn) {
       return;
     }
@@ -186,6 +187,11 @@ class LaneCard {
     ];
   }
 
+  /** Return a text that changes with the figures; the times of the buckets differ by a moment each time. */
+  #key(...more) {
+    return JSON.stringify([more, this.buckets.map(({ start, ...figures }) => figures)]);
+  }
+
   #summary() {
     const { counted, count } = this.host.words;
     const sum = (key) => this.buckets.reduce((total, bucket) => total + bucket[key], 0);
@@ -200,6 +206,13 @@ class LaneCard {
     if (!this.details.open || !this.buckets) {
       return;
     }
+
+    const now = this.#key(this.host.words.clock(this.buckets[0]?.start));
+    if (now === this.tabled) {
+      return;
+    }
+
+    this.tabled = now;
 
     const { element, fill, words } = this.host;
     const rows = this.buckets.map(({ start, sent, failed, waiting, rate_limited: limited, waited }) => ({

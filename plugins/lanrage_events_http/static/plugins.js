@@ -1,8 +1,9 @@
 // The plugins: their health and statistics.
 
 import { every, request } from "./api.js";
-import { badge, element, fill, sectionHead } from "./dom.js";
+import { badge, element, sectionHead } from "./dom.js";
 import { count } from "./format.js";
+import { Rows } from "./rows.js";
 
 const EVERY_MS = 1000;
 const COLUMNS = ["Plugin", "Health", "Handled", "Failed", "Dropped", "Mailbox", "Restarts"];
@@ -30,15 +31,8 @@ export function mountPlugins(root) {
     sectionHead("Plugins", "Each has its own mailbox, so that a problem in one does not hold up the others."),
     element("section", { class: "card card-flush", "aria-label": "Table of plugins" }, table),
   );
-  let shown = "";
-  return every(EVERY_MS, async () => {
-    const { plugins } = await request("/api/plugins");
-    const now = JSON.stringify(plugins);
-    if (now !== shown) {
-      shown = now;
-      fill(body, plugins.map(row));
-    }
-  });
+  const rows = new Rows(body, (plugin) => JSON.stringify(plugin), (plugin) => ({ node: row(plugin), update() {} }));
+  return every(EVERY_MS, async () => rows.show((await request("/api/plugins")).plugins));
 }
 
 function row(plugin) {

@@ -42,8 +42,10 @@ def test_each_plugin_shows_how_it_is(site: Any, wide_visit: Any) -> None:
 def test_the_table_changes_while_one_looks(site: Any, wide_visit: Any) -> None:
     page = wide_visit.open(site.url, "plugins")
     expect(page.locator("[data-plugin=discord]")).to_contain_text("Degraded")
+    row = page.locator("[data-plugin=discord]").element_handle()
     site.call(lambda: site.bus.plugins.register_and_wait(Moody(), "printer"))
     expect(page.locator("[data-plugin=printer]")).to_be_visible()
+    assert row.evaluate("row => row.isConnected"), "what did not change is the same element"
 
 
 def test_links_lead_to_the_sections_and_back(site: Any, visit: Any) -> None:
