@@ -9,6 +9,8 @@ from typing import TypeAlias
 Write: TypeAlias = Callable[[str], str]
 """escapes the text of a value, so that nothing in it has a meaning where it is shown"""
 
+ELSEWHERE = "elsewhere"
+"""marks a value that stands where none of its filters belongs, see :attr:`TemplateFilter.placed`"""
 LINES = "lines"
 """the filter that keeps the lines of a value, in leaves that can have several"""
 
@@ -30,6 +32,8 @@ class TemplateFilter:
     after: Mapping[str, Write] = field(default_factory=dict, hash=False)
     """by the name of a filter that wrote the value before, what to use in place of ``write``; if
     this filter is named by the place of a value, only filters named here apply as well"""
+    placed: bool = False
+    """whether it writes a value for one place, so that elsewhere the leaf's own way applies as well"""
     excludes: Mapping[str, str] = field(default_factory=dict, hash=False)
     """why it makes no sense together with other filters, by their names; that is an error"""
 
@@ -37,7 +41,7 @@ class TemplateFilter:
 class Marks:
     """The filters of a value together."""
 
-    __slots__ = ("atomic", "lines", "names", "write")
+    __slots__ = ("atomic", "is_elsewhere", "is_of_place", "lines", "names", "write")
 
     def __init__(self, names: frozenset[str], filters: Mapping[str, TemplateFilter]) -> None:
         self.names = names
@@ -45,6 +49,10 @@ class Marks:
             ((name, filters[name]) for name in names if name in filters),
             key=lambda pair: (pair[1].order, pair[0]),
         )
+        self.is_of_place = LINES not in names and all(item.placed for _, item in chosen)
+        """whether the place of the value alone says how it is written"""
+        self.is_elsewhere = ELSEWHERE in names and all(item.placed for _, item in chosen)
+        """whether the leaf writes the value as well, after ``write``"""
         self.atomic = any(template_filter.atomic for _, template_filter in chosen)
         """whether the value is never shortened"""
         self.lines = (LINES in names or any(item.lines for _, item in chosen)) and not any(

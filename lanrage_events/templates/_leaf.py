@@ -27,6 +27,7 @@ from ._list import AsText, ListText, Rest, list_text, make_join, shorten_list
 from ._marking import Marking
 from ._names import EmptyText, Names
 from ._tree import (
+    ELSEWHERE_PLACE,
     LINE_PLACE,
     OWN_TEXT,
     PLACE,
@@ -174,7 +175,7 @@ class CompiledLeaf:
         has_lines = continuation is not None and keeps_lines(tree, marking)
         find_place = continuation.find if continuation is not None and has_lines else None
         if self.leaf.context_filter is not None or find_place is not None:
-            add_places(tree, self.leaf.context_filter, find_place)
+            add_places(tree, self.leaf.context_filter, find_place, marking)
 
         self._finalize = environment.finalize or str
         self._parts = parts_of(tree, self.leaf.context, self._finalize)
@@ -285,6 +286,7 @@ def make_environment(
     known["plural"] = plural
     known[OWN_TEXT] = SafeString
     known[LINE_PLACE] = marking.placed
+    known[ELSEWHERE_PLACE] = marking.elsewhere
     for name in marking.names:
         known[name] = marking.filter(name)
 
@@ -304,7 +306,12 @@ def make_finalizer(
     def _written_items(items: ListText, *, lines: bool) -> ListText:
         # Only what is around the separator makes it no blank text.
         separator = clean(f"x{items.separator}x", lines=lines)[1:-1]
-        return list_text(map(finalize, items.items), str, leaf_write(separator), are_written=True)
+        if type(items.separator) is SafeString:
+            separator = items.separator
+        else:
+            separator = leaf_write(separator)
+
+        return list_text(map(finalize, items.items), str, separator, are_written=True)
 
     def finalize(value: object) -> str:
         if type(value) is SafeString:
@@ -312,6 +319,7 @@ def make_finalizer(
 
         write: Write = leaf_write
         lines = is_atomic = False
+        is_of_leaf = True
         items: ListText | None = None
         if type(value) is str:
             text = value
@@ -328,12 +336,26 @@ def make_finalizer(
             marks = value.marks
             lines = leaf.lines and marks.lines
             is_atomic = marks.atomic
-            write = _continued(marks.write or leaf_write, value.place, leaf.continuation)
+            is_of_leaf = marks.is_of_place
+            write = marks.write or leaf_write
+            if marks.is_elsewhere and marks.write is not None:
+                write = _both(marks.write, leaf_write)
+
+            write = _continued(write, value.place, leaf.continuation)
         else:
             text = as_text(value)
 
+        written_items: ListText | None = None
         if items is not None and items.has_marks:
             written_items = _written_items(items, lines=lines)
+        elif items is not None and type(items.separator) is SafeString and is_of_leaf:
+            separator = items.separator
+            if write(separator) != separator:
+                # The markup of the template stands between the items, such as "**, **".
+                texts = (write(clean(item, lines=lines)) for item in items.items)
+                written_items = list_text(texts, str, separator, are_written=True)
+
+        if written_items is not None:
             result = _Value(written_items)
             result.text = written_items
             result.items = written_items
@@ -341,7 +363,7 @@ def make_finalizer(
             result.write = str
             return result
 
-        text = clean(text, lines=lines)
+        text = clean(text, lines=lines) if lines or "\n" not in text else clean(text).strip()
         written = write(text)
         if is_atomic and text != UNKNOWN:
             return written
@@ -357,6 +379,10 @@ def make_finalizer(
         return written
 
     return finalize
+
+
+def _both(first: Write, second: Write) -> Write:
+    return lambda text: second(first(text))
 
 
 def _continued(write: Write, place: str, continuation: Continuation | None) -> Write:

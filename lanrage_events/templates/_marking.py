@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any
 
 from ._cleaning import clean
-from ._filters import LINES, MarkedText, Marks, TemplateFilter
+from ._filters import ELSEWHERE, LINES, MarkedText, Marks, TemplateFilter
 from ._list import AsText, ListText, list_text
 from ._names import EMPTY_TEXT, EmptyText
 
@@ -76,6 +76,14 @@ class Marking:
             return self._marked(raw, self._marks(frozenset({name, *kept})), marked.place)
 
         return apply
+
+    def is_placed(self, name: str) -> bool:
+        """Return whether a filter writes values for one place."""
+        return name in self._filters and self._filters[name].placed
+
+    def elsewhere(self, value: object) -> MarkedText:
+        """Return a value that stands where no filter of its own belongs."""
+        return self.add(value, (ELSEWHERE,))
 
     def add(self, value: object, names: Iterable[str]) -> MarkedText:
         """Return a value with further marks.

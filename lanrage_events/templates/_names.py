@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from jinja2 import Template
 from jinja2.runtime import Context
 
-from .._redaction import has_ink
+from .._redaction import BLANK_LETTERS, REMOVED, has_ink
 from ._cleaning import UNKNOWN
 from ._list import Rest
+
+# The last words of the names of fields in which somebody or something is named.
+_NAMING = frozenset(
+    ("host", "id", "name", "nick", "nickname", "peer", "player", "user", "username")
+)
+_BLANKS_BEFORE = re.compile(rf"\A[\s{REMOVED}{BLANK_LETTERS}]+")
+
+
+def is_name(field: str) -> bool:
+    """Return whether a field is a name by its own name: if it is empty, there is one all the same."""
+    return field.rpartition("_")[2] in _NAMING
 
 
 class EmptyText(str):
@@ -57,7 +69,7 @@ class Names:
         for name in fields:
             value = values[name]
             # Nearly every text begins with a letter that can be seen.
-            if value is None or (type(value) is str and "!" <= value < "\x7f"):
+            if value is None or (type(value) is str and "!" <= value < "\x7f" and value[-1] > " "):
                 continue
 
             # A field with the name "type" or "event" is known as one of the event only.
@@ -108,7 +120,10 @@ class _LegibleEvent:
 def _legible(value: object) -> object:
     """Return a value in which texts without ink are question marks, and those in a list if empty."""
     if isinstance(value, str):
-        return UNKNOWN if value and not has_ink(value) else value
+        if value and not has_ink(value):
+            return UNKNOWN
+
+        return _without_blanks(value)
 
     if isinstance(value, (tuple, list, set, frozenset)):
         return value if _are_legible(value) else [_legible_item(item) for item in value]
@@ -119,9 +134,17 @@ def _legible(value: object) -> object:
     return value
 
 
+def _without_blanks(text: str) -> str:
+    """Return a text of one line without blanks around it, which would end a template's markup."""
+    if "\n" in text or (text[:1].isalnum() and not text[-1:].isspace()):
+        return text
+
+    return _BLANKS_BEFORE.sub("", text).rstrip()
+
+
 def _are_legible(items: Iterable[object]) -> bool:
     for item in items:
-        if type(item) is str and "!" <= item < "\x7f":
+        if type(item) is str and "!" <= item < "\x7f" and item[-1] > " ":
             continue
 
         if _legible_item(item) is not item:

@@ -26,7 +26,7 @@ from ._leaf import (
     make_finalizer,
 )
 from ._marking import Marking
-from ._names import Names
+from ._names import Names, is_name
 from ._problems import Problems
 from ._unused_files import unused_files
 from ._words import NAMES, WORDS, WORDS_FILE, Words
@@ -405,7 +405,9 @@ class _Plan:
     def __init__(self, cls: type[Event]) -> None:
         self._fields = tuple(item.name for item in fields(cls))
         self._own = tuple(name for name in self._fields if name not in ("id", "time"))
-        self._optional = frozenset(item.name for item in fields(cls) if item.default == "")
+        self._optional = frozenset(
+            item.name for item in fields(cls) if item.default == "" or not is_name(item.name)
+        )
         self._values: Callable[[Event], tuple[object, ...]] = attrgetter(*self._fields)
         self.constants: dict[str, Any] = {}
         self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []

@@ -15,6 +15,8 @@ OWN_TEXT = "own text"
 """the text is the template's own"""
 LINE_PLACE = "line place"
 """with the beginning of the line in which the value stands"""
+ELSEWHERE_PLACE = "elsewhere"
+"""the value stands where its filters do not belong"""
 PLACE = "place "
 """before the name of the filter that the place of a value asks for"""
 
@@ -23,7 +25,11 @@ VALUE = "\ufffc"
 
 
 def keep_own_blanks(tree: nodes.Template) -> None:
-    """Mark blank texts that a template itself writes, such as ``{{ " " if wide else "" }}``."""
+    """Mark what a template itself writes in an expression.
+
+    That is blank text, such as ``{{ " " if wide else "" }}``, and what stands between the items of a
+    list.
+    """
     _OwnBlanks().visit(tree)
 
 
@@ -52,6 +58,7 @@ def add_places(
     tree: nodes.Template,
     context_filter: Callable[[str, str], str | None] | None,
     find_place: Callable[[str], str] | None,
+    marking: Marking,
 ) -> None:
     """Put filters around values that must be written in another way where they stand.
 
@@ -71,7 +78,10 @@ def add_places(
                 before = "".join(texts[:index])
                 if context_filter is not None:
                     name = context_filter(before, "".join(texts[index + 1 :]))
-                    if name is not None:
+                    if name is None and any(map(marking.is_placed, _all_names(child))):
+                        name = ELSEWHERE_PLACE
+                        output.nodes[position] = _filter(child, name)
+                    elif name is not None:
                         output.nodes[position] = _filter(output.nodes[position], PLACE + name)
 
                 place = find_place(before) if find_place is not None else ""
@@ -84,6 +94,13 @@ def add_places(
 
 def _filter(node: nodes.Expr, name: str, *arguments: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(node, name, list(arguments), [], None, None, lineno=node.lineno)
+
+
+def _all_names(node: nodes.Node) -> Iterator[str]:
+    """Yield the names of all filters in an expression."""
+    filters = [*node.find_all(nodes.Filter)]
+    for one in [node, *filters] if isinstance(node, nodes.Filter) else filters:
+        yield from _names(one)
 
 
 def _names(node: nodes.Filter) -> Iterator[str]:
@@ -99,7 +116,22 @@ def _names(node: nodes.Filter) -> Iterator[str]:
         current = current.node
 
 
+def _own(node: nodes.Expr) -> nodes.Expr:
+    is_text = isinstance(node, nodes.Const) and isinstance(node.value, str)
+    return _filter(node, OWN_TEXT) if is_text else node
+
+
 class _OwnBlanks(NodeTransformer):
+    def visit_Filter(self, node: nodes.Filter) -> nodes.Expr:
+        self.generic_visit(node)
+        if node.name == "join":
+            node.args[:1] = map(_own, node.args[:1])
+            for argument in node.kwargs:
+                if argument.key == "separator":
+                    argument.value = _own(argument.value)
+
+        return node
+
     def visit_Const(self, node: nodes.Const) -> nodes.Expr:
         if isinstance(node.value, str) and not has_ink(node.value):
             return _filter(node, OWN_TEXT)

@@ -42,6 +42,7 @@ _BLOCK_END = re.compile("`{3,}")
 _URL_BREAKING = re.compile(r"[\s\\()<>\[\]\"'`*|^{}]")
 _FENCE = re.compile(r"(?<!\\)`+")
 _IN_URL = re.compile(r"https?://[^\s)>]*$", re.IGNORECASE)
+_IN_DESTINATION = re.compile(r"\]\(<?[^\s()<>]*$")
 _REST_OF_LINK_TEXT = re.compile(r"[^\[\]\n]*\]\(")
 
 
@@ -136,7 +137,7 @@ def place_in_markdown(before: str, after: str) -> str | None:
     if before.endswith(("](", "](<")):
         return "url"
 
-    if _IN_URL.search(before):
+    if _IN_URL.search(before) or _IN_DESTINATION.search(before):
         return "urlencode"
 
     if before.rfind("[") > before.rfind("]") and _REST_OF_LINK_TEXT.match(after):

@@ -20,6 +20,8 @@ class Blocks:
     :param times: the style of the times in digests, see :class:`DigestBuilder`
     :param reserve: characters to leave for something else
     :param max_embeds: how many embeds there may be
+    :param may_leave: whether an entry whose embed does not fit may be left for the next message,
+        where it would be the only line of a digest
     """
 
     def __init__(
@@ -29,7 +31,9 @@ class Blocks:
         times: str | None = None,
         reserve: int = 0,
         max_embeds: int = limits.MESSAGE_MAX_EMBEDS,
+        may_leave: bool = True,
     ) -> None:
+        self._may_leave = may_leave
         self._wording = wording
         self._times = times
         self._room = limits.MESSAGE_EMBEDS_MAX_CHARACTERS - reserve
@@ -69,8 +73,8 @@ class Blocks:
 
     def add_embeds(self, entries: Iterable[Entry]) -> int:
         """Show entries as their embeds, as many as fit, and return how many these are."""
-        if self._digest is not None:
-            self._end_digest()
+        if self._digest is not None and not self._end_digest():
+            return 0
 
         room = self._room
         added = 0
@@ -88,15 +92,20 @@ class Blocks:
         self._embeds_left -= added
         return added
 
-    def _end_digest(self) -> None:
+    def _end_digest(self) -> bool:
+        """Add the digest to the blocks; return False if its only entry is left instead."""
         digest, first = self._digest, self._first
         self._digest = self._first = None
         if digest is None or first is None or not digest.entries:
-            return
+            return True
 
         # A single entry is its own embed.
-        if digest.entries == 1 and self.add_embed(first):
-            return
+        if digest.entries == 1:
+            if self.add_embed(first):
+                return True
+
+            if self._may_leave and self._blocks:
+                return False
 
         self._blocks.append(digest)
         self._room -= digest.size
@@ -104,6 +113,7 @@ class Blocks:
         self._embeds_left -= 1 if is_one else MAX_EMBEDS
         self._entries += digest.entries
         self._shortened += digest.shortened
+        return True
 
     def message(
         self, rest: Mapping[str, int] | None = None, last: datetime | None = None

@@ -140,6 +140,7 @@ def _last(
         times=times,
         reserve=reserve + rest_reserve(wording, last),
         max_embeds=limits.MESSAGE_MAX_EMBEDS - 1,
+        may_leave=False,
     )
     shown = _fill(blocks, entries, position, each=style == "embeds" and times is None)
     return blocks.message(Counter(entry.type for entry in entries[position + shown :]), last)

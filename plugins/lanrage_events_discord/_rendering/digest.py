@@ -184,9 +184,10 @@ class _Line:
 
     def size_with(self, item: str, seconds: int) -> int:
         """Count the characters that the line has with this item too."""
-        start = utf16_units(self._start(self._count + 1, *self._span_with(seconds)))
+        shown = len(self._items) + bool(item)
+        start = utf16_units(self._start(self._count + 1, shown, *self._span_with(seconds)))
         if self._count:
-            start += self.size - utf16_units(self._start(self._count, self._first, self._last))
+            start += self.size - utf16_units(self._start_now())
 
         if not item:
             return start
@@ -201,7 +202,7 @@ class _Line:
             self._items.append(item)
 
     def write_to(self, pages: _Pages) -> None:
-        start = self._start(self._count, self._first, self._last)
+        start = self._start_now()
         if not self._items:
             pages.line(start)
             return
@@ -221,9 +222,19 @@ class _Line:
 
         return min(self._first, seconds), max(self._last, seconds)
 
-    def _start(self, count: int, first: int, last: int) -> str:
+    def _start_now(self) -> str:
+        return self._start(self._count, len(self._items), self._first, self._last)
+
+    def _start(self, count: int, shown: int, first: int, last: int) -> str:
         before, after = self._heading
-        heading = before if after is None else f"{before}{count}{after}"
+        if after is not None:
+            heading = f"{before}{count}{after}"
+        elif before and shown < count and count > 1:
+            # Else it would look like one.
+            heading = f"{before} × {count}"
+        else:
+            heading = before
+
         if self._times is None:
             return heading
 

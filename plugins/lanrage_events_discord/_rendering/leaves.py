@@ -145,7 +145,7 @@ _ADDRESS = "an address is no markdown"
 
 FILTERS: Mapping[str, TemplateFilter] = {
     "url": TemplateFilter(url, atomic=True, order=0, excludes={"lines": "an address has one line"}),
-    "urlencode": TemplateFilter(url_part, atomic=True, order=1),
+    "urlencode": TemplateFilter(url_part, atomic=True, order=1, placed=True),
     "markdown": TemplateFilter(
         plain,
         atomic=True,
@@ -153,11 +153,12 @@ FILTERS: Mapping[str, TemplateFilter] = {
         lines=True,
         excludes={"code": _IN_CODE, "code_text": _IN_CODE, "url": _ADDRESS, "urlencode": _ADDRESS},
     ),
-    "code_text": TemplateFilter(code_text, order=3),
+    "code_text": TemplateFilter(code_text, order=3, placed=True),
     "code": TemplateFilter(code, order=4),
     "link_text": TemplateFilter(
         link_text,
         order=5,
+        placed=True,
         after={"markdown": link_markdown, "code": link_markdown},
         excludes={"lines": "the text of a link has one line"},
     ),

@@ -31,15 +31,15 @@ PAIRS = {
     ("code", "markdown"): IN_CODE,
     ("code", "url"): "`https://x.example/%5Ba%5D%2A`",
     ("code", "urlencode"): "`a%2Ab_%5Bc%5D%60%20%23%20two`",
-    ("code_text", "lines"): "a*b_[c]ˋ\n# two",
+    ("code_text", "lines"): "a\\*b\\_\\[c]ˋ\n\\# two",
     ("code_text", "link_text"): "a∗b＿(c)ˋ # two",
     ("code_text", "markdown"): IN_CODE,
     ("code_text", "url"): "https://x.example/%5Ba%5D%2A",
-    ("code_text", "urlencode"): "a%2Ab_%5Bc%5D%60%20%23%20two",
+    ("code_text", "urlencode"): "a%2Ab\\_%5Bc%5D%60%20%23%20two",
     ("lines", "link_text"): ONE_LINE,
     ("lines", "markdown"): "a*b_[c]`\n# two",
     ("lines", "url"): ADDRESS_LINE,
-    ("lines", "urlencode"): "a%2Ab_%5Bc%5D%60%0A%23%20two",
+    ("lines", "urlencode"): "a%2Ab\\_%5Bc%5D%60%0A%23%20two",
     ("link_text", "markdown"): "a*b_（c）` # two",
     ("link_text", "url"): "https：//x.example/%5Ba%5D%2A",
     ("link_text", "urlencode"): "a%2Ab＿%5Bc%5D%60%20%23%20two",
@@ -58,7 +58,7 @@ TRIPLES = {
     ("code", "link_text", "url"): "`https://x.example/%5Ba%5D%2A`",
     ("code", "link_text", "urlencode"): "`a%2Ab_%5Bc%5D%60%20%23%20two`",
     ("code", "url", "urlencode"): "`https%3A%2F%2Fx.example%2F%255Ba%255D%252A`",
-    ("code_text", "lines", "urlencode"): "a%2Ab_%5Bc%5D%60%0A%23%20two",
+    ("code_text", "lines", "urlencode"): "a%2Ab\\_%5Bc%5D%60%0A%23%20two",
     ("code_text", "link_text", "url"): "https：//x.example/%5Ba%5D%2A",
     ("code_text", "link_text", "urlencode"): "a%2Ab＿%5Bc%5D%60%20%23%20two",
     ("code_text", "url", "urlencode"): "https%3A%2F%2Fx.example%2F%255Ba%255D%252A",
@@ -237,7 +237,7 @@ LINES = "a_b\n- two\n\n# three"
             "[{{ players | map('code') | join(', ') }}](https://x.example)",
             "[`Ann`, `B_ob`](https://x.example)",
         ),
-        ("{{ players | map('markdown') | join(' * ') }}", "Ann \\* B_ob"),
+        ("{{ players | map('markdown') | join(' * ') }}", "Ann * B_ob"),
         ("{{ players | join(', ') | code }}", "`Ann, B_ob`"),
         ("- {{ players | join('\n') | lines }}", "- Ann\n  B\\_ob"),
     ],
@@ -296,3 +296,44 @@ def test_no_value_ends_its_quote_or_its_code(
     for field in embed.fields:
         [span] = parse_markdown(field.value)
         assert span.style is Style.CODE
+
+
+@pytest.mark.parametrize(
+    ("template", "text", "expected"),
+    [
+        ("{{ text | code_text }}", "# _a_`", "\\# \\_a\\_ˋ"),
+        ("{{ text | link_text }}", "# _a_", "\\# ＿a＿"),
+        ("{{ text | urlencode }}", "_a_", "\\_a\\_"),
+        ("{{ [text] | map('code_text') | join(', ') }}", "# _a_", "\\# \\_a\\_"),
+        ("`{{ text | code_text }}`", "# _a_`", "`# _a_ˋ`"),
+        ("[map](https://x.example/{{ text | urlencode }})", "_a_", "[map](https://x.example/_a_)"),
+        (
+            "[map]({{ 'https://x.example' }}/{{ text | urlencode }})",
+            "_a_",
+            "[map](https://x.example/_a_)",
+        ),
+        ("*{{ text }}*", " a ", "*a*"),
+        ("*{{ text }}*", "\u200b \u2003a\u3000", "*a*"),
+        ("*{{ text }}*", "\n a", "*a*"),
+        ("{{ 'by ' ~ text }}{{ ' now' }}", " a", "by a now"),
+    ],
+)
+def test_a_value_is_no_markup_where_its_filter_does_not_belong(
+    render: Render, template: str, text: str, expected: str
+) -> None:
+    assert render(template, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("`{{ players | join('`, `') }}`", "`A*`, `Bˋ`"),
+        ("**{{ players | join('**, **') }}**", "**A\\***, **B\\`**"),
+        ("**{{ players | map('upper') | join('**, **') }}**", "**A\\***, **B\\`**"),
+        ("{{ players | join(text) }}", "A\\*\\*\\*B\\`"),
+    ],
+)
+def test_what_a_template_writes_between_the_items_of_a_list_is_markup(
+    render: Render, template: str, expected: str
+) -> None:
+    assert render(template, "**", ("A*", "B`")) == expected

@@ -400,3 +400,42 @@ def assert_order(shown: Sequence[Event], embeds: Sequence[Embed]) -> None:
             position += embed == replace(alone, url=embed.url)
 
     assert position == len(shown)
+
+
+def test_an_entry_whose_embed_does_not_fit_is_left_for_the_next_message() -> None:
+    long = note("Rules", "\n".join("a rule of the house " * 5 for _ in range(40)))
+    pair = [long, note("Menu", "pizza")]
+    entries = [RENDERER.render(event) for event in pair]
+    entries[0].embed = replace(entries[0].embed, footer="")
+    room = 6000 - embed_size(entries[0].embed) - embed_size(entries[1].embed)
+    filler = "x" * (room + 1)
+    entries[0].embed = replace(entries[0].embed, author=filler[:256])
+    entries[0].embed = replace(entries[0].embed, footer=filler[256:2048])
+    assert sum(embed_size(one.embed) for one in entries) == 6001
+
+    made = list(compose(entries, wording=RENDERER.wording))
+    assert [message.embeds for message in made] == [(entries[0].embed,), (entries[1].embed,)]
+
+    [message] = compose(entries, wording=RENDERER.wording, max_messages=1)
+    assert (message.entries, len(message.embeds)) == (2, 2)
+
+
+def test_a_line_with_fewer_texts_than_events_counts_them() -> None:
+    [message] = messages([note("Pizza", ""), note("Pizza", "")])
+    assert message.embeds[0].description == "📢 **Pizza** × 2"
+
+    [message] = messages([note("Pizza", ""), note("Pizza", "now"), note("Menu", ""), joined("Ann")])
+    assert message.embeds[0].description.split("\n")[:2] == ["📢 **Pizza** × 2: now", "📢 **Menu**"]
+
+
+def test_an_empty_message_is_no_value_in_templates_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "discord").mkdir()
+    text = 'digest:\n  heading: "{{ title }}"\n  item: "{{ message }}"\n'
+    (tmp_path / "discord" / "notification.yaml").write_text(
+        text + 'description: "> {{ message }}"\n'
+    )
+    made = renderer(tmp_path)
+
+    [message] = messages([note("Pizza", ""), joined("")], made)
+    assert message.embeds[0].description == "Pizza\n👋 **1 joined** Friday LAN: ?"
+    assert "?" not in text_of(made.render(note("", "")).embed)
