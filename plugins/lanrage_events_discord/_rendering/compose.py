@@ -85,8 +85,9 @@ def _compose(
     made = 0
     while position < len(entries):
         reserve = embed_size(note) if note is not None else 0
-        message = _next(entries, position, wording, style, times, reserve)
-        if made + 1 == max_messages and position + message.entries < len(entries):
+        is_last = made + 1 == max_messages
+        message = _next(entries, position, wording, style, times, reserve, may_leave=not is_last)
+        if is_last and position + message.entries < len(entries):
             message = _last(entries, position, wording, style, times, reserve)
 
         if note is not None:
@@ -112,11 +113,13 @@ def _next(
     style: Style,
     times: str | None,
     reserve: int,
+    *,
+    may_leave: bool,
 ) -> Message:
     """Show as many entries as one message holds, at least one."""
     first = entries[position]
     if position + 1 < len(entries):
-        blocks = Blocks(wording, times=times, reserve=reserve)
+        blocks = Blocks(wording, times=times, reserve=reserve, may_leave=may_leave)
         _fill(blocks, entries, position, each=style == "embeds" and times is None)
         message = blocks.message()
         if message.entries > 1:
