@@ -278,7 +278,7 @@ def test_a_list_of_code_is_shortened_between_items(render: Render) -> None:
     assert rest == f"{1000 - len(spans)} more"
 
 
-@given(st.text(st.sampled_from("ab`*_#->.1 \n[]()\\"), max_size=30))
+@given(st.text(st.sampled_from("ab`*_#->.1 \n[]()\\"), min_size=1, max_size=30))
 @pytest.mark.slow
 def test_no_value_ends_its_quote_or_its_code(
     tmp_path_factory: pytest.TempPathFactory, value: str

@@ -407,6 +407,7 @@ def test_an_entry_whose_embed_does_not_fit_is_left_for_the_next_message() -> Non
     pair = [long, note("Menu", "pizza")]
     entries = [RENDERER.render(event) for event in pair]
     entries[0].embed = replace(entries[0].embed, footer="")
+    entries[1].embed = replace(entries[1].embed, author="y" * 200)
     room = 6000 - embed_size(entries[0].embed) - embed_size(entries[1].embed)
     filler = "x" * (room + 1)
     entries[0].embed = replace(entries[0].embed, author=filler[:256])
