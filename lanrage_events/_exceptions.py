@@ -70,7 +70,7 @@ class EventDecodeError(EventError):
 
     def __init__(self, event_type: str | None, problems: Sequence[FieldProblem]) -> None:
         self.event_type = event_type
-        self.problems = tuple(problems)
+        self.problems: tuple[FieldProblem, ...] = tuple(problems)
         text = "; ".join(str(problem) for problem in self.problems)
         super().__init__(f"{event_type}: {text}" if event_type else text)
 
@@ -79,7 +79,7 @@ class UnknownEventType(EventDecodeError):
     """Raised when the ``type`` of an event is not registered."""
 
     def __init__(self, event_type: str, known: Iterable[str]) -> None:
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
         hint = did_you_mean(event_type, self.known) or f", known types are {', '.join(self.known)}"
         super().__init__(None, [FieldProblem("type", f"unknown event type {event_type!r}{hint}")])
         self.event_type = event_type
@@ -143,7 +143,7 @@ class ConfigError(LanrageEventsError):
     """Raised when a configuration is invalid; it lists all problems."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(mask_webhook_urls(problem) for problem in problems)
+        self.problems: tuple[str, ...] = tuple(mask_webhook_urls(problem) for problem in problems)
         super().__init__("\n".join(self.problems))
 
 

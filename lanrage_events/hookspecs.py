@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
-hookspec = pluggy.HookspecMarker("lanrage_events")
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker("lanrage_events")
 
 
 class HookimplMarker:
@@ -104,7 +104,7 @@ class HookimplMarker:
         return mark if function is None else mark(function)
 
 
-hookimpl = HookimplMarker()
+hookimpl: HookimplMarker = HookimplMarker()
 """Marks the implementation of a hook; a plugin's other functions are left alone.
 
 Write ``@hookimpl``, or ``@hookimpl(optionalhook=True)`` for an event of a plugin that may be absent,

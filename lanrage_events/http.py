@@ -68,7 +68,7 @@ class RouteError(LanrageEventsError):
 
         self.status = status
         self.detail = detail
-        self.errors = tuple(errors)
+        self.errors: tuple[FieldProblem, ...] = tuple(errors)
         super().__init__(detail)
 
 

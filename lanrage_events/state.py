@@ -13,7 +13,7 @@ from typing import Any
 
 import anyio.to_thread
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 # A pipe would block until another program opens it.

@@ -92,8 +92,8 @@ class EventBus(Bus):
         instruments: Sequence[Instrument] = (),
     ) -> None:
         self.state_folder = state_folder
-        self.redactor = redactor or Redactor()
-        self.templates = tuple(templates)
+        self.redactor: Redactor = redactor or Redactor()
+        self.templates: tuple[Path, ...] = tuple(templates)
         """the user's own template folders; a change applies to plugins that start after it"""
         if is_wanted() if trace is None else trace:
             instruments = (Tracer(self.redactor), *instruments)

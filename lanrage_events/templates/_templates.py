@@ -75,7 +75,7 @@ class Templates:
         self._leaves = dict(leaves)
         self._leaves_of = {name: dict(own) for name, own in leaves_of.items()}
         self._shorthands = dict(shorthands)
-        self.words = Words(self._render_word)
+        self.words: Words = Words(self._render_word)
         """writes values in the words of the templates"""
         self._marking = Marking(filters, self.words.as_text)
         environment = make_environment(filters, self._marking, self.words)

@@ -23,7 +23,7 @@ class Like:
     def __init__(self, event_class: type[Event], fields: Mapping[str, Any]) -> None:
         check_names(event_class, fields)
         self.event_class = event_class
-        self.fields = dict(fields)
+        self.fields: dict[str, Any] = dict(fields)
 
     def __repr__(self) -> str:
         if not self.fields:

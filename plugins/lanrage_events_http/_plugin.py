@@ -48,7 +48,7 @@ class HTTPPlugin:
     # Its hook never waits, so it delays no publisher, and it counts every event.
     when_full = "block"
     # Tests shorten them.
-    timeouts = Timeouts()
+    timeouts: Timeouts = Timeouts()
 
     def __init__(self, config: HTTPConfig) -> None:
         self.config = config

@@ -16,7 +16,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigError
 
-from ._config import FileSettings, LogfileConfig
+from ._config import FileConfig, FileSettings, LogfileConfig
 from ._following import (
     KEEPS_OPEN,
     Changes,
@@ -59,7 +59,7 @@ class LogfilePlugin:
         keeps_open: bool = KEEPS_OPEN,
     ) -> None:
         self.config = config
-        self.files = config.all_files()
+        self.files: tuple[FileConfig, ...] = config.all_files()
         """all followed files with their settings"""
         self._followers: list[Follower] = []
         self._changes = changes or (Watch() if config.poll is None else Poll(config.poll))

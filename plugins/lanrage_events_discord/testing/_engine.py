@@ -78,8 +78,8 @@ class Engine:
         self.base_url = _DISCORD_URL
         """``https://discord.com``, or the loopback server's address once there is one"""
         self.latency = latency
-        self.journal = Journal()
-        self.faults = Faults(self._network, self._limits)
+        self.journal: Journal = Journal()
+        self.faults: Faults = Faults(self._network, self._limits)
 
     @property
     def host(self) -> str:

@@ -47,11 +47,11 @@ class StandInWebhook:
         self._avatar: str | None = None
         self._messages_left: int | None = None
         self.name = name
-        self.id = next(snowflakes)
+        self.id: str = next(snowflakes)
         letters = random.Random(self.id).choices(  # noqa: S311
             _TOKEN_CHARACTERS, k=_TOKEN_LENGTH - len(_TOKEN_PREFIX)
         )
-        self.token = _TOKEN_PREFIX + "".join(letters)
+        self.token: str = _TOKEN_PREFIX + "".join(letters)
 
     def __repr__(self) -> str:
         return f"<StandInWebhook {self.id} in #{self._channel.name}>"
