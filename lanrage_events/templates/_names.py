@@ -13,7 +13,7 @@ from .._redaction import BLANK_LETTERS, REMOVED, has_ink
 from ._cleaning import UNKNOWN
 from ._list import Rest
 
-# The last words of the names of fields in which somebody or something is named.
+# The last words of the names of fields that name someone or something.
 _NAMING = frozenset(
     ("host", "id", "name", "nick", "nickname", "peer", "player", "user", "username")
 )

@@ -15,7 +15,7 @@ from ._cleaning import UNKNOWN, VALUE_MAX_CHARACTERS, clean
 RenderWord: TypeAlias = Callable[[str, Mapping[str, object]], str]
 """renders a word by its key in ``words.yaml`` and what it can name; empty if there is none"""
 
-WORDS = ("yes", "no", "hours", "minutes", "seconds", "time", "rest")
+WORDS = ("yes", "no", "hours", "minutes", "seconds", "time", "rest", "number")
 WORDS_FILE = "words.yaml"
 NAMES = "names"
 """the key below which identifiers have their names"""
@@ -67,7 +67,8 @@ class Words:
             return self._count("yes" if value else "no", None)
 
         if isinstance(value, float):
-            return f"{value:.10g}"
+            text = f"{value:.10g}"
+            return text if "." not in text else self._count("number", text) or text
 
         if isinstance(value, datetime):
             return self._time(value)
@@ -126,7 +127,7 @@ class Words:
     def _count(self, key: str, count: object) -> str:
         text = self._known.get((key, count))
         if text is None:
-            text = self._render(key, {"count": count})
+            text = self._render(key, {"number" if key == "number" else "count": count})
             if len(self._known) < _KNOWN_MAX:
                 self._known[key, count] = text
 

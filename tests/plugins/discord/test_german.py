@@ -70,7 +70,7 @@ async def test_what_waited_in_the_outbox_is_caught_up_in_german(
         await setup.settle()
 
     digest, expired = embeds(discord)
-    assert digest["title"] == "📋 Was du verpasst hast: 2 Neuigkeiten"
+    assert digest["title"] == "📋 Was ihr verpasst habt: 2 Neuigkeiten"
     assert ("**2 neu bei** LAN" if stored == "of this version" else "**Neu dabei** × 2") in digest[
         "description"
     ]

@@ -15,7 +15,13 @@ from jinja2 import Environment, nodes
 from lanrage_events import Event, GameEnded, PartyCreated, PartyEvent, PeerJoined
 from lanrage_events.templates import TemplateError, TemplateLeaf, builtin_sets
 from lanrage_events.yaml import read
-from lanrage_events_discord._rendering import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Renderer
+from lanrage_events_discord._rendering import (
+    ALERT_LEAVES,
+    DIGEST_LEAVES,
+    OWN_MESSAGES,
+    Alert,
+    Renderer,
+)
 from lanrage_events_presence import PresenceConfig, PresenceView
 
 from ._everything import (
@@ -215,7 +221,7 @@ def test_no_message_of_the_plugins_own_has_an_english_word(german: Renderer) -> 
     texts += alert_lines(german)
 
     assert english_in(texts) == {}
-    assert "Was du verpasst hast" in "".join(texts)
+    assert "Was ihr verpasst habt" in "".join(texts)
     assert "zu alt" in "".join(texts)
 
 
@@ -276,3 +282,25 @@ def test_the_german_of_an_evening(german: Renderer) -> None:
         "👋 **2 neu bei** Freitags-LAN: Jürgen, Øyvind",
         "🏁 **Spiel beendet** × 1: Quake (1 h 1 min)",
     ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured(Event):
+    size: float
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "more", "number"),
+    [
+        ("en", "⚠️ Not everything works again yet", "more problem", "1234.5"),
+        ("de", "⚠️ Noch nicht alles läuft wieder", "weiteres Problem", "1234,5"),
+    ],
+)
+def test_numbers_and_the_words_around_them_are_those_of_the_language(
+    language: str, title: str, more: str, number: str
+) -> None:
+    sets = builtin_sets()
+    made = Renderer([sets[language], sets["en"]], invite_url=lambda: None)
+    assert made.render(Alert(over=1, lasting=1)).embed.title == title
+    assert made.wording.alert_line("more", count=1).endswith(f"1 {more}")
+    assert number in "".join(made.render(Measured(size=1234.5)).embed.texts())
