@@ -186,13 +186,14 @@ def test_every_requirement_is_imported() -> None:
 
 def text_files() -> Iterator[Path]:
     suffixes = {".py", ".toml", ".md", ".yaml", ".yml", ".json", ".css", ".html", ".txt"}
-    for folder in (".ci", "docs", "lanrage_events", "plugins", "templates", "tests"):
+    suffixes |= {".conf", ".service"}
+    for folder in (".ci", "deploy", "docs", "lanrage_events", "plugins", "templates", "tests"):
         for path in sorted((ROOT / folder).rglob("*")):
             ours = "_build" not in path.parts and "__pycache__" not in path.parts
             if ours and path.is_file() and (path.suffix in suffixes or path.parent.name == ".ci"):
                 yield path
 
-    for name in ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"):
+    for name in ("Dockerfile", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"):
         yield ROOT / name
 
 
