@@ -32,7 +32,7 @@ def wrong_id(data: Mapping[str, Any]) -> list[FieldProblem]:
         message = "it is empty: leave it out, or give a text that no other event has"
     elif len(id) > _MAX_CHARACTERS:
         message = f"it has {len(id):,} characters, and {_MAX_CHARACTERS} are the most"
-    elif any(unicodedata.category(character) == "Cc" for character in id):
+    elif not id.isprintable() and any(unicodedata.category(character) == "Cc" for character in id):
         message = "it has a control character, such as a line break"
     else:
         return []
