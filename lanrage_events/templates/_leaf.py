@@ -35,6 +35,7 @@ from ._tree import (
     check_filters,
     keep_own_blanks,
     keeps_lines,
+    own_beginning,
 )
 from ._words import Words, plural
 
@@ -117,6 +118,9 @@ class TemplateLeaf:
     warn: Callable[[Any], str] | None = None
     """says what is unusual about the leaf's result, empty if nothing is; it is reported as a warning,
     and the leaf is used all the same"""
+    find_constant: Callable[[str], str] | None = None
+    """finds, in the leaf's own text before its first value, what can be parsed without the value, empty
+    if nothing can; so what is wrong there is reported when the leaf is compiled"""
     context: Mapping[str, object] = field(default_factory=dict)
     """further names that only this leaf can use"""
     apart: bool = False
@@ -136,6 +140,8 @@ class CompiledLeaf:
         self.is_constant = not any(opening in source.text for opening in ("{{", "{%", "{#"))
         self.constant: Any = None
         """the result of a leaf without values"""
+        self.beginning: Any = None
+        """the result of what is before the first value, if it can be examined"""
         self._source = source
         self._template: Template | None = None
         self._parts: Parts | None = None
@@ -166,6 +172,11 @@ class CompiledLeaf:
 
         tree = environment.parse(text)
         check_filters(tree, marking)
+        find_constant = self.leaf.find_constant
+        constant = find_constant(own_beginning(tree)) if find_constant is not None else ""
+        if constant:
+            self.beginning = self._finish(constant, constant)
+
         keep_own_blanks(tree)
         if not self.leaf.own_lines:
             for data in tree.find_all(nodes.TemplateData):

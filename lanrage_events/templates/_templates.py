@@ -374,8 +374,9 @@ class Templates:
                     continue
 
             compiled[path] = self._compiled[file, path, source] = leaf
-            if leaf.leaf.warn is not None and leaf.constant:
-                self._problems.add_warning(leaf, leaf.constant)
+            known = leaf.constant or leaf.beginning
+            if leaf.leaf.warn is not None and known:
+                self._problems.add_warning(leaf, known)
 
         return compiled
 

@@ -24,6 +24,15 @@ VALUE = "\ufffc"
 """stands for a value in the template's own text"""
 
 
+def own_beginning(tree: nodes.Template) -> str:
+    """Return the template's own text before its first value or statement."""
+    first = tree.body[0] if tree.body else None
+    if isinstance(first, nodes.Output) and isinstance(first.nodes[0], nodes.TemplateData):
+        return first.nodes[0].data
+
+    return ""
+
+
 def keep_own_blanks(tree: nodes.Template) -> None:
     """Mark what a template itself writes in an expression.
 

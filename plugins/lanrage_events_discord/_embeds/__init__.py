@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import limits
-from .address import explain_picture, explain_url, parse_url
+from .address import explain_picture, explain_url, find_host, parse_url
 from .color import COLORS, parse_color
 from .embed import (
     NESTED_TEXTS,

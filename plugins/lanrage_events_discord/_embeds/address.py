@@ -18,6 +18,7 @@ _EXAMPLE = "https://example.com"
 _SCHEMES = ("http", "https")
 # What RFC 3986 admits nowhere, and browsers escape without a word.
 _UNSAFE = re.compile(r'[<>{}|"`\\^]')
+_WHOLE_HOST = re.compile(r"https?://[^/?#]+[/?#]", re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _TOP_LABEL = re.compile(r"[a-z]{2,}|xn--[a-z0-9-]{4,}")
 _LABEL_MAX_CHARACTERS = 63
@@ -53,6 +54,12 @@ def parse_url(text: object) -> str:
         raise LeafWarning(f"Discord does not accept '{_shown(address)}': {problem}")
 
     return address
+
+
+def find_host(beginning: str) -> str:
+    """Return an address with the host of one of which only the beginning is known; empty if none."""
+    match = _WHOLE_HOST.match(beginning.strip())
+    return match.group() if match is not None else ""
 
 
 @lru_cache(_REMEMBERED)

@@ -19,6 +19,7 @@ from .._embeds import (
     code,
     code_text,
     explain_picture,
+    find_host,
     find_line_place,
     limits,
     link_markdown,
@@ -91,7 +92,9 @@ def _plain_leaf(limit: int) -> TemplateLeaf:
     return TemplateLeaf(write=plain, limit=limit, measure=utf16_units)
 
 
-_URL_LEAF = TemplateLeaf(write=plain, context_filter=place_in_url, parse=parse_url)
+_URL_LEAF = TemplateLeaf(
+    write=plain, context_filter=place_in_url, parse=parse_url, find_constant=find_host
+)
 _PICTURE_LEAF = replace(_URL_LEAF, warn=explain_picture)
 
 LEAVES: Mapping[str, TemplateLeaf] = {

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, GameEnded, Notification, PeerJoined
+from lanrage_events import Event, GameEnded, GameStarted, Notification, PeerJoined
 from lanrage_events.templates import TemplateError, utf16_units
 from lanrage_events_discord._embeds import EmbedField, embed_size
 from lanrage_events_discord._rendering import COUNT, Entry, Renderer
@@ -396,3 +396,29 @@ def test_an_emoji_in_trusted_markdown_is_not_split(render: Render, leaf: str) ->
     rest = shown.removeprefix("**" + "👍\U0001f3fd" * 20 + "** ")
     assert rest == family * (rest.count(family)) + "…"
     assert rest.count(family) > 20
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("http://lanserver/maps/{{ game_name }}.png", "Discord does not accept"),
+        ("http://192.168.1.2/{{ game_name }}.png", "Discord cannot load this picture"),
+        ("https://example.com/{{ game_name }}.png", ""),
+        ("https://{{ game_name }}.example.com/x.png", ""),
+        ("https://lan{{ game_name }}/x.png", ""),
+    ],
+)
+def test_the_host_of_an_address_is_checked_whatever_follows(
+    tmp_path: Path, address: str, problem: str
+) -> None:
+    (tmp_path / "discord").mkdir()
+    (tmp_path / "discord" / "game_started.yaml").write_text(f'thumbnail: "{address}"\n')
+    problems: list[str] = []
+    made = Renderer(
+        [tmp_path],
+        invite_url=lambda: None,
+        report=lambda error: problems.append(str(error)),
+    )
+    made.check([GameStarted])
+    assert len(problems) == bool(problem)
+    assert problem in "".join(problems)
