@@ -151,7 +151,9 @@ def imported_packages() -> frozenset[str]:
                 elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                     found.add(node.module.partition(".")[0])
 
-    return frozenset(found - sys.stdlib_module_names - {"lanrage_events", *PLUGINS, *TEMPLATES})
+    ours = {"lanrage_events", *PLUGINS, *TEMPLATES}
+    # Type checkers bring the last one.
+    return frozenset(found - sys.stdlib_module_names - ours - {"_typeshed"})
 
 
 def normalized(name: str) -> str:
