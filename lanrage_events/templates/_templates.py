@@ -134,7 +134,7 @@ class Templates:
         folders: Iterable[Traversable],
         types: Iterable[type[Event]],
         *,
-        then: Callable[[], object] = lambda: None,
+        then: Callable[[], object] | None = None,
     ) -> list[TemplateError]:
         """Read the templates again.
 
@@ -146,7 +146,9 @@ class Templates:
         :return: what is wrong with them now, which is reported, too
         """
         self._reload(tuple(folders), types)
-        then()
+        if then is not None:
+            then()
+
         return list(self.problems)
 
     def _reload(self, folders: tuple[Traversable, ...], types: Iterable[type[Event]]) -> None:
