@@ -160,8 +160,8 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-# What test kits import; whoever uses them has it.
-NOT_REQUIRED = {"pytest"}
+# What test kits import, which their users have, and what only type checkers read.
+NOT_REQUIRED = {"pytest", "_typeshed"}
 
 
 def test_every_distribution_that_is_imported_is_required() -> None:
@@ -181,7 +181,11 @@ def test_every_requirement_is_imported() -> None:
     texts = [*PROJECT["dependencies"]]
     texts += [text for name in set(extras) - EXTRAS_FOR_DEVELOPERS for text in extras[name]]
     owners = packages_distributions()
-    imported = {normalized(name) for package in imported_packages() for name in owners[package]}
+    imported = {
+        normalized(name)
+        for package in imported_packages() - NOT_REQUIRED
+        for name in owners[package]
+    }
 
     assert {normalized(Requirement(text).name) for text in texts} <= imported
 

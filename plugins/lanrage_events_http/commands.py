@@ -1,4 +1,4 @@
-"""The commands ``publish`` and ``stream``, which use the HTTP API of a running daemon."""
+"""The commands ``publish``, ``stream`` and ``top``, which use the HTTP API of a running daemon."""
 
 from __future__ import annotations
 
@@ -174,6 +174,36 @@ def stream(
     return ExitCode.DONE
 
 
+def top(*, interval: str = "1s", daemon: Daemon = DEFAULT_DAEMON) -> int:
+    """Show the plugins and the delivery of a running daemon live, until Ctrl-C.
+
+    A lane leads to one webhook. The view has what each lane does, how much waits and why, and of each
+    plugin the state, how many events are pending, and how many it dropped. Without a terminal it is
+    printed once. If the daemon has a token, put it into the environment variable
+    LANRAGE_EVENTS_TOKEN; the scope read is enough.
+
+    :param interval: how long to wait between two looks
+    """
+    from ._client.top import Top  # imports rich
+
+    try:
+        view = Top(
+            daemon.client_factory(), out=sys.stdout, seconds=_seconds(interval, "--interval")
+        )
+    except ValueError as error:
+        return _misuse(str(error))
+
+    try:
+        anyio.run(view.run)
+    except KeyboardInterrupt:
+        return ExitCode.DONE
+    except DaemonError as error:
+        write_errors([str(error)])
+        return ExitCode.FAILED
+
+    return ExitCode.DONE
+
+
 def _publish_file(task: Task, path: Path, skip: int) -> int:
     is_stdin = path == STANDARD_INPUT
     if is_stdin and sys.stdin is None:
@@ -201,12 +231,12 @@ def _publish_file(task: Task, path: Path, skip: int) -> int:
             os.close(fd)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, option: str = "--timeout") -> float:
     try:
         seconds: float = TypeAdapter[float](Duration).validate_python(text)
     except ValidationError as error:
         message = error.errors(include_input=False, include_url=False)[0]["msg"]
-        raise ValueError(f"--timeout: {message.removeprefix('Value error, ')}") from None
+        raise ValueError(f"{option}: {message.removeprefix('Value error, ')}") from None
 
     return seconds
 

@@ -43,6 +43,7 @@ QUIET_COMMANDS = (
     "outbox drop --all --config log.yaml",
     "publish notification title=a message=b --timeout 0s --url http://127.0.0.1:9",
     "stream --url http://127.0.0.1:9",
+    "top --url http://127.0.0.1:9",
     "test --config log.yaml",
     "not-a-command",
 )

@@ -101,6 +101,17 @@ class DaemonClient:
             and isinstance(entry.get("schema"), dict)
         }
 
+    async def get(self, path: str) -> Mapping[str, Any]:
+        """Return the JSON object at a path, such as ``api/plugins``.
+
+        :raises DaemonError: if the request fails
+        """
+        response, data = await self._request("GET", path)
+        if response.status_code != 200:
+            raise self._rejection(response, data)
+
+        return data
+
     async def post(self, events: Sequence[Mapping[str, Any]]) -> Receipt:
         """Post events, in one attempt.
 
