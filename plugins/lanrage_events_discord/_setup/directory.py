@@ -98,11 +98,11 @@ class WebhookDirectory:
         if scope.cancelled_caught:
             raise cannot_ask("too many requests leave from this address")
 
-        outcome: Outcome | None = None
+        answer: Outcome | None = None
         try:
-            outcome = await self._client.fetch(webhook)
+            outcome = answer = await self._client.fetch(webhook)
         finally:
-            limits.observe(outcome)
+            limits.observe(answer)
 
         self._remember(webhook, _listing(webhook, outcome))
         return outcome
