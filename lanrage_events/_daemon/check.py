@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from .._bus import EventBus
 from .._exceptions import ConfigError, format_error
-from .._hints import install_hint
 from .._redaction import Redactor
 from .._reports import ConfigProblem
 from .._threads import call_within, named_while_slow
@@ -45,7 +43,7 @@ def check(file: Path | None) -> CheckedConfig:
     redactor = Redactor()
     slow_calls.setLevel("WARNING")  # says what the user waits for
     with logging_to_stderr("error", "console", redactor):
-        draft = read_config(file, redactor=redactor, bounded=True)
+        draft = read_config(file, redactor=redactor, bounded=True, as_daemon=True)
         bus = _check_plugins(draft)
         _check_system(draft, bus)
         return CheckedConfig(draft, bus, tuple(draft.findings()))
@@ -217,20 +215,6 @@ def _identity(problem: ConfigProblem) -> object:
 def _check_system(draft: Draft, bus: EventBus) -> None:
     if draft.settings is None:
         return
-
-    backend = draft.settings.backend
-    try:
-        importlib.import_module(backend)
-    except ImportError as error:
-        reason = install_hint(error) or format_error(error)
-        draft.validator.document.report(("backend",), f"'{backend}' cannot be used: {reason}")
-
-    if draft.settings.watch:
-        try:
-            importlib.import_module("watchfiles")
-        except ImportError as error:
-            reason = install_hint(error) or format_error(error)
-            draft.validator.document.report(("watch",), f"the file cannot be watched: {reason}")
 
     if draft.state_folder is not None:
         # The daemon may run as another user.

@@ -61,7 +61,8 @@ def run(
     :raises ConfigError: if the configuration is wrong, with all that is wrong
     """
     redactor = Redactor()
-    load = partial(load_config, file, redactor=redactor, bounded=True)
+    # With another backend than the file's, the command line decides which package is needed.
+    load = partial(load_config, file, redactor=redactor, bounded=True, as_daemon=backend is None)
     with ExitGuard() as guard, logging_until_exit(redactor) as log:
         deadline = StopDeadline(guard)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from .._discovery import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
-from .._exceptions import PluginLoadError, PluginNotFound
+from .._exceptions import PluginLoadError, PluginNotFound, format_error
 from .._hints import did_you_mean, install_hint
 from .._redaction import Redactor
 from .._threads import call_within
@@ -65,6 +66,7 @@ def load_config(
     redactor: Redactor | None = None,
     environment: Mapping[str, str] = os.environ,
     bounded: bool = False,
+    as_daemon: bool = False,
     on_settings: Callable[[Settings], object] = lambda settings: None,
 ) -> DaemonConfig:
     """Read a configuration file and check all of it.
@@ -78,6 +80,7 @@ def load_config(
     :param environment: where ``${NAME}`` is looked up
     :param bounded: whether a plugin that takes too long is reported; its module is then imported,
         and its part of the file checked, in a thread of its own
+    :param as_daemon: whether a package that the daemon needs for it and that is missing is an error
     :param on_settings: called with the keys at the top, as far as they are right, before any plugin
         is imported
     :raises ConfigError: with everything that is wrong
@@ -89,6 +92,7 @@ def load_config(
         redactor=redactor,
         environment=environment,
         bounded=bounded,
+        as_daemon=as_daemon,
         on_settings=on_settings,
     ).config()
 
@@ -100,6 +104,7 @@ def read_config(
     redactor: Redactor,
     environment: Mapping[str, str] = os.environ,
     bounded: bool = False,
+    as_daemon: bool = False,
     on_settings: Callable[[Settings], object] = lambda settings: None,
 ) -> Draft:
     """Read a configuration file, and everything that is wrong with it; as :func:`load_config`."""
@@ -112,7 +117,25 @@ def read_config(
     parts = expand(document, environment, redactor)
     draft = Draft(Validator(document, redactor, parts), path, is_default)
     _Checker(draft, bounded).check(catalog, on_settings)
+    if as_daemon and draft.settings is not None:
+        _check_packages(draft, draft.settings)
+
     return draft
+
+
+def _check_packages(draft: Draft, settings: Settings) -> None:
+    needed: list[tuple[str, str, str]] = [
+        ("backend", settings.backend, f"'{settings.backend}' cannot be used")
+    ]
+    if settings.watch:
+        needed.append(("watch", "watchfiles", "the file cannot be watched"))
+
+    for key, package, problem in needed:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            reason = install_hint(error) or format_error(error)
+            draft.validator.document.report((key,), f"{problem}: {reason}")
 
 
 def find_state_folder(file: Path | None, *, environment: Mapping[str, str] = os.environ) -> Path:

@@ -118,7 +118,8 @@ class PresencePlugin:
         missing = self._missing()
         if missing:
             path = ("client_id",) if self._connect is None else ()
-            problems.append(ConfigProblem(missing, path))
+            # It runs all the same, and shows nothing.
+            problems.append(ConfigProblem(missing, path, warning=True))
 
         return problems
 

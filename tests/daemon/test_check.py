@@ -11,8 +11,9 @@ from textwrap import dedent
 import pytest
 
 from lanrage_events.__main__ import main
-from lanrage_events._daemon import check
+from lanrage_events._daemon import check, run
 from lanrage_events.cli import install_command
+from lanrage_events.config import ConfigError
 
 PICKY = """\
 from lanrage_events import ConfigProblem, hookimpl
@@ -452,3 +453,25 @@ def test_what_this_user_may_not_write_another_one_may(folder: Path) -> None:
     locked.mkdir(mode=0o500)
     texts = findings("state_folder: locked/state\nplugins: {log: {path: locked/e}, discord: }")
     assert [text[:6] for text in texts] == ["W 2:15", "W 3:23"]
+
+
+@pytest.mark.parametrize(
+    ("key", "package", "reason"),
+    [
+        ("backend: trio", "trio", "backend: 'trio' cannot be used: "),
+        ("watch: true", "watchfiles", "watch: the file cannot be watched: "),
+    ],
+)
+def test_check_and_run_agree_on_a_missing_package(
+    key: str, package: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    file = tmp_path / "lan.yaml"
+    file.write_text(f"{key}\nstate_folder: state\nplugins: {{log: }}", "utf-8")
+    (found,) = check(file).findings
+
+    assert f": {reason}the package '{package}' is missing: " in found.text
+    with pytest.raises(ConfigError) as caught:
+        run(file)
+
+    assert caught.value.problems == (found.text,)
