@@ -282,19 +282,25 @@ def test_a_wrong_configuration_is_not_run(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"), [("", ["--backend", "trio"]), ("backend: trio\n", [])]
+    ("setting", "words", "code", "start"),
+    [
+        ("", ["--backend", "trio"], 1, "lanrage-events: "),
+        ("backend: trio\n", [], 78, "lanrage.yaml:1:10: backend: 'trio' cannot be used: "),
+    ],
 )
 def test_a_backend_that_is_not_installed_is_reported_in_one_line(
     setting: str,
     words: list[str],
+    code: int,
+    start: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write(f"{setting}plugins: {{log: }}")
     monkeypatch.setitem(sys.modules, "trio", None)
-    assert main(["run", *words]) == 1
+    assert main(["run", *words]) == code
     assert capsys.readouterr().err == (
-        f"lanrage-events: the package 'trio' is missing: {install_command('trio')}\n"
+        f"{start}the package 'trio' is missing: {install_command('trio')}\n"
     )
 
 
