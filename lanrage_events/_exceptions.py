@@ -217,5 +217,8 @@ def format_error(error: BaseException) -> str:
         error = error.exceptions[0]
 
     kind, text = type(error).__name__, error_text(error)
+    if isinstance(error, ConfigError):
+        text = "; ".join(error.problems)
+
     separator = " " if text == UNREADABLE else ": "
     return f"{kind}{separator}{text}" if text else kind

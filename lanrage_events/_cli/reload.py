@@ -33,7 +33,8 @@ def run(file: Path | None, state_folder: Path | None, *, seconds: float = REPLY_
     if daemon is None:
         raise CommandError(
             f"no daemon runs with {file or default_file()}, as far as {path.parent} shows: start it "
-            "with 'lanrage-events run', or name its file or its --state-folder"
+            "with 'lanrage-events run', or name its file; if state_folder has changed since it started, "
+            "give the earlier folder with --state-folder"
         )
 
     _request(daemon)

@@ -21,7 +21,7 @@ from ..config._load import LOAD_SECONDS, read_config
 from ..config._models import ConfiguredPlugin, DaemonConfig
 from ..config._repair import Repair, Repaired
 from .logging import logging_to_stderr
-from .own_files import WRITES_CONFIG
+from .own_files import OwnFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,10 @@ def check_again(running: DaemonConfig, redactor: Redactor) -> DaemonConfig:
     draft = read_config(file, redactor=redactor, bounded=True)
     what = "checking the plugins of the configuration"
     try:
-        bus = call_within(
-            partial(_check_plugins, draft, is_reported=_is_setting), LOAD_SECONDS, what
+        run = partial(
+            _check_plugins, draft, is_reported=_is_setting, state_folder=running.state_folder
         )
+        bus = call_within(run, LOAD_SECONDS, what)
     except TimeoutError as error:
         raise ConfigError([f"{draft.file}: the plugins cannot be checked: {error}"]) from None
 
@@ -89,13 +90,18 @@ def _is_setting(problem: ConfigProblem) -> bool:
 
 
 def _check_plugins(
-    draft: Draft, *, is_reported: Callable[[ConfigProblem], bool] = lambda _: True
+    draft: Draft,
+    *,
+    is_reported: Callable[[ConfigProblem], bool] = lambda _: True,
+    state_folder: Path | None = None,
 ) -> EventBus:
     """Add what is wrong with the plugins.
 
     :param is_reported: returns whether a problem that a plugin finds is added
+    :param state_folder: that of the daemon, which the file may have changed
     """
     configured = {plugin.name: plugin for plugin in draft.plugins}
+    configured.update({partial.plugin.name: partial.plugin for partial in draft.partial})
     bus = _make_bus(draft)
     for name, text in (*register(bus, draft.plugins), *hook_problems(bus)):
         draft.add(configured[name], ConfigProblem(text))
@@ -113,8 +119,11 @@ def _check_plugins(
     if repaired:
         _check_partial(draft, bus, repaired, is_reported)
 
-    if (writer := configured.get(bus.writer_of(draft.file) or "")) is not None:
-        draft.add(writer, ConfigProblem(WRITES_CONFIG, ("path",)))
+    folders = [folder for folder in (draft.state_folder, state_folder) if folder is not None]
+    plugins_folder = None if draft.settings is None else draft.settings.plugins_folder
+    own = OwnFiles(draft.file, draft.secret_files, plugins_folder, folders)
+    for name, text in own.problems(bus):
+        draft.add(configured[name], ConfigProblem(text, ("path",)))
 
     return bus
 
@@ -231,6 +240,10 @@ def _state_folder_problem(folder: Path) -> tuple[str, bool]:
     try:
         if folder.exists() and not folder.is_dir():
             return f"{folder} is a file: name a folder", True
+
+        link = next((path for path in (folder, *folder.parents) if path.is_symlink()), None)
+        if link is not None and not link.exists():
+            return f"{link} is a link that leads nowhere: name a folder", True
 
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         if not existing.is_dir():

@@ -29,7 +29,7 @@ from .check import check_again
 from .deadline import StopDeadline
 from .instance import Instance
 from .logging import LogHandler, logging_to_stderr, logging_until_exit
-from .own_files import check_files
+from .own_files import OwnFiles, check_files
 from .progress import Progress
 from .reload import Reloader
 from .requests import reload_requests
@@ -141,7 +141,13 @@ def _run_config(
         with signals.interrupting():
             importlib.import_module(backend)
             bus = _make_bus(config, redactor, handler, batch=read_stdin, trace=trace)
-            check_files(bus, config.file, reads_stdin=read_stdin)
+            own = OwnFiles(
+                config.file,
+                config.secret_files,
+                config.settings.plugins_folder,
+                [config.state_folder],
+            )
+            check_files(bus, own, reads_stdin=read_stdin)
             instance = None if read_stdin else Instance.open(config)
 
         deadline.drain_timeout = config.settings.drain_timeout
@@ -297,7 +303,7 @@ class Daemon:
 
         if error is not None:
             _log_start_error(error)
-            return ExitCode.FAILED
+            return ExitCode.BAD_CONFIG if self._is_rejected(error) else ExitCode.FAILED
 
         if self._lines is not None:
             return self._report_input()
@@ -308,6 +314,17 @@ class Daemon:
 
         logger.info("stopped")
         return ExitCode.DONE
+
+    def _is_rejected(self, error: PluginStartError) -> bool:
+        """Return whether a plugin cannot start for a reason that a check of the configuration finds.
+
+        Another one, such as a port that is in use, may pass.
+        """
+        if not isinstance(error.__cause__, ConfigError) or error.plugin not in self._bus.plugins:
+            return False
+
+        found = self._bus.plugins.problems(error.plugin)
+        return any(not problem.warning and not problem.place for problem in found)
 
     def _reload_requests(self) -> AbstractAsyncContextManager[AsyncIterable[str]]:
         """Receive reasons to reload, also those that come before the plugins have started."""
@@ -453,5 +470,11 @@ class Daemon:
 
 def _log_start_error(error: PluginStartError) -> None:
     cause = error.__cause__
+    if isinstance(cause, ConfigError):
+        for problem in cause.problems:
+            logger.error("plugin '%s': could not start: %s", error.plugin, problem)
+
+        return
+
     is_explained = isinstance(cause, LanrageEventsError)
     logger.error("%s", error, exc_info=None if is_explained else cause)

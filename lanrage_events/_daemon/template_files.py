@@ -31,12 +31,8 @@ class TemplateFiles:
         # What is in an archive does not change.
         self.folders = tuple(folder for folder in folders if isinstance(folder, Path))
         """those that are folders on the disk"""
-        self._digests: Mapping[Path, bytes] = {path: _digest(path) for path in self._files()}
-
-    def _files(self) -> Iterator[Path]:
-        for folder in self.folders:
-            for kind in (folder, *subfolders(folder)):
-                yield from (path for path in _entries(kind) if is_template(path) and path.is_file())
+        files = template_files(self.folders)
+        self._digests: Mapping[Path, bytes] = {path: _digest(path) for path in files}
 
     def changed_since(self, before: Self) -> list[Path]:
         """Return the files that are new, gone or different, and the folders that are new or gone."""
@@ -47,6 +43,13 @@ class TemplateFiles:
             changed = {path for path in changed if folders.isdisjoint(path.parents)} | folders
 
         return sorted(changed)
+
+
+def template_files(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files in template folders."""
+    for folder in folders:
+        for kind in (folder, *subfolders(folder)):
+            yield from (path for path in _entries(kind) if is_template(path) and path.is_file())
 
 
 def subfolders(folder: Path) -> list[Path]:

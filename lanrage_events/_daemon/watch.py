@@ -88,7 +88,7 @@ class _Watched:
         self._identities = frozenset(self._identify())
         self.paths = {file.parent, *(path for path, _ in self._identities)}
         """the folders to watch"""
-        self._resolved = {folder.resolve() for folder in folders}
+        self._resolved = {Path(os.path.realpath(folder)) for folder in folders}
 
     def _identify(self) -> Iterator[tuple[Path, int]]:
         """Yield the folders with templates and their inodes, since a folder may be recreated."""
@@ -105,7 +105,7 @@ class _Watched:
         if path.name == self._file.name and path.parent == self._file.parent:
             return True
 
-        parent = path.parent.resolve()
+        parent = Path(os.path.realpath(path.parent))
         if parent in self._resolved:
             # A folder of templates, or a link that stands for one; or the words in values.
             return not path.suffix or path.is_dir() or is_template(path)

@@ -165,9 +165,13 @@ class Catalog:
     def with_folder(self, plugins_folder: Path) -> Catalog:
         """Return a catalog that also has the single-file plugins of a folder."""
         known = {
-            source.origin.resolve() for source in self.sources if isinstance(source.origin, Path)
+            os.path.realpath(source.origin)
+            for source in self.sources
+            if isinstance(source.origin, Path)
         }
-        files = [path for path in plugin_files(plugins_folder) if path.resolve() not in known]
+        files = [
+            path for path in plugin_files(plugins_folder) if os.path.realpath(path) not in known
+        ]
         new = [PluginSource(path.stem, path) for path in files]
         return Catalog((*self.sources, *new), self.unreadable, self.limit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 import threading
 import traceback
@@ -36,7 +37,9 @@ def import_file(path: Path) -> ModuleType:
     :raises OSError: if it cannot be read
     """
     source = read_file(path, _MAX_BYTES)
-    identity = hashlib.sha256(b"\0".join((bytes(path.resolve()), source))).hexdigest()[:12]
+    identity = hashlib.sha256(
+        b"\0".join((os.fsencode(os.path.realpath(path)), source))
+    ).hexdigest()[:12]
     name = f"lanrage_events_plugins_folder_{_identifier(path.stem)}_{identity}"
     with _LOCKS.setdefault(name, threading.RLock()):
         return sys.modules.get(name) or _import_source(name, path, source)

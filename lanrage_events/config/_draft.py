@@ -41,6 +41,8 @@ class Draft:
     """the file, as it was given"""
     is_default: bool = False
     """whether the file does not exist and this is the built-in configuration"""
+    secret_files: tuple[Path, ...] = ()
+    """the files whose content stands in it"""
     settings: Settings | None = None
     """the keys at the top, without those that have errors"""
     state_folder: Path | None = None
@@ -101,4 +103,5 @@ class Draft:
             tuple(self.plugins),
             self.validator.format(self.warnings),
             is_default=self.is_default,
+            secret_files=self.secret_files,
         )

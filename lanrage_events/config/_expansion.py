@@ -24,7 +24,10 @@ _PLACEHOLDER = re.compile(
 
 
 def expand(
-    document: Document, environment: Mapping[str, str], redactor: Redactor
+    document: Document,
+    environment: Mapping[str, str],
+    redactor: Redactor,
+    files: list[Path] | None = None,
 ) -> dict[KeyPath, list[str]]:
     """Replace ``${NAME}``, ``${NAME:-default}`` and ``${file:path}`` in the texts of a document.
 
@@ -34,9 +37,10 @@ def expand(
     :param document: changed in place
     :param environment: the environment variables
     :param redactor: learns the content of files, which usually hold secrets
+    :param files: gets the files that were read
     :returns: the values that were inserted, by the path of the text
     """
-    expander = _Expander(document, environment, redactor)
+    expander = _Expander(document, environment, redactor, [] if files is None else files)
     document.data = expander.walk(document.data, ())
     return expander.parts
 
@@ -46,6 +50,7 @@ class _Expander:
     document: Document
     environment: Mapping[str, str]
     redactor: Redactor
+    files: list[Path]
     parts: dict[KeyPath, list[str]] = field(default_factory=dict)
     deadline: float = field(default_factory=lambda: time.monotonic() + READ_SECONDS)
     """until when all pipes and devices together must have given their content"""
@@ -120,6 +125,7 @@ class _Expander:
         path = self.document.folder / name
         try:
             path = self.document.folder / Path(name).expanduser()
+            self.files.append(path)
             timeout = max(0.0, self.deadline - time.monotonic())
             content = read_file(path, _MAX_FILE_BYTES, timeout=timeout)
             text = content.decode("utf-8-sig").rstrip("\r\n")

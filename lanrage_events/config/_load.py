@@ -50,7 +50,7 @@ def identity_of(file: Path) -> str:
 
     :param file: it need not exist
     """
-    return f"{file.stem}-{hashlib.sha256(bytes(file.resolve())).hexdigest()[:8]}"
+    return f"{file.stem}-{hashlib.sha256(os.fsencode(os.path.realpath(file))).hexdigest()[:8]}"
 
 
 def default_file() -> Path:
@@ -114,8 +114,9 @@ def read_config(
     path = default_file() if file is None else file
     is_default = file is None and not path.exists()
     document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
-    parts = expand(document, environment, redactor)
-    draft = Draft(Validator(document, redactor, parts), path, is_default)
+    files: list[Path] = []
+    parts = expand(document, environment, redactor, files)
+    draft = Draft(Validator(document, redactor, parts), path, is_default, tuple(files))
     _Checker(draft, bounded).check(catalog, on_settings)
     if as_daemon and draft.settings is not None:
         _check_packages(draft, draft.settings)

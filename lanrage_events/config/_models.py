@@ -173,3 +173,5 @@ class DaemonConfig:
     """what is allowed, but probably a mistake; each with its position"""
     is_default: bool = False
     """whether the file does not exist and this is the built-in configuration"""
+    secret_files: tuple[Path, ...] = ()
+    """the files whose content stands in it"""

@@ -22,6 +22,7 @@ _MAX_BYTES = 1_000_000
 _MAX_VALUES = 100_000  # a few nested aliases can stand for more values than there is memory
 
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MERGE = "<<"
 
 
@@ -196,7 +197,11 @@ def _decode(source: str | bytes, name: str) -> str:
 
 
 def _decode_bytes(source: bytes, name: str) -> str:
-    is_utf16 = source.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if source.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)) or source in _UTF16_MARKS:
+        message = f"this is not UTF-8 (byte 0x{source[0]:02X}): save the file as UTF-8"
+        raise UnreadableError(_position_after("", name), message)
+
+    is_utf16 = source.startswith(_UTF16_MARKS)
     encoding, label = ("utf-16", "UTF-16") if is_utf16 else ("utf-8", "UTF-8")
     try:
         return source.decode(encoding)

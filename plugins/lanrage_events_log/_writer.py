@@ -70,16 +70,20 @@ class LineWriter:
             if not self._follows_links:
                 reject_link(path)
 
-            if path.is_dir():
+            target = _target(path)
+            if target.is_dir():
                 raise _error(IsADirectoryError, errno.EISDIR)
 
-            if not path.parent.exists():
+            if target.is_socket():
+                raise _error(OSError, errno.ENXIO)
+
+            if not target.parent.exists():
                 raise _error(FileNotFoundError, errno.ENOENT)
 
-            if not path.parent.is_dir():
+            if not target.parent.is_dir():
                 raise _error(NotADirectoryError, errno.ENOTDIR)
 
-            if not os.access(path if path.exists() else path.parent, os.W_OK):
+            if not os.access(target if target.exists() else target.parent, os.W_OK):
                 raise _error(PermissionError, errno.EACCES)
         except OSError as exc:
             return self._explain(exc), not isinstance(exc, PermissionError)
@@ -102,7 +106,8 @@ class LineWriter:
         :param folder: the state folder, None if there is none
         """
         if self._path is not None and folder is not None:
-            self._follows_links = not self._path.parent.resolve().is_relative_to(folder.resolve())
+            parent = Path(os.path.realpath(self._path.parent))
+            self._follows_links = not parent.is_relative_to(os.path.realpath(folder))
 
     def close(self) -> None:
         """Close the file; the next line opens it again. Stderr stays open."""
@@ -216,7 +221,8 @@ class LineWriter:
             return "set 'path'"
 
         if isinstance(exc, FileNotFoundError):
-            return f"create the folder '{self._path.parent}' or change 'path'"
+            folder = Path(os.path.realpath(self._path)).parent if self._path.is_symlink() else None
+            return f"create the folder '{folder or self._path.parent}' or change 'path'"
 
         if isinstance(exc, IsADirectoryError):
             return "'path' must name a file"
@@ -225,6 +231,19 @@ class LineWriter:
             return "give the user who runs this the right to write there, or change 'path'"
 
         return "change 'path'"
+
+
+def _target(path: Path) -> Path:
+    """Return the file that opening a path opens or creates.
+
+    :raises OSError: if there can be none, such as behind a link to itself
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, PermissionError):
+        return Path(os.path.realpath(path))
+
+    return path
 
 
 def _error(kind: type[OSError], number: int) -> OSError:

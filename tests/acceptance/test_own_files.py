@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -134,7 +135,7 @@ def test_what_the_log_writes_is_not_followed(command: str, path: str) -> None:
 
     code, log = run(command, stdin="events.jsonl")
 
-    assert code == (78 if command == "check" else 1)
+    assert code == 78
     assert "the plugin 'log' writes events to it, which would be read again" in log
     assert lines("events.jsonl") == 3
 
@@ -158,3 +159,47 @@ def test_a_dry_run_ends_although_its_output_is_appended_to_the_file() -> None:
 
     assert process.returncode == 0
     assert lines("events.jsonl") == 7
+
+
+@pytest.mark.parametrize("path", ["secret", "state/discord.settings.json"])
+def test_what_the_daemon_reads_or_keeps_is_no_log(folder: Path, path: str) -> None:
+    (folder / "secret").write_text("https://discord.com/api/webhooks/1/x", encoding="utf-8")
+    (folder / "state").mkdir(mode=0o700)
+    configure(discord={"webhook_url": "${file:secret}"}, log={"path": path})
+
+    code, log = run("run", stdin="events.jsonl")
+
+    assert code == 78
+    assert "plugins.log: it writes events to " in log
+    assert (folder / "secret").read_text(encoding="utf-8").endswith("/x")
+
+
+def test_each_error_that_only_the_start_finds_is_a_line() -> None:
+    patterns = {"notification": "(?P<title>.*)"}
+    follow = {"patterns": patterns, "fields": {"notification": {"message": "x"}}, "poll": "1s"}
+    Path("more.jsonl").touch()
+    configure(
+        log={"path": "events.jsonl"},
+        more={"use": "log", "path": "more.jsonl"},
+        logfile={"files": ["events.jsonl", "more.jsonl"], **follow},
+    )
+
+    code, log = run("run", stdin="events.jsonl")
+
+    assert code == 78
+    assert "\\n" not in log
+    errors = [line for line in log.splitlines() if "could not start" in line]
+    assert ["'log' writes" in line for line in errors] == [True, False]
+    assert ["'more' writes" in line for line in errors] == [False, True]
+
+
+def test_a_port_that_is_in_use_may_be_free_at_the_next_start() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        configure(http={"port": listener.getsockname()[1]})
+
+        code, log = run("run", stdin="events.jsonl")
+
+    assert code == 1
+    assert "plugin 'http': could not start: port: 127.0.0.1:" in log

@@ -91,6 +91,7 @@ def test_without_a_daemon_it_says_what_to_do(command: Command, words: list[str])
     assert code == 1
     assert output.startswith("lanrage-events: no daemon runs with lanrage.yaml, as far as ")
     assert "start it with 'lanrage-events run'" in output
+    assert "if state_folder has changed since it started, give the earlier folder" in output
 
 
 def test_a_daemon_that_ends_instead_is_reported(

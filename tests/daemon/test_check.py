@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -475,3 +476,92 @@ def test_check_and_run_agree_on_a_missing_package(
         run(file)
 
     assert caught.value.problems == (found.text,)
+
+
+OWN = {
+    "the configuration": ("lanrage.yaml", "this configuration file"),
+    "a secret": ("secret", "the file of a secret, ~/secret"),
+    "a template": ("words/discord/event.yaml", "the template ~/words/discord/event.yaml"),
+    "a template to come": ("words/discord/new.yaml", "the template ~/words/discord/new.yaml"),
+    "words": ("words/words.yaml", "the template ~/words/words.yaml"),
+    "a plugin": ("plugins/picky.py", "the plugin ~/plugins/picky.py"),
+    "a plugin to come": ("plugins/new.py", "the plugin ~/plugins/new.py"),
+    **{
+        name: (f"state/{name}", f"~/state/{name}, where a plugin or the daemon keeps its state")
+        for name in (
+            "discord.outbox",
+            "discord.outbox-wal",
+            "discord.settings.json",
+            "http.sessions.json",
+            "game.positions.json",
+            "mail.outbox",
+            "daemon-lanrage-0123.lock",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("link", [False, True])
+@pytest.mark.parametrize("name", OWN)
+def test_no_log_writes_to_what_the_daemon_reads_or_keeps(
+    folder: Path, name: str, exists: bool, link: bool
+) -> None:
+    path, what = OWN[name]
+    (folder / "words" / "discord").mkdir(parents=True)
+    (folder / "state").mkdir()
+    (folder / "words" / "discord" / "event.yaml").touch()
+    (folder / "secret").write_text("x", encoding="utf-8")
+    if exists:
+        (folder / path).touch()
+    if link:
+        (folder / "link").symlink_to(path)
+    shown = findings(
+        f"""\
+        templates: [words]
+        state_folder: state
+        plugins:
+          picky: {{rules: [{{name: "${{file:secret}}"}}, {{name: b}}], size: 2}}
+          game: {{use: log, path: game.jsonl}}
+          http: {{}}
+          discord: {{}}
+          log: {{path: {"link" if link else path}}}
+        """
+    )
+    assert f"E 9:15: plugins.log.path: it writes events to {what}: change its path" in shown
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "discord.log", "log.json", "joins.txt"])
+def test_a_record_of_events_may_lie_in_the_state_folder(folder: Path, name: str) -> None:
+    """As the unit for systemd has it."""
+    (folder / "state").mkdir()
+    (folder / "state" / name).touch()
+    text = f"state_folder: state\nplugins:\n  discord: {{}}\n  log: {{path: state/{name}}}\n"
+    assert findings(text) == []
+
+
+@pytest.mark.parametrize("path", ["loop", "loop/events.jsonl", "dangling", "socket"])
+def test_a_log_that_cannot_be_opened_is_an_error(folder: Path, path: str) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "dangling").symlink_to("gone/events.jsonl")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
+        [problem] = findings(f"plugins:\n  log: {{path: {path}}}\n")
+
+    assert problem.startswith(f"E 3:15: plugins.log.path: cannot write to '~/{path}': ")
+
+
+def test_a_link_to_a_file_that_the_log_creates_is_right(folder: Path) -> None:
+    (folder / "link").symlink_to("events.jsonl")
+    assert findings("plugins:\n  log: {path: link}\n") == []
+
+
+@pytest.mark.parametrize("path", ["loop", "dangling", "dangling/state"])
+def test_a_state_folder_behind_a_link_to_nowhere_is_an_error(folder: Path, path: str) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "dangling").symlink_to("gone")
+    [problem] = findings(f"state_folder: {path}\nplugins:\n  discord: {{}}\n")
+    link = path.partition("/")[0]
+    assert problem == (
+        f"E 2:15: state_folder: ~/{link} is a link that leads nowhere: name a folder"
+    )

@@ -206,3 +206,23 @@ async def test_a_change_of_a_template_asks_once(tmp_path: Path) -> None:
                 assert reason == f"a change of {template}"
                 template.write_text(f"title: '{number}'", encoding="utf-8")
                 reason = await requests.receive()
+
+
+@pytest.mark.slow
+async def test_a_template_folder_that_is_a_link_to_itself_stops_no_watching(tmp_path: Path) -> None:
+    file, folders = tmp_path / "lanrage.yaml", (tmp_path / "loop",)
+    folders[0].symlink_to("loop")
+
+    async def wait_signal() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with reload_requests(wait_signal, file, lambda: folders) as requests:
+        with anyio.fail_after(30):
+            reason = ""
+            while not reason:
+                file.touch()
+                with anyio.move_on_after(0.1):
+                    reason = await requests.receive()
+
+    assert reason == f"a change of {file}"

@@ -178,6 +178,9 @@ def test_windows_line_ends_count_once() -> None:
     ("source", "problem"),
     [
         (b"a: 1\nb: caf\xe9\n", "2:7: this is not UTF-8 (byte 0xE9): save the file as UTF-8"),
+        (b"\xff\xfe", "1:1: this is not UTF-8 (byte 0xFF): save the file as UTF-8"),
+        (b"\xfe\xff", "1:1: this is not UTF-8 (byte 0xFE): save the file as UTF-8"),
+        ("a: 1".encode("utf-32"), "1:1: this is not UTF-8 (byte 0xFF): save the file as UTF-8"),
         (b"\xff\xfea\x00\x00\xd8", "1:2: this is not UTF-16 (byte 0x00): save the file as UTF-8"),
         ("a: 1\nb: x\x07\n", "2:5: the control character U+0007 is not allowed"),
         (b"\x00", "1:1: the control character U+0000 is not allowed"),
