@@ -242,7 +242,7 @@ async def test_with_an_input_a_request_to_reload_changes_nothing(
 
 
 @each_stop
-async def test_it_stops_while_a_plugin_is_created_by_a_reload_that_blocks_everything(
+async def test_it_stops_while_a_reload_checks_a_plugin_that_blocks_its_thread(
     backend: str, folder: Path, number: signal.Signals
 ) -> None:
     write_config("first", drain_timeout="200ms")
@@ -253,10 +253,9 @@ async def test_it_stops_while_a_plugin_is_created_by_a_reload_that_blocks_everyt
         daemon.process.send_signal(signal.SIGHUP)
         await daemon.wait_for("second is creating")
         daemon.process.send_signal(number)
-        assert await daemon.wait() == 1
+        assert await daemon.wait() == 0
 
-    assert "not stopped within 1.2 seconds: the event loop is blocked at " in daemon.log
-    assert "second.py:" in daemon.log.splitlines()[-1]
+    assert daemon.log.splitlines()[-1].endswith("stopped")
 
 
 EARLY = """
