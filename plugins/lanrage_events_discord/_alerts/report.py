@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from lanrage_events.templates import utf16_units
@@ -14,6 +15,8 @@ DETAIL_MAX_CHARACTERS = 200
 """of the reason of a problem"""
 _MORE_MAX_CHARACTERS = 100
 _AT_ONCE = Presentation(immediate=True)
+# What a reason has that is the same in each language.
+_STATUS = re.compile(r"HTTP [0-9]{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def _line(wording: Wording, part: str, problem: Problem) -> str:
         f"{part}.{problem.kind.value}",
         name=problem.subject,
         detail=detail,
+        status=status[0] if (status := _STATUS.search(detail)) else "",
         count=problem.count,
         seconds=problem.seconds,
     )

@@ -120,7 +120,7 @@ class Wording:
         for path in ("more", "expired"):
             self._counting(path, {Event.type: 2})
 
-        names = {"name": "default", "detail": "", "count": 2, "seconds": 60.0}
+        names = {"name": "default", "detail": "", "status": "", "count": 2, "seconds": 60.0}
         for path, leaf in ALERT_LEAVES.items():
             if leaf.apart:
                 self.alert_line(path, **names)

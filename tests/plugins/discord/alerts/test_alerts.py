@@ -625,7 +625,7 @@ async def test_many_problems_are_one_message_that_says_how_many_there_are(
     (message,) = webhook.messages
     assert broken_limits(message["embeds"]) == []
     *lines, more = message["embeds"][0]["description"].splitlines()
-    assert more == f"… and {100 - len(lines)} more"
+    assert more == f"… and {100 - len(lines)} more problems"
 
 
 async def test_status_health_and_metrics_have_the_alerts(scene: Scene) -> None:
