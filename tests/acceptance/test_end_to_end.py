@@ -280,7 +280,7 @@ async def test_what_was_pending_when_it_was_killed_is_delivered_after_the_restar
 async def test_a_plugin_that_cannot_start_stops_the_start(backend: str) -> None:
     write_config({"log": {"path": "no/such/folder/events.jsonl"}})
     code, output, log = await run("run", "--backend", backend)
-    assert (code, output) == (1, "")
+    assert (code, output) == (78, "")
     assert "plugin 'log': could not start: " in log
     assert "Traceback" not in log
 

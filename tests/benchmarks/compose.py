@@ -72,7 +72,13 @@ def renderer() -> Renderer:
 def jinja_alone(event: Event) -> Callable[[], object]:
     """Return what renders the leaves of an event's template with nothing but Jinja2."""
     environment = jinja2.Environment(autoescape=False)
-    environment.filters |= {"duration": str, "humanize": str, "lines": str}
+    environment.filters |= {
+        "duration": str,
+        "humanize": str,
+        "lines": str,
+        "plural": lambda count, one, other: one if count == 1 else other,
+    }
+    environment.tests["empty"] = lambda value: value in (None, "", ())
     folder = Path(next(iter(lanrage_events_templates.__path__))) / "discord"
     leaves: dict[str, str] = {}
     for name in ("event", event.type):
