@@ -70,6 +70,8 @@ class Omissions:
         """what Discord named, the latest at the end"""
         self._addresses: dict[Addresses, bool] = {}
         """the addresses of embeds that Discord named as a whole, and whether it accepted them without"""
+        self._innocent: dict[Addresses, None] = {}
+        """those of embeds that Discord rejected without them, too"""
         self._suspended: dict[int, Addresses] = {}
         """the addresses that were left out of an embed of the last message, by its index"""
         self._missing = 0
@@ -125,13 +127,14 @@ class Omissions:
         https://github.com/bugsink/bugsink/issues/280
         """
         addresses = _addresses_of(embed)
-        if addresses and addresses not in self._addresses and _is_shown(embed, _ADDRESSES):
+        is_known = addresses in self._addresses or addresses in self._innocent
+        if addresses and not is_known and _is_shown(embed, _ADDRESSES):
             _remember(self._addresses, addresses, False)
             shown = ", ".join(filter(None, dict.fromkeys(addresses)))
             yield Omission("addresses", _shown(shown), error.message)
         elif (suspended := self._suspended.get(index)) and not self._addresses.get(suspended, True):
-            # They were not the reason.
             del self._addresses[suspended]
+            _remember(self._innocent, suspended, None)
 
     def _without(self, index: int, embed: Embed) -> Embed:
         missing = [name for name in _NAMES if (name, getattr(embed, name)) in self._parts]

@@ -23,7 +23,7 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _TOP_LABEL = re.compile(r"[a-z]{2,}|xn--[a-z0-9-]{4,}")
 _LABEL_MAX_CHARACTERS = 63
 _HOST_MAX_CHARACTERS = 253
-_PORT = re.compile(r"[0-9]{1,5}")
+_PORT = re.compile("0*[0-9]{1,5}")
 _PORT_MAX = 65535
 # No DNS of the internet has them: RFC 6762, RFC 6761, RFC 8375 and ICANN's resolution 2024.07.29.06.
 _LOCAL_NAMES = (".local", ".lan", ".localhost", ".internal", ".home.arpa")

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lanrage_events_discord._client import DiscordError, Outcome, OutcomeKind
@@ -146,6 +146,7 @@ _PATHS = st.sampled_from(
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), _PATHS), min_size=1, max_size=4)))
+@example([[(0, "url"), (0, ""), (1, "")]])
 def test_no_answers_of_discord_make_it_go_on_for_ever(
     answers: list[list[tuple[int, str]]],
 ) -> None:
