@@ -34,4 +34,4 @@ from .message import (
     role_mention,
     user_mention,
 )
-from .truncation import shorten, shorten_markdown
+from .truncation import break_markdown, shorten, shorten_markdown

@@ -97,6 +97,52 @@ def shorten_markdown(text: str, maximum: int) -> str:
     return "".join(kept).rstrip() + ELLIPSIS + "".join(reversed(open_pairs))
 
 
+def break_markdown(text: str, maximum: int) -> tuple[str, str]:
+    """Break markdown into what fits and the rest, between lines if possible, else between words.
+
+    It is broken only where no marker is open, and in no code, address or link. The first part is
+    empty if there is no such place.
+
+    :param text: Discord's markdown, which is longer
+    :param maximum: UTF-16 units of the first part
+    """
+    line = word = position = used = 0
+    anywhere = [0]
+    open_pairs: set[str] = set()
+    unmatched: set[str] = set()
+    while used <= maximum and position < len(text):
+        piece = _token(text, position, unmatched)
+        if not open_pairs:
+            anywhere.append(position)
+            if piece == "\n":
+                line = position
+            elif piece.isspace():
+                word = position
+
+        if piece in _PAIRS:
+            open_pairs ^= {piece}
+
+        used += utf16_units(piece)
+        position += len(piece)
+
+    while anywhere[-1] != character_boundary(text, anywhere[-1]):
+        anywhere.pop()
+
+    # Not so early that most of the room stays empty.
+    place = next((one for one in (line, word, anywhere[-1]) if 2 * one > position), 0)
+    return text[:place].rstrip(), text[place:].lstrip("\n" if place == line else None)
+
+
+def _token(text: str, position: int, unmatched: set[str]) -> str:
+    """Return what must stay whole at a place: a code span with its backticks, or another token."""
+    span = _code_span(text, position, unmatched)
+    if span is not None:
+        return text[position : span[1]]
+
+    match = _TOKEN.match(text, position, position + _TOKEN_MAX_CHARACTERS)
+    return match.group() if match is not None else text[position]
+
+
 def _code_span(text: str, position: int, unmatched: set[str]) -> tuple[str, int] | None:
     """Find the code span or block that begins here: its backticks and where it ends."""
     opening = _BACKTICKS.match(text, position)

@@ -99,7 +99,8 @@ _PICTURE_LEAF = replace(_URL_LEAF, warn=explain_picture)
 
 LEAVES: Mapping[str, TemplateLeaf] = {
     "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS, overflow=TITLE_OVERFLOW_CHARACTERS),
-    "description": markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
+    # What Discord's description cannot hold goes on in fields.
+    "description": markdown_leaf(limits.MESSAGE_EMBEDS_MAX_CHARACTERS, lines=True),
     "url": _URL_LEAF,
     "color": TemplateLeaf(parse=parse_color),
     "timestamp": TemplateLeaf(parse=parse_time),

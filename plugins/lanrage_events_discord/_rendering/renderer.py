@@ -15,7 +15,15 @@ from lanrage_events import Event
 from lanrage_events.events import in_utc
 from lanrage_events.templates import RenderedLeaves, TemplateError, Templates, utf16_units
 
-from .._embeds import Embed, EmbedField, embed_size, limits, shorten_markdown, text_size
+from .._embeds import (
+    Embed,
+    EmbedField,
+    break_markdown,
+    embed_size,
+    limits,
+    shorten_markdown,
+    text_size,
+)
 from .entry import COUNT, Digest, Entry
 from .leaves import (
     DIGEST_GROUP_MAX_CHARACTERS,
@@ -35,6 +43,12 @@ _JOINED_MAX_LINES = 3
 _JOINED_MAX_CHARACTERS = 160
 # Headings, small print, lists, quotes and blocks of code exist only in lines of their own.
 _BLOCK = re.compile(r"```|^\s*(?:#{1,3}\s|-#|[-*+]\s|>|\d+\.\s)", re.MULTILINE)
+
+
+# Discord requires a name of each field, and shows nothing for this one.
+_NO_NAME = "\u200b"
+# Of the fields in which a description goes on.
+_NAMES_MAX_CHARACTERS = 8
 
 
 class Renderer:
@@ -146,6 +160,10 @@ class Renderer:
             shown = self._shortened(event, context)
             parts = self._parts(event, shown)
 
+        if not _fits_description(parts) and not _continue_in_fields(parts):
+            shown = self._shortened(event, context, _fits_description)
+            parts = self._parts(event, shown)
+
         embed = Embed(**parts)
         shortened = _lacks_text(embed, parts, shown.shortened)
         shown_by_embed = embed_size(embed) if shortened else inf
@@ -158,16 +176,25 @@ class Renderer:
             shortened=shortened,
         )
 
-    def _shortened(self, event: Event, context: Mapping[str, object]) -> RenderedLeaves:
-        """Render an event whose texts are too long together: the longest values are shortened."""
+    def _shortened(
+        self,
+        event: Event,
+        context: Mapping[str, object],
+        fits: Callable[[Mapping[str, Any]], bool] = lambda parts: True,
+    ) -> RenderedLeaves:
+        """Render an event whose texts are too long together: the longest values are shortened.
+
+        :param fits: whether parts keep a further limit
+        """
 
         def render(value_limit: int) -> RenderedLeaves:
             return self._templates.render(event, context, value_limit=value_limit)
 
-        low, high = 1, limits.DESCRIPTION_MAX_CHARACTERS
+        low, high = 1, limits.MESSAGE_EMBEDS_MAX_CHARACTERS
         while low < high:
             middle = (low + high + 1) // 2
-            if _is_too_long(self._parts(event, render(middle))):
+            parts = self._parts(event, render(middle))
+            if _is_too_long(parts) or not fits(parts):
                 high = middle - 1
             else:
                 low = middle
@@ -250,6 +277,32 @@ def _move_long_title(parts: dict[str, Any], title: str) -> None:
             del parts["title"]
 
 
+def _fits_description(parts: Mapping[str, Any]) -> bool:
+    return utf16_units(parts.get("description", "")) <= limits.DESCRIPTION_MAX_CHARACTERS
+
+
+def _continue_in_fields(parts: dict[str, Any]) -> bool:
+    """Put what the description cannot hold into fields; return whether that is possible."""
+    first, rest = break_markdown(parts["description"], limits.DESCRIPTION_MAX_CHARACTERS)
+    others: list[EmbedField] = []
+    while first and utf16_units(rest) > limits.FIELD_VALUE_MAX_CHARACTERS:
+        value, rest = break_markdown(rest, limits.FIELD_VALUE_MAX_CHARACTERS)
+        if not value:
+            return False
+
+        others.append(EmbedField(_NO_NAME, value))
+
+    if rest:
+        others.append(EmbedField(_NO_NAME, rest))
+
+    fields = (*others, *parts.get("fields", ()))
+    if not first or len(fields) > limits.EMBED_MAX_FIELDS:
+        return False
+
+    parts["description"], parts["fields"] = first, fields
+    return True
+
+
 def _in_one_line(item: str) -> tuple[str, bool]:
     """Return lines as one line, and whether that shows all that the lines show."""
     lines = [line for line in map(str.strip, item.split("\n")) if line]
@@ -286,6 +339,9 @@ def _is_too_long(parts: Mapping[str, Any]) -> bool:
     # Most embeds are so short that their texts need not be measured.
     if not fields and 2 * sum(map(len, texts)) <= maximum:
         return False
+
+    if not _fits_description(parts):
+        maximum -= _NAMES_MAX_CHARACTERS
 
     return text_size(texts, fields[: limits.EMBED_MAX_FIELDS]) > maximum
 

@@ -88,18 +88,71 @@ def test_of_a_game_with_forty_players_all_are_named() -> None:
     assert message.embeds[1].description == "**Players**: " + ", ".join(played(40).players)
 
 
+def whole_description(embed: Embed) -> str:
+    """Return a description with what goes on in the fields below it."""
+    return " ".join([embed.description, *(f.value for f in embed.fields if f.name == "\u200b")])
+
+
 @pytest.mark.parametrize("before", [0, 2])
-def test_of_three_hundred_players_the_embed_counts_those_that_do_not_fit(before: int) -> None:
-    names = [f"player number {index}" for index in range(300)]
-    *_, message = messages([joined("Ann")] * before + [played(300)])
+def test_of_five_hundred_players_the_embed_counts_those_that_do_not_fit(before: int) -> None:
+    names = [f"player number {index}" for index in range(500)]
+    *_, message = messages([joined("Ann")] * before + [played(500)])
 
     assert message.shortened == 1
-    text = message.embeds[-1].description
-    assert 4050 < len(text) <= 4096
+    text = whole_description(message.embeds[-1])
+    assert 5900 < len(text) <= 6000
     shown, _, rest = text.removeprefix("**Players**: ").partition(" and ")
     kept = shown.split(", ")
     assert kept == names[: len(kept)]
-    assert rest == f"{300 - len(kept)} more"
+    assert rest == f"{500 - len(kept)} more"
+
+
+def test_of_three_hundred_players_all_are_named_since_the_message_has_room() -> None:
+    [message] = messages([played(300)])
+
+    assert (message.entries, message.shortened) == (1, 0)
+    [embed] = message.embeds
+    assert 4050 < len(embed.description) <= 4096
+    assert whole_description(embed) == "**Players**: " + ", ".join(played(300).players)
+
+
+@pytest.mark.parametrize("separator", [" ", "\n", "\n\n"])
+def test_what_a_description_cannot_hold_goes_on_in_fields(separator: str) -> None:
+    text = separator.join(f"word{number:04}" for number in range(550))
+    [message] = messages([note("News", text)])
+
+    assert message.shortened == 0
+    [embed] = message.embeds
+    assert 4050 < len(embed.description) <= 4096
+    assert whole_description(embed).split() == text.split()
+
+
+def test_a_text_without_spaces_goes_on_in_fields_and_its_characters_stay_whole() -> None:
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+    [message] = messages([note("News", family * 700)])
+
+    assert message.shortened == 0
+    [embed] = message.embeds
+    parts = [embed.description, *(field.value for field in embed.fields)]
+    assert len(parts) > 2
+    assert all(part.startswith(family) and part.endswith(family) for part in parts)
+    assert "".join(parts) == family * 700
+
+
+def test_a_block_of_code_is_not_broken_but_shortened_within(tmp_path: Path) -> None:
+    folder = tmp_path / "discord"
+    folder.mkdir()
+    (folder / "notification.yaml").write_text(
+        "description: '{{ message | lines | code }}'", encoding="utf-8"
+    )
+    trace = "\n".join(f"line {number} of a trace" for number in range(250))
+    entry = renderer(tmp_path).render(note("Crash", trace))
+
+    assert entry.shortened
+    assert entry.embed.fields == ()
+    assert 4000 < len(entry.embed.description) <= 4096
+    assert entry.embed.description.startswith("```")
+    assert entry.embed.description.endswith("```")
 
 
 def test_fields_that_are_too_long_count_the_names_that_do_not_fit(tmp_path: Path) -> None:
@@ -110,7 +163,7 @@ def test_fields_that_are_too_long_count_the_names_that_do_not_fit(tmp_path: Path
     )
     entry = renderer(tmp_path).render(played(300))
 
-    [field] = entry.embed.fields
+    field = entry.embed.fields[-1]
     kept = field.value.partition(" and ")[0].split(", ")
     assert field.value.endswith(f" {kept[-1]} and {300 - len(kept)} more")
     assert len(field.value) > 990
@@ -325,7 +378,7 @@ def test_three_hundred_joins_of_a_party_with_a_long_name_are_one_message() -> No
 
 
 def test_entries_remember_what_they_lack(tmp_path: Path) -> None:
-    entries = [RENDERER.render(event) for event in (joined("Ann"), played(40), played(300))]
+    entries = [RENDERER.render(event) for event in (joined("Ann"), played(40), played(500))]
     flags = [(e.shortened, e.digest.shortened, e.digest.use_embed) for e in entries]
 
     assert flags == [(False, False, False), (False, True, True), (True, True, True)]
