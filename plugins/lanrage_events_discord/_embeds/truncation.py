@@ -129,7 +129,8 @@ def break_markdown(text: str, maximum: int) -> tuple[str, str]:
         anywhere.pop()
 
     # Not so early that most of the room stays empty.
-    place = next((one for one in (line, word, anywhere[-1]) if 2 * one > position), 0)
+    places = (line, word, anywhere[-1])
+    place = next((one for one in places if 2 * utf16_units(text[:one]) >= maximum), 0)
     return text[:place].rstrip(), text[place:].lstrip("\n" if place == line else None)
 
 

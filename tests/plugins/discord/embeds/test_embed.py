@@ -8,18 +8,20 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events.templates import utf16_units
 from lanrage_events_discord._embeds import (
     Embed,
     EmbedField,
+    break_markdown,
     embed_size,
     length,
     shorten,
     shorten_markdown,
 )
+from lanrage_events_discord._preview import Style, parse_markdown
 
 NOW = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 TOO_LATE = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
@@ -324,6 +326,59 @@ def test_markdown_is_cut_to_the_maximum(text: str, maximum: int) -> None:
         assert cut == text.strip()
     else:
         assert "…" in cut
+
+
+def seen(text: str) -> list[tuple[str, Style]]:
+    """Return each visible character of markdown with its style."""
+    return [
+        (character, span.style)
+        for span in parse_markdown(text)
+        for character in span.text
+        if not character.isspace()
+    ]
+
+
+escaped = values.map(lambda value: re.sub(r"([\\*_~|`<>\[\]()@:])", r"\\\1", f"x{value}x"))
+well_formed = st.lists(
+    st.one_of(
+        escaped,
+        *(escaped.map(f"{mark}{{}}{mark}".format) for mark in ("**", "__", "~~", "||")),
+        values.map(lambda value: f"`x{value.replace('`', '')}x`"),
+        st.sampled_from(["<t:1700000000:R>", "[Join](https://discord.gg/abc)", "\n", " "]),
+    ),
+    max_size=30,
+).map(" ".join)
+
+
+@settings(deadline=None)
+@given(well_formed, st.integers(10, 200))
+def test_what_is_broken_in_two_looks_like_the_whole(text: str, maximum: int) -> None:
+    assume(utf16_units(text) > maximum)
+    first, rest = break_markdown(text, maximum)
+
+    assert utf16_units(first) <= maximum
+    assert (first + rest).replace("\n", "").replace(" ", "") == re.sub(r"\s", "", text)
+    assert [*seen(first), *seen(rest)] == seen(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "maximum", "expected"),
+    [
+        ("one two\nthree four", 14, ("one two", "three four")),
+        ("one two three", 9, ("one two", "three")),
+        ("abcdefgh", 5, ("abcde", "fgh")),
+        (r"abcd\*fgh", 5, ("abcd", r"\*fgh")),
+        ("abc **de fg hi** jk", 12, ("", "abc **de fg hi** jk")),
+        ("abcdef `gh ij`", 9, ("abcdef", "`gh ij`")),
+        ("abcd https://x.example/abc", 20, ("", "abcd https://x.example/abc")),
+        ("**bold and long**", 8, ("", "**bold and long**")),
+        ("a\n" + "b" * 20, 15, ("a\n" + "b" * 13, "b" * 7)),
+    ],
+)
+def test_markdown_is_broken_where_nothing_is_open(
+    text: str, maximum: int, expected: tuple[str, str]
+) -> None:
+    assert break_markdown(text, maximum) == expected
 
 
 @settings(deadline=None)
