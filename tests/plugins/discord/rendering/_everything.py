@@ -95,9 +95,9 @@ def messages_of(renderer: Renderer, entries: Sequence[Entry]) -> Iterator[Messag
 def alert_lines(renderer: Renderer) -> Iterator[str]:
     """Yield each line of an alert, with and without what is known about the problem."""
     for path, leaf in ALERT_LEAVES.items():
-        for status, count in product(("", "HTTP 401", "HTTP 404", "HTTP 500"), (1, 2)):
+        known = [("", ""), *(("it was deleted", status) for status in ("", "HTTP 401", "HTTP 404"))]
+        for (detail, status), count in product(known, (1, 2)):
             if leaf.apart:
-                detail = f"it does not work any more since it was deleted, {status}"
                 names = {"detail": detail, "status": status, "count": count, "seconds": 3661.0}
                 yield renderer.wording.alert_line(path, name=NAMES[0], **names)
 
