@@ -121,7 +121,7 @@ class Queries:
 
         try:
             with self._watch.calls(name, "validate"):
-                return call(_problems, hook, bus)
+                return call(_checked_problems, call(hook, bus), "validate")
         except _WrongAnswer as error:
             return [ConfigProblem(str(error))]
         except Exception as error:
@@ -136,7 +136,10 @@ class Queries:
         try:
             with self._watch.calls(name, "templates_changed"):
                 answer = call(hook, bus)
-                return [] if answer is None else call(_problems, lambda _: answer, bus)
+                if answer is None:
+                    return []
+
+                return call(_checked_problems, answer, "templates_changed")
         except Exception as error:
             self._instruments.hook_failed(name, "templates_changed", None, error)
             return None
@@ -248,11 +251,10 @@ def _close(answer: object) -> None:
         answer.close()
 
 
-def _problems(hook: Callable[[Bus], object], bus: Bus) -> list[ConfigProblem]:
-    answer = hook(bus)
+def _checked_problems(answer: object, hook: str) -> list[ConfigProblem]:
     if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
         _close(answer)
-        raise _WrongAnswer("validate", "an iterable of texts", answer)
+        raise _WrongAnswer(hook, "an iterable of texts", answer)
 
     return [
         problem if isinstance(problem, ConfigProblem) else ConfigProblem(str(problem))

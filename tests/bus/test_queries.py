@@ -144,6 +144,26 @@ def test_problems_are_an_iterable(answer: object) -> None:
     assert bus.plugins.validate() == [("odd", problem)]
 
 
+@pytest.mark.parametrize("answer", [7, "one problem", b"one"])
+async def test_a_wrong_answer_about_templates_is_logged_with_its_hook(
+    answer: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with EventBus() as bus:
+        plugin = plugin_with("templates_changed", lambda self, bus: answer)
+        await bus.plugins.register_and_wait(plugin, "odd")
+        assert bus.plugins.reload_templates() == {}
+
+    problem = f"hook 'templates_changed' must return an iterable of texts, not {answer!r}"
+    assert problem in caplog.text
+
+
+async def test_no_answer_about_templates_is_no_problem() -> None:
+    async with EventBus() as bus:
+        plugin = plugin_with("templates_changed", lambda self, bus: None)
+        await bus.plugins.register_and_wait(plugin, "content")
+        assert bus.plugins.reload_templates() == {"content": []}
+
+
 def test_a_problem_may_name_its_setting_and_be_a_warning() -> None:
     error = ConfigProblem("there is no such event type", ("routes", 0, "events"))
     warning = ConfigProblem("no event reaches it", ["routes", 1], warning=True)  # type: ignore[arg-type]
