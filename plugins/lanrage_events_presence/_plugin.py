@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
@@ -53,6 +53,7 @@ class PresencePlugin:
 
         self._connect = connect
         self._view = PresenceView(config)
+        self._is_running = False
         self._updater: PresenceUpdater | None = None
         self._counts = Counter[str]()
 
@@ -79,8 +80,19 @@ class PresencePlugin:
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         self._view.use_templates(bus.template_folders())
-        _log_problems(self._view.check(bus.events.types()))
+        for problem in self._view.check(bus.events.types()):
+            logger.error("template %s", problem)
 
+        self._is_running = True
+        try:
+            async with self._showing(bus):
+                yield
+        finally:
+            self._is_running = False
+
+    @asynccontextmanager
+    async def _showing(self, bus: Bus) -> AsyncIterator[None]:
+        """Update the presence, if all that it needs is there."""
         missing = self._missing()
         if missing or self._connect is None:
             logger.warning("plugin '%s' shows nothing: %s", bus.plugins.name(self), missing)
@@ -109,12 +121,12 @@ class PresencePlugin:
 
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:
-        problems: list[ConfigProblem] = []
-        folders = bus.template_folders()
-        view = PresenceView(
-            self.config, folders, report=lambda error: problems.append(error.as_problem())
-        )
-        problems.extend(view.check(bus.events.types()))
+        view, types = self._view, tuple(bus.events.types())
+        if not self._is_running:  # the start has read the templates, which takes a while
+            view = PresenceView(self.config, bus.template_folders(), report=lambda _: None)
+            view.check(types)
+
+        problems = view.problems(types)
         missing = self._missing()
         if missing:
             path = ("client_id",) if self._connect is None else ()
@@ -167,8 +179,3 @@ class PresencePlugin:
                 for key, (name, text) in _COUNTERS.items()
             ),
         ]
-
-
-def _log_problems(problems: Iterable[ConfigProblem]) -> None:
-    for problem in problems:
-        logger.error("template %s", problem)

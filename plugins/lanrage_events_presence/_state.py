@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -52,6 +52,8 @@ class PresenceView:
         }
         self._activity: Activity | None = None
         self._is_stale = True
+        self._found: Sequence[TemplateError] = ()
+        """what was wrong with the templates when they were read last"""
         self.use_templates([files("lanrage_events_templates")] if folders is None else folders)
 
     @property
@@ -96,10 +98,10 @@ class PresenceView:
         """
         types = tuple(types)
         self._folders = tuple(folders)
-        errors = self._templates.reload(self._folders, types)
+        self._found = self._templates.reload(self._folders, types)
         self._occasions.clear()
         self._is_stale = True
-        return [*(error.as_problem() for error in errors), *self._unused(types)]
+        return self.problems(types)
 
     def check(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
         """Read and compile the templates now, not at the first event.
@@ -109,7 +111,15 @@ class PresenceView:
         """
         types = tuple(types)
         self._templates.check(types)
+        self._found = self._templates.problems
         return self._unused(types)
+
+    def problems(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
+        """Return all that was wrong with the templates when they were read last.
+
+        :param types: as for :meth:`check`
+        """
+        return [*(error.as_problem() for error in self._found), *self._unused(types)]
 
     def _unused(self, types: Iterable[type[Event]]) -> list[ConfigProblem]:
         return [

@@ -71,6 +71,16 @@ def make(client: Client, config: PresenceConfig | None = None) -> PresencePlugin
     return PresencePlugin(config or PresenceConfig(client_id=CLIENT_ID), connect=client.connect)
 
 
+@contextmanager
+def removed(file: Path) -> Iterator[None]:
+    text = file.read_bytes()
+    file.unlink()
+    try:
+        yield
+    finally:
+        file.write_bytes(text)
+
+
 def lines(activities: list[Activity | None]) -> list[str]:
     return [str(activity and activity.details) for activity in activities]
 
@@ -242,6 +252,29 @@ async def test_validation_reports_templates_and_what_is_missing(tmp_path: Path) 
     assert "notification.yaml: is not used" in problems[1]
     assert "no client_id is set" in problems[2]
     assert good.validate(EventBus()) == []
+
+
+async def test_validation_of_one_that_runs_does_not_read_the_templates_again(
+    client: Client, tmp_path: Path
+) -> None:
+    folder = tmp_path / "presence"
+    folder.mkdir()
+    broken = folder / "peer_joined.yaml"
+    broken.write_text('state: "{{ peer_name }"\n', encoding="utf-8")
+    (folder / "notification.yaml").write_text("state: Hello\n", encoding="utf-8")
+    for plugin in (make(client), PresencePlugin(PresenceConfig())):
+        bus = EventBus(templates=[tmp_path])
+        bus.register(plugin, "presence")
+        before = bus.plugins.problems("presence")
+        assert "peer_joined.yaml:1: state: " in str(before[0])
+        assert "notification.yaml: is not used" in str(before[1])
+        async with bus:
+            with removed(broken):
+                assert bus.plugins.problems("presence") == before
+                assert bus.plugins.reload_templates() == {"presence": before[1:2]}
+                assert bus.plugins.problems("presence") == before[1:]
+
+        assert bus.plugins.problems("presence") == before
 
 
 async def test_a_users_template_is_used_and_its_errors_are_logged_at_the_start(
