@@ -13,13 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .._exceptions import ConfigError
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, write_lines
-from ..config._load import find_state_folder
 from ..outbox._copy import SIDE_SUFFIXES, copy_database, is_database
 from ..state import open_regular
 from .errors import CommandError
+from .options import state_folder_of
 
 LABEL = "backup.json"
 """the file that says what a backup is of"""
@@ -38,7 +37,7 @@ def back_up(target: Path, config: Path | None, state_folder: Path | None) -> int
     :raises ConfigError: if the state folder is not known
     :raises CommandError: if it cannot be copied
     """
-    source = _state_folder(config, state_folder)
+    source = state_folder_of(config, state_folder)
     if not source.is_dir():
         raise CommandError(f"there is no state folder {source}: no daemon ever ran with it")
 
@@ -69,7 +68,7 @@ def restore(backup: Path, config: Path | None, state_folder: Path | None) -> int
     :raises CommandError: if it exists already, or cannot be written
     """
     label = _read_label(backup)
-    target = _state_folder(config, state_folder)
+    target = state_folder_of(config, state_folder)
     names = [Path(name) for name in label["files"]]
     if target.is_dir() and any(target.iterdir()):
         raise CommandError(
@@ -81,17 +80,6 @@ def restore(backup: Path, config: Path | None, state_folder: Path | None) -> int
     origin = f"as they were on {label['host']} at {label['time']}"
     write_lines([f"restored {counted(len(names), 'file')} to {target}, {origin}"])
     return ExitCode.DONE
-
-
-def _state_folder(config: Path | None, state_folder: Path | None) -> Path:
-    if state_folder is not None:
-        return state_folder
-
-    try:
-        return find_state_folder(config)
-    except ConfigError as error:
-        hint = "the state folder is not known: give it with --state-folder"
-        raise ConfigError([*error.problems, hint]) from None
 
 
 def _names(folder: Path) -> Iterator[Path]:

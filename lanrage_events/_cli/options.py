@@ -34,7 +34,7 @@ class Place:
         :raises UsageError: if there is none, or several to choose from
         :raises ConfigError: if the configuration is wrong
         """
-        folder = self.state_folder or self._configured_folder()
+        folder = state_folder_of(self.config, self.state_folder)
         files = {file.name.removesuffix(SUFFIX): file for file in folder.glob(f"*{SUFFIX}")}
         if self.plugin is not None and self.plugin in files:
             return files[self.plugin]
@@ -51,11 +51,24 @@ class Place:
 
         return next(iter(files.values()))
 
-    def _configured_folder(self) -> Path:
-        from ..config._load import find_state_folder
 
-        try:
-            return find_state_folder(self.config)
-        except ConfigError as error:
-            hint = "the state folder is not known: give it with --state-folder"
-            raise ConfigError([*error.problems, hint]) from None
+def state_folder_of(
+    config: Path | None, folder: Path | None, *, unknown: str = "the state folder is not known"
+) -> Path:
+    """Return a daemon's state folder.
+
+    :param config: the configuration that names it; None for the default one
+    :param folder: the state folder itself, instead of the configuration
+    :param unknown: what is said if the configuration does not name it
+    :raises ConfigError: if the configuration is wrong
+    """
+    if folder is not None:
+        return folder
+
+    from ..config._load import find_state_folder
+
+    try:
+        return find_state_folder(config)
+    except ConfigError as error:
+        hint = f"{unknown}: give it with --state-folder"
+        raise ConfigError([*error.problems, hint]) from None

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 
 from .._daemon import RunningDaemon, find_daemon, instance_path
-from .._exceptions import ConfigError
 from ..cli import ExitCode, write_errors, write_lines
-from ..config._load import default_file, find_state_folder
+from ..config._load import default_file
 from .errors import CommandError
+from .options import state_folder_of
 
 REPLY_SECONDS = 60.0
 """how long a reload is waited for; a plugin may take half of it to be imported"""
@@ -28,7 +28,9 @@ def run(file: Path | None, state_folder: Path | None, *, seconds: float = REPLY_
     :raises ConfigError: if the state folder is not known
     :raises CommandError: if there is no daemon, or it does not answer
     """
-    path = _instance_path(file, state_folder)
+    unknown = "the daemon is found by its state folder"
+    folder = state_folder_of(file, state_folder, unknown=unknown)
+    path = instance_path(folder, file or default_file())
     daemon = _find(path)
     if daemon is None:
         raise CommandError(
@@ -51,17 +53,6 @@ def run(file: Path | None, state_folder: Path | None, *, seconds: float = REPLY_
 
     write_errors(answer.messages)
     return ExitCode.BAD_CONFIG if answer.is_invalid else ExitCode.FAILED
-
-
-def _instance_path(file: Path | None, state_folder: Path | None) -> Path:
-    if state_folder is None:
-        try:
-            state_folder = find_state_folder(file)
-        except ConfigError as error:
-            hint = "the daemon is found by its state folder: give it with --state-folder"
-            raise ConfigError([*error.problems, hint]) from None
-
-    return instance_path(state_folder, file or default_file())
 
 
 def _find(path: Path) -> RunningDaemon | None:
