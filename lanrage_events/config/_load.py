@@ -111,12 +111,8 @@ def read_config(
     if catalog is None:
         catalog = Catalog.discover(environment=environment)
 
-    path = default_file() if file is None else file
-    is_default = file is None and not path.exists()
-    document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
-    files: list[Path] = []
-    parts = expand(document, environment, redactor, files)
-    draft = Draft(Validator(document, redactor, parts), path, is_default, tuple(files))
+    document, path, is_default = _open(file)
+    draft = _make_draft(document, path, redactor, environment, is_default=is_default)
     _Checker(draft, bounded).check(catalog, on_settings)
     if as_daemon and draft.settings is not None:
         _check_packages(draft, draft.settings)
@@ -146,16 +142,12 @@ def find_state_folder(file: Path | None, *, environment: Mapping[str, str] = os.
     :param environment: where ``${NAME}`` is looked up
     :raises ConfigError: if the file cannot be read, or its key ``state_folder`` is wrong
     """
-    path = default_file() if file is None else file
-    is_default = file is None and not path.exists()
-    document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
+    document, path, is_default = _open(file)
     if isinstance(document.data, dict) and not document.has_failed(("state_folder",)):
         document.problems.clear()
         document.data = {k: v for k, v in document.data.items() if k == "state_folder" and v}
 
-    redactor = Redactor()
-    parts = expand(document, environment, redactor)
-    draft = Draft(Validator(document, redactor, parts), path, is_default)
+    draft = _make_draft(document, path, Redactor(), environment, is_default=is_default)
     if not document.problems:
         _Checker(draft).set_state_folder(document.data)
 
@@ -179,10 +171,31 @@ def check_config(
     :param file: the state folder is named after it
     :raises ConfigError: with everything that is wrong
     """
-    parts = expand(document, environment, redactor)
-    draft = Draft(Validator(document, redactor, parts), file)
+    draft = _make_draft(document, file, redactor, environment)
     _Checker(draft).check(catalog)
     return draft.config()
+
+
+def _open(file: Path | None) -> tuple[Document, Path, bool]:
+    """Return the document of a file, the file, and whether it is the built-in configuration."""
+    path = default_file() if file is None else file
+    is_default = file is None and not path.exists()
+    document = parse(DEFAULT_SOURCE, f"(no {path})") if is_default else read(path)
+    return document, path, is_default
+
+
+def _make_draft(
+    document: Document,
+    file: Path,
+    redactor: Redactor,
+    environment: Mapping[str, str],
+    *,
+    is_default: bool = False,
+) -> Draft:
+    """Return the draft of a document, in which all placeholders are replaced."""
+    files: list[Path] = []
+    parts = expand(document, environment, redactor, files)
+    return Draft(Validator(document, redactor, parts), file, is_default, tuple(files))
 
 
 @dataclass(slots=True)
