@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ class Instance:
         )
 
     def _change(self, **changes: Any) -> None:
-        self._data = RunningDaemon(**{**asdict(self._data), **changes})
+        self._data = replace(self._data, **changes)
         self._write()
 
     def _write(self) -> None:
