@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._exit import ExitGuard, StopRequested
-from .check import CheckedConfig, check, check_again, prepare
+from .check import CheckedConfig, check, check_again
 from .daemon import Daemon, run
 from .deadline import StopDeadline
 from .instance import Instance, RunningDaemon, find_daemon, instance_path

@@ -49,16 +49,6 @@ def check(file: Path | None) -> CheckedConfig:
         return CheckedConfig(draft, bus, tuple(draft.findings()))
 
 
-def prepare(file: Path | None) -> tuple[DaemonConfig, EventBus]:
-    """Check a configuration file and create its bus with its plugins, without starting anything.
-
-    :param file: the YAML file; None for the default one, or the built-in configuration
-    :raises ConfigError: with everything that is wrong
-    """
-    checked = check(file)
-    return checked.draft.config(), checked.bus
-
-
 def check_again(running: DaemonConfig, redactor: Redactor) -> DaemonConfig:
     """Check the file of a running daemon again, except for its templates.
 

@@ -17,7 +17,7 @@ from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventBus, Health, PeerJoined, Redactor, hookimpl
-from lanrage_events._daemon import Daemon, ExitGuard, LogHandler, StopDeadline, prepare
+from lanrage_events._daemon import Daemon, ExitGuard, LogHandler, StopDeadline, check
 from lanrage_events.cli import ExitCode
 from lanrage_events.config import ConfigError
 from lanrage_events.config._build import make_bus
@@ -475,7 +475,8 @@ def test_the_bus_of_a_configuration_has_its_plugins_as_they_are_configured(
         "  simple: {mailbox: {size: 7, when_full: drop_newest}}\n"
         "  other: {use: simple}\n"
     )
-    config, bus = prepare(path)
+    checked = check(path)
+    config, bus = checked.draft.config(), checked.bus
     assert [plugin.name for plugin in config.plugins] == ["simple", "other"]
     simple, other = (bus.statistics().plugins[name] for name in ("simple", "other"))
     assert (simple.size, simple.when_full) == (7, "drop_newest")
@@ -503,7 +504,7 @@ def test_every_plugin_that_does_not_fit_is_reported_with_its_place(
 ) -> None:
     path = write_config("plugins:\n  raising:\n  conflict:\n  odd:\n  simple:\n  misspelt:\n")
     with pytest.raises(ConfigError) as caught:
-        prepare(path)
+        check(path).draft.config()
 
     raising, conflict, odd, misspelt = caught.value.problems
     assert raising.startswith(f"{path}:3:3: plugins.raising: the plugin cannot be made")

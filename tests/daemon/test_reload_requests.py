@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import ObjectReceiveStream
 
-from lanrage_events._daemon import Signals, prepare, reload_requests
+from lanrage_events._daemon import Signals, check, reload_requests
 
 pytestmark = pytest.mark.real_clock
 
@@ -28,7 +28,7 @@ def requests_for(file: Path, watch: bool) -> Requests:
         await anyio.sleep_forever()
         raise AssertionError
 
-    prepare(file)
+    check(file).draft.config()
     return reload_requests(wait_signal, file if watch else None)
 
 

@@ -31,7 +31,7 @@ from lanrage_events import EventBus, PeerJoined
 from lanrage_events._cli import load_command
 from lanrage_events._cli import main as run_command
 from lanrage_events._cli import make_app as make_own_app
-from lanrage_events._daemon import prepare
+from lanrage_events._daemon import check as check_config
 from lanrage_events._discovery import plugin_commands
 
 ROOT = Path(__file__).parents[2]
@@ -221,7 +221,7 @@ def check(text: str) -> None:
     """Do what ``lanrage-events check`` does."""
     path = Path("lanrage.yaml")
     path.write_text(text, "utf-8")
-    config, _ = prepare(path)
+    config = check_config(path).draft.config()
     assert config.plugins
     # The game servers and the folders of the system are elsewhere.
     elsewhere = (
@@ -356,7 +356,7 @@ async def test_the_plugin_on_the_page_of_the_daemon_counts(folder: Path) -> None
     path = folder / "lanrage.yaml"
     [text] = [b.text for b in of("yaml") if b.page == "daemon" and "counter:" in b.text]
     path.write_text(text, "utf-8")
-    [plugin] = prepare(path)[0].plugins
+    [plugin] = check_config(path).draft.config().plugins
     out = StringIO()
     with redirect_stdout(out):
         async with EventBus() as bus:

@@ -14,7 +14,7 @@ import respx
 from blocks import written
 
 from lanrage_events import EventBus, PeerJoined
-from lanrage_events._daemon import prepare
+from lanrage_events._daemon import check
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -105,7 +105,7 @@ def test_a_configuration_is_right(text: str, folder: Path, monkeypatch: pytest.M
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     path = folder / "lanrage.yaml"
     path.write_text(text, encoding="utf-8")
-    config, _ = prepare(path)
+    config = check(path).draft.config()
     assert config.plugins
     # The game servers and the folders of the system are elsewhere.
     elsewhere = (
@@ -124,7 +124,7 @@ async def test_the_plugin_in_the_readme_counts_players(
     (folder / "plugins" / "crowd.py").write_text(source, encoding="utf-8")
     path = folder / "lanrage.yaml"
     path.write_text("plugins_folder: ./plugins\nplugins:\n  crowd:\n", encoding="utf-8")
-    [plugin] = prepare(path)[0].plugins
+    [plugin] = check(path).draft.config().plugins
     async with EventBus() as bus:
         bus.register(plugin.make())
         for name in ("Ann", "Bob", "Ann"):

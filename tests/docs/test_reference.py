@@ -26,7 +26,7 @@ from pydantic import BaseModel
 
 import lanrage_events
 from lanrage_events import EventBus, config, hookspecs, outbox, templates, testing
-from lanrage_events._daemon import prepare
+from lanrage_events._daemon import check
 from lanrage_events._discovery import Catalog
 from lanrage_events.cli import ExitCode
 from lanrage_events.config._models import CommonConfig, Settings
@@ -119,7 +119,8 @@ def test_the_examples_of_settings_are_valid(
     path = tmp_path / "lanrage.yaml"
     text = (SETTINGS / f"{part}.yaml").read_text("utf-8")
     path.write_text(re.sub(r"/(srv|var/log)/", f"{tmp_path}/", text), "utf-8")
-    config, bus = prepare(path)
+    checked = check(path)
+    config, bus = checked.draft.config(), checked.bus
 
     # The example of one plugin may name another one.
     assert [text for text in config.warnings if "no plugin is named" not in text] == []

@@ -11,7 +11,7 @@ from textwrap import indent
 import pytest
 
 from lanrage_events import PeerJoined
-from lanrage_events._daemon import prepare
+from lanrage_events._daemon import check
 from lanrage_events.config import ConfigError
 from lanrage_events.templates import TemplateError, TemplateLeaf, Templates
 from lanrage_events_logfile._dry_run import try_file
@@ -28,7 +28,7 @@ def configuration(folder: Path, text: str) -> Answers:
     file = folder / "lanrage.yaml"
     file.write_text(ABOVE + indent(text, " " * MARGIN), "latin-1")
     try:
-        prepare(file)
+        check(file).draft.config()
     except ConfigError as error:
         return [
             re.sub(r"(\d+):(\d+)", _without_margin, problem).replace("plugins.logfile.", "")
