@@ -23,10 +23,9 @@ class LineFeed:
     """Publishes the events of an input, each id once, and logs bad lines.
 
     :param bus: where they are published
-    :param seen: the ids that were published
     """
 
-    def __init__(self, bus: EventBus, seen: SeenIds | None = None) -> None:
+    def __init__(self, bus: EventBus) -> None:
         self.published = 0
         """events that were published"""
         self.bad = 0
@@ -38,7 +37,7 @@ class LineFeed:
         self.activity = anyio.Event()
         """set when a line was read; the waiting task replaces it by a new one"""
         self._bus = bus
-        self._seen = SeenIds() if seen is None else seen
+        self._seen = SeenIds()
         self._splitter = LineSplitter()
         self._publishing = False
 
