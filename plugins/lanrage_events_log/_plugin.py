@@ -64,11 +64,13 @@ class LogPlugin:
             return
 
         self._writer.protect(bus.state_folder)
-        problem, is_certain = self._writer.find_problem()
-        if problem:
+        error = self._writer.find_error()
+        if error is not None:
             # The daemon may run as another user, and systemd may create the state folder.
-            may_come = self._path.parent == bus.state_folder and "No such file" in problem
-            yield ConfigProblem(problem, ("path",), warning=may_come or not is_certain)
+            is_missing = isinstance(error, FileNotFoundError)
+            may_come = is_missing and self._path.parent == bus.state_folder
+            warning = may_come or isinstance(error, PermissionError)
+            yield ConfigProblem(self._writer.explain(error), ("path",), warning=warning)
 
         for name, other in bus.plugins.items():
             if other is self:

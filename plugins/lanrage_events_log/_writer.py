@@ -55,16 +55,13 @@ class LineWriter:
         try:
             self._fileno()
         except OSError as exc:
-            raise ConfigError([f"path: {self._explain(exc)}"]) from exc
+            raise ConfigError([f"path: {self.explain(exc)}"]) from exc
 
-    def find_problem(self) -> tuple[str, bool]:
-        """Return why the file cannot be written, and whether that holds for any user.
-
-        It is found without creating the file, and empty if the file can be written.
-        """
+    def find_error(self) -> OSError | None:
+        """Return why the file cannot be written, None if it can; it is not created."""
         path = self._path
         if path is None:
-            return "", True
+            return None
 
         try:
             if not self._follows_links:
@@ -86,9 +83,13 @@ class LineWriter:
             if not os.access(target if target.exists() else target.parent, os.W_OK):
                 raise _error(PermissionError, errno.EACCES)
         except OSError as exc:
-            return self._explain(exc), not isinstance(exc, PermissionError)
+            return exc
 
-        return "", True
+        return None
+
+    def explain(self, exc: OSError) -> str:
+        """Return why the file cannot be written, and the remedy."""
+        return f"cannot write to {self._name}: {_reason(exc)}; {self._remedy(exc)}"
 
     def files(self) -> list[Path | int]:
         """Return the file, by its path or its descriptor; nothing if there is no stderr."""
@@ -212,9 +213,6 @@ class LineWriter:
             return not os.path.samestat(os.stat(self._path), os.fstat(fd))
         except OSError as exc:
             return isinstance(exc, FileNotFoundError)
-
-    def _explain(self, exc: OSError) -> str:
-        return f"cannot write to {self._name}: {_reason(exc)}; {self._remedy(exc)}"
 
     def _remedy(self, exc: OSError) -> str:
         if self._path is None:
