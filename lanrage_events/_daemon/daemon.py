@@ -187,12 +187,10 @@ def _make_bus(
     batch: bool,
     trace: bool | None,
 ) -> EventBus:
-    if config.settings.log.format == "console":
-        return make_bus(config, redactor, batch=batch, trace=trace)
-
-    # A line of the trace is a line of the log then.
     is_traced = is_trace_wanted() if trace is None else trace
-    instruments = [Tracer(redactor, handler.write)] if is_traced else []
+    # In JSON, a line of the trace is a line of the log.
+    write = None if config.settings.log.format == "console" else handler.write
+    instruments = [Tracer(redactor, write)] if is_traced else []
     return make_bus(config, redactor, batch=batch, trace=False, instruments=instruments)
 
 
