@@ -64,7 +64,7 @@ def check_again(running: DaemonConfig, redactor: Redactor) -> DaemonConfig:
     what = "checking the plugins of the configuration"
     try:
         run = partial(
-            _check_plugins, draft, is_reported=_is_setting, state_folder=running.state_folder
+            _check_plugins, draft, is_reported=is_setting, state_folder=running.state_folder
         )
         bus = call_within(run, LOAD_SECONDS, what)
     except TimeoutError as error:
@@ -74,7 +74,7 @@ def check_again(running: DaemonConfig, redactor: Redactor) -> DaemonConfig:
     return draft.config()
 
 
-def _is_setting(problem: ConfigProblem) -> bool:
+def is_setting(problem: ConfigProblem) -> bool:
     """Return whether a problem is an error of the configuration itself."""
     return not problem.place and not problem.warning
 

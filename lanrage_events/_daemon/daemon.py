@@ -25,7 +25,7 @@ from ..config._build import make_bus, warnings
 from ..config._load import load_config
 from ..config._models import DaemonConfig
 from . import systemd as _systemd
-from .check import check_again
+from .check import check_again, is_setting
 from .deadline import StopDeadline
 from .instance import Instance
 from .logging import LogHandler, logging_to_stderr, logging_until_exit
@@ -321,8 +321,7 @@ class Daemon:
         if not isinstance(error.__cause__, ConfigError) or error.plugin not in self._bus.plugins:
             return False
 
-        found = self._bus.plugins.problems(error.plugin)
-        return any(not problem.warning and not problem.place for problem in found)
+        return any(map(is_setting, self._bus.plugins.problems(error.plugin)))
 
     def _reload_requests(self) -> AbstractAsyncContextManager[AsyncIterable[str]]:
         """Receive reasons to reload, also those that come before the plugins have started."""
