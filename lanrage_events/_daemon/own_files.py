@@ -12,10 +12,13 @@ from typing import IO
 from .._bus import EventBus
 from .._exceptions import ConfigError
 from .._files import is_same_file
-from .template_files import is_template, template_files
+from .template_files import entries, is_template, template_files
 
 _RECORD_SUFFIXES = (".jsonl", ".log", ".txt")
 """of files that nothing keeps its state in, so a record of events may lie beside it"""
+_TEMPLATE = "the template {}"
+_PLUGIN = "the plugin {}"
+_STATE = "{}, where a plugin or the daemon keeps its state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,15 @@ class OwnFiles:
         read = [
             (self.config, "this configuration file"),
             *((secret, f"the file of a secret, {secret}") for secret in self.secrets),
-            *((file, f"the template {file}") for file in template_files(folders)),
-            *((file, f"the plugin {file}") for file in self._plugin_files()),
+            *((file, _TEMPLATE.format(file)) for file in template_files(folders)),
+            *((file, _PLUGIN.format(file)) for file in self._plugin_files()),
         ]
         for plugin, written in bus.query("written_files").items():
             others = [name for name in bus.plugins if name != plugin]
             kept = [
-                (file, f"{file}, where a plugin or the daemon keeps its state")
+                (file, _STATE.format(file))
                 for folder in self.state_folders
-                for file in _entries(folder)
+                for file in entries(folder)
                 if _is_state(file.name, others)
             ]
             for file in written:
@@ -64,20 +67,20 @@ class OwnFiles:
         """Return what a file would be that need not exist yet."""
         parents = set(map(_resolved, template_folders))
         if is_template(file) and not parents.isdisjoint((file.parent, file.parent.parent)):
-            return f"the template {file}"
+            return _TEMPLATE.format(file)
 
         folder = self.plugins_folder
         if folder is not None and file.suffix == ".py" and file.parent == _resolved(folder):
-            return f"the plugin {file}"
+            return _PLUGIN.format(file)
 
         if file.parent in map(_resolved, self.state_folders) and _is_state(file.name, others):
-            return f"{file}, where a plugin or the daemon keeps its state"
+            return _STATE.format(file)
 
         return None
 
     def _plugin_files(self) -> Iterator[Path]:
         if self.plugins_folder is not None:
-            yield from (file for file in _entries(self.plugins_folder) if file.suffix == ".py")
+            yield from (file for file in entries(self.plugins_folder) if file.suffix == ".py")
 
 
 def check_files(bus: EventBus, own: OwnFiles, *, reads_stdin: bool) -> None:
@@ -125,13 +128,6 @@ def _is_state(name: str, others: Collection[str]) -> bool:
 
     is_of_daemon = ".outbox" in name or (name.startswith("daemon-") and name.endswith(".lock"))
     return is_of_daemon or any(name.startswith(f"{other}.") for other in others)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError:
-        return []
 
 
 def _resolved(folder: Path) -> Path:

@@ -49,15 +49,16 @@ def template_files(folders: Iterable[Path]) -> Iterator[Path]:
     """Yield the files in template folders."""
     for folder in folders:
         for kind in (folder, *subfolders(folder)):
-            yield from (path for path in _entries(kind) if is_template(path) and path.is_file())
+            yield from (path for path in entries(kind) if is_template(path) and path.is_file())
 
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a template folder, each of one consumer."""
-    return [path for path in _entries(folder) if path.is_dir()]
+    return [path for path in entries(folder) if path.is_dir()]
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder, nothing if it cannot be read."""
     try:
         return sorted(Path(entry) for entry in os.scandir(folder))
     except OSError:
