@@ -49,13 +49,13 @@ def test_a_line_for_people_has_time_level_message_and_who_logs(
 ) -> None:
     with logging_to_stderr("info", "console", redactor):
         logger.info("ready, %d plugins", 2)
-        logging.getLogger("somebody._else").warning("hello")
+        logging.getLogger("other._else").warning("hello")
 
     ready, hello = lines()
     time, _, rest = ready.partition(" [")
     assert len(time) == len("2026-01-31 20:15:00")
     assert rest == "info     ] ready, 2 plugins"
-    assert hello.endswith("[warning  ] hello [somebody]")
+    assert hello.endswith("[warning  ] hello [other]")
 
 
 def test_an_address_to_open_stands_on_a_line_of_its_own(
@@ -64,7 +64,7 @@ def test_an_address_to_open_stands_on_a_line_of_its_own(
     def log(address: str) -> None:
         web.info("'%s': the page is at %s", "http", address, extra={"address": address})
 
-    web = logging.getLogger("somebody._else")
+    web = logging.getLogger("other._else")
     with logging_to_stderr("info", log_format, redactor):
         log("http://127.0.0.1:8666/")
         log("http://[fe80::1\x1b\n2026-01-31 forged]/")
@@ -84,17 +84,17 @@ def test_an_address_to_open_stands_on_a_line_of_its_own(
     assert second.endswith("] 'http': the page is at")
     assert hostile.startswith("    http://[fe80::1")
     assert "\x1b" not in hostile
-    assert third.endswith("] no address at the end [somebody]")
+    assert third.endswith("] no address at the end [other]")
 
 
 def test_a_json_line_has_the_same(lines: Callable[[], list[str]], redactor: Redactor) -> None:
     with logging_to_stderr("info", "json", redactor):
-        logging.getLogger("somebody._else").warning("hello %s", "Ann")
+        logging.getLogger("other._else").warning("hello %s", "Ann")
 
     [line] = lines()
     data = json.loads(line)
     assert data.pop("timestamp").endswith("Z")
-    assert data == {"event": "hello Ann", "level": "warning", "logger": "somebody"}
+    assert data == {"event": "hello Ann", "level": "warning", "logger": "other"}
 
 
 def test_what_is_less_severe_than_the_level_is_left_out(
@@ -303,13 +303,13 @@ def test_what_python_ignores_is_logged(lines: Callable[[], list[str]], redactor:
 def test_a_message_that_cannot_be_formatted_shows_nothing_of_it(
     log_format: LogFormat, lines: Callable[[], list[str]], redactor: Redactor
 ) -> None:
-    record = logging.LogRecord("somebody", logging.INFO, "x.py", 1, "%d events", (URL,), None)
+    record = logging.LogRecord("other", logging.INFO, "x.py", 1, "%d events", (URL,), None)
     with logging_to_stderr("info", log_format, redactor) as handler:
         handler.handle(record)
         logger.info("next")
 
     first, second = lines()
-    message = "cannot log a message of somebody, from x.py:1: TypeError"
+    message = "cannot log a message of other, from x.py:1: TypeError"
     assert json.loads(first)["event"] == message if log_format == "json" else message in first
     assert TOKEN not in first
     assert "next" in second

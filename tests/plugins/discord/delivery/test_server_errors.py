@@ -137,7 +137,7 @@ async def test_an_outage_makes_no_dead_letter_and_keeps_the_order(
     running: Running, count: int, webhooks: int, action: Any
 ) -> None:
     if (count, webhooks, action) == (1, 1, "execute"):
-        pytest.skip("cannot be told from an event that always gets an error")
+        pytest.skip("cannot be distinguished from an event that always gets an error")
 
     discord = StandInDiscord(latency=0.04)
     config = {f"w{index}": {"url": discord.create_webhook().url} for index in range(webhooks)}

@@ -16,7 +16,7 @@ from lanrage_events_discord._embeds import Embed, Message
     [
         (3, 3, True, (1,), {11}),
         (3, 4, True, (0, 2, 3), {10, 12}),
-        # A digest of two and the line about what expired: embed 0 tells both.
+        # A digest of two and the line about what expired: embed 0 reports both.
         (2, 2, False, (0,), set()),
         (4, 2, True, (1,), set()),
         (3, 3, True, (), set()),

@@ -1,4 +1,4 @@
-// Makes markdown.json anew from its own texts, by an independent implementation of Discord's markdown:
+// Makes markdown.json again from its own texts, by an independent implementation of Discord's markdown:
 //   npm install discord-markdown-parser@1.3.1 && node make_table.js
 "use strict";
 
