@@ -195,6 +195,11 @@ class Outcome:
         return self.code in _BY_CODE
 
     @property
+    def is_rejection(self) -> bool:
+        """Whether the same request would be rejected again."""
+        return self.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD)
+
+    @property
     def is_gone(self) -> bool:
         """Whether Discord says itself that the webhook does not exist, which no one can restore."""
         return self.code in (_UNKNOWN_WEBHOOK, _INVALID_WEBHOOK_TOKEN)

@@ -18,7 +18,6 @@ TURN_MAX_SECONDS = 10.0
 
 _KNOWN_SECONDS = 600.0
 _RETRY_SECONDS = 30.0
-_REJECTED = (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD)
 
 
 class Answer(Enum):
@@ -120,7 +119,7 @@ class WebhookDirectory:
                     self._postpone(str(error))
                     return
 
-                if outcome.kind is not OutcomeKind.DELIVERED and outcome.kind not in _REJECTED:
+                if outcome.kind is not OutcomeKind.DELIVERED and not outcome.is_rejection:
                     self._postpone(outcome.reason)
                     return
         finally:
@@ -150,7 +149,7 @@ def cannot_ask(reason: str) -> SetupUnavailable:
 
 
 def _listing(webhook: WebhookURL, outcome: Outcome) -> Listing:
-    if outcome.kind in _REJECTED:
+    if outcome.is_rejection:
         return Listing(Answer.REJECTED, reason=outcome.reason)
 
     if outcome.kind is not OutcomeKind.DELIVERED:

@@ -402,7 +402,7 @@ class Setup:
         if found.kind is OutcomeKind.DELIVERED:
             return
 
-        if found.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
+        if found.is_rejection:
             self._rejections.add(webhook, found.reason)
             raise InvalidSetting(found.reason, "webhook_url")
 

@@ -103,7 +103,7 @@ async def ask_for_webhooks(
 
         if outcome.kind is OutcomeKind.DELIVERED:
             found[name] = Health("ok", f"Discord has it, as '{outcome.webhook_name}'")
-        elif outcome.kind in (OutcomeKind.LANE_DEAD, OutcomeKind.DEAD):
+        elif outcome.is_rejection:
             found[name] = Health("failed", outcome.reason)
         else:
             found[name] = Health("degraded", f"Discord cannot be asked: {outcome.reason}")
