@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,15 +163,7 @@ def stream(
     except ValueError as error:
         return _misuse(str(error))
 
-    try:
-        anyio.run(printer.run)
-    except KeyboardInterrupt:
-        return ExitCode.DONE
-    except DaemonError as error:
-        write_errors([str(error)])
-        return ExitCode.FAILED
-
-    return ExitCode.DONE
+    return _show(printer.run)
 
 
 def top(*, interval: str = "1s", daemon: Daemon = DEFAULT_DAEMON) -> int:
@@ -193,8 +185,13 @@ def top(*, interval: str = "1s", daemon: Daemon = DEFAULT_DAEMON) -> int:
     except ValueError as error:
         return _misuse(str(error))
 
+    return _show(view.run)
+
+
+def _show(run: Callable[[], Awaitable[object]]) -> int:
+    """Run what prints until Ctrl-C, and return the exit code."""
     try:
-        anyio.run(view.run)
+        anyio.run(run)
     except KeyboardInterrupt:
         return ExitCode.DONE
     except DaemonError as error:
