@@ -25,7 +25,7 @@ from .._setup import (
 )
 from . import models
 from .previews import Previews
-from .runtime import RunningPlugin, Runtime, count_pending, setup_errors
+from .runtime import CANNOT_ASK, NOT_RUNNING, RunningPlugin, Runtime, count_pending, setup_errors
 from .webhooks import WebhooksAPI
 
 
@@ -41,13 +41,12 @@ class DiscordAPI:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the operations."""
-        not_running = {503: "the plugin is not running"}
         cannot_set = {
             409: "the configuration gives the value, so it must be changed there",
             503: "the value cannot be saved, or the plugin is not running",
         }
         previews = Previews(self._runtime)
-        get = partial(Route, method="GET", errors=not_running, scope="read")
+        get = partial(Route, method="GET", errors=NOT_RUNNING, scope="read")
         post = partial(Route, method="POST")
         return (
             *self._webhooks.routes(),
@@ -60,8 +59,7 @@ class DiscordAPI:
                 errors={
                     **cannot_set,
                     422: "it is not the URL of a webhook, or Discord says that it does not work",
-                    503: "Discord cannot be asked, the value cannot be saved, or the plugin is not "
-                    "running",
+                    **CANNOT_ASK,
                 },
             ),
             post(
@@ -78,7 +76,7 @@ class DiscordAPI:
                 request=models.MessageTestRequest,
                 response=models.MessageTestResult,
                 errors={
-                    **not_running,
+                    **NOT_RUNNING,
                     404: "no webhook has the name",
                     409: "there is no webhook, or another test is under way",
                 },
@@ -97,7 +95,7 @@ class DiscordAPI:
                 scope="read",
                 request=models.PreviewRequest,
                 response=models.Preview,
-                errors={**not_running, 422: "it is not a valid event"},
+                errors={**NOT_RUNNING, 422: "it is not a valid event"},
             ),
             post(
                 path="/preview/digest",
@@ -106,7 +104,7 @@ class DiscordAPI:
                 request=models.DigestRequest,
                 response=models.DigestPreview,
                 errors={
-                    **not_running,
+                    **NOT_RUNNING,
                     422: "one of them is not a valid event, or there are too many",
                 },
             ),

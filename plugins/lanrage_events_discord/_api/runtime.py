@@ -29,6 +29,11 @@ from .._setup import (
 )
 from .test_message import MessageTest
 
+NOT_RUNNING: Mapping[int, str] = {503: "the plugin is not running"}
+CANNOT_ASK: Mapping[int, str] = {
+    503: "Discord cannot be asked, the value cannot be saved, or the plugin is not running"
+}
+
 _STATUSES: Mapping[type[SetupError], int] = {
     SetInConfiguration: 409,
     NameTaken: 409,

@@ -9,12 +9,11 @@ from lanrage_events.http import Route, RouteRequest
 from .._delivery import LaneState
 from .._setup import Change
 from . import models
-from .runtime import RunningPlugin, Runtime, count_pending, setup_errors
+from .runtime import CANNOT_ASK, NOT_RUNNING, RunningPlugin, Runtime, count_pending, setup_errors
 
-_NOT_RUNNING = {503: "the plugin is not running"}
-_CANNOT_ASK = {
+_CANNOT_SAVE = {
     422: "a value is not valid, or Discord says that the webhook does not work",
-    503: "Discord cannot be asked, the value cannot be saved, or the plugin is not running",
+    **CANNOT_ASK,
 }
 
 
@@ -35,7 +34,7 @@ class WebhooksAPI:
                 path="/webhooks",
                 handler=self.webhooks,
                 response=models.Webhooks,
-                errors=_NOT_RUNNING,
+                errors=NOT_RUNNING,
                 scope="read",
             ),
             Route(
@@ -45,7 +44,7 @@ class WebhooksAPI:
                 request=models.NewWebhook,
                 query=models.WebhookQuery,
                 response=models.Webhooks,
-                errors={**_CANNOT_ASK, 409: "another webhook has the name"},
+                errors={**_CANNOT_SAVE, 409: "another webhook has the name"},
             ),
             Route(
                 method="PATCH",
@@ -55,7 +54,7 @@ class WebhooksAPI:
                 query=models.NamedWebhookQuery,
                 response=models.Webhooks,
                 errors={
-                    **_CANNOT_ASK,
+                    **_CANNOT_SAVE,
                     404: "no saved webhook has the name",
                     409: "the configuration has it, so it must be changed there, or another webhook "
                     "has the new name",
