@@ -10,7 +10,7 @@ from .._client import Limits, Outcome, OutcomeKind, WebhookClient, WebhookURL
 from .._config import DEFAULT_WEBHOOK
 from .._delivery import Lane, Lanes, in_words
 from .._embeds import Message
-from .._rendering import Renderer, WebhookTest
+from .._rendering import Renderer, compose_test_message
 from .._setup import TURN_MAX_SECONDS, RejectionCache
 from .models import MessageTestResult
 
@@ -94,8 +94,7 @@ class MessageTest:
         outcome: Outcome | None = None
         try:
             async with lane.pacing.turn:
-                embed = self._renderer.render(WebhookTest()).embed
-                message = Message(entries=0, embeds=(embed,))
+                message = compose_test_message(self._renderer)
                 message = lane.envelope.wrap(message, [], webhook.id, is_backlog=True)
                 outcome = await self._execute(lane, webhook, message)
                 return self._handle_outcome(lane, webhook, message, outcome)

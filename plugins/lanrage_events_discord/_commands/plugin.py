@@ -10,9 +10,11 @@ from pathlib import Path
 from lanrage_events import EventBus
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import load_bus
+from lanrage_events.templates import TemplateError
 
 from .._config import DiscordConfig, RouteConfig, WebhookConfig
 from .._plugin import DiscordPlugin
+from .._rendering import Renderer
 from .._setup import Settings, find_routes, find_webhooks, state_file
 
 
@@ -49,6 +51,15 @@ class ConfiguredPlugin:
     def invite_url(self) -> str | None:
         """The invite that templates show."""
         return self.config.invite_url or self.settings.invite_url
+
+    def make_renderer(self, problems: list[TemplateError]) -> Renderer:
+        """Return a renderer with the templates of the bus.
+
+        :param problems: gets each error in a template, once
+        """
+        return Renderer(
+            self.bus.template_folders(), invite_url=lambda: self.invite_url, report=problems.append
+        )
 
     def state_file(self, suffix: str) -> Path | None:
         """Return one of the files that it keeps, None without a state folder."""

@@ -12,7 +12,7 @@ from lanrage_events.templates import TemplateError
 
 from .._config import DEFAULT_WEBHOOK
 from .._preview import describe, sample_event
-from .._rendering import Presentation, Renderer
+from .._rendering import Presentation
 from .._routing import RouteStep, explain
 from .plugin import ConfiguredPlugin
 
@@ -122,9 +122,7 @@ def _verdict(step: RouteStep, given: Collection[str]) -> str:
 
 def _templates(found: ConfiguredPlugin, event: Event) -> Iterator[str]:
     problems: list[TemplateError] = []
-    renderer = Renderer(
-        found.bus.template_folders(), invite_url=lambda: found.invite_url, report=problems.append
-    )
+    renderer = found.make_renderer(problems)
     by_file: dict[str, list[str]] = {}
     for leaf, file in renderer.sources(type(event)).items():
         by_file.setdefault(file, []).append(leaf)

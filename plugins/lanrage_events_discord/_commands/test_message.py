@@ -12,7 +12,7 @@ from .._embeds import Message
 from .._memory import Memory
 from .._plugin import REDACTED_LOGGERS
 from .._preview import describe
-from .._rendering import Renderer, WebhookTest
+from .._rendering import compose_test_message
 from .plugin import ConfiguredPlugin
 
 
@@ -38,7 +38,7 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
     webhook = webhooks[chosen]
     address = found.config.address(webhook)
     problems: list[TemplateError] = []
-    message = _make_message(found, problems)
+    message = compose_test_message(found.make_renderer(problems))
     outcome, thread = await _post(found, webhook, address, message)
     write_errors(map(describe, problems))
     if outcome.kind is not OutcomeKind.DELIVERED:
@@ -52,13 +52,6 @@ async def post_test_message(found: ConfiguredPlugin, name: str | None) -> int:
         write_lines([f"not tested: {', '.join(others)} (name one to test it)"])
 
     return ExitCode.DONE
-
-
-def _make_message(found: ConfiguredPlugin, problems: list[TemplateError]) -> Message:
-    renderer = Renderer(
-        found.bus.template_folders(), invite_url=lambda: found.invite_url, report=problems.append
-    )
-    return Message(entries=0, embeds=(renderer.render(WebhookTest()).embed,))
 
 
 async def _post(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compose import compose
+from .compose import compose, compose_test_message
 from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from .leaves import FILTERS, LEAVES
 from .renderer import Renderer
@@ -12,7 +12,6 @@ from .wording import (
     DIGEST_LEAVES,
     OWN_MESSAGES,
     Alert,
-    WebhookTest,
     Wording,
 )
 from .wording import Digest as DigestMessage

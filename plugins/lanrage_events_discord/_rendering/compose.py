@@ -16,7 +16,8 @@ from .._embeds import (
 from .blocks import Blocks, rest_reserve
 from .digest import SHORT_DATE_AND_TIME, SHORT_TIME, in_utc_timestamp
 from .entry import Entry
-from .wording import Wording
+from .renderer import Renderer
+from .wording import WebhookTest, Wording
 
 Style = Literal["digest", "embeds"]
 
@@ -54,6 +55,11 @@ def compose(
     for run in _runs(entries):
         yield from _compose(run, wording, style, max_messages, catch_up, expired)
         expired = None
+
+
+def compose_test_message(renderer: Renderer) -> Message:
+    """Return the message that shows whether a webhook works."""
+    return Message(entries=0, embeds=(renderer.render(WebhookTest()).embed,))
 
 
 def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
