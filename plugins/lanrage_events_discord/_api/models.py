@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from lanrage_events.config import ConfigModel
 
+from .._rendering import Style
+
 DIGEST_MAX_EVENTS = 50
 """how many events a preview of a digest may have"""
 
@@ -91,7 +93,7 @@ class WebhookEntry(ConfigModel):
     if the configuration has routes"""
     events_problem: str
     """what is wrong with them, such as a type whose plugin is not loaded"""
-    style: Literal["digest", "embeds"]
+    style: Style
     """how it shows several events at a time"""
     discord: Literal["found", "rejected", "unreachable", "pending"]
     """what Discord says about it: ``rejected`` if it does not exist, ``unreachable`` if Discord cannot
@@ -132,7 +134,7 @@ class WebhookSettings(ConfigModel):
 
     events: Annotated[tuple[Text, ...], Field(max_length=1000)] | None = None
     """the event types, base types and patterns that it posts; ``event`` for all"""
-    style: Literal["digest", "embeds"] | None = None
+    style: Style | None = None
     """how it shows several events at a time: in one list, or each in an embed of its own"""
 
 

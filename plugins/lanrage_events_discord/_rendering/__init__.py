@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .compose import compose, compose_test_message
+from .compose import Style, compose, compose_test_message
 from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from .leaves import FILTERS, LEAVES
 from .renderer import Renderer

@@ -20,6 +20,7 @@ from .renderer import Renderer
 from .wording import WebhookTest, Wording
 
 Style = Literal["digest", "embeds"]
+"""how several events at a time are shown, as in the setting ``batch.style``"""
 
 # Within half a day, the time of day says when something happened.
 _SAME_DAY_SECONDS = 12 * 3600

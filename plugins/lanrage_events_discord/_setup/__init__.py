@@ -20,6 +20,6 @@ from .instructions import (
     webhook_instructions,
 )
 from .rejections import RejectionCache
-from .settings import INVITE_URL, WEBHOOK_URL, SavedWebhook, Settings, Style
+from .settings import INVITE_URL, WEBHOOK_URL, SavedWebhook, Settings
 from .setup import Change, Setup
 from .webhooks import ask_for_webhooks, find_routes, find_webhooks, state_file

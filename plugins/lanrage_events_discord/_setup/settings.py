@@ -6,24 +6,22 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, get_args
 
 from lanrage_events.events import lone_surrogate
 from lanrage_events.state import StateFile
 
 from .._config import DEFAULT_WEBHOOK
+from .._rendering import Style
 
 logger = logging.getLogger("lanrage_events.discord")
-
-Style: TypeAlias = Literal["digest", "embeds"]
-"""how several events at a time are shown, as in the setting ``batch.style``"""
 
 WEBHOOK_URL = "webhook_url"
 """that of the default webhook, which is all that older versions know"""
 INVITE_URL = "invite_url"
 _WEBHOOKS = "webhooks"
 """the others by name, and what else is saved about the default one"""
-_STYLES = ("digest", "embeds")
+_STYLES = get_args(Style)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from lanrage_events.outbox import OutboxError
 from .._client import OutcomeKind, WebhookURL, validate_invite_url, validate_webhook_url
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
 from .._delivery import Lanes
+from .._rendering import Style
 from .directory import TURN_MAX_SECONDS, WebhookDirectory, cannot_ask
 from .errors import (
     InvalidSetting,
@@ -26,7 +27,7 @@ from .errors import (
     UnknownWebhook,
 )
 from .rejections import RejectionCache
-from .settings import INVITE_URL, SavedWebhook, Settings, Style
+from .settings import INVITE_URL, SavedWebhook, Settings
 from .webhooks import configure, find_routes, find_webhooks
 
 logger = logging.getLogger("lanrage_events.discord")
