@@ -11,6 +11,7 @@ import anyio
 
 from ._journal import Action, Scope, StandInRequest
 from ._limits import Limits
+from ._messages import texts_of
 from ._network import Network
 from ._reply import Reply, cloudflare, error, phrase, plain, rate_limited
 from ._webhooks import StandInWebhook
@@ -148,7 +149,8 @@ class _Rule:
         if self._action not in (None, request.action):
             return None
 
-        if self._containing is not None and not _has_text(request.body, self._containing):
+        wanted = self._containing
+        if wanted is not None and not any(wanted in text for text in texts_of(request.body)):
             return None
 
         if self._skip > 0:
@@ -268,13 +270,3 @@ class Faults:
                 return fault
 
         return None
-
-
-def _has_text(value: object, text: str) -> bool:
-    if isinstance(value, str):
-        return text in value
-
-    if isinstance(value, dict):
-        value = list(value.values())
-
-    return isinstance(value, list) and any(_has_text(item, text) for item in value)

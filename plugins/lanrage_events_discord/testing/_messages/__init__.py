@@ -5,6 +5,7 @@ from __future__ import annotations
 from .attachments import ATTACHMENTS_MAX as ATTACHMENTS_MAX
 from .attachments import UploadedFile as UploadedFile
 from .attachments import attach as attach
+from .attachments import texts_of as texts_of
 from .checks import Checked as Checked
 from .checks import check_identity as check_identity
 from .checks import check_message as check_message

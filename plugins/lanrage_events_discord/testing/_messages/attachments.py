@@ -106,8 +106,20 @@ def resolve(value: Any, attachments: Sequence[Mapping[str, Any]]) -> Any:
 def shown_apart(attachments: Iterable[Mapping[str, Any]], shown: object) -> list[Mapping[str, Any]]:
     """Return the attachments that no embed and no component shows."""
     # https://docs.discord.com/developers/resources/message#message-object
-    urls = set(_texts(shown))
+    urls = set(texts_of(shown))
     return [attachment for attachment in attachments if attachment["url"] not in urls]
+
+
+def texts_of(value: object) -> Iterator[str]:
+    """Yield every text within a value of JSON, but for the keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from texts_of(item)
 
 
 def _changeable(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -132,14 +144,3 @@ def _uploaded(
         attachment["content_type"] = content_type
 
     return attachment
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
