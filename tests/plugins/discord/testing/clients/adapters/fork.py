@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import Any
 
 import aiohttp
 from lines import PICTURE, Rejected
-
-LINK = "https://example.com/lan"
-TEXT = "# LAN <@140000000000000001>"
 
 
 class ForkClient:
@@ -31,42 +30,18 @@ class ForkClient:
         """Return the arguments for an edit that keeps and adds files."""
         raise NotImplementedError
 
-    async def send(self, **request: Any) -> Any:
-        """Post a message."""
-        return await self._do(self._send, request)
-
-    async def edit(self, **request: Any) -> Any:
-        """Edit a message."""
-        return await self._do(self._edit, request)
-
-    async def fetch(self, **request: Any) -> Any:
-        """Get a message."""
-        return await self._do(self._fetch, request)
-
-    async def delete(self, **request: Any) -> Any:
-        """Delete a message."""
-        return await self._do(self._delete, request)
-
-    async def webhook(self, **request: Any) -> Any:
-        """Get the webhook."""
-        return await self._do(self._webhook, request)
-
-    async def rename(self, **request: Any) -> Any:
-        """Change the webhook's name and its picture."""
-        return await self._do(self._rename, request)
-
-    async def _do(self, action: Any, request: dict[str, Any]) -> Any:
-        self.library.http.Route.BASE = f"{request.pop('base')}/api/v10"
+    @asynccontextmanager
+    async def connect(self, base: str, webhook_id: str, token: str) -> AsyncIterator[tuple[Any]]:
+        """Give the webhook."""
+        self.library.http.Route.BASE = f"{base}/api/v10"
         async with aiohttp.ClientSession() as session:
-            webhook = self.library.Webhook.partial(
-                int(request.pop("id")), request.pop("token"), session=session
-            )
             try:
-                return await action(webhook, **request)
+                yield (self.library.Webhook.partial(int(webhook_id), token, session=session),)
             except self.library.HTTPException as error:
                 raise Rejected(error.status, error.code) from error
 
-    async def _send(self, webhook: Any, *, wait: bool, **request: Any) -> Any:
+    async def send(self, webhook: Any, *, wait: bool, **request: Any) -> Any:
+        """Post a message."""
         words: dict[str, Any] = {
             key: request[key] for key in ("content", "username", "thread_name") if key in request
         }
@@ -91,7 +66,8 @@ class ForkClient:
         message = await webhook.send(wait=wait, **words)
         return None if message is None else describe(message)
 
-    async def _edit(self, webhook: Any, *, message_id: str, **request: Any) -> Any:
+    async def edit(self, webhook: Any, *, message_id: str, **request: Any) -> Any:
+        """Edit a message."""
         words: dict[str, Any] = {key: request[key] for key in ("content",) if key in request}
         thread = self.library.Object(int(request["thread_id"])) if "thread_id" in request else None
         if thread is not None:
@@ -104,18 +80,22 @@ class ForkClient:
 
         return describe(await webhook.edit_message(int(message_id), **words))
 
-    async def _fetch(self, webhook: Any, *, message_id: str, thread_id: str | None = None) -> Any:
+    async def fetch(self, webhook: Any, *, message_id: str, thread_id: str | None = None) -> Any:
+        """Get a message."""
         thread = {} if thread_id is None else {"thread": self.library.Object(int(thread_id))}
         return describe(await webhook.fetch_message(int(message_id), **thread))
 
-    async def _delete(self, webhook: Any, *, message_id: str) -> None:
+    async def delete(self, webhook: Any, *, message_id: str) -> None:
+        """Delete a message."""
         await webhook.delete_message(int(message_id))
 
-    async def _webhook(self, webhook: Any) -> Any:
+    async def webhook(self, webhook: Any) -> Any:
+        """Get the webhook."""
         found = await webhook.fetch(prefer_auth=False)
         return {"name": found.name, "channel_id": str(found.channel_id)}
 
-    async def _rename(self, webhook: Any, *, name: str) -> Any:
+    async def rename(self, webhook: Any, *, name: str) -> Any:
+        """Change the webhook's name and its picture."""
         changed = await webhook.edit(name=name, avatar=PICTURE, prefer_auth=False)
         return {"name": changed.name, "has_picture": changed.avatar is not None}
 

@@ -1,7 +1,10 @@
 """What the adapters of the Python clients share: they obey JSON lines, in an environment of their own.
 
 A line has ``call``, the webhook's ``base``, ``id`` and ``token``, and what the call needs. The
-answer has ``result``, or ``rejected`` with the status and the code that the client reports, or
+client has a method of this name. With ``connect``, an async context manager, it gets the first three
+there, and what that yields are the first arguments of its methods, which are async then.
+
+The answer has ``result``, or ``rejected`` with the status and the code that the client reports, or
 ``crashed`` with the traceback of the client.
 """
 
@@ -9,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import inspect
 import json
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any
 
+LINK = "https://example.com/lan"
+TEXT = "# LAN <@140000000000000001>"
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -35,9 +38,8 @@ def serve(client: Any) -> None:
     with asyncio.Runner() as runner:
         for line in sys.stdin:
             request = json.loads(line)
-            call: Callable[..., Any] = getattr(client, request.pop("call"))
             try:
-                result = runner.run(_call(call, request))
+                result = runner.run(_call(client, request))
             except Rejected as error:
                 answer: dict[str, Any] = {"rejected": [error.status, error.code]}
             except Exception:
@@ -48,6 +50,11 @@ def serve(client: Any) -> None:
             print(json.dumps(answer), flush=True)
 
 
-async def _call(call: Callable[..., Any], request: dict[str, Any]) -> Any:
-    result = call(**request)
-    return await result if inspect.isawaitable(result) else result
+async def _call(client: Any, request: dict[str, Any]) -> Any:
+    call = getattr(client, request.pop("call"))
+    if not hasattr(client, "connect"):
+        return call(**request)
+
+    address = [request.pop(key) for key in ("base", "id", "token")]
+    async with client.connect(*address) as arguments:
+        return await call(*arguments, **request)

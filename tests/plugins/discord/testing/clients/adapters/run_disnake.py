@@ -6,8 +6,8 @@ import datetime
 from typing import Any
 
 import disnake
-from fork import LINK, TEXT, ForkClient
-from lines import serve
+from fork import ForkClient
+from lines import LINK, TEXT, serve
 
 
 class Client(ForkClient):

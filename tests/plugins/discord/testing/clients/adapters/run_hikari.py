@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import hikari
 from hikari.impl import special_endpoints as builders
-from lines import PICTURE, Rejected, serve
-
-LINK = "https://example.com/lan"
-TEXT = "# LAN <@140000000000000001>"
+from lines import LINK, PICTURE, TEXT, Rejected, serve
 
 
 class Client:
     """hikari's REST client, which always waits for the message and makes no threads."""
 
-    async def send(self, **request: Any) -> Any:
-        """Post a message."""
-        return await self._do(self._send, request)
-
-    async def edit(self, **request: Any) -> Any:
-        """Edit a message."""
-        return await self._do(self._edit, request)
-
-    async def fetch(self, **request: Any) -> Any:
-        """Get a message."""
-        return await self._do(self._fetch, request)
-
-    async def delete(self, **request: Any) -> Any:
-        """Delete a message."""
-        return await self._do(self._delete, request)
-
-    async def webhook(self, **request: Any) -> Any:
-        """Get the webhook."""
-        return await self._do(self._webhook, request)
-
-    async def rename(self, **request: Any) -> Any:
-        """Change the webhook's name and its picture."""
-        return await self._do(self._rename, request)
-
-    async def _do(self, action: Any, request: dict[str, Any]) -> Any:
-        app = hikari.RESTApp(url=f"{request.pop('base')}/api/v10", max_retries=1)
+    @asynccontextmanager
+    async def connect(
+        self, base: str, webhook_id: str, token: str
+    ) -> AsyncIterator[tuple[Any, int, str]]:
+        """Give the REST client, and the id and the token of the webhook."""
+        app = hikari.RESTApp(url=f"{base}/api/v10", max_retries=1)
         await app.start()
         try:
             async with app.acquire(None) as rest:
-                webhook = int(request.pop("id"))
-                return await action(rest, webhook, request.pop("token"), **request)
+                yield rest, int(webhook_id), token
         except hikari.HTTPResponseError as error:
             raise Rejected(int(error.status), getattr(error, "code", 0) or None) from error
         finally:
             await app.close()
 
-    async def _send(
-        self, rest: Any, webhook: int, token: str, *, wait: bool, **request: Any
-    ) -> Any:
+    async def send(self, rest: Any, webhook: int, token: str, *, wait: bool, **request: Any) -> Any:
+        """Post a message."""
         words: dict[str, Any] = {
             key: request[key] for key in ("content", "username") if key in request
         }
@@ -75,9 +52,10 @@ class Client:
 
         return describe(await rest.execute_webhook(webhook, token, **words))
 
-    async def _edit(
+    async def edit(
         self, rest: Any, webhook: int, token: str, *, message_id: str, **request: Any
     ) -> Any:
+        """Edit a message."""
         words: dict[str, Any] = {key: request[key] for key in ("content",) if key in request}
         if "thread_id" in request:
             words["thread"] = int(request["thread_id"])
@@ -89,20 +67,24 @@ class Client:
 
         return describe(await rest.edit_webhook_message(webhook, token, int(message_id), **words))
 
-    async def _fetch(
+    async def fetch(
         self, rest: Any, webhook: int, token: str, *, message_id: str, thread_id: str | None = None
     ) -> Any:
+        """Get a message."""
         thread = {} if thread_id is None else {"thread": int(thread_id)}
         return describe(await rest.fetch_webhook_message(webhook, token, int(message_id), **thread))
 
-    async def _delete(self, rest: Any, webhook: int, token: str, *, message_id: str) -> None:
+    async def delete(self, rest: Any, webhook: int, token: str, *, message_id: str) -> None:
+        """Delete a message."""
         await rest.delete_webhook_message(webhook, token, int(message_id))
 
-    async def _webhook(self, rest: Any, webhook: int, token: str) -> Any:
+    async def webhook(self, rest: Any, webhook: int, token: str) -> Any:
+        """Get the webhook."""
         found = await rest.fetch_webhook(webhook, token=token)
         return {"name": found.name, "channel_id": str(found.channel_id)}
 
-    async def _rename(self, rest: Any, webhook: int, token: str, *, name: str) -> Any:
+    async def rename(self, rest: Any, webhook: int, token: str, *, name: str) -> Any:
+        """Change the webhook's name and its picture."""
         picture = hikari.Bytes(PICTURE, "a.png")
         changed = await rest.edit_webhook(webhook, token=token, name=name, avatar=picture)
         return {"name": changed.name, "has_picture": changed.avatar_hash is not None}
