@@ -3,7 +3,7 @@
 import { Part } from "./part.js";
 import { LiveBadge } from "./states.js";
 import { urlForm } from "./url-form.js";
-import { splitPlace } from "./webhooks.js";
+import { describePlace } from "./webhooks.js";
 
 const PARTS = ["text", "problem", "place", "buttons", "steps", "form", "result"];
 
@@ -101,7 +101,15 @@ export class FieldCard {
   }
 
   #place() {
-    return placeNote(this.host, this.value.place);
+    const { element } = this.host;
+    const { place } = this.value;
+    return element(
+      "p",
+      { class: "read-only" },
+      "It is set in ",
+      describePlace(this.host, place),
+      place ? ". Change it there; the configuration has precedence over this page." : ", which has precedence over this page.",
+    );
   }
 
   #buttons() {
@@ -167,17 +175,4 @@ export class FieldCard {
       result.show(text, () => this.host.notice("error", text));
     }
   }
-}
-
-/** Make a note on where the configuration sets a value. */
-function placeNote(host, place) {
-  const { element } = host;
-  const [file, line] = splitPlace(place);
-  return element(
-    "p",
-    { class: "read-only" },
-    file
-      ? ["It is set in ", element("code", {}, file), line ? `, line ${line}` : "", ". Change it there; the configuration has precedence over this page."]
-      : "It is set in the configuration, which has precedence over this page.",
-  );
 }

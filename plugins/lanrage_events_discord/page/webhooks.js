@@ -25,14 +25,14 @@ export function describeChannel(host, { channel_id: channel, channel_url: url })
   return [" in ", url ? host.element("a", { href: url, target: "_blank", rel: "noreferrer" }, "channel ", id) : ["channel ", id]];
 }
 
-/** Split a place into the file and the line, which is null if it has none. */
-export function splitPlace(place) {
-  const match = /^(.*?):(\d+)(?::\d+)?$/.exec(place ?? "");
-  return match ? [match[1], match[2]] : [place, null];
-}
-
 /** Return a place in the configuration, such as "lanrage.yaml, line 8". */
 export function describePlace(host, place) {
   const [file, line] = splitPlace(place);
   return file ? [host.element("code", {}, file), line ? `, line ${line}` : ""] : "the configuration";
+}
+
+/** Split a place into the file and the line, which is null if it has none. */
+function splitPlace(place) {
+  const match = /^(.*?):(\d+)(?::\d+)?$/.exec(place ?? "");
+  return match ? [match[1], match[2]] : [place, null];
 }
