@@ -130,11 +130,7 @@ class Templates:
                 self._problems.add(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
 
     def reload(
-        self,
-        folders: Iterable[Traversable],
-        types: Iterable[type[Event]],
-        *,
-        then: Callable[[], object] | None = None,
+        self, folders: Iterable[Traversable], types: Iterable[type[Event]]
     ) -> list[TemplateError]:
         """Read the templates again.
 
@@ -142,18 +138,10 @@ class Templates:
 
         :param folders: where to look from now on, the most important first
         :param types: as for :meth:`check`
-        :param then: called at the end; what it finds by rendering is wrong, too
         :return: what is wrong with them now, which is reported, too
         """
-        self._reload(tuple(folders), types)
-        if then is not None:
-            then()
-
-        return list(self.problems)
-
-    def _reload(self, folders: tuple[Traversable, ...], types: Iterable[type[Event]]) -> None:
         words = self.sources(None)
-        self._folders = folders
+        self._folders = tuple(folders)
         self._files.clear()
         self._words = None
         self.words.forget()
@@ -166,6 +154,7 @@ class Templates:
 
         self.check(types)
         self._compiled_before = {}
+        return list(self.problems)
 
     def render(
         self,
@@ -182,7 +171,7 @@ class Templates:
         :param value_limit: characters that each value may take in a leaf that has a limit
         :return: the leaves that are not empty, by path, and for each list the list of its items
         """
-        plan = self._plans.get(type(event)) or self._plan(type(event))
+        plan = self._plan(type(event))
         names = plan.names(event, context, self._globals, self.words.rest)
         result = RenderedLeaves(plan.constants)
         for path, chain in plan.leaves:
@@ -218,7 +207,7 @@ class Templates:
         :param names: what the leaf can name
         :return: the result, empty text or None if there is none
         """
-        plan = self._plans.get(cls) or self._plan(cls)
+        plan = self._plan(cls)
         chain = plan.apart.get(path, ())
         return self._render_first(chain, self._names(names), None)
 
@@ -280,6 +269,12 @@ class Templates:
         return item
 
     def _plan(self, cls: type[Event]) -> _Plan:
+        if cls not in self._plans:
+            self._plans[cls] = self._make_plan(cls)
+
+        return self._plans[cls]
+
+    def _make_plan(self, cls: type[Event]) -> _Plan:
         plan = _Plan(cls)
         files = [file for name in type_names(cls) for file in self._read(name)]
         leaves = self._leaves_of.get(cls.type, self._leaves)
@@ -295,7 +290,6 @@ class Templates:
         for path in dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path):
             plan.lists.append((path, [file.lists[path] for file in files if path in file.lists]))
 
-        self._plans[cls] = plan
         return plan
 
     def _word_files(self) -> list[_CompiledFile]:

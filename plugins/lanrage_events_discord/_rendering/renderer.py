@@ -89,20 +89,18 @@ class Renderer:
     async def prepare(self, types: Collection[type[Event]]) -> None:
         """Do the same as :meth:`check`, and let other tasks run between two types."""
         await self._templates.prepare((*types, *OWN_MESSAGES))
-        self.check(types)
+        self._check_wording(types)
 
-    def check(self, types: Iterable[type[Event]]) -> None:
+    def check(self, types: Collection[type[Event]]) -> None:
         """Read and compile the templates of event types now, not at their first event.
 
         :param types: all event types that there are; a file that is named for none is an error
         """
-        self._classes = {cls.type: cls for cls in types}
-        self._templates.check((*self._classes.values(), *OWN_MESSAGES))
-        self.wording.check(self._classes)
-        self.problems = tuple(self._templates.problems)
+        self._templates.check((*types, *OWN_MESSAGES))
+        self._check_wording(types)
 
     def reload(
-        self, folders: Iterable[Traversable], types: Iterable[type[Event]]
+        self, folders: Iterable[Traversable], types: Collection[type[Event]]
     ) -> list[TemplateError]:
         """Read the templates again.
 
@@ -110,15 +108,15 @@ class Renderer:
         :param types: as for :meth:`check`
         :return: what is wrong with them now, which is reported, too
         """
-        self._classes = {cls.type: cls for cls in types}
         self._failed.clear()
-        errors = self._templates.reload(
-            folders,
-            (*self._classes.values(), *OWN_MESSAGES),
-            then=lambda: self.wording.check(self._classes),
-        )
-        self.problems = tuple(errors)
-        return errors
+        self._templates.reload(folders, (*types, *OWN_MESSAGES))
+        self._check_wording(types)
+        return list(self.problems)
+
+    def _check_wording(self, types: Collection[type[Event]]) -> None:
+        self._classes = {cls.type: cls for cls in types}
+        self.wording.check(self._classes)
+        self.problems = tuple(self._templates.problems)
 
     def renders_like(self, other: Self, cls: type[Event]) -> bool:
         """Return whether another renderer has the same templates for events of a class."""
