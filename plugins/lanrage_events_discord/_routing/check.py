@@ -210,13 +210,10 @@ class _RoutesAbove:
 
 
 def _unused_webhooks(config: DiscordConfig) -> Iterator[ConfigProblem]:
-    named = {name for route in config.routes for name in route.webhook or ()}
-    if config.alerts is not None:
-        named.add(config.alerts.webhook)
-
     if not config.routes or any(route.webhook is None for route in config.routes):
         return
 
+    named = {name for route in config.routes for name in route.webhook or ()}
     if config.alerts is not None:
         named.add(config.alerts.webhook)
 
