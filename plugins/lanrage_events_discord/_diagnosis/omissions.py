@@ -8,26 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from .._client import DiscordError, Outcome
-from .._embeds import NESTED_TEXTS, Embed, EmbedField, Message
+from .._embeds import NESTED_TEXTS, PARTS, URLS, Embed, EmbedField, Message
 
 MAX_REMEMBERED = 1000
 _SHOWN_CHARACTERS = 80
 
 _EMBED_PATH = re.compile(r"embeds\.([0-9]{1,3})(?:\.(.+))?")
 _FIELD_PATH = re.compile(r"fields\.([0-9]{1,3})(?:\..*)?")
-_ADDRESSES = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
 # Without the title and the description, which say what happened.
 _OPTIONAL: Mapping[str, str] = {
-    "url": "url",
-    "color": "color",
-    "timestamp": "timestamp",
-    "footer": "footer",
-    "author": "author",
-    "thumbnail": "thumbnail",
-    "image": "image",
-    **{
-        f"{key}.{name}": part for key, names in NESTED_TEXTS.items() for name, part in names.items()
-    },
+    **{path: part for path, part in PARTS.items() if path not in ("title", "description")},
+    **{part: part for part in NESTED_TEXTS},
 }
 """what an embed calls the parts that it can do without, by Discord's path"""
 _NAMES = tuple(dict.fromkeys(_OPTIONAL.values()))
@@ -128,7 +119,7 @@ class Omissions:
         """
         addresses = _addresses_of(embed)
         is_known = addresses in self._addresses or addresses in self._innocent
-        if addresses and not is_known and _is_shown(embed, _ADDRESSES):
+        if addresses and not is_known and _is_shown(embed, URLS):
             _remember(self._addresses, addresses, False)
             shown = ", ".join(filter(None, dict.fromkeys(addresses)))
             yield Omission("addresses", _shown(shown), error.message)
@@ -143,7 +134,7 @@ class Omissions:
         addresses = _addresses_of(embed, missing)
         suspended = addresses in self._addresses
         if suspended:
-            missing += [name for name in _ADDRESSES if getattr(embed, name)]
+            missing += [name for name in URLS if getattr(embed, name)]
 
         if not (missing or excess) or not _is_shown(embed, missing, fields):
             return embed
@@ -194,7 +185,7 @@ def _whole_embed(message: Message, error: DiscordError) -> int | None:
 
 
 def _addresses_of(embed: Embed, missing: Container[str] = ()) -> Addresses:
-    addresses = ["" if name in missing else getattr(embed, name) for name in _ADDRESSES]
+    addresses = ["" if name in missing else getattr(embed, name) for name in URLS]
     return tuple(addresses) if any(addresses) else ()
 
 

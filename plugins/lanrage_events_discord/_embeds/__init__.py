@@ -7,6 +7,8 @@ from .address import explain_picture, explain_url, find_host, parse_url
 from .color import COLORS, parse_color
 from .embed import (
     NESTED_TEXTS,
+    PARTS,
+    URLS,
     Embed,
     EmbedField,
     embed_size,

@@ -15,7 +15,8 @@ from .length import length
 from .truncation import shorten, shorten_markdown
 
 _NOTHING_TO_SHOW = "…"
-_URLS = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
+URLS = ("url", "footer_icon", "author_url", "author_icon", "thumbnail", "image")
+"""the parts of an embed that are addresses"""
 
 # Where the texts of Discord's JSON form go.
 _TEXTS = frozenset({"title", "description", "url"})
@@ -25,6 +26,13 @@ NESTED_TEXTS: Mapping[str, Mapping[str, str]] = {
     "thumbnail": {"url": "thumbnail"},
     "image": {"url": "image"},
 }
+PARTS: Mapping[str, str] = {
+    **{name: name for name in ("title", "description", "url", "color", "timestamp")},
+    **{
+        f"{key}.{name}": part for key, names in NESTED_TEXTS.items() for name, part in names.items()
+    },
+}
+"""what an embed calls its parts, by their paths in Discord's JSON form"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ class Embed:
         if self.timestamp is not None and not _is_timestamp(self.timestamp):
             self.timestamp = None
 
-        for name in _URLS:
+        for name in URLS:
             if url := getattr(self, name):
                 setattr(self, name, _accepted_url(url))
 

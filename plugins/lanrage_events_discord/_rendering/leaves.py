@@ -15,7 +15,7 @@ from lanrage_events.templates import (
 )
 
 from .._embeds import (
-    NESTED_TEXTS,
+    PARTS,
     code,
     code_text,
     explain_picture,
@@ -130,14 +130,6 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "digest.counted": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
 }
 """the leaves of a Discord template"""
-
-PARTS: Mapping[str, str] = {
-    **{name: name for name in ("title", "description", "url", "color", "timestamp")},
-    **{
-        f"{key}.{name}": part for key, names in NESTED_TEXTS.items() for name, part in names.items()
-    },
-}
-"""what an embed calls the leaves that it shows"""
 
 SHORTHANDS: Mapping[str, str] = {
     part: path for path, part in PARTS.items() if path.startswith(f"{part}.")

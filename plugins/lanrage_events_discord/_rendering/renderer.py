@@ -16,6 +16,7 @@ from lanrage_events.events import in_utc
 from lanrage_events.templates import RenderedLeaves, TemplateError, Templates, utf16_units
 
 from .._embeds import (
+    PARTS,
     Embed,
     EmbedField,
     break_markdown,
@@ -31,7 +32,6 @@ from .leaves import (
     DIGEST_ITEM_MAX_CHARACTERS,
     FILTERS,
     LEAVES,
-    PARTS,
     SHORTHANDS,
 )
 from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_of

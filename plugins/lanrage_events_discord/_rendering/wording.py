@@ -19,8 +19,8 @@ from lanrage_events import Event
 from lanrage_events.events import in_utc
 from lanrage_events.templates import SafeString, Templates
 
-from .._embeds import Embed, limits, markdown, shorten_markdown
-from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, PARTS, markdown_leaf
+from .._embeds import PARTS, Embed, limits, markdown, shorten_markdown
+from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, markdown_leaf
 
 MORE_MAX_CHARACTERS = 600
 """of the line that counts what a message does not show"""
