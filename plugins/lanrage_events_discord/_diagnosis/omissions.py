@@ -24,6 +24,7 @@ _OPTIONAL: Mapping[str, str] = {
 _NAMES = tuple(dict.fromkeys(_OPTIONAL.values()))
 _SHOWN = ("title", "description", "author", "image", "thumbnail")
 _EMPTY: Mapping[str, Any] = {"color": None, "timestamp": None}
+_SETTINGS = ("username", "avatar_url", "flags")
 _MENTIONS = ("content", "allowed_mentions")
 
 Part: TypeAlias = tuple[str, Any]
@@ -79,7 +80,7 @@ class Omissions:
             self._missing += 1
             message = replace(message, content="", allowed_mentions={"parse": []})
 
-        for name in ("username", "avatar_url", "flags"):
+        for name in _SETTINGS:
             value = getattr(message, name)
             if value and (name, value) in self._parts:
                 self._missing += 1
@@ -100,8 +101,8 @@ class Omissions:
                     _remember(self._parts, part, None)
                     found.append(Omission(name, _shown(part[1]), error.message))
 
-            if (index := _whole_embed(message, error)) is not None:
-                found += self._suspect(index, message.embeds[index], error)
+            if (place := _embed_of(message, error)) is not None and not place[1]:
+                found += self._suspect(place[0], message.embeds[place[0]], error)
 
         return found
 
@@ -149,21 +150,19 @@ class Omissions:
 
 def _parts_of(message: Message, error: DiscordError) -> Iterator[tuple[str, Part]]:
     """Yield the optional parts that an error is about, if the message is something without them."""
-    path = error.path
-    key = path.partition(".")[0]
-    if key in ("username", "avatar_url", "flags") and getattr(message, key):
+    key = error.path.partition(".")[0]
+    if key in _SETTINGS and getattr(message, key):
         yield key, (key, getattr(message, key))
     elif key in _MENTIONS and message.content:
         yield key, ("content", message.content)
-    elif (
-        (match := _EMBED_PATH.fullmatch(path)) and match[2] and int(match[1]) < len(message.embeds)
-    ):
-        embed = message.embeds[int(match[1])]
-        part = _part_of(embed, match[2])
+    elif (place := _embed_of(message, error)) is not None:
+        index, path = place
+        embed = message.embeds[index]
+        part = _part_of(embed, path)
         if part is not None:
             fields = [field for field in embed.fields if part != ("fields", field)]
             if _is_shown(embed, part[:1], fields):
-                yield match[2], part
+                yield path, part
 
 
 def _part_of(embed: Embed, path: str) -> Part | None:
@@ -176,12 +175,13 @@ def _part_of(embed: Embed, path: str) -> Part | None:
     return None if name is None or value in ("", None) else (name, value)
 
 
-def _whole_embed(message: Message, error: DiscordError) -> int | None:
+def _embed_of(message: Message, error: DiscordError) -> tuple[int, str] | None:
+    """Return the index of the embed that an error is about, and the path in it, empty for the whole."""
     match = _EMBED_PATH.fullmatch(error.path)
-    if match is None or match[2] or int(match[1]) >= len(message.embeds):
+    if match is None or int(match[1]) >= len(message.embeds):
         return None
 
-    return int(match[1])
+    return int(match[1]), match[2] or ""
 
 
 def _addresses_of(embed: Embed, missing: Container[str] = ()) -> Addresses:
