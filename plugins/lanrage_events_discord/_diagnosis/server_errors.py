@@ -98,6 +98,9 @@ class ServerErrors:
     @property
     def is_note_due(self) -> bool:
         """Whether the note failed so often that it is given up if the webhook works."""
+        if not self._note_failures:
+            return False
+
         is_long = anyio.current_time() - self._note_began >= LONE_SECONDS
         return is_long and self._note_failures >= self._needed_of_lone()
 
