@@ -87,6 +87,7 @@ def explain_url(address: str) -> str:
     return "" if _parse_ip(parts) is not None else _explain_host(host)
 
 
+@lru_cache(_REMEMBERED)
 def explain_picture(address: str) -> str:
     """Return why Discord, which loads pictures itself, cannot reach an address; empty if it can."""
     parts = _split(address)
