@@ -36,19 +36,24 @@ class Span:
     """where a link leads to; always http or https"""
 
 
+_BOLD = r"\*\*(?P<bold>(?:\\.|[^\\])+?)\*\*(?!\*)"
+_UNDERLINE = r"__(?P<underline>(?:\\.|[^\\])+?)__(?!_)"
+_ITALIC = r"\*(?!\s)(?P<italic>(?:\\.|\*\*|[^*\\])+?)(?<!\s)\*(?!\*)"
+_SLANTED = r"(?<![A-Za-z0-9])_(?P<slanted>(?:\\.|__|[^_\\])+?)_(?![A-Za-z0-9_])"
+
 # Discord's markdown, which is documented only in parts. The order matters.
-_INLINE = r"""
+_INLINE = rf"""
       (?P<shrug>¯\\_\(ツ\)_/¯)
     | \\(?P<escaped>[^0-9A-Za-z\s])
     | ```(?:[\w+.\#-]*\n)?(?P<block>.+?)```
     | (?P<ticks>`+)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)
-    | \*\*(?P<bold>(?:\\.|[^\\])+?)\*\*(?!\*)
-    | __(?P<underline>(?:\\.|[^\\])+?)__(?!_)
-    | \*(?!\s)(?P<italic>(?:\\.|\*\*|[^*\\])+?)(?<!\s)\*(?!\*)
-    | (?<![A-Za-z0-9])_(?P<slanted>(?:\\.|__|[^_\\])+?)_(?![A-Za-z0-9_])
+    | {_BOLD}
+    | {_UNDERLINE}
+    | {_ITALIC}
+    | {_SLANTED}
     | ~~(?P<strike>.+?)~~(?!_)
     | \|\|(?P<spoiler>.+?)\|\|
-    | <t:(?P<time>-?[0-9]{1,13})(?::(?P<time_style>[tTdDfFRsS]))?>
+    | <t:(?P<time>-?[0-9]{{1,13}})(?::(?P<time_style>[tTdDfFRsS]))?>
     | <a?:(?P<emoji>\w+):[0-9]+>
     | (?P<mention><(?:@[!&]?|\#)[0-9]+>|@everyone|@here)
 """
@@ -71,15 +76,7 @@ _NAME = re.compile(_INLINE, _FLAGS)
 _QUOTED = re.compile(_INLINE + _LINKS + _BLOCKS, _FLAGS)
 _TEXT = re.compile(_INLINE + _LINKS + _QUOTES + _BLOCKS, _FLAGS)
 # Whichever of these matches more is meant: "***a **b** c***" is bold within italic.
-_EMPHASIS = [
-    re.compile(pattern, _FLAGS)
-    for pattern in (
-        r"\*(?!\s)(?P<italic>(?:\\.|\*\*|[^*\\])+?)(?<!\s)\*(?!\*)",
-        r"\*\*(?P<bold>(?:\\.|[^\\])+?)\*\*(?!\*)",
-        r"__(?P<underline>(?:\\.|[^\\])+?)__(?!_)",
-        r"(?<![A-Za-z0-9])_(?P<slanted>(?:\\.|__|[^_\\])+?)_(?![A-Za-z0-9_])",
-    )
-]
+_EMPHASIS = [re.compile(pattern, _FLAGS) for pattern in (_ITALIC, _BOLD, _UNDERLINE, _SLANTED)]
 _EMPHASIS_NAMES = frozenset(("italic", "bold", "underline", "slanted"))
 _QUOTE_SIGN = re.compile("^ *> ", re.MULTILINE)
 _QUOTE_BAR = "│ "
