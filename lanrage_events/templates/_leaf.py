@@ -23,7 +23,7 @@ from ._cleaning import UNKNOWN, clean
 from ._clusters import shorten
 from ._fast_path import Parts, parts_of
 from ._filters import MarkedText, TemplateFilter, Write
-from ._list import AsText, ListText, Rest, list_text, make_join, shorten_list
+from ._list import LISTS, AsText, ListText, Rest, list_text, make_join, shorten_list
 from ._marking import Marking
 from ._names import EmptyText, Names
 from ._tree import (
@@ -55,8 +55,6 @@ _SHORT_VALUE_CHARACTERS = 32
 _MOST_FOR_A_CHARACTER = 4
 
 _OWN_BREAK = re.compile(r"\s*\n\s*")
-
-_LISTS = (list, tuple, set, frozenset)
 
 # Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
@@ -334,7 +332,7 @@ def make_finalizer(
         items: ListText | None = None
         if type(value) is str:
             text = value
-        elif type(value) in (ListText, *_LISTS):
+        elif type(value) in (ListText, *LISTS):
             if type(value) is not ListText:
                 value = list_text(cast("Iterable[object]", value), as_text)
 

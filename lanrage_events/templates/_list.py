@@ -19,6 +19,9 @@ AsText: TypeAlias = Callable[[object], str]
 Rest: TypeAlias = Callable[[int], str]
 """writes how many items of a list are not shown, as the end of a text such as "Ann, Bob" """
 
+LISTS = (list, tuple, set, frozenset)
+"""the types whose values are written as a list"""
+
 SEPARATOR = ", "
 
 # What is longer is no name, so it may be cut like any other text.

@@ -8,10 +8,8 @@ from typing import Any
 
 from ._cleaning import clean
 from ._filters import ELSEWHERE, LINES, MarkedText, Marks, TemplateFilter
-from ._list import AsText, ListText, list_text
+from ._list import LISTS, AsText, ListText, list_text
 from ._names import EMPTY_TEXT, EmptyText
-
-_LISTS = (list, tuple, set, frozenset)
 
 
 class Marking:
@@ -63,10 +61,7 @@ class Marking:
 
         def apply(value: object) -> MarkedText:
             marked = self.add(value, ())
-            raw = marked.raw
-            if type(raw) is ListText and raw.has_marks:
-                raw = list_text(map(apply, raw.items), self._as_text, raw.separator)
-
+            raw = self._each(marked.raw, apply)
             kept = {
                 other
                 for other in marked.marks.names
@@ -98,29 +93,22 @@ class Marking:
 
             raw, marks, place = value.raw, self._marks(together), value.place
         else:
-            if isinstance(value, _LISTS):
+            if isinstance(value, LISTS):
                 raw = list_text(value, self._as_text)
             else:
                 raw = value if isinstance(value, (ListText, EmptyText)) else self._as_text(value)
 
             marks, place = self._marks(frozenset(names)), ""
 
-        if marks.names and type(raw) is ListText and raw.has_marks:
-            raw = list_text(
-                (self.add(item, marks.names) for item in raw.items), self._as_text, raw.separator
-            )
+        if marks.names:
+            raw = self._each(raw, lambda item: self.add(item, marks.names))
 
         return self._marked(raw, marks, place)
 
     def placed(self, value: object, place: str) -> MarkedText:
         """Return a value that knows the beginning of its line, see :class:`Continuation`."""
         marked = self.add(value, ())
-        raw = marked.raw
-        if type(raw) is ListText and raw.has_marks:
-            raw = list_text(
-                (self.placed(item, place) for item in raw.items), self._as_text, raw.separator
-            )
-
+        raw = self._each(marked.raw, lambda item: self.placed(item, place))
         return self._marked(raw, marked.marks, place)
 
     def carrying(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,6 +130,13 @@ class Marking:
             return _still_empty(value, function(*args, **options))
 
         return call
+
+    def _each(self, raw: str, apply: Callable[[object], MarkedText]) -> str:
+        """Apply something to each item of a list that has marks; return another text as it is."""
+        if type(raw) is ListText and raw.has_marks:
+            return list_text(map(apply, raw.items), self._as_text, raw.separator)
+
+        return raw
 
     def _marks(self, names: frozenset[str]) -> Marks:
         marks = self._known.get(names)
