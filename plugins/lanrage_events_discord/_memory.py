@@ -99,3 +99,22 @@ def number(value: object) -> float:
         raise ValueError("expected a number")
 
     return float(value)
+
+
+def to_wall(time: float, now: float, wall_now: float) -> float:
+    """Return a time of the event loop's clock for a file, in seconds since 1970.
+
+    :param now: the time now
+    :param wall_now: the same in seconds since 1970
+    """
+    return round(wall_now - (now - time), 3)
+
+
+def from_wall(value: object, now: float, wall_now: float) -> float:
+    """Return what :func:`to_wall` gave, perhaps in an earlier process, on the event loop's clock.
+
+    If the clock was set back meanwhile, that is now and not in the future.
+
+    :raises ValueError: if it is no number
+    """
+    return now - max(0.0, wall_now - number(value))

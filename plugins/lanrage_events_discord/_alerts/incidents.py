@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._memory import number
+from .._memory import from_wall, number, to_wall
 from .problem import Problem, ProblemKind
 from .report import Report
 
@@ -150,11 +150,11 @@ class Incidents:
     def to_data(self, now: float, wall_now: float) -> dict[str, Any]:
         """Return everything as values for JSON, with times in seconds since 1970."""
 
-        def wall(time: float) -> float | None:
-            return None if time == -math.inf else round(wall_now - (now - time), 3)
+        def write(time: float) -> float | None:
+            return None if time == -math.inf else to_wall(time, now, wall_now)
 
         return {
-            "reported": wall(self._reported),
+            "reported": write(self._reported),
             "incidents": [
                 {
                     "kind": incident.problem.kind.value,
@@ -162,10 +162,10 @@ class Incidents:
                     "detail": incident.problem.detail,
                     "count": incident.problem.count,
                     "seconds": round(incident.problem.seconds, 3),
-                    "seen": wall(incident.seen),
+                    "seen": write(incident.seen),
                     "is_open": incident.is_open,
                     "is_reported": incident.is_reported,
-                    "reported": wall(incident.reported),
+                    "reported": write(incident.reported),
                 }
                 for incident in self._known.values()
             ],
@@ -179,9 +179,8 @@ class Incidents:
         :raises Exception: if it is something else; nothing is changed then
         """
 
-        def from_wall(time: object) -> float:
-            # If the clock was set back, a cooldown begins now instead of in the future.
-            return -math.inf if time is None else now - max(0.0, wall_now - number(time))
+        def read(time: object) -> float:
+            return -math.inf if time is None else from_wall(time, now, wall_now)
 
         known: dict[_Key, Incident] = {}
         for one in data["incidents"]:
@@ -196,11 +195,11 @@ class Incidents:
             # What lasts and is not reported will be seen again.
             lasts = one["is_open"] is True and (is_reported or problem.kind.happens)
             incident = Incident(
-                problem, from_wall(one["seen"]), lasts, is_reported, from_wall(one["reported"])
+                problem, read(one["seen"]), lasts, is_reported, read(one["reported"])
             )
             not_over_before = now - self._lasts(incident) + GATHER_SECONDS
             incident.seen = max(incident.seen, not_over_before)
             known[problem.key] = incident
 
-        self._reported = from_wall(data["reported"])
+        self._reported = read(data["reported"])
         self._known = dict(list(known.items())[:MAX_INCIDENTS])

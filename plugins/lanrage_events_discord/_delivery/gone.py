@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 
 from .._client import WebhookURL
-from .._memory import Memory, number
+from .._memory import Memory, from_wall, to_wall
 
 # Discord restricts senders that keep requesting a webhook that does not exist, but the answer may
 # have been wrong: once a day is not too often.
@@ -54,7 +54,7 @@ class GoneWebhooks:
         latest = list(self._known.items())[-MAX_REMEMBERED:]
         self._memory.write(
             {
-                key: {"time": round(wall_now - (now - said_at), 3), "reason": reason}
+                key: {"time": to_wall(said_at, now, wall_now), "reason": reason}
                 for key, (said_at, reason) in latest
             }
         )
@@ -67,8 +67,7 @@ class GoneWebhooks:
             if not reason.isprintable():
                 raise ValueError("expected a reason")
 
-            # If the clock was set back, it is remembered for a day from now.
-            known[key] = now - max(0.0, wall_now - number(one["time"])), reason
+            known[key] = from_wall(one["time"], now, wall_now), reason
 
         return known
 

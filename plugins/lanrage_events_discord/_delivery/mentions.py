@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import anyio
 
 from .._embeds import fit_mentions
-from .._memory import Memory, number
+from .._memory import Memory, from_wall, to_wall
 from .._rendering import Entry
 
 WRITE_INTERVAL_SECONDS = 1.0
@@ -88,16 +88,14 @@ class Mentions:
 
         now, wall_now = anyio.current_time(), self._memory.wall_time()
         latest = list(self._last.items())[-MAX_REMEMBERED:]
-        self._memory.write({one: round(wall_now - (now - last), 3) for one, last in latest})
+        self._memory.write({one: to_wall(last, now, wall_now) for one, last in latest})
         # A disk that does not take it is not asked again for each message either.
         self._is_written, self._written_at = True, now
 
     def _restore(self) -> None:
-        def ages(data: Any) -> dict[str, float]:
-            # If the clock was set back, a cooldown begins now instead of in the future.
-            return {one: max(0.0, wall_now - number(at)) for one, at in data.items()}
+        known: dict[str, float] = self._memory.read(self._parse, {})
+        self._last.update(sorted(known.items(), key=lambda item: item[1]))
 
-        wall_now = self._memory.wall_time()
-        known: dict[str, float] = self._memory.read(ages, {})
-        for one, age in sorted(known.items(), key=lambda item: -item[1]):
-            self._last[one] = anyio.current_time() - age
+    def _parse(self, data: Any) -> dict[str, float]:
+        now, wall_now = anyio.current_time(), self._memory.wall_time()
+        return {one: from_wall(at, now, wall_now) for one, at in data.items()}
