@@ -88,14 +88,15 @@ def _compose(
 ) -> Iterator[Message]:
     note = _note(expired, wording) if expired else None
     times = _times_style(entries) if catch_up else None
+    each = style == "embeds" and not catch_up
     position = 0
     made = 0
     while position < len(entries):
         reserve = embed_size(note) if note is not None else 0
         is_last = made + 1 == max_messages
-        message = _next(entries, position, wording, style, times, reserve, may_leave=not is_last)
+        message = _next(entries, position, wording, each, times, reserve, may_leave=not is_last)
         if is_last and position + message.entries < len(entries):
-            message = _last(entries, position, wording, style, times, reserve)
+            message = _last(entries, position, wording, each, times, reserve)
 
         if note is not None:
             if _has_room(message, note):
@@ -117,7 +118,7 @@ def _next(
     entries: Sequence[Entry],
     position: int,
     wording: Wording,
-    style: Style,
+    each: bool,
     times: str | None,
     reserve: int,
     *,
@@ -127,7 +128,7 @@ def _next(
     first = entries[position]
     if position + 1 < len(entries):
         blocks = Blocks(wording, times=times, reserve=reserve, may_leave=may_leave)
-        _fill(blocks, entries, position, each=style == "embeds" and times is None)
+        _fill(blocks, entries, position, each=each)
         message = blocks.message()
         if message.entries > 1:
             return message
@@ -139,7 +140,7 @@ def _last(
     entries: Sequence[Entry],
     position: int,
     wording: Wording,
-    style: Style,
+    each: bool,
     times: str | None,
     reserve: int,
 ) -> Message:
@@ -152,7 +153,7 @@ def _last(
         max_embeds=limits.MESSAGE_MAX_EMBEDS - 1,
         may_leave=False,
     )
-    shown = _fill(blocks, entries, position, each=style == "embeds" and times is None)
+    shown = _fill(blocks, entries, position, each=each)
     return blocks.message(Counter(entry.type for entry in entries[position + shown :]), last)
 
 

@@ -90,7 +90,7 @@ class DigestBuilder:
         else:
             heading = _one_line(entry.digest.heading, HEADING_MAX_CHARACTERS)
             if not heading and not item:
-                heading = f"**{self._wording.name(entry.type)}** × {COUNT}"
+                heading = self._wording.heading(entry.type)
 
             line = _Line(len(self._lines), heading, self._times)
             size = line.size_with(item, seconds)

@@ -25,7 +25,7 @@ from .._embeds import (
     shorten_markdown,
     text_size,
 )
-from .entry import COUNT, Digest, Entry
+from .entry import Digest, Entry
 from .leaves import (
     DIGEST_GROUP_MAX_CHARACTERS,
     DIGEST_HEADING_OVERFLOW_CHARACTERS,
@@ -224,7 +224,7 @@ class Renderer:
 
         :param shown_by_embed: how many characters of the event its embed shows; infinite if all
         """
-        heading = leaves.get("digest.heading") or f"**{self.wording.name(event.type)}** × {COUNT}"
+        heading = leaves.get("digest.heading") or self.wording.heading(event.type)
         heading_shown = shorten_markdown(heading, DIGEST_HEADING_OVERFLOW_CHARACTERS)
         lacks_heading = heading_shown != heading or "digest.heading" in shortened
 

@@ -20,6 +20,7 @@ from lanrage_events.events import in_utc
 from lanrage_events.templates import SafeString, Templates
 
 from .._embeds import PARTS, Embed, limits, markdown, shorten_markdown
+from .entry import COUNT
 from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, markdown_leaf
 
 MORE_MAX_CHARACTERS = 600
@@ -167,6 +168,10 @@ class Wording:
     def name(self, event_type: str) -> str:
         """Return the name of an event type, in markdown."""
         return markdown(self._templates.words.name(event_type))
+
+    def heading(self, event_type: str) -> str:
+        """Return the heading in digests of an event type that has none of its own, in markdown."""
+        return f"**{self.name(event_type)}** × {COUNT}"
 
     def _counting(self, path: str, counts: Mapping[str, int]) -> str:
         by_count = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
