@@ -115,12 +115,8 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "fields[].value": markdown_leaf(limits.FIELD_VALUE_MAX_CHARACTERS, lines=True),
     "fields[].inline": TemplateLeaf(parse=_parse_switch),
     "digest.group": _plain_leaf(DIGEST_GROUP_MAX_CHARACTERS),
-    "digest.heading": TemplateLeaf(
-        write=markdown,
-        context_filter=place_in_markdown,
-        limit=DIGEST_HEADING_MAX_CHARACTERS,
-        overflow=DIGEST_HEADING_OVERFLOW_CHARACTERS,
-        measure=utf16_units,
+    "digest.heading": replace(
+        markdown_leaf(DIGEST_HEADING_MAX_CHARACTERS, overflow=DIGEST_HEADING_OVERFLOW_CHARACTERS),
         context={"count": SafeString(COUNT)},
     ),
     # Its lines are those of values, which the renderer puts into one line if that loses nothing.
