@@ -180,9 +180,11 @@ class CompiledLeaf:
             for data in tree.find_all(nodes.TemplateData):
                 data.data = _OWN_BREAK.sub(" ", data.data)
 
-        continuation = self.leaf.continuation if self.leaf.lines else None
-        has_lines = continuation is not None and keeps_lines(tree, marking)
-        find_place = continuation.find if continuation is not None and has_lines else None
+        find_place: Callable[[str], str] | None = None
+        continuation = self.leaf.continuation
+        if continuation is not None and self.leaf.lines and keeps_lines(tree, marking):
+            find_place = continuation.find
+
         if self.leaf.context_filter is not None or find_place is not None:
             add_places(tree, self.leaf.context_filter, find_place, marking)
 
