@@ -49,11 +49,16 @@ def parse_url(text: object) -> str:
     :raises LeafWarning: if it is an address that Discord does not accept
     :raises ValueError: if it is not an http or https address
     """
-    address = _UNSAFE.sub(_percent_encode, parse_link(text))
+    address = _UNSAFE.sub(percent_encode, parse_link(text))
     if problem := explain_url(address):
         raise LeafWarning(f"Discord does not accept '{_shown(address)}': {problem}")
 
     return address
+
+
+def percent_encode(match: re.Match[str]) -> str:
+    """Escape what a pattern found in an address."""
+    return quote(match.group(), safe="")
 
 
 def find_host(beginning: str) -> str:
@@ -167,10 +172,6 @@ def _explain_host(host: str) -> str:
         return "its host is not a valid name"
 
     return ""
-
-
-def _percent_encode(match: re.Match[str]) -> str:
-    return quote(match.group(), safe="")
 
 
 def _shown(address: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote
 
-from .address import parse_link
+from .address import parse_link, percent_encode
 
 # Emphasis, spoilers, code, links, mentions, times, emoji. The backslash is first: others add some.
 _ACTIVE = {character: f"\\{character}" for character in "\\*_~|`<[@"}
@@ -117,7 +117,7 @@ def url(text: str) -> str:
 
     :raises ValueError: if it is not an http or https address
     """
-    return _URL_BREAKING.sub(_percent_encode, parse_link(text))
+    return _URL_BREAKING.sub(percent_encode, parse_link(text))
 
 
 def url_part(text: str) -> str:
@@ -195,7 +195,3 @@ def _like_backticks(match: re.Match[str]) -> str:
 def _escape_line_start(match: re.Match[str]) -> str:
     space, marker, number = match.groups()
     return f"{space}\\{marker}" if marker else f"{space}{number}\\."
-
-
-def _percent_encode(match: re.Match[str]) -> str:
-    return quote(match.group(), safe="")
