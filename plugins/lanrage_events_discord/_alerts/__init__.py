@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from .alerts import Alerts
-from .incidents import GATHER_SECONDS, Incident, Incidents
+from .incidents import GATHER_SECONDS, Incidents
 from .metrics import alert_metrics
 from .problem import Problem, ProblemKind
 from .report import Report, render_report

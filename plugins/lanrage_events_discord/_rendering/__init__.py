@@ -7,7 +7,6 @@ from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
 from .leaves import FILTERS, LEAVES
 from .renderer import Renderer
 from .wording import (
-    ALERT_KINDS,
     ALERT_LEAVES,
     DIGEST_LEAVES,
     OWN_MESSAGES,
