@@ -167,12 +167,13 @@ class Watch:
                 yield Problem(ProblemKind.DROPPED, name, detail, dropped)
 
             restarts = self._of_bus.added("restarts", name, plugin.restarts)
+            has_failed = restarts > 0 or plugin.state == "down"
             found = health.get(name)
             # What is wrong with this plugin's webhooks is reported as such.
-            is_failed = found is not None and found.status == "failed" and name != self._own_name
-            if restarts or plugin.state == "down" or is_failed:
-                error = plugin.last_failure if restarts or plugin.state == "down" else ""
-                reason = found.detail if found is not None and is_failed else ""
+            is_unhealthy = found is not None and found.status == "failed" and name != self._own_name
+            if has_failed or is_unhealthy:
+                error = plugin.last_failure if has_failed else ""
+                reason = found.detail if found is not None and is_unhealthy else ""
                 yield Problem(ProblemKind.PLUGIN, name, error or reason, restarts)
 
     def _not_put(self) -> int:
