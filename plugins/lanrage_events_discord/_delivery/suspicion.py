@@ -108,14 +108,14 @@ class Suspicion:
 
         :param found: what :meth:`look_up` returned
         """
-        if self._errors.is_note_due:
-            self._errors.note_ended()
-            works = found.kind is OutcomeKind.DELIVERED and not self._failing - {self._name}
-            return (NOTE, self._outcome) if works and self._outcome is not None else None
-
-        was_searching = self._errors.is_searching
         works = found.kind is OutcomeKind.DELIVERED
         others_fail = bool(self._failing - {self._name})
+        if self._errors.is_note_due:
+            self._errors.note_ended()
+            is_at_fault = works and not others_fail
+            return (NOTE, self._outcome) if is_at_fault and self._outcome is not None else None
+
+        was_searching = self._errors.is_searching
         convicted = self._errors.found(works, self._behind(), others_fail=others_fail)
         if self._errors.is_searching and not was_searching and self._outcome is not None:
             logger.warning(
