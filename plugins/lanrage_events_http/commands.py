@@ -176,7 +176,7 @@ def top(*, interval: str = "1s", daemon: Daemon = DEFAULT_DAEMON) -> int:
 
     :param interval: how long to wait between two looks
     """
-    from ._client.top import Top  # imports rich
+    from ._top import Top  # imports rich
 
     try:
         view = Top(

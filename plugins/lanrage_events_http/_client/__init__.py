@@ -11,7 +11,7 @@ from .address import (
     parse_token,
     parse_url,
 )
-from .answers import DaemonError, Receipt, Rejection, retry_after
+from .answers import DaemonError, Receipt, Rejection, in_seconds, retry_after
 from .client import DaemonClient
 from .lines import InputError, read_lines
 from .publish import SinglePublisher, Task

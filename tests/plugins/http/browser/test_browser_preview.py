@@ -87,7 +87,7 @@ def test_what_is_too_long_is_cut_and_fills_the_meter(site: Any, wide_visit: Any)
     page.get_by_role("textbox", name="message").fill("x" * 5000)
     meter = page.get_by_role("meter", name="description")
     expect(meter).to_have_attribute("aria-valuenow", "4096")
-    expect(page.locator(".meter-high")).to_be_visible()
+    expect(meter.locator(".meter-high")).to_be_visible()
 
 
 def test_the_layout_is_discords(open_site: Any, wide_visit: Any, tmp_path: Path) -> None:

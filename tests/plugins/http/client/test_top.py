@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from lanrage_events_http._client import DaemonClient, DaemonError, parse_url
-from lanrage_events_http._client.top import Top
+from lanrage_events_http._top import Top
 
 HOSTILE = "a\x1b[2J\n\u202eb\x07[bold]c[/bold]"
 COMMAND = (sys.executable, "-m", "lanrage_events")

@@ -16,8 +16,7 @@ from rich.text import Text
 from lanrage_events.backoff import Backoff
 from lanrage_events.cli import safe_text
 
-from .answers import DaemonError, in_seconds
-from .client import DaemonClient
+from ._client import DaemonClient, DaemonError, in_seconds
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
