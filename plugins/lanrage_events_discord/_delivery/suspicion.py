@@ -112,8 +112,8 @@ class Suspicion:
         others_fail = bool(self._failing - {self._name})
         if self._errors.is_note_due:
             self._errors.note_ended()
-            is_at_fault = works and not others_fail
-            return (NOTE, self._outcome) if is_at_fault and self._outcome is not None else None
+            is_convicted = works and not others_fail
+            return (NOTE, self._outcome) if is_convicted and self._outcome is not None else None
 
         was_searching = self._errors.is_searching
         convicted = self._errors.found(works, self._behind(), others_fail=others_fail)
