@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 import anyio
 from anyio import TaskInfo
@@ -35,25 +34,20 @@ from ..abc import (
 )
 from ..events import EventRegistry
 from .changes import Job
-from .consumer import Hook
 from .event_loop import EventLoop
 from .fanout import FanOut
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
 from .mailbox import Acknowledgement, Mailbox
+from .receiving import Receiver
 from .registry import Registry
-from .stream import MailboxStream
-from .supervisor import Supervisor
-from .threads import LoopWatch, Worker, is_async
+from .threads import LoopWatch
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 EventT = TypeVar("EventT", bound=Event)
-
-STREAM = "stream"
-"""the name of a stream that was given none"""
 
 
 class EventBus(Bus):
@@ -112,6 +106,7 @@ class EventBus(Bus):
             start_timeout,
             drain_timeout,
         )
+        self._receiver = Receiver(self._loop, self._fanout, self._lifecycle, self._instruments)
         self._registry = Registry(
             self, self._fanout, self._lifecycle, self._instruments, self._watch
         )
@@ -362,30 +357,15 @@ class EventBus(Bus):
         hook_timeout: float | None = None,
         threaded: bool = False,
     ) -> Subscription:
-        self._loop.check()
-        self._fanout.check_open()
-        default = getattr(handler, "__qualname__", type(handler).__name__)
-        name = self._lifecycle.free_name(name, default)
-        if threaded and is_async(handler):
-            raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
-
-        mailbox = Mailbox(name, mailbox_size, when_full, self._instruments)
-        worker = Worker(mailbox) if threaded else None
-        hook = cast(Hook, handler if worker is None else worker.threaded(handler))
-
-        def find_hooks(cls: type[Event]) -> tuple[Hook, ...]:
-            return (hook,) if issubclass(cls, event_class) else ()
-
-        supervisor = self._lifecycle.supervise(
-            mailbox, find_hooks, hook_timeout, worker=worker, forget_at_end=True
+        return self._receiver.subscribe(
+            event_class,
+            handler,
+            name=name,
+            mailbox_size=mailbox_size,
+            when_full=when_full,
+            hook_timeout=hook_timeout,
+            threaded=threaded,
         )
-        self._lifecycle.add(supervisor, find_hooks)
-        self._lifecycle.start(supervisor)
-        return Subscription(name, partial(self._unsubscribe, supervisor))
-
-    def _unsubscribe(self, supervisor: Supervisor) -> None:
-        self._loop.check_thread()
-        self._lifecycle.release(supervisor)
 
     def stream(
         self,
@@ -395,11 +375,8 @@ class EventBus(Bus):
         mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
     ) -> EventStream[EventT]:
-        self._loop.check()
-        mailbox = Mailbox(name or STREAM, mailbox_size, when_full, self._instruments)
-        free_name = partial(self._lifecycle.free_name, name, STREAM)
-        return MailboxStream(
-            mailbox, event_class, self._loop, self._fanout, self._lifecycle.streams, free_name
+        return self._receiver.stream(
+            event_class, name=name, mailbox_size=mailbox_size, when_full=when_full
         )
 
     async def drain(self) -> None:
@@ -452,13 +429,12 @@ class EventBus(Bus):
             name: blocks.added_to(name, self._redacted(s.statistics()))
             for name, s in self._lifecycle.named().items()
         }
-        streams = {name: s.statistics() for name, s in self._lifecycle.streams.items()}
         # Outside of its event loop there is no time.
         now = anyio.current_time() if self._inputs and self._owner is not None else None
         ages = {} if now is None else {source: now - at for source, at in self._inputs.items()}
         return BusStatistics(
             waiting=len(self._fanout.waiting),
-            plugins={**plugins, **streams},
+            plugins={**plugins, **self._receiver.statistics()},
             seconds_since_input=ages,
         )
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from itertools import count
-from typing import Any
 from weakref import WeakValueDictionary
 
 import anyio
@@ -24,7 +23,6 @@ from .fanout import BusState, FanOut
 from .instrument import Instruments
 from .lingering import SECONDS_BETWEEN_REPORTS, Lingering, report
 from .mailbox import Mailbox
-from .stream import MailboxStream
 from .supervisor import GRACE_SECONDS, Supervisor
 from .threads import LoopWatch, Worker
 from .watchdog import Watchdog
@@ -56,8 +54,8 @@ class Lifecycle:
         drain_timeout: float,
     ) -> None:
         self.supervisors: dict[str, Supervisor] = {}
-        self.streams: dict[str, MailboxStream[Any]] = {}
-        """the open streams by name"""
+        self.streams: dict[str, Mailbox] = {}
+        """the mailboxes of the open streams by name"""
         self.loop = loop
         self.changes = Changes()
         self.lingering = Lingering()
@@ -285,8 +283,8 @@ class Lifecycle:
         for supervisor in dict.fromkeys((*supervisors, *self.supervisors.values())):
             self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
 
-        for stream in self.streams.values():
-            stream.close()
+        for mailbox in self.streams.values():
+            mailbox.close()
 
         self.changes.run_in(None)
         for watchdog in tuple(self._watchdogs.values()):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from .._events import Event
-from ..abc import EventStream, PluginStatistics
-from .event_loop import EventLoop
-from .fanout import FanOut
-from .mailbox import Mailbox
+from ..._events import Event
+from ...abc import EventStream, PluginStatistics
+from ..event_loop import EventLoop
+from ..fanout import FanOut
+from ..mailbox import Mailbox
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -21,7 +21,8 @@ EventT = TypeVar("EventT", bound=Event)
 class MailboxStream(EventStream[EventT]):
     """A stream that takes its events from a mailbox.
 
-    :param streams: the open streams of the bus by name, among them this one while it is entered
+    :param streams: the mailboxes of the bus's open streams by name, among them its own while it is
+        entered
     :param free_name: returns the name of the stream, when it is entered; raises :exc:`ValueError` if
         that is taken on the bus
     """
@@ -32,7 +33,7 @@ class MailboxStream(EventStream[EventT]):
         event_class: type[EventT],
         loop: EventLoop,
         fanout: FanOut,
-        streams: dict[str, MailboxStream[Any]],
+        streams: dict[str, Mailbox],
         free_name: Callable[[], str],
     ) -> None:
         self._mailbox = mailbox
@@ -48,22 +49,22 @@ class MailboxStream(EventStream[EventT]):
         self._loop.check()
         # First, since a caller that is cancelled here does not leave the stream.
         await checkpoint()
-        if self._mailbox.closed or self._streams.get(self._mailbox.owner) is self:
+        if self._mailbox.closed or self._streams.get(self._mailbox.owner) is self._mailbox:
             raise RuntimeError("a stream can be entered only once: create another one")
 
         self._fanout.check_open()
         self._mailbox.owner = self._free_name()
-        self._streams[self._mailbox.owner] = self
+        self._streams[self._mailbox.owner] = self._mailbox
         self._fanout.add(self._mailbox, lambda cls: issubclass(cls, self._event_class))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._loop.check()
-        if self._streams.get(self._mailbox.owner) is self:
+        if self._streams.get(self._mailbox.owner) is self._mailbox:
             del self._streams[self._mailbox.owner]
             self._fanout.remove(self._mailbox)
 
-        self.close()
+        self._mailbox.close()
         await checkpoint()
 
     async def __anext__(self) -> EventT:
@@ -87,9 +88,10 @@ class MailboxStream(EventStream[EventT]):
 
         return cast(EventT, event)
 
-    def close(self) -> None:
-        """End the iteration once the mailbox is empty."""
-        self._mailbox.close()
-
     def statistics(self) -> PluginStatistics:
-        return self._mailbox.statistics("stopped" if self._mailbox.closed else "running")
+        return stream_statistics(self._mailbox)
+
+
+def stream_statistics(mailbox: Mailbox) -> PluginStatistics:
+    """Return the statistics of the stream that takes its events from a mailbox."""
+    return mailbox.statistics("stopped" if mailbox.closed else "running")

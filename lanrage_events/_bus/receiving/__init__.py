@@ -1,0 +1,5 @@
+"""Receiving events: the subscriptions and streams of one bus."""
+
+from __future__ import annotations
+
+from .receiver import Receiver as Receiver
