@@ -1,0 +1,20 @@
+"""The interfaces of a bus, for plugins and for programs that run plugins."""
+
+from __future__ import annotations
+
+from ._bus import Bus as Bus
+from ._instrument import HookCall as HookCall
+from ._instrument import Instrument as Instrument
+from ._options import DEFAULT_MAILBOX_SIZE as DEFAULT_MAILBOX_SIZE
+from ._options import PluginOptions as PluginOptions
+from ._options import WhenFull as WhenFull
+from ._plugins import PluginRegistry as PluginRegistry
+from ._receiving import EventStream as EventStream
+from ._receiving import Subscription as Subscription
+from ._statistics import BusStatistics as BusStatistics
+from ._statistics import PluginState as PluginState
+from ._statistics import PluginStatistics as PluginStatistics
+
+for _value in tuple(globals().values()):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
+        _value.__module__ = __name__

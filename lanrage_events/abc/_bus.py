@@ -1,0 +1,233 @@
+"""The bus, as a plugin may use it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from .._events import Event
+from ._options import DEFAULT_MAILBOX_SIZE, WhenFull
+from ._plugins import PluginRegistry
+from ._receiving import EventStream, Subscription
+from ._statistics import BusStatistics
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+    from .._redaction import Redactor
+    from .._reports import Health
+    from ..events import EventRegistry
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+class Bus(ABC):
+    """What a plugin may use of the bus that it runs on: publishing, receiving and querying.
+
+    :class:`lanrage_events.EventBus` implements it.
+    """
+
+    state_folder: Path | None
+    """where plugins may keep files, None to keep nothing"""
+
+    redactor: Redactor
+    """knows the secrets, which must not be shown"""
+
+    @property
+    @abstractmethod
+    def events(self) -> EventRegistry:
+        """The known event types, including those of the registered plugins."""
+
+    @property
+    @abstractmethod
+    def plugins(self) -> PluginRegistry:
+        """The plugins on the bus."""
+
+    @property
+    @abstractmethod
+    def closing(self) -> bool:
+        """Whether the bus is being left: no other plugin takes over from one that ends now."""
+
+    # Publishing
+
+    @abstractmethod
+    def publish_nowait(self, event: Event) -> None:
+        """Publish an event without waiting.
+
+        :raises anyio.WouldBlock: if a ``block`` mailbox is full or other publishers wait; inside a
+            hook, if such a mailbox holds twice its size
+        :raises anyio.ClosedResourceError: if the bus is closed
+        """
+
+    @abstractmethod
+    async def publish(self, event: Event) -> None:
+        """Publish an event, waiting for room in ``block`` mailboxes.
+
+        Inside a hook it does not wait. If it is cancelled, the event was published to all plugins or
+        to none. It is a checkpoint only every 128 calls and when it has to wait or to drop.
+
+        :raises anyio.WouldBlock: inside a hook, if a ``block`` mailbox holds twice its size
+        :raises anyio.ClosedResourceError: if the bus is closed
+        """
+
+    @abstractmethod
+    async def publish_and_wait(
+        self, event: Event, plugins: Literal["all", "durable"] = "all"
+    ) -> None:
+        """Publish an event and wait until plugins have handled it.
+
+        :param plugins: ``durable`` waits only for plugins that declare themselves durable, so that the
+            event survives a crash once this returns; ``all`` waits for all plugins and
+            subscriptions
+        :raises ExceptionGroup: if hooks raised; it contains their exceptions
+        :raises EventDropped: if the event was dropped
+        :raises anyio.ClosedResourceError: if the bus is closed
+        :raises RuntimeError: inside a hook, which would wait for itself
+        """
+
+    @abstractmethod
+    async def publish_many_and_wait(
+        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
+    ) -> list[Exception | None]:
+        """Publish events in order, and wait until plugins have handled them all.
+
+        If it is cancelled, the events up to some point are published and the rest are not.
+
+        :param plugins: as in :meth:`publish_and_wait`
+        :returns: for each event None, or what :meth:`publish_and_wait` would have raised; for the
+            events after the bus was closed, an :exc:`anyio.ClosedResourceError`
+        :raises RuntimeError: inside a hook, which would wait for itself
+        """
+
+    @abstractmethod
+    def publish_from_thread(self, event: Event) -> None:
+        """Publish an event from a thread other than the bus's, waiting like :meth:`publish`.
+
+        It also waits while the event loop is stopped and may run again, so close a loop that you stop.
+
+        :raises anyio.ClosedResourceError: if the bus is closed
+        :raises RuntimeError: on the bus's own thread
+        """
+
+    # Receiving
+
+    @abstractmethod
+    def subscribe(
+        self,
+        event_class: type[EventT],
+        handler: Callable[[EventT], Awaitable[object] | object],
+        *,
+        name: str | None = None,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
+        when_full: WhenFull = "drop_oldest",
+        hook_timeout: float | None = None,
+        threaded: bool = False,
+    ) -> Subscription:
+        """Call a handler, sync or async, with each event of a class and its subclasses.
+
+        :param name: for statistics and log lines; the default is derived from the handler's name
+        :param mailbox_size: how many events may wait for it
+        :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
+        :param hook_timeout: seconds after which the handler is cancelled
+        :param threaded: whether the handler, which must be sync, runs in a thread of its own, one event
+            after another; a thread whose call timed out goes on beside the next one
+        :raises TypeError: if the handler is async and ``threaded`` is true
+        """
+
+    @abstractmethod
+    def stream(
+        self,
+        event_class: type[EventT],
+        *,
+        name: str | None = None,
+        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
+        when_full: WhenFull = "drop_oldest",
+    ) -> EventStream[EventT]:
+        """Return an async iterator over the events of a class and its subclasses.
+
+        Enter it with ``async with``. :meth:`drain`, :meth:`publish_and_wait` and leaving the bus do
+        not wait for it.
+
+        :param name: for statistics and log lines; the default is one that is free when it is entered
+        :param mailbox_size: how many events may wait for it
+        :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
+        """
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Wait until the events that were published before the call are handled.
+
+        :raises RuntimeError: inside a hook, which would wait for itself
+        """
+
+    # Watching
+
+    @abstractmethod
+    def record_input(self, source: str) -> None:
+        """Record that something came in from outside, so that a source that falls silent is noticed.
+
+        Call it for what was taken in, not for each attempt to look.
+        :attr:`BusStatistics.seconds_since_input` has how long ago that was.
+
+        :param source: what took it in, such as the name of a plugin
+        """
+
+    # Querying
+
+    @abstractmethod
+    def query(self, hook: str) -> dict[str, Any]:
+        """Call a hook by which plugins declare something, and return the answers by plugin.
+
+        Iterables are returned as tuples, whose items are not checked, except that the folders of
+        ``template_folders`` are folders and those of ``written_files`` paths or file descriptors. A
+        plugin whose hook fails is logged and skipped.
+
+        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox``, ``template_folders`` or
+            ``written_files``
+        :raises ValueError: if it is any other hook
+        """
+
+    @abstractmethod
+    async def call(
+        self, plugin: str, what: str, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Call a function that a plugin has declared, such as a handler of an HTTP route, like a hook.
+
+        If it holds the event loop, it is named as a hook is. It runs in a task of its own, so it cannot
+        cancel the caller's.
+
+        :param plugin: the plugin's name
+        :param what: what to call the function in the log, such as ``GET /search``
+        :param function: a sync or async function
+        :returns: what it returns
+        :raises Exception: what it raises, or in place of a SystemExit or an unexpected cancellation
+        :raises RuntimeError: in another thread than the bus's
+        """
+
+    @abstractmethod
+    def writer_of(self, file: Path | int) -> str | None:
+        """Return the name of a plugin that writes events to a file, None if there is none.
+
+        A plugin that reads events from a file asks before, since they would be written to it again. Links
+        and other names of the same file are recognized; a pipe may be read and written.
+
+        :param file: its path, or a file descriptor
+        """
+
+    @abstractmethod
+    def template_folders(self) -> tuple[Traversable, ...]:
+        """Return the template folders in search order: the user's, plugins', the bundled ones."""
+
+    @abstractmethod
+    def health(self) -> dict[str, Health]:
+        """Return the health of each plugin by name: what the plugin reports, unless it failed.
+
+        It is ``degraded`` while the lifespan of the plugin starts.
+        A plugin whose hook fails or returns anything but a valid ``Health`` is ``failed``.
+        """
+
+    @abstractmethod
+    def statistics(self) -> BusStatistics:
+        """Return the statistics of the bus and its plugins."""
