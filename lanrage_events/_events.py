@@ -1,10 +1,12 @@
-"""The event classes: the base classes and the built-in events."""
+"""The event classes, the base classes and the built-in events, and the clock of their times."""
 
 # No "from __future__ import annotations" here: the public __module__ of these classes would then
 # keep TypeAdapter and get_type_hints from resolving their annotations.
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -33,10 +35,26 @@ class _Ids:
 
 
 _new_id = _Ids()
+_clocks: list[Callable[[], datetime]] = []
+"""those that are used instead of the machine's; the last one counts"""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def utc_now() -> datetime:
+    """Return the current time in UTC, by the machine's clock.
+
+    In the virtual time of :mod:`lanrage_events.testing` it moves with that, also in worker threads.
+    """
+    return _clocks[-1]() if _clocks else datetime.now(UTC)
+
+
+@contextmanager
+def use_clock(clock: Callable[[], datetime]) -> Iterator[None]:
+    """Let :func:`utc_now` return the time of another clock within a ``with`` block."""
+    _clocks.append(clock)
+    try:
+        yield
+    finally:
+        _clocks.remove(clock)
 
 
 def snake_case(name: str) -> str:
@@ -64,7 +82,7 @@ class Event:
     id: str = field(default_factory=_new_id)
     """unique across processes, of 1 to 64 characters without control characters; keep it to publish
     the same event a second time"""
-    time: datetime = field(default_factory=_now)
+    time: datetime = field(default_factory=utc_now)
     """when it happened, aware, in UTC"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

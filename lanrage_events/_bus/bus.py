@@ -16,7 +16,7 @@ from anyio import TaskInfo
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from .._events import Event
+from .._events import Event, utc_now
 from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
@@ -45,6 +45,7 @@ from .registry import Registry
 from .threads import LoopWatch
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from importlib.resources.abc import Traversable
 
 EventT = TypeVar("EventT", bound=Event)
@@ -343,6 +344,9 @@ class EventBus(Bus):
     def _check_outside_hook(self, method: str, instead: str) -> None:
         if self._fanout.inside_hook():
             raise RuntimeError(f"{method} inside a hook would wait for the hook itself: {instead}")
+
+    def now(self) -> datetime:
+        return utc_now()
 
     # Receiving
 

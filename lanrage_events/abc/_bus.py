@@ -13,6 +13,7 @@ from ._receiving import EventStream, Subscription
 from ._statistics import BusStatistics
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
@@ -160,6 +161,16 @@ class Bus(ABC):
         """Wait until the events that were published before the call are handled.
 
         :raises RuntimeError: inside a hook, which would wait for itself
+        """
+
+    # Time
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """Return the current time in UTC, by the machine's clock; any thread may call it.
+
+        In the virtual time of :mod:`lanrage_events.testing` it moves with that. So do the times of new
+        events and the clock of an outbox.
         """
 
     # Watching

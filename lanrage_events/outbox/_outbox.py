@@ -8,12 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import anyio
 
+from .._events import utc_now
 from .._exceptions import OutboxError
 from ..state import warn_of_other_writers
 from . import _queries as queries
@@ -41,10 +42,6 @@ logger = logging.getLogger(__name__)
 _SECONDS_BETWEEN_REPLACEMENTS = 60.0
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Outbox(OutboxBase):
     """A durable list of what is not yet delivered, in lanes.
 
@@ -64,7 +61,8 @@ class Outbox(OutboxBase):
         the last half minute or so may be lost when the machine (not just the process) crashes
     :param inline: whether to run transactions in the event loop instead of a worker thread, for
         tests in virtual time; None for only in memory
-    :param now: returns the current time, aware, for tests
+    :param now: returns the current time, aware; the default is the clock of :meth:`Bus.now`, which
+        moves with the virtual time of tests
     :raises OutboxInUse: on entering, if another process owns the file
     :raises OutboxUnreadable: on entering, if a newer version wrote the file
     :raises OutboxError: on entering, if the file cannot be created or opened
@@ -80,7 +78,7 @@ class Outbox(OutboxBase):
         max_dead: int = 10_000,
         survives_power_loss: bool = False,
         inline: bool | None = None,
-        now: Callable[[], datetime] = _utc_now,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         file = None if path is None else Path(path)
         super().__init__(file, inline=file is None if inline is None else inline)

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .._events import utc_now
 from ._damage import connect_read_only
 from ._records import UNTIL_RESUMED, to_microseconds
 from ._schema import MIGRATIONS, migrate
@@ -184,7 +184,7 @@ def _write(
     lanes: dict[str, tuple[int | None, int, str]],
     next_id: int,
 ) -> Salvaged:
-    now = to_microseconds(datetime.now(UTC))
+    now = to_microseconds(utc_now())
     pending, sizes, dead = Counter[str](), Counter[str](), Counter[str]()
     new_entries, new_dead = [], []
     salvaged = Salvaged()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lanrage_events.events import utc_now
 from lanrage_events.state import StateFile
 
 logger = logging.getLogger("lanrage_events.discord")
 
 _T = TypeVar("_T")
+
+
+def wall_time() -> float:
+    """Return the seconds since 1970, by which one process follows another."""
+    return utc_now().timestamp()
 
 
 class Memory:
@@ -27,7 +32,7 @@ class Memory:
     :param what: what it keeps, for the log, such as ``the ids of threads``
     :param survives_power_loss: whether each write waits for the disk, so that a crash of the
         machine (not just the process) loses nothing either
-    :param wall_clock: returns the seconds since 1970, by which one process follows another
+    :param wall_clock: as :func:`wall_time`, for tests
     """
 
     def __init__(
@@ -36,7 +41,7 @@ class Memory:
         what: str,
         *,
         survives_power_loss: bool = False,
-        wall_clock: Callable[[], float] = time.time,
+        wall_clock: Callable[[], float] = wall_time,
     ) -> None:
         self._file = StateFile(path, indent=1, survives_power_loss=survives_power_loss)
         self._what = what

@@ -47,7 +47,7 @@ from ._delivery import (
     lane_metrics,
     outbox_metrics,
 )
-from ._memory import Memory
+from ._memory import Memory, wall_time
 from ._rendering import Renderer, Wording
 from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, unknown_types
 from ._setup import (
@@ -98,7 +98,7 @@ class DiscordPlugin:
     when_full = "block"
     _max_pending = 100_000
     """entries that the outbox holds"""
-    _wall_clock = staticmethod(time.time)
+    _wall_clock = staticmethod(wall_time)
 
     def __init__(self, config: DiscordConfig, *, http: httpx.AsyncClient | None = None) -> None:
         self.config = config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import anyio
 
 from lanrage_events import Metric
 from lanrage_events.abc import Bus
+from lanrage_events.events import utc_now
 from lanrage_events.http import Route, RouteRequest
 
 from .._alerts import Alerts
@@ -161,7 +162,7 @@ class DiscordAPI:
         """Return what happened in each lane in the last minutes."""
         lanes = self._runtime().lanes
         await count_pending(lanes)
-        now, now_utc = anyio.current_time(), datetime.now(UTC)
+        now, now_utc = anyio.current_time(), utc_now()
         return models.DeliveryHistory(
             seconds_per_bucket=SECONDS_PER_BUCKET,
             lanes=tuple(

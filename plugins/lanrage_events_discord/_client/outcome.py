@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from itertools import islice
 
+from lanrage_events.events import utc_now
+
 # A wait that Discord asks for without saying how long, in seconds.
 DEFAULT_RETRY_AFTER = 5.0
 # Invalid requests are counted over 10 minutes, and too many of them end in a block by Cloudflare.
@@ -402,7 +404,7 @@ def _seconds_until(date: str, now: str) -> float | None:
     if until is None:
         return None
 
-    began = _date(now) or datetime.now(UTC)
+    began = _date(now) or utc_now()
     return min(max((until - began).total_seconds(), 0.0), MAX_RETRY_AFTER)
 
 

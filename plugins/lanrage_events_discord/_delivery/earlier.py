@@ -6,13 +6,13 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self
 
 import anyio
 
 from lanrage_events.cli import counted
+from lanrage_events.events import utc_now
 from lanrage_events.outbox import Outbox, OutboxError
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -92,7 +92,7 @@ class EarlierEntries:
     async def read(cls, outbox: Outbox) -> Self:
         """Read the last entries of an outbox; without them if it cannot be read."""
         found: dict[EarlierEntry, float] = {}
-        now = datetime.now(UTC)
+        now = utc_now()
         try:
             after = max(0, await _last_id(outbox) - _MOST)
             while page := await outbox.pending(after=after, limit=_PAGE):

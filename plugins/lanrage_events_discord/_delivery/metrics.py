@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 from lanrage_events import Metric, Sample
+from lanrage_events.events import utc_now
 from lanrage_events.outbox import Outbox
 
 from .earlier import EarlierEntries
@@ -94,7 +94,7 @@ def outbox_metrics(outbox: Outbox, earlier: EarlierEntries) -> list[Metric]:
     age = 0.0
     if statistics.oldest is not None:
         # The clock may have been set back meanwhile.
-        age = max(0.0, (datetime.now(UTC) - statistics.oldest).total_seconds())
+        age = max(0.0, (utc_now() - statistics.oldest).total_seconds())
 
     return [
         *(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from lanrage_events.events import utc_now
 from lanrage_events.outbox import ExpiredEntries, Outbox, OutboxEntry
 
 from .._rendering import Entry
@@ -54,7 +55,7 @@ class LaneQueue:
         self._lane = lane
         self._incoming_size = incoming_size
         self._batch_size = batch_size
-        self._made = datetime.now(UTC)
+        self._made = utc_now()
         self._made_at = anyio.current_time()
         self._incoming: list[Waiting] = []
         """what was put since the batch was filled, the oldest first"""
@@ -223,7 +224,7 @@ class LaneQueue:
 
         :raises OutboxError: if the outbox cannot be read; nothing is lost by that
         """
-        now = datetime.now(UTC)
+        now = utc_now()
         if self._expires is None or self._expires > now:
             return []
 
@@ -241,7 +242,7 @@ class LaneQueue:
             if first is not None:
                 self._expires = first if self._expires is None else min(self._expires, first)
 
-        now = datetime.now(UTC)
+        now = utc_now()
         self.remove_ids({w.id for w in self.batch if w.expires is not None and w.expires <= now})
         return expiries
 

@@ -6,13 +6,13 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.resources.abc import Traversable
 from math import inf
 from typing import Any, Self
 
 from lanrage_events import Event
-from lanrage_events.events import in_utc
+from lanrage_events.events import in_utc, utc_now
 from lanrage_events.templates import RenderedLeaves, TemplateError, Templates, utf16_units
 
 from .._embeds import (
@@ -356,4 +356,4 @@ def _time(event: Event) -> datetime:
     try:
         return in_utc(event.time)
     except (AttributeError, TypeError, ValueError):
-        return datetime.now(UTC)
+        return utc_now()

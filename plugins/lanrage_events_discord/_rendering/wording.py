@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lanrage_events import Event
-from lanrage_events.events import in_utc
+from lanrage_events.events import in_utc, utc_now
 from lanrage_events.templates import SafeString, Templates
 
 from .._embeds import PARTS, Embed, limits, markdown, shorten_markdown
@@ -112,7 +112,7 @@ class Wording:
         :param types: the event types that there are
         """
         for catch_up in (False, True):
-            self.digest(2, datetime.now(UTC), catch_up=catch_up)
+            self.digest(2, utc_now(), catch_up=catch_up)
 
         for name in types:
             self._counted(name, 2)
@@ -135,7 +135,7 @@ class Wording:
         """
         title = "catch_up_title" if catch_up else "title"
         time = _in_calendar(last)
-        event = Digest(count=count, time=time or datetime.now(UTC))
+        event = Digest(count=count, time=time or utc_now())
         leaves = self._templates.render(event, self._context())
         parts = {**frame_of(leaves), "title": leaves.get(title, "")}
         return parts if time is not None else {**parts, "timestamp": None}
@@ -145,7 +145,7 @@ class Wording:
 
         :param last: the time that it shows
         """
-        frame = self.digest(1, datetime.now(UTC) if last is None else last)
+        frame = self.digest(1, utc_now() if last is None else last)
         return Embed(**{**frame, "title": "", "url": "", "description": text, "timestamp": last})
 
     def more(self, counts: Mapping[str, int]) -> str:

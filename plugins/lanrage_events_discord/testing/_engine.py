@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from urllib.parse import urlsplit
 
 import anyio
+
+from lanrage_events.events import utc_now
 
 from ._api import WebhookAPI
 from ._body import read_body
@@ -152,6 +153,6 @@ class Engine:
 
     def _find_epoch(self) -> float:
         if self._epoch is None:
-            self._epoch = time.time() - anyio.current_time()
+            self._epoch = utc_now().timestamp() - anyio.current_time()
 
         return self._epoch

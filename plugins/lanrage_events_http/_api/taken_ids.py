@@ -6,7 +6,6 @@ import json
 import logging
 import math
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from lanrage_events.cli import counted
+from lanrage_events.events import utc_now
 from lanrage_events.state import open_regular, warn_of_other_writers
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class TakenIds:
         path: Path,
         window: float,
         size: int,
-        wall_clock: Callable[[], float] = time.time,
+        wall_clock: Callable[[], float] = lambda: utc_now().timestamp(),
     ) -> None:
         self._path = path
         self._old = path.with_name(f"{path.name}.old")

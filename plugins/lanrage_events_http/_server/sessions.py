@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 import anyio
 
+from lanrage_events.events import utc_now
 from lanrage_events.state import StateFile
 
 from .signed_cookies import signed_expiry
@@ -75,7 +75,7 @@ class Sessions:
         self,
         tokens: Tokens,
         file: StateFile | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = lambda: utc_now().timestamp(),
     ) -> None:
         self._tokens = tokens
         self._file = file or StateFile(None)

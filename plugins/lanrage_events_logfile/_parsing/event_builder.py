@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from lanrage_events import (
     UnknownEventType,
 )
 from lanrage_events.cli import did_you_mean
-from lanrage_events.events import EventRegistry, parse_event_fields
+from lanrage_events.events import EventRegistry, parse_event_fields, utc_now
 
 from .._config import FileSettings
 from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Match
@@ -67,7 +67,7 @@ class EventBuilder:
         :param event_id: the id of the event
         :raises EventDecodeError: if the line lacks a required field
         """
-        now = datetime.now(UTC)
+        now = utc_now()
         time = now if match.time is None or match.time > now + _AHEAD_MAX else match.time
         if match.rule == SERVER_BEGINS:
             roster.clear()
