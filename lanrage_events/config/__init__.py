@@ -9,6 +9,7 @@ from ._types import ConfigModel as ConfigModel
 from ._types import ConfigPath as ConfigPath
 from ._types import Duration as Duration
 from ._validation import validate as validate
+from ._where import Where as Where
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith("lanrage_events."):

@@ -23,7 +23,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lanrage_events.cli import did_you_mean
-from lanrage_events.config import ConfigModel, Duration, EventTypes
+from lanrage_events.config import ConfigModel, Duration, EventTypes, Where
 from lanrage_events.yaml import KeyPath
 
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
@@ -237,10 +237,9 @@ class RouteConfig(ConfigModel):
 
     events: Annotated[EventTypes, _ONE_OR_MANY] = EventTypes(["event"])
     """event types, base types for all below them, or patterns such as ``peer_*``"""
-    where: dict[str, str | int | float | bool | list[str | int | float | bool]] = Field(
-        default_factory=dict
-    )
-    """values that the event's fields must have; of a list, one of its values"""
+    where: Where = Where()
+    """values that the event's fields must have; of a list, one of its values. ``*`` in a text stands
+    for any characters, and ``{not: …}`` excludes values"""
     webhook: Annotated[tuple[str, ...], _ONE_OR_MANY] | None = None
     """names of webhooks; all if it is missing, none if it is empty"""
     stop: bool = False

@@ -8,12 +8,10 @@ from itertools import islice
 from typing import TypeAlias
 
 from lanrage_events import ConfigProblem, Event
-from lanrage_events.cli import did_you_mean
 from lanrage_events.config import EventTypes
 from lanrage_events.events import EventRegistry
 
 from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
-from .fields import EventFields
 
 _ALL = ""
 """stands for all webhooks"""
@@ -39,7 +37,7 @@ def check_routes(
 ) -> Iterator[ConfigProblem]:
     """Yield warnings of what has no effect, or cannot have the one that is meant."""
     above = _RoutesAbove(place)
-    fields, live = EventFields(), list[RouteConfig]()
+    live = list[RouteConfig]()
     for number, settings in enumerate(config.routes):
         if any(settings.events.unknown(events)):
             live.append(settings)  # with an error, which hides what the route is for
@@ -47,7 +45,7 @@ def check_routes(
 
         route = _Route(number, settings, tuple(filter(settings.events.select, events.types())))
         yield from route.without_effect()
-        impossible = list(route.impossible(fields))
+        impossible = list(route.impossible())
         yield from impossible
         if not impossible:
             yield from above.problems(route)
@@ -73,36 +71,17 @@ class _Route:
     def warning(self, message: str, *path: str | int, key: bool = False) -> ConfigProblem:
         return ConfigProblem(message, ("routes", self.number, *path), warning=True, about_key=key)
 
-    def impossible(self, fields: EventFields) -> Iterator[ConfigProblem]:
+    def impossible(self) -> Iterator[ConfigProblem]:
         """Yield why no event can match it, or some of its values."""
         if not self.types:
             self.never = True
             yield self.warning("it names no event type, so no event takes this route", "events")
             return
 
-        for name, wanted in self.config.where.items():
-            having = [cls for cls in self.types if fields.has(cls, name)]
-            if not having:
-                self.never = True
-                hint = did_you_mean(name, fields.names(self.types))
-                message = f"no event takes this route, since none of its types has this field{hint}"
-                yield self.warning(message, "where", name, key=True)
-                continue
-
-            values = wanted if isinstance(wanted, list) else [wanted]
-            possible = [
-                any(fields.can_have(cls, name, value) for cls in having) for value in values
-            ]
-            self.never |= not any(possible)
-            if not values:
-                yield self.warning("the list is empty, so no event takes this route", "where", name)
-
-            kinds = fields.kinds(having, name)
-            for index, value in enumerate(values):
-                if not possible[index]:
-                    inner = (index,) if isinstance(wanted, list) else ()
-                    message = f"the field is {kinds and f'{kinds}, '}never {_show(value)}"
-                    yield self.warning(message, "where", name, *inner)
+        where = self.config.where
+        self.never = not where.can_match(self.types)
+        for problem in where.problems(self.types, "no event takes this route"):
+            yield self.warning(problem.message, "where", *problem.path, key=problem.about_key)
 
     def without_effect(self) -> Iterator[ConfigProblem]:
         """Yield the keys that do nothing."""
@@ -254,10 +233,3 @@ def _values(wanted: object) -> frozenset[object]:
     """Return what can be compared with the values of another route."""
     values = wanted if isinstance(wanted, list) else [wanted]
     return frozenset(value if isinstance(value, bool) else str(value) for value in values)
-
-
-def _show(value: object) -> str:
-    if isinstance(value, bool):
-        return f"{str(value).lower()} (without quotes)"
-
-    return f"'{value}'" if isinstance(value, str) else str(value)

@@ -9,9 +9,7 @@ from lanrage_events import Event
 
 from .._config import RouteConfig
 from .._rendering import DEFAULT_PRESENTATION, Presentation
-from .router import has_value, presentation_of
-
-_VALUE_MAX_CHARACTERS = 60
+from .router import presentation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +68,5 @@ def _mismatch(event: Event, route: RouteConfig) -> tuple[str, str]:
     if not route.events.select(type(event)):
         return f"no, it is for {', '.join(route.events) or 'no event'}", ""
 
-    for name, wanted in route.where.items():
-        if not hasattr(event, name):
-            return f"no, {event.type} has no field '{name}'", name
-
-        value = getattr(event, name)
-        if not has_value(value, wanted):
-            values = wanted if isinstance(wanted, list) else [wanted]
-            return f"no, {name} is {_show(value)}, not {' or '.join(map(_show, values))}", name
-
-    return "", ""
-
-
-def _show(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return ", ".join(map(_show, value)) or "empty"
-
-    text = str(value)
-    if len(text) > _VALUE_MAX_CHARACTERS:
-        text = f"{text[:_VALUE_MAX_CHARACTERS]}…"
-
-    return f"'{text}'" if isinstance(value, str) else text
+    found = route.where.mismatch(event)
+    return ("", "") if found is None else (f"no, {found[1]}", found[0])

@@ -39,12 +39,13 @@ class Router:
         self._max_age = dict(max_age or {})
         self._aging = EventTypes(self._max_age)
         # With a route for each of many webhooks, one look excludes most of them.
-        self._unconditional: list[int] = []
+        self._unindexed: list[int] = []
         self._by_value: dict[str, dict[object, list[int]]] = {}
         self._by_type: dict[type[Event], Mapping[str, Presentation]] = {}
         """the destinations of event types, where they depend on nothing else"""
         self._lifetimes: dict[type[Event], float | None] = {}
         """how many seconds old events of a type may be when they are posted, None for any age"""
+        self._has_conditions = any(route.where for route in self._routes)
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
@@ -58,7 +59,7 @@ class Router:
             return known
 
         found = self._find(event)
-        if not self._by_value:
+        if not self._has_conditions:
             self._by_type[type(event)] = found
 
         return found
@@ -67,7 +68,7 @@ class Router:
         found: dict[str, Presentation] = {}
         is_taken = False
         for route in self._candidates(event):
-            if not route.events.select(type(event)) or not _matches(route, event):
+            if not route.events.select(type(event)) or not route.where.matches(event):
                 continue
 
             is_taken = True
@@ -81,19 +82,20 @@ class Router:
         return found if is_taken else NOT_TAKEN
 
     def _index(self, number: int, route: RouteConfig) -> None:
-        for field, wanted in route.where.items():
-            by_value = self._by_value.setdefault(field, {})
-            for one in wanted if isinstance(wanted, list) else [wanted]:
-                for key in {one, str(one)}:
-                    by_value.setdefault(key, []).append(number)
-
+        literal = next(route.where.literals(), None)
+        if literal is None:
+            self._unindexed.append(number)
             return
 
-        self._unconditional.append(number)
+        field, values = literal
+        by_value = self._by_value.setdefault(field, {})
+        for one in values:
+            for key in {one, str(one)}:
+                by_value.setdefault(key, []).append(number)
 
     def _candidates(self, event: Event) -> Iterator[RouteConfig]:
         """Return the routes that may match an event, in their order."""
-        numbers = set(self._unconditional)
+        numbers = set(self._unindexed)
         for field, by_value in self._by_value.items():
             for key in _keys(getattr(event, field, None)):
                 numbers.update(by_value.get(key, ()))
@@ -109,25 +111,6 @@ class Router:
 
         lifetime = self._lifetimes[cls]
         return None if lifetime is None else seconds_later(event.time, lifetime)
-
-
-def _matches(route: RouteConfig, event: Event) -> bool:
-    return all(
-        hasattr(event, field) and has_value(getattr(event, field), wanted)
-        for field, wanted in route.where.items()
-    )
-
-
-def has_value(value: object, wanted: object) -> bool:
-    """Return whether a field has a value, or one of several; of a field with many, one is enough."""
-    if isinstance(wanted, list):
-        return any(has_value(value, one) for one in wanted)
-
-    if isinstance(value, (tuple, list, set, frozenset)):
-        return any(has_value(one, wanted) for one in value)
-
-    # YAML reads some names as numbers, such as a party called 2026.
-    return value == wanted or (not isinstance(wanted, bool) and str(value) == str(wanted))
 
 
 def _keys(value: object) -> Iterator[object]:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lanrage_events import Event, GameStarted, Notification, PartyCreated, PeerJoined, PeerLeft
+from lanrage_events.config import Where
 from lanrage_events_discord import DiscordConfig
 from lanrage_events_discord._config import RouteConfig, WebhookConfig
-from lanrage_events_discord._routing.router import Router, _matches
+from lanrage_events_discord._routing import Router
 
 URL = "https://discord.com/api/webhooks/1234/made-up-token"
 WEBHOOKS = ("main", "games")
@@ -222,10 +223,12 @@ def test_short_form_is_a_webhook_named_default() -> None:
     assert config.address(config.all_webhooks()["default"]).id == "1234"
 
 
-_VALUES = st.sampled_from([0, 1, 2.5, True, False, "1", "True", "LAN", "2026", 2026])
+_VALUES = st.sampled_from([0, 1, 2.5, True, False, "1", "True", "LAN", "L*", "*6", "2026", 2026])
 _WHERE = st.dictionaries(
     st.sampled_from(["party_name", "party_id", "players", "game_name", "unknown"]),
-    st.one_of(_VALUES, st.lists(_VALUES, max_size=3)),
+    st.one_of(
+        _VALUES, st.lists(_VALUES, max_size=3), st.builds(lambda value: {"not": value}, _VALUES)
+    ),
     max_size=2,
 )
 
@@ -238,8 +241,8 @@ _WHERE = st.dictionaries(
 def test_routes_that_are_left_out_by_their_values_would_not_match(
     wheres: list[dict[str, Any]], name: str, players: list[str]
 ) -> None:
-    routes = [RouteConfig(where=where, webhook=(str(i),)) for i, where in enumerate(wheres)]
+    routes = [RouteConfig(where=Where(where), webhook=(str(i),)) for i, where in enumerate(wheres)]
     found = Router(routes or [RouteConfig(webhook=())], [])
     for event in (joined(name), GameStarted(game_name=name, players=tuple(players))):
-        wanted = [str(i) for i, route in enumerate(routes) if _matches(route, event)]
+        wanted = [str(i) for i, route in enumerate(routes) if route.where.matches(event)]
         assert destinations(found, event) == wanted
