@@ -35,6 +35,7 @@ from ._tree import (
     check_filters,
     keep_own_blanks,
     keeps_lines,
+    names_of,
     own_beginning,
 )
 from ._words import Words, plural
@@ -140,6 +141,8 @@ class CompiledLeaf:
         """the result of a leaf without values"""
         self.beginning: Any = None
         """the result of what is before the first value, if it can be examined"""
+        self.names: Mapping[str, int] = {}
+        """the names that it takes from outside, each with its line in the file"""
         self._source = source
         self._template: Template | None = None
         self._parts: Parts | None = None
@@ -170,6 +173,8 @@ class CompiledLeaf:
 
         tree = environment.parse(text)
         check_filters(tree, marking)
+        first = self._source.line - 1
+        self.names = {name: first + line for name, line in names_of(tree).items()}
         find_constant = self.leaf.find_constant
         constant = find_constant(own_beginning(tree)) if find_constant is not None else ""
         if constant:

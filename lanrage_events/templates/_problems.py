@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from jinja2 import TemplateSyntaxError, UndefinedError
 
@@ -60,6 +60,18 @@ class Problems:
             message = _format_error(error, names.all() if names is not None else {})
             is_warning = isinstance(error, LeafWarning)
             self.add(_problem(leaf, line, message, is_warning=is_warning), key)
+
+    def add_unknown_names(self, leaf: CompiledLeaf, known: Collection[str]) -> None:
+        """Report the names in a leaf that do not exist, as rendering it would.
+
+        :param known: what the leaf can name besides the names of its own
+        """
+        known = {*known, *leaf.leaf.context}
+        for name, line in leaf.names.items():
+            key = (leaf.file, leaf.path, line, UndefinedError)
+            if name not in known and key not in self._reported:
+                message = f"'{clean(name)}' is undefined{did_you_mean(name, known)}"
+                self.add(_problem(leaf, line, _shorten(message), is_warning=False), key)
 
     def add_warning(self, leaf: CompiledLeaf, value: object) -> None:
         """Report that a value of a leaf is most likely a mistake, if it is."""

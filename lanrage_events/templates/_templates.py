@@ -35,6 +35,9 @@ WORD_LEAVES: Mapping[str, TemplateLeaf] = {path: TemplateLeaf() for path in (*WO
 """the leaves of ``words.yaml``"""
 
 
+_JINJA_NAMES = ("caller", "kwargs", "loop", "self", "varargs")
+
+
 class RenderedLeaves(dict[str, Any]):
     """The leaves of one event that are not empty, by path, and for each list that of its items."""
 
@@ -57,6 +60,8 @@ class Templates:
     :param filters: further ways to write a value, by name
     :param leaves_of: all leaves of those types whose files have others, by type
     :param report: called once with each problem of a template; the default logs it
+    :param context: the names that :meth:`render` is given besides those of the event; with them,
+        :meth:`check` finds names that do not exist
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Templates:
         filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
         leaves_of: Mapping[str, Mapping[str, TemplateLeaf]] = MappingProxyType({}),
         report: Callable[[TemplateError], object] | None = None,
+        context: Collection[str] | None = None,
     ) -> None:
         self.kind = kind
         self._folders = tuple(folders)
@@ -80,6 +86,7 @@ class Templates:
         self._marking = Marking(filters, self.words.as_text)
         environment = make_environment(filters, self._marking, self.words)
         self._globals = dict(environment.globals)
+        self._context = context
         self._environments = {
             leaf: environment.overlay(
                 finalize=make_finalizer(leaf, self._marking, self.words.as_text)
@@ -116,18 +123,34 @@ class Templates:
 
         :param types: all event types; a file that is named after another one is a problem
         """
-        known: set[str] = set()
+        known: dict[str, set[str]] = {}
+        """the names of the fields that the events of each type have, those of subtypes included"""
         self._word_files()
         for cls in types:
             self._plan(cls)
-            known.update(type_names(cls))
+            for name in type_names(cls):
+                known.setdefault(name, set()).update(item.name for item in fields(cls))
+
+        if self._context is not None:
+            self._check_names(known, self._context)
 
         for folder in self._folders:
             try:
-                for problem in unused_files(folder, self.kind, known):
+                for problem in unused_files(folder, self.kind, known.keys()):
                     self._problems.add(problem)
             except OSError as error:
                 self._problems.add(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
+
+    def _check_names(
+        self, fields_of: Mapping[str, Collection[str]], context: Collection[str]
+    ) -> None:
+        everywhere = {*self._globals, *context, "event", "fields", "type", *_JINJA_NAMES}
+        for type_name, own in fields_of.items():
+            names = everywhere.union(own)
+            for file in self._read(type_name):
+                for leaf in file.all_leaves():
+                    if not leaf.leaf.apart:
+                        self._problems.add_unknown_names(leaf, names)
 
     def reload(
         self, folders: Iterable[Traversable], types: Iterable[type[Event]]

@@ -20,6 +20,9 @@ ELSEWHERE_PLACE = "elsewhere"
 PLACE = "place "
 """before the name of the filter that the place of a value asks for"""
 
+_FOR_MISSING_NAMES = frozenset({"d", "default", "defined", "undefined"})
+"""the filters and tests of Jinja for what may be missing"""
+
 VALUE = "\ufffc"
 """stands for a value in the template's own text"""
 
@@ -40,6 +43,27 @@ def keep_own_blanks(tree: nodes.Template) -> None:
     list.
     """
     _OwnBlanks().visit(tree)
+
+
+def names_of(tree: nodes.Template) -> dict[str, int]:
+    """Return the names that a template takes from outside, each with its first line in the leaf.
+
+    Those that it sets itself or that may be missing, as in ``{{ name | default("?") }}``, are left out.
+    """
+    names: dict[str, int] = {}
+    optional: set[str] = set()
+    for name in tree.find_all(nodes.Name):
+        if name.ctx == "load":
+            names.setdefault(name.name, name.lineno)
+        else:
+            optional.add(name.name)
+
+    optional.update(macro.name for macro in tree.find_all(nodes.Macro))
+    for node in tree.find_all((nodes.Test, nodes.Filter)):
+        if node.name in _FOR_MISSING_NAMES and isinstance(node.node, nodes.Name):
+            optional.add(node.node.name)
+
+    return {name: line for name, line in names.items() if name not in optional}
 
 
 def check_filters(tree: nodes.Template, marking: Marking) -> None:

@@ -16,6 +16,8 @@ from ._render import FILTERS, LEAVES, make_activity
 
 KIND = "presence"
 """the subfolder of each template folder"""
+MY_PARTY = "my_party"
+"""the name of the shown party in templates"""
 
 
 class PresenceView:
@@ -82,7 +84,12 @@ class PresenceView:
         """
         self._folders = tuple(folders)
         self._templates = Templates(
-            KIND, self._folders, LEAVES, filters=FILTERS, report=self._report
+            KIND,
+            self._folders,
+            LEAVES,
+            filters=FILTERS,
+            report=self._report,
+            context=(*self._context, MY_PARTY),
         )
         self._occasions: dict[type[Event], bool] = {}
         self._is_stale = True
@@ -138,7 +145,7 @@ class PresenceView:
             return None
 
         party, occasion = shown
-        return make_activity(self._templates.render(occasion, {**self._context, "my_party": party}))
+        return make_activity(self._templates.render(occasion, {**self._context, MY_PARTY: party}))
 
     def _is_occasion(self, event: PartyEvent) -> bool:
         """Return whether an event's template renders the party from then on.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +88,7 @@ class Tool:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def templates(self, *folders: str) -> Templates:
+    def templates(self, *folders: str, context: Collection[str] | None = None) -> Templates:
         return Templates(
             "toy",
             [self.root / folder for folder in folders or ("base",)],
@@ -95,6 +96,7 @@ class Tool:
             shorthands={"foot": "foot.text"},
             filters=FILTERS,
             report=self.problems.append,
+            context=context,
         )
 
     def render(self, text: str, event: Event = ANN) -> dict[str, object]:
@@ -632,6 +634,49 @@ def test_an_event_whose_leaf_fails_is_reported_with_the_leaf_of_the_base_class(t
     assert tool.messages == [
         "base/toy/peer_joined.yaml:4: title: 'peer_nam' is undefined, did you mean 'peer_name'?"
     ]
+
+
+def test_a_check_finds_names_that_do_not_exist_wherever_they_stand(tool: Tool) -> None:
+    tool.write(
+        "base/toy/peer_joined.yaml",
+        "title: '{{ peer_nam }}'\n"
+        "text: |\n"
+        "  {{ peer_name }}\n"
+        "  {% if zzz %}only some have it{% endif %}\n"
+        "rows:\n"
+        "  - {name: '{{ games }}', value: '{{ rowes }}'}\n",
+    )
+    tool.write("base/toy/event.yaml", "long: '{{ map_name }} {{ games }} {{ nobody_has_it }}'")
+
+    templates = tool.templates(context=["invite"])
+    templates.check([PeerJoined, VeteranJoined, MapChanged])
+
+    assert sorted(tool.messages) == [
+        "base/toy/event.yaml:1: long: 'nobody_has_it' is undefined",
+        "base/toy/peer_joined.yaml:1: title: 'peer_nam' is undefined, did you mean 'peer_name'?",
+        "base/toy/peer_joined.yaml:4: text: 'zzz' is undefined",
+        "base/toy/peer_joined.yaml:6: rows[].value: 'rowes' is undefined",
+    ]
+    templates.render(ANN)
+    assert sum("peer_nam" in message for message in tool.messages) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ invite }} {{ event.id }} {{ fields | length }} {{ type }}",
+        "{% set mine = peer_name %}{{ mine }}{% for item in fields %}{{ item }}{{ loop.index }}{% endfor %}",
+        "{% if nick is defined %}{{ nick }}{% endif %}",
+        "{{ nick | default(peer_name) }}{{ other | d('?') }}",
+        "{% macro m(x) %}{{ x }}{{ varargs | length }}{% endmacro %}{{ m(peer_name) }}",
+    ],
+)
+def test_a_check_accepts_names_that_exist_or_may_be_missing(tool: Tool, text: str) -> None:
+    tool.write("base/toy/peer_joined.yaml", f'title: "{text}"\ncount: "{{{{ count }}}}"')
+
+    tool.templates(context=["invite"]).check([PeerJoined])
+
+    assert tool.messages == []
 
 
 def odd_number(value: int) -> str:

@@ -75,6 +75,7 @@ class Renderer:
             filters=FILTERS,
             leaves_of={"digest": DIGEST_LEAVES, "alert": ALERT_LEAVES},
             report=report,
+            context=("invite",),
         )
         self._invite_url = invite_url
         self._classes: dict[str, type[Event]] = {}
