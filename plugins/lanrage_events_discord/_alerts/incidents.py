@@ -12,7 +12,7 @@ from .problem import Problem, ProblemKind
 from .report import Report
 
 GATHER_SECONDS = 60.0
-"""between two reports at least, and how long a problem must be gone before it is over"""
+"""between two reports at least, and how long most problems must be gone before they are over"""
 MAX_INCIDENTS = 1000
 """that are remembered at the same time; there are at most as many subjects"""
 
@@ -44,7 +44,8 @@ class Incidents:
 
     The same problem is reported at most once within the cooldown, and a report that it is over follows
     each report that it has begun. A problem is over when it was not seen for
-    :data:`GATHER_SECONDS`, and one that recurs when it did not happen again within the cooldown.
+    :data:`GATHER_SECONDS`, one that recurs when it did not happen again within the cooldown, and a
+    silence as soon as it is broken.
 
     Callers give the time, on a clock that does not go back.
 
@@ -79,7 +80,7 @@ class Incidents:
                 self._see_again(incident, problem, now)
 
         for key, incident in list(self._known.items()):
-            if now - incident.seen >= self._lasts(incident):
+            if incident.seen < now and now - incident.seen >= self._lasts(incident):
                 incident.is_open = False
 
             is_cold = now - incident.reported >= self.cooldown
@@ -90,17 +91,22 @@ class Incidents:
     def _see_again(incident: Incident, problem: Problem, now: float) -> None:
         before = incident.problem
         if incident.is_open or incident.is_reported:
+            is_silence = problem.kind is ProblemKind.SILENT
             problem = replace(
                 problem,
                 detail=problem.detail or before.detail,
                 count=before.count + problem.count,
-                seconds=max(before.seconds, problem.seconds),
+                # An earlier silence may have been longer, but something has come since.
+                seconds=problem.seconds if is_silence else max(before.seconds, problem.seconds),
             )
 
         incident.problem, incident.seen, incident.is_open = problem, now, True
 
     def _lasts(self, incident: Incident) -> float:
         """Return how long an incident lasts after its problem was seen last."""
+        if incident.problem.kind is ProblemKind.SILENT:
+            return 0.0
+
         recurs = incident.problem.kind.recurs
         return max(self.cooldown, GATHER_SECONDS) if recurs else GATHER_SECONDS
 
@@ -174,7 +180,8 @@ class Incidents:
     def restore(self, data: Any, now: float, wall_now: float) -> None:
         """Continue with what :meth:`to_data` gave, perhaps long ago.
 
-        What lasted may last still: it is over at the earliest :data:`GATHER_SECONDS` after now.
+        What lasted may last still: it is over at the earliest :data:`GATHER_SECONDS` after now, except
+        a silence, whose length is known.
 
         :raises Exception: if it is something else; nothing is changed then
         """
@@ -197,8 +204,10 @@ class Incidents:
             incident = Incident(
                 problem, read(one["seen"]), lasts, is_reported, read(one["reported"])
             )
-            not_over_before = now - self._lasts(incident) + GATHER_SECONDS
-            incident.seen = max(incident.seen, not_over_before)
+            if problem.kind is not ProblemKind.SILENT:
+                not_over_before = now - self._lasts(incident) + GATHER_SECONDS
+                incident.seen = max(incident.seen, not_over_before)
+
             known[problem.key] = incident
 
         self._reported = read(data["reported"])

@@ -136,6 +136,24 @@ def test_what_recurs_is_counted_until_it_did_not_happen_within_the_cooldown() ->
     assert problem.count == 20
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_silence_is_over_as_soon_as_something_comes(is_restarted: bool) -> None:
+    def silence(seconds: float) -> Problem:
+        return Problem(ProblemKind.SILENT, "logfile", seconds=seconds)
+
+    evening = Evening()
+    evening.wait(90, silence(150))
+    if is_restarted:
+        evening.restart()
+
+    (over,) = evening.wait(LOOK)
+    assert over == Report(over=(silence(150),))
+    # The next one within the cooldown is part of the same report, but has a length of its own.
+    evening.wait(COOLDOWN, silence(61))
+    evening.wait(LOOK, silence(62))
+    assert evening.incidents.reported == [silence(62)]
+
+
 def test_what_cannot_be_posted_is_due_until_it_was_posted_or_is_over() -> None:
     evening = Evening()
     assert evening.wait(600, DEAD, posts=False) == []
