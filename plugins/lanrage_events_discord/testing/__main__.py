@@ -7,7 +7,7 @@ import errno
 import json
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import anyio
@@ -16,8 +16,11 @@ from lanrage_events.cli import ExitCode, discard_stdout, safe_text
 
 from ._discord import StandInDiscord
 from ._journal import Record
+from ._webhooks import StandInWebhook
 
 PORT = 8777
+# https://docs.discord.com/developers/resources/message#message-object-message-flags
+_SUPPRESS_NOTIFICATIONS = 1 << 12
 _DESCRIPTION = """\
 Serve a stand-in for Discord's webhook API on this machine, until Ctrl-C. It rejects what Discord
 rejects, with the same answers. It posts nothing to Discord.
@@ -32,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parse(words)
     discord = StandInDiscord(latency=options.latency)
     try:
-        anyio.run(partial(_serve, discord, options.host, options.port, options.webhook))
+        anyio.run(partial(_serve, discord, options))
     except KeyboardInterrupt:
         return ExitCode.DONE
     except BrokenPipeError:
@@ -68,6 +71,16 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         help="a name for each webhook in the configuration that is shown (default: default)",
     )
     parser.add_argument(
+        "--forum",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further webhook, whose channel is a forum; give it again for several",
+    )
+    parser.add_argument(
+        "--bodies", action="store_true", help="print the JSON body of each request, too"
+    )
+    parser.add_argument(
         "--port", type=int, default=PORT, help="the port; 0 for a free one (default: %(default)s)"
     )
     parser.add_argument(
@@ -81,8 +94,13 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
         help="from a request to its answer (default: 0)",
     )
     options = parser.parse_args(words)
-    if not all(map(str.strip, options.webhook)):
+    names = [*options.webhook, *options.forum]
+    if not all(map(str.strip, names)):
         parser.error("argument webhook: a name is empty")
+
+    for name in names:
+        if names.count(name) > 1:
+            parser.error(f"argument webhook: two webhooks are named '{name}'")
 
     if not 0 <= options.port <= 65535:
         parser.error(f"argument --port: expected 0 to 65535, not {options.port}")
@@ -93,28 +111,73 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-async def _serve(discord: StandInDiscord, host: str, port: int, names: Sequence[str]) -> None:
-    async with discord.serve(host=host, port=port):
-        _write(*_configuration(discord, names), "")
+async def _serve(discord: StandInDiscord, options: argparse.Namespace) -> None:
+    async with discord.serve(host=options.host, port=options.port):
+        webhooks = {name: discord.create_webhook(name=name) for name in options.webhook}
+        for name in options.forum:
+            webhooks[name] = discord.create_webhook(name=name, forum=True)
+
+        _write(*_configuration(discord, webhooks, options.forum), "")
+        names = {webhook.id: name for name, webhook in webhooks.items()}
         async for record in discord.journal.follow():
-            _write(_line(record))
+            _write(_line(record, names if len(names) > 1 else {}))
+            if options.bodies and record.body is not None:
+                _write(safe_text(f"    {json.dumps(record.body, ensure_ascii=False)}"))
 
 
-def _configuration(discord: StandInDiscord, names: Sequence[str]) -> list[str]:
+def _configuration(
+    discord: StandInDiscord, webhooks: Mapping[str, StandInWebhook], forums: Collection[str]
+) -> list[str]:
     lines = [f"The stand-in listens at {discord.base_url}. Ctrl-C ends it. In lanrage.yaml:", ""]
     lines += ["plugins:", "  discord:", f'    allow_hosts: ["{discord.host}"]']
-    urls = {name: discord.create_webhook(name=name).url for name in names}
-    if list(urls) == ["default"]:
-        return [*lines, f"    webhook_url: {urls['default']}"]
+    if list(webhooks) == ["default"]:
+        return [*lines, f"    webhook_url: {webhooks['default'].url}"]
 
     lines.append("    webhooks:")
-    return [*lines, *(f"      {json.dumps(name)}: {{url: '{url}'}}" for name, url in urls.items())]
+    for name, webhook in webhooks.items():
+        # In a forum, each message needs a thread.
+        thread = ", thread_name: LANrage" if name in forums else ""
+        lines.append(f"      {json.dumps(name)}: {{url: '{webhook.url}'{thread}}}")
+
+    return lines
 
 
-def _line(record: Record) -> str:
+def _line(record: Record, names: Mapping[str, str]) -> str:
+    """Return what happened to a request in one line.
+
+    :param names: of the webhooks by their id, if they are to be shown
+    """
     status = "no answer" if record.status is None else str(record.status)
+    name = names.get(record.webhook_id or "")
+    where = "" if name is None else f" {name}"
     text = record.reason or " | ".join(_titles(record))
-    return safe_text(f"{status} {record.method} {record.action}: {text}".removesuffix(": "))
+    notes = "".join(f" ({note})" for note in _notes(record)) if record.accepted else ""
+    return safe_text(
+        f"{status} {record.method} {record.action}{where}: {text}{notes}".removesuffix(": ")
+    )
+
+
+def _notes(record: Record) -> Iterator[str]:
+    """Yield what a message does besides being there."""
+    body = record.body if isinstance(record.body, dict) else {}
+    if name := body.get("thread_name"):
+        yield f"new post '{name}'"
+
+    if thread := record.query.get("thread_id"):
+        yield f"thread {thread}"
+
+    message = record.message
+    if message is None or record.action != "execute":
+        return
+
+    if message.get("flags", 0) & _SUPPRESS_NOTIFICATIONS:
+        yield "silent"
+
+    roles = [f"role {role}" for role in message["mention_roles"]]
+    users = [f"user {user['id']}" for user in message["mentions"]]
+    everyone = ["everyone"] if message["mention_everyone"] else []
+    if pinged := [*everyone, *roles, *users]:
+        yield f"pings {', '.join(pinged)}"
 
 
 def _titles(record: Record) -> list[str]:

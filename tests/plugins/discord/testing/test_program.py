@@ -46,6 +46,47 @@ def test_it_shows_what_to_configure_and_each_request(tmp_path: Path) -> None:
         assert process.stderr.read() == ""
 
 
+def post(url: str, body: object) -> None:
+    request = urllib.request.Request(
+        url, json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    urllib.request.urlopen(request).close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+def test_it_shows_threads_silence_and_pings_of_several_webhooks() -> None:
+    words = ["-m", "lanrage_events_discord.testing", "lobby", "--forum", "parties", "--bodies"]
+    with Popen(
+        [sys.executable, *words, "--port", "0"], stdout=PIPE, stderr=PIPE, encoding="utf-8"
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [process.stdout.readline() for _ in range(9)]
+        discord = yaml.safe_load("".join(lines[2:]))["plugins"]["discord"]
+        assert discord["webhooks"]["parties"]["thread_name"] == "LANrage"
+        role = "123456789012345678"
+        body = {"content": f"<@&{role}>", "flags": 4096, "allowed_mentions": {"roles": [role]}}
+        post(discord["webhooks"]["lobby"]["url"], body)
+        post(discord["webhooks"]["parties"]["url"], {"content": "Hi", "thread_name": "Friday"})
+        shown = [process.stdout.readline().rstrip("\n") for _ in range(4)]
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+
+    assert shown == [
+        f"204 POST execute lobby: <@&{role}> (silent) (pings role {role})",
+        f"    {json.dumps(body)}",
+        "204 POST execute parties: Hi (new post 'Friday')",
+        '    {"content": "Hi", "thread_name": "Friday"}',
+    ]
+
+
+def test_names_of_webhooks_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["games", "--forum", "games"])
+
+    assert "two webhooks are named 'games'" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
