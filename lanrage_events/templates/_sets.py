@@ -8,6 +8,8 @@ from pathlib import Path
 from .._hints import did_you_mean
 
 PREFIX = "builtin:"
+_CODE_CHARACTERS = 3
+"""of a language"""
 _DEFAULT = "en"
 
 
@@ -31,7 +33,9 @@ def template_folder(name: str | Path) -> Path:
     sets = {f"{PREFIX}{language}": folder for language, folder in builtin_sets().items()}
     if text not in sets:
         known = " and ".join(sets)
-        hint = did_you_mean(text, sets) or "."
+        # A word such as "german" resembles none of the codes, but all of the names.
+        is_code = len(text) <= len(PREFIX) + _CODE_CHARACTERS
+        hint = (is_code and did_you_mean(text, sets)) or "."
         raise ValueError(f"there is no built-in set of templates '{text}'{hint} There are {known}")
 
     return sets[text]

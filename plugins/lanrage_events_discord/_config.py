@@ -203,6 +203,10 @@ class WebhookConfig(ConfigModel):
 
     def warnings(self) -> Iterator[tuple[str, str]]:
         """Yield the settings that have no effect, each with what is wrong."""
+        for key in ("thread_name", "username"):
+            if "{{" in (getattr(self, key) or ""):
+                yield key, "is no template, so '{{' is shown as it is written: write a fixed name"
+
         if self.username_problem:
             yield "username", f"{self.username_problem}. The webhook's own is shown"
 

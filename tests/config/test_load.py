@@ -481,9 +481,10 @@ def test_an_unknown_set_of_templates_is_reported_with_those_that_there_are(
 ) -> None:
     unknown = "there is no built-in set of templates"
     known = "There are builtin:en and builtin:de"
-    assert problems("templates: [builtin:dw, 'builtin:']\nplugins: {sample: }") == [
+    assert problems("templates: [builtin:dw, 'builtin:', builtin:german]\nplugins: {sample: }") == [
         f"1:13: templates.0: {unknown} 'builtin:dw', did you mean 'builtin:de'? {known}",
         f"1:25: templates.1: {unknown} 'builtin:', did you mean 'builtin:en'? {known}",
+        f"1:37: templates.2: {unknown} 'builtin:german'. {known}",
     ]
 
 

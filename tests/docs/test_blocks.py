@@ -168,7 +168,7 @@ def test_a_unit_runs_a_command_of_ours(block: Block) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make a folder with whatever the configurations of the pages name."""
-    for name in ("DISCORD", "GAMES", "LOBBY", "FORUM", "ADMIN"):
+    for name in ("DISCORD", "GAMES", "LOBBY", "FORUM", "ADMIN", "MINECRAFT", "TF2"):
         monkeypatch.setenv(f"{name}_WEBHOOK_URL", WEBHOOK_URL)
 
     monkeypatch.setenv("WEBHOOK_URL", WEBHOOK_URL)

@@ -9,6 +9,7 @@ import yaml
 
 from lanrage_events import EventBus
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin, preset_names
+from lanrage_events_logfile.commands import logfile_test
 
 PAGE = (Path(__file__).parents[3] / "docs" / "logfile.md").read_text("utf-8")
 
@@ -37,7 +38,20 @@ def test_the_page_has_every_key() -> None:
     LogfileConfig.model_validate(without_samples(complete))
 
 
-def test_the_page_has_every_preset() -> None:
-    table = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+LINES = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|$", PAGE, re.MULTILINE)
+LOGS = re.findall(r"^\| `(\w+)` \| (?:`[^`]+`|[^|`]+)[^|]* \| [^|]+ \|$", PAGE, re.MULTILINE)
 
-    assert sorted(table) == sorted(preset_names())
+
+def test_the_page_has_every_preset_and_a_line_of_each() -> None:
+    assert sorted(LOGS) == sorted(name for name, _ in LINES) == sorted(preset_names())
+
+
+@pytest.mark.parametrize(("preset", "line"), LINES)
+def test_the_line_of_each_preset_is_a_join(
+    preset: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "server.log"
+    log.write_text(f"{line}\n", "utf-8")
+
+    assert logfile_test(preset, log) == 0
+    assert 'peer_joined  peer_name="Ann"' in capsys.readouterr().out
