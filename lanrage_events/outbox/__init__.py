@@ -16,6 +16,7 @@ from ._records import OutboxEntry as OutboxEntry
 from ._records import OutboxItem as OutboxItem
 from ._records import OutboxLane as OutboxLane
 from ._records import OutboxStatistics as OutboxStatistics
+from ._storage import Storage as Storage
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith("lanrage_events."):

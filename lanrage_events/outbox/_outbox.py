@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from .._events import utc_now
 from .._exceptions import OutboxError
@@ -84,6 +85,9 @@ class Outbox(OutboxBase):
         super().__init__(file, inline=file is None if inline is None else inline)
         self.moved_aside: Path | None = None
         """the new path of the last damaged file that was found, on entering or later"""
+        self.drains = False
+        """whether whoever opened it delivers what it holds before closing it, so that a bus that stops
+        need not wait for that"""
         self._limits = Limits(max_entries, max_bytes, max_entries_per_lane, max_dead)
         self._survives_power_loss = survives_power_loss
         self._now = now
@@ -106,6 +110,11 @@ class Outbox(OutboxBase):
         return await super().__aenter__()
 
     @property
+    def durable(self) -> bool:
+        """Whether what it holds survives the end of the process."""
+        return self.path is not None
+
+    @property
     def problem(self) -> OutboxError | None:
         """The error of the last attempt to write; None if it succeeded.
 
@@ -117,6 +126,15 @@ class Outbox(OutboxBase):
     def statistics(self) -> OutboxStatistics:
         """Return what the outbox holds and counts since it was opened."""
         return self._store.statistics()
+
+    async def claim(self, lane: str, seconds: float) -> bool:
+        """Return whether this process may send what a lane holds: always, since it owns the file.
+
+        :param lane: its name
+        :param seconds: for how long
+        """
+        await checkpoint()
+        return True
 
     async def put(
         self, lane: str, body: str, *, label: str = "", expires: datetime | None = None

@@ -1,0 +1,383 @@
+"""The delivery of a plugin: all of its lanes, from its hooks to what it sends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .._events import utc_now
+from .._reports import Health, Metric
+from ..abc import Bus
+from ..cli import counted
+from ..outbox import Outbox, OutboxEntry, OutboxStatistics, Storage
+from ._entry import DEFAULT_LANE, Entry, Item
+from ._metrics import lane_metrics, outbox_metrics
+from ._outcome import Outcome
+from ._pacing import Pacing
+from ._record import LaneRecord, LaneStatistics
+from ._selection import Select
+from ._sink_lane import SinkLane
+from ._state import LaneState
+
+# What is sent later may be cut off before the answer, and is sent again by the next start.
+LAST_REQUEST_SECONDS = 1.0
+# A wait that is longer than those that receivers usually ask for.
+LONG_WAIT_SECONDS = 60.0
+
+NOT_RUNNING = "it is not running: enter `delivery.running(bus, self)` in the hook lifespan"
+
+
+class Delivery:
+    """Delivers what a plugin puts, with a function of the plugin's that sends once.
+
+    Everything that is put is first stored in an outbox, in lanes. Each lane sends its entries in
+    order, one request at a time, again and again until the receiver has them, rejects them for good,
+    or they expire. If the plugin declares ``durable = True``, the outbox is a file below the bus's
+    state folder, named after the plugin; otherwise, or without such a folder, it is in memory. What
+    was delivered right before a crash is delivered twice, since its answer is lost.
+
+    Make one when the plugin is made, and enter :meth:`running` in its hook ``lifespan``.
+
+    :param send: sends entries of one lane once, in one request, and returns what came of it. If it
+        raises, the entries are sent again after a back-off
+    :param batch_size: how many entries go in one request at most, unless ``select`` says so
+    :param window: seconds for which entries are gathered for one request
+    :param immediate: whether an entry that comes after a quiet time is sent at once, and only what
+        follows within the window is gathered
+    :param interval: seconds from one request of a lane to the next, at least
+    :param send_timeout: seconds that ``send`` may take; then it is cancelled, and the entries are sent
+        again
+    :param select: chooses what goes in the next request of a lane, what is done without going, and
+        when to look again, from the oldest 1,000 entries; None for the oldest ``batch_size``
+    :param lanes: the names of the lanes that are delivered; what the outbox keeps for others stays
+        there, and a put raises. None for any
+    :param what: what people call a lane, such as ``target``
+    :param max_entries: how many entries may wait; a put beyond that raises
+    :param max_entries_per_lane: how many may wait in one lane, so that one that is stuck leaves room
+        for the others; None for no limit per lane
+    :param storage: makes another storage than the outbox each time that the plugin starts, such as one
+        on several machines; it is entered and left
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[Entry]], Awaitable[Outcome]],
+        *,
+        batch_size: int = 1,
+        window: float = 0.0,
+        immediate: bool = True,
+        interval: float = 0.0,
+        send_timeout: float = 30.0,
+        select: Select | None = None,
+        lanes: Collection[str] | None = None,
+        what: str = "lane",
+        max_entries: int = 100_000,
+        max_entries_per_lane: int | None = None,
+        storage: Callable[[], Storage] | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size: at least 1 was expected, not {batch_size}")
+
+        for name, seconds in {"window": window, "interval": interval}.items():
+            if not 0 <= seconds < float("inf"):
+                raise ValueError(f"{name}: seconds from 0 were expected, not {seconds!r}")
+
+        if not 0 < send_timeout < float("inf"):
+            raise ValueError(f"send_timeout: seconds above 0 were expected, not {send_timeout!r}")
+
+        self._send = send
+        self._batch_size = batch_size
+        self._window = window
+        self._immediate = immediate
+        self._interval = interval
+        self._send_timeout = send_timeout
+        self._select = select
+        self._names = None if lanes is None else frozenset(lanes)
+        self._what = what
+        self._max_entries = max_entries
+        self._max_per_lane = max_entries_per_lane
+        self._make_storage = storage
+        self._logger = logging.getLogger("lanrage_events.delivery")
+        self._storage: Storage | None = None
+        self._tasks: TaskGroup | None = None
+        """runs the lanes; None while the plugin does not run"""
+        self._lanes: dict[str, SinkLane] = {}
+        self._undelivered = 0
+        """entries that earlier runs of the plugin did not deliver"""
+
+    # Putting
+
+    async def put(
+        self,
+        data: Any,
+        lane: str = DEFAULT_LANE,
+        *,
+        label: str = "",
+        expires: datetime | None = None,
+        immediate: bool = False,
+    ) -> None:
+        """Add one entry to the end of a lane, and return when it is stored.
+
+        :param data: your JSON, or an event, of which the JSON is kept
+        :param lane: its name, one of a bounded number
+        :param label: what lists show; an event's type by default
+        :param expires: when it is no longer worth delivering, aware; None for never
+        :param immediate: whether to send it without gathering
+        :raises TypeError: if the data is no JSON
+        :raises OutboxFull: if there is no room; it was not put
+        :raises OutboxError: if it cannot be stored; it was not put
+        """
+        await self.put_many([Item(data, lane, label, expires, immediate)])
+
+    async def put_many(self, items: Iterable[Item]) -> None:
+        """Add entries, all or none, and return when all are stored.
+
+        :param items: the entries, of one or several lanes
+        :raises TypeError: if data is no JSON; none was put
+        :raises ValueError: if there is no lane of that name; none was put
+        :raises OutboxFull: if there is not enough room; none was put
+        :raises OutboxError: if they cannot be stored; none was put
+        """
+        chosen = list(items)
+        storage = self._storage
+        if storage is None or self._tasks is None:
+            raise RuntimeError(f"the delivery cannot take an entry, since {NOT_RUNNING}")
+
+        lanes = [self._lane(item.lane, storage, self._tasks) for item in chosen]
+        stored = [item.to_outbox() for item in chosen]
+        try:
+            numbers = await storage.put_many(stored)
+        except BaseException:
+            # They may be stored all the same.
+            for lane in dict.fromkeys(lanes):
+                lane.invalidate()
+
+            raise
+
+        now = utc_now()
+        for number, lane, item, kept in zip(numbers, lanes, chosen, stored, strict=True):
+            found = OutboxEntry(
+                id=number,
+                lane=kept.lane,
+                body=kept.body,
+                label=kept.label,
+                put_time=now,
+                expires=kept.expires,
+                postponed_until=None,
+                attempts=0,
+                last_error="",
+                size=0,
+            )
+            lane.append(Entry.read(found), immediate=item.immediate)
+
+    def resume(self, lane: str | None = None) -> None:
+        """Send at once in a lane that has stopped, or that waits because of an outage.
+
+        :param lane: its name; None for all
+        """
+        for name, one in self._lanes.items():
+            if lane in (None, name):
+                one.resume()
+
+    # The plugin's hooks
+
+    @asynccontextmanager
+    async def running(self, bus: Bus, plugin: object) -> AsyncIterator[None]:
+        """Deliver while this context is entered: all of a plugin's lifespan.
+
+        On leaving it because the bus closes, what waits is sent without gathering, as far as the
+        bus's drain timeout allows. If only the plugin ends, as at a reload, a file keeps what waits
+        for the plugin that takes over.
+
+        :param bus: runs the plugin
+        :param plugin: whose delivery it is
+        :raises OutboxInUse: if another process owns the file
+        :raises OutboxError: if the file cannot be opened
+        """
+        if self._tasks is not None:
+            raise RuntimeError("the delivery runs already: each plugin has one of its own")
+
+        self._count_earlier_run()
+        name = bus.plugins.name(plugin)
+        self._logger = logging.getLogger(f"lanrage_events.delivery.{name}")
+        storage = self._open(bus, plugin, name)
+        storage.drains = True
+        async with storage, anyio.create_task_group() as background:
+            background.start_soon(storage.listen, self._reload)
+            with ExitStack() as ending:
+                ending.callback(self._end, bus, storage)
+                async with anyio.create_task_group() as tasks:
+                    await self._begin(storage, tasks)
+                    self._storage, self._tasks = storage, tasks
+                    yield
+                    self._finish(bus, storage)
+
+            background.cancel_scope.cancel()
+
+    def health(self) -> Health:
+        """Return the health of the delivery, for the hook ``health``."""
+        storage = self._storage
+        if storage is None:
+            return Health("degraded", "the delivery is not running", self._undelivered)
+
+        statistics = storage.statistics()
+        undelivered = self._undelivered + statistics.pending + _rejected(statistics)
+        return replace(self._health(storage, statistics), undelivered=undelivered)
+
+    def metrics(self) -> list[Metric]:
+        """Return the metrics of the lanes and of the outbox, for the hook ``metrics``."""
+        waiting = [] if self.outbox is None else outbox_metrics(self.outbox)
+        return [*lane_metrics(self._lanes), *waiting]
+
+    @property
+    def outbox(self) -> Storage | None:
+        """The outbox while the plugin runs, for the hook ``outbox``."""
+        return None if self._tasks is None else self._storage
+
+    def statistics(self) -> dict[str, LaneStatistics]:
+        """Return what each lane has done since the plugin was made, by its name."""
+        return {name: lane.statistics for name, lane in self._lanes.items()}
+
+    # How it runs
+
+    def _open(self, bus: Bus, plugin: object, name: str) -> Storage:
+        if self._make_storage is not None:
+            return self._make_storage()
+
+        is_durable = getattr(plugin, "durable", False) and bus.state_folder is not None
+        return Outbox(
+            bus.state_folder / f"{name}.outbox" if is_durable and bus.state_folder else None,
+            max_entries=self._max_entries,
+            max_entries_per_lane=self._max_per_lane,
+        )
+
+    async def _begin(self, storage: Storage, tasks: TaskGroup) -> None:
+        records = {name: lane.record for name, lane in self._lanes.items()}
+        self._lanes = {}
+        for name, record in records.items():
+            self._lane(name, storage, tasks, record)
+
+        found = {lane.name: lane.pending for lane in await storage.lanes() if lane.pending}
+        for name in self._lanes.keys() - found.keys():
+            self._lanes[name].queue.mark_empty()
+
+        for name, pending in found.items():
+            if self._names is None or name in self._names:
+                lane = self._lane(name, storage, tasks)
+                lane.record.recount(pending)
+                lane.wake()
+            else:
+                self._logger.warning(
+                    "the outbox keeps %s for %s '%s', which is not configured",
+                    counted(pending, "event"),
+                    self._what,
+                    name,
+                )
+
+    def _lane(
+        self, name: str, storage: Storage, tasks: TaskGroup, record: LaneRecord | None = None
+    ) -> SinkLane:
+        if (lane := self._lanes.get(name)) is not None:
+            return lane
+
+        if self._names is not None and name not in self._names:
+            known = ", ".join(sorted(self._names)) or "none"
+            raise ValueError(f"there is no {self._what} '{name}', known are {known}")
+
+        lane = self._lanes[name] = SinkLane(
+            name,
+            what=self._what,
+            storage=storage,
+            pacing=Pacing(self._window, immediate=self._immediate),
+            record=record or LaneRecord(),
+            task_group=tasks,
+            logger=self._logger,
+            send=self._send,
+            select=self._select,
+            batch_size=self._batch_size,
+            interval=self._interval,
+            send_timeout=self._send_timeout,
+        )
+        return lane
+
+    def _reload(self) -> None:
+        for lane in self._lanes.values():
+            lane.reload()
+
+    def _finish(self, bus: Bus, storage: Storage) -> None:
+        """Let the lanes send what they can, or leave it to the plugin that takes over."""
+        seconds = bus.plugins.drain_timeout
+        if storage.durable and not bus.closing:
+            for lane in self._lanes.values():
+                lane.hand_over()
+
+            return
+
+        if storage.durable:
+            seconds -= min(LAST_REQUEST_SECONDS, seconds / 2)
+
+        # Without a limit, the bus ends once everything is delivered.
+        hold = storage.durable and seconds < float("inf")
+        for lane in self._lanes.values():
+            lane.finish(anyio.current_time() + seconds, hold=hold)
+
+    def _end(self, bus: Bus, storage: Storage) -> None:
+        for lane in self._lanes.values():
+            lane.close()
+
+        self._tasks = None
+        waiting = storage.statistics().pending
+        if not waiting:
+            return
+
+        what = f"{counted(waiting, 'event')} {'is' if waiting == 1 else 'are'}"
+        if not storage.durable:
+            self._logger.error("%s lost: they were kept in memory only", what)
+        elif bus.closing:
+            self._logger.warning("%s kept in the outbox for the next start", what)
+        else:
+            self._logger.info("%s handed over in the outbox", what)
+
+    def _count_earlier_run(self) -> None:
+        storage, self._storage = self._storage, None
+        if storage is not None:
+            statistics = storage.statistics()
+            lost = 0 if storage.durable else statistics.pending
+            self._undelivered += _rejected(statistics) + lost
+
+    def _health(self, storage: Storage, statistics: OutboxStatistics) -> Health:
+        if dead := self._reasons(LaneState.DEAD):
+            return Health("failed", dead)
+
+        if storage.problem is not None:
+            return Health("degraded", str(storage.problem))
+
+        pending = counted(statistics.pending, "event")
+        if retrying := self._reasons(LaneState.RETRYING):
+            return Health("degraded", f"{pending} waiting: {retrying}")
+
+        waits = self._reasons(LaneState.WAITING)
+        longest = max((lane.waits or 0.0 for lane in self._lanes.values()), default=0.0)
+        if longest > LONG_WAIT_SECONDS:
+            return Health("degraded", f"{pending} waiting: {waits}")
+
+        if statistics.dead:
+            return Health("degraded", f"rejected for good: {counted(statistics.dead, 'event')}")
+
+        return Health(detail=waits)
+
+    def _reasons(self, state: LaneState) -> str:
+        lanes = [lane for lane in self._lanes.values() if lane.state is state and lane.reason]
+        return "; ".join(f"{lane.title}: {lane.reason}" for lane in lanes)
+
+
+def _rejected(statistics: OutboxStatistics) -> int:
+    """Count the entries that were rejected in this run, less those retried or dropped since."""
+    return min(statistics.dead_lettered, statistics.dead + statistics.forgotten)

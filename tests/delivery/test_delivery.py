@@ -1,0 +1,605 @@
+"""A plugin that sends once, on a bus, with what the receiver may answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import pytest
+from anyio import wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
+
+from lanrage_events import EventBus, Health, Metric, Notification, hookimpl
+from lanrage_events.abc import Bus
+from lanrage_events.delivery import Delivery, Entry, Item, LaneStatistics, Outcome, Selection
+from lanrage_events.events import utc_now
+from lanrage_events.outbox import Outbox, OutboxFull, OutboxItem, Storage
+
+Answer: TypeAlias = Outcome | Exception | Callable[[Sequence[Entry]], Outcome]
+
+
+class Sink:
+    """Puts what it gets, in the lane that the title names, and answers requests in turn.
+
+    :param answers: what comes of the requests; then all are delivered
+    """
+
+    durable = True
+
+    def __init__(self, answers: Iterable[Answer] = (), **options: Any) -> None:
+        self.answers: list[Answer] = [*answers]
+        self.requests: list[list[str]] = []
+        self.times: list[float] = []
+        self.got: list[str] = []
+        self.before_answer: Callable[[], Awaitable[object]] | None = None
+        self.delivery = Delivery(self.send, **options)
+
+    async def send(self, entries: Sequence[Entry]) -> Outcome:
+        texts = [entry.data["message"] for entry in entries]
+        self.requests.append(texts)
+        self.times.append(anyio.current_time())
+        if self.before_answer is not None:
+            await self.before_answer()
+
+        answer = self.answers.pop(0) if self.answers else Outcome.delivered()
+        if isinstance(answer, Exception):
+            raise answer
+
+        outcome = answer if isinstance(answer, Outcome) else answer(entries)
+        if outcome.kind.value == "delivered":
+            ids = outcome.entries
+            self.got += [e.data["message"] for e in entries if ids is None or e.id in ids]
+
+        return outcome
+
+    @hookimpl
+    async def notification(self, event: Notification) -> None:
+        await self.delivery.put(event, event.title or "default")
+
+    @hookimpl
+    def lifespan(self, bus: Bus) -> AbstractAsyncContextManager[None]:
+        return self.delivery.running(bus, self)
+
+    @hookimpl
+    def health(self) -> Health:
+        return self.delivery.health()
+
+    @hookimpl
+    def metrics(self) -> list[Metric]:
+        return self.delivery.metrics()
+
+    @hookimpl
+    def outbox(self) -> Storage | None:
+        return self.delivery.outbox
+
+
+def on_file(path: Path) -> Callable[[], Outbox]:
+    """Return what opens an outbox on a file in virtual time."""
+    return lambda: Outbox(path, inline=True)
+
+
+@asynccontextmanager
+async def running(sink: Sink, *, drain_timeout: float = 10.0) -> AsyncIterator[EventBus]:
+    async with EventBus(drain_timeout=drain_timeout) as bus:
+        await bus.plugins.register_and_wait(sink, name="pager")
+        yield bus
+
+
+async def publish(bus: EventBus, *texts: str, lane: str = "") -> None:
+    for text in texts:
+        await bus.publish_and_wait(Notification(title=lane, message=text))
+
+
+async def test_each_event_is_sent_once_in_order() -> None:
+    sink = Sink()
+    async with running(sink) as bus:
+        await publish(bus, "a", "b", "c")
+        await wait_all_tasks_blocked()
+        assert sink.requests == [["a"], ["b"], ["c"]]
+        assert bus.health()["pager"] == Health()
+
+
+async def test_what_comes_after_a_quiet_time_goes_at_once_and_the_rest_is_gathered() -> None:
+    sink = Sink(batch_size=10, window=0.5)
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(0.1)
+        await publish(bus, "b", "c")
+        await anyio.sleep(1)
+        assert sink.requests == [["a"], ["b", "c"]]
+        assert sink.times[1] - sink.times[0] == pytest.approx(0.6)
+
+
+async def test_a_full_or_urgent_batch_is_not_gathered_any_longer() -> None:
+    sink = Sink(batch_size=3, window=60.0, immediate=False)
+    async with running(sink) as bus:
+        await publish(bus, "a", "b", "c")
+        await wait_all_tasks_blocked()
+        assert sink.requests == [["a", "b", "c"]]
+        await publish(bus, "d")
+        await sink.delivery.put({"message": "e"}, immediate=True)
+        await wait_all_tasks_blocked()
+        assert sink.requests[1:] == [["d", "e"]]
+        assert sink.times[1] - sink.times[0] < 1
+
+
+async def test_requests_of_a_lane_keep_their_interval() -> None:
+    sink = Sink(interval=2.0)
+    async with running(sink) as bus:
+        await publish(bus, "a", "b", "c")
+        await anyio.sleep(10)
+        assert [time - sink.times[0] for time in sink.times] == pytest.approx([0.0, 2.0, 4.0])
+
+
+async def test_what_fails_is_sent_again_with_longer_and_longer_pauses(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink([Outcome.retry("HTTP 503")] * 6)
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+        health = bus.health()["pager"]
+        assert (health.status, health.undelivered) == ("degraded", 1)
+        assert health.detail.startswith("1 event waiting: lane 'default': HTTP 503; retries in 0.")
+        await anyio.sleep(10)
+        assert sink.got == ["a"]
+        pauses = [later - time for time, later in zip(sink.times, sink.times[1:], strict=False)]
+        assert pauses[0] <= 0.1 < max(pauses) <= 2.0
+        assert bus.health()["pager"] == Health()
+
+    assert len([r for r in caplog.records if r.levelno >= logging.WARNING]) == 1
+
+
+async def test_nothing_is_sent_before_the_time_that_the_receiver_asks_for() -> None:
+    sink = Sink([Outcome.retry("HTTP 429", after=40.0)])
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(39.9)
+        assert len(sink.requests) == 1
+        await anyio.sleep(0.2)
+        assert sink.got == ["a"]
+
+
+async def test_one_lane_does_not_wait_for_another() -> None:
+    sink = Sink([Outcome.retry("HTTP 429", after=3600.0)])
+    async with running(sink) as bus:
+        await publish(bus, "a", lane="first")
+        await publish(bus, "b", lane="second")
+        await wait_all_tasks_blocked()
+        assert sink.got == ["b"]
+
+
+async def test_a_batch_with_an_unknown_bad_entry_is_halved_until_it_is_found() -> None:
+    def answer(entries: Sequence[Entry]) -> Outcome:
+        is_bad = any("bad" in entry.data["message"] for entry in entries)
+        return Outcome.dead("HTTP 400", detail="no such field") if is_bad else Outcome.delivered()
+
+    sink = Sink([answer] * 30, batch_size=10, window=0.5, immediate=False)
+    texts = ["a", "b", "bad 1", "c", "d", "e", "bad 2", "f"]
+    async with running(sink) as bus:
+        await publish(bus, *texts)
+        await anyio.sleep(1)
+        assert sink.got == ["a", "b", "c", "d", "e", "f"]
+        assert sink.delivery.outbox is not None
+        letters = await sink.delivery.outbox.dead_letters()
+        assert [(one.id, one.label, one.reason, one.detail) for one in letters] == [
+            (3, "notification", "HTTP 400", "no such field"),
+            (7, "notification", "HTTP 400", "no such field"),
+        ]
+        assert bus.health()["pager"] == Health("degraded", "rejected for good: 2 events", 2)
+        await publish(bus, "g", "h")
+        await anyio.sleep(1)
+        assert sink.requests[-1] == ["g", "h"]
+
+
+async def test_known_bad_entries_become_dead_letters_and_can_be_retried() -> None:
+    sink = Sink(
+        [lambda entries: Outcome.dead("too long", entries[1:])],
+        batch_size=5,
+        window=0.1,
+        immediate=False,
+    )
+    async with running(sink) as bus:
+        await publish(bus, "a", "b", "c")
+        await anyio.sleep(1)
+        assert sink.requests == [["a", "b", "c"], ["a"]]
+        assert sink.delivery.outbox is not None
+        assert await sink.delivery.outbox.retry_lane("default") == 2
+        await anyio.sleep(1)
+        assert sink.got == ["a", "b", "c"]
+        assert bus.health()["pager"] == Health()
+
+
+async def test_a_receiver_may_take_a_part() -> None:
+    sink = Sink(
+        [lambda entries: Outcome.delivered(entries[:2])], batch_size=5, window=0.1, immediate=False
+    )
+    async with running(sink) as bus:
+        await publish(bus, "a", "b", "c")
+        await anyio.sleep(1)
+        assert sink.requests == [["a", "b", "c"], ["c"]]
+        assert sink.got == ["a", "b", "c"]
+
+
+async def test_a_lane_that_stops_keeps_its_entries_until_it_is_resumed() -> None:
+    sink = Sink([Outcome.stop("the token is wrong")])
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(3600)
+        assert sink.requests == [["a"]]
+        assert bus.health()["pager"] == Health("failed", "lane 'default': the token is wrong", 2)
+        sink.delivery.resume("default")
+        await wait_all_tasks_blocked()
+        assert sink.got == ["a", "b"]
+        assert bus.health()["pager"] == Health()
+
+
+@pytest.mark.parametrize("is_hanging", [True, False])
+async def test_send_may_hang_or_raise(is_hanging: bool, caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink(
+        () if is_hanging else [KeyError("bug"), ConnectionResetError("gone")], send_timeout=5.0
+    )
+    if is_hanging:
+        sink.before_answer = anyio.sleep_forever
+
+    async with running(sink, drain_timeout=3.0) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(4.9 if is_hanging else 0.0)
+        await wait_all_tasks_blocked()
+        await anyio.sleep(0.11)
+        sink.before_answer = None
+        await anyio.sleep(1)
+        assert sink.got == ["a"]
+        assert sink.delivery.statistics()["default"].requests == (2 if is_hanging else 3)
+
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert len(tracebacks) == (0 if is_hanging else 1)
+
+
+async def test_a_send_that_returns_nothing_is_an_error_that_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink()
+
+    async def send(_: Sequence[Entry]) -> Outcome:
+        return None  # type: ignore[return-value]
+
+    sink.delivery = Delivery(send)
+    async with running(sink, drain_timeout=0.5) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+        assert bus.health()["pager"].status == "degraded"
+
+    assert "send must return an Outcome, not None" in caplog.text
+
+
+async def test_what_expires_is_not_sent_but_counted(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink()
+    async with running(sink):
+        await sink.delivery.put(
+            {"message": "old"}, expires=utc_now() - timedelta(seconds=1)
+        )
+        await sink.delivery.put({"message": "new"}, expires=utc_now() + timedelta(hours=1))
+        await wait_all_tasks_blocked()
+        assert sink.got == ["new"]
+        assert sink.delivery.statistics()["default"].expired == 1
+
+    assert "expired before they could be sent" in caplog.text
+
+
+# Selecting
+
+
+def hold_leaves(entries: Sequence[Entry], now: datetime) -> Selection:
+    """Send joins at once and leaves after 20 s, and cancel a leave that a join follows."""
+    last: dict[str, Entry] = {}
+    done: list[Entry] = []
+    for entry in entries:
+        kind, name = entry.data["message"].split()
+        if kind == "join" and name in last and last[name].data["message"].startswith("leave"):
+            done += [last.pop(name), entry]
+        else:
+            last[name] = entry
+
+    waiting = [entry for entry in entries if entry not in done]
+    held = {
+        entry.id: entry.put_time + timedelta(seconds=20)
+        for entry in waiting
+        if entry.data["message"].startswith("leave")
+    }
+    send = [entry for entry in waiting if held.get(entry.id, now) <= now]
+    return Selection(send, done, min(held.values(), default=None))
+
+
+async def test_select_holds_and_cancels_and_the_sums_meet() -> None:
+    sink = Sink(select=hold_leaves)
+    async with running(sink) as bus:
+        began = anyio.current_time()
+        await publish(bus, "join Ann", "leave Bob", "leave Cy")
+        await anyio.sleep(5)
+        assert sink.requests == [["join Ann"]]
+        await publish(bus, "join Bob", "join Eve")
+        await anyio.sleep(30)
+        assert sink.requests == [["join Ann"], ["join Eve"], ["leave Cy"]]
+        assert sink.times[-1] - began == pytest.approx(20, abs=0.1)
+        statistics = sink.delivery.statistics()["default"]
+        assert statistics == LaneStatistics(sent=3, messages=3, requests=3, cancelled=2)
+        assert bus.health()["pager"] == Health()
+
+
+async def test_what_is_held_goes_at_once_when_the_outbox_is_in_memory() -> None:
+    sink = Sink(select=hold_leaves)
+    async with running(sink) as bus:
+        await publish(bus, "leave Bob")
+        await wait_all_tasks_blocked()
+        began = anyio.current_time()
+
+    assert sink.got == ["leave Bob"]
+    assert anyio.current_time() - began < 1
+
+
+async def test_what_is_held_stays_in_a_file_until_it_is_due(tmp_path: Path) -> None:
+    sink = Sink(storage=on_file(tmp_path / "a"), select=hold_leaves)
+    async with running(sink) as bus:
+        await publish(bus, "leave Bob")
+        await anyio.sleep(5)
+
+    assert sink.requests == []
+    again = Sink(storage=on_file(tmp_path / "a"), select=hold_leaves)
+    async with running(again):
+        await anyio.sleep(14.5)
+        assert again.requests == []
+        await anyio.sleep(1)
+        assert again.got == ["leave Bob"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (lambda entries, _: Selection([entries[0], entries[0]]), "names an entry twice"),
+        (
+            lambda entries, _: Selection([replace(entries[0], id=99)]),
+            "names 99, which is not among",
+        ),
+        (lambda entries, _: Selection(), "select sends nothing and gives no time"),
+        (lambda entries, now: Selection(due=now), "which has come"),
+    ],
+)
+async def test_a_wrong_selection_is_an_error_that_says_so(
+    selection: object, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Sink(select=selection)
+    async with running(sink, drain_timeout=0.5) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+        assert bus.health()["pager"].status == "degraded"
+        assert sink.requests == []
+
+    assert message in caplog.text
+
+
+# Stopping, restarts and cancellation
+
+
+async def test_a_stop_sends_what_is_gathered(tmp_path: Path) -> None:
+    sink = Sink(batch_size=9, window=60.0, immediate=False, storage=on_file(tmp_path / "a"))
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        began = anyio.current_time()
+
+    assert sink.requests == [["a", "b"]]
+    assert anyio.current_time() == began
+
+
+async def test_a_stop_leaves_to_the_next_start_what_has_to_wait(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Sink([Outcome.retry("HTTP 429", after=60.0)], storage=on_file(tmp_path / "a"))
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await wait_all_tasks_blocked()
+        began = anyio.current_time()
+
+    assert anyio.current_time() == began
+    assert "2 events are kept in the outbox for the next start" in caplog.text
+    assert sink.health().undelivered == 2
+    again = Sink(storage=on_file(tmp_path / "a"))
+    async with running(again):
+        await wait_all_tasks_blocked()
+        assert again.got == ["a", "b"]
+
+
+async def test_a_stop_sends_nothing_in_its_last_second(tmp_path: Path) -> None:
+    sink = Sink(storage=on_file(tmp_path / "a"))
+    sink.before_answer = lambda: anyio.sleep(0.4)
+    async with running(sink, drain_timeout=3.0) as bus:
+        await publish(bus, *"abcdefghijk")
+        began = anyio.current_time()
+
+    assert anyio.current_time() - began <= 3.0
+    assert [[text] for text in sink.got] == sink.requests
+    assert sink.health().undelivered == 11 - len(sink.got) > 0
+
+
+async def test_what_memory_loses_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink([Outcome.stop("the token is wrong")])
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+
+    assert "1 event is lost: they were kept in memory only" in caplog.text
+    assert sink.health().undelivered == 1
+
+
+async def test_a_reload_hands_over_to_the_new_plugin(tmp_path: Path) -> None:
+    old = Sink([Outcome.retry("HTTP 429", after=60.0)], storage=on_file(tmp_path / "a"))
+    new = Sink(storage=on_file(tmp_path / "a"))
+    async with running(old) as bus:
+        await publish(bus, "a", "b")
+        await wait_all_tasks_blocked()
+        began = anyio.current_time()
+        await bus.plugins.replace("pager", new)
+        await wait_all_tasks_blocked()
+        assert new.got == ["a", "b"]
+        assert anyio.current_time() - began < 0.2
+
+
+async def test_counts_survive_a_restart_of_the_plugin(tmp_path: Path) -> None:
+    sink = Sink(storage=on_file(tmp_path / "a"))
+    for text in ("a", "b"):
+        async with running(sink) as bus:
+            await publish(bus, text)
+
+    assert sink.delivery.statistics()["default"].sent == 2
+
+
+@pytest.mark.real_clock
+async def test_a_durable_plugin_keeps_a_file_named_after_it(tmp_path: Path) -> None:
+    for durable in (True, False):
+        sink = Sink()
+        sink.durable = durable
+        async with EventBus(state_folder=tmp_path / str(durable)) as bus:
+            await bus.plugins.register_and_wait(sink, name="pager")
+            assert sink.delivery.outbox is not None
+            assert sink.delivery.outbox.durable == durable
+
+        assert (tmp_path / str(durable) / "pager.outbox").exists() == durable
+
+
+class SlowToAnswer(Outbox):
+    """Returns from a put when what was put is stored since a second."""
+
+    async def put_many(self, items: Iterable[OutboxItem]) -> Sequence[int]:
+        ids = await super().put_many(items)
+        await anyio.sleep(1)
+        return ids
+
+
+async def test_what_was_stored_by_a_put_that_was_cancelled_is_sent_in_order() -> None:
+    sink = Sink(storage=SlowToAnswer)
+    async with running(sink) as bus:
+        await publish(bus, "first")
+        await wait_all_tasks_blocked()
+        with anyio.move_on_after(0.5):
+            await sink.delivery.put({"message": "a"})
+
+        await publish(bus, "b")
+        await wait_all_tasks_blocked()
+        assert sink.got == ["first", "a", "b"]
+        assert bus.health()["pager"] == Health()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.real_clock
+async def test_what_was_answered_is_not_sent_again_after_a_native_cancellation(
+    tmp_path: Path,
+) -> None:
+    answered: list[asyncio.Task[object]] = []
+    sink = Sink(storage=lambda: Outbox(tmp_path / "a"))
+
+    async def cancel_lane() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        answered.append(task)
+        task.get_loop().call_soon(task.cancel)
+
+    sink.before_answer = cancel_lane
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        with anyio.fail_after(5):
+            while not answered or not answered[0].done():
+                await checkpoint()
+
+        sink.before_answer = None
+
+    again = Sink(storage=lambda: Outbox(tmp_path / "a"))
+    async with running(again):
+        await wait_all_tasks_blocked()
+
+    assert sink.requests + again.requests == [["a"]]
+
+
+# Putting
+
+
+async def test_an_item_is_put_in_all_lanes_or_none(tmp_path: Path) -> None:
+    sink = Sink(max_entries=3)
+    sink.answers = [Outcome.stop("closed")] * 2
+    async with running(sink):
+        await sink.delivery.put_many([Item({"message": "a"}, "x"), Item({"message": "a"}, "y")])
+        with pytest.raises(OutboxFull):
+            await sink.delivery.put_many([Item({"message": "b"}, "x"), Item({"message": "b"}, "y")])
+
+        await sink.delivery.put({"message": "c"}, "x")
+        await wait_all_tasks_blocked()
+        assert sink.requests == [["a"], ["a"]]
+
+
+async def test_only_configured_lanes_are_sent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = on_file(tmp_path / "a")
+    sink = Sink([Outcome.stop("closed")] * 2, storage=file)
+    async with running(sink) as bus:
+        await publish(bus, "a", lane="old")
+        await publish(bus, "b", lane="new")
+
+    sink = Sink(lanes=["new"], what="target", storage=file)
+    async with running(sink):
+        await wait_all_tasks_blocked()
+        assert sink.got == ["b"]
+        with pytest.raises(ValueError, match="there is no target 'old', known are new"):
+            await sink.delivery.put({}, "old")
+
+    assert "the outbox keeps 1 event for target 'old', which is not configured" in caplog.text
+
+
+async def test_what_is_no_json_is_rejected_where_it_is_put() -> None:
+    sink = Sink()
+    with pytest.raises(RuntimeError, match=r"enter `delivery\.running\(bus, self\)`"):
+        await sink.delivery.put({"message": "a"})
+
+    async with running(sink):
+        for bad, error in (
+            (object(), TypeError),
+            (float("nan"), ValueError),
+            ("\ud800", ValueError),
+        ):
+            with pytest.raises(error):
+                await sink.delivery.put({"message": bad})
+
+        assert sink.health() == Health()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size: at least 1"),
+        ({"window": -1.0}, "window: seconds from 0"),
+        ({"interval": float("inf")}, "interval: seconds from 0"),
+        ({"send_timeout": 0.0}, "send_timeout: seconds above 0"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sink(**options)
+
+
+async def test_metrics_show_what_the_lanes_did() -> None:
+    sink = Sink([Outcome.from_status(503), Outcome.from_status(400)])
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(1)
+        metrics = {metric.name: metric.samples for metric in bus.query("metrics")["pager"]}
+
+    values = {name: [sample.value for sample in found] for name, found in metrics.items()}
+    assert (values["lane_sent"], values["lane_requests"], values["outbox_dead"]) == ([1], [3], [1])
+    assert {s.labels["reason"] for s in metrics["lane_requests_failed"]} == {"http_503", "http_400"}
+    assert [s.labels for s in metrics["lane_failed"]] == [{"lane": "default", "reason": "http_400"}]
