@@ -26,6 +26,7 @@ PACKAGES = (
     "lanrage_events.backoff",
     "lanrage_events.cli",
     "lanrage_events.config",
+    "lanrage_events.delivery",
     "lanrage_events.events",
     "lanrage_events.http",
     "lanrage_events.outbox",

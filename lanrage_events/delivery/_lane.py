@@ -18,7 +18,6 @@ from ._queue import LaneQueue
 from ._record import LaneRecord, LaneStatistics
 from ._state import LaneState, in_words
 
-INTERNAL_ERROR = "fault_of_ours"  # what dashboards know it by
 HAND_OVER_SECONDS = 0.1
 
 EntryT = TypeVar("EntryT")
@@ -40,6 +39,9 @@ class Lane(ABC, Generic[EntryT, PacingT_co, RecordT_co]):
     :param task_group: runs it
     :param logger: reports what happens
     """
+
+    internal_error = "internal_error"
+    """the reason of an unexpected exception in metrics"""
 
     def __init__(
         self,
@@ -200,7 +202,7 @@ class Lane(ABC, Generic[EntryT, PacingT_co, RecordT_co]):
         except Exception as error:
             # Contained here: it would end the other lanes too.
             reason = f"an internal error ({type(error).__name__}), see the log"
-            self.record.request_failed(INTERNAL_ERROR, reason)
+            self.record.request_failed(self.internal_error, reason)
             if self.outage.record_failure():
                 self._logger.exception("%s is retried after an internal error", self.title)
 

@@ -86,7 +86,7 @@ class Outbox(OutboxBase):
         self.moved_aside: Path | None = None
         """the new path of the last damaged file that was found, on entering or later"""
         self.drains = False
-        """whether whoever opened it delivers what it holds before closing it, so that a bus that stops
+        """whether its owner delivers what it holds before closing it, so that a bus that stops
         need not wait for that"""
         self._limits = Limits(max_entries, max_bytes, max_entries_per_lane, max_dead)
         self._survives_power_loss = survives_power_loss

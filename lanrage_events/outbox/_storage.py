@@ -27,7 +27,7 @@ class Storage(Protocol):
     """
 
     drains: bool
-    """whether whoever opened it delivers what it holds before closing it, so that a bus that stops
+    """whether its owner delivers what it holds before closing it, so that a bus that stops
     need not wait for that; may be set at any time"""
 
     @property

@@ -283,9 +283,7 @@ async def test_a_send_that_returns_nothing_is_an_error_that_says_so(
 async def test_what_expires_is_not_sent_but_counted(caplog: pytest.LogCaptureFixture) -> None:
     sink = Sink()
     async with running(sink):
-        await sink.delivery.put(
-            {"message": "old"}, expires=utc_now() - timedelta(seconds=1)
-        )
+        await sink.delivery.put({"message": "old"}, expires=utc_now() - timedelta(seconds=1))
         await sink.delivery.put({"message": "new"}, expires=utc_now() + timedelta(hours=1))
         await wait_all_tasks_blocked()
         assert sink.got == ["new"]

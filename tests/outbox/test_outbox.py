@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import json
 import logging
-import re
-import types
 from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +10,6 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 
-from lanrage_events import EventBus, PeerJoined
 from lanrage_events.outbox import (
     UNTIL_RESUMED,
     DeadLetter,
@@ -851,33 +847,3 @@ async def measure_steps(backlog: int, postponed: int) -> dict[str, int]:
 
 async def test_nothing_costs_more_beside_a_backlog() -> None:
     assert await measure_steps(50, 50) == await measure_steps(5000, 5000)
-
-
-def load_page_example() -> Any:
-    page = (Path(__file__).parents[2] / "docs" / "outbox.md").read_text("utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    module = types.ModuleType("example_on_the_page_of_the_outbox")
-    exec(block, vars(module))
-    return module
-
-
-async def test_the_plugin_on_the_page_delivers_and_keeps_what_is_rejected() -> None:
-    sent = []
-
-    async def send(body: str) -> None:
-        if "Eve" in body:
-            raise ValueError("no such pager")
-
-        sent.append(json.loads(body)["peer_name"])
-
-    plugin = load_page_example().PagerPlugin(send)
-    async with EventBus() as bus:
-        bus.register(plugin)
-        for name in ("Ann", "Eve", "Bob"):
-            await bus.publish_and_wait(PeerJoined(peer_name=name, party_name="Friday LAN"))
-
-        await wait_all_tasks_blocked()
-        assert sent == ["Ann", "Bob"]
-        (letter,) = await plugin.outbox.dead_letters()
-        assert (letter.label, letter.reason) == ("peer_joined", "refused: no such pager")
-        assert plugin.outbox.statistics().pending == 0
