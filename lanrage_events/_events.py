@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import wraps
+from inspect import get_annotations
 from itertools import count
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -122,6 +125,55 @@ def type_names(event_class: type[Event]) -> list[str]:
     return list(dict.fromkeys(cls.type for cls in lineage(event_class)))
 
 
+def check_event_class(cls: object) -> type[Event]:
+    """Return an event class.
+
+    :raises TypeError: if it is none; it says what to give instead
+    """
+    decorator = "@dataclass(frozen=True, kw_only=True, slots=True)"
+    if isinstance(cls, type) and issubclass(cls, Event):
+        if "__dataclass_fields__" in vars(cls) or not _has_own_fields(cls):
+            return cls
+
+        raise TypeError(f"{cls.__name__} is not an event class yet: put {decorator} above it")
+
+    if isinstance(cls, Event):
+        name = type(cls).__name__
+        raise TypeError(f"an event of {name} is not an event class: give {name} itself")
+
+    if isinstance(cls, UnionType):
+        raise TypeError(f"{cls} is not an event class: give a tuple of classes, as to isinstance")
+
+    remedy = f"derive it from lanrage_events.Event and decorate it with {decorator}"
+    if isinstance(cls, str):
+        remedy = "give the class, which bus.events.get(…) returns for an event type"
+
+    raise TypeError(f"{cls!r} is not an event class: {remedy}")
+
+
+def _has_own_fields(cls: type[Event]) -> bool:
+    own = get_annotations(cls).values()
+    return any("ClassVar" not in str(annotation) for annotation in own)
+
+
+def check_event(event: object) -> None:
+    """Check that something can be published.
+
+    :raises TypeError: if it is no event; it says what to publish instead
+    """
+    if isinstance(event, Event):
+        check_event_class(type(event))
+    elif isinstance(event, type) and issubclass(event, Event):
+        name = event.__name__
+        raise TypeError(f"an Event was expected, not the class {name}: publish {name}(…)")
+    else:
+        remedy = "create one of its class"
+        if isinstance(event, dict | str | bytes):
+            remedy = "bus.events.from_dict and from_json create one"
+
+        raise TypeError(f"an Event was expected, not {event!r}: {remedy}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartyEvent(Event):
     """Base class of every event about a party."""
@@ -204,6 +256,25 @@ BUILT_IN_EVENTS: tuple[type[Event], ...] = (
     GameEnded,
     Notification,
 )
+
+
+def _explain_missing_decorator(cls: type[Event]) -> None:
+    """Let an event class that was not decorated say so when it is created.
+
+    Only its base class can: a decorated class has an ``__init__`` of its own.
+    """
+    init: Any = cls.__init__
+
+    @wraps(init)
+    def explain(self: Event, *args: Any, **fields: Any) -> None:
+        check_event_class(type(self))
+        init(self, *args, **fields)
+
+    cls.__init__ = explain  # type: ignore[method-assign]
+
+
+for _base in (Event, PartyEvent):
+    _explain_missing_decorator(_base)
 
 
 _adapters: "WeakKeyDictionary[type[Event], TypeAdapter[Any]]" = WeakKeyDictionary()

@@ -248,7 +248,7 @@ class EventBus(Bus):
     def publish_nowait(self, event: Event) -> None:
         fanout = self._fanout
         if get_ident() != fanout.thread:
-            self._loop.check_thread()
+            self._loop.check_running()
 
         try:
             route = fanout.routes[event.__class__]
@@ -271,7 +271,7 @@ class EventBus(Bus):
     async def publish(self, event: Event) -> None:
         fanout = self._fanout
         if get_ident() != fanout.thread:
-            self._loop.check_thread()
+            self._loop.check_running()
 
         try:
             route = fanout.routes[event.__class__]
@@ -294,7 +294,7 @@ class EventBus(Bus):
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"
     ) -> None:
-        self._loop.check_thread()
+        self._loop.check_running()
         self._check_outside_hook("publish_and_wait", "publish")
         ack = Acknowledgement()
         await self._fanout.put(event, ack, self._waited_for(plugins))
@@ -306,7 +306,7 @@ class EventBus(Bus):
     async def publish_many_and_wait(
         self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
     ) -> list[Exception | None]:
-        self._loop.check_thread()
+        self._loop.check_running()
         self._check_outside_hook("publish_many_and_wait", "publish")
         waited_for = self._waited_for(plugins)
         published: list[tuple[Event, Acknowledgement]] = []

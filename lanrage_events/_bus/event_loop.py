@@ -12,11 +12,15 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, current_token
 
 from .._events import Event
+from .fanout import BusState
 from .supervisor import Supervisor, inside_hook
 from .threads import current_post
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """how often a thread that waits looks whether the event loop has ended without the bus"""
+
+NOT_RUNNING = "the bus is not running: enter it with 'async with' first"
+CLOSED = f"the bus is {BusState.CLOSED.value}"
 
 
 class EventLoop:
@@ -60,7 +64,7 @@ class EventLoop:
             calls, self._calls = self._calls, set()
 
         for call in calls:
-            _fail(call, anyio.ClosedResourceError("the bus is closed"))
+            _fail(call, anyio.ClosedResourceError(CLOSED))
 
     def check_thread(self) -> None:
         """Raise a :exc:`RuntimeError` if the bus runs, but in another thread."""
@@ -69,6 +73,15 @@ class EventLoop:
                 "the bus runs in another thread: use publish_from_thread to publish, and "
                 "anyio.from_thread.run or run_sync for anything else"
             )
+
+    def check_running(self) -> None:
+        """Raise a :exc:`RuntimeError` if the bus runs in another thread, or never ran.
+
+        A bus that ran once is closed, about which the fan-out has an error of its own.
+        """
+        self.check_thread()
+        if self.thread is None and not self._closed:
+            raise RuntimeError(NOT_RUNNING)
 
     def check(self) -> None:
         """Raise a :exc:`RuntimeError` if the bus runs, but not in the caller's event loop."""
@@ -96,10 +109,10 @@ class EventLoop:
         begin = partial(self._begin, call, event, inside_hook.get())
         with self._lock:
             if self._closed:
-                raise anyio.ClosedResourceError("the bus is closed")
+                raise anyio.ClosedResourceError(CLOSED)
 
             if self._token is None:
-                raise RuntimeError("the bus is not running: enter it with 'async with' first")
+                raise RuntimeError(NOT_RUNNING)
 
             post = self._post
             _post(post, begin)
@@ -114,9 +127,16 @@ class EventLoop:
             with self._lock:
                 self._calls.discard(call)
 
+    def post(self, function: Callable[[], object]) -> None:
+        """Call a function soon in the event loop, from any thread, unless that has ended."""
+        try:
+            self._post(function)
+        except RuntimeError:
+            pass
+
     def _begin(self, call: Future[None], event: Event, supervisor: Supervisor | None) -> None:
         if self._task_group is None:
-            _fail(call, anyio.ClosedResourceError("the bus is closed"))
+            _fail(call, anyio.ClosedResourceError(CLOSED))
             return
 
         create_task = getattr(self._token and self._token.native_token, "create_task", None)
@@ -135,7 +155,7 @@ class EventLoop:
         except Exception as error:
             _fail(call, error)
         except BaseException:
-            _fail(call, anyio.ClosedResourceError("the bus is closing"))
+            _fail(call, anyio.ClosedResourceError(f"the bus is {BusState.HOOKS_ONLY.value}"))
             raise
         else:
             if not call.done():

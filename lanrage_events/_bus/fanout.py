@@ -9,7 +9,7 @@ from enum import Enum
 import anyio
 from anyio.lowlevel import checkpoint
 
-from .._events import Event
+from .._events import Event, check_event
 from .mailbox import Acknowledgement, Mailbox, MailboxGroup
 from .supervisor import inside_hook
 
@@ -26,8 +26,8 @@ class BusState(Enum):
     """Whether a bus accepts events: from everyone, from hooks only, or not at all."""
 
     OPEN = "open"
-    HOOKS_ONLY = "closing"
-    CLOSED = "closed"
+    HOOKS_ONLY = "closing: publish before its 'async with' ends; from then on, only hooks may"
+    CLOSED = "closed: publish before its 'async with' ends, or enter another bus"
 
 
 class _Publisher:
@@ -268,9 +268,7 @@ class FanOut(MailboxGroup):
         event_class = event.__class__
         route = self._routes.get(event_class)
         if route is None:
-            if not issubclass(event_class, Event):
-                raise TypeError(f"an Event was expected, not {event!r}")
-
+            check_event(event)
             route = Route(mailbox for mailbox, wants in self._wants.items() if wants(event_class))
             self._routes[event_class] = route
 

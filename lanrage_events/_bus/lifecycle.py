@@ -18,7 +18,7 @@ from .._exceptions import PluginStartError
 from .batch_consumer import BatchConsumer, BatchHook
 from .changes import Change, Changes, endure
 from .consumer import Consumer, Hook
-from .event_loop import EventLoop
+from .event_loop import CLOSED, EventLoop
 from .fanout import BusState, FanOut
 from .instrument import Instruments
 from .lingering import SECONDS_BETWEEN_REPORTS, Lingering, report
@@ -28,8 +28,6 @@ from .threads import LoopWatch, Worker
 from .watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
-
-CLOSED = "the bus is closed"
 
 SECONDS_BETWEEN_FEW_REPORTS = 60.0
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 import anyio
 
 from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
 from .._reports import ConfigProblem, Health
-from ..abc import DEFAULT_MAILBOX_SIZE, Bus, PluginOptions, PluginRegistry, WhenFull
+from ..abc import Bus, PluginOptions, PluginRegistry
 from .changes import Change
 from .fanout import FanOut
 from .hooks import BATCH_HOOK, LIFESPAN, Hooks, RegisteredPlugin
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .mailbox import Mailbox
+from .options import PluginSettings
 from .queries import Queries
 from .supervisor import Supervisor
 from .threads import LoopWatch
@@ -43,7 +44,7 @@ class Registry(PluginRegistry):
         self._fanout = fanout
         self._lifecycle = lifecycle
         self._instruments = instruments
-        self._settings: dict[str, _Settings] = {}
+        self._settings: dict[str, PluginSettings] = {}
 
     def __getitem__(self, name: str) -> object:
         plugin = self.hooks.plugin(name)
@@ -151,10 +152,11 @@ class Registry(PluginRegistry):
         try:
             self._lifecycle.check_free(name)
             self.hooks.add_events(name)
+            self.hooks.check_known(name)
             if self._lifecycle.is_running:
                 self.hooks.validate(name)
 
-            settings = _Settings(plugin, options)
+            settings = PluginSettings(plugin, options)
             supervisor = self._supervise(name, settings)
         except BaseException:
             self.hooks.unregister_failed(name)
@@ -163,14 +165,14 @@ class Registry(PluginRegistry):
         self._deliver_to(supervisor, settings)
         return supervisor
 
-    def _deliver_to(self, supervisor: Supervisor, settings: _Settings) -> None:
+    def _deliver_to(self, supervisor: Supervisor, settings: PluginSettings) -> None:
         name = supervisor.name
         self._settings[name] = settings
         self._lifecycle.add(supervisor, partial(self.hooks.wants, name))
         self._instruments.plugin_registered(name, self.hooks.names(name))
 
     def _supervise(
-        self, name: str, settings: _Settings, mailbox: Mailbox | None = None
+        self, name: str, settings: PluginSettings, mailbox: Mailbox | None = None
     ) -> Supervisor:
         if mailbox is None:
             mailbox = Mailbox(name, settings.size, settings.when_full, self._instruments)
@@ -320,22 +322,22 @@ class Registry(PluginRegistry):
             outcome = f"the old one does not start again either, and is retried: {why}"
             raise _replace_error(name, error, outcome, old_error) from error
 
-    def _restart(self, old: Supervisor, settings: _Settings) -> None:
+    def _restart(self, old: Supervisor, settings: PluginSettings) -> None:
         """Start a plugin again that has ended at last, though nothing replaced it."""
         if not self._lifecycle.is_stopping:
             self._restore(old, self.hooks.unregister(old.name), settings)
 
-    def _check(self, name: str, plugin: object, options: PluginOptions) -> _Settings:
+    def _check(self, name: str, plugin: object, options: PluginOptions) -> PluginSettings:
         """Check what can be checked before a plugin replaces another one."""
         self.hooks.check(plugin, name, options.get("distribution"))
-        settings = _Settings(plugin, options)
+        settings = PluginSettings(plugin, options)
         mailbox = Mailbox(name, settings.size, settings.when_full, self._instruments)
         self._lifecycle.supervise(
             mailbox, lambda _: (), settings.hook_timeout, settings.start_timeout
         )
         return settings
 
-    def _take_over(self, old: Supervisor, plugin: object, settings: _Settings) -> Supervisor:
+    def _take_over(self, old: Supervisor, plugin: object, settings: PluginSettings) -> Supervisor:
         """Register a plugin with the mailbox of another one, which has ended."""
         name = old.name
         self.hooks.register(plugin, name, settings.options.get("distribution"))
@@ -346,7 +348,7 @@ class Registry(PluginRegistry):
         return supervisor
 
     def _restore(
-        self, old: Supervisor, registered: RegisteredPlugin, settings: _Settings
+        self, old: Supervisor, registered: RegisteredPlugin, settings: PluginSettings
     ) -> Supervisor:
         """Start a plugin again that could not be replaced; if it fails, it is restarted."""
         name = old.name
@@ -358,27 +360,6 @@ class Registry(PluginRegistry):
         self._deliver_to(supervisor, settings)
         self._lifecycle.start(supervisor)
         return supervisor
-
-
-class _Settings:
-    """How a plugin is run: its options, by default its attributes."""
-
-    def __init__(self, plugin: object, options: PluginOptions) -> None:
-        def option(name: str, default: Any, what: str, *kinds: type) -> Any:
-            given = options.get(name)
-            value = getattr(plugin, name, default) if given is None else given
-            if value is not default and not isinstance(value, kinds):
-                raise TypeError(f"{name} must be {what}, not {value!r}")
-
-            return value
-
-        self.options = options
-        self.size: int = option("mailbox_size", DEFAULT_MAILBOX_SIZE, "a whole number", int)
-        self.when_full: WhenFull = option("when_full", "drop_oldest", "a text", str)
-        seconds = "a number of seconds", int, float
-        self.hook_timeout: float | None = option("hook_timeout", None, *seconds)
-        self.start_timeout: float | None = option("start_timeout", None, *seconds)
-        self.durable = bool(getattr(plugin, "durable", False))
 
 
 def _replace_error(

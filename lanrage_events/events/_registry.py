@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .._events import BUILT_IN_EVENTS, Event, PartyEvent, type_adapter, type_names
+from .._events import (
+    BUILT_IN_EVENTS,
+    Event,
+    PartyEvent,
+    check_event_class,
+    type_adapter,
+    type_names,
+)
 from .._exceptions import EventDecodeError, EventTypeConflict, FieldProblem, UnknownEventType
 from .._hints import did_you_mean
 from .._redaction import error_text
@@ -54,12 +61,7 @@ class EventRegistry:
         :raises EventTypeConflict: if its type is taken, or is the name of another hook
         :raises TypeError: if it is not an event class
         """
-        if not (isinstance(cls, type) and issubclass(cls, Event) and is_dataclass(cls)):
-            raise TypeError(
-                f"{cls!r} is not an event class: derive it from lanrage_events.Event and decorate "
-                "it with @dataclass(frozen=True, kw_only=True, slots=True)"
-            )
-
+        check_event_class(cls)
         name, module = cls.type, cls.__module__
         whose = f"{distribution or 'an unnamed plugin'} ({module}.{cls.__qualname__})"
         taken = {f.name for f in fields(cls)} & _RESERVED_FIELDS

@@ -285,7 +285,7 @@ async def test_an_instrument_that_watches_no_calls_changes_no_hook() -> None:
 async def test_a_lifespan_that_cannot_be_made_is_a_call_that_failed() -> None:
     class Wrong:
         @hookimpl
-        async def lifespan(self, bus: Bus) -> None: ...
+        def lifespan(self, bus: Bus) -> None: ...
 
     recorder = Recorder()
     bus = EventBus(instruments=[recorder])

@@ -396,7 +396,7 @@ async def test_lifespan_may_be_any_async_context_manager() -> None:
 
     class Wrong:
         @hookimpl
-        async def lifespan(self, bus: EventBus) -> None: ...
+        def lifespan(self, bus: EventBus) -> None: ...
 
     async with EventBus() as bus:
         await bus.plugins.register_and_wait(Plain())

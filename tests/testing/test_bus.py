@@ -352,7 +352,7 @@ async def test_a_plugin_that_cannot_start_raises_in_the_test(bus: CheckedBus) ->
 
 async def test_a_plugin_without_hooks_fails_the_test(bus: CheckedBus) -> None:
     class Forgetful:
-        def peer_joined(self, event: PeerJoined) -> None:
+        def greet(self, event: PeerJoined) -> None:
             pass
 
     async with bus.expecting(PluginError, match="is @hookimpl missing"):

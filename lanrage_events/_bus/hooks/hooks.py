@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
 import pluggy
 
-from .. import hookspecs
-from .._events import Event, PartyEvent, lineage
-from .._exceptions import PluginHookError, PluginLoadError, format_error
-from .._hints import did_you_mean
-from .._redaction import error_text
-from ..events import EventRegistry
-from .containment import call
-from .instrument import Instruments
-from .threads import Owner, Worker, is_async
-
-PROJECT = "lanrage_events"
+from ... import hookspecs
+from ..._events import Event, PartyEvent, lineage
+from ..._exceptions import PluginHookError, PluginLoadError, format_error
+from ..._hints import did_you_mean
+from ..._redaction import error_text
+from ...events import EventRegistry
+from ..containment import call
+from ..instrument import Instruments
+from ..threads import Owner, Worker
+from .checks import MarkedHandler, check_implementation, check_marked, check_unmarked, find_handlers
+from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 
 Hook = Callable[[Event], Any]
-
-
-def _other_hooks() -> Iterator[str]:
-    event_hooks = {cls.type for cls in EventRegistry().types()} | {Event.type, PartyEvent.type}
-    for name in vars(hookspecs):
-        if hasattr(getattr(hookspecs, name), f"{PROJECT}_spec") and name not in event_hooks:
-            yield name
-
-
-OTHER_HOOKS = frozenset(_other_hooks())
-"""the hooks that are not called for single events"""
-
-BATCH_HOOK = "event_batch"
-"""the hook that is called with several events at once"""
-
-LIFESPAN = "lifespan"
-"""the hook of which the context manager is watched, not the call that returns it"""
-
-QUERIES = frozenset(
-    {"http_pages", "http_routes", "metrics", "outbox", "template_folders", "written_files"}
-)
-"""the hooks without arguments, by which running plugins declare something"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +49,8 @@ class Hooks:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._registered: dict[str, RegisteredPlugin] = {}
+        self._handlers: dict[str, tuple[MarkedHandler, ...]] = {}
+        """the methods of each plugin that are marked with ``on``"""
         self._workers: dict[str, Worker] = {}
 
     def register(self, plugin: object, name: str | None, distribution: str | None) -> str:
@@ -94,6 +74,7 @@ class Hooks:
             self._manager.unregister(name=name)
             raise PluginHookError(name, _one_line(error)) from None
 
+        self._handlers[name] = find_handlers(plugin)
         self._registered[name] = RegisteredPlugin(name, plugin, distribution, (), ())
         return name
 
@@ -101,6 +82,7 @@ class Hooks:
         """Remove a plugin, and return it for :meth:`restore`; its event types stay known."""
         self._manager.unregister(name=name)
         self._workers.pop(name, None)
+        self._handlers.pop(name, None)
         return self._registered.pop(name)
 
     def restore(self, registered: RegisteredPlugin) -> None:
@@ -157,6 +139,9 @@ class Hooks:
         if register_events is None:
             return
 
+        for impl in self._implementations(name, self._manager.hook.register_events):
+            check_implementation(name, "register_events", impl, ())
+
         try:
             classes = call(lambda: tuple(register_events()))
         except Exception as error:
@@ -198,13 +183,17 @@ class Hooks:
 
         :raises PluginHookError: if not; it names the nearest hook
         """
-        self._check_batches(name)
-        for caller in self._manager.get_hookcallers(self._manager.get_plugin(name)) or ():
-            for impl in caller.get_hookimpls():
-                if impl.plugin_name == name:
-                    self._check_implementation(name, caller, impl)
+        for caller in self._callers(name):
+            if not caller.has_spec():
+                self._check_optional(name, caller)
 
-    def _check_batches(self, name: str) -> None:
+        self.check_known(name)
+
+    def check_known(self, name: str) -> None:
+        """Check the hooks of a plugin, but not whether they exist: another plugin may add them.
+
+        :raises PluginHookError: if one is implemented in a way that cannot work
+        """
         hooks = self.names(name)
         single = [hook for hook in hooks if hook not in OTHER_HOOKS]
         if BATCH_HOOK in hooks and single:
@@ -214,54 +203,50 @@ class Hooks:
                 "in batches or one by one",
             )
 
-    def _check_implementation(
-        self, name: str, caller: pluggy.HookCaller, impl: pluggy.HookImpl
-    ) -> None:
-        if not caller.has_spec():
-            if impl.optionalhook:
-                return
+        for caller in self._callers(name):
+            if caller.has_spec():
+                for impl in self._implementations(name, caller):
+                    check_implementation(name, caller.name, impl, self._classes(caller.name))
 
-            known = [
-                c for c in vars(self._manager.hook) if getattr(self._manager.hook, c).has_spec()
-            ]
-            hint = did_you_mean(caller.name, known) or (
-                ", register its event class with the hook 'register_events', or mark it "
-                "hookimpl(optionalhook=True) if another plugin adds it"
-            )
-            raise PluginHookError(name, f"implements the unknown hook '{caller.name}'{hint}")
+        for handler in self._handlers[name]:
+            check_marked(name, handler)
 
-        is_about_events = caller.name not in OTHER_HOOKS or caller.name == BATCH_HOOK
-        if is_about_events and (impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast):
-            raise PluginHookError(
-                name,
-                f"hook '{caller.name}' is a wrapper, tryfirst or trylast: each plugin gets events "
-                "on its own, so use a plain hookimpl",
-            )
+        known = vars(self._manager.hook).items()
+        specs = {hook: c.spec.argnames for hook, c in known if c.has_spec()}
+        check_unmarked(name, self.plugin(name), specs, hooks)
 
-        if impl.opts.get("threaded"):
-            if not is_about_events:
-                events = f"hooks for events and '{BATCH_HOOK}'"
-                raise PluginHookError(
-                    name, f"hook '{caller.name}' is threaded: only {events} can run in a thread"
-                )
+    def _check_optional(self, name: str, caller: pluggy.HookCaller) -> None:
+        if all(impl.optionalhook for impl in self._implementations(name, caller)):
+            return
 
-            if is_async(impl.function):
-                raise PluginHookError(
-                    name,
-                    f"hook '{caller.name}' is async, so it cannot be threaded: make it a plain "
-                    "'def', or omit 'threaded'",
-                )
+        known = [c for c in vars(self._manager.hook) if getattr(self._manager.hook, c).has_spec()]
+        hint = did_you_mean(caller.name, known) or (
+            ", register its event class with the hook 'register_events', or mark it "
+            "hookimpl(optionalhook=True) if another plugin adds it"
+        )
+        raise PluginHookError(name, f"implements the unknown hook '{caller.name}'{hint}")
+
+    def _callers(self, name: str) -> Sequence[pluggy.HookCaller]:
+        return self._manager.get_hookcallers(self._manager.get_plugin(name)) or ()
+
+    @staticmethod
+    def _implementations(name: str, caller: pluggy.HookCaller) -> list[pluggy.HookImpl]:
+        return [impl for impl in caller.get_hookimpls() if impl.plugin_name == name]
+
+    def _classes(self, hook: str) -> list[type[Event]]:
+        """Return the event classes whose hook it is, of which there can be several of one name."""
+        known = dict.fromkeys(base for cls in self.events.types() for base in lineage(cls))
+        return [cls for cls in known if cls.type == hook]
 
     def add_worker(self, name: str, owner: Owner) -> Worker | None:
         """Create the worker that runs a plugin's threaded hooks, if it has any.
 
         :param owner: the mailbox of the plugin
         """
-        plugin = self._manager.get_plugin(name)
-        for caller in self._manager.get_hookcallers(plugin) or ():
-            for impl in caller.get_hookimpls():
-                if impl.plugin is plugin and impl.opts.get("threaded"):
-                    return self._workers.setdefault(name, Worker(owner))
+        impls = [i for caller in self._callers(name) for i in self._implementations(name, caller)]
+        is_threaded = any(impl.opts.get("threaded") for impl in impls)
+        if is_threaded or any(handler.threaded for handler in self._handlers[name]):
+            return self._workers.setdefault(name, Worker(owner))
 
         return None
 
@@ -277,6 +262,7 @@ class Hooks:
     def for_event(self, name: str, event_class: type[Event]) -> tuple[Hook, ...]:
         """Return a plugin's hooks for an event class, the most specific first."""
         plugin = self._manager.get_plugin(name)
+        handlers = list(self._handlers[name])
         hooks = []
         for cls in lineage(event_class):
             caller = getattr(self._manager.hook, cls.type, None)
@@ -284,11 +270,20 @@ class Hooks:
                 impls = (impl for impl in caller.get_hookimpls() if impl.plugin is plugin)
                 hooks += [self._bind(name, cls.type, impl) for impl in impls]
 
+            # One that is marked with a class and a base class of it is still called once.
+            for handler in [h for h in handlers if cls in h.event_classes]:
+                handlers.remove(handler)
+                hooks.append(self._watched(name, cls.type, handler.function, handler.threaded))
+
         return tuple(hooks)
 
     def _bind(self, plugin: str, hook: str, impl: pluggy.HookImpl) -> Callable[..., Any]:
-        function = _bind(impl)
-        if plugin in self._workers and impl.opts.get("threaded"):
+        return self._watched(plugin, hook, _bind(impl), bool(impl.opts.get("threaded")))
+
+    def _watched(
+        self, plugin: str, hook: str, function: Callable[..., Any], threaded: bool
+    ) -> Callable[..., Any]:
+        if threaded and plugin in self._workers:
             function = self._workers[plugin].threaded(function)
 
         return function if hook == LIFESPAN else self._instruments.watched(plugin, hook, function)
@@ -303,8 +298,8 @@ class Hooks:
 
     def names(self, name: str) -> tuple[str, ...]:
         """Return the names of the hooks that a plugin implements."""
-        callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or ()
-        return tuple(sorted(caller.name for caller in callers))
+        marked = {cls.type for handler in self._handlers[name] for cls in handler.event_classes}
+        return tuple(sorted(marked.union(caller.name for caller in self._callers(name))))
 
 
 def _already_registered(name: str, known: str | None) -> str:

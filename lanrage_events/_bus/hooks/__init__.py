@@ -1,0 +1,12 @@
+"""The hooks of the plugins on a bus: finding, checking and calling their implementations."""
+
+from __future__ import annotations
+
+from .annotations import parameter_classes as parameter_classes
+from .checks import check_handler as check_handler
+from .checks import handler_name as handler_name
+from .hooks import Hooks as Hooks
+from .hooks import RegisteredPlugin as RegisteredPlugin
+from .names import BATCH_HOOK as BATCH_HOOK
+from .names import LIFESPAN as LIFESPAN
+from .names import QUERIES as QUERIES

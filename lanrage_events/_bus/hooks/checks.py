@@ -1,0 +1,272 @@
+"""The checks of hook implementations and handlers: mistakes are errors before the first event."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+
+from ..._events import Event
+from ..._exceptions import PluginHookError
+from ..threads import is_async
+from .annotations import check_parameter
+from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
+
+_MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
+_RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health", "outbox"})
+"""the other hooks that are no generators"""
+_RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox"}
+"""what hooks return whose name may also be that of a method for another purpose"""
+
+
+MARK = f"{PROJECT}_on"
+"""the attribute in which ``on`` keeps its options"""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedHandler:
+    """A method of a plugin that is marked with ``on``."""
+
+    function: Callable[..., Any]
+    event_classes: tuple[type[Event], ...]
+    threaded: bool
+
+
+def is_about_events(hook: str) -> bool:
+    """Return whether a hook is called for events."""
+    return hook not in OTHER_HOOKS or hook == BATCH_HOOK
+
+
+def check_implementation(
+    plugin: str, hook: str, impl: pluggy.HookImpl, event_classes: Sequence[type[Event]]
+) -> None:
+    """Check that a hook is implemented in a way that can work.
+
+    :param event_classes: those whose hook it is; only one of them has to fit
+    :raises PluginHookError: if not
+    """
+    if is_about_events(hook) and (
+        impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast
+    ):
+        raise PluginHookError(
+            plugin,
+            f"hook '{hook}' is a wrapper, tryfirst or trylast: each plugin gets events on its own, "
+            "so use a plain hookimpl",
+        )
+
+    _check_kind(plugin, hook, impl.function)
+    if impl.opts.get("threaded"):
+        _check_threaded(plugin, hook, impl.function)
+
+    errors = []
+    for event_class in event_classes if impl.argnames else ():
+        try:
+            check_parameter(impl.function, [event_class], "mark it @on({}) instead")
+            return
+        except TypeError as error:
+            errors.append(error)
+
+    if errors:
+        raise PluginHookError(plugin, f"hook '{hook}' {errors[0]}")
+
+
+def _check_threaded(plugin: str, hook: str, function: Callable[..., Any]) -> None:
+    if not is_about_events(hook):
+        events = f"hooks for events and '{BATCH_HOOK}'"
+        raise PluginHookError(
+            plugin, f"hook '{hook}' is threaded: only {events} can run in a thread"
+        )
+
+    if is_async(function):
+        raise PluginHookError(
+            plugin,
+            f"hook '{hook}' is async, so it cannot be threaded: make it a plain 'def', or omit "
+            "'threaded'",
+        )
+
+
+def _check_kind(plugin: str, hook: str, function: Callable[..., Any]) -> None:
+    """Check that a hook is no generator that nobody iterates, nor async if nobody awaits it."""
+    is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if hook == LIFESPAN and (is_generator or inspect.iscoroutinefunction(function)):
+        raise PluginHookError(
+            plugin,
+            "hook 'lifespan' is not a context manager: decorate it with @asynccontextmanager",
+        )
+
+    if is_generator and (hook not in OTHER_HOOKS or hook in _RETURN_ONE):
+        raise PluginHookError(
+            plugin, f"hook '{hook}' is a generator, which would never run: omit 'yield'"
+        )
+
+    may_be_async = hook not in OTHER_HOOKS or hook in _MAY_BE_ASYNC
+    if not may_be_async and (
+        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    ):
+        raise PluginHookError(
+            plugin, f"hook '{hook}' is async, and nothing would await it: make it a plain 'def'"
+        )
+
+
+# Handlers
+
+
+def find_handlers(plugin: object) -> tuple[MarkedHandler, ...]:
+    """Return the methods of a plugin that are marked with ``on``."""
+    owner = plugin if isinstance(plugin, types.ModuleType) else type(plugin)
+    found = []
+    for name in dir(owner):
+        options = getattr(inspect.getattr_static(owner, name, None), MARK, None)
+        if isinstance(options, dict):
+            found.append(MarkedHandler(getattr(plugin, name), **options))
+
+    return tuple(found)
+
+
+def check_marked(plugin: str, handler: MarkedHandler) -> None:
+    """Check a method of a plugin that is marked with ``on``.
+
+    :raises PluginHookError: if it cannot be called with the events
+    """
+    try:
+        check_handler(handler.function, handler.event_classes, threaded=handler.threaded)
+    except TypeError as error:
+        raise PluginHookError(plugin, str(error)) from None
+
+
+def check_handler(
+    handler: object, event_classes: Sequence[type[Event]], *, threaded: bool = False
+) -> None:
+    """Check that a handler can be called with each event of some classes.
+
+    :raises TypeError: if not
+    """
+    name = handler_name(handler)
+    if not callable(handler):
+        if isinstance(handler, types.CoroutineType):
+            handler.close()
+            raise TypeError(f"the handler '{name}' was called: give the function, without ()")
+
+        raise TypeError(f"a handler must be a function or another callable, not {handler!r}")
+
+    for function in (handler, inspect.getattr_static(type(handler), "__call__", None)):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"'{name}' is a generator, which would never run: omit 'yield'")
+
+    if threaded and is_async(handler):
+        raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
+
+    try:
+        inspect.signature(handler).bind(object())
+    except TypeError as error:
+        raise TypeError(
+            f"'{name}' is called with one argument, the event, but cannot be: {error}"
+        ) from None
+    except (ValueError, NameError):
+        pass  # a builtin may have none; since Python 3.14, annotations are evaluated
+
+    try:
+        check_parameter(handler, event_classes, "subscribe to {}")
+    except TypeError as error:
+        raise TypeError(f"'{name}' {error}") from None
+
+
+def handler_name(handler: object) -> str:
+    """Return the name of a handler for log lines and errors."""
+    return str(getattr(handler, "__qualname__", type(handler).__name__))
+
+
+# Methods that are named like a hook
+
+
+def check_unmarked(
+    name: str, plugin: object, hooks: Mapping[str, Sequence[str]], implemented: Collection[str]
+) -> None:
+    """Check that no method of a plugin is surely meant as a hook, but was not marked.
+
+    :param hooks: the arguments of each known hook
+    :param implemented: the hooks that the plugin implements
+    :raises PluginHookError: if there is one
+    """
+    for hook, function, arguments in _own_functions(plugin):
+        if hook not in hooks or hook in implemented or _is_marked(function):
+            continue
+
+        if _overrides_marked(plugin, hook):
+            what = f"method '{hook}' overrides a hook, but is not marked"
+            remedy = "mark it @hookimpl, too"
+        elif _is_meant(hook, function, arguments, hooks[hook], implemented):
+            what = f"method '{hook}' is named like a hook, but not marked, so it is never called"
+            remedy = f"mark it @hookimpl, or name it '_{hook}' if it is no hook"
+        else:
+            continue
+
+        raise PluginHookError(name, f"{what}: {remedy}")
+
+
+def _own_functions(plugin: object) -> Iterator[tuple[str, types.FunctionType, Sequence[str]]]:
+    """Yield the functions of a plugin's module, or of its class and its own base classes.
+
+    Each comes with its name there and with the arguments that it needs. What a class inherits from
+    another distribution is not its author's.
+    """
+    if isinstance(plugin, types.ModuleType):
+        for name, value in tuple(vars(plugin).items()):
+            if isinstance(value, types.FunctionType) and value.__module__ == plugin.__name__:
+                yield name, value, _needed(value)
+
+        return
+
+    distribution = type(plugin).__module__.partition(".")[0]
+    seen: set[str] = set()
+    for owner in type(plugin).__mro__:
+        is_own = owner.__module__.partition(".")[0] == distribution
+        for name, value in tuple(vars(owner).items()):
+            function = getattr(value, "__func__", value)
+            if is_own and name not in seen and isinstance(function, types.FunctionType):
+                needed = _needed(function)
+                yield name, function, needed if isinstance(value, staticmethod) else needed[1:]
+
+        seen.update(vars(owner))
+
+
+def _needed(function: types.FunctionType) -> Sequence[str]:
+    """Return the names of the arguments without which a function cannot be called."""
+    inner = inspect.unwrap(function)
+    if not isinstance(inner, types.FunctionType):
+        return ()
+
+    count = inner.__code__.co_argcount
+    return inner.__code__.co_varnames[: count - len(inner.__defaults__ or ())]
+
+
+def _is_marked(function: object) -> bool:
+    return hasattr(function, f"{PROJECT}_impl") or hasattr(function, MARK)
+
+
+def _overrides_marked(plugin: object, name: str) -> bool:
+    if isinstance(plugin, types.ModuleType):
+        return False
+
+    return any(_is_marked(vars(cls).get(name)) for cls in type(plugin).__mro__)
+
+
+def _is_meant(
+    hook: str,
+    function: types.FunctionType,
+    arguments: Sequence[str],
+    expected: Sequence[str],
+    implemented: Collection[str],
+) -> bool:
+    """Return whether a method that is named like a hook can hardly be anything else."""
+    if expected[:1] in (("event",), ("events",)) and any(map(is_about_events, implemented)):
+        return False  # one of its own hooks may call it
+
+    if hook in _RETURNED and _RETURNED[hook] not in str(function.__annotations__.get("return")):
+        return False  # a name for many purposes
+
+    return list(arguments) == list(expected)
