@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from lanrage_events import GameEnded
@@ -64,6 +65,7 @@ async def test_what_waited_in_the_outbox_is_caught_up_in_german(
 
         await outbox.put("default", "{}", label="game_ended", expires=now - timedelta(hours=1))
 
+    await anyio.sleep(1)
     async with running(
         discord, webhook_url=url, templates=TEMPLATES, state_folder=tmp_path
     ) as setup:
