@@ -16,7 +16,7 @@ PACKAGES = [CORE, *sorted(path.name for path in (ROOT / "plugins").iterdir() if 
 FLOORS_MAX = 10
 MODULES_MAX = 18
 """modules in one folder: with more of them, there is a room that nobody made"""
-OTHER_TESTS = {"acceptance", "benchmarks", "docs", "plugins", "state"}
+OTHER_TESTS = {"acceptance", "benchmarks", "docs", "plugins"}
 
 
 class Import(NamedTuple):

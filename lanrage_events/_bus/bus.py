@@ -42,11 +42,13 @@ from .logs import ErrorLog, Tracer, is_wanted
 from .mailbox import Acknowledgement, Mailbox
 from .receiving import Receiver
 from .registry import Registry
-from .threads import LoopWatch
+from .threads import LoopWatch, current_post, is_in_virtual_time
 
 if TYPE_CHECKING:
     from datetime import datetime
     from importlib.resources.abc import Traversable
+
+    from ..state import Store
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -190,6 +192,7 @@ class EventBus(Bus):
         except BaseException as cancellation:  # noqa: BLE001 - raised by the task group
             cancelled = cancellation
 
+        self._registry.stores.end()
         try:
             traceback = None if cancelled is None else cancelled.__traceback__
             await task_group.__aexit__(type(cancelled) if cancelled else None, cancelled, traceback)
@@ -347,6 +350,19 @@ class EventBus(Bus):
 
     def now(self) -> datetime:
         return utc_now()
+
+    def store(self, plugin: object) -> Store:
+        name = self._registry.name(plugin)
+        self._loop.check()
+        if self._task_group is None or self._owner is None:
+            raise RuntimeError(
+                "a store needs a running bus: ask for it in the lifespan of the plugin"
+            )
+
+        is_virtual = is_in_virtual_time()
+        return self._registry.stores.open(
+            name, self.state_folder, self._task_group, current_post(), inline=is_virtual
+        )
 
     # Receiving
 

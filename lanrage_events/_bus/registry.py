@@ -13,6 +13,7 @@ from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
 from .._reports import ConfigProblem, Health
 from ..abc import Bus, PluginOptions, PluginRegistry
+from ..state._store import Stores
 from .changes import Change
 from .fanout import FanOut
 from .hooks import BATCH_HOOK, LIFESPAN, Hooks, RegisteredPlugin
@@ -37,6 +38,7 @@ class Registry(PluginRegistry):
         watch: LoopWatch,
     ) -> None:
         self.hooks = Hooks(instruments)
+        self.stores = Stores()
         self.queries = Queries(
             self.hooks, lifecycle.supervisors, lifecycle.lingering, instruments, watch
         )
@@ -238,6 +240,7 @@ class Registry(PluginRegistry):
             dropped = self._lifecycle.discard(current, reason)
             self._lifecycle.forget(current)
             del self._settings[name]
+            self.stores.release(name)
             if failed:
                 self.hooks.unregister_failed(name)
             else:

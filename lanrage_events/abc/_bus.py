@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .._redaction import Redactor
     from .._reports import Health
     from ..events import EventRegistry
+    from ..state import Store
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -171,6 +172,22 @@ class Bus(ABC):
 
         In the virtual time of :mod:`lanrage_events.testing` it moves with that. So do the times of new
         events and the clock of an outbox.
+        """
+
+    # Keeping
+
+    @abstractmethod
+    def store(self, plugin: object) -> Store:
+        """Return the small state of a plugin, which outlives restarts; it is the same one each time.
+
+        Ask for it in the plugin's ``lifespan``. It is the file ``<name>.store.json`` in the state folder,
+        which a plugin that replaces this one takes over. Without a state folder it is only in memory.
+        A file that is damaged is moved aside, which is logged, and the store is empty then.
+
+        :param plugin: the plugin, which is registered
+        :raises LookupError: if it is not
+        :raises ValueError: if its name can name no file of its own
+        :raises RuntimeError: if the bus does not run, or outside of its event loop
         """
 
     # Watching
