@@ -35,9 +35,6 @@ WORD_LEAVES: Mapping[str, TemplateLeaf] = {path: TemplateLeaf() for path in (*WO
 """the leaves of ``words.yaml``"""
 
 
-_JINJA_NAMES = ("caller", "kwargs", "loop", "self", "varargs")
-
-
 class RenderedLeaves(dict[str, Any]):
     """The leaves of one event that are not empty, by path, and for each list that of its items."""
 
@@ -144,7 +141,7 @@ class Templates:
     def _check_names(
         self, fields_of: Mapping[str, Collection[str]], context: Collection[str]
     ) -> None:
-        everywhere = {*self._globals, *context, "event", "fields", "type", *_JINJA_NAMES}
+        everywhere = {*self._globals, *context, "event", "fields", "type"}
         for type_name, own in fields_of.items():
             names = everywhere.union(own)
             for file in self._read(type_name):

@@ -23,6 +23,9 @@ PLACE = "place "
 _FOR_MISSING_NAMES = frozenset({"d", "default", "defined", "undefined"})
 """the filters and tests of Jinja for what may be missing"""
 
+_OF_JINJA = ("caller", "kwargs", "loop", "self", "varargs")
+"""names that Jinja sets in loops and macros"""
+
 VALUE = "\ufffc"
 """stands for a value in the template's own text"""
 
@@ -51,7 +54,7 @@ def names_of(tree: nodes.Template) -> dict[str, int]:
     Those that it sets itself or that may be missing, as in ``{{ name | default("?") }}``, are left out.
     """
     names: dict[str, int] = {}
-    optional: set[str] = set()
+    optional = set(_OF_JINJA)
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load":
             names.setdefault(name.name, name.lineno)
