@@ -13,7 +13,7 @@ from functools import wraps
 from inspect import get_annotations
 from itertools import count
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -182,6 +182,20 @@ class PartyEvent(Event):
     """which party, as the publisher names it"""
 
 
+class _PlayerNameMark:
+    def __repr__(self) -> str:
+        return "PlayerName"
+
+
+PLAYER_NAME = _PlayerNameMark()
+PlayerName: TypeAlias = Annotated[str, PLAYER_NAME]
+"""The type of a field that holds the name of a player, which the rules of a configuration can hide.
+
+To type checkers and in JSON it is a text. Lists and the like may hold it, too, such as
+``tuple[PlayerName, ...]``.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartyCreated(PartyEvent):
     """A player opened a party."""
@@ -190,7 +204,7 @@ class PartyCreated(PartyEvent):
     party_id: str  # pyright: ignore[reportGeneralTypeIssues] - all fields are keyword-only
     party_name: str
     """what the party is called"""
-    host: str
+    host: PlayerName
     """the name of the player who opened it"""
 
 
@@ -198,20 +212,26 @@ class PartyCreated(PartyEvent):
 class PeerJoined(PartyEvent):
     """A player joined a party."""
 
-    peer_name: str
+    peer_name: PlayerName
     """the player's name"""
     party_name: str
     """what the party is called"""
+    peer_id: str | None = None
+    """which player, as the source knows it, such as a Steam id; the same in joins and leaves,
+    ``None`` in both where there is none"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PeerLeft(PartyEvent):
     """A player left a party."""
 
-    peer_name: str
+    peer_name: PlayerName
     """the player's name"""
     party_name: str
     """what the party is called"""
+    peer_id: str | None = None
+    """which player, as the source knows it, such as a Steam id; the same in joins and leaves,
+    ``None`` in both where there is none"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -220,7 +240,7 @@ class GameStarted(PartyEvent):
 
     game_name: str
     """what the game is called"""
-    players: tuple[str, ...]
+    players: tuple[PlayerName, ...]
     """the names of the players"""
 
 

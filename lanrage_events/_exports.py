@@ -11,6 +11,7 @@ from ._events import PartyCreated as PartyCreated
 from ._events import PartyEvent as PartyEvent
 from ._events import PeerJoined as PeerJoined
 from ._events import PeerLeft as PeerLeft
+from ._events import PlayerName as PlayerName
 from ._exceptions import EventDecodeError as EventDecodeError
 from ._exceptions import EventDropped as EventDropped
 from ._exceptions import EventError as EventError

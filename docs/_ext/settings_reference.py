@@ -115,8 +115,10 @@ class _Walk:
     """the definitions that were described, with the path of the section"""
 
     def walk(self, section: Schema, model: type[BaseModel] | None, above: str) -> Iterator[Setting]:
+        known = {} if model is None else model.model_fields
+        fields = {info.alias: info for info in known.values() if info.alias is not None}
         for name, schema in section["properties"].items():
-            info = None if model is None else model.model_fields[name]
+            info = None if model is None else fields.get(name) or model.model_fields[name]
             yield from self._key(name, schema, info, section, f"{above}{name}")
 
     def _key(
@@ -189,6 +191,9 @@ class _Walk:
         kind = schema.get("type")
         if kind == "array":
             return f"list of {_plural(self._words(schema['items'], info))}"
+
+        if kind == "object" and "properties" in schema:
+            return " and ".join(f"`{{{key}: …}}`" for key in schema["properties"])
 
         if kind == "object":
             return f"mapping of names to {self._words(schema['additionalProperties'], info)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from .._events import Event
@@ -30,9 +30,21 @@ def _form_of(value: object) -> str:
     return "excluded" if isinstance(value, Mapping | Exclusion) else "wanted"
 
 
+_SCALAR = [{"type": kind} for kind in ("string", "integer", "number", "boolean")]
+_EXCLUSION = {
+    "type": "object",
+    "required": ["not"],
+    "properties": {
+        "not": {
+            "description": "the value, or the values, that the field must not have",
+            "anyOf": [*_SCALAR, {"type": "array", "items": {"anyOf": _SCALAR}}],
+        }
+    },
+}
 # So that an error in one form is not also one in the other.
 _Wanted: TypeAlias = Annotated[
-    Annotated[_Scalar | list[_Scalar], Tag("wanted")] | Annotated[Exclusion, Tag("excluded")],
+    Annotated[_Scalar | list[_Scalar], Tag("wanted")]
+    | Annotated[Exclusion, Tag("excluded"), WithJsonSchema(_EXCLUSION)],
     Discriminator(_form_of),
 ]
 

@@ -53,7 +53,7 @@ def keys_of(annotation: object) -> Iterator[str]:
     """Yield the keys of a model and of all models within."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         for name, info in annotation.model_fields.items():
-            yield name
+            yield info.alias or name
             yield from keys_of(info.annotation)
 
     for argument in get_args(annotation):

@@ -78,7 +78,7 @@ def test_json_is_flat_with_the_type_first() -> None:
     )
     assert event.to_json() == (
         '{"type":"peer_joined","id":"1","time":"2026-01-02T03:04:05Z","party_id":null,'
-        '"peer_name":"Änn","party_name":"LAN"}'
+        '"peer_name":"Änn","party_name":"LAN","peer_id":null}'
     )
     assert event.to_dict() == json.loads(event.to_json())
 
@@ -127,7 +127,7 @@ ENDED = {"type": "game_ended", "game_name": "Quake", "duration": 3}
         ),
         (
             {**PEER, "zzz": "x"},
-            "peer_joined: zzz: unknown field, known are id, time, party_id, peer_name, party_name",
+            "peer_joined: zzz: unknown field, known are id, time, party_id, peer_name, party_name, peer_id",
         ),
         ({**PEER, "peer_name": 5}, "peer_joined: peer_name: input should be a valid string"),
         ({**PEER, "id": 5}, "peer_joined: id: input should be a valid string"),

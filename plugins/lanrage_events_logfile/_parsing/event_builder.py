@@ -83,15 +83,16 @@ class EventBuilder:
 
         found = self._fields(match)
         if match.rule == PeerJoined.type and player is not None and self._tracks_leaving:
-            if not roster.join(player, name or player):
+            if not roster.join(player, name or player, found.get("peer_id")):
                 return None
 
         elif match.rule == PeerLeft.type and player is not None:
-            name = roster.leave(player, name)
+            name, peer_id = roster.leave(player, name, found.get("peer_id"))
             if name is None:
                 return None
 
             found["peer_name"] = name
+            found["peer_id"] = peer_id
         elif match.rule == GameStarted.type:
             found.setdefault("players", list(roster.present.values()))
             roster.started = time

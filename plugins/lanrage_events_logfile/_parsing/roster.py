@@ -18,6 +18,8 @@ class Roster:
 
     present: dict[str, str] = field(default_factory=dict)
     """the name of each player in the game, in the order in which they joined"""
+    peer_ids: dict[str, str] = field(default_factory=dict)
+    """the id of each player in the game whose join had one"""
     connecting: list[str] = field(default_factory=list)
     """the players who are connecting but not in the game yet"""
     game_name: str | None = None
@@ -30,6 +32,7 @@ class Roster:
     def clear(self) -> None:
         """Remove all players and the game, because the server restarted."""
         self.present.clear()
+        self.peer_ids.clear()
         self.connecting.clear()
         self.end_game()
 
@@ -40,10 +43,11 @@ class Roster:
     def connect(self, player: str) -> None:
         """Add a player who is connecting."""
         self.present.pop(player, None)
+        self.peer_ids.pop(player, None)
         if player not in self.connecting:
             self.connecting = [*self.connecting, player][-PLAYERS_MAX:]
 
-    def join(self, player: str, name: str) -> bool:
+    def join(self, player: str, name: str, peer_id: str | None = None) -> bool:
         """Add a player to the game; return False if already present."""
         if player in self.connecting:
             self.connecting.remove(player)
@@ -52,19 +56,28 @@ class Roster:
             return False
 
         if len(self.present) >= PLAYERS_MAX:
-            del self.present[next(iter(self.present))]
+            oldest = next(iter(self.present))
+            del self.present[oldest]
+            self.peer_ids.pop(oldest, None)
 
         self.present[player] = name
+        if peer_id is not None:
+            self.peer_ids[player] = peer_id
+
         return True
 
-    def leave(self, player: str, name: str | None) -> str | None:
-        """Remove a player; return the name, None if there is no event.
+    def leave(
+        self, player: str, name: str | None, peer_id: str | None = None
+    ) -> tuple[str | None, str | None]:
+        """Remove a player; return the name, None if there is no event, and the id of the join.
 
         :param name: None if the line does not have it
+        :param peer_id: what the line has, for a player whose join is not known
         """
         known = self.present.pop(player, None)
         if known is None and player in self.connecting:
             self.connecting.remove(player)
-            return None
+            return None, None
 
-        return name or known
+        joined_as = self.peer_ids.pop(player, None)
+        return name or known, peer_id if known is None else joined_as

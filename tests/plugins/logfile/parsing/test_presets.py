@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lanrage_events import Event
+from lanrage_events import Event, PeerJoined, PeerLeft
 from lanrage_events.events import EventRegistry
 from lanrage_events_logfile import FileConfig, load_preset, preset_names
 from lanrage_events_logfile._parsing import Roster, Translator
@@ -468,3 +468,52 @@ def test_each_preset_is_a_file_and_has_a_real_excerpt() -> None:
     names = {file.name.removesuffix(".yaml") for file in folder.iterdir()}
 
     assert names == set(preset_names()) == {preset for preset, _, _ in EXCERPTS.values()}
+
+
+def peer_ids(text: str, **settings: Any) -> list[tuple[str, str | None]]:
+    events = translate("source", text, **settings)
+    assert all(isinstance(event, (PeerJoined, PeerLeft)) for event in events)
+    return [(short([event])[0], getattr(event, "peer_id", None)) for event in events]
+
+
+def test_a_steam_id_is_in_joins_and_leaves() -> None:
+    assert peer_ids(
+        """
+    L 02/21/2021 - 06:22:31: "Ann<12><[U:1:68745073]><>" entered the game
+    L 02/21/2021 - 06:22:32: "Bob<13><STEAM_0:1:12345><>" entered the game
+    L 02/21/2021 - 06:33:43: "Ann<12><[U:1:68745073]><Red>" disconnected
+    L 02/21/2021 - 06:33:44: "Bob<13><STEAM_0:1:12345><Red>" disconnected"""
+    ) == [
+        ("+Ann", "[U:1:68745073]"),
+        ("+Bob", "STEAM_0:1:12345"),
+        ("-Ann", "[U:1:68745073]"),
+        ("-Bob", "STEAM_0:1:12345"),
+    ]
+
+
+def test_an_id_that_everyone_on_a_lan_has_is_left_out() -> None:
+    assert peer_ids(
+        """
+    L 02/04/2026 - 00:28:39: "Dudds<1><STEAM_ID_LAN><player>" has entered the game
+    L 02/04/2026 - 00:29:22: "Dudds<1><STEAM_ID_LAN><player>" disconnected"""
+    ) == [("+Dudds", None), ("-Dudds", None)]
+
+
+def test_a_leave_has_an_id_if_the_join_had_one() -> None:
+    patterns = {
+        "peer_joined": [
+            r"(?P<player>\d+) is (?P<peer_name>\w+) with (?P<peer_id>\w+)",
+            r"(?P<player>\d+) is (?P<peer_name>\w+)",
+        ],
+        "peer_left": r"(?P<player>\d+) left(?: with (?P<peer_id>\w+))?",
+    }
+    lines = ["1 is Ann with x", "2 is Bob", "1 left", "2 left with y", "2 is Bob", "2 left"]
+    text = "\n".join(f"L 02/21/2021 - 06:22:31: {line}" for line in lines)
+    assert peer_ids(text, patterns=patterns) == [
+        ("+Ann", "x"),
+        ("+Bob", None),
+        ("-Ann", "x"),
+        ("-Bob", None),
+        ("+Bob", None),
+        ("-Bob", None),
+    ]
