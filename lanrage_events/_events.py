@@ -151,6 +151,27 @@ def check_event_class(cls: object) -> type[Event]:
     raise TypeError(f"{cls!r} is not an event class: {remedy}")
 
 
+def check_event_classes(event_class: object) -> tuple[type[Event], ...]:
+    """Return the event classes that a caller gave: one, or a tuple of them.
+
+    :raises TypeError: if it is anything else
+    """
+    given = event_class if isinstance(event_class, tuple) else (event_class,)
+    if not given:
+        raise TypeError("an event class is needed, and the tuple is empty: name at least one")
+
+    return tuple(check_event_class(one) for one in given)
+
+
+def check_where(where: object) -> None:
+    """Check that something can be asked whether an event is wanted.
+
+    :raises TypeError: if not
+    """
+    if where is not None and not callable(where):
+        raise TypeError(f"where must be a function of the event, such as a lambda, not {where!r}")
+
+
 def _has_own_fields(cls: type[Event]) -> bool:
     own = get_annotations(cls).values()
     return any("ClassVar" not in str(annotation) for annotation in own)

@@ -31,6 +31,7 @@ from ._reports import Health as Health
 from ._reports import Metric as Metric
 from ._reports import Sample as Sample
 from .hookspecs import hookimpl as hookimpl
+from .hookspecs import on as on
 
 for _value in tuple(globals().values()):
     # Let tracebacks, documentation and pickles show the module that a user would write.

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import pluggy
 
+from ._events import Event, check_event_classes, check_where
+
 if TYPE_CHECKING:
     from ._events import (
-        Event,
         GameEnded,
         GameStarted,
         Notification,
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
         PeerLeft,
     )
     from ._reports import ConfigProblem, Health, Metric
-    from .abc import Bus
+    from .abc import Bus, HandlerDecorator
     from .http import Page, Route
     from .outbox import Outbox
 
+EventT = TypeVar("EventT", bound=Event)
+EventT2 = TypeVar("EventT2", bound=Event)
+EventT3 = TypeVar("EventT3", bound=Event)
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
 
@@ -110,6 +114,74 @@ hookimpl: HookimplMarker = HookimplMarker()
 Write ``@hookimpl``, or ``@hookimpl(optionalhook=True)`` for an event of a plugin that may be absent,
 or ``@hookimpl(threaded=True)`` for a function that waits without ``await``.
 """
+
+
+@overload
+def on(
+    event_class: type[EventT],
+    *,
+    where: Callable[[EventT], object] | None = None,
+    threaded: bool = False,
+) -> HandlerDecorator[EventT]: ...
+
+
+@overload
+def on(
+    event_class: tuple[type[EventT], type[EventT2]],
+    *,
+    where: Callable[[EventT | EventT2], object] | None = None,
+    threaded: bool = False,
+) -> HandlerDecorator[EventT | EventT2]: ...
+
+
+@overload
+def on(
+    event_class: tuple[type[EventT], type[EventT2], type[EventT3]],
+    *,
+    where: Callable[[EventT | EventT2 | EventT3], object] | None = None,
+    threaded: bool = False,
+) -> HandlerDecorator[EventT | EventT2 | EventT3]: ...
+
+
+@overload
+def on(
+    event_class: tuple[type[EventT], ...],
+    *,
+    where: Callable[[EventT], object] | None = None,
+    threaded: bool = False,
+) -> HandlerDecorator[EventT]: ...
+
+
+def on(
+    event_class: type[Event] | tuple[type[Event], ...],
+    *,
+    where: Callable[[Any], object] | None = None,
+    threaded: bool = False,
+) -> HandlerDecorator[Any]:
+    """Return a decorator for a plugin's method that is called with the events of a class.
+
+    It is like ``hookimpl`` with a name of its own: ``@on(PeerJoined)`` does what
+    ``@hookimpl(specname="peer_joined")`` does, and type checkers check the method against the event.
+    The class need not be registered.
+
+    :param event_class: a class, or several of them as a tuple
+    :param where: returns whether the method is called with an event; sync, and called where the method
+        is. What it raises counts as raised by the method
+    :param threaded: whether the method runs in a worker thread, as for :data:`hookimpl`
+    :raises TypeError: if it is not an event class
+    """
+    options = {
+        "event_classes": check_event_classes(event_class),
+        "where": where,
+        "threaded": threaded,
+    }
+    check_where(where)
+
+    def mark(function: Callable[..., object]) -> Any:
+        setattr(function, f"{hookspec.project_name}_on", options)
+        return function
+
+    return cast("HandlerDecorator[Any]", mark)
 
 
 @hookspec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
@@ -21,16 +21,13 @@ from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
 from ..abc import (
-    DEFAULT_MAILBOX_SIZE,
     Bus,
     BusStatistics,
-    EventStream,
     Instrument,
     PluginOptions,
     PluginRegistry,
     PluginStatistics,
-    Subscription,
-    WhenFull,
+    Receiver,
 )
 from ..events import EventRegistry
 from .changes import Job
@@ -40,7 +37,7 @@ from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
 from .mailbox import Acknowledgement, Mailbox
-from .receiving import Receiver
+from .receiving import BusReceiver
 from .registry import Registry
 from .threads import LoopWatch, current_post, is_in_virtual_time
 
@@ -109,7 +106,7 @@ class EventBus(Bus):
             start_timeout,
             drain_timeout,
         )
-        self._receiver = Receiver(self._loop, self._fanout, self._lifecycle, self._instruments)
+        self._receiving = BusReceiver(self._loop, self._fanout, self._lifecycle, self._instruments)
         self._registry = Registry(
             self, self._fanout, self._lifecycle, self._instruments, self._watch
         )
@@ -366,38 +363,9 @@ class EventBus(Bus):
 
     # Receiving
 
-    def subscribe(
-        self,
-        event_class: type[EventT],
-        handler: Callable[[EventT], Awaitable[object] | object],
-        *,
-        name: str | None = None,
-        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
-        when_full: WhenFull = "drop_oldest",
-        hook_timeout: float | None = None,
-        threaded: bool = False,
-    ) -> Subscription:
-        return self._receiver.subscribe(
-            event_class,
-            handler,
-            name=name,
-            mailbox_size=mailbox_size,
-            when_full=when_full,
-            hook_timeout=hook_timeout,
-            threaded=threaded,
-        )
-
-    def stream(
-        self,
-        event_class: type[EventT],
-        *,
-        name: str | None = None,
-        mailbox_size: int = DEFAULT_MAILBOX_SIZE,
-        when_full: WhenFull = "drop_oldest",
-    ) -> EventStream[EventT]:
-        return self._receiver.stream(
-            event_class, name=name, mailbox_size=mailbox_size, when_full=when_full
-        )
+    @property
+    def _receiver(self) -> Receiver:
+        return self._receiving
 
     async def drain(self) -> None:
         self._loop.check_thread()
@@ -454,7 +422,7 @@ class EventBus(Bus):
         ages = {} if now is None else {source: now - at for source, at in self._inputs.items()}
         return BusStatistics(
             waiting=len(self._fanout.waiting),
-            plugins={**plugins, **self._receiver.statistics()},
+            plugins={**plugins, **self._receiving.statistics()},
             seconds_since_input=ages,
         )
 

@@ -54,6 +54,8 @@ class Lifecycle:
         self.supervisors: dict[str, Supervisor] = {}
         self.streams: dict[str, Mailbox] = {}
         """the mailboxes of the open streams by name"""
+        self.waiters: set[Mailbox] = set()
+        """the mailboxes of those who wait for one event"""
         self.loop = loop
         self.changes = Changes()
         self.lingering = Lingering()
@@ -281,7 +283,7 @@ class Lifecycle:
         for supervisor in dict.fromkeys((*supervisors, *self.supervisors.values())):
             self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
 
-        for mailbox in self.streams.values():
+        for mailbox in (*self.streams.values(), *self.waiters):
             mailbox.close()
 
         self.changes.run_in(None)
@@ -297,6 +299,10 @@ class Lifecycle:
         # Plugins that only publish end first, while the bus still accepts their last events.
         await self._stop(supervisor for supervisor in supervisors if not supervisor.handles_events)
         self._fanout.close(BusState.HOOKS_ONLY)
+        # A hook that waits for an event would hold up the end, and hardly anything publishes now.
+        for mailbox in self.waiters:
+            mailbox.close()
+
         while not all(supervisor.mailbox.idle for supervisor in supervisors):
             await self.drain()
 

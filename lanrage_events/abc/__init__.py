@@ -10,7 +10,11 @@ from ._options import PluginOptions as PluginOptions
 from ._options import WhenFull as WhenFull
 from ._plugins import PluginRegistry as PluginRegistry
 from ._receiving import EventStream as EventStream
+from ._receiving import HandlerDecorator as HandlerDecorator
+from ._receiving import Receiver as Receiver
+from ._receiving import StreamOptions as StreamOptions
 from ._receiving import Subscription as Subscription
+from ._receiving import SubscriptionOptions as SubscriptionOptions
 from ._statistics import BusStatistics as BusStatistics
 from ._statistics import PluginState as PluginState
 from ._statistics import PluginStatistics as PluginStatistics

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from .._events import Event
 from ._options import DEFAULT_MAILBOX_SIZE, WhenFull
 from ._plugins import PluginRegistry
-from ._receiving import EventStream, Subscription
+from ._receiving import (
+    EventStream,
+    HandlerDecorator,
+    Receiver,
+    StreamOptions,
+    Subscription,
+    SubscriptionOptions,
+)
 from ._statistics import BusStatistics
 
 if TYPE_CHECKING:
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from ..state import Store
 
 EventT = TypeVar("EventT", bound=Event)
+EventT2 = TypeVar("EventT2", bound=Event)
+EventT3 = TypeVar("EventT3", bound=Event)
 
 
 class Bus(ABC):
@@ -115,12 +124,56 @@ class Bus(ABC):
 
     # Receiving
 
+    @property
     @abstractmethod
+    def _receiver(self) -> Receiver: ...
+
+    @overload
     def subscribe(
         self,
         event_class: type[EventT],
-        handler: Callable[[EventT], Awaitable[object] | object],
+        handler: Callable[[EventT], object],
         *,
+        where: Callable[[EventT], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> Subscription: ...
+
+    @overload
+    def subscribe(
+        self,
+        event_class: tuple[type[EventT], type[EventT2]],
+        handler: Callable[[EventT | EventT2], object],
+        *,
+        where: Callable[[EventT | EventT2], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> Subscription: ...
+
+    @overload
+    def subscribe(
+        self,
+        event_class: tuple[type[EventT], type[EventT2], type[EventT3]],
+        handler: Callable[[EventT | EventT2 | EventT3], object],
+        *,
+        where: Callable[[EventT | EventT2 | EventT3], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> Subscription: ...
+
+    @overload
+    def subscribe(
+        self,
+        event_class: tuple[type[EventT], ...],
+        handler: Callable[[EventT], object],
+        *,
+        where: Callable[[EventT], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> Subscription: ...
+
+    def subscribe(
+        self,
+        event_class: type[Event] | tuple[type[Event], ...],
+        handler: Callable[[Any], object],
+        *,
+        where: Callable[[Any], object] | None = None,
         name: str | None = None,
         mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
@@ -129,33 +182,204 @@ class Bus(ABC):
     ) -> Subscription:
         """Call a handler, sync or async, with each event of a class and its subclasses.
 
+        :param event_class: a class, or several of them as a tuple
+        :param handler: called with the event
+        :param where: returns whether the handler is called with an event; sync, and called where the
+            handler is. What it raises counts as raised by the handler
         :param name: for statistics and log lines; the default is derived from the handler's name
         :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
         :param hook_timeout: seconds after which the handler is cancelled
         :param threaded: whether the handler, which must be sync, runs in a thread of its own, one event
             after another; a thread whose call timed out goes on beside the next one
-        :raises TypeError: if the handler is async and ``threaded`` is true
+        :raises TypeError: if it is not an event class, or the handler cannot be called with its events
         """
+        return self._receiver.subscribe(
+            event_class,
+            handler,
+            where,
+            name=name,
+            mailbox_size=mailbox_size,
+            when_full=when_full,
+            hook_timeout=hook_timeout,
+            threaded=threaded,
+        )
 
-    @abstractmethod
+    @overload
     def stream(
         self,
         event_class: type[EventT],
         *,
+        where: Callable[[EventT], object] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> EventStream[EventT]: ...
+
+    @overload
+    def stream(
+        self,
+        event_class: tuple[type[EventT], type[EventT2]],
+        *,
+        where: Callable[[EventT | EventT2], object] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> EventStream[EventT | EventT2]: ...
+
+    @overload
+    def stream(
+        self,
+        event_class: tuple[type[EventT], type[EventT2], type[EventT3]],
+        *,
+        where: Callable[[EventT | EventT2 | EventT3], object] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> EventStream[EventT | EventT2 | EventT3]: ...
+
+    @overload
+    def stream(
+        self,
+        event_class: tuple[type[EventT], ...],
+        *,
+        where: Callable[[EventT], object] | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> EventStream[EventT]: ...
+
+    def stream(
+        self,
+        event_class: type[Event] | tuple[type[Event], ...],
+        *,
+        where: Callable[[Any], object] | None = None,
         name: str | None = None,
         mailbox_size: int = DEFAULT_MAILBOX_SIZE,
         when_full: WhenFull = "drop_oldest",
-    ) -> EventStream[EventT]:
+    ) -> EventStream[Any]:
         """Return an async iterator over the events of a class and its subclasses.
 
         Enter it with ``async with``. :meth:`drain`, :meth:`publish_and_wait` and leaving the bus do
         not wait for it.
 
+        :param event_class: a class, or several of them as a tuple
+        :param where: returns whether the iterator returns an event; sync, and called by the reader
         :param name: for statistics and log lines; the default is one that is free when it is entered
         :param mailbox_size: how many events may wait for it
         :param when_full: ``block``, ``drop_oldest`` or ``drop_newest``
+        :raises TypeError: if it is not an event class
         """
+        return self._receiver.stream(
+            event_class, where, name=name, mailbox_size=mailbox_size, when_full=when_full
+        )
+
+    @overload
+    def wait_for(
+        self,
+        event_class: type[EventT],
+        *,
+        where: Callable[[EventT], object] | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, EventT]: ...
+
+    @overload
+    def wait_for(
+        self,
+        event_class: tuple[type[EventT], type[EventT2]],
+        *,
+        where: Callable[[EventT | EventT2], object] | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, EventT | EventT2]: ...
+
+    @overload
+    def wait_for(
+        self,
+        event_class: tuple[type[EventT], type[EventT2], type[EventT3]],
+        *,
+        where: Callable[[EventT | EventT2 | EventT3], object] | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, EventT | EventT2 | EventT3]: ...
+
+    @overload
+    def wait_for(
+        self,
+        event_class: tuple[type[EventT], ...],
+        *,
+        where: Callable[[EventT], object] | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, EventT]: ...
+
+    def wait_for(
+        self,
+        event_class: type[Event] | tuple[type[Event], ...],
+        *,
+        where: Callable[[Any], object] | None = None,
+        timeout: float | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """Wait for an event: ``await bus.wait_for(PeerJoined, timeout=60)``.
+
+        It receives events from the call on. So call it before you publish a question, and await what
+        it returns afterwards, to miss no answer.
+
+        :param event_class: a class, or several of them as a tuple
+        :param where: returns whether to wait for an event; sync and quick, since publishers call it.
+            What it raises is raised to whoever waits
+        :param timeout: seconds to wait, from when it is awaited; the default is to wait without limit
+        :returns: the first event that matches
+        :raises TimeoutError: if there was none in time
+        :raises anyio.ClosedResourceError: if the bus closes meanwhile
+        :raises RuntimeError: if the bus does not run
+        :raises TypeError: if it is not an event class
+        """
+        return self._receiver.wait_for(event_class, where, timeout)
+
+    @overload
+    def on(
+        self,
+        event_class: type[EventT],
+        *,
+        where: Callable[[EventT], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> HandlerDecorator[EventT]: ...
+
+    @overload
+    def on(
+        self,
+        event_class: tuple[type[EventT], type[EventT2]],
+        *,
+        where: Callable[[EventT | EventT2], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> HandlerDecorator[EventT | EventT2]: ...
+
+    @overload
+    def on(
+        self,
+        event_class: tuple[type[EventT], type[EventT2], type[EventT3]],
+        *,
+        where: Callable[[EventT | EventT2 | EventT3], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> HandlerDecorator[EventT | EventT2 | EventT3]: ...
+
+    @overload
+    def on(
+        self,
+        event_class: tuple[type[EventT], ...],
+        *,
+        where: Callable[[EventT], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> HandlerDecorator[EventT]: ...
+
+    def on(
+        self,
+        event_class: type[Event] | tuple[type[Event], ...],
+        *,
+        where: Callable[[Any], object] | None = None,
+        **options: Unpack[SubscriptionOptions],
+    ) -> HandlerDecorator[Any]:
+        """Return a decorator that subscribes a function, and leaves it as it is.
+
+        The parameters are those of :meth:`subscribe`. Type checkers check the function against the
+        event. To unsubscribe later, use :meth:`subscribe`. In a plugin, use :func:`lanrage_events.on`.
+        """
+
+        def decorate(function: Callable[[Any], object]) -> Any:
+            self.subscribe(event_class, function, where=where, **options)
+            return function
+
+        return cast(HandlerDecorator[Any], decorate)
 
     @abstractmethod
     async def drain(self) -> None:

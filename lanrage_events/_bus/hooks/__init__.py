@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .annotations import parameter_classes as parameter_classes
-from .checks import check_handler as check_handler
-from .checks import handler_name as handler_name
+from .handlers import check_handler as check_handler
+from .handlers import filtered as filtered
+from .handlers import handler_name as handler_name
 from .hooks import Hooks as Hooks
 from .hooks import RegisteredPlugin as RegisteredPlugin
 from .names import BATCH_HOOK as BATCH_HOOK

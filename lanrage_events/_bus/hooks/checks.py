@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pluggy
@@ -14,6 +13,7 @@ from ..._events import Event
 from ..._exceptions import PluginHookError
 from ..threads import is_async
 from .annotations import check_parameter
+from .handlers import MARK
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 
 _MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
@@ -21,19 +21,6 @@ _RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health", "outbox"})
 """the other hooks that are no generators"""
 _RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox"}
 """what hooks return whose name may also be that of a method for another purpose"""
-
-
-MARK = f"{PROJECT}_on"
-"""the attribute in which ``on`` keeps its options"""
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedHandler:
-    """A method of a plugin that is marked with ``on``."""
-
-    function: Callable[..., Any]
-    event_classes: tuple[type[Event], ...]
-    threaded: bool
 
 
 def is_about_events(hook: str) -> bool:
@@ -110,77 +97,6 @@ def _check_kind(plugin: str, hook: str, function: Callable[..., Any]) -> None:
         raise PluginHookError(
             plugin, f"hook '{hook}' is async, and nothing would await it: make it a plain 'def'"
         )
-
-
-# Handlers
-
-
-def find_handlers(plugin: object) -> tuple[MarkedHandler, ...]:
-    """Return the methods of a plugin that are marked with ``on``."""
-    owner = plugin if isinstance(plugin, types.ModuleType) else type(plugin)
-    found = []
-    for name in dir(owner):
-        options = getattr(inspect.getattr_static(owner, name, None), MARK, None)
-        if isinstance(options, dict):
-            found.append(MarkedHandler(getattr(plugin, name), **options))
-
-    return tuple(found)
-
-
-def check_marked(plugin: str, handler: MarkedHandler) -> None:
-    """Check a method of a plugin that is marked with ``on``.
-
-    :raises PluginHookError: if it cannot be called with the events
-    """
-    try:
-        check_handler(handler.function, handler.event_classes, threaded=handler.threaded)
-    except TypeError as error:
-        raise PluginHookError(plugin, str(error)) from None
-
-
-def check_handler(
-    handler: object, event_classes: Sequence[type[Event]], *, threaded: bool = False
-) -> None:
-    """Check that a handler can be called with each event of some classes.
-
-    :raises TypeError: if not
-    """
-    name = handler_name(handler)
-    if not callable(handler):
-        if isinstance(handler, types.CoroutineType):
-            handler.close()
-            raise TypeError(f"the handler '{name}' was called: give the function, without ()")
-
-        raise TypeError(f"a handler must be a function or another callable, not {handler!r}")
-
-    for function in (handler, inspect.getattr_static(type(handler), "__call__", None)):
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(f"'{name}' is a generator, which would never run: omit 'yield'")
-
-    if threaded and is_async(handler):
-        raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
-
-    try:
-        inspect.signature(handler).bind(object())
-    except TypeError as error:
-        raise TypeError(
-            f"'{name}' is called with one argument, the event, but cannot be: {error}"
-        ) from None
-    except (ValueError, NameError):
-        pass  # a builtin may have none; since Python 3.14, annotations are evaluated
-
-    try:
-        check_parameter(handler, event_classes, "subscribe to {}")
-    except TypeError as error:
-        raise TypeError(f"'{name}' {error}") from None
-
-
-def handler_name(handler: object) -> str:
-    """Return the name of a handler for log lines and errors."""
-    return str(getattr(handler, "__qualname__", type(handler).__name__))
-
-
-# Methods that are named like a hook
 
 
 def check_unmarked(

@@ -18,7 +18,8 @@ from ...events import EventRegistry
 from ..containment import call
 from ..instrument import Instruments
 from ..threads import Owner, Worker
-from .checks import MarkedHandler, check_implementation, check_marked, check_unmarked, find_handlers
+from .checks import check_implementation, check_unmarked
+from .handlers import MarkedHandler, check_marked, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 
 Hook = Callable[[Event], Any]
@@ -273,7 +274,7 @@ class Hooks:
             # One that is marked with a class and a base class of it is still called once.
             for handler in [h for h in handlers if cls in h.event_classes]:
                 handlers.remove(handler)
-                hooks.append(self._watched(name, cls.type, handler.function, handler.threaded))
+                hooks.append(self._watched(name, cls.type, handler.hook, handler.threaded))
 
         return tuple(hooks)
 

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from .receiver import Receiver as Receiver
+from .receiver import BusReceiver as BusReceiver

@@ -1,31 +1,33 @@
-"""The receiver, through which a bus delivers events to handlers and streams."""
+"""The receiver, through which a bus delivers events to handlers, streams and whoever waits for one."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any
 
-from ..._events import Event
-from ...abc import EventStream, PluginStatistics, Subscription, WhenFull
+from ..._events import Event, check_event_classes, check_where
+from ...abc import EventStream, PluginStatistics, Receiver, Subscription, WhenFull
 from ..consumer import Hook
 from ..event_loop import EventLoop
 from ..fanout import FanOut
+from ..hooks import check_handler, filtered, handler_name
 from ..instrument import Instruments
 from ..lifecycle import Lifecycle
 from ..mailbox import Mailbox
 from ..supervisor import Supervisor
-from ..threads import Worker, is_async
+from ..threads import Worker
 from .stream import MailboxStream, stream_statistics
+from .waiter import Waiter
 
-EventT = TypeVar("EventT", bound=Event)
+Where = Callable[[Any], object]
 
 STREAM = "stream"
 """the name of a stream that was given none"""
 
 
-class Receiver:
-    """The subscriptions and streams of one bus."""
+class BusReceiver(Receiver):
+    """The subscriptions and streams of one bus, and what waits for an event on it."""
 
     def __init__(
         self, loop: EventLoop, fanout: FanOut, lifecycle: Lifecycle, instruments: Instruments
@@ -37,8 +39,9 @@ class Receiver:
 
     def subscribe(
         self,
-        event_class: type[EventT],
-        handler: Callable[[EventT], Awaitable[object] | object],
+        event_class: object,
+        handler: Callable[[Any], object],
+        where: Where | None,
         *,
         name: str | None,
         mailbox_size: int,
@@ -46,20 +49,25 @@ class Receiver:
         hook_timeout: float | None,
         threaded: bool,
     ) -> Subscription:
-        """Call a handler with each event of a class and its subclasses."""
+        if isinstance(handler, type) and issubclass(handler, Event):
+            raise TypeError(
+                f"{handler.__name__} stands where the handler belongs: give the event class first"
+            )
+
+        classes = check_event_classes(event_class)
+        check_handler(handler, classes, threaded=threaded)
+        check_where(where)
         self._loop.check()
         self._fanout.check_open()
-        default = getattr(handler, "__qualname__", type(handler).__name__)
-        name = self._lifecycle.free_name(name, default)
-        if threaded and is_async(handler):
-            raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
-
+        name = self._lifecycle.free_name(name, handler_name(handler))
         mailbox = Mailbox(name, mailbox_size, when_full, self._instruments)
+        hook: Hook = handler if where is None else filtered(handler, where)
         worker = Worker(mailbox) if threaded else None
-        hook = cast(Hook, handler if worker is None else worker.threaded(handler))
+        if worker is not None:
+            hook = worker.threaded(hook)
 
         def find_hooks(cls: type[Event]) -> tuple[Hook, ...]:
-            return (hook,) if issubclass(cls, event_class) else ()
+            return (hook,) if issubclass(cls, classes) else ()
 
         supervisor = self._lifecycle.supervise(
             mailbox, find_hooks, hook_timeout, worker=worker, forget_at_end=True
@@ -74,20 +82,53 @@ class Receiver:
 
     def stream(
         self,
-        event_class: type[EventT],
+        event_class: object,
+        where: Where | None,
         *,
         name: str | None,
         mailbox_size: int,
         when_full: WhenFull,
-    ) -> EventStream[EventT]:
-        """Return an async iterator over the events of a class and its subclasses."""
+    ) -> EventStream[Any]:
+        classes = check_event_classes(event_class)
+        check_where(where)
         self._loop.check()
         mailbox = Mailbox(name or STREAM, mailbox_size, when_full, self._instruments)
         free_name = partial(self._lifecycle.free_name, name, STREAM)
         return MailboxStream(
-            mailbox, event_class, self._loop, self._fanout, self._lifecycle.streams, free_name
+            mailbox, classes, where, self._loop, self._fanout, self._lifecycle.streams, free_name
         )
+
+    def wait_for(
+        self, event_class: object, where: Where | None, timeout: float | None
+    ) -> Coroutine[Any, Any, Any]:
+        classes = check_event_classes(event_class)
+        check_where(where)
+        _check_timeout(timeout)
+        self._loop.check_running()
+        self._loop.check()
+        self._fanout.check_open()
+        waiter = Waiter(classes, where, self._instruments)
+        self._fanout.add(waiter.mailbox, lambda cls: issubclass(cls, classes))
+        self._lifecycle.waiters.add(waiter.mailbox)
+        forget = partial(self._forget, waiter.mailbox)
+        return waiter.start(timeout, forget, self._loop.post)
+
+    def _forget(self, mailbox: Mailbox) -> None:
+        if mailbox in self._lifecycle.waiters:
+            self._lifecycle.waiters.discard(mailbox)
+            self._fanout.remove(mailbox)
 
     def statistics(self) -> dict[str, PluginStatistics]:
         """Return the statistics of the open streams by name."""
         return {name: stream_statistics(m) for name, m in self._lifecycle.streams.items()}
+
+
+def _check_timeout(timeout: object) -> None:
+    if timeout is None:
+        return
+
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
+
+    if not timeout >= 0:
+        raise ValueError(f"timeout must be at least 0 seconds, not {timeout}")

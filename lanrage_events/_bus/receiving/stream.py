@@ -15,6 +15,10 @@ from ..event_loop import EventLoop
 from ..fanout import FanOut
 from ..mailbox import Mailbox
 
+NOT_ENTERED = (
+    "enter the stream first: async with bus.stream(…) as events: async for event in events"
+)
+
 EventT = TypeVar("EventT", bound=Event)
 
 
@@ -30,18 +34,21 @@ class MailboxStream(EventStream[EventT]):
     def __init__(
         self,
         mailbox: Mailbox,
-        event_class: type[EventT],
+        event_classes: tuple[type[EventT], ...],
+        where: Callable[[EventT], object] | None,
         loop: EventLoop,
         fanout: FanOut,
         streams: dict[str, Mailbox],
         free_name: Callable[[], str],
     ) -> None:
         self._mailbox = mailbox
-        self._event_class = event_class
+        self._event_classes = event_classes
+        self._where = where
         self._loop = loop
         self._fanout = fanout
         self._streams = streams
         self._free_name = free_name
+        self._entered = self._left = False
         self._sleeping = anyio.Lock()
         """held by the reader that sleeps until there is an event: a mailbox wakes only one"""
 
@@ -49,13 +56,14 @@ class MailboxStream(EventStream[EventT]):
         self._loop.check()
         # First, since a caller that is cancelled here does not leave the stream.
         await checkpoint()
-        if self._mailbox.closed or self._streams.get(self._mailbox.owner) is self._mailbox:
+        if self._entered:
             raise RuntimeError("a stream can be entered only once: create another one")
 
         self._fanout.check_open()
         self._mailbox.owner = self._free_name()
         self._streams[self._mailbox.owner] = self._mailbox
-        self._fanout.add(self._mailbox, lambda cls: issubclass(cls, self._event_class))
+        self._entered = True
+        self._fanout.add(self._mailbox, lambda cls: issubclass(cls, self._event_classes))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,29 +72,44 @@ class MailboxStream(EventStream[EventT]):
             del self._streams[self._mailbox.owner]
             self._fanout.remove(self._mailbox)
 
+        self._left = True
         self._mailbox.close()
         await checkpoint()
+
+    def __aiter__(self) -> Self:
+        if not self._entered:
+            raise RuntimeError(NOT_ENTERED)
+
+        if self._left:
+            raise RuntimeError("the stream was left: iterate it inside its 'async with'")
+
+        return self
 
     async def __anext__(self) -> EventT:
         if get_ident() != self._loop.thread:
             self._loop.check_thread()
 
-        mailbox = self._mailbox
+        mailbox, where = self._mailbox, self._where
+        if not self._entered:
+            raise RuntimeError(NOT_ENTERED)
+
         await checkpoint()
-        while not mailbox.items:
-            if mailbox.closed:
-                raise StopAsyncIteration
+        while True:
+            while not mailbox.items:
+                if mailbox.closed:
+                    raise StopAsyncIteration("the stream has ended: it was left, or its bus closed")
 
-            async with self._sleeping:
-                if not mailbox.items and not mailbox.closed:
-                    await mailbox.wait()
+                async with self._sleeping:
+                    if not mailbox.items and not mailbox.closed:
+                        await mailbox.wait()
 
-        event = mailbox.items.popleft()
-        mailbox.taken += 1
-        if self._fanout.waiting:
-            self._fanout.admit()
+            event = cast(EventT, mailbox.items.popleft())
+            mailbox.taken += 1
+            if self._fanout.waiting:
+                self._fanout.admit()
 
-        return cast(EventT, event)
+            if where is None or where(event):
+                return event
 
     def statistics(self) -> PluginStatistics:
         return stream_statistics(self._mailbox)

@@ -1,0 +1,112 @@
+"""Handlers: functions that are called with events of classes which they name themselves."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from ..._events import Event
+from ..._exceptions import PluginHookError
+from ..threads import is_async
+from .annotations import check_parameter
+from .names import PROJECT
+
+MARK = f"{PROJECT}_on"
+"""the attribute in which ``on`` keeps its options"""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedHandler:
+    """A method of a plugin that is marked with ``on``."""
+
+    function: Callable[..., Any]
+    event_classes: tuple[type[Event], ...]
+    threaded: bool
+    where: Callable[[Any], object] | None
+
+    @property
+    def hook(self) -> Callable[..., Any]:
+        """What is called with the events."""
+        return self.function if self.where is None else filtered(self.function, self.where)
+
+
+def find_handlers(plugin: object) -> tuple[MarkedHandler, ...]:
+    """Return the methods of a plugin that are marked with ``on``."""
+    owner = plugin if isinstance(plugin, types.ModuleType) else type(plugin)
+    found = []
+    for name in dir(owner):
+        options = getattr(inspect.getattr_static(owner, name, None), MARK, None)
+        if isinstance(options, dict):
+            found.append(MarkedHandler(getattr(plugin, name), **options))
+
+    return tuple(found)
+
+
+def check_marked(plugin: str, handler: MarkedHandler) -> None:
+    """Check a method of a plugin that is marked with ``on``.
+
+    :raises PluginHookError: if it cannot be called with the events
+    """
+    try:
+        check_handler(handler.function, handler.event_classes, threaded=handler.threaded)
+    except TypeError as error:
+        raise PluginHookError(plugin, str(error)) from None
+
+
+def check_handler(
+    handler: object, event_classes: Sequence[type[Event]], *, threaded: bool = False
+) -> None:
+    """Check that a handler can be called with each event of some classes.
+
+    :raises TypeError: if not
+    """
+    name = handler_name(handler)
+    if not callable(handler):
+        if isinstance(handler, types.CoroutineType):
+            handler.close()
+            raise TypeError(f"the handler '{name}' was called: give the function, without ()")
+
+        raise TypeError(f"a handler must be a function or another callable, not {handler!r}")
+
+    for function in (handler, inspect.getattr_static(type(handler), "__call__", None)):
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"'{name}' is a generator, which would never run: omit 'yield'")
+
+    if threaded and is_async(handler):
+        raise TypeError(f"'{name}' is async, so it cannot be threaded: omit 'threaded'")
+
+    try:
+        inspect.signature(handler).bind(object())
+    except TypeError as error:
+        raise TypeError(
+            f"'{name}' is called with one argument, the event, but cannot be: {error}"
+        ) from None
+    except (ValueError, NameError):
+        pass  # a builtin may have none; since Python 3.14, annotations are evaluated
+
+    try:
+        check_parameter(handler, event_classes, "subscribe to {}")
+    except TypeError as error:
+        raise TypeError(f"'{name}' {error}") from None
+
+
+def handler_name(handler: object) -> str:
+    """Return the name of a handler for log lines and errors."""
+    return str(getattr(handler, "__qualname__", type(handler).__name__))
+
+
+def filtered(
+    handler: Callable[[Any], object], where: Callable[[Any], object]
+) -> Callable[..., Any]:
+    """Return a handler that is called only with the events that a function selects."""
+
+    @wraps(handler, updated=())
+    def call(event: Event) -> object:
+        return handler(event) if where(event) else None
+
+    call.__name__ = getattr(handler, "__name__", repr(handler))
+    return call
