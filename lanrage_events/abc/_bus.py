@@ -316,7 +316,7 @@ class Bus(ABC):
 
         :param event_class: a class, or several of them as a tuple
         :param where: returns whether to wait for an event; sync and quick, since publishers call it.
-            What it raises is raised to whoever waits
+            What it raises is raised to the caller
         :param timeout: seconds to wait, from when it is awaited; the default is to wait without limit
         :returns: the first event that matches
         :raises TimeoutError: if there was none in time

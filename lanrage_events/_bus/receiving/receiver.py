@@ -1,4 +1,4 @@
-"""The receiver, through which a bus delivers events to handlers, streams and whoever waits for one."""
+"""The receiver, through which a bus delivers events to handlers, streams and tasks that wait for one."""
 
 from __future__ import annotations
 

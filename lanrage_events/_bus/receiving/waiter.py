@@ -103,7 +103,7 @@ class _FirstMatch(deque[Event]):
 
         try:
             matches = self._where is None or self._where(event)
-        except Exception as error:  # noqa: BLE001 - raised to whoever waits, not to the publisher
+        except Exception as error:  # noqa: BLE001 - raised to the caller that waits, not to the publisher
             self.error = error
         else:
             if matches:
