@@ -43,6 +43,8 @@ MODULES = (
     "lanrage_events.yaml",
     "lanrage_events.testing",
     "lanrage_events_discord",
+    "lanrage_events_discord.limits",
+    "lanrage_events_discord.markdown",
     "lanrage_events_discord.testing",
     "lanrage_events_http",
     "lanrage_events_log",

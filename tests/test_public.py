@@ -33,6 +33,8 @@ PACKAGES = (
     "lanrage_events.state",
     "lanrage_events.templates",
     "lanrage_events.yaml",
+    "lanrage_events_discord.limits",
+    "lanrage_events_discord.markdown",
 )
 # Words that would say again what publish, subscribe, hook and subscription say.
 AVOIDED_WORDS = {"emit", "fire", "trigger", "listener", "observer", "dispatcher", "topic"}

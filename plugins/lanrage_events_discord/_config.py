@@ -26,8 +26,9 @@ from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigModel, Duration, EventTypes, Where
 from lanrage_events.yaml import KeyPath
 
+from . import limits
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
-from ._embeds import explain_picture, explain_url, fit_mentions, length, limits
+from ._embeds import explain_picture, explain_url, fit_mentions, length
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lanrage_events.templates import utf16_units
 
-from .._embeds import limits
+from .. import limits
 from .._rendering import Alert, Entry, Presentation, Renderer, Wording
 from .problem import Problem
 

@@ -9,10 +9,11 @@ import anyio
 
 from lanrage_events.outbox import ExpiredEntries
 
+from .. import limits
 from .._client import Outcome
 from .._config import BatchConfig
 from .._diagnosis import Bisection, ServerErrors
-from .._embeds import Message, limits
+from .._embeds import Message
 from .._rendering import Entry, Wording, compose
 from .envelope import Envelope
 from .expired import ExpiredCounts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from . import limits
 from .address import explain_picture, explain_url, find_host, parse_url
 from .color import COLORS, parse_color
 from .embed import (

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from lanrage_events.templates import LeafWarning, utf16_units
 
-from .limits import URL_MAX_CHARACTERS
+from ..limits import URL_MAX_CHARACTERS
 
 # Embeds of one kind have the same few addresses.
 _REMEMBERED = 256

@@ -6,7 +6,7 @@ import re
 
 from lanrage_events.cli import did_you_mean
 
-from .limits import COLOR_MAX
+from ..limits import COLOR_MAX
 
 # The palette of the built-in notifications comes first: Material Design's, in which grey is the
 # bluish one. Then Discord's own, then the well-known ones of CSS.

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from lanrage_events.events import in_utc
 
-from . import limits
+from .. import limits
 from .address import parse_url
 from .length import length
 from .truncation import shorten, shorten_markdown

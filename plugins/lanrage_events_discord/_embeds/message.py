@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from . import limits
+from .. import limits
 from .embed import Embed
 
 # https://docs.discord.com/developers/resources/message#message-object-message-flags

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .._embeds import (
-    Embed,
-    embed_size,
-    length,
-    limits,
-)
+from .. import limits
+from .._embeds import Embed, embed_size, length
 
 
 @dataclass(frozen=True, slots=True)

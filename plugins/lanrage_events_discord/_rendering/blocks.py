@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from .._embeds import Embed, Message, embed_size, limits
+from .. import limits
+from .._embeds import Embed, Message, embed_size
 from .digest import MAX_EMBEDS, DigestBuilder
 from .entry import Entry
 from .wording import MORE_MAX_CHARACTERS, Wording

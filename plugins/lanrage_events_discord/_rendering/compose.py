@@ -7,12 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from .._embeds import (
-    Embed,
-    Message,
-    embed_size,
-    limits,
-)
+from .. import limits
+from .._embeds import Embed, Message, embed_size
 from .blocks import Blocks, rest_reserve
 from .digest import SHORT_DATE_AND_TIME, SHORT_TIME, in_utc_timestamp
 from .entry import Entry

@@ -8,12 +8,8 @@ from typing import Any
 
 from lanrage_events.templates import utf16_units
 
-from .._embeds import (
-    Embed,
-    length,
-    limits,
-    shorten_markdown,
-)
+from .. import limits
+from .._embeds import Embed, length, shorten_markdown
 from .entry import COUNT, Entry
 from .wording import Wording
 

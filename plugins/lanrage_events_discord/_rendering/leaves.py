@@ -14,6 +14,7 @@ from lanrage_events.templates import (
     utf16_units,
 )
 
+from .. import limits
 from .._embeds import (
     PARTS,
     code,
@@ -21,7 +22,6 @@ from .._embeds import (
     explain_picture,
     find_host,
     find_line_place,
-    limits,
     link_markdown,
     link_text,
     markdown,

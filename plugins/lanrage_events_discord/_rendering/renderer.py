@@ -15,13 +15,13 @@ from lanrage_events import Event
 from lanrage_events.events import in_utc, utc_now
 from lanrage_events.templates import RenderedLeaves, TemplateError, Templates, utf16_units
 
+from .. import limits
 from .._embeds import (
     PARTS,
     Embed,
     EmbedField,
     break_markdown,
     embed_size,
-    limits,
     shorten_markdown,
     text_size,
 )

@@ -19,7 +19,8 @@ from lanrage_events import Event
 from lanrage_events.events import in_utc, utc_now
 from lanrage_events.templates import SafeString, Templates
 
-from .._embeds import PARTS, Embed, limits, markdown, shorten_markdown
+from .. import limits
+from .._embeds import PARTS, Embed, markdown, shorten_markdown
 from .entry import COUNT
 from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, markdown_leaf
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._embeds import COLORS, limits, parse_color
+from lanrage_events_discord import limits
+from lanrage_events_discord._embeds import COLORS, parse_color
 
 
 @given(st.integers(min_value=0, max_value=limits.COLOR_MAX))

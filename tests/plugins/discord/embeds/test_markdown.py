@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from lanrage_events_discord import limits
 from lanrage_events_discord._embeds import (
     code,
     code_text,
-    limits,
     link_text,
     markdown,
     parse_url,

@@ -12,7 +12,8 @@ import pytest
 from lanrage_events import GameEnded, PeerJoined, PeerLeft
 from lanrage_events.events import EventRegistry
 from lanrage_events.templates import TemplateError
-from lanrage_events_discord._embeds import Embed, Message, embed_size, limits
+from lanrage_events_discord import limits
+from lanrage_events_discord._embeds import Embed, Message, embed_size
 from lanrage_events_discord._rendering import OWN_MESSAGES, Entry, Renderer, compose
 
 TIME = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)

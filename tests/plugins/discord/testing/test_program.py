@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from subprocess import PIPE, Popen
 import pytest
 import yaml
 
-from lanrage_events_discord.testing.__main__ import main
+from lanrage_events_discord.testing._program import main
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -128,3 +129,25 @@ def test_a_wrong_option_is_reported(words: list[str], capsys: pytest.CaptureFixt
 
     assert caught.value.code == 2
     assert words[0] in capsys.readouterr().err
+
+
+INTERRUPTED_IMPORT = """
+import os, runpy, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("lanrage_events_discord.testing", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+@pytest.mark.parametrize("module", ["anyio", "lanrage_events_discord.testing._engine"])
+def test_ctrl_c_while_it_is_imported_shows_no_traceback(module: str) -> None:
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT, module]
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=60)
+
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
