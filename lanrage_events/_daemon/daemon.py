@@ -330,7 +330,7 @@ class Daemon:
             return reload_requests(self._wait_reload)
 
         file = reloader.config.file
-        return reload_requests(self._wait_reload, file, lambda: reloader.template_folders)
+        return reload_requests(self._wait_reload, file, lambda: reloader.watched_folders)
 
     async def _watch_start(self) -> None:
         """Limit the time until the others have ended, if a plugin cannot start."""

@@ -69,9 +69,10 @@ class Reloader:
         """the places of the errors of templates"""
 
     @property
-    def template_folders(self) -> tuple[Path, ...]:
-        """The folders of the templates."""
-        return self._templates.folders
+    def watched_folders(self) -> tuple[Path, ...]:
+        """The folders of the templates, and that of plugins if there is one."""
+        plugins = self.config.settings.plugins_folder
+        return (*self._templates.folders, *([] if plugins is None else [plugins]))
 
     async def reload(self) -> bool:
         """Read and apply the configuration; return whether that succeeded in full.

@@ -1,4 +1,4 @@
-"""Watching the configuration file and the templates for changes."""
+"""Watching the configuration file, the templates and single-file plugins for changes."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Folders = Callable[[], Collection[Path]]
 
 
 async def watch(file: Path, folders: Folders, request: Callable[[str], None]) -> None:
-    """Request a reload whenever a configuration file or a template changes.
+    """Request a reload whenever a configuration file, a template or a single-file plugin changes.
 
     :param file: the configuration file
-    :param folders: returns the template folders
+    :param folders: returns the folders of templates and of plugins
     :param request: called with what changed
     """
     file = Path.cwd() / file
@@ -34,7 +34,7 @@ async def watch(file: Path, folders: Folders, request: Callable[[str], None]) ->
             is_first = False
     except Exception as error:  # noqa: BLE001 - such as too many watches
         logger.error(
-            "%s and the templates are not watched any more, so reload them with SIGHUP: %s",
+            "%s, templates and plugins are not watched any more, so reload them with SIGHUP: %s",
             file,
             format_error(error),
         )
@@ -61,7 +61,7 @@ async def _watch_until_moved(
         async for found in changes:
             if not is_first:
                 is_first = True
-                request("a change of the template folders")
+                request("a change of the folders of templates or plugins")
                 if watched.is_outdated():
                     return
 
@@ -76,10 +76,10 @@ async def _watch_until_moved(
 
 
 class _Watched:
-    """What is watched: the folders of the file and of the templates, none of them recursively.
+    """What is watched: the folders of the file, templates and plugins, none of them recursively.
 
-    An editor may replace a file, so its folder is watched. Of a template folder that does not exist,
-    the nearest one above it is, until it appears.
+    An editor may replace a file, so its folder is watched. Of a folder that does not exist, the
+    nearest one above it is, until it appears.
     """
 
     def __init__(self, file: Path, folders: Collection[Path]) -> None:
@@ -91,7 +91,7 @@ class _Watched:
         self._resolved = {Path(os.path.realpath(folder)) for folder in folders}
 
     def _identify(self) -> Iterator[tuple[Path, int]]:
-        """Yield the folders with templates and their inodes, since a folder may be recreated."""
+        """Yield the folders and their inodes, since a folder may be recreated."""
         for folder in self.folders:
             for path in (_nearest(folder), *subfolders(folder)):
                 yield path, _inode(path)
@@ -101,19 +101,19 @@ class _Watched:
         return frozenset(self._identify()) != self._identities
 
     def concerns(self, path: Path) -> bool:
-        """Return whether a change of a path may change the configuration or the templates."""
+        """Return whether a change of a path may change the configuration, a template or a plugin."""
         if path.name == self._file.name and path.parent == self._file.parent:
             return True
 
         parent = Path(os.path.realpath(path.parent))
         if parent in self._resolved:
             # A folder of templates, or a link that stands for one; or the words in values.
-            return not path.suffix or path.is_dir() or is_template(path)
+            return path.suffix in ("", ".py") or path.is_dir() or is_template(path)
 
         if parent.parent in self._resolved:
             return is_template(path)
 
-        # A template folder, or a folder above one, that appears or disappears.
+        # One of the folders, or a folder above one, that appears or disappears.
         own = parent / path.name
         return any(own == folder or own in folder.parents for folder in self._resolved)
 

@@ -12,7 +12,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, TypeGuard, cast
 
 from .._exceptions import PluginLoadError, PluginNotFound, format_error
 from .._exit import is_interrupt
@@ -309,13 +309,21 @@ def _reason(error: BaseException, source: PluginSource) -> str:
 def examine(source: PluginSource, target: object) -> LoadedPlugin:
     """Find the configuration and the hooks of what was imported from a source.
 
-    :param target: a class, or a module, of which that of a file may hold the class ``Plugin``
+    :param target: a class, or a module, of which that of a file may hold the class
     :raises PluginLoadError: if it is not a plugin
     """
-    if isinstance(source.origin, Path):
+    config: object = None
+    if isinstance(source.origin, Path) and isinstance(target, ModuleType):
+        config = getattr(target, "Config", None)
         target = _plugin_of_file(source, target)
 
     if isinstance(target, ModuleType):
+        if _is_model(config):
+            message = (
+                "has a Config, but only hook functions, which take no settings: move them into"
+            )
+            raise PluginLoadError(source.name, f"{message} a class ({source})")
+
         return LoadedPlugin(source, target, None, hooks_of(target))
 
     if not isinstance(target, type):
@@ -323,31 +331,88 @@ def examine(source: PluginSource, target: object) -> LoadedPlugin:
         message = f"is neither a class nor a module, but of type '{kind}' ({source})"
         raise PluginLoadError(source.name, message)
 
-    config_class = _config_class(source, getattr(target, "Config", None))
+    config_class = _config_class(source, getattr(target, "Config", config))
+    _check_arguments(source, target, config_class)
     return LoadedPlugin(source, target, config_class, hooks_of(target))
 
 
-def _plugin_of_file(source: PluginSource, module: object) -> object:
+def _plugin_of_file(source: PluginSource, module: ModuleType) -> object:
+    """Return the class in the module of a file, the module if it has none."""
     plugin = getattr(module, "Plugin", None)
-    if not isinstance(plugin, type):
+    found = [plugin] if isinstance(plugin, type) else _plugin_classes(module)
+    if not found:
         return module
+
+    names = " and ".join(one.__name__ for one in found)
+    if len(found) > 1:
+        message = f"has several classes with hooks, {names}: name the one to run 'Plugin', or begin"
+        raise PluginLoadError(source.name, f"{message} the names of the others with '_' ({source})")
 
     beside = hooks_of(module)
     if beside:
-        message = f"has hooks beside its class Plugin ({', '.join(beside)}): move them into it"
+        message = f"has hooks beside its class {names} ({', '.join(beside)}): move them into it"
         raise PluginLoadError(source.name, f"{message} ({source})")
 
-    return plugin
+    return found[0]
+
+
+def _plugin_classes(module: ModuleType) -> list[type[object]]:
+    """Return the public classes of a module that implement hooks, without those they derive from."""
+    own = {
+        value: None
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")
+        and hooks_of(value)
+    }
+    return [one for one in own if not any(one in other.__mro__[1:] for other in own)]
+
+
+def _check_arguments(
+    source: PluginSource, target: type[object], config_class: type[BaseModel] | None
+) -> None:
+    """Raise a :exc:`PluginLoadError` if a class cannot be called as it will be."""
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):  # such as a class of an extension in C
+        return
+
+    try:
+        signature.bind(*(() if config_class is None else (config_class,)))
+    except TypeError:
+        name = target.__name__
+        problem = (
+            f"has the class {name}, which takes arguments, but no Config: give it one, a pydantic"
+        )
+        remedy = "model, or take no arguments"
+        if config_class is not None:
+            problem = f"has a Config, which its class {name} does not take: write"
+            remedy = "'def __init__(self, config: Config) -> None'"
+
+        raise PluginLoadError(
+            source.name, f"{problem} {remedy} ({_place(source, target)})"
+        ) from None
+
+
+def _place(source: PluginSource, target: type[object]) -> str:
+    try:
+        line = inspect.getsourcelines(target)[1]
+    except (OSError, TypeError):
+        line = None
+
+    return (
+        str(source) if line is None or not isinstance(source.origin, Path) else f"{source}:{line}"
+    )
 
 
 def _config_class(source: PluginSource, config_class: object) -> type[BaseModel] | None:
     if config_class is None:
         return None
 
-    from pydantic import BaseModel  # the plugin has most likely imported it
-
-    if not isinstance(config_class, type) or not issubclass(config_class, BaseModel):
-        raise PluginLoadError(source.name, f"has a Config that is not a pydantic model ({source})")
+    if not _is_model(config_class):
+        message = "has a Config that is not a pydantic model: derive it from ConfigModel"
+        raise PluginLoadError(source.name, f"{message} ({source})")
 
     clashes = [f"'{key}'" for key in COMMON_KEYS if key in model_keys(config_class)]
     if clashes:
@@ -355,6 +420,12 @@ def _config_class(source: PluginSource, config_class: object) -> type[BaseModel]
         raise PluginLoadError(source.name, f"{message} ({source})")
 
     return config_class
+
+
+def _is_model(value: object) -> TypeGuard[type[BaseModel]]:
+    from pydantic import BaseModel  # the plugin has most likely imported it
+
+    return isinstance(value, type) and issubclass(value, BaseModel)
 
 
 def model_keys(model: type[BaseModel]) -> dict[str, str]:

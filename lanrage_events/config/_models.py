@@ -49,8 +49,8 @@ class Settings(ConfigModel):
     drain_timeout: Duration = 10.0
     """how long the daemon delivers pending events when it stops, before it gives up"""
     watch: bool = False
-    """whether the daemon reloads this file when it or a template changes; it does so on SIGHUP in
-    any case"""
+    """whether the daemon reloads this file when it, a template or a file of ``plugins_folder`` changes;
+    it does so on SIGHUP in any case"""
     log: LogConfig = LogConfig()
     """what the daemon logs, and how"""
     templates: tuple[TemplateFolder, ...] = ()

@@ -1070,6 +1070,7 @@ def test_a_validator_that_would_end_the_program_is_reported(
         "from pydantic import field_validator\nfrom lanrage_events.config import ConfigModel\n"
         "class Plugin:\n    class Config(ConfigModel):\n        a: int\n"
         f"        @field_validator('a')\n        def check(cls, value): raise {error}\n"
+        "    def __init__(self, config): pass\n"
     )
     file = tmp_path / "lanrage.yaml"
     file.write_text("plugins_folder: mine\nplugins: {ends: {a: 1}}\n", "utf-8")

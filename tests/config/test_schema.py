@@ -103,6 +103,9 @@ PLUGINS = {
 
                 model_config = ConfigDict(extra="allow")
 
+            def __init__(self, config):
+                pass
+
             @hookimpl
             def event(self, event):
                 pass
@@ -119,6 +122,9 @@ PLUGINS = {
         class Plugin:
             Config = Folder
 
+            def __init__(self, config):
+                pass
+
             @hookimpl
             def event(self, event):
                 pass
@@ -132,6 +138,9 @@ PLUGINS = {
             class Config(BaseModel):
                 call: Callable[[], None]
                 name: str = ""
+
+            def __init__(self, config):
+                pass
 
             @hookimpl
             def event(self, event):

@@ -90,6 +90,54 @@ def joined(name: str) -> PeerJoined:
     return PeerJoined(peer_name=name, party_name="LAN")
 
 
+ECHO = """
+from lanrage_events import hookimpl
+from lanrage_events.config import ConfigModel
+
+said = []
+
+class Config(ConfigModel):
+    word: str
+
+class Echo:
+    def __init__(self, config):
+        self.config = config
+
+    @hookimpl
+    def peer_joined(self, event):
+        said.append(f"VERSION {self.config.word} {event.peer_name}")
+"""
+
+
+async def test_a_class_in_a_file_has_instances_and_is_replaced_when_the_file_changes(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    echo = scene.file.parent / "plugins" / "echo.py"
+    write(echo, ECHO)
+    scene.write("  echo: {word: hello}\n  other: {use: echo, word: moin}\n")
+    async with scene.running() as (bus, reloader):
+        await bus.publish_and_wait(joined("Ann"))
+        assert sorted(import_file(echo).said) == ["VERSION hello Ann", "VERSION moin Ann"]
+        write(echo, ECHO.replace("VERSION", "2nd"))
+        scene.write("  echo: {word: hello}\n  other: {use: echo, word: moin}\n")
+        assert await reloader.reload()
+        assert "reloaded: echo changed, other changed" in caplog.text
+        await bus.publish_and_wait(joined("Ben"))
+        assert sorted(import_file(echo).said) == ["2nd hello Ben", "2nd moin Ben"]
+        scene.write("  echo: {word: hello}\n  other:\n    use: echo\n    wort: moin\n")
+        assert not await reloader.reload()
+        assert "lanrage.yaml:6:5: plugins.other.wort: unknown key, did you mean 'word'?" in (
+            caplog.text
+        )
+        write(echo, ECHO.replace("Echo:", "Echo(:"))
+        assert not await reloader.reload()
+        assert f"{echo}:10: SyntaxError" in caplog.text
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+
+
 async def test_only_what_changed_is_replaced(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -508,7 +556,7 @@ async def test_other_template_folders_are_read_without_replacing_a_plugin_that_c
         scene.write("  ticker: {}\n  greeter: {}\n", "templates: [words]\n")
         assert await reloader.reload()
         await bus.publish_and_wait(joined("Ben"))
-        assert reloader.template_folders[0] == tmp_path / "words"
+        assert reloader.watched_folders[0] == tmp_path / "words"
         assert bus.statistics().plugins["ticker"].handled == before + 2
 
     # A plugin that does not read templates again has no use for them, and may hold connections.

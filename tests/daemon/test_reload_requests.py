@@ -170,13 +170,41 @@ async def test_template_folders_that_change_or_appear_are_watched(tmp_path: Path
         with anyio.fail_after(30):
             await anyio.wait_all_tasks_blocked()
             folders = (tmp_path / "far" / "words",)
-            assert await requests.receive() == "a change of the template folders"
+            assert await requests.receive() == "a change of the folders of templates or plugins"
             (tmp_path / "far" / "words" / "discord").mkdir(parents=True)
             assert await requests.receive() == f"a change of {tmp_path / 'far'}"
-            assert await requests.receive() == "a change of the template folders"
+            assert await requests.receive() == "a change of the folders of templates or plugins"
             (tmp_path / "far" / "words" / "discord" / "event.yaml").touch()
             event = tmp_path / "far" / "words" / "discord" / "event.yaml"
             assert await requests.receive() == f"a change of {event}"
+
+
+@pytest.mark.slow
+async def test_a_change_of_a_single_file_plugin_asks_for_a_reload(tmp_path: Path) -> None:
+    file, plugin = tmp_path / "lanrage.yaml", tmp_path / "plugins" / "greeter.py"
+    plugin.parent.mkdir()
+    file.touch()
+
+    async def wait_signal() -> str:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async with (
+        reload_requests(wait_signal, file, lambda: [plugin.parent]) as requests,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def change() -> None:
+            for number in range(1000):
+                (plugin.parent / "notes.txt").touch()
+                plugin.write_text(f"# {number}", encoding="utf-8")
+                await anyio.sleep(0.1)
+
+        tasks.start_soon(change)
+        with anyio.fail_after(30):
+            assert await requests.receive() == f"a change of {plugin}"
+
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.slow

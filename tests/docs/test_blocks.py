@@ -182,7 +182,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "my-templates" / "discord").mkdir(parents=True)
     plugins = tmp_path / "plugins"
     plugins.mkdir()
-    for name in ("counter", "crowd", "welcome"):
+    for name in ("counter", "crowd", "greeter", "welcome"):
         [text] = [b.text for b in of("python") if f"plugins/{name}.py" in text_around(b)]
         (plugins / f"{name}.py").write_text(text, "utf-8")
 
