@@ -16,7 +16,7 @@ from anyio import TaskInfo
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from .._events import Event, utc_now
+from .._events import Event, check_event, utc_now
 from .._exceptions import EventDropped, PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
@@ -304,11 +304,15 @@ class EventBus(Bus):
             raise error
 
     async def publish_many_and_wait(
-        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
+        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "all"
     ) -> list[Exception | None]:
         self._loop.check_running()
         self._check_outside_hook("publish_many_and_wait", "publish")
         waited_for = self._waited_for(plugins)
+        events = tuple(events)
+        for event in events:
+            check_event(event)
+
         published: list[tuple[Event, Acknowledgement]] = []
         rejected: list[Exception | None] = []
         for event in events:

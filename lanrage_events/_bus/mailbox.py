@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections import deque
 from time import monotonic
@@ -19,6 +20,8 @@ from .instrument import Instruments
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_DROP_LOGS = 1.0
+SECONDS_UNTIL_DROPS_ARE_OLD = 60.0
+"""how long the health of a plugin reports drops"""
 NEVER = sys.maxsize
 DOWN = "the plugin failed and does not run now"
 """why an event is dropped that a publisher waits for"""
@@ -89,7 +92,10 @@ class Mailbox:
     """
 
     __slots__ = (
+        "_dropped_at",
         "_drops_logged",
+        "_drops_noted",
+        "_drops_old",
         "_instruments",
         "_log_drops_at",
         "_sleeper",
@@ -152,6 +158,11 @@ class Mailbox:
         """what its consumer waits for while it sleeps"""
         self._drops_logged = 0
         self._log_drops_at = 0.0
+        self._drops_old = 0
+        """those before the last pause of a minute"""
+        self._drops_noted = 0
+        self._dropped_at = -math.inf
+        """when the last ones were noted, in the time of the event loop"""
 
     def set_policy(self, size: int, when_full: WhenFull) -> None:
         """Change how much it holds and what happens when it is full.
@@ -304,8 +315,31 @@ class Mailbox:
         if monotonic() >= self._log_drops_at:
             self.log_drops()
 
+    def recent_drops(self) -> int:
+        """Return how many events were dropped without a pause of a minute, 0 a minute after the last."""
+        self._note_drops(is_new=False)
+        return self._drops_noted - self._drops_old
+
+    def _note_drops(self, *, is_new: bool) -> None:
+        try:
+            now = anyio.current_time()
+        except RuntimeError:  # outside of a task, so they are noted later
+            return
+
+        if not is_new and self._drops_noted > self._drops_old and monotonic() >= self._log_drops_at:
+            # Drops are logged at once but for those within a second after a log line.
+            self._drops_noted = self.dropped
+
+        if now - self._dropped_at >= SECONDS_UNTIL_DROPS_ARE_OLD:
+            self._drops_old = self._drops_noted
+
+        if self.dropped != self._drops_noted:
+            self._drops_noted = self.dropped
+            self._dropped_at = now
+
     def log_drops(self) -> None:
         """Log the drops since the last log line; there may be thousands a second."""
+        self._note_drops(is_new=True)
         if count := self.dropped - self._drops_logged:
             self._drops_logged = self.dropped
             self._log_drops_at = monotonic() + SECONDS_BETWEEN_DROP_LOGS

@@ -182,7 +182,9 @@ class Queries:
         detail = (
             STARTING
             if supervisor.is_starting
-            else self._still_running(supervisor, lingering) or self._watch.blocks.health(name)
+            else self._still_running(supervisor, lingering)
+            or _drops(supervisor)
+            or self._watch.blocks.health(name)
         )
         if detail is not None and health.status == "ok":
             return Health("degraded", detail, health.undelivered)
@@ -213,6 +215,20 @@ class Queries:
             return Health("failed", str(error))
         except Exception as error:
             return Health("failed", f"hook 'health' failed: {format_error(error)}")
+
+
+def _drops(supervisor: Supervisor) -> str | None:
+    mailbox = supervisor.mailbox
+    count = mailbox.recent_drops()
+    if not count:
+        return None
+
+    plural = "" if count == 1 else "s"
+    remedy = "raise its mailbox_size, set its when_full to block, or make its hooks faster"
+    return (
+        f"it dropped {count} event{plural}, the last less than a minute ago, from its mailbox of "
+        f"{mailbox.size}: {remedy}"
+    )
 
 
 class _WrongAnswer(TypeError):

@@ -89,26 +89,30 @@ class Bus(ABC):
     ) -> None:
         """Publish an event and wait until plugins have handled it.
 
-        :param plugins: ``durable`` waits only for plugins that declare themselves durable, so that the
-            event survives a crash once this returns; ``all`` waits for all plugins and
-            subscriptions
+        :param plugins: ``all`` waits for all plugins and subscriptions; ``durable`` waits only for
+            plugins that declare themselves durable, so that the event survives a crash once this
+            returns
         :raises ExceptionGroup: if hooks raised; it contains their exceptions
         :raises EventDropped: if the event was dropped
         :raises anyio.ClosedResourceError: if the bus is closed
+        :raises TypeError: if it is no event
         :raises RuntimeError: inside a hook, which would wait for itself
         """
 
     @abstractmethod
     async def publish_many_and_wait(
-        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "durable"
+        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "all"
     ) -> list[Exception | None]:
         """Publish events in order, and wait until plugins have handled them all.
 
-        If it is cancelled, the events up to some point are published and the rest are not.
+        Each event is published as by :meth:`publish_and_wait`, but none waits until the one before is
+        handled, and errors are returned. If it is cancelled, the events up to some point are published
+        and the rest are not.
 
         :param plugins: as in :meth:`publish_and_wait`
-        :returns: for each event None, or what :meth:`publish_and_wait` would have raised; for the
-            events after the bus was closed, an :exc:`anyio.ClosedResourceError`
+        :returns: for each event None, or what :meth:`publish_and_wait` would have raised, such as an
+            :exc:`anyio.ClosedResourceError` for the events after the bus was closed
+        :raises TypeError: if one is no event; then none is published
         :raises RuntimeError: inside a hook, which would wait for itself
         """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -40,8 +40,8 @@ class CheckedBus(EventBus):
 
     Leaving it raises an :exc:`AssertionError` if a hook or a handler raised or timed out, an event
     was dropped, a plugin failed or implements no hook, or a template has an error, unless the test
-    expects it, see :meth:`expecting`. The test already knows what :meth:`publish_and_wait` raises, so
-    that is not reported again. The arguments are those of an :class:`EventBus`.
+    expects it, see :meth:`expecting`. The test already knows what :meth:`publish_and_wait` raises and
+    :meth:`publish_many_and_wait` returns, so that is not reported again. The arguments are those of an :class:`EventBus`.
     """
 
     def _own_instruments(self) -> tuple[Instrument, ...]:
@@ -90,10 +90,23 @@ class CheckedBus(EventBus):
         try:
             await super().publish_and_wait(event, plugins)
         except (ExceptionGroup, EventDropped) as error:
-            raised = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
-            known = {id(one) for one in raised}
-            self._expected.update(e for e in self._recorder.errors if id(e.error) in known)
+            self._expect(error)
             raise
+
+    async def publish_many_and_wait(
+        self, events: Iterable[Event], plugins: Literal["all", "durable"] = "all"
+    ) -> list[Exception | None]:
+        """Publish and wait like :class:`EventBus`; what it returns counts as expected."""
+        errors = await super().publish_many_and_wait(events, plugins)
+        for error in errors:
+            self._expect(error)
+
+        return errors
+
+    def _expect(self, error: Exception | None) -> None:
+        raised = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
+        known = {id(one) for one in raised}
+        self._expected.update(e for e in self._recorder.errors if id(e.error) in known)
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()

@@ -1360,17 +1360,37 @@ async def test_publish_many_and_wait_tells_what_became_of_each() -> None:
         assert await bus.publish_many_and_wait([]) == []
 
 
-async def test_publish_many_and_wait_waits_for_durable_plugins_by_default() -> None:
+@pytest.mark.parametrize("many", [True, False])
+async def test_publishing_and_waiting_is_for_all_plugins_by_default(many: bool) -> None:
     gate = Gate(8)
     async with EventBus() as bus:
+        publish: Any = bus.publish_many_and_wait if many else bus.publish_and_wait
+        events = [joined(), joined()] if many else joined()
         bus.register(gate)
-        assert await bus.publish_many_and_wait([joined(), joined()]) == [None, None]
+        assert await publish(events, "durable") == ([None, None] if many else None)
         assert gate.events == []
         with anyio.move_on_after(1) as scope:
-            await bus.publish_many_and_wait([joined()], "all")
+            await publish(events)
 
         assert scope.cancelled_caught
+        with pytest.raises(ValueError, match="plugins must be 'all' or 'durable', not 'some'"):
+            await publish(events, "some")
+
         gate.opened.set()
+
+
+async def test_publish_many_and_wait_publishes_nothing_if_one_is_no_event() -> None:
+    got: list[Event] = []
+    wrong: Any = [joined(), PeerJoined]
+    async with EventBus() as bus:
+        bus.subscribe(Event, got.append)
+        with pytest.raises(TypeError, match="not the class PeerJoined: publish"):
+            await bus.publish_many_and_wait(wrong)
+
+        with pytest.raises(TypeError, match="not the class PeerJoined: publish"):
+            await bus.publish_and_wait(wrong[1])
+
+    assert got == []
 
 
 class DurableGate(Gate):

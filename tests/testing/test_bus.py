@@ -210,6 +210,12 @@ async def test_what_publish_and_wait_raises_is_not_reported_again(bus: CheckedBu
             await bus.publish_and_wait(sample(PeerJoined))
 
 
+async def test_what_publish_many_and_wait_returns_is_not_reported_again(bus: CheckedBus) -> None:
+    bus.register(Broken())
+    errors = await bus.publish_many_and_wait(samples(PeerJoined, 2))
+    assert [type(error) for error in errors] == [ExceptionGroup, ExceptionGroup]
+
+
 async def test_what_publish_and_wait_raised_can_be_expected_as_well(bus: CheckedBus) -> None:
     bus.register(Broken())
     async with bus.expecting(LookupError):

@@ -132,6 +132,31 @@ async def test_it_is_ready_unless_a_plugin_failed_and_shows_no_details(
     }
 
 
+async def test_it_stays_ready_but_shows_for_a_minute_that_a_plugin_dropped_events(
+    client: Client,
+) -> None:
+    class Slow:
+        mailbox_size = 1
+
+        @hookimpl
+        async def notification(self, event: Notification) -> None:
+            await anyio.sleep(5)
+
+    async with serving(client, slow=Slow()) as (bus, http):
+        for _ in range(3):
+            await bus.publish(Notification(title="-", message="-"))
+
+        await anyio.sleep(20)
+        response = await http.get("/readyz")
+        [plugin] = (await http.get("/api/plugins")).json()["plugins"]
+        await anyio.sleep(50)
+        assert (await http.get("/readyz")).json()["plugins"] == {"slow": "ok"}
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "plugins": {"slow": "degraded"}}
+    assert plugin["detail"].startswith("it dropped 1 event, the last less than a minute ago")
+
+
 async def test_it_is_not_ready_while_a_plugin_is_down(client: Client) -> None:
     plugin = Dying()
     async with serving(client, dying=plugin) as (_, http):
