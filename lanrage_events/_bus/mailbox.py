@@ -97,6 +97,7 @@ class Mailbox:
         "_drops_noted",
         "_drops_old",
         "_instruments",
+        "_is_down",
         "_log_drops_at",
         "_sleeper",
         "_watches_drops",
@@ -158,6 +159,7 @@ class Mailbox:
         """what its consumer waits for while it sleeps"""
         self._drops_logged = 0
         self._log_drops_at = 0.0
+        self._is_down = False
         self._drops_old = 0
         """those before the last pause of a minute"""
         self._drops_noted = 0
@@ -359,6 +361,10 @@ class Mailbox:
             publishers learn of it at once and can publish them again
         """
         self.log_drops()  # while it is known why
+        if self._is_down and not down:
+            self._drops_old = self._drops_noted = self.dropped  # not what the plugin can help
+
+        self._is_down = down
         self.blocks = self.when_full == "block" and not down
         self.rejects = down and durable
         self.group.capacity = 0
