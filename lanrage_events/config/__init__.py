@@ -8,6 +8,7 @@ from ._event_types import EventTypes as EventTypes
 from ._types import ConfigModel as ConfigModel
 from ._types import ConfigPath as ConfigPath
 from ._types import Duration as Duration
+from ._types import SecretStr as SecretStr
 from ._validation import validate as validate
 from ._where import Where as Where
 

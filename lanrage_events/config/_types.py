@@ -10,6 +10,7 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import pydantic
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,7 +21,6 @@ from pydantic import (
     PlainSerializer,
     Secret,
     SecretBytes,
-    SecretStr,
     ValidationInfo,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
@@ -217,6 +217,20 @@ TemplateFolder = Annotated[
 ]
 """A path like :data:`ConfigPath`, or the name of a built-in set of templates: ``builtin:de``."""
 
+
+class SecretStr(pydantic.SecretStr):
+    """A secret text in the ``Config`` of a plugin, such as a token or a URL with one.
+
+    Before the plugin is created, the redactor of the bus knows it. So logs, errors, answers of the
+    API and what ``check`` prints show ``**********`` in its place, however it got there, if it has
+    at least 6 characters. ``repr``, ``str`` and the JSON of a model show the same, and its JSON Schema
+    says ``writeOnly``. :meth:`get_secret_value` returns the text. In YAML it is best written as
+    ``${NAME}`` or ``${file:path}``.
+
+    It is pydantic's, and its other secrets, ``SecretBytes`` and ``Secret[...]``, are treated alike.
+    """
+
+
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
 
 
@@ -232,7 +246,7 @@ class MailboxConfig(ConfigModel):
 
 def secrets_of(value: object) -> Iterator[str]:
     """Yield every secret within a model, a data class, a collection or a secret of pydantic's."""
-    if isinstance(value, (SecretStr, SecretBytes, Secret)):
+    if isinstance(value, (pydantic.SecretStr, SecretBytes, Secret)):
         secret = value.get_secret_value()
         yield secret.decode(errors="replace") if isinstance(secret, bytes) else str(secret)
     elif isinstance(value, BaseModel):

@@ -15,7 +15,7 @@ from .._hints import did_you_mean
 from .._redaction import Redactor
 from ..yaml import Document, KeyPath, Position, Problem, YAMLValue, kind_of
 from ._introspection import annotation_at, keys, misplaced_booleans, models, secret_texts
-from ._types import FOLDER, format_duration, parse_duration
+from ._types import FOLDER, format_duration, parse_duration, secrets_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -91,7 +91,12 @@ class Validator:
         wanted = any(config.get("extra", "forbid") != "forbid" for config in configs)
         extra: Literal["forbid"] | None = None if wanted else "forbid"
         data = _reject_booleans(data, frozenset(misplaced_booleans(model, data)))
-        return model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
+        made = model.model_validate(data, extra=extra, context={FOLDER: self.document.folder})
+        # Also those that are defaults, or that a validator made of what is written.
+        for secret in secrets_of(made):
+            self.redactor.add(secret)
+
+        return made
 
     def _report(
         self, error: ValidationError, annotation: Any, path: KeyPath, also: Collection[str]

@@ -49,7 +49,7 @@ def make_plugin(
     :raises ConfigError: if the configuration is invalid; it lists all problems
     :raises PluginLoadError: if it cannot be imported or created
     """
-    return _configured(plugin, config, name).make()
+    return _configured(plugin, config, name, Redactor()).make()
 
 
 @overload
@@ -102,7 +102,7 @@ async def running(
     options: PluginOptions = {}
     made = plugin
     if isinstance(plugin, str | Path | ModuleType | type):
-        configured = _configured(plugin, config, name)
+        configured = _configured(plugin, config, name, bus.redactor)
         made, name, options = configured.make(), configured.name, configured.options()
     elif config is not None:
         raise TypeError(f"{plugin!r} already exists, so it takes no config")
@@ -121,7 +121,7 @@ async def running(
 
 
 def _configured(
-    plugin: object, config: Mapping[str, Any] | None, name: str | None
+    plugin: object, config: Mapping[str, Any] | None, name: str | None, redactor: Redactor
 ) -> ConfiguredPlugin:
     loaded = _load(plugin, name)
     name = loaded.source.name
@@ -130,7 +130,7 @@ def _configured(
     # With a state folder, none is searched for.
     document = Document({"state_folder": ".", "plugins": cast(YAMLValue, sections)})
     checked = check_config(
-        document, catalog, redactor=Redactor(), environment=os.environ, file=Path("config")
+        document, catalog, redactor=redactor, environment=os.environ, file=Path("config")
     )
     [configured] = checked.plugins
     return configured

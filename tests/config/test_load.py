@@ -28,6 +28,21 @@ SECRET = "made-up-token-0123456789"
 
 Load = Callable[..., DaemonConfig]
 
+GREETER = """
+    from lanrage_events import hookimpl
+    from lanrage_events.config import ConfigModel
+
+    class Config(ConfigModel):
+        word: str = "Welcome"
+
+    class Greeter:
+        def __init__(self, config):
+            self.config = config
+
+        @hookimpl
+        def peer_joined(self, event):
+            pass
+    """
 PLUGINS = {
     "sample": '''
         """The plugin of the tests."""
@@ -948,6 +963,7 @@ def test_the_documentation_has_every_key_with_its_default() -> None:
 def test_the_examples_of_the_documentation_can_be_used(block: str, tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "counter.py").write_text(dedent(PLUGINS["module"]), encoding="utf-8")
+    (tmp_path / "plugins" / "greeter.py").write_text(dedent(GREETER), encoding="utf-8")
     (tmp_path / "secret").write_text(WEBHOOK, encoding="utf-8")
     (tmp_path / "my-templates" / "discord").mkdir(parents=True)
     file = tmp_path / "lanrage.yaml"
