@@ -190,13 +190,17 @@ class _Walk:
 
         kind = schema.get("type")
         if kind == "array":
-            return f"list of {_plural(self._words(schema['items'], info))}"
+            items = self._words(schema["items"], info)
+            return f"list of {_plural(items)}" if items else "list"
 
         if kind == "object" and "properties" in schema:
             return " and ".join(f"`{{{key}: …}}`" for key in schema["properties"])
 
         if kind == "object":
-            return f"mapping of names to {self._words(schema['additionalProperties'], info)}"
+            values = schema["additionalProperties"]
+            return (
+                "mapping" if values is True else f"mapping of names to {self._words(values, info)}"
+            )
 
         if schema.get("pattern") == DURATION_PATTERN:
             return _with_bounds("duration", _bounds(info), format_duration)

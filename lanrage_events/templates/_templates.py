@@ -56,6 +56,7 @@ class Templates:
     :param shorthands: the leaf that a text stands for where a mapping is expected
     :param filters: further ways to write a value, by name
     :param leaves_of: all leaves of those types whose files have others, by type
+    :param texts: what comes before the leaves of all files, by path, such as from a configuration
     :param report: called once with each problem of a template; the default logs it
     :param context: the names that :meth:`render` is given besides those of the event; with them,
         :meth:`check` finds names that do not exist
@@ -70,6 +71,7 @@ class Templates:
         shorthands: Mapping[str, str] = MappingProxyType({}),
         filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
         leaves_of: Mapping[str, Mapping[str, TemplateLeaf]] = MappingProxyType({}),
+        texts: Mapping[str, str] = MappingProxyType({}),
         report: Callable[[TemplateError], object] | None = None,
         context: Collection[str] | None = None,
     ) -> None:
@@ -101,6 +103,8 @@ class Templates:
         """those that a reload need not compile again, which takes most of its time"""
         self._plans: dict[type[Event], _Plan] = {}
         self._problems = Problems(report)
+        self._texts = {path: Text(text, 1) for path, text in texts.items()}
+        self._own = self._compile_texts()
 
     @property
     def problems(self) -> Sequence[TemplateError]:
@@ -172,6 +176,7 @@ class Templates:
             # A filter of a value that is known is applied when the leaf is compiled.
             self._compiled_before = {}
 
+        self._own = self._compile_texts()
         self.check(types)
         self._compiled_before = {}
         return list(self.problems)
@@ -218,7 +223,8 @@ class Templates:
         if cls is None:
             return _sources(self._word_files())
 
-        return _sources(file for name in type_names(cls) for file in self._read(name))
+        files = (file for name in type_names(cls) for file in self._read(name))
+        return _sources([self._own, *files])
 
     def render_leaf(self, cls: type[Event], path: str, names: Mapping[str, object]) -> Any:
         """Render a leaf that is not rendered with the event, see :class:`TemplateLeaf`.
@@ -296,7 +302,7 @@ class Templates:
 
     def _make_plan(self, cls: type[Event]) -> _Plan:
         plan = _Plan(cls)
-        files = [file for name in type_names(cls) for file in self._read(name)]
+        files = [self._own, *(file for name in type_names(cls) for file in self._read(name))]
         leaves = self._leaves_of.get(cls.type, self._leaves)
         for path in leaves:
             chain = [file.leaves[path] for file in files if path in file.leaves]
@@ -347,6 +353,9 @@ class Templates:
             return earlier
 
         return file
+
+    def _compile_texts(self) -> _CompiledFile:
+        return _CompiledFile(self._compile_all("", self._texts, self._leaves))
 
     def _compile_file(
         self, path: Traversable, leaves: Mapping[str, TemplateLeaf]

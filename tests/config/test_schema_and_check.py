@@ -48,6 +48,9 @@ ENVIRONMENT = {
     "FORUM_WEBHOOK_URL": WEBHOOK_URL.replace("678/", "670/"),
     "LANRAGE_EVENTS_TOKEN": "made-up-token-0123",
     "GAMEBOX_TOKEN": "made-up-token-4567",
+    "NTFY_TOKEN": "made-up-token-8901",
+    "API_KEY": "made-up-key",
+    "SIGNING_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "FIVE": "5",
     "TRUE": "true",
     "SOON": "5s",
@@ -75,6 +78,11 @@ plugins:
     server_begins: x
     fields: {peer_joined: {party_name: 5, peer_name: , party_id: true}}
   other: {use: logfile, files: [a.log, {path: b.log, start: beginning}, ]}
+  webhook:
+    targets:
+      a: {url: "https://example.org", headers: {x: "5"}, body: {a: [1, "{{ type }}"]}, batch: "5"}
+      b: {preset: telegram, to: "-100", token: "1:a", timeout: 5s}
+    routes: [{events: "peer_*", where: {party_name: [a, 5]}, target: a, stop: "${TRUE}"}]
   presence: {client_id: 123456789012345678, max_party_size: "${FIVE}", invite_url: ""}
 """
 
@@ -123,7 +131,7 @@ def corpus() -> list[dict[str, Any]]:
     """Return configurations in which every key of every plugin is used."""
     texts = [path.read_text("utf-8") for path in sorted(EXAMPLES.glob("*.yaml"))]
     found = [parse(text).data for text in (*texts, MORE)]
-    assert len(found) == 8
+    assert len(found) == 9
     return [data for data in found if isinstance(data, dict)]
 
 

@@ -172,6 +172,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(f"{name}_WEBHOOK_URL", WEBHOOK_URL)
 
     monkeypatch.setenv("WEBHOOK_URL", WEBHOOK_URL)
+    monkeypatch.setenv("SLACK_URL", "https://hooks.slack.com/services/T/B/made-up")
+    monkeypatch.setenv("TELEGRAM_TOKEN", "123456:made-up")
+    monkeypatch.setenv("SIGNING_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    for name in ("API_KEY", "MATRIX_TOKEN", "HOME_ASSISTANT_TOKEN"):
+        monkeypatch.setenv(name, TOKEN)
+
     monkeypatch.setenv("STAND_IN_HOST", "127.0.0.1:8080")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     (tmp_path / "discord").write_text(WEBHOOK_URL, "utf-8")
@@ -201,11 +207,15 @@ def text_around(block: Block) -> str:
 def test_yaml_is_a_configuration_or_a_template(block: Block, folder: Path) -> None:
     if OTHER_YAML.keys() & set(block.text.splitlines()):
         assert yaml.safe_load(block.text)
-    elif template := re.match(r"# (my-templates/(?:discord|presence)/\w+\.yaml)\n", block.text):
+    elif template := re.match(
+        r"# (my-templates/(?:discord|presence|webhook)/\w+\.yaml)\n", block.text
+    ):
         path = folder / template[1]
         path.parent.mkdir(exist_ok=True)
         path.write_text(block.text, "utf-8")
-        check(f"templates: [./my-templates]\nplugins: {{discord: , presence: {PRESENCE}}}\n")
+        check(
+            f"templates: [./my-templates]\nplugins: {{discord: , presence: {PRESENCE}, webhook: }}\n"
+        )
     else:
         text = block.text
         if "plugins" not in yaml.safe_load(text):

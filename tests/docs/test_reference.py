@@ -34,7 +34,7 @@ from lanrage_events.config._models import CommonConfig, Settings
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SETTINGS = DOCS / "examples" / "settings"
-BUILT_IN = ("discord", "http", "log", "logfile", "presence")
+BUILT_IN = ("discord", "http", "log", "logfile", "presence", "webhook")
 PARTS = ("daemon", "every-plugin", *BUILT_IN)
 SECRET = "https://discord.com/api/webhooks/123456789012345678/made-up-token-" + "x" * 54
 
@@ -108,6 +108,9 @@ def test_the_examples_of_settings_are_valid(
 
     monkeypatch.setenv("LANRAGE_EVENTS_TOKEN", "made-up-token-0123")
     monkeypatch.setenv("GAMEBOX_TOKEN", "made-up-token-4567")
+    monkeypatch.setenv("NTFY_TOKEN", "made-up-token-8901")
+    monkeypatch.setenv("API_KEY", "made-up-key")
+    monkeypatch.setenv("SIGNING_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     for folder in ("my-templates/discord", "plugins"):
         (tmp_path / folder).mkdir(parents=True)
 

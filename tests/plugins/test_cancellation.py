@@ -26,6 +26,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "log": {"path": "events.jsonl"},
     "logfile": {"path": "latest.log", "preset": "minecraft"},
     "presence": {},
+    "webhook": {"targets": {"nowhere": {"url": "http://127.0.0.1:9/"}}},
 }
 MILLISECONDS = (0, 1, 3, 6, 10, 15, 25, 60)
 """when it is cancelled: while the plugin starts, while it runs and while it ends"""

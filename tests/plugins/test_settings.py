@@ -12,7 +12,7 @@ from lanrage_events.config._introspection import models
 from lanrage_events.config._models import CommonConfig, Settings
 from lanrage_events.yaml import parse
 
-NAMES = ("discord", "http", "log", "logfile", "presence")
+NAMES = ("discord", "http", "log", "logfile", "presence", "webhook")
 
 
 def setting_models() -> Iterator[type[BaseModel]]:
