@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
+from hashlib import blake2b
 from inspect import get_annotations
 from itertools import count
 from types import UnionType
@@ -40,6 +41,26 @@ class _Ids:
 _new_id = _Ids()
 _clocks: list[Callable[[], datetime]] = []
 """those that are used instead of the machine's; the last one counts"""
+
+ID_MAX_CHARACTERS = 64
+"""of the ids of events that arrive as JSON, and so of those that we make"""
+
+
+def shortened_id(id: str) -> str:
+    """Return an id as it is, or its beginning and a hash of it if it is too long."""
+    if len(id) <= ID_MAX_CHARACTERS:
+        return id
+
+    digest = blake2b(id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{id[: ID_MAX_CHARACTERS - 1 - len(digest)]}.{digest}"
+
+
+def derived_id(id: str, number: int) -> str:
+    """Return the id of an event that was made from another one, the same each time.
+
+    :param number: which one of those that were made from it
+    """
+    return shortened_id(f"{id}.{number}")
 
 
 def utc_now() -> datetime:

@@ -6,6 +6,7 @@
       * UnknownEventType
     * EventTypeConflict
     * EventDropped
+    * EventNotTransformed
   * PluginError
     * PluginNotFound
     * PluginLoadError
@@ -97,6 +98,21 @@ class EventDropped(EventError):
         self.plugin = plugin
         self.reason = reason
         super().__init__(f"{event.type} {event.id} was dropped by plugin '{plugin}': {reason}")
+
+
+class EventNotTransformed(EventError):
+    """Raised when an event is not published because a required transform failed or does not run.
+
+    Its text shows no value of the event, since the transform may be what protects it. What the
+    transform raised is its ``__cause__``.
+    """
+
+    def __init__(self, event: Event, transform: str, reason: str) -> None:
+        self.event = event
+        self.transform = transform
+        """the name of the plugin, or of the rule"""
+        self.reason = reason
+        super().__init__(f"{event.type} {event.id} was not published: {reason}")
 
 
 class PluginError(LanrageEventsError):

@@ -15,6 +15,7 @@ from ._events import PlayerName as PlayerName
 from ._exceptions import EventDecodeError as EventDecodeError
 from ._exceptions import EventDropped as EventDropped
 from ._exceptions import EventError as EventError
+from ._exceptions import EventNotTransformed as EventNotTransformed
 from ._exceptions import EventTypeConflict as EventTypeConflict
 from ._exceptions import HookTimeout as HookTimeout
 from ._exceptions import LanrageEventsError as LanrageEventsError

@@ -236,6 +236,24 @@ def event_batch(events: Sequence[Event]) -> Any:
 
 
 @hookspec
+def transform(event: Event) -> Event | Sequence[Event] | None:
+    """Called once for an event when it is published, before any plugin receives it.
+
+    It returns the event itself, another one, several in a list or tuple, or None to drop it. The
+    annotation of ``event`` limits it to event classes and their subclasses; without one it is called
+    for all. It is sync, returns quickly, and publishes nothing. The transforms of the plugins are called
+    in the order in which these were registered, which is that of the configuration.
+
+    An event made with ``dataclasses.replace`` keeps its id. Any other gets the id ``ID.N``, so that
+    it is the same if the event is published again; N is its position in what was returned.
+
+    If it raises, the event passes without it. If the plugin declares ``transform_required = True``, the
+    event is not published instead, and the publisher gets an :exc:`EventNotTransformed`; so it does
+    before the lifespan of the plugin has started.
+    """
+
+
+@hookspec
 def register_events() -> Iterable[type[Event]]:  # type: ignore[empty-body]
     """Called once when the plugin is registered; returns the event classes that it adds."""
 

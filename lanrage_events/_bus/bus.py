@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from .._events import Event, check_event, utc_now
-from .._exceptions import EventDropped, PluginHookError
+from .._exceptions import EventDropped, EventNotTransformed, PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
 from ..abc import (
@@ -28,11 +28,12 @@ from ..abc import (
     PluginRegistry,
     PluginStatistics,
     Receiver,
+    Rules,
 )
 from ..events import EventRegistry
 from .changes import Job
 from .event_loop import EventLoop
-from .fanout import FanOut
+from .fanout import FanOut, MustWait
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
@@ -40,6 +41,7 @@ from .mailbox import Acknowledgement, Mailbox
 from .receiving import BusReceiver
 from .registry import Registry
 from .threads import LoopWatch, current_post, is_in_virtual_time
+from .transforms import Transforms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,6 +72,7 @@ class EventBus(Bus):
     :param trace: whether to print each hook call to stderr, with plugin, duration and outcome; the
         default is whether the environment variable ``LANRAGE_EVENTS_TRACE`` is set
     :param instruments: called when something happens on the bus
+    :param rules: transform events before the plugins do, see :attr:`rules`
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class EventBus(Bus):
         redactor: Redactor | None = None,
         trace: bool | None = None,
         instruments: Sequence[Instrument] = (),
+        rules: Rules | None = None,
     ) -> None:
         self.state_folder = state_folder
         self.redactor: Redactor = redactor or Redactor()
@@ -95,7 +99,9 @@ class EventBus(Bus):
         self._watch = LoopWatch(blocked_after)
         own = self._own_instruments()
         self._instruments = Instruments((*own, *instruments), self._watch)
-        self._fanout = FanOut()
+        self._transforms = Transforms(self._instruments, self._watch)
+        self._transforms.rules = rules
+        self._fanout = FanOut(self._transforms)
         self._loop = EventLoop(self.publish)
         self._lifecycle = Lifecycle(
             self._loop,
@@ -108,7 +114,12 @@ class EventBus(Bus):
         )
         self._receiving = BusReceiver(self._loop, self._fanout, self._lifecycle, self._instruments)
         self._registry = Registry(
-            self, self._fanout, self._lifecycle, self._instruments, self._watch
+            self,
+            self._fanout,
+            self._lifecycle,
+            self._transforms,
+            self._instruments,
+            self._watch,
         )
         self._task_group: TaskGroup | None = None
         self._owner: TaskInfo | None = None
@@ -129,6 +140,16 @@ class EventBus(Bus):
         return self._registry
 
     @property
+    def rules(self) -> Rules | None:
+        """What transforms events before the plugins do; a change applies to what is published then."""
+        return self._transforms.rules
+
+    @rules.setter
+    def rules(self, rules: Rules | None) -> None:
+        self._loop.check_thread()
+        self._transforms.rules = rules
+
+    @property
     def closing(self) -> bool:
         return self._lifecycle.is_stopping
 
@@ -145,6 +166,7 @@ class EventBus(Bus):
         self._owner = anyio.get_current_task()
         self._loop.enter(task_group)
         self._fanout.thread = self._loop.thread
+        self._transforms.enter_loop()
         self._watch.start()
         # What plugins raise is logged with a traceback, whose text may contain secrets.
         self._redacted_logs.enter_context(self.redactor.redacting(["lanrage_events"]))
@@ -198,6 +220,7 @@ class EventBus(Bus):
                 raise
         finally:
             self._watch.stop()
+            self._transforms.leave_loop()
             self._loop.leave()
             self._owner = self._fanout.thread = None
             self._redacted_logs.close()
@@ -262,11 +285,18 @@ class EventBus(Bus):
             return
 
         fanout.capacity = capacity - 1
-        for append in route.appends:
-            append(event)
+        try:
+            for append in route.appends:
+                append(event)
+        except MustWait as error:
+            events = error.events
+        else:
+            if route.woken_at != fanout.sleep_count:
+                fanout.wake(route)
 
-        if route.woken_at != fanout.sleep_count:
-            fanout.wake(route)
+            return
+
+        fanout.put_nowait(event, events)
 
     async def publish(self, event: Event) -> None:
         fanout = self._fanout
@@ -285,11 +315,18 @@ class EventBus(Bus):
             return
 
         fanout.capacity = capacity - 1
-        for append in route.appends:
-            append(event)
+        try:
+            for append in route.appends:
+                append(event)
+        except MustWait as error:
+            events = error.events
+        else:
+            if route.woken_at != fanout.sleep_count:
+                fanout.wake(route)
 
-        if route.woken_at != fanout.sleep_count:
-            fanout.wake(route)
+            return
+
+        await fanout.put(event, events=events)
 
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"
@@ -314,23 +351,21 @@ class EventBus(Bus):
             check_event(event)
 
         published: list[tuple[Event, Acknowledgement]] = []
-        rejected: list[Exception | None] = []
         for event in events:
             ack = Acknowledgement()
             try:
                 await self._fanout.put(event, ack, waited_for)
-            except anyio.ClosedResourceError as error:
-                rejected.append(error)
-            else:
-                published.append((event, ack))
+            except (anyio.ClosedResourceError, EventNotTransformed) as error:
+                ack.rejected = error
+
+            published.append((event, ack))
 
         # Each wait is a checkpoint, and the last event is usually the last to be handled.
         for _, ack in published[-1:] + published:
             if not ack.is_done:
                 await ack.wait()
 
-        # A closed bus does not reopen, so the rejected events are the last ones.
-        return [_failure(event, ack) for event, ack in published] + rejected
+        return [ack.rejected or _failure(event, ack) for event, ack in published]
 
     def _waited_for(self, plugins: Literal["all", "durable"]) -> Callable[[Mailbox], bool]:
         if plugins not in ("all", "durable"):
@@ -343,6 +378,9 @@ class EventBus(Bus):
         }.__contains__
 
     def publish_from_thread(self, event: Event) -> None:
+        if self._loop.thread == get_ident():
+            self._fanout.check_outside_transform()
+
         self._loop.publish(event)
 
     def _check_outside_hook(self, method: str, instead: str) -> None:
@@ -428,6 +466,7 @@ class EventBus(Bus):
             waiting=len(self._fanout.waiting),
             plugins={**plugins, **self._receiving.statistics()},
             seconds_since_input=ages,
+            transforms=self._transforms.statistics(),
         )
 
     def _redacted(self, statistics: PluginStatistics) -> PluginStatistics:

@@ -80,26 +80,79 @@ def _call(function: Callable[..., T], *arguments: Any) -> T:
         raise _replaced(error) from error
 
 
+def contained(error: BaseException) -> Exception:
+    """Return what to report in place of an error that came out of a sync function of a plugin.
+
+    :raises KeyboardInterrupt: if Ctrl-C was pressed meanwhile
+    """
+    return error if isinstance(error, Exception) else _replaced(error)
+
+
+class Shield:
+    """Keeps sync functions that are called often from cancelling the task that calls them.
+
+    While they run, :attr:`stand_in` has the place of the task in :attr:`tasks`: what :func:`call` does,
+    in a tenth of the time.
+    """
+
+    def __init__(self) -> None:
+        self.loop: Any = None
+        """the event loop"""
+        self.tasks: Any = {}
+        """what runs now in the event loop, by this; empty on Trio"""
+        self.stand_in = _StandIn(None)
+
+    def enter_loop(self) -> None:
+        """Belong to the current event loop; before, there is no task to keep anything from."""
+        asyncio: Any = sys.modules.get("asyncio")
+        self.loop = None if asyncio is None else asyncio._get_running_loop()
+        if self.loop is not None:
+            self.tasks = getattr(asyncio.tasks, "_current_tasks", None)
+            if self.tasks is None or self.tasks.get(self.loop) is not asyncio.current_task():
+                self.tasks = CurrentTasks()
+
+    def leave_loop(self) -> None:
+        """Belong to no event loop."""
+        self.loop, self.tasks = None, {}
+
+
+class CurrentTasks:
+    """What runs now in an event loop of asyncio, where that is not kept in a dictionary."""
+
+    def get(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any] | None:
+        """Return what runs now, None if it is no task."""
+        import asyncio
+
+        return asyncio.current_task(loop)
+
+    def __setitem__(self, loop: asyncio.AbstractEventLoop, task: Any) -> None:
+        import asyncio
+
+        asyncio._leave_task(loop, asyncio.current_task(loop))  # type: ignore[arg-type]
+        asyncio._enter_task(loop, task)
+
+
 class _StandIn:
     """The current task as a sync function sees it, which cannot cancel it."""
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
-        self._task = task
-        self._cancelling = 0
+    def __init__(self, task: asyncio.Task[Any] | None) -> None:
+        self.task = task
+        self.hits = 0
+        """how often it was cancelled"""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
+        return getattr(self.task, name)
 
     def cancel(self, msg: object = None) -> bool:
-        self._cancelling += 1
+        self.hits += 1
         return True
 
     def cancelling(self) -> int:
-        return self._cancelling
+        return self.hits
 
     def uncancel(self) -> int:
-        self._cancelling = max(self._cancelling - 1, 0)
-        return self._cancelling
+        self.hits = max(self.hits - 1, 0)
+        return self.hits
 
 
 class TaskGuard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
+from itertools import chain
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -12,6 +13,7 @@ from anyio.lowlevel import checkpoint
 from .._events import Event, check_event
 from .mailbox import Acknowledgement, Mailbox, MailboxGroup
 from .supervisor import inside_hook
+from .transforms import Chain, Transforms
 
 HOOKS_MAY_EXCEED_TIMES = 2
 """how many times its size a ``block`` mailbox may hold when hooks publish, which must not wait"""
@@ -20,6 +22,10 @@ CHECKPOINTS_BEFORE_DROPPING = 16
 until it has. Trio runs ready tasks in any order, and a hook may need several turns"""
 EVENTS_UNTIL_CHECKPOINT = 127
 """together with the event that is a checkpoint, as many as a consumer handles at once"""
+
+
+Events = tuple[Event, ...]
+"""what one published event was turned into, and what enters the mailboxes together"""
 
 
 class BusState(Enum):
@@ -33,12 +39,12 @@ class BusState(Enum):
 class _Publisher:
     """A publisher that waits for capacity."""
 
-    __slots__ = ("ack", "admitted", "done", "event", "wanted")
+    __slots__ = ("ack", "admitted", "done", "events", "wanted")
 
     def __init__(
-        self, event: Event, ack: Acknowledgement | None, wanted: Callable[[Mailbox], bool] | None
+        self, events: Events, ack: Acknowledgement | None, wanted: Callable[[Mailbox], bool] | None
     ) -> None:
-        self.event = event
+        self.events = events
         self.ack = ack
         self.wanted = wanted
         self.admitted = False
@@ -60,17 +66,33 @@ class Route:
         """the group's ``sleep_count`` when all of the mailboxes were woken last"""
 
 
-class FanOut(MailboxGroup):
-    """The mailboxes of one bus, and the publishers that wait for capacity in them."""
+class MustWait(Exception):
+    """Raised when what an event was turned into has to wait for capacity."""
 
-    def __init__(self) -> None:
+    def __init__(self, event: Event, events: Events) -> None:
+        self.event = event
+        self.events = events
+
+
+class FanOut(MailboxGroup):
+    """The mailboxes of one bus, and the publishers that wait for capacity in them.
+
+    :param transforms: change events before they enter the mailboxes
+    """
+
+    def __init__(self, transforms: Transforms) -> None:
         super().__init__()
+        self._transforms = transforms
+        transforms.fanout = self
         self.state = BusState.OPEN
         self.thread: int | None = None
         """the thread in which the bus runs, None if it does not run"""
         self.waiting: deque[_Publisher] = deque()
         self._wants: dict[Mailbox, Callable[[type[Event]], object]] = {}
+        self._plain_routes: dict[type[Event], Route] = {}
+        """those of the events that enter mailboxes"""
         self._routes: dict[type[Event], Route] = {}
+        """those of the events that are published, which may be transformed first"""
         self.routes = self._routes
         """the routes into which events fit while there is capacity, which is 0 if the bus is not
         open or a publisher waits: those without a mailbox that is full, unless it is stuck"""
@@ -98,6 +120,7 @@ class FanOut(MailboxGroup):
 
     def forget_routes(self) -> None:
         """Find out again which mailboxes want an event class."""
+        self._plain_routes.clear()
         self._routes.clear()
         self.routes = self._routes
         self.capacity = 0
@@ -109,11 +132,14 @@ class FanOut(MailboxGroup):
         while self.waiting:
             self.waiting.popleft().done.set()
 
-    def try_put(self, event: Event) -> bool:
+    def _try_put(self, events: Events, route: Route) -> bool:
         """Put an event into its mailboxes if capacity was found before; return whether it was."""
         capacity = self.capacity
-        route = self.routes.get(event.__class__)
-        if not capacity or route is None:
+        if not capacity or len(events) != 1:
+            return False
+
+        (event,) = events
+        if event.__class__ not in self.routes:
             return False
 
         self.capacity = capacity - 1  # before the appends, which may set it to 0
@@ -150,8 +176,8 @@ class FanOut(MailboxGroup):
 
         self.routes = self._routes
         if full:
-            routes = self._routes.items()
-            self.routes = {cls: r for cls, r in routes if r.mailboxes.isdisjoint(full)}
+            plain, routes = self._plain_routes, self._routes.items()
+            self.routes = {cls: r for cls, r in routes if plain[cls].mailboxes.isdisjoint(full)}
 
         self._found += capacity
         self.capacity = capacity
@@ -170,40 +196,52 @@ class FanOut(MailboxGroup):
 
     def _rebuild_routes(self, mailbox: Mailbox) -> None:
         self.capacity = 0
-        for event_class, route in self._routes.items():
+        for event_class, route in self._plain_routes.items():
             if mailbox in route.mailboxes:
-                self._routes[event_class] = Route(route.mailboxes)
+                self._add_route(event_class, Route(route.mailboxes))
 
-    def put_nowait(self, event: Event) -> None:
+    def put_nowait(self, event: Event, events: Events | None = None) -> None:
         """Put an event into its mailboxes by their policies, without waiting.
 
+        :param events: what it was turned into; None if it is yet to be transformed
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
+        self.check_outside_transform()
         if not self.capacity:
             self._find_capacity()
 
-        route = self._find_route(event)
-        if self.try_put(event) or self._enter_from_hook(event, route):
-            return
+        if events is None:
+            events = self._transformed(event)
 
-        self.check_open()
-        if self._must_wait(route):
-            raise self._would_block(route)
+        route = self._route_of(events)
+        try:
+            if self._try_put(events, route) or self._enter_from_hook(events, route):
+                return
 
-        self._enter(event, route)
+            self.check_open()
+            if self._must_wait(route):
+                raise self._would_block(route)
+        except anyio.WouldBlock:
+            self._transforms.keep(event, events)
+            raise
+
+        self._enter(events, route)
 
     async def put(
         self,
         event: Event,
         ack: Acknowledgement | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
+        events: Events | None = None,
     ) -> None:
         """Put an event into its mailboxes, waiting for capacity in ``block`` mailboxes.
 
         If it is cancelled, the event is in all of them or in none.
 
         :param ack: is done once the mailboxes that are wanted are done with the event
+        :param events: what it was turned into; None if it is yet to be transformed
         """
+        self.check_outside_transform()
         if not self.capacity:
             if ack is None and self._found >= EVENTS_UNTIL_CHECKPOINT:
                 self._found = 0
@@ -211,13 +249,28 @@ class FanOut(MailboxGroup):
 
             self._find_capacity()
 
-        route = self._find_route(event)
-        if ack is None and (self.try_put(event) or self._enter_from_hook(event, route)):
+        if events is None:
+            events = self._transformed(event)
+
+        try:
+            await self._put(events, ack, wanted)
+        except BaseException:
+            self._transforms.keep(event, events)
+            raise
+
+    async def _put(
+        self,
+        events: Events,
+        ack: Acknowledgement | None,
+        wanted: Callable[[Mailbox], bool] | None,
+    ) -> None:
+        route = self._route_of(events)
+        if ack is None and (self._try_put(events, route) or self._enter_from_hook(events, route)):
             return
 
         self.check_open()
-        if self._has_capacity(route):
-            self._enter(event, route, ack, wanted)
+        if not events or self._has_capacity(route):
+            self._enter(events, route, ack, wanted)
             return
 
         for _ in range(CHECKPOINTS_BEFORE_DROPPING):
@@ -226,17 +279,17 @@ class FanOut(MailboxGroup):
 
             await checkpoint()
             self.check_open()
-            route = self._find_route(event)
+            route = self._route_of(events)
 
         if not self._must_wait(route):
             for mailbox in route.mailboxes:
                 if mailbox.full and not mailbox.stuck:
                     self._set_stuck(mailbox)
 
-            self._enter(event, route, ack, wanted)
+            self._enter(events, route, ack, wanted)
             return
 
-        publisher = _Publisher(event, ack, wanted)
+        publisher = _Publisher(events, ack, wanted)
         self.waiting.append(publisher)
         self.capacity = 0
         try:
@@ -255,24 +308,93 @@ class FanOut(MailboxGroup):
         """Admit waiting publishers in their order, as far as there is capacity."""
         while self.waiting:
             publisher = self.waiting[0]
-            route = self._find_route(publisher.event)
+            route = self._route_of(publisher.events)
             if any(mailbox.blocks and mailbox.full for mailbox in route.mailboxes):
                 return
 
             self.waiting.popleft()
-            self._enter(publisher.event, route, publisher.ack, publisher.wanted)
+            self._enter(publisher.events, route, publisher.ack, publisher.wanted)
             publisher.admitted = True
             publisher.done.set()
 
+    # Transforming
+
+    def check_outside_transform(self) -> None:
+        """Raise a :exc:`RuntimeError` if a transform runs, which is called by publishing."""
+        if self._transforms.running is not None:
+            raise RuntimeError(
+                f"the transform of '{self._transforms.running.name}' publishes an event, which would be "
+                "transformed in turn: return it, beside the other one as in '[event, another]'"
+            )
+
+    def _transformed(self, event: Event) -> Events:
+        self._find_route(event)
+        transforms = self._transforms.chain(event.__class__)
+        if transforms is None or (
+            self.state is not BusState.OPEN
+            and not (self.state is BusState.HOOKS_ONLY and self.inside_hook())
+        ):
+            return (event,)
+
+        result = self._transforms.apply(transforms, event)
+        return result if isinstance(result, tuple) else (result,)
+
+    def _enter_now(self, event: Event, events: Events) -> None:
+        """Enter what an event was turned into.
+
+        :raises MustWait: if it has to wait for capacity
+        """
+        route = self._route_of(events)
+        if events and not self._has_capacity(route):
+            raise MustWait(event, events)
+
+        self._enter(events, route)
+
+    def _route_of(self, events: Events) -> Route:
+        """Return the mailboxes that receive one of some events."""
+        if len(events) == 1:
+            return self._find_route(events[0])
+
+        return Route(chain.from_iterable(self._find_route(event).mailboxes for event in events))
+
     def _find_route(self, event: Event) -> Route:
         event_class = event.__class__
-        route = self._routes.get(event_class)
+        route = self._plain_routes.get(event_class)
         if route is None:
             check_event(event)
             route = Route(mailbox for mailbox, wants in self._wants.items() if wants(event_class))
-            self._routes[event_class] = route
+            self._add_route(event_class, route)
 
         return route
+
+    def _add_route(self, event_class: type[Event], route: Route) -> None:
+        self._plain_routes[event_class] = self._routes[event_class] = route
+        transforms = self._transforms.chain(event_class)
+        if transforms is not None:
+            self._routes[event_class] = self._transforming_route(transforms, route)
+
+    def _transforming_route(self, transforms: Chain, route: Route) -> Route:
+        """Return the route of events that are transformed before they enter mailboxes.
+
+        :param route: that of the events of the class which they have then
+        """
+        # What is called for each event has no attribute to look up.
+        apply, event_class, appends = self._transforms.apply, transforms.event_class, route.appends
+
+        def transform_and_append(event: Event) -> None:
+            result = apply(transforms, event)
+            if result.__class__ is event_class:
+                for append in appends:
+                    append(result)
+
+                if route.woken_at != self.sleep_count:
+                    self.wake(route)
+            else:
+                self._enter_now(event, result if isinstance(result, tuple) else (result,))
+
+        transforming = Route(())  # so that an event that is dropped wakes nobody
+        transforming.appends = (transform_and_append,)
+        return transforming
 
     def _has_capacity(self, route: Route) -> bool:
         for mailbox in route.mailboxes:
@@ -307,8 +429,8 @@ class FanOut(MailboxGroup):
         supervisor = inside_hook.get()
         return supervisor is not None and supervisor.mailbox in self._wants
 
-    def _enter_from_hook(self, event: Event, route: Route) -> bool:
-        """Put in an event that a hook published, which must not wait: it could wait for itself."""
+    def _enter_from_hook(self, events: Events, route: Route) -> bool:
+        """Put in events that a hook published, which must not wait: it could wait for itself."""
         if self.state is BusState.CLOSED or not self.inside_hook():
             return False
 
@@ -320,17 +442,20 @@ class FanOut(MailboxGroup):
                     "larger"
                 )
 
-        self._enter(event, route)
+        self._enter(events, route)
         return True
 
     def _enter(
         self,
-        event: Event,
+        events: Events,
         route: Route,
         ack: Acknowledgement | None = None,
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
         self._release_stuck()
-        self.capacity = max(self.capacity - 1, 0)
-        for mailbox in route.mailboxes:
-            mailbox.put(event, ack if wanted is not None and wanted(mailbox) else None)
+        self.capacity = max(self.capacity - len(events), 0)
+        for event in events:
+            for mailbox in (
+                route.mailboxes if len(events) == 1 else self._find_route(event).mailboxes
+            ):
+                mailbox.put(event, ack if wanted is not None and wanted(mailbox) else None)

@@ -149,6 +149,8 @@ class Lifecycle:
         lifespan: Callable[[], AbstractAsyncContextManager[object]] | None = None,
         durable: bool = False,
         handles_events: bool = True,
+        starts_first: bool = False,
+        on_begin: Callable[[], object] = lambda: None,
         forget_at_end: bool = False,
     ) -> Supervisor:
         """Create the supervisor of a plugin or a handler; it does not start yet.
@@ -171,6 +173,8 @@ class Lifecycle:
             start_timeout=self._start_timeout if start_timeout is None else start_timeout,
             durable=durable,
             handles_events=handles_events,
+            starts_first=starts_first,
+            on_begin=on_begin,
             on_failure=fanout.admit,
             on_linger=self._linger,
             on_stop=self._end_of_subscription if forget_at_end else None,
@@ -211,20 +215,24 @@ class Lifecycle:
     # Starting and stopping
 
     async def start_all(self, task_group: TaskGroup) -> None:
-        """Start all supervisors concurrently, since lifespans may publish to each other.
+        """Start those that come first, then all others, since lifespans may publish to each other.
 
         :raises PluginStartError: if one cannot start
         """
         self._task_group = task_group
         self.changes.run_in(task_group)
         supervisors = tuple(self.supervisors.values())
-        for supervisor in supervisors:
-            self.start(supervisor, first_start_must_succeed=True)
+        errors: list[PluginStartError] = []
+        for starts_first in (True, False):
+            group = [s for s in supervisors if s.starts_first is starts_first and not errors]
+            for supervisor in group:
+                self.start(supervisor, first_start_must_succeed=True)
 
-        for supervisor in supervisors:
-            await supervisor.started.wait()
+            for supervisor in group:
+                await supervisor.started.wait()
 
-        errors = [error for s in supervisors if (error := s.start_error()) is not None]
+            errors += [error for s in group if (error := s.start_error()) is not None]
+
         for error in errors[1:]:
             logger.error("%s", error)
 

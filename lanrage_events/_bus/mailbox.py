@@ -30,12 +30,14 @@ DOWN = "the plugin failed and does not run now"
 class Acknowledgement:
     """Collects the outcome of one event in the mailboxes that its publisher waits for."""
 
-    __slots__ = ("_done", "_pending", "errors")
+    __slots__ = ("_done", "_pending", "errors", "rejected")
 
     def __init__(self) -> None:
         self._pending = 0
         self._done: anyio.Event | None = None
         self.errors: list[Exception] = []
+        self.rejected: Exception | None = None
+        """why the event was not published"""
 
     def add(self) -> None:
         """Expect one more mailbox."""

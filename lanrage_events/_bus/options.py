@@ -44,6 +44,7 @@ class PluginSettings:
         self.hook_timeout: float | None = option("hook_timeout", None)
         self.start_timeout: float | None = option("start_timeout", None)
         self.durable: bool = option("durable", False)
+        self.transform_required: bool = option("transform_required", False)
 
 
 def _fits(name: str, value: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Unpack
@@ -24,6 +24,7 @@ from .options import PluginSettings
 from .queries import Queries
 from .supervisor import Supervisor
 from .threads import LoopWatch
+from .transforms import Transforms
 
 
 class Registry(PluginRegistry):
@@ -34,6 +35,7 @@ class Registry(PluginRegistry):
         bus: Bus,
         fanout: FanOut,
         lifecycle: Lifecycle,
+        transforms: Transforms,
         instruments: Instruments,
         watch: LoopWatch,
     ) -> None:
@@ -45,6 +47,7 @@ class Registry(PluginRegistry):
         self._bus = bus
         self._fanout = fanout
         self._lifecycle = lifecycle
+        self._transforms = transforms
         self._instruments = instruments
         self._settings: dict[str, PluginSettings] = {}
 
@@ -120,6 +123,10 @@ class Registry(PluginRegistry):
         self._lifecycle.loop.check_thread()
         self._settings[self.name(name)].options["locations"] = locations
 
+    def sort(self, names: Iterable[str]) -> None:
+        self._lifecycle.loop.check_thread()
+        self._transforms.sort(names)
+
     # Adding
 
     def register(self, plugin: object, name: str | None, options: PluginOptions) -> str:
@@ -160,6 +167,7 @@ class Registry(PluginRegistry):
 
             settings = PluginSettings(plugin, options)
             supervisor = self._supervise(name, settings)
+            self._add_transforms(name, settings, runs=supervisor.has_begun)
         except BaseException:
             self.hooks.unregister_failed(name)
             raise
@@ -192,7 +200,13 @@ class Registry(PluginRegistry):
             lifespan=self._lifespan(name),
             durable=settings.durable,
             handles_events=self.hooks.handles_events(name),
+            starts_first=bool(self.hooks.transforms(name)),
+            on_begin=partial(self._add_transforms, name, settings, runs=True),
         )
+
+    def _add_transforms(self, name: str, settings: PluginSettings, *, runs: bool) -> None:
+        required = settings.transform_required
+        self._transforms.add(name, self.hooks.transforms(name), required=required, runs=runs)
 
     def _lifespan(self, name: str) -> Callable[[], AbstractAsyncContextManager[object]] | None:
         lifespan = self.hooks.implementation(name, LIFESPAN)
@@ -240,6 +254,7 @@ class Registry(PluginRegistry):
             dropped = self._lifecycle.discard(current, reason)
             self._lifecycle.forget(current)
             del self._settings[name]
+            self._transforms.remove(name)
             self.stores.release(name)
             if failed:
                 self.hooks.unregister_failed(name)
@@ -359,6 +374,7 @@ class Registry(PluginRegistry):
             self.hooks.unregister_failed(name)
 
         self.hooks.restore(registered)
+        self._add_transforms(name, settings, runs=old.has_begun)
         supervisor = self._supervise(name, settings, old.mailbox)
         self._deliver_to(supervisor, settings)
         self._lifecycle.start(supervisor)

@@ -35,6 +35,8 @@ class Supervisor:
     :param start_timeout: seconds after which its lifespan is cancelled while it starts
     :param durable: whether the plugin declares itself durable
     :param handles_events: whether it has hooks for events, rather than only publishing them
+    :param starts_first: whether the other plugins need it from their start on
+    :param on_begin: called each time when it begins to run
     :param on_failure: called when the mailbox begins to drop events instead of blocking
     :param on_linger: called with it when its lifespan ignores that it was cancelled while it started
     :param on_stop: called with it when it has ended
@@ -46,9 +48,11 @@ class Supervisor:
         "_begun",
         "_cancelled",
         "_first_start_must_succeed",
+        "_has_begun",
         "_instruments",
         "_last_failure",
         "_lifespan",
+        "_on_begin",
         "_on_failure",
         "_on_linger",
         "_on_stop",
@@ -67,6 +71,7 @@ class Supervisor:
         "name",
         "restarts",
         "started",
+        "starts_first",
         "state",
         "stopped",
     )
@@ -81,6 +86,8 @@ class Supervisor:
         start_timeout: float = math.inf,
         durable: bool = False,
         handles_events: bool = True,
+        starts_first: bool = False,
+        on_begin: Callable[[], object] = lambda: None,
         on_failure: Callable[[], None] = lambda: None,
         on_linger: Callable[[Supervisor], object] = lambda _: None,
         on_stop: Callable[[Supervisor], object] | None = None,
@@ -93,6 +100,7 @@ class Supervisor:
         self.consumer = consumer
         self.durable = durable
         self.handles_events = handles_events
+        self.starts_first = starts_first
         self.state: PluginState = "starting"
         self.started = Flag()
         """set when the first start has succeeded or failed"""
@@ -107,6 +115,7 @@ class Supervisor:
         self._instruments = instruments
         self._lifespan = lifespan
         self._start_timeout = math.inf if lifespan is None else start_timeout
+        self._on_begin = on_begin
         self._on_failure = on_failure
         self._on_linger = on_linger
         self._backoff: Backoff | None = None
@@ -118,6 +127,7 @@ class Supervisor:
         """why it failed last, also while it runs again"""
         self._begun = False
         """whether the task that was started last runs, or has run"""
+        self._has_begun = False
         self._cancelled = False
         self._scope: anyio.CancelScope | None = None
         self._stopping = Flag()
@@ -138,6 +148,11 @@ class Supervisor:
     def launched(self) -> bool:
         """Whether there is, or was, a task that runs it."""
         return self._task_group is not None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has run, or needs no lifespan to do so."""
+        return self._has_begun or self._lifespan is None
 
     @property
     def is_starting(self) -> bool:
@@ -316,6 +331,8 @@ class Supervisor:
         self.state = "running"
         self.error = None
         self.mailbox.set_down(False)
+        self._has_begun = True
+        self._on_begin()
         self.started.set()
         return inside_hook.set(self)
 

@@ -18,6 +18,10 @@ from ._receiving import SubscriptionOptions as SubscriptionOptions
 from ._statistics import BusStatistics as BusStatistics
 from ._statistics import PluginState as PluginState
 from ._statistics import PluginStatistics as PluginStatistics
+from ._statistics import TransformStatistics as TransformStatistics
+from ._transforms import Rules as Rules
+from ._transforms import Transform as Transform
+from ._transforms import TransformResult as TransformResult
 
 for _value in tuple(globals().values()):
     if getattr(_value, "__module__", "").startswith(f"{__name__}."):

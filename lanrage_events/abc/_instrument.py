@@ -73,3 +73,9 @@ class Instrument:
 
     def event_dropped(self, error: EventDropped) -> None:
         """Called when an event is dropped."""
+
+    def event_filtered(self, transform: str, event: Event) -> None:
+        """Called when a transform drops an event, before it is published.
+
+        :param transform: the name of the plugin, or of the rule
+        """

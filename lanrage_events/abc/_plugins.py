@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Unpack
 
 from ._options import PluginOptions
@@ -110,6 +110,13 @@ class PluginRegistry(Mapping[str, object]):
         :param plugin: the plugin or its name
         :returns: the health of each service; empty if the plugin does not have the hook
         :raises LookupError: if it is not registered
+        """
+
+    @abstractmethod
+    def sort(self, names: Iterable[str]) -> None:
+        """Put the plugins into the order in which their transforms are called.
+
+        :param names: of plugins; those that are not named come last
         """
 
     @abstractmethod

@@ -43,6 +43,18 @@ class PluginStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class TransformStatistics:
+    """What one transform did with events; those that it passed on are not counted."""
+
+    dropped: int = 0
+    """events that it dropped"""
+    failed: int = 0
+    """events that passed without it because it failed"""
+    rejected: int = 0
+    """events that were not published because it is required, and failed or did not run"""
+
+
+@dataclass(frozen=True, slots=True)
 class BusStatistics:
     """The statistics of a bus and its plugins."""
 
@@ -53,3 +65,5 @@ class BusStatistics:
     seconds_since_input: Mapping[str, float] = field(default_factory=dict)
     """by source, how long ago it last took something in, see :meth:`Bus.record_input`; a source that
     has taken in nothing yet is missing, and all are while the bus does not run"""
+    transforms: Mapping[str, TransformStatistics] = field(default_factory=dict)
+    """by the name of the plugin or of the rule, once there is something to count"""

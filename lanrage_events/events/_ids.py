@@ -6,12 +6,12 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from .._events import ID_MAX_CHARACTERS
 from .._exceptions import FieldProblem
 
-_MAX_CHARACTERS = 64
 SCHEMA: Mapping[str, Any] = {
     "minLength": 1,
-    "maxLength": _MAX_CHARACTERS,
+    "maxLength": ID_MAX_CHARACTERS,
     # In the syntax that the dialects of regular expressions share.
     "pattern": r"\S",
     "not": {"pattern": r"[\x00-\x1f\x7f-\x9f]"},
@@ -30,8 +30,8 @@ def wrong_id(data: Mapping[str, Any]) -> list[FieldProblem]:
 
     if not id.strip():
         message = "it is empty: leave it out, or give a text that no other event has"
-    elif len(id) > _MAX_CHARACTERS:
-        message = f"it has {len(id):,} characters, and {_MAX_CHARACTERS} are the most"
+    elif len(id) > ID_MAX_CHARACTERS:
+        message = f"it has {len(id):,} characters, and {ID_MAX_CHARACTERS} are the most"
     elif not id.isprintable() and any(unicodedata.category(character) == "Cc" for character in id):
         message = "it has a control character, such as a line break"
     else:

@@ -23,6 +23,7 @@ from lanrage_events import (
     hookspecs,
 )
 from lanrage_events.http import RouteError, RouteRequest
+from lanrage_events.testing import RecordingPlugin
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,6 +100,18 @@ async def test_the_example_of_the_hook_of_party_events_remembers_the_last() -> N
 
     assert set(example.last_seen) == {"7"}
     assert example.last_seen["7"].startswith("party_created at ")
+
+
+async def test_the_example_of_a_transform_hides_names_and_drops_bots() -> None:
+    example = load_example("transform")
+    recorder = RecordingPlugin()
+    async with EventBus() as bus:
+        bus.register(example, "privacy")
+        bus.register(recorder)
+        for name in ("Ann", "[BOT] Zed", "Cid"):
+            await bus.publish(PeerJoined(peer_name=name, party_name="LAN"))
+
+    assert [event.peer_name for event in recorder.of(PeerJoined)] == ["a player", "Cid"]
 
 
 async def test_the_example_of_an_event_class_of_a_plugin_has_its_hook_called(

@@ -17,10 +17,12 @@ from ..._redaction import error_text
 from ...events import EventRegistry
 from ..containment import call
 from ..instrument import Instruments
-from ..threads import Owner, Worker
+from ..threads import TRANSFORM, Owner, Worker
+from ..transforms import DeclaredTransform
 from .checks import check_implementation, check_unmarked
 from .handlers import MarkedHandler, check_marked, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
+from .transforms import declared
 
 Hook = Callable[[Event], Any]
 
@@ -120,6 +122,7 @@ class Hooks:
 
         trial.register(plugin, name, distribution)
         trial.add_events(name)
+        trial.transforms(name)
         trial.validate(name)
 
     def name(self, plugin: object) -> str | None:
@@ -260,6 +263,16 @@ class Hooks:
 
         return None
 
+    def transforms(self, name: str) -> tuple[DeclaredTransform, ...]:
+        """Return a plugin's transforms.
+
+        :raises PluginHookError: if one is not allowed
+        """
+        plugin = self._manager.get_plugin(name)
+        impls = getattr(self._manager.hook, TRANSFORM).get_hookimpls()
+        own = (impl for impl in impls if impl.plugin is plugin)
+        return declared(name, own, self._instruments.watched)
+
     def for_event(self, name: str, event_class: type[Event]) -> tuple[Hook, ...]:
         """Return a plugin's hooks for an event class, the most specific first."""
         plugin = self._manager.get_plugin(name)
@@ -295,7 +308,8 @@ class Hooks:
 
     def handles_events(self, name: str) -> bool:
         """Return whether a plugin has a hook for any event."""
-        return any(hook not in OTHER_HOOKS or hook == BATCH_HOOK for hook in self.names(name))
+        about_events = BATCH_HOOK, TRANSFORM
+        return any(hook not in OTHER_HOOKS or hook in about_events for hook in self.names(name))
 
     def names(self, name: str) -> tuple[str, ...]:
         """Return the names of the hooks that a plugin implements."""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from ..._events import Event
 from ..._exceptions import format_error
 from ..._redaction import Redactor, safe_text
 from ...abc import HookCall, Instrument
@@ -30,11 +31,16 @@ class Tracer(Instrument):
         self._redactor = redactor
         self._write = write or _write_to_stderr
 
+    def event_filtered(self, transform: str, event: Event) -> None:
+        self._trace(f"{transform} dropped {event.type} {event.id}, which is not published")
+
     def hook_ended(self, call: HookCall, seconds: float, error: BaseException | None) -> None:
         outcome = "ok" if error is None else format_error(error)
         what = f"{call.plugin}.{call.hook}{_subject(call)}"
-        line = self._redactor.redact(f"trace: {what} {seconds * 1000:.3f} ms {outcome}")
-        self._write(safe_text(line))
+        self._trace(f"{what} {seconds * 1000:.3f} ms {outcome}")
+
+    def _trace(self, what: str) -> None:
+        self._write(safe_text(self._redactor.redact(f"trace: {what}")))
 
 
 def _write_to_stderr(line: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .blocks import TRANSFORM as TRANSFORM
 from .blocks import LoopBlocks as LoopBlocks
 from .blocks import Place as Place
 from .loop import current_post as current_post

@@ -11,6 +11,9 @@ from ...abc import PluginStatistics
 
 logger = logging.getLogger(__name__)
 
+TRANSFORM = "transform"
+"""the hook that is called while an event is published"""
+
 SECONDS_BETWEEN_ALIKE = 60.0
 """between two log lines about one hook, and as long as its plugin's health reports it"""
 MOST_PLUGINS = 1_000
@@ -40,6 +43,9 @@ class Place:
         """What its author can do."""
         if self.is_threadable:
             return "let it await what takes long, or run it in a thread with threaded=True"
+
+        if self.hook == TRANSFORM:
+            return "a transform is called while an event is published, so it has to return quickly"
 
         return "such a hook has to return quickly, or to await what takes long"
 

@@ -8,12 +8,13 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Protocol
 from weakref import WeakSet
 
-from .blocks import LoopBlocks, Place
+from .blocks import TRANSFORM, LoopBlocks, Place
 from .loop import current_post, is_in_virtual_time
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,17 @@ class _Caller:
         return self.handler is None or self.handler.busy > 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Transforms:
+    """What calls the transforms of plugins, which may be published from anywhere."""
+
+    code: CodeType | None
+    name: Callable[[], str | None]
+
+
+_NO_TRANSFORM = _Transforms(None, lambda: None)
+
+
 class LoopWatch:
     """Notices hooks that hold the event loop of one bus.
 
@@ -83,6 +95,15 @@ class LoopWatch:
         self._collections = 0
         """how often garbage was collected by then"""
         self._ended = threading.Event()
+        self._transform = _NO_TRANSFORM
+
+    def watch_transforms(self, code: CodeType, name: Callable[[], str | None]) -> None:
+        """Notice transforms, too.
+
+        :param code: that of the function which calls them; it calls :meth:`stir` before
+        :param name: returns the name of the one that runs
+        """
+        self._transform = _Transforms(code, name)
 
     # In the thread of the loop
 
@@ -92,7 +113,7 @@ class LoopWatch:
         A loop in virtual time is not watched: what takes long there depends on the machine only.
         """
         if self._blocked_after is not None and not is_in_virtual_time():
-            self._loop = _Loop(self._callers, self.blocks, self._blocked_after)
+            self._loop = _Loop(self._callers, self._transform, self.blocks, self._blocked_after)
             self.quiet = True
             _started.add(self)
 
@@ -207,11 +228,13 @@ class _Loop:
     def __init__(
         self,
         callers: dict[FrameType, _Caller],
+        transforms: _Transforms,
         blocks: LoopBlocks,
         blocked_after: float,
     ) -> None:
         self._post = current_post()
         self._callers = callers
+        self._transforms = transforms
         self._blocks = blocks
         self._blocked_after = blocked_after
         self._thread = threading.get_ident()
@@ -336,12 +359,18 @@ class _Loop:
             if frame.f_code is LoopWatch.stir.__code__:
                 return None
 
+            if frame.f_code is self._transforms.code:
+                break
+
             if not frame.f_code.co_filename.startswith(_OURS):
                 inner.append(frame)
 
             frame = frame.f_back
 
         caller = None if frame is None else self._callers.get(frame)
+        if caller is None and frame is not None and (name := self._transforms.name()) is not None:
+            caller = _Caller(name, TRANSFORM)
+
         if caller is None or not inner or not caller.is_busy:
             return None
 

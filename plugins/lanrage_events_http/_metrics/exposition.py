@@ -147,6 +147,17 @@ class _MetricsAPI:
             help="Publishers that wait for room in a mailbox",
             samples=[Sample(statistics.waiting)],
         )
+        yield Metric(
+            name="transform_events",
+            help="Events that a transform dropped, that passed without it because it failed, and that "
+            "were rejected because it is required and failed or did not run",
+            kind="counter",
+            samples=[
+                Sample(getattr(counts, outcome), {"transform": name, "outcome": outcome})
+                for name, counts in statistics.transforms.items()
+                for outcome in ("dropped", "failed", "rejected")
+            ],
+        )
         # Subscriptions and streams have statistics too, under names without bound.
         plugins = {
             name: statistics.plugins[name]
