@@ -13,7 +13,7 @@ from functools import wraps
 from hashlib import blake2b
 from inspect import get_annotations
 from itertools import count
-from types import UnionType
+from types import FunctionType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -166,7 +166,9 @@ def check_event_class(cls: object) -> type[Event]:
         raise TypeError(f"{cls} is not an event class: give a tuple of classes, as to isinstance")
 
     remedy = f"derive it from lanrage_events.Event and decorate it with {decorator}"
-    if isinstance(cls, str):
+    if isinstance(cls, FunctionType):
+        remedy = "name the class first, such as in @on(PeerJoined)"
+    elif isinstance(cls, str):
         remedy = "give the class, which bus.events.get(…) returns for an event type"
 
     raise TypeError(f"{cls!r} is not an event class: {remedy}")

@@ -38,6 +38,7 @@ from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
 from .mailbox import Acknowledgement, Mailbox
+from .options import check_places, check_seconds
 from .receiving import BusReceiver
 from .registry import Registry
 from .threads import LoopWatch, current_post, is_in_virtual_time
@@ -89,6 +90,11 @@ class EventBus(Bus):
         instruments: Sequence[Instrument] = (),
         rules: Rules | None = None,
     ) -> None:
+        check_seconds("drain_timeout", drain_timeout, may_be_zero=True)
+        check_seconds("hook_timeout", hook_timeout)
+        check_seconds("start_timeout", start_timeout)
+        check_seconds("blocked_after", blocked_after, may_be_none=True)
+        check_places(templates, state_folder, instruments)
         self.state_folder = state_folder
         self.redactor: Redactor = redactor or Redactor()
         self.templates: tuple[Path, ...] = tuple(templates)

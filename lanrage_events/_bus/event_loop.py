@@ -170,7 +170,9 @@ def _post(post: Callable[..., object], function: Callable[[], object]) -> None:
     try:
         post(function)
     except RuntimeError as error:
-        raise anyio.ClosedResourceError("the event loop of the bus has ended") from error
+        raise anyio.ClosedResourceError(
+            "the event loop of the bus has ended: publish while it runs"
+        ) from error
 
 
 def _nothing() -> None:

@@ -1,13 +1,14 @@
-"""The options of plugins: how each is run, from what was given and from its attributes."""
+"""The options of a bus, of its plugins and of what subscribes: which there are, and valid values."""
 
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from .._hints import did_you_mean
-from ..abc import DEFAULT_MAILBOX_SIZE, PluginOptions, WhenFull
+from ..abc import DEFAULT_MAILBOX_SIZE, Instrument, PluginOptions, WhenFull
 
 _KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "mailbox_size": ("a whole number", (int,)),
@@ -33,8 +34,8 @@ class PluginSettings:
         def option(name: str, default: Any) -> Any:
             given = options.get(name)
             value = getattr(plugin, name, default) if given is None else given
-            if value is not default and not _fits(name, value):
-                raise TypeError(f"{name} must be {_KINDS[name][0]}, not {value!r}")
+            if value is not default:
+                check_kinds(**{name: value})
 
             return value
 
@@ -45,6 +46,59 @@ class PluginSettings:
         self.start_timeout: float | None = option("start_timeout", None)
         self.durable: bool = option("durable", False)
         self.transform_required: bool = option("transform_required", False)
+
+
+def check_kinds(**options: object) -> None:
+    """Check that the values of options are of the right kind.
+
+    :raises TypeError: if not
+    """
+    for name, value in options.items():
+        if not _fits(name, value):
+            raise TypeError(f"{name} must be {_KINDS[name][0]}, not {value!r}")
+
+
+def check_seconds(
+    name: str, seconds: object, *, may_be_none: bool = False, may_be_zero: bool = False
+) -> None:
+    """Check a number of seconds, which may be infinite.
+
+    :raises TypeError: if it is no number
+    :raises ValueError: if it is too small
+    """
+    if seconds is None and may_be_none:
+        return
+
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        or_none = " or None" if may_be_none else ""
+        raise TypeError(f"{name} must be a number of seconds{or_none}, not {seconds!r}")
+
+    if not (seconds > 0 or (may_be_zero and seconds == 0)):
+        least = "at least 0" if may_be_zero else "more than 0"
+        raise ValueError(f"{name} must be {least} seconds, not {seconds}")
+
+
+def check_places(templates: object, state_folder: object, instruments: object) -> None:
+    """Check the folders and the instruments that a bus is created with.
+
+    :raises TypeError: if they are of the wrong kind
+    """
+    for name, values, kind in (
+        ("templates", templates, Path),
+        ("instruments", instruments, Instrument),
+    ):
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise TypeError(f"{name} must be a list of {kind.__name__}, not {values!r}")
+
+        for value in values:
+            if not isinstance(value, kind):
+                remedy = "wrap it in pathlib.Path(…)" if kind is Path else "give an instance of one"
+                raise TypeError(f"{name} has {value!r}, which is no {kind.__name__}: {remedy}")
+
+    if state_folder is not None and not isinstance(state_folder, Path):
+        raise TypeError(
+            f"state_folder must be a pathlib.Path or None, not {state_folder!r}: wrap it in Path(…)"
+        )
 
 
 def _fits(name: str, value: object) -> bool:

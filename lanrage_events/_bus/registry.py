@@ -11,6 +11,7 @@ import anyio
 
 from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
+from .._hints import did_you_mean
 from .._reports import ConfigProblem, Health
 from ..abc import Bus, PluginOptions, PluginRegistry
 from ..state._store import Stores
@@ -54,7 +55,7 @@ class Registry(PluginRegistry):
     def __getitem__(self, name: str) -> object:
         plugin = self.hooks.plugin(name)
         if plugin is None:
-            raise KeyError(name)
+            raise KeyError(self._unknown(name))
 
         return plugin
 
@@ -80,9 +81,17 @@ class Registry(PluginRegistry):
     def _find(self, plugin: object) -> Supervisor:
         name = plugin if isinstance(plugin, str) else self.hooks.name(plugin)
         if name is None or name not in self._settings:
-            raise LookupError(f"no such plugin is registered: {plugin!r}")
+            raise LookupError(self._unknown(plugin))
 
         return self._lifecycle.supervisors[name]
+
+    def _unknown(self, plugin: object) -> str:
+        if not isinstance(plugin, str):
+            return f"no such plugin is registered: {plugin!r}; register it first, or give its name"
+
+        hint = did_you_mean(plugin, self._settings)
+        known = ", ".join(self._settings) or "none"
+        return f"no plugin is registered as '{plugin}'{hint or f', registered are {known}'}"
 
     def validate(self, *, hooks_only: bool = False) -> list[tuple[str, str]]:
         self._lifecycle.loop.check_thread()
@@ -222,7 +231,9 @@ class Registry(PluginRegistry):
         self._lifecycle.loop.check()
         supervisor = self._find(plugin)
         if supervisor.in_own_hook():
-            raise RuntimeError(f"plugin '{supervisor.name}' cannot unregister itself inside a hook")
+            raise RuntimeError(
+                f"plugin '{supervisor.name}' cannot unregister itself inside a hook: let a task do it"
+            )
 
         return await self._remove(supervisor, self.drain_timeout if timeout is None else timeout)
 
@@ -263,7 +274,7 @@ class Registry(PluginRegistry):
 
             return dropped
 
-        final = f"plugin '{name}' was unregistered"
+        final = f"plugin '{name}' was unregistered: register it"
         return await self._lifecycle.changes.run(name, remove, final=final)
 
     async def replace(
@@ -280,12 +291,14 @@ class Registry(PluginRegistry):
             raise RuntimeError("replace needs a running bus: use unregister and register")
 
         if supervisor.in_own_hook():
-            raise RuntimeError(f"plugin '{name}' cannot replace itself inside a hook")
+            raise RuntimeError(
+                f"plugin '{name}' cannot replace itself inside a hook: let a task do it"
+            )
 
         async def replace(change: Change) -> None:
             current = self._lifecycle.supervisors.get(name)
             if current is None or current.mailbox is not supervisor.mailbox:
-                raise anyio.ClosedResourceError(f"plugin '{name}' was unregistered")
+                raise anyio.ClosedResourceError(f"plugin '{name}' was unregistered: register it")
 
             seconds = self.drain_timeout if timeout is None else timeout
             await self._replace(current, plugin, options, seconds, change)

@@ -26,6 +26,8 @@ from ._tables import CHUNK, NO_LIMITS, Limits, Tables, Which
 from ._worker import OutboxWorker
 
 P = ParamSpec("P")
+CLOSED = "the outbox is closed: use it inside its 'async with', or open another one"
+
 T = TypeVar("T")
 
 
@@ -170,7 +172,7 @@ class OutboxBase:
             raise RuntimeError("this process was forked: open another outbox in it")
 
         if self._closed:
-            raise anyio.ClosedResourceError
+            raise anyio.ClosedResourceError(CLOSED)
 
         return await self._worker.run(transaction)
 

@@ -19,7 +19,7 @@ from .._events import utc_now
 from .._exceptions import OutboxError
 from ..state import warn_of_other_writers
 from . import _queries as queries
-from ._admin import OutboxAdmin, OutboxBase
+from ._admin import CLOSED, OutboxAdmin, OutboxBase
 from ._damage import is_damage
 from ._file import Fingerprint, fingerprint, open_file, open_memory, resolved
 from ._lock import OwnerLock
@@ -338,7 +338,7 @@ class Outbox(OutboxBase):
 
             task_group.cancel_scope.cancel()
 
-        raise anyio.ClosedResourceError
+        raise anyio.ClosedResourceError(CLOSED)
 
     async def _answer(self, notifier: ChangeNotifier) -> None:
         with suppress(anyio.ClosedResourceError):

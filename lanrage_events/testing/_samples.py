@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._events import Event, type_adapter
+from .._events import Event, check_event_class, type_adapter
 from ..events import sample_event_fields
 from ..events._registry import field_problems
 from ._assertions import check_names
@@ -42,9 +42,7 @@ def samples(event_class: type[EventT], count: int, /, **fields: Any) -> list[Eve
 def _sample(event_class: type[EventT], given: Mapping[str, Any], number: int) -> EventT:
     from pydantic import ValidationError
 
-    if not (isinstance(event_class, type) and issubclass(event_class, Event)):
-        raise TypeError(f"{event_class!r} is not an event class")
-
+    check_event_class(event_class)
     check_names(event_class, given)
     adapter = type_adapter(event_class)
     fields = sample_event_fields(adapter.json_schema(), number)

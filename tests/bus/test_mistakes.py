@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Optional, Protocol, TypeVar, Union
 
@@ -23,7 +24,7 @@ from lanrage_events import (
     PluginHookError,
     hookimpl,
 )
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Instrument
 from lanrage_events.events import EventRegistry
 
 if TYPE_CHECKING:
@@ -491,3 +492,81 @@ async def test_a_bus_that_never_ran_publishes_nothing() -> None:
 
     with pytest.raises(RuntimeError, match=not_running):
         bus.publish_from_thread(JOINED)
+
+
+# The bus itself
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("drain_timeout", -1, "drain_timeout must be at least 0 seconds, not -1"),
+        ("drain_timeout", "10", "drain_timeout must be a number of seconds, not '10'"),
+        ("drain_timeout", float("nan"), "drain_timeout must be at least 0 seconds, not nan"),
+        ("hook_timeout", 0, "hook_timeout must be more than 0 seconds, not 0"),
+        ("hook_timeout", None, "hook_timeout must be a number of seconds, not None"),
+        ("start_timeout", True, "start_timeout must be a number of seconds, not True"),
+        ("blocked_after", 0, "blocked_after must be more than 0 seconds, not 0"),
+        ("blocked_after", "1", "blocked_after must be a number of seconds or None, not '1'"),
+        ("templates", "mine", "templates must be a list of Path, not 'mine'"),
+        ("templates", Path("mine"), "templates must be a list of Path, not"),
+        (
+            "templates",
+            ["mine"],
+            "templates has 'mine', which is no Path: wrap it in pathlib.Path(…)",
+        ),
+        (
+            "state_folder",
+            "state",
+            "state_folder must be a pathlib.Path or None, not 'state': wrap it",
+        ),
+        ("instruments", Instrument(), "instruments must be a list of Instrument, not"),
+        ("instruments", [Instrument], "which is no Instrument: give an instance of one"),
+    ],
+)
+def test_a_bus_is_not_created_with_wrong_options(option: str, value: Any, text: str) -> None:
+    options: dict[str, Any] = {option: value}
+    with pytest.raises((TypeError, ValueError)) as caught:
+        EventBus(**options)
+
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"mailbox_size": "8"}, "mailbox_size must be a whole number, not '8'"),
+        ({"when_full": 8}, "when_full must be a text, not 8"),
+        ({"hook_timeout": "8"}, "hook_timeout must be a number of seconds or None, not '8'"),
+        ({"hook_timeout": 0}, "hook_timeout must be more than 0 seconds, not 0"),
+    ],
+)
+def test_nothing_is_subscribed_with_wrong_options(options: dict[str, Any], text: str) -> None:
+    bus = EventBus()
+    with pytest.raises((TypeError, ValueError), match=text):
+        bus.subscribe(PeerJoined, print, **options)
+
+    assert not bus.statistics().plugins
+
+
+async def test_a_plugin_that_is_unknown_is_named_with_the_nearest_one() -> None:
+    async with EventBus() as bus:
+        bus.register(Fitting(), "welcome")
+        with pytest.raises(LookupError, match="registered as 'welcom', did you mean 'welcome'?"):
+            await bus.unregister("welcom")
+
+        with pytest.raises(
+            KeyError, match="no plugin is registered as 'x', registered are welcome"
+        ):
+            bus.plugins["x"]
+
+        with pytest.raises(LookupError, match="register it first, or give its name"):
+            await bus.unregister(Fitting())
+
+        assert "x" not in bus.plugins
+
+
+def test_a_decorator_needs_its_event_class() -> None:
+    without: Any = le.on
+    with pytest.raises(TypeError, match=r"name the class first, such as in @on\(PeerJoined\)"):
+        without(same)

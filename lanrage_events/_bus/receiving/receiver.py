@@ -15,6 +15,7 @@ from ..hooks import check_handler, filtered, handler_name
 from ..instrument import Instruments
 from ..lifecycle import Lifecycle
 from ..mailbox import Mailbox
+from ..options import check_kinds, check_seconds
 from ..supervisor import Supervisor
 from ..threads import Worker
 from .stream import MailboxStream, stream_statistics
@@ -57,6 +58,8 @@ class BusReceiver(Receiver):
         classes = check_event_classes(event_class)
         check_handler(handler, classes, threaded=threaded)
         check_where(where)
+        check_kinds(mailbox_size=mailbox_size, when_full=when_full)
+        check_seconds("hook_timeout", hook_timeout, may_be_none=True)
         self._loop.check()
         self._fanout.check_open()
         name = self._lifecycle.free_name(name, handler_name(handler))
@@ -91,6 +94,7 @@ class BusReceiver(Receiver):
     ) -> EventStream[Any]:
         classes = check_event_classes(event_class)
         check_where(where)
+        check_kinds(mailbox_size=mailbox_size, when_full=when_full)
         self._loop.check()
         mailbox = Mailbox(name or STREAM, mailbox_size, when_full, self._instruments)
         free_name = partial(self._lifecycle.free_name, name, STREAM)
@@ -103,7 +107,7 @@ class BusReceiver(Receiver):
     ) -> Coroutine[Any, Any, Any]:
         classes = check_event_classes(event_class)
         check_where(where)
-        _check_timeout(timeout)
+        check_seconds("timeout", timeout, may_be_none=True, may_be_zero=True)
         self._loop.check_running()
         self._loop.check()
         self._fanout.check_open()
@@ -121,14 +125,3 @@ class BusReceiver(Receiver):
     def statistics(self) -> dict[str, PluginStatistics]:
         """Return the statistics of the open streams by name."""
         return {name: stream_statistics(m) for name, m in self._lifecycle.streams.items()}
-
-
-def _check_timeout(timeout: object) -> None:
-    if timeout is None:
-        return
-
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
-
-    if not timeout >= 0:
-        raise ValueError(f"timeout must be at least 0 seconds, not {timeout}")

@@ -145,7 +145,10 @@ class _Call:
             if inspect.iscoroutine(self._result):
                 self._result.close()
 
-            raise TypeError(f"'{hook}' is threaded, so it must not return something to await")
+            raise TypeError(
+                f"'{hook}' is threaded, so it must not return something to await: publish with "
+                "publish_from_thread, or make it async without 'threaded'"
+            )
 
         return self._result
 
