@@ -30,6 +30,7 @@ from ._redaction import Redactor as Redactor
 from ._reports import ConfigProblem as ConfigProblem
 from ._reports import Health as Health
 from ._reports import Metric as Metric
+from ._reports import Preview as Preview
 from ._reports import Sample as Sample
 from .hookspecs import hookimpl as hookimpl
 from .hookspecs import on as on

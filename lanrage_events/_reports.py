@@ -1,7 +1,8 @@
-"""What plugins report: their health, their metrics and problems of their configuration."""
+"""What plugins report: their health, metrics, problems of their configuration, and previews."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,3 +94,37 @@ class ConfigProblem:
     def __str__(self) -> str:
         name = self.place or ".".join(map(str, self.path))
         return f"{name}: {self.message}" if name else self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a plugin would send for an event, for the hook ``preview``.
+
+    :raises TypeError: if a part has another type, or ``json`` cannot be written as JSON
+    """
+
+    title: str = ""
+    """what it would be sent to, such as ``target 'phones'``; empty if the plugin has only one"""
+    text: str = ""
+    """as people would read it, also of several lines; empty if that is the JSON"""
+    json: object = None
+    """what would be sent, as values for JSON; None if that is the text"""
+    problems: Sequence[ConfigProblem] = ()
+    """what is wrong, such as errors in templates"""
+
+    def __post_init__(self) -> None:
+        for name in ("title", "text"):
+            value: object = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"{name}: expected a text, not {value!r}")
+
+        try:
+            json.dumps(self.json, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(f"json: expected values for JSON: {error}") from None
+
+        problems: tuple[object, ...] = tuple(self.problems)
+        if wrong := [one for one in problems if not isinstance(one, ConfigProblem)]:
+            raise TypeError(f"problems: expected a ConfigProblem, not {wrong[0]!r}")
+
+        object.__setattr__(self, "problems", problems)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         PeerJoined,
         PeerLeft,
     )
-    from ._reports import ConfigProblem, Health, Metric
+    from ._reports import ConfigProblem, Health, Metric, Preview
     from .abc import Bus, HandlerDecorator
     from .http import Page, Route
     from .outbox import Outbox
@@ -313,6 +313,17 @@ def templates_changed(bus: Bus) -> Iterable[str | ConfigProblem] | None:
     A plugin that renders templates reads them again, such as with ``Templates.reload``, and returns
     what is wrong with them, as for ``validate``. A plugin without this hook continues with those that
     it read at its start, also if the key ``templates`` of the configuration changes.
+    """
+
+
+@hookspec
+def preview(event: Event, bus: Bus) -> Preview | Iterable[Preview]:  # type: ignore[empty-body]
+    """Called when a user wants to see what the plugin would send for an event; it sends nothing.
+
+    The command ``preview`` and the web page show what it returns: one :class:`Preview` for each place
+    to which the plugin would send the event now, none if it would not send it. It is sync and returns
+    quickly. The plugin may not have been started, so what it needs comes from its configuration and
+    from the bus. Read files such as templates again: users call it to see what they just changed.
     """
 
 

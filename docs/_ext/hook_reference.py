@@ -26,7 +26,8 @@ def find_hooks() -> list[FunctionType]:
 
 
 def is_about_events(hook: Callable[..., object]) -> bool:
-    return not {"event", "events"}.isdisjoint(inspect.signature(hook).parameters)
+    parameters = set(inspect.signature(hook).parameters)
+    return bool(parameters) and parameters <= {"event", "events"}
 
 
 def lines(kind: str, examples: Path) -> Iterator[str]:

@@ -10,10 +10,11 @@ from typing import Any, cast, get_args
 
 import anyio
 
+from .._events import Event
 from .._exceptions import format_error
 from .._files import is_same_file
 from .._redaction import format_value
-from .._reports import ConfigProblem, Health, HealthStatus
+from .._reports import ConfigProblem, Health, HealthStatus, Preview
 from ..abc import Bus
 from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
@@ -143,6 +144,25 @@ class Queries:
         except Exception as error:
             self._instruments.hook_failed(name, "templates_changed", None, error)
             return None
+
+    def preview(self, event: Event, bus: Bus) -> dict[str, list[Preview]]:
+        """Return what each plugin that has the hook would send for an event."""
+        found: dict[str, list[Preview]] = {}
+        for name in tuple(self._supervisors):
+            hook = self._hooks.implementation(name, "preview")
+            if hook is None:
+                continue
+
+            try:
+                with self._watch.calls(name, "preview"):
+                    found[name] = call(_checked_previews, call(hook, event, bus))
+            except _WrongAnswer as error:
+                found[name] = [Preview(problems=[ConfigProblem(str(error))])]
+            except Exception as error:
+                failure = f"hook 'preview' failed: {format_error(error)}"
+                found[name] = [Preview(problems=[ConfigProblem(failure)])]
+
+        return found
 
     async def check_online(self, name: str, bus: Bus) -> dict[str, Health]:
         """Return what a plugin says of the services that it will use, for a minute at most."""
@@ -276,6 +296,22 @@ def _checked_problems(answer: object, hook: str) -> list[ConfigProblem]:
         problem if isinstance(problem, ConfigProblem) else ConfigProblem(str(problem))
         for problem in answer
     ]
+
+
+def _checked_previews(answer: object) -> list[Preview]:
+    previews = [answer] if isinstance(answer, Preview) else answer
+    if not isinstance(previews, Iterable) or isinstance(previews, str | bytes):
+        _close(answer)
+        raise _WrongAnswer("preview", "a Preview or an iterable of them", answer)
+
+    checked: list[Preview] = []
+    for preview in previews:
+        if not isinstance(preview, Preview):
+            raise _WrongAnswer("preview", "a Preview or an iterable of them", answer)
+
+        checked.append(preview)
+
+    return checked
 
 
 def _checked_services(answer: object) -> dict[str, Health]:

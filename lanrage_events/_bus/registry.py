@@ -12,7 +12,7 @@ import anyio
 from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
 from .._hints import did_you_mean
-from .._reports import ConfigProblem, Health
+from .._reports import ConfigProblem, Health, Preview
 from ..abc import Bus, PluginOptions, PluginRegistry
 from ..state._store import Stores
 from .changes import Change
@@ -120,6 +120,10 @@ class Registry(PluginRegistry):
     def problems(self, plugin: object) -> list[ConfigProblem]:
         self._lifecycle.loop.check_thread()
         return self.queries.validate(self.name(plugin), self._bus)
+
+    def preview(self, event: Event) -> dict[str, list[Preview]]:
+        self._lifecycle.loop.check_thread()
+        return self.queries.preview(event, self._bus)
 
     async def check_online(self, plugin: object) -> dict[str, Health]:
         self._lifecycle.loop.check_thread()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 from ._options import PluginOptions
 
 if TYPE_CHECKING:
-    from .._reports import ConfigProblem, Health
+    from .._events import Event
+    from .._reports import ConfigProblem, Health, Preview
 
 
 class PluginRegistry(Mapping[str, object]):
@@ -101,6 +102,15 @@ class PluginRegistry(Mapping[str, object]):
 
         :param plugin: the plugin or its name
         :raises LookupError: if it is not registered
+        """
+
+    @abstractmethod
+    def preview(self, event: Event) -> dict[str, list[Preview]]:
+        """Call the hook ``preview`` of every plugin that has it, and return the answers by plugin.
+
+        Nothing is sent, and the plugins need not run. What is wrong with an answer is a problem in it.
+
+        :param event: the event, which is not published
         """
 
     @abstractmethod

@@ -21,7 +21,7 @@ import httpx
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import ConfigProblem, Event, Health, Metric, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Metric, Preview, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import counted
 from lanrage_events.config import ConfigError
@@ -48,6 +48,7 @@ from ._delivery import (
     outbox_metrics,
 )
 from ._memory import Memory, wall_time
+from ._preview import preview_event
 from ._rendering import Renderer, Wording
 from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, unknown_types
 from ._setup import (
@@ -442,6 +443,12 @@ class DiscordPlugin:
     def outbox(self) -> Outbox | None:
         """Return the outbox, None while the plugin is not running."""
         return None if self._runtime is None else self._runtime.outbox
+
+    @hookimpl
+    def preview(self, event: Event, bus: Bus) -> Preview:
+        """Return the message that would report an event, by the templates as they are now."""
+        saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
+        return preview_event(event, bus, self.config.invite_url or saved.invite_url)
 
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:

@@ -11,16 +11,15 @@ import anyio
 from cyclopts import Parameter
 
 from lanrage_events import EventBus, EventDecodeError
-from lanrage_events.cli import ExitCode, error_text, write_errors, write_json, write_lines
+from lanrage_events.cli import ExitCode, error_text, write_errors, write_lines
 from lanrage_events.config import ConfigError, load_bus
-from lanrage_events.templates import TemplateError, template_folder
+from lanrage_events.templates import template_folder
 
 from ._client import validate_invite_url
-from ._commands import find_plugin, post_test_message, show_route
+from ._commands import find_plugin, post_test_message, show_previews, show_route
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
-from ._preview import describe, measure, sample_event
-from ._rendering import Renderer, compose
-from ._terminal import draw_message, draw_meters, make_console
+from ._preview import sample_event
+from ._terminal import make_console
 from .testing import StandInDiscord
 
 
@@ -30,22 +29,25 @@ def preview(
     *values: str,
     templates: Annotated[tuple[Path, ...], Parameter(negative=(), show_default=False)] = (),
     config: Path | None = None,
+    plugin: str | None = None,
     invite_url: str | None = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> int:
-    """Show the message that reports an event, as Discord would lay it out.
+    """Show what plugins would send for an event; nothing is sent.
 
-    Below it stands how much of Discord's limits it uses. It knows the events and templates of plugins.
-    Errors in templates make it exit with 1; a warning, such as of an address that Discord does not
-    accept, does not.
+    A message in Discord is shown as Discord would lay it out, and below it how much of Discord's limits
+    it uses. It is also shown if no plugin of the configuration shows anything. Events and templates of
+    plugins are known. Errors in templates make it exit with 1; a warning, such as of an address that
+    Discord does not accept, does not.
 
     :param event_type: such as peer_joined
     :param values: fields of the event, each as name=value; what is missing is made up
     :param templates: a folder of your own templates, or builtin:de; may be given several times
     :param config: the configuration whose plugins and templates are used, too; lanrage.yaml in this
         folder by default, and without one the installed plugins
-    :param invite_url: the voice chat invite to show
-    :param json: print the body of the message instead
+    :param plugin: the section of the configuration whose plugin to show; all by default
+    :param invite_url: the voice chat invite that messages in Discord show
+    :param json: print what would be sent as JSON instead, one document after another
     """
     try:
         bus = load_bus(config)
@@ -60,23 +62,9 @@ def preview(
         event = bus.events.from_dict(sample_event(bus.events, event_type, values))
         invite = validate_invite_url(invite_url) if invite_url else None
         bus.templates = (*map(template_folder, templates), *bus.templates)
-    except (EventDecodeError, ValueError) as error:
-        write_errors([str(error)])
-        return ExitCode.MISUSE
-
-    errors: list[TemplateError] = []
-    renderer = Renderer(bus.template_folders(), invite_url=lambda: invite, report=errors.append)
-    renderer.check(bus.events.types())
-    [message] = compose([renderer.render(event)], wording=renderer.wording)
-    if json:
-        write_json(message.body())
-    else:
-        console = make_console(sys.stdout)
-        meters = draw_meters(measure(message.embeds), console)
-        console.print(draw_message(message.body()), "", meters, crop=False)
-
-    write_errors(map(describe, errors))
-    return ExitCode.DONE if all(error.is_warning for error in errors) else ExitCode.FAILED
+        return show_previews(bus, event, plugin=plugin, invite_url=invite, as_json=json)
+    except (EventDecodeError, LookupError, ValueError) as error:
+        return _misuse(error)
 
 
 def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:

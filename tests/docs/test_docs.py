@@ -154,6 +154,15 @@ def test_the_example_of_validate_names_what_is_missing(monkeypatch: pytest.Monke
     ]
 
 
+def test_the_example_of_preview_shows_what_each_speaker_says() -> None:
+    bus = EventBus()
+    bus.register(load_example("preview"), "speakers")
+    hall, bar = bus.plugins.preview(SAMPLES["peer_joined"][0])["speakers"]
+    assert (hall.title, hall.text, hall.problems) == ("speaker 'hall'", "Welcome, Bob!", ())
+    assert [str(problem) for problem in bar.problems] == ["speaker 'bar' has no text"]
+    assert bus.plugins.preview(SAMPLES["peer_left"][0]) == {"speakers": []}
+
+
 async def test_the_example_of_template_folders_is_searched() -> None:
     async with EventBus() as bus:
         bus.register(load_example("template_folders"))

@@ -19,7 +19,7 @@ from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 _MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
 _RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health", "outbox"})
 """the other hooks that are no generators"""
-_RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox"}
+_RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox", "preview": "Preview"}
 """what hooks return whose name may also be that of a method for another purpose"""
 
 

@@ -292,7 +292,9 @@ class Hooks:
         return tuple(hooks)
 
     def _bind(self, plugin: str, hook: str, impl: pluggy.HookImpl) -> Callable[..., Any]:
-        return self._watched(plugin, hook, _bind(impl), bool(impl.opts.get("threaded")))
+        spec = getattr(self._manager.hook, hook).spec
+        arguments = impl.argnames if spec is None else spec.argnames
+        return self._watched(plugin, hook, _bind(impl, arguments), bool(impl.opts.get("threaded")))
 
     def _watched(
         self, plugin: str, hook: str, function: Callable[..., Any], threaded: bool
@@ -329,13 +331,17 @@ def _default_name(plugin: object) -> str:
     return str(name)
 
 
-def _bind(impl: pluggy.HookImpl) -> Callable[..., Any]:
-    """Let an implementation omit the argument, as pluggy does."""
-    if impl.argnames:
+def _bind(impl: pluggy.HookImpl, arguments: Sequence[str]) -> Callable[..., Any]:
+    """Let an implementation omit arguments or have them in another order, as pluggy does.
+
+    :param arguments: the names of those that the hook is called with
+    """
+    if list(impl.argnames) == list(arguments):
         return impl.function
 
-    function: Callable[[], Any] = impl.function
-    return wraps(function)(lambda *_: function())
+    function: Callable[..., Any] = impl.function
+    positions = [arguments.index(name) for name in impl.argnames]
+    return wraps(function)(lambda *given: function(*[given[position] for position in positions]))
 
 
 def _spec(event_class: type[Event]) -> Callable[[Event], Any]:

@@ -1,7 +1,8 @@
-"""What the commands ``route`` and ``test`` do."""
+"""What the commands ``preview``, ``route`` and ``test`` do."""
 
 from __future__ import annotations
 
 from .plugin import ConfiguredPlugin, find_plugin
+from .preview import show_previews
 from .route import show_route
 from .test_message import post_test_message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .message import MessagePreview, preview_event
 from .meters import Meter, measure
 from .problems import describe
 from .samples import sample_event

@@ -1,5 +1,6 @@
 // The Discord plugin's part of the page: setting it up, and what its messages look like.
 
+import { drawMessage } from "./message.js";
 import { mountPreview } from "./preview.js";
 import { mountSetup } from "./setup.js";
 import { LiveBadge, lanesInUse, stateWords, worstLane } from "./states.js";
@@ -56,6 +57,16 @@ export default function mount(root, host) {
     head.show(now);
     view.show(now);
   }
+}
+
+/** Draw the message of an event as Discord does, where the previews of all plugins are. */
+export async function preview(host, { event }) {
+  const { element } = host;
+  const { body, embeds } = await host.api("/preview", { method: "POST", body: event });
+  return [
+    element("div", { class: "discord", role: "group", "aria-label": "The message in Discord" }, drawMessage(host, body, embeds)),
+    element("a", { href: host.href("preview") }, "A digest of several events, and Discord’s limits"),
+  ];
 }
 
 /** Return the title of an outbox entry's embed, null if it has none. */

@@ -1,7 +1,6 @@
 // What messages look like: one event, or the digest of several, with values that can be edited.
 
 import { EventList } from "./event-list.js";
-import { fieldsForm } from "./fields.js";
 import { drawMessage } from "./message.js";
 
 const PAUSE_MS = 250;
@@ -220,7 +219,7 @@ class Preview {
     const { description, schema } = this.#typeOf(type);
     this.select.value = type;
     this.host.setText(this.description, description);
-    this.fields = fieldsForm(this.host, schema, fields, () => this.later());
+    this.fields = this.host.fieldsForm(schema, fields, () => this.later());
     this.host.fill(this.form, this.fields.node);
     this.list.show(this.events, index, this.most);
   }

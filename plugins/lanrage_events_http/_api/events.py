@@ -11,8 +11,9 @@ from typing import Any
 import anyio
 from starlette.responses import Response
 
+from lanrage_events import EventDecodeError
 from lanrage_events.abc import Bus
-from lanrage_events.events import FieldProblem
+from lanrage_events.events import FieldProblem, sample_event_fields
 
 from .._config import HTTPConfig
 from .._feed import HEARTBEAT_SECONDS, RING_SIZE, Feed, FeedClient, StreamResponse
@@ -27,6 +28,10 @@ from .models import (
     EventsTaken,
     EventTypeEntry,
     EventTypes,
+    PreviewEntry,
+    PreviewProblem,
+    PreviewRequest,
+    Previews,
     PublishQuery,
     StreamQuery,
 )
@@ -34,6 +39,7 @@ from .operation import RETRY_AFTER, Call, Operation, check_media_type
 from .values import MAX_VALUE_BYTES, read_array, read_at_once, read_body, read_lines
 
 EVENT_STREAM = "text/event-stream"
+_MAX_PROBLEMS = 20
 
 
 def event_operations(
@@ -103,6 +109,21 @@ def event_operations(
             handler=api.types,
             responses={200: EventTypes},
         ),
+        Operation(
+            method="POST",
+            path="/api/events/preview",
+            name="previewEvent",
+            scope="read",
+            group="events",
+            description=(
+                "Return what plugins would send for an event. It is not published, and nothing is "
+                "sent. Templates are read again."
+            ),
+            handler=api.preview,
+            request=PreviewRequest,
+            responses={200: Previews},
+            errors={422: "it is not a valid event"},
+        ),
         get(
             path="/api/events/stream",
             name="streamEvents",
@@ -169,10 +190,37 @@ class _EventsAPI:
                 distribution=self.bus.events.distribution(name),
                 description=schema["description"],
                 schema=schema,
+                sample=sample_event_fields(schema, optional=True),
             )
             for name, schema in self.schemas.all().items()
         ]
         return EventTypes(types=types)
+
+    async def preview(self, call: Call) -> Previews:
+        try:
+            values = {**call.body.fields, "type": call.body.type}
+            event = self.bus.events.from_dict(values, max_problems=_MAX_PROBLEMS)
+        except EventDecodeError as error:
+            raise Problem(422, "the event is not valid", errors=error.problems) from None
+
+        found = self.bus.plugins.preview(event)
+        return Previews(
+            plugins=list(found),
+            previews=[
+                PreviewEntry(
+                    plugin=name,
+                    title=preview.title,
+                    text=preview.text,
+                    json=preview.json,
+                    problems=[
+                        PreviewProblem(message=str(problem), warning=problem.warning)
+                        for problem in preview.problems
+                    ],
+                )
+                for name, previews in found.items()
+                for preview in previews
+            ],
+        )
 
     async def stream(self, call: Call) -> StreamResponse:
         query: StreamQuery = call.query

@@ -111,6 +111,48 @@ class EventTypeEntry(ConfigModel):
     description: str
     schema_: dict[str, Any] = Field(alias="schema")
     """its JSON Schema"""
+    sample: dict[str, Any]
+    """made-up values for its fields"""
+
+
+class PreviewRequest(ConfigModel):
+    """An event to preview."""
+
+    type: str
+    """such as ``peer_joined``"""
+    fields: dict[str, Any] = Field(default_factory=dict, max_length=100)
+    """its fields, without ``type``"""
+
+
+class PreviewProblem(ConfigModel):
+    """What is wrong with a preview."""
+
+    message: str
+    warning: bool
+    """whether it would be sent all the same"""
+
+
+class PreviewEntry(ConfigModel):
+    """What a plugin would send."""
+
+    plugin: str
+    """the plugin's name"""
+    title: str
+    """what it would be sent to; empty if the plugin has only one"""
+    text: str
+    """as people would read it; empty if that is the JSON"""
+    json_: Any = Field(alias="json")
+    """what would be sent, as values for JSON; null if that is the text"""
+    problems: list[PreviewProblem]
+    """what is wrong, such as errors in templates"""
+
+
+class Previews(ConfigModel):
+    """What plugins would send for an event."""
+
+    previews: list[PreviewEntry]
+    plugins: list[str]
+    """the plugins that show what they would send, also if that is nothing"""
 
 
 class EventTypes(ConfigModel):

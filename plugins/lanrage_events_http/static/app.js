@@ -6,7 +6,9 @@ import { confirmation } from "./dialog.js";
 import { badge, button, countdown, element, fill, newId, notice, setText } from "./dom.js";
 import { mountDelivery } from "./delivery.js";
 import { mountFeed } from "./feed.js";
+import { fieldsForm } from "./fields.js";
 import { mountPlugins } from "./plugins.js";
+import { mountPreview } from "./preview.js";
 import { mountSessions } from "./sessions.js";
 import { openStream } from "./stream.js";
 import * as format from "./format.js";
@@ -57,6 +59,8 @@ function makeHost({ name, key }, view, stops) {
     notice,
     /** a text that counts seconds down, written by a function of the seconds that are left */
     countdown,
+    /** a form for the fields of an event, from its JSON Schema */
+    fieldsForm,
     words: format,
     announce,
     confirm: confirmation,
@@ -184,6 +188,7 @@ async function start() {
       title: "Delivery",
       mount: (root) => mountDelivery(root, { announce, pages, makeHost }),
     },
+    { key: "preview", title: "Preview", mount: (root) => mountPreview(root, { pages, makeHost }) },
     { key: "plugins", title: "Plugins", mount: (root) => mountPlugins(root) },
   ];
   if (hasLogin && may("admin")) {

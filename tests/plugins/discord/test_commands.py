@@ -283,3 +283,66 @@ def test_a_backend_that_is_not_installed_is_reported_with_what_to_install(
     assert capsys.readouterr().err == (
         f"lanrage-events: the package 'trio' is missing: {install_command('trio')}\n"
     )
+
+
+SEATS = """\
+from lanrage_events import ConfigProblem, PeerJoined, Preview, hookimpl
+
+@hookimpl
+def preview(event):
+    if not isinstance(event, PeerJoined):
+        return
+
+    yield Preview(title="the wall", text=f"{event.peer_name} sits\\nin row 3")
+    yield Preview(json={"name": event.peer_name}, problems=[ConfigProblem("too small", warning=True)])
+"""
+
+
+@pytest.fixture
+def seats(folder: Path) -> Path:
+    """Configure a plugin that shows what it would send."""
+    (folder / "plugins" / "seats.py").write_text(SEATS, "utf-8")
+    file = folder / "seats.yaml"
+    file.write_text("plugins_folder: ./plugins\nplugins:\n  seats:\n", "utf-8")
+    return file
+
+
+def test_whatever_plugin_renders_is_shown(seats: Path, show: Show) -> None:
+    shown = show("peer_joined", "peer_name=Ann\x1b", config=seats)
+
+    assert shown.out.splitlines() == [
+        "seats, the wall:",
+        "Ann\\u001b sits",
+        "in row 3",
+        "",
+        "seats:",
+        "{",
+        '  "name": "Ann\\u001b"',
+        "}",
+    ]
+    assert (shown.code, shown.err) == (0, "seats: warning: too small\n")
+
+
+def test_discord_is_shown_beside_the_others_if_it_is_configured(seats: Path, show: Show) -> None:
+    seats.write_text(f"{seats.read_text('utf-8')}  discord:\n", "utf-8")
+    shown = show("peer_joined", config=seats)
+    assert "seats:\n" in shown.out
+    assert "\ndiscord:\nLANrage" in shown.out
+    alone = show("peer_joined", config=seats, plugin="discord", invite_url="https://discord.gg/a1")
+    assert alone.out.startswith("LANrage")
+
+    typo = show("peer_joined", config=seats, plugin="seat")
+    assert typo.code == ExitCode.MISUSE
+    assert "'seat' shows what it would send, known: seats, discord, did you mean" in typo.err
+
+
+def test_as_json_there_is_one_document_after_another(seats: Path, show: Show) -> None:
+    shown = show("peer_joined", "peer_name=Ann", config=seats, json=True)
+
+    assert shown.out == '"Ann sits\\nin row 3"\n{\n  "name": "Ann"\n}\n'
+
+
+def test_an_event_that_nothing_is_sent_for_is_a_failure(seats: Path, show: Show) -> None:
+    shown = show("notification", config=seats)
+
+    assert (shown.code, shown.out, shown.err) == (1, "", "nothing would be sent by: seats\n")

@@ -10,7 +10,15 @@ import httpx
 import pytest
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, EventBus, Redactor, hookimpl
+from lanrage_events import (
+    ConfigProblem,
+    Event,
+    EventBus,
+    PeerJoined,
+    Preview,
+    Redactor,
+    hookimpl,
+)
 from lanrage_events_http import HTTPConfig
 from lanrage_events_http._api import EventSchemas, event_operations
 from lanrage_events_http._app import application, make_app
@@ -576,6 +584,12 @@ async def test_the_event_types_come_with_their_schemas(client: Client) -> None:
         "distribution": "lanrage-events",
         "description": "A player joined a party.",
         "schema": bus.events.json_schema("peer_joined"),
+        "sample": {
+            "peer_name": "Ann",
+            "party_name": "Friday LAN",
+            "party_id": "lan-42",
+            "peer_id": "Peer id",
+        },
     }
     assert head.content == b""
     assert head.headers["content-length"] == response.headers["content-length"]
@@ -645,3 +659,48 @@ async def test_others_have_their_turn_while_events_are_rejected(client: Client) 
         is_over = True
 
     assert len(turns) > 500
+
+
+class Rendering:
+    """A plugin that shows what it would send."""
+
+    @hookimpl
+    def preview(self, event: PeerJoined) -> Preview:
+        return Preview(
+            title="wall",
+            json={"name": event.peer_name, "key": SECRET},
+            problems=[ConfigProblem("small", warning=True)],
+        )
+
+
+async def test_a_preview_has_what_each_plugin_would_send_without_its_secrets(
+    client: Client,
+) -> None:
+    durable = Durable()
+    async with serving(client, [durable, Rendering()]) as (_, http):
+        body = {"type": "peer_joined", "fields": {"peer_name": "Ann", "party_name": "LAN"}}
+        response = await http.post("/api/events/preview", json=body)
+
+    assert response.status_code == 200
+    assert response.json() == {
+        "plugins": ["Rendering"],
+        "previews": [
+            {
+                "plugin": "Rendering",
+                "title": "wall",
+                "text": "",
+                "json": {"name": "Ann", "key": "**********"},
+                "problems": [{"message": "small", "warning": True}],
+            }
+        ],
+    }
+    assert durable.events == []
+
+
+async def test_a_preview_of_no_event_names_the_fields(client: Client) -> None:
+    async with serving(client, [Rendering()]) as (_, http):
+        body = {"type": "peer_joined", "fields": {"peer_nam": "Ann"}}
+        response = await http.post("/api/events/preview", json=body)
+
+    assert response.status_code == 422
+    assert "peer_name" in [error["path"] for error in response.json()["errors"]]

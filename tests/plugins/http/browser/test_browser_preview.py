@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from lanrage_events import ConfigProblem, Event, Preview, hookimpl
+from lanrage_events.http import Page as PluginPage
+
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
 TEMPLATE = """\
@@ -213,3 +216,73 @@ def test_an_invalid_event_of_a_digest_is_marked(site: Any, wide_visit: Any) -> N
     duration.fill("60")
     expect(events_of(page).nth(1)).not_to_contain_text("not valid")
     expect(embed(page)).to_contain_text("Ann")
+
+
+class Wall:
+    """A plugin that shows what it would send, and draws some of it itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @hookimpl
+    def http_pages(self) -> list[PluginPage]:
+        return [PluginPage(title="Wall", folder=self._folder)]
+
+    @hookimpl
+    def preview(self, event: Event) -> list[Preview]:
+        name = event.to_dict().get("peer_name")
+        if name is None:
+            return []
+
+        return [
+            Preview(title="the wall", text=f"{name}\nsits here"),
+            Preview(title="the lamp", json={"on": name}, problems=[ConfigProblem("too dark")]),
+        ]
+
+
+WALL = """\
+export default (root) => {};
+export async function preview(host, { title, text, json, event }) {
+  if (title !== "the lamp") return null;
+  return host.element("p", {}, `drawn ${host.name} ${json.on} ${event.fields.peer_name}`);
+}
+"""
+
+
+def test_whatever_plugin_renders_is_shown(site: Any, visit: Any, tmp_path: Path) -> None:
+    (tmp_path / "page.js").write_text(WALL, "utf-8")
+    site.call(lambda: site.bus.plugins.register_and_wait(Wall(tmp_path), "wall"))
+    page = visit.open(site.url, "preview")
+    choose(page, "peer_joined")
+    page.get_by_label("peer name").fill("<b>Zoë</b>")
+    wall = page.get_by_role("region", name="wall: the wall")
+    expect(wall).to_contain_text("<b>Zoë</b>\nsits here", use_inner_text=True)
+    lamp = page.get_by_role("region", name="wall: the lamp")
+    expect(lamp).to_contain_text("drawn wall <b>Zoë</b> <b>Zoë</b>")
+    expect(lamp).to_contain_text("too dark")
+    discord = page.get_by_role("region", name="discord")
+    expect(discord.get_by_role("article", name="Embed")).to_contain_text("<b>Zoë</b> joined")
+    visit.snap("preview-of-all")
+    choose(page, "notification")
+    expect(wall).to_have_count(0)
+    expect(discord).to_contain_text("Pizza is here")
+
+
+def test_an_invalid_value_is_shown_at_its_field_and_what_was_valid_stays(
+    site: Any, wide_visit: Any
+) -> None:
+    wide_visit.expected.add(422)
+    page = wide_visit.open(site.url, "preview")
+    choose(page, "game_ended")
+    expect(page.get_by_role("region", name="discord")).to_contain_text("Game Ended")
+    page.get_by_label("duration").fill("long")
+    expect(page.locator("[data-field=duration]")).to_contain_text("should be a valid number")
+    expect(page.get_by_role("region", name="discord")).to_contain_text("Game Ended")
+    page.get_by_label("duration").fill("60")
+    expect(page.get_by_role("region", name="discord")).to_contain_text("1m")
+
+
+def test_a_page_without_a_plugin_that_renders_says_so(site: Any, wide_visit: Any) -> None:
+    site.call(lambda: site.bus.unregister("discord", 1))
+    page = wide_visit.open(site.url, "preview")
+    expect(page.locator("main")).to_contain_text("No plugin shows what it would send.")

@@ -1,37 +1,37 @@
 // A form for the fields of an event, made from its JSON Schema.
 
+import { element, newId, setText } from "./dom.js";
+import { words } from "./format.js";
+
 const KEPT_BY_THE_BUS = new Set(["type", "id", "time"]);
 
 /**
  * Make the inputs for an event type.
  *
- * @param {object} host what the page offers
  * @param {object} schema the JSON Schema of the event type
  * @param {object} values the values to begin with
  * @param {() => void} changed called when a value is edited
  * @returns {{node: Element, read: () => object, showErrors: (errors: {path: string, message: string}[]) => void}}
  */
-export function fieldsForm(host, schema, values, changed) {
+export function fieldsForm(schema, values, changed) {
   const required = new Set(schema.required ?? []);
   const fields = Object.entries(schema.properties ?? {})
     .filter(([name]) => !KEPT_BY_THE_BUS.has(name))
-    .map(([name, part]) => new Field(host, name, resolve(part, schema), values[name], required.has(name), changed));
+    .map(([name, part]) => new Field(name, resolve(part, schema), values[name], required.has(name), changed));
   return {
-    node: host.element("div", { class: "fields" }, fields.map((field) => field.node)),
+    node: element("div", { class: "fields" }, fields.map((field) => field.node)),
     read: () => Object.fromEntries(fields.filter((field) => !field.isAbsent()).map((field) => [field.name, field.read()])),
     showErrors: (errors) => fields.forEach((field) => field.showErrors(errors)),
   };
 }
 
 class Field {
-  constructor(host, name, part, value, required, changed) {
-    this.host = host;
+  constructor(name, part, value, required, changed) {
     this.name = name;
     this.part = part;
     this.changed = changed;
     this.given = value !== undefined;
     this.required = required;
-    const { element, newId } = host;
     this.inputId = newId("field");
     this.messageId = newId("field");
     const hintId = newId("field");
@@ -41,7 +41,7 @@ class Field {
     this.message = element("p", { class: "field-message", id: this.messageId, "aria-live": "polite" });
     const hint = [part.description, part.kind === "list" ? "one in each line" : null].filter(Boolean).join("; ");
     this.input.setAttribute("aria-describedby", hint ? `${hintId} ${this.messageId}` : this.messageId);
-    const label = element("label", { for: this.inputId }, host.words.words(name));
+    const label = element("label", { for: this.inputId }, words(name));
     this.node = element(
       "div",
       { class: part.kind === "boolean" ? "field field-boolean" : "field", "data-field": name },
@@ -86,7 +86,7 @@ class Field {
 
   showErrors(errors) {
     const own = errors.filter(({ path }) => String(path).split(/[.[]/).includes(this.name));
-    this.host.setText(this.message, own.map(({ message }) => message).join("; "));
+    setText(this.message, own.map(({ message }) => message).join("; "));
     this.message.className = own.length ? "field-message field-error" : "field-message";
     if (own.length) {
       this.input.setAttribute("aria-invalid", "true");
@@ -100,11 +100,10 @@ class Field {
   }
 
   #nullSwitch(name) {
-    const { element } = this.host;
     const box = element("input", {
       type: "checkbox",
       checked: this.isNull,
-      "aria-label": `${this.host.words.words(name)}: no value`,
+      "aria-label": `${words(name)}: no value`,
       onchange: () => {
         this.isNull = box.checked;
         this.given = true;
@@ -120,7 +119,6 @@ class Field {
   }
 
   #input(value) {
-    const { element } = this.host;
     const oninput = () => {
       this.given = true;
       this.isNull = false;

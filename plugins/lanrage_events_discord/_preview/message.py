@@ -1,0 +1,51 @@
+"""The preview of an event: the message that would report it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lanrage_events import ConfigProblem, Event, Preview
+from lanrage_events.abc import Bus
+from lanrage_events.templates import TemplateError
+
+from .._embeds import Message
+from .._rendering import Renderer, compose
+from .spans import parse_markdown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePreview(Preview):
+    """A message, which a terminal draws as Discord lays it out."""
+
+    message: Message
+
+
+def preview_event(event: Event, bus: Bus, invite_url: str | None) -> MessagePreview:
+    """Return the message that reports an event, by the templates as they are now.
+
+    :param invite_url: the invite that templates show
+    """
+    errors: list[TemplateError] = []
+    renderer = Renderer(bus.template_folders(), invite_url=lambda: invite_url, report=errors.append)
+    renderer.check(bus.events.types())
+    [message] = compose([renderer.render(event)], wording=renderer.wording)
+    return MessagePreview(
+        text=_plain_text(message),
+        json=message.body(),
+        problems=[ConfigProblem(f"template {one}", warning=one.is_warning) for one in errors],
+        message=message,
+    )
+
+
+def _plain_text(message: Message) -> str:
+    """Return what a message says, without markup."""
+    texts: list[tuple[str, bool]] = []
+    for embed in message.embeds:
+        texts += [(embed.author, True), (embed.title, True), (embed.description, False)]
+        for field in embed.fields:
+            texts += [(f"{field.name}: {field.value}", False)]
+
+        texts.append((embed.footer, True))
+
+    spans = (parse_markdown(text, is_name=is_name) for text, is_name in texts if text.strip())
+    return "\n".join("".join(span.text for span in line) for line in spans)
