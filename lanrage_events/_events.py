@@ -162,7 +162,7 @@ def check_event_class(cls: object) -> type[Event]:
         name = type(cls).__name__
         raise TypeError(f"an event of {name} is not an event class: give {name} itself")
 
-    if isinstance(cls, UnionType):
+    if isinstance(cls, UnionType | list | set):
         raise TypeError(f"{cls} is not an event class: give a tuple of classes, as to isinstance")
 
     remedy = f"derive it from lanrage_events.Event and decorate it with {decorator}"
@@ -179,7 +179,7 @@ def check_event_classes(event_class: object) -> tuple[type[Event], ...]:
 
     :raises TypeError: if it is anything else
     """
-    given = event_class if isinstance(event_class, tuple) else (event_class,)
+    given: tuple[object, ...] = event_class if isinstance(event_class, tuple) else (event_class,)
     if not given:
         raise TypeError("an event class is needed, and the tuple is empty: name at least one")
 
@@ -214,8 +214,12 @@ def check_event(event: object) -> None:
         remedy = "create one of its class"
         if isinstance(event, dict | str | bytes):
             remedy = "bus.events.from_dict and from_json create one"
+        elif isinstance(event, list | tuple):
+            remedy = "publish its events one by one, or with publish_many_and_wait"
 
-        raise TypeError(f"an Event was expected, not {event!r}: {remedy}")
+        is_shown = event is None or isinstance(event, str)
+        found = repr(event) if is_shown else f"a {type(event).__name__}"
+        raise TypeError(f"an Event was expected, not {found}: {remedy}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

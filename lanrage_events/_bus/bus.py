@@ -352,6 +352,9 @@ class EventBus(Bus):
         self._loop.check_running()
         self._check_outside_hook("publish_many_and_wait", "publish")
         waited_for = self._waited_for(plugins)
+        if isinstance(events, Event):
+            raise TypeError("publish_many_and_wait takes several events: give a list of them")
+
         events = tuple(events)
         for event in events:
             check_event(event)

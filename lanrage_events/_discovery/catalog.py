@@ -34,6 +34,7 @@ NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 """the names that a plugin may have"""
 
 _IMPL = f"{PLUGINS_GROUP}_impl"  # the attribute that our marker sets, as pluggy names it
+_ON = f"{PLUGINS_GROUP}_on"  # the one that the decorator for event classes sets
 
 
 @dataclass(frozen=True, slots=True)
@@ -461,6 +462,10 @@ def hooks_of(target: object) -> tuple[str, ...]:
         options = getattr(function, _IMPL, None)
         if inspect.isroutine(function) and isinstance(options, Mapping):
             names.add(str(options.get("specname") or attribute))
+
+        handled = getattr(function, _ON, None)
+        if inspect.isroutine(function) and isinstance(handled, Mapping):
+            names.update(cls.type for cls in handled["event_classes"])
 
     return tuple(sorted(names))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Optional, Protocol, TypeVar, Union
@@ -570,3 +571,33 @@ def test_a_decorator_needs_its_event_class() -> None:
     without: Any = le.on
     with pytest.raises(TypeError, match=r"name the class first, such as in @on\(PeerJoined\)"):
         without(same)
+
+
+@pytest.mark.parametrize(
+    "plugin", [None, "log", 1, [], print, lambda event: None, JOINED, EventBus()]
+)
+def test_what_is_no_plugin_is_not_registered(plugin: object) -> None:
+    assert f"a {type(plugin).__name__} is no plugin: register an object, or a" in error_of(plugin)
+
+
+def test_a_name_is_a_text() -> None:
+    number: Any = 3
+    bus = EventBus()
+    for receive in (
+        partial(bus.register, Fitting()),
+        partial(bus.subscribe, PeerJoined, print),
+        partial(bus.stream, PeerJoined),
+    ):
+        with pytest.raises(TypeError, match="a name must be a text, not 3: omit it"):
+            receive(name=number)
+
+
+async def test_several_events_are_published_as_a_list() -> None:
+    one: Any = JOINED
+    several: Any = [JOINED]
+    async with EventBus() as bus:
+        with pytest.raises(TypeError, match="takes several events: give a list of them"):
+            await bus.publish_many_and_wait(one)
+
+        with pytest.raises(TypeError, match="not a list: publish its events one by one, or with"):
+            await bus.publish(several)

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from pydantic import BaseModel
 
-from lanrage_events import PluginLoadError, PluginNotFound
+from lanrage_events import Notification, PeerJoined, PluginLoadError, PluginNotFound, on
 from lanrage_events._discovery import Catalog, PluginInfo, hooks_of, is_name
 from lanrage_events.cli import install_command
 
@@ -581,6 +581,14 @@ def test_hooks_are_read_without_making_anything() -> None:
     assert hooks_of(Plugin) == ("peer_joined", "peer_left")
     assert hooks_of(Inherits) == ("game_ended", "peer_joined", "peer_left")
     assert hooks_of(Strange) == ()
+
+
+def test_a_function_that_is_marked_with_event_classes_is_a_hook_of_each() -> None:
+    class Plugin:
+        @on((PeerJoined, Notification))
+        def greet(self, event: object) -> None: ...
+
+    assert hooks_of(Plugin) == hooks_of(Plugin()) == ("notification", "peer_joined")
 
 
 def test_names_of_plugins_are_words() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .annotations import parameter_classes as parameter_classes
 from .handlers import check_handler as check_handler
+from .handlers import check_name as check_name
 from .handlers import filtered as filtered
 from .handlers import handler_name as handler_name
 from .hooks import Hooks as Hooks

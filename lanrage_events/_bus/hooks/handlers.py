@@ -94,6 +94,15 @@ def check_handler(
         raise TypeError(f"'{name}' {error}") from None
 
 
+def check_name(name: object) -> None:
+    """Check the name of a plugin, a subscription or a stream.
+
+    :raises TypeError: if it is not a text
+    """
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"a name must be a text, not {name!r}: omit it to have one made")
+
+
 def handler_name(handler: object) -> str:
     """Return the name of a handler for log lines and errors."""
     return str(getattr(handler, "__qualname__", type(handler).__name__))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import pluggy
@@ -14,17 +16,26 @@ from ..._events import Event, PartyEvent, lineage
 from ..._exceptions import PluginHookError, PluginLoadError, format_error
 from ..._hints import did_you_mean
 from ..._redaction import error_text
+from ...abc import Bus
 from ...events import EventRegistry
 from ..containment import call
 from ..instrument import Instruments
 from ..threads import TRANSFORM, Owner, Worker
 from ..transforms import DeclaredTransform
 from .checks import check_implementation, check_unmarked
-from .handlers import MarkedHandler, check_marked, find_handlers
+from .handlers import MarkedHandler, check_marked, check_name, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 from .transforms import declared
 
 Hook = Callable[[Event], Any]
+
+
+_NO_PLUGINS = (
+    *(type(None), bool, int, float, str, bytes, Path, list, tuple, dict, set),
+    *(FunctionType, MethodType, BuiltinFunctionType),
+    *(Event, Bus),
+)
+"""what has no hooks, and is given by mistake"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,13 @@ class Hooks:
         if isinstance(plugin, type):
             raise TypeError(f"register an instance of {plugin.__name__}, not the class")
 
+        if isinstance(plugin, _NO_PLUGINS):
+            raise TypeError(
+                f"a {type(plugin).__name__} is no plugin: register an object, or a module, whose "
+                "functions are marked with @hookimpl"
+            )
+
+        check_name(name)
         name = name or _default_name(plugin)
         if self._manager.has_plugin(name):
             raise ValueError(f"a plugin named '{name}' is registered: give another name")

@@ -11,7 +11,7 @@ from ...abc import EventStream, PluginStatistics, Receiver, Subscription, WhenFu
 from ..consumer import Hook
 from ..event_loop import EventLoop
 from ..fanout import FanOut
-from ..hooks import check_handler, filtered, handler_name
+from ..hooks import check_handler, check_name, filtered, handler_name
 from ..instrument import Instruments
 from ..lifecycle import Lifecycle
 from ..mailbox import Mailbox
@@ -58,6 +58,7 @@ class BusReceiver(Receiver):
         classes = check_event_classes(event_class)
         check_handler(handler, classes, threaded=threaded)
         check_where(where)
+        check_name(name)
         check_kinds(mailbox_size=mailbox_size, when_full=when_full)
         check_seconds("hook_timeout", hook_timeout, may_be_none=True)
         self._loop.check()
@@ -94,6 +95,7 @@ class BusReceiver(Receiver):
     ) -> EventStream[Any]:
         classes = check_event_classes(event_class)
         check_where(where)
+        check_name(name)
         check_kinds(mailbox_size=mailbox_size, when_full=when_full)
         self._loop.check()
         mailbox = Mailbox(name or STREAM, mailbox_size, when_full, self._instruments)
