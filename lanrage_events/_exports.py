@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ._bus import BusRunner as BusRunner
+from ._bus import BusThread as BusThread
 from ._bus import EventBus as EventBus
+from ._bus import run_in_thread as run_in_thread
 from ._events import Event as Event
 from ._events import GameEnded as GameEnded
 from ._events import GameStarted as GameStarted

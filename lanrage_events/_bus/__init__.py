@@ -5,3 +5,6 @@ from __future__ import annotations
 from .bus import EventBus
 from .logs import Tracer
 from .logs import is_wanted as is_trace_wanted
+from .running import BusRunner as BusRunner
+from .running import BusThread as BusThread
+from .running import run_in_thread as run_in_thread

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from threading import get_ident
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 import anyio
 from anyio import TaskInfo
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from anyio.lowlevel import checkpoint
 
 from .._events import Event, check_event, utc_now
@@ -108,7 +109,7 @@ class EventBus(Bus):
         self._transforms = Transforms(self._instruments, self._watch)
         self._transforms.rules = rules
         self._fanout = FanOut(self._transforms)
-        self._loop = EventLoop(self.publish)
+        self._loop = EventLoop()
         self._lifecycle = Lifecycle(
             self._loop,
             self._fanout,
@@ -201,6 +202,18 @@ class EventBus(Bus):
             )
 
         await self._close(task_group, exc_value)
+
+    async def serve(self, *, task_status: TaskStatus[Self] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Run the bus until it is cancelled: ``bus = await task_group.start(EventBus().serve)``.
+
+        It enters the bus, and leaves it when it is cancelled, handling pending events first.
+
+        :param task_status: gets the bus when it runs
+        :raises PluginStartError: if a plugin cannot start; all else that entering a bus raises, too
+        """
+        async with self:
+            task_status.started(self)
+            await anyio.sleep_forever()
 
     async def _close(self, task_group: TaskGroup, error: BaseException | None) -> None:
         """Stop everything, and raise the cancellation that came meanwhile unless there is an error.
@@ -390,7 +403,7 @@ class EventBus(Bus):
         if self._loop.thread == get_ident():
             self._fanout.check_outside_transform()
 
-        self._loop.publish(event)
+        self._loop.call(partial(self.publish, event))
 
     def _check_outside_hook(self, method: str, instead: str) -> None:
         if self._fanout.inside_hook():

@@ -1,4 +1,4 @@
-"""The event loop in which a bus runs, and the publishers in other threads."""
+"""The event loop in which a bus runs, and the calls of other threads."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from functools import partial
 from threading import Lock, get_ident
+from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import EventLoopToken, current_token
 
-from .._events import Event
 from .fanout import BusState
 from .supervisor import Supervisor, inside_hook
 from .threads import current_post
@@ -24,22 +24,20 @@ CLOSED = f"the bus is {BusState.CLOSED.value}"
 
 
 class EventLoop:
-    """The event loop of one bus: what it belongs to from entering to leaving it.
+    """The event loop of one bus: what it belongs to from entering to leaving it."""
 
-    :param publish: publishes an event in the event loop
-    """
-
-    def __init__(self, publish: Callable[[Event], Awaitable[None]]) -> None:
+    def __init__(self) -> None:
         self.thread: int | None = None
         """the thread in which the bus runs, None if it does not run"""
-        self._publish = publish
         self._token: EventLoopToken | None = None
         self._post: Callable[..., object] = _nothing
         self._task_group: TaskGroup | None = None
         self._closed = False
-        self._calls: set[Future[None]] = set()
+        self._calls: set[Future[Any]] = set()
         self._tasks: set[object] = set()
         """keeps them alive: an event loop only has weak references"""
+        self._scopes: set[anyio.CancelScope] = set()
+        """of the calls that run"""
         self._lock = Lock()
         """held by other threads while they make a call, so that leaving the bus misses none"""
 
@@ -51,10 +49,13 @@ class EventLoop:
         self._task_group = task_group
 
     def close(self) -> None:
-        """Reject the calls of other threads from now on; call it while the task group is active."""
+        """End the calls of other threads, and reject them from now on; the task group is active."""
         with self._lock:
             self._closed = True
             self._task_group = None
+
+        for scope in self._scopes:
+            scope.cancel()
 
     def leave(self) -> None:
         """End the calls of other threads, and let the bus belong to no event loop."""
@@ -100,13 +101,15 @@ class EventLoop:
 
     # From other threads
 
-    def publish(self, event: Event) -> None:
-        """Publish an event from another thread, and wait until it is published."""
+    def call(self, function: Callable[[], Any]) -> Any:
+        """Call a function, sync or async, from another thread, and return or raise its outcome."""
         if self.thread == get_ident():
-            raise RuntimeError("publish_from_thread would block the bus's own thread: use publish")
+            raise RuntimeError(
+                "this would block the bus's own thread: use publish, or call the function itself"
+            )
 
-        call: Future[None] = Future()
-        begin = partial(self._begin, call, event, inside_hook.get())
+        call: Future[Any] = Future()
+        begin = partial(self._begin, call, function, inside_hook.get())
         with self._lock:
             if self._closed:
                 raise anyio.ClosedResourceError(CLOSED)
@@ -122,7 +125,7 @@ class EventLoop:
             while not wait([call], SECONDS_BETWEEN_LOOKS).done:
                 _post(post, _nothing)
 
-            call.result()
+            return call.result()
         finally:
             with self._lock:
                 self._calls.discard(call)
@@ -134,32 +137,42 @@ class EventLoop:
         except RuntimeError:
             pass
 
-    def _begin(self, call: Future[None], event: Event, supervisor: Supervisor | None) -> None:
+    def _begin(
+        self,
+        call: Future[Any],
+        function: Callable[[], Any],
+        supervisor: Supervisor | None,
+    ) -> None:
         if self._task_group is None:
             _fail(call, anyio.ClosedResourceError(CLOSED))
             return
 
         create_task = getattr(self._token and self._token.native_token, "create_task", None)
         if create_task is None:
-            self._task_group.start_soon(self._run, call, event, supervisor)
+            self._task_group.start_soon(self._run, call, function, supervisor)
         else:
             # AnyIO starts no task of asyncio outside of a task. This one ends when the bus closes.
-            task = create_task(self._run(call, event, supervisor))
+            task = create_task(self._run(call, function, supervisor))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, call: Future[None], event: Event, supervisor: Supervisor | None) -> None:
+    async def _run(
+        self,
+        call: Future[Any],
+        function: Callable[[], Any],
+        supervisor: Supervisor | None,
+    ) -> None:
         inside_hook.set(supervisor)
-        try:
-            await self._publish(event)
-        except Exception as error:
-            _fail(call, error)
-        except BaseException:
-            _fail(call, anyio.ClosedResourceError(f"the bus is {BusState.HOOKS_ONLY.value}"))
-            raise
-        else:
-            if not call.done():
-                call.set_result(None)
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                outcome = function()
+                call.set_result(await outcome if isinstance(outcome, Awaitable) else outcome)
+            except Exception as error:
+                _fail(call, error)
+            finally:
+                self._scopes.discard(scope)
+                _fail(call, anyio.ClosedResourceError(f"the bus is {BusState.HOOKS_ONLY.value}"))
 
 
 def _post(post: Callable[..., object], function: Callable[[], object]) -> None:
@@ -179,6 +192,6 @@ def _nothing() -> None:
     pass
 
 
-def _fail(call: Future[None], error: Exception) -> None:
+def _fail(call: Future[Any], error: Exception) -> None:
     if not call.done():
         call.set_exception(error)

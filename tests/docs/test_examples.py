@@ -123,8 +123,8 @@ def test_the_game_in_a_thread_tells_discord(tmp_path: Path) -> None:
     with respx.mock:
         route = respx.post(url__startswith=WEBHOOK_URL.replace("/api/", "/api/v10/"))
         route.respond(200, json={"id": "1", "channel_id": "2"})
-        with example.events(WEBHOOK_URL, tmp_path) as publish:
-            example.game(publish, frames=1)
+        with example.start_events(WEBHOOK_URL, tmp_path) as events:
+            example.game(events, frames=1)
 
     posted = "".join(call.request.content.decode() for call in route.calls)
     assert "Game Started: Pong" in posted
