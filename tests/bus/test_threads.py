@@ -355,4 +355,5 @@ def test_a_thread_gets_an_answer_when_the_event_loop_ends_before_the_bus() -> No
         timeout=60,
         check=True,
     )
-    assert done.stdout.splitlines() == ["the event loop of the bus has ended"] * 10
+    answer = "the event loop of the bus has ended: publish while it runs"
+    assert done.stdout.splitlines() == [answer] * 10

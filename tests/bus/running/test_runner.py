@@ -62,7 +62,7 @@ class Plugin:
             self.running -= 1
 
     @hookimpl
-    async def event(self, event: Notification) -> None:
+    async def notification(self, event: Notification) -> None:
         await ticks(TICKS)
         self.titles.append(event.title)
 
@@ -75,7 +75,7 @@ class Deaf:
         self.released = anyio.Event()
 
     @hookimpl
-    async def event(self, event: Notification) -> None:
+    async def notification(self, event: Notification) -> None:
         self.entered.set()
         with anyio.CancelScope(shield=True):
             await self.released.wait()
