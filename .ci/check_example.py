@@ -120,6 +120,10 @@ def main() -> None:
     run(*new_plugin, "a" * 24, "--folder", "longest", folder=work)
     run(*new_plugin, "x", "--folder", "shortest", "--event", "Yy", folder=work)
     projects = [work / EXAMPLE, work / "lanrage-events-lan-bingo"]
+    for kind in ("sink", "source", "transform"):
+        run(*new_plugin, f"lan-{kind}", "--kind", kind, folder=work)
+        projects.append(work / f"lanrage-events-lan-{kind}")
+
     for project in projects:
         environment.install(str(build(project)))
 

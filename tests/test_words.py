@@ -65,7 +65,11 @@ _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 def files() -> Iterator[Path]:
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix in SUFFIXES and not {"_build", "__pycache__"} & {*path.parts}:
+            if (
+                path.suffix in SUFFIXES
+                and path.name != "LICENSE.txt"
+                and not {"_build", "__pycache__"} & {*path.parts}
+            ):
                 yield path
 
     yield from (ROOT / page for page in PAGES)

@@ -18,7 +18,7 @@ from ..cli import ExitCode, counted, write_errors, write_json, write_lines
 from . import completion
 from .completion import Shell
 from .errors import CommandError, CommandLoadError, UsageError
-from .options import Flag
+from .options import Flag, PluginKind
 from .outbox import make_app as outbox_app
 from .plugin_commands import load_command, summary
 
@@ -339,17 +339,27 @@ def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
     return ExitCode.DONE
 
 
-def new_plugin(name: str, /, *, folder: Path | None = None, event: str | None = None) -> int:
+def new_plugin(
+    name: str,
+    /,
+    *,
+    kind: PluginKind = "events",
+    folder: Path | None = None,
+    event: str | None = None,
+) -> int:
     """Write a distribution with a plugin of your own, with tests, ready to be installed.
 
-    It has an event type, a configuration, a template for Discord and a README. Nothing that exists
-    is overwritten.
+    It has a configuration, tests, a README, a license, and a workflow that runs the tests on GitHub.
+    Nothing that exists is overwritten.
 
     :param name: the plugin's name in the YAML file, such as lan-bingo
+    :param kind: what it does: publish events of its own, with a template for Discord (events); send
+        what happens elsewhere, until it arrives (sink); publish what it finds elsewhere (source); or
+        change or drop events before others receive them (transform)
     :param folder: where to write it; by default a new folder lanrage-events-NAME
     :param event: the class of its event, a noun and a past participle such as BingoCalled; by
         default derived from the name
     """
     from .new_plugin import run as write_plugin
 
-    return write_plugin(name, folder, event)
+    return write_plugin(name, folder, event, kind)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from .. import hookspecs
 from .._discovery import PLUGINS_GROUP, PluginEntryPoint, installed
-from .._events import snake_case
+from .._events import snake_case, utc_now
 from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, write_lines
 from .errors import CommandError, UsageError
+from .options import PluginKind
 
 # The names that the generated plugin imports.
 _IMPORTED = ("AsyncIterator", "Bus", "ConfigModel", "Event", "Iterable", "Path")
@@ -31,7 +32,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _EVENT = re.compile(r"[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*")
 _PLACEHOLDER = re.compile(
     r"lanrage-events-scaffold|lanrage_events_scaffold|ScaffoldAnnounced|scaffold_announced"
-    r"|SCAFFOLD_FLOOR|Scaffold|scaffold"
+    r"|SCAFFOLD_FLOOR|SCAFFOLD_YEAR|Scaffold|scaffold"
 )
 # Imports from the new package, which are sorted when the names are known, as linters want it.
 _OWN_IMPORTS = re.compile(
@@ -48,7 +49,7 @@ class Names:
     plugin: str
     """its key in the YAML file, such as ``lan-bingo``"""
     event: str
-    """the class of its event, such as ``BingoCalled``"""
+    """the class of its event, such as ``BingoCalled``, if it has one"""
 
     @property
     def distribution(self) -> str:
@@ -73,6 +74,7 @@ class Names:
             "ScaffoldAnnounced": self.event,
             "scaffold_announced": snake_case(self.event),
             "SCAFFOLD_FLOOR": ".".join(version(OWN_DISTRIBUTION).split(".")[:2]),
+            "SCAFFOLD_YEAR": str(utc_now().year),
             "Scaffold": self.classes,
             "scaffold": self.plugin,
         }
@@ -80,15 +82,21 @@ class Names:
         return _OWN_IMPORTS.sub(lambda match: _sorted_lines(match.group()), filled)
 
 
-def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
+def run(
+    name: str, folder: Path | None = None, event: str | None = None, kind: PluginKind = "events"
+) -> int:
     """Write a distribution, print the next steps, and return the exit code.
 
     :param name: of the plugin
     :param folder: where to write it; by default a new folder named after the distribution
-    :param event: the class of its event
+    :param event: the class of its event, only for the kind ``events``
+    :param kind: what the plugin does
     :raises UsageError: if one of the names is not possible
     :raises CommandError: if it cannot be written
     """
+    if event is not None and kind != "events":
+        raise UsageError(f"a plugin of the kind '{kind}' has no event of its own: omit --event")
+
     names = choose_names(name, event)
     folder = folder or Path(names.distribution)
     try:
@@ -97,7 +105,7 @@ def run(name: str, folder: Path | None = None, event: str | None = None) -> int:
                 f"{folder} exists and is not an empty folder: give another one with --folder"
             )
 
-        written = write(names, folder)
+        written = write(names, folder, kind)
     except OSError as error:
         message = f"cannot write {error.filename or folder}: {error.strerror or error}"
         raise CommandError(message) from error
@@ -187,14 +195,13 @@ def _classes(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("-"))
 
 
-def write(names: Names, folder: Path) -> list[str]:
+def write(names: Names, folder: Path, kind: PluginKind) -> list[str]:
     """Write a distribution into a new or empty folder, all at once, and return its files."""
-    scaffold = files("lanrage_events") / "_scaffold"
     folder.parent.mkdir(parents=True, exist_ok=True)
     written: list[str] = []
     with tempfile.TemporaryDirectory(prefix=".new-plugin-", dir=folder.parent) as temporary:
         unfinished = Path(temporary, "unfinished")
-        for path, text in sorted(_texts(scaffold)):
+        for path, text in sorted(texts_of(kind).items()):
             written.append(names.fill(path))
             file = unfinished / written[-1]
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -206,6 +213,21 @@ def write(names: Names, folder: Path) -> list[str]:
         unfinished.rename(folder)
 
     return written
+
+
+def texts_of(kind: PluginKind) -> dict[str, str]:
+    """Return the files of a kind by their paths, with the names of the scaffold.
+
+    Those of the kind replace those that all kinds share. What is about it goes into the README, and its
+    first line without the full stop is the summary.
+    """
+    scaffold = files("lanrage_events") / "_scaffold"
+    texts = {**dict(_texts(scaffold / "common")), **dict(_texts(scaffold / kind))}
+    about = texts.pop("about.md")
+    summary = about.partition("\n")[0].removesuffix(".")
+    texts["README.md"] = texts["README.md"].replace("SCAFFOLD_ABOUT", about)
+    texts["pyproject.toml"] = texts["pyproject.toml"].replace("SCAFFOLD_SUMMARY", summary)
+    return texts
 
 
 def _texts(folder: Traversable, path: str = "") -> Iterator[tuple[str, str]]:
@@ -224,6 +246,7 @@ def _next_steps(names: Names, folder: Path, written: list[str]) -> Iterator[str]
     yield f'  cd "{folder}"' if " " in str(folder) else f"  cd {folder}"
     yield '  pip install --editable ".[test]"'
     yield "  pytest"
-    yield "  lanrage-events run --stdin < events.jsonl"
+    is_source = "events.jsonl" not in written
+    yield f"  lanrage-events run{'' if is_source else ' --stdin < events.jsonl'}"
     yield ""
     yield f"Then make it yours: {names.package}/_plugin.py is the plugin."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
@@ -12,6 +12,9 @@ from .._exceptions import ConfigError
 from .errors import UsageError
 
 SUFFIX = ".outbox"
+
+PluginKind: TypeAlias = Literal["events", "sink", "source", "transform"]
+"""what a new plugin does"""
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 import ast
 import json
 import keyword
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ from hypothesis import strategies as st
 
 from lanrage_events.__main__ import main
 from lanrage_events._cli import UsageError
-from lanrage_events._cli.new_plugin import Names, _texts, choose_names
+from lanrage_events._cli.new_plugin import Names, choose_names, texts_of
+from lanrage_events._cli.options import PluginKind
+from lanrage_events.events import utc_now
 
 LINE_MAX_CHARACTERS = 100
+KINDS: tuple[PluginKind, ...] = ("events", "sink", "source", "transform")
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,11 @@ def test_it_writes_a_distribution_and_says_what_comes_next(
         *(
             f"lanrage-events-lan-bingo/{path}"
             for path in (
+                ".github",
+                ".github/workflows",
+                ".github/workflows/test.yml",
                 ".gitignore",
+                "LICENSE",
                 "README.md",
                 "events.jsonl",
                 "lanrage.yaml",
@@ -107,10 +115,82 @@ def test_what_it_writes_passes_its_tests_on_both_backends_and_runs(
     assert announced == ["Pizza at eight"] * 2
 
 
-def test_nothing_of_the_model_is_left_in_what_it_writes(folder: Path) -> None:
-    assert main(["new-plugin", "motd"]) == 0
+@pytest.mark.real_clock
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sink", "source", "transform"])
+def test_each_kind_passes_its_tests_as_it_is_written(
+    folder: Path, environment_with: Callable[[Path], dict[str, str]], kind: str
+) -> None:
+    assert main(["new-plugin", f"my-{kind}", "--kind", kind, "--folder", kind]) == 0
+    project = folder / kind
+    environment = environment_with(project)
+    options = ("-v", "-p", "anyio", "-p", "no:cacheprovider")
+    output = run("pytest", *options, folder=project, environment=environment)
+    passed = re.findall(r"\[(asyncio|trio)\] PASSED", output)
+    assert passed.count("asyncio") == passed.count("trio") >= 3
+    assert "skipped" not in output
+
+
+# What it writes has its own settings for linters, which the type checker would take too long for.
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["a" * 24, "x"])
+def test_each_kind_has_a_clean_style_whatever_its_name_is(
+    folder: Path, kind: str, name: str
+) -> None:
+    assert main(["new-plugin", name, "--kind", kind, "--folder", kind]) == 0
+    for words in (("check",), ("format", "--check")):
+        options = ("ruff", *words, "--no-cache", ".")
+        run(*options, folder=folder / kind, environment={**os.environ})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_a_summary_a_license_classifiers_and_a_workflow(
+    folder: Path, kind: str
+) -> None:
+    assert main(["new-plugin", "motd", "--kind", kind, "--folder", kind]) == 0
+    project = tomllib.loads((folder / kind / "pyproject.toml").read_text("utf-8"))["project"]
+    summary = project["description"]
+    assert (folder / kind / "README.md").read_text("utf-8").splitlines()[2] == f"{summary}."
+    assert project["license"] == "MIT"
+    assert "Framework :: AnyIO" in project["classifiers"]
+    text = (folder / kind / "LICENSE").read_text("utf-8")
+    assert f"(c) {utc_now().year} The lanrage-events-motd contributors" in text
+    workflow = (folder / kind / ".github" / "workflows" / "test.yml").read_text("utf-8")
+    steps = [step.get("run", "") for step in yaml.safe_load(workflow)["jobs"]["test"]["steps"]]
+    assert steps[2:] == [
+        'pip install --editable ".[dev]"', "ruff check", "ruff format --check", "mypy", "pytest"
+    ]  # fmt: skip
+
+
+def test_the_next_step_of_a_source_needs_no_events(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["new-plugin", "motd", "--kind", "source"]) == 0
+    assert "\n  lanrage-events run\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--kind", "sink", "--event", "BingoCalled"],
+            "of the kind 'sink' has no event of its own",
+        ),
+        (["--kind", "sinc"], "sinc"),
+    ],
+)
+def test_kinds_that_are_not_possible(
+    words: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new-plugin", "motd", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert tree(folder) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_of_the_model_is_left_in_what_it_writes(folder: Path, kind: str) -> None:
+    assert main(["new-plugin", "motd", "--kind", kind]) == 0
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert len(files) == 11
+    assert len(files) == {"events": 13, "source": 11}.get(kind, 12)
     for file in files:
         assert "scaffold" not in f"{file}\n{file.read_text('utf-8')}".lower()
         assert b"\r" not in file.read_bytes()
@@ -136,7 +216,7 @@ def test_every_name_that_is_possible_gives_files_that_can_be_read(
     assert chosen.package.isidentifier()
     assert chosen.event.isidentifier()
     assert not keyword.iskeyword(chosen.event)
-    for path, text in _texts(files("lanrage_events") / "_scaffold"):
+    for path, text in chain.from_iterable(texts_of(kind).items() for kind in KINDS):
         filled = chosen.fill(text)
         assert "scaffold" not in filled.lower().replace(name, "")
         match path.rpartition(".")[2]:
