@@ -19,7 +19,6 @@ _HEADER = re.compile(
     r"(?!(content-(length|type)|host|transfer-encoding):)[\w!#$%&'*+.^`|~-]+:[ -~]*",
     re.ASCII | re.IGNORECASE,
 )
-_BOT_TOKEN = re.compile(r"[0-9]+:[\w-]+", re.ASCII)
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 _KEY_BYTES = range(24, 65)
 
@@ -123,9 +122,6 @@ class TargetConfig(ConfigModel):
 
         if self.preset is not None and not isinstance(self.body, dict | None):
             yield f"expected keys as body, since they are added to those of {name}"
-
-        if self.preset == "telegram" and not _BOT_TOKEN.fullmatch(secret(self.token)):
-            yield "the token of a bot is like 123456:ABC-DEF: copy it from @BotFather again"
 
     @property
     def service(self) -> Service:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from logging import getLogger
-from typing import Literal
 
 import anyio
 import httpx
@@ -17,7 +16,7 @@ from lanrage_events import ConfigProblem, Event, EventError, Health, Metric, hoo
 from lanrage_events.abc import Bus
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigError
-from lanrage_events.delivery import Delivery, Entry, Item, Outcome, OutcomeKind, Selection
+from lanrage_events.delivery import Delivery, Entry, Item, Outcome, Selection
 from lanrage_events.outbox import OutboxFull, Storage
 from lanrage_events.templates import Templates
 
@@ -29,12 +28,6 @@ logger = getLogger("lanrage_events.webhook")
 
 # HTTP libraries log addresses, which may hold secrets.
 _HTTP = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
-_STATUS: Mapping[OutcomeKind, Literal["ok", "degraded", "failed"]] = {
-    OutcomeKind.DELIVERED: "ok",
-    OutcomeKind.RETRY: "degraded",
-    OutcomeKind.DEAD: "failed",
-    OutcomeKind.STOP: "failed",
-}
 
 
 class WebhookPlugin:
@@ -85,12 +78,11 @@ class WebhookPlugin:
 
         # One target that takes nothing does not keep the others from getting what fits.
         failures: dict[int, Exception] = {}
-        for position, items in enumerate(found):
-            for item in items:
-                try:
-                    await self._delivery.put_many([item])
-                except OutboxFull as error:
-                    failures[position] = error
+        for position, item in ((at, item) for at, items in enumerate(found) for item in items):
+            try:
+                await self._delivery.put_many([item])
+            except OutboxFull as error:
+                failures[position] = error
 
         return failures
 
@@ -128,11 +120,10 @@ class WebhookPlugin:
         rendered.check(types)
         problems += [problem.as_problem() for problem in rendered.problems]
         for name, body in self._make_bodies(bus, rendered, problems.append).items():
-            routes = [
-                route for route in self._routes if route.target is None or name in route.target
-            ]
-            sent = [cls for cls in types if any(route.events.select(cls) for route in routes)]
-            body.check(bus.events, sent)
+            routes = [one for one in self._routes if name in (one.target or self.config.targets)]
+            body.check(
+                bus.events, (cls for cls in types if any(one.events.select(cls) for one in routes))
+            )
             if not routes:
                 message = "no route names this target, so nothing is sent to it"
                 problems.append(ConfigProblem(message, ("targets", name), warning=True))
@@ -145,9 +136,8 @@ class WebhookPlugin:
         health: dict[str, Health] = {}
 
         async def look(name: str, sender: Sender) -> None:
-            outcome = await sender.look()
-            if outcome is not None:
-                health[f"target '{name}'"] = Health(_STATUS[outcome.kind], outcome.reason)
+            if (found := await sender.look()) is not None:
+                health[f"target '{name}'"] = found
 
         async with self._sending(bus) as senders, anyio.create_task_group() as tasks:
             for name, sender in senders.items():
@@ -190,9 +180,8 @@ class WebhookPlugin:
         found: dict[str, None] = {}
         for route in self._routes:
             if route.events.select(type(event)) and route.where.matches(event):
-                found |= dict.fromkeys(
-                    self.config.targets if route.target is None else route.target
-                )
+                targets = self.config.targets if route.target is None else route.target
+                found |= dict.fromkeys(targets)
                 if route.stop:
                     break
 
@@ -207,8 +196,8 @@ class WebhookPlugin:
                 if name not in self.config.targets:
                     known = ", ".join(self.config.targets)
                     hint = did_you_mean(name, self.config.targets) or f", known: {known}"
-                    message = f"no target is named '{name}'{hint}"
-                    yield ConfigProblem(message, ("routes", number, "target", index))
+                    path = ("routes", number, "target", index)
+                    yield ConfigProblem(f"no target is named '{name}'{hint}", path)
 
             types = [cls for cls in bus.events.types() if route.events.select(cls)]
             for found in route.where.problems(types):
@@ -235,9 +224,6 @@ class WebhookPlugin:
         # A target that hangs keeps no connection from another one, and none sets cookies.
         no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        async with (
-            nullcontext(self._http)
-            if self._http is not None
-            else httpx.AsyncClient(cookies=no_cookies, limits=limits, timeout=60)
-        ) as client:
+        made = httpx.AsyncClient(cookies=no_cookies, limits=limits, timeout=60)
+        async with made if self._http is None else nullcontext(self._http) as client:
             yield {name: Sender(item, client, bus.redactor) for name, item in targets.items()}

@@ -15,7 +15,7 @@ import anyio
 import httpx
 from pydantic import SecretStr
 
-from lanrage_events import Event, Redactor
+from lanrage_events import Event, Health, Redactor
 from lanrage_events.cli import safe_text
 from lanrage_events.delivery import Outcome, OutcomeKind
 from lanrage_events.events import utc_now
@@ -54,10 +54,16 @@ class Sender:
         method = service.method or self._target.method
         return await self._request(method, service.path, headers, content, id)
 
-    async def look(self) -> Outcome | None:
+    async def look(self) -> Health | None:
         """Ask whether the settings are right, without sending; None if nothing answers that."""
         path = self._target.service.look
-        return await self._request("GET", path) if path else None
+        if not path:
+            return None
+
+        outcome = await self._request("GET", path)
+        is_wrong = outcome.kind in (OutcomeKind.STOP, OutcomeKind.DEAD)
+        is_right = outcome.kind is OutcomeKind.DELIVERED
+        return Health("failed" if is_wrong else "ok" if is_right else "degraded", outcome.reason)
 
     async def _request(
         self,
@@ -71,7 +77,7 @@ class Sender:
         token = secret(target.token)
         to = quote(target.to or "", safe="")
         url = (secret(target.url) or target.service.url).rstrip("/" if path else "")
-        url += path.format(to=to, token=token, id=id)
+        url += path.format(to=to, token=quote(token, safe=":"), id=id)
         sent = httpx.Headers({"User-Agent": _AGENT, **(headers or {})})
         sent.update({name: secret(value) for name, value in target.headers.items()})
         if token and "{token}" not in path:

@@ -32,7 +32,6 @@ def check(target: str) -> TargetConfig:
         ("{preset: matrix, to: '!r:x'}", "matrix needs url and token"),
         ("{preset: ntfy}", "ntfy needs to"),
         ("{preset: home_assistant, url: 'http://ha'}", "home_assistant needs to and token"),
-        ("{preset: telegram, to: '1', token: abc}", "copy it from @BotFather again"),
         ("{preset: ntfy, to: lan, method: PUT}", "ntfy takes no method"),
         ("{preset: ntfy, to: lan, batch: 5, cloudevents: x}", "ntfy takes no batch and no clo"),
         ("{preset: ntfy, to: lan, body: text}", "expected keys as body"),
