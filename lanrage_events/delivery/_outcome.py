@@ -101,9 +101,10 @@ class Outcome:
     ) -> Outcome:
         """Return what an answer of HTTP usually means.
 
-        2xx is delivered. 408, 425, 429 and 5xx are retried, not before ``Retry-After``. 401, 403,
-        404, 405, 407 and 410 stop the lane, since they are about the address or the token. Anything
-        else rejects the entries.
+        2xx is delivered. 408, 425, 429 and 5xx are retried, not before ``Retry-After``. 3xx is
+        retried, too, since a network that wants a login redirects. 401, 403, 404, 405, 407 and 410
+        stop the lane, since they are about the address or the token. Anything else rejects the
+        entries.
 
         :param status: HTTP's status
         :param headers: of the answer, in any case
@@ -116,6 +117,10 @@ class Outcome:
         if status in _RETRIED or status >= 500:
             named = {name.lower(): value for name, value in (headers or {}).items()}
             return cls.retry(reason, after=_retry_after(named), code=code)
+
+        if 300 <= status < 400:
+            remedy = "set the address that it redirects to, which is not followed"
+            return cls.retry(f"{reason}: {remedy}", code=code)
 
         if status in _ABOUT_THE_TARGET:
             return cls.stop(f"{reason}: check the address and the token", code=code)

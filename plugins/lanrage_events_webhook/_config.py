@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -145,6 +145,13 @@ class RouteConfig(ConfigModel):
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
+
+    def names(self, targets: Iterable[str]) -> Iterable[str]:
+        """Return the names of its targets.
+
+        :param targets: those of all
+        """
+        return targets if self.target is None else self.target
 
 
 class WebhookConfig(ConfigModel):

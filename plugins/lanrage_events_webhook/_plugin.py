@@ -12,7 +12,7 @@ from logging import getLogger
 import anyio
 import httpx
 
-from lanrage_events import ConfigProblem, Event, EventError, Health, Metric, hookimpl
+from lanrage_events import ConfigProblem, Event, EventError, Health, Metric, Preview, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigError
@@ -116,11 +116,11 @@ class WebhookPlugin:
         """Report errors in routes and templates, and names that some events do not have."""
         problems = [*self._route_problems(bus)]
         types = bus.events.types()
-        rendered = Templates("webhook", bus.template_folders(), RENDERED, report=lambda _: None)
+        rendered = self._read_templates(bus)
         rendered.check(types)
         problems += [problem.as_problem() for problem in rendered.problems]
         for name, body in self._make_bodies(bus, rendered, problems.append).items():
-            routes = [one for one in self._routes if name in (one.target or self.config.targets)]
+            routes = [one for one in self._routes if name in one.names(self.config.targets)]
             body.check(
                 bus.events, (cls for cls in types if any(one.events.select(cls) for one in routes))
             )
@@ -129,6 +129,18 @@ class WebhookPlugin:
                 problems.append(ConfigProblem(message, ("targets", name), warning=True))
 
         return problems
+
+    @hookimpl
+    def preview(self, event: Event, bus: Bus) -> Iterator[Preview]:
+        """Show what each target would get."""
+        found: list[ConfigProblem] = []
+        rendered = self._read_templates(bus)
+        bodies = self._make_bodies(bus, rendered, found.append)
+        for name in self._targets(event):
+            data = bodies[name].render(event)
+            shown = {"text": data} if isinstance(data, str) else {"json": data}
+            problems = [one for one in found if one.path[:2] == ("targets", name)]
+            yield Preview(title=f"target '{name}'", problems=problems, **shown)
 
     @hookimpl
     async def check_online(self, bus: Bus) -> Mapping[str, Health]:
@@ -180,8 +192,7 @@ class WebhookPlugin:
         found: dict[str, None] = {}
         for route in self._routes:
             if route.events.select(type(event)) and route.where.matches(event):
-                targets = self.config.targets if route.target is None else route.target
-                found |= dict.fromkeys(targets)
+                found |= dict.fromkeys(route.names(self.config.targets))
                 if route.stop:
                     break
 
@@ -202,6 +213,10 @@ class WebhookPlugin:
             types = [cls for cls in bus.events.types() if route.events.select(cls)]
             for found in route.where.problems(types):
                 yield replace(found, path=("routes", number, "where", *found.path))
+
+    @staticmethod
+    def _read_templates(bus: Bus) -> Templates:
+        return Templates("webhook", bus.template_folders(), RENDERED, report=lambda _: None)
 
     def _make_bodies(
         self, bus: Bus, rendered: Templates, report: Callable[[ConfigProblem], object]

@@ -107,10 +107,6 @@ class Sender:
     def _outcome(self, response: httpx.Response, answer: str) -> Outcome:
         status, code = response.status_code, f"http_{response.status_code}"
         shown = self._redactor.redact(safe_text(" ".join(answer.split())))[:_SHOWN_CHARACTERS]
-        if 300 <= status < 400:
-            reason = "redirects are not followed, so set url to the address that it leads to"
-            return Outcome.retry(f"HTTP {status}: {reason}", code=code)
-
         if status == 400 and any(text in answer for text in _NO_CHAT):
             return Outcome.stop(f"HTTP {status}: {shown}", code=code)
 

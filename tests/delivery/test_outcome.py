@@ -10,7 +10,7 @@ def test_every_status_has_an_outcome(status: int) -> None:
     kind = Outcome.from_status(status).kind
     if status < 300:
         assert kind is OutcomeKind.DELIVERED
-    elif status in (408, 425, 429) or status >= 500:
+    elif status < 400 or status in (408, 425, 429) or status >= 500:
         assert kind is OutcomeKind.RETRY
     elif status in (401, 403, 404, 405, 407, 410):
         assert kind is OutcomeKind.STOP

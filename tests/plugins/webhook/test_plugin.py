@@ -451,3 +451,34 @@ async def test_the_metrics_count_by_target(services: Any) -> None:
         }
 
     assert any(value == 1 for key, value in samples.items() if "a" in key), samples
+
+
+def test_a_preview_shows_what_each_target_would_get() -> None:
+    targets = {
+        "phone": {"preset": "ntfy", "to": "lan", "body": {"x": "{{ nope }}"}},
+        "text": {"url": "https://example.org/", "body": "{{ peer_name }}"},
+        "other": {"url": "https://example.org/"},
+    }
+    routes = [{"events": "peer_joined", "target": ["text", "phone"]}]
+    config = WebhookConfig.model_validate({"targets": targets, "routes": routes})
+    bus = EventBus()
+    bus.register(WebhookPlugin(config), "webhook")
+
+    text, phone = bus.plugins.preview(JOINED)["webhook"]
+    assert (text.title, text.text, text.json) == ("target 'text'", "Ann", None)
+    assert phone.title == "target 'phone'"
+    assert phone.json == {
+        "title": "👋 Ann joined",
+        "message": "Welcome to Friday LAN!",
+        "topic": "lan",
+    }
+    assert [problem.path for problem in phone.problems] == [("targets", "phone", "body", "x")]
+    assert bus.plugins.preview(STARTED) == {"webhook": []}
+
+
+def test_a_route_without_targets_names_none() -> None:
+    routes = [{"events": "game_ended", "target": [], "stop": True}, {"target": "a"}]
+    targets = {"a": {"url": "https://example.org/"}, "b": {"url": "https://example.org/"}}
+
+    (problem,) = problems(targets, routes)
+    assert problem.path == ("targets", "b")

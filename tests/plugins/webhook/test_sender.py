@@ -67,7 +67,7 @@ async def test_a_redirect_is_not_followed() -> None:
     outcome = await send(answer)
     assert len(requests) == 1
     assert outcome.reason == (
-        "HTTP 308: redirects are not followed, so set url to the address that it leads to"
+        "HTTP 308: set the address that it redirects to, which is not followed"
     )
 
 
