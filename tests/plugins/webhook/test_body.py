@@ -377,3 +377,15 @@ def test_what_is_too_long_is_shortened_to_what_each_service_takes(kind: str) -> 
     data.pop("event", None)
 
     assert all(len(str(text).encode()) <= 4096 for text in data.values())
+
+
+def test_the_german_set_says_all_built_in_events() -> None:
+    folder = template_folder("builtin:de")
+    english = {path.name for path in (template_folder("builtin:en") / "webhook").iterdir()}
+    german = {path.name for path in (folder / "webhook").iterdir()}
+
+    assert english - german == {"event.yaml", "party_event.yaml"}
+    data = json.loads(body_of(NTFY, folder).content([JOINED])[1])
+    assert (data["title"], data["message"]) == ("👋 Ann ist dabei", "Willkommen bei Friday LAN!")
+    data = json.loads(body_of(NTFY, folder).content([Notification(title="", message="a")])[1])
+    assert (data["title"], data["message"]) == ("Nachricht", "a")
