@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -26,6 +27,8 @@ from .queries import Queries
 from .supervisor import Supervisor
 from .threads import LoopWatch
 from .transforms import Transforms
+
+logger = logging.getLogger(__name__)
 
 
 class Registry(PluginRegistry):
@@ -174,7 +177,7 @@ class Registry(PluginRegistry):
         try:
             self._lifecycle.check_free(name)
             self.hooks.add_events(name)
-            self.hooks.check_known(name)
+            warnings = self.hooks.check_known(name)
             if self._lifecycle.is_running:
                 self.hooks.validate(name)
 
@@ -184,6 +187,9 @@ class Registry(PluginRegistry):
         except BaseException:
             self.hooks.unregister_failed(name)
             raise
+
+        for warning in warnings:
+            logger.warning("plugin '%s': %s", name, warning)
 
         self._deliver_to(supervisor, settings)
         return supervisor

@@ -70,6 +70,11 @@ def check_parameter(
             )
 
 
+def takes_some(function: Callable[..., Any], event_classes: Sequence[type[Event]]) -> bool:
+    """Return whether a function takes some events of some classes, as far as its annotation says."""
+    return any(issubclass(cls, (*event_classes,)) for cls in parameter_classes(function))
+
+
 def _is_base(cls: type, event_class: type[Event]) -> bool:
     # Only plain classes: what else counts as a subclass of others is known only to their code.
     if type(cls) is not type:

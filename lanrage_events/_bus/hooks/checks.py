@@ -12,12 +12,12 @@ import pluggy
 from ..._events import Event
 from ..._exceptions import PluginHookError
 from ..threads import is_async
-from .annotations import check_parameter
+from .annotations import check_parameter, takes_some
 from .handlers import MARK
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 
 _MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
-_RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health", "outbox"})
+_RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health"})
 """the other hooks that are no generators"""
 _RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox", "preview": "Preview"}
 """what hooks return whose name may also be that of a method for another purpose"""
@@ -30,11 +30,12 @@ def is_about_events(hook: str) -> bool:
 
 def check_implementation(
     plugin: str, hook: str, impl: pluggy.HookImpl, event_classes: Sequence[type[Event]]
-) -> None:
+) -> str | None:
     """Check that a hook is implemented in a way that can work.
 
     :param event_classes: those whose hook it is; only one of them has to fit
-    :raises PluginHookError: if not
+    :returns: a warning if its annotation excludes some of the events, which it may sort out itself
+    :raises PluginHookError: if it cannot work
     """
     if is_about_events(hook) and (
         impl.hookwrapper or impl.wrapper or impl.tryfirst or impl.trylast
@@ -49,16 +50,18 @@ def check_implementation(
     if impl.opts.get("threaded"):
         _check_threaded(plugin, hook, impl.function)
 
-    errors = []
+    problem = None
     for event_class in event_classes if impl.argnames else ():
         try:
             check_parameter(impl.function, [event_class], "mark it @on({}) instead")
-            return
+            return None
         except TypeError as error:
-            errors.append(error)
+            problem = f"hook '{hook}' {error}"
 
-    if errors:
-        raise PluginHookError(plugin, f"hook '{hook}' {errors[0]}")
+    if problem is not None and not takes_some(impl.function, event_classes):
+        raise PluginHookError(plugin, problem)
+
+    return problem
 
 
 def _check_threaded(plugin: str, hook: str, function: Callable[..., Any]) -> None:

@@ -211,9 +211,10 @@ class Hooks:
 
         self.check_known(name)
 
-    def check_known(self, name: str) -> None:
+    def check_known(self, name: str) -> list[str]:
         """Check the hooks of a plugin, but not whether they exist: another plugin may add them.
 
+        :returns: warnings
         :raises PluginHookError: if one is implemented in a way that cannot work
         """
         hooks = self.names(name)
@@ -225,10 +226,12 @@ class Hooks:
                 "in batches or one by one",
             )
 
-        for caller in self._callers(name):
-            if caller.has_spec():
-                for impl in self._implementations(name, caller):
-                    check_implementation(name, caller.name, impl, self._classes(caller.name))
+        warnings = [
+            check_implementation(name, caller.name, impl, self._classes(caller.name))
+            for caller in self._callers(name)
+            if caller.has_spec()
+            for impl in self._implementations(name, caller)
+        ]
 
         for handler in self._handlers[name]:
             check_marked(name, handler)
@@ -236,6 +239,7 @@ class Hooks:
         known = vars(self._manager.hook).items()
         specs = {hook: c.spec.argnames for hook, c in known if c.has_spec()}
         check_unmarked(name, self.plugin(name), specs, hooks)
+        return [warning for warning in warnings if warning is not None]
 
     def _check_optional(self, name: str, caller: pluggy.HookCaller) -> None:
         if all(impl.optionalhook for impl in self._implementations(name, caller)):
