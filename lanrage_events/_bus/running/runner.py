@@ -62,7 +62,9 @@ class BusRunner:
 
         self._raise_error()
         if self._ended.is_set() or scope.cancel_called:
-            raise anyio.ClosedResourceError("the bus was stopped while it started")
+            raise anyio.ClosedResourceError(
+                "the bus was stopped while it started: start another one"
+            )
 
     async def stop(self) -> None:
         """Stop the bus, and return when it has handled its pending events and has ended.

@@ -109,7 +109,9 @@ class BusThread:
         """
         thread = self._call.thread
         if thread is threading.current_thread():
-            raise RuntimeError("stop() in the thread of the bus would wait for itself")
+            raise RuntimeError(
+                "stop() in the thread of the bus would wait for itself: call it in another thread"
+            )
 
         atexit.unregister(self.stop)
         if not thread.is_alive():
