@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from .catalog import (
-    COMMON_KEYS,
     LIMIT_VARIABLE,
     NAME_PATTERN,
     Catalog,
-    LoadedPlugin,
     PluginInfo,
-    PluginSource,
-    examine,
-    hooks_of,
     is_name,
-    model_keys,
 )
 from .entry_points import (
     COMMANDS_GROUP,
@@ -25,3 +19,11 @@ from .entry_points import (
     plugin_commands,
 )
 from .files import import_file, place_of, plugin_files
+from .loaded import (
+    COMMON_KEYS,
+    LoadedPlugin,
+    PluginSource,
+    examine,
+    hooks_of,
+    model_keys,
+)

@@ -58,7 +58,7 @@ class Store:
         self, plugin: str, path: Path | None, wake: Callable[[Callable[[], object]], object]
     ) -> None:
         self._plugin = plugin
-        self._file = StateFile(path, indent=1)
+        self._file = StateFile(path)
         self._wake = wake
         self._lock = Lock()
         self._texts: dict[str, str] = {}
@@ -154,7 +154,7 @@ class Store:
             self._hurried.set()
             await tried.wait()
             if self._saved < version and self._error is not None:
-                raise OSError(self._error.errno, self._error.strerror, str(self.path))
+                raise OSError(*self._error.args, self._error.filename)
 
         await checkpoint()
 
@@ -274,16 +274,17 @@ class Store:
                 self._replace(texts)
             else:
                 await anyio.to_thread.run_sync(self._replace, texts, abandon_on_cancel=True)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - it must not end the bus
+            reason = getattr(error, "strerror", None) or type(error).__name__
             if self._error is None:
                 logger.warning(
                     "the store of plugin '%s' cannot be written, and is tried again: %s: %s",
                     self._plugin,
                     self.path,
-                    error.strerror or type(error).__name__,
+                    reason,
                 )
 
-            self._error = error
+            self._error = OSError(getattr(error, "errno", None), reason, str(self.path))
         else:
             self._error, self._saved = None, version
         finally:

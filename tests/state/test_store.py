@@ -82,6 +82,10 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def nesting(path: Path) -> int:
+    return path.read_text("ascii").count("[")
+
+
 def content(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
@@ -200,6 +204,25 @@ async def test_what_json_does_not_give_back_is_rejected(folder: Path, value: obj
             plugin.store.set(1, "a")  # type: ignore[arg-type]
 
         assert plugin.store.items() == []
+
+
+@pytest.mark.parametrize("depth", [10, 400, 900, 5_000, 200_000])
+async def test_values_may_be_nested_as_deep_as_python_can_read(
+    folder: Path, path: Path, depth: int
+) -> None:
+    value: list[object] = []
+    for _ in range(depth):
+        value = [value]
+
+    async with running(folder, plugin := Counter()):
+        try:
+            plugin.store.set("a", value)
+        except TypeError:
+            assert depth >= 900
+            return
+
+        await plugin.store.flush()
+        assert nesting(path) == depth + 1
 
 
 async def test_it_is_bounded(folder: Path) -> None:
