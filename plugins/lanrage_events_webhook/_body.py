@@ -106,7 +106,9 @@ class Body:
 
         self._type = event.type
         words = {"title": "", "text": "", **self._rendered.render(event)}
-        return _fill(self._tree, self._templates.render(event, {"rendered": words}), event)
+        leaves = self._templates.render(event, {"rendered": words})
+        found = _fill(self._tree, leaves, event)
+        return "" if found is _MISSING else found
 
     def _index(self, value: Any, path: _Path, texts: dict[str, str]) -> Any:
         """Return a value in which templates are replaced by their names."""

@@ -153,6 +153,12 @@ def test_a_text_is_sent_as_plain_text() -> None:
     assert body.content([JOINED]) == ("text/plain; charset=utf-8", "Ann\n👋 Ann joined".encode())
 
 
+def test_a_text_with_nothing_to_show_is_empty() -> None:
+    body = body_of({"url": "https://example.org", "body": "{{ avg_latency }}"})
+
+    assert body.content([ENDED])[1] == b""
+
+
 def test_a_batch_is_a_list_even_of_one() -> None:
     settings = {"url": "https://example.org", "batch": 5, "body": {"who": "{{ peer_name }}"}}
     other = PeerJoined(peer_name="Bob", party_name="Friday LAN")
@@ -297,6 +303,13 @@ BODIES = {
     }.items()
 }
 
+OWN = body_of(
+    {
+        "url": "https://example.org",
+        "body": {"text": '{"a": "{{ peer_name }}"}', "list": ["{{ party_name }}"]},
+    }
+)
+
 
 def hostile(kind: str, name: str) -> dict[str, Any]:
     event = Notification(title=name, message=f"{name}\n{name}")
@@ -358,10 +371,8 @@ def test_home_assistant_gets_the_event_and_no_other_keys(name: str) -> None:
 
 @given(HOSTILE)
 def test_a_value_in_a_body_stays_in_its_text(name: str) -> None:
-    body = {"text": '{"a": "{{ peer_name }}"}', "list": ["{{ party_name }}"]}
-    data = sent(
-        {"url": "https://example.org", "body": body}, PeerJoined(peer_name=name, party_name="x")
-    )
+    event = PeerJoined(peer_name=name, party_name="x")
+    data = json.loads(OWN.content([event])[1])
 
     assert data.keys() == {"text", "list"}
     assert data["list"] == ["x"]

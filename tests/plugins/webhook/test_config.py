@@ -45,7 +45,10 @@ def check(target: str) -> TargetConfig:
         ("{url: 'https://x', token: t, headers: {authorization: x}}", "at most one of token and"),
         ("{url: 'https://x', headers: {'a b': c}}", "'a b' is set by the plugin, or is no header"),
         ('{url: "https://x", headers: {x: "a\\nb"}}', "'x' is set by the plugin, or is no header"),
-        ("{url: 'https://x', headers: {Content-Type: b}}", "'Content-Type' is set by the plugin"),
+        (
+            "{url: 'https://x', headers: {Content-Length: b}}",
+            "'Content-Length' is set by the plugin",
+        ),
         ("{url: 'https://x', sign: whsec_abc}", "expected whsec_ and 24 to 64 random bytes"),
         ("{url: 'https://x', sign: '%%%'}", "expected whsec_ and 24 to 64 random bytes"),
         ("{url: 'https://x', timeout: 2m}", "must be at most 1m"),
