@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
+from .._events import utc_now
 from ._entry import Entry
 
 MAX_RETRY_AFTER_SECONDS = 86_400.0
@@ -141,7 +142,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        until, now = _date(text), _date(headers.get("date", "")) or datetime.now(UTC)
+        until, now = _date(text), _date(headers.get("date", "")) or utc_now()
         return None if until is None else (until - now).total_seconds()
 
     return seconds if math.isfinite(seconds) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -12,7 +11,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from lanrage_events import LanrageEventsError
-from lanrage_events.events import FieldProblem
+from lanrage_events.events import FieldProblem, utc_now
 
 # Too busy, too many requests, restarting.
 TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
@@ -101,7 +100,7 @@ def retry_after(headers: httpx.Headers) -> float:
         return float(text)
 
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(text).timestamp() - utc_now().timestamp())
     except (ValueError, OverflowError, OSError):
         return 0.0
 
