@@ -24,6 +24,8 @@ import settings_reference
 
 _LANGUAGES = {
     ".conf": "ini",
+    ".css": "css",
+    ".js": "js",
     ".py": "python",
     ".service": "ini",
     ".timer": "ini",

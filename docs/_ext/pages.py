@@ -16,7 +16,7 @@ CHAPTERS = {
         "templates daemon http logfile log webhook presence embedding outbox testing testing-discord"
     ),
     "Reference": (
-        "settings events commands hooks http-reference errors api compatibility glossary changelog"
+        "settings events commands hooks plugin-pages plugin-commands http-reference errors api compatibility glossary changelog"
     ),
     "Explanation": "architecture decisions delivery rate-limits scaling security why benchmarks",
 }

@@ -38,6 +38,10 @@ function announce(text) {
 function makeHost({ name, key }, view, stops) {
   const until = (stop) => {
     stops.push(stop);
+    if (stops.left) {
+      stop();
+    }
+
     return stop;
   };
   return {
@@ -102,10 +106,13 @@ function pageSection(page) {
       }
 
       const stops = [];
+      // It may be async.
       const end = page.module.default(root, makeHost(page, view, stops));
-      return () => {
-        end?.();
+      const ended = Promise.resolve(end).catch((error) => fail(root, error));
+      return async () => {
+        stops.left = true;
         stops.forEach((stop) => stop());
+        (typeof end === "function" ? end : await ended)?.();
       };
     },
   };
@@ -136,8 +143,7 @@ function show() {
   try {
     leave = section.mount(root, view) ?? null;
   } catch (error) {
-    console.error(error);
-    root.append(notice("error", `This section cannot be shown: ${error.message}`));
+    fail(root, error);
   }
 
   if (visits > 1) {
@@ -146,6 +152,11 @@ function show() {
     heading?.focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
+}
+
+function fail(root, error) {
+  console.error(error);
+  root.append(notice("error", `This section cannot be shown: ${error.message}`));
 }
 
 function showNavigation() {

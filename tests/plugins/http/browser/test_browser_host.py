@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from importlib import import_module
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from lanrage_events import PeerJoined, hookimpl
+from lanrage_events import PeerJoined, PeerLeft, hookimpl
 from lanrage_events.http import Page, Route, RouteError, RouteRequest
+from lanrage_events_http._server import CONTENT_SECURITY_POLICY
+
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "plugin-pages.md").read_text("utf-8")
 
 pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
 
@@ -108,6 +116,90 @@ def test_a_script_that_fails_leaves_the_rest_alone(
     site.call(lambda: site.bus.plugins.register_and_wait(Jukebox(tmp_path), "jukebox"))
     page = wide_visit.open(site.url, "jukebox")
     expect(page.get_by_role("alert")).to_contain_text("This section cannot be shown: no")
+    page.get_by_role("link", name="Discord").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Discord")
+    wide_visit.problems.clear()
+
+
+def section(title: str) -> str:
+    return PAGE.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_example_of_the_docs_works(
+    site: Any, visit: Any, importable: Callable[[str], None]
+) -> None:
+    visit.expected.add(409)
+    importable(str(DOCS / "examples" / "page"))
+    example = import_module("seats")
+    example.taken[7] = example.Seat(player="<b>Ann</b>", number=7)
+    site.call(lambda: site.bus.plugins.register_and_wait(example, "seats"))
+    page = visit.open(site.url)
+    with page.expect_response(lambda response: "/api/events/stream" in response.url):
+        page.get_by_role("link", name="Seats").click()
+
+    expect(page.get_by_role("listitem").filter(has_text="<b>Ann</b>")).to_be_visible()
+    page.get_by_label("Player").fill("Ben")
+    page.get_by_label("Seat").fill("7")
+    page.get_by_role("button", name="Take the seat").click()
+    expect(page.get_by_role("alert")).to_contain_text("Seat 7 is taken: choose another one.")
+    page.get_by_label("Seat").fill("8")
+    page.get_by_role("button", name="Take the seat").click()
+    expect(page.get_by_role("listitem").filter(has_text="Ben")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("#announcements")).to_have_text("Ben has seat 8.")
+    site.publish(PeerLeft(peer_name="Cy", party_name="LAN"))
+    expect(page.locator("main")).to_contain_text("Cy is gone: is a seat free?")
+    visit.snap("example")
+
+
+def test_the_page_of_the_docs_names_all_that_a_script_gets(
+    site: Any, wide_visit: Any, tmp_path: Path
+) -> None:
+    script = """\
+export default async function mount(root, host) {
+  await host.api("/question", { method: "POST" }).catch(() => {});
+  root.append(host.element("h1", {}, "Music"));
+  window.found = { host: Object.keys(host), words: Object.keys(host.words) };
+  host.events([], () => {});
+  return () => document.body.setAttribute("data-left", host.name);
+}
+"""
+    (tmp_path / "page.js").write_text(script, "utf-8")
+    wide_visit.expected.add(418)
+    site.call(lambda: site.bus.plugins.register_and_wait(Jukebox(tmp_path), "jukebox"))
+    page = wide_visit.open(site.url, "jukebox")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Music")
+    found = page.evaluate("window.found")
+    rows = re.findall(r"^\| `(\w+)[`(](.*)", section("The host object"), re.MULTILINE)
+    assert sorted(found["host"]) == sorted(name for name, _ in rows)
+    [words] = [text for name, text in rows if name == "words"]
+    assert sorted(found["words"]) == sorted(re.findall(r"`(\w+)`", words))
+
+    style = section("What it looks like")
+    variables = page.evaluate(
+        "names => names.map((name) => getComputedStyle(document.body).getPropertyValue(name))",
+        re.findall(r"`(--[\w-]+)`", style),
+    )
+    assert len(variables) > 30
+    assert all(variables)
+    css = (files("lanrage_events_http") / "static" / "app.css").read_text("utf-8")
+    classes = re.findall(r"`([a-z-]+)`", style.partition("These classes")[2].partition("Begin")[0])
+    assert len(classes) > 10
+    assert [name for name in classes if not re.search(rf"\.{name}\b", css)] == []
+    assert CONTENT_SECURITY_POLICY in section("What a browser allows")
+
+    page.get_by_role("link", name="Discord").click()
+    expect(page.locator("body")).to_have_attribute("data-left", "jukebox")
+
+
+def test_a_script_that_fails_later_shows_its_error(
+    site: Any, wide_visit: Any, tmp_path: Path
+) -> None:
+    script = "export default async () => { await null; throw new Error('too late'); };"
+    (tmp_path / "page.js").write_text(script, "utf-8")
+    site.call(lambda: site.bus.plugins.register_and_wait(Jukebox(tmp_path), "jukebox"))
+    page = wide_visit.open(site.url, "jukebox")
+    expect(page.get_by_role("alert")).to_contain_text("This section cannot be shown: too late")
     page.get_by_role("link", name="Discord").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Discord")
     wide_visit.problems.clear()
