@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ._reports import ConfigProblem, Health, Metric, Preview
     from .abc import Bus, HandlerDecorator
     from .http import Page, Route
-    from .outbox import Outbox
+    from .outbox import Storage
 
 EventT = TypeVar("EventT", bound=Event)
 EventT2 = TypeVar("EventT2", bound=Event)
@@ -358,8 +358,10 @@ def metrics() -> Iterable[Metric]:  # type: ignore[empty-body]
 
 
 @hookspec
-def outbox() -> Outbox | None:
+def outbox() -> Storage | None:
     """Called when the outboxes are inspected; returns the plugin's outbox, None if it is closed.
 
-    Callers may read it, retry dead letters and drop entries, in the bus's event loop.
+    Callers may read it, retry dead letters and drop entries, in the bus's event loop. What waits there
+    counts as undelivered in the plugin's health, and a bus that closes waits for it before it leaves the
+    plugin's lifespan.
     """

@@ -23,6 +23,7 @@ from .fanout import BusState, FanOut
 from .instrument import Instruments
 from .lingering import SECONDS_BETWEEN_REPORTS, Lingering, report
 from .mailbox import Mailbox
+from .outboxes import Outboxes
 from .supervisor import GRACE_SECONDS, Supervisor
 from .threads import LoopWatch, Worker
 from .watchdog import Watchdog
@@ -60,6 +61,8 @@ class Lifecycle:
         self.changes = Changes()
         self.lingering = Lingering()
         """what was cancelled and still runs; some of it has been removed from the bus"""
+        self.outboxes: Outboxes | None = None
+        """what the plugins have not delivered; None before there can be any"""
         self._fanout = fanout
         self._instruments = instruments
         self._watch = watch
@@ -291,6 +294,9 @@ class Lifecycle:
         for supervisor in dict.fromkeys((*supervisors, *self.supervisors.values())):
             self.discard(supervisor, f"not handled within {self.drain_timeout:g} seconds")
 
+        if self.outboxes is not None:
+            self.outboxes.report()
+
         for mailbox in (*self.streams.values(), *self.waiters):
             mailbox.close()
 
@@ -317,14 +323,25 @@ class Lifecycle:
         self._fanout.close(BusState.CLOSED)
         await self._stop(supervisors)
 
-    @staticmethod
-    async def _stop(supervisors: Iterable[Supervisor]) -> None:
-        stopping = tuple(supervisors)
-        for supervisor in stopping:
-            supervisor.stop()
+    async def _stop(self, supervisors: Iterable[Supervisor]) -> None:
+        stopping = {supervisor.name: supervisor for supervisor in supervisors}
+        if self.outboxes is None:
+            for supervisor in stopping.values():
+                supervisor.stop()
+        else:
+            running = [name for name, one in stopping.items() if one.state == "running"]
+            self.outboxes.watch(running)
+            with anyio.CancelScope(deadline=self._last_moment):
+                await self.outboxes.stop(stopping, lambda name: stopping[name].stop())
 
-        for supervisor in stopping:
+        for supervisor in stopping.values():
             await supervisor.wait_stopped()
+
+    @property
+    def _last_moment(self) -> float:
+        """When lifespans have to end at the latest, so that they have the time to do so."""
+        deadline = math.inf if self._stop_scope is None else self._stop_scope.deadline
+        return deadline - min(GRACE_SECONDS, self.drain_timeout / 2)
 
     async def _report_waiting(self) -> None:
         """Log now and then for which plugins the bus waits while it stops."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -20,6 +20,7 @@ from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
 from .instrument import Instruments
 from .lingering import Lingering
+from .outboxes import Outboxes
 from .supervisor import Supervisor
 from .threads import LoopWatch
 
@@ -41,6 +42,7 @@ class Queries:
 
     :param supervisors: by the names of the plugins
     :param lingering: what was cancelled and still runs
+    :param outboxes: what the plugins have not delivered
     :param instruments: called for each hook that fails
     :param watch: notices hooks that hold the event loop
     """
@@ -50,12 +52,14 @@ class Queries:
         hooks: Hooks,
         supervisors: Mapping[str, Supervisor],
         lingering: Lingering,
+        outboxes: Outboxes,
         instruments: Instruments,
         watch: LoopWatch,
     ) -> None:
         self._hooks = hooks
         self._supervisors = supervisors
         self._lingering = lingering
+        self._outboxes = outboxes
         self._instruments = instruments
         self._watch = watch
 
@@ -187,7 +191,13 @@ class Queries:
         :param supervisors: by name, also those that were removed and still run; a hook may add or remove
             others meanwhile
         """
-        return {name: self._health(name, one) for name, one in supervisors.items()}
+        return {name: self._health_with_outbox(name, one) for name, one in supervisors.items()}
+
+    def _health_with_outbox(self, name: str, supervisor: Supervisor) -> Health:
+        health = self._health(name, supervisor)
+        pending = self._outboxes.pending(name)
+        # What a plugin reports may include that, or not.
+        return replace(health, undelivered=pending) if pending > health.undelivered else health
 
     def _health(self, name: str, supervisor: Supervisor) -> Health:
         lingering = self._lingering.find(name)

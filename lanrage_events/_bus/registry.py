@@ -23,6 +23,7 @@ from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .mailbox import Mailbox
 from .options import PluginSettings
+from .outboxes import Outboxes
 from .queries import Queries
 from .supervisor import Supervisor
 from .threads import LoopWatch
@@ -45,8 +46,9 @@ class Registry(PluginRegistry):
     ) -> None:
         self.hooks = Hooks(instruments)
         self.stores = Stores()
+        lifecycle.outboxes = outboxes = Outboxes(self.hooks)
         self.queries = Queries(
-            self.hooks, lifecycle.supervisors, lifecycle.lingering, instruments, watch
+            self.hooks, lifecycle.supervisors, lifecycle.lingering, outboxes, instruments, watch
         )
         self._bus = bus
         self._fanout = fanout

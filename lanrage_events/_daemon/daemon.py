@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..cli import ChunkReader, ExitCode, counted
 from ..config._build import make_bus, warnings
 from ..config._load import load_config
 from ..config._models import DaemonConfig
+from ..outbox import Storage
 from . import systemd as _systemd
 from .check import check_again, is_setting
 from .deadline import StopDeadline
@@ -267,6 +268,8 @@ class Daemon:
         self._progress = Progress(bus, self._feed, handler)
         self._work = anyio.CancelScope()
         self._is_ready = False
+        self._outboxes: Mapping[str, Storage | None] = {}
+        """what the plugins deliver from, when the daemon begins to stop"""
         self._stop_reason: str | None = None
         self._stop_at: float | None = None
         """when the bus is to be drained, in the time of the event loop"""
@@ -310,8 +313,19 @@ class Daemon:
             logger.critical("the daemon ended although nothing asked it to stop")
             return ExitCode.FAILED
 
+        if self._loses_entries():
+            logger.error("stopped, but not everything that was accepted was delivered")
+            return ExitCode.FAILED
+
         logger.info("stopped")
         return ExitCode.DONE
+
+    def _loses_entries(self) -> bool:
+        """Whether an outbox in memory ended with entries, which no next start delivers."""
+        return any(
+            storage is not None and not storage.durable and storage.statistics().pending
+            for storage in self._outboxes.values()
+        )
 
     def _is_rejected(self, error: PluginStartError) -> bool:
         """Return whether a plugin cannot start for a reason that a check of the configuration finds.
@@ -370,6 +384,7 @@ class Daemon:
                 logger.info("end of the input, %s", self._feed.summary("read"))
                 _systemd.notify("STOPPING=1")
         finally:
+            self._outboxes = self._bus.query("outbox")
             if not self._feed.finished and self._stop_at is None:
                 self._deadline.begin()
 

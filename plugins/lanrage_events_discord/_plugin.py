@@ -379,12 +379,14 @@ class DiscordPlugin:
         return Router(self._routes, webhooks, self.config.max_age)
 
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
-        return Outbox(
+        outbox = Outbox(
             self._state_file(bus, "outbox"),
             max_entries=self._max_pending,
             # A lane whose webhook is dead must leave room for the others.
             max_entries_per_lane=self._max_pending if lanes == 1 else self._max_pending // 2,
         )
+        outbox.drains = True
+        return outbox
 
     def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"))

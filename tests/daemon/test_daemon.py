@@ -22,6 +22,7 @@ from lanrage_events.cli import ExitCode
 from lanrage_events.config import ConfigError
 from lanrage_events.config._build import make_bus
 from lanrage_events.config._load import load_config
+from lanrage_events.outbox import Outbox
 from lanrage_events_log import LogConfig, LogPlugin
 
 ANN = b'{"type": "peer_joined", "peer_name": "Ann", "party_name": "LAN"}\n'
@@ -309,6 +310,52 @@ async def test_what_a_plugin_could_not_deliver_fails_it(
 
     assert await Run(Sick(), lines=Chunks(ANN))() == ExitCode.FAILED
     assert message in log.messages
+
+
+class Keeping(Recorder):
+    """Puts events into an outbox in memory or a file, and delivers none."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        super().__init__()
+        self.path = path
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        async with Outbox(self.path, inline=True) as self.box:
+            yield
+
+    @hookimpl
+    async def event(self, event: Event) -> None:
+        await self.box.put("pager", event.to_json())
+
+    @hookimpl
+    def outbox(self) -> Outbox | None:
+        return getattr(self, "box", None)
+
+
+@pytest.mark.parametrize("file", [None, "outbox"])
+async def test_what_an_outbox_still_holds_fails_an_input(
+    file: str | None, tmp_path: Path, log: pytest.LogCaptureFixture
+) -> None:
+    plugin = Keeping(None if file is None else tmp_path / file)
+    assert await Run(plugin, lines=Chunks(ANN))() == ExitCode.FAILED
+    assert "plugin 'plugin1': 1 not delivered" in log.messages
+
+
+@pytest.mark.parametrize(("file", "code"), [(None, ExitCode.FAILED), ("outbox", ExitCode.DONE)])
+async def test_only_what_an_outbox_in_memory_loses_fails_a_stop(
+    file: str | None, code: ExitCode, tmp_path: Path, log: pytest.LogCaptureFixture
+) -> None:
+    run = Run(Keeping(None if file is None else tmp_path / file))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await wait_all_tasks_blocked()
+        await run.bus.publish_and_wait(PeerJoined(peer_name="Ann", party_name="LAN"))
+        run.stop.now.set()
+
+    assert run.code == code
+    assert any("1 entry is" in text for text in log.messages)
 
 
 async def test_a_plugin_that_is_only_degraded_does_not_fail_it() -> None:
