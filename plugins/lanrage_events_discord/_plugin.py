@@ -223,6 +223,7 @@ class DiscordPlugin:
                 self._make_outbox(bus, len(webhooks)) as self._outbox,
                 anyio.create_task_group() as background,
             ):
+                self._outbox.drains = True
                 background.start_soon(self._outbox.listen, self._reload)
                 with ExitStack() as ending:
                     ending.callback(self._report_waiting, bus)
@@ -379,14 +380,12 @@ class DiscordPlugin:
         return Router(self._routes, webhooks, self.config.max_age)
 
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
-        outbox = Outbox(
+        return Outbox(
             self._state_file(bus, "outbox"),
             max_entries=self._max_pending,
             # A lane whose webhook is dead must leave room for the others.
             max_entries_per_lane=self._max_pending if lanes == 1 else self._max_pending // 2,
         )
-        outbox.drains = True
-        return outbox
 
     def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"))
