@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
@@ -14,31 +15,33 @@ from hashlib import blake2b
 from inspect import get_annotations
 from itertools import count
 from types import FunctionType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 
-class _Ids:
-    """Ids that are unique across processes: a random prefix per process and a counter."""
+def _make_ids() -> Callable[[], str]:
+    """Return what makes ids that are unique across processes: a random prefix of each and a counter."""
+    prefix, numbers = "", count(1)
 
-    def __init__(self) -> None:
-        self.reset()
-        # A forked child would otherwise continue with its parent's prefix and counter.
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self.reset)
+    def reset() -> None:
+        nonlocal prefix, numbers
+        prefix, numbers = os.urandom(8).hex(), count(1)
 
-    def reset(self) -> None:
-        self._prefix = os.urandom(8).hex()
-        self._counter = count(1)
+    def new_id() -> str:
+        return f"{prefix}-{next(numbers):x}"
 
-    def __call__(self) -> str:
-        return f"{self._prefix}-{next(self._counter):x}"
+    reset()
+    # A forked child would otherwise continue with its parent's prefix and counter.
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=reset)
+
+    return new_id
 
 
-_new_id = _Ids()
+_new_id = _make_ids()
 _clocks: list[Callable[[], datetime]] = []
 """those that are used instead of the machine's; the last one counts"""
 
@@ -61,6 +64,27 @@ def derived_id(id: str, number: int) -> str:
     :param number: which one of those that were made from it
     """
     return shortened_id(f"{id}.{number}")
+
+
+class Hook(Protocol):
+    """A hook, or the handler of a subscription, that handles an event now."""
+
+    def event_id(self) -> str | None:
+        """Return the id of the event, None if this is called by another task."""
+        ...
+
+
+current_hook: ContextVar[Hook | None] = ContextVar("current_hook", default=None)
+"""set by whatever calls hooks with events"""
+
+
+def _parent_id() -> str | None:
+    hook = current_hook.get()
+    return None if hook is None else hook.event_id()
+
+
+COMMON_FIELDS = frozenset({"type", "id", "time", "parent_id"})
+"""what the JSON form of every event may have, beside the fields of its type"""
 
 
 def utc_now() -> datetime:
@@ -108,6 +132,8 @@ class Event:
     the same event a second time"""
     time: datetime = field(default_factory=utc_now)
     """when it happened, aware, in UTC"""
+    parent_id: str | None = field(default_factory=_parent_id)
+    """the id of the event from which a transform made it, or in whose hook it was created"""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Not super(): slots=True creates a second class, and the __class__ cell keeps the first.
@@ -115,7 +141,7 @@ class Event:
         cls.type = snake_case(cls.__name__)
 
     def to_json(self) -> str:
-        """Return the JSON form of the event in one line, ``type`` first.
+        """Return the JSON form of the event in one line, ``type`` first, ``parent_id`` only if it has one.
 
         A float that is not finite becomes null and a lone surrogate a question mark, since JSON
         has neither.
@@ -127,6 +153,9 @@ class Event:
             data = json.dumps(adapter.dump_python(self, mode="json"), ensure_ascii=False)
             clean = json.loads(data.encode("utf-8", "replace"), parse_constant=lambda _: None)
             text = json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
+
+        if self.parent_id is None:  # so that nothing that reads events has to know it
+            text = text.replace(',"parent_id":null', "", 1)
 
         return f'{{"type":"{self.type}",{text[1:]}'
 

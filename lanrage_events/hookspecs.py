@@ -245,7 +245,8 @@ def transform(event: Event) -> Event | Sequence[Event] | None:
     in the order in which these were registered, which is that of the configuration.
 
     An event made with ``dataclasses.replace`` keeps its id. Any other gets the id ``ID.N``, so that
-    it is the same if the event is published again; N is its position in what was returned.
+    it is the same if the event is published again, and the ``parent_id`` of the event that it was
+    made from; N is its position in what was returned.
 
     If it raises, the event passes without it. If the plugin declares ``transform_required = True``, the
     event is not published instead, and the publisher gets an :exc:`EventNotTransformed`; so it does

@@ -9,9 +9,9 @@ from typing import Any
 
 from lanrage_events import Event, EventBus
 from lanrage_events._cli.listing import _describe
+from lanrage_events.events import COMMON_FIELDS
 from lanrage_events.testing import sample
 
-_COMMON_FIELDS = ("id", "time")
 # Where a field may be left out, so that nothing would be made up for it.
 _MORE: dict[str, dict[str, Any]] = {
     "peer_joined": {"party_id": "lan-42"},
@@ -28,7 +28,7 @@ def event_classes() -> tuple[type[Event], ...]:
 def example(cls: type[Event]) -> str:
     """Return an event as a program sends it, in JSON."""
     event = sample(cls, **_MORE.get(cls.type, {})).to_dict()
-    shown = {key: value for key, value in event.items() if key not in _COMMON_FIELDS}
+    shown = {key: value for key, value in event.items() if key not in {*COMMON_FIELDS} - {"type"}}
     return json.dumps({key: value for key, value in shown.items() if value is not None})
 
 
@@ -49,7 +49,7 @@ def lines() -> Iterator[str]:
         yield f"{summary} In Python it is `{cls.__name__}`."
         yield ""
         for name, field in schema["properties"].items():
-            if name in descriptions and name not in _COMMON_FIELDS:
+            if name in descriptions and name not in COMMON_FIELDS:
                 yield f"- `{name}`: {_describe(name, field, schema)}"
 
         yield ""

@@ -58,6 +58,7 @@ class Consumer:
     __slots__ = (
         "_admit",
         "_began",
+        "_event",
         "_find_hooks",
         "_guard",
         "_hooks",
@@ -112,6 +113,8 @@ class Consumer:
         self._timed_out = False
         self._guard: TaskGuard
         self._in_hand: _InHand | None = None
+        self._event: Event | None = None
+        """the event whose hooks run now"""
         self._stopping = False
         self._is_hit = False
         """whether it is reported that this task was cancelled, and not yet taken back"""
@@ -122,6 +125,14 @@ class Consumer:
         self._instruments = instruments
         self._watch = watch
         self.worker = worker
+
+    def event_id(self) -> str | None:
+        """Return the id of the event in hand, for events that its hook creates now.
+
+        A task that the hook has started may outlive it, so what that creates has no parent.
+        """
+        event = self._event
+        return event.id if event is not None and self._guard.runs_here() else None
 
     def stop_after_current(self) -> None:
         """End after the current event; another consumer handles what is pending."""
@@ -197,7 +208,7 @@ class Consumer:
             hook, more = NO_HOOK
             for number in range(EVENTS_BETWEEN_CHECKPOINTS):
                 if interrupted is None:
-                    event = take()
+                    self._event = event = take()
                     mailbox.taken += 1
                     ack = mailbox.take_ack() if acks else None
                     errors: list[Exception] | None = None
@@ -209,7 +220,8 @@ class Consumer:
                     if waiting:
                         admit()
                 else:
-                    event, ack = interrupted.event, interrupted.ack
+                    self._event = event = interrupted.event
+                    ack = interrupted.ack
                     (hook, more), errors = interrupted.hooks, interrupted.errors
                     interrupted = None
 
@@ -273,6 +285,7 @@ class Consumer:
                     looked = now
 
             mailbox.busy = 0
+            self._event = None
             mailbox.hook_seconds += perf_counter() - began
             self._began = None
             # Not after each hook: the watchdog runs only while a hook waits, or now.
@@ -364,6 +377,7 @@ class Consumer:
     def _give_up(self) -> None:
         """Count the current event of a cancelled plugin as failed."""
         in_hand, self._in_hand, self._running = self._in_hand, None, None
+        self._event = None
         self._count_time()
         mailbox = self._mailbox
         mailbox.busy = 0

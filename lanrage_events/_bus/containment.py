@@ -214,6 +214,14 @@ class TaskGuard:
         except asyncio.CancelledError:
             pass  # that of a scope comes again
 
+    def runs_here(self) -> bool:
+        """Return whether the task is the caller's, or waits for a thread that is the caller's."""
+        if self._task is not None:
+            return _current_asyncio_task() in (self._task, None)
+
+        trio: Any = sys.modules["trio"]
+        return not trio.lowlevel.in_trio_task() or id(trio.lowlevel.current_task()) == self._id
+
     def _is_current(self) -> bool:
         """Return whether the task runs, rather than being closed."""
         try:

@@ -206,14 +206,13 @@ class FanOut(MailboxGroup):
         :param events: what it was turned into; None if it is yet to be transformed
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
-        self.check_outside_transform()
+        if self._transforms.running is not None:
+            self.check_outside_transform()
+
         if not self.capacity:
             self._find_capacity()
 
-        if events is None:
-            events = self._transformed(event)
-
-        route = self._route_of(events)
+        events, route = self._resolve(event, events)
         try:
             if self._try_put(events, route) or self._enter_from_hook(events, route):
                 return
@@ -241,7 +240,9 @@ class FanOut(MailboxGroup):
         :param ack: is done once the mailboxes that are wanted are done with the event
         :param events: what it was turned into; None if it is yet to be transformed
         """
-        self.check_outside_transform()
+        if self._transforms.running is not None:
+            self.check_outside_transform()
+
         if not self.capacity:
             if ack is None and self._found >= EVENTS_UNTIL_CHECKPOINT:
                 self._found = 0
@@ -249,30 +250,29 @@ class FanOut(MailboxGroup):
 
             self._find_capacity()
 
-        if events is None:
-            events = self._transformed(event)
-
+        events, route = self._resolve(event, events)
         try:
-            await self._put(events, ack, wanted)
+            if ack is None and (
+                self._try_put(events, route) or self._enter_from_hook(events, route)
+            ):
+                return
+
+            self.check_open()
+            if not events or self._has_capacity(route):
+                self._enter(events, route, ack, wanted)
+            else:
+                await self._wait_and_enter(events, route, ack, wanted)
         except BaseException:
             self._transforms.keep(event, events)
             raise
 
-    async def _put(
+    async def _wait_and_enter(
         self,
         events: Events,
+        route: Route,
         ack: Acknowledgement | None,
         wanted: Callable[[Mailbox], bool] | None,
     ) -> None:
-        route = self._route_of(events)
-        if ack is None and (self._try_put(events, route) or self._enter_from_hook(events, route)):
-            return
-
-        self.check_open()
-        if not events or self._has_capacity(route):
-            self._enter(events, route, ack, wanted)
-            return
-
         for _ in range(CHECKPOINTS_BEFORE_DROPPING):
             if self._must_wait(route) or self._has_capacity(route):
                 break
@@ -327,8 +327,19 @@ class FanOut(MailboxGroup):
                 "transformed in turn: return it, beside the other one as in '[event, another]'"
             )
 
+    def _resolve(self, event: Event, events: Events | None) -> tuple[Events, Route]:
+        """Return what an event is turned into, and the mailboxes that receive something of it."""
+        if events is None:
+            event_class = event.__class__
+            route = self._plain_routes.get(event_class) or self._find_route(event)
+            if route is self._routes[event_class]:
+                return (event,), route
+
+            events = self._transformed(event)
+
+        return events, self._route_of(events)
+
     def _transformed(self, event: Event) -> Events:
-        self._find_route(event)
         transforms = self._transforms.chain(event.__class__)
         if transforms is None or (
             self.state is not BusState.OPEN
@@ -453,9 +464,12 @@ class FanOut(MailboxGroup):
         wanted: Callable[[Mailbox], bool] | None = None,
     ) -> None:
         self._release_stuck()
-        self.capacity = max(self.capacity - len(events), 0)
-        for event in events:
-            for mailbox in (
-                route.mailboxes if len(events) == 1 else self._find_route(event).mailboxes
-            ):
-                mailbox.put(event, ack if wanted is not None and wanted(mailbox) else None)
+        self.capacity = max(self.capacity - 1, 0)
+        if len(events) != 1:
+            for one in events:
+                self._enter((one,), self._find_route(one), ack, wanted)
+
+            return
+
+        for mailbox in route.mailboxes:
+            mailbox.put(events[0], ack if wanted is not None and wanted(mailbox) else None)

@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from .._events import current_hook
 from .._exceptions import PluginStartError, format_error
 from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
@@ -252,6 +253,7 @@ class Supervisor:
             with scope as self._scope:
                 if self._lifespan is None:
                     self._begin()
+                    current_hook.set(self.consumer)
                     await self.consumer.run()
                 else:
                     await self._run_lifespan(self._lifespan, scope, guard)
@@ -295,9 +297,11 @@ class Supervisor:
                 entered.set()
                 scope.deadline = math.inf
                 token = self._begin()
+                hook = current_hook.set(self.consumer)
                 try:
                     await self.consumer.run()
                 finally:
+                    current_hook.reset(hook)
                     inside_hook.reset(token)
         finally:
             entered.set()

@@ -369,7 +369,7 @@ def _made(step: Step, event: Event, result: object) -> tuple[Event, ...]:
 
     own: Event = next((one for one in results if one.id == event.id), event)
     return tuple(
-        one if one is own else replace(one, id=derived_id(event.id, number))
+        one if one is own else replace(one, id=derived_id(event.id, number), parent_id=event.id)
         for number, one in enumerate(results, 1)
     )
 

@@ -8,12 +8,11 @@ from typing import Any, TypeAlias
 
 from .._discovery import PluginInfo
 from ..cli import table
-from ..events import EventRegistry
+from ..events import COMMON_FIELDS, EventRegistry
 
 Schema: TypeAlias = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_COMMON_FIELDS = ("type", "id", "time")
 _TYPE_NAMES = {
     "array": "list",
     "boolean": "true or false",
@@ -54,7 +53,7 @@ def event_lines(registry: EventRegistry) -> Iterator[str]:
         rows = [
             (f"  {name}", _describe(name, field, schema))
             for name, field in schema["properties"].items()
-            if name not in _COMMON_FIELDS
+            if name not in COMMON_FIELDS
         ]
         yield from table(rows)
         yield ""

@@ -58,7 +58,8 @@ def format_event(event: Mapping[str, Any]) -> str:
     """
     fields = {name: value for name, value in event.items() if value is not None}
     time, event_type, id = (str(fields.pop(name, "-")) for name in ("time", "type", "id"))
-    pairs = [f"{name}={_write(value)}" for name, value in (*fields.items(), ("id", id))]
+    parent = {name: fields.pop(name) for name in ("parent_id",) if name in fields}
+    pairs = [f"{name}={_write(v)}" for name, v in {**fields, **parent, "id": id}.items()]
     return " ".join([_write_time(time), event_type, *pairs])
 
 

@@ -20,21 +20,25 @@ SCHEMA: Mapping[str, Any] = {
 
 
 def wrong_id(data: Mapping[str, Any]) -> list[FieldProblem]:
-    """Return what is wrong with the id in the JSON form of an event.
+    """Return what is wrong with the ids in the JSON form of an event.
 
     An id that is missing is right, and that it is a text is checked with the other fields.
     """
-    id = data.get("id")
+    found = {name: _problem_of(data.get(name)) for name in ("id", "parent_id")}
+    return [FieldProblem(name, problem) for name, problem in found.items() if problem is not None]
+
+
+def _problem_of(id: object) -> str | None:
     if not isinstance(id, str):
-        return []
+        return None
 
     if not id.strip():
-        message = "it is empty: leave it out, or give a text that no other event has"
-    elif len(id) > ID_MAX_CHARACTERS:
-        message = f"it has {len(id):,} characters, and {ID_MAX_CHARACTERS} are the most"
-    elif not id.isprintable() and any(unicodedata.category(character) == "Cc" for character in id):
-        message = "it has a control character, such as a line break"
-    else:
-        return []
+        return "it is empty: leave it out, or give a text that no other event has"
 
-    return [FieldProblem("id", message)]
+    if len(id) > ID_MAX_CHARACTERS:
+        return f"it has {len(id):,} characters, and {ID_MAX_CHARACTERS} are the most"
+
+    if not id.isprintable() and any(unicodedata.category(character) == "Cc" for character in id):
+        return "it has a control character, such as a line break"
+
+    return None

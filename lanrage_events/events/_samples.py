@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from .._events import COMMON_FIELDS
 from ._fields import Schema, resolve_schema
 
 # The people and things of a LAN party. Each sample uses the next one.
@@ -38,7 +39,6 @@ _FORMATS = {
     "path": lambda n: f"file-{n + 1}.txt",
 }
 _NESTING_MAX = 5
-_EVERY_EVENT_HAS = frozenset({"id", "time", "type"})
 
 
 def sample_event_fields(
@@ -50,11 +50,11 @@ def sample_event_fields(
 
     :param schema: the JSON Schema of the event type, see :meth:`EventRegistry.json_schema`
     :param number: each number gives different values, where possible
-    :param optional: whether to include optional fields except ``id`` and ``time``, with their
+    :param optional: whether to include optional fields except those that every event has, with their
         default if they have one
     """
     fields = _Sampler(schema, optional).fields(schema, number)
-    return {name: value for name, value in fields.items() if name not in _EVERY_EVENT_HAS}
+    return {name: value for name, value in fields.items() if name not in COMMON_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from .._events import Event, type_names
+from .._events import COMMON_FIELDS, Event, type_names
 from .._exceptions import TemplateError
 from ..yaml import Text, read
 from ._file import TemplateFile, known_path
@@ -430,7 +430,7 @@ class _Plan:
 
     def __init__(self, cls: type[Event]) -> None:
         self._fields = tuple(item.name for item in fields(cls))
-        self._own = tuple(name for name in self._fields if name not in ("id", "time"))
+        self._own = tuple(name for name in self._fields if name not in COMMON_FIELDS)
         self._optional = frozenset(
             item.name for item in fields(cls) if item.default == "" or not is_name(item.name)
         )

@@ -8,16 +8,15 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from .._events import Event
+from .._events import COMMON_FIELDS, Event
 from .._exceptions import format_error
 
-NOT_COMPARED = frozenset({"id", "time"})
 """fields that differ between equal events"""
 
 
 def fields_of(event: Event) -> dict[str, Any]:
     """Return the fields of an event that are compared."""
-    return {f.name: getattr(event, f.name) for f in fields(event) if f.name not in NOT_COMPARED}
+    return {f.name: getattr(event, f.name) for f in fields(event) if f.name not in COMMON_FIELDS}
 
 
 def format_arguments(values: Mapping[str, object]) -> Iterator[str]:

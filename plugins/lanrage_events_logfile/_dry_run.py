@@ -14,7 +14,7 @@ from typing import TextIO
 from lanrage_events import Event
 from lanrage_events.cli import ExitCode, counted, safe_text
 from lanrage_events.config import ConfigError, validate
-from lanrage_events.events import EventRegistry
+from lanrage_events.events import COMMON_FIELDS, EventRegistry
 from lanrage_events.yaml import Document, YAMLValue, read
 
 from ._config import FileConfig, FileSettings
@@ -188,11 +188,12 @@ class _DryRun:
             self._write_json({"line": number, "event": event.to_dict()})
             return
 
-        fields = {name: value for name, value in event.to_dict().items() if value is not None}
+        fields = {
+            name: value
+            for name, value in event.to_dict().items()
+            if value is not None and name not in COMMON_FIELDS
+        }
         time = _local(event.time).isoformat(" ", "seconds")
-        for known in ("type", "time", "id"):
-            del fields[known]
-
         values = " ".join(
             f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()
         )

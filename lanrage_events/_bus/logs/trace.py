@@ -51,4 +51,8 @@ def _subject(call: HookCall) -> str:
     if call.hook == BATCH_HOOK:
         return f" {len(call.events)} events"
 
-    return "".join(f" {event.type} {event.id}" for event in call.events)
+    return "".join(f" {event.type} {_ids(event)}" for event in call.events)
+
+
+def _ids(event: Event) -> str:
+    return event.id if event.parent_id is None else f"{event.id} of {event.parent_id}"

@@ -7,12 +7,14 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import partial, wraps
 from queue import SimpleQueue
 from typing import Any, Protocol
 
 import anyio
 
+from ..._events import Event, current_hook
 from ..containment import UnexpectedExit
 from .loop import current_post
 
@@ -69,7 +71,12 @@ class Worker:
         if thread is None:
             self._thread = thread = _Thread(self._owner.owner)
 
-        call = _Call(partial(copy_context().run, function, *arguments))
+        context = copy_context()
+        if arguments and isinstance(arguments[0], Event):
+            # The thread may outlive the call, while other events are handled.
+            context.run(current_hook.set, _HookInThread(arguments[0].id))
+
+        call = _Call(partial(context.run, function, *arguments))
         thread.hook = name
         thread.calls.put(call)
         try:
@@ -105,6 +112,17 @@ class Worker:
         if self._thread is not None:
             self._thread.end()
             self._thread = None
+
+
+@dataclass(frozen=True, slots=True)
+class _HookInThread:
+    """A hook that handles one event."""
+
+    id: str
+
+    def event_id(self) -> str:
+        """Return the id of the event."""
+        return self.id
 
 
 class _Call:

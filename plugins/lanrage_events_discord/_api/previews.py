@@ -9,7 +9,7 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventDecodeError
-from lanrage_events.events import FieldProblem
+from lanrage_events.events import COMMON_FIELDS, FieldProblem
 from lanrage_events.http import RouteError, RouteRequest
 
 from .._embeds import Embed, Message
@@ -20,7 +20,6 @@ from .layout import lay_out
 from .runtime import Runtime
 
 # Every event has them, and a preview makes them up.
-_NOT_SHOWN = ("type", "id", "time")
 _MAX_FIELDS = 100
 _MAX_PROBLEMS = 20
 
@@ -50,7 +49,7 @@ class Previews:
                 models.SampleType(
                     type=cls.type,
                     description=str(schema.get("description", "")),
-                    fields={k: v for k, v in sample.items() if k not in _NOT_SHOWN},
+                    fields={k: v for k, v in sample.items() if k not in COMMON_FIELDS},
                     json_schema=schema,
                 )
             )

@@ -5,7 +5,7 @@ import { eventTypes, openStream } from "./stream.js";
 import { clock, count, counted, dayAndClock, hasInk, json, quoted, words } from "./format.js";
 
 const MAX_ROWS = 200;
-const IN_EVERY_EVENT = new Set(["type", "id", "time"]);
+const IN_EVERY_EVENT = new Set(["type", "id", "time", "parent_id"]);
 
 /** Show the feed. */
 export function mountFeed(root, { announce }) {

@@ -3,7 +3,7 @@
 import { element, newId, setText } from "./dom.js";
 import { words } from "./format.js";
 
-const KEPT_BY_THE_BUS = new Set(["type", "id", "time"]);
+const KEPT_BY_THE_BUS = new Set(["type", "id", "time", "parent_id"]);
 
 /**
  * Make the inputs for an event type.
