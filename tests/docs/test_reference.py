@@ -30,6 +30,7 @@ from lanrage_events._daemon import check
 from lanrage_events._discovery import Catalog
 from lanrage_events.cli import ExitCode
 from lanrage_events.config._models import CommonConfig, Settings
+from lanrage_events.events import COMMON_FIELDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -167,7 +168,7 @@ def test_every_event_is_described_with_an_example_that_is_one() -> None:
         assert type(registry.from_json(line)) is cls
         assert f"### `{cls.type}`\n" in text
         for name in registry.json_schema(cls.type)["properties"]:
-            assert name in ("id", "time", "type") or f"- `{name}`: " in text
+            assert name in COMMON_FIELDS or f"- `{name}`: " in text
 
 
 @pytest.mark.slow

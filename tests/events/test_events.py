@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -27,7 +27,7 @@ from lanrage_events import (
     PeerLeft,
     UnknownEventType,
 )
-from lanrage_events.events import EventRegistry
+from lanrage_events.events import COMMON_FIELDS, EventRegistry, format_event
 
 # JSON cannot say a lone surrogate.
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -127,7 +127,7 @@ ENDED = {"type": "game_ended", "game_name": "Quake", "duration": 3}
         ),
         (
             {**PEER, "zzz": "x"},
-            "peer_joined: zzz: unknown field, known are id, time, party_id, peer_name, party_name, peer_id",
+            "peer_joined: zzz: unknown field, known are id, time, parent_id, party_id, peer_name, party_name, peer_id",
         ),
         ({**PEER, "peer_name": 5}, "peer_joined: peer_name: input should be a valid string"),
         ({**PEER, "id": 5}, "peer_joined: id: input should be a valid string"),
@@ -297,7 +297,35 @@ def test_party_id_is_optional_but_for_created() -> None:
     with pytest.raises(TypeError, match="party_id"):
         PartyCreated(party_name="a", host="b")  # type: ignore[call-arg]
 
-    assert {f.name for f in fields(Notification)} == {"id", "time", "title", "message", "color"}
+    own = {f.name for f in fields(Notification)} - COMMON_FIELDS
+    assert own == {"title", "message", "color"}
+
+
+def test_a_parent_id_is_in_json_only_if_there_is_one() -> None:
+    registry = EventRegistry()
+    event = PeerJoined(peer_name='a","parent_id":null', party_name="b", parent_id="p")
+    assert event.to_dict()["parent_id"] == "p"
+    assert registry.from_json(event.to_json()) == event
+    orphan = replace(event, parent_id=None)
+    assert "parent_id" not in orphan.to_dict()
+    assert orphan.to_dict()["peer_name"] == event.peer_name
+    assert registry.from_json(orphan.to_json()) == orphan
+    assert "parent_id" in registry.json_schema("peer_joined")["properties"]
+    assert "parent_id" not in Event(time=event.time).to_dict()
+    other = GameEnded(game_name="q", duration=float("inf"), parent_id=None)
+    assert "parent_id" not in other.to_dict()
+
+
+@pytest.mark.parametrize("wrong", ["", " ", "a" * 65, "a\nb"])
+def test_a_parent_id_is_as_an_id(wrong: str) -> None:
+    data = {"type": "notification", "title": "", "message": "", "parent_id": wrong}
+    with pytest.raises(EventDecodeError, match="parent_id: it "):
+        EventRegistry().from_dict(data)
+
+
+def test_an_event_is_formatted_with_its_parent_before_its_id() -> None:
+    event = Notification(id="n", title="a", message="b", parent_id="p")
+    assert format_event(event.to_dict()).endswith("title=a message=b parent_id=p id=n")
 
 
 def test_ids_are_unique() -> None:

@@ -142,7 +142,9 @@ def test_a_field_that_does_not_exist_is_named_with_the_nearest() -> None:
     with pytest.raises(TypeError, match="PeerJoined has no field 'peer_nam', did you mean 'peer_n"):
         like(PeerJoined, peer_nam="Ann")
 
-    with pytest.raises(TypeError, match="no field 'x'; it has id, time, party_id, peer_name"):
+    with pytest.raises(
+        TypeError, match="no field 'x'; it has id, time, parent_id, party_id, peer_name"
+    ):
         like(PeerJoined, x=1)
 
 

@@ -224,7 +224,7 @@ async def test_the_event_of_a_newer_sender_is_taken_and_its_unknown_fields_are_n
         {"path": "party_idd", "message": "unknown field, did you mean 'party_id'?"},
         {
             "path": "mood",
-            "message": "unknown field, known are id, time, party_id, peer_name, party_name",
+            "message": "unknown field, known are id, time, parent_id, party_id, peer_name, party_name",
         },
     ]
     assert some.status_code == 422
