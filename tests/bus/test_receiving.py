@@ -15,6 +15,8 @@ import anyio
 import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lanrage_events import (
     Event,
@@ -540,3 +542,61 @@ async def test_what_was_never_awaited_leaves_nothing(bus: CheckedBus) -> None:
     await wait_all_tasks_blocked()
     await bus.publish(joined())
     assert not seen
+
+
+Step = tuple[str, int]
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["wait", "await", "publish", "cancel"]), st.integers(0, 3)))
+)
+def test_each_waits_for_the_first_event_after_its_call(plan: list[Step]) -> None:
+    """Begun, awaited and cancelled in any order, among events that match some of them."""
+
+    async def main() -> None:
+        async with EventBus() as bus, anyio.create_task_group() as tg:
+            waiting: list[tuple[int, Any]] = []
+            expected: dict[int, str | None] = {}
+            got: dict[int, str] = {}
+            scopes: dict[int, anyio.CancelScope] = {}
+
+            async def finish(number: int, waits: Any) -> None:
+                with anyio.CancelScope() as scopes[number]:
+                    got[number] = (await waits).id
+
+            for step, value in plan:
+                match step:
+                    case "wait":
+                        is_wanted = partial(lambda name, event: event.peer_name == name, str(value))
+                        waiting.append((value, bus.wait_for(PeerJoined, where=is_wanted)))
+                        expected[len(waiting) - 1] = None
+                    case "publish":
+                        event = joined(str(value))
+                        await bus.publish(event)
+                        for number, first in expected.items():
+                            if first is None and waiting[number][0] == value:
+                                expected[number] = event.id
+                    case "await" if value < len(waiting) and value not in scopes:
+                        tg.start_soon(finish, value, waiting[value][1])
+                        await wait_all_tasks_blocked()
+                    case "cancel" if value in scopes and value not in got:
+                        scopes[value].cancel()
+                        del expected[value]
+                        await wait_all_tasks_blocked()
+
+            for number in range(len(waiting)):
+                if number not in scopes:
+                    tg.start_soon(finish, number, waiting[number][1])
+
+            await wait_all_tasks_blocked()
+            for number in {*scopes} - {*got}:
+                scopes[number].cancel()
+                assert expected.pop(number, None) is None
+
+            await wait_all_tasks_blocked()
+            assert got == expected
+
+    for backend in ("asyncio", "trio"):
+        anyio.run(main, backend=backend)

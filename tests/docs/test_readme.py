@@ -80,7 +80,7 @@ def test_a_program_prints_what_stands_below_it(
 
 
 def test_the_programs_are_found() -> None:
-    assert len(programs()) == 9
+    assert len(programs()) == 11
 
 
 async def test_the_program_that_wants_only_discord_posts_to_it(folder: Path) -> None:
