@@ -50,7 +50,7 @@ from ._delivery import (
 from ._memory import Memory, wall_time
 from ._preview import preview_event
 from ._rendering import Renderer, Wording
-from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, unknown_types
+from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, explain, unknown_types
 from ._setup import (
     RejectionCache,
     Settings,
@@ -79,6 +79,7 @@ LONG_WAIT_SECONDS = 60.0
 LAST_REQUEST_SECONDS = 1.0
 _SLICE_SECONDS = 0.02
 """of rendering, after which other tasks run"""
+_NOT_ROUTED = "no route takes this event, so it is not posted"
 _NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
 _NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
 
@@ -449,7 +450,13 @@ class DiscordPlugin:
     def preview(self, event: Event, bus: Bus) -> Preview:
         """Return the message that would report an event, by the templates as they are now."""
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
-        return preview_event(event, bus, self.config.invite_url or saved.invite_url)
+        preview = preview_event(event, bus, self.config.invite_url or saved.invite_url)
+        routes = self.config.routes
+        if routes and all(step.mismatch for step in explain(event, routes, ())):
+            problem = ConfigProblem(_NOT_ROUTED, ("routes",), warning=True)
+            return replace(preview, problems=(problem, *preview.problems))
+
+        return preview
 
     @hookimpl
     def validate(self, bus: Bus) -> list[ConfigProblem]:
