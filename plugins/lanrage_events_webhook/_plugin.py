@@ -11,12 +11,14 @@ from logging import getLogger
 
 import anyio
 import httpx
+from anyio import to_thread
 
 from lanrage_events import ConfigProblem, Event, EventError, Health, Metric, Preview, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigError
 from lanrage_events.delivery import Delivery, Entry, Item, Outcome, Selection
+from lanrage_events.events import EventRegistry
 from lanrage_events.outbox import OutboxFull, Storage
 from lanrage_events.templates import Templates
 
@@ -52,7 +54,7 @@ class WebhookPlugin:
         self.config = config
         self._http = http
         self._routes = config.routes or (RouteConfig(),)
-        self._bus: Bus | None = None
+        self._events = EventRegistry()
         self._rendered: Templates | None = None
         self._bodies: Mapping[str, Body] = {}
         self._senders: Mapping[str, Sender] = {}
@@ -93,12 +95,12 @@ class WebhookPlugin:
         if errors := [str(found) for found in self._route_problems(bus) if not found.warning]:
             raise ConfigError(errors)
 
+        self._events = bus.events
         self._rendered = Templates("webhook", bus.template_folders(), RENDERED)
         await self._rendered.prepare(bus.events.types())
         self._bodies = self._make_bodies(bus, self._rendered, logger.warning)
         with bus.redactor.redacting((*_HTTP, "lanrage_events")):
             async with self._sending(bus) as self._senders, self._delivery.running(bus, self):
-                self._bus = bus
                 yield
 
     @hookimpl
@@ -173,11 +175,10 @@ class WebhookPlugin:
         return self._delivery.outbox
 
     async def _send(self, entries: Sequence[Entry]) -> Outcome:
-        assert self._bus is not None  # noqa: S101 - the lanes run in the lifespan
         events: list[Event] = []
         for entry in entries:
             try:
-                events.append(self._bus.events.from_dict(entry.data))
+                events.append(self._events.from_dict(entry.data))
             except EventError as error:
                 return Outcome.dead(f"it is no event any more: {error}", [entry])
 
@@ -236,9 +237,15 @@ class WebhookPlugin:
                 bus.redactor.add(secret(value))
                 bus.redactor.add(secret(value).rpartition(" ")[2])
 
-        # A target that hangs keeps no connection from another one, and none sets cookies.
-        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        made = httpx.AsyncClient(cookies=no_cookies, limits=limits, timeout=60)
-        async with made if self._http is None else nullcontext(self._http) as client:
-            yield {name: Sender(item, client, bus.redactor) for name, item in targets.items()}
+        # To read the certificates takes long.
+        http = self._http
+        client = await to_thread.run_sync(_make_client) if http is None else nullcontext(http)
+        async with client as opened:
+            yield {name: Sender(item, opened, bus.redactor) for name, item in targets.items()}
+
+
+def _make_client() -> httpx.AsyncClient:
+    # A target that hangs keeps no connection from another one, and none sets cookies.
+    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    return httpx.AsyncClient(cookies=cookies, limits=limits, timeout=60)

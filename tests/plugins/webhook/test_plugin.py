@@ -136,7 +136,7 @@ async def test_a_wrong_setting_stops_the_lane_and_keeps_its_events(
 
 @pytest.mark.real_clock
 async def test_a_lane_that_stopped_goes_on_with_the_right_settings(
-    services: Any, tmp_path: Path
+    services: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     right = settings_of(services)["ntfy"]
     wrong = {"phone": right | {"token": "tk_wrong"}}
@@ -144,8 +144,11 @@ async def test_a_lane_that_stopped_goes_on_with_the_right_settings(
         await publish(bus, JOINED, STARTED)
         await until(lambda: plugin.health().status == "failed")
 
+    caplog.clear()
     async with running(services.client(), {"phone": right}, state=tmp_path):
         await until(lambda: len(services.ntfy.accepted) == 2)
+
+    assert [record.message for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 async def test_what_a_service_rejects_is_a_dead_letter_and_the_rest_goes_on(
