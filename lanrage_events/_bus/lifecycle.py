@@ -15,9 +15,8 @@ from anyio.abc import TaskGroup
 
 from .._events import Event
 from .._exceptions import PluginStartError
-from .batch_consumer import BatchConsumer, BatchHook
 from .changes import Change, Changes, endure
-from .consumer import Consumer, Hook
+from .consumers import BatchConsumer, BatchHook, Consumer, Hook, Watchdog
 from .event_loop import CLOSED, EventLoop
 from .fanout import BusState, FanOut
 from .instrument import Instruments
@@ -26,7 +25,6 @@ from .mailbox import Mailbox
 from .outboxes import Outboxes
 from .supervisor import GRACE_SECONDS, Supervisor
 from .threads import LoopWatch, Worker
-from .watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 

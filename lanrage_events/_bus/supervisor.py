@@ -16,7 +16,7 @@ from .._exceptions import PluginStartError, format_error
 from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
 from .changes import CHECKPOINTS_UNTIL_BEGUN, Flag, is_supervised
-from .consumer import Consumer
+from .consumers import Consumer
 from .containment import TaskGuard, UnexpectedCancellation, loop_is_ending
 from .instrument import Instruments
 from .mailbox import Mailbox

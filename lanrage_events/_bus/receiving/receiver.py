@@ -8,7 +8,7 @@ from typing import Any
 
 from ..._events import Event, check_event_classes, check_where
 from ...abc import EventStream, PluginStatistics, Receiver, Subscription, WhenFull
-from ..consumer import Hook
+from ..consumers import Hook
 from ..event_loop import EventLoop
 from ..fanout import FanOut
 from ..hooks import check_handler, check_name, filtered, handler_name

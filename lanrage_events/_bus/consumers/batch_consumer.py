@@ -9,12 +9,12 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
-from .._events import Event
+from ..._events import Event
+from ..containment import UnexpectedCancellation
+from ..instrument import Instruments
+from ..mailbox import Acknowledgement, Mailbox
+from ..threads import LoopWatch, Worker
 from .consumer import EVENTS_BETWEEN_CHECKPOINTS, Consumer
-from .containment import UnexpectedCancellation
-from .instrument import Instruments
-from .mailbox import Acknowledgement, Mailbox
-from .threads import LoopWatch, Worker
 from .watchdog import Watchdog
 
 BatchHook = Callable[[Sequence[Event]], Any]

@@ -13,12 +13,12 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
-from .._events import Event
-from .._exceptions import EventDropped, HookTimeout
-from .containment import TaskGuard, UnexpectedCancellation, call
-from .instrument import Instruments
-from .mailbox import Acknowledgement, Mailbox
-from .threads import LoopWatch, Worker
+from ..._events import Event
+from ..._exceptions import EventDropped, HookTimeout
+from ..containment import TaskGuard, UnexpectedCancellation, call
+from ..instrument import Instruments
+from ..mailbox import Acknowledgement, Mailbox
+from ..threads import LoopWatch, Worker
 from .watchdog import Watchdog
 
 EVENTS_BETWEEN_CHECKPOINTS = 128
