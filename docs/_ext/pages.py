@@ -13,7 +13,8 @@ CHAPTERS = {
     "Tutorials": "tutorial plugin-tutorial",
     "How to": (
         "how-to troubleshooting install systemd container monitoring backup upgrade move discord "
-        "templates daemon http logfile log webhook presence embedding outbox testing testing-discord"
+        "templates rules daemon http logfile log webhook presence embedding outbox testing "
+        "testing-discord"
     ),
     "Reference": (
         "settings events commands hooks plugin-pages plugin-commands http-reference errors api compatibility glossary changelog"

@@ -181,7 +181,14 @@ def init(file: Path | None = None, /) -> int:
     return write_starter(file)
 
 
-def check(file: Path | None = None, /, *, strict: Flag = False, online: Flag = False) -> int:
+def check(
+    file: Path | None = None,
+    /,
+    *,
+    strict: Flag = False,
+    online: Flag = False,
+    event: str | None = None,
+) -> int:
     """Check a configuration file and its plugins without running anything.
 
     It prints every error and exits with 78, or reports that all is well and exits with 0. What works
@@ -192,6 +199,7 @@ def check(file: Path | None = None, /, *, strict: Flag = False, online: Flag = F
     :param online: also ask the services that the plugins will use, such as Discord for each webhook,
         without posting anything; it exits with 78 if one of them does not exist, and with 1 if it
         cannot be asked
+    :param event: also show what each rule of the file does with this event, a JSON object
     """
     from .._daemon import check as check_config
 
@@ -211,6 +219,11 @@ def check(file: Path | None = None, /, *, strict: Flag = False, online: Flag = F
     result = counts[1] if warnings else "all is well"
     write_lines([f"{name}: {result}; plugins: {names}; backend: {config.settings.backend}"])
     code = ExitCode.BAD_CONFIG if strict and warnings else ExitCode.DONE
+    if event is not None:
+        from .rules import run as show_rules
+
+        show_rules(checked.bus, event)
+
     if online:
         from .online import run as ask_services
 

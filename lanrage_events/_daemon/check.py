@@ -13,6 +13,7 @@ from .._bus import EventBus
 from .._exceptions import ConfigError, format_error
 from .._redaction import Redactor
 from .._reports import ConfigProblem
+from .._rules import HidingKey
 from .._threads import call_within, named_while_slow
 from .._threads import logger as slow_calls
 from ..config._build import hook_problems, register
@@ -109,6 +110,10 @@ def _check_plugins(
     if repaired:
         _check_partial(draft, bus, repaired, is_reported)
 
+    for rule_problem, is_warning in draft.rules.problems(bus.events):
+        found_of_rules = draft.warnings if is_warning else draft.validator.document.problems
+        found_of_rules.append(rule_problem)
+
     folders = [folder for folder in (draft.state_folder, state_folder) if folder is not None]
     plugins_folder = None if draft.settings is None else draft.settings.plugins_folder
     own = OwnFiles(draft.file, draft.secret_files, plugins_folder, folders)
@@ -146,6 +151,7 @@ def _make_bus(draft: Draft) -> EventBus:
         templates=() if settings is None else settings.templates,
         state_folder=draft.state_folder,
         redactor=draft.validator.redactor,
+        rules=draft.rules.make(HidingKey(draft.state_folder, is_kept=False)),
     )
 
 

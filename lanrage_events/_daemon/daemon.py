@@ -141,6 +141,7 @@ def _run_config(
         backend = backend or config.settings.backend
         with signals.interrupting():
             importlib.import_module(backend)
+            config.rules.open_key(config.state_folder)
             bus = _make_bus(config, redactor, handler, batch=read_stdin, trace=trace)
             own = OwnFiles(
                 config.file,

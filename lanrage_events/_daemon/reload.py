@@ -18,9 +18,11 @@ from .._exceptions import (
     format_error,
 )
 from .._reports import ConfigProblem
+from .._rules import HidingKey
 from .._threads import call_in_thread
 from ..config._build import warnings
 from ..config._models import ConfiguredPlugin, DaemonConfig
+from ..config._rules import ConfiguredRules
 from .template_files import TemplateFiles
 
 logger = logging.getLogger(__name__)
@@ -103,13 +105,12 @@ class Reloader:
             self._log(logging.WARNING, "%s", warning)
 
         self._follow_settings(new)
+        rules, changes, failed = await self._follow_rules(new.rules)
         types, files = self._bus.events.types(), await self._read_templates()
         before = {plugin.name: plugin for plugin in self.config.plugins}
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
-        changes: list[str] = []
         started: list[ConfiguredPlugin] = []
-        failed: list[str] = []
         for name in before:
             if name not in wanted:
                 with suppress(LookupError):
@@ -137,7 +138,9 @@ class Reloader:
                 started.append(plugin)
                 changes.append(f"{name} {'started' if old is None else 'changed'}")
 
-        self.config = replace(new, state_folder=self.config.state_folder, plugins=(*now.values(),))
+        self.config = replace(
+            new, state_folder=self.config.state_folder, plugins=(*now.values(),), rules=rules
+        )
         for warning in warnings(self._bus, started, self._bus.redactor):
             self._log(logging.WARNING, "%s", warning)
 
@@ -207,6 +210,26 @@ class Reloader:
 
         for_whom = f" for {', '.join(readers)}" if readers else ""
         return [f"templates changed{for_whom} ({_shown(changed)})"]
+
+    async def _follow_rules(
+        self, new: ConfiguredRules
+    ) -> tuple[ConfiguredRules, list[str], list[str]]:
+        """Apply the rules; return those that run now, what changed, and what failed.
+
+        They come before the plugins: a new plugin must not receive what a new rule hides.
+        """
+        old, folder = self.config.rules, self.config.state_folder
+        if new == old:
+            return old, [], []
+
+        try:
+            await call_in_thread(partial(new.open_key, folder), "opening the key of the rules")
+        except ConfigError as error:
+            self._log(logging.ERROR, "the rules continue unchanged: %s", format_error(error))
+            return old, [], ["rules"]
+
+        self._bus.rules = new.make(HidingKey(folder))
+        return new, ["rules changed"], []
 
     def _is_running(self, name: str) -> bool:
         """Return whether a plugin runs, rather than having failed and waiting for its restart."""

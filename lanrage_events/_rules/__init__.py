@@ -1,7 +1,12 @@
-"""Which events are meant: the values of their fields, with wildcards."""
+"""Rules, which change, hide or drop events before any plugin receives them."""
 
 from __future__ import annotations
 
+from .assignment import Assignment, AssignmentProblem
 from .conditions import Condition, Not, condition
+from .effects import Drop, Effect, Hide, Redact
 from .fields import can_have, field_names, has_field, kinds_of
+from .hiding import PSEUDONYM, Hiding, without_addresses
+from .key import HidingKey
 from .patterns import WILDCARD, Pattern, fold
+from .rule import Action, Rule, RuleSet, RuleStep

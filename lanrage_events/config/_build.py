@@ -16,6 +16,7 @@ from .._exceptions import (
     format_error,
 )
 from .._redaction import Redactor
+from .._rules import HidingKey
 from ..abc import Instrument
 from ._load import default_file, load_config
 from ._models import ConfiguredPlugin, DaemonConfig
@@ -63,6 +64,7 @@ def make_bus(
         redactor=redactor,
         trace=trace,
         instruments=instruments,
+        rules=config.rules.make(HidingKey(config.state_folder)),
     )
     places = {plugin.name: plugin.place for plugin in config.plugins}
     problems = [
@@ -72,6 +74,8 @@ def make_bus(
             *hook_problems(bus),
         )
     ]
+    wrong = config.rules.problems(bus.events)
+    problems += [str(problem) for problem, is_warning in wrong if not is_warning]
     if problems:
         raise ConfigError([redactor.redact(problem) for problem in problems])
 

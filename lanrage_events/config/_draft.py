@@ -11,6 +11,7 @@ from .._reports import ConfigProblem
 from ..yaml import KeyPath, Problem, with_path
 from ._models import ConfiguredPlugin, DaemonConfig, Settings
 from ._repair import Repair
+from ._rules import ConfiguredRules
 from ._validation import Validator
 
 
@@ -46,6 +47,8 @@ class Draft:
     settings: Settings | None = None
     """the keys at the top, without those that have errors"""
     state_folder: Path | None = None
+    rules: ConfiguredRules = field(default_factory=ConfiguredRules)
+    """those of the settings, none if these have errors"""
     sections: tuple[str, ...] = ()
     """the names of all plugins"""
     plugins: list[ConfiguredPlugin] = field(default_factory=list)
@@ -101,6 +104,7 @@ class Draft:
             self.settings,
             self.state_folder,
             tuple(self.plugins),
+            self.rules,
             self.validator.format(self.warnings),
             is_default=self.is_default,
             secret_files=self.secret_files,

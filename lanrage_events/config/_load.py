@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from .._discovery import COMMON_KEYS, LIMIT_VARIABLE, Catalog, LoadedPlugin, is_name
 from .._exceptions import PluginLoadError, PluginNotFound, format_error
@@ -24,6 +24,7 @@ from ._expansion import expand
 from ._introspection import example_at
 from ._models import CommonConfig, ConfiguredPlugin, DaemonConfig, Settings
 from ._repair import Repair
+from ._rules import NO_RULE, ConfiguredRules, RuleConfig
 from ._types import resolve_path
 from ._validation import Validator, value_at
 
@@ -240,7 +241,12 @@ class _Checker:
 
     def _settings(self, top: Mapping[str, YAMLValue]) -> Settings:
         settings = self.validator.validate(Settings, top, also=("plugins",))
-        if settings is None:
+        if settings is not None:
+            self.draft.rules = ConfiguredRules(settings.rules, self.validator.document)
+        else:
+            raw = top.get("rules")
+            rules = tuple(map(self._rule, raw if isinstance(raw, list) else ()))
+            self.draft.rules = ConfiguredRules(rules, self.validator.document)
             repaired = self._repair(Settings, top, ()).values()
             if repaired is not None and isinstance(repaired.config, Settings):
                 settings = repaired.config
@@ -254,6 +260,13 @@ class _Checker:
                 self.draft.warn(("templates", index), problem, key=False)
 
         return self.draft.settings
+
+    def _rule(self, raw: YAMLValue) -> RuleConfig:
+        """Return a rule, so that it is checked although others have errors, too."""
+        try:
+            return self.validator.make(RuleConfig, raw)
+        except ValidationError:
+            return NO_RULE
 
     def set_state_folder(self, top: YAMLValue) -> None:
         """Find only the state folder.

@@ -17,6 +17,7 @@ from .._reports import ConfigProblem
 from .._threads import named_while_slow
 from ..abc import PluginOptions
 from ..yaml import Document, KeyPath, Position, Problem, with_path
+from ._rules import ConfiguredRules, RuleConfig
 from ._types import (
     ConfigModel,
     ConfigPath,
@@ -58,6 +59,9 @@ class Settings(ConfigModel):
     ``builtin:de`` is the German set, which is searched after your folders"""
     plugins_folder: ConfigPath | None = None
     """a folder of single-file plugins, ``*.py``"""
+    rules: tuple[RuleConfig, ...] = ()
+    """what happens to events before any plugin receives them; every event passes all rules, in
+    their order"""
 
 
 class CommonConfig(ConfigModel):
@@ -169,6 +173,8 @@ class DaemonConfig:
     """where the daemon keeps its state, even if the file names no folder"""
     plugins: tuple[ConfiguredPlugin, ...]
     """in the order of the file, without those that the environment excludes"""
+    rules: ConfiguredRules = field(default_factory=ConfiguredRules)
+    """what happens to events before any plugin receives them"""
     warnings: tuple[str, ...] = ()
     """what is allowed, but probably a mistake; each with its position"""
     is_default: bool = False

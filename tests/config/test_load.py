@@ -220,6 +220,7 @@ def test_the_smallest_file_has_only_plugins(load: Load) -> None:
         "log": {"level": "info", "format": "console"},
         "templates": (),
         "plugins_folder": None,
+        "rules": (),
     }
     assert config.warnings == ()
 

@@ -713,3 +713,35 @@ async def test_what_changed_is_checked_for_likely_mistakes(
         f"{scene.file}:4:34: plugins.log.include.0: no event type is named 'peer_lft', "
         "did you mean 'peer_left'?"
     )
+
+
+async def test_changed_rules_apply_and_broken_ones_change_nothing(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    def rules(text: str) -> None:
+        scene.write("  greeter:\n", f"state_folder: state\nrules:\n{text}")
+
+    rules("  - {where: {peer_name: '[BOT]*'}, drop: true}\n")
+    async with scene.running() as (bus, reloader):
+        rules("  - {where: {peer_name: Max}, drop: true}\n  - {hide: Ann, as: someone}\n")
+        assert await reloader.reload()
+        assert "reloaded: rules changed" in caplog.text
+        for name in ("Max", "Ann", "[BOT] Bob"):
+            await bus.publish_and_wait(joined(name))
+
+        assert scene.log[-2:] == ["hello someone", "hello [BOT] Bob"]
+        rules("  - {where: {peer_name: '*'}, drop: true}\n  - {hide: Ann, ass: someone}\n")
+        assert not await reloader.reload()
+        assert "lanrage.yaml:5:17: rules.1.ass: unknown key, did you mean 'as'?" in caplog.text
+        await bus.publish_and_wait(joined("Ann"))
+        assert scene.log[-1] == "hello someone"
+        rules("  - {hide: Ann, as: someone}\n  - {where: {peer_name: Max}, drop: true}\n")
+        key = scene.file.parent / "state" / "rules-key.json"
+        key.write_text("x")
+        assert not await reloader.reload()
+        assert "the rules continue unchanged" in caplog.text
+        assert "the next reload tries again: rules" in caplog.text
+        await bus.publish_and_wait(joined("Max"))
+        assert scene.log[-1] == "hello someone"
+        key.unlink()
+        assert await reloader.reload()

@@ -68,7 +68,7 @@ RUN_ELSEWHERE = {
     "testing": "testing/test_page.py",
     "testing-discord": "plugins/discord/testing/test_docs.py",
 }
-RUN_HERE = {"api", "daemon", "log", "logfile", "templates"}
+RUN_HERE = {"api", "daemon", "log", "logfile", "rules", "templates"}
 # YAML that no test can load here, by a line of it, and why.
 OTHER_YAML = {
     "# prometheus.yml": "it is Prometheus's own",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from lanrage_events import Event
 from lanrage_events.cli import ExitCode, counted, write_errors, write_lines
-from lanrage_events.config import EventTypes
+from lanrage_events.config import EventTypes, explain_rules
 from lanrage_events.events import format_event
 from lanrage_events.templates import TemplateError
 
@@ -29,10 +29,20 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
     registry = found.bus.events
     event = registry.from_dict(sample_event(registry, event_type, values))
     given = {value.partition("=")[0] for value in values}
+    write_lines([format_event(event.to_dict()), ""])
+    rules = list(explain_rules(found.bus, event))
+    if rules:
+        write_lines(f"{step.place}: {step.rule} {step.outcome}" for step in rules)
+        if rules[-1].event is None:
+            write_lines(["it goes nowhere: no plugin receives it"])
+            return ExitCode.FAILED
+
+        event = rules[-1].event
+        write_lines([""])
+
     steps = list(explain(event, found.routes, tuple(found.webhooks)))
     posting = {name: step for step in steps for name in step.webhooks}
     live = [name for name in posting if name in found.webhooks]
-    write_lines([format_event(event.to_dict()), ""])
     if posting:
         write_lines(_destination(found, name, step) for name, step in posting.items())
     else:

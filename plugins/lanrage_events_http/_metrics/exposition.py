@@ -86,6 +86,9 @@ def metrics_operation(bus: Bus, feed: Feed) -> Operation:
     )
 
 
+_RULE = "rule "  # and its number: no plugin's name has a space
+
+
 class _MetricsAPI:
     def __init__(self, bus: Bus, feed: Feed) -> None:
         self._bus = bus
@@ -156,6 +159,16 @@ class _MetricsAPI:
                 Sample(getattr(counts, outcome), {"transform": name, "outcome": outcome})
                 for name, counts in statistics.transforms.items()
                 for outcome in ("dropped", "failed", "rejected")
+            ],
+        )
+        yield Metric(
+            name="rule_failures",
+            help="Events that a rule of the configuration failed on",
+            kind="counter",
+            samples=[
+                Sample(counts.failed + counts.rejected, {"rule": name.removeprefix(_RULE)})
+                for name, counts in statistics.transforms.items()
+                if name.startswith(_RULE)
             ],
         )
         # Subscriptions and streams have statistics too, under names without bound.

@@ -224,7 +224,8 @@ async def test_the_event_of_a_newer_sender_is_taken_and_its_unknown_fields_are_n
         {"path": "party_idd", "message": "unknown field, did you mean 'party_id'?"},
         {
             "path": "mood",
-            "message": "unknown field, known are id, time, parent_id, party_id, peer_name, party_name",
+            "message": "unknown field, known are id, time, parent_id, party_id, peer_name, "
+            "party_name, peer_id",
         },
     ]
     assert some.status_code == 422
@@ -588,7 +589,7 @@ async def test_the_event_types_come_with_their_schemas(client: Client) -> None:
             "peer_name": "Ann",
             "party_name": "Friday LAN",
             "party_id": "lan-42",
-            "peer_id": "Peer id",
+            "peer_id": "STEAM_0:1:1042",
         },
     }
     assert head.content == b""

@@ -1,0 +1,36 @@
+"""What the rules of a configuration do with an event."""
+
+from __future__ import annotations
+
+from .._bus import EventBus
+from .._exceptions import EventError
+from ..cli import write_lines
+from ..config import explain_rules
+from .errors import UsageError
+
+
+def run(bus: EventBus, text: str) -> None:
+    """Print what each rule does with an event, and what the plugins receive.
+
+    :param bus: with the rules and the event types of the configuration
+    :param text: the event as JSON
+    :raises UsageError: if it is no event
+    """
+    try:
+        event = bus.events.from_json(text)
+    except EventError as error:
+        raise UsageError(f"--event: {error}") from None
+
+    lines, result = [], event
+    for step in explain_rules(bus, event):
+        lines.append(f"{step.place}: {step.rule} {step.outcome}")
+        if step.event is None:
+            write_lines([*lines, "no plugin receives it"])
+            return
+
+        result = step.event
+
+    if not lines:
+        lines.append("there are no rules")
+
+    write_lines([*lines, f"the plugins receive {result.to_json()}"])

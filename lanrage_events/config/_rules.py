@@ -1,0 +1,233 @@
+"""The rules of a configuration, as they are written in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from .._bus import EventBus
+from .._events import Event
+from .._rules import (
+    PSEUDONYM,
+    Action,
+    Assignment,
+    Drop,
+    Effect,
+    Hide,
+    Hiding,
+    HidingKey,
+    Redact,
+    Rule,
+    RuleSet,
+    RuleStep,
+    without_addresses,
+)
+from ..events import EventRegistry
+from ..yaml import Document, KeyPath, Position, Problem, with_path
+from ._event_types import EventTypes
+from ._types import ConfigModel
+from ._where import Where
+
+_Value: TypeAlias = str | int | float | bool | None
+_ACTIONS: tuple[Action, ...] = ("drop", "set", "hide", "redact")
+
+
+def _one_is_a_list(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+_ONE_OR_MANY = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+)
+_Name = Annotated[str, Field(min_length=1)]
+_Kind = Literal["addresses", "names"]
+
+
+class RuleConfig(ConfigModel):
+    """What happens to some events before any plugin receives them."""
+
+    events: Annotated[EventTypes, BeforeValidator(_one_is_a_list), _ONE_OR_MANY] = EventTypes(
+        ["event"]
+    )
+    """event types, base types for all below them, or patterns such as ``peer_*``"""
+    where: Where = Where()
+    """values that the event's fields must have, as in routes"""
+    drop: bool = False
+    """whether no plugin receives the event"""
+    set: dict[str, _Value | list[_Value]] | None = None
+    """other values for fields: a Jinja template that sees the event's fields, or a value"""
+    hide: Annotated[
+        tuple[_Name, ...] | None,
+        Field(min_length=1),
+        BeforeValidator(_one_is_a_list, json_schema_input_type=_Name | tuple[_Name, ...] | None),
+    ] = None
+    """names of people, in which ``*`` stands for any characters, that are replaced wherever an
+    event names people; case does not matter"""
+    shown: _Name = Field(default="a player", alias="as")
+    """what is shown instead of a hidden name; ``pseudonym`` for the name of an animal, which is
+    always the same for one person"""
+    redact: Annotated[
+        tuple[_Kind, ...] | None,
+        Field(min_length=1),
+        BeforeValidator(_one_is_a_list, json_schema_input_type=_Kind | tuple[_Kind, ...] | None),
+    ] = None
+    """what is removed from all texts: IP addresses, and the names that rules hide"""
+
+    @model_validator(mode="after")
+    def _check_action(self) -> Self:
+        given = [name for name in _ACTIONS if getattr(self, name) not in (None, False)]
+        if not given:
+            raise ValueError("it does nothing: give one of drop, set, hide and redact")
+
+        if len(given) > 1:
+            raise ValueError(f"at most one of {' and '.join(given)}: write a rule for each")
+
+        if "shown" in self.model_fields_set and self.hide is None:
+            raise ValueError("'as' is for rules with 'hide'")
+
+        return self
+
+    @property
+    def action(self) -> Action:
+        """What it does."""
+        return next(name for name in _ACTIONS if getattr(self, name) not in (None, False))
+
+
+NO_RULE = RuleConfig.model_validate({"hide": ["\0"], "as": PSEUDONYM})
+"""stands for one that has errors while the others are checked, and has none of its own"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredRules:
+    """The rules of one file. Equal ones do the same."""
+
+    configs: tuple[RuleConfig, ...] = ()
+    document: Document = field(default_factory=Document, compare=False, repr=False)
+    """the file, for the positions"""
+
+    def open_key(self, state_folder: Path) -> None:
+        """Create the key by which people are hidden, if the rules need one and there is none.
+
+        :raises ConfigError: if that is not possible
+        """
+        if any(config.hide or config.redact for config in self.configs):
+            HidingKey(state_folder).open()
+
+    def make(self, key: HidingKey) -> RuleSet | None:
+        """Return the rules for a bus, None if there are none."""
+        if not self.configs:
+            return None
+
+        hidings = self._hidings(key)
+        return RuleSet(
+            [
+                Rule(
+                    number=index + 1,
+                    place=str(self.document.position(("rules", index))),
+                    action=config.action,
+                    events=config.events,
+                    where=config.where,
+                    effect=_make_effect(config, hidings.get(index), [*hidings.values()], key),
+                )
+                for index, config in enumerate(self.configs)
+            ]
+        )
+
+    def _hidings(self, key: HidingKey) -> dict[int, Hiding]:
+        return {
+            index: Hiding(config.hide, config.shown, key)
+            for index, config in enumerate(self.configs)
+            if config.hide
+        }
+
+    def problems(self, events: EventRegistry) -> Iterator[tuple[Problem, bool]]:
+        """Yield what is wrong with the rules, and whether it is only a likely mistake.
+
+        :param events: the event types of all plugins
+        """
+        for index, config in enumerate(self.configs):
+            path = ("rules", index)
+            unknown = list(config.events.unknown(events))
+            for item, message in unknown:
+                yield self._problem((*path, "events", item), message), False
+
+            types = tuple(filter(config.events.select, events.types()))
+            if not unknown:
+                yield from self._problems_of_values(path, config, types)
+
+        yield from self._problems_of_names()
+
+    def _problems_of_values(
+        self, path: KeyPath, config: RuleConfig, types: Sequence[type[Event]]
+    ) -> Iterator[tuple[Problem, bool]]:
+        for found in config.where.problems(types, "no event matches"):
+            where = (*path, "where", *found.path)
+            yield self._problem(where, found.message, key=found.about_key), not found.about_key
+
+        for wrong in Assignment(config.set or {}).problems(types):
+            where = (*path, "set", wrong.field)
+            text = self.document.text(where)
+            position = self.document.position(where, key=wrong.about_key)
+            if wrong.line:
+                position = Position(text.line + wrong.line, 1, position.file)
+
+            yield Problem(position, with_path(where, wrong.message)), False
+
+    def _problems_of_names(self) -> Iterator[tuple[Problem, bool]]:
+        hidings = self._hidings(HidingKey())
+        for index, config in enumerate(self.configs):
+            if "names" not in (config.redact or ()):
+                continue
+
+            if not hidings:
+                message = "no rule hides names, so there are none to redact: add one with 'hide'"
+                yield self._problem(("rules", index, "redact"), message), True
+
+            for other in hidings:
+                shown = self.configs[other].shown
+                if shown != PSEUDONYM and any(
+                    h.replace_in(shown) != shown for h in hidings.values()
+                ):
+                    message = f"'{shown}' has one of the names that are to be hidden"
+                    yield self._problem(("rules", other, "as"), message), False
+
+            return
+
+    def _problem(self, path: KeyPath, message: str, *, key: bool = False) -> Problem:
+        return Problem(self.document.position(path, key=key), with_path(path, message))
+
+
+def explain_rules(bus: EventBus, event: Event) -> Iterator[RuleStep]:
+    """Yield what each rule of a bus does with an event, until one drops it.
+
+    :param bus: from :func:`load_bus`; one with rules of another kind has none to explain
+    """
+    rules = bus.rules
+    if isinstance(rules, RuleSet):
+        yield from rules.explain(event)
+
+
+def _make_effect(
+    config: RuleConfig, hiding: Hiding | None, hidings: Sequence[Hiding], key: HidingKey
+) -> Effect:
+    if config.set is not None:
+        return Assignment(config.set)
+
+    if hiding is not None:
+        return Hide(hiding, key)
+
+    if config.redact is None:
+        return Drop()
+
+    replaces: list[Any] = []
+    if "names" in config.redact:
+        replaces += [one.replace_in for one in hidings]
+
+    if "addresses" in config.redact:
+        replaces.append(without_addresses)
+
+    return Redact(replaces, key)
