@@ -17,8 +17,8 @@ from anyio import TaskInfo
 from anyio.abc import TaskGroup, TaskStatus
 from anyio.lowlevel import checkpoint
 
-from .._events import Event, check_event, utc_now
-from .._exceptions import EventDropped, EventNotTransformed, PluginHookError
+from .._events import Event, utc_now
+from .._exceptions import PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
 from ..abc import (
@@ -38,8 +38,8 @@ from .fanout import FanOut, MustWait
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
-from .mailbox import Acknowledgement, Mailbox
 from .options import check_places, check_seconds
+from .outcomes import Outcomes
 from .receiving import BusReceiver
 from .registry import Registry
 from .threads import LoopWatch, current_post, is_in_virtual_time
@@ -119,6 +119,7 @@ class EventBus(Bus):
             start_timeout,
             drain_timeout,
         )
+        self._outcomes = Outcomes(self._loop, self._fanout, self._lifecycle)
         self._receiving = BusReceiver(self._loop, self._fanout, self._lifecycle, self._instruments)
         self._registry = Registry(
             self,
@@ -350,64 +351,18 @@ class EventBus(Bus):
     async def publish_and_wait(
         self, event: Event, plugins: Literal["all", "durable"] = "all"
     ) -> None:
-        self._loop.check_running()
-        self._check_outside_hook("publish_and_wait", "publish")
-        ack = Acknowledgement()
-        await self._fanout.put(event, ack, self._waited_for(plugins))
-        await ack.wait()
-        error = _failure(event, ack)
-        if error is not None:
-            raise error
+        await self._outcomes.of(event, plugins)
 
     async def publish_many_and_wait(
         self, events: Iterable[Event], plugins: Literal["all", "durable"] = "all"
     ) -> list[Exception | None]:
-        self._loop.check_running()
-        self._check_outside_hook("publish_many_and_wait", "publish")
-        waited_for = self._waited_for(plugins)
-        if isinstance(events, Event):
-            raise TypeError("publish_many_and_wait takes several events: give a list of them")
-
-        events = tuple(events)
-        for event in events:
-            check_event(event)
-
-        published: list[tuple[Event, Acknowledgement]] = []
-        for event in events:
-            ack = Acknowledgement()
-            try:
-                await self._fanout.put(event, ack, waited_for)
-            except (anyio.ClosedResourceError, EventNotTransformed) as error:
-                ack.rejected = error
-
-            published.append((event, ack))
-
-        # Each wait is a checkpoint, and the last event is usually the last to be handled.
-        for _, ack in published[-1:] + published:
-            if not ack.is_done:
-                await ack.wait()
-
-        return [ack.rejected or _failure(event, ack) for event, ack in published]
-
-    def _waited_for(self, plugins: Literal["all", "durable"]) -> Callable[[Mailbox], bool]:
-        if plugins not in ("all", "durable"):
-            raise ValueError(f"plugins must be 'all' or 'durable', not {plugins!r}")
-
-        return {
-            supervisor.mailbox
-            for supervisor in self._lifecycle.supervisors.values()
-            if supervisor.durable or plugins == "all"
-        }.__contains__
+        return await self._outcomes.of_many(events, plugins)
 
     def publish_from_thread(self, event: Event) -> None:
         if self._loop.thread == get_ident():
             self._fanout.check_outside_transform()
 
         self._loop.call(partial(self.publish, event))
-
-    def _check_outside_hook(self, method: str, instead: str) -> None:
-        if self._fanout.inside_hook():
-            raise RuntimeError(f"{method} inside a hook would wait for the hook itself: {instead}")
 
     def now(self) -> datetime:
         return utc_now()
@@ -433,7 +388,7 @@ class EventBus(Bus):
 
     async def drain(self) -> None:
         self._loop.check_thread()
-        self._check_outside_hook("drain", "publish and return")
+        self._fanout.check_outside_hook("drain", "publish and return")
         await checkpoint()
         await self._lifecycle.drain()
 
@@ -496,14 +451,3 @@ class EventBus(Bus):
             return statistics
 
         return replace(statistics, last_failure=self.redactor.redact(statistics.last_failure))
-
-
-def _failure(event: Event, ack: Acknowledgement) -> Exception | None:
-    """Return why an event was not handled, None if it was."""
-    match ack.errors:
-        case []:
-            return None
-        case [EventDropped() as dropped]:
-            return dropped
-        case errors:
-            return ExceptionGroup(f"{event.type} {event.id} was not handled", errors)

@@ -440,6 +440,14 @@ class FanOut(MailboxGroup):
         supervisor = inside_hook.get()
         return supervisor is not None and supervisor.mailbox in self._wants
 
+    def check_outside_hook(self, method: str, instead: str) -> None:
+        """Raise a :exc:`RuntimeError` inside a hook, which would wait for itself.
+
+        :param instead: what to call there
+        """
+        if self.inside_hook():
+            raise RuntimeError(f"{method} inside a hook would wait for the hook itself: {instead}")
+
     def _enter_from_hook(self, events: Events, route: Route) -> bool:
         """Put in events that a hook published, which must not wait: it could wait for itself."""
         if self.state is BusState.CLOSED or not self.inside_hook():
