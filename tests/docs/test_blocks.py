@@ -59,6 +59,7 @@ plugins:
 # Blocks that Python can run, and which are run by the tests of their page.
 RUN_ELSEWHERE = {
     "README": "docs/test_readme.py",
+    "client": "plugins/http/client/test_client_page.py",
     "discord": "plugins/discord/test_markdown.py",
     "embedding": "docs/test_readme.py",
     "hooks": "docs/test_docs.py",

@@ -1,4 +1,4 @@
-"""A client of a running daemon's HTTP API, for the commands."""
+"""Clients of a running daemon's HTTP API, for programs and for the commands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from .address import (
     parse_token,
     parse_url,
 )
-from .answers import DaemonError, Receipt, Rejection, in_seconds, retry_after
+from .answers import DaemonError, PostAnswer, Rejection, in_seconds, retry_after
 from .client import DaemonClient
+from .library import AsyncClient, Client, PublishError, Receipt
 from .lines import InputError, read_lines
 from .publish import SinglePublisher, Task
 from .publish_file import BATCH_MAX_BYTES, BATCH_MAX_EVENTS, FilePublisher

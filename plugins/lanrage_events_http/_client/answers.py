@@ -1,4 +1,4 @@
-"""The answers of a daemon, as the commands need them."""
+"""The answers of a daemon."""
 
 from __future__ import annotations
 
@@ -47,15 +47,16 @@ class DaemonError(LanrageEventsError):
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event that the daemon rejects."""
+    """An event that the daemon rejects, or of which it drops fields."""
 
     index: int
     """its position in the request"""
     errors: tuple[FieldProblem, ...]
+    """what is wrong with which fields"""
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class PostAnswer:
     """What became of the events of one request."""
 
     taken: frozenset[str]
@@ -66,6 +67,8 @@ class Receipt:
     """the events that are not valid"""
     problem: DaemonError | None = None
     """why the others were not accepted, if they are worth another attempt"""
+    dropped: tuple[Rejection, ...] = ()
+    """the accepted events that have fields which their type does not have"""
 
 
 def texts(value: object) -> frozenset[str]:
@@ -73,13 +76,11 @@ def texts(value: object) -> frozenset[str]:
     return frozenset(item for item in items if isinstance(item, str))
 
 
-def rejections(value: object, count: int) -> Iterator[Rejection]:
+def rejections(value: object, count: int, key: str = "errors") -> Iterator[Rejection]:
     for item in value if isinstance(value, list) else ():
         index = item.get("index") if isinstance(item, dict) else None
         if type(index) is int and 0 <= index < count:
-            yield Rejection(
-                index, field_errors(item.get("errors")) or (FieldProblem("", "rejected"),)
-            )
+            yield Rejection(index, field_errors(item.get(key)) or (FieldProblem("", "rejected"),))
 
 
 def field_errors(value: object) -> tuple[FieldProblem, ...]:

@@ -16,7 +16,7 @@ from lanrage_events.events import parse_event_fields
 
 from .answers import DaemonError
 from .client import DaemonClient
-from .delivery import Delivery
+from .delivery import Delivery, deliver
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class SinglePublisher:
             return ExitCode.MISUSE
 
         self._delivery = delivery = Delivery(
-            client, [event], timeout=self._task.timeout, on_retry=self._console.write
+            [event], timeout=self._task.timeout, on_retry=self._console.write
         )
-        await delivery.run()
+        await deliver(client, delivery)
         if delivery.rejected:
             for problem in delivery.rejected[0]:
                 self._console.write(str(problem))

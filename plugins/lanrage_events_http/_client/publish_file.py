@@ -11,7 +11,7 @@ from lanrage_events.cli import ExitCode, Line, StatusLine, counted, progress_bar
 
 from .answers import DaemonError
 from .client import DaemonClient
-from .delivery import Delivery
+from .delivery import Delivery, deliver
 from .lines import InputError
 from .publish import Task, new_ids, run_in_task, write_json
 
@@ -136,14 +136,13 @@ class FilePublisher:
 
     async def _deliver(self, client: DaemonClient, batch: Batch) -> None:
         delivery = Delivery(
-            client,
             [event for _, event in batch],
             timeout=self._task.timeout,
             on_retry=self._console.write,
         )
         self._current = delivery, batch
         try:
-            await delivery.run()
+            await deliver(client, delivery)
         except DaemonError as error:
             if error.status != TOO_LARGE:
                 raise

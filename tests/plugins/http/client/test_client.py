@@ -15,7 +15,7 @@ from lanrage_events.events import FieldProblem
 from lanrage_events_http._client import (
     DaemonClient,
     DaemonError,
-    Receipt,
+    PostAnswer,
     Rejection,
     Token,
     is_loopback,
@@ -171,7 +171,7 @@ async def test_events_are_posted_as_an_array_with_the_token_in_a_header() -> Non
     assert request.headers["Authorization"] == f"Bearer {TOKEN}"
     assert request.headers["Content-Type"] == "application/json"
     assert json.loads(request.content) == [EVENT]
-    assert receipt == Receipt(frozenset({"a-1"}), frozenset({"a-1"}))
+    assert receipt == PostAnswer(frozenset({"a-1"}), frozenset({"a-1"}))
 
 
 async def test_a_receipt_says_which_events_are_rejected() -> None:
