@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .bus import EventBus
+from .hooks import transformed as transformed
 from .logs import Tracer
 from .logs import is_wanted as is_trace_wanted
 from .running import BusRunner as BusRunner

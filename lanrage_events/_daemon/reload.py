@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 TEMPLATES_HOOK = "templates_changed"
 """the hook of plugins that read templates"""
+TRANSFORM_HOOK = "transform"
 ONLY_AT_START = ("state_folder", "backend", "log", "watch")
 """keys whose changes take effect at the next start"""
 _MAX_SHOWN = 3
@@ -111,13 +112,10 @@ class Reloader:
         wanted = {plugin.name: plugin for plugin in new.plugins}
         now: dict[str, ConfiguredPlugin] = {}
         started: list[ConfiguredPlugin] = []
-        for name in before:
-            if name not in wanted:
-                with suppress(LookupError):
-                    await self._bus.unregister(name)
-
-                changes.append(f"{name} ended")
-
+        ending = [plugin for name, plugin in before.items() if name not in wanted]
+        # What transforms events goes on until what may take its place has started.
+        last = [plugin for plugin in ending if TRANSFORM_HOOK in plugin.plugin.hooks]
+        await self._end((plugin for plugin in ending if plugin not in last), changes)
         for name, plugin in wanted.items():
             old = before.get(name)
             if old == plugin and self._is_running(name):
@@ -138,6 +136,17 @@ class Reloader:
                 started.append(plugin)
                 changes.append(f"{name} {'started' if old is None else 'changed'}")
 
+        if any(name in failed and TRANSFORM_HOOK in p.plugin.hooks for name, p in wanted.items()):
+            now |= {plugin.name: plugin for plugin in last}
+            for plugin in last:
+                why = "since what may take its place has not started"
+                self._log(
+                    logging.WARNING, "plugin '%s' still transforms events, %s", plugin.name, why
+                )
+        else:
+            await self._end(last, changes)
+
+        self._bus.plugins.sort(wanted)
         self.config = replace(
             new, state_folder=self.config.state_folder, plugins=(*now.values(),), rules=rules
         )
@@ -230,6 +239,13 @@ class Reloader:
 
         self._bus.rules = new.make(HidingKey(folder))
         return new, ["rules changed"], []
+
+    async def _end(self, plugins: Iterable[ConfiguredPlugin], changes: list[str]) -> None:
+        for plugin in plugins:
+            with suppress(LookupError):
+                await self._bus.unregister(plugin.name)
+
+            changes.append(f"{plugin.name} ended")
 
     def _is_running(self, name: str) -> bool:
         """Return whether a plugin runs, rather than having failed and waiting for its restart."""

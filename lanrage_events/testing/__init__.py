@@ -14,6 +14,7 @@ from ._running import make_plugin as make_plugin
 from ._running import running as running
 from ._samples import sample as sample
 from ._samples import samples as samples
+from ._transforms import transformed as transformed
 from ._virtual_time import VirtualTimeEventLoop as VirtualTimeEventLoop
 from ._virtual_time import virtual_time as virtual_time
 

@@ -745,3 +745,59 @@ async def test_changed_rules_apply_and_broken_ones_change_nothing(
         assert scene.log[-1] == "hello someone"
         key.unlink()
         assert await reloader.reload()
+
+
+PRIVACY = """
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from lanrage_events import PeerJoined, hookimpl
+from lanrage_events.config import ConfigModel
+
+class Plugin:
+    transform_required = True
+
+    class Config(ConfigModel):
+        name: str
+        broken: bool = False
+
+    def __init__(self, config):
+        self.config = config
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus):
+        if self.config.broken:
+            raise OSError("cannot start")
+
+        yield
+
+    @hookimpl
+    def transform(self, event: PeerJoined):
+        return replace(event, peer_name=f"{event.peer_name} {self.config.name}")
+"""
+
+
+async def test_transforms_follow_the_order_of_the_file_and_one_serves_until_another_has_started(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    (scene.file.parent / "plugins" / "privacy.py").write_text(PRIVACY, encoding="utf-8")
+    scene.write("  a: {use: privacy, name: A}\n  b: {use: privacy, name: B}\n")
+    seen: list[str] = []
+    async with scene.running() as (bus, reloader):
+        bus.subscribe(PeerJoined, lambda event: seen.append(event.peer_name))
+        await bus.publish_and_wait(joined("1"))
+        scene.write("  b: {use: privacy, name: B}\n  a: {use: privacy, name: A}\n")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("2"))
+
+        # Renamed, so the old one ends; but what may take its place does not start.
+        scene.write("  b: {use: privacy, name: B}\n  c: {use: privacy, name: C, broken: true}\n")
+        assert not await reloader.reload()
+        await bus.publish_and_wait(joined("3"))
+        assert "plugin 'a' still transforms events, since what may take its place" in caplog.text
+
+        scene.write("  b: {use: privacy, name: B}\n  c: {use: privacy, name: C}\n")
+        assert await reloader.reload()
+        await bus.publish_and_wait(joined("4"))
+
+    assert seen == ["1 A B", "2 B A", "3 B A", "4 B C"]

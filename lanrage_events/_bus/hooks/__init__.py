@@ -12,3 +12,4 @@ from .hooks import RegisteredPlugin as RegisteredPlugin
 from .names import BATCH_HOOK as BATCH_HOOK
 from .names import LIFESPAN as LIFESPAN
 from .names import QUERIES as QUERIES
+from .trial import transformed as transformed

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -73,6 +74,57 @@ async def serving(
         app = application(operations, bus.redactor)
         async with client(app) as http:
             yield bus, http
+
+
+class Turning:
+    """Turns joins into something else, or fails."""
+
+    transform_required = True
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> list[Event] | None:
+        if event.peer_name == "secret":
+            raise KeyError(event.peer_name)
+
+        if event.peer_name == "[BOT]":
+            return None
+
+        return [event, replace(event, peer_name=f"{event.peer_name} again")]
+
+
+async def test_an_event_that_must_not_pass_untransformed_is_not_taken(client: Client) -> None:
+    plugin = Durable()
+    async with serving(client, [plugin, Turning()]) as (_, http):
+        secret, bot = {**ANN, "peer_name": "secret", "id": "s"}, {**ANN, "peer_name": "[BOT]"}
+        one = await http.post("/api/events", json=secret)
+        many = await http.post("/api/events", json=[bot, secret, ANN])
+        again = await http.post("/api/events", json=secret)
+
+    assert (one.status_code, many.status_code, again.status_code) == (503, 503, 503)
+    assert one.json()["detail"] == (
+        "the event could not be taken and may be sent again: peer_joined s was not published: the "
+        "transform of plugin 'Turning', which is required, failed (KeyError)"
+    )
+    assert len(many.json()["taken"]) == 2
+    assert plugin.names() == ["Ann", "Ann again"]
+
+
+async def test_what_an_event_was_turned_into_is_taken_as_a_whole(client: Client) -> None:
+    plugin = Durable()
+    plugin.errors["Ann again"] = OSError("disk full")
+    async with serving(client, [plugin, Turning()]) as (_, http):
+        failed = await http.post("/api/events", json={**ANN, "id": "x"})
+        plugin.errors.clear()
+        taken = await http.post("/api/events", json={**ANN, "id": "x"})
+        dropped = await http.post("/api/events", json={**ANN, "peer_name": "[BOT]", "id": "y"})
+
+    assert (failed.status_code, taken.status_code, dropped.status_code) == (503, 202, 202)
+    assert (taken.json()["ids"], dropped.json()["ids"]) == (["x"], ["y"])
+    assert [(event.id, event.parent_id) for event in plugin.events] == [
+        ("x", None),
+        ("x", None),
+        ("x.2", "x"),
+    ]
 
 
 async def test_one_event_is_taken_when_the_durable_plugin_has_it(client: Client) -> None:

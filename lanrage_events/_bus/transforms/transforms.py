@@ -1,60 +1,27 @@
-"""The chain of transforms that an event passes before it enters a mailbox."""
+"""The transforms of a bus, which an event passes before it enters a mailbox."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
-from .._events import Event, derived_id
-from .._exceptions import EventNotTransformed
-from ..abc import Rules, Transform, TransformResult, TransformStatistics
-from .containment import Shield, UnexpectedCancellation, contained
-from .instrument import Instruments
-from .threads import TRANSFORM as HOOK
-from .threads import LoopWatch
+from ..._events import Event
+from ..._exceptions import EventNotTransformed
+from ...abc import Rules, Transform, TransformResult, TransformStatistics
+from ..containment import Shield, UnexpectedCancellation, contained
+from ..instrument import Instruments
+from ..threads import TRANSFORM as HOOK
+from ..threads import LoopWatch
+from .chain import MOST_EVENTS, Chain, DeclaredTransform, Step, made_of, too_many
 
-MOST_EVENTS = 100
-"""that one event may be turned into"""
 MOST_KEPT = 1024
 """events that could not enter a mailbox yet, of which it is known what they were turned into"""
 MOST_RULES = 1_000_000
 """the positions of the rules, which come before the plugins"""
 RULES = "rules"
 """stands for a plugin in the messages about rules"""
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredTransform:
-    """A transform that a plugin declares."""
-
-    function: Callable[[Event], TransformResult]
-    classes: tuple[type[Event], ...]
-    """the event classes that it gets, with their subclasses"""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """One transform of the events of a class."""
-
-    function: Callable[[Event], TransformResult]
-    name: str
-    """the name of the plugin, or of the rule"""
-    position: int
-    """among the transforms of all classes"""
-    required: bool
-    is_rule: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chain:
-    """What the events of a class pass, in order."""
-
-    event_class: type[Event]
-    steps: tuple[Step, ...]
-    protects: tuple[Step, ...]
-    """what they pass again when the transform of a plugin has changed or made them"""
 
 
 @dataclass(slots=True)
@@ -267,7 +234,7 @@ class Transforms:
                     if result.__class__ is not chain.event_class or (
                         result.id != event.id and not step.is_rule
                     ):
-                        made = _made(step, event, result)
+                        made = made_of(step, event, result)
                 except BaseException as error:  # noqa: BLE001 - contained, or raised again
                     self._fail(step, event, contained(error))
                     continue
@@ -287,7 +254,7 @@ class Transforms:
                 if len(passed) <= MOST_EVENTS:
                     return passed
 
-                self._fail(step, event, _too_many(len(passed)))
+                self._fail(step, event, too_many(len(passed)))
         finally:
             self.running = None
             if fanout.routes is NO_ROUTES:  # not if something was registered meanwhile
@@ -341,38 +308,3 @@ class _NotStarted(Exception):
 
 def _not_started(event: Event) -> TransformResult:
     raise _NotStarted
-
-
-def _made(step: Step, event: Event, result: object) -> tuple[Event, ...]:
-    """Return the events that a transform has made of another one, with their ids.
-
-    :raises TypeError: if it returned anything else
-    :raises ValueError: if they are too many
-    """
-    if result is None:
-        return ()
-
-    results: Sequence[Any] = result if isinstance(result, (list, tuple)) else (result,)
-    for one in results:
-        if not isinstance(one, Event):
-            if isinstance(one, Coroutine):
-                one.close()
-
-            what = f"an event, a list of events, or None, not {type(one).__name__}"
-            raise TypeError(f"hook '{HOOK}' must return {what}")
-
-        if step.is_rule and one.__class__ is not event.__class__:
-            raise TypeError(f"a rule must keep the class of an event, not make a {one.type}")
-
-    if len(results) > MOST_EVENTS:
-        raise _too_many(len(results))
-
-    own: Event = next((one for one in results if one.id == event.id), event)
-    return tuple(
-        one if one is own else replace(one, id=derived_id(event.id, number), parent_id=event.id)
-        for number, one in enumerate(results, 1)
-    )
-
-
-def _too_many(events: int) -> ValueError:
-    return ValueError(f"it made {events:,} events of one, and {MOST_EVENTS} are the most")

@@ -1,0 +1,7 @@
+"""Transforms, which change, split or drop events before they enter mailboxes."""
+
+from __future__ import annotations
+
+from .chain import Chain as Chain
+from .chain import DeclaredTransform as DeclaredTransform
+from .transforms import Transforms as Transforms
