@@ -234,8 +234,7 @@ class WebhookPlugin:
         targets = self.config.targets
         for target in targets.values():
             for value in (target.url, target.token, target.sign, *target.headers.values()):
-                bus.redactor.add(secret(value))
-                bus.redactor.add(secret(value).rpartition(" ")[2])
+                bus.redactor.add(secret(value).rpartition(" ")[2])  # without "Basic"
 
         # To read the certificates takes long.
         http = self._http

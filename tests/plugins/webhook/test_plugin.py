@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ from lanrage_events_webhook import WebhookConfig, WebhookPlugin
 
 JOINED = PeerJoined(peer_name="Ann", party_name="Friday LAN")
 STARTED = GameStarted(game_name="Quake", players=("Ann",))
+OTHER = {"url": "https://example.org/"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlagCaptured(Event):
+    team: str
 
 
 def settings_of(services: Any) -> dict[str, dict[str, Any]]:
@@ -235,6 +242,7 @@ async def test_routes_say_what_goes_where(services: Any) -> None:
 
 async def test_what_waits_goes_in_one_request_to_a_target_that_takes_several(services: Any) -> None:
     services.cloudevents.limit(30)
+    services.other.limit(30)
     targets = {
         "many": {
             "url": "https://cloudevents.example.org/",
@@ -247,11 +255,13 @@ async def test_what_waits_goes_in_one_request_to_a_target_that_takes_several(ser
     async with running(services.client(), targets) as (bus, _):
         await publish(bus, *events)
         await until(lambda: len(services.cloudevents.accepted) == 25)
+        await until(lambda: len(services.other.accepted) == 25)
 
     assert [event["id"] for event in services.cloudevents.accepted] == [e.id for e in events]
     # The first one went alone, and again with the others.
     assert len(services.cloudevents.requests) == 1 + 3
-    assert len(services.other.requests) == 25
+    assert len(services.other.requests) == 1 + 25
+    assert [data["id"] for data in services.other.accepted] == [e.id for e in events]
 
 
 async def test_an_event_that_spoils_a_batch_is_found(services: Any) -> None:
@@ -306,6 +316,46 @@ async def test_events_that_wait_survive_a_restart_and_go_by_the_new_settings(
 
     assert services.other.accepted == [{"new": "Ann"}]
     assert b"secret" not in (tmp_path / "webhook.outbox").read_bytes()
+
+
+@pytest.mark.real_clock
+async def test_events_for_a_target_that_is_gone_are_kept(
+    services: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.other.answers += [lambda _: httpx.Response(503)] * 100
+    async with running(services.client(), {"old": OTHER}, state=tmp_path) as (bus, _):
+        bus.plugins.drain_timeout = 0
+        await publish(bus, JOINED)
+
+    services.other.answers.clear()
+    async with running(services.client(), {"new": OTHER}, state=tmp_path) as (bus, plugin):
+        await publish(bus, STARTED)
+        await until(lambda: services.other.accepted)
+        assert plugin.health().undelivered == 1
+
+    assert [data["id"] for data in services.other.accepted] == [STARTED.id]
+    assert "the outbox keeps 1 event for target 'old', which is not configured" in caplog.text
+
+
+@pytest.mark.real_clock
+async def test_an_event_of_a_plugin_that_is_gone_is_a_dead_letter(
+    services: Any, tmp_path: Path
+) -> None:
+    services.other.answers += [lambda _: httpx.Response(503)] * 100
+    async with running(services.client(), {"a": OTHER}, state=tmp_path) as (bus, _):
+        bus.plugins.drain_timeout = 0
+        bus.events.register(FlagCaptured)
+        await publish(bus, FlagCaptured(team="red"), JOINED)
+
+    services.other.answers.clear()
+    async with running(services.client(), {"a": OTHER}, state=tmp_path) as (_, plugin):
+        await until(lambda: services.other.accepted)
+        outbox = plugin.outbox()
+        assert isinstance(outbox, Outbox)
+        (dead,) = await outbox.dead_letters()
+
+    assert [data["id"] for data in services.other.accepted] == [JOINED.id]
+    assert "unknown event type 'flag_captured'" in dead.reason
 
 
 @pytest.mark.real_clock
