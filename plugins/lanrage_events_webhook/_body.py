@@ -61,13 +61,15 @@ class Body:
 
         self._source = target.cloudevents
         self._is_list = target.batch is not None
+        self._is_text = isinstance(body, str) and body != _EVENT
         self._rendered = rendered
         self._report = report
         self._paths: dict[str, _Path] = {}
         """where each template is in the settings, by the name of its leaf"""
         texts: dict[str, str] = {}
         self._tree = self._index(_EVENT if body is None else body, ("targets", name, "body"), texts)
-        leaf = _leaf(_TEXT_MAX_BYTES, lines=True, write=service.escape, parse=_as_json)
+        limit = None if service.body is None else _TEXT_MAX_BYTES
+        leaf = _leaf(limit, lines=True, write=service.escape, parse=_as_json)
         self._type = ""
         """that of the event that is rendered, empty while the templates are compiled"""
         self._templates = Templates(
@@ -81,7 +83,7 @@ class Body:
     def content(self, events: Sequence[Event]) -> tuple[str, bytes]:
         """Return the type and the content of a request that sends events."""
         parts = [self.render(event) for event in events]
-        if isinstance(self._tree, _Leaf):
+        if self._is_text:
             return "text/plain; charset=utf-8", str(parts[0]).encode(errors="replace")
 
         # https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
@@ -135,7 +137,7 @@ class Body:
         )
 
 
-def _leaf(max_bytes: int, **options: Any) -> TemplateLeaf:
+def _leaf(max_bytes: int | None, **options: Any) -> TemplateLeaf:
     return TemplateLeaf(limit=max_bytes, measure=lambda text: len(text.encode()), **options)
 
 

@@ -153,6 +153,19 @@ def test_a_text_is_sent_as_plain_text() -> None:
     assert body.content([JOINED]) == ("text/plain; charset=utf-8", "Ann\n👋 Ann joined".encode())
 
 
+def test_a_text_without_a_template_is_plain_text_too() -> None:
+    body = body_of({"url": "https://example.org", "body": "ping"})
+
+    assert body.content([JOINED]) == ("text/plain; charset=utf-8", b"ping")
+
+
+def test_a_body_of_ones_own_is_not_shortened() -> None:
+    event = Notification(title="a", message="ä" * 9000)
+    body = {"text": "{{ message }}"}
+
+    assert sent({"url": "https://example.org", "body": body}, event) == {"text": "ä" * 9000}
+
+
 def test_a_text_with_nothing_to_show_is_empty() -> None:
     body = body_of({"url": "https://example.org", "body": "{{ avg_latency }}"})
 
