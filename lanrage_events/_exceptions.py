@@ -115,6 +115,10 @@ class EventNotTransformed(EventError):
         super().__init__(f"{event.type} {event.id} was not published: {reason}")
 
 
+class RuleError(EventError):
+    """Raised by a rule that fails on an event; its text shows no value of the event."""
+
+
 class PluginError(LanrageEventsError):
     """Base class of errors about one plugin."""
 

@@ -222,6 +222,13 @@ def _check_system(draft: Draft, bus: EventBus) -> None:
         return
 
     if draft.state_folder is not None:
+        try:
+            draft.rules.open_key(draft.state_folder, is_kept=False)
+        except ConfigError as error:
+            # Only the daemon's user can read it.
+            draft.warn(("rules",), str(error))
+
+    if draft.state_folder is not None:
         # The daemon may run as another user.
         problem, is_certain = _state_folder_problem(draft.state_folder)
         is_needed = any(getattr(plugin, "durable", False) for plugin in bus.plugins.values())

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from .._events import Event
+from .._exceptions import RuleError
 from .._hints import did_you_mean
 from .fields import field_names, field_types
 
@@ -21,10 +22,7 @@ FIXED = ("id", "time", "type")
 """what says which event it is, and when it happened"""
 _ALWAYS_KNOWN = ("event", "type")
 _RESULT = "result"
-
-
-class AssignmentError(ValueError):
-    """Raised when a field cannot get its value. The text shows no value of an event."""
+_REMEDY = "'lanrage-events check --event' shows why"
 
 
 class AssignmentProblem(NamedTuple):
@@ -123,7 +121,7 @@ class Assignment:
 
         def assign(event: Event) -> Event:
             if broken:
-                raise AssignmentError(f"{broken[0]}: not a value of this field")
+                raise RuleError(f"{broken[0]}: not a value of this field")
 
             values = {name: getattr(event, name) for name in fields}
             values["type"] = event.type
@@ -134,7 +132,8 @@ class Assignment:
                     changes[name] = _converted(adapters[name], compute(values))
                 except Exception as error:  # noqa: BLE001 - a template may raise anything
                     # Not its text: it may have a name that a rule below hides.
-                    raise AssignmentError(f"{name}: {type(error).__name__}") from None
+                    kind = type(error).__name__
+                    raise RuleError(f"{name}: {kind}; {_REMEDY}") from None
 
             if all(changes[name] == values[name] for name in changes):
                 return event

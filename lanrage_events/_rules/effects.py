@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol, TypeAlias
 
 from .._events import Event
-from .._exceptions import ConfigError
+from .._exceptions import ConfigError, RuleError
 from .fields import field_types
 from .hiding import Hiding
 from .key import HidingKey
@@ -115,6 +115,6 @@ def _contained(step: Callable[[Event], Event]) -> Step:
         except ConfigError:
             raise
         except Exception as error:  # noqa: BLE001 - from an event class
-            raise RuntimeError(f"{event.type} cannot be changed: {type(error).__name__}") from None
+            raise RuleError(f"{event.type} cannot be changed: {type(error).__name__}") from None
 
     return contained

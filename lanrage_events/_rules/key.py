@@ -60,11 +60,13 @@ class HidingKey:
                     self._file.write(found)
 
             key = bytes.fromhex(found)
-        except (OSError, TypeError, ValueError) as error:
-            raise ConfigError([_explain(path, error)]) from None
+        except OSError as error:
+            raise ConfigError([_explain(path, error.strerror or str(error))]) from None
+        except (TypeError, ValueError):
+            key = b""
 
         if len(key) != _KEY_BYTES:
-            raise ConfigError([_explain(path, ValueError("it is damaged"))])
+            raise ConfigError([_explain(path, "it is damaged")])
 
         return key
 
@@ -117,8 +119,7 @@ class HidingKey:
         return blake2b(data, key=self._key, digest_size=16).hexdigest()
 
 
-def _explain(path: Path | None, error: Exception) -> str:
-    reason = (isinstance(error, OSError) and error.strerror) or error
+def _explain(path: Path | None, reason: str) -> str:
     return (
         f"{path}: the key of the rules that hide names cannot be used: {reason}. Without the file, "
         "a new one is created, and everyone hidden gets another pseudonym"

@@ -109,13 +109,14 @@ class ConfiguredRules:
     document: Document = field(default_factory=Document, compare=False, repr=False)
     """the file, for the positions"""
 
-    def open_key(self, state_folder: Path) -> None:
+    def open_key(self, state_folder: Path, *, is_kept: bool = True) -> None:
         """Create the key by which people are hidden, if the rules need one and there is none.
 
+        :param is_kept: whether it is written; otherwise an existing one is only tried
         :raises ConfigError: if that is not possible
         """
         if any(config.hide or config.redact for config in self.configs):
-            HidingKey(state_folder).open()
+            HidingKey(state_folder, is_kept=is_kept).open()
 
     def make(self, key: HidingKey) -> RuleSet | None:
         """Return the rules for a bus, None if there are none."""

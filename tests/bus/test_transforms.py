@@ -985,5 +985,5 @@ async def test_a_required_rule_that_fails_is_named(caplog: pytest.LogCaptureFixt
         await bus.publish(joined())
 
     messages = [record.message for record in caplog.records if record.levelno == logging.ERROR]
-    assert messages[0].startswith("plugin 'rules': hook 'rule 7' failed on peer_joined ")
+    assert messages[0].startswith("rule 7 failed on peer_joined ")
     assert "a rule must keep the class of an event" in caplog.text

@@ -20,6 +20,7 @@ from lanrage_events import (
     PeerLeft,
     PlayerName,
 )
+from lanrage_events._exceptions import RuleError
 from lanrage_events._rules import HidingKey, RuleSet
 from lanrage_events.config import ConfigError
 from lanrage_events.config._rules import ConfiguredRules, RuleConfig
@@ -96,7 +97,7 @@ def test_values_keep_their_types() -> None:
     assert apply(rules, game).players == ("Ann", "Bob")
     note = Notification(title="7", message="")
     rules = make_rules({"set": {"color": "{{ title }}", "message": "{{ color }}"}})
-    with pytest.raises(ValueError, match=r"^message: ValidationError$"):
+    with pytest.raises(RuleError, match=r"^message: ValidationError; .*shows why$"):
         apply(rules, note)
 
     assert apply(make_rules({"set": {"color": "{{ title }}"}}), note).color == 7
@@ -113,7 +114,7 @@ def test_what_fails_says_nothing_about_the_values(template: str) -> None:
     rules = make_rules({"set": {"party_name": template}})
     [transform] = rules.transforms(PeerJoined)
     assert not transform.required
-    with pytest.raises(ValueError) as raised:  # noqa: PT011 - its text is what matters
+    with pytest.raises(RuleError) as raised:
         transform.function(ANN)
 
     assert "Ann" not in f"{raised.value!r} {raised.value.__cause__!r}"
@@ -122,7 +123,7 @@ def test_what_fails_says_nothing_about_the_values(template: str) -> None:
 
 def test_templates_cannot_leave_their_sandbox() -> None:
     rules = make_rules({"set": {"party_name": "{{ event.__class__.__mro__ | string }}"}})
-    with pytest.raises(ValueError, match="SecurityError"):
+    with pytest.raises(RuleError, match="SecurityError"):
         apply(rules, ANN)
 
 

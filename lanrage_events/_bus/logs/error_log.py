@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._events import Event
-from ..._exceptions import OutboxError, format_error
+from ..._exceptions import ConfigError, OutboxError, RuleError, format_error
 from ...abc import Instrument
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class _Seen:
 class ErrorLog(Instrument):
     """Logs the first failure with its traceback, and counts those that are alike.
 
-    An error of an outbox explains itself, so it has no traceback.
+    An error of an outbox, of a setting or of a rule explains itself, so it has no traceback.
     Failures on events are alike if the same hook of a plugin raises the same type of exception.
     """
 
@@ -69,9 +69,8 @@ class ErrorLog(Instrument):
             text = f", after {seen.unlogged} more like it{text}"
 
         logger.error(
-            "plugin '%s': hook '%s' failed on %s %s%s",
-            plugin,
-            hook,
+            "%s failed on %s %s%s",
+            _owner(plugin, hook),
             event.type,
             event.id,
             text,
@@ -88,12 +87,16 @@ class ErrorLog(Instrument):
             _log_unlogged(plugin, hook, kind, seen)
 
 
+def _owner(plugin: str, hook: str) -> str:
+    # Rules are no plugin, and no hook has a space.
+    return hook if " " in hook else f"plugin '{plugin}': hook '{hook}'"
+
+
 def _log_unlogged(plugin: str, hook: str, kind: str, seen: _Seen) -> None:
     if seen.unlogged:
         logger.error(
-            "plugin '%s': hook '%s' failed on %d more event%s with %s",
-            plugin,
-            hook,
+            "%s failed on %d more event%s with %s",
+            _owner(plugin, hook),
             seen.unlogged,
             "" if seen.unlogged == 1 else "s",
             kind.rpartition(".")[2],
@@ -110,4 +113,4 @@ def _is_explained(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_explained(one) for one in error.exceptions) and len(error.exceptions) == 1
 
-    return isinstance(error, OutboxError)
+    return isinstance(error, (ConfigError, OutboxError, RuleError))
