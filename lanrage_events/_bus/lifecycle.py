@@ -62,6 +62,10 @@ class Lifecycle:
         self.outboxes: Outboxes | None = None
         """what the plugins have not delivered; None before there can be any"""
         self._fanout = fanout
+        # A bound method takes 64 bytes, and there may be thousands of supervisors.
+        self._admit = fanout.admit
+        self._on_linger = self._linger
+        self._on_stop = self._end_of_subscription
         self._instruments = instruments
         self._watch = watch
         self._hook_timeout = hook_timeout
@@ -163,7 +167,7 @@ class Lifecycle:
         """
         fanout = self._fanout
         watchdog = self._watchdog(self._hook_timeout if hook_timeout is None else hook_timeout)
-        shared = watchdog, fanout.waiting, fanout.admit, self._instruments, self._watch, worker
+        shared = watchdog, fanout.waiting, self._admit, self._instruments, self._watch, worker
         return Supervisor(
             mailbox,
             Consumer(mailbox, find_hooks, *shared)
@@ -176,9 +180,9 @@ class Lifecycle:
             handles_events=handles_events,
             starts_first=starts_first,
             on_begin=on_begin,
-            on_failure=fanout.admit,
-            on_linger=self._linger,
-            on_stop=self._end_of_subscription if forget_at_end else None,
+            on_failure=self._admit,
+            on_linger=self._on_linger,
+            on_stop=self._on_stop if forget_at_end else None,
         )
 
     def _watchdog(self, hook_timeout: float) -> Watchdog:

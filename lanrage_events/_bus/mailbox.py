@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from collections import deque
 from time import monotonic
@@ -15,13 +14,12 @@ import anyio.lowlevel
 from .._events import Event
 from .._exceptions import EventDropped
 from ..abc import PluginState, PluginStatistics, WhenFull
+from .drops import RecentDrops
 from .instrument import Instruments
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_DROP_LOGS = 1.0
-SECONDS_UNTIL_DROPS_ARE_OLD = 60.0
-"""how long the health of a plugin reports drops"""
 NEVER = sys.maxsize
 DOWN = "the plugin failed and does not run now"
 """why an event is dropped that a publisher waits for"""
@@ -94,13 +92,10 @@ class Mailbox:
     """
 
     __slots__ = (
-        "_dropped_at",
         "_drops_logged",
-        "_drops_noted",
-        "_drops_old",
         "_instruments",
-        "_is_down",
         "_log_drops_at",
+        "_recent_drops",
         "_sleeper",
         "_watches_drops",
         "abandoned_threads",
@@ -161,12 +156,8 @@ class Mailbox:
         """what its consumer waits for while it sleeps"""
         self._drops_logged = 0
         self._log_drops_at = 0.0
-        self._is_down = False
-        self._drops_old = 0
-        """those before the last pause of a minute"""
-        self._drops_noted = 0
-        self._dropped_at = -math.inf
-        """when the last ones were noted, in the time of the event loop"""
+        self._recent_drops: RecentDrops | None = None
+        """None until an event is dropped: there may be thousands of mailboxes"""
 
     def set_policy(self, size: int, when_full: WhenFull) -> None:
         """Change how much it holds and what happens when it is full.
@@ -321,8 +312,17 @@ class Mailbox:
 
     def recent_drops(self) -> int:
         """Return how many events were dropped without a pause of a minute, 0 a minute after the last."""
-        self._note_drops(is_new=False)
-        return self._drops_noted - self._drops_old
+        if not self.dropped:
+            return 0
+
+        # Drops are logged at once but for those within a second after a log line.
+        self._note_drops(is_new=monotonic() < self._log_drops_at)
+        return 0 if self._recent_drops is None else self._recent_drops.count
+
+    def forget_drops(self) -> None:
+        """Count no drop until now as recent."""
+        if self.dropped:
+            self._recent_drops = RecentDrops(self.dropped)
 
     def _note_drops(self, *, is_new: bool) -> None:
         try:
@@ -330,20 +330,16 @@ class Mailbox:
         except RuntimeError:  # outside of a task, so they are noted later
             return
 
-        if not is_new and self._drops_noted > self._drops_old and monotonic() >= self._log_drops_at:
-            # Drops are logged at once but for those within a second after a log line.
-            self._drops_noted = self.dropped
+        if self._recent_drops is None:
+            self._recent_drops = RecentDrops()
 
-        if now - self._dropped_at >= SECONDS_UNTIL_DROPS_ARE_OLD:
-            self._drops_old = self._drops_noted
-
-        if self.dropped != self._drops_noted:
-            self._drops_noted = self.dropped
-            self._dropped_at = now
+        self._recent_drops.note(self.dropped, now, is_new=is_new)
 
     def log_drops(self) -> None:
         """Log the drops since the last log line; there may be thousands a second."""
-        self._note_drops(is_new=True)
+        if self.dropped:
+            self._note_drops(is_new=True)
+
         if count := self.dropped - self._drops_logged:
             self._drops_logged = self.dropped
             self._log_drops_at = monotonic() + SECONDS_BETWEEN_DROP_LOGS
@@ -363,10 +359,10 @@ class Mailbox:
             publishers learn of it at once and can publish them again
         """
         self.log_drops()  # while it is known why
-        if self._is_down and not down:
-            self._drops_old = self._drops_noted = self.dropped  # not what the plugin can help
+        was_down = self.rejects or (self.when_full == "block" and not self.blocks)
+        if was_down and not down:
+            self.forget_drops()  # a larger mailbox would not help
 
-        self._is_down = down
         self.blocks = self.when_full == "block" and not down
         self.rejects = down and durable
         self.group.capacity = 0

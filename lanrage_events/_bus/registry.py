@@ -209,6 +209,7 @@ class Registry(PluginRegistry):
             mailbox = Mailbox(name, settings.size, settings.when_full, self._instruments)
         else:
             mailbox.set_policy(settings.size, settings.when_full)
+            mailbox.forget_drops()  # the plugin, or the size, is another one now
 
         worker = self.hooks.add_worker(name, mailbox)
         return self._lifecycle.supervise(

@@ -70,8 +70,11 @@ class BusReceiver(Receiver):
         if worker is not None:
             hook = worker.threaded(hook)
 
+        # There may be thousands, so each keeps no more than it needs.
+        wanted = classes[0] if len(classes) == 1 else classes
+
         def find_hooks(cls: type[Event]) -> tuple[Hook, ...]:
-            return (hook,) if issubclass(cls, classes) else ()
+            return (hook,) if issubclass(cls, wanted) else ()
 
         supervisor = self._lifecycle.supervise(
             mailbox, find_hooks, hook_timeout, worker=worker, forget_at_end=True
