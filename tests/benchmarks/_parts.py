@@ -12,6 +12,7 @@ from ._figures import Check
 
 PARTS = (
     "dispatch",
+    "transforms",
     "isolation",
     "neighbours",
     "events",

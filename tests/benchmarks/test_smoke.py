@@ -65,7 +65,7 @@ def test_benchmark_of_delivery_rejects_an_unknown_scenario() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
-        ("dispatch", "isolation", "neighbours", "events", "start_up", "outbox"),
+        ("dispatch", "transforms", "isolation", "neighbours", "events", "start_up", "outbox"),
         ("compose", "scale", "idle", "long_run"),
     ],
     ids=["quick", "load"],

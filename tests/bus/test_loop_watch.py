@@ -21,7 +21,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from lanrage_events import Event, EventBus, Health, Metric, PeerJoined, hookimpl
+from lanrage_events import Event, EventBus, Health, Metric, Notification, PeerJoined, hookimpl
 
 pytestmark = pytest.mark.real_clock
 
@@ -156,6 +156,33 @@ async def test_all_kinds_of_hooks_are_watched(lines: Lines) -> None:
     hooks = ["lifespan start", "peer_joined", "health", "metrics", "validate", "lifespan end"]
     assert [re.findall("hook '(.*?)'", text)[0] for text in lines.texts] == hooks
     assert all(f"{__file__}:" in text for text in lines.texts)
+
+
+@pytest.mark.slow
+async def test_a_transform_is_watched_from_wherever_an_event_is_published(lines: Lines) -> None:
+    class Slow:
+        @hookimpl
+        def transform(self, event: PeerJoined) -> PeerJoined:
+            hold()
+            return event
+
+    class Publishing:
+        @hookimpl
+        async def notification(self) -> None:
+            await bus.publish(joined())
+
+    async with EventBus() as bus:
+        bus.register(Slow(), "slow")
+        bus.register(Publishing(), "innocent")
+        await bus.publish(joined())
+        await reported(bus, "slow")
+        await bus.publish(Notification(title="", message=""))
+        await reported(bus, "slow", 2)
+        assert bus.health()["slow"].status == "degraded"
+        assert bus.statistics().plugins["innocent"].loop_blocks == 0
+
+    assert lines.texts[0].startswith("plugin 'slow': hook 'transform' held the event loop for ")
+    assert "so it has to return quickly" in lines.texts[0]
 
 
 @pytest.mark.slow

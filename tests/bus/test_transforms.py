@@ -4,14 +4,16 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import anyio
 import anyio.to_thread
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lanrage_events import (
     Event,
@@ -28,11 +30,12 @@ from lanrage_events import (
     hookimpl,
 )
 from lanrage_events.abc import Instrument, Transform, TransformResult, TransformStatistics
-from lanrage_events.testing import RecordingPlugin
+from lanrage_events.testing import RecordingPlugin, virtual_time
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+Backend = Literal["asyncio", "trio"]
 Change = Callable[[Any], Any]
 JoinT = TypeVar("JoinT", bound=PeerJoined)
 
@@ -987,3 +990,88 @@ async def test_a_required_rule_that_fails_is_named(caplog: pytest.LogCaptureFixt
     messages = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert messages[0].startswith("rule 7 failed on peer_joined ")
     assert "a rule must keep the class of an event" in caplog.text
+
+
+# Any chain
+
+
+def dropping(event: PeerJoined) -> PeerJoined | None:
+    return None if event.peer_name.startswith("b") else event
+
+
+def doubling(event: PeerJoined) -> tuple[PeerJoined, PeerJoined]:
+    return event, replace(event, peer_name=f"c{event.peer_name}")
+
+
+def turning(event: PeerJoined) -> Event:
+    return Notification(title=event.peer_name, message="") if "c" in event.peer_name else event
+
+
+OPERATIONS: Sequence[Change] = (renamed("x"), dropping, doubling, turning, failing, lambda e: e)
+
+
+def expected(event: PeerJoined, chain: Sequence[Change]) -> list[tuple[str, str, str | None]]:
+    """Return type, id and parent of what an event is turned into."""
+    current: list[Event] = [event]
+    for change in chain:
+        results: list[Event] = []
+        for one in current:
+            if not isinstance(one, PeerJoined) or change is failing:
+                results.append(one)
+                continue
+
+            made = change(one)
+            made = () if made is None else made if isinstance(made, tuple) else (made,)
+            for number, new in enumerate(made, 1):
+                if new.id != one.id or number > 1:
+                    new = replace(new, id=f"{one.id}.{number}", parent_id=one.id)
+
+                results.append(new)
+
+        current = results
+
+    return [(type(e).__name__, e.id, e.parent_id) for e in current]
+
+
+@pytest.mark.slow
+@given(
+    chain=st.lists(st.sampled_from(OPERATIONS), max_size=4),
+    names=st.lists(st.sampled_from(["a", "b", "ac"]), min_size=1, max_size=12),
+    size=st.sampled_from([1, 2, 1000]),
+    ways=st.lists(st.sampled_from(["publish", "nowait", "wait", "many"]), min_size=12, max_size=12),
+    backend=st.sampled_from(["asyncio", "trio"]),
+)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+def test_any_chain_keeps_the_order_and_what_publishers_wait_for(
+    chain: list[Change], names: list[str], size: int, ways: list[str], backend: Backend
+) -> None:
+    recorder = RecordingPlugin(mailbox_size=size, when_full="block", durable=True)
+    events = [joined(name, id=str(number)) for number, name in enumerate(names)]
+    wanted: list[tuple[str, str, str | None]] = []
+
+    async def run() -> None:
+        async with EventBus(blocked_after=None) as bus:
+            bus.register(recorder)
+            for number, change in enumerate(chain):
+                bus.register(Transforming(change), str(number))
+
+            for event, way in zip(events, ways, strict=False):
+                made = expected(event, chain)
+                wanted.extend(made)
+                if way == "nowait":
+                    with suppress(anyio.WouldBlock):
+                        bus.publish_nowait(event)
+                        continue
+
+                if way == "wait":
+                    await bus.publish_and_wait(event)
+                    assert not made or len(recorder.handled) == len(wanted)
+                elif way == "many":
+                    assert await bus.publish_many_and_wait([event]) == [None]
+                    assert not made or len(recorder.handled) == len(wanted)
+                else:
+                    await bus.publish(event)
+
+    name, options = virtual_time(backend)
+    anyio.run(run, backend=name, backend_options=options)
+    assert [(type(e).__name__, e.id, e.parent_id) for e in recorder.events] == wanted
