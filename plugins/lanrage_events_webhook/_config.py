@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import Field, SecretStr, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
-from lanrage_events.config import ConfigModel, Duration, EventTypes, Where
+from lanrage_events.config import ConfigModel, Duration, EventTypes, SecretStr, Where
 
 from ._presets import ANY_SERVICE, SERVICES, Service
 

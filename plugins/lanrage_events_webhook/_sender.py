@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import anyio
 import httpx
-from pydantic import SecretStr
 
 from lanrage_events import Event, Health, Redactor
 from lanrage_events.cli import safe_text
+from lanrage_events.config import SecretStr
 from lanrage_events.delivery import Outcome, OutcomeKind
 from lanrage_events.events import utc_now
 

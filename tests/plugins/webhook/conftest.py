@@ -356,7 +356,7 @@ class Services:
 
             do_GET = do_POST = do_PUT = handle_any
 
-            def log_message(self, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

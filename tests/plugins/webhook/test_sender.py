@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from lanrage_events import PeerJoined, Redactor
+from lanrage_events.config import SecretStr
 from lanrage_events.delivery import Outcome
 from lanrage_events.events import utc_now
 from lanrage_events_webhook import TargetConfig
@@ -160,7 +160,7 @@ async def test_a_target_that_hangs_is_given_up_after_its_timeout() -> None:
 async def test_no_more_of_an_answer_is_read_than_is_shown() -> None:
     read = 0
 
-    async def endless() -> Any:
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal read
         while True:
             await anyio.lowlevel.checkpoint()
