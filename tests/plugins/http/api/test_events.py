@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import anyio
 import httpx
 import pytest
 from anyio.lowlevel import checkpoint
+from pydantic import WithJsonSchema
 
 from lanrage_events import (
     ConfigProblem,
@@ -757,3 +758,25 @@ async def test_a_preview_of_no_event_names_the_fields(client: Client) -> None:
 
     assert response.status_code == 422
     assert "peer_name" in [error["path"] for error in response.json()["errors"]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Odd(Event):
+    """Something odd happened."""
+
+    what: Annotated[int, WithJsonSchema({"type": "number", "minimum": "x"})]
+
+
+class Oddity:
+    @hookimpl
+    def register_events(self) -> list[type[Event]]:
+        return [Odd]
+
+
+async def test_a_type_whose_schema_makes_no_sense_has_no_sample(client: Client) -> None:
+    async with serving(client, [Oddity()]) as (_, http):
+        response = await http.get("/api/events/types")
+
+    samples = {entry["type"]: entry["sample"] for entry in response.json()["types"]}
+    assert samples["odd"] == {}
+    assert samples["peer_left"]["peer_name"] == "Ann"
