@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from .._events import Event
+from .._events import COMMON_FIELDS, Event
 from .._exceptions import RuleError
 from .._hints import did_you_mean
 from .fields import field_names, field_types
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 Compute: TypeAlias = Callable[[dict[str, Any]], object]
-FIXED = ("id", "time", "type")
-"""what says which event it is, and when it happened"""
 _ALWAYS_KNOWN = ("event", "type")
 _RESULT = "result"
 _REMEDY = "'lanrage-events check --event' shows why"
@@ -71,11 +69,11 @@ class Assignment:
         known = field_names(types)
         for name, value in self._values.items():
             having = [cls for cls in types if name in field_types(cls)]
-            if name in FIXED:
+            if name in COMMON_FIELDS:
                 message = "a rule cannot change which event it is, and when it happened"
                 yield AssignmentProblem(name, message, about_key=True)
             elif not having:
-                hint = did_you_mean(name, set(known) - {*FIXED})
+                hint = did_you_mean(name, set(known) - COMMON_FIELDS)
                 message = f"no event type that the rule is for has this field{hint}"
                 yield AssignmentProblem(name, message, about_key=True)
             elif name in self._computed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeAlias, get_args, get_type_hints
 
-from .._events import PLAYER_NAME, Event
+from .._events import COMMON_FIELDS, PLAYER_NAME, Event
 from .conditions import MANY
 from .fields import field_types
 
@@ -26,7 +26,8 @@ def name_fields(cls: type[Event]) -> tuple[str, ...]:
     return tuple(
         name
         for name, kind in types.items()
-        if name not in ("id", "time", "peer_id")
+        if name not in COMMON_FIELDS
+        and name != "peer_id"
         and (name in _NAME_FIELDS or kind is None or _has_mark(kind, set()))
     )
 
