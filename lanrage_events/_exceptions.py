@@ -103,8 +103,8 @@ class EventDropped(EventError):
 class EventNotTransformed(EventError):
     """Raised when an event is not published because a required transform failed or does not run.
 
-    Its text shows no value of the event, since the transform may be what protects it. What the
-    transform raised is its ``__cause__``.
+    Neither its text nor its ``__cause__`` shows what the transform raised, which may contain a value that
+    it protects: only of which class that was, and where it was raised.
     """
 
     def __init__(self, event: Event, transform: str, reason: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from traceback import format_exception
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import anyio
@@ -421,9 +422,10 @@ async def test_an_event_on_which_a_required_transform_fails_is_not_published() -
     assert names(recorder) == ["notification", "notification", "Ann B."]
     assert str(caught.value) == (
         "peer_joined 1 was not published: the transform of plugin 'privacy', which is required, "
-        "failed (KeyError)"
+        f"failed: KeyError at test_transforms.py:{failing.__code__.co_firstlineno + 1}"
     )
-    assert isinstance(caught.value.__cause__, KeyError)
+    assert caught.value.__cause__ is not None
+    assert not isinstance(caught.value.__cause__, KeyError)
     assert (caught.value.transform, caught.value.event.id) == ("privacy", "1")
 
 
@@ -990,6 +992,26 @@ async def test_a_required_rule_that_fails_is_named(caplog: pytest.LogCaptureFixt
     messages = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert messages[0].startswith("rule 7 failed on peer_joined ")
     assert "a rule must keep the class of an event" in caplog.text
+
+
+async def test_what_a_required_transform_or_a_rule_raises_is_shown_nowhere(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reveal(event: PeerJoined) -> Event:
+        raise KeyError(f"secret {event.peer_name}")
+
+    async with EventBus(trace=True, rules=SomeRules(Transform("rule 1", reveal))) as bus:
+        bus.register(Transforming(reveal, required=True), "privacy")
+        with pytest.raises(EventNotTransformed) as caught:
+            await bus.publish(joined("Ann"))
+
+        bus.rules = None
+
+    shown = capsys.readouterr().err + caplog.text + "".join(format_exception(caught.value))
+    assert "rules.rule 1 peer_joined" in shown
+    assert "privacy.transform peer_joined" in shown
+    assert "UndisclosedError: KeyError at test_transforms.py:" in shown
+    assert "secret" not in shown.replace('f"secret {event.peer_name}"', "")
 
 
 # Any chain

@@ -293,7 +293,7 @@ class Hooks:
         plugin = self._manager.get_plugin(name)
         impls = getattr(self._manager.hook, TRANSFORM).get_hookimpls()
         own = (impl for impl in impls if impl.plugin is plugin)
-        return declared(name, own, self._instruments.watched)
+        return declared(name, own)
 
     def for_event(self, name: str, event_class: type[Event]) -> tuple[Hook, ...]:
         """Return a plugin's hooks for an event class, the most specific first."""

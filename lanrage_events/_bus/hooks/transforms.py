@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 
 from ..._events import Event
 from ..._exceptions import PluginHookError
+from ...abc import TransformResult
 from ..threads import TRANSFORM
 from ..transforms import DeclaredTransform
 from .annotations import parameter_classes
@@ -20,14 +21,11 @@ _ALL = (inspect.Parameter.empty, Any, object, "Any", "object")
 
 
 def declared(
-    plugin: str,
-    implementations: Iterable[pluggy.HookImpl],
-    watched: Callable[[str, str, Callable[..., Any]], Callable[..., Any]],
+    plugin: str, implementations: Iterable[pluggy.HookImpl]
 ) -> tuple[DeclaredTransform, ...]:
     """Return the transforms of a plugin.
 
     :param plugin: its name
-    :param watched: wraps a function of a plugin so that its calls are watched
     :raises PluginHookError: if one is not allowed; it says why
     """
     found = []
@@ -46,7 +44,8 @@ def declared(
         if problem is not None:
             raise PluginHookError(plugin, f"hook '{TRANSFORM}' {problem}")
 
-        found.append(DeclaredTransform(watched(plugin, TRANSFORM, function), classes))
+        transform = cast(Callable[[Event], TransformResult], function)
+        found.append(DeclaredTransform(transform, classes))
 
     return tuple(found)
 

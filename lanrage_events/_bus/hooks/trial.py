@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from ..._events import Event
-from ..._exceptions import EventNotTransformed
+from ...abc import Instrument
 from ..instrument import Instruments
 from ..threads import LoopWatch
 from ..transforms import Transforms
 from .hooks import Hooks
+
+
+class _Failures(Instrument):
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+
+    def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
+        self.errors.append(error)
 
 
 def transformed(plugin: object, event: Event) -> tuple[Event, ...]:
@@ -24,15 +32,15 @@ def transformed(plugin: object, event: Event) -> tuple[Event, ...]:
     if not declared:
         raise TypeError(f"'{name}' has no hook 'transform': is @hookimpl missing?")
 
-    transforms = Transforms(Instruments(), LoopWatch(None))
-    transforms.add(name, declared, required=True, runs=True)
+    failures = _Failures()
+    transforms = Transforms(Instruments([failures]), LoopWatch(None))
+    transforms.add(name, declared, required=False, runs=True)
     chain = transforms.chain(type(event))
     if chain is None:
         return (event,)
 
-    try:
-        result = transforms.apply(chain, event)
-    except EventNotTransformed as error:
-        raise error.__cause__ or error from None
+    result = transforms.apply(chain, event)
+    for error in failures.errors:
+        raise error
 
     return result if isinstance(result, tuple) else (result,)

@@ -46,11 +46,14 @@ class Chain:
     """what they pass again when the transform of a plugin has changed or made them"""
 
 
+class WrongResult(TypeError):
+    """Raised when a transform returns anything but events; it shows nothing of what it returned."""
+
+
 def made_of(step: Step, event: Event, result: object) -> tuple[Event, ...]:
     """Return the events that a transform has made of another one, with their ids.
 
-    :raises TypeError: if it returned anything else
-    :raises ValueError: if they are too many
+    :raises WrongResult: if it returned anything else, or too many
     """
     if result is None:
         return ()
@@ -62,10 +65,10 @@ def made_of(step: Step, event: Event, result: object) -> tuple[Event, ...]:
                 one.close()
 
             what = f"an event, a list of events, or None, not {type(one).__name__}"
-            raise TypeError(f"hook '{HOOK}' must return {what}")
+            raise WrongResult(f"hook '{HOOK}' must return {what}")
 
         if step.is_rule and one.__class__ is not event.__class__:
-            raise TypeError(f"a rule must keep the class of an event, not make a {one.type}")
+            raise WrongResult(f"a rule must keep the class of an event, not make a {one.type}")
 
     if len(results) > MOST_EVENTS:
         raise too_many(len(results))
@@ -77,5 +80,6 @@ def made_of(step: Step, event: Event, result: object) -> tuple[Event, ...]:
     )
 
 
-def too_many(events: int) -> ValueError:
-    return ValueError(f"it made {events:,} events of one, and {MOST_EVENTS} are the most")
+def too_many(events: int) -> WrongResult:
+    """Return that a transform has made too many events of one."""
+    return WrongResult(f"it made {events:,} events of one, and {MOST_EVENTS} are the most")

@@ -15,6 +15,7 @@ from ..instrument import Instruments
 from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch
 from .chain import MOST_EVENTS, Chain, DeclaredTransform, Step, made_of, too_many
+from .discretion import TransformFunction, UndisclosedError, undisclosed, undisclosing
 
 MOST_KEPT = 1024
 """events that could not enter a mailbox yet, of which it is known what they were turned into"""
@@ -160,13 +161,28 @@ class Transforms:
                 position += 1
                 if issubclass(event_class, transform.classes) and (plugin.runs or plugin.required):
                     function = transform.function if plugin.runs else _not_started
+                    function = self._watched(name, HOOK, function, discreet=plugin.required)
                     steps.append(Step(function, name, position, plugin.required))
 
         return Chain(event_class, (*steps,), (*protects,)) if steps or protects else None
 
     def _rule(self, position: int, rule: Transform) -> Step:
-        function = self._instruments.watched(RULES, rule.name, rule.function)
+        function = self._watched(RULES, rule.name, rule.function, discreet=True)
         return Step(function, rule.name, position, rule.required, is_rule=True)
+
+    def _watched(
+        self, owner: str, hook: str, function: TransformFunction, *, discreet: bool
+    ) -> TransformFunction:
+        """Wrap a transform so that its calls are watched.
+
+        :param discreet: whether what it raises is not shown
+        """
+        if not self._instruments.watches_calls:
+            return function
+
+        return self._instruments.watched(
+            owner, hook, undisclosing(function) if discreet else function
+        )
 
     def statistics(self) -> dict[str, TransformStatistics]:
         """Return the figures by the names of plugins and rules."""
@@ -284,6 +300,9 @@ class Transforms:
     def _fail(self, step: Step, event: Event, error: Exception) -> None:
         self._shield.stand_in.hits = 0
         owner, hook = (RULES, step.name) if step.is_rule else (step.name, HOOK)
+        if step.is_rule or step.required:
+            error = undisclosed(error)
+
         self._instruments.hook_failed(owner, hook, event, error)
         if not step.required:
             self._count(step).failed += 1
@@ -291,20 +310,13 @@ class Transforms:
 
         self._count(step).rejected += 1
         what = step.name if step.is_rule else f"the transform of plugin '{step.name}'"
-        how = str(error) if isinstance(error, _NotStarted) else f"failed ({type(error).__name__})"
-        reason = f"{what}, which is required, {how}"
-        raise EventNotTransformed(event, step.name, reason) from error
+        raise EventNotTransformed(
+            event, step.name, f"{what}, which is required, failed: {error}"
+        ) from error
 
     def _count(self, step: Step) -> _Counts:
         return self._counts.setdefault(step.name, _Counts())
 
 
-class _NotStarted(Exception):
-    """Raised in place of a transform whose plugin has never started."""
-
-    def __str__(self) -> str:
-        return "has not started yet"
-
-
 def _not_started(event: Event) -> TransformResult:
-    raise _NotStarted
+    raise UndisclosedError("its plugin has not started yet")

@@ -1,0 +1,46 @@
+"""Discretion: what a transform raises that protects names may contain one, so it is not shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import PurePath
+from typing import Any
+
+from ...abc import TransformResult
+from ..containment import contained
+from .chain import WrongResult
+
+TransformFunction = Callable[[Any], TransformResult]
+
+
+class UndisclosedError(Exception):
+    """Raised in place of another error: it says of which class that is, and where it was raised."""
+
+
+def undisclosed(error: Exception) -> Exception:
+    """Return what to show in place of an error."""
+    if isinstance(error, UndisclosedError | WrongResult):
+        return error
+
+    place, traceback = "", error.__traceback__
+    while traceback is not None:
+        code, line = traceback.tb_frame.f_code, traceback.tb_lineno
+        place, traceback = f" at {PurePath(code.co_filename).name}:{line}", traceback.tb_next
+
+    return UndisclosedError(f"{type(error).__name__}{place}")
+
+
+def undisclosing(function: TransformFunction) -> TransformFunction:
+    """Wrap a transform so that it raises what may be shown."""
+
+    @wraps(function)
+    def call(event: Any) -> TransformResult:
+        try:
+            return function(event)
+        except BaseException as error:  # noqa: BLE001 - contained, or raised again
+            shown = undisclosed(contained(error))
+
+        raise shown
+
+    return call
