@@ -195,6 +195,13 @@ def test_hidden_people_stay_apart() -> None:
     assert not any(text in str(ids) for text in ("7,", "8,", "Ann"))
 
 
+@pytest.mark.parametrize("shown", ["a player", "pseudonym"])
+def test_who_is_hidden_already_stays_as_they_are(shown: str) -> None:
+    rules = make_rules({"hide": "*", "as": shown})
+    once = apply(rules, replace(ANN, peer_id="7"))
+    assert apply(rules, once) is once
+
+
 def test_pseudonyms_are_stable_for_one_key_and_say_nothing_without_it(tmp_path: Path) -> None:
     config = {"hide": "*", "as": "pseudonym"}
     names = [f"player {number}" for number in range(50)]

@@ -247,3 +247,13 @@ def test_routes_that_are_left_out_by_their_values_would_not_match(
     for event in (joined(name), GameStarted(game_name=name, players=tuple(players))):
         wanted = [str(i) for i, route in enumerate(routes) if route.where.matches(event)]
         assert destinations(found, event) == wanted
+
+
+@pytest.mark.parametrize("wanted", ["LAN*", {"not": "Test"}])
+def test_a_route_with_wildcards_looks_at_each_event(wanted: object) -> None:
+    router = Router([RouteConfig(where=Where({"party_name": wanted}), webhook=("a",))], ["a"])
+    assert [destinations(router, joined(name)) for name in ("LAN 1", "Test", "LAN 2")] == [
+        ["a"],
+        [],
+        ["a"],
+    ]
