@@ -28,7 +28,7 @@ def packages_in(folder: str) -> list[str]:
 
 PLUGINS = packages_in("plugins")
 TEMPLATES = packages_in("templates")
-EXTRAS_FOR_DEVELOPERS = {"all", "test", "docs", "dev", "bench"}
+EXTRAS_FOR_DEVELOPERS = {"all", "test", "docs", "dev", "bench", "frameworks"}
 
 
 def contract(name: str) -> dict[str, Any]:

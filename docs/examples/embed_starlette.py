@@ -1,4 +1,4 @@
-"""A bus in a Starlette application; FastAPI takes the same lifespan.
+"""A bus in an application of Starlette.
 
 Serve it on either backend: ``anycorn embed_starlette:app`` or ``anycorn -k trio embed_starlette:app``.
 """

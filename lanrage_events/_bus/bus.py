@@ -204,7 +204,7 @@ class EventBus(Bus):
 
         await self._close(task_group, exc_value)
 
-    async def serve(self, *, task_status: TaskStatus[Self] = anyio.TASK_STATUS_IGNORED) -> None:
+    async def serve(self, *, task_status: TaskStatus[EventBus] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run the bus until it is cancelled: ``bus = await task_group.start(EventBus().serve)``.
 
         It enters the bus, and leaves it when it is cancelled, handling pending events first.

@@ -242,7 +242,9 @@ class Client:
     def __reduce__(self) -> NoReturn:
         raise _cannot_be_pickled(self)
 
-    def publish(self, events: EventData | Iterable[EventData]) -> Receipt:
+    def publish(
+        self, events: Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]]
+    ) -> Receipt:
         """Publish an event or several, and return when the durable plugins of the daemon have them.
 
         While the daemon is away or busy, it tries again, with the same ids, so that no event is
@@ -250,7 +252,7 @@ class Client:
 
         :param events: events, or mappings such as ``{"type": "peer_joined", "peer_name": "Ann"}``; a
             mapping without ``id`` gets one
-        :returns: the ids of the events
+        :returns: what the daemon has accepted, with the ids
         :raises PublishError: if some were not published; valid events are, even beside others
         :raises TypeError: if they are not events
         :raises ValueError: if JSON cannot express a mapping
@@ -320,7 +322,9 @@ class AsyncClient:
     def __reduce__(self) -> NoReturn:
         raise _cannot_be_pickled(self)
 
-    async def publish(self, events: EventData | Iterable[EventData]) -> Receipt:
+    async def publish(
+        self, events: Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]]
+    ) -> Receipt:
         """Publish an event or several, and return when the durable plugins of the daemon have them.
 
         It does what :meth:`Client.publish` does. If it is cancelled, a request that is on its way
@@ -328,7 +332,7 @@ class AsyncClient:
 
         :param events: events, or mappings such as ``{"type": "peer_joined", "peer_name": "Ann"}``; a
             mapping without ``id`` gets one
-        :returns: the ids of the events
+        :returns: what the daemon has accepted, with the ids
         :raises PublishError: if some were not published; valid events are, even beside others
         :raises TypeError: if they are not events
         :raises ValueError: if JSON cannot express a mapping
