@@ -11,6 +11,7 @@ from ._history import History as History
 from ._lane import Lane as Lane
 from ._metrics import lane_metrics as lane_metrics
 from ._metrics import outbox_metrics as outbox_metrics
+from ._outage import LONG_AGO as LONG_AGO
 from ._outage import Outage as Outage
 from ._outcome import Outcome as Outcome
 from ._outcome import OutcomeKind as OutcomeKind

@@ -282,7 +282,11 @@ class Delivery:
                 )
 
     def _lane(
-        self, name: str, storage: Storage, tasks: TaskGroup, record: LaneRecord | None = None
+        self,
+        name: str,
+        storage: Storage,
+        tasks: TaskGroup,
+        record: LaneRecord[LaneStatistics] | None = None,
     ) -> SinkLane:
         if (lane := self._lanes.get(name)) is not None:
             return lane
@@ -296,7 +300,7 @@ class Delivery:
             what=self._what,
             storage=storage,
             pacing=Pacing(self._window, immediate=self._immediate),
-            record=record or LaneRecord(),
+            record=record or LaneRecord(LaneStatistics()),
             task_group=tasks,
             logger=self._logger,
             send=self._send,

@@ -35,6 +35,10 @@ class History:
     nothing: they are made on request.
     """
 
+    seconds_per_bucket = SECONDS_PER_BUCKET
+    count = BUCKETS
+    """how many buckets are kept"""
+
     def __init__(self) -> None:
         self._counts: dict[int, Bucket] = {}
         self._waited: dict[int, float] = {}

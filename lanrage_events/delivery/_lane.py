@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,11 +21,12 @@ from ._state import LaneState, in_words
 HAND_OVER_SECONDS = 0.1
 
 EntryT = TypeVar("EntryT")
-RecordT_co = TypeVar("RecordT_co", bound=LaneRecord, covariant=True)
+RecordT_co = TypeVar("RecordT_co", bound=LaneRecord[LaneStatistics], covariant=True)
+QueueT_co = TypeVar("QueueT_co", bound=LaneQueue[Any], covariant=True)
 PacingT_co = TypeVar("PacingT_co", bound=Pacing, covariant=True)
 
 
-class Lane(ABC, Generic[EntryT, PacingT_co, RecordT_co]):
+class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
     """What every lane does around its requests: it begins, waits, recovers and ends.
 
     It has a task only while it has work. A subclass makes the requests, see :meth:`deliver_next`.
@@ -49,7 +50,7 @@ class Lane(ABC, Generic[EntryT, PacingT_co, RecordT_co]):
         *,
         what: str,
         storage: Storage,
-        queue: LaneQueue[EntryT],
+        queue: QueueT_co,
         pacing: PacingT_co,
         record: RecordT_co,
         task_group: TaskGroup,

@@ -9,19 +9,20 @@ from .._events import utc_now
 from .._reports import Metric, Sample
 from ..outbox import Storage
 from ._lane import Lane
-from ._record import LaneRecord
+from ._record import LaneRecord, LaneStatistics
 from ._state import LaneState
 
 
 def lane_metrics(
-    lanes: Mapping[str, Lane[Any, Any, LaneRecord]], receiver: str = "the receiver"
+    lanes: Mapping[str, Lane[Any, Any, Any, LaneRecord[LaneStatistics]]],
+    receiver: str = "the receiver",
 ) -> list[Metric]:
     """Return what the lanes have done since they were made, each with its name.
 
     :param receiver: who gets the events, as the help says it
     """
 
-    def by_reason(count: Callable[[LaneRecord], Mapping[str, int]]) -> list[Sample]:
+    def by_reason(count: Callable[[LaneRecord[LaneStatistics]], Mapping[str, int]]) -> list[Sample]:
         return [
             Sample(number, {"lane": name, "reason": reason})
             for name, lane in lanes.items()

@@ -13,6 +13,7 @@ MAX_RETRY_SECONDS = 2.0
 SHORT_OUTAGE_SECONDS = 60.0
 MAX_LONG_OUTAGE_RETRY_SECONDS = 30.0
 LONG_AGO = float("-inf")
+"""a time on the event loop's clock that was before everything"""
 
 
 class Outage:

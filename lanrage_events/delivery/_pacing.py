@@ -29,7 +29,8 @@ class Pacing:
         self._collects = False
         self.is_finishing = False
         """whether what waits is sent without gathering more"""
-        self._give_up_at = math.inf
+        self.give_up_at = math.inf
+        """nothing is sent after this, see :meth:`finish`"""
 
     def begin(self) -> None:
         """Start the next message, which :meth:`flush` is about from now on."""
@@ -69,7 +70,7 @@ class Pacing:
         :param give_up_at: nothing is sent after this, and a lane that has to wait longer gives up at
             once
         """
-        self._give_up_at = give_up_at
+        self.give_up_at = give_up_at
         self.is_finishing = True
         self.flush()
         if self._collects or self._waits_until > give_up_at:
@@ -78,7 +79,7 @@ class Pacing:
     @property
     def is_over(self) -> bool:
         """Whether it is too late to send anything more, see :meth:`finish`."""
-        return anyio.current_time() >= self._give_up_at
+        return anyio.current_time() >= self.give_up_at
 
     def gathers_until(self, first_arrived: float) -> float | None:
         """Return when the window that an entry opened is over, None if there is none.
@@ -101,7 +102,7 @@ class Pacing:
         :param collects: whether the reason is that the next message may become longer meanwhile,
             see :meth:`stop_collecting`
         """
-        if time > self._give_up_at:
+        if time > self.give_up_at:
             return False
 
         self._waits_until, self._collects = time, collects

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Generic, TypeVar
 
 import anyio
 
@@ -34,14 +35,17 @@ class LaneStatistics:
     """what went wrong last, without secrets"""
 
 
-class LaneRecord:
+StatisticsT_co = TypeVar("StatisticsT_co", bound=LaneStatistics, covariant=True)
+
+
+class LaneRecord(Generic[StatisticsT_co]):
     """Counts what a lane does.
 
-    :param statistics: where; empty ones by default
+    :param statistics: where
     """
 
-    def __init__(self, statistics: LaneStatistics | None = None) -> None:
-        self.statistics = statistics or LaneStatistics()
+    def __init__(self, statistics: StatisticsT_co) -> None:
+        self.statistics = statistics
         self.history = History()
         self.failed: Counter[str] = Counter()
         """entries that became dead letters, by a short reason"""

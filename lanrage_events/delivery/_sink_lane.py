@@ -21,7 +21,7 @@ from ._outage import LONG_AGO
 from ._outcome import Outcome, OutcomeKind
 from ._pacing import Pacing
 from ._queue import LaneQueue
-from ._record import LaneRecord
+from ._record import LaneRecord, LaneStatistics
 from ._selection import Select, Selection
 from ._state import LaneState
 
@@ -30,7 +30,7 @@ NO_ANSWER = "no_answer"
 LONGEST_HOLD_SECONDS = 60.0
 
 
-class SinkLane(Lane[Entry, Pacing, LaneRecord]):
+class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]):
     """Delivers the entries of one lane with the function of a sink.
 
     :param send: sends entries once
@@ -48,7 +48,7 @@ class SinkLane(Lane[Entry, Pacing, LaneRecord]):
         what: str,
         storage: Storage,
         pacing: Pacing,
-        record: LaneRecord,
+        record: LaneRecord[LaneStatistics],
         task_group: TaskGroup,
         logger: logging.Logger,
         send: Callable[[Sequence[Entry]], Awaitable[Outcome]],

@@ -12,12 +12,13 @@ import anyio
 
 from lanrage_events import Metric
 from lanrage_events.abc import Bus
+from lanrage_events.delivery import History
 from lanrage_events.events import utc_now
 from lanrage_events.http import Route, RouteRequest
 
 from .._alerts import Alerts
 from .._config import DEFAULT_WEBHOOK
-from .._delivery import SECONDS_PER_BUCKET, History, Lane, LaneState
+from .._delivery import Lane, LaneState
 from .._setup import (
     INVITE_HEADING,
     INVITE_STEPS,
@@ -164,7 +165,7 @@ class DiscordAPI:
         await count_pending(lanes)
         now, now_utc = anyio.current_time(), utc_now()
         return models.DeliveryHistory(
-            seconds_per_bucket=SECONDS_PER_BUCKET,
+            seconds_per_bucket=History.seconds_per_bucket,
             lanes=tuple(
                 models.LaneHistory(
                     name=name, buckets=tuple(_buckets(lane.record.history, now, now_utc))
@@ -224,6 +225,7 @@ def _alert_status(alerts: Alerts) -> models.AlertStatus:
 
 def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> models.LaneStatus:
     figures: dict[str, Any] = asdict(lane.statistics)
+    del figures["cancelled"]  # every event is sent, expires or fails
     figures["last_error"] = redact(lane.statistics.last_error)
     return models.LaneStatus(
         name=lane.name,

@@ -10,16 +10,18 @@ and ``threads`` remember over restarts.
 
 from __future__ import annotations
 
+from lanrage_events.delivery import LaneState as LaneState
+from lanrage_events.delivery import in_words as in_words
+
 from .earlier import EarlierEntries, EarlierEntry
 from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
-from .history import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
 from .lane import Lane
 from .lanes import Lanes, OutgoingEntry
 from .mentions import Mentions
 from .metrics import lane_metrics, outbox_metrics
-from .queue import LaneQueue, Waiting
+from .queue import LaneQueue
 from .record import reason_code
-from .state import LaneState, LaneStatistics, in_words
+from .state import LaneStatistics
 from .threads import Threads

@@ -7,6 +7,7 @@ from itertools import islice
 
 import anyio
 
+from lanrage_events.delivery import Waiting
 from lanrage_events.outbox import ExpiredEntries
 
 from .. import limits
@@ -17,7 +18,7 @@ from .._embeds import Message
 from .._rendering import Entry, Wording, compose
 from .envelope import Envelope
 from .expired import ExpiredCounts
-from .queue import LaneQueue, Waiting
+from .queue import LaneQueue
 
 # If the answer is lost again, no more than this is posted once more.
 REPEATED_MAX_ENTRIES = 50
@@ -116,7 +117,7 @@ class Batch:
         return self._envelope.wrap(message, shown, webhook_id, self._is_backlog)
 
     @property
-    def _entries(self) -> list[Waiting]:
+    def _entries(self) -> list[Waiting[Entry]]:
         """What the next message may show."""
         aside = self._server_errors.set_aside
         batch = self._queue.batch
@@ -179,7 +180,7 @@ class Batch:
         found = (waiting.id for waiting in self._queue.batch if waiting.id > number)
         return list(islice(found, most))
 
-    def delivered(self, message: Message) -> list[Waiting]:
+    def delivered(self, message: Message) -> list[Waiting[Entry]]:
         """Remove what the last message showed from the queue, now that Discord has it."""
         self._messages += 1
         if self._says_expired:
@@ -205,10 +206,10 @@ class Batch:
 
     def removed(self) -> None:
         """Record that entries were removed from the queue."""
-        self._bisection.removed(self._queue.first_id)
+        self._bisection.removed(waiting.id for waiting in self._queue.batch)
         self._server_errors.removed(self._queue.first_id)
 
     def rejected(self, message: Message, outcome: Outcome) -> set[int]:
         """Return the ids of the entries that Discord rejected; none if they are not known yet."""
         shown = self.shown(message)
-        return self._bisection.find(shown, message, outcome, embed_each=self._embed_each)
+        return self._bisection.find_in(shown, message, outcome, embed_each=self._embed_each)

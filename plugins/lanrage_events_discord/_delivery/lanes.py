@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from lanrage_events import Redactor
+from lanrage_events.delivery import LaneState
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, OutboxLane
 
 from .._client import RateLimits, WebhookClient
@@ -22,7 +23,6 @@ from .expired import ExpiredCounts
 from .gone import GoneWebhooks
 from .lane import Lane
 from .mentions import Mentions
-from .state import LaneState
 from .threads import Threads
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -131,7 +131,7 @@ class Lanes(Mapping[str, Lane]):
 
         if (lane := self._lanes.get(name)) is not None:
             lane.compose_like(webhook.batch or self._config.batch)
-            lane.enable(address)
+            lane.use(address)
             return
 
         lane = Lane(

@@ -1,37 +1,25 @@
-"""Pacing: how long a lane gathers and waits, and what ends that early."""
+"""Pacing: how long a lane gathers and waits, and whose turn it is to send."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 
 import anyio
 
+from lanrage_events import delivery
+
 from .._config import BatchConfig
-from .outage import LONG_AGO
 
 
-class Pacing:
+class Pacing(delivery.Pacing):
     """Gathers, waits and takes turns for one lane.
-
-    Times are those of the event loop's clock, in seconds.
 
     :param config: how long entries are gathered
     """
 
     def __init__(self, config: BatchConfig) -> None:
-        self._window = config.window
-        self._is_immediate = config.immediate
-        self._last_sent = LONG_AGO
-        self._flushed: anyio.Event | None = None
-        """set to end gathering early; None while the lane has no work"""
-        self._wait_scope: anyio.CancelScope | None = None
+        super().__init__(config.window, immediate=config.immediate)
         self._turn_scope: anyio.CancelScope | None = None
-        self._waits_until = LONG_AGO
-        self._collects = False
-        self.is_finishing = False
-        """whether what waits is sent without gathering more"""
-        self._give_up_at = math.inf
         self._turn: anyio.Lock | None = None
 
     @property
@@ -42,39 +30,11 @@ class Pacing:
 
         return self._turn
 
-    def begin(self) -> None:
-        """Start the next message, which :meth:`flush` is about from now on."""
-        self._flushed = anyio.Event()
-
-    def sent(self) -> None:
-        """Record that a message was delivered just now."""
-        self._last_sent = anyio.current_time()
-
     def release(self) -> None:
         """Free what only a lane with work needs: of many lanes, most are idle."""
-        self._flushed = None
+        super().release()
         if self._turn is not None and not self._turn.locked():
             self._turn = None
-
-    def flush(self) -> None:
-        """Stop gathering for the next message."""
-        if self._flushed is not None:
-            self._flushed.set()
-
-    def end_wait(self) -> None:
-        """Stop waiting, since the reason for it has changed."""
-        if self._wait_scope is not None:
-            self._wait_scope.cancel()
-
-    def stop_collecting(self) -> None:
-        """Stop waiting for a message to become longer: it is full, or must be sent now."""
-        if self._collects:
-            self.end_wait()
-
-    def cancel(self) -> None:
-        """Stop gathering and waiting, since the webhook is not used any more."""
-        self.flush()
-        self.end_wait()
 
     def finish(self, give_up_at: float) -> None:
         """Send what waits without gathering more.
@@ -82,50 +42,10 @@ class Pacing:
         :param give_up_at: nothing is sent after this, and a lane that has to wait longer gives up at
             once
         """
-        self._give_up_at = give_up_at
         if self._turn_scope is not None:
             self._turn_scope.deadline = give_up_at
 
-        self.is_finishing = True
-        self.flush()
-        if self._collects or self._waits_until > give_up_at:
-            self.end_wait()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is too late to send anything more, see :meth:`finish`."""
-        return anyio.current_time() >= self._give_up_at
-
-    def gathers_until(self, first_arrived: float) -> float | None:
-        """Return when the window that an entry opened is over, None if there is none.
-
-        :param first_arrived: when that entry came
-        """
-        is_quiet = first_arrived - self._last_sent >= self._window
-        due = first_arrived + (0.0 if self._is_immediate and is_quiet else self._window)
-        return due if due > anyio.current_time() and not self.is_finishing else None
-
-    async def gather_until(self, due: float) -> None:
-        """Wait until then, or until :meth:`flush`."""
-        if self._flushed is not None:
-            with anyio.CancelScope(deadline=due):
-                await self._flushed.wait()
-
-    async def wait_until(self, time: float, *, collects: bool = False) -> bool:
-        """Wait until then, or until something changes; return False at once if it is too late.
-
-        :param collects: whether the reason is that the next message may become longer meanwhile,
-            see :meth:`stop_collecting`
-        """
-        if time > self._give_up_at:
-            return False
-
-        self._waits_until, self._collects = time, collects
-        with anyio.CancelScope() as self._wait_scope:
-            await anyio.sleep_until(time)
-
-        self._waits_until, self._collects, self._wait_scope = LONG_AGO, False, None
-        return True
+        super().finish(give_up_at)
 
     async def wait_for(self, turn: Callable[[], Awaitable[None]]) -> bool:
         """Wait until a request may be sent; return False if that takes too long to :meth:`finish`.
@@ -133,7 +53,7 @@ class Pacing:
         :param turn: returns when it may
         """
         is_turn = False
-        with anyio.CancelScope(deadline=self._give_up_at) as self._turn_scope:
+        with anyio.CancelScope(deadline=self.give_up_at) as self._turn_scope:
             await turn()
             is_turn = True
 

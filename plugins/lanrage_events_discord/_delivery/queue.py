@@ -1,40 +1,22 @@
-"""The queue of a lane: always in the outbox, and in memory as far as it fits."""
+"""The queue of a lane, of rendered entries."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Container
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
-import anyio
-
-from lanrage_events.events import utc_now
-from lanrage_events.outbox import ExpiredEntries, Outbox, OutboxEntry
+from lanrage_events import delivery
+from lanrage_events.outbox import Outbox, OutboxEntry
 
 from .._rendering import Entry
-from .outage import LONG_AGO
 
 logger = logging.getLogger("lanrage_events.discord")
 
-ANY_TIME = datetime.min.replace(tzinfo=UTC)
+
+def _decode(found: OutboxEntry) -> Entry:
+    return Entry.from_json(found.body)
 
 
-# Not frozen, which would take three times as long: there is one for each event.
-@dataclass(slots=True)
-class Waiting:
-    """An entry that waits in a lane."""
-
-    id: int
-    """its number in the outbox"""
-    entry: Entry
-    expires: datetime | None
-    arrived: float
-    """when it came into the lane, on the clock of the event loop; long ago if an earlier process put
-    it"""
-
-
-class LaneQueue:
+class LaneQueue(delivery.LaneQueue[Entry]):
     """The entries of one lane, in order.
 
     :param outbox: keeps them until the caller acknowledges them
@@ -44,74 +26,16 @@ class LaneQueue:
     """
 
     def __init__(
-        self,
-        outbox: Outbox,
-        lane: str,
-        *,
-        incoming_size: int = 1000,
-        batch_size: int = 1000,
+        self, outbox: Outbox, lane: str, *, incoming_size: int = 1000, batch_size: int = 1000
     ) -> None:
-        self._outbox = outbox
-        self._lane = lane
-        self._incoming_size = incoming_size
-        self._batch_size = batch_size
-        self._made = utc_now()
-        self._made_at = anyio.current_time()
-        self._incoming: list[Waiting] = []
-        """what was put since the batch was filled, the oldest first"""
-        self.batch: list[Waiting] = []
-        """what is next, the oldest first"""
-        self._must_read = True
-        """whether the outbox may hold what is neither in the batch nor incoming"""
-        self._is_stale = False
-        """whether the outbox may lack what is in the batch, or hold what belongs before it"""
-        self._expires: datetime | None = ANY_TIME
-        """when the first of what the outbox holds expires, at the earliest; None if nothing does"""
-        self._read_through = 0
-        """the highest number that was read from the outbox: all below came into the batch then"""
-        self.unreadable = 0
-        """entries that became dead letters because they cannot be read"""
-        self._is_mixed = False
-        """whether the batch also holds what did not come from the outbox"""
-
-    def append(self, number: int, entry: Entry, expires: datetime | None) -> None:
-        """Add an entry that was put into the outbox.
-
-        :param number: its number there
-        """
-        if expires is not None:
-            self._expires = expires if self._expires is None else min(self._expires, expires)
-
-        if len(self._incoming) >= self._incoming_size:
-            self._must_read = True
-
-        if not self._must_read:
-            self._incoming.append(Waiting(number, entry, expires, anyio.current_time()))
-
-    def mark_empty(self) -> None:
-        """Record, before anything is put, that the outbox was seen to hold nothing."""
-        # Unless something was put back since it was seen.
-        if not (self._is_stale or self.batch):
-            self._must_read = False
-
-    def invalidate(self) -> None:
-        """Record that the outbox may hold an entry whose put was cancelled."""
-        self._must_read = True
-        self._expires = ANY_TIME
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits, as far as is known without reading the outbox."""
-        return not (self.batch or self._must_read or self._incoming)
-
-    def __len__(self) -> int:
-        """Return how many entries are in memory."""
-        return len(self.batch) + len(self._incoming)
-
-    @property
-    def first_id(self) -> int | None:
-        """The number of the oldest entry in the batch, None if it is empty."""
-        return self.batch[0].id if self.batch else None
+        super().__init__(
+            outbox,
+            lane,
+            _decode,
+            logger=logger,
+            incoming_size=incoming_size,
+            batch_size=batch_size,
+        )
 
     @property
     def first_arrival(self) -> float | None:
@@ -122,136 +46,3 @@ class LaneQueue:
     def is_urgent(self) -> bool:
         """Whether something in the batch must be sent without gathering."""
         return any(waiting.entry.presentation.immediate for waiting in self.batch)
-
-    def reload(self) -> None:
-        """Read the outbox again, where entries may have been put back or dropped."""
-        self._must_read = self._is_stale = True
-        self._expires = ANY_TIME
-
-    async def fill(self) -> None:
-        """Move new entries into the batch, as far as there is room.
-
-        :raises OutboxError: if the outbox cannot be read; nothing is lost by that
-        """
-        # Half a batch at a time: to read a few for each message would cost more than sending it.
-        if self._must_read and (self._is_stale or len(self.batch) <= self._batch_size // 2):
-            await self._read()
-
-        if not self._must_read:
-            room = max(0, self._batch_size - len(self.batch))
-            arrived, self._incoming = self._incoming[:room], self._incoming[room:]
-            for waiting in arrived:
-                if waiting.id > self._read_through:
-                    self._hold(waiting)
-
-    async def _read(self) -> None:
-        """Fill the batch with what the outbox holds."""
-        # What follows the batch, unless something may belong before its end.
-        from_start = self._is_stale or self._is_mixed
-        after = 0 if from_start else self._read_through
-        room = self._batch_size - (0 if from_start else len(self.batch))
-        # Cleared first: what is put while this reads comes in again. What came before is in the
-        # outbox too.
-        self._must_read = self._is_stale = self._is_mixed = False
-        self._incoming.clear()
-        try:
-            entries = await self._outbox.read(self._lane, after=after, limit=room + 1)
-        except BaseException:
-            self.reload()
-            raise
-
-        held = {waiting.id: waiting for waiting in self.batch} if from_start else {}
-        if from_start:
-            self.batch.clear()
-
-        unreadable = []
-        now = anyio.current_time()
-        if entries:
-            # Less than before if what was put back has taken the place of what was in the batch.
-            self._read_through = entries[:room][-1].id
-
-        for found in entries[:room]:
-            waiting = held.get(found.id) or self._decode(found, now)
-            if waiting is None:
-                unreadable.append(found)
-            else:
-                self.batch.append(waiting)
-
-        if len(entries) > room:
-            self._must_read = True
-
-        if unreadable:
-            await self._dead_letter(unreadable)
-
-    def _decode(self, found: OutboxEntry, now: float) -> Waiting | None:
-        try:
-            entry = Entry.from_json(found.body)
-        except ValueError:
-            return None
-
-        age = (found.put_time - self._made).total_seconds()
-        # The wall clock may have been set meanwhile.
-        arrived = LONG_AGO if age < 0 else min(self._made_at + age, now)
-        return Waiting(found.id, entry, found.expires, arrived)
-
-    def _hold(self, waiting: Waiting) -> None:
-        self._is_mixed = True
-        if self.batch and waiting.id < self.batch[-1].id:
-            # Two were put at the same time.
-            self.batch = sorted([*self.batch, waiting], key=lambda item: item.id)
-        else:
-            self.batch.append(waiting)
-
-    async def _dead_letter(self, entries: list[OutboxEntry]) -> None:
-        self.unreadable += len(entries)
-        logger.error("lane '%s': %d entries in the outbox are unreadable", self._lane, len(entries))
-        await self._outbox.dead_letter((entry.id for entry in entries), "it cannot be read")
-
-    def remove(self, count: int) -> list[Waiting]:
-        """Remove the oldest entries from the batch; the caller updates the outbox."""
-        removed = self.batch[:count]
-        del self.batch[:count]
-        return removed
-
-    def remove_ids(self, ids: Container[int]) -> list[Waiting]:
-        """Remove some entries from the batch; the caller updates the outbox."""
-        removed = [waiting for waiting in self.batch if waiting.id in ids]
-        self.batch = [waiting for waiting in self.batch if waiting.id not in ids]
-        return removed
-
-    async def expire(self) -> list[ExpiredEntries]:
-        """Remove what has expired, here and in the outbox, and return how much of which type.
-
-        :raises OutboxError: if the outbox cannot be read; nothing is lost by that
-        """
-        now = utc_now()
-        if self._expires is None or self._expires > now:
-            return []
-
-        expiries: list[ExpiredEntries] = []
-        self._expires = None
-        # Once the outbox has dropped them, only this lane reports them.
-        with anyio.CancelScope(shield=True):
-            try:
-                expiries += await self._outbox.expire(self._lane)
-                first = await self._outbox.next_expiry(self._lane)
-            except BaseException:
-                self._expires = ANY_TIME
-                raise
-
-            if first is not None:
-                self._expires = first if self._expires is None else min(self._expires, first)
-
-        now = utc_now()
-        self.remove_ids({w.id for w in self.batch if w.expires is not None and w.expires <= now})
-        return expiries
-
-    def nothing_expires(self) -> None:
-        """Record that nothing waits, and that the outbox was asked for what had expired."""
-        self._expires = None
-
-    def close(self) -> None:
-        """Forget incoming entries, which stay in the outbox."""
-        # The next start reads what is put from now on.
-        self._must_read = True
-        self._incoming.clear()

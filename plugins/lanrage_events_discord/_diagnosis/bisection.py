@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lanrage_events import delivery
+
 from .._client import Outcome
 from .._embeds import Message
 
@@ -23,19 +25,10 @@ def is_about_configuration(outcome: Outcome) -> bool:
     )
 
 
-class Bisection:
-    """Finds the one entry of a message that Discord rejects, by sending halves.
+class Bisection(delivery.Bisection):
+    """Finds the one entry of a message that Discord rejects, by its answer or by sending halves."""
 
-    A restart begins the search again, which costs a few requests and posts nothing twice.
-    """
-
-    def __init__(self) -> None:
-        self.at_most: int | None = None
-        """how many entries the next message may show; None if there is no search"""
-        self._through = 0
-        """the id of the last entry that may be the one"""
-
-    def find(
+    def find_in(
         self, shown: Sequence[int], message: Message, outcome: Outcome, *, embed_each: bool
     ) -> set[int]:
         """Return the ids of the rejected entries; none if it takes another message to find them.
@@ -48,17 +41,4 @@ class Bisection:
             if named:
                 return named
 
-        if len(shown) == 1:
-            return {shown[0]}
-
-        self._through = shown[-1]
-        self.at_most = len(shown) // 2
-        return set()
-
-    def removed(self, first_id: int | None) -> None:
-        """Send whole messages again once no suspect waits any more.
-
-        :param first_id: the id of the first entry that still waits, None if none does
-        """
-        if first_id is None or first_id > self._through:
-            self.at_most = None
+        return self.find(shown)

@@ -304,7 +304,7 @@ class World:
         lane = self.lanes["one"]
         lane.is_dead = False
         lane.webhooks.append(self._create("one"))
-        self.plugin._lanes["one"].enable(validate_webhook_url(lane.webhooks[-1].url))
+        self.plugin._lanes["one"].use(validate_webhook_url(lane.webhooks[-1].url))
 
     async def retry_dead(self, bus: EventBus) -> None:
         outbox = self.plugin._outbox

@@ -205,7 +205,7 @@ async def test_dead_lane_makes_one_request_keeps_its_events_and_a_new_url_enable
         assert (health.status, health.undelivered) == ("failed", 3)
         assert plugin.pending == 3
         assert plugin.lanes["default"].last_error
-        plugin._lanes["default"].enable(validate_webhook_url(NEW_URL))
+        plugin._lanes["default"].use(validate_webhook_url(NEW_URL))
         assert plugin.lanes["default"].last_error == ""
         await anyio.sleep(5)
         assert answers.delivered == ALL
@@ -399,7 +399,7 @@ async def test_old_urls_answer_does_not_kill_the_new_url() -> None:
     async with running(discord.transport(), webhook_url=old.url) as (bus, plugin):
         await bus.publish(joined(1))
         await anyio.sleep(0.5)
-        plugin._lanes["default"].enable(validate_webhook_url(new.url))
+        plugin._lanes["default"].use(validate_webhook_url(new.url))
         await anyio.sleep(10)
         assert len(new.messages) == 1
 
@@ -411,7 +411,7 @@ async def test_new_url_does_not_wait_for_what_held_up_the_old_one() -> None:
         discord.faults.fail(429, retry_after=3000)
         await bus.publish(joined(1))
         await anyio.sleep(10)
-        plugin._lanes["default"].enable(validate_webhook_url(new.url))
+        plugin._lanes["default"].use(validate_webhook_url(new.url))
         await anyio.sleep(1)
         assert len(new.messages) == 1
 
@@ -524,7 +524,7 @@ async def test_what_expires_while_a_lane_loses_its_url_is_posted_when_it_has_one
             assert (plugin.pending, lane.statistics.expired) == (1, 0)
 
             lag = timedelta()
-            lane.enable(validate_webhook_url(url))
+            lane.use(validate_webhook_url(url))
             await anyio.sleep(10)
             assert (plugin.pending, lane.statistics.expired) == (0, 1)
 

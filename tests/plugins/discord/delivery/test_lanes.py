@@ -266,7 +266,7 @@ async def test_url_that_changes_while_the_lane_waits_for_its_turn_has_its_own_li
         async with lanes["a"].pacing.turn:
             await lanes.put([letter(0)])
             await anyio.sleep(5)
-            lanes["a"].enable(validate_webhook_url(new.url))
+            lanes["a"].use(validate_webhook_url(new.url))
 
         await anyio.sleep(5)
         assert posted(discord) == [[], ["player0"]]

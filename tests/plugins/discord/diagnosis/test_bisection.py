@@ -29,18 +29,18 @@ def test_rejected_entries_are_those_that_discord_names_or_the_last_one_left(
     suspects = Bisection()
     message = Message(entries=count, embeds=(Embed(title="x"),) * embeds)
     outcome = Outcome(OutcomeKind.DEAD, "no", bad_embeds=tuple(bad_embeds))
-    assert suspects.find(range(10, 10 + count), message, outcome, embed_each=embed_each) == found
+    assert suspects.find_in(range(10, 10 + count), message, outcome, embed_each=embed_each) == found
     assert suspects.at_most == (None if found else count // 2)
 
 
 def test_search_ends_when_the_last_suspect_is_dealt_with() -> None:
     suspects = Bisection()
     message = Message(entries=4, embeds=(Embed(title="x"),))
-    suspects.find(range(10, 14), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
-    suspects.removed(12)
+    suspects.find_in(range(10, 14), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
+    suspects.removed([12, 13, 14])
     assert suspects.at_most == 2
-    suspects.removed(14)
+    suspects.removed([14])
     assert suspects.at_most is None
-    suspects.find(range(10, 14), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
-    suspects.removed(None)
+    suspects.find_in(range(10, 14), message, Outcome(OutcomeKind.DEAD, "no"), embed_each=False)
+    suspects.removed([])
     assert suspects.at_most is None

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events_discord._delivery import BUCKETS, SECONDS_PER_BUCKET, Bucket, History
+from lanrage_events.delivery import Bucket, History
+
+BUCKETS, SECONDS_PER_BUCKET = History.count, History.seconds_per_bucket
 
 WINDOW = BUCKETS * SECONDS_PER_BUCKET
 
