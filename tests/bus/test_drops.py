@@ -86,3 +86,17 @@ async def test_a_drop_outside_of_a_task_is_reported_too() -> None:
         await anyio.sleep(61)
         assert detail(bus) == ""
         plugin.opened.set()
+
+
+async def test_a_plugin_that_is_replaced_begins_without_drops() -> None:
+    plugin = Slow()
+    async with EventBus(drain_timeout=1, hook_timeout=1000) as bus:
+        bus.register(plugin, "slow", mailbox_size=4)
+        await publish(bus, 8)
+        assert "it dropped 3 events" in detail(bus)
+        new = Slow()
+        await bus.plugins.replace("slow", new, timeout=1, mailbox_size=64)
+        assert detail(bus) == ""
+        await publish(bus, 8)
+        assert detail(bus) == ""
+        new.opened.set()
