@@ -226,27 +226,28 @@ class Transforms:
             self._watch.stir()
 
         shield, stand_in = self._shield, self._stand_in
-        task = shield.tasks.get(shield.loop)
+        tasks, loop = shield.tasks, shield.loop
+        task = tasks.get(loop)
         if task is stand_in:  # what another transform has made
             task = None
         elif task is not None:
             stand_in.task = task
-            shield.tasks[shield.loop] = stand_in
+            tasks[loop] = stand_in
 
         fanout = self.fanout
         routes, fanout.routes = fanout.routes, NO_ROUTES
         try:
             for step in chain.steps if steps is None else steps:
                 self.running = step
-                made: tuple[Event, ...] | None = None  # the same event, or changed
                 try:
                     result: Any = step.function(event)
+                    if result is event and not stand_in.hits:
+                        continue
+
                     if stand_in.hits:
                         raise UnexpectedCancellation
 
-                    if result is event:
-                        continue
-
+                    made: tuple[Event, ...] | None = None
                     if result.__class__ is not chain.event_class or (
                         result.id != event.id and not step.is_rule
                     ):
@@ -255,7 +256,7 @@ class Transforms:
                     self._fail(step, event, contained(error))
                     continue
 
-                if made is None:
+                if made is None:  # it has only changed
                     if step.is_rule or not chain.protects:
                         event = result
                         continue
@@ -277,7 +278,7 @@ class Transforms:
                 fanout.routes = routes
 
             if task is not None:
-                shield.tasks[shield.loop] = task
+                tasks[loop] = task
 
         return event
 
