@@ -34,7 +34,7 @@ from ..abc import (
 from ..events import EventRegistry
 from .changes import Job
 from .event_loop import EventLoop
-from .fanout import FanOut, MustWait
+from .fanout import FanOut
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
@@ -43,7 +43,7 @@ from .outcomes import Outcomes
 from .receiving import BusReceiver
 from .registry import Registry
 from .threads import LoopWatch, current_post, is_in_virtual_time
-from .transforms import Transforms
+from .transforms import MustWait, Transforms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -360,7 +360,7 @@ class EventBus(Bus):
 
     def publish_from_thread(self, event: Event) -> None:
         if self._loop.thread == get_ident():
-            self._fanout.check_outside_transform()
+            self._transforms.check_idle()
 
         self._loop.call(partial(self.publish, event))
 

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from .._events import Event, check_event
 from .mailbox import Acknowledgement, Mailbox, MailboxGroup
 from .supervisor import inside_hook
-from .transforms import Chain, Transforms
+from .transforms import Chain, Events, MustWait, Transforms
 
 HOOKS_MAY_EXCEED_TIMES = 2
 """how many times its size a ``block`` mailbox may hold when hooks publish, which must not wait"""
@@ -22,10 +22,6 @@ CHECKPOINTS_BEFORE_DROPPING = 16
 until it has. Trio runs ready tasks in any order, and a hook may need several turns"""
 EVENTS_UNTIL_CHECKPOINT = 127
 """together with the event that is a checkpoint, as many as a consumer handles at once"""
-
-
-Events = tuple[Event, ...]
-"""what one published event was turned into, and what enters the mailboxes together"""
 
 
 class BusState(Enum):
@@ -64,14 +60,6 @@ class Route:
         )
         self.woken_at = -1
         """the group's ``sleep_count`` when all of the mailboxes were woken last"""
-
-
-class MustWait(Exception):
-    """Raised when what an event was turned into has to wait for capacity."""
-
-    def __init__(self, event: Event, events: Events) -> None:
-        self.event = event
-        self.events = events
 
 
 class FanOut(MailboxGroup):
@@ -207,7 +195,7 @@ class FanOut(MailboxGroup):
         :raises anyio.WouldBlock: if a ``block`` mailbox is full or publishers wait
         """
         if self._transforms.running is not None:
-            self.check_outside_transform()
+            self._transforms.check_idle()
 
         if not self.capacity:
             self._find_capacity()
@@ -241,7 +229,7 @@ class FanOut(MailboxGroup):
         :param events: what it was turned into; None if it is yet to be transformed
         """
         if self._transforms.running is not None:
-            self.check_outside_transform()
+            self._transforms.check_idle()
 
         if not self.capacity:
             if ack is None and self._found >= EVENTS_UNTIL_CHECKPOINT:
@@ -319,47 +307,18 @@ class FanOut(MailboxGroup):
 
     # Transforming
 
-    def check_outside_transform(self) -> None:
-        """Raise a :exc:`RuntimeError` if a transform runs, which is called by publishing."""
-        if self._transforms.running is not None:
-            raise RuntimeError(
-                f"the transform of '{self._transforms.running.name}' publishes an event, which would be "
-                "transformed in turn: return it, beside the other one as in '[event, another]'"
-            )
-
     def _resolve(self, event: Event, events: Events | None) -> tuple[Events, Route]:
         """Return what an event is turned into, and the mailboxes that receive something of it."""
         if events is None:
             event_class = event.__class__
             route = self._plain_routes.get(event_class) or self._find_route(event)
-            if route is self._routes[event_class]:
+            is_plain = route is self._routes[event_class]
+            if is_plain or (self.state is not BusState.OPEN and not self._accepts_from_hook()):
                 return (event,), route
 
-            events = self._transformed(event)
+            events = self._transforms.events_of(event)
 
         return events, self._route_of(events)
-
-    def _transformed(self, event: Event) -> Events:
-        transforms = self._transforms.chain(event.__class__)
-        if transforms is None or (
-            self.state is not BusState.OPEN
-            and not (self.state is BusState.HOOKS_ONLY and self.inside_hook())
-        ):
-            return (event,)
-
-        result = self._transforms.apply(transforms, event)
-        return result if isinstance(result, tuple) else (result,)
-
-    def _enter_now(self, event: Event, events: Events) -> None:
-        """Enter what an event was turned into.
-
-        :raises MustWait: if it has to wait for capacity
-        """
-        route = self._route_of(events)
-        if events and not self._has_capacity(route):
-            raise MustWait(event, events)
-
-        self._enter(events, route)
 
     def _route_of(self, events: Events) -> Route:
         """Return the mailboxes that receive one of some events."""
@@ -401,7 +360,7 @@ class FanOut(MailboxGroup):
                 if route.woken_at != self.sleep_count:
                     self.wake(route)
             else:
-                self._enter_now(event, result if isinstance(result, tuple) else (result,))
+                self._enter_now(result if isinstance(result, tuple) else (result,))
 
         transforming = Route(())  # so that an event that is dropped wakes nobody
         transforming.appends = (transform_and_append,)
@@ -448,9 +407,20 @@ class FanOut(MailboxGroup):
         if self.inside_hook():
             raise RuntimeError(f"{method} inside a hook would wait for the hook itself: {instead}")
 
+    def _accepts_from_hook(self) -> bool:
+        return self.state is not BusState.CLOSED and self.inside_hook()
+
+    def _enter_now(self, events: Events) -> None:
+        """Enter what an event was turned into, unless it has to wait for capacity."""
+        route = self._route_of(events)
+        if events and not self._has_capacity(route):
+            raise MustWait(events)
+
+        self._enter(events, route)
+
     def _enter_from_hook(self, events: Events, route: Route) -> bool:
         """Put in events that a hook published, which must not wait: it could wait for itself."""
-        if self.state is BusState.CLOSED or not self.inside_hook():
+        if not self._accepts_from_hook():
             return False
 
         for mailbox in route.mailboxes:

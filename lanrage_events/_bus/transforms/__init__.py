@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from .chain import Chain as Chain
 from .chain import DeclaredTransform as DeclaredTransform
+from .chain import Events as Events
+from .chain import MustWait as MustWait
 from .transforms import Transforms as Transforms

@@ -10,6 +10,9 @@ from ..._events import Event, derived_id
 from ...abc import TransformResult
 from ..threads import TRANSFORM as HOOK
 
+Events = tuple[Event, ...]
+"""what one published event was turned into, and what enters the mailboxes together"""
+
 MOST_EVENTS = 100
 """that one event may be turned into"""
 
@@ -44,6 +47,13 @@ class Chain:
     steps: tuple[Step, ...]
     protects: tuple[Step, ...]
     """what they pass again when the transform of a plugin has changed or made them"""
+
+
+class MustWait(Exception):
+    """Raised when what an event was turned into has to wait for capacity."""
+
+    def __init__(self, events: Events) -> None:
+        self.events = events
 
 
 class WrongResult(TypeError):

@@ -14,7 +14,7 @@ from ..containment import Shield, UnexpectedCancellation, contained
 from ..instrument import Instruments
 from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch
-from .chain import MOST_EVENTS, Chain, DeclaredTransform, Step, made_of, too_many
+from .chain import MOST_EVENTS, Chain, DeclaredTransform, Events, Step, made_of, too_many
 from .discretion import TransformFunction, UndisclosedError, undisclosed, undisclosing
 
 MOST_KEPT = 1024
@@ -77,7 +77,7 @@ class Transforms:
         self._plugins: dict[str, _Plugin] = {}
         self._chains: dict[type[Event], Chain | None] = {}
         self._counts: dict[str, _Counts] = {}
-        self.kept: dict[int, tuple[Event, tuple[Event, ...]]] = {}
+        self.kept: dict[int, tuple[Event, Events]] = {}
         """what events were turned into that could not enter a mailbox yet, by the ``id()`` of each"""
         self.fanout: FanOut = _NoFanOut()
         """what has the events transformed"""
@@ -201,7 +201,21 @@ class Transforms:
         """Belong to no event loop."""
         self._shield.leave_loop()
 
-    def keep(self, event: Event, events: tuple[Event, ...]) -> None:
+    def check_idle(self) -> None:
+        """Raise a :exc:`RuntimeError` if a transform runs, which must not publish."""
+        if self.running is not None:
+            raise RuntimeError(
+                f"the transform of '{self.running.name}' publishes an event, which would be transformed "
+                "in turn: return it, beside the other one as in '[event, another]'"
+            )
+
+    def events_of(self, event: Event) -> Events:
+        """Return the events that an event is turned into."""
+        chain = self.chain(event.__class__)
+        result = event if chain is None else self.apply(chain, event)
+        return result if isinstance(result, tuple) else (result,)
+
+    def keep(self, event: Event, events: Events) -> None:
         """Remember what an event was turned into, for when it is published again."""
         if self.chain(event.__class__) is None:
             return
@@ -212,7 +226,7 @@ class Transforms:
 
     def apply(
         self, chain: Chain, event: Event, steps: Sequence[Step] | None = None
-    ) -> Event | tuple[Event, ...]:
+    ) -> Event | Events:
         """Return what an event is turned into: one event, or several or none.
 
         :param steps: those that are left; None for all
@@ -247,7 +261,7 @@ class Transforms:
                     if stand_in.hits:
                         raise UnexpectedCancellation
 
-                    made: tuple[Event, ...] | None = None
+                    made: Events | None = None
                     if result.__class__ is not chain.event_class or (
                         result.id != event.id and not step.is_rule
                     ):
@@ -282,7 +296,7 @@ class Transforms:
 
         return event
 
-    def _continue(self, step: Step, events: Iterable[Event]) -> tuple[Event, ...]:
+    def _continue(self, step: Step, events: Iterable[Event]) -> Events:
         """Return what becomes of the events that a transform has changed or made."""
         passed: list[Event] = []
         for event in events:
