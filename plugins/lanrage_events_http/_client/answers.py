@@ -29,6 +29,7 @@ class DaemonError(LanrageEventsError):
     :param is_transient: whether the same request may succeed later
     :param retry_after: seconds to wait before that, from the daemon
     :param status: the HTTP status, if there is an answer
+    :param is_unsent: whether the request did not leave this machine
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class DaemonError(LanrageEventsError):
         is_transient: bool = False,
         retry_after: float = 0.0,
         status: int | None = None,
+        is_unsent: bool = False,
     ) -> None:
+        self.is_unsent = is_unsent
         self.is_transient = is_transient
         self.retry_after = retry_after
         self.status = status

@@ -60,7 +60,7 @@ class Delivery:
         self.dropped: dict[int, tuple[FieldProblem, ...]] = {}
         """by position: the fields that were dropped from accepted events"""
         self.is_in_doubt = False
-        """whether the answer to the last attempt is missing, so some may have been accepted"""
+        """whether an answer is missing, so some may have been accepted"""
         self.strict = strict
         self._events = events
         self._timeout = timeout
@@ -71,6 +71,7 @@ class Delivery:
         self._deadline = clock() + timeout
         self._backoff = Backoff(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, jitter=0.5)
         self._positions: list[int] = []
+        self._was_in_doubt = False
         self._problem: DaemonError | None = None
         self._is_first = True
         self._is_retrying = False
@@ -87,7 +88,7 @@ class Delivery:
             for position in range(len(self._events))
             if position not in self.taken and position not in self.rejected
         ]
-        self.is_in_doubt = True
+        self._was_in_doubt, self.is_in_doubt = self.is_in_doubt, True
         self._attempts_left -= 1
         return [self._events[position] for position in self._positions]
 
@@ -100,7 +101,10 @@ class Delivery:
     def end(self, outcome: PostAnswer | DaemonError) -> None:
         """End an attempt."""
         if isinstance(outcome, DaemonError):
-            self.is_in_doubt = outcome.status is None and outcome.is_transient
+            may_be_accepted = (
+                outcome.status is None and outcome.is_transient and not outcome.is_unsent
+            )
+            self.is_in_doubt = self._was_in_doubt or may_be_accepted
             self._problem = outcome
         else:
             self.is_in_doubt = False
@@ -123,7 +127,11 @@ class Delivery:
         wait = self._backoff.next(problem.retry_after)
         left = self._deadline - self._clock()
         if wait > left or self._attempts_left < 1:
-            after = f"{self._timeout:g} seconds" if wait > left else f"{self._attempts} attempts"
+            after = (
+                f"{round(self._timeout, 1):g} seconds"
+                if wait > left
+                else f"{self._attempts} attempts"
+            )
             raise DaemonError(f"{problem}; given up after {after}", status=problem.status)
 
         if not self._is_retrying or wait > LONGEST_WAIT_SECONDS:

@@ -221,12 +221,15 @@ class Exchange:
 
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             if self.has_answered:
-                return DaemonError(f"the daemon at {self.url} is gone", is_transient=True)
+                return DaemonError(
+                    f"the daemon at {self.url} is gone", is_transient=True, is_unsent=True
+                )
 
             return DaemonError(
                 f"no daemon answers at {self.url}: start one with 'lanrage-events run', with the "
                 f"plugin 'http', or say where it is with {self._options.url} or {URL_VARIABLE}",
                 is_transient=self._is_patient,
+                is_unsent=True,
             )
 
         if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):

@@ -15,6 +15,7 @@ import anyio
 import httpx
 
 from lanrage_events import Event, LanrageEventsError
+from lanrage_events.cli import counted
 from lanrage_events.events import FieldProblem
 
 from .address import DEFAULT_URL, TOKEN_VARIABLE, URL_VARIABLE, parse_token, parse_url
@@ -183,9 +184,10 @@ class Publication:
             return self._receipt()
 
         position, problems = next(iter(rejected.items()))
+        verb = "is" if len(rejected) == 1 else "are"
         raise PublishError(
-            f"{len(rejected)} of {len(self._events)} events not valid: event {position} "
-            f"('{self._events[position][0].get('type')}'): {', '.join(map(str, problems))}",
+            f"{len(rejected)} of {counted(len(self._events), 'event')} {verb} not valid: event "
+            f"{position}: {', '.join(map(str, problems))}",
             receipt=self._receipt(),
             rejected=rejected,
             status=422,

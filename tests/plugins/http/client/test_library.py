@@ -140,6 +140,23 @@ async def test_there_are_as_many_attempts_as_are_allowed(publish: Publish) -> No
     assert caught.value.receipt == Receipt()
 
 
+@pytest.mark.parametrize(
+    ("first", "is_in_doubt"),
+    [
+        ([httpx.ConnectError("refused")] * 2, False),
+        ([httpx.ReadError("reset"), httpx.ConnectError("refused")], True),
+    ],
+    ids=["never sent", "sent once"],
+)
+async def test_only_what_was_sent_is_in_doubt(
+    publish: Publish, first: list[Exception], is_in_doubt: bool
+) -> None:
+    with pytest.raises(PublishError, match="given up after 2 attempts") as caught:
+        await publish(Daemon(*first), ANN, attempts=2)
+
+    assert caught.value.is_in_doubt is is_in_doubt
+
+
 async def test_a_daemon_that_wants_a_longer_pause_than_there_is_time_gets_no_more(
     publish: Publish,
 ) -> None:
@@ -198,7 +215,7 @@ async def test_what_the_daemon_rejects_is_named_by_its_position_and_the_rest_is_
         await publish(daemon, events)
 
     error = caught.value
-    assert str(error).endswith("event 101 ('peer_joined'): peer_name: required")
+    assert str(error).endswith("is not valid: event 101: peer_name: required")
     assert list(error.rejected) == [101]
     assert error.receipt.ids == tuple(event["id"] for event in events[:101])
     assert error.status == 422
