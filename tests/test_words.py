@@ -52,7 +52,7 @@ EXEMPT = {
     },
     "plugins/lanrage_events_discord/_api/": {"faults"},  # JSON
     "plugins/lanrage_events_discord/page/preview.js": {"faults"},  # JSON
-    "plugins/lanrage_events_discord/_delivery/record.py": {"fault"},  # a label of a metric
+    "plugins/lanrage_events_discord/_delivery/lane.py": {"fault"},  # a label of a metric
     "plugins/lanrage_events_http/": {"refused"},  # JSON, and a metric
     "plugins/lanrage_events_presence/": {"refused"},  # ConnectionRefusedError, and a metric
     "docs/_ext/http_reference.py": {"faults"},  # of the stand-in
