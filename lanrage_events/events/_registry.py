@@ -174,6 +174,10 @@ class EventRegistry:
         schema = type_adapter(cls).json_schema()
         properties = {"type": {"const": event_type, "type": "string"}, **schema["properties"]}
         properties["id"] = {**properties["id"], **ID_SCHEMA}
+        for option in properties["parent_id"].get("anyOf", ()):
+            if option.get("type") == "string":
+                option.update(ID_SCHEMA)
+
         return {
             **schema,
             "properties": properties,
