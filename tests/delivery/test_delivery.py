@@ -524,6 +524,29 @@ async def test_what_was_answered_is_not_sent_again_after_a_native_cancellation(
     assert sink.requests + again.requests == [["a"]]
 
 
+class Shared(Outbox):
+    """Belongs to this process only while that is so."""
+
+    is_ours = False
+
+    async def claim(self, lane: str, seconds: float) -> bool:
+        return self.is_ours and await super().claim(lane, seconds)
+
+
+async def test_nothing_is_sent_from_a_storage_that_another_process_owns() -> None:
+    storage = Shared()
+    as_interface: Storage = storage
+    sink = Sink(storage=lambda: as_interface)
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(60)
+        assert sink.requests == []
+        storage.is_ours = True
+        assert await storage.retry([]) == 0  # as a lease that was taken is reported
+        await anyio.sleep(1)
+        assert sink.got == ["a", "b"]
+
+
 # Putting
 
 
