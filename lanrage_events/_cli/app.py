@@ -154,8 +154,8 @@ def run(
     the webhook that is set there.
 
     On a signal it delivers what is pending, for at most the file's drain_timeout, and exits with 0,
-    or a second later with 1 if a plugin does not end. A second signal ends it at once. SIGHUP
-    reloads the file.
+    with 1 if something was lost that an outbox kept in memory only, or a second later with 1 if a
+    plugin does not end. A second signal ends it at once. SIGHUP reloads the file.
 
     :param file: the configuration; lanrage.yaml in this folder by default
     :param backend: the library that runs the tasks, instead of the one that the file names
