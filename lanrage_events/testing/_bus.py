@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from .._bus import EventBus
 from .._events import Event
-from .._exceptions import EventDropped, PluginError, TemplateError
+from .._exceptions import EventDropped, EventNotTransformed, PluginError, TemplateError
 from ..abc import Instrument
 from ._describe import describe_error, describe_event
 
@@ -89,7 +89,7 @@ class CheckedBus(EventBus):
         """Publish and wait like :class:`EventBus`; what it raises counts as expected."""
         try:
             await super().publish_and_wait(event, plugins)
-        except (ExceptionGroup, EventDropped) as error:
+        except (ExceptionGroup, EventDropped, EventNotTransformed) as error:
             self._expect(error)
             raise
 
@@ -105,7 +105,7 @@ class CheckedBus(EventBus):
 
     def _expect(self, error: Exception | None) -> None:
         raised = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
-        known = {id(one) for one in raised}
+        known = {id(part) for one in raised if one is not None for part in (one, one.__cause__)}
         self._expected.update(e for e in self._recorder.errors if id(e.error) in known)
 
     async def __aenter__(self) -> Self:

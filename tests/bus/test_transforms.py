@@ -30,6 +30,7 @@ from lanrage_events import (
     PluginStartError,
     hookimpl,
 )
+from lanrage_events._bus.containment import CurrentTasks
 from lanrage_events.abc import Instrument, Transform, TransformResult, TransformStatistics
 from lanrage_events.testing import RecordingPlugin, virtual_time
 
@@ -305,6 +306,43 @@ async def test_a_publish_that_is_tried_again_is_not_transformed_again() -> None:
         ["Ann", "Bob", "Cid", "Bob", "Ann", "Bob"],
         ["Cid", "Bob", "Ann", "Bob", "Ann", "Bob"],
     )
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.real_clock
+async def test_a_publish_that_asyncio_cancelled_is_not_transformed_again() -> None:
+    slow = RecordingPlugin(mailbox_size=1, when_full="block")
+    plugin, event = Transforming(split), joined()
+    async with EventBus() as bus:
+        bus.register(slow)
+        bus.register(plugin)
+        await fill(bus, slow)
+        for publish in (bus.publish, bus.publish_and_wait):
+            task = asyncio.create_task(publish(event))
+            await anyio.wait_all_tasks_blocked()
+            assert bus.statistics().waiting == 1
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        slow.recover()
+        await bus.publish_and_wait(event)
+
+    assert plugin.calls == 1
+    assert names(slow)[2:] == ["Ann", "notification"]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_task_is_shielded_where_asyncio_keeps_it_elsewhere() -> None:
+    """As since Python 3.14, which has no dictionary of the current tasks."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    tasks, other = CurrentTasks(), object()
+    assert tasks.get(loop) is task
+    tasks[loop] = other
+    found: object = asyncio.current_task()
+    tasks[loop] = task
+    assert found is other
+    assert asyncio.current_task() is task
 
 
 async def test_several_events_enter_all_or_none_of_the_mailboxes() -> None:

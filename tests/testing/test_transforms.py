@@ -4,8 +4,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from lanrage_events import Event, Notification, PeerJoined, PluginHookError, hookimpl
-from lanrage_events.testing import RecordingPlugin, transformed
+from lanrage_events import (
+    Event,
+    EventNotTransformed,
+    Notification,
+    PeerJoined,
+    PluginHookError,
+    hookimpl,
+)
+from lanrage_events.testing import CheckedBus, RecordingPlugin, transformed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +60,22 @@ def test_a_transform_is_called_as_on_a_bus() -> None:
 def test_what_a_transform_raises_reaches_the_test() -> None:
     with pytest.raises(KeyError, match="error"):
         transformed(Voting(), joined("error"))
+
+
+async def test_a_test_that_waits_knows_that_a_transform_failed(bus: CheckedBus) -> None:
+    class Required(Voting):
+        transform_required = True
+
+    bus.register(Required())
+    with pytest.raises(EventNotTransformed):
+        await bus.publish_and_wait(joined("error"))
+
+    [error] = await bus.publish_many_and_wait([joined("error")])
+    assert isinstance(error, EventNotTransformed)
+    assert bus.errors == ()
+    async with bus.expecting(match="hook 'transform' failed"):
+        with pytest.raises(EventNotTransformed):
+            await bus.publish(joined("error"))
 
 
 def test_a_plugin_without_a_transform_or_with_a_wrong_one_is_an_error() -> None:
