@@ -36,8 +36,6 @@ class EventLoop:
         self._calls: set[Future[Any]] = set()
         self._tasks: set[object] = set()
         """keeps them alive: an event loop only has weak references"""
-        self._scopes: set[anyio.CancelScope] = set()
-        """of the calls that run"""
         self._lock = Lock()
         """held by other threads while they make a call, so that leaving the bus misses none"""
 
@@ -49,13 +47,10 @@ class EventLoop:
         self._task_group = task_group
 
     def close(self) -> None:
-        """End the calls of other threads, and reject them from now on; the task group is active."""
+        """Reject the calls of other threads from now on; call it while the task group is active."""
         with self._lock:
             self._closed = True
             self._task_group = None
-
-        for scope in self._scopes:
-            scope.cancel()
 
     def leave(self) -> None:
         """End the calls of other threads, and let the bus belong to no event loop."""
@@ -163,16 +158,13 @@ class EventLoop:
         supervisor: Supervisor | None,
     ) -> None:
         inside_hook.set(supervisor)
-        with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
-            try:
-                outcome = function()
-                call.set_result(await outcome if isinstance(outcome, Awaitable) else outcome)
-            except Exception as error:
-                _fail(call, error)
-            finally:
-                self._scopes.discard(scope)
-                _fail(call, anyio.ClosedResourceError(f"the bus is {BusState.HOOKS_ONLY.value}"))
+        try:
+            outcome = function()
+            call.set_result(await outcome if isinstance(outcome, Awaitable) else outcome)
+        except Exception as error:
+            _fail(call, error)
+        finally:
+            _fail(call, anyio.ClosedResourceError(f"the bus is {BusState.HOOKS_ONLY.value}"))
 
 
 def _post(post: Callable[..., object], function: Callable[[], object]) -> None:

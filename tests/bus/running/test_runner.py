@@ -311,6 +311,19 @@ def test_the_end_of_asyncio_ends_a_bus_that_was_not_stopped(tick: int) -> None:
 
 
 @pytest.mark.real_clock
+def test_a_start_does_not_wait_for_a_task_that_never_began(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        start = asyncio.ensure_future(started_runner().start())
+        await ticks(1)
+        assert not start.done()
+
+    asyncio.run(main())
+    assert "goes on alone" not in caplog.text
+
+
+@pytest.mark.real_clock
 def test_two_calls_between_which_the_event_loop_does_not_run_are_enough() -> None:
     # As cells of a notebook did before its event loop ran all the time.
     plugin = Plugin()
