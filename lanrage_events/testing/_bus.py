@@ -106,7 +106,8 @@ class CheckedBus(EventBus):
     def _expect(self, error: Exception | None) -> None:
         raised = error.exceptions if isinstance(error, ExceptionGroup) else (error,)
         known = {id(part) for one in raised if one is not None for part in (one, one.__cause__)}
-        self._expected.update(e for e in self._recorder.errors if id(e.error) in known)
+        found = (e for e in self._recorder.errors if e.error is not None)
+        self._expected.update(e for e in found if id(e.error) in known)
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()

@@ -62,6 +62,18 @@ def test_what_a_transform_raises_reaches_the_test() -> None:
         transformed(Voting(), joined("error"))
 
 
+async def test_another_error_is_reported_beside_a_transform_that_failed() -> None:
+    class Required(Voting):
+        transform_required = True
+
+    with pytest.raises(AssertionError, match="implements no hook"):
+        async with CheckedBus() as bus:
+            bus.register(Required())
+            bus.register(object())
+            with pytest.raises(EventNotTransformed):
+                await bus.publish_and_wait(joined("error"))
+
+
 async def test_a_test_that_waits_knows_that_a_transform_failed(bus: CheckedBus) -> None:
     class Required(Voting):
         transform_required = True
