@@ -66,8 +66,8 @@ class PublishError(LanrageEventsError):
         status: int | None = None,
         is_in_doubt: bool = False,
     ) -> None:
-        self.receipt = receipt or Receipt()
-        self.rejected = dict(rejected or {})
+        self.receipt: Receipt = receipt or Receipt()
+        self.rejected: dict[int, tuple[FieldProblem, ...]] = dict(rejected or {})
         self.status = status
         self.is_in_doubt = is_in_doubt
         super().__init__(reason)
