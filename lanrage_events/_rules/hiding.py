@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from ipaddress import IPv6Address
+from unicodedata import normalize
 
 from .key import HidingKey
-from .patterns import WILDCARD, Pattern, fold
+from .patterns import WILDCARD, Pattern, fold, fold_character
 
 PSEUDONYM = "pseudonym"
 ADDRESS = "[address]"
-_REMEMBERED_MAX = 200
+_REMEMBERED_MAX = 10_000
+_REMEMBERED_MAX_CHARACTERS = 128
 
-# Scripts above U+0E00 put no blanks between words, so what is next to a name says nothing there.
-_LETTER = r"[^\W_\u0e00-\U0010ffff]"
-_WORD = re.compile(r"[\w.\-]+")
+_WORD = re.compile(r"[\w.\-\xad\u200b-\u200f\u2060\ufeff]+")
+_PART = re.compile(r"[^.\-]+")
 _IS_WORD = re.compile(r"[\w.\-*]+")
 
 _IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\d|\.\d)(?::\d{1,5}(?!\d))?")
@@ -48,7 +48,10 @@ class Hiding:
             if _IS_WORD.fullmatch(name) and name.strip(WILDCARD)
         ]
         self._seen: dict[str, None] = {}
-        self._in_text: re.Pattern[str] | None = None
+        self._lengths: dict[str, list[int]] = {}
+        """those of the names that begin with a character, longest first"""
+        for name in self._literal:
+            self._add_length(name)
 
     def hides(self, name: str) -> bool:
         """Return whether a name is hidden."""
@@ -72,29 +75,65 @@ class Hiding:
     def replace_in(self, text: str) -> str:
         """Return a text without the hidden names; the text itself if it has none."""
         given = text
+        folded = text.lower()
+        origins: Sequence[int] = range(len(text))
         if not text.isascii():
-            text = unicodedata.normalize("NFC", text)
+            text = normalize("NFC", text)
+            pieces = [fold_character(character) for character in text]
+            folded = "".join(pieces)
+            origins = [index for index, piece in enumerate(pieces) for _ in piece]
 
-        if self._in_text is None:
-            names = sorted({*self._literal, *self._seen}, key=len, reverse=True)
-            any_name = "|".join(map(re.escape, names)) or r"(?!)"
-            self._in_text = re.compile(f"(?<!{_LETTER})(?:{any_name})(?!{_LETTER})", re.IGNORECASE)
+        parts: list[str] = []
+        done = start = 0
+        while start < len(folded):
+            end = self._end_of_name(folded, start)
+            if not end:
+                start += 1
+                continue
 
-        found = self._in_text.sub(lambda match: self._stand_in(match[0]), text)
+            first, last = origins[start], origins[end - 1] + 1
+            parts += text[done:first], self._stand_in(text[first:last])
+            done, start = last, end
+
+        found = "".join((*parts, text[done:]))
         if self._words:
             found = _WORD.sub(self._replace_word, found)
 
         return given if found == text else found
 
+    def _end_of_name(self, text: str, start: int) -> int:
+        """Return where the name ends that begins somewhere in a folded text, 0 if none does."""
+        for length in self._lengths.get(text[start], ()):
+            end = start + length
+            name = text[start:end]
+            if (
+                len(name) == length
+                and (name in self._literal or name in self._seen)
+                and _may_divide(text, start)
+                and _may_divide(text, end)
+            ):
+                return end
+
+        return 0
+
     def _replace_word(self, match: re.Match[str]) -> str:
-        word = fold(match[0])
-        if self._shown == PSEUDONYM and self._key.is_part(match[0]):
-            return match[0]
+        word: str = match[0]
+        name = word.strip(".-")
+        for one in (name, word):
+            if self._is_word(one):
+                return word.replace(one, self._stand_in(one))
 
-        if any(pattern.matches(word) for pattern in self._words):
-            return self._stand_in(match[0])
+        return _PART.sub(lambda part: self._stand_in_for_word(part[0]), word)
 
-        return match[0]
+    def _stand_in_for_word(self, word: str) -> str:
+        return self._stand_in(word) if self._is_word(word) else word
+
+    def _is_word(self, word: str) -> bool:
+        if self._shown == PSEUDONYM and self._key.is_part(word):
+            return False
+
+        folded = fold(word)
+        return any(pattern.matches(folded) for pattern in self._words)
 
     def _stand_in(self, name: str) -> str:
         if self._shown != PSEUDONYM:
@@ -103,14 +142,29 @@ class Hiding:
         return name if self._key.is_pseudonym(name) else self._key.pseudonym(name)
 
     def _remember(self, name: str) -> None:
-        if name in self._seen or not name or name == fold(self._shown):
-            return
+        if self._seen.pop(name, name) is None:  # it becomes the latest
+            self._seen[name] = None
+        elif name and name != fold(self._shown) and len(name) <= _REMEMBERED_MAX_CHARACTERS:
+            while len(self._seen) >= _REMEMBERED_MAX:
+                del self._seen[next(iter(self._seen))]
 
-        while len(self._seen) >= _REMEMBERED_MAX:
-            del self._seen[next(iter(self._seen))]
+            self._seen[name] = None
+            self._add_length(name)
 
-        self._seen[name] = None
-        self._in_text = None
+    def _add_length(self, name: str) -> None:
+        if name:
+            lengths = {*self._lengths.get(name[0], ()), len(name)}
+            self._lengths[name[0]] = sorted(lengths, reverse=True)
+
+
+def _may_divide(text: str, position: int) -> bool:
+    """Return whether a word may end and another one begin at a position."""
+    return not all(map(_is_letter, text[max(position - 1, 0) : position + 1].ljust(2)))
+
+
+def _is_letter(character: str) -> bool:
+    # Scripts above U+0E00 put no blanks between words, so what is next to a name says nothing there.
+    return character.isalnum() and character < "\u0e00"
 
 
 def without_addresses(text: str) -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import unicodedata
+from functools import lru_cache
+from unicodedata import category, normalize
 
 WILDCARD = "*"
 
 
 def fold(text: str) -> str:
-    """Return what the ways to write a name have in common, whatever its case."""
-    text = text.strip()
-    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text).casefold()
+    """Return what the ways to write a name have in common: its case, its width, what is not seen."""
+    if text.isascii():
+        return text.strip().lower()
+
+    return "".join(map(fold_character, normalize("NFC", text))).strip()
+
+
+@lru_cache(4096)
+def fold_character(character: str) -> str:
+    """Return what :func:`fold` makes of a character, which may be several or none."""
+    if category(character) == "Cf" or "\ufe00" <= character <= "\ufe0f":
+        return ""  # not seen, such as a space without width
+
+    return normalize("NFKC", normalize("NFKC", character).casefold())
 
 
 class Pattern:

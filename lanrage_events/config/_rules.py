@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from .._bus import EventBus
 from .._events import Event
@@ -24,6 +24,7 @@ from .._rules import (
     Rule,
     RuleSet,
     RuleStep,
+    fold,
     without_addresses,
 )
 from ..events import EventRegistry
@@ -43,7 +44,16 @@ def _one_is_a_list(value: object) -> object:
 _ONE_OR_MANY = WithJsonSchema(
     {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 )
-_Name = Annotated[str, Field(min_length=1)]
+
+
+def _check_name(name: str) -> str:
+    if not fold(name):
+        raise ValueError("a name is expected, and there is nothing to see in it")
+
+    return name
+
+
+_Name = Annotated[str, Field(min_length=1), AfterValidator(_check_name)]
 _Kind = Literal["addresses", "names"]
 
 

@@ -48,3 +48,19 @@ def test_folded_patterns_do_not_see_the_case() -> None:
     assert pattern.matches(fold("ZOË-x"))
     assert pattern.matches(fold(" zoe\u0308 "))
     assert not pattern.matches(fold("Zoe"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Zoë", "zoe\u0308"),
+        ("Weiß", "WEISS"),
+        ("Ann", "\uff21\uff4e\uff4e"),
+        ("Ann", "\u200b A\u00adnn\ufe0f "),
+        ("İbo", "i\u0307BO"),
+        ("各", "各"),
+    ],
+)
+def test_a_name_is_the_same_however_it_is_written(one: str, other: str) -> None:
+    assert fold(one) == fold(other)
+    assert fold(fold(one)) == fold(one)

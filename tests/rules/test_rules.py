@@ -236,6 +236,13 @@ def test_a_key_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         transform.function(ANN)
 
 
+@pytest.mark.parametrize("name", ["", " ", "\u200b"])
+@pytest.mark.parametrize("key", ["hide", "as"])
+def test_a_name_is_not_empty(name: str, key: str) -> None:
+    with pytest.raises(ValueError, match=r"a name is expected|at least 1 character"):
+        RuleConfig.model_validate({"hide": ["Ann"], key: name})
+
+
 def test_a_check_writes_no_key(tmp_path: Path) -> None:
     HidingKey(tmp_path, is_kept=False).open()
     assert list(tmp_path.iterdir()) == []
