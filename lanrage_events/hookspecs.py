@@ -168,8 +168,9 @@ def on(
     :param where: returns whether the method is called with an event; sync, and called where the method
         is. What it raises counts as raised by the method
     :param threaded: whether the method runs in a worker thread, as for :data:`hookimpl`
-    :raises TypeError: if it is not an event class
+    :raises TypeError: if it is not an event class, or the method is marked already
     """
+    attribute = f"{hookspec.project_name}_on"
     options = {
         "event_classes": check_event_classes(event_class),
         "where": where,
@@ -178,7 +179,10 @@ def on(
     check_where(where)
 
     def mark(function: Callable[..., object]) -> Any:
-        setattr(function, f"{hookspec.project_name}_on", options)
+        if attribute in vars(function):
+            raise TypeError("it is marked with 'on' already: name several classes as a tuple, once")
+
+        setattr(function, attribute, options)
         return function
 
     return cast("HandlerDecorator[Any]", mark)

@@ -244,12 +244,17 @@ def hooks_of(target: object) -> tuple[str, ...]:
         except Exception:  # noqa: BLE001, S112 - such as a property that only instances have
             continue
 
-        options = getattr(function, _IMPL, None)
-        if inspect.isroutine(function) and isinstance(options, Mapping):
+        if not inspect.isroutine(function):
+            continue
+
+        # What marks a staticmethod from outside is not on its function.
+        outside = inspect.getattr_static(target, attribute, None)
+        options = getattr(function, _IMPL, None) or getattr(outside, _IMPL, None)
+        if isinstance(options, Mapping):
             names.add(str(options.get("specname") or attribute))
 
-        handled = getattr(function, _ON, None)
-        if inspect.isroutine(function) and isinstance(handled, Mapping):
+        handled = getattr(function, _ON, None) or getattr(outside, _ON, None)
+        if isinstance(handled, Mapping):
             names.update(cls.type for cls in handled["event_classes"])
 
     return tuple(sorted(names))

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial, partialmethod, singledispatchmethod
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Optional, Protocol, TypeVar, Union
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    NamedTuple,
+    Optional,
+    Protocol,
+    TypeVar,
+    Union,
+)
 
 import pytest
 
@@ -24,6 +34,7 @@ from lanrage_events import (
     PeerLeft,
     PluginHookError,
     hookimpl,
+    on,
 )
 from lanrage_events.abc import Bus, Instrument
 from lanrage_events.events import EventRegistry
@@ -241,6 +252,13 @@ class UnmarkedStatic(Fitting):
         return []
 
 
+class UnmarkedBeside:
+    @hookimpl
+    def peer_joined(self, event: PeerJoined) -> None: ...
+
+    def peer_left(self, event: PeerLeft) -> None: ...
+
+
 class UnmarkedBelow(Unmarked):
     @hookimpl
     def health(self) -> Health:
@@ -249,7 +267,10 @@ class UnmarkedBelow(Unmarked):
 
 @pytest.mark.parametrize(
     "plugin",
-    [Unmarked, UnmarkedAsync, UnmarkedHealth, UnmarkedLifespan, UnmarkedStatic, UnmarkedBelow],
+    [
+        *(Unmarked, UnmarkedAsync, UnmarkedHealth, UnmarkedLifespan, UnmarkedStatic),
+        *(UnmarkedBeside, UnmarkedBelow),
+    ],
 )
 def test_a_method_that_is_surely_meant_as_a_hook_must_be_marked(plugin: type) -> None:
     text = error_of(plugin())
@@ -313,6 +334,16 @@ class Dispatches:
     def peer_joined(self, event: PeerJoined) -> None: ...
 
 
+class Subscribes:
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
+        with bus.subscribe(PeerJoined, self.peer_joined):
+            yield
+
+    def peer_joined(self, event: PeerJoined) -> None: ...
+
+
 class Disables(Fitting):
     peer_joined = None  # type: ignore[assignment]
 
@@ -325,7 +356,7 @@ class Renames:
     def peer_joined(self, event: PeerJoined) -> None: ...
 
 
-@pytest.mark.parametrize("plugin", [Inherits, Source, Dispatches, Disables, Renames])
+@pytest.mark.parametrize("plugin", [Inherits, Source, Dispatches, Subscribes, Disables, Renames])
 def test_a_method_for_another_purpose_may_be_named_like_a_hook(plugin: type) -> None:
     EventBus().register(plugin())
 
@@ -605,3 +636,94 @@ async def test_several_events_are_published_as_a_list() -> None:
 
         with pytest.raises(TypeError, match="not a list: publish its events one by one, or with"):
             await bus.publish(several)
+
+
+# What is marked, but never called
+
+
+def takes_event(self: object, event: Event) -> None: ...
+
+
+@pytest.mark.parametrize("mark", [hookimpl, on(PeerJoined)])
+@pytest.mark.parametrize("make", [partial, partialmethod, singledispatchmethod, cached_property])
+def test_what_is_marked_must_be_a_function(make: Any, mark: Any) -> None:
+    plugin = type("Plugin", (Fitting,), {"peer_left": mark(make(takes_event))})()
+
+    text = error_of(plugin)
+    assert f"'peer_left' is marked as a hook, but is a {make.__name__}, which is never" in text
+
+
+def test_a_property_is_no_hook() -> None:
+    plugin = type("Plugin", (Fitting,), {"health": property(hookimpl(lambda self: Health()))})()
+
+    assert "'health' is marked as a hook, but is a property, which is never called" in error_of(
+        plugin
+    )
+
+
+class Static:
+    @staticmethod
+    @on(PeerJoined)
+    def inside(event: PeerJoined) -> None: ...
+
+    @on(PeerLeft)
+    @staticmethod
+    def outside(event: PeerLeft) -> None: ...
+
+    @classmethod
+    @hookimpl
+    def game_ended(cls, event: GameEnded) -> None: ...
+
+
+def test_static_and_class_methods_can_be_marked_inside_and_outside() -> None:
+    names: list[str] = []
+
+    class Watcher(Instrument):
+        def plugin_registered(self, plugin: str, hooks: Sequence[str]) -> None:
+            names.extend(hooks)
+
+    EventBus(instruments=[Watcher()]).register(Static())
+
+    assert names == ["game_ended", "peer_joined", "peer_left"]
+
+
+def test_a_method_is_marked_once_with_all_its_classes() -> None:
+    with pytest.raises(
+        TypeError, match="marked with 'on' already: name several classes as a tuple"
+    ):
+
+        @on(Event)
+        @on(Event)
+        def greet(self: object, event: Event) -> None: ...
+
+
+def test_a_hook_that_gets_nothing_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    EventBus().register(plugin_with("peer_joined", lambda *_: None))
+
+    assert "hook 'peer_joined' takes any arguments, and so gets none: name the one" in caplog.text
+
+
+def test_a_batch_is_not_annotated_as_a_single_event() -> None:
+    def takes_one(self: object, events: PeerJoined) -> None: ...
+
+    def takes_several(self: object, events: Sequence[PeerJoined]) -> None: ...
+
+    assert "annotate it Sequence[Event]" in error_of(plugin_with("event_batch", takes_one))
+    EventBus().register(plugin_with("event_batch", takes_several))
+
+
+class Pair(NamedTuple):
+    greeting: str = "hi"
+
+    @hookimpl
+    def peer_joined(self, event: PeerJoined) -> None: ...
+
+
+class Mapped(dict[str, int]):
+    @hookimpl
+    def peer_joined(self, event: PeerJoined) -> None: ...
+
+
+@pytest.mark.parametrize("plugin", [Pair(), Mapped()])
+def test_the_class_of_a_plugin_may_derive_from_a_builtin_one(plugin: object) -> None:
+    EventBus().register(plugin)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property, singledispatchmethod
 from typing import Any
 
 import pluggy
@@ -12,9 +13,9 @@ import pluggy
 from ..._events import Event
 from ..._exceptions import PluginHookError
 from ..threads import is_async
-from .annotations import check_parameter, takes_some
-from .handlers import MARK
-from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
+from .annotations import check_parameter, parameter_classes, takes_some
+from .handlers import MARK, is_function, marked
+from .names import BATCH_HOOK, HOOK_MARK, LIFESPAN, OTHER_HOOKS
 
 _MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
 _RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health"})
@@ -50,6 +51,21 @@ def check_implementation(
     if impl.opts.get("threaded"):
         _check_threaded(plugin, hook, impl.function)
 
+    if is_about_events(hook) and not impl.argnames and _takes_any(impl.function):
+        return (
+            f"hook '{hook}' takes any arguments, and so gets none: name the one that it needs, or use "
+            "functools.wraps in what decorates it"
+        )
+
+    if hook == BATCH_HOOK and all(
+        issubclass(cls, Event) for cls in parameter_classes(impl.function)
+    ):
+        raise PluginHookError(
+            plugin,
+            f"hook '{hook}' is called with several events, but its parameter is annotated with one: "
+            "annotate it Sequence[Event]",
+        )
+
     problem = None
     for event_class in event_classes if impl.argnames else ():
         try:
@@ -62,6 +78,11 @@ def check_implementation(
         raise PluginHookError(plugin, problem)
 
     return problem
+
+
+def _takes_any(function: Callable[..., Any]) -> bool:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return code is not None and bool(code.co_flags & inspect.CO_VARARGS)
 
 
 def _check_threaded(plugin: str, hook: str, function: Callable[..., Any]) -> None:
@@ -102,6 +123,28 @@ def _check_kind(plugin: str, hook: str, function: Callable[..., Any]) -> None:
         )
 
 
+def check_marks(plugin_name: str, plugin: object) -> None:
+    """Check that all that a plugin marks as a hook is a function, since nothing else is called.
+
+    :raises PluginHookError: if something else is marked
+    """
+    for name in dir(plugin):
+        value = inspect.getattr_static(plugin, name, None)
+        if is_function(value):
+            continue
+
+        inside, kind = None, type(value)
+        if issubclass(kind, property | cached_property | singledispatchmethod):
+            inside = getattr(value, "fget" if issubclass(kind, property) else "func")
+
+        if any(marked(one, mark) for one in (value, inside) for mark in (HOOK_MARK, MARK)):
+            raise PluginHookError(
+                plugin_name,
+                f"'{name}' is marked as a hook, but is a {kind.__name__}, which is never "
+                "called: mark a method that calls it, written with 'def'",
+            )
+
+
 def check_unmarked(
     name: str, plugin: object, hooks: Mapping[str, Sequence[str]], implemented: Collection[str]
 ) -> None:
@@ -111,14 +154,17 @@ def check_unmarked(
     :param implemented: the hooks that the plugin implements
     :raises PluginHookError: if there is one
     """
-    for hook, function, arguments in _own_functions(plugin):
+    functions = tuple(_own_functions(plugin))
+    for hook, function, arguments in functions:
         if hook not in hooks or hook in implemented or _is_marked(function):
             continue
 
         if _overrides_marked(plugin, hook):
             what = f"method '{hook}' overrides a hook, but is not marked"
             remedy = "mark it @hookimpl, too"
-        elif _is_meant(hook, function, arguments, hooks[hook], implemented):
+        elif _is_meant(hook, function, arguments, hooks[hook]) and not any(
+            _may_call(other, hook) for _, other, _ in functions if other is not function
+        ):
             what = f"method '{hook}' is named like a hook, but not marked, so it is never called"
             remedy = f"mark it @hookimpl, or name it '_{hook}' if it is no hook"
         else:
@@ -164,7 +210,7 @@ def _needed(function: types.FunctionType) -> Sequence[str]:
 
 
 def _is_marked(function: object) -> bool:
-    return hasattr(function, f"{PROJECT}_impl") or hasattr(function, MARK)
+    return hasattr(function, HOOK_MARK) or hasattr(function, MARK)
 
 
 def _overrides_marked(plugin: object, name: str) -> bool:
@@ -175,17 +221,21 @@ def _overrides_marked(plugin: object, name: str) -> bool:
 
 
 def _is_meant(
-    hook: str,
-    function: types.FunctionType,
-    arguments: Sequence[str],
-    expected: Sequence[str],
-    implemented: Collection[str],
+    hook: str, function: types.FunctionType, arguments: Sequence[str], expected: Sequence[str]
 ) -> bool:
     """Return whether a method that is named like a hook can hardly be anything else."""
-    if expected[:1] in (("event",), ("events",)) and any(map(is_about_events, implemented)):
-        return False  # one of its own hooks may call it
-
     if hook in _RETURNED and _RETURNED[hook] not in str(function.__annotations__.get("return")):
         return False  # a name for many purposes
 
     return list(arguments) == list(expected)
+
+
+def _may_call(function: types.FunctionType, name: str) -> bool:
+    """Return whether a function may use a method of its plugin: it names it, or looks up any."""
+    codes = [inspect.unwrap(function).__code__]
+    for code in codes:
+        codes += (value for value in code.co_consts if isinstance(value, types.CodeType))
+        if not {name, "getattr"}.isdisjoint((*code.co_names, *code.co_consts)):
+            return True
+
+    return False

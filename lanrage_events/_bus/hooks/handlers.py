@@ -36,14 +36,32 @@ class MarkedHandler:
 
 def find_handlers(plugin: object) -> tuple[MarkedHandler, ...]:
     """Return the methods of a plugin that are marked with ``on``."""
-    owner = plugin if isinstance(plugin, types.ModuleType) else type(plugin)
     found = []
-    for name in dir(owner):
-        options = getattr(inspect.getattr_static(owner, name, None), MARK, None)
-        if isinstance(options, dict):
+    for name in dir(plugin):
+        value = inspect.getattr_static(plugin, name, None)
+        options = marked(value, MARK)
+        if options is not None and is_function(value):
             found.append(MarkedHandler(getattr(plugin, name), **options))
 
     return tuple(found)
+
+
+def marked(value: object, mark: str) -> dict[str, Any] | None:
+    """Return the options with which a decorator marked something, None if it did not.
+
+    :param value: as it stands in a class or a module; nothing of it is executed
+    """
+    options = inspect.getattr_static(value, mark, None)
+    if options is None and is_function(value):
+        options = inspect.getattr_static(getattr(value, "__func__", None), mark, None)
+
+    return options if isinstance(options, dict) else None
+
+
+def is_function(value: object) -> bool:
+    """Return whether what stands in a class or a module is a function or a method."""
+    kinds = types.FunctionType, types.MethodType, staticmethod, classmethod
+    return issubclass(type(value), kinds)
 
 
 def check_marked(plugin: str, handler: MarkedHandler) -> None:

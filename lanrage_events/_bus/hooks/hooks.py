@@ -22,7 +22,7 @@ from ..containment import call
 from ..instrument import Instruments
 from ..threads import TRANSFORM, Owner, Worker
 from ..transforms import DeclaredTransform
-from .checks import check_implementation, check_unmarked
+from .checks import check_implementation, check_marks, check_unmarked
 from .handlers import MarkedHandler, check_marked, check_name, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 from .transforms import declared
@@ -31,11 +31,10 @@ Hook = Callable[[Event], Any]
 
 
 _NO_PLUGINS = (
-    *(type(None), bool, int, float, str, bytes, Path, list, tuple, dict, set),
+    *(type(None), bool, int, float, str, bytes, type(Path()), list, tuple, dict, set),
     *(FunctionType, MethodType, BuiltinFunctionType),
-    *(Event, Bus),
 )
-"""what has no hooks, and is given by mistake"""
+"""what has no hooks, and is given by mistake; a class of a plugin may derive from them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Hooks:
         if isinstance(plugin, type):
             raise TypeError(f"register an instance of {plugin.__name__}, not the class")
 
-        if isinstance(plugin, _NO_PLUGINS):
+        if type(plugin) in _NO_PLUGINS or isinstance(plugin, Event | Bus):
             raise TypeError(
                 f"a {type(plugin).__name__} is no plugin: register an object, or a module, whose "
                 "functions are marked with @hookimpl"
@@ -236,6 +235,7 @@ class Hooks:
         for handler in self._handlers[name]:
             check_marked(name, handler)
 
+        check_marks(name, self.plugin(name))
         known = vars(self._manager.hook).items()
         specs = {hook: c.spec.argnames for hook, c in known if c.has_spec()}
         check_unmarked(name, self.plugin(name), specs, hooks)

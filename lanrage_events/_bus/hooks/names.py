@@ -10,6 +10,9 @@ from ...events import EventRegistry
 
 PROJECT = "lanrage_events"
 
+HOOK_MARK = f"{PROJECT}_impl"
+"""the attribute in which pluggy keeps the options of ``hookimpl``"""
+
 
 def _other_hooks() -> Iterator[str]:
     event_hooks = {cls.type for cls in EventRegistry().types()} | {Event.type, PartyEvent.type}
