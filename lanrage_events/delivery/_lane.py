@@ -57,12 +57,12 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         logger: logging.Logger,
     ) -> None:
         self.name = name
-        self.title = f"{what} '{name}'"
-        self.state = LaneState.IDLE
+        self.title: str = f"{what} '{name}'"
+        self.state: LaneState = LaneState.IDLE
         self.queue = queue
         self.pacing = pacing
         self.record = record
-        self.outage = Outage()
+        self.outage: Outage = Outage()
         self._why = ""
         """why the state is what it is, if something is wrong"""
         self._waits_until = LONG_AGO

@@ -25,7 +25,7 @@ class Outage:
     """
 
     def __init__(self) -> None:
-        self.retry_at = LONG_AGO
+        self.retry_at: float = LONG_AGO
         """when the next attempt may be made"""
         self._began: float | None = None
         self._reported_at = LONG_AGO

@@ -27,9 +27,9 @@ class Pacing:
         self._wait_scope: anyio.CancelScope | None = None
         self._waits_until = LONG_AGO
         self._collects = False
-        self.is_finishing = False
+        self.is_finishing: bool = False
         """whether what waits is sent without gathering more"""
-        self.give_up_at = math.inf
+        self.give_up_at: float = math.inf
         """nothing is sent after this, see :meth:`finish`"""
 
     def begin(self) -> None:

@@ -75,7 +75,7 @@ class LaneQueue(Generic[EntryT]):
         """when the first of what the outbox holds expires, at the earliest; None if nothing does"""
         self._read_through = 0
         """the highest number that was read from the outbox: all below came into the batch then"""
-        self.unreadable = 0
+        self.unreadable: int = 0
         """entries that became dead letters because they cannot be read"""
         self._is_mixed = False
         """whether the batch also holds what did not come from the outbox"""

@@ -46,12 +46,12 @@ class LaneRecord(Generic[StatisticsT_co]):
 
     def __init__(self, statistics: StatisticsT_co) -> None:
         self.statistics = statistics
-        self.history = History()
+        self.history: History = History()
         self.failed: Counter[str] = Counter()
         """entries that became dead letters, by a short reason"""
         self.failed_requests: Counter[str] = Counter()
         """requests that delivered nothing, by a short reason"""
-        self.waiting = 0
+        self.waiting: int = 0
         """entries that wait, as far as the lane knows"""
         self._sizes = [0] * (len(BATCH_SIZES) + 1)
 

@@ -77,8 +77,8 @@ class _SessionsAPI:
 
     async def list(self, call: Call) -> SessionList:
         own = access_of(call.request.scope).session
-        found = sorted(self._sessions, key=lambda session: session.used, reverse=True)
-        return SessionList(sessions=[_entry(session, own) for session in found])
+        found = sorted(self._sessions, key=lambda session: session.used)
+        return SessionList(sessions=[_entry(session, own) for session in reversed(found)])
 
     async def end(self, call: Call) -> Response:
         session = self._sessions.get(call.request.path_params["session"])

@@ -81,6 +81,7 @@ class Sessions:
         self._file = file or StateFile(None)
         self._clock = clock
         self._sessions: dict[str, Session] = {}
+        """the one that was used last is the last"""
         self._ended: dict[str, float] = {}
         """digests of cookies of earlier versions that ended, and until when they were valid"""
         self._saving = anyio.Lock()
@@ -175,6 +176,7 @@ class Sessions:
             return None
 
         session.used, session.address = now, address or session.address
+        self._sessions[digest] = self._sessions.pop(digest)
         return session
 
     def _begin_signed(self, cookie: str, digest: str) -> Session | None:
