@@ -104,7 +104,8 @@ class EventNotTransformed(EventError):
     """Raised when an event is not published because a required transform failed or does not run.
 
     Neither its text nor its ``__cause__`` shows what the transform raised, which may contain a value that
-    it protects: only of which class that was, and where it was raised.
+    it protects: only of which class that was, and where it was raised. The text has no id of the event,
+    in which its sender may have put a name.
     """
 
     def __init__(self, event: Event, transform: str, reason: str) -> None:
@@ -112,7 +113,7 @@ class EventNotTransformed(EventError):
         self.transform = transform
         """the name of the plugin, or of the rule"""
         self.reason = reason
-        super().__init__(f"{event.type} {event.id} was not published: {reason}")
+        super().__init__(f"{event.type} was not published: {reason}")
 
 
 class RuleError(EventError):

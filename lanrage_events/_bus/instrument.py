@@ -48,15 +48,30 @@ class Instruments(Instrument):
         """whether an instrument watches hook calls"""
         self.watches_drops = "event_dropped" in overridden
         """whether an instrument overrides :meth:`event_dropped`, which may be called often"""
+        self.watches_filters = "event_filtered" in overridden
+        """the same of :meth:`event_filtered`"""
 
-    def watched(self, plugin: str, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap the implementation of a hook so that its calls are watched."""
+    def watched(
+        self,
+        plugin: str,
+        hook: str,
+        function: Callable[..., Any],
+        shown: Callable[[Event], Event] | None = None,
+    ) -> Callable[..., Any]:
+        """Wrap the implementation of a hook so that its calls are watched.
+
+        :param shown: returns what the instruments get in place of an event
+        """
         if not self.watches_calls:
             return function
 
         @wraps(function)
         def watched_call(*arguments: Any) -> Any:
-            end = self._begin(HookCall(plugin, hook, _events(arguments)))
+            events = _events(arguments)
+            if shown is not None:
+                events = [*map(shown, events)]
+
+            end = self._begin(HookCall(plugin, hook, events))
             try:
                 answer = function(*arguments)
             except BaseException as error:

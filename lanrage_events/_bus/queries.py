@@ -149,12 +149,16 @@ class Queries:
             self._instruments.hook_failed(name, "templates_changed", None, error)
             return None
 
-    def preview(self, event: Event, bus: Bus) -> dict[str, list[Preview]]:
-        """Return what each plugin that has the hook would send for an event."""
+    def preview(self, event: Event | None, bus: Bus) -> dict[str, list[Preview]]:
+        """Return what each plugin that has the hook would send for an event, nothing for None."""
         found: dict[str, list[Preview]] = {}
         for name in tuple(self._supervisors):
             hook = self._hooks.implementation(name, "preview")
             if hook is None:
+                continue
+
+            if event is None:
+                found[name] = []
                 continue
 
             try:

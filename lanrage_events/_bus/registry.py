@@ -128,7 +128,8 @@ class Registry(PluginRegistry):
 
     def preview(self, event: Event) -> dict[str, list[Preview]]:
         self._lifecycle.loop.check_thread()
-        return self.queries.preview(event, self._bus)
+        shown = self._transforms.after_rules(event)
+        return self.queries.preview(shown, self._bus)
 
     async def check_online(self, plugin: object) -> dict[str, Health]:
         self._lifecycle.loop.check_thread()

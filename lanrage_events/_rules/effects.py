@@ -112,8 +112,8 @@ def _contained(step: Callable[[Event], Event]) -> Step:
     def contained(event: Event) -> Event:
         try:
             return step(event)
-        except ConfigError:
-            raise
+        except ConfigError as error:  # of the key
+            raise RuleError(str(error)) from None
         except Exception as error:  # noqa: BLE001 - from an event class
             raise RuleError(f"{event.type} cannot be changed: {type(error).__name__}") from None
 

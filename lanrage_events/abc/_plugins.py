@@ -108,7 +108,8 @@ class PluginRegistry(Mapping[str, object]):
     def preview(self, event: Event) -> dict[str, list[Preview]]:
         """Call the hook ``preview`` of every plugin that has it, and return the answers by plugin.
 
-        Nothing is sent, and the plugins need not run. What is wrong with an answer is a problem in it.
+        Nothing is sent, and the plugins need not run. What is wrong with an answer is a problem in it. The
+        hooks get the event as the rules leave it, and none is called if a rule drops it.
 
         :param event: the event, which is not published
         """

@@ -459,7 +459,7 @@ async def test_an_event_on_which_a_required_transform_fails_is_not_published() -
     assert isinstance(second, EventNotTransformed)
     assert names(recorder) == ["notification", "notification", "Ann B."]
     assert str(caught.value) == (
-        "peer_joined 1 was not published: the transform of plugin 'privacy', which is required, "
+        "peer_joined was not published: the transform of plugin 'privacy', which is required, "
         f"failed: KeyError at test_transforms.py:{failing.__code__.co_firstlineno + 1}"
     )
     assert caught.value.__cause__ is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanrage_events import Event, EventBus, PeerJoined
+from lanrage_events import Event, EventBus, EventNotTransformed, PeerJoined, Preview, hookimpl
 from lanrage_events._rules import HidingKey
 from lanrage_events.config._rules import ConfiguredRules, RuleConfig
 
@@ -24,9 +25,11 @@ _RULES: list[dict[str, Any]] = [
 ]
 
 
-def make_bus(configs: Sequence[dict[str, Any]]) -> EventBus:
+def make_bus(
+    configs: Sequence[dict[str, Any]], key: HidingKey | None = None, *, trace: bool = False
+) -> EventBus:
     configured = ConfiguredRules(tuple(map(RuleConfig.model_validate, configs)))
-    return EventBus(rules=configured.make(HidingKey()), blocked_after=None)
+    return EventBus(rules=configured.make(key or HidingKey()), blocked_after=None, trace=trace)
 
 
 @settings(max_examples=30, deadline=None)
@@ -60,3 +63,73 @@ def test_any_rules_keep_the_order_and_the_receipts(
         assert [event.id for event in received] == kept
 
     assert len(received) == len(kept)
+
+
+_HIDING: list[dict[str, Any]] = [
+    {"where": {"party_name": "Test"}, "drop": True},
+    {"set": {"party_id": "{{ {}[peer_name] }}"}},
+    {"hide": "Ann"},
+    {"redact": "names"},
+]
+
+
+async def test_ids_with_names_are_shown_nowhere_and_rules_say_why_they_fail(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with make_bus(_HIDING, trace=True) as bus:
+        for party in ("LAN", "Test"):
+            await bus.publish_and_wait(PeerJoined(id="ann-1", peer_name="Ann", party_name=party))
+
+        statistics = bus.statistics().transforms
+        assert (statistics["rule 1"].dropped, statistics["rule 2"].failed) == (1, 1)
+
+    shown = capsys.readouterr().err + caplog.text
+    assert "ann" not in shown.lower().replace("lanrage", "")
+    assert "trace: rule 1 dropped peer_joined hidden-" in shown
+    assert "rule 2 failed on peer_joined hidden-" in shown
+    assert "party_id: UndefinedError; 'lanrage-events check --event' shows why" in shown
+
+
+async def test_a_key_that_cannot_be_read_rejects_events_and_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "rules-key.json").write_text("7")
+    async with make_bus(_HIDING[2:], HidingKey(tmp_path)) as bus:
+        with pytest.raises(EventNotTransformed, match=r"rules-key.json: the key .* damaged") as e:
+            await bus.publish(PeerJoined(id="ann-1", peer_name="Ann", party_name="LAN"))
+
+    assert str(e.value).startswith("peer_joined was not published: rule 1, which is required,")
+    assert "rule 1 failed on peer_joined hidden: " in caplog.text
+    assert "ann-1" not in f"{caplog.text}{e.value}"
+
+
+class Previewing:
+    @hookimpl
+    def preview(self, event: PeerJoined) -> Preview:
+        return Preview(text=f"{event.peer_name} on {event.party_name}")
+
+
+@pytest.mark.parametrize(
+    ("rules", "texts"),
+    [
+        (_HIDING, ["a player on LAN"]),
+        ([{"where": {"peer_name": "Ann"}, "drop": True}], []),
+        ([], ["Ann on LAN"]),
+    ],
+)
+def test_a_preview_shows_what_the_rules_leave(
+    rules: list[dict[str, Any]], texts: list[str]
+) -> None:
+    bus = make_bus(rules)
+    name = bus.register(Previewing())
+    previews = bus.plugins.preview(PeerJoined(peer_name="Ann", party_name="LAN"))
+    assert [one.text for one in previews[name]] == texts
+    assert bus.statistics().transforms == {}
+
+
+def test_a_preview_shows_nothing_of_what_cannot_be_hidden(tmp_path: Path) -> None:
+    (tmp_path / "rules-key.json").write_text("7")
+    bus = make_bus(_HIDING, HidingKey(tmp_path))
+    bus.register(Previewing(), "plugin")
+    event = PeerJoined(peer_name="Ann", party_name="LAN")
+    assert bus.plugins.preview(event) == {"plugin": []}

@@ -232,7 +232,7 @@ def test_a_key_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     rules = make_rules({"hide": "Ann", "as": "pseudonym"}, key=HidingKey(tmp_path))
     [transform] = rules.transforms(PeerJoined)
     assert transform.required
-    with pytest.raises(ConfigError):
+    with pytest.raises(RuleError, match=r"rules-key.json: the key .* it is damaged"):
         transform.function(ANN)
 
 

@@ -7,6 +7,7 @@ from functools import wraps
 from pathlib import PurePath
 from typing import Any
 
+from ..._exceptions import RuleError
 from ...abc import TransformResult
 from ..containment import contained
 from .chain import WrongResult
@@ -20,7 +21,7 @@ class UndisclosedError(Exception):
 
 def undisclosed(error: Exception) -> Exception:
     """Return what to show in place of an error."""
-    if isinstance(error, UndisclosedError | WrongResult):
+    if isinstance(error, UndisclosedError | WrongResult | RuleError):
         return error
 
     place, traceback = "", error.__traceback__

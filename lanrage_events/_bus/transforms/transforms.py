@@ -15,7 +15,7 @@ from ..instrument import Instruments
 from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch
 from .chain import MOST_EVENTS, Chain, DeclaredTransform, Events, Step, made_of, too_many
-from .discretion import TransformFunction, UndisclosedError, undisclosed, undisclosing
+from .discretion import UndisclosedError, undisclosed, undisclosing
 
 MOST_KEPT = 1024
 """events that could not enter a mailbox yet, of which it is known what they were turned into"""
@@ -161,28 +161,53 @@ class Transforms:
                 position += 1
                 if issubclass(event_class, transform.classes) and (plugin.runs or plugin.required):
                     function = transform.function if plugin.runs else _not_started
-                    function = self._watched(name, HOOK, function, discreet=plugin.required)
+                    if self._instruments.watches_calls:
+                        shown = undisclosing(function) if plugin.required else function
+                        function = self._instruments.watched(name, HOOK, shown)
+
                     steps.append(Step(function, name, position, plugin.required))
 
         return Chain(event_class, (*steps,), (*protects,)) if steps or protects else None
 
     def _rule(self, position: int, rule: Transform) -> Step:
-        function = self._watched(RULES, rule.name, rule.function, discreet=True)
+        function = rule.function
+        if self._instruments.watches_calls:
+            function = self._instruments.watched(
+                RULES, rule.name, undisclosing(function), self._hidden
+            )
+
         return Step(function, rule.name, position, rule.required, is_rule=True)
 
-    def _watched(
-        self, owner: str, hook: str, function: TransformFunction, *, discreet: bool
-    ) -> TransformFunction:
-        """Wrap a transform so that its calls are watched.
+    def _hidden(self, event: Event) -> Event:
+        """Return an event as instruments and the log may show it, also before the rules have run."""
+        try:
+            for rule in () if self._rules is None else self._rules.protects(event.__class__):
+                result = rule.function(event)
+                event = result if isinstance(result, Event) else event
+        except Exception:  # noqa: BLE001 - the rule is counted where it runs
+            shown = object.__new__(event.__class__)  # of its type, and with nothing that it says
+            for name, value in (("id", "hidden"), ("time", event.time), ("parent_id", None)):
+                object.__setattr__(shown, name, value)
 
-        :param discreet: whether what it raises is not shown
-        """
-        if not self._instruments.watches_calls:
-            return function
+            return shown
 
-        return self._instruments.watched(
-            owner, hook, undisclosing(function) if discreet else function
-        )
+        return event
+
+    def after_rules(self, event: Event) -> Event | None:
+        """Return what the rules leave of an event, None if it would not be published; it is not counted."""
+        for rule in () if self._rules is None else self._rules.transforms(event.__class__):
+            try:
+                result = rule.function(event)
+            except Exception:  # noqa: BLE001 - as on the bus
+                if rule.required:
+                    return None
+            else:
+                if not isinstance(result, Event):
+                    return None
+
+                event = result
+
+        return event
 
     def statistics(self) -> dict[str, TransformStatistics]:
         """Return the figures by the names of plugins and rules."""
@@ -279,7 +304,8 @@ class Transforms:
 
                 if not made:
                     self._count(step).dropped += 1
-                    self._instruments.event_filtered(step.name, event)
+                    if self._instruments.watches_filters:
+                        self._instruments.event_filtered(step.name, self._hidden(event))
 
                 passed = self._continue(step, made)
                 if len(passed) <= MOST_EVENTS:
@@ -318,7 +344,7 @@ class Transforms:
         if step.is_rule or step.required:
             error = undisclosed(error)
 
-        self._instruments.hook_failed(owner, hook, event, error)
+        self._instruments.hook_failed(owner, hook, self._hidden(event), error)
         if not step.required:
             self._count(step).failed += 1
             return

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from lanrage_events import Event, EventBus, Preview
 from lanrage_events.cli import ExitCode, did_you_mean, write_errors, write_json, write_lines
+from lanrage_events.config import explain_rules
 
 from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
@@ -49,7 +50,10 @@ def show_previews(
         _write(bus, preview)
 
     if not shown:
-        write_errors([f"nothing would be sent by: {', '.join(names)}"])
+        reasons = [
+            f"{s.place}: {s.rule} {s.outcome}" for s in explain_rules(bus, event) if not s.event
+        ]
+        write_errors([*reasons, f"nothing would be sent by: {', '.join(names)}"])
         return ExitCode.FAILED
 
     problems = [

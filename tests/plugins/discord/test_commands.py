@@ -323,6 +323,20 @@ def test_whatever_plugin_renders_is_shown(seats: Path, show: Show) -> None:
     assert (shown.code, shown.err) == (0, "seats: warning: too small\n")
 
 
+def test_what_the_rules_leave_is_shown_and_which_one_drops_an_event(
+    seats: Path, show: Show
+) -> None:
+    rules = "rules: [{where: {party_name: Test}, drop: true}, {hide: Ann}]\n"
+    seats.write_text(f"{rules}{seats.read_text('utf-8')}", "utf-8")
+    shown = show("peer_joined", "peer_name=Ann", config=seats)
+    assert "a player sits" in shown.out
+    assert "Ann" not in shown.out
+
+    shown = show("peer_joined", "peer_name=Ann", "party_name=Test", config=seats)
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err == "seats.yaml:1:9: rule 1 (drop) drops it\nnothing would be sent by: seats\n"
+
+
 def test_discord_is_shown_beside_the_others_if_it_is_configured(seats: Path, show: Show) -> None:
     seats.write_text(f"{seats.read_text('utf-8')}  discord:\n", "utf-8")
     shown = show("peer_joined", config=seats)

@@ -103,7 +103,7 @@ async def test_an_event_that_must_not_pass_untransformed_is_not_taken(client: Cl
 
     assert (one.status_code, many.status_code, again.status_code) == (503, 503, 503)
     assert one.json()["detail"].startswith(
-        "the event could not be taken and may be sent again: peer_joined s was not published: the "
+        "the event could not be taken and may be sent again: peer_joined was not published: the "
         "transform of plugin 'Turning', which is required, failed: KeyError at test_events.py:"
     )
     assert len(many.json()["taken"]) == 2
