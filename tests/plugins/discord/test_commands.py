@@ -334,7 +334,7 @@ def test_what_the_rules_leave_is_shown_and_which_one_drops_an_event(
 
     shown = show("peer_joined", "peer_name=Ann", "party_name=Test", config=seats)
     assert (shown.code, shown.out) == (1, "")
-    assert shown.err == "seats.yaml:1:9: rule 1 (drop) drops it\nnothing would be sent by: seats\n"
+    assert shown.err == f"{seats}:1:9: rule 1 (drop) drops it\nnothing would be sent by: seats\n"
 
 
 def test_discord_is_shown_beside_the_others_if_it_is_configured(seats: Path, show: Show) -> None:
