@@ -197,6 +197,7 @@ def test_public_names_and_hooks_are_as_recorded() -> None:
     assert not changed, f"public names that changed: {sorted(changed)}; {REMEDY}"
 
 
+@pytest.mark.slow
 def test_every_public_name_and_hook_is_in_the_changelog() -> None:
     changelog = CHANGELOG.read_text("utf-8")
     untold = [

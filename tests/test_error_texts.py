@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = [ROOT / "lanrage_events", ROOT / "plugins"]
 BUILT_IN = {
@@ -67,6 +69,7 @@ def text_of(argument: ast.expr) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_no_exception_is_raised_without_a_text() -> None:
     bare = [
         place
@@ -78,6 +81,7 @@ def test_no_exception_is_raised_without_a_text() -> None:
     assert bare == []
 
 
+@pytest.mark.slow
 def test_what_is_not_possible_now_comes_with_the_remedy() -> None:
     texts = {
         place: text

@@ -164,6 +164,7 @@ def normalized(name: str) -> str:
 NOT_REQUIRED = {"pytest", "_typeshed"}
 
 
+@pytest.mark.slow
 def test_every_distribution_that_is_imported_is_required() -> None:
     extras = PROJECT["optional-dependencies"]
     texts = [*PROJECT["dependencies"]]

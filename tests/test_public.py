@@ -143,6 +143,7 @@ def test_importing_the_package_imports_no_heavy_module() -> None:
     assert modules.isdisjoint(HEAVY_MODULES)
 
 
+@pytest.mark.slow
 def test_the_names_of_the_package_import_nothing_that_the_bus_does_not_need() -> None:
     modules = modules_after("from lanrage_events import *\nfrom lanrage_events import EventBus")
 

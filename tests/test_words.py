@@ -80,6 +80,7 @@ def avoided(line: str) -> list[str]:
     return [word for part in _PARTS.findall(line) if (word := part.lower()) in FORMS]
 
 
+@pytest.mark.slow
 def test_no_file_has_a_word_that_we_avoid() -> None:
     found = []
     for path in files():

@@ -428,6 +428,7 @@ def test_the_event_types_of_a_wrong_configuration_are_not_listed(
 # Commands of plugins
 
 
+@pytest.mark.slow
 def test_a_command_of_a_plugin_is_called_with_its_arguments(
     install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -501,6 +502,7 @@ def test_our_own_commands_cannot_be_replaced(
 # Output
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_gone_is_no_error() -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "lanrage_events", "--help"],

@@ -225,6 +225,7 @@ def assert_hidden_in_files(urls: list[str], state: Path) -> None:
         assert_hidden(urls, path.read_bytes(), str(path))
 
 
+@pytest.mark.slow
 async def test_one_plugin_that_ends_does_not_uncover_the_urls_of_another() -> None:
     discord = StandInDiscord()
     with everything_logged() as output:
@@ -244,6 +245,7 @@ async def test_one_plugin_that_ends_does_not_uncover_the_urls_of_another() -> No
     assert_hidden([one.url, two.url], output.getvalue(), "log")
 
 
+@pytest.mark.slow
 async def test_crashing_lifespan_and_failing_start_show_no_token(tmp_path: Path) -> None:
     discord = StandInDiscord()
     with everything_logged() as output:

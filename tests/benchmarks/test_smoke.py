@@ -53,6 +53,7 @@ def test_benchmark_of_delivery_shows_each_scenario_and_that_our_bounds_are_kept(
     assert all(int(row[3]) > 0 for row in others)
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_benchmark_of_delivery_rejects_an_unknown_scenario() -> None:
     done = run("delivery", "tea-party")

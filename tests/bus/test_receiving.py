@@ -534,6 +534,7 @@ async def test_cancelling_a_task_of_asyncio_leaves_nothing(bus: CheckedBus, bega
     assert not seen
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 async def test_what_was_never_awaited_leaves_nothing(bus: CheckedBus) -> None:
     seen: list[Event] = []

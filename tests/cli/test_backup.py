@@ -137,6 +137,7 @@ def test_a_link_is_not_followed(command: Command, state: Path) -> None:
     assert names(Path("copy")) == KEPT | {"backup.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "message"),
     [

@@ -22,6 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_script_is_written_to_where_the_shell_looks_for_it(
     command: Command, home: Path
 ) -> None:

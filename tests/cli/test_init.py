@@ -72,6 +72,7 @@ def test_all_its_examples_together_pass_the_check(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [starter(), with_examples()], ids=["as written", "examples"])
 def test_editors_accept_it(command: Command, text: str) -> None:
     _, schema = command("schema")

@@ -323,6 +323,7 @@ def test_the_step_into_a_folder_with_a_space_can_be_copied(
     assert '\n  cd "my plugin"\n' in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_made_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

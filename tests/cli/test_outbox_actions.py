@@ -115,6 +115,7 @@ def test_drop_removes_for_ever(outbox: list[int], run: Run, tmp_path: Path) -> N
     assert run("list")[1] == "the outbox is empty\n"
 
 
+@pytest.mark.slow
 def test_many_are_changed_in_steps(tmp_path: Path, run: Run) -> None:
     async def make() -> None:
         async with Outbox(tmp_path / "discord.outbox") as outbox:

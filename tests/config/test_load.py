@@ -1095,6 +1095,7 @@ def test_a_validator_that_would_end_the_program_is_reported(
         load_config(file, bounded=bounded)
 
 
+@pytest.mark.slow
 def test_a_file_with_ever_so_many_problems_is_reported_in_part(tmp_path: Path) -> None:
     file = tmp_path / "lanrage.yaml"
     file.write_text("plugins: {}\n" + "".join(f"k{n}: 1\n" for n in range(2_000)), "utf-8")

@@ -124,6 +124,7 @@ def test_what_is_shown_must_not_have_a_hidden_name(command: Command) -> None:
     assert "rules.0.as: 'a player' has one of the names that are to be hidden" in output
 
 
+@pytest.mark.slow
 def test_the_check_shows_what_each_rule_does_with_an_event(command: Command) -> None:
     write(RULES)
     code, output = command("check", "--event", ANN)
@@ -143,6 +144,7 @@ def test_the_check_shows_what_each_rule_does_with_an_event(command: Command) -> 
     ]
 
 
+@pytest.mark.slow
 def test_an_event_that_is_none_is_an_error(command: Command) -> None:
     write(RULES)
     code, output = command("check", "--event", '{"type": "peer_joined"}')

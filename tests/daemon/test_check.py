@@ -501,6 +501,7 @@ OWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exists", [False, True])
 @pytest.mark.parametrize("link", [False, True])
 @pytest.mark.parametrize("name", OWN)

@@ -81,6 +81,7 @@ def test_what_a_reload_did_can_be_read(instance: Instance, path: Path) -> None:
     assert daemon.messages == ("first", "zweite €")
 
 
+@pytest.mark.slow
 def test_the_file_stays_small_whatever_a_reload_says(instance: Instance, path: Path) -> None:
     instance.begin_reload()
     instance.end_reload(

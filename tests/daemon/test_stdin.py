@@ -272,6 +272,7 @@ async def test_an_id_that_is_not_as_documented_is_an_error_with_its_line(
     ]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 6)), st.integers(1, 4))
 def test_the_ids_that_came_last_are_remembered(numbers: list[int], size: int) -> None:
     seen = SeenIds(size)

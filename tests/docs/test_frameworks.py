@@ -83,6 +83,7 @@ async def test_fastapi(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Ann signed up\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 async def test_aiohttp(capsys: pytest.CaptureFixture[str]) -> None:
     example = load("embed_aiohttp", "aiohttp")
     from aiohttp.test_utils import TestServer

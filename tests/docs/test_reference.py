@@ -207,6 +207,7 @@ def test_every_exit_code_is_on_the_page_of_commands() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_every_route_and_every_metric_is_described() -> None:
     assert parts("http-reference", "routes") == [""]

@@ -63,6 +63,7 @@ events = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(events)
 def test_event_survives_json(event: Event) -> None:
     registry = EventRegistry()

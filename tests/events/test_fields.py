@@ -97,6 +97,7 @@ def test_a_reference_to_itself_ends() -> None:
     assert parse_event_fields(schema, ["loop=1"]) == {"loop": "1"}
 
 
+@pytest.mark.slow
 @given(
     st.text(),
     st.lists(st.integers()),
@@ -114,6 +115,7 @@ def test_what_is_written_as_json_is_read_as_it_was(
     assert parse("round_ended", *words) == fields
 
 
+@pytest.mark.slow
 @given(st.lists(st.text()))
 def test_any_words_are_read_or_rejected(words: list[str]) -> None:
     try:

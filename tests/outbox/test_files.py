@@ -295,6 +295,7 @@ async def test_cancelling_as_asyncio_does_while_it_is_opened_leaves_nothing_behi
         pass
 
 
+@pytest.mark.slow
 async def test_a_process_whose_event_loop_died_can_end(path: Path) -> None:
     result = run_script(
         """
@@ -391,6 +392,7 @@ async def test_another_process_neither_uses_nor_closes_what_it_inherited(
         await outbox.put("a", "2")
 
 
+@pytest.mark.slow
 @posix_only
 async def test_a_forked_child_neither_uses_it_nor_keeps_it(path: Path) -> None:
     result = run_script(
@@ -568,6 +570,7 @@ FULL_DISK = """
 """
 
 
+@pytest.mark.slow
 @posix_only
 async def test_a_full_disk_loses_nothing_and_it_recovers(
     path: Path, anyio_backend: tuple[str, object]
@@ -600,6 +603,7 @@ async def test_what_could_not_be_written_until_the_end_is_read_again(
         assert len(await outbox.read("a")) == 10
 
 
+@pytest.mark.slow
 @posix_only
 async def test_what_could_not_be_written_is_written_in_the_end(
     path: Path, anyio_backend: tuple[str, object]
@@ -637,6 +641,7 @@ READ_ONLY = """
 """
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize(
     ("content", "problem"),
@@ -1051,6 +1056,7 @@ def damage_quietly(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["outbox.db", "outbox.db-wal"])
 async def test_a_large_file_that_was_not_closed_in_order_is_read_through(
     path: Path, left: str
@@ -1195,6 +1201,7 @@ async def test_an_administrator_looks_without_an_owner(path: Path) -> None:
         assert await admin.notify_owner() is False
 
 
+@pytest.mark.slow
 async def test_an_administrator_is_not_deceived_by_what_a_killed_owner_left(path: Path) -> None:
     with start_script(HOLDER, path) as holder:
         assert say_when_ready(holder) == "ready"

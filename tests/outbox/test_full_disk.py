@@ -223,6 +223,7 @@ async def test_the_log_leaves_its_room_to_the_entries(disk: SmallDisk) -> None:
         assert disk.free() < 256 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["closed", "killed"])
 async def test_it_opens_on_a_full_disk(disk: SmallDisk, end: str) -> None:
     if end == "closed":

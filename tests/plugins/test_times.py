@@ -152,6 +152,7 @@ def test_an_event_of_a_program_is_rendered_for_discord(folder: Path, race: RaceE
     assert Entry.from_json(entry.to_json()).time == entry.time
 
 
+@pytest.mark.slow
 @given(race=races, max_age=st.floats(min_value=0, exclude_min=True))
 @example(race=RaceEnded(time=datetime(9999, 12, 30, tzinfo=UTC), began=TIME), max_age=86_400.0)
 @example(race=RaceEnded(time=TIME, began=TIME), max_age=1e300)
@@ -193,6 +194,7 @@ def test_a_duration_of_the_settings_is_one_that_a_timer_takes(value: float | str
         assert seconds <= 36_500 * 86_400
 
 
+@pytest.mark.slow
 @given(moments, st.text("0123456789:", max_size=12), st.text("0123456789.einfa", max_size=8))
 @example(datetime(1, 1, 1), "0:0:0", "nan")
 @example(datetime(9999, 12, 31, 23), "9" * 10 + ":0:0", "abc")

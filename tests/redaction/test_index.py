@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def found(index: SecretIndex, text: str) -> list[str]:
     return [text[start:end] for start, end in index.find(text)]
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.text(min_size=6), min_size=1, max_size=4),
     st.lists(st.one_of(st.integers(0, 3), st.text()), max_size=8),

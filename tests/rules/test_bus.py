@@ -32,6 +32,7 @@ def make_bus(
     return EventBus(rules=configured.make(key or HidingKey()), blocked_after=None, trace=trace)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(rules=st.lists(st.sampled_from(_RULES), max_size=4), count=st.integers(1, 40))
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

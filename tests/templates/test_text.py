@@ -159,6 +159,7 @@ def stacked() -> st.SearchStrategy[str]:
     return st.sampled_from([*found[:: len(found) // 200], *"ab\u200d\u200c\u0301\u0e38กम "])
 
 
+@pytest.mark.slow
 @given(st.lists(st.deferred(stacked)))
 def test_whatever_is_mixed_no_character_has_more_than_three_stacked_marks(
     pieces: list[str],

@@ -380,6 +380,7 @@ def leaves(value: YAMLValue, path: KeyPath = ()) -> list[tuple[KeyPath, YAMLValu
     return found
 
 
+@pytest.mark.slow
 @given(TREES, st.sampled_from([None, False, True]), st.booleans())
 def test_what_a_dumper_writes_is_read_back_with_places(
     tree: YAMLValue, style: bool | None, allow_unicode: bool

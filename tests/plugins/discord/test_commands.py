@@ -337,6 +337,7 @@ def test_what_the_rules_leave_is_shown_and_which_one_drops_an_event(
     assert shown.err == f"{seats}:1:9: rule 1 (drop) drops it\nnothing would be sent by: seats\n"
 
 
+@pytest.mark.slow
 def test_discord_is_shown_beside_the_others_if_it_is_configured(seats: Path, show: Show) -> None:
     seats.write_text(f"{seats.read_text('utf-8')}  discord:\n", "utf-8")
     shown = show("peer_joined", config=seats)

@@ -84,6 +84,7 @@ def shown(text: str) -> list[tuple[str, Style]]:
     return [(span.text, span.style) for span in parse_markdown(text)]
 
 
+@pytest.mark.slow
 @given(HOSTILE)
 @example("\\")
 @example("a\n# b")
@@ -178,6 +179,7 @@ EMBEDS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(EMBEDS)
 def test_a_fitted_embed_keeps_every_limit(embed: dict[str, Any]) -> None:
     fitted: Any = fit_embed(embed)

@@ -169,6 +169,7 @@ def test_the_words_for_numbers_on_the_page_are_those_of_the_code() -> None:
     assert "makes an address wait after ten wrong tokens within a minute" in TEXT
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 async def test_every_path_on_the_page_exists_and_every_metric_is_there(serve: Serve) -> None:
     url = f"https://discord.com/api/webhooks/42/made-up-token-{'x' * 54}"

@@ -327,6 +327,7 @@ async def test_an_id_is_free_again_after_its_window_though_its_event_still_waits
     assert await in_outbox(tmp_path) == {"join-1": 3}
 
 
+@pytest.mark.slow
 async def test_a_request_that_is_answered_by_the_outbox_alone_is_taken_once_after_a_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -359,6 +360,7 @@ class SmallDiscord(DiscordPlugin):
     _max_pending = 4
 
 
+@pytest.mark.slow
 async def test_what_failed_in_another_lane_is_recognized_once_more(tmp_path: Path) -> None:
     config = DiscordConfig.model_validate(
         {

@@ -115,6 +115,7 @@ async def test_a_hostile_name_neither_forges_a_line_nor_steers_the_terminal(
 
 
 # The folder is shared by the examples: each one writes its own file.
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(title=st.text(), message=st.text(), event_id=st.text())
 async def test_any_text_survives_a_json_line_and_stays_in_its_line(

@@ -41,6 +41,7 @@ def test_what_an_activity_lacks_is_left_out_of_its_line(activity: Activity, text
     assert str(activity) == text
 
 
+@pytest.mark.slow
 @given(st.text(max_size=400))
 def test_a_text_keeps_discords_limits_and_its_beginning(text: str) -> None:
     fitted = fit_text(text)

@@ -341,6 +341,7 @@ EVENTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(EVENTS, max_size=30), st.none() | PEERS)
 def test_what_is_shown_is_always_possible(events: list[PartyEvent], player: str | None) -> None:
     parties = Parties(player=player, max_size=2)
@@ -371,6 +372,7 @@ def test_nothing_of_a_party_is_shown_once_the_player_left_it(
     assert found is None or found[0].id != party_id
 
 
+@pytest.mark.slow
 @given(st.lists(EVENTS, max_size=20))
 def test_an_event_that_is_published_twice_counts_once(events: list[PartyEvent]) -> None:
     events = [event for event in events if event.party_id is not None]

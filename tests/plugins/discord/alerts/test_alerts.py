@@ -97,6 +97,7 @@ async def test_nothing_is_posted_while_everything_works(scene: Scene) -> None:
     assert scene.alerts == []
 
 
+@pytest.mark.slow
 async def test_dead_letters_are_counted_and_over_after_the_cooldown(scene: Scene) -> None:
     async with scene.run(cooldown=10 * MINUTE) as s:
         s.bus.redactor.add("geheimnis")
@@ -119,6 +120,7 @@ async def test_dead_letters_are_counted_and_over_after_the_cooldown(scene: Scene
         assert over.endswith(" 3 events were rejected")
 
 
+@pytest.mark.slow
 async def test_rejected_alert_is_no_reason_for_an_alert(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -257,6 +259,7 @@ class Stuck:
         await self.goes_on.wait()
 
 
+@pytest.mark.slow
 async def test_events_that_a_plugin_drops_are_reported(scene: Scene) -> None:
     stuck = Stuck()
     async with scene.run() as s:
@@ -464,6 +467,7 @@ async def test_reload_repeats_nothing_either(kept: Scene) -> None:
             assert kept.alerts[1:] == ["✅ Works again\n✅ Plugin **presence** works again"]
 
 
+@pytest.mark.slow
 async def test_reload_counts_nothing_twice(kept: Scene) -> None:
     stuck = Stuck()
     async with kept.run(cooldown=5 * MINUTE) as s:
@@ -513,6 +517,7 @@ async def test_alert_waits_in_the_outbox_through_an_outage_and_a_restart(kept: S
     assert alert.startswith("⚠️ Something does not work\n⛔ Webhook **news**")
 
 
+@pytest.mark.slow
 async def test_without_a_webhook_for_alerts_that_works_the_log_has_them(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:

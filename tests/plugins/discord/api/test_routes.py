@@ -337,6 +337,7 @@ async def test_two_who_set_it_at_once_leave_file_and_lane_alike(
         assert [w.url for w in webhooks if w.messages] == [saved["webhook_url"]]
 
 
+@pytest.mark.slow
 async def test_saved_webhook_that_is_not_allowed_any_more_is_kept_and_not_used(
     running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -549,6 +550,7 @@ async def test_history_shows_dead_letters_and_what_waited_before_the_start(
 PARTY = {"party_id": "p", "party_name": "LAN", "host": "Ann"}
 
 
+@pytest.mark.slow
 async def test_every_sample_can_be_previewed_without_a_error(running: Running) -> None:
     async with running() as s:
         types = (await s.call("GET", "/preview"))["types"]
@@ -622,6 +624,7 @@ async def test_type_among_the_fields_changes_nothing(running: Running) -> None:
         assert "joined" in str(answer["body"])
 
 
+@pytest.mark.slow
 async def test_preview_reports_errors_of_templates_and_sees_changes(tmp_path: Path) -> None:
     folder = tmp_path / "discord"
     folder.mkdir()

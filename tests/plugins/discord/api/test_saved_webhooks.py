@@ -60,6 +60,7 @@ def shown(webhook: StandInWebhook, since: int = 0) -> tuple[bool, bool]:
     return "joined" in text, "Quake" in text
 
 
+@pytest.mark.slow
 async def test_each_saved_webhook_posts_what_was_chosen_for_it(
     running: Running, tmp_path: Path
 ) -> None:
@@ -133,6 +134,7 @@ async def test_the_style_is_chosen_and_changes_while_it_runs(running: Running) -
         assert len(cards.messages[-1]["embeds"]) == 1
 
 
+@pytest.mark.slow
 async def test_yaml_wins_by_the_name_of_a_webhook(running: Running, tmp_path: Path) -> None:
     discord = StandInDiscord()
     saved, other, yaml = (discord.create_webhook() for _ in range(3))
@@ -217,6 +219,7 @@ async def test_a_webhook_that_is_not_saved_cannot_be_changed(running: Running) -
         assert await rejection(remove(s, "b")) == expected
 
 
+@pytest.mark.slow
 async def test_at_most_100_webhooks_are_saved(running: Running) -> None:
     async with running() as s:
         webhook = s.discord.create_webhook()
@@ -228,6 +231,7 @@ async def test_at_most_100_webhooks_are_saved(running: Running) -> None:
         await change(s, "w0", name="another")
 
 
+@pytest.mark.slow
 async def test_what_waits_in_a_removed_webhook_is_kept_and_shown(
     running: Running, tmp_path: Path
 ) -> None:
@@ -301,6 +305,7 @@ async def test_a_webhook_is_renamed_once_the_message_under_way_is_there(running:
         assert (await s.call("GET", "/status"))["webhook"]["source"] == "saved"
 
 
+@pytest.mark.slow
 async def test_events_that_come_while_a_webhook_is_renamed_are_posted_once_and_in_order(
     running: Running, tmp_path: Path
 ) -> None:
@@ -379,6 +384,7 @@ async def test_a_dead_webhook_stays_so_when_only_its_events_change(running: Runn
         assert len(s.discord.journal) == requests
 
 
+@pytest.mark.slow
 async def test_secrets_are_in_no_answer_and_in_one_file(running: Running, tmp_path: Path) -> None:
     discord = StandInDiscord()
     one, two = discord.create_webhook(), discord.create_webhook()

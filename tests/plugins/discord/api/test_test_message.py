@@ -44,6 +44,7 @@ def fail(**fault: Any) -> Callable[[StandInDiscord], object]:
     return lambda discord: discord.faults.fail(times=1, **fault)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "status", "retry_after", "reason", "state"),
     [

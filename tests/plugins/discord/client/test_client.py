@@ -536,6 +536,7 @@ async def test_fetch_does_not_raise_for_the_network() -> None:
     assert outcome == Outcome(OutcomeKind.RETRY, "no connection to discord.com: refused")
 
 
+@pytest.mark.slow
 async def test_proxy_of_the_environment_is_used_but_not_for_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

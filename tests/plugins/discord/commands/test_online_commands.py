@@ -250,6 +250,7 @@ def test_without_a_webhook_it_says_what_to_do(command: Command) -> None:
     assert "no webhook is set: set its URL here or on the setup page" in output
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 def test_where_nothing_listens_that_is_the_answer(
     command: Command, write_config: Callable[..., None]
@@ -292,6 +293,7 @@ def test_each_webhook_is_looked_up(
     assert url.rpartition("/")[2] not in output
 
 
+@pytest.mark.slow
 def test_without_the_option_no_one_is_asked(
     command: Command, write_config: Callable[..., None]
 ) -> None:

@@ -27,6 +27,7 @@ def write_config(folder: Path, discord: StandInDiscord, *lines: str) -> None:
     (folder / "lanrage.yaml").write_text("\n".join([*text, *lines, ""]), "utf-8")
 
 
+@pytest.mark.slow
 async def test_in_a_forum_its_post_is_created_once(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,6 +48,7 @@ async def test_in_a_forum_its_post_is_created_once(
     assert thread == first["channel_id"]
 
 
+@pytest.mark.slow
 async def test_a_daemon_that_runs_posts_to_the_same_post(folder: Path) -> None:
     discord = StandInDiscord()
     async with discord.serve():
@@ -88,6 +90,7 @@ async def test_it_looks_as_templates_and_configuration_say_and_mentions_no_one(
     assert record.body["allowed_mentions"] == {"parse": []}
 
 
+@pytest.mark.slow
 async def test_a_limit_is_not_waited_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     discord = StandInDiscord(limit=1, per=30)
     async with discord.serve():

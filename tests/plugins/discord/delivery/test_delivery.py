@@ -342,6 +342,7 @@ async def test_embeds_use_what_a_known_hidden_limit_allows(
         assert times[-1] - times[0] <= 1.1 * floor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", WINDOWS)
 async def test_limit_that_is_learnt_in_the_middle_allows_embeds_what_it_can(
     window: Literal["fixed", "sliding"],
@@ -355,6 +356,7 @@ async def test_limit_that_is_learnt_in_the_middle_allows_embeds_what_it_can(
         assert times[-1] - times[0] <= 1.1 * floor
 
 
+@pytest.mark.slow
 async def test_event_that_must_not_be_gathered_does_not_wait_for_more() -> None:
     routes = [{"events": "notification", "immediate": True}, {"events": "peer_joined"}]
     async with hidden_limit("fixed", is_learnt=True, routes=routes) as s:
@@ -368,6 +370,7 @@ async def test_event_that_must_not_be_gathered_does_not_wait_for_more() -> None:
         assert s.times()[-1] - started < 0.1
 
 
+@pytest.mark.slow
 async def test_end_does_not_wait_for_more() -> None:
     async with hidden_limit("fixed", is_learnt=True, drain_timeout=10) as s:
         await publish_ten_a_second(s, 10, LEARNT_WITH)
@@ -434,6 +437,7 @@ async def test_events_around_an_outage_of_ten_seconds_all_arrive() -> None:
         assert "<t:" in backlog["description"]
 
 
+@pytest.mark.slow
 async def test_outage_of_an_hour_costs_few_requests(caplog: pytest.LogCaptureFixture) -> None:
     discord = StandInDiscord(latency=ROUND_TRIP)
     async with scene(discord) as s:

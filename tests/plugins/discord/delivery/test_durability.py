@@ -97,6 +97,7 @@ async def test_what_was_not_sent_is_sent_after_the_restart_with_its_own_time(
     assert "<t:" in description
 
 
+@pytest.mark.slow
 async def test_dead_webhook_keeps_its_events_until_it_has_a_working_url(tmp_path: Path) -> None:
     discord = StandInDiscord()
     deleted, new = discord.create_webhook(), discord.create_webhook()

@@ -135,6 +135,7 @@ async def test_a_message_mentions_as_many_as_it_holds_and_the_rest_is_counted(
     assert "room for 87 of these 91 mentions" in str(plugin.validate(bus))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", [{"username": "here"}, {"avatar_url": "http://lanserver/a.png"}, {"username": " "}]
 )

@@ -24,6 +24,7 @@ def counts_in(path: Path) -> ExpiredCounts:
     return ExpiredCounts(Memory(path, "the counts of what expired"))
 
 
+@pytest.mark.slow
 async def test_what_expired_in_an_outage_is_reported_by_the_next_life(
     running: Running, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def gone_in(path: Path, offset: float = 1_700_000_000.0) -> GoneWebhooks:
     return GoneWebhooks(Memory(path, "the webhooks that do not exist", wall_clock=wall_clock))
 
 
+@pytest.mark.slow
 async def test_deleted_webhook_is_requested_once_in_all_lives(
     running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -53,6 +54,7 @@ async def test_deleted_webhook_is_requested_once_in_all_lives(
     assert all(str(new.messages).count(name) == 1 for name in ("Ann", "Bob", "Cy"))
 
 
+@pytest.mark.slow
 async def test_webhook_that_was_gone_is_tried_again_after_a_day(
     running: Running, tmp_path: Path
 ) -> None:
@@ -72,6 +74,7 @@ async def test_webhook_that_was_gone_is_tried_again_after_a_day(
     assert all(str(webhook.messages).count(name) == 1 for name in ("Ann", "Bob", "Cy"))
 
 
+@pytest.mark.slow
 async def test_test_message_that_arrives_restores_the_webhook_for_the_next_life_too(
     running: Running, tmp_path: Path
 ) -> None:
@@ -96,6 +99,7 @@ async def test_test_message_that_arrives_restores_the_webhook_for_the_next_life_
     assert str(webhook.messages).count("Bob") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "code"), [(404, 0), (403, 50013), (404, 10003)])
 async def test_what_may_be_put_right_in_discord_is_tried_by_the_next_life(
     running: Running, tmp_path: Path, status: int, code: int

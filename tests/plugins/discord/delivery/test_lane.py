@@ -143,6 +143,7 @@ async def test_outage_waits_as_long_as_the_server_asks() -> None:
     assert (plugin.pending, health.status) == (0, "ok")
 
 
+@pytest.mark.slow
 async def test_outage_is_tried_every_two_seconds_in_its_first_minute_and_then_less() -> None:
     answers, plugin, health = await delivery_of_three(lambda _, __: (503, {}), 3600)
     began = answers.times[0]
@@ -668,6 +669,7 @@ async def test_lost_answer_to_a_digest_is_repeated_in_messages_of_at_most_fifty_
     assert shown == [*repeated, names[:50], names[50:100], names[100:130], names[130:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_messages", [1, 2, 3])
 async def test_a_lost_answer_adds_no_more_than_the_repetition_to_max_messages(
     max_messages: int,

@@ -133,6 +133,7 @@ async def test_a_picture_that_discord_rejects_costs_one_request_and_no_event(
     assert "webhook 'main': Discord rejects" in caplog.text
 
 
+@pytest.mark.slow
 async def test_after_a_restart_it_costs_one_more(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()
@@ -153,6 +154,7 @@ async def test_after_a_restart_it_costs_one_more(tmp_path: Path) -> None:
         assert len(discord.bodies) - len(discord.accepted) == 1
 
 
+@pytest.mark.slow
 async def test_only_what_is_named_is_left_out_of_only_that_embed(tmp_path: Path) -> None:
     def find(body: Any) -> list[str]:
         return [

@@ -84,6 +84,7 @@ def names_in(discord: StandInDiscord) -> list[str]:
     return [name for name in ("Ann", "Bob", "Cy", "Dan", "Eve") for _ in range(text.count(name))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ban", "user", "shared", "global"])
 async def test_reloads_within_a_wait_send_nothing(tmp_path: Path, kind: Any) -> None:
     discord = StandInDiscord(latency=LATENCY)
@@ -124,6 +125,7 @@ async def test_file_with_the_waits_holds_no_secret(tmp_path: Path) -> None:
     assert (tmp_path / "discord.limits.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 async def test_reload_does_not_wait_for_limits_but_for_the_request_under_way(
     tmp_path: Path,
 ) -> None:

@@ -46,6 +46,7 @@ async def dead_letters(plugin: Any) -> list[str]:
     return [name for entry in entries for name in NAME.findall(entry.body)[:1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", ["digest", "embeds"])
 @pytest.mark.parametrize("bad", [(0,), (4,), (9,), (3, 4), (0, 9), (0, 1, 2, 3)])
 async def test_an_event_that_always_gets_500_is_found_and_the_others_flow(
@@ -251,6 +252,7 @@ async def test_a_webhook_that_does_not_answer_when_it_is_looked_up_holds_nothing
         assert posted(discord) == names([0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [5, 11, 12, 13, 14, 16])
 async def test_a_restart_in_the_midst_of_the_search_loses_nothing(
     running: Running, tmp_path: Path, seconds: float

@@ -145,6 +145,7 @@ _PATHS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), _PATHS), min_size=1, max_size=4)))
 @example([[(0, "url"), (0, ""), (1, "")]])
 def test_no_answers_of_discord_make_it_go_on_for_ever(

@@ -110,6 +110,7 @@ _HOSTS = st.from_regex(r"\A[a-z0-9._-]{1,12}(\.(com|c|xn--p1ai|12|org\.))?\Z")
 _TAILS = st.from_regex(r"\A(:[0-9]{0,6})?([/?#][a-z{}<|^/?#%.]{0,6})?\Z")
 
 
+@pytest.mark.slow
 @given(host=_HOSTS, tail=_TAILS)
 def test_what_is_read_as_an_address_is_one_for_the_stand_in(host: str, tail: str) -> None:
     address = f"https://{host}{tail}"

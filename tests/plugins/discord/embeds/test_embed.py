@@ -350,6 +350,7 @@ well_formed = st.lists(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(well_formed, st.integers(10, 200))
 def test_what_is_broken_in_two_looks_like_the_whole(text: str, maximum: int) -> None:

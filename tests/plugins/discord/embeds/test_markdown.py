@@ -291,6 +291,7 @@ def test_what_is_not_an_address_is_rejected(text: str) -> None:
         parse_url(text)
 
 
+@pytest.mark.slow
 @given(st.text(st.characters().filter(lambda c: c.isprintable() and not c.isspace())))
 def test_a_written_address_never_breaks_its_link(path: str) -> None:
     assert not re.search(r"[\s()<>\\\[\]]", url(f"https://example.com/{path}"))

@@ -150,6 +150,7 @@ long_entries = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.one_of(short_entries, long_entries), st.booleans())
 def test_digest_shows_each_entry_once_and_each_subject_in_order(

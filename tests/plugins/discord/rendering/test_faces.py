@@ -178,6 +178,7 @@ def test_events_of_plugins_have_a_decent_face_without_a_template(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "heading", "item"),
     [
@@ -208,6 +209,7 @@ def test_in_a_digest_each_event_is_an_item_under_a_heading(
     assert (digest.heading, digest.item) == (heading, item)
 
 
+@pytest.mark.slow
 def test_a_digest_of_an_evening_reads_well() -> None:
     events = [
         *(PeerJoined(peer_name=name, party_name="Friday LAN") for name in ("Ann", "Bob", "Cy")),

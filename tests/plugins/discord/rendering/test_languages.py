@@ -203,6 +203,7 @@ def test_every_text_of_digests_and_alerts_is_in_the_english_set(
     assert texts >= {path for path, leaf in leaves.items() if leaf.apart}
 
 
+@pytest.mark.slow
 def test_no_event_is_posted_with_an_english_word(german: Renderer) -> None:
     entries = [german.render(event) for cls in classes() for event in events_of(cls)]
     assert len(entries) > 100
@@ -289,6 +290,7 @@ class Measured(Event):
     size: float
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "title", "more", "number"),
     [

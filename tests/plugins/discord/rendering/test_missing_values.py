@@ -99,6 +99,7 @@ def test_good_texts_are_not_broken(text: str) -> None:
     assert broken(text) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "invite"), [*product(SETS, INVITES)])
 def test_no_missing_value_breaks_the_text_of_an_event(language: str, invite: str | None) -> None:
     render = renderer(language, invite).render
@@ -115,6 +116,7 @@ def test_no_missing_value_breaks_the_text_of_an_event(language: str, invite: str
     assert found == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", SETS)
 def test_no_missing_value_breaks_a_digest(language: str) -> None:
     made = renderer(language, None)
@@ -127,6 +129,7 @@ def test_no_missing_value_breaks_a_digest(language: str) -> None:
     assert found == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", SETS)
 def test_no_message_of_many_events_is_broken(language: str) -> None:
     made = renderer(language, None)

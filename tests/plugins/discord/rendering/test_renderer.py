@@ -386,6 +386,7 @@ def test_check_shows_errors_before_the_first_event(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leaf", ["description", "title"])
 def test_an_emoji_in_trusted_markdown_is_not_split(render: Render, leaf: str) -> None:
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"

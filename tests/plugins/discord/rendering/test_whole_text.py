@@ -251,6 +251,7 @@ def test_a_name_that_is_too_long_everywhere_stays_in_its_line() -> None:
     assert message.embeds[0].description.endswith("A…, Bob")
 
 
+@pytest.mark.slow
 def test_a_party_with_an_endless_name_does_not_make_an_embed_of_each_join() -> None:
     events = [replace(joined(f"p{index}"), party_name="B" * 5000) for index in range(100)]
     [message] = messages(events)

@@ -44,6 +44,7 @@ def steps(event: Event, *found: dict[str, Any]) -> list[RouteStep]:
     return list(explain(event, configure(*found), WEBHOOKS))
 
 
+@pytest.mark.slow
 @given(st.lists(routes, max_size=5), st.sampled_from(EVENTS))
 def test_it_says_what_the_router_does(found: list[dict[str, Any]], event: Event) -> None:
     explained = {name: step.presentation for step in steps(event, *found) for name in step.webhooks}

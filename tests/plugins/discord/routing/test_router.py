@@ -234,6 +234,7 @@ _WHERE = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(
     wheres=st.lists(_WHERE, max_size=12),
     name=st.sampled_from(["1", "True", "LAN", "2026", "None"]),

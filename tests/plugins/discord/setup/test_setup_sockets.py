@@ -63,6 +63,7 @@ async def test_webhook_of_a_stand_in_on_a_port_is_set_tried_used_and_kept(tmp_pa
             await tell(bus, plugin, webhook, 3)
 
 
+@pytest.mark.slow
 async def test_webhook_that_waits_while_its_url_is_cleared_gets_all_after_a_restart(
     tmp_path: Path,
 ) -> None:

@@ -22,6 +22,7 @@ def test_no_body_says_nothing() -> None:
     assert (body.data, body.files, body.rejection) == (None, (), None)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none()))
 def test_json_is_read(data: dict[str, object]) -> None:
     raw = json.dumps(data).encode()

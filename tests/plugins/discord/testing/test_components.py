@@ -385,6 +385,7 @@ _TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(_TREES, max_size=5))
 def test_ids_are_unique_in_each_legal_message(trees: list[Any]) -> None:
     form = Form()

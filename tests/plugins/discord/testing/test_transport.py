@@ -120,6 +120,7 @@ def test_the_public_names_show_the_public_module() -> None:
             assert value.__module__ in ("lanrage_events_discord.testing", "builtins")
 
 
+@pytest.mark.slow
 def test_importing_it_imports_no_http_client() -> None:
     code = (
         "import sys; import lanrage_events_discord.testing._discord as m;"

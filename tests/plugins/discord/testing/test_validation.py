@@ -250,6 +250,7 @@ def test_lengths_are_counted_in_both_ways_without_white_space_at_the_ends(
     assert bool(form.errors) == (len(text.strip()) > limit or units > limit)
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -42,6 +42,7 @@ def test_nothing_that_is_sent_breaks_the_check(text: str) -> None:
     is_same_origin(f"http://{text}", text)
 
 
+@pytest.mark.slow
 @given(HOSTS, PORTS)
 def test_a_page_of_ours_is_of_the_same_origin(host: str, port: int) -> None:
     assert is_same_origin(f"http://{host}:{port}", f"{host}:{port}")
@@ -59,6 +60,7 @@ def test_every_other_page_is_not(first: str, second: str, port: int, other_port:
     assert is_same_origin(f"http://{first}:{port}", f"{second}:{other_port}") == is_same
 
 
+@pytest.mark.slow
 @given(NAMES)
 def test_no_name_reaches_what_is_bound_to_everything(name: str) -> None:
     assert not HostCheck("0.0.0.0", 8666).allows(f"{name}.example:8666")

@@ -106,6 +106,7 @@ async def test_a_position_that_cannot_be_read_is_logged_and_ignored(
         assert ("so it counts as new" in caplog.text) == (position is not None)
 
 
+@pytest.mark.slow
 async def test_lines_that_give_nothing_move_the_position_too(evening: Any, tmp_path: Path) -> None:
     log = tmp_path / "latest.log"
     log.touch()
