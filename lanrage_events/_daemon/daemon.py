@@ -463,6 +463,9 @@ class Daemon:
         if self._feed.bad:
             yield f"{counted(self._feed.bad, 'line')} of the input could not be read"
 
+        if self._feed.rejected:
+            yield f"{counted(self._feed.rejected, 'event')} of the input could not be published"
+
         if self._feed.interrupted:
             yield "stopped in the middle of the input"
         elif not self._feed.finished and self._stop_reason is None:

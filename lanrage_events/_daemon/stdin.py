@@ -9,7 +9,7 @@ import anyio
 
 from .._bus import EventBus
 from .._events import Event
-from .._exceptions import EventDecodeError
+from .._exceptions import EventDecodeError, EventNotTransformed
 from ..cli import Line, LineSplitter, counted
 from .seen_ids import SeenIds
 
@@ -29,6 +29,8 @@ class LineFeed:
         self.published = 0
         """events that were published"""
         self.bad = 0
+        self.rejected = 0
+        """events that a required transform rejected"""
         """lines that are not an event, except blank ones"""
         self.repeated = 0
         """events that were skipped, since their id was published before"""
@@ -84,12 +86,15 @@ class LineFeed:
         try:
             text = line.text()
             event = self._bus.events.from_json(text) if text.strip() else None
-        except (EventDecodeError, ValueError) as error:
-            self.bad += 1
-            logger.error("stdin line %d: %s", line.number, error)
-        else:
             if event is not None:
                 await self._publish_once(event)
+        except (EventDecodeError, EventNotTransformed, ValueError) as error:
+            if isinstance(error, EventNotTransformed):
+                self.rejected += 1
+            else:
+                self.bad += 1
+
+            logger.error("stdin line %d: %s", line.number, error)
 
         self.activity.set()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from lanrage_events import Event, EventDropped
+from lanrage_events import Event, EventDropped, EventNotTransformed
 from lanrage_events.abc import Bus
 from lanrage_events.cli import error_text
 
@@ -22,6 +22,8 @@ async def publish(bus: Bus, event: Event) -> str | None:
         await bus.publish_and_wait(event, "durable" if durable else "all")
     except anyio.ClosedResourceError:
         return "the bus is closed"
+    except EventNotTransformed as error:
+        return str(error)
     except EventDropped as error:
         return str(error) if durable else None
     except ExceptionGroup as group:

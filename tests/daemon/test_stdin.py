@@ -9,7 +9,7 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events import Event, EventBus, PeerJoined, hookimpl
 from lanrage_events._daemon import LineFeed, SeenIds
 from lanrage_events.cli import LINE_MAX_BYTES
 
@@ -107,6 +107,34 @@ async def test_a_bad_line_is_reported_with_its_number_and_does_not_stop_the_othe
     [record] = caplog.records
     assert record.getMessage().startswith("stdin line 2: ")
     assert problem in record.getMessage()
+
+
+class Privacy:
+    transform_required = True
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> Event:
+        if event.peer_name == "Secret":
+            raise ValueError(event.peer_name)
+
+        return event
+
+
+async def test_an_event_that_must_not_pass_is_reported_and_does_not_stop_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = Recorder()
+    async with EventBus() as bus:
+        bus.register(Privacy())
+        bus.register(recorder)
+        line_feed = LineFeed(bus)
+        await line_feed.run(Chunks(joined("Ann"), joined("Secret"), joined("Bob")))
+
+    assert recorder.names == ["Ann", "Bob"]
+    assert (line_feed.published, line_feed.rejected, line_feed.bad) == (2, 1, 0)
+    assert line_feed.finished
+    [message] = [m for m in caplog.messages if m.startswith("stdin line 2: ")]
+    assert "peer_joined was not published: the transform of plugin 'Privacy'" in message
 
 
 async def test_a_line_of_the_greatest_length_is_read() -> None:

@@ -57,6 +57,43 @@ async def test_an_event_that_a_durable_plugin_rejects_is_published_again_with_th
         assert kept_offset(tmp_path) == log.stat().st_size
 
 
+class Privacy:
+    """A required transform, which fails at first."""
+
+    transform_required = True
+    fails = True
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> Event:
+        if self.fails:
+            raise ValueError
+
+        return event
+
+
+async def test_an_event_that_a_required_transform_rejects_is_published_later(
+    evening: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "latest.log"
+    append(log, "")
+    async with evening(start="beginning") as server:
+        privacy = Privacy()
+        server.bus.register(privacy, "privacy")
+        append(log, joined("Ann", "Bob"))
+        await server.settle()
+        await anyio.sleep(600)
+        assert server.seen == []
+        assert server.health.status == "degraded"
+        assert (
+            "the transform of plugin 'privacy', which is required, failed" in server.health.detail
+        )
+
+        privacy.fails = False
+        await anyio.sleep(60)
+        assert server.seen == ["+Ann", "+Bob"]
+        assert server.health.status == "ok"
+
+
 async def test_a_stop_while_an_event_does_not_arrive_leaves_it_for_the_next_start(
     evening: Any, tmp_path: Path, durable: Any
 ) -> None:
