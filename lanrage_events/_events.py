@@ -6,13 +6,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import wraps
 from hashlib import blake2b
-from inspect import get_annotations
+from inspect import get_annotations, getattr_static, iscoroutinefunction, signature
 from itertools import count
 from types import FunctionType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeAlias
@@ -220,8 +220,22 @@ def check_where(where: object) -> None:
 
     :raises TypeError: if not
     """
-    if where is not None and not callable(where):
+    if where is None:
+        return
+
+    if not callable(where):
         raise TypeError(f"where must be a function of the event, such as a lambda, not {where!r}")
+
+    if iscoroutinefunction(where) or iscoroutinefunction(getattr_static(type(where), "__call__")):
+        raise TypeError("where is async, and nothing would await it: make it a plain 'def'")
+
+    with suppress(ValueError, NameError):  # a builtin may have none; annotations may be unknown
+        try:
+            signature(where).bind(object())
+        except TypeError as error:
+            raise TypeError(
+                f"where is called with one argument, the event, but cannot be: {error}"
+            ) from None
 
 
 def _has_own_fields(cls: type[Event]) -> bool:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
-from .._events import Event
+from .._events import Event, check_event_classes
 from ._options import DEFAULT_MAILBOX_SIZE, WhenFull
 from ._plugins import PluginRegistry
 from ._receiving import (
@@ -378,9 +378,10 @@ class Bus(ABC):
         The parameters are those of :meth:`subscribe`. Type checkers check the function against the
         event. To unsubscribe later, use :meth:`subscribe`. In a plugin, use :func:`lanrage_events.on`.
         """
+        classes = check_event_classes(event_class)
 
         def decorate(function: Callable[[Any], object]) -> Any:
-            self.subscribe(event_class, function, where=where, **options)
+            self.subscribe(classes, function, where=where, **options)
             return function
 
         return cast(HandlerDecorator[Any], decorate)
@@ -414,6 +415,7 @@ class Bus(ABC):
 
         :param plugin: the plugin, which is registered
         :raises LookupError: if it is not
+        :raises OSError: if the file exists, but cannot be read
         :raises ValueError: if its name can name no file of its own
         :raises RuntimeError: if the bus does not run, or outside of its event loop
         """

@@ -7,7 +7,6 @@ import logging
 import math
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, overload
@@ -209,23 +208,15 @@ class Store:
                 raise TypeError("it is damaged")
 
             self._texts = {key: _to_json(key, value) for key, value in data.items()}
-        except OSError as error:
-            self._move_aside(error.strerror or type(error).__name__)
         except (TypeError, ValueError):
-            self._move_aside("it is damaged")
+            logger.warning(
+                "%s is damaged, so the store of plugin '%s' is empty; it is %s now",
+                self.path,
+                self._plugin,
+                self._file.move_aside(),
+            )
 
         self._size = sum(_size(key, text) for key, text in self._texts.items())
-
-    def _move_aside(self, reason: str) -> None:
-        with suppress(OSError):
-            reason = f"{reason}; it is {self._file.move_aside()} now"
-
-        logger.warning(
-            "%s cannot be read, so the store of plugin '%s' is empty: %s",
-            self.path,
-            self._plugin,
-            reason,
-        )
 
     async def run(self, *, inline: bool) -> None:
         """Write what changes, until it ends; afterwards it cannot be changed.

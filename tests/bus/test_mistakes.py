@@ -727,3 +727,39 @@ class Mapped(dict[str, int]):
 @pytest.mark.parametrize("plugin", [Pair(), Mapped()])
 def test_the_class_of_a_plugin_may_derive_from_a_builtin_one(plugin: object) -> None:
     EventBus().register(plugin)
+
+
+async def is_wanted(event: Event) -> bool:
+    return False
+
+
+class Wanted:
+    async def __call__(self, event: Event) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("where", "problem"),
+    [
+        (is_wanted, "where is async, and nothing would await it"),
+        (Wanted(), "where is async, and nothing would await it"),
+        (lambda: True, "where is called with one argument, the event, but cannot be"),
+        (5, "where must be a function of the event"),
+    ],
+)
+def test_what_selects_events_is_a_function_of_one(where: Any, problem: str) -> None:
+    bus = EventBus()
+    with pytest.raises(TypeError, match=problem):
+        bus.subscribe(PeerJoined, print, where=where)
+
+    receive: Any
+    for receive in (bus.stream, bus.wait_for, on):
+        with pytest.raises(TypeError, match=problem):
+            receive(PeerJoined, where=where)
+
+
+def test_the_decorator_needs_the_class_first() -> None:
+    bus = EventBus()
+    for decorate in (bus.on, on):
+        with pytest.raises(TypeError, match=r"name the class first, such as in @on\(PeerJoined\)"):
+            decorate(is_wanted)  # type: ignore[call-overload]

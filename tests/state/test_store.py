@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanrage_events import EventBus, PeerJoined, hookimpl
+from lanrage_events import EventBus, PeerJoined, PluginStartError, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.state import Store
 from lanrage_events.testing import CheckedBus, sample, virtual_time
@@ -73,6 +73,14 @@ def write(path: Path, text: str) -> None:
 def block(path: Path) -> None:
     """Put a folder in the place of a file, so that it cannot be written."""
     path.mkdir(parents=True)
+
+
+def link(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+def replace(path: Path, target: Path) -> None:
+    path.replace(target)
 
 
 def remove(path: Path) -> None:
@@ -249,9 +257,27 @@ async def test_a_damaged_file_is_moved_aside(
     aside = path.with_name(f"{path.name}.damaged")
     assert aside.read_text() == text
     assert content(path) == {"a": 1}
-    assert f"so the store of plugin 'counter' is empty: it is damaged; it is {aside} now" in (
-        caplog.text
+    assert (
+        f"is damaged, so the store of plugin 'counter' is empty; it is {aside} now" in caplog.text
     )
+
+
+async def test_a_file_that_cannot_be_read_is_an_error_and_left_as_it_is(
+    folder: Path, path: Path
+) -> None:
+    target = folder / "elsewhere"
+    write(target, '{"count": 1}')
+    link(path, target)
+    plugin = Counter()
+    async with EventBus(state_folder=folder) as bus:
+        with pytest.raises(PluginStartError, match="it is a symbolic link to"):
+            await bus.plugins.register_and_wait(plugin, "counter")
+
+        assert content(target) == {"count": 1}
+        replace(target, path)
+        await bus.plugins.register_and_wait(plugin, "counter")
+
+    assert content(path) == {"count": 1}
 
 
 async def test_without_a_state_folder_it_is_in_memory_and_says_so(
