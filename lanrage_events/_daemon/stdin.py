@@ -29,9 +29,9 @@ class LineFeed:
         self.published = 0
         """events that were published"""
         self.bad = 0
+        """lines that are not an event, except blank ones"""
         self.rejected = 0
         """events that a required transform rejected"""
-        """lines that are not an event, except blank ones"""
         self.repeated = 0
         """events that were skipped, since their id was published before"""
         self.finished = False

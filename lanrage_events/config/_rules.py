@@ -68,7 +68,7 @@ class RuleConfig(ConfigModel):
     """values that the event's fields must have, as in routes"""
     drop: bool = False
     """whether no plugin receives the event"""
-    set: dict[str, _Value | list[_Value]] | None = None
+    set: Annotated[dict[str, _Value | list[_Value]] | None, Field(min_length=1)] = None
     """other values for fields: a Jinja template that sees the event's fields, or a value"""
     hide: Annotated[
         tuple[_Name, ...] | None,
@@ -98,6 +98,9 @@ class RuleConfig(ConfigModel):
 
         if "shown" in self.model_fields_set and self.hide is None:
             raise ValueError("'as' is for rules with 'hide'")
+
+        if fold(self.shown) in map(fold, self.hide or ()):
+            raise ValueError(f"'as' shows '{self.shown}', which is one of the names to hide")
 
         return self
 

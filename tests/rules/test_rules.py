@@ -243,6 +243,18 @@ def test_a_name_is_not_empty(name: str, key: str) -> None:
         RuleConfig.model_validate({"hide": ["Ann"], key: name})
 
 
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        ({"hide": ["Bob", "ann"], "as": "Ann "}, "'as' shows 'Ann ', which is one of the names"),
+        ({"set": {}}, "at least 1 item"),
+    ],
+)
+def test_a_rule_that_does_nothing_is_an_error(config: dict[str, Any], error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        RuleConfig.model_validate(config)
+
+
 def test_a_check_writes_no_key(tmp_path: Path) -> None:
     HidingKey(tmp_path, is_kept=False).open()
     assert list(tmp_path.iterdir()) == []
