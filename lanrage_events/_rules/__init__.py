@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .assignment import Assignment, AssignmentProblem
-from .conditions import Condition, Not, condition
+from .conditions import Condition, condition
 from .effects import Drop, Effect, Hide, Redact
 from .fields import can_have, field_names, has_field, kinds_of
 from .hiding import PSEUDONYM, Hiding, without_addresses

@@ -100,34 +100,16 @@ class Assignment:
 
     def for_class(self, cls: type[Event]) -> Callable[[Event], Event] | None:
         """Return what assigns the values to events of a class, None if it has none of the fields."""
-        types = field_types(cls)
-        names = [name for name in self._values if name in types]
-        if not names:
+        computes = self._computes(cls)
+        if not computes:
             return None
 
-        fields = tuple(types)
-        computed = [(name, self._computed[name]) for name in names if name in self._computed]
-        adapters = {name: _adapter(cls, name) for name in names}
-        constants: dict[str, Any] = {}
-        broken: list[str] = []
-        for name in names:
-            if name not in self._computed:
-                try:
-                    constants[name] = _converted(adapters[name], self._values[name])
-                except ValueError:
-                    broken.append(name)
-
         def assign(event: Event) -> Event:
-            if broken:
-                raise RuleError(f"{broken[0]}: not a value of this field")
-
-            values = {name: getattr(event, name) for name in fields}
-            values["type"] = event.type
-            values["event"] = event
-            changes = constants.copy()
-            for name, compute in computed:
+            values = _values(event)
+            changes: dict[str, Any] = {}
+            for name, compute in computes.items():
                 try:
-                    changes[name] = _converted(adapters[name], compute(values))
+                    changes[name] = compute(values)
                 except Exception as error:  # noqa: BLE001 - a template may raise anything
                     # Not its text: it may have a name that a rule below hides.
                     kind = type(error).__name__
@@ -142,18 +124,31 @@ class Assignment:
 
     def explain(self, event: Event) -> str:
         """Return why the values cannot be assigned to an event, with values of it."""
-        types = field_types(type(event))
-        values = {name: getattr(event, name) for name in types}
-        values |= {"type": event.type, "event": event}
-        for name, value in self._values.items():
-            if name in types:
-                try:
-                    result = self._computed[name](values) if name in self._computed else value
-                    _converted(_adapter(type(event), name), result)
-                except Exception as error:  # noqa: BLE001 - as above
-                    return f"{name}: {_reason(error)}"
+        for name, compute in self._computes(type(event)).items():
+            try:
+                compute(_values(event))
+            except Exception as error:  # noqa: BLE001 - as above
+                return f"{name}: {_reason(error)}"
 
         return ""
+
+    def _computes(self, cls: type[Event]) -> dict[str, Compute]:
+        """Return what computes the values of fields of a class."""
+        names = [name for name in self._values if name in field_types(cls)]
+        return {name: self._compute(cls, name) for name in names}
+
+    def _compute(self, cls: type[Event], name: str) -> Compute:
+        adapter, compute = _adapter(cls, name), self._computed.get(name)
+        if compute is None:
+            return lambda values: _converted(adapter, self._values[name])
+
+        return lambda values: _converted(adapter, compute(values))
+
+
+def _values(event: Event) -> dict[str, Any]:
+    """Return what the templates see of an event."""
+    values = {name: getattr(event, name) for name in field_types(type(event))}
+    return values | {"type": event.type, "event": event}
 
 
 @cache

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from .patterns import WILDCARD, Pattern
@@ -13,22 +12,14 @@ Condition: TypeAlias = Callable[[object], bool]
 """returns whether a value is one that is wanted"""
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Any value but one, or but several."""
-
-    wanted: Any
-    """a value, or a list of values"""
-
-
-def condition(wanted: object) -> Condition:
+def condition(wanted: Any) -> Condition:
     """Return whether values are the wanted one, or one of several; of many, one is enough.
 
     :param wanted: a text, in which ``*`` stands for any characters, a number or a truth value; a
-        list of these, or :class:`Not` with one of these
+        list of these, or ``{"not": …}`` with one of these
     """
-    if isinstance(wanted, Not):
-        excluded = condition(wanted.wanted)
+    if isinstance(wanted, Mapping):
+        excluded = condition(wanted["not"])
         return lambda value: not excluded(value)
 
     if isinstance(wanted, list):

@@ -59,7 +59,7 @@ class Hide:
             if has_id and hiding.hides(event.peer_name):  # type: ignore[attr-defined]
                 known: str | None = event.peer_id  # type: ignore[attr-defined]
                 name: str = event.peer_name  # type: ignore[attr-defined]
-                opaque = key.opaque_name(name) if known is None else key.opaque_id("peer", known)
+                opaque = key.opaque_name(name) if known is None else key.opaque_id(known)
                 if opaque != known:
                     changed["peer_id"] = opaque
 
@@ -83,15 +83,14 @@ class Redact:
     def for_class(self, cls: type[Event]) -> Step:
         """Return what changes the texts of events of a class."""
         fields = [name for name in field_types(cls) if name != "time"]
-        ids = {name: "event" if name in ("id", "parent_id") else name for name in fields}
-        ids = {name: what for name, what in ids.items() if name == "id" or name.endswith("_id")}
+        ids = {name for name in fields if name == "id" or name.endswith("_id")}
         replaces, key = self._replaces, self._key
 
         def redact(event: Event) -> Event:
             changed = changes(event, fields, replace_all)
-            for name in changed.keys() & ids.keys():
+            for name in changed.keys() & ids:
                 # What differed still does.
-                changed[name] = key.opaque_id(ids[name], str(getattr(event, name)))
+                changed[name] = key.opaque_id(str(getattr(event, name)))
                 if changed[name] == getattr(event, name):
                     del changed[name]
 

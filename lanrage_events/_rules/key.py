@@ -94,11 +94,11 @@ class HidingKey:
         """Return whether a word is part of such names."""
         return word in _ANIMALS or word in _QUALITIES
 
-    def opaque_id(self, purpose: str, text: str) -> str:
+    def opaque_id(self, text: str, purpose: str = "id") -> str:
         """Return an id that stands for a text, and from which no one learns it.
 
-        :param purpose: the same texts get other ids for another purpose
         :param text: if it is such an id already, it stays as it is
+        :param purpose: the same texts get other ids for another purpose
         """
         body, check = text[:-_CHECK_CHARACTERS], text[-_CHECK_CHARACTERS:]
         if text.startswith(_ID_PREFIX) and self._check(body) == check:
@@ -109,7 +109,7 @@ class HidingKey:
 
     def opaque_name(self, name: str) -> str:
         """Return the id of someone of whom only the name is known."""
-        return self.opaque_id("name", fold(name))
+        return self.opaque_id(fold(name), "name")
 
     def _check(self, body: str) -> str:
         return self._digest("check", body)[:_CHECK_CHARACTERS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal, Protocol, TypeAlias
 
@@ -13,13 +13,6 @@ from .conditions import Condition
 from .effects import Effect, Step
 
 Action: TypeAlias = Literal["drop", "set", "hide", "redact"]
-
-
-class Selection(Protocol):
-    """Which event types a rule is for."""
-
-    def select(self, event_class: type[Event], /) -> bool:
-        """Return whether it is for the events of a class."""
 
 
 class Values(Protocol):
@@ -52,13 +45,14 @@ class Rule:
 
     :param number: from 1, in the order of the file
     :param place: where it stands, as ``file:line:column``
+    :param is_for: returns whether it is for the events of a class
     :param effect: what it does with the events that it is for
     """
 
     number: int
     place: str
     action: Action
-    events: Selection
+    is_for: Callable[[type[Event]], bool]
     where: Values
     effect: Effect
 
@@ -69,7 +63,7 @@ class Rule:
 
     def transform(self, cls: type[Event]) -> Transform | None:
         """Return what it does with the events of a class, None if it does nothing."""
-        tests = self.where.tests(cls) if self.events.select(cls) else None
+        tests = self.where.tests(cls) if self.is_for(cls) else None
         step = None if tests is None else self.effect.for_class(cls)
         if tests is None or step is None:
             return None
@@ -82,7 +76,7 @@ class Rule:
         return RuleStep(self.place, f"{self.name} ({self.action})", outcome, result)
 
     def _explain(self, event: Event) -> tuple[str, Event | None]:
-        if not self.events.select(type(event)):
+        if not self.is_for(type(event)):
             return f"is not for {event.type}", event
 
         mismatch = self.where.mismatch(event)

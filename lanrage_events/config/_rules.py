@@ -143,7 +143,7 @@ class ConfiguredRules:
                     number=index + 1,
                     place=str(self.document.position(("rules", index))),
                     action=config.action,
-                    events=config.events,
+                    is_for=config.events.select,
                     where=config.where,
                     effect=_make_effect(config, hidings.get(index), [*hidings.values()], key),
                 )

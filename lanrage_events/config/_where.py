@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 from .._events import Event
 from .._hints import did_you_mean
 from .._reports import ConfigProblem
-from .._rules import WILDCARD, Condition, Not, can_have, condition, field_names, has_field, kinds_of
+from .._rules import WILDCARD, Condition, can_have, condition, field_names, has_field, kinds_of
 from ._types import ConfigModel
 
 _VALUE_MAX_CHARACTERS = 60
@@ -61,7 +61,7 @@ class Where(dict[str, Any]):
 
     def __init__(self, wanted: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
         super().__init__(wanted)
-        self._tests = [(name, condition(_prepared(value))) for name, value in self.items()]
+        self._tests = [(name, condition(value)) for name, value in self.items()]
 
     def matches(self, event: Event) -> bool:
         """Return whether the fields of an event have the values."""
@@ -146,10 +146,6 @@ class Where(dict[str, Any]):
 
 def _is_possible(cls: type[Event], name: str, value: object) -> bool:
     return has_field(cls, name) and (isinstance(value, Mapping) or can_have(cls, name, value))
-
-
-def _prepared(wanted: Any) -> Any:
-    return Not(wanted["not"]) if isinstance(wanted, Mapping) else wanted
 
 
 def _values(wanted: Any) -> list[Any]:
