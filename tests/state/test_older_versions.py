@@ -199,7 +199,11 @@ async def running(saved: Saved, backend: str) -> AsyncIterator[Daemon]:
 
 
 async def deliver(saved: Saved, backend: str) -> str:
-    """Run the daemon until all that waits is delivered, and return what it logged."""
+    """Run the daemon until all that waits is delivered, and return what it logged.
+
+    It runs without the pager, which delivers nothing.
+    """
+    saved.rewrite("lanrage.yaml", replace={"\n  pager:": ""})
     with anyio.fail_after(GUARD_SECONDS):
         result = await anyio.run_process(
             [*COMMAND, "run", "--stdin", "--backend", backend],

@@ -140,7 +140,7 @@ def check_marks(plugin_name: str, plugin: object) -> None:
         if any(marked(one, mark) for one in (value, inside) for mark in (HOOK_MARK, MARK)):
             raise PluginHookError(
                 plugin_name,
-                f"'{name}' is marked as a hook, but is a {kind.__name__}, which is never "
+                f"attribute '{name}' is marked as a hook, but is a {kind.__name__}, which is never "
                 "called: mark a method that calls it, written with 'def'",
             )
 
