@@ -105,7 +105,11 @@ class Shield:
     def enter_loop(self) -> None:
         """Belong to the current event loop; before, there is no task to keep anything from."""
         asyncio: Any = sys.modules.get("asyncio")
-        self.loop = None if asyncio is None else asyncio._get_running_loop()
+        self.loop = None
+        if asyncio is None:
+            return
+
+        self.loop = asyncio._get_running_loop()
         if self.loop is not None:
             self.tasks = getattr(asyncio.tasks, "_current_tasks", None)
             if self.tasks is None or self.tasks.get(self.loop) is not asyncio.current_task():

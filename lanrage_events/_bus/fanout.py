@@ -355,7 +355,7 @@ class FanOut(MailboxGroup):
             result = apply(transforms, event)
             if result.__class__ is event_class:
                 for append in appends:
-                    append(result)
+                    append(result)  # pyright: ignore[reportArgumentType] - of that class
 
                 if route.woken_at != self.sleep_count:
                     self.wake(route)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -171,6 +172,20 @@ async def test_several_events_enter_in_order_with_ids_of_their_own() -> None:
     ids = [(e.type, e.id) for e in recorder.events]
     assert ids[:3] == [("peer_joined", "x"), ("notification", "x.2"), ("peer_joined", "x.3")]
     assert ids[3:] == ids[:3]
+
+
+async def test_what_several_transforms_make_of_one_event_has_different_ids() -> None:
+    recorder = RecordingPlugin()
+    async with EventBus(rules=SomeRules(Transform("rule 1", lambda e: e))) as bus:
+        bus.register(recorder)
+        bus.register(Transforming(split), "a")
+        bus.register(Transforming(lambda event: [event, event, *split(event)[1:]]), "b")
+        bus.register(Transforming(split), "c")
+        for _ in range(2):
+            await bus.publish_and_wait(joined(id="x"))
+
+    ids = [event.id for event in recorder.events]
+    assert ids[:6] == ids[6:] == ["x", "x.7", "x.4", "x.4.2", "x.5", "x.2"]
 
 
 async def test_another_event_gets_an_id_that_is_the_same_each_time_and_never_too_long() -> None:
@@ -1073,6 +1088,7 @@ OPERATIONS: Sequence[Change] = (renamed("x"), dropping, doubling, turning, faili
 def expected(event: PeerJoined, chain: Sequence[Change]) -> list[tuple[str, str, str | None]]:
     """Return type, id and parent of what an event is turned into."""
     current: list[Event] = [event]
+    taken: Counter[str] = Counter()
     for change in chain:
         results: list[Event] = []
         for one in current:
@@ -1084,9 +1100,12 @@ def expected(event: PeerJoined, chain: Sequence[Change]) -> list[tuple[str, str,
             made = () if made is None else made if isinstance(made, tuple) else (made,)
             for number, new in enumerate(made, 1):
                 if new.id != one.id or number > 1:
-                    new = replace(new, id=f"{one.id}.{number}", parent_id=one.id)
+                    new_id = f"{one.id}.{taken[one.id] + number}"
+                    new = replace(new, id=new_id, parent_id=one.id)
 
                 results.append(new)
+
+            taken[one.id] += len(made) if len(made) > 1 else 0
 
         current = results
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from ..._events import Event, derived_id
 from ...abc import TransformResult
@@ -60,15 +60,16 @@ class WrongResult(TypeError):
     """Raised when a transform returns anything but events; it shows nothing of what it returned."""
 
 
-def made_of(step: Step, event: Event, result: object) -> tuple[Event, ...]:
+def made_of(step: Step, event: Event, result: object, taken: int = 0) -> tuple[Event, ...]:
     """Return the events that a transform has made of another one, with their ids.
 
+    :param taken: how many numbers earlier transforms have taken for what they made of the event
     :raises WrongResult: if it returned anything else, or too many
     """
     if result is None:
         return ()
 
-    results: Sequence[Any] = result if isinstance(result, (list, tuple)) else (result,)
+    results = cast(Sequence[Any], result if isinstance(result, (list, tuple)) else (result,))
     for one in results:
         if not isinstance(one, Event):
             if isinstance(one, Coroutine):
@@ -83,9 +84,11 @@ def made_of(step: Step, event: Event, result: object) -> tuple[Event, ...]:
     if len(results) > MOST_EVENTS:
         raise too_many(len(results))
 
-    own: Event = next((one for one in results if one.id == event.id), event)
+    own = next((number for number, one in enumerate(results, 1) if one.id == event.id), None)
     return tuple(
-        one if one is own else replace(one, id=derived_id(event.id, number), parent_id=event.id)
+        one
+        if number == own
+        else replace(one, id=derived_id(event.id, taken + number), parent_id=event.id)
         for number, one in enumerate(results, 1)
     )
 

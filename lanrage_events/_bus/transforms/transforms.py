@@ -250,11 +250,12 @@ class Transforms:
             del self.kept[next(iter(self.kept))]
 
     def apply(
-        self, chain: Chain, event: Event, steps: Sequence[Step] | None = None
+        self, chain: Chain, event: Event, steps: Sequence[Step] | None = None, taken: int = 0
     ) -> Event | Events:
         """Return what an event is turned into: one event, or several or none.
 
         :param steps: those that are left; None for all
+        :param taken: see :func:`made_of`
         :raises EventNotTransformed: if a required transform fails or does not run
         """
         # The hot path: an event that is returned as it is, or changed.
@@ -290,7 +291,7 @@ class Transforms:
                     if result.__class__ is not chain.event_class or (
                         result.id != event.id and not step.is_rule
                     ):
-                        made = made_of(step, event, result)
+                        made = made_of(step, event, result, taken)
                 except BaseException as error:  # noqa: BLE001 - contained, or raised again
                     self._fail(step, event, contained(error))
                     continue
@@ -307,7 +308,7 @@ class Transforms:
                     if self._instruments.watches_filters:
                         self._instruments.event_filtered(step.name, self._hidden(event))
 
-                passed = self._continue(step, made)
+                passed = self._continue(step, event.id, made, taken)
                 if len(passed) <= MOST_EVENTS:
                     return passed
 
@@ -322,8 +323,14 @@ class Transforms:
 
         return event
 
-    def _continue(self, step: Step, events: Iterable[Event]) -> Events:
-        """Return what becomes of the events that a transform has changed or made."""
+    def _continue(self, step: Step, id: str, events: Events, taken: int) -> Events:
+        """Return what becomes of the events that a transform has changed or made.
+
+        :param id: that of the event of which it has made them
+        """
+        if len(events) > 1:
+            taken += len(events)
+
         passed: list[Event] = []
         for event in events:
             chain = self.chain(event.__class__)
@@ -333,7 +340,7 @@ class Transforms:
 
             later = [other for other in chain.steps if other.position > step.position]
             protects = () if step.is_rule else chain.protects
-            result = self.apply(chain, event, (*protects, *later))
+            result = self.apply(chain, event, (*protects, *later), taken if event.id == id else 0)
             passed += result if isinstance(result, tuple) else (result,)
 
         return (*passed,)
