@@ -84,10 +84,10 @@ def events() -> list[dict[str, object]]:
             "party_name": "LAN",
             "host": "Xanthippe",
         },
-        {"type": "peer_joined", **zork},
-        {"type": "peer_joined", **zork, "party_name": "Test"},
+        {"type": "peer_joined", "id": "mod_zork-6", **zork},
+        {"type": "peer_joined", "id": "mod_zork-7", **zork, "party_name": "Test"},
         {"type": "game_started", "game_name": "Quake", "players": ["mod_zork", "Xanthippe", "Bob"]},
-        {"type": "peer_left", **zork},
+        {"type": "peer_left", "id": "mod_zork-8", **zork},
         {"type": "notification", "title": "To Xanthippe", "message": MESSAGE},
     ]
 
