@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .assignment import Assignment, AssignmentProblem
 from .conditions import Condition, condition
-from .effects import Drop, Effect, Hide, Redact
+from .effects import Effect, drop, hide, redact
 from .fields import can_have, field_names, has_field, kinds_of
 from .hiding import PSEUDONYM, Hiding, without_addresses
 from .key import HidingKey

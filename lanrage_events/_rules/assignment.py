@@ -39,8 +39,6 @@ class Assignment:
     :param values: by field, a Jinja template that sees the event's fields, or a value
     """
 
-    is_required = False
-
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
         self._computed: dict[str, Compute] = {}
@@ -98,7 +96,7 @@ class Assignment:
                 yield AssignmentProblem(name, f"not a value of this field: {_reason(error)}")
                 return
 
-    def for_class(self, cls: type[Event]) -> Callable[[Event], Event] | None:
+    def __call__(self, cls: type[Event]) -> Callable[[Event], Event] | None:
         """Return what assigns the values to events of a class, None if it has none of the fields."""
         computes = self._computes(cls)
         if not computes:

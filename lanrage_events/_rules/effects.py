@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from .._events import Event
 from .._exceptions import ConfigError, RuleError
@@ -14,47 +14,26 @@ from .key import HidingKey
 from .texts import Replace, changes, name_fields
 
 Step: TypeAlias = Callable[[Event], Event | None]
+Effect: TypeAlias = Callable[[type[Event]], Step | None]
+"""returns what a rule does with the events of a class, None if it does nothing"""
 
 
-class Effect(Protocol):
-    """What one rule does."""
-
-    is_required: bool
-    """whether an event must not go on without it"""
-
-    def for_class(self, cls: type[Event]) -> Step | None:
-        """Return what it does with the events of a class, None if it does nothing."""
+def drop(cls: type[Event]) -> Step:
+    """Return what drops the events of a class."""
+    return lambda event: None
 
 
-class Drop:
-    """No plugin receives the event."""
+def hide(hiding: Hiding, key: HidingKey) -> Effect:
+    """Return what shows other names for people, and opaque ids."""
 
-    is_required = False
-
-    def for_class(self, cls: type[Event]) -> Step:
-        """Return what drops events."""
-        return lambda event: None
-
-
-class Hide:
-    """Other names for people, and opaque ids."""
-
-    is_required = True
-
-    def __init__(self, hiding: Hiding, key: HidingKey) -> None:
-        self._hiding = hiding
-        self._key = key
-
-    def for_class(self, cls: type[Event]) -> Step | None:
-        """Return what hides the names in events of a class, None if these have no names."""
+    def for_class(cls: type[Event]) -> Step | None:
         names = name_fields(cls)
         if not names:
             return None
 
         has_id = {"peer_id", "peer_name"} <= field_types(cls).keys()
-        hiding, key = self._hiding, self._key
 
-        def hide(event: Event) -> Event:
+        def step(event: Event) -> Event:
             changed = changes(event, names, hiding.replace)
             if has_id and hiding.hides(event.peer_name):  # type: ignore[attr-defined]
                 known: str | None = event.peer_id  # type: ignore[attr-defined]
@@ -65,28 +44,28 @@ class Hide:
 
             return replace(event, **changed) if changed else event
 
-        return _contained(hide)
+        return _contained(step)
+
+    return for_class
 
 
-class Redact:
-    """Other texts in any field.
+def redact(replaces: Sequence[Replace], key: HidingKey) -> Effect:
+    """Return what changes the texts in all fields.
 
-    :param replaces: return what stands for a text; the text itself if nothing does
+    :param replaces: each returns what stands for a text; the text itself if nothing does
     """
 
-    is_required = True
+    def replace_all(text: str) -> str:
+        for one in replaces:
+            text = one(text)
 
-    def __init__(self, replaces: Sequence[Replace], key: HidingKey) -> None:
-        self._replaces = replaces
-        self._key = key
+        return text
 
-    def for_class(self, cls: type[Event]) -> Step:
-        """Return what changes the texts of events of a class."""
+    def for_class(cls: type[Event]) -> Step:
         fields = [name for name in field_types(cls) if name != "time"]
         ids = {name for name in fields if name == "id" or name.endswith("_id")}
-        replaces, key = self._replaces, self._key
 
-        def redact(event: Event) -> Event:
+        def step(event: Event) -> Event:
             changed = changes(event, fields, replace_all)
             for name in changed.keys() & ids:
                 # What differed still does.
@@ -96,13 +75,9 @@ class Redact:
 
             return replace(event, **changed) if changed else event
 
-        def replace_all(text: str) -> str:
-            for one in replaces:
-                text = one(text)
+        return _contained(step)
 
-            return text
-
-        return _contained(redact)
+    return for_class
 
 
 def _contained(step: Callable[[Event], Event]) -> Step:

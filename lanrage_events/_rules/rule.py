@@ -57,6 +57,11 @@ class Rule:
     effect: Effect
 
     @property
+    def required(self) -> bool:
+        """Whether an event must not go on without it."""
+        return self.action in ("hide", "redact")
+
+    @property
     def name(self) -> str:
         """Its name in statistics and messages."""
         return f"rule {self.number}"
@@ -64,11 +69,11 @@ class Rule:
     def transform(self, cls: type[Event]) -> Transform | None:
         """Return what it does with the events of a class, None if it does nothing."""
         tests = self.where.tests(cls) if self.is_for(cls) else None
-        step = None if tests is None else self.effect.for_class(cls)
+        step = None if tests is None else self.effect(cls)
         if tests is None or step is None:
             return None
 
-        return Transform(self.name, _conditional(tests, step), self.effect.is_required)
+        return Transform(self.name, _conditional(tests, step), self.required)
 
     def explain(self, event: Event) -> RuleStep:
         """Return what it does with an event."""
@@ -116,7 +121,7 @@ class RuleSet:
 
     def protects(self, event_class: type[Event]) -> Sequence[Transform]:
         """Return what hides people in the events of a class."""
-        return self._of(event_class, [rule for rule in self._rules if rule.effect.is_required])
+        return self._of(event_class, [rule for rule in self._rules if rule.required])
 
     def explain(self, event: Event) -> Iterator[RuleStep]:
         """Yield what each rule does with an event, until one drops it."""

@@ -15,16 +15,16 @@ from .._rules import (
     PSEUDONYM,
     Action,
     Assignment,
-    Drop,
     Effect,
-    Hide,
     Hiding,
     HidingKey,
-    Redact,
     Rule,
     RuleSet,
     RuleStep,
+    drop,
     fold,
+    hide,
+    redact,
     without_addresses,
 )
 from ..events import EventRegistry
@@ -100,7 +100,7 @@ class RuleConfig(ConfigModel):
             raise ValueError("'as' is for rules with 'hide'")
 
         if fold(self.shown) in map(fold, self.hide or ()):
-            raise ValueError(f"'as' shows '{self.shown}', which is one of the names to hide")
+            raise ValueError("'as' is one of the names to hide")
 
         return self
 
@@ -206,7 +206,7 @@ class ConfiguredRules:
                 if shown != PSEUDONYM and any(
                     h.replace_in(shown) != shown for h in hidings.values()
                 ):
-                    message = f"'{shown}' has one of the names that are to be hidden"
+                    message = "it has one of the names that are to be hidden"
                     yield self._problem(("rules", other, "as"), message), False
 
             return
@@ -232,10 +232,10 @@ def _make_effect(
         return Assignment(config.set)
 
     if hiding is not None:
-        return Hide(hiding, key)
+        return hide(hiding, key)
 
     if config.redact is None:
-        return Drop()
+        return drop
 
     replaces: list[Any] = []
     if "names" in config.redact:
@@ -244,4 +244,4 @@ def _make_effect(
     if "addresses" in config.redact:
         replaces.append(without_addresses)
 
-    return Redact(replaces, key)
+    return redact(replaces, key)

@@ -121,7 +121,7 @@ def test_what_is_shown_must_not_have_a_hidden_name(command: Command) -> None:
     write("rules: [{hide: [Ann, player]}, {redact: names}]\nplugins: {log: }")
     code, output = command("check")
     assert code == 78
-    assert "rules.0.as: 'a player' has one of the names that are to be hidden" in output
+    assert "rules.0.as: it has one of the names that are to be hidden" in output
 
 
 @pytest.mark.slow

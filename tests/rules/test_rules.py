@@ -246,7 +246,7 @@ def test_a_name_is_not_empty(name: str, key: str) -> None:
 @pytest.mark.parametrize(
     ("config", "error"),
     [
-        ({"hide": ["Bob", "ann"], "as": "Ann "}, "'as' shows 'Ann ', which is one of the names"),
+        ({"hide": ["Bob", "ann"], "as": "Ann "}, "'as' is one of the names to hide"),
         ({"set": {}}, "at least 1 item"),
     ],
 )
