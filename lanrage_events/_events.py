@@ -249,7 +249,7 @@ def check_event(event: object) -> None:
     :raises TypeError: if it is no event; it says what to publish instead
     """
     if isinstance(event, Event):
-        check_event_class(type(event))
+        check_event_class(event.__class__)  # not type(): a mock of an event has the class of one
     elif isinstance(event, type) and issubclass(event, Event):
         name = event.__name__
         raise TypeError(f"an Event was expected, not the class {name}: publish {name}(…)")

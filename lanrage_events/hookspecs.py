@@ -326,8 +326,8 @@ def preview(event: Event, bus: Bus) -> Preview | Iterable[Preview]:  # type: ign
     """Called when a user wants to see what the plugin would send for an event; it sends nothing.
 
     The command ``preview`` and the web page show what it returns: one :class:`Preview` for each place
-    to which the plugin would send the event, none if it would not send it. It is sync and returns
-    quickly. The plugin may not have been started, so what it needs comes from its configuration and
+    to which the plugin would send the event, an empty list if it would not send it. It is sync and
+    returns quickly. The plugin may not have been started, so what it needs comes from its configuration and
     from the bus. Read files such as templates again: users call it to see what they just changed.
     """
 

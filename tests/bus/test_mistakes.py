@@ -19,6 +19,7 @@ from typing import (
     TypeVar,
     Union,
 )
+from unittest.mock import Mock
 
 import pytest
 
@@ -727,6 +728,15 @@ class Mapped(dict[str, int]):
 @pytest.mark.parametrize("plugin", [Pair(), Mapped()])
 def test_the_class_of_a_plugin_may_derive_from_a_builtin_one(plugin: object) -> None:
     EventBus().register(plugin)
+
+
+async def test_a_mock_of_an_event_is_an_event() -> None:
+    events: list[Event] = []
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, events.append)
+        await bus.publish_and_wait(event := Mock(spec=PeerJoined))
+
+    assert events == [event]
 
 
 async def is_wanted(event: Event) -> bool:
