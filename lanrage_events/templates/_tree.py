@@ -54,7 +54,7 @@ def names_of(tree: nodes.Template) -> dict[str, int]:
     Those that it sets itself or that may be missing, as in ``{{ name | default("?") }}``, are left out.
     """
     names: dict[str, int] = {}
-    optional = set(_OF_JINJA)
+    optional: set[str] = set(_OF_JINJA)
     for name in tree.find_all(nodes.Name):
         if name.ctx == "load":
             names.setdefault(name.name, name.lineno)

@@ -42,7 +42,7 @@ class PagerService(ThreadingHTTPServer):
 
 
 class PagerHandler(BaseHTTPRequestHandler):
-    server: PagerService
+    server: PagerService  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -53,7 +53,7 @@ class PagerHandler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""
 
 
