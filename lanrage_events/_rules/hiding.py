@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address
 from unicodedata import normalize
 
@@ -15,6 +15,8 @@ ADDRESS = "[address]"
 _REMEMBERED_MAX = 10_000
 _REMEMBERED_MAX_CHARACTERS = 128
 
+# Scripts above U+0E00 put no blanks between words, so what is next to a name says nothing there.
+_LETTER = re.compile(r"[^\W_\u0e00-\U0010ffff]")
 _WORD = re.compile(r"[\w.\-\xad\u200b-\u200f\u2060\ufeff]+")
 _PART = re.compile(r"[^.\-]+")
 _IS_WORD = re.compile(r"[\w.\-*]+")
@@ -50,6 +52,7 @@ class Hiding:
         self._seen: dict[str, None] = {}
         self._lengths: dict[str, list[int]] = {}
         """those of the names that begin with a character, longest first"""
+        self._starts = _starts(())
         for name in self._literal:
             self._add_length(name)
 
@@ -84,16 +87,14 @@ class Hiding:
             origins = [index for index, piece in enumerate(pieces) for _ in piece]
 
         parts: list[str] = []
-        done = start = 0
-        while start < len(folded):
-            end = self._end_of_name(folded, start)
-            if not end:
-                start += 1
-                continue
-
-            first, last = origins[start], origins[end - 1] + 1
-            parts += text[done:first], self._stand_in(text[first:last])
-            done, start = last, end
+        done = next_start = 0
+        for match in self._starts.finditer(folded):
+            start = match.start()
+            end = 0 if start < next_start else self._end_of_name(folded, start)
+            if end:
+                first, last = origins[start], origins[end - 1] + 1
+                parts += text[done:first], self._stand_in(text[first:last])
+                done, next_start = last, end
 
         found = "".join((*parts, text[done:]))
         if self._words:
@@ -103,14 +104,13 @@ class Hiding:
 
     def _end_of_name(self, text: str, start: int) -> int:
         """Return where the name ends that begins somewhere in a folded text, 0 if none does."""
-        for length in self._lengths.get(text[start], ()):
+        for length in self._lengths[text[start]]:
             end = start + length
             name = text[start:end]
             if (
                 len(name) == length
                 and (name in self._literal or name in self._seen)
-                and _may_divide(text, start)
-                and _may_divide(text, end)
+                and not (_LETTER.match(text[end - 1]) and _LETTER.match(text, end))
             ):
                 return end
 
@@ -153,18 +153,19 @@ class Hiding:
 
     def _add_length(self, name: str) -> None:
         if name:
+            is_new = name[0] not in self._lengths
             lengths = {*self._lengths.get(name[0], ()), len(name)}
             self._lengths[name[0]] = sorted(lengths, reverse=True)
+            if is_new:
+                self._starts = _starts(self._lengths)
 
 
-def _may_divide(text: str, position: int) -> bool:
-    """Return whether a word may end and another one begin at a position."""
-    return not all(map(_is_letter, text[max(position - 1, 0) : position + 1].ljust(2)))
-
-
-def _is_letter(character: str) -> bool:
-    # Scripts above U+0E00 put no blanks between words, so what is next to a name says nothing there.
-    return character.isalnum() and character < "\u0e00"
+def _starts(characters: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds where words begin in a text, with one of some characters."""
+    letters = "".join(c for c in characters if _LETTER.match(c))
+    others = "".join(re.escape(c) for c in characters if not _LETTER.match(c))
+    ways = [f"(?<!{_LETTER.pattern})[{letters}]"] if letters else []
+    return re.compile("|".join([*ways, f"[{others}]"] if others else ways) or "(?!)")
 
 
 def without_addresses(text: str) -> str:
