@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from .._exceptions import ConfigError as ConfigError
 from ._build import load_bus as load_bus
+from ._event_filter import EventFilter as EventFilter
 from ._event_types import EventTypes as EventTypes
 from ._rules import RuleStep as RuleStep
 from ._rules import explain_rules as explain_rules
 from ._types import ConfigModel as ConfigModel
 from ._types import ConfigPath as ConfigPath
 from ._types import Duration as Duration
+from ._types import Names as Names
 from ._types import SecretStr as SecretStr
+from ._types import secrets_of as secrets_of
 from ._validation import validate as validate
 from ._where import Where as Where
 

@@ -12,13 +12,14 @@ from pydantic_core import CoreSchema, core_schema
 from .._events import Event, type_names
 from .._hints import did_you_mean
 from ..events import EventRegistry
+from ._types import Names
 
 
 class EventTypes(tuple[str, ...]):
     """The type of a field that selects events by their types.
 
     It contains event types, base types that stand for all their subclasses, and patterns such as
-    ``peer_*``. In YAML it is a list of texts. All names are known only when all plugins are loaded,
+    ``peer_*``. In YAML it is a list of texts, or one text. All names are known only when all plugins are loaded,
     so a plugin calls :meth:`problems` in its hook ``validate`` or at its start.
 
     :param names: what is selected
@@ -75,7 +76,7 @@ class EventTypes(tuple[str, ...]):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, handler(tuple[str, ...]))
+        return core_schema.no_info_after_validator_function(cls, handler(Names))
 
 
 def _hint(absent: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .._bus import EventBus
 from .._events import Event
@@ -29,21 +29,11 @@ from .._rules import (
 )
 from ..events import EventRegistry
 from ..yaml import Document, KeyPath, Position, Problem, with_path
-from ._event_types import EventTypes
-from ._types import ConfigModel
-from ._where import Where
+from ._event_filter import EventFilter
+from ._types import one_is_a_list
 
 _Value: TypeAlias = str | int | float | bool | None
 _ACTIONS: tuple[Action, ...] = ("drop", "set", "hide", "redact")
-
-
-def _one_is_a_list(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-_ONE_OR_MANY = WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-)
 
 
 def _check_name(name: str) -> str:
@@ -57,15 +47,9 @@ _Name = Annotated[str, Field(min_length=1), AfterValidator(_check_name)]
 _Kind = Literal["addresses", "names"]
 
 
-class RuleConfig(ConfigModel):
+class RuleConfig(EventFilter):
     """What happens to some events before any plugin receives them."""
 
-    events: Annotated[EventTypes, BeforeValidator(_one_is_a_list), _ONE_OR_MANY] = EventTypes(
-        ["event"]
-    )
-    """event types, base types for all below them, or patterns such as ``peer_*``"""
-    where: Where = Where()
-    """values that the event's fields must have, as in routes"""
     drop: bool = False
     """whether no plugin receives the event"""
     set: Annotated[dict[str, _Value | list[_Value]] | None, Field(min_length=1)] = None
@@ -73,7 +57,7 @@ class RuleConfig(ConfigModel):
     hide: Annotated[
         tuple[_Name, ...] | None,
         Field(min_length=1),
-        BeforeValidator(_one_is_a_list, json_schema_input_type=_Name | tuple[_Name, ...] | None),
+        BeforeValidator(one_is_a_list, json_schema_input_type=_Name | tuple[_Name, ...] | None),
     ] = None
     """names of people, in which ``*`` stands for any characters, that are replaced wherever an
     event names people; case does not matter"""
@@ -83,7 +67,7 @@ class RuleConfig(ConfigModel):
     redact: Annotated[
         tuple[_Kind, ...] | None,
         Field(min_length=1),
-        BeforeValidator(_one_is_a_list, json_schema_input_type=_Kind | tuple[_Kind, ...] | None),
+        BeforeValidator(one_is_a_list, json_schema_input_type=_Kind | tuple[_Kind, ...] | None),
     ] = None
     """what is removed from all texts: IP addresses, and the names that rules hide"""
 

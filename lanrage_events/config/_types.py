@@ -22,6 +22,7 @@ from pydantic import (
     Secret,
     SecretBytes,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -216,6 +217,19 @@ TemplateFolder = Annotated[
     Path, BeforeValidator(_validate_template_folder), _TemplateFolderSchema()
 ]
 """A path like :data:`ConfigPath`, or the name of a built-in set of templates: ``builtin:de``."""
+
+
+def one_is_a_list(value: object) -> object:
+    """Return a text as a list of one, and anything else as it is."""
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(one_is_a_list),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""Names. In YAML it is a list of texts, or a text alone, which is a list of one."""
 
 
 class SecretStr(pydantic.SecretStr):

@@ -8,6 +8,10 @@ from ._entry import Entry as Entry
 from ._entry import Item as Item
 from ._history import Bucket as Bucket
 from ._history import History as History
+from ._http import HTTP_LOGGERS as HTTP_LOGGERS
+from ._http import Answer as Answer
+from ._http import open_http_client as open_http_client
+from ._http import send_request as send_request
 from ._lane import Lane as Lane
 from ._metrics import lane_metrics as lane_metrics
 from ._metrics import outbox_metrics as outbox_metrics

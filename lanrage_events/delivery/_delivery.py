@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,12 +20,14 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from .._events import utc_now
+from .._events import Event, utc_now
+from .._exceptions import EventError
 from .._reports import Health, Metric
 from ..abc import Bus
 from ..cli import counted
-from ..outbox import Outbox, OutboxEntry, OutboxStatistics, Storage
-from ._entry import DEFAULT_LANE, Entry, Item
+from ..events import EventRegistry
+from ..outbox import Outbox, OutboxEntry, OutboxFull, OutboxStatistics, Storage
+from ._entry import DEFAULT_LANE, Entry, Item, NoEventError
 from ._metrics import lane_metrics, outbox_metrics
 from ._outcome import Outcome
 from ._pacing import Pacing
@@ -47,7 +57,8 @@ class Delivery:
 
     :param send: sends entries of one lane once, in one request, and returns what came of it. If it
         raises, the entries are sent again after a back-off
-    :param batch_size: how many entries go in one request at most, unless ``select`` says so
+    :param batch_size: how many entries go in one request at most, unless ``select`` says so; or by
+        the names of lanes, 1 for others
     :param window: seconds for which entries are gathered for one request
     :param immediate: whether an entry that comes after a quiet time is sent at once, and only what
         follows within the window is gathered
@@ -70,7 +81,7 @@ class Delivery:
         self,
         send: Callable[[Sequence[Entry]], Awaitable[Outcome]],
         *,
-        batch_size: int = 1,
+        batch_size: int | Mapping[str, int] = 1,
         window: float = 0.0,
         immediate: bool = True,
         interval: float = 0.0,
@@ -82,7 +93,8 @@ class Delivery:
         max_entries_per_lane: int | None = None,
         storage: Callable[[], Storage] | None = None,
     ) -> None:
-        if batch_size < 1:
+        sizes = batch_size.values() if isinstance(batch_size, Mapping) else [batch_size]
+        if any(size < 1 for size in sizes):
             raise ValueError(f"batch_size: at least 1 was expected, not {batch_size}")
 
         for name, seconds in {"window": window, "interval": interval}.items():
@@ -105,6 +117,7 @@ class Delivery:
         self._max_per_lane = max_entries_per_lane
         self._make_storage = storage
         self._logger = logging.getLogger("lanrage_events.delivery")
+        self._events = EventRegistry()
         self._storage: Storage | None = None
         self._tasks: TaskGroup | None = None
         """runs the lanes; None while the plugin does not run"""
@@ -177,6 +190,49 @@ class Delivery:
             )
             lane.append(Entry.read(found), immediate=item.immediate)
 
+    async def put_events(
+        self, events: Sequence[Event], lanes: Callable[[Event], Iterable[str]]
+    ) -> dict[int, Exception]:
+        """Add events, for the hook ``event_batch``.
+
+        A lane that is full keeps no event from the others.
+
+        :param lanes: returns the names of the lanes that an event goes to
+        :return: why an event did not fit into each of its lanes, by its position
+        :raises ValueError: if there is no lane of a name; nothing was put
+        :raises OutboxError: if they cannot be stored
+        """
+        found = [[Item(event, name) for name in lanes(event)] for event in events]
+        with suppress(OutboxFull):
+            await self.put_many(item for items in found for item in items)
+            return {}
+
+        failures: dict[int, Exception] = {}
+        for position, item in ((at, item) for at, items in enumerate(found) for item in items):
+            try:
+                await self.put_many([item])
+            except OutboxFull as error:
+                failures[position] = error
+
+        return failures
+
+    def read_events(self, entries: Iterable[Entry]) -> list[Event]:
+        """Return the events that were put, for ``send``.
+
+        An entry whose type is not known any more, or whose fields do not fit it, raises; if ``send``
+        lets that pass, the entry becomes a dead letter, and the others go with the next request.
+
+        :param entries: of events
+        """
+        events: list[Event] = []
+        for entry in entries:
+            try:
+                events.append(self._events.from_dict(entry.data))
+            except EventError as error:
+                raise NoEventError(entry, error) from None
+
+        return events
+
     def resume(self, lane: str | None = None) -> None:
         """Send at once in a lane that has stopped, or that waits because of an outage.
 
@@ -205,6 +261,7 @@ class Delivery:
             raise RuntimeError("the delivery runs already: each plugin has one of its own")
 
         self._count_earlier_run()
+        self._events = bus.events
         name = bus.plugins.name(plugin)
         self._logger = logging.getLogger(f"lanrage_events.delivery.{name}")
         storage = self._open(bus, plugin, name)
@@ -295,6 +352,7 @@ class Delivery:
             known = ", ".join(sorted(self._names)) or "none"
             raise ValueError(f"there is no {self._what} '{name}', known are {known}")
 
+        size = self._batch_size
         lane = self._lanes[name] = SinkLane(
             name,
             what=self._what,
@@ -305,7 +363,7 @@ class Delivery:
             logger=self._logger,
             send=self._send,
             select=self._select,
-            batch_size=self._batch_size,
+            batch_size=size.get(name, 1) if isinstance(size, Mapping) else size,
             interval=self._interval,
             send_timeout=self._send_timeout,
         )

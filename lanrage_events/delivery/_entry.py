@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from .._events import Event
+from .._exceptions import EventError
 from ..outbox import OutboxEntry, OutboxItem
 
 DEFAULT_LANE = "default"
@@ -68,3 +69,11 @@ class Entry:
         """
         data = json.loads(found.body)
         return cls(found.id, found.lane, data, found.label, found.put_time, found.expires)
+
+
+class NoEventError(Exception):
+    """Raised when an entry is no event of a known type any more."""
+
+    def __init__(self, entry: Entry, error: EventError) -> None:
+        self.entry = entry
+        super().__init__(f"it is no event any more: {error}")

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from .._events import utc_now
 from ..outbox import ExpiredEntries, Storage
 from ._bisection import Bisection
-from ._entry import Entry
+from ._entry import Entry, NoEventError
 from ._lane import Lane
 from ._outage import LONG_AGO
 from ._outcome import Outcome, OutcomeKind
@@ -187,6 +187,8 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
                 return outcome
 
             return Outcome.retry(f"no answer within {self._send_timeout:g} s", code=NO_ANSWER)
+        except NoEventError as error:
+            return Outcome.dead(str(error), [error.entry], code="no_event")
         except Exception as error:
             if not _is_unreachable(error):
                 raise

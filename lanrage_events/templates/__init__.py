@@ -5,6 +5,8 @@ from __future__ import annotations
 from .._exceptions import TemplateError as TemplateError
 from ._clusters import character_boundary as character_boundary
 from ._filters import TemplateFilter as TemplateFilter
+from ._json import WHOLE_EVENT as WHOLE_EVENT
+from ._json import JSONTemplates as JSONTemplates
 from ._leaf import Continuation as Continuation
 from ._leaf import LeafWarning as LeafWarning
 from ._leaf import SafeString as SafeString

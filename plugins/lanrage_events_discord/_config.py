@@ -16,14 +16,13 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lanrage_events.cli import did_you_mean
-from lanrage_events.config import ConfigModel, Duration, EventTypes, Where
+from lanrage_events.config import ConfigModel, Duration, EventFilter, Names
 from lanrage_events.yaml import KeyPath
 
 from . import limits
@@ -90,10 +89,6 @@ def _fits(maximum: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-# A list may be written as its only item; editors check what a configuration says by this.
-_ONE_OR_MANY = WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-)
 Snowflake = Annotated[str, Field(pattern=r"^[0-9]{1,20}$", examples=["123456789012345678"])]
 _Blank = Annotated[str, Field(pattern=r"^\s*$")]
 
@@ -237,15 +232,10 @@ class MentionConfig(ConfigModel):
         return f"a message has room for {fitting} of these {wanted} mentions: the last are left out"
 
 
-class RouteConfig(ConfigModel):
+class RouteConfig(EventFilter):
     """Which events go where, and how."""
 
-    events: Annotated[EventTypes, _ONE_OR_MANY] = EventTypes(["event"])
-    """event types, base types for all below them, or patterns such as ``peer_*``"""
-    where: Where = Where()
-    """values that the event's fields must have; of a list, one of its values. ``*`` in a text stands
-    for any characters, and ``{not: …}`` excludes values"""
-    webhook: Annotated[tuple[str, ...], _ONE_OR_MANY] | None = None
+    webhook: Names | None = None
     """names of webhooks; all if it is missing, none if it is empty"""
     stop: bool = False
     """whether the routes below this one do not see the events that it matches"""
@@ -261,11 +251,6 @@ class RouteConfig(ConfigModel):
     def _check_webhook(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
         _check_names(((index,), name) for index, name in enumerate(value or ()))
         return value
-
-    @field_validator("webhook", "events", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
 
 
 class AlertsConfig(ConfigModel):

@@ -25,6 +25,7 @@ from lanrage_events import ConfigProblem, Event, Health, Metric, Preview, hookim
 from lanrage_events.abc import Bus
 from lanrage_events.cli import counted
 from lanrage_events.config import ConfigError
+from lanrage_events.delivery import HTTP_LOGGERS
 from lanrage_events.http import Page, Route
 from lanrage_events.outbox import Outbox, OutboxStatistics
 
@@ -64,15 +65,7 @@ from ._setup import (
 logger = logging.getLogger("lanrage_events.discord")
 
 # HTTP libraries log webhook URLs, which hold the token; our own tracebacks may hold anything.
-REDACTED_LOGGERS = (
-    "httpx",
-    "httpcore.connection",
-    "httpcore.http11",
-    "httpcore.http2",
-    "httpcore.proxy",
-    "httpcore.socks",
-    "lanrage_events",
-)
+REDACTED_LOGGERS = (*HTTP_LOGGERS, "lanrage_events")
 # A wait that is longer than one for any usual limit of Discord's.
 LONG_WAIT_SECONDS = 60.0
 # What is sent later may be cut off before the answer, and is sent again by the next start.

@@ -8,23 +8,16 @@ from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from lanrage_events.config import ConfigModel, Duration, EventTypes, SecretStr, Where
+from lanrage_events.config import ConfigModel, Duration, EventFilter, Names, SecretStr
 
 from ._presets import ANY_SERVICE, SERVICES, Service
 
 # RFC 9110, sections 5.1 and 5.5, without those that the plugin and the connection set.
-_HEADER = re.compile(
-    r"(?!(content-length|host|transfer-encoding):)[\w!#$%&'*+.^`|~-]+:[ -~]*",
-    re.ASCII | re.IGNORECASE,
-)
+_HEADER = re.compile(r"(?ai)(?!(content-length|host|transfer-encoding):)[\w!#$%&'*+.^`|~-]+:[ -~]*")
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 _KEY_BYTES = range(24, 65)
-
-_Names = WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-)
 
 
 class TargetConfig(ConfigModel):
@@ -104,8 +97,11 @@ class TargetConfig(ConfigModel):
 
     def _problems(self) -> Iterator[str]:
         name, given = self.preset or "a target", self.model_fields_set
-        if missing := [key for key in self.service.needs if getattr(self, key) is None]:
+        if missing := [key for key in self.service.needs if not getattr(self, key)]:
             yield f"{name} needs {' and '.join(missing)}"
+
+        if not _HEADER.fullmatch(f"token:{secret(self.token)}"):
+            yield "the token has other than printable ASCII characters"
 
         if self.token is not None and "authorization" in map(str.lower, self.headers):
             yield "at most one of token and the header Authorization can be given"
@@ -129,28 +125,16 @@ class TargetConfig(ConfigModel):
         return ANY_SERVICE if self.preset is None else SERVICES[self.preset]
 
 
-class RouteConfig(ConfigModel):
+class RouteConfig(EventFilter):
     """Which events go to which targets."""
 
-    events: Annotated[EventTypes, _Names] = EventTypes(["event"])
-    """event types, base types for all below them, or patterns such as ``peer_*``"""
-    where: Where = Where()
-    """values that the event's fields must have"""
-    target: Annotated[tuple[str, ...], _Names] | None = None
+    target: Names | None = None
     """names of targets; all if it is missing, none if it is empty"""
     stop: bool = False
     """whether the routes below this one do not see the events that it matches"""
 
-    @field_validator("target", "events", mode="before")
-    @classmethod
-    def _one_is_a_list(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
     def names(self, targets: Iterable[str]) -> Iterable[str]:
-        """Return the names of its targets.
-
-        :param targets: those of all
-        """
+        """Return the names of its targets, which may be all of these."""
         return targets if self.target is None else self.target
 
 

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from logging import getLogger
 
 import anyio
 import httpx
-from anyio import to_thread
 
-from lanrage_events import ConfigProblem, Event, EventError, Health, Metric, Preview, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Metric, Preview, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import did_you_mean
-from lanrage_events.config import ConfigError
-from lanrage_events.delivery import Delivery, Entry, Item, Outcome, Selection
-from lanrage_events.events import EventRegistry
-from lanrage_events.outbox import OutboxFull, Storage
+from lanrage_events.config import ConfigError, secrets_of
+from lanrage_events.delivery import HTTP_LOGGERS, Delivery, Entry, Outcome, open_http_client
+from lanrage_events.outbox import Storage
 from lanrage_events.templates import Templates
 
 from ._body import RENDERED, Body
-from ._config import RouteConfig, WebhookConfig, secret
+from ._config import RouteConfig, WebhookConfig
 from ._sender import Sender
 
 logger = getLogger("lanrage_events.webhook")
-
-# HTTP libraries log addresses, which may hold secrets.
-_HTTP = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks")
 
 
 class WebhookPlugin:
@@ -54,15 +47,12 @@ class WebhookPlugin:
         self.config = config
         self._http = http
         self._routes = config.routes or (RouteConfig(),)
-        self._events = EventRegistry()
         self._rendered: Templates | None = None
         self._bodies: Mapping[str, Body] = {}
         self._senders: Mapping[str, Sender] = {}
-        self._sizes = {name: target.batch or 1 for name, target in config.targets.items()}
         self._delivery = Delivery(
             self._send,
-            batch_size=max(self._sizes.values(), default=1),
-            select=self._select,
+            batch_size={name: target.batch or 1 for name, target in config.targets.items()},
             send_timeout=90.0,  # longer than that of any target
             lanes=config.targets,
             what="target",
@@ -73,20 +63,7 @@ class WebhookPlugin:
     @hookimpl
     async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
         """Put events into the outbox, once for each target that they go to."""
-        found = [[Item(event, name) for name in self._targets(event)] for event in events]
-        with suppress(OutboxFull):
-            await self._delivery.put_many([item for items in found for item in items])
-            return {}
-
-        # One target that takes nothing does not keep the others from getting what fits.
-        failures: dict[int, Exception] = {}
-        for position, item in ((at, item) for at, items in enumerate(found) for item in items):
-            try:
-                await self._delivery.put_many([item])
-            except OutboxFull as error:
-                failures[position] = error
-
-        return failures
+        return await self._delivery.put_events(events, self._targets)
 
     @hookimpl
     @asynccontextmanager
@@ -95,13 +72,11 @@ class WebhookPlugin:
         if errors := [str(found) for found in self._route_problems(bus) if not found.warning]:
             raise ConfigError(errors)
 
-        self._events = bus.events
         self._rendered = Templates("webhook", bus.template_folders(), RENDERED)
         await self._rendered.prepare(bus.events.types())
         self._bodies = self._make_bodies(bus, self._rendered, logger.warning)
-        with bus.redactor.redacting((*_HTTP, "lanrage_events")):
-            async with self._sending(bus) as self._senders, self._delivery.running(bus, self):
-                yield
+        async with self._sending(bus) as self._senders, self._delivery.running(bus, self):
+            yield
 
     @hookimpl
     def templates_changed(self, bus: Bus) -> list[ConfigProblem]:
@@ -175,24 +150,14 @@ class WebhookPlugin:
         return self._delivery.outbox
 
     async def _send(self, entries: Sequence[Entry]) -> Outcome:
-        events: list[Event] = []
-        for entry in entries:
-            try:
-                events.append(self._events.from_dict(entry.data))
-            except EventError as error:
-                return Outcome.dead(f"it is no event any more: {error}", [entry])
-
-        name = entries[0].lane
+        name, events = entries[0].lane, self._delivery.read_events(entries)
         return await self._senders[name].send(events, *self._bodies[name].content(events))
-
-    def _select(self, entries: Sequence[Entry], now: datetime) -> Selection:
-        return Selection(entries[: self._sizes[entries[0].lane]] if entries else ())
 
     def _targets(self, event: Event) -> list[str]:
         """Return the names of the targets that an event goes to."""
         found: dict[str, None] = {}
         for route in self._routes:
-            if route.events.select(type(event)) and route.where.matches(event):
+            if route.matches(event):
                 found |= dict.fromkeys(route.names(self.config.targets))
                 if route.stop:
                     break
@@ -201,8 +166,8 @@ class WebhookPlugin:
 
     def _route_problems(self, bus: Bus) -> Iterator[ConfigProblem]:
         for number, route in enumerate(self.config.routes):
-            for index, message in route.events.unknown(bus.events):
-                yield ConfigProblem(message, ("routes", number, "events", index))
+            for found in route.problems(bus.events):
+                yield replace(found, path=("routes", number, *found.path))
 
             for index, name in enumerate(route.target or ()):
                 if name not in self.config.targets:
@@ -210,10 +175,6 @@ class WebhookPlugin:
                     hint = did_you_mean(name, self.config.targets) or f", known: {known}"
                     path = ("routes", number, "target", index)
                     yield ConfigProblem(f"no target is named '{name}'{hint}", path)
-
-            types = [cls for cls in bus.events.types() if route.events.select(cls)]
-            for found in route.where.problems(types):
-                yield replace(found, path=("routes", number, "where", *found.path))
 
     @staticmethod
     def _read_templates(bus: Bus) -> Templates:
@@ -231,20 +192,11 @@ class WebhookPlugin:
     @asynccontextmanager
     async def _sending(self, bus: Bus) -> AsyncIterator[Mapping[str, Sender]]:
         """Open the client, after which all secrets are masked."""
-        targets = self.config.targets
-        for target in targets.values():
-            for value in (target.url, target.token, target.sign, *target.headers.values()):
-                bus.redactor.add(secret(value).rpartition(" ")[2])  # without "Basic"
+        for value in secrets_of(self.config):
+            bus.redactor.add(value)
+            bus.redactor.add(value.rpartition(" ")[2])  # without "Basic"
 
-        # To read the certificates takes long.
-        http = self._http
-        client = await to_thread.run_sync(_make_client) if http is None else nullcontext(http)
-        async with client as opened:
-            yield {name: Sender(item, opened, bus.redactor) for name, item in targets.items()}
-
-
-def _make_client() -> httpx.AsyncClient:
-    # A target that hangs keeps no connection from another one, and none sets cookies.
-    cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-    return httpx.AsyncClient(cookies=cookies, limits=limits, timeout=60)
+        with bus.redactor.redacting((*HTTP_LOGGERS, "lanrage_events")):
+            async with open_http_client(self._http) as http:
+                targets = self.config.targets.items()
+                yield {name: Sender(item, http, bus.redactor) for name, item in targets}

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from typing import Any
+
+from pydantic import RootModel
+
+from lanrage_events.config import ConfigModel, validate
+from lanrage_events.yaml import read
 
 # Slack has no escape for these: https://docs.slack.dev/messaging/formatting-message-text
 _LIKE_MARKUP = str.maketrans("*_~`", "∗＿∼ˋ")
 _QUOTE = re.compile(r"^(\s*)&gt;", re.MULTILINE)
 
-_TITLE = "{{ rendered.title }}"
-_TEXT = "\n{{ rendered.text | lines }}"
 
-
-def _slack(text: str) -> str:
-    """Escape mrkdwn; ``&gt;`` is a quote where a line begins."""
-    return _QUOTE.sub(r"\1›", escape(text, quote=False).translate(_LIKE_MARKUP))
-
-
-def _no_mention(text: str) -> str:
-    """Write a text in which ``@`` names no one, since clients look for names in all of it."""
-    return text.replace("@", "＠")
-
-
-def _html(text: str) -> str:
-    return escape(_no_mention(text))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(ConfigModel):
     """What is the same for all targets of a service."""
 
     url: str = ""
@@ -46,65 +33,31 @@ class Service:
     """what follows the address to ask whether the settings are right; empty if nothing does"""
     to: str = ""
     """the key of the body that says where the message goes, if the address does not"""
-    body: Mapping[str, Any] | None = None
+    body: dict[str, Any] | None = None
     """the body, whose texts are templates; None for that of the settings"""
-    escape: Callable[[str], str] = str
-    """escapes values in the body"""
+    stops: tuple[str, ...] = ()
+    """parts of answers that say that no message would be accepted"""
 
 
 ANY_SERVICE = Service()
-SERVICES: Mapping[str, Service] = {
-    # https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
-    "slack": Service(
-        method="POST",
-        body={"text": f"*{_TITLE}*{_TEXT}", "unfurl_links": False, "unfurl_media": False},
-        escape=_slack,
-    ),
-    # https://docs.ntfy.sh/publish/#publish-as-json; without a message it shows "triggered".
-    "ntfy": Service(
-        url="https://ntfy.sh",
-        needs=("to",),
-        method="POST",
-        path="/",
-        look="/v1/health",
-        to="topic",
-        body={
-            "title": "{% if rendered.text %}{{ rendered.title }}{% endif %}",
-            "message": "{{ (rendered.text or rendered.title) | lines }}",
-        },
-    ),
-    # https://spec.matrix.org/v1.11/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid
-    # Without "m.mentions", servers look for names and for @room in the body.
-    "matrix": Service(
-        needs=("url", "to", "token"),
-        method="PUT",
-        path="/_matrix/client/v3/rooms/{to}/send/m.room.message/{id}",
-        look="/_matrix/client/v3/account/whoami",
-        body={"msgtype": "m.notice", "body": _TITLE + _TEXT, "m.mentions": {}},
-        escape=_no_mention,
-    ),
-    # https://developers.home-assistant.io/docs/api/rest
-    "home_assistant": Service(
-        needs=("url", "to", "token"),
-        method="POST",
-        path="/api/events/{to}",
-        look="/api/",
-        body={"title": _TITLE, "message": "{{ rendered.text | lines }}", "event": "{{ event }}"},
-    ),
-    # https://core.telegram.org/bots/api#sendmessage
-    "telegram": Service(
-        url="https://api.telegram.org",
-        needs=("to", "token"),
-        method="POST",
-        path="/bot{token}/sendMessage",
-        look="/bot{token}/getChat?chat_id={to}",
-        to="chat_id",
-        body={
-            "text": f"<b>{_TITLE}</b>{_TEXT}",
-            "parse_mode": "HTML",
-            "link_preview_options": {"is_disabled": True},
-        },
-        escape=_html,
-    ),
-}
+_FILE = files(__package__ or "") / "presets.yaml"
+SERVICES: Mapping[str, Service] = validate(read(_FILE), RootModel[dict[str, Service]]).root
 """by the name of the preset"""
+
+
+def _slack(text: str) -> str:
+    """Escape mrkdwn; ``&gt;`` is a quote where a line begins."""
+    return _QUOTE.sub(r"\1›", escape(text, quote=False).translate(_LIKE_MARKUP))
+
+
+def _no_mention(text: str) -> str:
+    """Write a text in which ``@`` names no one, since clients look for names in all of it."""
+    return text.replace("@", "＠")
+
+
+ESCAPES: Mapping[str | None, Callable[[str], str]] = {
+    "slack": _slack,
+    "matrix": _no_mention,
+    "telegram": lambda text: escape(_no_mention(text)),
+}
+"""how values in a body are escaped, by the name of the preset"""

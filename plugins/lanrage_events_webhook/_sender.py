@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import hmac
-import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from importlib import metadata
 from urllib.parse import quote
 
-import anyio
 import httpx
 
 from lanrage_events import Event, Health, Redactor
-from lanrage_events.cli import safe_text
 from lanrage_events.config import SecretStr
-from lanrage_events.delivery import Outcome, OutcomeKind
+from lanrage_events.delivery import Outcome, OutcomeKind, send_request
 from lanrage_events.events import utc_now
 
 from ._config import TargetConfig, decode_key, secret
 
 ANSWER_MAX_BYTES = 64 * 1024
-_SHOWN_CHARACTERS = 300
-# Telegram answers these with 400, although no message would be accepted.
-_NO_CHAT = ("chat not found", "group chat was upgraded", "not enough rights")
 _AGENT = f"lanrage-events/{metadata.version('lanrage-events')}"
 
 
@@ -44,23 +37,22 @@ class Sender:
 
     async def send(self, events: Sequence[Event], kind: str, content: bytes) -> Outcome:
         """Send the content that was made of events."""
-        service = self._target.service
+        target, service = self._target, self._target.service
         # Not the id of an event, which others may choose: a dot in it could forge a signature.
         id = sha256("\n".join(event.id for event in events).encode()).hexdigest()[:32]
         headers = {"Content-Type": kind}
-        if self._target.sign is not None:
-            headers |= sign(self._target.sign, f"msg_{id}", int(utc_now().timestamp()), content)
+        if target.sign is not None:
+            headers |= sign(target.sign, f"msg_{id}", int(utc_now().timestamp()), content)
 
-        method = service.method or self._target.method
+        method = service.method or target.method
         return await self._request(method, service.path, headers, content, id)
 
     async def look(self) -> Health | None:
         """Ask whether the settings are right, without sending; None if nothing answers that."""
-        path = self._target.service.look
-        if not path:
+        if not self._target.service.look:
             return None
 
-        outcome = await self._request("GET", path)
+        outcome = await self._request("GET", self._target.service.look)
         is_wrong = outcome.kind in (OutcomeKind.STOP, OutcomeKind.DEAD)
         is_right = outcome.kind is OutcomeKind.DELIVERED
         return Health("failed" if is_wrong else "ok" if is_right else "degraded", outcome.reason)
@@ -73,49 +65,30 @@ class Sender:
         content: bytes = b"",
         id: str = "",
     ) -> Outcome:
-        target = self._target
-        token = secret(target.token)
+        target, service, token = self._target, self._target.service, secret(self._target.token)
+        url = (secret(target.url) or service.url).rstrip("/" if path else "")
         to = quote(target.to or "", safe="")
-        url = (secret(target.url) or target.service.url).rstrip("/" if path else "")
-        url += path.format(to=to, token=quote(token, safe=":"), id=id)
         sent = httpx.Headers({"User-Agent": _AGENT, **(headers or {})})
         sent.update({name: secret(value) for name, value in target.headers.items()})
         if token and "{token}" not in path:
             sent["Authorization"] = f"Bearer {token}"
 
-        answer = bytearray()
-        response: httpx.Response | None = None
-        why = "no answer in time"
-        try:
-            with anyio.move_on_after(target.timeout) as scope:
-                async with self._client.stream(
-                    method, url, headers=sent, content=content, follow_redirects=False
-                ) as response:
-                    async for chunk in response.aiter_bytes():
-                        answer += chunk[: ANSWER_MAX_BYTES - len(answer)]
-                        if len(answer) == ANSWER_MAX_BYTES:
-                            scope.cancel()
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            why = type(error).__name__
+        answer = await send_request(
+            self._client,
+            method,
+            url + path.format(to=to, token=quote(token, safe=":"), id=id),
+            headers=sent,
+            content=content,
+            timeout=target.timeout,
+            max_bytes=ANSWER_MAX_BYTES,
+        )
+        outcome = answer.outcome(self._redactor)
+        if outcome.kind is OutcomeKind.DEAD and any(
+            map(outcome.detail.__contains__, service.stops)
+        ):
+            return Outcome.stop(outcome.reason, code=outcome.code)
 
-        if response is None:
-            return Outcome.retry(f"{httpx.URL(url).host}: {why}", code="no_answer")
-
-        # The status says what the target did, even if the rest of the answer is missing.
-        return self._outcome(response, answer.decode(errors="replace"))
-
-    def _outcome(self, response: httpx.Response, answer: str) -> Outcome:
-        status, code = response.status_code, f"http_{response.status_code}"
-        shown = self._redactor.redact(safe_text(" ".join(answer.split())))[:_SHOWN_CHARACTERS]
-        if status == 400 and any(text in answer for text in _NO_CHAT):
-            return Outcome.stop(f"HTTP {status}: {shown}", code=code)
-
-        outcome = Outcome.from_status(status, response.headers, shown)
-        if outcome.kind is OutcomeKind.DELIVERED or not shown:
-            return outcome
-
-        after = _asked_wait(answer) if outcome.after is None else outcome.after
-        return replace(outcome, reason=f"{outcome.reason}: {shown}", after=after)
+        return outcome
 
 
 def sign(key: SecretStr, id: str, time: int, content: bytes) -> dict[str, str]:
@@ -126,13 +99,3 @@ def sign(key: SecretStr, id: str, time: int, content: bytes) -> dict[str, str]:
     code = hmac.digest(decode_key(key), f"{id}.{time}.".encode() + content, "sha256")
     signature = f"v1,{b64encode(code).decode()}"
     return {"webhook-id": id, "webhook-timestamp": f"{time}", "webhook-signature": signature}
-
-
-def _asked_wait(answer: str) -> float | None:
-    """Return the seconds that Telegram, or an older Matrix, asks to wait in its answer."""
-    try:
-        data = json.loads(answer)
-        wait = data.get("retry_after_ms")
-        return float(data["parameters"]["retry_after"] if wait is None else wait / 1000)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None

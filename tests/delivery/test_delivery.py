@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import EventBus, Health, Metric, Notification, hookimpl
+from lanrage_events import Event, EventBus, Health, Metric, Notification, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.delivery import Delivery, Entry, Item, LaneStatistics, Outcome, Selection
 from lanrage_events.events import utc_now
@@ -624,3 +624,84 @@ async def test_metrics_show_what_the_lanes_did() -> None:
     assert (values["lane_sent"], values["lane_requests"], values["outbox_dead"]) == ([1], [3], [1])
     assert {s.labels["reason"] for s in metrics["lane_requests_failed"]} == {"http_503", "http_400"}
     assert [s.labels for s in metrics["lane_failed"]] == [{"lane": "default", "reason": "http_400"}]
+
+
+class Events:
+    """Sends events as events."""
+
+    def __init__(self, lanes: Sequence[str], **options: Any) -> None:
+        self.lanes = lanes
+        self.stopped: set[str] = set()
+        self.got: list[tuple[str, list[str]]] = []
+        self.answers: list[Outcome] = []
+        self.delivery = Delivery(self.send, lanes=lanes, **options)
+
+    async def send(self, entries: Sequence[Entry]) -> Outcome:
+        events = self.delivery.read_events(entries)
+        if entries[0].lane in self.stopped:
+            return Outcome.stop("wrong token")
+
+        if self.answers:
+            return self.answers.pop(0)
+
+        titles = [event.title for event in events if isinstance(event, Notification)]
+        self.got.append((entries[0].lane, titles))
+        return Outcome.delivered()
+
+    @hookimpl
+    async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
+        return await self.delivery.put_events(events, lambda _: self.lanes)
+
+    @hookimpl
+    def lifespan(self, bus: Bus) -> AbstractAsyncContextManager[None]:
+        return self.delivery.running(bus, self)
+
+
+async def test_each_lane_has_a_batch_size_of_its_own() -> None:
+    sink = Events(["many", "one"], batch_size={"many": 3})
+    sink.answers = [Outcome.retry("later", after=60.0)] * 2
+    bus = EventBus()
+    bus.register(sink, "sink")
+    async with bus:
+        for number in range(4):
+            await bus.publish_and_wait(Notification(title=f"{number}", message="a"))
+
+        await anyio.sleep(120)
+
+    assert [titles for lane, titles in sink.got if lane == "many"] == [["0", "1", "2"], ["3"]]
+    assert [titles for lane, titles in sink.got if lane == "one"] == [["0"], ["1"], ["2"], ["3"]]
+
+
+async def test_a_full_lane_keeps_no_event_from_the_others() -> None:
+    sink = Events(["stopped", "other"], max_entries_per_lane=2)
+    sink.stopped.add("stopped")
+    bus = EventBus()
+    bus.register(sink, "sink")
+    async with bus:
+        results: list[Exception | None] = []
+        for number in range(3):
+            event = Notification(title=f"{number}", message="a")
+            results += await bus.publish_many_and_wait([event])
+            await anyio.sleep(1)
+
+    assert sink.got == [("other", [f"{number}"]) for number in range(3)]
+    assert results[:2] == [None, None]
+    assert isinstance(results[2], ExceptionGroup)
+    assert "lane 'stopped'" in str(results[2].exceptions[0])
+
+
+async def test_an_entry_that_is_no_event_any_more_is_a_dead_letter() -> None:
+    sink = Events(["a"], batch_size={"a": 5})
+    sink.answers = [Outcome.retry("later", after=60.0)]
+    bus = EventBus()
+    bus.register(sink, "sink")
+    async with bus:
+        await sink.delivery.put(Notification(title="0", message="a"), "a")
+        await sink.delivery.put({"type": "gone", "id": "1"}, "a")
+        await sink.delivery.put(Notification(title="2", message="a"), "a")
+        await anyio.sleep(120)
+        assert sink.delivery.outbox is not None
+        (dead,) = await sink.delivery.outbox.dead_letters()
+
+    assert sink.got == [("a", ["0", "2"])]
+    assert dead.reason.startswith("it is no event any more: type: unknown event type 'gone'")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import lru_cache
-from http.cookiejar import CookieJar
 from importlib import metadata
 from types import TracebackType
 from typing import Self
 
 import anyio
 import httpx
-from anyio.lowlevel import checkpoint
+
+from lanrage_events.delivery import open_http_client, send_request
 
 from .outcome import Outcome, OutcomeKind, classify, read_id
 from .urls import WebhookURL
@@ -24,15 +24,10 @@ DEFAULT_DEADLINE = 8.0
 # An answer holds the message: 6000 characters, each of which may be written as 12 bytes, and more.
 ANSWER_MAX_BYTES = 256 * 1024
 
-_CLOSE_DEADLINE = 2.0
 # How many parsed URLs are kept for the next requests.
 _ADDRESSES_KEPT = 256
 _MASK = "**********"
 _PROJECT_URL = "https://pypi.org/project/lanrage-events"
-
-# The rate limits around the client bound the requests under way. A limit here would let a hanging
-# request keep the connection that another lane needs.
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=30.0)
 
 # Why a request got no answer.
 _UNANSWERED: Mapping[type[Exception], str] = {
@@ -61,13 +56,6 @@ _NEVER_SENT = (
 )
 
 
-class _NoCookies(CookieJar):
-    """Keeps no cookies: Discord needs none, and they would link one webhook to another."""
-
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Ignore the cookies of an answer."""
-
-
 class WebhookClient:
     """Sends messages to webhooks, each exactly once, and returns their outcomes.
 
@@ -83,28 +71,18 @@ class WebhookClient:
     def __init__(
         self, http: httpx.AsyncClient | None = None, *, deadline: float = DEFAULT_DEADLINE
     ) -> None:
-        self._http = http
-        self._is_own = http is None
+        self._given = self._http = http
+        self._opened = AsyncExitStack()
         self._deadline = deadline
         self._parsed = lru_cache(_ADDRESSES_KEPT)(httpx.URL)
         self._headers = {
             # https://docs.discord.com/developers/reference#user-agent
             "user-agent": f"DiscordBot ({_PROJECT_URL}, {_version()})",
             "content-type": "application/json",
-            # An answer is short, and one that is not packed cannot unpack into gigabytes.
-            "accept-encoding": "identity",
         }
 
     async def __aenter__(self) -> Self:
-        if self._http is None:
-            with ThreadPoolExecutor(1, "certificates") as executor:
-                made = executor.submit(_make_client)
-                # While a task waits for a thread, virtual time would jump, and the start be too late.
-                while not made.done():
-                    await checkpoint()
-
-                self._http = made.result()
-
+        self._http = await self._opened.enter_async_context(open_http_client(self._given))
         return self
 
     async def __aexit__(
@@ -113,10 +91,8 @@ class WebhookClient:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._is_own and self._http is not None:
-            http, self._http = self._http, None
-            with anyio.move_on_after(_CLOSE_DEADLINE, shield=True):
-                await http.aclose()
+        self._http = self._given
+        await self._opened.aclose()
 
     async def execute(
         self, webhook: WebhookURL, body: Mapping[str, object], *, thread_id: str | None = None
@@ -214,48 +190,23 @@ class WebhookClient:
         if self._http is None:
             raise RuntimeError("a WebhookClient must be entered first: async with WebhookClient()")
 
-        status: int | None = None
-        headers: Mapping[str, str] = {}
-        body = bytearray()
-        error: Exception | None = None
-        try:
-            with anyio.move_on_after(self._deadline) as scope:
-                async with self._http.stream(
-                    method,
-                    self._parsed(url),
-                    content=content or None,
-                    headers=self._headers,
-                    follow_redirects=False,
-                    timeout=None,
-                ) as response:
-                    status, headers = response.status_code, response.headers
-                    async for chunk in response.aiter_bytes():
-                        body += chunk[: ANSWER_MAX_BYTES - len(body)]
-                        if len(body) == ANSWER_MAX_BYTES:
-                            scope.cancel()
-        except tuple(_UNANSWERED) as exc:
-            error = exc
-
-        # The status says what Discord did, even if the rest of the answer is missing.
-        if status is None:
-            return _unanswered(error, webhook), b""
+        answer = await send_request(
+            self._http,
+            method,
+            self._parsed(url),
+            headers=self._headers,
+            content=content,
+            timeout=self._deadline,
+            max_bytes=ANSWER_MAX_BYTES,
+        )
+        if answer.status is None:
+            return _unanswered(answer.error, webhook), b""
 
         # An answer may repeat the token.
         token = webhook.token
-        headers = {name: value.replace(token, _MASK) for name, value in headers.items()}
-        masked = bytes(body).replace(token.encode(), _MASK.encode())
-        return classify(status, headers, masked), bytes(body)
-
-
-def _make_client() -> httpx.AsyncClient:
-    """Return a client that trusts the usual certificates, which takes long to read."""
-    return httpx.AsyncClient(
-        limits=_LIMITS,
-        cookies=_NoCookies(),
-        trust_env=True,
-        # A stand-in on this machine is not behind the proxy.
-        mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
-    )
+        headers = {name: value.replace(token, _MASK) for name, value in answer.headers.items()}
+        masked = answer.content.replace(token.encode(), _MASK.encode())
+        return classify(answer.status, headers, masked), answer.content
 
 
 def _encode(body: Mapping[str, object]) -> bytes:

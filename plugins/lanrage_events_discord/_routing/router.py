@@ -68,7 +68,7 @@ class Router:
         found: dict[str, Presentation] = {}
         is_taken = False
         for route in self._candidates(event):
-            if not route.events.select(type(event)) or not route.where.matches(event):
+            if not route.matches(event):
                 continue
 
             is_taken = True

@@ -29,6 +29,8 @@ def check(target: str) -> TargetConfig:
         ("{url: 'https://exa mple:x/'}", "expected a whole address, with https or http and a host"),
         ("{preset: slack}", "slack needs url"),
         ("{preset: telegram, to: '1'}", "telegram needs token"),
+        ("{preset: telegram, to: '1', token: ''}", "telegram needs token"),
+        ('{url: "https://x", token: "a\\nb"}', "the token has other than printable ASCII"),
         ("{preset: matrix, to: '!r:x'}", "matrix needs url and token"),
         ("{preset: ntfy}", "ntfy needs to"),
         ("{preset: home_assistant, url: 'http://ha'}", "home_assistant needs to and token"),

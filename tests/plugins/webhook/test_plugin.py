@@ -457,6 +457,28 @@ async def test_an_online_check_asks_what_can_be_asked_and_sends_nothing(services
         assert stand_in.accepted == []
 
 
+async def test_an_online_check_logs_no_secret(
+    services: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    config = WebhookConfig.model_validate({"targets": {"group": settings_of(services)["telegram"]}})
+    bus = EventBus()
+    bus.register(WebhookPlugin(config, http=services.client()), "webhook")
+
+    await bus.plugins.check_online("webhook")
+    assert "api.telegram.org" in caplog.text
+    assert services.telegram.token not in caplog.text
+
+
+async def test_all_words_of_a_secret_are_masked(services: Any) -> None:
+    services.other.answers.append(lambda r: httpx.Response(401, text=r.headers["X-Key"]))
+    target = {**OTHER, "headers": {"X-Key": "hidden-first hidden-last"}}
+    async with running(services.client(), {"a": target}) as (bus, plugin):
+        await publish(bus, JOINED)
+        await until(lambda: plugin.health().status == "failed")
+        assert "hidden" not in plugin.health().detail
+
+
 async def test_an_online_check_says_what_is_wrong(services: Any) -> None:
     targets = settings_of(services)
     targets["matrix"] |= {"token": "wrong-token"}

@@ -85,6 +85,8 @@ async def test_a_redirect_is_not_followed() -> None:
         ({}, [], None),
         ({}, None, None),
         ({"Retry-After": "999999999"}, None, 86_400.0),
+        ({}, {"parameters": {"retry_after": 999999999}}, 86_400.0),
+        ({}, {"retry_after_ms": 10**400}, None),
     ],
 )  # fmt: skip
 async def test_the_wait_that_a_target_asks_for_is_obeyed(
