@@ -284,11 +284,30 @@ def test_a_function_of_a_module_must_be_marked_too() -> None:
     assert "method 'peer_joined' is named like a hook" in error_of(module)
 
 
+class Static:
+    @staticmethod
+    @on(PeerJoined)
+    def inside(event: PeerJoined) -> None: ...
+
+    @on(PeerLeft)
+    @staticmethod
+    def outside(event: PeerLeft) -> None: ...
+
+    @classmethod
+    @hookimpl
+    def game_ended(cls, event: GameEnded) -> None: ...
+
+
 def test_a_hook_that_is_overridden_must_be_marked_again() -> None:
     class Own(Fitting):
         def peer_joined(self, event: Any, loud: bool = False) -> None: ...
 
     assert "method 'peer_joined' overrides a hook, but is not marked" in error_of(Own())
+
+    class OfStatic(Static):
+        def game_ended(self, event: Any, loud: bool = False) -> None: ...  # type: ignore[override]
+
+    assert "method 'game_ended' overrides a hook, but is not marked" in error_of(OfStatic())
 
 
 Foreign = type(
@@ -660,20 +679,6 @@ def test_a_property_is_no_hook() -> None:
     assert "'health' is marked as a hook, but is a property, which is never called" in error_of(
         plugin
     )
-
-
-class Static:
-    @staticmethod
-    @on(PeerJoined)
-    def inside(event: PeerJoined) -> None: ...
-
-    @on(PeerLeft)
-    @staticmethod
-    def outside(event: PeerLeft) -> None: ...
-
-    @classmethod
-    @hookimpl
-    def game_ended(cls, event: GameEnded) -> None: ...
 
 
 def test_static_and_class_methods_can_be_marked_inside_and_outside() -> None:

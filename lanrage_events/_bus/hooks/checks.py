@@ -103,24 +103,16 @@ def _check_threaded(plugin: str, hook: str, function: Callable[..., Any]) -> Non
 def _check_kind(plugin: str, hook: str, function: Callable[..., Any]) -> None:
     """Check that a hook is no generator that nobody iterates, nor async if nobody awaits it."""
     is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    if hook == LIFESPAN and (is_generator or inspect.iscoroutinefunction(function)):
-        raise PluginHookError(
-            plugin,
-            "hook 'lifespan' is not a context manager: decorate it with @asynccontextmanager",
-        )
+    if hook == LIFESPAN and (is_generator or is_async(function)):
+        problem = "is not a context manager: decorate it with @asynccontextmanager"
+    elif is_generator and (hook not in OTHER_HOOKS or hook in _RETURN_ONE):
+        problem = "is a generator, which would never run: omit 'yield'"
+    elif is_async(function) and hook in OTHER_HOOKS - _MAY_BE_ASYNC:
+        problem = "is async, and nothing would await it: make it a plain 'def'"
+    else:
+        return
 
-    if is_generator and (hook not in OTHER_HOOKS or hook in _RETURN_ONE):
-        raise PluginHookError(
-            plugin, f"hook '{hook}' is a generator, which would never run: omit 'yield'"
-        )
-
-    may_be_async = hook not in OTHER_HOOKS or hook in _MAY_BE_ASYNC
-    if not may_be_async and (
-        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    ):
-        raise PluginHookError(
-            plugin, f"hook '{hook}' is async, and nothing would await it: make it a plain 'def'"
-        )
+    raise PluginHookError(plugin, f"hook '{hook}' {problem}")
 
 
 def check_marks(plugin_name: str, plugin: object) -> None:
@@ -137,7 +129,7 @@ def check_marks(plugin_name: str, plugin: object) -> None:
         if issubclass(kind, property | cached_property | singledispatchmethod):
             inside = getattr(value, "fget" if issubclass(kind, property) else "func")
 
-        if any(marked(one, mark) for one in (value, inside) for mark in (HOOK_MARK, MARK)):
+        if _is_marked(value) or _is_marked(inside):
             raise PluginHookError(
                 plugin_name,
                 f"attribute '{name}' is marked as a hook, but is a {kind.__name__}, which is never "
@@ -209,8 +201,8 @@ def _needed(function: types.FunctionType) -> Sequence[str]:
     return inner.__code__.co_varnames[: count - len(inner.__defaults__ or ())]
 
 
-def _is_marked(function: object) -> bool:
-    return hasattr(function, HOOK_MARK) or hasattr(function, MARK)
+def _is_marked(value: object) -> bool:
+    return any(marked(value, mark) is not None for mark in (HOOK_MARK, MARK))
 
 
 def _overrides_marked(plugin: object, name: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, cast
 
 import pluggy
@@ -52,8 +51,7 @@ def declared(
 
 def _problem_of(implementation: pluggy.HookImpl) -> str | None:
     """Return why the implementation of a transform is not allowed, None if it is."""
-    function = implementation.function
-    if any(map(inspect.isgeneratorfunction, _functions(function))):
+    if inspect.isgeneratorfunction(implementation.function):
         return "is a generator: return several events in a list instead of using 'yield'"
 
     if not implementation.argnames:
@@ -66,13 +64,6 @@ def _problem_of(implementation: pluggy.HookImpl) -> str | None:
         )
 
     return None
-
-
-def _functions(function: Callable[..., Any]) -> tuple[object, object]:
-    while isinstance(function, partial):
-        function = function.func
-
-    return function, inspect.getattr_static(type(function), "__call__", None)
 
 
 def _classes(function: Callable[..., Any]) -> tuple[type, ...]:
