@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from threading import Thread
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -18,6 +21,8 @@ from .exchange import (
     post_request,
     request_headers,
 )
+
+Answer: TypeAlias = tuple[httpx.Response, bytearray]
 
 
 class BlockingDaemonClient:
@@ -52,11 +57,37 @@ class BlockingDaemonClient:
 
         :param events: as JSON values, each with an id, so that they may be posted again
         :param strict: whether a field that the event type does not have is an error
-        :param limit: seconds for the answer to begin, and for the answer to end
+        :param limit: seconds that the attempt may take
         :raises DaemonError: if none was accepted, or there is no answer
         """
-        deadline = time.monotonic() + limit
         path, content = post_request(events, strict=strict)
+        response, body = self._within(limit, partial(self._exchange, path, content, limit))
+        return self.exchange.post_answer(
+            response, self.exchange.decode(response, body), len(events)
+        )
+
+    def _within(self, limit: float, request: Callable[[], Answer]) -> Answer:
+        """Send a request in a thread, since a timeout of a socket only bounds each byte."""
+        answer: Future[Answer] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(request())
+            except BaseException as error:  # noqa: BLE001 - raised below
+                answer.set_exception(error)
+
+        try:
+            Thread(target=run, name="lanrage-events request", daemon=True).start()
+        except RuntimeError:  # Python ends and starts no threads, or there are too many
+            run()
+
+        try:
+            return answer.result(limit)
+        except TimeoutError:
+            raise self.exchange.too_slow(limit) from None
+
+    def _exchange(self, path: str, content: bytes, limit: float) -> Answer:
+        deadline = time.monotonic() + limit
         body = bytearray()
         with (
             self.exchange.network_errors(),
@@ -71,12 +102,10 @@ class BlockingDaemonClient:
             self.exchange.has_answered = True
             for chunk in response.iter_bytes():
                 body += chunk[: ANSWER_MAX_BYTES - len(body)]
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline:  # nobody waits for it any more
                     raise self.exchange.too_slow(limit)
 
                 if len(body) == ANSWER_MAX_BYTES:
                     break
 
-        return self.exchange.post_answer(
-            response, self.exchange.decode(response, body), len(events)
-        )
+        return response, body

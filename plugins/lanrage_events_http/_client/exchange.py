@@ -157,7 +157,7 @@ class Exchange:
     def too_slow(self, seconds: float) -> DaemonError:
         """Return the error for an attempt that takes too long."""
         return DaemonError(
-            f"no answer from the daemon at {self.url} within {seconds:g} seconds",
+            f"no answer from the daemon at {self.url} within {round(seconds, 1):g} seconds",
             is_transient=self.is_known,
         )
 

@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import pickle
+import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Any
 
 import anyio
@@ -333,6 +335,52 @@ def test_importing_the_clients_imports_no_server() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout == "[]\n"
+
+
+# Over a network
+
+
+@contextmanager
+def dripping(start: bytes, drop: bytes) -> Iterator[str]:
+    """Serve an answer that never ends, a few bytes at a time, and yield its address."""
+    is_over = threading.Event()
+
+    def serve() -> None:
+        with suppress(OSError), server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(start)
+            for _ in range(100):
+                if is_over.wait(0.05):
+                    break
+
+                connection.sendall(drop)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            is_over.set()
+            thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.real_clock
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [(b"HTTP/1.1 202 Accepted\r\n", b"a: b\r\n"), (b"HTTP/1.1 202 Accepted\r\n\r\n", b" ")],
+    ids=["headers", "body"],
+)
+def test_a_call_does_not_wait_for_an_answer_that_never_ends(start: bytes, drop: bytes) -> None:
+    with (
+        dripping(start, drop) as url,
+        Client(url, timeout=0.3) as client,
+        pytest.raises(PublishError, match=r"within 0\.3 seconds") as caught,
+    ):
+        client.publish(ANN)
+
+    assert caught.value.is_in_doubt
 
 
 # Against a daemon
