@@ -29,7 +29,7 @@ class DaemonError(LanrageEventsError):
     :param is_transient: whether the same request may succeed later
     :param retry_after: seconds to wait before that, from the daemon
     :param status: the HTTP status, if there is an answer
-    :param is_unsent: whether the request did not leave this machine
+    :param is_in_doubt: whether an answer is missing, so that the daemon may have done what was asked
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class DaemonError(LanrageEventsError):
         is_transient: bool = False,
         retry_after: float = 0.0,
         status: int | None = None,
-        is_unsent: bool = False,
+        is_in_doubt: bool = False,
     ) -> None:
-        self.is_unsent = is_unsent
+        self.is_in_doubt = is_in_doubt
         self.is_transient = is_transient
         self.retry_after = retry_after
         self.status = status

@@ -54,7 +54,7 @@ class Delivery:
         self.taken: set[int] = set()
         """positions of the accepted events"""
         self.repeated_ids: frozenset[str] = frozenset()
-        """the ids of those that the daemon had before the first attempt"""
+        """the ids of those that the daemon had before the first attempt that reached it"""
         self.rejected: dict[int, tuple[FieldProblem, ...]] = {}
         """by position: what is wrong with the rejected events"""
         self.dropped: dict[int, tuple[FieldProblem, ...]] = {}
@@ -101,16 +101,12 @@ class Delivery:
     def end(self, outcome: PostAnswer | DaemonError) -> None:
         """End an attempt."""
         if isinstance(outcome, DaemonError):
-            may_be_accepted = (
-                outcome.status is None and outcome.is_transient and not outcome.is_unsent
-            )
-            self.is_in_doubt = self._was_in_doubt or may_be_accepted
+            self.is_in_doubt = self._was_in_doubt or outcome.is_in_doubt
             self._problem = outcome
         else:
             self.is_in_doubt = False
             self._problem = self._record(outcome)
-
-        self._is_first = False
+            self._is_first = False
 
     def next_wait(self) -> float | None:
         """Return the seconds until the next attempt; None if all is done.
@@ -154,7 +150,7 @@ class Delivery:
                 p for p in positions if p not in self.rejected and self._events[p]["id"] in known
             )
 
-        if self._is_first:
+        if self._is_first and not self._was_in_doubt:
             self.repeated_ids = answer.repeated
 
         is_complete = len(self.taken) + len(self.rejected) == len(self._events)

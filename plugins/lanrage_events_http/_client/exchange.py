@@ -135,6 +135,7 @@ class Exchange:
                 is_transient=True,
                 retry_after=retry_after(headers),
                 status=status,
+                is_in_doubt=status in (502, 504),
             )
 
         if 300 <= status < 400:
@@ -159,6 +160,7 @@ class Exchange:
         return DaemonError(
             f"no answer from the daemon at {self.url} within {round(seconds, 1):g} seconds",
             is_transient=self.is_known,
+            is_in_doubt=self.is_known,
         )
 
     @property
@@ -221,15 +223,12 @@ class Exchange:
 
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             if self.has_answered:
-                return DaemonError(
-                    f"the daemon at {self.url} is gone", is_transient=True, is_unsent=True
-                )
+                return DaemonError(f"the daemon at {self.url} is gone", is_transient=True)
 
             return DaemonError(
                 f"no daemon answers at {self.url}: start one with 'lanrage-events run', with the "
                 f"plugin 'http', or say where it is with {self._options.url} or {URL_VARIABLE}",
                 is_transient=self._is_patient,
-                is_unsent=True,
             )
 
         if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
@@ -238,4 +237,5 @@ class Exchange:
         return DaemonError(
             f"the connection to the daemon at {self.url} broke: {detail or type(error).__name__}",
             is_transient=True,
+            is_in_doubt=True,
         )

@@ -143,20 +143,40 @@ async def test_there_are_as_many_attempts_as_are_allowed(publish: Publish) -> No
 
 
 @pytest.mark.parametrize(
-    ("first", "is_in_doubt"),
+    ("answers", "is_in_doubt"),
     [
-        ([httpx.ConnectError("refused")] * 2, False),
-        ([httpx.ReadError("reset"), httpx.ConnectError("refused")], True),
+        (lambda: [httpx.ConnectError("refused")] * 2, False),
+        (lambda: [httpx.ReadError("reset"), httpx.ConnectError("refused")], True),
+        (lambda: [httpx.Response(504, text="<html>"), httpx.ConnectError("refused")], True),
+        (lambda: [httpx.Response(503, text="<html>"), httpx.ConnectError("refused")], False),
     ],
-    ids=["never sent", "sent once"],
+    ids=["never sent", "sent once", "sent on by a proxy", "not sent on"],
 )
 async def test_only_what_was_sent_is_in_doubt(
-    publish: Publish, first: list[Exception], is_in_doubt: bool
+    publish: Publish,
+    answers: Callable[[], list[Exception | httpx.Response]],
+    is_in_doubt: bool,
 ) -> None:
     with pytest.raises(PublishError, match="given up after 2 attempts") as caught:
-        await publish(Daemon(*first), ANN, attempts=2)
+        await publish(Daemon(*answers()), ANN, attempts=2)
 
     assert caught.value.is_in_doubt is is_in_doubt
+
+
+@pytest.mark.parametrize(
+    ("first", "repeated"),
+    [
+        ([], {"a-1"}),
+        ([httpx.ConnectError("refused")], {"a-1"}),
+        ([httpx.ReadError("reset")], set()),
+    ],
+    ids=["at once", "never sent", "sent before"],
+)
+async def test_what_the_daemon_had_is_repeated_and_what_an_earlier_attempt_brought_is_not(
+    publish: Publish, first: list[Exception], repeated: set[str]
+) -> None:
+    answer = httpx.Response(202, json={"ids": ["a-1"], "repeated": ["a-1"]})
+    assert (await publish(Daemon(*first, answer), ANN)).repeated == repeated
 
 
 async def test_a_daemon_that_wants_a_longer_pause_than_there_is_time_gets_no_more(
