@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, wait
 from functools import partial
@@ -30,6 +31,7 @@ class EventLoop:
         self.thread: int | None = None
         """the thread in which the bus runs, None if it does not run"""
         self._token: EventLoopToken | None = None
+        self._process = 0
         self._post: Callable[..., object] = _nothing
         self._task_group: TaskGroup | None = None
         self._closed = False
@@ -42,6 +44,7 @@ class EventLoop:
     def enter(self, task_group: TaskGroup) -> None:
         """Let the bus belong to this event loop."""
         self.thread = get_ident()
+        self._process = os.getpid()
         self._token = current_token()
         self._post = current_post()
         self._task_group = task_group
@@ -66,8 +69,8 @@ class EventLoop:
         """Raise a :exc:`RuntimeError` if the bus runs, but in another thread."""
         if self.thread is not None and self.thread != get_ident():
             raise RuntimeError(
-                "the bus runs in another thread: use publish_from_thread to publish, and "
-                "anyio.from_thread.run or run_sync for anything else"
+                "the bus runs in another thread: use publish_from_thread to publish, and for "
+                "anything else BusThread.call or, in a thread of AnyIO, anyio.from_thread.run"
             )
 
     def check_running(self) -> None:
@@ -101,6 +104,11 @@ class EventLoop:
         if self.thread == get_ident():
             raise RuntimeError(
                 "this would block the bus's own thread: use publish, or call the function itself"
+            )
+
+        if self._process not in (0, os.getpid()):
+            raise anyio.ClosedResourceError(
+                "the bus is in the process from which this one was forked: run one in each process"
             )
 
         call: Future[Any] = Future()
@@ -161,7 +169,7 @@ class EventLoop:
         try:
             outcome = function()
             call.set_result(await outcome if isinstance(outcome, Awaitable) else outcome)
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # the last two end no bus
             _fail(call, error)
         finally:
             _fail(call, anyio.ClosedResourceError(f"the bus is {BusState.HOOKS_ONLY.value}"))
@@ -184,6 +192,6 @@ def _nothing() -> None:
     pass
 
 
-def _fail(call: Future[Any], error: Exception) -> None:
+def _fail(call: Future[Any], error: BaseException) -> None:
     if not call.done():
         call.set_exception(error)

@@ -162,8 +162,8 @@ async def test_every_call_from_another_thread_is_rejected_before_it_changes_anyt
         )
         [error] = set(errors.values())
         assert error == (
-            "the bus runs in another thread: use publish_from_thread to publish, and "
-            "anyio.from_thread.run or run_sync for anything else"
+            "the bus runs in another thread: use publish_from_thread to publish, and for "
+            "anything else BusThread.call or, in a thread of AnyIO, anyio.from_thread.run"
         )
         # What the error recommends works.
         await anyio.to_thread.run_sync(bus.publish_from_thread, joined("Ben"))

@@ -90,19 +90,14 @@ class BusThread:
             one in which it runs
         :raises RuntimeError: in the thread of the bus
         """
-        if not self._call.thread.is_alive():
-            raise anyio.ClosedResourceError(
-                "the bus is closed, or runs in the process from which this one was forked: run one "
-                "in each process"
-            )
-
         return self.bus._loop.call(partial(function, *arguments))
 
     def stop(self) -> None:
         """Stop the bus, and return when it has handled its pending events and its thread has ended.
 
         This takes at most the bus's drain timeout and a second: what still runs then is logged, and
-        goes on alone, without keeping the program from exiting. A second call does nothing.
+        goes on alone, without keeping the program from exiting. A second call does nothing. Inside a
+        hook of the bus, which may run in another thread, it does not wait.
 
         :raises RuntimeError: in the thread of the bus, which would wait for itself
         :raises Exception: with which the bus ended, at the first call
@@ -113,14 +108,19 @@ class BusThread:
                 "stop() in the thread of the bus would wait for itself: call it in another thread"
             )
 
-        atexit.unregister(self.stop)
         if not thread.is_alive():
+            atexit.unregister(self.stop)
             self._raise_error()
             return
 
         self._is_stopping = True
         with suppress(RuntimeError):  # the event loop has ended
             self._cancel()
+
+        if self.bus._fanout.inside_hook():
+            return
+
+        atexit.unregister(self.stop)
 
         seconds = self.bus.plugins.drain_timeout + GRACE_SECONDS
         if self._call.wait(min(seconds, threading.TIMEOUT_MAX)):

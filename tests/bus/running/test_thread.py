@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -102,8 +103,8 @@ def test_functions_are_called_in_the_event_loop(backend: str) -> None:
     recorder = Recorder()
     heard: list[str] = []
 
-    def raising() -> None:
-        raise OSError("no disk")
+    def raising(error: BaseException) -> None:
+        raise error
 
     with run_in_thread(bus_with(recorder), backend=backend) as thread:
         thread.call(thread.bus.subscribe, Notification, lambda event: heard.append(event.title))
@@ -111,8 +112,11 @@ def test_functions_are_called_in_the_event_loop(backend: str) -> None:
         thread.call(thread.bus.drain)
         assert heard == recorder.titles == ["Pizza"]
         assert thread.call(thread.bus.statistics).plugins["plugin"].handled == 1
-        with pytest.raises(OSError, match="no disk"):
-            thread.call(raising)
+        for error in (OSError("no disk"), SystemExit(3), KeyboardInterrupt()):
+            with pytest.raises(type(error)):
+                thread.call(raising, error)
+
+        thread.publish(notification())  # none of them has ended the bus
 
 
 @backends
@@ -157,6 +161,21 @@ def test_its_own_thread_can_neither_publish_by_it_nor_stop_it() -> None:
     assert ["would block" in errors[0], "would wait for itself" in errors[1]] == [True, True]
 
 
+@backends
+def test_a_stop_in_a_hook_in_another_thread_does_not_wait_for_the_hook(backend: str) -> None:
+    bus = EventBus(drain_timeout=TIMEOUT_SECONDS)
+    stopped = threading.Event()
+
+    def stop(event: Notification) -> None:
+        thread.stop()
+        stopped.set()
+
+    bus.subscribe(Notification, stop, threaded=True)
+    with run_in_thread(bus, backend=backend) as thread:
+        thread.publish(notification())
+        assert stopped.wait(TIMEOUT_SECONDS / 2)
+
+
 @pytest.mark.slow
 def test_a_stop_does_not_wait_for_ever_for_a_hook_that_holds_the_event_loop(
     caplog: pytest.LogCaptureFixture,
@@ -185,13 +204,18 @@ def test_a_forked_process_has_no_bus() -> None:
 
 
 def exit_code_of_child(thread: BusThread) -> int:
-    try:
-        thread.publish(notification())
-    except anyio.ClosedResourceError as error:
-        thread.stop()
-        return 0 if "forked" in str(error) else 1
+    signal.alarm(int(TIMEOUT_SECONDS))
+    for publish in (thread.publish, thread.bus.publish_from_thread):
+        try:
+            publish(notification())
+        except anyio.ClosedResourceError as error:
+            if "forked" not in str(error):
+                return 1
+        else:
+            return 2
 
-    return 2
+    thread.stop()
+    return 0
 
 
 FORGETFUL = """
