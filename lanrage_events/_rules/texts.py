@@ -68,7 +68,16 @@ def replaced(value: Any, change: Replace) -> Any:
         ):
             return value
 
-        return dict(pairs)
+        changed: dict[Any, Any] = {}
+        for key, item in pairs:
+            number, unique = 1, key
+            while unique in changed:  # two hidden people stay two
+                number += 1
+                unique = f"{key} {number}"
+
+            changed[unique] = item
+
+        return changed
 
     if is_dataclass(value) and not isinstance(value, type):
         changed = dict(_changed(value, (field.name for field in fields(value)), change))

@@ -174,6 +174,14 @@ def test_plugins_mark_the_names_in_their_events() -> None:
     )
 
 
+def test_what_is_known_of_two_hidden_people_stays() -> None:
+    won = MatchWon(winner="Bob", by_player={"Ann": 3, "Bob": 1, "mod_x": 5})
+    rules = make_rules({"hide": ["Ann", "mod_*"]})
+    once = apply(rules, won)
+    assert once.by_player == {"a player": 3, "Bob": 1, "a player 2": 5}
+    assert apply(rules, once) is once
+
+
 def test_hidden_people_stay_apart() -> None:
     rules = make_rules({"hide": "*"})
     joined = [
