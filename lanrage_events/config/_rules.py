@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from .._bus import EventBus
 from .._events import Event
 from .._rules import (
     PSEUDONYM,
@@ -27,6 +26,7 @@ from .._rules import (
     redact,
     without_addresses,
 )
+from ..abc import Bus
 from ..events import EventRegistry
 from ..yaml import Document, KeyPath, Position, Problem, with_path
 from ._event_filter import EventFilter
@@ -199,12 +199,12 @@ class ConfiguredRules:
         return Problem(self.document.position(path, key=key), with_path(path, message))
 
 
-def explain_rules(bus: EventBus, event: Event) -> Iterator[RuleStep]:
+def explain_rules(bus: Bus, event: Event) -> Iterator[RuleStep]:
     """Yield what each rule of a bus does with an event, until one drops it.
 
     :param bus: from :func:`load_bus`; one with rules of another kind has none to explain
     """
-    rules = bus.rules
+    rules = getattr(bus, "rules", None)
     if isinstance(rules, RuleSet):
         yield from rules.explain(event)
 

@@ -9,6 +9,7 @@ from typing import Any
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventDecodeError
+from lanrage_events.config import explain_rules
 from lanrage_events.events import COMMON_FIELDS, FieldProblem
 from lanrage_events.http import RouteError, RouteRequest
 
@@ -127,9 +128,14 @@ def _decode(runtime: Runtime, wanted: models.PreviewRequest, *, max_problems: in
 
     try:
         values = {**wanted.fields, "type": wanted.type}
-        return runtime.bus.events.from_dict(values, max_problems=max_problems)
+        event = runtime.bus.events.from_dict(values, max_problems=max_problems)
     except EventDecodeError as error:
         raise _invalid(error.problems) from None
+
+    for step in explain_rules(runtime.bus, event):
+        event = step.event or event  # of one that is dropped, the message can be seen all the same
+
+    return event
 
 
 def _invalid(problems: Sequence[FieldProblem]) -> RouteError:

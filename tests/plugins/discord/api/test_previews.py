@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lanrage_events._rules import HidingKey
+from lanrage_events.config._rules import ConfiguredRules, RuleConfig
 from lanrage_events.http import RouteError
 from lanrage_events_discord.testing import StandInDiscord
 
@@ -39,6 +42,22 @@ def notice(text: str) -> dict[str, Any]:
 
 def texts(message: dict[str, Any]) -> str:
     return "".join(span["text"] for embed in message["embeds"] for span in embed["description"])
+
+
+async def test_a_preview_shows_what_the_rules_leave(running: Running) -> None:
+    rules = [
+        RuleConfig.model_validate({"hide": "Ann"}),
+        RuleConfig.model_validate({"where": {"peer_name": "Ben"}, "drop": True}),
+    ]
+    async with running(StandInDiscord()) as s:
+        s.bus.rules = ConfiguredRules(tuple(rules)).make(HidingKey())
+        for name, shown in (("Ann", "a player"), ("Ben", "Ben"), ("Dan", "Dan")):
+            answer = await s.post("/preview", joined(name))
+            assert shown in json.dumps(answer)
+            assert (name in json.dumps(answer)) is (name == shown)
+
+        answer = await s.post("/preview/digest", {"events": [joined("Ann"), joined("Dan")]})
+        assert "Ann" not in json.dumps(answer)
 
 
 async def test_the_digest_is_the_one_that_is_posted(running: Running) -> None:
