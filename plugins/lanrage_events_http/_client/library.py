@@ -96,30 +96,22 @@ class Settings:
 
         self.url = parse_url(os.environ.get(URL_VARIABLE, DEFAULT_URL) if url is None else url)
         self.token = parse_token(text, origin)
-        self._timeout = timeout
-        self._attempts = attempts
-
-    def publication(
-        self, events: EventData | Iterable[EventData], clock: Callable[[], float]
-    ) -> Publication:
-        """Return what one call of ``publish`` has to do."""
-        return Publication(events, self._timeout, self._attempts, clock)
+        self.timeout = timeout
+        self.attempts = attempts
 
 
 class Publication:
     """The events of one call of ``publish``, which are posted in batches, and what became of them.
 
     :param events: one, or several
-    :param timeout: seconds for all of them
-    :param attempts: how often each batch is posted
+    :param settings: of the client
     :param clock: returns seconds
     """
 
     def __init__(
         self,
         events: EventData | Iterable[EventData],
-        timeout: float,
-        attempts: int,
+        settings: Settings,
         clock: Callable[[], float],
     ) -> None:
         several = [events] if isinstance(events, (Event, Mapping)) else events
@@ -128,10 +120,9 @@ class Publication:
 
         ids = new_ids()
         self._events = [_as_json(position, event, ids) for position, event in enumerate(several)]
-        self._timeout = timeout
-        self._attempts = attempts
+        self._attempts = settings.attempts
         self._clock = clock
-        self._deadline = clock() + timeout
+        self._deadline = clock() + settings.timeout
         self._done: list[tuple[int, Delivery]] = []
         """the deliveries, and the position of the first event of each"""
 
@@ -141,7 +132,7 @@ class Publication:
         while start < len(self._events):
             end, size = start, 0
             while end < len(self._events) and end - start < BATCH_MAX_EVENTS:
-                size += len(self._events[end][1])
+                size += self._events[end][1]
                 if size > BATCH_MAX_BYTES and end > start:
                     break
 
@@ -262,7 +253,7 @@ class Client:
         if self._pid != os.getpid():
             self._connect()
 
-        publication = self._settings.publication(events, time.monotonic)
+        publication = Publication(events, self._settings, time.monotonic)
         with publication.errors():
             for delivery in publication.deliveries():
                 deliver_blocking(self._daemon, delivery)
@@ -339,7 +330,7 @@ class AsyncClient:
         :raises TypeError: if they are not events
         :raises ValueError: if JSON cannot express a mapping
         """
-        publication = self._settings.publication(events, anyio.current_time)
+        publication = Publication(events, self._settings, anyio.current_time)
         with publication.errors():
             for delivery in publication.deliveries():
                 await deliver(self._daemon, delivery)
@@ -351,18 +342,15 @@ class AsyncClient:
         await self._daemon.__aexit__(None, None, None)
 
 
-def _as_json(position: int, event: object, ids: Iterator[str]) -> tuple[dict[str, Any], str]:
-    """Return the JSON form of an event, with an id, as a value and as a text."""
-    if isinstance(event, Event):
-        return event.to_dict(), event.to_json()
-
-    if not isinstance(event, Mapping):
+def _as_json(position: int, event: object, ids: Iterator[str]) -> tuple[dict[str, Any], int]:
+    """Return the JSON form of an event, with an id, and its length."""
+    if not isinstance(event, Event | Mapping):
         raise _wrong(event)
 
-    data = dict(event)
+    data = event.to_dict() if isinstance(event, Event) else dict(event)
     data.setdefault("id", next(ids))
     try:
-        return data, json.dumps(data, allow_nan=False)
+        return data, len(json.dumps(data, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"JSON cannot express event {position}: {error}") from None
 
