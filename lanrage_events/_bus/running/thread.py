@@ -108,29 +108,24 @@ class BusThread:
                 "stop() in the thread of the bus would wait for itself: call it in another thread"
             )
 
-        if not thread.is_alive():
+        if thread.is_alive():  # which it is not in a process that was forked
+            self._is_stopping = True
+            with suppress(RuntimeError):  # the event loop has ended
+                self._cancel()
+
+            if self.bus._fanout.inside_hook():
+                return
+
             atexit.unregister(self.stop)
-            self._raise_error()
-            return
+            seconds = self.bus.plugins.drain_timeout + GRACE_SECONDS
+            if not self._call.wait(min(seconds, threading.TIMEOUT_MAX)):
+                logger.error(
+                    "the bus has not ended within %g seconds, and goes on alone in its thread, at %s",
+                    seconds,
+                    position_of(thread.ident),
+                )
 
-        self._is_stopping = True
-        with suppress(RuntimeError):  # the event loop has ended
-            self._cancel()
-
-        if self.bus._fanout.inside_hook():
-            return
-
-        atexit.unregister(self.stop)
-
-        seconds = self.bus.plugins.drain_timeout + GRACE_SECONDS
-        if self._call.wait(min(seconds, threading.TIMEOUT_MAX)):
-            self._raise_error()
-        else:
-            logger.error(
-                "the bus has not ended within %g seconds, and goes on alone in its thread, at %s",
-                seconds,
-                position_of(thread.ident),
-            )
+        self._raise_error()
 
     async def _serve(self) -> None:
         with anyio.CancelScope() as scope:
