@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import chain
+from typing import Any
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -352,7 +353,7 @@ class FanOut(MailboxGroup):
         apply, event_class, appends = self._transforms.apply, transforms.event_class, route.appends
 
         def transform_and_append(event: Event) -> None:
-            result = apply(transforms, event)
+            result: Any = apply(transforms, event)
             if result.__class__ is event_class:
                 for append in appends:
                     append(result)  # pyright: ignore[reportArgumentType] - of that class

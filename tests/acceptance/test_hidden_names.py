@@ -155,6 +155,7 @@ async def test_hidden_names_are_nowhere(
     discord, feed = StandInDiscord(limit=None), Feed()
     discord_client = StandInDiscordClient(tmp_path)
     shown: dict[str, str] = {}
+    log = ""
     async with discord.serve(), discord_client.listen(), anyio.create_task_group() as tasks:
         prepare(discord, discord.create_webhook().url, free_tcp_port)
         async with (
@@ -170,12 +171,13 @@ async def test_hidden_names_are_nowhere(
 
             daemon.process.send_signal(signal.SIGTERM)
             assert await daemon.wait() == 0, daemon.log
+            log = daemon.log
 
         tasks.cancel_scope.cancel()
 
-    assert "rule 1" in daemon.log
-    assert "careless.event" in daemon.log
-    assert_hidden(daemon.log, "log")
+    assert "rule 1" in log
+    assert "careless.event" in log
+    assert_hidden(log, "log")
     assert_hidden(feed.text, "feed")
     assert_hidden(json.dumps(discord.journal.messages(), ensure_ascii=False), "Discord")
     assert_hidden(json.dumps(discord_client.activities, default=str), "presence")
