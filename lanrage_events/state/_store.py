@@ -105,11 +105,21 @@ class Store:
         if type(value) is int and type(default) is float:
             return float(value)
 
-        if type(value) is not type(default):
-            self._warn_of(key, _KINDS[type(value)], _KINDS[type(default)])
-            return default
+        if type(value) is type(default):
+            return value
 
-        return value
+        if key not in self._warned:
+            self._warned.add(key)
+            logger.warning(
+                "the store of plugin '%s' has %s for '%s' where the plugin expects %s: its default "
+                "is used",
+                self._plugin,
+                _KINDS[type(value)],
+                key,
+                _KINDS[type(default)],
+            )
+
+        return default
 
     def set(self, key: str, value: object) -> None:
         """Set a value.
@@ -119,7 +129,7 @@ class Store:
             a list or a dictionary of these whose keys are texts; it is copied
         :raises TypeError: if it is anything else
         :raises ValueError: if the store would hold more than 1 MB; it keeps the old value then
-        :raises anyio.ClosedResourceError: if the bus is closed
+        :raises anyio.ClosedResourceError: if the plugin or the bus has ended
         """
         if not isinstance(key, str):
             raise TypeError(f"the key of a value in a store must be a text, not {key!r}")
@@ -129,7 +139,7 @@ class Store:
     def delete(self, key: str) -> None:
         """Delete a value, if there is one.
 
-        :raises anyio.ClosedResourceError: if the bus is closed
+        :raises anyio.ClosedResourceError: if the plugin or the bus has ended
         """
         self._change(key, None)
 
@@ -141,13 +151,11 @@ class Store:
         """Wait until the disk has every change that was made before the call.
 
         :raises OSError: if the file cannot be written
-        :raises anyio.ClosedResourceError: if the bus is closed and they were not written
+        :raises anyio.ClosedResourceError: if the plugin or the bus has ended, and they were not written
         """
         version = self._version
         while self._saved < version:
-            if self._is_closed:
-                raise anyio.ClosedResourceError(self._closed_text())
-
+            self._check_open()
             tried = self._tried
             self._changed.set()
             self._hurried.set()
@@ -157,26 +165,16 @@ class Store:
 
         await checkpoint()
 
-    def _closed_text(self) -> str:
-        return f"the bus is closed, so the store of plugin '{self._plugin}' cannot be changed"
-
-    def _warn_of(self, key: str, found: str, expected: str) -> None:
-        if key not in self._warned:
-            self._warned.add(key)
-            logger.warning(
-                "the store of plugin '%s' has %s for '%s' where the plugin expects %s: its default "
-                "is used",
-                self._plugin,
-                found,
-                key,
-                expected,
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise anyio.ClosedResourceError(
+                f"plugin '{self._plugin}' has ended, and so has its store: ask the bus for it in each "
+                "'lifespan'"
             )
 
     def _change(self, key: str, text: str | None) -> None:
         with self._lock:
-            if self._is_closed:
-                raise anyio.ClosedResourceError(self._closed_text())
-
+            self._check_open()
             old = self._texts.get(key)
             if text == old:
                 return
@@ -218,7 +216,7 @@ class Store:
 
         self._size = sum(_size(key, text) for key, text in self._texts.items())
 
-    async def run(self, *, inline: bool) -> None:
+    async def _run(self, *, inline: bool) -> None:
         """Write what changes, until it ends; afterwards it cannot be changed.
 
         :param inline: whether to write in the event loop, for tests in virtual time
@@ -285,15 +283,15 @@ class Store:
     def _replace(self, texts: dict[str, str]) -> None:
         self._file.write({key: json.loads(text) for key, text in texts.items()})
 
-    def end(self) -> None:
-        """Let :meth:`run` write the last changes, and return after 5 seconds at the latest."""
+    def _end(self) -> None:
+        """Let :meth:`_run` write the last changes, and return after 5 seconds at the latest."""
         self._is_ending = True
         self._scope.deadline = anyio.current_time() + CLOSE_SECONDS
         self._changed.set()
         self._hurried.set()
 
-    def go_on(self) -> None:
-        """Undo :meth:`end`, if it still runs."""
+    def _go_on(self) -> None:
+        """Undo :meth:`_end`, if it still runs."""
         self._is_ending = False
         self._scope.deadline = math.inf
 
@@ -321,7 +319,7 @@ class Stores:
         """
         store = self._stores.get(name)
         if store is not None:
-            store.go_on()
+            store._go_on()
             return store
 
         if not _FILE_NAME.fullmatch(name):
@@ -349,19 +347,19 @@ class Stores:
 
     async def _run(self, name: str, store: Store, inline: bool) -> None:
         try:
-            await store.run(inline=inline)
+            await store._run(inline=inline)
         finally:
             del self._stores[name]
 
     def release(self, name: str) -> None:
         """Let the store of a plugin that is gone write its last changes and end."""
         if name in self._stores:
-            self._stores[name].end()
+            self._stores[name]._end()
 
     def end(self) -> None:
         """Let all stores write their last changes and end."""
         for store in self._stores.values():
-            store.end()
+            store._end()
 
 
 def _to_json(key: str, value: object) -> str:

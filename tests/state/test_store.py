@@ -312,7 +312,9 @@ async def test_a_plugin_that_comes_back_reads_the_file_again(folder: Path, path:
         await bus.unregister("counter")
         await anyio.wait_all_tasks_blocked()
         assert content(path) == {"count": 1}
-        with pytest.raises(anyio.ClosedResourceError, match="the store of plugin 'counter'"):
+        with pytest.raises(
+            anyio.ClosedResourceError, match="plugin 'counter' has ended, and so has"
+        ):
             old.store.set("count", 2)
 
         remove(path)
