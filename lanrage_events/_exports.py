@@ -35,6 +35,7 @@ from ._reports import Health as Health
 from ._reports import Metric as Metric
 from ._reports import Preview as Preview
 from ._reports import Sample as Sample
+from ._rules import replace_names as replace_names
 from .hookspecs import hookimpl as hookimpl
 from .hookspecs import on as on
 

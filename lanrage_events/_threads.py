@@ -1,10 +1,11 @@
-"""Functions that run in a thread of their own, which does not keep the process from exiting."""
+"""Functions that run in a thread of their own, and whether the time of their event loop is real."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar, cast
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 5.0
 """how often whatever is waited for is named"""
+MAX_CLOCK_ERROR = 1.0
+"""seconds by which the clock of an event loop may be behind, because it keeps a reading"""
 
 
 class ThreadCall(Generic[T]):
@@ -142,3 +145,16 @@ def named_while_slow(what: str, *, every: float = SLOW_SECONDS) -> Iterator[None
         yield
     finally:
         done.set()
+
+
+def is_in_virtual_time() -> bool:
+    """Return whether the clock of the current event loop jumps, as it may in tests."""
+    import anyio
+
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        mock_clock = getattr(sys.modules.get("trio.testing"), "MockClock", None)
+        return mock_clock is not None and isinstance(trio.lowlevel.current_clock(), mock_clock)
+
+    # The real clock of asyncio is this one.
+    return abs(anyio.current_time() - time.monotonic()) > MAX_CLOCK_ERROR

@@ -101,6 +101,8 @@ def lines(package: str, only: tuple[str, ...] = ()) -> Iterator[str]:
     :param only: some of its names; all of them by default
     :raises ValueError: if there is no such name, or one says nothing of itself
     """
+    yield f"*Import from* `{package}`*:*"
+    yield ""
     for name in only or names(package):
         value = getattr(import_module(package), name, None)
         if value is None:
@@ -108,7 +110,7 @@ def lines(package: str, only: tuple[str, ...] = ()) -> Iterator[str]:
 
         yield f"### {name}"
         yield ""
-        yield f"*Since {_since()[f'{package}.{name}']['since']}*"
+        yield f"*In* `{package}` *since {_since()[f'{package}.{name}']['since']}*"
         yield ""
         if inspect.isclass(value):
             yield from _class(package, name, value)

@@ -21,6 +21,7 @@ from .._events import Event, utc_now
 from .._exceptions import PluginHookError
 from .._redaction import Redactor
 from .._reports import Health
+from .._threads import is_in_virtual_time
 from ..abc import (
     Bus,
     BusStatistics,
@@ -42,7 +43,7 @@ from .options import check_places, check_seconds
 from .outcomes import Outcomes
 from .receiving import BusReceiver
 from .registry import Registry
-from .threads import LoopWatch, current_post, is_in_virtual_time
+from .threads import LoopWatch, current_post
 from .transforms import MustWait, Transforms
 
 if TYPE_CHECKING:

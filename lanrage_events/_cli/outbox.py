@@ -31,7 +31,7 @@ def list_(
     json: Flag = False,
     place: Place = DEFAULT_PLACE,
 ) -> int:
-    """List the lanes, one for each webhook, and their entries.
+    """List the lanes, such as one for each webhook or target, and their entries.
 
     :param which: list only pending entries, or only dead letters
     :param limit: how many of each to list

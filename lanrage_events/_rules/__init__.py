@@ -10,3 +10,4 @@ from .hiding import PSEUDONYM, Hiding, without_addresses
 from .key import HidingKey
 from .patterns import WILDCARD, Pattern, fold
 from .rule import Action, Rule, RuleSet, RuleStep
+from .texts import replace_names

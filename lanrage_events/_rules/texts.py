@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeAlias, get_args, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_args, get_type_hints
 
 from .._events import COMMON_FIELDS, PLAYER_NAME, Event
 from .conditions import MANY
@@ -12,6 +12,8 @@ from .fields import field_types
 
 Replace: TypeAlias = Callable[[str], str]
 """returns what stands for a text; the text itself if nothing does"""
+
+E = TypeVar("E", bound=Event)
 
 # What events name people by that do not mark their fields.
 _NAME_FIELDS = frozenset(("host", "peer_name", "player", "player_name", "players"))
@@ -84,6 +86,20 @@ def replaced(value: Any, change: Replace) -> Any:
         return replace(value, **changed) if changed else value
 
     return value
+
+
+def replace_names(event: E, change: Replace) -> E:
+    """Return an event with other names of people; the event itself if all stay as they are.
+
+    It finds the names where rules do: in the fields whose type is or has a
+    :data:`PlayerName`, and in those called ``peer_name``, ``player``,
+    ``player_name``, ``players`` and ``host``. Names within other texts stay.
+
+    :param event: any event
+    :param change: called with each name, returns what stands for it, or the name
+    """
+    changed = changes(event, name_fields(type(event)), change)
+    return replace(event, **changed) if changed else event
 
 
 def changes(event: Event, names: Iterable[str], change: Replace) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from weakref import WeakSet
 
 import anyio
+from anyio import to_thread
 
 from .._exceptions import OutboxError
-from .._threads import ThreadCall
+from .._threads import ThreadCall, is_in_virtual_time
 from . import _queries as queries
 from ._file import open_shared, resolved
 from ._lock import LockText, lock_path
@@ -57,10 +58,11 @@ class OutboxBase:
     """What both the owner of an outbox and an administrator can do: list, retry and drop.
 
     :param path: the file; None in memory
-    :param inline: whether to run transactions in the event loop instead of a worker thread
+    :param inline: whether to run transactions in the event loop instead of a worker thread; None
+        for only in memory and in virtual time
     """
 
-    def __init__(self, path: Path | None, *, inline: bool) -> None:
+    def __init__(self, path: Path | None, *, inline: bool | None) -> None:
         self.path = path
         """the file; None in memory"""
         self._inline = inline
@@ -77,7 +79,11 @@ class OutboxBase:
             raise RuntimeError("an outbox can be entered only once: make a new one")
 
         self._pid = os.getpid()
-        worker = OutboxWorker(self._execute, self._after, inline=self._inline)
+        inline = self._inline
+        if inline is None:
+            inline = self.path is None or is_in_virtual_time()
+
+        worker = OutboxWorker(self._execute, self._after, inline=inline)
         try:
             await worker.call(self._open)
         except BaseException as error:
@@ -299,7 +305,7 @@ class OutboxAdmin(OutboxBase):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(Path(path), inline=False)
+        super().__init__(Path(path), inline=None)
         self._real_path = Path(path)
         self._changed = False
 
@@ -319,7 +325,9 @@ class OutboxAdmin(OutboxBase):
         the owner's next transaction or start.
         """
         self._changed = False
-        owner = await anyio.to_thread.run_sync(LockText.read, lock_path(self._real_path))
+        lock = lock_path(self._real_path)
+        is_virtual = is_in_virtual_time()
+        owner = LockText.read(lock) if is_virtual else await to_thread.run_sync(LockText.read, lock)
         return owner.port is not None and await notify(owner.port, owner.token)
 
     def _open(self) -> None:

@@ -60,8 +60,8 @@ class Outbox(OutboxBase):
     :param max_dead: how many dead letters are kept; the oldest ones make room for new ones
     :param survives_power_loss: whether each put waits until the disk has it. Otherwise the puts of
         the last half minute or so may be lost when the machine (not just the process) crashes
-    :param inline: whether to run transactions in the event loop instead of a worker thread, for
-        tests in virtual time; None for only in memory
+    :param inline: whether to run transactions in the event loop instead of a worker thread; None
+        for only in memory, and in the virtual time of tests, which would not wait for a thread
     :param now: returns the current time, aware; the default is the clock of :meth:`Bus.now`, which
         moves with the virtual time of tests
     :raises OutboxInUse: on entering, if another process owns the file
@@ -82,7 +82,7 @@ class Outbox(OutboxBase):
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         file = None if path is None else Path(path)
-        super().__init__(file, inline=file is None if inline is None else inline)
+        super().__init__(file, inline=inline)
         self.moved_aside: Path | None = None
         """the new path of the last damaged file that was found, on entering or later"""
         self.drains = False

@@ -13,6 +13,8 @@ from typing import Any
 
 import anyio.to_thread
 
+from .._threads import is_in_virtual_time
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -31,8 +33,8 @@ class StateFile:
     :param indent: spaces for each level; None for a single line
     :param survives_power_loss: whether each write waits until the disk has it. Otherwise the last
         writes may be lost when the machine (not just the process) crashes
-    :param inline: whether :meth:`save` writes in the event loop instead of a worker thread, for
-        tests in virtual time
+    :param inline: whether :meth:`save` writes in the event loop instead of a worker thread, as it
+        always does in the virtual time of tests
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class StateFile:
         :param data: values for JSON
         :raises OSError: if it cannot be written; the old content is kept then
         """
-        if self._inline:
+        if self._inline or is_in_virtual_time():
             self.write(data)
         else:
             await anyio.to_thread.run_sync(self.write, data)

@@ -12,7 +12,15 @@ from typing import Literal, Self
 
 from .._bus import EventBus
 from .._events import Event
-from .._exceptions import EventDropped, EventNotTransformed, PluginError, TemplateError
+from .._exceptions import (
+    EventDropped,
+    EventNotTransformed,
+    HookTimeout,
+    PluginError,
+    PluginStartError,
+    TemplateError,
+)
+from .._threads import is_in_virtual_time
 from ..abc import Instrument
 from ._describe import describe_error, describe_event
 
@@ -127,7 +135,7 @@ class CheckedBus(EventBus):
 
         errors = self.errors
         if errors and exc_value is None:
-            raise AssertionError(_report(errors))
+            raise AssertionError(_report(errors, is_virtual=is_in_virtual_time()))
 
         if errors and isinstance(exc_value, Exception):
             exc_value.add_note(_list("on the bus, meanwhile:", errors))
@@ -210,9 +218,19 @@ def _missed(wanted: str, found: Sequence[BusError]) -> str:
     return _list(f"expected {wanted}, but this went wrong:", found)
 
 
-def _report(errors: Sequence[BusError]) -> str:
+# What a thread, a process or the network takes no time for in virtual time.
+_OF_TIME = (HookTimeout, PluginStartError, TimeoutError)
+
+
+def _report(errors: Sequence[BusError], *, is_virtual: bool) -> str:
     kind = errors[0].kind.__name__
     remedy = f"If the test is about this, write 'async with bus.expecting({kind}):' around it."
+    if is_virtual and any(issubclass(error.kind, _OF_TIME) for error in errors):
+        remedy += (
+            "\nThe test runs in virtual time, which waits for no thread, process or network: if the "
+            "plugin needs one, let the test take the fixture 'real_time'."
+        )
+
     return f"{_list('something went wrong on the bus:', errors)}\n{remedy}"
 
 

@@ -81,8 +81,8 @@ class Sink:
 
 
 def on_file(path: Path) -> Callable[[], Outbox]:
-    """Return what opens an outbox on a file in virtual time."""
-    return lambda: Outbox(path, inline=True)
+    """Return what opens an outbox on a file."""
+    return lambda: Outbox(path)
 
 
 @asynccontextmanager
@@ -705,3 +705,20 @@ async def test_an_entry_that_is_no_event_any_more_is_a_dead_letter() -> None:
 
     assert sink.got == [("a", ["0", "2"])]
     assert dead.reason.startswith("it is no event any more: type: unknown event type 'gone'")
+
+
+async def test_a_file_needs_no_real_time_in_tests(tmp_path: Path) -> None:
+    sink = Sink([Outcome.retry("busy", after=3600)])
+    async with EventBus(state_folder=tmp_path) as bus:
+        await bus.plugins.register_and_wait(sink, name="pager")
+        await publish(bus, "a")
+        await anyio.sleep(60)
+        async with Outbox.administer(tmp_path / "pager.outbox") as admin:
+            [entry] = await admin.pending()
+            assert entry.label == "notification"
+            assert await admin.drop([entry.id]) == 1
+
+        await publish(bus, "b")
+        await anyio.sleep(3600)
+        assert sink.got == ["b"]
+        assert sink.times[1] - sink.times[0] == pytest.approx(3600)

@@ -590,3 +590,27 @@ def test_a_public_name_of_testing_shows_where_it_is_imported_from(name: str) -> 
         assert value.__module__ == "lanrage_events.testing"
 
     assert value.__doc__
+
+
+async def leave_after(plan: Callable[[RecordingPlugin], object]) -> None:
+    recorder = RecordingPlugin()
+    async with CheckedBus() as bus:
+        bus.register(recorder)
+        plan(recorder)
+        await bus.publish(sample(PeerJoined))
+        await anyio.sleep(100)
+
+
+async def test_a_hook_that_waits_for_a_thread_hints_at_real_time() -> None:
+    with pytest.raises(AssertionError) as caught:
+        await leave_after(lambda recorder: recorder.hang(times=1))
+
+    assert "was cancelled after 60 seconds" in str(caught.value)
+    assert str(caught.value).endswith("let the test take the fixture 'real_time'.")
+
+
+async def test_other_errors_hint_at_no_clock() -> None:
+    with pytest.raises(AssertionError) as caught:
+        await leave_after(lambda recorder: recorder.fail(times=1))
+
+    assert "real_time" not in str(caught.value)

@@ -6,7 +6,6 @@ from .blocks import TRANSFORM as TRANSFORM
 from .blocks import LoopBlocks as LoopBlocks
 from .blocks import Place as Place
 from .loop import current_post as current_post
-from .loop import is_in_virtual_time as is_in_virtual_time
 from .watch import LoopWatch as LoopWatch
 from .worker import Owner as Owner
 from .worker import Worker as Worker

@@ -14,8 +14,9 @@ from types import CodeType, FrameType
 from typing import Protocol
 from weakref import WeakSet
 
+from ..._threads import is_in_virtual_time
 from .blocks import TRANSFORM, LoopBlocks, Place
-from .loop import current_post, is_in_virtual_time
+from .loop import current_post
 
 logger = logging.getLogger(__name__)
 
