@@ -321,7 +321,7 @@ class AsyncClient:
         """Publish an event or several, and return when the durable plugins of the daemon have them.
 
         It does what :meth:`Client.publish` does. If it is cancelled, a request that is on its way
-        has two seconds to end.
+        has at most two seconds to end.
 
         :param events: events, or mappings such as ``{"type": "peer_joined", "peer_name": "Ann"}``; a
             mapping without ``id`` gets one
