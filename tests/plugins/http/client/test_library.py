@@ -338,6 +338,19 @@ async def test_a_client_that_was_closed_says_so() -> None:
         await waiting.publish(ANN)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it needs stacks that cannot be had")
+def test_a_client_publishes_where_no_thread_can_start_as_at_the_end_of_python() -> None:
+    earlier = threading.stack_size(1 << 46)
+    try:
+        with pytest.raises(RuntimeError, match="start new thread"):
+            threading.Thread(target=print).start()
+
+        with Client(URL, transport=httpx.MockTransport(Daemon(problem(503)))) as client:
+            assert client.publish(ANN).ids == ("a-1",)
+    finally:
+        threading.stack_size(earlier)
+
+
 @pytest.mark.parametrize("make", [Client, AsyncClient])
 def test_a_client_is_not_pickled_with_its_token(make: Any) -> None:
     with pytest.raises(TypeError, match="create one in each process"):
