@@ -116,6 +116,10 @@ class EventNotTransformed(EventError):
         super().__init__(f"{event.type} was not published: {reason}")
 
 
+class UndisclosedError(Exception):
+    """Raised in place of another error: it says of which class that is, and where it was raised."""
+
+
 class RuleError(EventError):
     """Raised by a rule that fails on an event; its text shows no value of the event."""
 

@@ -1064,6 +1064,8 @@ async def test_what_a_required_transform_or_a_rule_raises_is_shown_nowhere(
     assert "rules.rule 1 peer_joined" in shown
     assert "privacy.transform peer_joined" in shown
     assert "UndisclosedError: KeyError at test_transforms.py:" in shown
+    assert "hook 'transform' failed on peer_joined" in caplog.text
+    assert "Traceback" not in caplog.text
     assert "secret" not in shown.replace('f"secret {event.peer_name}"', "")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..._events import Event
-from ..._exceptions import ConfigError, OutboxError, RuleError, format_error
+from ..._exceptions import ConfigError, OutboxError, RuleError, UndisclosedError, format_error
 from ...abc import Instrument
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,8 @@ class _Seen:
 class ErrorLog(Instrument):
     """Logs the first failure with its traceback, and counts those that are alike.
 
-    An error of an outbox, of a setting or of a rule explains itself, so it has no traceback.
+    An error of an outbox, of a setting or of a rule explains itself, so it has no traceback; one that is
+    not disclosed must have none.
     Failures on events are alike if the same hook of a plugin raises the same type of exception.
     """
 
@@ -113,4 +114,4 @@ def _is_explained(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(_is_explained(one) for one in error.exceptions) and len(error.exceptions) == 1
 
-    return isinstance(error, (ConfigError, OutboxError, RuleError))
+    return isinstance(error, (ConfigError, OutboxError, RuleError, UndisclosedError))

@@ -7,16 +7,12 @@ from functools import wraps
 from pathlib import PurePath
 from typing import Any
 
-from ..._exceptions import RuleError
+from ..._exceptions import RuleError, UndisclosedError
 from ...abc import TransformResult
 from ..containment import contained
 from .chain import WrongResult
 
 TransformFunction = Callable[[Any], TransformResult]
-
-
-class UndisclosedError(Exception):
-    """Raised in place of another error: it says of which class that is, and where it was raised."""
 
 
 def undisclosed(error: Exception) -> Exception:

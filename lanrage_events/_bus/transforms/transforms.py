@@ -8,14 +8,14 @@ from itertools import count
 from typing import Any, Protocol
 
 from ..._events import Event
-from ..._exceptions import EventNotTransformed
+from ..._exceptions import EventNotTransformed, UndisclosedError
 from ...abc import Rules, Transform, TransformResult, TransformStatistics
 from ..containment import Shield, UnexpectedCancellation, contained
 from ..instrument import Instruments
 from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch
 from .chain import MOST_EVENTS, Chain, DeclaredTransform, Events, Step, made_of, too_many
-from .discretion import UndisclosedError, undisclosed, undisclosing
+from .discretion import undisclosed, undisclosing
 
 MOST_KEPT = 1024
 """events that could not enter a mailbox yet, of which it is known what they were turned into"""
