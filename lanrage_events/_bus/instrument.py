@@ -11,9 +11,9 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, TypeVar
 
+from .._containment import call
 from .._events import Event
 from ..abc import HookCall, Instrument
-from .containment import call
 from .threads import LoopWatch
 
 T = TypeVar("T")

@@ -282,6 +282,11 @@ class Lifecycle:
         except anyio.get_cancelled_exc_class():
             # By Task.cancel() of everything, as at the end of asyncio.run(): there is no more time.
             pass
+        except Exception:
+            # It must not keep what still runs from being ended.
+            logger.exception(
+                "the bus ends without handling what is pending, after an internal error"
+            )
 
         # All at once, so that one that does not end keeps no other from ending.
         self._fanout.close(BusState.CLOSED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from .containment import call
+from .._containment import call
 from .hooks import Hooks
 
 if TYPE_CHECKING:
@@ -51,11 +51,10 @@ class Outboxes:
         hook = self._hooks.implementation(plugin, "outbox")
         try:
             answer = None if hook is None else call(hook)
+            # What a hook returns may be anything.
+            return answer if call(lambda: all(hasattr(answer, name) for name in _ASKED)) else None
         except Exception:  # noqa: BLE001 - a query of the hook reports that
             return None
-
-        # What a hook returns may be anything.
-        return answer if all(hasattr(answer, name) for name in _ASKED) else None
 
     def watch(self, plugins: Iterable[str]) -> None:
         """Remember the outboxes that are open now, since the plugins are about to stop."""
@@ -73,7 +72,7 @@ class Outboxes:
         holding: dict[str, _Held] = {}
         for plugin in plugins:
             storage = self._last.get(plugin)
-            if storage is None or storage.drains or not _pending(storage):
+            if storage is None or _is(storage, "drains") or not _pending(storage):
                 stop(plugin)
             else:
                 holding[plugin] = _Held(_pending(storage), anyio.current_time())
@@ -97,11 +96,11 @@ class Outboxes:
         """Log what plugins that have ended left in their outboxes, unless they do so on their own."""
         for plugin, storage in self._last.items():
             pending = _pending(storage)
-            if not pending or storage.drains:
+            if not pending or _is(storage, "drains"):
                 continue
 
             what = "1 entry is" if pending == 1 else f"{pending:,} entries are"
-            if storage.durable:
+            if _is(storage, "durable"):
                 logger.warning(
                     "plugin '%s': %s kept in its outbox for the next start", plugin, what
                 )
@@ -111,6 +110,13 @@ class Outboxes:
 
 def _pending(storage: Storage) -> int:
     try:
-        return storage.statistics().pending
+        return int(call(lambda: storage.statistics().pending))
     except Exception:  # noqa: BLE001 - it is not open yet, or no outbox at all
         return 0
+
+
+def _is(storage: Storage, name: str) -> bool:
+    try:
+        return bool(call(getattr, storage, name))
+    except Exception:  # noqa: BLE001 - it is no outbox at all
+        return False

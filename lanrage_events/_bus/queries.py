@@ -10,13 +10,13 @@ from typing import Any, cast, get_args
 
 import anyio
 
+from .._containment import TaskGuard, UnexpectedCancellation, call
 from .._events import Event
 from .._exceptions import format_error
 from .._files import is_same_file
 from .._redaction import format_value
 from .._reports import ConfigProblem, Health, HealthStatus, Preview
 from ..abc import Bus
-from .containment import TaskGuard, UnexpectedCancellation, call
 from .hooks import QUERIES, Hooks
 from .instrument import Instruments
 from .lingering import Lingering

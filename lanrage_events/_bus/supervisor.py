@@ -11,13 +11,13 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from .._containment import TaskGuard, UnexpectedCancellation, loop_is_ending
 from .._events import current_hook
 from .._exceptions import PluginStartError, format_error
 from ..abc import PluginState, PluginStatistics
 from ..backoff import Backoff
 from .changes import CHECKPOINTS_UNTIL_BEGUN, Flag, is_supervised
 from .consumers import Consumer
-from .containment import TaskGuard, UnexpectedCancellation, loop_is_ending
 from .instrument import Instruments
 from .mailbox import Mailbox
 

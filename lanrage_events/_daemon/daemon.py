@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 
 from .._bus import EventBus, Tracer, is_trace_wanted
+from .._containment import call
 from .._exceptions import ConfigError, LanrageEventsError, PluginStartError
 from .._exit import ExitGuard, StopRequested
 from .._hints import install_hint
@@ -314,19 +315,13 @@ class Daemon:
             logger.critical("the daemon ended although nothing asked it to stop")
             return ExitCode.FAILED
 
-        if self._loses_entries():
+        # What is in memory has no next start that delivers it.
+        if any(map(_is_lost, self._outboxes.values())):
             logger.error("stopped, but not everything that was accepted was delivered")
             return ExitCode.FAILED
 
         logger.info("stopped")
         return ExitCode.DONE
-
-    def _loses_entries(self) -> bool:
-        """Whether an outbox in memory ended with entries, which no next start delivers."""
-        return any(
-            storage is not None and not storage.durable and storage.statistics().pending
-            for storage in self._outboxes.values()
-        )
 
     def _is_rejected(self, error: PluginStartError) -> bool:
         """Return whether a plugin cannot start for a reason that a check of the configuration finds.
@@ -494,3 +489,13 @@ def _log_start_error(error: PluginStartError) -> None:
 
     is_explained = isinstance(cause, LanrageEventsError)
     logger.error("%s", error, exc_info=None if is_explained else cause)
+
+
+def _is_lost(storage: Storage | None) -> bool:
+    """Return whether an outbox ended with entries in memory."""
+    try:
+        return storage is not None and call(
+            lambda: not storage.durable and storage.statistics().pending > 0
+        )
+    except Exception:  # noqa: BLE001 - what a plugin returned is no outbox
+        return False

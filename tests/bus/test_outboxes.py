@@ -126,3 +126,38 @@ async def test_a_wrong_answer_of_the_hook_harms_nothing(answer: object) -> None:
     async with EventBus() as bus:
         bus.register(Wrong(), name="wrong")
         assert bus.health()["wrong"] == Health()
+
+
+class NoOutbox:
+    """What a plugin returns in place of an outbox, which has the names that one has."""
+
+    def __init__(self, pending: object) -> None:
+        self._pending = pending
+
+    durable = drains = False
+
+    def statistics(self) -> NoOutbox:
+        if isinstance(self._pending, BaseException):
+            raise self._pending
+
+        return self
+
+    @property
+    def pending(self) -> object:
+        return self._pending
+
+
+@pytest.mark.parametrize("pending", ["many", SystemExit(3), KeyError("bug")])
+async def test_what_only_looks_like_an_outbox_does_not_keep_the_bus_from_ending(
+    pending: object,
+) -> None:
+    class Wrong:
+        @hookimpl
+        def outbox(self) -> object:
+            return NoOutbox(pending)
+
+    async with EventBus() as bus:
+        await bus.plugins.register_and_wait(Wrong(), name="wrong")
+        assert bus.health()["wrong"] == Health()
+
+    assert bus.statistics().plugins["wrong"].state == "stopped"

@@ -31,7 +31,7 @@ from lanrage_events import (
     PluginStartError,
     hookimpl,
 )
-from lanrage_events._bus.containment import CurrentTasks
+from lanrage_events._containment import CurrentTasks
 from lanrage_events.abc import Instrument, Transform, TransformResult, TransformStatistics
 from lanrage_events.testing import RecordingPlugin, virtual_time
 

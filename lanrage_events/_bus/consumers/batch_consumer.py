@@ -9,8 +9,8 @@ from typing import Any
 
 from anyio.lowlevel import checkpoint
 
+from ..._containment import UnexpectedCancellation
 from ..._events import Event
-from ..containment import UnexpectedCancellation
 from ..instrument import Instruments
 from ..mailbox import Acknowledgement, Mailbox
 from ..threads import LoopWatch, Worker

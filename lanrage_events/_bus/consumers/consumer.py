@@ -13,9 +13,9 @@ from typing import Any
 import anyio
 from anyio.lowlevel import checkpoint
 
+from ..._containment import TaskGuard, UnexpectedCancellation, call
 from ..._events import Event
 from ..._exceptions import EventDropped, HookTimeout
-from ..containment import TaskGuard, UnexpectedCancellation, call
 from ..instrument import Instruments
 from ..mailbox import Acknowledgement, Mailbox
 from ..threads import LoopWatch, Worker

@@ -7,7 +7,7 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from ..containment import loop_is_ending
+from ..._containment import loop_is_ending
 
 LOOKS_PER_HOOK_TIMEOUT = 8
 

@@ -12,13 +12,13 @@ from typing import Any
 import pluggy
 
 from ... import hookspecs
+from ..._containment import call
 from ..._events import Event, PartyEvent, lineage
 from ..._exceptions import PluginHookError, PluginLoadError, format_error
 from ..._hints import did_you_mean
 from ..._redaction import error_text
 from ...abc import Bus
 from ...events import EventRegistry
-from ..containment import call
 from ..instrument import Instruments
 from ..threads import TRANSFORM, Owner, Worker
 from ..transforms import DeclaredTransform

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import anyio
 
+from ..._containment import UnexpectedExit
 from ..._events import Event, current_hook
-from ..containment import UnexpectedExit
 from .loop import current_post
 
 logger = logging.getLogger(__name__)

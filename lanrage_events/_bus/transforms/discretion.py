@@ -7,9 +7,9 @@ from functools import wraps
 from pathlib import PurePath
 from typing import Any
 
+from ..._containment import contained
 from ..._exceptions import RuleError, UndisclosedError
 from ...abc import TransformResult
-from ..containment import contained
 from .chain import WrongResult
 
 TransformFunction = Callable[[Any], TransformResult]

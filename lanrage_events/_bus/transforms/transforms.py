@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
 
+from ..._containment import Shield, UnexpectedCancellation, contained
 from ..._events import Event
 from ..._exceptions import EventNotTransformed, UndisclosedError
 from ...abc import Rules, Transform, TransformResult, TransformStatistics
-from ..containment import Shield, UnexpectedCancellation, contained
 from ..instrument import Instruments
 from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from .._exceptions import format_error
+from ._exceptions import format_error
 
 if TYPE_CHECKING:
     import asyncio
