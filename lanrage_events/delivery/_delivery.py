@@ -21,7 +21,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .._events import Event, utc_now
-from .._exceptions import EventError
+from .._exceptions import EventError, OutboxError
 from .._reports import Health, Metric
 from ..abc import Bus
 from ..cli import counted
@@ -370,8 +370,24 @@ class Delivery:
         return lane
 
     def _reload(self) -> None:
+        """Read the outbox again, which others have changed."""
         for lane in self._lanes.values():
             lane.reload()
+
+        if self._tasks is not None and self._storage is not None:
+            self._tasks.start_soon(self._open_lanes, self._storage, self._tasks)
+
+    async def _open_lanes(self, storage: Storage, tasks: TaskGroup) -> None:
+        """Open lanes in which others have put what a lane had rejected, or another one held."""
+        try:
+            found = await storage.lanes()
+        except OutboxError as error:
+            self._logger.error("the lanes of the outbox cannot be read: %s", error)
+            return
+
+        for name in (lane.name for lane in found if lane.pending and lane.name not in self._lanes):
+            if self._names is None or name in self._names:
+                self._lane(name, storage, tasks).wake()
 
     def _finish(self, bus: Bus, storage: Storage) -> None:
         """Let the lanes send what they can, or leave it to the plugin that takes over."""

@@ -261,7 +261,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
 
     def log_outage(self, reason: str) -> None:
         """Log that the receiver does not work, how long, and when it is tried again."""
-        pending = self._storage.statistics().pending
+        pending = max(self.record.waiting, len(self.queue))
         waiting = "1 event waits" if pending == 1 else f"{pending:,} events wait"
         lasted = in_words(self.outage.lasted)
         if lasted != "0 s":

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from inspect import isawaitable
 from itertools import islice
 
 import anyio
 from anyio.abc import TaskGroup
 
+from .._containment import TaskGuard, call
 from .._events import utc_now
 from ..outbox import ExpiredEntries, Storage
 from ._bisection import Bisection
@@ -28,6 +31,10 @@ from ._state import LaneState
 NO_ANSWER = "no_answer"
 # So that a wall clock that is set, or a computer that slept, is noticed.
 LONGEST_HOLD_SECONDS = 60.0
+# How many times in turn a select may be asked what it lets go when a later time has come.
+MOST_TIMES = 100
+# The base classes of httpx and aiohttp, which not each error of the system is a cause of.
+_UNREACHABLE = {"TransportError", "ClientConnectionError"}
 
 
 class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]):
@@ -122,7 +129,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         if not may_send or not await self._storage.claim(self.name, self._send_timeout):
             return False
 
-        await self._attempt(chosen.send)
+        await self._attempt(tuple(chosen.send))
         return self.goes_on
 
     async def _choose(self) -> Selection:
@@ -145,8 +152,11 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
 
     def _selected(self, select: Select, entries: Sequence[Entry]) -> Selection:
         now = utc_now()
-        while True:
-            chosen = select(entries, now)
+        for _ in range(MOST_TIMES):
+            chosen = call(select, entries, now)
+            if not isinstance(chosen, Selection):
+                raise TypeError(f"select must return a Selection, not {_kind(chosen)}")
+
             chosen.check(entries, now)
             if chosen.send or chosen.done or chosen.due is None or not self._releases_held:
                 return chosen
@@ -154,13 +164,15 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
             # What it waits for need not be waited for: it is as if that time had come.
             now = chosen.due
 
+        raise RuntimeError(f"select sends nothing, not even {now - utc_now()} later")
+
     async def _hold(self, due: datetime | None) -> bool:
         """Wait until something may go; return as :meth:`deliver_next`."""
+        if due is None:
+            return self.goes_on and not self.is_empty
+
         if self.pacing.is_finishing or not self.goes_on:
             return False
-
-        if due is None:
-            return not self.is_empty
 
         self.set_state(LaneState.GATHERING)
         seconds = min((due - utc_now()).total_seconds(), LONGEST_HOLD_SECONDS)
@@ -178,26 +190,45 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         await self._handle(entries, outcome)
 
     async def _outcome(self, entries: Sequence[Entry]) -> Outcome:
+        guard = TaskGuard()
+        # Copies, since what the sink makes of them must not be sent by the next attempt.
+        own = [replace(entry, data=deepcopy(entry.data)) for entry in entries]
         try:
             with anyio.move_on_after(self._send_timeout):
-                outcome = await self._send(entries)
-                if not isinstance(outcome, Outcome):
-                    raise TypeError(f"send must return an Outcome, not {outcome!r}")
+                sending = call(self._send, own)
+                if not isawaitable(sending):
+                    return Outcome.stop("send must be async, so that it can wait for the answer")
 
-                return outcome
+                outcome = await sending
+                if isinstance(outcome, Outcome):
+                    return outcome
+
+                # It may have been delivered, and would be again and again.
+                return Outcome.stop(f"send must return an Outcome, not {_kind(outcome)}")
 
             return Outcome.retry(f"no answer within {self._send_timeout:g} s", code=NO_ANSWER)
         except NoEventError as error:
             return Outcome.dead(str(error), [error.entry], code="no_event")
-        except Exception as error:
+        except BaseException as error:
+            found = guard.contain(error)
+            if found is not error:
+                raise found from error
+
             if not _is_unreachable(error):
                 raise
 
             return Outcome.retry(f"{type(error).__name__}: {error}", code=NO_ANSWER)
+        finally:
+            await guard.restore()
 
     async def _handle(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         sent = [entry.id for entry in entries]
         named = None if outcome.entries is None else outcome.entries.intersection(sent)
+        if named is not None and not named:
+            outcome = Outcome.retry(
+                "send returned an Outcome about none of the entries it was given"
+            )
+
         match outcome.kind:
             case OutcomeKind.DELIVERED:
                 await self._delivered(frozenset(sent) if named is None else named)
@@ -269,10 +300,15 @@ async def endure(work: Callable[[], Awaitable[object]]) -> None:
         raise cancelled
 
 
+def _kind(answer: object) -> str:
+    return "None" if answer is None else f"{type(answer).__name__!r}"
+
+
 def _is_unreachable(error: BaseException | None) -> bool:
-    """Whether the receiver cannot be reached, such as httpx reports it, with the cause of the system."""
+    """Whether the receiver cannot be reached, as the system reports it or a client of HTTP."""
     while error is not None:
-        if isinstance(error, OSError):
+        names = {kind.__name__ for kind in type(error).__mro__}
+        if isinstance(error, OSError) or names & _UNREACHABLE:
             return True
 
         error = error.__cause__ or error.__context__

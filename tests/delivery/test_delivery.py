@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -275,9 +276,121 @@ async def test_a_send_that_returns_nothing_is_an_error_that_says_so(
     async with running(sink, drain_timeout=0.5) as bus:
         await publish(bus, "a")
         await wait_all_tasks_blocked()
-        assert bus.health()["pager"].status == "degraded"
+        assert bus.health()["pager"].status == "failed"
 
     assert "send must return an Outcome, not None" in caplog.text
+
+
+async def test_a_send_that_is_not_async_stops_the_lane_after_one_request() -> None:
+    requests: list[object] = []
+    sink = Sink()
+
+    def send(entries: Sequence[Entry]) -> Outcome:
+        requests.append(entries)
+        return Outcome.delivered()
+
+    sink.delivery = Delivery(send)  # type: ignore[arg-type]
+    async with running(sink, drain_timeout=0.5) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(60)
+        assert len(requests) == 1
+        assert "send must be async" in bus.health()["pager"].detail
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), asyncio.CancelledError()])
+async def test_what_ends_a_task_is_an_error_like_any_other_when_it_comes_out_of_send(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Sink()
+
+    async def raise_once() -> None:
+        if len(sink.requests) == 1:
+            raise error
+
+    sink.before_answer = raise_once
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(60)
+        assert sink.requests == [["a"], ["a"], ["b"]]
+        assert bus.health()["pager"] == Health()
+
+    assert "is retried after an internal error" in caplog.text
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_send_that_cancels_its_task_harms_nothing() -> None:
+    sink = Sink()
+
+    async def cancel_twice() -> None:
+        if len(sink.requests) <= 2:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            if len(sink.requests) == 1:
+                await anyio.sleep(1)
+
+    sink.before_answer = cancel_twice
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(60)
+        assert sink.requests == [["a"], ["a"], ["b"]]
+
+
+async def test_what_send_makes_of_the_entries_is_not_sent_again() -> None:
+    sink = Sink([Outcome.retry("busy")], batch_size=2, window=0.1, immediate=False)
+
+    def change(entries: Sequence[Entry]) -> Outcome:
+        assert isinstance(entries, list)
+        entries[0].data["message"] += "!"
+        entries.pop()
+        return Outcome.retry("busy")
+
+    sink.answers = [change]
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(60)
+        assert sink.requests == [["a", "b"], ["a", "b"]]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.delivered([]), Outcome.dead("bad", [])])
+async def test_an_outcome_about_no_entry_waits_before_the_next_request(
+    outcome: Outcome, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Sink([outcome] * 3)
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(60)
+
+    assert sink.got == ["a"]
+    assert all(later > earlier for earlier, later in pairwise(sink.times))
+    assert "about none of the entries" in caplog.text
+
+
+class TransportError(Exception):
+    """What httpx raises where no error of the system is the cause, such as without an answer."""
+
+
+async def test_a_lost_answer_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink([TransportError("Server disconnected without sending a response.")])
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(60)
+
+    [record] = caplog.records
+    assert "does not work (1 event waits)" in record.getMessage()
+    assert record.exc_info is None
+
+
+async def test_the_log_counts_what_waits_in_the_lane_that_does_not_work(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink([Outcome.stop("gone"), Outcome.retry("busy")])
+    async with running(sink, drain_timeout=0) as bus:
+        await publish(bus, "1", "2", "3", lane="b")
+        await publish(bus, "4", "5", lane="a")
+        await anyio.sleep(1)
+
+    assert "lane 'a' does not work (2 events wait)" in caplog.text
 
 
 async def test_what_expires_is_not_sent_but_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -383,7 +496,77 @@ async def test_a_wrong_selection_is_an_error_that_says_so(
     assert message in caplog.text
 
 
+async def test_a_select_that_never_lets_anything_go_does_not_hold_up_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink(select=lambda _, now: Selection(due=now + timedelta(seconds=1)))
+    async with running(sink) as bus:
+        await publish(bus, "a")
+
+    assert "select sends nothing" in caplog.text
+    assert "1 event is lost" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["nothing", "SystemExit"])
+async def test_a_wrong_select_is_an_error_of_its_lane(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def select(entries: Sequence[Entry], _: datetime) -> Selection:
+        if entries[0].lane == "b":
+            return Selection(entries)
+
+        if what == "SystemExit":
+            raise SystemExit(3)
+
+        return None  # type: ignore[return-value]
+
+    sink = Sink(select=select)
+    async with running(sink, drain_timeout=0.5) as bus:
+        await publish(bus, "a", lane="a")
+        await publish(bus, "b", lane="b")
+        await wait_all_tasks_blocked()
+        assert sink.got == ["b"]
+        assert bus.health()["pager"].status == "degraded"
+
+    expected = "SystemExit: 3 came out of it" if what == "SystemExit" else "must return a Selection"
+    assert expected in caplog.text
+
+
 # Stopping, restarts and cancellation
+
+
+async def test_what_follows_entries_that_expire_during_the_end_is_sent() -> None:
+    sink = Sink([Outcome.retry("busy", after=5.0)])
+    async with running(sink):
+        soon = utc_now() + timedelta(seconds=2)
+        brief = [Item({"message": "brief"}, expires=soon) for _ in range(1200)]
+        await sink.delivery.put_many([*brief, Item({"message": "lasting"})])
+        await wait_all_tasks_blocked()
+
+    assert sink.got == ["lasting"]
+
+
+@pytest.mark.parametrize("how", ["retry", "rename"])
+async def test_what_others_put_into_a_lane_that_had_nothing_is_delivered(
+    how: str, tmp_path: Path
+) -> None:
+    answer = Outcome.dead("bad") if how == "retry" else Outcome.stop("gone")
+    async with running(Sink([answer], storage=on_file(tmp_path / "a"))) as bus:
+        await publish(bus, "a", lane="a" if how == "retry" else "old")
+        await wait_all_tasks_blocked()
+
+    sink = Sink(storage=on_file(tmp_path / "a"), lanes=["a"])
+    async with running(sink):
+        await wait_all_tasks_blocked()
+        assert sink.requests == []
+        assert sink.delivery.outbox is not None
+        if how == "retry":
+            await sink.delivery.outbox.retry_lane("a")
+        else:
+            await sink.delivery.outbox.rename_lane("old", "a")
+
+        await anyio.sleep(1)
+        assert sink.got == ["a"]
 
 
 async def test_a_stop_sends_what_is_gathered(tmp_path: Path) -> None:
