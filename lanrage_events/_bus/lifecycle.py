@@ -293,7 +293,12 @@ class Lifecycle:
         self.changes.abandon(CLOSED)
         supervisors = tuple(self.supervisors.values())
         self.lingering.stop()
+        was_too_short = self._stop_scope is not None and self._stop_scope.cancelled_caught
+        late = [s for s in supervisors if was_too_short and s.is_late and not self._delivers(s)]
         await self._end_all()
+        for supervisor in late:
+            supervisor.end_late(self.drain_timeout)
+
         await endure(partial(self.changes.finish, CLOSED))
         # Changes that were being made may have left something behind.
         await self._end_all()
@@ -352,13 +357,28 @@ class Lifecycle:
 
     async def _report_waiting(self) -> None:
         """Log now and then for which plugins the bus waits while it stops."""
-        # Without a limit, the caller expects that it takes long.
-        often = math.isfinite(self.drain_timeout)
+        reported = anyio.current_time()
         while True:
-            await anyio.sleep(SECONDS_BETWEEN_REPORTS if often else SECONDS_BETWEEN_FEW_REPORTS)
-            waiting = [_describe(s) for s in self.supervisors.values() if s.is_awaited]
+            await anyio.sleep(SECONDS_BETWEEN_REPORTS)
+            waiting = [s for s in self.supervisors.values() if s.is_awaited]
+            # Without a limit, the caller expects that it takes long to deliver much.
+            is_due = anyio.current_time() - reported >= SECONDS_BETWEEN_FEW_REPORTS
+            if not is_due and math.isinf(self.drain_timeout):
+                waiting = [s for s in waiting if not self._delivers(s)]
+
             if waiting:
-                logger.info("the bus is closing, and waits for %s", ", ".join(waiting))
+                names = ", ".join(map(_describe, waiting))
+                logger.info("the bus is closing, and waits for %s", names)
+
+            if is_due:
+                reported = anyio.current_time()
+
+    def _delivers(self, supervisor: Supervisor) -> bool:
+        """Whether something waits in a plugin, as far as it says so."""
+        if supervisor.mailbox.unfinished:
+            return True
+
+        return self.outboxes is not None and self.outboxes.holds(supervisor.name)
 
     async def end(self, supervisors: Iterable[Supervisor]) -> None:
         """Cancel supervisors, wait a second until they have ended, and go on without the others."""

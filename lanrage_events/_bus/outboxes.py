@@ -47,6 +47,17 @@ class Outboxes:
         storage = self._find(plugin) or self._last.get(plugin)
         return 0 if storage is None else _pending(storage)
 
+    def holds(self, plugin: str) -> bool:
+        """Whether a plugin has something that it has not delivered, in an outbox or by its health."""
+        if self._find(plugin) is not None:
+            return bool(self.pending(plugin))
+
+        hook = self._hooks.implementation(plugin, "health")
+        try:
+            return hook is not None and bool(call(hook).undelivered)
+        except Exception:  # noqa: BLE001 - a query of the hook reports that
+            return False
+
     def _find(self, plugin: str) -> Storage | None:
         hook = self._hooks.implementation(plugin, "outbox")
         try:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar, Token
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -65,6 +66,7 @@ class Supervisor:
         "cancelled_at",
         "consumer",
         "durable",
+        "ended_late",
         "error",
         "handles_events",
         "lingers",
@@ -109,6 +111,7 @@ class Supervisor:
         self.error: Exception | None = None
         """why the lifespan ended last, None while it runs"""
         self.restarts = 0
+        self.ended_late = False
         self.lingers = False
         """whether it still runs although it was cancelled, so that the bus goes on without it"""
         self.cancelled_at = math.inf
@@ -409,13 +412,31 @@ class Supervisor:
         """Whether a bus that stops has to wait for it, because it handles events or is to end."""
         return self.state != "stopped" and (self._stopping.is_set() or not self.mailbox.idle)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether it was to end, has handled all events, and still runs."""
+        return self.state == "running" and self._stopping.is_set() and self.mailbox.idle
+
+    def end_late(self, seconds: float) -> None:
+        """Record and log that it did not end by itself.
+
+        :param seconds: the time that it had
+        """
+        self.ended_late = True
+        error = TimeoutError(
+            f"its lifespan did not end within {seconds:g} seconds, and was cancelled: a task group that "
+            "is left waits for its tasks, so cancel them after the yield"
+        )
+        self._instruments.plugin_failed(self.name, error, None)
+
     def in_own_hook(self) -> bool:
         """Return whether this task runs one of its hooks, or was started by one."""
         return inside_hook.get() is self
 
     def statistics(self) -> PluginStatistics:
         """Return the statistics of the plugin."""
-        return self.mailbox.statistics(self.state, self.restarts, self._last_failure)
+        found = self.mailbox.statistics(self.state, self.restarts, self._last_failure)
+        return replace(found, ended_late=True) if self.ended_late else found
 
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)

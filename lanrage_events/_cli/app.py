@@ -146,6 +146,7 @@ def run(
     *,
     backend: Literal["asyncio", "trio"] | None = None,
     stdin: Flag = False,
+    timeout: float | None = None,
     trace: Flag = False,
 ) -> int:
     """Run the plugins of a configuration file until SIGINT or SIGTERM.
@@ -154,18 +155,32 @@ def run(
     the webhook that is set there.
 
     On a signal it delivers what is pending, for at most the file's drain_timeout, and exits with 0,
-    with 1 if something was lost that an outbox kept in memory only, or a second later with 1 if a
-    plugin does not end. A second signal ends it at once. SIGHUP reloads the file.
+    with 1 if something was lost that an outbox kept in memory only or a plugin had to be cancelled, or
+    a second later with 1 if one does not even end then. A second signal ends it at once. SIGHUP reloads the file.
 
     :param file: the configuration; lanrage.yaml in this folder by default
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param stdin: read events from standard input, one JSON object a line, and exit when all are
         delivered: with 0, or with 1 if a line was bad or an event could not be delivered
+    :param timeout: with --stdin, seconds after the end of the input in which nothing is delivered, such
+        as because a receiver is down, before it gives up with 1, 300 by default; what an outbox on
+        disk holds is delivered at the next start
     :param trace: print each call of a hook on stderr, with plugin, duration and outcome
     """
+    from .._daemon import INPUT_TIMEOUT
     from .._daemon import run as run_daemon
 
-    return run_daemon(file, backend, read_stdin=stdin, trace=trace or None)
+    seconds = INPUT_TIMEOUT
+    if timeout is not None:
+        if not stdin:
+            raise UsageError("--timeout is for the end of an input: give --stdin, too")
+
+        if not timeout >= 0:
+            raise UsageError(f"--timeout must be at least 0 seconds, not {timeout:g}")
+
+        seconds = timeout
+
+    return run_daemon(file, backend, read_stdin=stdin, timeout=seconds, trace=trace or None)
 
 
 def init(file: Path | None = None, /) -> int:

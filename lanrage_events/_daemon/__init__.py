@@ -6,6 +6,7 @@ from .._exit import ExitGuard, StopRequested
 from .check import CheckedConfig, check, check_again
 from .daemon import Daemon, run
 from .deadline import StopDeadline
+from .input_end import INPUT_TIMEOUT
 from .instance import Instance, RunningDaemon, find_daemon, instance_path
 from .logging import LogFormat, LogHandler, logging_to_stderr
 from .progress import Progress

@@ -28,7 +28,8 @@ from ..config._models import DaemonConfig
 from ..outbox import Storage
 from . import systemd as _systemd
 from .check import check_again, is_setting
-from .deadline import StopDeadline
+from .deadline import GRACE_SECONDS, StopDeadline
+from .input_end import INPUT_TIMEOUT, InputEnd
 from .instance import Instance
 from .logging import LogHandler, logging_to_stderr, logging_until_exit
 from .own_files import OwnFiles, check_files
@@ -52,6 +53,7 @@ def run(
     backend: Backend | None = None,
     *,
     read_stdin: bool = False,
+    timeout: float = INPUT_TIMEOUT,
     trace: bool | None = None,
 ) -> int:
     """Run a configuration file and return the exit code.
@@ -59,6 +61,7 @@ def run(
     :param file: the YAML file; None for the default one, or the built-in configuration
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param read_stdin: publish the events that standard input holds, and end when they are delivered
+    :param timeout: seconds after which it gives up if nothing is delivered after the end of the input
     :param trace: print each call of a hook; None if the environment says so
     :raises ConfigError: if the configuration is wrong, with all that is wrong
     """
@@ -75,7 +78,9 @@ def run(
                     )
                     config = _outcome(ThreadCall(first_load, "loading the configuration"))
 
-                return _run_config(config, redactor, signals, deadline, backend, read_stdin, trace)
+                return _run_config(
+                    config, redactor, signals, deadline, backend, read_stdin, timeout, trace
+                )
         except StopRequested as stop:
             deadline.notice()
             logger.info("stopped by %s before the plugins were started", stop)
@@ -123,6 +128,7 @@ def _run_config(
     deadline: StopDeadline,
     backend: Backend | None,
     read_stdin: bool,
+    timeout: float,
     trace: bool | None,
 ) -> int:
     log = config.settings.log
@@ -167,6 +173,7 @@ def _run_config(
                 wait_stop=signals.wait_stop,
                 wait_reload=signals.wait_reload,
                 lines=ChunkReader() if read_stdin else None,
+                input_timeout=timeout,
                 handler=handler,
                 reloader=None if read_stdin else Reloader(bus, config, load_again),
                 instance=instance,
@@ -239,6 +246,8 @@ class Daemon:
     :param wait_stop: waits until it has to stop, and returns why, such as the name of a signal
     :param wait_reload: waits until the configuration is to be read again, and returns why
     :param lines: the input, chunks of JSON lines; None to run without one
+    :param input_timeout: seconds after which it gives up if nothing is delivered after the end of the
+        input
     :param handler: writes the log
     :param reloader: follows changes of the configuration; None to ignore them
     :param instance: gets what reloads did, for the command that asked for them; it stays open
@@ -253,6 +262,7 @@ class Daemon:
         wait_stop: Callable[[], Awaitable[str]],
         wait_reload: Callable[[], Awaitable[str]],
         lines: AsyncIterable[bytes] | None = None,
+        input_timeout: float = INPUT_TIMEOUT,
         handler: LogHandler,
         reloader: Reloader | None = None,
         instance: Instance | None = None,
@@ -268,6 +278,7 @@ class Daemon:
         self._lines = lines
         self._feed = LineFeed(bus)
         self._progress = Progress(bus, self._feed, handler)
+        self._input_end = InputEnd(bus, self._feed, self._progress, input_timeout)
         self._work = anyio.CancelScope()
         self._is_ready = False
         self._outboxes: Mapping[str, Storage | None] = {}
@@ -289,6 +300,7 @@ class Daemon:
             tasks.start_soon(self._stop_on_request)
             if self._lines is not None:
                 tasks.start_soon(self._progress.run)
+                tasks.start_soon(self._limit_input)
 
             with self._work:
                 async with self._reload_requests() as requests:
@@ -320,8 +332,16 @@ class Daemon:
             logger.error("stopped, but not everything that was accepted was delivered")
             return ExitCode.FAILED
 
+        if late := self._late():
+            logger.error("stopped, but plugins had to be cancelled: %s", ", ".join(late))
+            return ExitCode.FAILED
+
         logger.info("stopped")
         return ExitCode.DONE
+
+    def _late(self) -> list[str]:
+        plugins = self._bus.statistics().plugins
+        return [name for name, plugin in plugins.items() if plugin.ended_late]
 
     def _is_rejected(self, error: PluginStartError) -> bool:
         """Return whether a plugin cannot start for a reason that a check of the configuration finds.
@@ -441,6 +461,17 @@ class Daemon:
         self._bus.plugins.drain_timeout = drain_timeout
         self._work.cancel()
 
+    async def _limit_input(self) -> None:
+        """End the bus when nothing has been delivered for too long after the end of the input."""
+        await self._input_end.wait()
+        logger.error(
+            "nothing was delivered for %g seconds after the end of the input: giving up",
+            self._input_end.seconds,
+        )
+        self._deadline.drain_timeout = GRACE_SECONDS
+        self._deadline.begin()
+        self._bus.plugins.drain_timeout = GRACE_SECONDS
+
     def _report_input(self) -> int:
         """Log what happened to the input, and return the exit code."""
         problems = list(self._problems())
@@ -460,6 +491,12 @@ class Daemon:
 
         if self._feed.rejected:
             yield f"{counted(self._feed.rejected, 'event')} of the input could not be published"
+
+        if self._input_end.is_over:
+            yield f"nothing was delivered for {self._input_end.seconds:g} seconds"
+
+        for name in self._late():
+            yield f"plugin '{name}' had to be cancelled"
 
         if self._feed.interrupted:
             yield "stopped in the middle of the input"

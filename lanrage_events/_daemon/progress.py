@@ -58,7 +58,7 @@ class Progress:
             while is_busy:
                 await anyio.sleep(seconds)
                 show()
-                is_busy = self._feed.finished or bool(self._waiting())
+                is_busy = self._feed.finished or bool(self.waiting())
 
     def text(self) -> str:
         """Return the progress as one line."""
@@ -66,13 +66,16 @@ class Progress:
         if self._feed.bad:
             parts.append(counted(self._feed.bad, "bad line"))
 
-        waiting = self._waiting()
+        waiting = self.waiting()
+        if self._feed.rejected:
+            parts.append(f"{counted(self._feed.rejected, 'event')} rejected")
+
         if waiting:
             parts.append(f"still to deliver: {', '.join(waiting)}")
 
         return safe_text(", ".join(parts))
 
-    def _waiting(self) -> list[str]:
+    def waiting(self) -> list[str]:
         """Return what each plugin has not delivered yet, and why."""
         statistics = self._bus.statistics().plugins
         waiting: list[str] = []

@@ -36,6 +36,8 @@ class LineFeed:
         """events that were skipped, since their id was published before"""
         self.finished = False
         """whether the input was read to its end"""
+        self.ended = anyio.Event()
+        """set when it was"""
         self.activity = anyio.Event()
         """set when a line was read; the waiting task replaces it by a new one"""
         self._bus = bus
@@ -80,6 +82,7 @@ class LineFeed:
             await self._publish(line)
 
         self.finished = True
+        self.ended.set()
         self.activity.set()
 
     async def _publish(self, line: Line) -> None:

@@ -40,6 +40,8 @@ class PluginStatistics:
     """calls of threaded hooks that timed out or were cancelled while their thread went on"""
     last_failure: str = ""
     """why its lifespan failed last, without secrets; empty if it never did"""
+    ended_late: bool = False
+    """whether its lifespan did not end within the ``drain_timeout`` of a bus that closed"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
     PluginHookError,
+    PluginReplaceError,
     hookimpl,
     on,
 )
@@ -778,3 +779,36 @@ def test_the_decorator_needs_the_class_first() -> None:
     for decorate in (bus.on, on):
         with pytest.raises(TypeError, match=r"name the class first, such as in @on\(PeerJoined\)"):
             decorate(is_wanted)  # type: ignore[call-overload]
+
+
+class Unprotected:
+    transform_required = True
+
+    def transform(self, event: PeerJoined, more: int) -> PeerJoined:
+        return event
+
+
+class Constant:
+    TRANSFORM_REQUIRED = True
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> PeerJoined:
+        return event
+
+
+@pytest.mark.parametrize(
+    ("plugin", "problem"),
+    [
+        (Unprotected(), "declares transform_required = True, but has no hook 'transform': mark"),
+        (Constant(), "has the constant TRANSFORM_REQUIRED, which nothing reads: write transform_req"),
+    ],
+)
+def test_a_required_transform_that_would_not_run_is_an_error(plugin: object, problem: str) -> None:
+    assert problem in error_of(plugin)
+
+
+async def test_a_plugin_is_not_replaced_by_one_whose_required_transform_would_not_run() -> None:
+    async with EventBus() as bus:
+        bus.register(Wanted(), "privacy")
+        with pytest.raises(PluginReplaceError, match="has no hook 'transform'"):
+            await bus.plugins.replace("privacy", Unprotected())

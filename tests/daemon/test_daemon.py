@@ -227,15 +227,85 @@ async def test_with_an_input_it_ends_when_everything_is_delivered(
     async def lifespan(bus: EventBus) -> AsyncIterator[None]:
         yield
         # Longer than any drain timeout: a plugin sends what it has taken.
-        await anyio.sleep(3600)
+        await anyio.sleep(290)
 
     plugin = Living(lifespan)
     run = Run(plugin, lines=Chunks(ANN, ANN))
     began = anyio.current_time()
     assert await run() == ExitCode.DONE
-    assert anyio.current_time() - began == pytest.approx(3600)
+    assert anyio.current_time() - began == pytest.approx(290)
     assert len(plugin.events) == 2
     assert log.messages[-1] == "2 events read and delivered"
+
+
+class Slow(Living):
+    """Delivers one event every four minutes, and stops at some number."""
+
+    def __init__(self, last: int = 0) -> None:
+        super().__init__(self._send)
+        self._last = last
+
+    async def _send(self, bus: EventBus) -> AsyncIterator[None]:
+        yield
+        while len(self.events) > self._last:
+            await anyio.sleep(240)
+            self.events.pop()
+
+        if self._last:
+            await anyio.sleep_forever()
+
+    @hookimpl
+    def health(self) -> Health:
+        return Health("degraded", "the receiver is down", len(self.events))
+
+
+async def test_after_an_input_it_waits_while_anything_is_delivered() -> None:
+    run = Run(Slow(), lines=Chunks(ANN * 20))
+    began = anyio.current_time()
+    assert await run() == ExitCode.DONE
+    assert anyio.current_time() - began == pytest.approx(20 * 240)
+
+
+async def test_after_an_input_it_gives_up_when_nothing_is_delivered(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    run = Run(Slow(last=2), lines=Chunks(ANN * 3))
+    began = anyio.current_time()
+    assert await run() == ExitCode.FAILED
+    assert anyio.current_time() - began == pytest.approx(240 + 300, abs=3)
+    [explained] = [m for m in log.messages if "Ctrl-C" in m]
+    assert explained == (
+        "still to deliver: plugin1 3 (the receiver is down); this ends with exit code 1 when nothing "
+        "is delivered for 300 seconds, or on Ctrl-C, and it is lost then, since no outbox on disk holds it"
+    )
+    assert "plugin 'plugin1': 2 not delivered: the receiver is down" in log.messages
+
+
+@pytest.mark.parametrize("lines", [None, Chunks(ANN)])
+async def test_a_plugin_whose_lifespan_does_not_end_is_named_and_fails_it(
+    lines: Chunks | None, log: pytest.LogCaptureFixture
+) -> None:
+    async def lifespan(bus: EventBus) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            yield
+
+    run = Run(Recorder(), Living(lifespan), lines=lines)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        await wait_all_tasks_blocked()
+        if lines is None:
+            run.stop.now.set()
+
+        await anyio.sleep(9)
+        assert log.messages[-1] == "the bus is closing, and waits for 'plugin2'"
+
+    assert run.code == ExitCode.FAILED
+    [message] = [
+        m for m in log.messages if m.startswith("plugin 'plugin2' failed while it stopped")
+    ]
+    assert "its lifespan did not end within" in message
+    assert any("had to be cancelled" in m and "plugin2" in m for m in log.messages)
 
 
 async def test_the_progress_is_logged_while_it_waits(log: pytest.LogCaptureFixture) -> None:
@@ -253,7 +323,7 @@ async def test_the_progress_is_logged_while_it_waits(log: pytest.LogCaptureFixtu
 
     plugin = Sending(lifespan)
     assert await Run(plugin, lines=Chunks(ANN, ANN))() == ExitCode.DONE
-    assert log.messages[2:4] == [
+    assert [m for m in log.messages if m.startswith("2 events read, still")] == [
         "2 events read, still to deliver: plugin1 2 (Discord is slow)",
         "2 events read, still to deliver: plugin1 2 (Discord is slow)",
     ]

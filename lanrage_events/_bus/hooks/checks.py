@@ -12,7 +12,7 @@ import pluggy
 
 from ..._events import Event
 from ..._exceptions import PluginHookError
-from ..threads import is_async
+from ..threads import TRANSFORM, is_async
 from .annotations import check_parameter, parameter_classes, takes_some
 from .handlers import MARK, is_function, marked
 from .names import BATCH_HOOK, HOOK_MARK, LIFESPAN, OTHER_HOOKS
@@ -20,6 +20,7 @@ from .names import BATCH_HOOK, HOOK_MARK, LIFESPAN, OTHER_HOOKS
 _MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
 _RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health"})
 """the other hooks that are no generators"""
+_REQUIRED = "transform_required"
 _RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox", "preview": "Preview"}
 """what hooks return whose name may also be that of a method for another purpose"""
 
@@ -163,6 +164,28 @@ def check_unmarked(
             continue
 
         raise PluginHookError(name, f"{what}: {remedy}")
+
+
+def check_required(name: str, plugin: object, implemented: Collection[str]) -> None:
+    """Check that a plugin whose transform is required has one, or events would pass unchanged.
+
+    :param implemented: the hooks that the plugin implements
+    :raises PluginHookError: if it has none, or says so in a constant that nothing reads
+    """
+    if not hasattr(plugin, _REQUIRED):
+        if getattr(plugin, _REQUIRED.upper(), None) is not True:
+            return
+
+        problem = (
+            f"has the constant {_REQUIRED.upper()}, which nothing reads: write {_REQUIRED} = True"
+        )
+        raise PluginHookError(name, problem)
+
+    if getattr(plugin, _REQUIRED) is True and TRANSFORM not in implemented:
+        remedy = "mark its function 'transform' with @hookimpl, or omit the attribute"
+        raise PluginHookError(
+            name, f"declares {_REQUIRED} = True, but has no hook '{TRANSFORM}': {remedy}"
+        )
 
 
 def _own_functions(plugin: object) -> Iterator[tuple[str, types.FunctionType, Sequence[str]]]:

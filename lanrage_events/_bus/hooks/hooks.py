@@ -22,7 +22,7 @@ from ...events import EventRegistry
 from ..instrument import Instruments
 from ..threads import TRANSFORM, Owner, Worker
 from ..transforms import DeclaredTransform
-from .checks import check_implementation, check_marks, check_unmarked
+from .checks import check_implementation, check_marks, check_required, check_unmarked
 from .handlers import MarkedHandler, check_marked, check_name, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 from .transforms import declared
@@ -239,6 +239,7 @@ class Hooks:
         known = vars(self._manager.hook).items()
         specs = {hook: c.spec.argnames for hook, c in known if c.has_spec()}
         check_unmarked(name, self.plugin(name), specs, hooks)
+        check_required(name, self.plugin(name), hooks)
         return [warning for warning in warnings if warning is not None]
 
     def _check_optional(self, name: str, caller: pluggy.HookCaller) -> None:
