@@ -800,7 +800,10 @@ class Constant:
     ("plugin", "problem"),
     [
         (Unprotected(), "declares transform_required = True, but has no hook 'transform': mark"),
-        (Constant(), "has the constant TRANSFORM_REQUIRED, which nothing reads: write transform_req"),
+        (
+            Constant(),
+            "has the constant TRANSFORM_REQUIRED, which nothing reads: write transform_req",
+        ),
     ],
 )
 def test_a_required_transform_that_would_not_run_is_an_error(plugin: object, problem: str) -> None:
