@@ -297,7 +297,12 @@ class Lifecycle:
         late = [s for s in supervisors if was_too_short and s.is_late and not self._delivers(s)]
         await self._end_all()
         for supervisor in late:
-            supervisor.end_late(self.drain_timeout)
+            supervisor.ended_late = True
+            logger.error(
+                "plugin '%s' did not end in time, and was cancelled: a task group that is left waits for "
+                "its tasks, so cancel them after the yield of its lifespan",
+                supervisor.name,
+            )
 
         await endure(partial(self.changes.finish, CLOSED))
         # Changes that were being made may have left something behind.

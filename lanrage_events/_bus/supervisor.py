@@ -112,6 +112,7 @@ class Supervisor:
         """why the lifespan ended last, None while it runs"""
         self.restarts = 0
         self.ended_late = False
+        """whether it had to be cancelled when the bus closed"""
         self.lingers = False
         """whether it still runs although it was cancelled, so that the bus goes on without it"""
         self.cancelled_at = math.inf
@@ -416,18 +417,6 @@ class Supervisor:
     def is_late(self) -> bool:
         """Whether it was to end, has handled all events, and still runs."""
         return self.state == "running" and self._stopping.is_set() and self.mailbox.idle
-
-    def end_late(self, seconds: float) -> None:
-        """Record and log that it did not end by itself.
-
-        :param seconds: the time that it had
-        """
-        self.ended_late = True
-        error = TimeoutError(
-            f"its lifespan did not end within {seconds:g} seconds, and was cancelled: a task group that "
-            "is left waits for its tasks, so cancel them after the yield"
-        )
-        self._instruments.plugin_failed(self.name, error, None)
 
     def in_own_hook(self) -> bool:
         """Return whether this task runs one of its hooks, or was started by one."""

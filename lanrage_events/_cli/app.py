@@ -18,7 +18,7 @@ from ..cli import ExitCode, counted, write_errors, write_json, write_lines
 from . import completion
 from .completion import Shell
 from .errors import CommandError, CommandLoadError, UsageError
-from .options import Flag, PluginKind
+from .options import Flag, PluginKind, seconds_of
 from .outbox import make_app as outbox_app
 from .plugin_commands import load_command, summary
 
@@ -146,7 +146,7 @@ def run(
     *,
     backend: Literal["asyncio", "trio"] | None = None,
     stdin: Flag = False,
-    timeout: float | None = None,
+    timeout: str | None = None,
     trace: Flag = False,
 ) -> int:
     """Run the plugins of a configuration file until SIGINT or SIGTERM.
@@ -162,9 +162,9 @@ def run(
     :param backend: the library that runs the tasks, instead of the one that the file names
     :param stdin: read events from standard input, one JSON object a line, and exit when all are
         delivered: with 0, or with 1 if a line was bad or an event could not be delivered
-    :param timeout: with --stdin, seconds after the end of the input in which nothing is delivered, such
-        as because a receiver is down, before it gives up with 1, 300 by default; what an outbox on
-        disk holds is delivered at the next start
+    :param timeout: with --stdin, how long nothing may be delivered after the end of the input, such as
+        because a receiver is down, before it gives up with 1; 5m by default; what an outbox on disk
+        holds is delivered at the next start
     :param trace: print each call of a hook on stderr, with plugin, duration and outcome
     """
     from .._daemon import INPUT_TIMEOUT
@@ -175,10 +175,7 @@ def run(
         if not stdin:
             raise UsageError("--timeout is for the end of an input: give --stdin, too")
 
-        if not timeout >= 0:
-            raise UsageError(f"--timeout must be at least 0 seconds, not {timeout:g}")
-
-        seconds = timeout
+        seconds = seconds_of(timeout, "--timeout")
 
     return run_daemon(file, backend, read_stdin=stdin, timeout=seconds, trace=trace or None)
 

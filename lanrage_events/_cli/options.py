@@ -55,6 +55,25 @@ class Place:
         return next(iter(files.values()))
 
 
+def seconds_of(text: str, option: str) -> float:
+    """Return the seconds of a duration such as ``5m``.
+
+    :param option: the option that has it
+    :raises UsageError: if it is no duration
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from ..config import Duration
+
+    try:
+        seconds: float = TypeAdapter[float](Duration).validate_python(text)
+    except ValidationError as error:
+        message = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise UsageError(f"{option}: {message.removeprefix('Value error, ')}") from None
+
+    return seconds
+
+
 def state_folder_of(
     config: Path | None, folder: Path | None, *, unknown: str = "the state folder is not known"
 ) -> Path:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 
 import anyio
 
 from .._bus import EventBus
+from .._containment import call
 from .progress import Progress
 from .stdin import LineFeed
 
@@ -79,8 +81,9 @@ class InputEnd:
                 yield f"plugin {name}", health[name].undelivered
 
         for name, storage in self._bus.query("outbox").items():
-            if storage is not None:
-                yield f"outbox of {name}", storage.statistics().pending
+            # What a hook returns may be anything.
+            with suppress(Exception):
+                yield f"outbox of {name}", call(storage.statistics).pending
 
     def _explain(self) -> bool:
         """Log what is waited for, for how long, and what becomes of it; return whether anything waits."""
@@ -89,7 +92,7 @@ class InputEnd:
             return False
 
         storages = self._bus.query("outbox")
-        kept = [n for n, storage in storages.items() if storage is not None and storage.durable]
+        kept = [n for n, storage in storages.items() if getattr(storage, "durable", False) is True]
         fate = "it is lost then, since no outbox on disk holds it"
         if kept:
             fate = f"the outbox of {', '.join(kept)} keeps it for the next start"
