@@ -15,12 +15,8 @@ from ._state import LaneState
 
 def lane_metrics(
     lanes: Mapping[str, Lane[Any, Any, Any, LaneRecord[LaneStatistics]]],
-    receiver: str = "the receiver",
 ) -> list[Metric]:
-    """Return what the lanes have done since they were made, each with its name.
-
-    :param receiver: who gets the events, as the help says it
-    """
+    """Return what the lanes have done since they were made, each with its name."""
 
     def by_reason(count: Callable[[LaneRecord[LaneStatistics]], Mapping[str, int]]) -> list[Sample]:
         return [
@@ -49,9 +45,9 @@ def lane_metrics(
                 ],
             )
             for name, text in (
-                ("sent", f"Events that {receiver} accepted"),
-                ("messages", f"Messages that {receiver} accepted"),
-                ("requests", f"Requests that were sent to {receiver}"),
+                ("sent", "Events that the receiver accepted"),
+                ("messages", "Messages that the receiver accepted"),
+                ("requests", "Requests that were sent to the receiver"),
                 ("expired", "Events that were too old when their turn came"),
                 ("cancelled", "Events that were done without being sent"),
             )
@@ -80,11 +76,8 @@ def lane_metrics(
     ]
 
 
-def outbox_metrics(storage: Storage, receiver: str = "the receiver") -> list[Metric]:
-    """Return what an open outbox holds.
-
-    :param receiver: who gets the events, as the help says it
-    """
+def outbox_metrics(storage: Storage) -> list[Metric]:
+    """Return what an open outbox holds."""
     statistics = storage.statistics()
     age = 0.0
     if statistics.oldest is not None:
@@ -95,11 +88,7 @@ def outbox_metrics(storage: Storage, receiver: str = "the receiver") -> list[Met
         Metric(name=name, help=text, samples=[Sample(value)])
         for name, text, value in (
             ("outbox_pending", "Events that wait to be delivered", statistics.pending),
-            (
-                "outbox_dead",
-                f"Dead letters: events that {receiver} rejected for good",
-                statistics.dead,
-            ),
+            ("outbox_dead", "Dead letters: events that were rejected for good", statistics.dead),
             ("outbox_age_seconds", "How long the oldest event has waited", age),
         )
     ]

@@ -30,7 +30,7 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[Lane], int]]] = {
 def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
     """Return what the lanes have done since the plugin started, each with the webhook's name."""
     return [
-        *delivery.lane_metrics(lanes, "Discord"),
+        *delivery.lane_metrics(lanes),
         *(
             Metric(
                 name=f"lane_{name}",
@@ -46,7 +46,7 @@ def lane_metrics(lanes: Mapping[str, Lane]) -> list[Metric]:
 def outbox_metrics(outbox: Outbox, earlier: EarlierEntries) -> list[Metric]:
     """Return what an open outbox holds, and what came again after the start."""
     return [
-        *delivery.outbox_metrics(outbox, "Discord"),
+        *delivery.outbox_metrics(outbox),
         Metric(
             name="outbox_repeated",
             help="Events that came again after the start and were not put again",

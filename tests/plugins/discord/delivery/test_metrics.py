@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from lanrage_events import Metric
+from lanrage_events import Metric, delivery
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._client import Outcome, OutcomeKind, classify
 from lanrage_events_discord._delivery import reason_code
@@ -155,6 +155,20 @@ def test_plugin_that_does_not_run_has_no_outbox_and_few_metrics() -> None:
     plugin = DiscordPlugin(DiscordConfig())
     assert plugin.outbox() is None
     assert "outbox_pending" not in metrics(plugin)
+
+
+async def test_what_is_counted_of_other_plugins_too_has_their_help(running: Running) -> None:
+    async def send(_: object) -> delivery.Outcome:
+        return delivery.Outcome.delivered()
+
+    discord = StandInDiscord()
+    async with running(discord, webhook_url=discord.create_webhook().url) as s:
+        own = metrics(s.plugin)
+        others = [*delivery.Delivery(send).metrics(), *delivery.outbox_metrics(s.plugin.outbox())]
+        assert "outbox_dead" in own
+        assert {metric.name: metric.help for metric in others} == {
+            metric.name: own[metric.name].help for metric in others
+        }
 
 
 async def test_outbox_is_open_while_the_plugin_runs(running: Running) -> None:
