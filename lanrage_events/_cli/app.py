@@ -382,8 +382,9 @@ def new_plugin(
         what happens elsewhere, until it arrives (sink); publish what it finds elsewhere (source); or
         change or drop events before others receive them (transform)
     :param folder: where to write it; by default a new folder lanrage-events-NAME
-    :param event: the class of its event, a noun and a past participle such as BingoCalled; by
-        default derived from the name
+    :param event: the class of its event, a noun and a past participle such as BingoCalled. The kind
+        events has one derived from the name by default; the kind source publishes built-in events
+        unless you give one; the other kinds have none
     """
     from .new_plugin import run as write_plugin
 

@@ -22,7 +22,12 @@ from .errors import CommandError, UsageError
 from .options import PluginKind
 
 # The names that the generated plugin imports.
-_IMPORTED = ("AsyncIterator", "Bus", "ConfigModel", "Event", "Iterable", "Path")
+_IMPORTED = (
+    *("Annotated", "AsyncIterator", "BaseModel", "Bus", "ConfigModel", "Duration", "Event"),
+    *("EventDropped", "EventNotTransformed", "Field", "Iterable", "Path", "TypeAdapter"),
+)
+# The kinds that have an event, each with the folder of its files.
+_WITH_EVENT = {"events": "events", "source": "source_event"}
 # So that no generated line becomes too long.
 NAME_MAX_CHARACTERS = 24
 EVENT_MAX_CHARACTERS = 33
@@ -89,13 +94,16 @@ def run(
 
     :param name: of the plugin
     :param folder: where to write it; by default a new folder named after the distribution
-    :param event: the class of its event, only for the kind ``events``
+    :param event: the class of its event, only for the kinds ``events`` and ``source``
     :param kind: what the plugin does
     :raises UsageError: if one of the names is not possible
     :raises CommandError: if it cannot be written
     """
-    if event is not None and kind != "events":
-        raise UsageError(f"a plugin of the kind '{kind}' has no event of its own: omit --event")
+    if event is not None and kind not in _WITH_EVENT:
+        raise UsageError(
+            f"a plugin of the kind '{kind}' has no event of its own: omit --event, or choose the kind "
+            f"{' or '.join(_WITH_EVENT)}"
+        )
 
     names = choose_names(name, event)
     folder = folder or Path(names.distribution)
@@ -105,12 +113,12 @@ def run(
                 f"{folder} exists and is not an empty folder: give another one with --folder"
             )
 
-        written = write(names, folder, kind)
+        written = write(names, folder, kind if event is None else _WITH_EVENT[kind])
     except OSError as error:
         message = f"cannot write {error.filename or folder}: {error.strerror or error}"
         raise CommandError(message) from error
 
-    write_lines(_next_steps(names, folder, written))
+    write_lines(_next_steps(names, folder, written, needs_server=kind in ("sink", "source")))
     return ExitCode.DONE
 
 
@@ -195,8 +203,11 @@ def _classes(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("-"))
 
 
-def write(names: Names, folder: Path, kind: PluginKind) -> list[str]:
-    """Write a distribution into a new or empty folder, all at once, and return its files."""
+def write(names: Names, folder: Path, kind: str) -> list[str]:
+    """Write a distribution into a new or empty folder, all at once, and return its files.
+
+    :param kind: the folder of the scaffold
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     written: list[str] = []
     with tempfile.TemporaryDirectory(prefix=".new-plugin-", dir=folder.parent) as temporary:
@@ -215,7 +226,7 @@ def write(names: Names, folder: Path, kind: PluginKind) -> list[str]:
     return written
 
 
-def texts_of(kind: PluginKind) -> dict[str, str]:
+def texts_of(kind: str) -> dict[str, str]:
     """Return the files of a kind by their paths, with the names of the scaffold.
 
     Those of the kind replace those that all kinds share. What is about it goes into the README, and its
@@ -238,7 +249,9 @@ def _texts(folder: Traversable, path: str = "") -> Iterator[tuple[str, str]]:
             yield f"{path}{item.name.removesuffix('.txt')}", item.read_text("utf-8")
 
 
-def _next_steps(names: Names, folder: Path, written: list[str]) -> Iterator[str]:
+def _next_steps(
+    names: Names, folder: Path, written: list[str], *, needs_server: bool
+) -> Iterator[str]:
     yield f"wrote {names.distribution} into {folder}:"
     yield from (f"  {path}" for path in written)
     yield ""
@@ -246,7 +259,11 @@ def _next_steps(names: Names, folder: Path, written: list[str]) -> Iterator[str]
     yield f'  cd "{folder}"' if " " in str(folder) else f"  cd {folder}"
     yield '  pip install --editable ".[test]"'
     yield "  pytest"
-    is_source = "events.jsonl" not in written
-    yield f"  lanrage-events run{'' if is_source else ' --stdin < events.jsonl'}"
+    if not needs_server:
+        yield "  lanrage-events run --stdin < events.jsonl"
+
     yield ""
+    if needs_server:
+        yield "README.md says how to try it with a server on this machine."
+
     yield f"Then make it yours: {names.package}/_plugin.py is the plugin."

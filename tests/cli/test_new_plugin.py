@@ -25,6 +25,7 @@ from lanrage_events.events import utc_now
 
 LINE_MAX_CHARACTERS = 100
 KINDS: tuple[PluginKind, ...] = ("events", "sink", "source", "transform")
+FOLDERS = (*KINDS, "source_event")
 
 
 @pytest.fixture(autouse=True)
@@ -117,11 +118,17 @@ def test_what_it_writes_passes_its_tests_on_both_backends_and_runs(
 
 @pytest.mark.real_clock
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sink", "source", "transform"])
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("sink", ()), ("source", ()), ("source", ("--event", "BossBeaten")), ("transform", ())],
+)
 def test_each_kind_passes_its_tests_as_it_is_written(
-    folder: Path, environment_with: Callable[[Path], dict[str, str]], kind: str
+    folder: Path,
+    environment_with: Callable[[Path], dict[str, str]],
+    kind: str,
+    more: tuple[str, ...],
 ) -> None:
-    assert main(["new-plugin", f"my-{kind}", "--kind", kind, "--folder", kind]) == 0
+    assert main(["new-plugin", f"my-{kind}", "--kind", kind, *more, "--folder", kind]) == 0
     project = folder / kind
     environment = environment_with(project)
     options = ("-v", "-p", "anyio", "-p", "no:cacheprovider")
@@ -133,12 +140,19 @@ def test_each_kind_passes_its_tests_as_it_is_written(
 
 # What it writes has its own settings for linters, which the type checker would take too long for.
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        *((kind, ()) for kind in KINDS),
+        ("source", ("--event", "Ab")),
+        ("source", ("--event", "A" + "b" * 32)),
+    ],
+)
 @pytest.mark.parametrize("name", ["a" * 24, "x"])
 def test_each_kind_has_a_clean_style_whatever_its_name_is(
-    folder: Path, kind: str, name: str
+    folder: Path, kind: str, more: tuple[str, ...], name: str
 ) -> None:
-    assert main(["new-plugin", name, "--kind", kind, "--folder", kind]) == 0
+    assert main(["new-plugin", name, "--kind", kind, *more, "--folder", kind]) == 0
     for words in (("check",), ("format", "--check")):
         options = ("ruff", *words, "--no-cache", ".")
         run(*options, folder=folder / kind, environment={**os.environ})
@@ -163,9 +177,23 @@ def test_each_kind_has_a_summary_a_license_classifiers_and_a_workflow(
     ]  # fmt: skip
 
 
-def test_the_next_step_of_a_source_needs_no_events(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["new-plugin", "motd", "--kind", "source"]) == 0
-    assert "\n  lanrage-events run\n" in capsys.readouterr().out
+@pytest.mark.parametrize("kind", ["sink", "source"])
+def test_the_next_step_of_what_needs_a_server_is_in_its_readme(
+    kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new-plugin", "motd", "--kind", kind]) == 0
+    output = capsys.readouterr().out
+    assert "\n  lanrage-events run" not in output
+    assert "README.md says how to try it" in output
+
+
+def test_a_source_may_have_an_event_of_its_own(folder: Path) -> None:
+    assert main(["new-plugin", "arena", "--kind", "source", "--event", "BossBeaten"]) == 0
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) == 12
+    assert "boss_beaten.yaml" in {path.name for path in files}
+    for file in files:
+        assert "scaffold" not in f"{file}\n{file.read_text('utf-8')}".lower()
 
 
 @pytest.mark.parametrize(
@@ -216,7 +244,7 @@ def test_every_name_that_is_possible_gives_files_that_can_be_read(
     assert chosen.package.isidentifier()
     assert chosen.event.isidentifier()
     assert not keyword.iskeyword(chosen.event)
-    for path, text in chain.from_iterable(texts_of(kind).items() for kind in KINDS):
+    for path, text in chain.from_iterable(texts_of(folder).items() for folder in FOLDERS):
         filled = chosen.fill(text)
         assert "scaffold" not in filled.lower().replace(name, "")
         match path.rpartition(".")[2]:
