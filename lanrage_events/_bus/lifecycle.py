@@ -365,14 +365,15 @@ class Lifecycle:
         reported = anyio.current_time()
         while True:
             await anyio.sleep(SECONDS_BETWEEN_REPORTS)
-            waiting = [s for s in self.supervisors.values() if s.is_awaited]
+            emptied = () if self.outboxes is None else self.outboxes.awaited
+            waiting = [s for s in self.supervisors.values() if s.is_awaited or s.name in emptied]
             # Without a limit, the caller expects that it takes long to deliver much.
             is_due = anyio.current_time() - reported >= SECONDS_BETWEEN_FEW_REPORTS
             if not is_due and math.isinf(self.drain_timeout):
                 waiting = [s for s in waiting if not self._delivers(s)]
 
             if waiting:
-                names = ", ".join(map(_describe, waiting))
+                names = ", ".join(map(self._describe, waiting))
                 logger.info("the bus is closing, and waits for %s", names)
 
             if is_due:
@@ -384,6 +385,13 @@ class Lifecycle:
             return True
 
         return self.outboxes is not None and self.outboxes.holds(supervisor.name)
+
+    def _describe(self, supervisor: Supervisor) -> str:
+        count = supervisor.mailbox.unfinished
+        held = 0 if self.outboxes is None else self.outboxes.pending(supervisor.name)
+        parts = [f"{count} event{'' if count == 1 else 's'}"] * bool(count)
+        parts += [f"{held:,} in its outbox"] * bool(held)
+        return f"'{supervisor.name}' ({', '.join(parts)})" if parts else f"'{supervisor.name}'"
 
     async def end(self, supervisors: Iterable[Supervisor]) -> None:
         """Cancel supervisors, wait a second until they have ended, and go on without the others."""
@@ -444,11 +452,3 @@ class Lifecycle:
             logger.error("plugin '%s' %s", supervisor.name, what)
 
         return dropped
-
-
-def _describe(supervisor: Supervisor) -> str:
-    count = supervisor.mailbox.unfinished
-    if not count:
-        return f"'{supervisor.name}'"
-
-    return f"'{supervisor.name}' ({count} event{'' if count == 1 else 's'})"

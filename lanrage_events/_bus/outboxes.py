@@ -41,6 +41,8 @@ class Outboxes:
         self._hooks = hooks
         self._last: dict[str, Storage] = {}
         """the outboxes that were open when the bus began to stop"""
+        self.awaited: dict[str, _Held] = {}
+        """what a stop waits for, by plugin"""
 
     def pending(self, plugin: str) -> int:
         """Return how many entries wait in a plugin's outbox; after its end, what is left there."""
@@ -80,7 +82,7 @@ class Outboxes:
 
         :param stop: stops one
         """
-        holding: dict[str, _Held] = {}
+        holding = self.awaited
         for plugin in plugins:
             storage = self._last.get(plugin)
             if storage is None or _is(storage, "drains") or not _pending(storage):
@@ -102,6 +104,8 @@ class Outboxes:
         finally:
             for plugin in holding:
                 stop(plugin)
+
+            holding.clear()
 
     def report(self) -> None:
         """Log what plugins that have ended left in their outboxes, unless they do so on their own."""

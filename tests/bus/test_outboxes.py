@@ -82,6 +82,16 @@ async def test_a_stop_waits_until_an_outbox_is_empty(drain_timeout: float) -> No
     assert bus.health()["pager"] == Health()
 
 
+async def test_a_stop_says_how_much_it_waits_for(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        await leave(Sender(4.0), 20.0)
+
+    waiting = [r.getMessage() for r in caplog.records if "waits for" in r.getMessage()]
+    assert waiting == [
+        f"the bus is closing, and waits for 'pager' ({count} in its outbox)" for count in (2, 1)
+    ]
+
+
 @pytest.mark.parametrize("closes", [True, False])
 async def test_what_is_left_counts_as_undelivered(
     closes: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
