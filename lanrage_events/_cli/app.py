@@ -18,7 +18,7 @@ from ..cli import ExitCode, counted, write_errors, write_json, write_lines
 from . import completion
 from .completion import Shell
 from .errors import CommandError, CommandLoadError, UsageError
-from .options import Flag, PluginKind, seconds_of
+from .options import Config, Flag, PluginKind, seconds_of
 from .outbox import make_app as outbox_app
 from .plugin_commands import load_command, summary
 
@@ -141,8 +141,7 @@ def _add_plugin_command(app: App, command: PluginCommand, *, is_called: bool) ->
 
 
 def run(
-    file: Path | None = None,
-    /,
+    file: Config = None,
     *,
     backend: Literal["asyncio", "trio"] | None = None,
     stdin: Flag = False,
@@ -194,8 +193,7 @@ def init(file: Path | None = None, /) -> int:
 
 
 def check(
-    file: Path | None = None,
-    /,
+    file: Config = None,
     *,
     strict: Flag = False,
     online: Flag = False,
@@ -244,7 +242,7 @@ def check(
     return code
 
 
-def reload(file: Path | None = None, /, *, state_folder: Path | None = None) -> int:
+def reload(file: Config = None, *, state_folder: Path | None = None) -> int:
     """Let the daemon that runs a configuration file read it again, and print what changed.
 
     It waits for a minute at most. It exits with 78 if the file has errors, which change nothing, and
@@ -259,7 +257,7 @@ def reload(file: Path | None = None, /, *, state_folder: Path | None = None) -> 
     return reload_daemon(file, state_folder)
 
 
-def backup(folder: Path, file: Path | None = None, /, *, state_folder: Path | None = None) -> int:
+def backup(folder: Path, /, file: Config = None, *, state_folder: Path | None = None) -> int:
     """Copy the state folder of a daemon, also while it runs.
 
     The copy has what waits for Discord, the dead letters, what was set on the page, and the places
@@ -274,7 +272,7 @@ def backup(folder: Path, file: Path | None = None, /, *, state_folder: Path | No
     return back_up(folder, file, state_folder)
 
 
-def restore(folder: Path, file: Path | None = None, /, *, state_folder: Path | None = None) -> int:
+def restore(folder: Path, /, file: Config = None, *, state_folder: Path | None = None) -> int:
     """Make the state folder of a daemon from a backup, before it starts.
 
     Nothing that exists is overwritten. What waited when the backup was made is sent when the daemon
@@ -334,7 +332,7 @@ def _unusable_commands() -> Iterator[str]:
             yield str(CommandLoadError(command, problem))
 
 
-def events(file: Path | None = None, /, *, schema: Flag = False) -> int:
+def events(file: Config = None, *, schema: Flag = False) -> int:
     """List the event types with their fields.
 
     :param file: a configuration, to list the types that its plugins bring; by default those of all

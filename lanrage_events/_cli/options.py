@@ -16,6 +16,9 @@ SUFFIX = ".outbox"
 PluginKind: TypeAlias = Literal["events", "sink", "source", "transform"]
 """what a new plugin does"""
 
+Config: TypeAlias = Annotated[Path | None, Parameter(name="--config")]
+"""a configuration file, given as a word or as an option"""
+
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
 

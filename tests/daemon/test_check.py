@@ -566,3 +566,14 @@ def test_a_state_folder_behind_a_link_to_nowhere_is_an_error(folder: Path, path:
     assert problem == (
         f"E 2:15: state_folder: ~/{link} is a link that leads nowhere: name a folder"
     )
+
+
+@pytest.mark.parametrize("words", [["other.yaml"], ["--config", "other.yaml"]])
+@pytest.mark.parametrize("command", [["check"], ["events"]])
+def test_the_file_is_a_word_or_an_option(
+    command: list[str], words: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "other.yaml").write_text("plugins:\n  lgo:\n")
+    assert main([*command, *words]) == 78
+    output = capsys.readouterr()
+    assert "other.yaml:2:3: plugins.lgo" in output.out + output.err

@@ -179,7 +179,7 @@ def test_every_command_is_described_with_its_options() -> None:
         app = functools.reduce(operator.getitem, name.split(), command_reference.make_app())
         text = "\n".join(command_reference.lines(name))
         arguments = app.assemble_argument_collection().filter_by(show=True)
-        assert re.findall(r"^\* `([\w-]+)", text, re.MULTILINE) == [
+        assert re.findall(r"^\* `(?:CONFIG, )?([\w-]+)", text, re.MULTILINE) == [
             argument.name.removeprefix("*") for argument in arguments
         ]
 
