@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Unpack
 
@@ -27,7 +28,7 @@ from .outboxes import Outboxes
 from .queries import Queries
 from .supervisor import Supervisor
 from .threads import LoopWatch
-from .transforms import Transforms
+from .transforms import Transforms, Trial
 
 logger = logging.getLogger(__name__)
 
@@ -128,8 +129,26 @@ class Registry(PluginRegistry):
 
     def preview(self, event: Event) -> dict[str, list[Preview]]:
         self._lifecycle.loop.check_thread()
-        shown = self._transforms.after_rules(event)
-        return self.queries.preview(shown, self._bus)
+        left = self._transforms.after_rules(event)
+        events: Sequence[Event] = [] if left is None else [left]
+        problems: list[ConfigProblem] = []
+        for trial in () if left is None else self.explain(left):
+            events = trial.events
+            if not trial.is_known:
+                text = f"the transform of plugin '{trial.plugin}' {trial.outcome}"
+                problems.append(ConfigProblem(text, warning=True))
+
+        found = self.queries.preview(None, self._bus)
+        for one in events:
+            for name, previews in self.queries.preview(one, self._bus).items():
+                found[name] += [replace(p, problems=[*p.problems, *problems]) for p in previews]
+
+        return found
+
+    def explain(self, event: Event) -> Iterator[Trial]:
+        """Yield what the transforms of the plugins make of an event that the rules have passed."""
+        self._lifecycle.loop.check_thread()
+        return self._transforms.explain(event, is_running=self._lifecycle.is_running)
 
     async def check_online(self, plugin: object) -> dict[str, Health]:
         self._lifecycle.loop.check_thread()

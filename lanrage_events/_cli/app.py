@@ -209,7 +209,8 @@ def check(
     :param online: also ask the services that the plugins will use, such as Discord for each webhook,
         without posting anything; it exits with 78 if one of them does not exist, and with 1 if it
         cannot be asked
-    :param event: also show what each rule of the file does with this event, a JSON object
+    :param event: also show what each rule of the file, and then each plugin's transform, does with this event, a
+        JSON object
     """
     from .._daemon import check as check_config
 

@@ -1,4 +1,4 @@
-"""What the rules of a configuration do with an event."""
+"""What the rules and the transforms of a configuration do with an event."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .errors import UsageError
 
 
 def run(bus: EventBus, text: str) -> None:
-    """Print what each rule does with an event, and what the plugins receive.
+    """Print what each rule and transform does with an event, and what the plugins receive.
 
-    :param bus: with the rules and the event types of the configuration
+    :param bus: with the rules, the event types and the plugins of the configuration
     :param text: the event as JSON
     :raises UsageError: if it is no event
     """
@@ -31,6 +31,8 @@ def run(bus: EventBus, text: str) -> None:
         result = step.event
 
     if not lines:
-        lines.append("there are no rules")
+        lines.append("there are no rules, and no plugin transforms it")
 
-    write_lines([*lines, f"the plugins receive {result.to_json()}"])
+    is_partial = any("is not called" in line for line in lines)
+    but = ", without what was not called," if is_partial else ""
+    write_lines([*lines, f"the plugins receive{but} {result.to_json()}"])

@@ -109,7 +109,8 @@ class PluginRegistry(Mapping[str, object]):
         """Call the hook ``preview`` of every plugin that has it, and return the answers by plugin.
 
         Nothing is sent, and the plugins need not run. What is wrong with an answer is a problem in it. The
-        hooks get the event as the rules leave it, and none is called if a rule drops it.
+        hooks get the event as the rules leave it and, while the bus does not run, the transforms of
+        plugins; none is called if one of these drops it. A warning names a transform that is not called.
 
         :param event: the event, which is not published
         """

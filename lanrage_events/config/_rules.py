@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from .._bus import Registry
 from .._events import Event
 from .._rules import (
     PSEUDONYM,
@@ -200,13 +201,27 @@ class ConfiguredRules:
 
 
 def explain_rules(bus: Bus, event: Event) -> Iterator[RuleStep]:
-    """Yield what each rule of a bus does with an event, until one drops it.
+    """Yield what each rule of a bus does with an event, until one drops it, and then each transform.
+
+    The transforms of plugins come after the rules, with the place ``plugin 'NAME'``. If one makes several
+    events, the step has the first. A transform is not called if its plugin needs a lifespan that has not
+    started, or if the bus runs: its outcome says so, and the event of the step is without it.
 
     :param bus: from :func:`load_bus`; one with rules of another kind has none to explain
     """
     rules = getattr(bus, "rules", None)
     if isinstance(rules, RuleSet):
-        yield from rules.explain(event)
+        for step in rules.explain(event):
+            yield step
+            if step.event is None:
+                return
+
+            event = step.event
+
+    if isinstance(bus.plugins, Registry):
+        for trial in bus.plugins.explain(event):
+            left = trial.events[0] if trial.events else None
+            yield RuleStep(f"plugin '{trial.plugin}'", "transform", trial.outcome, left)
 
 
 def _make_effect(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lanrage_events import ConfigProblem, Event, EventBus, PeerJoined, Preview, hookimpl
+from lanrage_events.config import explain_rules
 
 EVENT = PeerJoined(peer_name="Ann", party_name="LAN")
 
@@ -88,3 +91,87 @@ async def test_what_runs_is_asked_like_what_does_not() -> None:
     async with EventBus() as bus:
         bus.register(Running(), "running")
         assert bus.plugins.preview(EVENT) == {"running": [Preview(text="Ann")]}
+
+
+class Showing:
+    @hookimpl
+    def preview(self, event: PeerJoined) -> Preview:
+        return Preview(text=event.peer_name)
+
+
+class Privacy:
+    transform_required = True
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> PeerJoined | list[PeerJoined] | None:
+        self.calls += 1
+        match event.peer_name:
+            case "Ann":
+                return replace(event, peer_name="a player")
+            case "Bot":
+                return None
+            case "Two":
+                return [replace(event, peer_name="one"), replace(event, peer_name="two")]
+            case "Secret":
+                raise ValueError(event.peer_name)
+
+        return event
+
+
+class Living(Privacy):
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        yield
+
+
+def shown(bus: EventBus, name: str) -> tuple[list[str], list[str]]:
+    """Return the texts of the previews, and what the transforms of plugins do."""
+    event = PeerJoined(peer_name=name, party_name="LAN")
+    steps = [f"{step.place} {step.outcome}" for step in explain_rules(bus, event)]
+    return [preview.text for preview in bus.plugins.preview(event)["showing"]], steps
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "outcome"),
+    [
+        ("Ann", ["a player"], "changes it"),
+        ("Bot", [], "drops it"),
+        ("Two", ["one", "two"], "makes 2 events of it"),
+        ("Bob", ["Bob"], "changes nothing"),
+        ("Secret", [], "fails, so the event is not published: ValueError at test_previews.py:"),
+    ],
+)
+def test_what_is_shown_has_passed_the_transforms_of_plugins(
+    name: str, texts: list[str], outcome: str
+) -> None:
+    bus = EventBus()
+    bus.register(Privacy(), "privacy")
+    bus.register(Showing(), "showing")
+    found, [step] = shown(bus, name)
+    assert found == texts
+    assert step.startswith(f"plugin 'privacy' {outcome}")
+    assert bus.statistics().transforms == {}
+
+
+async def test_a_transform_that_is_not_called_is_named() -> None:
+    plugin = Living()
+    bus = EventBus()
+    bus.register(plugin, "privacy")
+    bus.register(Showing(), "showing")
+
+    def check(why: str) -> None:
+        texts, steps = shown(bus, "Ann")
+        assert (texts, steps) == (["Ann"], [f"plugin 'privacy' is not called {why}"])
+        [preview] = bus.plugins.preview(EVENT)["showing"]
+        text = f"the transform of plugin 'privacy' is not called {why}"
+        assert preview.problems == (ConfigProblem(text, warning=True),)
+
+    check("before its plugin has started")
+    async with bus:
+        check("for what is only shown while the bus runs")
+
+    assert plugin.calls == 0

@@ -7,3 +7,4 @@ from .chain import DeclaredTransform as DeclaredTransform
 from .chain import Events as Events
 from .chain import MustWait as MustWait
 from .transforms import Transforms as Transforms
+from .trial import Trial as Trial

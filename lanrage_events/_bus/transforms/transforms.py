@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch
 from .chain import MOST_EVENTS, Chain, DeclaredTransform, Events, Step, made_of, too_many
 from .discretion import undisclosed, undisclosing
+from .trial import Trial, try_transforms
 
 MOST_KEPT = 1024
 """events that could not enter a mailbox yet, of which it is known what they were turned into"""
@@ -208,6 +209,42 @@ class Transforms:
                 event = result
 
         return event
+
+    def explain(self, event: Event, *, is_running: bool) -> Iterator[Trial]:
+        """Yield what the plugins make of an event that the rules have passed; it is not counted.
+
+        :param is_running: whether the bus runs; then no transform is called, since it may remember the
+            event, which is not published
+        """
+        events: Events = (event,)
+        for name, plugin in tuple(self._plugins.items()):
+            classes = tuple(cls for one in plugin.transforms for cls in one.classes)
+            if not any(isinstance(one, classes) for one in events):
+                continue
+
+            if is_running or not plugin.runs:
+                why = "for what is only shown while the bus runs"
+                outcome = f"is not called {why if is_running else 'before its plugin has started'}"
+                yield Trial(name, outcome, events, is_known=False)
+                continue
+
+            required, protect = plugin.required, self._protected
+            trial = try_transforms(
+                name, events, plugin.transforms, required=required, protect=protect
+            )
+            if trial is not None:
+                events = trial.events
+                yield trial
+
+    def _protected(self, event: Event) -> Events:
+        for rule in () if self._rules is None else self._rules.protects(event.__class__):
+            result = rule.function(event)
+            if not isinstance(result, Event):
+                return ()
+
+            event = result
+
+        return (event,)
 
     def statistics(self) -> dict[str, TransformStatistics]:
         """Return the figures by the names of plugins and rules."""
