@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import (
     AsyncIterator,
@@ -15,6 +16,7 @@ from collections.abc import (
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import anyio
@@ -26,7 +28,7 @@ from .._reports import Health, Metric
 from ..abc import Bus
 from ..cli import counted
 from ..events import EventRegistry
-from ..outbox import Outbox, OutboxEntry, OutboxFull, OutboxStatistics, Storage
+from ..outbox import Outbox, OutboxFull, OutboxStatistics, Storage
 from ._entry import DEFAULT_LANE, Entry, Item, NoEventError
 from ._metrics import lane_metrics, outbox_metrics
 from ._outcome import Outcome
@@ -104,13 +106,17 @@ class Delivery:
         if not 0 < send_timeout < float("inf"):
             raise ValueError(f"send_timeout: seconds above 0 were expected, not {send_timeout!r}")
 
-        self._send = send
+        self._make_lane = partial(
+            SinkLane,
+            what=what,
+            send=send,
+            select=select,
+            interval=interval,
+            send_timeout=send_timeout,
+        )
         self._batch_size = batch_size
         self._window = window
         self._immediate = immediate
-        self._interval = interval
-        self._send_timeout = send_timeout
-        self._select = select
         self._names = None if lanes is None else frozenset(lanes)
         self._what = what
         self._max_entries = max_entries
@@ -176,19 +182,9 @@ class Delivery:
 
         now = utc_now()
         for number, lane, item, kept in zip(numbers, lanes, chosen, stored, strict=True):
-            found = OutboxEntry(
-                id=number,
-                lane=kept.lane,
-                body=kept.body,
-                label=kept.label,
-                put_time=now,
-                expires=kept.expires,
-                postponed_until=None,
-                attempts=0,
-                last_error="",
-                size=0,
-            )
-            lane.append(Entry.read(found), immediate=item.immediate)
+            data = json.loads(kept.body)
+            entry = Entry(number, kept.lane, data, kept.label, now, kept.expires)
+            lane.append(entry, immediate=item.immediate)
 
     async def put_events(
         self, events: Sequence[Event], lanes: Callable[[Event], Iterable[str]]
@@ -353,19 +349,14 @@ class Delivery:
             raise ValueError(f"there is no {self._what} '{name}', known are {known}")
 
         size = self._batch_size
-        lane = self._lanes[name] = SinkLane(
+        lane = self._lanes[name] = self._make_lane(
             name,
-            what=self._what,
             storage=storage,
             pacing=Pacing(self._window, immediate=self._immediate),
             record=record or LaneRecord(LaneStatistics()),
             task_group=tasks,
             logger=self._logger,
-            send=self._send,
-            select=self._select,
             batch_size=size.get(name, 1) if isinstance(size, Mapping) else size,
-            interval=self._interval,
-            send_timeout=self._send_timeout,
         )
         return lane
 
