@@ -18,6 +18,7 @@ from .._threads import call_within
 from .entry_points import PLUGINS_GROUP, PluginEntryPoint, UnreadableDistribution, installed
 from .files import import_file, place_of, plugin_files
 from .loaded import LoadedPlugin, PluginSource, examine
+from .required import requires_transform
 
 LIMIT_VARIABLE = "LANRAGE_EVENTS_PLUGINS"
 """the environment variable that limits which plugins may be loaded"""
@@ -110,6 +111,10 @@ class Catalog:
     def allows(self, name: str) -> bool:
         """Return whether a plugin may be loaded."""
         return self.limit is None or name in self.limit
+
+    def requires_transform(self, name: str) -> bool:
+        """Return whether a plugin has a transform that is required, without importing it."""
+        return any(requires_transform(s.origin) for s in self.sources if s.name == name)
 
     def load(self, name: str, *, timeout: float | None = None) -> LoadedPlugin:
         """Import a plugin and examine it.

@@ -324,6 +324,14 @@ class _Checker:
         if not isinstance(use, str) or self.validator.document.has_failed((*path, "use")):
             return None
 
+        if not catalog.allows(use) and catalog.requires_transform(use):
+            message = (
+                f"{LIMIT_VARIABLE} does not name '{use}', whose transform is required, so that events would "
+                "pass without it: name it there, too, or remove this section"
+            )
+            self.draft.report(path, message)
+            return None
+
         if not catalog.allows(use):
             self.draft.warn(path, f"skipped, because {LIMIT_VARIABLE} does not name '{use}'")
             return None

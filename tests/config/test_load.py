@@ -555,6 +555,20 @@ def test_what_the_limit_excludes_is_skipped_with_a_warning(load: Load) -> None:
     )
 
 
+def test_what_hides_names_is_not_skipped(tmp_path: Path) -> None:
+    (tmp_path / "privacy.py").write_text("import nothing\n\ntransform_required = True\n")
+    (tmp_path / "lanrage.yaml").write_text("plugins:\n  hidden: {use: privacy}\n")
+    catalog = Catalog((), limit=frozenset({"log"})).with_folder(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "lanrage.yaml", catalog)
+
+    [problem] = [one for one in caught.value.problems if "plugins.hidden" in one]
+    assert problem.endswith(
+        "lanrage.yaml:2:3: plugins.hidden: LANRAGE_EVENTS_PLUGINS does not name 'privacy', whose transform "
+        "is required, so that events would pass without it: name it there, too, or remove this section"
+    )
+
+
 def test_a_module_under_its_own_name_may_say_so(load: Load) -> None:
     assert load("plugins: {module: {use: module}}").plugins[0].name == "module"
 

@@ -431,6 +431,36 @@ def test_the_environment_limits_what_may_be_loaded(
         assert ("limited_one" in sys.modules) == ("one" in allowed)
 
 
+@pytest.mark.parametrize(
+    ("source", "is_required"),
+    [
+        ("transform_required = True", True),
+        ("class Plugin:\n    transform_required: bool = REQUIRED", True),
+        ("def make(self):\n    self.transform_required=True", True),
+        ("transform_required = False", False),
+        ("# transform_required = True", False),
+        ("if plugin.transform_required == True: pass", False),
+        ("", False),
+    ],
+)
+def test_a_required_transform_is_found_without_importing_it(
+    install: Install, tmp_path: Path, source: str, is_required: bool
+) -> None:
+    targets = {"one": "required_one", "two": "required_pkg.plugins", "gone": "required_gone.x"}
+    install("required", targets, required_one=f"raise ValueError\n{source}")
+    package = next(tmp_path.rglob("required_one.py")).parent / "required_pkg"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise ValueError\n")
+    (package / "plugins.py").write_text(source)
+    (tmp_path / "three.py").write_text(source)
+    catalog = Catalog.discover(tmp_path, environment={"LANRAGE_EVENTS_PLUGINS": "log"})
+    for name in ("one", "two", "three"):
+        assert catalog.requires_transform(name) is is_required
+
+    assert not catalog.requires_transform("gone")
+    assert "required_pkg" not in sys.modules
+
+
 def test_names_in_the_limit_that_nothing_offers_are_known(install: Install) -> None:
     install("limited", {"one": "x"})
     catalog = Catalog.discover(environment={"LANRAGE_EVENTS_PLUGINS": "one,on,tow"})
