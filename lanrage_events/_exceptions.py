@@ -108,11 +108,14 @@ class EventNotTransformed(EventError):
     in which its sender may have put a name.
     """
 
-    def __init__(self, event: Event, transform: str, reason: str) -> None:
+    def __init__(self, event: Event, transform: str, reason: str, *, failed: bool = True) -> None:
         self.event = event
         self.transform = transform
         """the name of the plugin, or of the rule"""
         self.reason = reason
+        self.failed = failed
+        """whether it raised on this event; otherwise its plugin has not started, and the event can be
+        published later"""
         super().__init__(f"{event.type} was not published: {reason}")
 
 

@@ -35,7 +35,7 @@ _COUNTERS = {
     "unmatched": ("logfile_unmatched", "Lines of log files without an event"),
     "failed": (
         "logfile_failed",
-        "Lines of log files that were too long or lacked a field of their event",
+        "Lines of log files that were too long, lacked a field, or had an event that was rejected",
     ),
 }
 

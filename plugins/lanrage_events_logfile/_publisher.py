@@ -16,6 +16,7 @@ async def publish(bus: Bus, event: Event) -> str | None:
     catching up does not fill their mailboxes, but their errors do not matter.
 
     :return: why the event was not delivered, None if it was
+    :raises EventNotTransformed: if a required transform raised, as it probably would again
     """
     durable = any(getattr(plugin, "durable", False) for plugin in bus.plugins.values())
     try:
@@ -23,6 +24,9 @@ async def publish(bus: Bus, event: Event) -> str | None:
     except anyio.ClosedResourceError:
         return "the bus is closed"
     except EventNotTransformed as error:
+        if error.failed:
+            raise
+
         return str(error)
     except EventDropped as error:
         return str(error) if durable else None

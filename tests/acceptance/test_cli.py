@@ -523,3 +523,51 @@ def test_a_terminal_that_lacks_a_character_shows_the_others(
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="latin-1"))
     assert main(["preview", "peer_joined"]) == 0
     assert b"? Ben joined" in output.getvalue()
+
+
+# run --stdin --timeout
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--timeout", "5s"], "--timeout is for the end of an input: give --stdin, too"),
+        (["--stdin", "--timeout", "5"], "--timeout: a number alone is not a duration, add a unit"),
+    ],
+)
+def test_the_time_for_the_end_of_an_input_is_checked(
+    words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *words]) == 2
+    assert problem in capsys.readouterr().err
+
+
+# check --event
+
+
+PRIVACY = """
+from dataclasses import replace
+
+from lanrage_events import PeerJoined, hookimpl
+
+transform_required = True
+
+
+@hookimpl
+def transform(event: PeerJoined) -> PeerJoined:
+    return replace(event, peer_name="a player")
+"""
+
+
+def test_check_shows_an_event_as_the_transforms_of_plugins_leave_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "privacy.py").write_text(PRIVACY, encoding="utf-8")
+    file = tmp_path / "lanrage.yaml"
+    file.write_text(f"plugins_folder: {tmp_path}\nplugins: {{privacy: }}\n", encoding="utf-8")
+    event = '{"type": "peer_joined", "peer_name": "Zelda", "party_name": "LAN"}'
+    assert main(["check", str(file), "--event", event]) == 0
+    _, step, received = capsys.readouterr().out.splitlines()
+    assert step == "plugin 'privacy': transform changes it"
+    assert received.startswith("the plugins receive {")
+    assert '"peer_name":"a player"' in received

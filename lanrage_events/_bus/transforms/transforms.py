@@ -396,12 +396,19 @@ class Transforms:
         self._count(step).rejected += 1
         what = step.name if step.is_rule else f"the transform of plugin '{step.name}'"
         raise EventNotTransformed(
-            event, step.name, f"{what}, which is required, failed: {error}"
+            event,
+            step.name,
+            f"{what}, which is required, failed: {error}",
+            failed=not isinstance(error, _NotStarted),
         ) from error
 
     def _count(self, step: Step) -> _Counts:
         return self._counts.setdefault(step.name, _Counts())
 
 
+class _NotStarted(UndisclosedError):
+    pass
+
+
 def _not_started(event: Event) -> TransformResult:
-    raise UndisclosedError("its plugin has not started yet")
+    raise _NotStarted("its plugin has not started yet")

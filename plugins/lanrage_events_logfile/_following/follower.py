@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event
+from lanrage_events import Event, EventNotTransformed
 from lanrage_events.abc import Bus
 from lanrage_events.backoff import Backoff
 
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 SAVE_BYTES = 1_048_576
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
+# About two minutes: what a transform needs, such as a list of names, may be back by then.
+REJECTIONS_MAX = 7
 # On Windows, a server cannot rename or remove a file that is open elsewhere.
 KEEPS_OPEN = sys.platform != "win32"
 _WARNINGS_MAX = 64
@@ -78,7 +80,7 @@ class Follower:
         self.unmatched = 0
         """lines without an event since the start, most of them"""
         self.failed = 0
-        """lines that were too long, or matched but lacked a field"""
+        """lines that were too long, or matched but lacked a field, or whose event a transform rejected"""
         self.problem: str | None = None
         """why it cannot go on at present"""
         self.waiting = False
@@ -304,11 +306,25 @@ class Follower:
     # Delivering and saving
 
     async def _deliver(self, event: Event) -> None:
-        """Publish an event, retrying until it is delivered."""
-        while (problem := await publish(self._bus, event)) is not None:
+        """Publish an event, retrying until it is delivered, or a transform has rejected it often."""
+        rejections = 0
+        while True:
+            try:
+                problem = await publish(self._bus, event)
+            except EventNotTransformed as error:
+                problem = str(error)
+                rejections += 1
+                if rejections > REJECTIONS_MAX:
+                    self.failed += 1
+                    logger.error("'%s': an event is skipped: %s", self.name, problem)
+                    break
+
+            if problem is None:
+                self.delivered += 1
+                break
+
             await self._back_off(f"an event could not be delivered, retrying: {problem}")
 
-        self.delivered += 1
         self._recover()
 
     async def _save(self) -> None:

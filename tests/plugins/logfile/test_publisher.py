@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,7 @@ async def test_an_event_that_a_required_transform_rejects_is_published_later(
         server.bus.register(privacy, "privacy")
         append(log, joined("Ann", "Bob"))
         await server.settle()
-        await anyio.sleep(600)
+        await anyio.sleep(50)
         assert server.seen == []
         assert server.health.status == "degraded"
         assert (
@@ -89,9 +91,70 @@ async def test_an_event_that_a_required_transform_rejects_is_published_later(
         )
 
         privacy.fails = False
-        await anyio.sleep(60)
+        await anyio.sleep(100)
         assert server.seen == ["+Ann", "+Bob"]
         assert server.health.status == "ok"
+
+
+class Picky(Privacy):
+    """A required transform, which fails on one event."""
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> Event:
+        if event.peer_name == "Ann":
+            raise ValueError
+
+        return event
+
+
+async def test_an_event_that_a_transform_rejects_again_and_again_does_not_hold_up_the_others(
+    evening: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = tmp_path / "latest.log"
+    append(log, "")
+    async with evening(start="beginning") as server:
+        server.bus.register(Picky(), "privacy")
+        append(log, joined("Ann", "Bob"))
+        await server.settle()
+        await anyio.sleep(600)
+        await server.settle()
+        assert server.seen == ["+Bob"]
+        assert server.health.status == "ok"
+        assert kept_offset(tmp_path) == log.stat().st_size
+
+    [message] = [m for m in caplog.messages if "an event is skipped" in m]
+    assert "ValueError at test_publisher.py" in message
+
+
+class NotReady(Privacy):
+    fails = False
+
+    def __init__(self) -> None:
+        self.ready = anyio.Event()
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        await self.ready.wait()
+        yield
+
+
+async def test_an_event_waits_for_a_required_transform_that_has_not_started(
+    evening: Any, tmp_path: Path
+) -> None:
+    log = tmp_path / "latest.log"
+    append(log, "")
+    async with evening(start="beginning") as server:
+        privacy = NotReady()
+        server.bus.register(privacy, "privacy", start_timeout=10_000.0)
+        append(log, joined("Ann"))
+        await server.settle()
+        await anyio.sleep(3600)
+        assert server.seen == []
+        assert "has not started yet" in server.health.detail
+        privacy.ready.set()
+        await anyio.sleep(100)
+        assert server.seen == ["+Ann"]
 
 
 async def test_a_stop_while_an_event_does_not_arrive_leaves_it_for_the_next_start(
