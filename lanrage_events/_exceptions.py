@@ -133,7 +133,7 @@ class PluginError(LanrageEventsError):
     def __init__(self, plugin: str, message: str) -> None:
         self.plugin = plugin
         self.reason = message
-        super().__init__(f"plugin '{plugin}': {message}")
+        super().__init__("\n".join(f"plugin '{plugin}': {line}" for line in message.split("\n")))
 
 
 class PluginNotFound(PluginError):

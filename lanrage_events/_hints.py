@@ -32,6 +32,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean '{near[0]}'?" if near else ""
 
 
+def is_similar(word: str, known: Iterable[str]) -> bool:
+    """Return whether a word is so near to a known name that it is surely a misspelling of it."""
+    import difflib
+
+    return bool(difflib.get_close_matches(word[:_MAX_CHARACTERS], sorted(known), n=1, cutoff=0.85))
+
+
 def install_command(extra: str, distribution: str = OWN_DISTRIBUTION) -> str:
     """Return the command that adds an extra of a distribution to this environment.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from .._containment import call
-from .hooks import Hooks
+from .hooks import Hooks, is_storage
 
 if TYPE_CHECKING:
     from ..outbox import Storage
@@ -20,7 +20,6 @@ logger = logging.getLogger(__name__)
 STALLED_SECONDS = 10.0
 """how long a stop waits while nothing leaves an outbox"""
 _LOOK_SECONDS = 0.02
-_ASKED = ("statistics", "drains", "durable")
 
 
 @dataclass(slots=True)
@@ -65,7 +64,7 @@ class Outboxes:
         try:
             answer = None if hook is None else call(hook)
             # What a hook returns may be anything.
-            return answer if call(lambda: all(hasattr(answer, name) for name in _ASKED)) else None
+            return answer if call(is_storage, answer) else None
         except Exception:  # noqa: BLE001 - a query of the hook reports that
             return None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import anyio
 
@@ -14,10 +15,19 @@ from .._containment import TaskGuard, UnexpectedCancellation, call
 from .._events import Event
 from .._exceptions import format_error
 from .._files import is_same_file
-from .._redaction import format_value
-from .._reports import ConfigProblem, Health, HealthStatus, Preview
+from .._reports import ConfigProblem, Health, Preview
 from ..abc import Bus
-from .hooks import QUERIES, Hooks
+from .hooks import (
+    QUERIES,
+    Hooks,
+    WrongAnswer,
+    checked_answer,
+    checked_health,
+    checked_previews,
+    checked_problems,
+    checked_services,
+    declaration_problems,
+)
 from .instrument import Instruments
 from .lingering import Lingering
 from .outboxes import Outboxes
@@ -26,7 +36,6 @@ from .threads import LoopWatch
 
 ONLINE_SECONDS = 60.0
 STARTING = "it is starting, and handles no events yet"
-_STATUSES = get_args(HealthStatus)
 
 
 @dataclass(slots=True)
@@ -76,7 +85,7 @@ class Queries:
             if hook is not None:
                 try:
                     with self._watch.calls(name, hook_name):
-                        answers[name] = call(_answer, hook_name, hook)
+                        answers[name] = call(checked_answer, hook_name, hook)
                 except Exception as error:
                     self._instruments.hook_failed(name, hook_name, None, error)
 
@@ -119,15 +128,26 @@ class Queries:
         return outcome.answer
 
     def validate(self, name: str, bus: Bus) -> list[ConfigProblem]:
-        """Return the problems that a plugin finds in its configuration."""
+        """Return the problems that a plugin finds in its configuration, and those of its hooks."""
+        problems = [ConfigProblem(text, warning=True) for text in self._hooks.warnings(name)]
+        for declaring in (*sorted(QUERIES), "health"):
+            declares = self._hooks.implementation(name, declaring)
+            if declares is not None:
+                # One that raises may need what the lifespan makes.
+                with suppress(Exception), self._watch.calls(name, declaring):
+                    problems += call(list, declaration_problems(declaring, declares))
+
+        return [*problems, *self._validate(name, bus)]
+
+    def _validate(self, name: str, bus: Bus) -> list[ConfigProblem]:
         hook = self._hooks.implementation(name, "validate")
         if hook is None:
             return []
 
         try:
             with self._watch.calls(name, "validate"):
-                return call(_checked_problems, call(hook, bus), "validate")
-        except _WrongAnswer as error:
+                return call(checked_problems, call(hook, bus), "validate")
+        except WrongAnswer as error:
             return [ConfigProblem(str(error))]
         except Exception as error:
             return [ConfigProblem(f"hook 'validate' failed: {format_error(error)}")]
@@ -144,7 +164,7 @@ class Queries:
                 if answer is None:
                     return []
 
-                return call(_checked_problems, answer, "templates_changed")
+                return call(checked_problems, answer, "templates_changed")
         except Exception as error:
             self._instruments.hook_failed(name, "templates_changed", None, error)
             return None
@@ -163,8 +183,8 @@ class Queries:
 
             try:
                 with self._watch.calls(name, "preview"):
-                    found[name] = call(_checked_previews, call(hook, event, bus))
-            except _WrongAnswer as error:
+                    found[name] = call(checked_previews, call(hook, event, bus))
+            except WrongAnswer as error:
                 found[name] = [Preview(problems=[ConfigProblem(str(error))])]
             except Exception as error:
                 failure = f"hook 'preview' failed: {format_error(error)}"
@@ -180,10 +200,10 @@ class Queries:
 
         try:
             with anyio.fail_after(ONLINE_SECONDS):
-                return _checked_services(await self.call(name, "check_online", hook, bus))
+                return checked_services(await self.call(name, "check_online", hook, bus))
         except TimeoutError:
             return {name: Health("degraded", f"no answer within {ONLINE_SECONDS:g} seconds")}
-        except _WrongAnswer as error:
+        except WrongAnswer as error:
             return {name: Health("failed", str(error))}
         except Exception as error:
             failure = f"hook 'check_online' failed: {format_error(error)}"
@@ -244,8 +264,8 @@ class Queries:
 
         try:
             with self._watch.calls(name, "health"):
-                return call(_checked_health, call(hook))
-        except _WrongAnswer as error:
+                return call(checked_health, call(hook))
+        except WrongAnswer as error:
             return Health("failed", str(error))
         except Exception as error:
             return Health("failed", f"hook 'health' failed: {format_error(error)}")
@@ -263,96 +283,3 @@ def _drops(supervisor: Supervisor) -> str | None:
         f"it dropped {count} event{plural}, the last less than a minute ago, from its mailbox of "
         f"{mailbox.size}: {remedy}"
     )
-
-
-class _WrongAnswer(TypeError):
-    """Raised when a hook returns something else than it must."""
-
-    def __init__(self, hook: str, expected: str, answer: object) -> None:
-        super().__init__(f"hook '{hook}' must return {expected}, not {format_value(answer)}")
-
-
-def _answer(hook_name: str, hook: Callable[[], object]) -> object:
-    answer = hook()
-    items = tuple(answer) if isinstance(answer, Iterable) else answer
-    if hook_name == "template_folders" and not (
-        isinstance(items, tuple) and all(map(_is_folder, items))
-    ):
-        _close(answer)
-        raise _WrongAnswer(hook_name, "an iterable of folders, such as a list of paths", answer)
-
-    if hook_name == "written_files" and not (
-        isinstance(items, tuple) and all(isinstance(item, str | Path | int) for item in items)
-    ):
-        _close(answer)
-        raise _WrongAnswer(hook_name, "an iterable of paths and file descriptors", answer)
-
-    return items
-
-
-def _is_folder(value: object) -> bool:
-    # Not isinstance(value, Traversable), which is slow to import.
-    return all(callable(getattr(value, name, None)) for name in ("iterdir", "joinpath"))
-
-
-def _close(answer: object) -> None:
-    """Spare the warning that a coroutine was never awaited."""
-    if isinstance(answer, Coroutine):
-        answer.close()
-
-
-def _checked_problems(answer: object, hook: str) -> list[ConfigProblem]:
-    if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
-        _close(answer)
-        raise _WrongAnswer(hook, "an iterable of texts", answer)
-
-    return [
-        problem if isinstance(problem, ConfigProblem) else ConfigProblem(str(problem))
-        for problem in answer
-    ]
-
-
-def _checked_previews(answer: object) -> list[Preview]:
-    previews = [answer] if isinstance(answer, Preview) else answer
-    if not isinstance(previews, Iterable) or isinstance(previews, str | bytes):
-        _close(answer)
-        raise _WrongAnswer("preview", "a Preview or an iterable of them", answer)
-
-    checked: list[Preview] = []
-    for preview in previews:
-        if not isinstance(preview, Preview):
-            raise _WrongAnswer("preview", "a Preview or an iterable of them", answer)
-
-        checked.append(preview)
-
-    return checked
-
-
-def _checked_services(answer: object) -> dict[str, Health]:
-    if not isinstance(answer, Mapping):
-        raise _WrongAnswer("check_online", "a mapping from names to Health", answer)
-
-    return {str(name): _checked_health(health, "check_online") for name, health in answer.items()}
-
-
-def _checked_health(health: object, hook: str = "health") -> Health:
-    if not isinstance(health, Health):
-        _close(health)
-        raise _WrongAnswer(hook, "a Health", health)
-
-    status = cast(object, health.status)
-    detail = cast(object, health.detail)
-    undelivered = cast(object, health.undelivered)
-    if not isinstance(status, str) or status not in _STATUSES:
-        expected = " or ".join(map(repr, _STATUSES))
-        raise _WrongAnswer(hook, f"a Health whose status is {expected}", status)
-
-    if not isinstance(detail, str):
-        raise _WrongAnswer(hook, "a Health whose detail is a text", detail)
-
-    if not isinstance(undelivered, int) or undelivered < 0:
-        what = "a Health whose undelivered is a whole number, at least 0"
-        raise _WrongAnswer(hook, what, undelivered)
-
-    # A lone surrogate cannot be encoded.
-    return Health(health.status, detail.encode("utf-8", "replace").decode(), int(undelivered))

@@ -106,7 +106,7 @@ class Registry(PluginRegistry):
             try:
                 self.hooks.validate(name)
             except PluginError as error:
-                problems.append((name, error.reason))
+                problems += [(name, reason) for reason in error.reason.splitlines()]
 
             if not hooks_only:
                 found = (str(problem) for problem in self.problems(name) if not problem.warning)
@@ -210,7 +210,8 @@ class Registry(PluginRegistry):
             self.hooks.unregister_failed(name)
             raise
 
-        for warning in warnings:
+        # Who gives locations reads a configuration, and reports them with their place in it.
+        for warning in warnings if options.get("locations") is None else ():
             logger.warning("plugin '%s': %s", name, warning)
 
         self._deliver_to(supervisor, settings)

@@ -21,6 +21,9 @@ from ..abc import Instrument
 from ._load import default_file, load_config
 from ._models import ConfiguredPlugin, DaemonConfig
 
+_NOUNS = ("hook ", "method ", "attribute ")
+"""with which the text about a plugin may begin, instead of a verb"""
+
 
 def load_bus(file: Path | None = None, *, as_run: bool = False) -> EventBus:
     """Create the bus of a configuration file with its plugins, without starting anything.
@@ -97,7 +100,7 @@ def register(
 
             bus.register(plugin.make(), plugin.name, **options)
         except PluginError as error:
-            yield plugin.name, f"the plugin {error.reason}"
+            yield from ((plugin.name, _sentence(line)) for line in error.reason.splitlines())
         except ConfigError as error:
             yield from ((plugin.name, problem) for problem in error.problems)
         except LanrageEventsError as error:
@@ -123,7 +126,12 @@ def warnings(
 def hook_problems(bus: EventBus) -> Iterator[tuple[str, str]]:
     """Yield the name of each plugin that implements a hook wrongly, and what is wrong."""
     for name, problem in bus.plugins.validate(hooks_only=True):
-        yield name, f"the plugin {problem}"
+        yield name, _sentence(problem)
+
+
+def _sentence(reason: str) -> str:
+    """Return what is wrong with a plugin as a sentence that needs no name before it."""
+    return reason if reason.startswith(_NOUNS) else f"the plugin {reason}"
 
 
 def installed_bus(catalog: Catalog, hooks: Collection[str]) -> tuple[EventBus, list[str]]:

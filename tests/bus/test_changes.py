@@ -336,7 +336,10 @@ class Broken(Plugin):
         ({"hook_timeout": -1}, "hook_timeout must be more than 0"),
         ({"start_timeout": "soon"}, "TypeError"),
         ({"peer_joind": hookimpl(lambda event: None)}, "unknown hook 'peer_joind'"),
-        ({"register_events": hookimpl(lambda self: 5)}, "'register_events' failed"),
+        (
+            {"register_events": hookimpl(lambda self: 5)},
+            "hook 'register_events' must return a list",
+        ),
     ],
 )
 async def test_what_can_be_checked_is_checked_before_the_old_plugin_ends(

@@ -141,7 +141,9 @@ def test_problems_are_an_iterable(answer: object) -> None:
     bus = EventBus()
     bus.register(plugin_with("validate", lambda self, bus: answer), "odd")
     problem = f"hook 'validate' must return an iterable of texts, not {answer!r}"
-    assert bus.plugins.validate() == [("odd", problem)]
+    [(name, text)] = bus.plugins.validate()
+    assert name == "odd"
+    assert text.startswith(problem)
 
 
 @pytest.mark.parametrize("answer", [7, "one problem", b"one"])
@@ -205,7 +207,7 @@ async def test_template_folders_that_are_none_are_skipped_and_logged(
     assert folders[0] == tmp_path
     assert len(folders) == 2
     [record] = caplog.records
-    assert "must return an iterable of folders, such as a list of paths" in record.getMessage()
+    assert "must return a list of folders, each a pathlib.Path" in record.getMessage()
 
 
 class Busybody:
@@ -248,7 +250,7 @@ async def test_a_hook_may_change_the_bus_while_it_is_queried() -> None:
         assert "last" in health
         assert bus.query("metrics").keys() == {"meddler", "last"}
         assert bus.plugins.validate() == [("meddler", "I meddle")]
-        assert [*bus.plugins] == ["meddler", "last", "new 2", "new 3", "new 4"]
+        assert [*bus.plugins] == ["meddler", "last", *(f"new {n}" for n in range(2, 7))]
 
 
 # check_online

@@ -85,4 +85,4 @@ def test_another_answer_is_reported_and_counts_as_none(
     bus.register(Wrong(), "wrong")
     assert bus.writer_of(0) is None
     if answer != "events":
-        assert "must return an iterable of paths and file descriptors" in caplog.text
+        assert "must return a list of paths and file descriptors" in caplog.text

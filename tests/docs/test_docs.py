@@ -265,7 +265,7 @@ def test_the_python_of_a_page_imports_names_that_exist(page: Path) -> None:
 async def test_the_plugins_on_the_page_of_hooks_can_be_registered(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    module, with_settings, with_secret, with_store, threaded, in_the_demo = (
+    module, with_tasks, with_settings, with_secret, with_store, source, threaded, in_the_demo = (
         make_module(f"example_on_page_{number}", block)
         for number, block in enumerate(python_blocks(ROOT / "docs" / "hooks.md"))
     )
@@ -274,9 +274,11 @@ async def test_the_plugins_on_the_page_of_hooks_can_be_registered(
         bus.register(module)
         bus.register(with_settings.WelcomePlugin(config))
         bus.register(with_store.CounterPlugin())
+        bus.register(with_tasks.ClockPlugin())
         await bus.publish_and_wait(SAMPLES["peer_joined"][0])
 
     assert list(with_secret.PagerConfig.model_fields) == ["token"]
+    assert source.BossBeaten.type == "boss_beaten"
     printed = sorted(capsys.readouterr().out.splitlines())
     assert printed == ["Bob is number 1", "Hello, Bob!", "Welcome, Bob!"]
     other_bus = EventBus()

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import types
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cached_property, singledispatchmethod
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
+from functools import cached_property, partial, singledispatchmethod
 from typing import Any
 
 import pluggy
@@ -14,20 +22,119 @@ from ..._events import Event
 from ..._exceptions import PluginHookError
 from ..threads import TRANSFORM, is_async
 from .annotations import check_parameter, parameter_classes, takes_some
-from .handlers import MARK, is_function, marked
-from .names import BATCH_HOOK, HOOK_MARK, LIFESPAN, OTHER_HOOKS
+from .arguments import argument_problem
+from .code import forgotten_await, inner_functions
+from .handlers import MarkedHandler, check_marked, is_function
+from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS
+from .unmarked import check_unmarked, is_marked, own_functions
 
 _MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
 _RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health"})
 """the other hooks that are no generators"""
 _REQUIRED = "transform_required"
-_RETURNED = {"health": "Health", "metrics": "Metric", "outbox": "Outbox", "preview": "Preview"}
-"""what hooks return whose name may also be that of a method for another purpose"""
+
+
+@asynccontextmanager
+async def _async_manager() -> AsyncIterator[None]:
+    yield
+
+
+@contextmanager
+def _manager() -> Iterator[None]:
+    yield
 
 
 def is_about_events(hook: str) -> bool:
     """Return whether a hook is called for events."""
     return hook not in OTHER_HOOKS or hook == BATCH_HOOK
+
+
+def implementations(
+    manager: pluggy.PluginManager, plugin: object, name: str
+) -> list[tuple[str, pluggy.HookImpl]]:
+    """Return what a plugin marks with ``hookimpl``, each with the name of its hook."""
+    found = []
+    for attribute in dir(plugin):
+        options = manager.parse_hookimpl_opts(plugin, attribute)
+        if options is not None:
+            function = getattr(plugin, attribute)
+            impl = pluggy.HookImpl(plugin, name, function, options)
+            found.append((options.get("specname") or attribute, impl))
+
+    return found
+
+
+def check_plugin(
+    name: str,
+    plugin: object,
+    impls: Iterable[tuple[str, pluggy.HookImpl]],
+    handlers: Iterable[MarkedHandler],
+    hooks: Mapping[str, Sequence[str]],
+    classes_of: Callable[[str], Sequence[type[Event]]],
+) -> list[str]:
+    """Check a plugin, but not whether its hooks exist: another plugin may add them.
+
+    :param impls: its implementations, each with the name of its hook
+    :param handlers: its methods that are marked with ``on``
+    :param hooks: the arguments of each known hook
+    :param classes_of: returns the event classes whose hook one is
+    :returns: warnings
+    :raises PluginHookError: with everything that cannot work, each in a line
+    """
+    errors: list[str] = []
+    warnings: list[str] = []
+    implemented = {event_class.type for h in handlers for event_class in h.event_classes}
+    for hook, impl in impls:
+        implemented.add(hook)
+        try:
+            problem = argument_problem(impl.function, impl.argnames, hooks.get(hook, impl.argnames))
+            if problem is not None:
+                raise PluginHookError(name, f"hook '{hook}' {problem}")
+
+            if hook in hooks:
+                warnings += filter(None, [check_implementation(name, hook, impl, classes_of(hook))])
+        except PluginHookError as error:
+            errors.append(error.reason)
+
+    unmarked, perhaps_unmarked = check_unmarked(plugin, hooks, implemented)
+    checks = [
+        *(partial(check_marked, name, handler) for handler in handlers),
+        partial(check_marks, name, plugin),
+    ]
+    if not any("'transform'" in text for text in unmarked):
+        checks.append(partial(check_required, name, plugin, implemented))
+
+    for check in checks:
+        try:
+            check()
+        except PluginHookError as error:
+            errors.append(error.reason)
+
+    single = sorted(hook for hook in implemented if hook not in OTHER_HOOKS)
+    if BATCH_HOOK in implemented and single:
+        errors.append(
+            f"implements both '{BATCH_HOOK}' and '{single[0]}': a plugin gets its events either in "
+            "batches or one by one"
+        )
+
+    errors += unmarked
+    if errors:
+        raise PluginHookError(name, "\n".join(errors))
+
+    return [*warnings, *perhaps_unmarked, *_forgotten_awaits(plugin)]
+
+
+def _forgotten_awaits(plugin: object) -> Iterator[str]:
+    for name, function, _ in own_functions(plugin):
+        inner = next(inner_functions(function), function)
+        method = forgotten_await(inner)
+        if method is None:
+            continue
+
+        is_async = inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
+        instead = "use bus.publish_nowait, or " if method == "publish" else ""
+        remedy = "await it" if is_async else f"{instead}make it 'async def' and await it"
+        yield f"'{name}' calls bus.{method} without 'await', so that nothing happens: {remedy}"
 
 
 def check_implementation(
@@ -104,16 +211,37 @@ def _check_threaded(plugin: str, hook: str, function: Callable[..., Any]) -> Non
 def _check_kind(plugin: str, hook: str, function: Callable[..., Any]) -> None:
     """Check that a hook is no generator that nobody iterates, nor async if nobody awaits it."""
     is_generator = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    if hook == LIFESPAN and (is_generator or is_async(function)):
-        problem = "is not a context manager: decorate it with @asynccontextmanager"
-    elif is_generator and (hook not in OTHER_HOOKS or hook in _RETURN_ONE):
+    if hook == LIFESPAN:
+        _check_lifespan(plugin, function, is_generator)
+
+    if is_generator and (hook not in OTHER_HOOKS or hook in _RETURN_ONE):
         problem = "is a generator, which would never run: omit 'yield'"
-    elif is_async(function) and hook in OTHER_HOOKS - _MAY_BE_ASYNC:
+    elif is_async(function) and hook in OTHER_HOOKS - _MAY_BE_ASYNC - {LIFESPAN}:
         problem = "is async, and nothing would await it: make it a plain 'def'"
     else:
         return
 
     raise PluginHookError(plugin, f"hook '{hook}' {problem}")
+
+
+def _check_lifespan(plugin: str, function: Callable[..., Any], is_generator: bool) -> None:
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    inner = getattr(function, "__wrapped__", None)
+    if is_generator or is_async(function):
+        problem = "is not a context manager: decorate it with @asynccontextmanager"
+    elif code is _manager.__code__:
+        problem = (
+            "is decorated with @contextmanager, which is sync: decorate it with "
+            "@asynccontextmanager, and write 'async def'"
+        )
+    elif code is _async_manager.__code__ and inspect.iscoroutinefunction(inner):
+        problem = "has no 'yield': yield once, where the plugin is to run"
+    elif code is _async_manager.__code__ and inspect.isgeneratorfunction(inner):
+        problem = "is not async: write 'async def'"
+    else:
+        return
+
+    raise PluginHookError(plugin, f"hook '{LIFESPAN}' {problem}")
 
 
 def check_marks(plugin_name: str, plugin: object) -> None:
@@ -130,40 +258,12 @@ def check_marks(plugin_name: str, plugin: object) -> None:
         if issubclass(kind, property | cached_property | singledispatchmethod):
             inside = getattr(value, "fget" if issubclass(kind, property) else "func")
 
-        if _is_marked(value) or _is_marked(inside):
+        if is_marked(value) or is_marked(inside):
             raise PluginHookError(
                 plugin_name,
                 f"attribute '{name}' is marked as a hook, but is a {kind.__name__}, which is never "
                 "called: mark a method that calls it, written with 'def'",
             )
-
-
-def check_unmarked(
-    name: str, plugin: object, hooks: Mapping[str, Sequence[str]], implemented: Collection[str]
-) -> None:
-    """Check that no method of a plugin is surely meant as a hook, but was not marked.
-
-    :param hooks: the arguments of each known hook
-    :param implemented: the hooks that the plugin implements
-    :raises PluginHookError: if there is one
-    """
-    functions = tuple(_own_functions(plugin))
-    for hook, function, arguments in functions:
-        if hook not in hooks or hook in implemented or _is_marked(function):
-            continue
-
-        if _overrides_marked(plugin, hook):
-            what = f"method '{hook}' overrides a hook, but is not marked"
-            remedy = "mark it @hookimpl, too"
-        elif _is_meant(hook, function, arguments, hooks[hook]) and not any(
-            _may_call(other, hook) for _, other, _ in functions if other is not function
-        ):
-            what = f"method '{hook}' is named like a hook, but not marked, so it is never called"
-            remedy = f"mark it @hookimpl, or name it '_{hook}' if it is no hook"
-        else:
-            continue
-
-        raise PluginHookError(name, f"{what}: {remedy}")
 
 
 def check_required(name: str, plugin: object, implemented: Collection[str]) -> None:
@@ -186,71 +286,3 @@ def check_required(name: str, plugin: object, implemented: Collection[str]) -> N
         raise PluginHookError(
             name, f"declares {_REQUIRED} = True, but has no hook '{TRANSFORM}': {remedy}"
         )
-
-
-def _own_functions(plugin: object) -> Iterator[tuple[str, types.FunctionType, Sequence[str]]]:
-    """Yield the functions of a plugin's module, or of its class and its own base classes.
-
-    Each comes with its name there and with the arguments that it needs. What a class inherits from
-    another distribution is not its author's.
-    """
-    if isinstance(plugin, types.ModuleType):
-        for name, value in tuple(vars(plugin).items()):
-            if isinstance(value, types.FunctionType) and value.__module__ == plugin.__name__:
-                yield name, value, _needed(value)
-
-        return
-
-    distribution = type(plugin).__module__.partition(".")[0]
-    seen: set[str] = set()
-    for owner in type(plugin).__mro__:
-        is_own = owner.__module__.partition(".")[0] == distribution
-        for name, value in tuple(vars(owner).items()):
-            function = getattr(value, "__func__", value)
-            if is_own and name not in seen and isinstance(function, types.FunctionType):
-                needed = _needed(function)
-                yield name, function, needed if isinstance(value, staticmethod) else needed[1:]
-
-        seen.update(vars(owner))
-
-
-def _needed(function: types.FunctionType) -> Sequence[str]:
-    """Return the names of the arguments without which a function cannot be called."""
-    inner = inspect.unwrap(function)
-    if not isinstance(inner, types.FunctionType):
-        return ()
-
-    count = inner.__code__.co_argcount
-    return inner.__code__.co_varnames[: count - len(inner.__defaults__ or ())]
-
-
-def _is_marked(value: object) -> bool:
-    return any(marked(value, mark) is not None for mark in (HOOK_MARK, MARK))
-
-
-def _overrides_marked(plugin: object, name: str) -> bool:
-    if isinstance(plugin, types.ModuleType):
-        return False
-
-    return any(_is_marked(vars(cls).get(name)) for cls in type(plugin).__mro__)
-
-
-def _is_meant(
-    hook: str, function: types.FunctionType, arguments: Sequence[str], expected: Sequence[str]
-) -> bool:
-    """Return whether a method that is named like a hook can hardly be anything else."""
-    if hook in _RETURNED and _RETURNED[hook] not in str(function.__annotations__.get("return")):
-        return False  # a name for many purposes
-
-    return list(arguments) == list(expected)
-
-
-def _may_call(function: types.FunctionType, name: str) -> bool:
-    """Return whether a function may use a method of its plugin: it names it, or looks up any."""
-    codes = [inspect.unwrap(function).__code__]
-    for code in codes:
-        codes += (value for value in code.co_consts if isinstance(value, types.CodeType))
-        if not {name, "getattr"}.isdisjoint((*code.co_names, *code.co_consts)):
-            return True
-
-    return False

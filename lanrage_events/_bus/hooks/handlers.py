@@ -13,6 +13,7 @@ from ..._events import Event
 from ..._exceptions import PluginHookError
 from ..threads import is_async
 from .annotations import check_parameter
+from .arguments import argument_problem
 from .names import PROJECT
 
 MARK = f"{PROJECT}_on"
@@ -69,10 +70,15 @@ def check_marked(plugin: str, handler: MarkedHandler) -> None:
 
     :raises PluginHookError: if it cannot be called with the events
     """
+    name = getattr(handler.function, "__name__", handler_name(handler.function))
+    problem = argument_problem(handler.function, (), None)
+    if problem is not None:
+        raise PluginHookError(plugin, f"method '{name}' {problem}")
+
     try:
         check_handler(handler.function, handler.event_classes, threaded=handler.threaded)
     except TypeError as error:
-        raise PluginHookError(plugin, str(error)) from None
+        raise PluginHookError(plugin, f"method {error}") from None
 
 
 def check_handler(

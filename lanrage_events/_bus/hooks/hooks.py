@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -15,15 +15,18 @@ from ... import hookspecs
 from ..._containment import call
 from ..._events import Event, PartyEvent, lineage
 from ..._exceptions import PluginHookError, PluginLoadError, format_error
-from ..._hints import did_you_mean
+from ..._hints import did_you_mean, is_similar
 from ..._redaction import error_text
 from ...abc import Bus
 from ...events import EventRegistry
 from ..instrument import Instruments
 from ..threads import TRANSFORM, Owner, Worker
 from ..transforms import DeclaredTransform
-from .checks import check_implementation, check_marks, check_required, check_unmarked
-from .handlers import MarkedHandler, check_marked, check_name, find_handlers
+from .annotations import parameter_classes
+from .answers import WrongAnswer, checked_event_classes
+from .arguments import argument_problem
+from .checks import check_implementation, check_plugin, implementations
+from .handlers import MarkedHandler, check_name, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 from .transforms import declared
 
@@ -65,6 +68,7 @@ class Hooks:
         self._handlers: dict[str, tuple[MarkedHandler, ...]] = {}
         """the methods of each plugin that are marked with ``on``"""
         self._workers: dict[str, Worker] = {}
+        self._warnings: dict[str, list[str]] = {}
 
     def register(self, plugin: object, name: str | None, distribution: str | None) -> str:
         """Add a plugin without validating its hooks, and return its name.
@@ -88,13 +92,16 @@ class Hooks:
         if (known := self.name(plugin)) is not None:
             raise ValueError(_already_registered(name, known))
 
+        impls = implementations(self._manager, plugin, name)
+        handlers = find_handlers(plugin)
         try:
             self._manager.register(plugin, name)
         except pluggy.PluginValidationError as error:
             self._manager.unregister(name=name)
+            self._check(name, plugin, impls, handlers)
             raise PluginHookError(name, _one_line(error)) from None
 
-        self._handlers[name] = find_handlers(plugin)
+        self._handlers[name] = handlers
         self._registered[name] = RegisteredPlugin(name, plugin, distribution, (), ())
         return name
 
@@ -103,6 +110,7 @@ class Hooks:
         self._manager.unregister(name=name)
         self._workers.pop(name, None)
         self._handlers.pop(name, None)
+        self._warnings.pop(name, None)
         return self._registered.pop(name)
 
     def restore(self, registered: RegisteredPlugin) -> None:
@@ -164,7 +172,9 @@ class Hooks:
             check_implementation(name, "register_events", impl, ())
 
         try:
-            classes = call(lambda: tuple(register_events()))
+            classes = call(lambda: checked_event_classes(register_events()))
+        except WrongAnswer as error:
+            raise PluginLoadError(name, str(error)) from None
         except Exception as error:
             raise PluginLoadError(
                 name, f"hook 'register_events' failed: {format_error(error)}"
@@ -194,6 +204,11 @@ class Hooks:
             if caller is not None and caller.has_spec():
                 continue
 
+            for impl in [] if caller is None else caller.get_hookimpls():
+                problem = argument_problem(impl.function, impl.argnames, ("event",))
+                if problem is not None:
+                    raise PluginHookError(impl.plugin_name, f"hook '{cls.type}' {problem}")
+
             try:
                 self._manager.add_hookspecs(type("Spec", (), {cls.type: staticmethod(_spec(cls))}))
             except pluggy.PluginValidationError as error:
@@ -216,41 +231,46 @@ class Hooks:
         :returns: warnings
         :raises PluginHookError: if one is implemented in a way that cannot work
         """
-        hooks = self.names(name)
-        single = [hook for hook in hooks if hook not in OTHER_HOOKS]
-        if BATCH_HOOK in hooks and single:
-            raise PluginHookError(
-                name,
-                f"implements both '{BATCH_HOOK}' and '{single[0]}': a plugin gets its events either "
-                "in batches or one by one",
-            )
+        plugin = self.plugin(name)
+        impls = [(c.name, i) for c in self._callers(name) for i in self._implementations(name, c)]
+        self._warnings[name] = self._check(name, plugin, impls, self._handlers[name])
+        return self._warnings[name]
 
-        warnings = [
-            check_implementation(name, caller.name, impl, self._classes(caller.name))
-            for caller in self._callers(name)
-            if caller.has_spec()
-            for impl in self._implementations(name, caller)
-        ]
+    def warnings(self, name: str) -> list[str]:
+        """Return what the last check of a plugin found that works, but is hardly meant."""
+        return self._warnings.get(name, [])
 
-        for handler in self._handlers[name]:
-            check_marked(name, handler)
-
-        check_marks(name, self.plugin(name))
+    def _check(
+        self,
+        name: str,
+        plugin: object,
+        impls: Iterable[tuple[str, pluggy.HookImpl]],
+        handlers: Sequence[MarkedHandler],
+    ) -> list[str]:
         known = vars(self._manager.hook).items()
         specs = {hook: c.spec.argnames for hook, c in known if c.has_spec()}
-        check_unmarked(name, self.plugin(name), specs, hooks)
-        check_required(name, self.plugin(name), hooks)
-        return [warning for warning in warnings if warning is not None]
+        return check_plugin(name, plugin, impls, handlers, specs, self._classes)
 
     def _check_optional(self, name: str, caller: pluggy.HookCaller) -> None:
         if all(impl.optionalhook for impl in self._implementations(name, caller)):
             return
 
         known = [c for c in vars(self._manager.hook) if getattr(self._manager.hook, c).has_spec()]
-        hint = did_you_mean(caller.name, known) or (
-            ", register its event class with the hook 'register_events', or mark it "
-            "hookimpl(optionalhook=True) if another plugin adds it"
-        )
+        hint = did_you_mean(caller.name, known)
+        impls = self._implementations(name, caller)
+        taken = [cls for impl in impls for cls in parameter_classes(impl.function)]
+        own = next((c for c in taken if issubclass(c, Event) and c.type == caller.name), None)
+        if own is not None:
+            hint = (
+                f", since {own.__name__} is not registered: return [{own.__name__}] from the hook "
+                f"'register_events', or mark it @on({own.__name__})"
+            )
+        elif not is_similar(caller.name, known):
+            hint = (
+                ", register its event class with the hook 'register_events', or mark it "
+                f"hookimpl(optionalhook=True) if another plugin adds it{hint and f'; or{hint[1:]}'}"
+            )
+
         raise PluginHookError(name, f"implements the unknown hook '{caller.name}'{hint}")
 
     def _callers(self, name: str) -> Sequence[pluggy.HookCaller]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..._events import Event
 from ..._exceptions import ConfigError, OutboxError, RuleError, UndisclosedError, format_error
 from ...abc import Instrument
+from ..hooks import WrongAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,11 @@ class ErrorLog(Instrument):
 
     def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
         if event is None:
-            _log(plugin, f"hook '{hook}' failed", error)
+            if isinstance(error, WrongAnswer):  # whose text names the hook
+                logger.error("plugin '%s': %s", plugin, error)
+            else:
+                _log(plugin, f"hook '{hook}' failed", error)
+
             return
 
         now = time.monotonic()
