@@ -85,7 +85,12 @@ async def show_entry(outbox: OutboxAdmin, number: int) -> int:
         write_errors([f"there is no entry {number}: it was delivered or dropped, or never existed"])
         return ExitCode.FAILED
 
-    write_json(_data(entry))
+    data = _data(entry)
+    if not isinstance(entry, DeadLetter):
+        errors = {lane.name: lane.last_error for lane in await outbox.lanes()}
+        data["last_error"] = entry.last_error or errors.get(entry.lane, "")
+
+    write_json(data)
     return ExitCode.DONE
 
 

@@ -124,6 +124,7 @@ class Delivery:
         self._make_storage = storage
         self._logger = logging.getLogger("lanrage_events.delivery")
         self._events = EventRegistry()
+        self._redact: Callable[[str], str] = str
         self._storage: Storage | None = None
         self._tasks: TaskGroup | None = None
         """runs the lanes; None while the plugin does not run"""
@@ -260,6 +261,7 @@ class Delivery:
         self._events = bus.events
         name = bus.plugins.name(plugin)
         self._logger = logging.getLogger(f"lanrage_events.delivery.{name}")
+        self._redact = bus.redactor.redact
         storage = self._open(bus, plugin, name)
         storage.drains = True
         async with storage, anyio.create_task_group() as background:
@@ -357,6 +359,7 @@ class Delivery:
             task_group=tasks,
             logger=self._logger,
             batch_size=size.get(name, 1) if isinstance(size, Mapping) else size,
+            redact=self._redact,
         )
         return lane
 

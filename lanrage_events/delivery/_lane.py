@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
+from .._exceptions import OutboxError
 from ..outbox import ExpiredEntries, Storage
 from ._outage import LONG_AGO, Outage
 from ._pacing import Pacing
@@ -67,6 +69,10 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         """why the state is what it is, if something is wrong"""
         self._waits_until = LONG_AGO
         """when it goes on, if it is known"""
+        self._noted: str | None = None
+        """what the storage says is wrong; None if that is not known"""
+        self._redact: Callable[[str], str] = str
+        """removes secrets from what is kept with the entries"""
         self._storage = storage
         self._task_group = task_group
         self._logger = logger
@@ -134,6 +140,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
 
     def reload(self) -> None:
         """Read the outbox again, where entries may have been put back or dropped."""
+        self._noted = None
         self.queue.reload()
         self.wake()
 
@@ -178,8 +185,10 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
 
     async def _run(self) -> None:
         try:
-            while await self._deliver_or_recover():
-                pass
+            goes_on = True
+            while goes_on:
+                goes_on = await self._deliver_or_recover()
+                await self._note_error()
         finally:
             self._running = False
             self.pacing.release()
@@ -208,7 +217,17 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
                 self._logger.exception("%s is retried after an internal error", self.title)
 
             self.set_state(LaneState.RETRYING, reason, self.outage.retry_at)
+            await self._note_error()
             return await self.pacing.wait_until(self.outage.retry_at)
+
+    async def _note_error(self) -> None:
+        """Let those who list the outbox see what is wrong, in this process or another one."""
+        is_wrong = self.outage.active or self.state is LaneState.DEAD
+        error = self._redact(self._why) if is_wrong else ""
+        if error != self._noted:
+            with suppress(OutboxError):
+                await self._storage.note_error(self.name, error)
+                self._noted = error
 
     @property
     def is_empty(self) -> bool:

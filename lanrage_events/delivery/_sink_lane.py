@@ -46,6 +46,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         is gathered
     :param interval: seconds from one request to the next, at least
     :param send_timeout: seconds that ``send`` may take
+    :param redact: removes secrets from reasons that are kept
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         batch_size: int,
         interval: float,
         send_timeout: float,
+        redact: Callable[[str], str],
     ) -> None:
         super().__init__(
             name,
@@ -79,6 +81,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         self._batch_size = batch_size
         self._interval = interval
         self._send_timeout = send_timeout
+        self._redact = redact
         self._bisection = Bisection()
         self._is_urgent = False
         self._may_send_at = LONG_AGO

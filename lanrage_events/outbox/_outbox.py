@@ -272,6 +272,17 @@ class Outbox(OutboxBase):
         then = to_microseconds(until)
         await self._run(Transaction(lambda tables: tables.postpone_lane(lane, then, error)))
 
+    async def note_error(self, lane: str, error: str) -> None:
+        """Keep why a lane is not delivered at the moment, for those who list it.
+
+        Nothing else changes, and a lane that holds nothing or is postponed stays as it is.
+
+        :param lane: its name
+        :param error: why, in one line, without secrets; empty once it is delivered
+        :raises OutboxError: if it cannot be written
+        """
+        await self._run(Transaction(lambda tables: tables.note_error(lane, error)))
+
     async def resume_lane(self, lane: str) -> None:
         """Make a lane that was postponed readable again, and reset its attempts.
 

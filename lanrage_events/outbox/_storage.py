@@ -72,6 +72,10 @@ class Storage(Protocol):
         """Give up entries of one lane, and keep them as dead letters."""
         ...
 
+    async def note_error(self, lane: str, error: str) -> None:
+        """Keep why a lane is not delivered at the moment, for those who list it; empty for no more."""
+        ...
+
     async def expire(self, lane: str | None = None) -> list[ExpiredEntries]:
         """Remove entries that have expired, and return what they were."""
         ...

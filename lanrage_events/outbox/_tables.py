@@ -293,6 +293,14 @@ class Tables:
             (lane, until, error),
         )
 
+    def note_error(self, lane: str, error: str) -> None:
+        """Keep why a lane that holds something is not delivered."""
+        self.connection.execute(
+            "UPDATE lanes SET last_error = ?1 WHERE name = ?2 AND last_error <> ?1"
+            " AND postponed_until IS NULL",
+            (error, lane),
+        )
+
     def resume_lanes(self, lanes: Iterable[str]) -> None:
         """Make lanes that were deferred readable again."""
         self.connection.executemany(

@@ -22,6 +22,7 @@ from lanrage_events.abc import Bus
 from lanrage_events.delivery import Delivery, Entry, Item, LaneStatistics, Outcome, Selection
 from lanrage_events.events import utc_now
 from lanrage_events.outbox import Outbox, OutboxFull, OutboxItem, Storage
+from lanrage_events.testing import virtual_time
 
 Answer: TypeAlias = Outcome | Exception | Callable[[Sequence[Entry]], Outcome]
 
@@ -317,7 +318,7 @@ async def test_what_ends_a_task_is_an_error_like_any_other_when_it_comes_out_of_
     assert "is retried after an internal error" in caplog.text
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("anyio_backend", [virtual_time("asyncio")])
 async def test_a_send_that_cancels_its_task_harms_nothing() -> None:
     sink = Sink()
 
@@ -905,3 +906,40 @@ async def test_a_file_needs_no_real_time_in_tests(tmp_path: Path) -> None:
         await anyio.sleep(3600)
         assert sink.got == ["b"]
         assert sink.times[1] - sink.times[0] == pytest.approx(3600)
+
+
+async def test_lists_of_the_outbox_show_why_a_lane_waits_or_has_stopped(tmp_path: Path) -> None:
+    async def last_error() -> str:
+        async with Outbox.administer(tmp_path / "pager.outbox") as admin:
+            [lane] = await admin.lanes()
+            return lane.last_error
+
+    sink = Sink()
+    sink.answers = [
+        Outcome.retry("HTTP 503 for s3cret", after=5.0),
+        Outcome.delivered(),
+        Outcome.stop("HTTP 401"),
+    ]
+    async with EventBus(state_folder=tmp_path) as bus:
+        bus.redactor.add("s3cret")
+        await bus.plugins.register_and_wait(sink, name="pager")
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+        assert await last_error() == "HTTP 503 for **********"
+        await anyio.sleep(10)
+        assert sink.got == ["a"]
+        await publish(bus, "b")
+        await wait_all_tasks_blocked()
+        assert await last_error() == "HTTP 401"
+
+    assert await last_error() == "HTTP 401"
+
+
+async def test_an_error_that_is_over_is_not_shown_any_more() -> None:
+    sink = Sink([Outcome.retry("busy"), Outcome.delivered(), Outcome.dead("bad", detail="x")])
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await anyio.sleep(60)
+        assert sink.delivery.outbox is not None
+        [lane] = await sink.delivery.outbox.lanes()
+        assert (lane.pending, lane.dead, lane.last_error) == (0, 1, "")
