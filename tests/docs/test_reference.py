@@ -261,3 +261,12 @@ def test_every_exception_is_on_the_page_of_errors() -> None:
             page("errors"),
             re.MULTILINE,
         ), name
+
+
+def test_the_page_of_the_api_lists_the_packages_of_its_sections() -> None:
+    text = page("api")
+    listed = re.findall(r"^\| `(lanrage_events[\w.]*)` \|", text, re.MULTILINE)
+    packages = re.findall(r"^<!-- generated: api (\S+) ", text, re.MULTILINE)
+    assert sorted(listed) == sorted({*packages, "lanrage_events.testing"})
+    for package in packages:
+        assert f"*Import from* `{package}`*:*" in text
