@@ -8,10 +8,13 @@ import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 OWN_DISTRIBUTION = "lanrage-events"
+
+FunctionT = TypeVar("FunctionT", bound=Any)
 
 _MAX_CHARACTERS = 100  # comparison is quadratic in the length
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
@@ -30,6 +33,32 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = [name for name in candidates if name.lower() == word.lower()]
     near = near or difflib.get_close_matches(word, candidates, n=1)
     return f", did you mean '{near[0]}'?" if near else ""
+
+
+def hinted(function: FunctionT) -> FunctionT:
+    """Let a call with an option that a function does not have say which was meant."""
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    count = len(names)
+    known = function.__code__.co_varnames[count : count + function.__code__.co_kwonlyargcount]
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            # One that was raised inside of the function is another matter.
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise
+
+            for name in options:
+                if name not in known and name not in names:
+                    hint = did_you_mean(name, known) or f", known are {', '.join(sorted(known))}"
+                    what = function.__qualname__.removesuffix(".__init__")
+                    raise TypeError(f"{what} has no option '{name}'{hint}") from None
+
+            raise
+
+    return cast(FunctionT, call)
 
 
 def is_similar(word: str, known: Iterable[str]) -> bool:

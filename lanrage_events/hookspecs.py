@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 import pluggy
 
 from ._events import Event, check_event_classes, check_where
+from ._hints import hinted
 
 if TYPE_CHECKING:
     from ._events import (
@@ -64,6 +65,7 @@ class HookimplMarker:
         specname: str | None = None,
     ) -> Callable[[FunctionT], FunctionT]: ...
 
+    @hinted
     def __call__(
         self,
         function: FunctionT | None = None,
@@ -152,6 +154,7 @@ def on(
 ) -> HandlerDecorator[EventT]: ...
 
 
+@hinted
 def on(
     event_class: type[Event] | tuple[type[Event], ...],
     *,

@@ -19,6 +19,7 @@ from anyio.lowlevel import checkpoint
 
 from .._events import Event, utc_now
 from .._exceptions import PluginHookError
+from .._hints import hinted
 from .._redaction import Redactor
 from .._reports import Health
 from .._threads import is_in_virtual_time
@@ -78,6 +79,7 @@ class EventBus(Bus):
     :param rules: transform events before the plugins do, see :attr:`rules`
     """
 
+    @hinted
     def __init__(
         self,
         *,

@@ -264,7 +264,7 @@ class Supervisor:
         except BaseException as raised:
             # What cancels the bus does not come through the shield. At the end of the event loop a
             # restart would not be cancelled any more, and keep it from ending.
-            error = guard.contain(raised, is_cancelled=True)
+            error = _explained(guard.contain(raised, is_cancelled=True))
             if self._cancelled and isinstance(error, UnexpectedCancellation):
                 return None
         else:
@@ -426,6 +426,18 @@ class Supervisor:
         """Return the statistics of the plugin."""
         found = self.mailbox.statistics(self.state, self.restarts, self._last_failure)
         return replace(found, ended_late=True) if self.ended_late else found
+
+
+def _explained(error: Exception) -> Exception:
+    """Say what to do about what contextlib raises for a lifespan that does not yield once."""
+    text = str(error) if type(error) is RuntimeError else ""
+    if not text.startswith(("generator didn't yield", "generator didn't stop")):
+        return error
+
+    how = "did not yield" if "yield" in text else "yielded twice"
+    explained = RuntimeError(f"its lifespan {how}: let it yield once, where the plugin is to run")
+    explained.__cause__ = error
+    return explained
 
 
 inside_hook: ContextVar[Supervisor | None] = ContextVar("inside_hook", default=None)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from .._events import Event, check_event_classes
+from .._hints import hinted
 from ._options import DEFAULT_MAILBOX_SIZE, WhenFull
 from ._plugins import PluginRegistry
 from ._receiving import (
@@ -172,6 +173,7 @@ class Bus(ABC):
         **options: Unpack[SubscriptionOptions],
     ) -> Subscription: ...
 
+    @hinted
     def subscribe(
         self,
         event_class: type[Event] | tuple[type[Event], ...],
@@ -245,6 +247,7 @@ class Bus(ABC):
         **options: Unpack[StreamOptions],
     ) -> EventStream[EventT]: ...
 
+    @hinted
     def stream(
         self,
         event_class: type[Event] | tuple[type[Event], ...],
@@ -306,6 +309,7 @@ class Bus(ABC):
         timeout: float | None = None,
     ) -> Coroutine[Any, Any, EventT]: ...
 
+    @hinted
     def wait_for(
         self,
         event_class: type[Event] | tuple[type[Event], ...],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -454,3 +455,67 @@ def test_a_plugin_with_mistakes_is_not_registered() -> None:
 
     assert not bus.plugins
     bus.register(plugin_with("peer_joined", lambda self, event: None))
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: hookimpl(thread=True), "no option 'thread', did you mean 'threaded'?"),  # type: ignore[call-overload]
+        (lambda: on(PeerJoined, wher=print), "on has no option 'wher', did you mean 'where'?"),  # type: ignore[call-overload]
+        (lambda: EventBus(drain_timout=1), "EventBus has no option 'drain_timout', did you mean"),  # type: ignore[call-arg]
+        (lambda: EventBus(colour=1), "EventBus has no option 'colour', known are blocked_after, "),  # type: ignore[call-arg]
+        (lambda: EventBus().subscribe(PeerJoined, print, when_ful="block"), "mean 'when_full'?"),  # type: ignore[call-overload]
+        (lambda: EventBus().stream(PeerJoined, nam="x"), "did you mean 'name'?"),  # type: ignore[call-overload]
+        (lambda: EventBus().wait_for(PeerJoined, timeot=1), "did you mean 'timeout'?"),  # type: ignore[call-overload]
+        (lambda: EventBus().on(PeerJoined, thread=True)(print), "did you mean 'threaded'?"),  # type: ignore[call-overload]
+        (lambda: EventBus().subscribe(), "missing 2 required positional arguments"),  # type: ignore[call-overload]
+    ],
+)
+def test_an_unknown_option_is_named_with_the_nearest_one(
+    call: Callable[[], object], text: str
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        call()
+
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_lifespan_that_does_not_yield_once_says_what_to_do(
+    count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Plugin:
+        @hookimpl
+        @asynccontextmanager
+        async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
+            for _ in range(count):
+                yield
+
+    bus = EventBus()
+    bus.register(Plugin(), "mine")
+    try:
+        async with bus:
+            pass
+    except PluginError as error:
+        logging.getLogger(__name__).error("%s", error)
+
+    text = "its lifespan yielded twice" if count else "its lifespan did not yield"
+    assert f"{text}: let it yield once, where the plugin is to run" in caplog.text
+
+
+async def test_a_where_that_returns_a_coroutine_is_an_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def is_wanted(event: Event) -> bool:
+        return False
+
+    events: list[Event] = []
+    async with EventBus() as bus:
+        bus.subscribe(PeerJoined, events.append, where=lambda event: is_wanted(event))
+        await bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
+
+    assert not events
+    assert "where is async, and nothing would await it" in caplog.text

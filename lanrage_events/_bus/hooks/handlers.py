@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from types import CoroutineType
 from typing import Any
 
 from ..._events import Event
@@ -139,7 +140,12 @@ def filtered(
 
     @wraps(handler, updated=())
     def call(event: Event) -> object:
-        return handler(event) if where(event) else None
+        wanted = where(event)
+        if isinstance(wanted, CoroutineType):
+            wanted.close()
+            raise TypeError("where is async, and nothing would await it: make it a plain 'def'")
+
+        return handler(event) if wanted else None
 
     call.__name__ = getattr(handler, "__name__", repr(handler))
     return call
