@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -151,10 +151,12 @@ def is_in_virtual_time() -> bool:
     """Return whether the clock of the current event loop jumps, as it may in tests."""
     import anyio
 
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
+    # A thread may be importing it.
+    lowlevel: Any = getattr(sys.modules.get("trio"), "lowlevel", None)
+    in_trio_run = getattr(lowlevel, "in_trio_run", None)
+    if in_trio_run is not None and in_trio_run():
         mock_clock = getattr(sys.modules.get("trio.testing"), "MockClock", None)
-        return mock_clock is not None and isinstance(trio.lowlevel.current_clock(), mock_clock)
+        return mock_clock is not None and isinstance(lowlevel.current_clock(), mock_clock)
 
     # The real clock of asyncio is this one.
     return abs(anyio.current_time() - time.monotonic()) > MAX_CLOCK_ERROR

@@ -185,13 +185,14 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
 
     async def _run(self) -> None:
         try:
-            goes_on = True
-            while goes_on:
-                goes_on = await self._deliver_or_recover()
+            while await self._deliver_or_recover():
                 await self._note_error()
         finally:
             self._running = False
             self.pacing.release()
+
+        # Only now, since what is put meanwhile must find that the lane has to be woken.
+        await self._note_error()
 
     async def _deliver_or_recover(self) -> bool:
         try:

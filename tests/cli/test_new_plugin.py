@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -139,6 +140,7 @@ def test_each_kind_passes_its_tests_as_it_is_written(
 
 
 # What it writes has its own settings for linters, which the type checker would take too long for.
+@pytest.mark.skipif(find_spec("ruff") is None, reason="needs ruff, of the extra dev")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "more"),

@@ -14,6 +14,7 @@ from types import CodeType, FrameType
 from typing import Protocol
 from weakref import WeakSet
 
+from ... import _containment
 from ..._threads import is_in_virtual_time
 from .blocks import TRANSFORM, LoopBlocks, Place
 from .loop import current_post
@@ -27,7 +28,7 @@ REPORTED_AFTER = 1.0
 """seconds after which a hook that still holds the loop is reported"""
 GARBAGE = " (Python collected garbage meanwhile, which may have been what took long)"
 
-_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_OURS = (os.path.dirname(os.path.dirname(__file__)) + os.sep, _containment.__file__)
 _STANDARD_LIBRARY = os.path.dirname(os.__file__)
 
 

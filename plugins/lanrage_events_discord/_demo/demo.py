@@ -77,7 +77,8 @@ async def play(
         webhook_url=SecretStr(webhook.url), invite_url=_INVITE_URL, allow_hosts=(discord.host,)
     )
     plugin = DiscordPlugin(config, http=http)
-    bus = EventBus(drain_timeout=DRAIN_SECONDS)
+    # A hook that holds the event loop on a slow machine is nothing to see in a demonstration.
+    bus = EventBus(drain_timeout=DRAIN_SECONDS, blocked_after=None)
     bus.register(plugin, "discord")
     parts = tuple(parts)
     screen = _Screen(console)

@@ -289,10 +289,11 @@ async def test_a_full_lane_does_not_keep_events_from_others(services: Any) -> No
         "url": "https://example.org/"
     }}  # fmt: skip
     async with running(services.client(), targets, max_waiting=6) as (bus, _):
-        results = await bus.publish_many_and_wait(
-            PeerJoined(peer_name=f"P{n}", party_name="x") for n in range(5)
-        )
-        await until(lambda: len(services.other.accepted) == 5)
+        results: list[Exception | None] = []
+        for n in range(5):
+            event = PeerJoined(peer_name=f"P{n}", party_name="x")
+            results += await bus.publish_many_and_wait([event])
+            await until(lambda count=n + 1: len(services.other.accepted) == count)
 
     assert [result is None for result in results] == [True, True, True, False, False]
     assert isinstance(results[-1], ExceptionGroup)
