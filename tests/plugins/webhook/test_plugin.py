@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -288,12 +289,16 @@ async def test_a_full_lane_does_not_keep_events_from_others(services: Any) -> No
     targets = {"wrong": settings_of(services)["ntfy"] | {"token": "tk_wrong"}, "right": {
         "url": "https://example.org/"
     }}  # fmt: skip
+
+    def is_accepted(count: int) -> bool:
+        return len(services.other.accepted) == count
+
     async with running(services.client(), targets, max_waiting=6) as (bus, _):
         results: list[Exception | None] = []
         for n in range(5):
             event = PeerJoined(peer_name=f"P{n}", party_name="x")
             results += await bus.publish_many_and_wait([event])
-            await until(lambda count=n + 1: len(services.other.accepted) == count)
+            await until(partial(is_accepted, n + 1))
 
     assert [result is None for result in results] == [True, True, True, False, False]
     assert isinstance(results[-1], ExceptionGroup)
