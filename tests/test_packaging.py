@@ -177,6 +177,7 @@ def test_every_distribution_that_is_imported_is_required() -> None:
     assert {name: imported[name] for name in set(imported) - required} == {}
 
 
+@pytest.mark.slow
 def test_every_requirement_is_imported() -> None:
     extras = PROJECT["optional-dependencies"]
     texts = [*PROJECT["dependencies"]]

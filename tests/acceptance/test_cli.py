@@ -190,6 +190,7 @@ def test_every_error_is_reported_with_its_place(capsys: pytest.CaptureFixture[st
     ]
 
 
+@pytest.mark.slow
 def test_a_wrong_webhook_url_is_reported_without_its_token(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

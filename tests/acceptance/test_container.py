@@ -47,6 +47,7 @@ def test_it_runs_as_a_user_without_rights_and_keeps_its_state_in_a_volume() -> N
     assert DOCKERFILE.index("\nUSER ") > DOCKERFILE.rindex("\nRUN ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", [None, "lan.example.org", "192.168.1.5"])
 def test_its_configuration_is_right(
     host: str | None, command: Command, monkeypatch: pytest.MonkeyPatch

@@ -40,6 +40,7 @@ def test_the_script_is_written_to_where_the_shell_looks_for_it(
     assert (home / ".bashrc").read_text("utf-8") == once
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 @pytest.mark.parametrize(
     ("words", "expected"),

@@ -154,6 +154,7 @@ def test_one_of_several_outboxes_must_be_named(outbox: list[int], run: Run, tmp_
     assert "known: discord, other" in run("list", "--plugin", "third")[2]
 
 
+@pytest.mark.slow
 def test_state_folder_comes_from_the_configuration(
     outbox: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

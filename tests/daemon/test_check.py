@@ -532,6 +532,7 @@ def test_no_log_writes_to_what_the_daemon_reads_or_keeps(
     assert f"E 9:15: plugins.log.path: it writes events to {what}: change its path" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["events.jsonl", "discord.log", "log.json", "joins.txt"])
 def test_a_record_of_events_may_lie_in_the_state_folder(folder: Path, name: str) -> None:
     """As the unit for systemd has it."""
@@ -557,6 +558,7 @@ def test_a_link_to_a_file_that_the_log_creates_is_right(folder: Path) -> None:
     assert findings("plugins:\n  log: {path: link}\n") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["loop", "dangling", "dangling/state"])
 def test_a_state_folder_behind_a_link_to_nowhere_is_an_error(folder: Path, path: str) -> None:
     (folder / "loop").symlink_to("loop")

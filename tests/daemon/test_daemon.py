@@ -259,6 +259,7 @@ class Slow(Living):
         return Health("degraded", "the receiver is down", len(self.events))
 
 
+@pytest.mark.slow
 async def test_after_an_input_it_waits_while_anything_is_delivered() -> None:
     run = Run(Slow(), lines=Chunks(ANN * 20))
     began = anyio.current_time()

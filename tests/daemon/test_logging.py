@@ -212,6 +212,7 @@ HOSTILE = st.text(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=HOSTILE)
 def test_values_cannot_forge_lines_or_steer_the_terminal(

@@ -213,6 +213,7 @@ GAME_LOG = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["game.log", "*.log"])
 async def test_a_log_that_would_write_to_a_followed_file_is_rejected(
     scene: Scene, tmp_path: Path, name: str
@@ -248,6 +249,7 @@ REJECTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REJECTED)
 async def test_what_a_check_rejects_is_rejected(scene: Scene, name: str) -> None:
     more, plugins, message = REJECTED[name]
@@ -450,6 +452,7 @@ class Plugin:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BROKEN_PLUGINS)
 @pytest.mark.parametrize("use", ["new", "changed"])
 async def test_a_broken_plugin_is_reported_and_everything_else_goes_on(

@@ -153,6 +153,7 @@ async def test_a_client_of_its_own_is_closed() -> None:
     assert client.is_closed
 
 
+@pytest.mark.slow
 def test_the_package_does_not_import_httpx() -> None:
     code = "import sys, lanrage_events.delivery; sys.exit('httpx' in sys.modules)"
 

@@ -205,6 +205,7 @@ def text_around(block: Block) -> str:
     return f"{before[-120:].replace('file `welcome.py`', 'plugins/welcome.py')}{block.text}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", of("yaml"), ids=str)
 def test_yaml_is_a_configuration_or_a_template(block: Block, folder: Path) -> None:
     if OTHER_YAML.keys() & set(block.text.splitlines()):

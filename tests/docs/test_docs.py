@@ -236,6 +236,7 @@ async def test_the_example_of_metrics_tells_one() -> None:
     assert metric.samples[0].value > 0
 
 
+@pytest.mark.slow
 async def test_the_example_of_an_outbox_shows_what_waits() -> None:
     async with EventBus() as bus:
         bus.register(load_example("outbox"), "mail")

@@ -73,6 +73,7 @@ async def served(app: Any) -> AsyncIterator[str]:
             server.should_exit = True
 
 
+@pytest.mark.slow
 async def test_fastapi(capsys: pytest.CaptureFixture[str]) -> None:
     example = load("embed_fastapi", "fastapi")
     async with served(example.app) as url, httpx.AsyncClient() as client:
@@ -97,6 +98,7 @@ async def test_aiohttp(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "Ann signed up\n"
 
 
+@pytest.mark.slow
 async def test_discord_py(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,7 @@ async def test_the_program_that_wants_only_discord_posts_to_it(folder: Path) -> 
         assert text in posted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", configurations())
 def test_a_configuration_is_right(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "discord").write_text(f"{WEBHOOK_URL}\n", encoding="utf-8")

@@ -83,6 +83,7 @@ def test_every_plugin_has_its_settings_on_the_page() -> None:
     assert {path.stem for path in SETTINGS.glob("*.yaml")} == set(PARTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_every_key_is_described_with_type_default_and_example(part: str) -> None:
     model = {"daemon": Settings, "every-plugin": CommonConfig}.get(part)

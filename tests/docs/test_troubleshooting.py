@@ -70,6 +70,7 @@ def test_a_quoted_line_is_one_that_the_code_writes(line: str) -> None:
     assert is_written(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [text for text in SAID if " " in text])
 def test_a_quoted_text_is_in_the_code(text: str) -> None:
     assert text in known()

@@ -109,6 +109,7 @@ def test_as_many_problems_are_named_as_wanted(registry: EventRegistry) -> None:
     assert [str(p) for p in caught.value.problems] == [f"id: {EMPTY}", "2 more are not shown"]
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=70) | st.text("\n\x1c\x85 a"))
 @example("a\n")
 @example("\x1c")

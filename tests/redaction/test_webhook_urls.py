@@ -174,6 +174,7 @@ def test_command_line_is_not_repeated_with_a_webhook_url(
     assert output.out + output.err
 
 
+@pytest.mark.slow
 def test_a_message_for_discord_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preview", "notification", f"title={URL}", f"message=\u200b {URL}"]) == 0
     output = capsys.readouterr()

@@ -218,6 +218,7 @@ def longest(wanted: list[int], got: list[int], in_order: bool) -> int:
     return best
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 3), max_size=4), st.lists(st.integers(0, 3), max_size=4), st.booleans()
 )

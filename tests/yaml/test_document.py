@@ -261,6 +261,7 @@ def test_each_mistake_is_reported_in_words_with_its_place(source: str, problem: 
     assert messages(source) == [problem]
 
 
+@pytest.mark.slow
 def test_what_is_nested_too_deeply_for_the_parser_is_reported_alike() -> None:
     (message,) = messages("[" * 3000)
     assert message.endswith(": nested deeper than 50 levels")

@@ -262,6 +262,7 @@ ways = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @ways
 async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing_running(
     cancel: Callable[[asyncio.Task[None]], None] | None,
@@ -279,6 +280,7 @@ async def test_a_start_that_is_cancelled_at_any_moment_leaves_nothing_running(
         await runner.stop()
 
 
+@pytest.mark.slow
 @ways
 async def test_a_stop_that_is_cancelled_at_any_moment_goes_on_and_delivers(
     cancel: Callable[[asyncio.Task[None]], None] | None,

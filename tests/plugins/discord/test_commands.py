@@ -154,6 +154,7 @@ def test_a_type_is_shown_with_sample_data_and_its_limits(show: Show) -> None:
     assert "46/6000\n" in result.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", EventRegistry().types())
 def test_every_built_in_type_has_sample_data(cls: type[Event], show: Show) -> None:
     result = show(cls.type)

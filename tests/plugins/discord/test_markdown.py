@@ -205,6 +205,7 @@ def test_the_example_of_the_page_prints_what_it_says(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == output
 
 
+@pytest.mark.slow
 def test_none_of_it_loads_the_plugin() -> None:
     code = "import sys, lanrage_events_discord.markdown, lanrage_events_discord.limits\nprint(*sys.modules)"
     result = subprocess.run(

@@ -44,6 +44,7 @@ def test_every_colour_is_documented() -> None:
         assert re.search(rf"\b{name}\b", paragraph), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "event_type", "text"), EXAMPLES)
 def test_the_examples_are_good_templates(
     broken_limits: BrokenLimits, tmp_path: Path, name: str, event_type: str, text: str

@@ -62,6 +62,7 @@ async def test_input_is_recorded_under_the_name_of_the_plugin() -> None:
         assert bus.statistics().seconds_since_input.keys() == {"intake"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["::1", "localhost", "0.0.0.0", "::"])
 async def test_serves_on_other_hosts(host: str, serve: Serve) -> None:
     async with serve(host=host, token=TOKEN) as served, httpx.AsyncClient() as client:

@@ -246,6 +246,7 @@ async def test_without_a_state_folder_ids_are_known_until_the_end() -> None:
         assert recorder.ids == ["a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"no ids", b"SQLite format 3\x00" + b"\xff" * 5_000])
 async def test_a_damaged_file_keeps_what_comes(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -261,6 +262,7 @@ async def test_a_damaged_file_keeps_what_comes(
     assert f"1 line of {tmp_path / 'http.ids'} cannot be read" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
 async def test_health_says_that_ids_are_not_kept_until_they_are(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -362,6 +362,7 @@ def test_what_is_shown_is_always_possible(events: list[PartyEvent], player: str 
             assert player.strip().casefold() in keys
 
 
+@pytest.mark.slow
 @given(st.lists(EVENTS, max_size=30), NAMES, IDS)
 def test_nothing_of_a_party_is_shown_once_the_player_left_it(
     events: list[PartyEvent], name: str, party_id: str

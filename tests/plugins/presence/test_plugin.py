@@ -254,6 +254,7 @@ async def test_validation_reports_templates_and_what_is_missing(tmp_path: Path) 
     assert good.validate(EventBus()) == []
 
 
+@pytest.mark.slow
 async def test_validation_of_one_that_runs_does_not_read_the_templates_again(
     client: Client, tmp_path: Path
 ) -> None:

@@ -667,6 +667,7 @@ async def test_without_the_setting_there_are_no_alerts(running: Running) -> None
     assert not webhook.messages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", ["", "[]", "{", '{"silences": {"x": "y"}}', '{"incidents": [{}], "silences": {}}']
 )
@@ -716,6 +717,7 @@ def test_webhook_must_exist() -> None:
         DiscordConfig.model_validate({"alerts": {"webhook": "admn"}})
 
 
+@pytest.mark.slow
 def test_check_warns_of_sources_that_there_are_not() -> None:
     config = {
         "webhook_url": "https://discord.com/api/webhooks/1/made-up-token",

@@ -220,6 +220,7 @@ async def test_webhook_named_default_in_yaml_wins_too(running: Running) -> None:
         assert (status, detail) == (409, "the configuration sets webhooks.default: change it there")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -258,6 +259,7 @@ async def test_webhook_that_does_not_exist_is_rejected_and_asked_for_once(
         assert not (await s.call("GET", "/status"))["webhook"]["configured"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["no network", "503", "429", "no answer"])
 async def test_webhook_that_cannot_be_looked_up_can_be_saved_offline(
     running: Running, fault: str
@@ -418,6 +420,7 @@ class Presence:
         return [Metric(name="presence_connected", help="Connected.", samples=samples)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "expected"), [(None, None), (0.0, False), (1.0, True)])
 async def test_status_reports_whether_rich_presence_is_connected(
     running: Running, value: float | None, expected: bool | None

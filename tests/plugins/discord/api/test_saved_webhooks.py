@@ -162,6 +162,7 @@ async def test_yaml_wins_by_the_name_of_a_webhook(running: Running, tmp_path: Pa
         assert (found["source"], found["events"]) == ("saved", ["game_*"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "status", "detail"),
     [
@@ -334,6 +335,7 @@ async def test_events_that_come_while_a_webhook_is_renamed_are_posted_once_and_i
         assert s.plugin.pending == 0
 
 
+@pytest.mark.slow
 async def test_a_webhook_is_renamed_as_far_as_the_outbox_allows_it(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -141,6 +141,7 @@ async def test_a_webhook_that_is_replaced_is_asked_for_again(running: Running) -
         assert await listed(s) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0, 1, 4])
 async def test_a_look_up_holds_no_stop_up(running: Running, delay: float) -> None:
     discord = StandInDiscord()

@@ -118,6 +118,7 @@ async def test_single_event_goes_at_once_as_its_own_embed() -> None:
         assert len(message["embeds"]) == 1
 
 
+@pytest.mark.slow
 async def test_what_follows_within_the_window_is_posted_in_one_digest() -> None:
     async with scene() as s:
         started = anyio.current_time()

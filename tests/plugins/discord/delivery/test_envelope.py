@@ -220,6 +220,7 @@ async def test_slow_or_dead_webhook_delays_no_other() -> None:
         assert record.time - started < 0.1
 
 
+@pytest.mark.slow
 async def test_webhooks_of_one_channel_share_the_spacing_that_was_learnt() -> None:
     discord = StandInDiscord(channel_limit=30)
     first, second = (discord.create_webhook("lobby") for _ in range(2))

@@ -106,6 +106,7 @@ ENTRY = Entry("i", "t", datetime(2026, 3, 6, tzinfo=UTC), Embed(title="x"), Dige
 ALL = ["player00000", "player00001", "player00002"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 async def test_any_success_is_delivered_with_one_request(status: int) -> None:
     answers, plugin, health = await delivery_of_three(lambda _, __: (status, {}))
@@ -172,6 +173,7 @@ async def test_rejected_event_alone_becomes_a_dead_letter(status: int, code: int
     assert health == Health("degraded", "Discord rejected 1 event", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remedy", ["retry", "drop"])
 async def test_rejected_event_is_forgotten_once_it_is_retried_or_dropped(
     remedy: str,
@@ -638,6 +640,7 @@ def shown_by(message: dict[str, Any]) -> list[str]:
     return NAME.findall("".join(str(embed["description"]) for embed in message["embeds"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reset", "hang", "gateway"])
 async def test_lost_answer_to_a_digest_is_repeated_in_messages_of_at_most_fifty_events(
     fault: str,

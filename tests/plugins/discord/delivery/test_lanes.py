@@ -540,6 +540,7 @@ async def test_url_that_is_cleared_while_another_request_is_under_way_gets_nothi
         assert posted(discord) == [["player1"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6, 1.0, 1.9, 2.5])
 async def test_clearing_and_setting_at_any_moment_loses_and_doubles_nothing(
     running: Running, moment: float

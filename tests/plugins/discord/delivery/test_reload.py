@@ -217,6 +217,7 @@ async def test_unregistered_plugin_leaves_what_waits_to_the_next_one(tmp_path: P
     assert names_in(discord) == ["Ann"]
 
 
+@pytest.mark.slow
 async def test_what_is_kept_in_memory_only_is_sent_before_the_plugin_is_replaced() -> None:
     discord = StandInDiscord()
     async with community(discord, None) as c:

@@ -73,6 +73,7 @@ def ended(duration: float, avg_latency: float | None) -> GameEnded:
     return GameEnded(time=TIME, game_name="Quake", duration=duration, avg_latency=avg_latency)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "invite", "title", "description", "color"),
     [
@@ -140,6 +141,7 @@ def test_built_in_events_have_these_faces(
     assert (entry.event_id, entry.type, entry.time) == (event.id, event.type, TIME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "title", "description", "color"),
     [

@@ -121,6 +121,7 @@ def texts(entry: Entry) -> list[str]:
     return [entry.embed.title, entry.embed.description, entry.digest.heading, entry.digest.item]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_a_hostile_name_adds_no_markup_to_any_leaf(broken_limits: BrokenLimits, name: str) -> None:
     for hostile, harmless in zip(events(name), events("Ann"), strict=True):

@@ -221,6 +221,7 @@ def test_an_entry_between_embeds_is_its_own_embed() -> None:
     assert [embed.title for embed in message.embeds] == ["1", "👋 Ann joined", "2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("item", "message", "line"),
     [

@@ -104,6 +104,7 @@ def test_an_error_in_the_digest_template_has_its_line_and_the_built_in_text_is_u
     assert digest.embeds[0].title == "📋 2 events"
 
 
+@pytest.mark.slow
 def test_the_leaves_of_digests_are_in_no_other_template(texts: Texts) -> None:
     texts.write("peer_joined", "more: no")
     texts.write("digest", "description: no")

@@ -89,6 +89,7 @@ async def test_webhook_that_waits_while_its_url_is_cleared_gets_all_after_a_rest
     assert "Bob" in str(webhook.messages)
 
 
+@pytest.mark.slow
 async def test_many_who_set_it_at_once_leave_file_and_lane_alike(tmp_path: Path) -> None:
     plugin = DiscordPlugin(DiscordConfig())
     bus = EventBus(state_folder=tmp_path)

@@ -240,6 +240,7 @@ def test_every_counted_part_counts_towards_the_total() -> None:
     assert problems({"embeds": [addressed, {"description": part}]}) == []
 
 
+@pytest.mark.slow
 @given(st.text(max_size=600), st.integers(1, 300))
 def test_lengths_are_counted_in_both_ways_without_white_space_at_the_ends(
     text: str, limit: int

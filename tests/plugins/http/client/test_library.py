@@ -460,6 +460,7 @@ async def test_an_event_whose_answer_is_lost_is_published_once(serve: Serve) -> 
     assert receipt.ids == (published[0].id,)
 
 
+@pytest.mark.slow
 @pytest.mark.real_clock
 async def test_threads_share_a_client_and_tasks_share_another(serve: Serve) -> None:
     published: list[Event] = []

@@ -346,6 +346,7 @@ async def pieces() -> AsyncIterator[bytes]:
         yield b"x" * 10_000
 
 
+@pytest.mark.slow
 async def test_a_slow_follower_of_the_feed_does_not_slow_down_the_bus(serve: Serve) -> None:
     async with serve() as served:
         slow = await connect(served.port)
