@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..backoff import in_words as in_words
 from ._bisection import Bisection as Bisection
 from ._delivery import Delivery as Delivery
 from ._entry import Entry as Entry
@@ -27,8 +28,7 @@ from ._record import LaneStatistics as LaneStatistics
 from ._selection import Select as Select
 from ._selection import Selection as Selection
 from ._state import LaneState as LaneState
-from ._state import in_words as in_words
 
 for _value in tuple(globals().values()):
-    if getattr(_value, "__module__", "").startswith("lanrage_events."):
+    if getattr(_value, "__module__", "").startswith(f"{__name__}."):
         _value.__module__ = __name__

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from .._redaction import Redactor, safe_text
+from ..backoff import parse_seconds
 from ._outcome import Outcome, OutcomeKind
 from ._sink_lane import NO_ANSWER
 
@@ -184,8 +184,8 @@ def _asked_wait(content: bytes) -> float | None:
         data = json.loads(content)
         found = {**data, **data.get("parameters", {})}
         milliseconds = found.get("retry_after_ms")
-        seconds = float(found["retry_after"] if milliseconds is None else milliseconds / 1000)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        wait = found.get("retry_after") if milliseconds is None else milliseconds / 1000
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
-    return seconds if isfinite(seconds) else None
+    return parse_seconds(wait)

@@ -13,12 +13,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .._exceptions import OutboxError
+from ..backoff import in_words
 from ..outbox import ExpiredEntries, Storage
 from ._outage import LONG_AGO, Outage
 from ._pacing import Pacing
 from ._queue import LaneQueue
 from ._record import LaneRecord, LaneStatistics
-from ._state import LaneState, in_words
+from ._state import LaneState
 
 HAND_OVER_SECONDS = 0.1
 

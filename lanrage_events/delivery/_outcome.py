@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from .._events import utc_now
+from ..backoff import MAX_RETRY_AFTER, retry_after
 from ._entry import Entry
-
-MAX_RETRY_AFTER_SECONDS = 86_400.0
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-15.5 and https://www.rfc-editor.org/rfc/rfc6585
 _RETRIED = (408, 425, 429)
@@ -61,7 +56,7 @@ class Outcome:
         :param code: for metrics, see :attr:`code`
         """
         if after is not None:
-            after = min(after, MAX_RETRY_AFTER_SECONDS) if after > 0 else 0.0
+            after = min(after, MAX_RETRY_AFTER) if after > 0 else 0.0
 
         return cls(OutcomeKind.RETRY, reason, after=after, code=code)
 
@@ -116,8 +111,7 @@ class Outcome:
             return cls.delivered()
 
         if status in _RETRIED or status >= 500:
-            named = {name.lower(): value for name, value in (headers or {}).items()}
-            return cls.retry(reason, after=_retry_after(named), code=code)
+            return cls.retry(reason, after=retry_after(headers or {}), code=code)
 
         if 300 <= status < 400:
             remedy = "set the address that it redirects to, which is not followed"
@@ -131,27 +125,3 @@ class Outcome:
 
 def _ids(entries: Sequence[Entry] | None) -> frozenset[int] | None:
     return None if entries is None else frozenset(entry.id for entry in entries)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, None if it does not say.
-
-    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
-    """
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        until, now = _date(text), _date(headers.get("date", "")) or utc_now()
-        return None if until is None else (until - now).total_seconds()
-
-    return seconds if math.isfinite(seconds) else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        time = parsedate_to_datetime(text)
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None
-
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

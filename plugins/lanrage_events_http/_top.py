@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lanrage_events.backoff import Backoff
+from lanrage_events.backoff import Backoff, in_words
 from lanrage_events.cli import safe_text
 
-from ._client import DaemonClient, DaemonError, in_seconds
+from ._client import DaemonClient, DaemonError
 
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 5.0
@@ -117,7 +117,7 @@ class Top:
             parts += [Text(f"{safe_text(url)}  {self._seen_at}  Ctrl-C ends", "bold"), Text()]
 
         if problem is not None:
-            again = f"trying again in {in_seconds(wait)}"
+            again = f"trying again in {in_words(wait)}"
             note = f"{safe_text(str(problem))}; {again}; below is how it was at {self._seen_at}"
             parts += [Text(note, "bold red"), Text()]
 

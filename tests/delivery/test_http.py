@@ -104,7 +104,7 @@ async def test_an_address_that_is_none_is_no_exception() -> None:
         ('{"retry_after_ms": 2500}', 2.5),
         ('{"parameters": {"retry_after": 35}}', 35.0),
         ('{"parameters": {"retry_after": 99999999999}}', 86_400.0),
-        ('{"retry_after": -5}', 0.0),
+        ('{"retry_after": -5}', None),
         ('{"retry_after": NaN}', None),
         ('{"retry_after_ms": 1e400}', None),
         (f'{{"retry_after_ms": 1{"0" * 400}}}', None),

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import anyio
 
+from lanrage_events.backoff import MAX_RETRY_AFTER
+
 from .._memory import Memory, number
 from .channel_limit import MESSAGES_PER_WINDOW, WINDOW_SECONDS
 from .old_edits import SLOW_SECONDS
-from .outcome import MAX_RETRY_AFTER
 from .rate_limits import LONG_WAIT_SECONDS, Action, Channel, RateLimits, Turn, ignore_wait
 
 WRITE_INTERVAL_SECONDS = 1.0

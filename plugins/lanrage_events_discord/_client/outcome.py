@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from itertools import islice
 
-from lanrage_events.events import utc_now
+from lanrage_events.backoff import parse_seconds, retry_after
 
 # A wait that Discord asks for without saying how long, in seconds.
 DEFAULT_RETRY_AFTER = 5.0
 # Invalid requests are counted over 10 minutes, and too many of them end in a block by Cloudflare.
 # https://docs.discord.com/developers/topics/rate-limits#invalid-request-limit-aka-cloudflare-bans
 BLOCKED_RETRY_AFTER = 600.0
-# No wait is longer, whatever an answer asks for.
-MAX_RETRY_AFTER = 86400.0
 
 # What Discord asks to wait before another old message of a channel is edited, if it does not say:
 # https://github.com/discord-userdoccers/discord-userdoccers/pull/551
@@ -260,7 +255,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     rate_limit = RateLimit(
         limit=_whole(headers.get("x-ratelimit-limit")),
         remaining=_whole(headers.get("x-ratelimit-remaining")),
-        reset_after=_seconds(headers.get("x-ratelimit-reset-after")),
+        reset_after=parse_seconds(headers.get("x-ratelimit-reset-after")),
     )
     if 200 <= status < 300:
         return _delivered(status, headers, body, data, rate_limit)
@@ -278,9 +273,13 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         kind, reason = _BY_CLASS.get(status // 100, _NOT_HTTP)
 
     errors = tuple(islice(_errors(data), _MAX_ERRORS))
-    retry_after = _retry_after(headers, data)
-    if kind is OutcomeKind.RETRY_AFTER and retry_after is None:
-        retry_after = _default_retry_after(code, is_blocked, rate_limit)
+    # The header is in whole seconds, rounded up; the body is exact.
+    seconds = parse_seconds(data.get("retry_after"))
+    if seconds is None:
+        seconds = retry_after(headers)
+
+    if kind is OutcomeKind.RETRY_AFTER and seconds is None:
+        seconds = _default_retry_after(code, is_blocked, rate_limit)
 
     scope = headers.get("x-ratelimit-scope", "").lower()
     return Outcome(
@@ -290,7 +289,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         code=code,
         errors=errors,
         bad_embeds=_bad_embeds(errors),
-        retry_after=retry_after,
+        retry_after=seconds,
         scope=scope if scope in ("user", "global", "shared") else None,
         is_global=scope == "global"
         or data.get("global") is True
@@ -370,51 +369,6 @@ def _whole(value: object) -> int | None:
         return int(value)
 
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _seconds(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return None
-
-    try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        return None
-
-    return min(seconds, MAX_RETRY_AFTER) if math.isfinite(seconds) and seconds >= 0 else None
-
-
-def _retry_after(headers: Mapping[str, str], data: Mapping[str, object]) -> float | None:
-    # The header is in whole seconds, rounded up; the body is exact.
-    for value in (data.get("retry_after"), headers.get("retry-after")):
-        if (seconds := _seconds(value)) is not None:
-            return seconds
-
-    return _seconds_until(headers.get("retry-after", ""), headers.get("date", ""))
-
-
-def _seconds_until(date: str, now: str) -> float | None:
-    """Return the seconds until an HTTP date, None if it is none.
-
-    :param now: the answer's own date, since the clock of this machine may be wrong
-
-    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
-    """
-    until = _date(date)
-    if until is None:
-        return None
-
-    began = _date(now) or utc_now()
-    return min(max((until - began).total_seconds(), 0.0), MAX_RETRY_AFTER)
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        time = parsedate_to_datetime(text)
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None
-
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def read_id(data: Mapping[str, object], key: str) -> str | None:

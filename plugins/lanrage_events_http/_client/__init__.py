@@ -11,7 +11,7 @@ from .address import (
     parse_token,
     parse_url,
 )
-from .answers import DaemonError, PostAnswer, Rejection, in_seconds, retry_after
+from .answers import DaemonError, PostAnswer, Rejection
 from .client import DaemonClient
 from .library import AsyncClient, Client, PublishError, Receipt
 from .lines import InputError, read_lines

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from lanrage_events import LanrageEventsError
-from lanrage_events.events import FieldProblem, utc_now
+from lanrage_events.events import FieldProblem
 
 # Too busy, too many requests, restarting.
 TRANSIENT_STATUSES = frozenset({408, 429, 502, 503, 504})
-
-
-def in_seconds(wait: float) -> str:
-    """Write how long a wait takes, such as ``0.3 s`` or ``42 s``."""
-    return f"{wait:.1f} s" if wait < 10 else f"{math.ceil(wait)} s"
 
 
 class DaemonError(LanrageEventsError):
@@ -92,21 +84,6 @@ def field_errors(value: object) -> tuple[FieldProblem, ...]:
         for item in (value if isinstance(value, list) else ())
         if isinstance(item, dict)
     )
-
-
-def retry_after(headers: httpx.Headers) -> float:
-    """Return the seconds to wait.
-
-    https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
-    """
-    text = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
-        return float(text)
-
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - utc_now().timestamp())
-    except (ValueError, OverflowError, OSError):
-        return 0.0
 
 
 def media_type(headers: httpx.Headers) -> str:

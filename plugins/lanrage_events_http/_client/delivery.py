@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 
-from lanrage_events.backoff import Backoff
+from lanrage_events.backoff import Backoff, in_words
 from lanrage_events.events import FieldProblem
 
-from .answers import DaemonError, PostAnswer, in_seconds
+from .answers import DaemonError, PostAnswer
 from .blocking import BlockingDaemonClient
 from .client import DaemonClient
 from .exchange import ATTEMPT_SECONDS
@@ -132,9 +132,7 @@ class Delivery:
 
         if not self._is_retrying or wait > LONGEST_WAIT_SECONDS:
             self._is_retrying = True
-            self._on_retry(
-                f"{problem}; trying again in {in_seconds(wait)}, for {left:.0f} s at most"
-            )
+            self._on_retry(f"{problem}; trying again in {in_words(wait)}, for {left:.0f} s at most")
 
         return wait
 

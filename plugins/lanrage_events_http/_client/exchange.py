@@ -12,6 +12,8 @@ from typing import Any
 import anyio
 import httpx
 
+from lanrage_events.backoff import retry_after
+
 from .address import TOKEN_VARIABLE, URL_VARIABLE, Token
 from .answers import (
     TRANSIENT_STATUSES,
@@ -20,7 +22,6 @@ from .answers import (
     field_errors,
     media_type,
     rejections,
-    retry_after,
     texts,
 )
 
@@ -133,7 +134,7 @@ class Exchange:
                 f"the proxy in front of the daemon at {self.url} gets no answer from it "
                 f"(HTTP status {status})",
                 is_transient=True,
-                retry_after=retry_after(headers),
+                retry_after=retry_after(headers) or 0.0,
                 status=status,
                 is_in_doubt=status in (502, 504),
             )
@@ -197,7 +198,7 @@ class Exchange:
         return DaemonError(
             f"the daemon at {self.url} rejected the request: {reason}",
             is_transient=status in TRANSIENT_STATUSES,
-            retry_after=retry_after(response.headers),
+            retry_after=retry_after(response.headers) or 0.0,
             status=status,
         )
 

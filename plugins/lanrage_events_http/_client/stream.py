@@ -8,11 +8,11 @@ from typing import Any, TextIO
 
 import anyio
 
-from lanrage_events.backoff import Backoff
+from lanrage_events.backoff import Backoff, in_words
 from lanrage_events.cli import StatusLine, safe_text
 from lanrage_events.events import format_event
 
-from .answers import DaemonError, in_seconds
+from .answers import DaemonError
 from .client import DaemonClient
 from .sse import MESSAGE_MAX_CHARACTERS, Message, MessageTooLong, SSEReader
 
@@ -70,7 +70,7 @@ class FeedPrinter:
                     self._is_away = True
                     often = f", then at least every {LONGEST_WAIT_SECONDS:g} s"
                     self._console.write(
-                        f"{problem}; trying again in {in_seconds(wait)}{often}, until Ctrl-C"
+                        f"{problem}; trying again in {in_words(wait)}{often}, until Ctrl-C"
                     )
 
                 await anyio.sleep(wait)

@@ -19,7 +19,6 @@ from lanrage_events import EventBus, Health, Notification, PeerJoined
 from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox, OutboxEntry, OutboxError, OutboxFull
 from lanrage_events_discord import DiscordConfig, DiscordPlugin, validate_webhook_url
-from lanrage_events_discord._delivery import in_words
 from lanrage_events_discord._embeds import Embed
 from lanrage_events_discord._rendering import Digest, Entry
 from lanrage_events_discord.testing import Fail, StandInDiscord, StandInRequest
@@ -813,23 +812,3 @@ async def test_outage_is_reported_with_the_time_of_the_next_attempt(
         assert bus.health()["discord"].detail.endswith("(HTTP 503); retries in 20 s")
 
     assert "is retried in 30 s: Discord has an internal error" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "0 s"),
-        (0.04, "0.1 s"),
-        (2.0, "2 s"),
-        (41.2, "42 s"),
-        (42.01, "42 s"),
-        (119.5, "2 min"),
-        (121.0, "2 min"),
-        (3600.01, "1 h"),
-        (3540.0, "59 min"),
-        (3600.0, "1 h"),
-        (86400.0, "24 h"),
-    ],
-)
-def test_length_of_time_is_written_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words

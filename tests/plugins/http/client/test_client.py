@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import anyio
@@ -21,7 +19,6 @@ from lanrage_events_http._client import (
     is_loopback,
     parse_token,
     parse_url,
-    retry_after,
 )
 
 TOKEN = "made-up-token-of-the-tests"
@@ -142,18 +139,6 @@ def test_a_token_is_never_shown() -> None:
         parse_token(f"{TOKEN}\n{TOKEN}", "the file")
 
     assert TOKEN not in str(caught.value)
-
-
-@pytest.mark.parametrize(("written", "seconds"), [("7", 7), ("1.5", 1.5), ("", 0), ("soon", 0)])
-def test_the_header_retry_after_may_have_seconds(written: str, seconds: float) -> None:
-    assert retry_after(httpx.Headers({"Retry-After": written})) == seconds
-
-
-def test_the_header_retry_after_may_have_a_time() -> None:
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    past = format_datetime(datetime.now(UTC) - timedelta(seconds=100), usegmt=True)
-    assert 90 < retry_after(httpx.Headers({"Retry-After": soon})) <= 100
-    assert retry_after(httpx.Headers({"Retry-After": past})) == 0
 
 
 async def test_events_are_posted_as_an_array_with_the_token_in_a_header() -> None:
