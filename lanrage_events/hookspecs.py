@@ -251,7 +251,7 @@ def transform(event: Event) -> Event | Sequence[Event] | None:
     for all. It is sync, returns quickly, and publishes nothing. The transforms of the plugins are called
     in the order in which these were registered, which is that of the configuration.
 
-    An event made with ``dataclasses.replace`` keeps its id. Any other gets the id ``ID.N``, so that
+    An event made with ``event.replace(…)`` keeps its id. Any other gets the id ``ID.N``, so that
     it is the same if the event is published again, and the ``parent_id`` of the event that it was
     made from; N is its position in what was returned.
 

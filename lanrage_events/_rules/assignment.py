@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -116,7 +115,7 @@ class Assignment:
             if all(changes[name] == values[name] for name in changes):
                 return event
 
-            return replace(event, **changes)
+            return event.replace(**changes)
 
         return assign
 

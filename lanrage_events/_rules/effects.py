@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
 from .._events import Event
@@ -42,7 +41,7 @@ def hide(hiding: Hiding, key: HidingKey) -> Effect:
                 if opaque != known:
                     changed["peer_id"] = opaque
 
-            return replace(event, **changed) if changed else event
+            return event.replace(**changed) if changed else event
 
         return _contained(step)
 
@@ -73,7 +72,7 @@ def redact(replaces: Sequence[Replace], key: HidingKey) -> Effect:
                 if changed[name] == getattr(event, name):
                     del changed[name]
 
-            return replace(event, **changed) if changed else event
+            return event.replace(**changed) if changed else event
 
         return _contained(step)
 

@@ -99,7 +99,7 @@ def replace_names(event: E, change: Replace) -> E:
     :param change: called with each name, returns what stands for it, or the name
     """
     changed = changes(event, name_fields(type(event)), change)
-    return replace(event, **changed) if changed else event
+    return event.replace(**changed) if changed else event
 
 
 def changes(event: Event, names: Iterable[str], change: Replace) -> dict[str, Any]:

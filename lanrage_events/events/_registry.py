@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -228,7 +228,7 @@ def _decode(
         for problem in dropped:
             on_unknown(problem)
 
-    return replace(event, time=in_utc(event.time)) if event.time.tzinfo != UTC else event
+    return event.replace(time=in_utc(event.time)) if event.time.tzinfo != UTC else event
 
 
 def _validate(cls: type[Event], data: Mapping[str, Any]) -> Event:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import process_time
 
 from lanrage_events import EventBus, Notification, PeerJoined, hookimpl
@@ -27,7 +27,7 @@ NONE = "no transform"
 BOUNDS: dict[tuple[str, int], float] = {
     ("of another class", 1): 1.05,
     ("returns the event", 1): 2.0,
-    ("changes the event", 3): 5.0,
+    ("changes the event", 1): 5.0,
 }
 """how many times the cost without a transform each takes at most, with so many plugins"""
 
@@ -51,12 +51,12 @@ class ReturnsTheEvent:
 
 
 class ChangesTheEvent:
-    """Makes another event of each, which takes most of the time."""
+    """Makes another event of each."""
 
     @hookimpl
     def transform(self, event: PeerJoined) -> PeerJoined:
         """Return an event with another name."""
-        return replace(event, peer_name="a player")
+        return event.replace(peer_name="a player")
 
 
 TRANSFORMS: dict[str, type | None] = {

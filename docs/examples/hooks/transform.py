@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lanrage_events import PeerJoined, PeerLeft, hookimpl
 
 HIDDEN = {"Ann", "Bob"}
@@ -13,4 +11,4 @@ def transform(event: PeerJoined | PeerLeft) -> PeerJoined | PeerLeft | None:
     if event.peer_name.startswith("[BOT]"):
         return None
 
-    return replace(event, peer_name="a player") if event.peer_name in HIDDEN else event
+    return event.replace(peer_name="a player") if event.peer_name in HIDDEN else event
