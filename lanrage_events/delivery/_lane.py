@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from .._exceptions import OutboxError
 from ..backoff import in_words
 from ..outbox import ExpiredEntries, Storage
 from ._outage import LONG_AGO, Outage
@@ -70,8 +69,6 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         """why the state is what it is, if something is wrong"""
         self._waits_until = LONG_AGO
         """when it goes on, if it is known"""
-        self._noted: str | None = None
-        """what the storage says is wrong; None if that is not known"""
         self._redact: Callable[[str], str] = str
         """removes secrets from what is kept with the entries"""
         self._storage = storage
@@ -141,7 +138,6 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
 
     def reload(self) -> None:
         """Read the outbox again, where entries may have been put back or dropped."""
-        self._noted = None
         self.queue.reload()
         self.wake()
 
@@ -149,6 +145,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         """Send at once, even if the lane was disabled or is waiting because of an outage."""
         self.outage.end()
         self.state, self._why = LaneState.IDLE, ""
+        self._note_error()
         self.statistics.last_error = ""
         self.pacing.end_wait()
         self.wake()
@@ -159,6 +156,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         :param reason: why, in one line, without secrets
         """
         self.state, self._why = LaneState.DEAD, reason
+        self._note_error()
         self.pacing.cancel()
 
     def disconnect(self) -> None:
@@ -168,6 +166,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         """
         self.outage.end()
         self.state, self._why = LaneState.UNCONFIGURED, ""
+        self._note_error()
         self.pacing.cancel()
 
     def hand_over(self) -> None:
@@ -187,13 +186,10 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
     async def _run(self) -> None:
         try:
             while await self._deliver_or_recover():
-                await self._note_error()
+                pass
         finally:
             self._running = False
             self.pacing.release()
-
-        # Only now, since what is put meanwhile must find that the lane has to be woken.
-        await self._note_error()
 
     async def _deliver_or_recover(self) -> bool:
         try:
@@ -219,17 +215,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
                 self._logger.exception("%s is retried after an internal error", self.title)
 
             self.set_state(LaneState.RETRYING, reason, self.outage.retry_at)
-            await self._note_error()
             return await self.pacing.wait_until(self.outage.retry_at)
-
-    async def _note_error(self) -> None:
-        """Let those who list the outbox see what is wrong, in this process or another one."""
-        is_wrong = self.outage.active or self.state is LaneState.DEAD
-        error = self._redact(self._why) if is_wrong else ""
-        if error != self._noted:
-            with suppress(OutboxError):
-                await self._storage.note_error(self.name, error)
-                self._noted = error
 
     @property
     def is_empty(self) -> bool:
@@ -245,7 +231,9 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
 
     def ended_outage(self) -> None:
         """Record that the last request did not fail, or that there is none to make."""
-        self.outage.end()
+        if self.outage.active:
+            self.outage.end()
+            self._note_error()
 
     async def gather(self, *, urgent: bool) -> None:
         """Wait until the window is over that the oldest entry opened.
@@ -316,3 +304,17 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         # An outage is not over because the next attempt is under way.
         if self.is_usable and (not self.outage.active or state is LaneState.RETRYING):
             self.state, self._why, self._waits_until = state, why, until
+            if state is LaneState.RETRYING:
+                self._note_error()
+
+    def _note_error(self) -> None:
+        """Let those who list the outbox see what is wrong, in this process or another one."""
+        if not self._is_closed:
+            self._task_group.start_soon(self._keep_error, name=f"error of lane {self.name}")
+
+    async def _keep_error(self) -> None:
+        is_wrong = self.outage.active or self.state is LaneState.DEAD
+        error = self._redact(self._why) if is_wrong else ""
+        # The storage reports its own problems, and whoever runs the lane sees this one.
+        with suppress(Exception):
+            await self._storage.note_error(self.name, error)

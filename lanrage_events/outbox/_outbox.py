@@ -275,7 +275,8 @@ class Outbox(OutboxBase):
     async def note_error(self, lane: str, error: str) -> None:
         """Keep why a lane is not delivered at the moment, for those who list it.
 
-        Nothing else changes, and a lane that holds nothing or is postponed stays as it is.
+        It is over once something of the lane is acknowledged or becomes a dead letter. Nothing else
+        changes, and a lane that holds nothing or is postponed stays as it is.
 
         :param lane: its name
         :param error: why, in one line, without secrets; empty once it is delivered

@@ -73,7 +73,10 @@ class Storage(Protocol):
         ...
 
     async def note_error(self, lane: str, error: str) -> None:
-        """Keep why a lane is not delivered at the moment, for those who list it; empty for no more."""
+        """Keep why a lane is not delivered at the moment, for those who list it; empty for no more.
+
+        It is over, too, once something of the lane is acknowledged or becomes a dead letter.
+        """
         ...
 
     async def expire(self, lane: str | None = None) -> list[ExpiredEntries]:

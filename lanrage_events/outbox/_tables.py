@@ -248,10 +248,16 @@ class Tables:
         The oldest dead letters are removed if there are too many.
         """
         tally = self._find("entries", ids)
+        lanes = [(lane,) for lane in tally.lanes]
+        # The lane was answered, so an error that was noted is over.
+        self.connection.executemany(
+            "UPDATE lanes SET last_error = '' WHERE name = ? AND last_error <> '' AND attempts = 0",
+            lanes,
+        )
         if failure is None:
             self.connection.executemany(
                 "UPDATE lanes SET attempts = 0, last_error = '' WHERE name = ? AND attempts > 0",
-                [(lane,) for lane in tally.lanes],
+                lanes,
             )
             self._remove("entries", tally)
             self.changes.acknowledged += len(tally.ids)

@@ -943,3 +943,61 @@ async def test_an_error_that_is_over_is_not_shown_any_more() -> None:
         assert sink.delivery.outbox is not None
         [lane] = await sink.delivery.outbox.lanes()
         assert (lane.pending, lane.dead, lane.last_error) == (0, 1, "")
+
+
+class NotingOutbox(Outbox):
+    """Records what is noted of lanes, and can take long to keep it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.noted: list[str] = []
+        self.kept = anyio.Event()
+        self.kept.set()
+
+    async def note_error(self, lane: str, error: str) -> None:
+        self.noted.append(error)
+        await self.kept.wait()
+        await super().note_error(lane, error)
+
+
+async def test_a_lane_delivers_while_its_error_is_being_kept(tmp_path: Path) -> None:
+    outbox = NotingOutbox(tmp_path / "pager.outbox")
+    outbox.kept = anyio.Event()
+    sink = Sink([Outcome.dead("bad")] * 2, storage=lambda: outbox)
+    sink.answers.insert(0, Outcome.retry("busy"))
+    async with running(sink) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(10)
+        await publish(bus, "b", "c")
+        await anyio.sleep(10)
+        assert sink.got == ["c"]
+        outbox.kept.set()
+
+
+async def test_a_lane_without_an_error_writes_none(tmp_path: Path) -> None:
+    outbox = NotingOutbox(tmp_path / "pager.outbox")
+    sink = Sink(storage=lambda: outbox)
+    async with running(sink) as bus:
+        await publish(bus, "a", "b")
+        await wait_all_tasks_blocked()
+
+    assert sink.got == ["a", "b"]
+    assert outbox.noted == []
+
+
+@pytest.mark.parametrize("answer", [Outcome.delivered(), Outcome.dead("bad")])
+async def test_an_error_of_an_earlier_process_is_over_once_the_receiver_answers(
+    tmp_path: Path, answer: Outcome
+) -> None:
+    path = tmp_path / "pager.outbox"
+    async with running(Sink([Outcome.stop("HTTP 401")], storage=on_file(path))) as bus:
+        await publish(bus, "a", "b")
+        await wait_all_tasks_blocked()
+
+    async with Outbox.administer(path) as admin:
+        assert [lane.last_error for lane in await admin.lanes()] == ["HTTP 401"]
+
+    sink = Sink([answer], storage=on_file(path), interval=3600.0)
+    async with running(sink), Outbox.administer(path) as admin:
+        await wait_all_tasks_blocked()
+        assert [(lane.pending, lane.last_error) for lane in await admin.lanes()] == [(1, "")]
