@@ -15,7 +15,7 @@ from hashlib import blake2b
 from inspect import get_annotations, getattr_static, iscoroutinefunction, signature
 from itertools import count
 from types import FunctionType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 from ._construction import construct_quickly
@@ -322,6 +322,11 @@ class PeerJoined(PartyEvent):
     peer_id: str | None = None
     """which player, as the source knows it, such as a Steam id; the same in joins and leaves,
     ``None`` in both where there is none"""
+    first_time: bool | None = None
+    """whether the player was in no party before; ``None`` if unknown, as without the plugin
+    ``parties``"""
+    count: int | None = None
+    """how many members the party has now; ``None`` if unknown, as without the plugin ``parties``"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -335,6 +340,11 @@ class PeerLeft(PartyEvent):
     peer_id: str | None = None
     """which player, as the source knows it, such as a Steam id; the same in joins and leaves,
     ``None`` in both where there is none"""
+    duration: float | None = None
+    """how long the player was in the party, in seconds; ``None`` if unknown, as without the plugin
+    ``parties``"""
+    count: int | None = None
+    """how many members the party still has; ``None`` if unknown, as without the plugin ``parties``"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -360,6 +370,57 @@ class GameEnded(PartyEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ServerStarted(PartyEvent):
+    """A game server started, and nobody is on it yet.
+
+    Its party is that of the ``party_id`` or, without one, the party that is called as the server is.
+    """
+
+    server_name: str
+    """what the server is called, which is the name of its party"""
+    game_name: str
+    """what is played on it, until it stops"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerStopped(PartyEvent):
+    """A game server stopped, and everyone on it is gone.
+
+    Its party is that of the ``party_id`` or, without one, the party that is called as the server is.
+    """
+
+    server_name: str
+    """what the server is called, which is the name of its party"""
+    game_name: str
+    """what was played on it"""
+    reason: Literal["stopped", "crashed", "restarted", "unknown"] = "unknown"
+    """why; ``restarted`` if it starts at once, ``unknown`` if it does not answer any more"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartyEnded(PartyEvent):
+    """A party ended: how long it took, who came and what they played.
+
+    The plugin ``parties`` publishes it when a party was empty for a while.
+    """
+
+    party_name: str
+    """what the party is called"""
+    since: datetime
+    """when it began, aware"""
+    duration: float
+    """how long it took, in seconds"""
+    peak: int
+    """how many members it had at most at the same time"""
+    visitors: int
+    """how many different players were in it"""
+    players: tuple[PlayerName, ...]
+    """the names of those who were in it longest, the longest first"""
+    games: tuple[str, ...]
+    """what was played, the longest first"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Notification(Event):
     """A message in free text, which has no event type of its own."""
 
@@ -377,6 +438,9 @@ BUILT_IN_EVENTS: tuple[type[Event], ...] = (
     PeerLeft,
     GameStarted,
     GameEnded,
+    ServerStarted,
+    ServerStopped,
+    PartyEnded,
     Notification,
 )
 

@@ -11,10 +11,13 @@ from ._events import GameEnded as GameEnded
 from ._events import GameStarted as GameStarted
 from ._events import Notification as Notification
 from ._events import PartyCreated as PartyCreated
+from ._events import PartyEnded as PartyEnded
 from ._events import PartyEvent as PartyEvent
 from ._events import PeerJoined as PeerJoined
 from ._events import PeerLeft as PeerLeft
 from ._events import PlayerName as PlayerName
+from ._events import ServerStarted as ServerStarted
+from ._events import ServerStopped as ServerStopped
 from ._exceptions import EventDecodeError as EventDecodeError
 from ._exceptions import EventDropped as EventDropped
 from ._exceptions import EventError as EventError

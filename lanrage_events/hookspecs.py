@@ -24,9 +24,12 @@ if TYPE_CHECKING:
         GameStarted,
         Notification,
         PartyCreated,
+        PartyEnded,
         PartyEvent,
         PeerJoined,
         PeerLeft,
+        ServerStarted,
+        ServerStopped,
     )
     from ._reports import ConfigProblem, Health, Metric, Preview
     from .abc import Bus, HandlerDecorator
@@ -198,7 +201,7 @@ def event(event: Event) -> Any:
 
 @hookspec
 def party_event(event: PartyEvent) -> Any:
-    """Called for every event about a party: created, peers, games, and subclasses by plugins."""
+    """Called for every event about a party: its peers, games, servers, and subclasses by plugins."""
 
 
 @hookspec
@@ -224,6 +227,21 @@ def game_started(event: GameStarted) -> Any:
 @hookspec
 def game_ended(event: GameEnded) -> Any:
     """Called when a game ended."""
+
+
+@hookspec
+def server_started(event: ServerStarted) -> Any:
+    """Called when a game server started."""
+
+
+@hookspec
+def server_stopped(event: ServerStopped) -> Any:
+    """Called when a game server stopped."""
+
+
+@hookspec
+def party_ended(event: PartyEnded) -> Any:
+    """Called when a party ended, which the plugin ``parties`` finds out."""
 
 
 @hookspec

@@ -21,6 +21,7 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("game", "game_name"), _GAMES),
     "map_name": ("q3dm17", "de_dust2", "Summer 2026 - 01"),
     "party_name": ("Friday LAN",),
+    "server_name": ("Friday LAN",),
     "party_id": ("lan-42",),
     "peer_id": ("STEAM_0:1:1042", "STEAM_0:0:2057", "STEAM_0:1:3071"),
     "title": ("Pizza is here",),

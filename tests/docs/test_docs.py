@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -18,8 +19,11 @@ from lanrage_events import (
     GameStarted,
     Notification,
     PartyCreated,
+    PartyEnded,
     PeerJoined,
     PeerLeft,
+    ServerStarted,
+    ServerStopped,
     hookspecs,
 )
 from lanrage_events.http import RouteError, RouteRequest
@@ -43,6 +47,26 @@ SAMPLES: dict[str, tuple[Event, str]] = {
     "game_ended": (
         GameEnded(game_name="Quake", duration=61.0, avg_latency=23.4),
         "Quake took 61 s, latency 23 ms\n",
+    ),
+    "server_started": (
+        ServerStarted(server_name="Friday LAN", game_name="Quake"),
+        "Friday LAN is up: Quake\n",
+    ),
+    "server_stopped": (
+        ServerStopped(server_name="Friday LAN", game_name="Quake", reason="crashed"),
+        "Friday LAN is down: crashed\n",
+    ),
+    "party_ended": (
+        PartyEnded(
+            party_name="Friday LAN",
+            since=datetime(2026, 3, 6, 20, tzinfo=UTC),
+            duration=12_600,
+            peak=12,
+            visitors=14,
+            players=("Ann", "Bob"),
+            games=("Quake",),
+        ),
+        "Friday LAN: 14 players in 3.5 h, 12 at once\n",
     ),
     "notification": (Notification(title="Pizza", message="It is here."), "Pizza: It is here.\n"),
 }

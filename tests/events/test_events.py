@@ -22,9 +22,12 @@ from lanrage_events import (
     GameStarted,
     Notification,
     PartyCreated,
+    PartyEnded,
     PartyEvent,
     PeerJoined,
     PeerLeft,
+    ServerStarted,
+    ServerStopped,
     UnknownEventType,
 )
 from lanrage_events.events import COMMON_FIELDS, EventRegistry, format_event
@@ -41,8 +44,22 @@ common = {"time": times, "id": ids}
 party = {**common, "party_id": st.none() | names}
 events = st.one_of(
     st.builds(PartyCreated, **{**party, "party_id": names}, party_name=names, host=names),
-    st.builds(PeerJoined, **party, peer_name=names, party_name=names),
-    st.builds(PeerLeft, **party, peer_name=names, party_name=names),
+    st.builds(
+        PeerJoined,
+        **party,
+        peer_name=names,
+        party_name=names,
+        first_time=st.none() | st.booleans(),
+        count=st.none() | st.integers(0, 1_000),
+    ),
+    st.builds(
+        PeerLeft,
+        **party,
+        peer_name=names,
+        party_name=names,
+        duration=st.none() | st.floats(0, 1e9),
+        count=st.none() | st.integers(0, 1_000),
+    ),
     st.builds(
         GameStarted, **party, game_name=names, players=st.lists(names, max_size=5).map(tuple)
     ),
@@ -52,6 +69,25 @@ events = st.one_of(
         game_name=names,
         duration=st.floats(0, 1e9),
         avg_latency=st.none() | st.floats(0, 1e6),
+    ),
+    st.builds(ServerStarted, **party, server_name=names, game_name=names),
+    st.builds(
+        ServerStopped,
+        **party,
+        server_name=names,
+        game_name=names,
+        reason=st.sampled_from(["stopped", "crashed", "restarted", "unknown"]),
+    ),
+    st.builds(
+        PartyEnded,
+        **party,
+        party_name=names,
+        since=times,
+        duration=st.floats(0, 1e9),
+        peak=st.integers(0, 1_000),
+        visitors=st.integers(0, 1_000),
+        players=st.lists(names, max_size=5).map(tuple),
+        games=st.lists(names, max_size=5).map(tuple),
     ),
     st.builds(
         Notification,
@@ -79,7 +115,7 @@ def test_json_is_flat_with_the_type_first() -> None:
     )
     assert event.to_json() == (
         '{"type":"peer_joined","id":"1","time":"2026-01-02T03:04:05Z","party_id":null,'
-        '"peer_name":"Änn","party_name":"LAN","peer_id":null}'
+        '"peer_name":"Änn","party_name":"LAN","peer_id":null,"first_time":null,"count":null}'
     )
     assert event.to_dict() == json.loads(event.to_json())
 
@@ -128,7 +164,7 @@ ENDED = {"type": "game_ended", "game_name": "Quake", "duration": 3}
         ),
         (
             {**PEER, "zzz": "x"},
-            "peer_joined: zzz: unknown field, known are id, time, parent_id, party_id, peer_name, party_name, peer_id",
+            "peer_joined: zzz: unknown field, known are id, time, parent_id, party_id, peer_name, party_name, peer_id, first_time, count",
         ),
         ({**PEER, "peer_name": 5}, "peer_joined: peer_name: input should be a valid string"),
         ({**PEER, "id": 5}, "peer_joined: id: input should be a valid string"),

@@ -122,7 +122,10 @@ def test_leaves_are_filled_in_from_the_event(tool: Tool) -> None:
     )
 
     assert leaves["title"] == "Ann of peer_joined, Friday LAN"
-    assert leaves["text"] == "PARTY_ID/PEER_NAME/PARTY_NAME/PEER_ID 2026-01-31 20:15 UTC"
+    assert (
+        leaves["text"]
+        == "PARTY_ID/PEER_NAME/PARTY_NAME/PEER_ID/FIRST_TIME/COUNT 2026-01-31 20:15 UTC"
+    )
     assert tool.problems == []
 
 

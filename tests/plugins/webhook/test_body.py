@@ -193,6 +193,8 @@ def test_a_cloud_event_has_the_fields_as_data() -> None:
             "peer_name": "Ann",
             "party_name": "Friday LAN",
             "peer_id": None,
+            "first_time": None,
+            "count": None,
         },
     }
 

@@ -38,7 +38,7 @@ class SeatTaken(PartyEvent):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ServerStarted(Event):
+class DoorsOpened(Event):
     pass
 
 
@@ -157,7 +157,7 @@ def test_built_in_events_have_these_faces(
             "**Seat**: B7",
             0x009688,
         ),
-        (ServerStarted(time=TIME), "Server Started", None, 0x5865F2),
+        (DoorsOpened(time=TIME), "Doors Opened", None, 0x5865F2),
         (
             VeteranJoined(time=TIME, peer_name="Ann", party_name="Friday LAN"),
             "👋 Ann joined",
@@ -200,7 +200,7 @@ def test_events_of_plugins_have_a_decent_face_without_a_template(
             "de\\_dust2 · 3 · no",
         ),
         (SeatTaken(party_id="lan-42", seat="B7"), f"📌 **Seat Taken** × {COUNT}", "B7"),
-        (ServerStarted(), f"📌 **Server Started** × {COUNT}", ""),
+        (DoorsOpened(), f"📌 **Doors Opened** × {COUNT}", ""),
     ],
 )
 def test_in_a_digest_each_event_is_an_item_under_a_heading(
@@ -218,8 +218,8 @@ def test_a_digest_of_an_evening_reads_well() -> None:
         PeerJoined(peer_name="Dee", party_name="Other LAN"),
         START,
         NOTE,
-        ServerStarted(),
-        ServerStarted(),
+        DoorsOpened(),
+        DoorsOpened(),
     ]
 
     [message] = compose([render(event) for event in events], wording=renderer().wording)
@@ -230,7 +230,7 @@ def test_a_digest_of_an_evening_reads_well() -> None:
         "👋 **1 joined** Other LAN: Dee",
         "🎮 **Game Started** × 1: Quake (Ann, Bob, Cy)",
         "📢 **Pizza**: Come! / Now!",
-        "📌 **Server Started** × 2",
+        "📌 **Doors Opened** × 2",
     ]
 
 
@@ -245,6 +245,9 @@ def test_every_built_in_type_has_a_template_of_its_own() -> None:
         "peer_left.yaml",
         "game_started.yaml",
         "game_ended.yaml",
+        "server_started.yaml",
+        "server_stopped.yaml",
+        "party_ended.yaml",
         "notification.yaml",
         "digest.yaml",
         "webhook_test.yaml",

@@ -50,6 +50,7 @@ SHARED = {
     "Test",
     "Webhook",
     "Plugin",
+    "Server",
     "Discord",
     "UTC",
     "ms",
@@ -235,7 +236,7 @@ def test_an_event_without_a_template_has_german_names_and_values(german: Rendere
     assert entry.embed.title == "Seat Taken"
     assert entry.embed.description.splitlines() == [
         "**Reserved**: ja",
-        "**Since**: 01\\.05.2026, 20\\:15 Uhr UTC",
+        "**Seit**: 01\\.05.2026, 20\\:15 Uhr UTC",
         "**Lasts**: 2 h 15 min",
     ]
     assert german.wording.name("party_created") == "Neue Party"

@@ -278,7 +278,7 @@ async def test_the_event_of_a_newer_sender_is_taken_and_its_unknown_fields_are_n
         {
             "path": "mood",
             "message": "unknown field, known are id, time, parent_id, party_id, peer_name, "
-            "party_name, peer_id",
+            "party_name, peer_id, first_time, count",
         },
     ]
     assert some.status_code == 422
@@ -644,6 +644,8 @@ async def test_the_event_types_come_with_their_schemas(client: Client) -> None:
             "party_name": "Friday LAN",
             "party_id": "lan-42",
             "peer_id": "STEAM_0:1:1042",
+            "first_time": True,
+            "count": 42,
         },
     }
     assert head.content == b""
