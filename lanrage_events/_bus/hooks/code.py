@@ -8,9 +8,7 @@ import types
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property, partialmethod, singledispatchmethod
 
-_LOOKUPS = frozenset({"getattr", "attrgetter", "methodcaller"})
-_ALL_LOOKUPS = frozenset({"getmembers", "vars", "globals"})
-_NOT_THE_PLUGIN = frozenset({"event", "events", "bus", "config"})
+_LOOKUPS = frozenset({"attrgetter", "methodcaller", "getmembers", "vars", "globals"})
 _AWAITED = frozenset({"publish", "publish_and_wait", "publish_many_and_wait", "drain", "wait_for"})
 """the methods of a bus that do nothing unless they are awaited"""
 _BUSES = frozenset({"bus", "_bus"})
@@ -22,17 +20,15 @@ def uses(function: types.FunctionType, name: str, owners: Collection[str]) -> bo
     :param owners: the names of the classes; empty for a function of a module
     """
     code = function.__code__
-    first = code.co_varnames[0] if code.co_argcount else ""
+    all_owners = {*code.co_varnames[: min(code.co_argcount, 1)], *owners}
     for one in _with_inner(code):
         steps = _steps(one)
         if not owners and any(s.opname in _GLOBALS and s.argval == name for s in steps):
             return True
 
-        if any(_is_use(steps, index, name, {first, *owners}) for index in range(1, len(steps))):
-            return True
-
-        if any(_looks_up(steps, index, name) for index in range(len(steps))):
-            return True
+        for index in range(len(steps)):
+            if any(is_one(steps, index, name, all_owners) for is_one in (_is_use, _looks_up)):
+                return True
 
     return False
 
@@ -97,36 +93,18 @@ def _is_load(step: dis.Instruction) -> bool:
     return step.opname.startswith(("LOAD_FAST", "LOAD_DEREF", "LOAD_GLOBAL", "LOAD_NAME"))
 
 
-def _looks_up(steps: Sequence[dis.Instruction], index: int, name: str) -> bool:
+def _looks_up(steps: Sequence[dis.Instruction], index: int, name: str, owners: set[str]) -> bool:
     """Return whether an instruction begins to look up a name, or any."""
-    if steps[index].argval in _ALL_LOOKUPS:
+    if steps[index].argval in _LOOKUPS:
         return True
 
-    if steps[index].argval not in _LOOKUPS or index + 2 >= len(steps):
+    if steps[index].argval != "getattr" or index + 2 >= len(steps):
         return False
 
-    inside = []
-    for step in steps[index + 1 :]:
-        if step.opname.startswith("CALL"):
-            break
-
-        inside.append(step)
-
-    texts = [step.argval for step in inside if isinstance(step.argval, str) and _is_text(step)]
-    if name in texts:
-        return True
-
-    is_of_plugin = steps[index].argval != "getattr" or (
-        _is_load(steps[index + 1])
-        and _first(steps[index + 1]) not in _NOT_THE_PLUGIN
-        and steps[index + 2].opname not in _ATTRIBUTES
-    )
-    is_composed = any(step.opname.startswith(("BUILD_STRING", "BINARY_OP")) for step in inside)
-    return is_of_plugin and (not texts or is_composed)
-
-
-def _is_text(step: dis.Instruction) -> bool:
-    return step.opname == "LOAD_CONST"
+    owner, wanted = steps[index + 1], steps[index + 2]
+    # Of an f-string, the first part.
+    is_other = wanted.opname == "LOAD_CONST" and str(wanted.argval) not in name
+    return _is_load(owner) and _first(owner) in owners and not is_other
 
 
 def _after_call(steps: Sequence[dis.Instruction], index: int) -> dis.Instruction | None:

@@ -11,7 +11,6 @@ from types import CoroutineType
 from typing import Any
 
 from ..._events import Event
-from ..._exceptions import PluginHookError
 from ..threads import is_async
 from .annotations import check_parameter
 from .arguments import argument_problem
@@ -66,20 +65,19 @@ def is_function(value: object) -> bool:
     return issubclass(type(value), kinds)
 
 
-def check_marked(plugin: str, handler: MarkedHandler) -> None:
-    """Check a method of a plugin that is marked with ``on``.
-
-    :raises PluginHookError: if it cannot be called with the events
-    """
+def marked_problem(handler: MarkedHandler) -> str | None:
+    """Return why a method that is marked with ``on`` cannot be called with the events, None if it can."""
     name = getattr(handler.function, "__name__", handler_name(handler.function))
     problem = argument_problem(handler.function, (), None)
     if problem is not None:
-        raise PluginHookError(plugin, f"method '{name}' {problem}")
+        return f"method '{name}' {problem}"
 
     try:
         check_handler(handler.function, handler.event_classes, threaded=handler.threaded)
     except TypeError as error:
-        raise PluginHookError(plugin, f"method {error}") from None
+        return f"method {error}"
+
+    return None
 
 
 def check_handler(

@@ -25,7 +25,7 @@ from ..transforms import DeclaredTransform
 from .annotations import parameter_classes
 from .answers import WrongAnswer, checked_event_classes
 from .arguments import argument_problem
-from .checks import check_implementation, check_plugin, implementations
+from .checks import hook_problems, implementations, plugin_problems
 from .handlers import MarkedHandler, check_name, find_handlers
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS, PROJECT
 from .transforms import declared
@@ -169,7 +169,8 @@ class Hooks:
             return
 
         for impl in self._implementations(name, self._manager.hook.register_events):
-            check_implementation(name, "register_events", impl, ())
+            for problem, _ in hook_problems("register_events", impl, (), ()):
+                raise PluginHookError(name, f"hook 'register_events' {problem}")
 
         try:
             classes = call(lambda: checked_event_classes(register_events()))
@@ -249,7 +250,12 @@ class Hooks:
     ) -> list[str]:
         known = vars(self._manager.hook).items()
         specs = {hook: c.spec.argnames for hook, c in known if c.has_spec()}
-        return check_plugin(name, plugin, impls, handlers, specs, self._classes)
+        found = list(plugin_problems(plugin, impls, handlers, specs, self._classes))
+        errors = [text for text, works in found if not works]
+        if errors:
+            raise PluginHookError(name, "\n".join(errors))
+
+        return [text for text, _ in found]
 
     def _check_optional(self, name: str, caller: pluggy.HookCaller) -> None:
         if all(impl.optionalhook for impl in self._implementations(name, caller)):

@@ -22,27 +22,24 @@ _RETURNED = {
 """what hooks return whose name may also be that of a method for another purpose"""
 
 
-def check_unmarked(
+def unmarked_problems(
     plugin: object, hooks: Mapping[str, Sequence[str]], implemented: Collection[str]
-) -> tuple[list[str], list[str]]:
-    """Return what is wrong with methods of a plugin that are named like a hook, but are not marked.
+) -> Iterator[tuple[str, bool]]:
+    """Yield what is wrong with methods of a plugin that are named like a hook, but are not marked.
 
     What the plugin itself calls, or looks up by its name, is a method of its own.
 
     :param hooks: the arguments of each known hook
     :param implemented: the hooks that the plugin implements
-    :returns: errors, and warnings of what may have another purpose
+    :returns: each with whether it may have another purpose
     """
-    errors: list[str] = []
-    warnings: list[str] = []
     for hook, function, arguments in own_functions(plugin):
         if hook not in hooks or hook in implemented or is_marked(function):
             continue
 
         if _overrides_marked(plugin, hook):
-            errors.append(
-                f"method '{hook}' overrides a hook, but is not marked: mark it @hookimpl, too"
-            )
+            remedy = "mark it @hookimpl, too"
+            yield f"method '{hook}' overrides a hook, but is not marked: {remedy}", False
             continue
 
         is_meant = _is_meant(hook, function, plugin)
@@ -53,13 +50,8 @@ def check_unmarked(
         ):
             continue
 
-        found = errors if is_meant else warnings
-        found.append(
-            f"method '{hook}' is named like a hook, but not marked, so it is never called: mark it "
-            f"@hookimpl, or name it '_{hook}' if it is no hook"
-        )
-
-    return errors, warnings
+        problem = f"method '{hook}' is named like a hook, but not marked, so it is never called"
+        yield f"{problem}: mark it @hookimpl, or name it '_{hook}' if it is no hook", not is_meant
 
 
 def own_functions(plugin: object) -> Iterator[tuple[str, types.FunctionType, Sequence[str]]]:
