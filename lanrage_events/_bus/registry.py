@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
@@ -28,7 +28,7 @@ from .outboxes import Outboxes
 from .queries import Queries
 from .supervisor import Supervisor
 from .threads import LoopWatch
-from .transforms import Transforms, Trial
+from .transforms import Transforms, Trial, attempt, explain
 
 logger = logging.getLogger(__name__)
 
@@ -129,10 +129,9 @@ class Registry(PluginRegistry):
 
     def preview(self, event: Event) -> dict[str, list[Preview]]:
         self._lifecycle.loop.check_thread()
-        left = self._transforms.after_rules(event)
-        events: Sequence[Event] = [] if left is None else [left]
+        events, _ = attempt((event,), self._transforms.rules)
         problems: list[ConfigProblem] = []
-        for trial in () if left is None else self.explain(left):
+        for trial in self.explain(events[0]) if events else ():
             events = trial.events
             if not trial.is_known:
                 text = f"the transform of plugin '{trial.plugin}' {trial.outcome}"
@@ -148,7 +147,7 @@ class Registry(PluginRegistry):
     def explain(self, event: Event) -> Iterator[Trial]:
         """Yield what the transforms of the plugins make of an event that the rules have passed."""
         self._lifecycle.loop.check_thread()
-        return self._transforms.explain(event, is_running=self._lifecycle.is_running)
+        return explain(self._transforms, event, is_running=self._lifecycle.is_running)
 
     async def check_online(self, plugin: object) -> dict[str, Health]:
         self._lifecycle.loop.check_thread()

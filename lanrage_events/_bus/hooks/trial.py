@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from ..._events import Event
-from ...abc import Instrument
-from ..instrument import Instruments
-from ..threads import LoopWatch
-from ..transforms import Transforms
+from ..transforms import attempt
 from .hooks import Hooks
-
-
-class _Failures(Instrument):
-    def __init__(self) -> None:
-        self.errors: list[Exception] = []
-
-    def hook_failed(self, plugin: str, hook: str, event: Event | None, error: Exception) -> None:
-        self.errors.append(error)
 
 
 def transformed(plugin: object, event: Event) -> tuple[Event, ...]:
@@ -32,15 +21,8 @@ def transformed(plugin: object, event: Event) -> tuple[Event, ...]:
     if not declared:
         raise TypeError(f"'{name}' has no hook 'transform': is @hookimpl missing?")
 
-    failures = _Failures()
-    transforms = Transforms(Instruments([failures]), LoopWatch(None))
-    transforms.add(name, declared, required=False, runs=True)
-    chain = transforms.chain(type(event))
-    if chain is None:
-        return (event,)
-
-    result = transforms.apply(chain, event)
-    for error in failures.errors:
+    events, errors = attempt((event,), None, name, declared)
+    for error in errors:
         raise error
 
-    return result if isinstance(result, tuple) else (result,)
+    return events

@@ -8,3 +8,5 @@ from .chain import Events as Events
 from .chain import MustWait as MustWait
 from .transforms import Transforms as Transforms
 from .trial import Trial as Trial
+from .trial import attempt as attempt
+from .trial import explain as explain

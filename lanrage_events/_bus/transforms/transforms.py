@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Protocol
@@ -16,7 +16,6 @@ from ..threads import TRANSFORM as HOOK
 from ..threads import LoopWatch
 from .chain import MOST_EVENTS, Chain, DeclaredTransform, Events, Step, made_of, too_many
 from .discretion import undisclosed, undisclosing
-from .trial import Trial, try_transforms
 
 MOST_KEPT = 1024
 """events that could not enter a mailbox yet, of which it is known what they were turned into"""
@@ -75,7 +74,8 @@ class Transforms:
         self._instruments = instruments
         self._watch = watch
         self._rules: Rules | None = None
-        self._plugins: dict[str, _Plugin] = {}
+        self.plugins: dict[str, _Plugin] = {}
+        """those that may have transforms, by name, in their order"""
         self._chains: dict[type[Event], Chain | None] = {}
         self._counts: dict[str, _Counts] = {}
         self.kept: dict[int, tuple[Event, Events]] = {}
@@ -116,24 +116,24 @@ class Transforms:
         :param runs: whether it has started; one that has not is in the way of an event only if it is
             required, and replaces no other one
         """
-        old = self._plugins.get(plugin)
+        old = self.plugins.get(plugin)
         if old is None or runs or not old.runs:
-            self._plugins[plugin] = _Plugin(transforms, required, runs)
+            self.plugins[plugin] = _Plugin(transforms, required, runs)
             if transforms or (old is not None and old.transforms):
                 self._forget()
 
     def remove(self, plugin: str) -> None:
         """Let a plugin transform nothing any more."""
-        removed = self._plugins.pop(plugin, None)
+        removed = self.plugins.pop(plugin, None)
         self._counts.pop(plugin, None)
         if removed is not None and removed.transforms:
             self._forget()
 
     def sort(self, plugins: Iterable[str]) -> None:
         """Put plugins into another order; those that are not named come last."""
-        names = dict.fromkeys((*plugins, *self._plugins))
-        if tuple(names) != tuple(self._plugins):
-            self._plugins = {name: self._plugins[name] for name in names if name in self._plugins}
+        names = dict.fromkeys((*plugins, *self.plugins))
+        if tuple(names) != tuple(self.plugins):
+            self.plugins = {name: self.plugins[name] for name in names if name in self.plugins}
             self._forget()
 
     def _forget(self) -> None:
@@ -157,7 +157,7 @@ class Transforms:
             protects += map(self._rule, count(), self._rules.protects(event_class))
 
         position = MOST_RULES
-        for name, plugin in self._plugins.items():
+        for name, plugin in self.plugins.items():
             for transform in plugin.transforms:
                 position += 1
                 if issubclass(event_class, transform.classes) and (plugin.runs or plugin.required):
@@ -193,58 +193,6 @@ class Transforms:
             return shown
 
         return event
-
-    def after_rules(self, event: Event) -> Event | None:
-        """Return what the rules leave of an event, None if it would not be published; it is not counted."""
-        for rule in () if self._rules is None else self._rules.transforms(event.__class__):
-            try:
-                result = rule.function(event)
-            except Exception:  # noqa: BLE001 - as on the bus
-                if rule.required:
-                    return None
-            else:
-                if not isinstance(result, Event):
-                    return None
-
-                event = result
-
-        return event
-
-    def explain(self, event: Event, *, is_running: bool) -> Iterator[Trial]:
-        """Yield what the plugins make of an event that the rules have passed; it is not counted.
-
-        :param is_running: whether the bus runs; then no transform is called, since it may remember the
-            event, which is not published
-        """
-        events: Events = (event,)
-        for name, plugin in tuple(self._plugins.items()):
-            classes = tuple(cls for one in plugin.transforms for cls in one.classes)
-            if not any(isinstance(one, classes) for one in events):
-                continue
-
-            if is_running or not plugin.runs:
-                why = "for what is only shown while the bus runs"
-                outcome = f"is not called {why if is_running else 'before its plugin has started'}"
-                yield Trial(name, outcome, events, is_known=False)
-                continue
-
-            required, protect = plugin.required, self._protected
-            trial = try_transforms(
-                name, events, plugin.transforms, required=required, protect=protect
-            )
-            if trial is not None:
-                events = trial.events
-                yield trial
-
-    def _protected(self, event: Event) -> Events:
-        for rule in () if self._rules is None else self._rules.protects(event.__class__):
-            result = rule.function(event)
-            if not isinstance(result, Event):
-                return ()
-
-            event = result
-
-        return (event,)
 
     def statistics(self) -> dict[str, TransformStatistics]:
         """Return the figures by the names of plugins and rules."""
