@@ -98,6 +98,10 @@ class HookimplMarker:
         """
 
         def mark(function: FunctionT) -> FunctionT:
+            if isinstance(function, property):
+                remedy = "mark a method that returns it, written with 'def'"
+                raise TypeError(f"hookimpl marks a function, not a property: {remedy}")
+
             marked = self._mark(
                 function,
                 optionalhook=optionalhook,

@@ -299,10 +299,11 @@ class EventBus(Bus):
         try:
             route = fanout.routes[event.__class__]
         except KeyError:
-            fanout.put_nowait(event)
-            return
+            # What comes of it is raised outside of this block, and so without the KeyError.
+            capacity = 0
+        else:
+            capacity = fanout.capacity
 
-        capacity = fanout.capacity
         if not capacity:
             fanout.put_nowait(event)
             return
@@ -329,10 +330,10 @@ class EventBus(Bus):
         try:
             route = fanout.routes[event.__class__]
         except KeyError:
-            await fanout.put(event)
-            return
+            capacity = 0
+        else:
+            capacity = fanout.capacity
 
-        capacity = fanout.capacity
         if not capacity:
             await fanout.put(event)
             return
@@ -391,7 +392,7 @@ class EventBus(Bus):
 
     async def drain(self) -> None:
         self._loop.check_thread()
-        self._fanout.check_outside_hook("drain", "publish and return")
+        self._fanout.check_outside_hook("drain", "let it return instead")
         await checkpoint()
         await self._lifecycle.drain()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from .._hints import did_you_mean
 from ..abc import DEFAULT_MAILBOX_SIZE, Instrument, PluginOptions, WhenFull
@@ -25,6 +25,7 @@ class PluginSettings:
     """How a plugin is run: its options, by default its attributes.
 
     :raises TypeError: if an option is unknown, an attribute misspelt, or a value of another kind
+    :raises ValueError: if a value is out of range, also if an option takes the place of an attribute
     """
 
     def __init__(self, plugin: object, options: PluginOptions) -> None:
@@ -33,11 +34,12 @@ class PluginSettings:
 
         def option(name: str, default: Any) -> Any:
             given = options.get(name)
-            value = getattr(plugin, name, default) if given is None else given
-            if value is not default:
-                check_kinds(**{name: value})
+            values = [getattr(plugin, name, default), default if given is None else given]
+            for value in values:
+                if value is not default:
+                    check_kinds(**{name: value})
 
-            return value
+            return values[given is not None]
 
         self.options = options
         self.size: int = option("mailbox_size", DEFAULT_MAILBOX_SIZE)
@@ -49,13 +51,25 @@ class PluginSettings:
 
 
 def check_kinds(**options: object) -> None:
-    """Check that the values of options are of the right kind.
+    """Check the values of options.
 
-    :raises TypeError: if not
+    :raises TypeError: if one is of the wrong kind
+    :raises ValueError: if one is out of range
     """
     for name, value in options.items():
         if not _fits(name, value):
             raise TypeError(f"{name} must be {_KINDS[name][0]}, not {value!r}")
+
+        if name == "when_full" and value not in get_args(WhenFull):
+            raise ValueError(
+                f"{name} must be one of {', '.join(get_args(WhenFull))}, not {value!r}"
+            )
+
+        if name == "mailbox_size" and isinstance(value, int) and value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
+
+        if name in ("hook_timeout", "start_timeout"):
+            check_seconds(name, value)
 
 
 def check_seconds(

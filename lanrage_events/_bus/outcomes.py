@@ -65,7 +65,7 @@ class Outcomes:
     def _check(self, method: str, plugins: Awaited) -> Callable[[Mailbox], bool]:
         """Check a call, and return what says whether to wait for a mailbox."""
         self._loop.check_running()
-        self._fanout.check_outside_hook(method, "publish")
+        self._fanout.check_outside_hook(method, "use publish there")
         if plugins not in ("all", "durable"):
             raise ValueError(f"plugins must be 'all' or 'durable', not {plugins!r}")
 

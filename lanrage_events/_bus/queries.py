@@ -22,11 +22,13 @@ from .hooks import (
     Hooks,
     WrongAnswer,
     checked_answer,
+    checked_event_classes,
     checked_health,
     checked_previews,
     checked_problems,
     checked_services,
     declaration_problems,
+    field_type_problem,
 )
 from .instrument import Instruments
 from .lingering import Lingering
@@ -136,6 +138,13 @@ class Queries:
                 # One that raises may need what the lifespan makes.
                 with suppress(Exception), self._watch.calls(name, declaring):
                     problems += call(list, declaration_problems(declaring, declares))
+
+        registers = self._hooks.implementation(name, "register_events")
+        if registers is not None:
+            with suppress(Exception), self._watch.calls(name, "register_events"):
+                for cls in call(checked_event_classes, call(registers)):
+                    if problem := field_type_problem(cls):
+                        problems.append(ConfigProblem(problem, warning=True))
 
         return [*problems, *self._validate(name, bus)]
 

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from lanrage_events import (
@@ -26,6 +28,10 @@ from lanrage_events import (
     on,
 )
 from lanrage_events.abc import Bus
+from lanrage_events.delivery import Delivery, Outcome
+
+if TYPE_CHECKING:
+    from somewhere import Unknown  # type: ignore[import-not-found, unused-ignore]
 
 
 def error_of(plugin: object) -> str:
@@ -379,6 +385,8 @@ def test_event_classes_are_returned_in_a_list(answer: object, text: str) -> None
         ("metrics", [1], "must return a list of Metric, not (1,)"),
         ("metrics", Metric(name="a", help="b", samples=[]), ": put it in a list"),
         ("http_routes", None, "must return a list of Route, not None: return an empty list"),
+        ("http_routes", [("GET", "/x")], "must return a list of Route, not (('GET', '/x'),)"),
+        ("http_pages", ["seats"], "must return a list of Page, not ('seats',)"),
         ("outbox", [], "must return an Outbox, another Storage, or None, not []"),
         ("health", "ok", "must return a Health, not 'ok'"),
     ],
@@ -446,6 +454,160 @@ def test_publishing_without_await_is_a_warning() -> None:
         ),
         "'peer_left' calls bus.drain without 'await', so that nothing happens: await it",
     ]
+
+
+class Recorder:
+    async def put(self, data: object) -> None: ...
+
+    def get(self, data: object) -> None: ...
+
+
+async def helper(*data: object) -> None: ...
+
+
+class Forgetful:
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+
+    def of_an_attribute(self) -> None:
+        self.recorder.put([1, *self.other()])  # type: ignore[unused-coroutine]
+
+    def of_its_own(self) -> None:
+        self.renew("a", b=1)  # type: ignore[unused-coroutine]
+
+    def of_a_module(self) -> None:
+        anyio.sleep(1)  # type: ignore[unused-coroutine]
+
+    async def of_a_function(self) -> None:
+        helper(*self.other())  # type: ignore[unused-coroutine]
+
+    def other(self) -> list[int]:
+        self.recorder.get(1)
+        return [1]
+
+    async def renew(self, a: str, *, b: int) -> None:
+        await self.recorder.put(1)
+        await helper(helper)
+        await anyio.lowlevel.checkpoint()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(helper, self.renew)
+
+    @hookimpl
+    def peer_joined(self, event: PeerJoined) -> object:
+        return helper()
+
+
+def test_calling_any_coroutine_function_without_await_is_a_warning() -> None:
+    make = "make it 'async def' and await it"
+    lost = "without 'await', so that nothing happens"
+    assert sorted(problems_of(Forgetful())) == [
+        f"'of_a_function' calls helper {lost}: await it",
+        f"'of_a_module' calls anyio.sleep {lost}: {make}",
+        f"'of_an_attribute' calls self.recorder.put {lost}: {make}",
+        f"'of_its_own' calls self.renew {lost}: {make}",
+    ]
+
+
+@pytest.mark.parametrize("hooks", [(), ("health",), ("outbox",)])
+def test_a_delivery_of_which_nothing_is_seen_is_a_warning(hooks: tuple[str, ...]) -> None:
+    async def send(entries: object) -> Outcome:
+        return Outcome.delivered()
+
+    class Sink(Marked):
+        def __init__(self) -> None:
+            self.delivery = Delivery(send)
+
+    seen = {"health": lambda self: Health(), "outbox": lambda self: None}
+    marked = {hook: hookimpl(seen[hook]) for hook in hooks}
+    [problem] = problems_of(type("Seen", (Sink,), marked)())
+    assert [hook for hook in seen if f"no hook '{hook}'" in problem] == [
+        hook for hook in seen if hook not in hooks
+    ]
+    assert not problems_of(type("Seen", (Sink,), {h: hookimpl(f) for h, f in seen.items()})())
+
+
+class Opaque:
+    """No JSON expresses it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeatTaken(Event):
+    number: int
+    seat: Opaque
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeatLeft(Event):
+    seat: Unknown
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeatCleaned(Event):
+    seats: dict[str, list[int]]
+    by: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("event_class", "problem"),
+    [
+        (
+            SeatTaken,
+            "'seat_taken': JSON cannot express field 'seat', of the type Opaque: use texts",
+        ),
+        (SeatLeft, "'seat_left': name 'Unknown' is not defined: import it outside of"),
+        (SeatCleaned, ""),
+    ],
+)
+def test_a_field_that_json_cannot_express_is_a_warning(
+    event_class: type[Event], problem: str
+) -> None:
+    plugin = plugin_with("register_events", lambda self: [event_class])
+    problems = problems_of(plugin)
+    assert len(problems) == bool(problem)
+    assert all(f"event type {problem}" in found for found in problems)
+
+
+def test_a_property_cannot_be_marked_as_a_hook() -> None:
+    with pytest.raises(TypeError, match="marks a function, not a property: mark a method"):
+        hookimpl(property(lambda self: None))  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "given"),
+    [
+        ({"when_full": "wait"}, {"when_full": "block"}),
+        ({"mailbox_size": 0}, {"mailbox_size": 5}),
+        ({"hook_timeout": "1s"}, {"hook_timeout": 1}),
+        ({"start_timeout": -1}, {"start_timeout": 1}),
+    ],
+)
+def test_a_wrong_option_of_a_plugin_is_an_error_even_if_another_value_is_given(
+    wrong: dict[str, Any], given: Any
+) -> None:
+    plugin = type("Wrong", (Marked,), wrong)()
+    with pytest.raises((TypeError, ValueError), match=f"{next(iter(wrong))} must be"):
+        EventBus().register(plugin, **given)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_the_traceback_of_a_transform_has_nothing_of_the_bus_before_it(
+    waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def transform(self: object, event: PeerJoined) -> Any:
+        raise ValueError("no such clan")
+
+    event = PeerJoined(peer_name="Ann", party_name="LAN")
+    async with EventBus() as bus:
+        bus.register(plugin_with("transform", transform))
+        if waits:
+            await bus.publish(event)
+        else:
+            bus.publish_nowait(event)
+
+    [record] = caplog.records
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ValueError)
+    assert record.exc_info[1].__context__ is None
 
 
 def test_a_plugin_with_mistakes_is_not_registered() -> None:

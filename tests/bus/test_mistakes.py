@@ -395,7 +395,7 @@ def test_a_method_for_another_purpose_may_be_named_like_a_hook(plugin: type) -> 
         ({"durable": True}, "set it as an attribute of the plugin"),
         ({"mailbox_size": "8"}, "mailbox_size must be a whole number, not '8'"),
         ({"mailbox_size": True}, "mailbox_size must be a whole number, not True"),
-        ({"mailbox_size": 0}, "must hold at least 1 event, not 0"),
+        ({"mailbox_size": 0}, "mailbox_size must be at least 1, not 0"),
         ({"when_full": "wait"}, "must be one of block, drop_oldest, drop_newest, not 'wait'"),
         ({"hook_timeout": 0}, "hook_timeout must be more than 0 seconds"),
         ({"hook_timeout": float("nan")}, "hook_timeout must be more than 0 seconds"),

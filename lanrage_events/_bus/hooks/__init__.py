@@ -5,12 +5,14 @@ from __future__ import annotations
 from .annotations import parameter_classes as parameter_classes
 from .answers import WrongAnswer as WrongAnswer
 from .answers import checked_answer as checked_answer
+from .answers import checked_event_classes as checked_event_classes
 from .answers import checked_health as checked_health
 from .answers import checked_previews as checked_previews
 from .answers import checked_problems as checked_problems
 from .answers import checked_services as checked_services
 from .answers import declaration_problems as declaration_problems
 from .answers import is_storage as is_storage
+from .field_types import field_type_problem as field_type_problem
 from .handlers import check_handler as check_handler
 from .handlers import check_name as check_name
 from .handlers import filtered as filtered

@@ -81,13 +81,23 @@ def declaration_problems(hook_name: str, hook: Callable[[], object]) -> Iterator
         return
 
     for item in items:
-        if hook_name == "metrics" and not isinstance(item, Metric):
-            yield ConfigProblem(str(WrongAnswer(hook_name, "a list of Metric", items)))
+        if not isinstance(item, _kind(hook_name)):
+            yield ConfigProblem(str(WrongAnswer(hook_name, f"a {_ITEMS[hook_name]}", items)))
             return
 
         if hook_name == "template_folders" and isinstance(item, Path) and not item.is_dir():
             message = f"hook 'template_folders' returns '{item}', which is no folder: create it"
             yield ConfigProblem(message, warning=True)
+
+
+def _kind(hook_name: str) -> type:
+    """Return the class of what a hook declares."""
+    if hook_name in ("http_pages", "http_routes"):
+        from ...http import Page, Route  # slow to import, and not every program has an HTTP API
+
+        return Page if hook_name == "http_pages" else Route
+
+    return Metric if hook_name == "metrics" else object
 
 
 def is_storage(answer: object) -> bool:

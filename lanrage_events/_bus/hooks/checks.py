@@ -99,21 +99,38 @@ def plugin_problems(
         yield f"{problem} in batches or one by one", False
 
     yield from unmarked
+    yield from _unseen_delivery(plugin, implemented)
     yield from _forgotten_awaits(plugin)
+
+
+def _unseen_delivery(plugin: object, implemented: Collection[str]) -> Iterator[Problem]:
+    """Find a delivery of which nobody can know what it has not delivered."""
+    unseen = [hook for hook in ("health", "outbox") if hook not in implemented]
+    values = tuple(getattr(plugin, "__dict__", {}).values())
+    if unseen and any(_is_delivery(value) for value in values):
+        hooks = " and no hook ".join(f"'{hook}'" for hook in unseen)
+        remedy = "return its health() and its outbox from these hooks"
+        problem = f"has a Delivery, but no hook {hooks}, so that what it has not delivered is not"
+        yield f"{problem} seen: {remedy}", True
+
+
+def _is_delivery(value: object) -> bool:
+    classes = [(cls.__module__, cls.__name__) for cls in type(value).__mro__]
+    return ("lanrage_events.delivery", "Delivery") in classes
 
 
 def _forgotten_awaits(plugin: object) -> Iterator[Problem]:
     for name, function, _ in own_functions(plugin):
         inner = next(inner_functions(function), function)
-        method = forgotten_await(inner)
-        if method is None:
+        called = forgotten_await(inner, plugin)
+        if called is None:
             continue
 
         is_async = inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
-        instead = "use bus.publish_nowait, or " if method == "publish" else ""
+        instead = "use bus.publish_nowait, or " if called == "bus.publish" else ""
         remedy = "await it" if is_async else f"{instead}make it 'async def' and await it"
         yield (
-            f"'{name}' calls bus.{method} without 'await', so that nothing happens: {remedy}",
+            f"'{name}' calls {called} without 'await', so that nothing happens: {remedy}",
             True,
         )
 

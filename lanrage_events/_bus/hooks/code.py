@@ -38,22 +38,59 @@ def names(function: types.FunctionType) -> set[str]:
     return {name for code in _with_inner(function.__code__) for name in code.co_names}
 
 
-def forgotten_await(function: types.FunctionType) -> str | None:
-    """Return the method of a bus whose coroutine a function discards, None if it awaits them all."""
-    for code in _with_inner(function.__code__):
-        if _AWAITED.isdisjoint(code.co_names):
-            continue
+def forgotten_await(function: types.FunctionType, plugin: object) -> str | None:
+    """Return what a function of a plugin calls without awaiting it, None if it awaits everything.
 
+    That is a method of a bus, and each coroutine function that is found from the function's own
+    globals or from the plugin as it is now, such as ``anyio.sleep`` and ``self.delivery.put``.
+    """
+    for code in _with_inner(function.__code__):
+        own = code.co_varnames[:1] if code is function.__code__ and code.co_argcount else ()
         steps = _steps(code)
-        for index in range(1, len(steps)):
-            step, owner = steps[index], steps[index - 1]
-            is_of_bus = _last(owner) in _BUSES
-            if step.opname in _ATTRIBUTES and step.argval in _AWAITED and is_of_bus:
-                after = _after_call(steps, index)
+        for index, step in enumerate(steps):
+            begin = index
+            while begin and steps[begin].opname in _ATTRIBUTES:
+                begin -= 1
+
+            if begin < index and step.argval in _AWAITED:
+                called = f"bus.{step.argval}" if _last(steps[index - 1]) in _BUSES else None
+            else:
+                called = _coroutine_function(steps[begin : index + 1], function, plugin, own)
+
+            if called is not None:
+                after = _after_call(steps, begin)
                 if after is not None and after.opname == "POP_TOP":
-                    return str(step.argval)
+                    return called
 
     return None
+
+
+def _coroutine_function(
+    steps: Sequence[dis.Instruction],
+    function: types.FunctionType,
+    plugin: object,
+    own: Sequence[str],
+) -> str | None:
+    """Return the name of the coroutine function that instructions load, None if they load none.
+
+    :param steps: load a name and then its attributes
+    :param own: the name of the argument that is the plugin
+    """
+    first, *attributes = steps
+    name = str(_last(first))
+    if first.opname in _GLOBALS:
+        value = function.__globals__.get(name)
+    elif attributes and name in own and _is_load(first):
+        value = plugin
+    else:
+        return None
+
+    for step in attributes:
+        # Nothing of the plugin's runs here, such as a property.
+        value = inspect.getattr_static(value, str(step.argval), None)
+
+    called = [name, *(str(step.argval) for step in attributes)]
+    return ".".join(called) if inspect.iscoroutinefunction(value) else None
 
 
 _GLOBALS = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
@@ -77,7 +114,7 @@ def _first(step: dis.Instruction) -> object:
 
 def _last(step: dis.Instruction) -> object:
     """Return the name that an instruction loads last; since Python 3.13 one may load two."""
-    return step.argval[-1] if isinstance(step.argval, tuple) else step.argval
+    return step.argval[-1] if isinstance(step.argval, tuple) and step.argval else step.argval
 
 
 def _is_use(steps: Sequence[dis.Instruction], index: int, name: str, owners: set[str]) -> bool:
@@ -107,13 +144,19 @@ def _looks_up(steps: Sequence[dis.Instruction], index: int, name: str, owners: s
     return _is_load(owner) and _first(owner) in owners and not is_other
 
 
-def _after_call(steps: Sequence[dis.Instruction], index: int) -> dis.Instruction | None:
-    """Return what follows the call of the method that an instruction loads."""
-    depth = 0
-    for position in range(index, len(steps) - 1):
+def _after_call(steps: Sequence[dis.Instruction], begin: int) -> dis.Instruction | None:
+    """Return what follows the call of what instructions load.
+
+    :param begin: the first of them
+    """
+    first = steps[begin]
+    # What else the first one leaves on the stack, or takes from it.
+    others = len(first.argval) - 1 if isinstance(first.argval, tuple) else 0
+    depth = 0 if _is_load(first) else 1 - dis.stack_effect(first.opcode, first.arg, jump=False)
+    for position in range(begin, len(steps) - 1):
         step = steps[position]
         depth += dis.stack_effect(step.opcode, step.arg, jump=False)
-        if depth == 0 and step.opname.startswith("CALL"):
+        if position > begin and depth == 1 + others and step.opname.startswith("CALL"):
             return steps[position + 1]
 
     return None
