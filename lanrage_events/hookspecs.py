@@ -367,6 +367,17 @@ def written_files() -> Iterable[Path | int]:  # type: ignore[empty-body]
 
 
 @hookspec
+def replaced_events() -> Iterable[tuple[Event, Event]]:  # type: ignore[empty-body]
+    """Called when a configuration is checked; returns pairs of an event and what has replaced it.
+
+    The first of a pair is an event as earlier versions of the plugin published it, the second the one
+    that is published in its place. Settings of other plugins, rules and the user's templates that select
+    the first and not the second get a warning that names both. Twice the same event says that it is
+    still published, so that what selects it is right.
+    """
+
+
+@hookspec
 def http_routes() -> Iterable[Route]:  # type: ignore[empty-body]
     """Called when an HTTP API is served; returns the plugin's operations in it.
 

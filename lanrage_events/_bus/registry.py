@@ -149,6 +149,14 @@ class Registry(PluginRegistry):
         self._lifecycle.loop.check_thread()
         return explain(self._transforms, event, is_running=self._lifecycle.is_running)
 
+    def handles_events(self, name: str) -> bool:
+        """Return whether a plugin has a hook for any event."""
+        return self.hooks.handles_events(name)
+
+    def is_source(self, name: str) -> bool:
+        """Return whether a plugin runs and gets no events, as one does that only publishes."""
+        return not self.handles_events(name) and LIFESPAN in self.hooks.names(name)
+
     async def check_online(self, plugin: object) -> dict[str, Health]:
         self._lifecycle.loop.check_thread()
         return await self.queries.check_online(self.name(plugin), self._bus)

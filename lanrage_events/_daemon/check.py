@@ -21,6 +21,7 @@ from ..config._draft import Draft, Finding
 from ..config._load import LOAD_SECONDS, read_config
 from ..config._models import ConfiguredPlugin, DaemonConfig
 from ..config._repair import Repair, Repaired
+from ..config._replaced import replaced_settings
 from .logging import logging_to_stderr
 from .own_files import OwnFiles
 
@@ -114,6 +115,7 @@ def _check_plugins(
         found_of_rules = draft.warnings if is_warning else draft.validator.document.problems
         found_of_rules.append(rule_problem)
 
+    draft.warnings += replaced_settings(bus, draft.plugins, draft.rules)
     folders = [folder for folder in (draft.state_folder, state_folder) if folder is not None]
     plugins_folder = None if draft.settings is None else draft.settings.plugins_folder
     own = OwnFiles(draft.file, draft.secret_files, plugins_folder, folders)

@@ -22,7 +22,7 @@ from .._hints import install_hint
 from .._redaction import Redactor
 from .._threads import ThreadCall, call_in_thread
 from ..cli import ChunkReader, ExitCode, counted
-from ..config._build import make_bus, warnings
+from ..config._build import make_bus, start_warnings
 from ..config._load import load_config
 from ..config._models import DaemonConfig
 from ..outbox import Storage
@@ -177,7 +177,7 @@ def _run_config(
                 handler=handler,
                 reloader=None if read_stdin else Reloader(bus, config, load_again),
                 instance=instance,
-                find_warnings=partial(warnings, bus, config.plugins, redactor),
+                find_warnings=partial(start_warnings, bus, config, redactor),
             )
             return await daemon.run()
 

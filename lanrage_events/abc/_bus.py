@@ -442,12 +442,12 @@ class Bus(ABC):
     def query(self, hook: str) -> dict[str, Any]:
         """Call a hook by which plugins declare something, and return the answers by plugin.
 
-        Iterables are returned as tuples, whose items are not checked, except that the folders of
-        ``template_folders`` are folders and those of ``written_files`` paths or file descriptors. A
-        plugin whose hook fails is logged and skipped.
+        Iterables are returned as tuples, whose items are not checked, except that those of
+        ``replaced_events`` are pairs of events, of ``template_folders`` folders, and of
+        ``written_files`` paths or file descriptors. A plugin whose hook fails is logged and skipped.
 
-        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox``, ``template_folders`` or
-            ``written_files``
+        :param hook: ``http_pages``, ``http_routes``, ``metrics``, ``outbox``, ``replaced_events``,
+            ``template_folders`` or ``written_files``
         :raises ValueError: if it is any other hook
         """
 

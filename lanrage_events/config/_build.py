@@ -20,6 +20,7 @@ from .._rules import HidingKey
 from ..abc import Instrument
 from ._load import default_file, load_config
 from ._models import ConfiguredPlugin, DaemonConfig
+from ._replaced import replaced_settings
 
 _NOUNS = ("hook ", "method ", "attribute ")
 """with which the text about a plugin may begin, instead of a verb"""
@@ -121,6 +122,16 @@ def warnings(
             for problem in bus.plugins.problems(plugin.name):
                 if problem.warning and not problem.place:
                     yield redactor.redact(str(plugin.problem(problem)))
+
+
+def start_warnings(bus: EventBus, config: DaemonConfig, redactor: Redactor) -> Iterator[str]:
+    """Yield what is allowed in a configuration, but probably a mistake, as far as its plugins say.
+
+    A check of a configuration finds more.
+    """
+    yield from warnings(bus, config.plugins, redactor)
+    found = replaced_settings(bus, config.plugins, config.rules)
+    yield from dict.fromkeys(redactor.redact(str(problem)) for problem in found)
 
 
 def hook_problems(bus: EventBus) -> Iterator[tuple[str, str]]:

@@ -152,7 +152,7 @@ class ConfiguredRules:
             path = ("rules", index)
             unknown = list(config.events.unknown(events))
             for item, message in unknown:
-                yield self._problem((*path, "events", item), message), False
+                yield self.problem((*path, "events", item), message), False
 
             types = tuple(filter(config.events.select, events.types()))
             if not unknown:
@@ -165,7 +165,7 @@ class ConfiguredRules:
     ) -> Iterator[tuple[Problem, bool]]:
         for found in config.where.problems(types, "no event matches"):
             where = (*path, "where", *found.path)
-            yield self._problem(where, found.message, key=found.about_key), not found.about_key
+            yield self.problem(where, found.message, key=found.about_key), not found.about_key
 
         for wrong in Assignment(config.set or {}).problems(types):
             where = (*path, "set", wrong.field)
@@ -184,7 +184,7 @@ class ConfiguredRules:
 
             if not hidings:
                 message = "no rule hides names, so there are none to redact: add one with 'hide'"
-                yield self._problem(("rules", index, "redact"), message), True
+                yield self.problem(("rules", index, "redact"), message), True
 
             for other in hidings:
                 shown = self.configs[other].shown
@@ -192,11 +192,12 @@ class ConfiguredRules:
                     h.replace_in(shown) != shown for h in hidings.values()
                 ):
                     message = "it has one of the names that are to be hidden"
-                    yield self._problem(("rules", other, "as"), message), False
+                    yield self.problem(("rules", other, "as"), message), False
 
             return
 
-    def _problem(self, path: KeyPath, message: str, *, key: bool = False) -> Problem:
+    def problem(self, path: KeyPath, message: str, *, key: bool = False) -> Problem:
+        """Return what is wrong with a rule, with its position in the file."""
         return Problem(self.document.position(path, key=key), with_path(path, message))
 
 

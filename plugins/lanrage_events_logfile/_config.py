@@ -130,6 +130,16 @@ class FileConfig(FileSettings):
     path: ConfigPath
     """the file; with ``*`` or ``?`` in its name, the newest file that matches"""
 
+    @property
+    def game(self) -> str:
+        """The name of the game, or of the file."""
+        return self.game_name or self.path.stem.strip("*?-_.") or self.path.parent.name
+
+    @property
+    def party(self) -> str:
+        """The name of the party, which is that of the server."""
+        return self.party_name or self.game
+
 
 _ListedFile = Annotated[
     FileConfig,

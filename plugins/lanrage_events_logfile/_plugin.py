@@ -11,7 +11,7 @@ from typing import Any
 
 import anyio
 
-from lanrage_events import ConfigProblem, Health, Metric, Sample, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Metric, Sample, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigError
@@ -28,6 +28,7 @@ from ._following import (
     written_by,
 )
 from ._parsing import Translator
+from ._replaced import outdated_settings, replaced_events
 
 _COUNTERS = {
     "lines": ("logfile_lines", "Lines read from log files"),
@@ -104,8 +105,15 @@ class LogfilePlugin:
             follower.wake()
 
     @hookimpl
+    def replaced_events(self) -> Iterator[tuple[Event, Event]]:
+        yield from replaced_events(self.files)
+
+    @hookimpl
     def validate(self, bus: Bus) -> Iterator[ConfigProblem]:
         yield from self._problems(bus)
+        for number, file in enumerate(self.files):
+            yield from (self._locate(number, found) for found in outdated_settings(file))
+
         for number, file in enumerate(self.files):
             if problem := _explain_path(file.path):
                 yield replace(problem, **self._key_of(number))

@@ -9,7 +9,7 @@ from typing import get_args
 from lanrage_events.config import validate
 from lanrage_events.yaml import read
 
-from ._config import FileSettings, PresetName
+from ._config import FileConfig, FileSettings, PresetName
 
 
 def preset_names() -> tuple[str, ...]:
@@ -24,3 +24,8 @@ def load_preset(name: str) -> FileSettings:
     :param name: one of :func:`preset_names`
     """
     return validate(read(files(__package__ or "") / "presets" / f"{name}.yaml"), FileSettings)
+
+
+def with_preset(config: FileConfig) -> FileConfig:
+    """Return the settings of a file, completed with those of its preset."""
+    return config if config.preset is None else config.filled_from(load_preset(config.preset))

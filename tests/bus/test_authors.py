@@ -381,6 +381,8 @@ def test_event_classes_are_returned_in_a_list(answer: object, text: str) -> None
         ("template_folders", Path("mine"), "return [Path('mine')]"),
         ("template_folders", [Path("no_such")], "returns 'no_such', which is no folder: create it"),
         ("written_files", "mine", "not 'mine': return [Path('mine')]"),
+        ("replaced_events", [1], "must return a list of pairs of events, not [1]"),
+        ("replaced_events", [(1, 2)], "must return a list of pairs of events, not [(1, 2)]"),
         ("metrics", {"a": 1}, "must return a list of Metric, not {'a': 1}"),
         ("metrics", [1], "must return a list of Metric, not (1,)"),
         ("metrics", Metric(name="a", help="b", samples=[]), ": put it in a list"),

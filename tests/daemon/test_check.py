@@ -246,7 +246,17 @@ def test_all_is_well_if_nothing_is_found(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.slow
 def test_the_daemon_logs_the_same_warnings() -> None:
-    write("templates: [gone]\nplugins: {picky: {size: 1}}")
+    write(
+        """\
+        templates: [gone]
+        plugins:
+          picky: {size: 1}
+          logfile: {path: latest.log, preset: minecraft}
+          log: {path: events.jsonl, include: game_started}
+        rules: [{events: game_started, drop: true}]
+        """
+    )
+    Path("latest.log").touch()
     result = subprocess.run(
         [sys.executable, "-m", "lanrage_events", "run", "--stdin"],
         stdin=subprocess.DEVNULL,
@@ -259,9 +269,11 @@ def test_the_daemon_logs_the_same_warnings() -> None:
     assert result.returncode == 0
     for line in (
         "lanrage.yaml:2:13: templates.0: there is no folder",
-        "lanrage.yaml:3:19: plugins.picky.size: small",
+        "lanrage.yaml:4:11: plugins.picky.size: small",
+        "lanrage.yaml:6:38: plugins.log.include: the plugin 'logfile' now publishes server_started",
+        "lanrage.yaml:7:18: rules.0.events.0: the plugin 'logfile' now publishes server_started",
     ):
-        assert errors.count(line) == 1
+        assert errors.count(line) == 1, errors
 
 
 MISTAKES = """\

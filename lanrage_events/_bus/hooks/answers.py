@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from ..._events import Event
 from ..._redaction import format_value
 from ..._reports import ConfigProblem, Health, HealthStatus, Metric, Preview
 
@@ -16,6 +17,7 @@ _ITEMS = {
     "http_pages": "list of Page",
     "http_routes": "list of Route",
     "metrics": "list of Metric",
+    "replaced_events": "list of pairs of events",
     "template_folders": "list of folders, each a pathlib.Path",
     "written_files": "list of paths and file descriptors",
 }
@@ -47,7 +49,7 @@ def checked_answer(hook_name: str, hook: Callable[[], object]) -> object:
     Who asks for what only it can use checks that on its own.
     """
     answer = hook()
-    if hook_name in ("template_folders", "written_files"):
+    if hook_name in ("replaced_events", "template_folders", "written_files"):
         return _checked_items(hook_name, answer)
 
     return tuple(answer) if isinstance(answer, Iterable) else answer
@@ -122,6 +124,10 @@ def _items(hook: str, answer: object, expected: str) -> tuple[object, ...]:
 def _fits(hook: str, item: object) -> bool:
     if hook == "written_files":
         return isinstance(item, str | Path | int)
+
+    if hook == "replaced_events":
+        pair: tuple[object, ...] = item if isinstance(item, tuple) else ()
+        return len(pair) == 2 and all(isinstance(event, Event) for event in pair)
 
     return hook != "template_folders" or _is_folder(item)
 

@@ -31,6 +31,14 @@ LIFESPAN = "lifespan"
 """the hook of which the context manager is watched, not the call that returns it"""
 
 QUERIES = frozenset(
-    {"http_pages", "http_routes", "metrics", "outbox", "template_folders", "written_files"}
+    {
+        "http_pages",
+        "http_routes",
+        "metrics",
+        "outbox",
+        "replaced_events",
+        "template_folders",
+        "written_files",
+    }
 )
 """the hooks without arguments, by which running plugins declare something"""

@@ -16,24 +16,29 @@ from lanrage_events import (
     GameStarted,
     PeerJoined,
     PeerLeft,
+    ServerStarted,
+    ServerStopped,
     UnknownEventType,
 )
 from lanrage_events.cli import did_you_mean
 from lanrage_events.events import EventRegistry, parse_event_fields, utc_now
 
-from .._config import FileSettings
+from .._config import FileConfig
 from .parser import PLAYER_CONNECTS, SERVER_BEGINS, TIME_GROUP, Match
 from .roster import Roster
 
 PLAYER_GROUP = "player"
 MINUTES_GROUP = "duration_minutes"
 CLOCK_GROUP = "clock"
-_HELPERS = {TIME_GROUP, CLOCK_GROUP, PLAYER_GROUP, MINUTES_GROUP}
+REASON_GROUPS = ("stopped", "crashed", "restarted")
+_HELPERS = {TIME_GROUP, CLOCK_GROUP, PLAYER_GROUP, MINUTES_GROUP, *REASON_GROUPS}
 _DAY_SECONDS = 86_400
 # Fields that do not have to be in the line.
 _COMPLETED = {
     GameStarted.type: {"players", "game_name"},
     GameEnded.type: {"game_name", "duration"},
+    ServerStarted.type: {"server_name", "game_name"},
+    ServerStopped.type: {"server_name", "game_name", "reason"},
 }
 # A clock may be a little ahead; one that is hours ahead is in another time zone.
 _AHEAD_MAX = timedelta(minutes=1)
@@ -45,19 +50,18 @@ class EventBuilder:
 
     :param settings: the settings, including those of the preset
     :param events: the known event types
-    :param default_name: the name of the party and the game if the settings have none
     """
 
-    def __init__(self, settings: FileSettings, events: EventRegistry, default_name: str) -> None:
+    def __init__(self, settings: FileConfig, events: EventRegistry) -> None:
         self._settings = settings
         self._events = events
         self._schema = cache(events.json_schema)
         self._tracks_leaving = bool(settings.patterns.get(PeerLeft.type))
-        game = settings.game_name
         self._constants: dict[str, Any] = {
-            "party_name": settings.party_name or game or default_name,
+            "party_name": settings.party,
+            "server_name": settings.party,
             "party_id": settings.party_id,
-            "game_name": game or default_name,
+            "game_name": settings.game,
         }
 
     def build(self, match: Match, roster: Roster, event_id: str) -> Event | None:
@@ -81,8 +85,19 @@ class EventBuilder:
 
             return None
 
-        found = self._fields(match)
-        if match.rule == PeerJoined.type and player is not None and self._tracks_leaving:
+        # Maps and matches are games, but the first after a stop, when nobody is there, is the start.
+        is_start = match.rule == GameStarted.type and roster.running is False
+        event_type = ServerStarted.type if is_start else match.rule
+        found = self._fields(match, event_type)
+        if event_type == ServerStarted.type:
+            if not self._start_server(roster):
+                return None
+
+        elif event_type == ServerStopped.type:
+            if not self._stop_server(match, roster, found):
+                return None
+
+        elif match.rule == PeerJoined.type and player is not None and self._tracks_leaving:
             if not roster.join(player, name or player, found.get("peer_id")):
                 return None
 
@@ -104,22 +119,44 @@ class EventBuilder:
                 return None
 
         return self._events.from_dict(
-            {**found, "type": match.rule, "id": event_id, "time": time.isoformat()}
+            {**found, "type": event_type, "id": event_id, "time": time.isoformat()}
         )
 
-    def _fields(self, match: Match) -> dict[str, Any]:
+    def _fields(self, match: Match, event_type: str) -> dict[str, Any]:
         """Return the fields that the configuration and the line have."""
-        schema = self._schema(match.rule)
+        schema = self._schema(event_type)
         known = schema["properties"]
         found = {
             field: value
             for field, value in self._constants.items()
             if field in known and value is not None
         }
-        found.update(self._settings.fields.get(match.rule, {}))
-        words = [f"{field}={value}" for field, value in match.groups.items() if field in known]
-        found.update(parse_event_fields(schema, words))
+        found.update(self._settings.fields.get(event_type, {}))
+        if event_type == match.rule:
+            words = [f"{field}={value}" for field, value in match.groups.items() if field in known]
+            found.update(parse_event_fields(schema, words))
+
         return found
+
+    def _start_server(self, roster: Roster) -> bool:
+        """Empty the roster; return False if the server ran already, as after a reconnect to Steam."""
+        if roster.running and self._settings.server_begins:
+            return False
+
+        roster.clear()
+        roster.running = True
+        return True
+
+    @staticmethod
+    def _stop_server(match: Match, roster: Roster, found: dict[str, Any]) -> bool:
+        """Add the reason, if known; return False if the log has said before that it stopped."""
+        if roster.running is False:
+            return False
+
+        roster.running = False
+        reasons = [reason for reason in REASON_GROUPS if reason in match.groups]
+        found.update(reason=reasons[0] if reasons else found.get("reason", "unknown"))
+        return True
 
     @staticmethod
     def _end_game(match: Match, roster: Roster, found: dict[str, Any], time: datetime) -> None:

@@ -28,6 +28,8 @@ class Roster:
     """when the game started"""
     started_clock: int | None = None
     """when the game started by the log's time of day, in seconds"""
+    running: bool | None = None
+    """whether the server runs, None if the log has not said it yet"""
 
     def clear(self) -> None:
         """Remove all players and the game, because the server restarted."""
@@ -35,6 +37,8 @@ class Roster:
         self.peer_ids.clear()
         self.connecting.clear()
         self.end_game()
+        if self.running:
+            self.running = None
 
     def end_game(self) -> None:
         """Forget the current game."""
@@ -42,6 +46,7 @@ class Roster:
 
     def connect(self, player: str) -> None:
         """Add a player who is connecting."""
+        self.running = True
         self.present.pop(player, None)
         self.peer_ids.pop(player, None)
         if player not in self.connecting:
@@ -49,6 +54,7 @@ class Roster:
 
     def join(self, player: str, name: str, peer_id: str | None = None) -> bool:
         """Add a player to the game; return False if already present."""
+        self.running = True
         if player in self.connecting:
             self.connecting.remove(player)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from lanrage_events import ConfigProblem, Event, EventDecodeError
 from lanrage_events.events import EventRegistry
 
 from .._config import FileConfig
-from .._presets import load_preset
+from .._presets import with_preset
 from .event_builder import EventBuilder
 from .parser import LineParser
 from .roster import Roster
@@ -43,15 +42,12 @@ class Translator:
     def __init__(
         self, config: FileConfig, events: EventRegistry, *, slow_seconds: float = 0.25
     ) -> None:
-        settings = config
-        if config.preset is not None:
-            settings = config.filled_from(load_preset(config.preset))
-
+        settings = with_preset(config)
         self.encoding = settings.encoding
         self.start = settings.start
         self._slow_seconds = slow_seconds
         self._parser = LineParser(settings)
-        self._builder = EventBuilder(settings, events, _name_of(config.path))
+        self._builder = EventBuilder(settings, events)
 
     def problems(self) -> Iterator[ConfigProblem]:
         """Yield the problems of the patterns and fields, each with the path of its setting."""
@@ -81,7 +77,3 @@ class Translator:
                     events.append(event)
 
         return Translation(tuple(events), bool(matches), tuple(problems))
-
-
-def _name_of(path: Path) -> str:
-    return path.stem.strip("*?-_.") or path.parent.name

@@ -26,11 +26,13 @@ def translate(preset: str, text: str, **settings: Any) -> list[Event]:
 
 
 def short(events: list[Event]) -> list[str]:
-    """Return events such as ``+Ann`` for a join and ``-Ann`` for a leave."""
+    """Return events such as ``+Ann`` for a join and ``-Ann`` for a leave, and why a server stopped."""
     signs = {"peer_joined": "+", "peer_left": "-"}
     return [
         signs.get(event.type, f"{event.type} ")
-        + str(getattr(event, "peer_name", getattr(event, "game_name", "")))
+        + str(
+            getattr(event, "peer_name", getattr(event, "reason", getattr(event, "game_name", "")))
+        )
         for event in events
     ]
 
@@ -132,7 +134,7 @@ EXCERPTS = {
     L 08/14/2024 - 23:30:32: "nómil<2><[U:1:9035362]><>" disconnected (reason "Server shutting down")
     L 08/14/2024 - 23:30:32: server_message: "quit"
     L 08/14/2024 - 23:30:32: Log file closed.""",
-        ["+nómil", "-nómil"],
+        ["+nómil", "-nómil", "server_stopped stopped"],
     ),
     # https://github.com/LacledesLAN/gamesvr-svencoop/issues/88
     "Sven Co-op": (
@@ -208,7 +210,7 @@ EXCERPTS = {
      244.872 Info ServerMultiplayerManager.cpp:118: Disconnecting multiplayer connection.
      244.872 Info ServerMultiplayerManager.cpp:699: mapTick(9911) changing state from(InGame) to(DisconnectingScheduled)
      244.907 Info ServerMultiplayerManager.cpp:699: mapTick(9911) changing state from(DisconnectingScheduled) to(Disconnecting)""",
-        ["game_started Factorio", "game_ended Factorio"],
+        ["server_started Factorio", "server_stopped stopped"],
     ),
     # https://github.com/community-valheim-tools/valheim-server-docker/issues/254; the last line is
     # one of issue 180 there, with the number of this player
@@ -222,6 +224,60 @@ EXCERPTS = {
     03/12/2021 13:43:57: Destroying abandoned non persistent zdo 1245460760:3 owner 1245460760
     03/12/2021 13:43:57: Destroying abandoned non persistent zdo 1245460760:1 owner 1245460760""",
         ["+Luu", "-Luu"],
+    ),
+    # https://github.com/CanadaBry/ValheimDocker/issues/10, without what Docker puts before it; the
+    # start is one of https://github.com/community-valheim-tools/valheim-server-docker/issues/180
+    "the life of a Valheim server": (
+        "valheim",
+        """
+    02/13/2021 01:38:12: Valheim version:0.143.5
+    02/13/2021 01:38:20: Game server connected
+    02/13/2021 01:50:37:  Connections 0 ZDOS:22543  sent:0 recv:0
+    (Filename: ./Runtime/Export/Debug/Debug.bindings.h Line: 35)
+    02/13/2021 01:52:01: Game server connected
+    02/13/2021 01:55:20: Game - OnApplicationQuit
+    02/13/2021 01:55:20: ZNet Shutdown
+    02/13/2021 01:55:21: Shutdown complete
+    02/13/2021 01:55:21: Game server disconnected""",
+        ["server_started Valheim", "server_stopped stopped"],
+    ),
+    # https://github.com/PrismarineJS/node-minecraft-wrap/issues/1
+    "a Minecraft server that is stopped": (
+        "minecraft",
+        """
+    [11:42:07] [Server thread/INFO]: Stopping the server
+    [11:42:07] [Server thread/INFO]: Stopping server
+    [11:42:07] [Server thread/INFO]: Saving players
+    [11:42:07] [Server Shutdown Thread/INFO]: Stopping server
+    [11:42:07] [Server Shutdown Thread/INFO]: Saving players""",
+        ["server_stopped stopped"],
+    ),
+    # From a blog about a server that was too slow
+    "a Minecraft server that its watchdog stops": (
+        "minecraft",
+        """
+    [21:21:15] [Server Watchdog/FATAL]: A single server tick took 60.00 seconds (should be max 0.05)
+    [21:21:15] [Server Watchdog/FATAL]: Considering it to be crashed, server will forcibly shutdown.
+    [21:21:15] [Server Watchdog/ERROR]: This crash report has been saved to: /mnt/ramdisk/./crash-reports/crash-2014-11-27_21.21.15-server.txt
+    [21:21:15] [Server Shutdown Thread/INFO]: Stopping server""",
+        ["server_stopped crashed"],
+    ),
+    "a Paper server that crashes": (
+        "minecraft",
+        """
+    [16:22:13 ERROR]: This crash report has been saved to: /srv/minecraft/crash-reports/crash-2025-06-15_16.22.13-server.txt
+    [16:22:13 INFO]: Stopping server
+    [16:22:13 INFO]: Saving players""",
+        ["server_stopped crashed"],
+    ),
+    # https://github.com/Facepunch/garrysmod-issues/issues/2406, of the command "_restart"
+    "Garry's Mod": (
+        "source",
+        """
+    L 01/22/2016 - 18:16:22: server_message: "quit"
+    L 01/22/2016 - 18:16:22: Log file closed.
+    L 01/22/2016 - 18:16:22: server_message: "restart\"""",
+        ["server_stopped stopped"],
     ),
     # https://github.com/zolantris/ValheimMods/issues/122
     "Valheim with BepInEx": (
@@ -265,6 +321,17 @@ def test_a_real_log_gives_what_happened(name: str) -> None:
         ("minecraft", "[20:15:00] [Server thread/INFO]: [Server] joined the game"),
         ("minecraft", "[20:15:00 INFO]: Ann: [20:15:00] [Server thread/INFO]: Bob left the game"),
         ("minecraft", "[20:15:00] [Server thread/INFO]: <Ann> Stopping server"),
+        ("minecraft", "[20:15:00] [Async Chat Thread - #2/INFO]: Stopping server"),
+        (
+            "minecraft",
+            "[20:15:00] [Server thread/INFO]: <Ann> This crash report has been saved to: x",
+        ),
+        ("valheim", "03/12/2021 13:43:17: <color=orange>Ann</color>: Shutdown complete"),
+        ("factorio", "2022-01-26 18:30:15 [CHAT] Ann: Factorio crashed. Generating symbolized"),
+        (
+            "source",
+            'L 11/24/2026 - 20:15:00: "Ann<2><STEAM_0:0:1><Red>" say "server_message: "quit""',
+        ),
         ("minecraft", '[20:15:00] [Server thread/INFO]: <Ann> Done (1.0s)! For help, type "help"'),
         ("minecraft", "<Ann> [20:15:00] [Server thread/INFO]: Bob joined the game"),
         (
@@ -357,18 +424,174 @@ def test_a_server_that_restarts_is_empty() -> None:
     events = translate("minecraft", text)
 
     assert short(events) == [
-        "game_started Minecraft",
+        "server_started Minecraft",
         "+Ann",
-        "game_started Minecraft",
+        "server_started Minecraft",
         "+Ann",
-        "game_ended Minecraft",
+        "server_stopped stopped",
     ]
-    # All lines were read at the same time, and midnight lies between.
-    assert events[-1].to_dict()["duration"] == 4 * 3600 + 10
 
 
 def test_a_game_that_began_before_is_not_said_to_end() -> None:
-    assert translate("minecraft", "[20:15:00] [Server thread/INFO]: Stopping server") == []
+    patterns = {"game_started": "begin", "game_ended": "end"}
+    lines = [f"[20:15:00] [Server thread/INFO]: {text}" for text in ("end", "begin", "end")]
+
+    events = translate("minecraft", "\n".join(lines), patterns=patterns)
+
+    assert short(events) == ["game_started Minecraft", "game_ended Minecraft"]
+
+
+def test_a_duration_by_the_clock_alone_goes_over_midnight() -> None:
+    lines = ["[20:20:30] [Server thread/INFO]: begin", "[00:20:40] [Server thread/INFO]: end"]
+    patterns = {"game_started": "begin", "game_ended": "end"}
+
+    # All lines were read at the same time.
+    events = translate("minecraft", "\n".join(lines), patterns=patterns)
+
+    assert events[-1].to_dict()["duration"] == 4 * 3600 + 10
+
+
+STOP = "[20:15:00] [Server thread/INFO]: Stopping server"
+
+
+@pytest.mark.parametrize(
+    ("preset", "lines", "expected"),
+    [
+        ("minecraft", [STOP], ["stopped"]),
+        (
+            "minecraft",
+            ["[20:15:00] [Server thread/INFO]: Attempting to restart with ./start.sh", STOP],
+            ["restarted"],
+        ),
+        # Each of its starts fails.
+        (
+            "minecraft",
+            [
+                "[20:15:00] [Server thread/INFO]: Starting minecraft server version 1.21.4",
+                "[20:15:01] [Server thread/ERROR]: This crash report has been saved to: x.txt",
+                "[20:15:01] [Server thread/INFO]: Stopping server",
+            ]
+            * 3,
+            ["crashed"],
+        ),
+        (
+            "factorio",
+            [
+                "   2.323 Error CrashHandler.cpp:641: Received SIGSEGV",
+                "Factorio crashed. Generating symbolized stacktrace, please wait ...",
+            ],
+            ["crashed"],
+        ),
+        ("valheim", ["03/12/2021 13:42:48: OnApplicationQuit"], ["stopped"]),
+        ("valheim", ["03/12/2021 13:42:48: Game server disconnected"], ["unknown"]),
+        ("source", ['L 01/22/2016 - 18:16:22: server_message: "restart"'], ["restarted"]),
+        ("cs2", ['01/22/2026 - 18:16:22.000 - server_message: "quit"'], ["stopped"]),
+    ],
+)
+def test_a_server_that_stops_says_why_once(
+    preset: str, lines: list[str], expected: list[str]
+) -> None:
+    events = translate(preset, "\n".join(lines))
+
+    assert short(events) == [f"server_stopped {reason}" for reason in expected]
+
+
+@pytest.mark.parametrize("preset", ["factorio", "minecraft", "source", "valheim", "cs2"])
+def test_a_server_is_called_as_its_party(preset: str) -> None:
+    lines = {
+        "factorio": "   0.100 Info ServerMultiplayerManager.cpp:1: x changing state from(InGame) to(Disconnecting)",
+        "minecraft": STOP,
+        "source": 'L 01/22/2016 - 18:16:22: server_message: "quit"',
+        "valheim": "03/12/2021 13:42:48: Shutdown complete",
+        "cs2": '01/22/2026 - 18:16:22.000 - server_message: "quit"',
+    }
+    [event] = translate(preset, lines[preset], party_name="Friday LAN", party_id="7")
+    fields = event.to_dict()
+
+    assert fields["server_name"] == "Friday LAN"
+    assert fields["party_id"] == "7"
+    assert fields["game_name"] == load_preset(preset).game_name
+    [event] = translate(preset, lines[preset], game_name="Mine", party_name=None)
+    assert event.to_dict()["server_name"] == event.to_dict()["game_name"] == "Mine"
+
+
+def test_the_nightly_restart_of_a_source_server_starts_no_game() -> None:
+    text = """
+    L 11/24/2026 - 03:59:00: Started map "cp_badlands" (CRC "1")
+    L 11/24/2026 - 04:00:00: server_message: "quit"
+    L 11/24/2026 - 04:00:01: server_message: "restart"
+    L 11/24/2026 - 04:00:30: Started map "cp_dustbowl" (CRC "1")
+    L 11/24/2026 - 04:30:00: Started map "cp_granary" (CRC "1")
+    L 11/24/2026 - 20:00:00: "Ann<2><[U:1:1]><>" entered the game"""
+
+    events = translate("source", text, game_name="TF2")
+
+    assert short(events) == [
+        "game_started cp_badlands",
+        "server_stopped stopped",
+        "server_started TF2",
+        "game_started cp_granary",
+        "+Ann",
+    ]
+
+
+def test_a_match_after_a_restart_is_one_if_someone_is_there() -> None:
+    text = """
+    04/12/2025 - 14:50:00.000 - server_message: "quit"
+    04/12/2025 - 14:59:15.456 - "Ann<3><[U:1:1]><>" entered the game
+    04/12/2025 - 15:00:00.000 - World triggered "Match_Start" on "de_mirage\""""
+
+    assert short(translate("cs2", text)) == [
+        "server_stopped stopped",
+        "+Ann",
+        "game_started de_mirage",
+    ]
+
+
+def test_who_is_there_when_a_server_stops_still_leaves() -> None:
+    lines = ["Ann joined the game", "Stopping server", "Ann left the game"]
+    text = "\n".join(f"[20:15:00] [Server thread/INFO]: {line}" for line in lines)
+
+    assert short(translate("minecraft", text)) == ["+Ann", "server_stopped stopped", "-Ann"]
+
+
+def test_patterns_of_ones_own_make_servers() -> None:
+    patterns = {
+        "peer_joined": "(?P<peer_name>.+) is here",
+        "peer_left": "(?P<peer_name>.+) is gone",
+        "server_started": ["up", "(?P<server_name>.+) plays (?P<game_name>.+)"],
+        "server_stopped": ["down", "(?P<crashed>dead)", "gone: (?P<reason>.+)"],
+    }
+    lines = ["up", "Ann is here", "dead", "down", "X plays Y", "Ann is here", "up", "Ann is here"]
+    config = FileConfig.model_validate({"path": "quake.log", "patterns": patterns})
+    translator, roster = Translator(config, EventRegistry()), Roster()
+    assert list(translator.problems()) == []
+
+    found = [translator.translate(line, roster, "1") for line in [*lines, "gone: restarted"]]
+    events = [event.to_dict() for one in found for event in one.events]
+
+    keys = ("type", "server_name", "game_name", "reason", "peer_name")
+    assert [tuple(filter(None, map(event.get, keys))) for event in events] == [
+        ("server_started", "quake", "quake"),
+        ("peer_joined", "Ann"),
+        ("server_stopped", "quake", "quake", "crashed"),
+        ("server_started", "X", "Y"),
+        ("peer_joined", "Ann"),
+        # It crashed without a word, so no one is there.
+        ("server_started", "quake", "quake"),
+        ("peer_joined", "Ann"),
+        ("server_stopped", "quake", "quake", "restarted"),
+    ]
+
+
+def test_a_reason_that_there_is_not_is_a_problem() -> None:
+    patterns = {"server_stopped": "gone: (?P<reason>.+)"}
+    config = FileConfig.model_validate({"path": "quake.log", "patterns": patterns})
+
+    found = Translator(config, EventRegistry()).translate("gone: on fire", Roster(), "1")
+
+    assert found.events == ()
+    assert "reason" in found.problems[0]
 
 
 def test_who_is_there_plays_the_game() -> None:
