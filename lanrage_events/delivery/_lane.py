@@ -194,7 +194,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
     async def _deliver_or_recover(self) -> bool:
         try:
             self.pacing.begin()
-            await self.queue.fill()
+            await self.fill()
             if self.queue.is_empty and self._storage.statistics().pending:
                 # What had expired before it was read must be reported too.
                 await self.expire()
@@ -234,6 +234,10 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
         if self.outage.active:
             self.outage.end()
             self._note_error()
+
+    async def fill(self) -> None:
+        """Move new entries into the batch, as far as there is room."""
+        await self.queue.fill()
 
     async def gather(self, *, urgent: bool) -> None:
         """Wait until the window is over that the oldest entry opened.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container
+from bisect import insort
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -31,10 +32,14 @@ class Waiting(Generic[EntryT]):
     arrived: float
     """when it came into the lane, on the clock of the event loop; long ago if an earlier process put
     it"""
+    put_at: float = LONG_AGO
+    """when it was put, on the same clock, also by an earlier process; never later than now"""
 
 
 class LaneQueue(Generic[EntryT]):
     """The entries of one lane, in order.
+
+    A subclass may let some wait for their time, see :meth:`admit`.
 
     :param storage: keeps them until the caller acknowledges them
     :param lane: its name there
@@ -67,6 +72,8 @@ class LaneQueue(Generic[EntryT]):
         """what was put since the batch was filled, the oldest first"""
         self.batch: list[Waiting[EntryT]] = []
         """what is next, the oldest first"""
+        self.held: dict[int, Waiting[EntryT]] = {}
+        """what waits in memory for its time, by number, see :meth:`hold`"""
         self._must_read = True
         """whether the outbox may hold what is neither in the batch nor incoming"""
         self._is_stale = False
@@ -92,12 +99,13 @@ class LaneQueue(Generic[EntryT]):
             self._must_read = True
 
         if not self._must_read:
-            self._incoming.append(Waiting(number, entry, expires, anyio.current_time()))
+            now = anyio.current_time()
+            self._incoming.append(Waiting(number, entry, expires, now, now))
 
     def mark_empty(self) -> None:
         """Record, before anything is put, that the outbox was seen to hold nothing."""
         # Unless something was put back since it was seen.
-        if not (self._is_stale or self.batch):
+        if not (self._is_stale or self.batch or self.held):
             self._must_read = False
 
     def invalidate(self) -> None:
@@ -108,16 +116,45 @@ class LaneQueue(Generic[EntryT]):
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, as far as is known without reading the outbox."""
-        return not (self.batch or self._must_read or self._incoming)
+        return not (self.batch or self.held or self.has_more)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether :meth:`fill` may find something."""
+        return self._must_read or bool(self._incoming)
 
     def __len__(self) -> int:
-        """Return how many entries are in memory."""
+        """Return how many entries are in memory, without those that are held."""
         return len(self.batch) + len(self._incoming)
 
     @property
     def first_id(self) -> int | None:
         """The number of the oldest entry in the batch, None if it is empty."""
         return self.batch[0].id if self.batch else None
+
+    def admit(self, waiting: Waiting[EntryT]) -> bool:
+        """Return whether an entry goes into the batch, as each does unless a subclass decides.
+
+        It is called with every entry, in order, and after :meth:`readmit` once more. What does not go
+        into the batch may be held, or be left to the outbox, which :meth:`reload` reads again.
+        """
+        return True
+
+    def readmit(self) -> None:
+        """Forget what was admitted: everything comes again, since the outbox is read from its start."""
+
+    def hold(self, waiting: Waiting[EntryT]) -> None:
+        """Let an entry that is not in the batch wait in memory until :meth:`release`."""
+        self.held[waiting.id] = waiting
+
+    def release(self, ids: Iterable[int]) -> list[Waiting[EntryT]]:
+        """Move entries that are held into the batch, as if they had come now, and return them."""
+        found = [self.held.pop(one) for one in ids if one in self.held]
+        for waiting in found:
+            waiting.arrived = anyio.current_time()
+            self._insert(waiting)
+
+        return found
 
     def reload(self) -> None:
         """Read the outbox again, where entries may have been put back or dropped."""
@@ -138,7 +175,9 @@ class LaneQueue(Generic[EntryT]):
             arrived, self._incoming = self._incoming[:room], self._incoming[room:]
             for waiting in arrived:
                 if waiting.id > self._read_through:
-                    self._hold(waiting)
+                    self._is_mixed = True
+                    if self.admit(waiting):
+                        self._insert(waiting)
 
     async def _read(self) -> None:
         """Fill the batch with what the outbox holds."""
@@ -156,9 +195,12 @@ class LaneQueue(Generic[EntryT]):
             self.reload()
             raise
 
-        held = {waiting.id: waiting for waiting in self.batch} if from_start else {}
+        known: dict[int, Waiting[EntryT]] = {}
         if from_start:
+            known = {waiting.id: waiting for waiting in self.batch} | self.held
             self.batch.clear()
+            self.held.clear()
+            self.readmit()
 
         unreadable = []
         now = anyio.current_time()
@@ -167,10 +209,10 @@ class LaneQueue(Generic[EntryT]):
             self._read_through = entries[:room][-1].id
 
         for found in entries[:room]:
-            waiting = held.get(found.id) or self._decode(found, now)
+            waiting = known.get(found.id) or self._decode(found, now)
             if waiting is None:
                 unreadable.append(found)
-            else:
+            elif self.admit(waiting):
                 self.batch.append(waiting)
 
         if len(entries) > room:
@@ -188,13 +230,13 @@ class LaneQueue(Generic[EntryT]):
         age = (found.put_time - self._made).total_seconds()
         # The wall clock may have been set meanwhile.
         arrived = LONG_AGO if age < 0 else min(self._made_at + age, now)
-        return Waiting(found.id, entry, found.expires, arrived)
+        put_at = now - max(0.0, (utc_now() - found.put_time).total_seconds())
+        return Waiting(found.id, entry, found.expires, arrived, put_at)
 
-    def _hold(self, waiting: Waiting[EntryT]) -> None:
-        self._is_mixed = True
+    def _insert(self, waiting: Waiting[EntryT]) -> None:
         if self.batch and waiting.id < self.batch[-1].id:
-            # Two were put at the same time.
-            self.batch = sorted([*self.batch, waiting], key=lambda item: item.id)
+            # It was held, or two were put at the same time.
+            insort(self.batch, waiting, key=lambda item: item.id)
         else:
             self.batch.append(waiting)
 
@@ -212,9 +254,10 @@ class LaneQueue(Generic[EntryT]):
         return removed
 
     def remove_ids(self, ids: Container[int]) -> list[Waiting[EntryT]]:
-        """Remove some entries from the batch; the caller updates the outbox."""
+        """Remove some entries from the batch, or that are held; the caller updates the outbox."""
         removed = [waiting for waiting in self.batch if waiting.id in ids]
         self.batch = [waiting for waiting in self.batch if waiting.id not in ids]
+        removed += [self.held.pop(one) for one in [*self.held] if one in ids]
         return removed
 
     async def expire(self) -> list[ExpiredEntries]:
@@ -241,7 +284,8 @@ class LaneQueue(Generic[EntryT]):
                 self._expires = first if self._expires is None else min(self._expires, first)
 
         now = utc_now()
-        self.remove_ids({w.id for w in self.batch if w.expires is not None and w.expires <= now})
+        waiting = (*self.batch, *self.held.values())
+        self.remove_ids({w.id for w in waiting if w.expires is not None and w.expires <= now})
         return expiries
 
     def nothing_expires(self) -> None:

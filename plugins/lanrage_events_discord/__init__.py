@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ._client import validate_webhook_url as validate_webhook_url
     from ._config import BatchConfig as BatchConfig
     from ._config import DiscordConfig as DiscordConfig
+    from ._config import FlappingConfig as FlappingConfig
+    from ._config import SettleConfig as SettleConfig
     from ._delivery import LaneState as LaneState
     from ._delivery import LaneStatistics as LaneStatistics
     from ._notifier import DiscordNotifier as DiscordNotifier
@@ -34,8 +36,10 @@ else:  # type checkers would otherwise accept any name
             "DiscordConfig": "_config",
             "DiscordNotifier": "_notifier",
             "DiscordPlugin": "_plugin",
+            "FlappingConfig": "_config",
             "LaneState": "_delivery",
             "LaneStatistics": "_delivery",
+            "SettleConfig": "_config",
             "WebhookURL": "_client",
             "invite_instructions": "_setup",
             "quick_setup": "_notifier",

@@ -97,6 +97,10 @@ def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
+def _false_is_none(value: object) -> object:
+    return None if value is False else value
+
+
 _Username = Annotated[
     str,
     Field(max_length=limits.USERNAME_MAX_CHARACTERS),
@@ -112,6 +116,29 @@ _ThreadName = Annotated[
 _EXAMPLE_URL = f"https://discord.com/api/webhooks/123456789012345678/{'example-' * 8}token"
 
 
+_Settle = Annotated[Duration, Field(ge=0, le=600)]
+
+
+class SettleConfig(ConfigModel):
+    """How long it must last that someone joined or left before it is posted."""
+
+    leave: _Settle = 25.0
+    """who comes back earlier has not left; 0s to post each leave at once"""
+    join: _Settle = 0.0
+    """who leaves earlier has not joined; 0s to post each join at once"""
+
+
+class FlappingConfig(ConfigModel):
+    """When a connection is unsteady, so that it is posted once and then not again for a while."""
+
+    times: Annotated[int, Field(ge=2, le=100)] = 4
+    """how many reconnects are too many"""
+    within: Annotated[Duration, Field(gt=0, le=86_400)] = 600.0
+    """in how long"""
+    quiet: Annotated[Duration, Field(gt=0, le=86_400)] = 900.0
+    """how long nothing must change until joins and leaves are posted again"""
+
+
 class BatchConfig(ConfigModel):
     """How events that happen at about the same time are posted together."""
 
@@ -123,6 +150,29 @@ class BatchConfig(ConfigModel):
     """``digest`` lists several events in one embed; ``embeds`` shows up to 10 embeds in a message"""
     max_messages: Annotated[int, Field(ge=1)] | None = None
     """how many messages a batch may take; the rest of it becomes one counted line"""
+    settle: SettleConfig = SettleConfig()
+    """how long it must last that someone joined or left before it is posted"""
+    reconnects: Literal["count", "post", "omit"] = "count"
+    """whether it is said that someone left and came back in time: ``count`` says it in the next
+    message, ``post`` also in one of its own, ``omit`` not at all"""
+    flapping: Annotated[
+        FlappingConfig | None,
+        BeforeValidator(
+            _false_is_none, json_schema_input_type=FlappingConfig | Literal[False] | None
+        ),
+    ] = FlappingConfig()
+    """when a connection is unsteady, which is posted once; ``false`` to post each reconnect as above"""
+
+    @model_validator(mode="after")
+    def _check_flapping(self) -> Self:
+        flapping, leave = self.flapping, self.settle.leave
+        if flapping is not None and flapping.within < leave:
+            within = f"{flapping.within:g}s"
+            short = f"{within} is shorter than settle.leave, {leave:g}s: make it longer"
+            long = f"{leave:g}s is longer than flapping.within, {within}: make it shorter"
+            _raise([(("flapping", "within"), short), (("settle", "leave"), long)])
+
+        return self
 
 
 class WebhookConfig(ConfigModel):

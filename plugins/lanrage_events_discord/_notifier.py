@@ -19,7 +19,7 @@ from lanrage_events import (
 )
 
 from ._client import validate_invite_url, validate_webhook_url
-from ._config import DiscordConfig
+from ._config import BatchConfig, DiscordConfig, SettleConfig
 from ._plugin import DiscordPlugin
 
 
@@ -102,7 +102,11 @@ async def quick_setup(
         invite_url = validate_invite_url(invite_url)
 
     config = DiscordConfig(
-        webhook_url=SecretStr(webhook_url), invite_url=invite_url, allow_hosts=hosts
+        webhook_url=SecretStr(webhook_url),
+        invite_url=invite_url,
+        allow_hosts=hosts,
+        # The caller of a method wants that notification.
+        batch=BatchConfig(settle=SettleConfig(leave=0.0)),
     )
     plugin = DiscordPlugin(config, http=http)
     bus = EventBus(drain_timeout=drain_timeout)

@@ -257,9 +257,12 @@ class DiscordPlugin:
         """Let the lanes send what they can, or leave it to the plugin that takes over."""
         seconds = bus.plugins.drain_timeout
         if outbox.path is None:
-            lanes.finish(anyio.current_time() + seconds)
+            lanes.finish(anyio.current_time() + seconds, hold=False)
         elif bus.closing:
-            lanes.finish(anyio.current_time() + seconds - min(LAST_REQUEST_SECONDS, seconds / 2))
+            # Without a limit, the bus ends once everything is delivered.
+            hold = seconds < float("inf")
+            seconds -= min(LAST_REQUEST_SECONDS, seconds / 2)
+            lanes.finish(anyio.current_time() + seconds, hold=hold)
         else:
             lanes.hand_over()
 

@@ -187,6 +187,12 @@ class LaneStatus(ConfigModel):
     """events that became dead letters"""
     expired: int
     """events that were too old when their turn came"""
+    cancelled: int
+    """joins and leaves that came to nothing, so that they were not posted"""
+    reconnects: int
+    """how often someone left and came back so soon that neither was posted"""
+    reconnects_uncounted: int
+    """those of them that no message has counted, because none came in time"""
     shortened: int
     """events that were posted with less text than they have, because of Discord's limits"""
     rate_limited: int

@@ -225,7 +225,6 @@ def _alert_status(alerts: Alerts) -> models.AlertStatus:
 
 def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> models.LaneStatus:
     figures: dict[str, Any] = asdict(lane.statistics)
-    del figures["cancelled"]  # every event is sent, expires or fails
     figures["last_error"] = redact(lane.statistics.last_error)
     return models.LaneStatus(
         name=lane.name,

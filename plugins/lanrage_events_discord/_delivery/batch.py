@@ -16,6 +16,7 @@ from .._config import BatchConfig
 from .._diagnosis import Bisection, ServerErrors
 from .._embeds import Message
 from .._rendering import Entry, Wording, compose
+from .._settling import Report
 from .envelope import Envelope
 from .expired import ExpiredCounts
 from .queue import LaneQueue
@@ -58,8 +59,6 @@ class Batch:
         self._messages = 0
         """how many messages of the batch were delivered so far"""
         self._bisection = Bisection()
-        self._repeated_through = 0
-        """the id of the last entry that Discord may have already, because an answer was lost"""
         self._embed_each = False
         """whether each entry of the last message has an embed of its own"""
         self._says_expired = False
@@ -71,16 +70,31 @@ class Batch:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send, as far as is known without reading the outbox."""
-        return self._queue.is_empty and not self._expired.of(self._lane)
+        return self._queue.is_empty and not self._is_note
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing may be sent now, since all that waits is held."""
+        return not (self._queue.batch or self._is_note)
+
+    @property
+    def _is_note(self) -> bool:
+        """Whether a message without entries is worth sending."""
+        return bool(self._expired.of(self._lane)) or self._queue.settling.is_message
 
     def expired(self, expiry: ExpiredEntries) -> None:
         """Report what expired with the next message."""
         self._expired.add(self._lane, expiry.label, expiry.count)
 
     def forget_expired(self) -> None:
-        """Do not report what expired."""
+        """Do not report what expired, nor who reconnected."""
         self._expired.clear(self._lane)
+        self.forget_reconnects()
         self._server_errors.note_ended()
+
+    def forget_reconnects(self) -> None:
+        """Do not report who reconnected."""
+        self._queue.settling.reported()
 
     def make_old(self) -> None:
         """Present what has arrived until now as backlog."""
@@ -148,7 +162,7 @@ class Batch:
             at_most = limits.MESSAGE_MAX_EMBEDS + 1
 
         # The last message counts what it does not show, so it must know of all.
-        is_repeated = bool(batch) and batch[0].id <= self._repeated_through
+        is_repeated = bool(batch) and self._queue.settling.may_be_posted(batch[0].id)
         if is_repeated and max_messages != 1:
             at_most = min(at_most or REPEATED_MAX_ENTRIES, REPEATED_MAX_ENTRIES)
 
@@ -160,8 +174,22 @@ class Batch:
             max_messages=max_messages,
             catch_up=self._is_backlog,
             expired=self._expired_now,
+            ending=self._ending,
         )
         return next(composed, None), entries
+
+    @property
+    def _ending(self) -> str:
+        """What the next message may say about who reconnected."""
+        settling = self._queue.settling
+        is_search = self._bisection.at_most is not None or self._server_errors.holds_note
+        if self._entries:
+            is_kept = is_search
+        else:
+            is_kept = not settling.is_message
+
+        report = Report() if is_kept else settling.report
+        return self._wording.reconnects(*report) if any(report) else ""
 
     @property
     def _expired_now(self) -> Mapping[str, int]:
@@ -184,7 +212,11 @@ class Batch:
         """Remove what the last message showed from the queue, now that Discord has it."""
         self._messages += 1
         if self._says_expired:
-            self.forget_expired()
+            self._expired.clear(self._lane)
+            self._server_errors.note_ended()
+
+        if message.has_ending:
+            self.forget_reconnects()
 
         is_search = self._server_errors.at_most is not None
         shown = self.shown(message) if is_search else []
@@ -196,18 +228,21 @@ class Batch:
         if message.entries:
             self._server_errors.delivered(shown)
 
+        self._queue.settling.posted(removed)
         self.removed()
         return removed
 
     def answer_lost(self, message: Message) -> None:
         """Repeat a message that Discord may have already in smaller ones."""
-        if shown := self.shown(message)[: message.entries - message.counted]:
-            self._repeated_through = max(self._repeated_through, shown[-1])
+        self._queue.settling.doubt(self._entries[: message.entries - message.counted])
 
     def removed(self) -> None:
         """Record that entries were removed from the queue."""
         self._bisection.removed(waiting.id for waiting in self._queue.batch)
         self._server_errors.removed(self._queue.first_id)
+        if not self._queue.batch:
+            # What was held comes with lower ids than what was sent meanwhile.
+            self._through = 0
 
     def rejected(self, message: Message, outcome: Outcome) -> set[int]:
         """Return the ids of the entries that Discord rejected; none if they are not known yet."""

@@ -40,7 +40,10 @@ class Envelope:
         chosen = Chosen([], []) if is_backlog else self._mentions.choose(entries)
         roles, users, self._excess = chosen
         mentioned = [*map(role_mention, roles), *map(user_mention, users)]
-        is_silent = bool(entries) and all(entry.presentation.silent for entry in entries)
+        # That someone reconnected is nothing to look up for.
+        is_silent = (
+            all(entry.presentation.silent for entry in entries) if entries else message.has_ending
+        )
         config = self._config
         new_thread = config.thread_name and not self._thread(webhook_id)
         return replace(

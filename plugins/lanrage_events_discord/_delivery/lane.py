@@ -27,6 +27,7 @@ from .._config import BatchConfig
 from .._diagnosis import Omissions, ServerErrors, is_about_configuration
 from .._embeds import Message
 from .._rendering import Entry, Wording
+from .._settling import Posted
 from .batch import Batch
 from .envelope import Envelope
 from .expired import ExpiredCounts
@@ -58,6 +59,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     :param envelope: adds to messages what the webhook's configuration asks for
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
+    :param posted: what all lanes have posted
     :param failing: the names of all lanes that get server errors now
     :param wording: the texts of messages besides the entries
     """
@@ -77,6 +79,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         envelope: Envelope,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
+        posted: Posted,
         failing: set[str],
         wording: Wording,
     ) -> None:
@@ -84,7 +87,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             name,
             what="webhook",
             storage=outbox,
-            queue=LaneQueue(outbox, name),
+            queue=LaneQueue(outbox, name, batch, posted),
             pacing=Pacing(batch),
             record=LaneRecord(),
             task_group=task_group,
@@ -106,6 +109,8 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         )
         self.omissions = Omissions()
         """parts of messages that Discord rejected"""
+        self._is_holding = False
+        """whether it waits because all that it has is held"""
         self._gone = gone
         if (reason := gone.find(webhook)) is not None:
             self.disable(f"{reason}; Discord is not asked again today")
@@ -131,7 +136,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             self.pacing.flush()
             self.pacing.stop_collecting()
 
-        if self._batch.may_be_full(len(self.queue)):
+        if self._is_holding or self._batch.may_be_full(len(self.queue)):
             self.pacing.stop_collecting()
 
         self.wake()
@@ -147,6 +152,8 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     def compose_like(self, batch: BatchConfig) -> None:
         """Compose messages in another style, from the next one on."""
         self._batch.config = batch
+        if self.queue.settling.use(batch):
+            self.reload()
 
     def disconnect(self) -> None:
         """Send nothing more until :meth:`use` gives a URL; what waits stays in the outbox.
@@ -211,10 +218,48 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         super().ended_outage()
         self._suspicion.ended()
 
+    def reload(self) -> None:
+        """Read the outbox again, where entries may have been put back or dropped."""
+        super().reload()
+        self._end_hold()
+
+    def finish(self, give_up_at: float, *, hold: bool) -> None:
+        """Send what waits without gathering more.
+
+        :param give_up_at: nothing is sent after this, in the time of the event loop
+        :param hold: whether what is held stays in the outbox; else it is sent, too
+        """
+        if not hold:
+            self.queue.settling.stop_holding()
+
+        self.pacing.finish(give_up_at)
+
+    async def fill(self) -> None:
+        """Move new entries into the batch, release what lasts, and cancel what comes to nothing."""
+        await super().fill()
+        settling = self.queue.settling
+        if settling.due is not None and settling.due <= anyio.current_time():
+            # What has expired meanwhile is not posted.
+            await self.expire()
+
+        if cancelled := self.queue.settle():
+            self.record.cancelled(len(cancelled))
+            self._batch.removed()
+            # Cancellation must not make us post one of them later.
+            with anyio.CancelScope(shield=True):
+                await self._storage.acknowledge(cancelled)
+
+        self.record.reconnects(settling.take_counts())
+        if self.queue.is_empty:
+            settling.rest()
+
     async def deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
         if self._suspicion.is_due:
             return await self._examine()
+
+        if self._batch.must_wait:
+            return await self._hold()
 
         await self.gather(urgent=self.queue.is_urgent)
         limits = await self._wait_for_turn()
@@ -234,6 +279,26 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             turn.release()
 
         return self.goes_on
+
+    async def _hold(self) -> bool:
+        """Wait until something is not held any more; return as :meth:`deliver_next`."""
+        due = self.queue.settling.due
+        if due is None:
+            return self.goes_on
+
+        if self.pacing.is_finishing or not self.goes_on:
+            return False
+
+        self.set_state(LaneState.GATHERING)
+        self._is_holding = True
+        try:
+            return await self.pacing.wait_until(due, collects=True)
+        finally:
+            self._is_holding = False
+
+    def _end_hold(self) -> None:
+        if self._is_holding:
+            self.pacing.stop_collecting()
 
     async def _examine(self) -> bool:
         """Look up the webhook whose messages get server errors; return as :meth:`deliver_next`."""
@@ -269,7 +334,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         outcome: Outcome | None = None
         message: Message | None = None
         try:
-            await self.queue.fill()
+            await self.fill()
             await self.expire()
             # Meanwhile the lane may have another URL, or its webhook may be known to be dead.
             is_changed = webhook is not self.webhook or limits is not self.limits
@@ -331,7 +396,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         # What is full, urgent or the last is not worth keeping.
         at_best = limits.turn()
         if turn.at > at_best.at:
-            await self.queue.fill()
+            await self.fill()
             if not (self.pacing.is_finishing or self.queue.is_urgent or self._batch.is_full):
                 return turn, False
 
@@ -349,6 +414,10 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
     def expired(self, expired: ExpiredEntries) -> None:
         """Report with the next message what expired before it could be posted."""
+        expired = self.queue.without_held(expired)
+        if not expired.count:
+            return
+
         self._batch.expired(expired)
         what = f"{expired.count} {expired.label}"
         logger.warning("webhook '%s': %s expired before they could be posted", self.name, what)
@@ -412,7 +481,10 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     async def _rejected(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Leave out the part or dead-letter the entry that Discord rejects, and only that one."""
         self.ended_outage()
-        if omitted := self.omissions.find(message, outcome):
+        if message.has_ending and message.entries:
+            # It may be about the names there, which are no reason to reject the entries.
+            self._batch.forget_reconnects()
+        elif omitted := self.omissions.find(message, outcome):
             for part in omitted:
                 logger.error("webhook '%s': Discord rejects %s: left out", self.name, part)
 

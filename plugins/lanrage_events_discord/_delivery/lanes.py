@@ -18,6 +18,7 @@ from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, O
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
 from .._rendering import Entry, Wording
+from .._settling import Posted
 from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
@@ -82,6 +83,7 @@ class Lanes(Mapping[str, Lane]):
         self._mentions = mentions
         self._gone = gone
         self._expired = expired
+        self._posted = Posted()
         self._wording = wording
         self._threads = threads
         self._put_together = put_together
@@ -145,6 +147,7 @@ class Lanes(Mapping[str, Lane]):
             envelope=Envelope(webhook, self._mentions, self._threads),
             gone=self._gone,
             expired=self._expired,
+            posted=self._posted,
             failing=self._failing,
             wording=self._wording,
         )
@@ -277,10 +280,10 @@ class Lanes(Mapping[str, Lane]):
                         (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
                     )
 
-    def finish(self, give_up_at: float) -> None:
-        """Send what waits without gathering more, see :meth:`Pacing.finish`."""
+    def finish(self, give_up_at: float, *, hold: bool) -> None:
+        """Send what waits without gathering more, see :meth:`Lane.finish`."""
         for lane in self.values():
-            lane.pacing.finish(give_up_at)
+            lane.finish(give_up_at, hold=hold)
 
     def hand_over(self) -> None:
         """Leave what waits to another plugin, see :meth:`Lane.hand_over`."""

@@ -16,6 +16,14 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[Lane], int]]] = {
         "Answers of Discord that asked to wait",
         lambda lane: lane.statistics.rate_limited,
     ),
+    "reconnects": (
+        "Leaves that a join followed so soon that neither was posted",
+        lambda lane: lane.statistics.reconnects,
+    ),
+    "reconnects_uncounted": (
+        "Reconnects that no message has counted, because none came in time",
+        lambda lane: lane.statistics.reconnects_uncounted,
+    ),
     "parts_left_out": (
         "Parts of messages that Discord had rejected, such as pictures",
         lambda lane: lane.omissions.count,

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import replace
 
 from lanrage_events import delivery
-from lanrage_events.outbox import Outbox, OutboxEntry
+from lanrage_events.delivery import Waiting
+from lanrage_events.outbox import ExpiredEntries, Outbox, OutboxEntry
 
+from .._config import BatchConfig
 from .._rendering import Entry
+from .._settling import Fate, Posted, Settling
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -21,13 +27,28 @@ class LaneQueue(delivery.LaneQueue[Entry]):
 
     :param outbox: keeps them until the caller acknowledges them
     :param lane: its name there
+    :param config: says which entries wait until they last
+    :param posted: what was posted
+    :param may_go: whether an entry may be posted now; what may not is left to the outbox, from which
+        :meth:`reload` reads it again
     :param incoming_size: entries that wait in memory for the batch; more are read from the outbox
     :param batch_size: entries that a batch has at most
     """
 
     def __init__(
-        self, outbox: Outbox, lane: str, *, incoming_size: int = 1000, batch_size: int = 1000
+        self,
+        outbox: Outbox,
+        lane: str,
+        config: BatchConfig | None = None,
+        posted: Posted | None = None,
+        may_go: Callable[[Entry], bool] = lambda entry: True,
+        *,
+        incoming_size: int = 1000,
+        batch_size: int = 1000,
     ) -> None:
+        self.settling = Settling(config or BatchConfig(), posted or Posted(), lane, may_go)
+        self._expired_held: Counter[str] = Counter()
+        """by type, what expired while it was held"""
         super().__init__(
             outbox,
             lane,
@@ -36,6 +57,58 @@ class LaneQueue(delivery.LaneQueue[Entry]):
             incoming_size=incoming_size,
             batch_size=batch_size,
         )
+
+    def admit(self, waiting: Waiting[Entry]) -> bool:
+        """Return whether an entry goes into the batch, or is held or cancelled."""
+        fate = self.settling.admit(waiting)
+        if fate is Fate.HELD:
+            self.hold(waiting)
+
+        return fate is Fate.GOES
+
+    def readmit(self) -> None:
+        """Forget what was admitted, since everything comes again."""
+        self.settling.readmit()
+
+    def settle(self) -> set[int]:
+        """Release what lasts, remove what came to nothing, and return the numbers of that."""
+        released = [*self.settling.release()]
+        self.release(one for one in released if self.settling.may_go(self.held[one]))
+        for one in released:
+            self.held.pop(one, None)  # what was passed over
+
+        cancelled = self.settling.take_cancelled()
+        if cancelled:
+            super().remove_ids(cancelled)
+
+        return cancelled
+
+    def remove(self, count: int) -> list[Waiting[Entry]]:
+        """Remove the oldest entries from the batch; the caller updates the outbox."""
+        removed = super().remove(count)
+        self.settling.removed(waiting.id for waiting in removed)
+        return removed
+
+    def remove_ids(self, ids: Container[int]) -> list[Waiting[Entry]]:
+        """Remove some entries; the caller updates the outbox."""
+        removed = super().remove_ids(ids)
+        self.settling.removed(waiting.id for waiting in removed)
+        return removed
+
+    async def expire(self) -> list[ExpiredEntries]:
+        """Remove what has expired, here and in the outbox, and return how much of which type."""
+        held = {**self.held}
+        found = await super().expire()
+        if held:
+            gone = held.keys() - self.held.keys()
+            self._expired_held.update(held[one].entry.type for one in gone)
+
+        return found
+
+    def without_held(self, expired: ExpiredEntries) -> ExpiredEntries:
+        """Return what expired without what was held, of which nobody would have heard so soon."""
+        held = min(expired.count, self._expired_held.pop(expired.label, 0))
+        return replace(expired, count=expired.count - held)
 
     @property
     def first_arrival(self) -> float | None:

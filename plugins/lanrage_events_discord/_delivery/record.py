@@ -8,6 +8,7 @@ from lanrage_events import delivery
 from lanrage_events.delivery import LONG_AGO
 
 from .._client import Outcome, OutcomeKind
+from .._settling import Counts
 from .state import LaneStatistics
 
 TOO_MANY_REQUESTS = 429
@@ -45,6 +46,11 @@ class LaneRecord(delivery.LaneRecord[LaneStatistics]):
 
         if outcome.kind is not OutcomeKind.DELIVERED:
             self.request_failed(reason_code(outcome), outcome.reason)
+
+    def reconnects(self, counts: Counts) -> None:
+        """Count reconnects."""
+        self.statistics.reconnects += counts.total
+        self.statistics.reconnects_uncounted += counts.unreported
 
     def shortened(self, count: int) -> int:
         """Count events whose text was shortened.

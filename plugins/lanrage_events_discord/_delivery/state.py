@@ -13,5 +13,9 @@ class LaneStatistics(delivery.LaneStatistics):
 
     shortened: int = 0
     """events of which Discord accepted less text than they have, because of its limits"""
+    reconnects: int = 0
+    """how often someone left and came back in time, so that neither was posted"""
+    reconnects_uncounted: int = 0
+    """those of them that no message has counted, because none came in time"""
     rate_limited: int = 0
     """answers of 429"""

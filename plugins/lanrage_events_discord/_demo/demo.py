@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from lanrage_events import EventBus
 from lanrage_events.cli import ExitCode, counted
 
-from .._config import DiscordConfig
+from .._config import BatchConfig, DiscordConfig, SettleConfig
 from .._plugin import DiscordPlugin
 from .._terminal import draw_message
 from ..testing import StandInDiscord
@@ -36,6 +36,8 @@ class Summary:
     events: int
     delivered: int
     """events that Discord accepted"""
+    cancelled: int
+    """joins and leaves that came to nothing, so that they were not posted"""
     messages: int
     """messages that showed them"""
     rejected: int
@@ -44,12 +46,16 @@ class Summary:
     @property
     def exit_code(self) -> ExitCode:
         """0 if each event was delivered and nothing rejected, else 1."""
-        is_good = self.delivered == self.events and not self.rejected
+        is_good = not (self._lost or self.rejected)
         return ExitCode.DONE if is_good else ExitCode.FAILED
+
+    @property
+    def _lost(self) -> int:
+        return self.events - self.delivered - self.cancelled
 
     def __str__(self) -> str:
         saved = counted(self.events - self.messages, "request")
-        lost = counted(self.events - self.delivered, "event")
+        lost = counted(self._lost, "event")
         return (
             f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
             f"{lost} lost, {counted(self.rejected, 'request')} rejected."
@@ -74,7 +80,11 @@ async def play(
     """
     webhook = discord.create_webhook()
     config = DiscordConfig(
-        webhook_url=SecretStr(webhook.url), invite_url=_INVITE_URL, allow_hosts=(discord.host,)
+        webhook_url=SecretStr(webhook.url),
+        invite_url=_INVITE_URL,
+        allow_hosts=(discord.host,),
+        # So that who leaves is posted in its scene, and who comes back in it is not.
+        batch=BatchConfig(settle=SettleConfig(leave=pause / 2)),
     )
     plugin = DiscordPlugin(config, http=http)
     # A hook that holds the event loop on a slow machine is nothing to see in a demonstration.
@@ -103,7 +113,8 @@ async def play(
         tasks.cancel_scope.cancel()
 
     [lane] = plugin.lanes.values()
-    return Summary(published, lane.sent, lane.messages, len(discord.journal.rejected))
+    rejected = len(discord.journal.rejected)
+    return Summary(published, lane.sent, lane.cancelled, lane.messages, rejected)
 
 
 class _Screen:

@@ -27,6 +27,7 @@ _PARTY_ID = "lan-42"
 _PARTY = "Friday LAN"
 _GAME = "Quake III Arena"
 _REGULARS = ("Ben", "Cleo", "Dara", "Eli", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lou", "Mia")
+_SHAKY = _REGULARS[1]
 # A hostile name, which must neither notify everyone nor become a link.
 _PRANKSTER = "**@everyone** [free skins](https://evil.example)"
 
@@ -78,6 +79,7 @@ def own_scenes() -> list[Scene]:
             "a game starts",
             [GameStarted(party_id=_PARTY_ID, game_name=_GAME, players=("Ann", *_REGULARS[:7]))],
         ),
+        (f"{_SHAKY} drops out and is back at once", [_left(_SHAKY), _joined(_SHAKY)]),
         (
             "the game ends",
             [GameEnded(party_id=_PARTY_ID, game_name=_GAME, duration=3_661.0, avg_latency=23.4)],
@@ -86,10 +88,7 @@ def own_scenes() -> list[Scene]:
             "pizza arrives, and nine have to go home",
             [
                 Notification(title="🍕 Pizza is here", message="Kitchen, while it is **hot**."),
-                *(
-                    PeerLeft(party_id=_PARTY_ID, peer_name=n, party_name=_PARTY)
-                    for n in _REGULARS[:9]
-                ),
+                *(_left(name) for name in _REGULARS[:9]),
             ],
         ),
     ]
@@ -103,6 +102,10 @@ def evening(parts: Iterable[DemoPart]) -> Iterator[Scene]:
         yield from part.scenes()
 
     yield last
+
+
+def _left(name: str) -> PeerLeft:
+    return PeerLeft(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)
 
 
 def _joined(name: str) -> PeerJoined:

@@ -36,6 +36,10 @@ class Message:
     """how many of the entries it shows with less text than their events have"""
     counted: int = 0
     """how many of the entries it only counts"""
+    ends_in_lines: bool = field(default=False, compare=False)
+    """whether the last embed consists of lines, to which another one can be added"""
+    has_ending: bool = False
+    """whether it has the lines that are about no entry, see ``compose``"""
 
     def body(self) -> dict[str, object]:
         """Return Discord's JSON form, without what is empty."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .compose import Style, compose, compose_test_message
-from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Entry, Presentation
+from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Effect, Entry, Presentation
 from .leaves import FILTERS, LEAVES
 from .renderer import Renderer
 from .wording import (
@@ -11,6 +11,8 @@ from .wording import (
     DIGEST_LEAVES,
     OWN_MESSAGES,
     Alert,
+    Reconnected,
+    Unsteady,
     Wording,
 )
 from .wording import Digest as DigestMessage

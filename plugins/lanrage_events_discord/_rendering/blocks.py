@@ -126,12 +126,14 @@ class Blocks:
         :param last: the time of the last of them
         """
         self._end_digest()
+        ends_in_lines = bool(rest)
         embeds: list[Embed] = []
         for block in self._blocks[:-1]:
             embeds += [block] if isinstance(block, Embed) else block.embeds()
 
         final = self._blocks[-1] if self._blocks else None
         if isinstance(final, DigestBuilder):
+            ends_in_lines = True
             embeds += final.embeds(rest, last)
         else:
             embeds += [final] if final is not None else []
@@ -144,6 +146,7 @@ class Blocks:
             embeds=tuple(_without_repeated_urls(embeds)),
             shortened=self._shortened,
             counted=counted,
+            ends_in_lines=ends_in_lines,
         )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from lanrage_events.templates import utf16_units
+
 from .. import limits
 from .._embeds import Embed, Message, embed_size
 from .blocks import Blocks, rest_reserve
@@ -30,6 +32,7 @@ def compose(
     max_messages: int | None = None,
     catch_up: bool = False,
     expired: Mapping[str, int] | None = None,
+    ending: str = "",
 ) -> Iterator[Message]:
     """Compose a batch into as few messages as possible, each entry exactly once and in order.
 
@@ -48,10 +51,22 @@ def compose(
         as a digest with their own times, whatever the style
     :param expired: by type, how many events were too old to be delivered; these numbers stand in
         an embed of their own, which may be a message with no entries
+    :param ending: lines in markdown that are about no entry; the first message ends with them if it
+        has room for them and is no alert. Without entries they are a message
     """
     for run in _runs(entries):
-        yield from _compose(run, wording, style, max_messages, catch_up, expired)
+        is_alert = bool(run) and run[0].is_alert
+        for message in _compose(run, wording, style, max_messages, catch_up, expired):
+            if ending and not is_alert:
+                yield _with_ending(message, ending, wording)
+                ending = ""
+            else:
+                yield message
+
         expired = None
+
+    if ending and not entries:
+        yield Message(entries=0, embeds=(_ending(ending, wording),), has_ending=True)
 
 
 def compose_test_message(renderer: Renderer) -> Message:
@@ -181,6 +196,26 @@ def _has_room(message: Message, embed: Embed) -> bool:
         len(message.embeds) < limits.MESSAGE_MAX_EMBEDS
         and size <= limits.MESSAGE_EMBEDS_MAX_CHARACTERS
     )
+
+
+def _with_ending(message: Message, ending: str, wording: Wording) -> Message:
+    """Let a message end with lines, unless it has no room for them."""
+    *before, last = message.embeds
+    lines = f"{last.description}\n{ending}"
+    if message.ends_in_lines and utf16_units(lines) <= limits.DESCRIPTION_MAX_CHARACTERS:
+        embeds = (*before, replace(last, description=lines))
+    else:
+        embeds = (*message.embeds, _ending(ending, wording))
+
+    size = sum(map(embed_size, embeds))
+    if len(embeds) > limits.MESSAGE_MAX_EMBEDS or size > limits.MESSAGE_EMBEDS_MAX_CHARACTERS:
+        return message
+
+    return replace(message, embeds=embeds, has_ending=True)
+
+
+def _ending(ending: str, wording: Wording) -> Embed:
+    return replace(wording.note(ending), footer="", footer_icon="")
 
 
 def _note(expired: Mapping[str, int], wording: Wording) -> Embed | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic_core import from_json, to_json
@@ -13,6 +14,13 @@ from .._embeds import Embed
 
 COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
+
+
+class Effect(StrEnum):
+    """What an event does to its subject; the one takes back the other."""
+
+    JOIN = "join"
+    LEAVE = "leave"
 
 
 # This and Entry are not frozen, which would take four times as long: each event has one.
@@ -30,6 +38,10 @@ class Digest:
     """whether the line lacks text or lines of the event"""
     use_embed: bool = False
     """whether the embed is shown in place of the line, because it lacks less"""
+    subject: str = ""
+    """who or what joins or leaves; empty if it is not about that"""
+    effect: Effect | None = None
+    """whether it joins or leaves; None without a subject"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,10 @@ class Entry:
         if digest.use_embed:
             data["digest"]["use_embed"] = True
 
+        if digest.effect is not None:
+            data["digest"]["subject"] = digest.subject
+            data["digest"]["effect"] = digest.effect.value
+
         if self.shortened:
             data["shortened"] = True
 
@@ -123,6 +139,7 @@ class Entry:
                     digest["item"],
                     digest.get("shortened") is True,
                     digest.get("use_embed") is True,
+                    *_subject_and_effect(digest),
                 ),
                 DEFAULT_PRESENTATION
                 if presentation == _DEFAULT_DATA
@@ -140,6 +157,11 @@ def _loads(text: str) -> Any:
         return from_json(text, cache_strings="keys")
     except ValueError:
         return json.loads(text)
+
+
+def _subject_and_effect(digest: dict[str, Any]) -> tuple[str, Effect | None]:
+    effect = digest.get("effect")
+    return (str(digest["subject"]), Effect(effect)) if effect in list(Effect) else ("", None)
 
 
 def _presentation(data: dict[str, Any]) -> Presentation:

@@ -34,7 +34,7 @@ from .._embeds import (
     url_part,
     write_lines,
 )
-from .entry import COUNT
+from .entry import COUNT, Effect
 
 # A digest must have room for several.
 DIGEST_GROUP_MAX_CHARACTERS = 256
@@ -57,6 +57,14 @@ def _parse_switch(value: object) -> bool:
         return False
 
     raise ValueError(f"expected true or false, not '{text[:40]}'")
+
+
+def _parse_effect(value: object) -> Effect:
+    text = str(value).strip().lower()
+    if text in list(Effect):
+        return Effect(text)
+
+    raise ValueError(f"expected {Effect.JOIN} or {Effect.LEAVE}, not '{text[:40]}'")
 
 
 def markdown_leaf(
@@ -123,6 +131,8 @@ LEAVES: Mapping[str, TemplateLeaf] = {
     "digest.item": replace(
         markdown_leaf(DIGEST_ITEM_MAX_CHARACTERS, lines=True, required=True), own_lines=False
     ),
+    "digest.subject": TemplateLeaf(write=plain, measure=utf16_units),
+    "digest.effect": TemplateLeaf(parse=_parse_effect),
     "digest.counted": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
 }
 """the leaves of a Discord template"""

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from hashlib import sha256
 from importlib.resources.abc import Traversable
 from math import inf
 from typing import Any, Self
@@ -47,6 +48,8 @@ _BLOCK = re.compile(r"```|^\s*(?:#{1,3}\s|-#|[-*+]\s|>|\d+\.\s)", re.MULTILINE)
 
 # Discord requires a name of each field, and shows nothing for this one.
 _NO_NAME = "\u200b"
+# Longer ones are kept as their hash, so that two that begin alike are not one.
+_SUBJECT_MAX_CHARACTERS = 128
 # Of the fields in which a description goes on.
 _NAMES_MAX_CHARACTERS = 8
 
@@ -240,12 +243,18 @@ class Renderer:
         # Of a name that is too long for both, the line may show more than the embed. And a heading that
         # is too long must not make an embed of each event that shares it.
         use_embed = lacks_item and shown_by_embed > utf16_units(item_shown)
+        subject, effect = leaves.get("digest.subject", ""), leaves.get("digest.effect")
+        if len(subject) > _SUBJECT_MAX_CHARACTERS:
+            subject = sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()
+
         return Digest(
             group=leaves.get("digest.group", event.type)[:DIGEST_GROUP_MAX_CHARACTERS],
             heading=heading_shown,
             item=item_shown,
             shortened=lacks_heading or lacks_item,
             use_embed=use_embed,
+            subject=subject if effect else "",
+            effect=effect if subject else None,
         )
 
     def _bare_entry(self, event: Event) -> Entry:

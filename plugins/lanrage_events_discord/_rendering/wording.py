@@ -10,14 +10,14 @@ stands in a message of others is a leaf of ``digest.yaml`` in :data:`DIGEST_LEAV
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lanrage_events import Event
 from lanrage_events.events import in_utc, utc_now
-from lanrage_events.templates import SafeString, Templates
+from lanrage_events.templates import SafeString, Templates, utf16_units
 
 from .. import limits
 from .._embeds import PARTS, Embed, markdown, shorten_markdown
@@ -31,6 +31,9 @@ ALERT_LINE_MAX_CHARACTERS = 600
 ALERT_KINDS = ("webhook", "rejected", "dropped", "plugin", "silent", "late")
 """what an alert can report"""
 _COUNTED_MAX_TYPES = 8
+_NAME_MAX_CHARACTERS = 64
+_NAMES_MAX_CHARACTERS = 400
+_UNSTEADY_MAX_LINES = 3
 
 _FRAME = tuple(path for path in PARTS if path not in ("title", "description"))
 _OWN_LEAVES = {
@@ -44,6 +47,10 @@ DIGEST_LEAVES = {
     "more": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
     "expired": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
     "other_types": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
+    "reconnected": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+    "unsteady": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+    "several_unsteady": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
+    "other_names": markdown_leaf(DIGEST_COUNTED_MAX_CHARACTERS, apart=True),
 }
 """the leaves of ``digest.yaml``"""
 
@@ -59,6 +66,26 @@ ALERT_LEAVES = {
     "more": markdown_leaf(MORE_MAX_CHARACTERS, apart=True),
 }
 """the leaves of ``alert.yaml``"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """Someone who left and came back."""
+
+    name: str
+    """in markdown"""
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsteady:
+    """Someone who left and came back so often that no more is posted about it for a while."""
+
+    name: str
+    """in markdown"""
+    times: int
+    seconds: float
+    """in how long"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +145,11 @@ class Wording:
         for name in types:
             self._counted(name, 2)
 
-        self._line("other_types", 2, DIGEST_COUNTED_MAX_CHARACTERS)
+        for path in ("other_types", "other_names"):
+            self._line(path, 2, DIGEST_COUNTED_MAX_CHARACTERS)
+
+        self.reconnects([Unsteady("", 2, 60.0)], [Reconnected("", 2)])
+        self.reconnects([Unsteady("", 2, 60.0)] * (_UNSTEADY_MAX_LINES + 1), ())
         for path in ("more", "expired"):
             self._counting(path, {Event.type: 2})
 
@@ -157,6 +188,25 @@ class Wording:
         """Count the events that were too old to be posted, by their types."""
         return self._counting("expired", counts)
 
+    def reconnects(self, unsteady: Sequence[Unsteady], counts: Sequence[Reconnected]) -> str:
+        """Return the lines about who reconnected and whose connection is unsteady, in markdown."""
+        lines: list[str] = []
+        if len(unsteady) > _UNSTEADY_MAX_LINES:
+            names = self._names((_short_name(one.name) for one in unsteady), len(unsteady))
+            lines.append(self._line("several_unsteady", len(unsteady), counted=names))
+        else:
+            for one in unsteady:
+                name = SafeString(_short_name(one.name))
+                lines.append(self._line("unsteady", one.times, name=name, seconds=one.seconds))
+
+        if counts:
+            times = (f" ×{one.times}" if one.times > 1 else "" for one in counts)
+            named = (_short_name(one.name) + more for one, more in zip(counts, times, strict=True))
+            names, count = self._names(named, len(counts)), sum(one.times for one in counts)
+            lines.append(self._line("reconnected", count, counted=names))
+
+        return "\n".join(lines)
+
     def alert_line(self, path: str, **names: object) -> str:
         """Return one line of an alert, in markdown.
 
@@ -188,13 +238,35 @@ class Wording:
         text = self._render(cls, "digest.counted", {"type": event_type, "count": count})
         return shorten_markdown(text or f"{count}", DIGEST_COUNTED_MAX_CHARACTERS)
 
-    def _line(self, path: str, count: int, maximum: int, **names: object) -> str:
+    def _names(self, names: Iterable[str], count: int) -> SafeString:
+        """Name as many as fit, and count the others."""
+        shown: list[str] = []
+        room = _NAMES_MAX_CHARACTERS
+        for name in names:
+            room -= utf16_units(name) + 2
+            if room < 0:
+                break
+
+            shown.append(name)
+
+        if others := count - len(shown):
+            shown.append(self._line("other_names", others, DIGEST_COUNTED_MAX_CHARACTERS))
+
+        return SafeString(", ".join(shown))
+
+    def _line(
+        self, path: str, count: int, maximum: int = MORE_MAX_CHARACTERS, **names: object
+    ) -> str:
         text = self._render(Digest, path, {"type": Digest.type, "count": count, **names})
         return shorten_markdown(text or f"+{count}", maximum)
 
     def _render(self, cls: type[Event], path: str, names: Mapping[str, object]) -> str:
         text: str | None = self._templates.render_leaf(cls, path, {**self._context(), **names})
         return text or ""
+
+
+def _short_name(name: str) -> str:
+    return shorten_markdown(" ".join(name.split()), _NAME_MAX_CHARACTERS) or "?"
 
 
 def _in_calendar(time: datetime) -> datetime | None:

@@ -21,6 +21,8 @@ const FIGURES = {
   failed: "Rejected",
   rate_limited: "Rate limits",
   expired: "Too old",
+  cancelled: "Cancelled",
+  reconnects: "Reconnects",
   shortened: "Shortened",
 };
 const LEGEND = { "bar-sent": "sent", "bar-failed": "rejected", "area-waiting": "waiting", limit: "waits for a rate limit" };

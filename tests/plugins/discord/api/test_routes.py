@@ -455,6 +455,9 @@ async def test_status_counts_all_lanes(running: Running) -> None:
             "expired": 0,
             "shortened": 0,
             "rate_limited": 0,
+            "cancelled": 0,
+            "reconnects": 0,
+            "reconnects_uncounted": 0,
             "waits": None,
             "last_error": "",
         }

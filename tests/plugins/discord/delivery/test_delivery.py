@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from lanrage_events import EventBus, Notification, PeerJoined, PeerLeft
-from lanrage_events_discord import BatchConfig, DiscordConfig, DiscordPlugin
+from lanrage_events_discord import BatchConfig, DiscordConfig, DiscordPlugin, SettleConfig
 from lanrage_events_discord.testing import Message, Record, StandInDiscord, StandInWebhook
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
@@ -88,11 +88,17 @@ async def scene(
     immediate: bool = True,
     drain_timeout: float = 600,
     max_messages: int | None = None,
+    settle: SettleConfig | None = None,
     routes: Sequence[dict[str, object]] = (),
 ) -> AsyncIterator[Scene]:
     discord = discord or StandInDiscord(latency=ROUND_TRIP)
     webhook = discord.create_webhook()
-    batch = BatchConfig(style=style, immediate=immediate, max_messages=max_messages)
+    batch = BatchConfig(
+        style=style,
+        immediate=immediate,
+        max_messages=max_messages,
+        settle=settle or SettleConfig(),
+    )
     config = DiscordConfig.model_validate(
         {"webhook_url": webhook.url, "batch": batch, "routes": routes}
     )
@@ -157,7 +163,7 @@ async def test_after_a_quiet_window_an_event_goes_at_once_again() -> None:
 
 
 async def test_join_and_leave_in_one_batch_are_posted_in_order() -> None:
-    async with scene(immediate=False) as s:
+    async with scene(immediate=False, settle=SettleConfig(leave=0.0)) as s:
         await s.bus.publish(PeerJoined(peer_name="Ann", party_name="LAN"))
         await s.bus.publish(PeerLeft(peer_name="Ann", party_name="LAN"))
         await s.delivered()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 import pytest
@@ -34,7 +34,7 @@ def numbers(queue: LaneQueue) -> list[int]:
 
 
 @asynccontextmanager
-async def queue_in_memory(**sizes: int) -> AsyncIterator[tuple[LaneQueue, Outbox]]:
+async def queue_in_memory(**sizes: Any) -> AsyncIterator[tuple[LaneQueue, Outbox]]:
     async with Outbox() as outbox:
         queue = LaneQueue(outbox, LANE, **sizes)
         yield queue, outbox
@@ -59,7 +59,7 @@ async def deliver(queue: LaneQueue, outbox: Outbox, count: int) -> list[int]:
     return [int(waiting.entry.embed.title) for waiting in delivered]
 
 
-SMALL = {"incoming_size": 3, "batch_size": 5}
+SMALL: dict[str, Any] = {"incoming_size": 3, "batch_size": 5}
 
 
 @pytest.mark.parametrize("taken", [1, 4, 5])

@@ -60,7 +60,9 @@ SHARED = {
     "s",
 }
 # Leaves in which no text for people stands.
-NOT_TEXT = re.compile(r"(color|timestamp|url|icon_url|start|size|max|large_image|group)$")
+NOT_TEXT = re.compile(
+    r"(color|timestamp|url|icon_url|start|size|max|large_image|group|subject|effect)$"
+)
 # Filters whose arguments are shown.
 SHOWING = {"plural"}
 WORD = re.compile(r"[A-Za-zÄÖÜäöüß]+(?:'[a-z]+)?")

@@ -1,0 +1,185 @@
+"""Settling: which entries of a lane may be posted now, by their net effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC
+
+import anyio
+
+from lanrage_events.delivery import Waiting
+from lanrage_events.events import utc_now
+
+from .._config import BatchConfig
+from .._rendering import Entry
+from .net_effect import Change, Fate, NetEffect, Posted
+from .reconnects import Counts, Report
+
+TOGETHER_MAX_SECONDS = 1.0
+"""how much earlier something is posted, at most, so that it is in the message of what is due"""
+_NOTHING = Report()
+
+
+class Settling:
+    """Lets joins and leaves of one lane wait until they last, and cancels what comes to nothing.
+
+    :param config: what must last how long
+    :param posted: what was posted
+    :param lane: the lane's name there
+    :param may_go: whether an entry may be posted now; what may not is passed over: it waits nowhere
+        but in the outbox
+    """
+
+    def __init__(
+        self, config: BatchConfig, posted: Posted, lane: str, may_go: Callable[[Entry], bool]
+    ) -> None:
+        self.passed = False
+        """whether something was passed over since everything was admitted"""
+        self._may_go = may_go
+        self._config = config
+        self._posted = posted
+        self._lane = lane
+        self._net: NetEffect | None = None
+        """None while there is nothing to know: of many lanes, most are idle"""
+        self._doubtful: frozenset[int] = frozenset()
+        """the numbers of entries that Discord may have already"""
+        self._holds = True
+
+    def use(self, config: BatchConfig) -> bool:
+        """Use other settings; return whether everything must be admitted again."""
+        former, self._config = self._config, config
+        names = ("settle", "reconnects", "flapping")
+        if all(getattr(config, name) == getattr(former, name) for name in names):
+            return False
+
+        self._net = None
+        return True
+
+    @property
+    def due(self) -> float | None:
+        """When the first of what is held may be posted, on the event loop's clock."""
+        return None if self._net is None else self._net.due
+
+    def may_go(self, waiting: Waiting[Entry]) -> bool:
+        """Return whether an entry may be posted now; else it is passed over."""
+        if self._may_go(waiting.entry):
+            return True
+
+        self.passed = True
+        if self._net is not None:
+            self._net.removed([waiting.id])
+
+        return False
+
+    def admit(self, waiting: Waiting[Entry]) -> Fate:
+        """Return what becomes of an entry, which comes after all others of its subject."""
+        fate = self._fate(waiting)
+        return Fate.PASSED if fate is Fate.GOES and not self.may_go(waiting) else fate
+
+    def _fate(self, waiting: Waiting[Entry]) -> Fate:
+        digest, settle = waiting.entry.digest, self._config.settle
+        if digest.effect is None or not (settle.leave or settle.join):
+            return Fate.GOES
+
+        if self.may_be_posted(waiting.id):
+            return Fate.GOES
+
+        if self._net is None:
+            self._net = NetEffect(self._config, self._posted, self._lane)
+
+        now = anyio.current_time()
+        may_wait = self._holds and not waiting.entry.presentation.immediate
+        at = min(_at(waiting.entry, now), waiting.put_at)
+        change = Change(waiting.id, digest.subject, digest.effect, at, digest.item, may_wait)
+        return self._net.add(change, now)
+
+    def readmit(self) -> None:
+        """Forget what was admitted, since everything comes again."""
+        self.passed = False
+        if self._net is not None:
+            self._net.clear()
+
+    def release(self) -> list[int]:
+        """Return the numbers of what is not held any more."""
+        if self._net is None:
+            return []
+
+        if not self._holds:
+            return self._net.release_all()
+
+        now, due = anyio.current_time(), self._net.due
+        if due is not None and due <= now:
+            now += min(self._config.window, TOGETHER_MAX_SECONDS)
+
+        return self._net.release(now)
+
+    def take_cancelled(self) -> set[int]:
+        """Return the numbers of what was cancelled since the last call."""
+        return set() if self._net is None else self._net.take_cancelled()
+
+    def take_counts(self) -> Counts:
+        """Return how many reconnects there were since the last call."""
+        return Counts() if self._net is None else self._net.reconnects.take_counts()
+
+    def stop_holding(self) -> None:
+        """Hold nothing from now on."""
+        self._holds = False
+
+    def rest(self) -> None:
+        """Free what is not needed while nothing waits."""
+        self._doubtful = frozenset()
+        if self._net is not None and self._net.reconnects.is_empty(anyio.current_time()):
+            self._net = None
+
+    def posted(self, entries: Iterable[Waiting[Entry]]) -> None:
+        """Record what Discord has."""
+        for waiting in entries:
+            digest = waiting.entry.digest
+            if digest.effect is not None and self._net is not None:
+                self._posted.add(self._lane, digest.subject, digest.effect)
+
+    def doubt(self, entries: Iterable[Waiting[Entry]]) -> None:
+        """Record what Discord may have, since an answer was lost, so that it is not cancelled."""
+        chosen = list(entries)
+        self.posted(chosen)
+        ids = frozenset(waiting.id for waiting in chosen)
+        self._doubtful |= ids
+        if self._net is not None:
+            self._net.removed(ids)
+
+    def may_be_posted(self, id: int) -> bool:
+        """Return whether Discord may have an entry that waits."""
+        return id in self._doubtful
+
+    def removed(self, ids: Iterable[int]) -> None:
+        """Record that entries do not wait any more."""
+        chosen = list(ids)
+        if self._doubtful:
+            self._doubtful -= frozenset(chosen)
+
+        if self._net is not None:
+            self._net.removed(chosen)
+
+    @property
+    def is_message(self) -> bool:
+        """Whether there is something to report that is worth a message of its own."""
+        return self._net is not None and self._net.reconnects.is_message
+
+    @property
+    def report(self) -> Report:
+        """What the next message may say about reconnects."""
+        if self._net is None:
+            return _NOTHING
+
+        return self._net.reconnects.report(anyio.current_time())
+
+    def reported(self) -> None:
+        """Record that a message has said, or cannot say, what there was to report."""
+        if self._net is not None:
+            self._net.reconnects.reported()
+
+
+def _at(entry: Entry, now: float) -> float:
+    """Return when an event happened, on the event loop's clock."""
+    time = entry.time if entry.time.tzinfo is not None else entry.time.replace(tzinfo=UTC)
+    return now - (utc_now() - time).total_seconds()
