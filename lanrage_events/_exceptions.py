@@ -20,6 +20,7 @@
     * OutboxFull
     * OutboxInUse
     * OutboxUnreadable
+  * StateInUse
 
 Misuse by the programmer is a RuntimeError, TypeError or ValueError outside of this tree. A full
 mailbox is :class:`anyio.WouldBlock` and a closed bus :class:`anyio.ClosedResourceError`, as
@@ -237,6 +238,17 @@ class OutboxInUse(OutboxError):
 
 class OutboxUnreadable(OutboxError):
     """Raised when a file is not an outbox that this version can read."""
+
+
+class StateInUse(LanrageEventsError):
+    """Raised when another process uses a state folder whose files would be changed."""
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        self.folder = folder
+        self.pid = pid
+        """None if it is not known"""
+        owner = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{owner} uses the state folder {folder}")
 
 
 def format_error(error: BaseException) -> str:

@@ -31,6 +31,7 @@ from ._exceptions import PluginLoadError as PluginLoadError
 from ._exceptions import PluginNotFound as PluginNotFound
 from ._exceptions import PluginReplaceError as PluginReplaceError
 from ._exceptions import PluginStartError as PluginStartError
+from ._exceptions import StateInUse as StateInUse
 from ._exceptions import UnknownEventType as UnknownEventType
 from ._redaction import Redactor as Redactor
 from ._reports import ConfigProblem as ConfigProblem

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from weakref import WeakSet
 
+from ._files import is_same_file
 from .state import open_regular
 
 # Far behind the text: on Windows a locked byte cannot be read, and other processes read the text.
@@ -80,6 +81,11 @@ def is_locked(path: Path) -> bool:
         os.close(file)
 
     return False
+
+
+def is_own(path: Path) -> bool:
+    """Return whether this process owns a file."""
+    return any(is_same_file(lock.path, path) for lock in list(_held))
 
 
 def _release_all() -> None:

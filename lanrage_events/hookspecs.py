@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         ServerStopped,
     )
     from ._reports import ConfigProblem, Health, Metric, Preview
-    from .abc import Bus, HandlerDecorator
+    from .abc import Bus, HandlerDecorator, Person
     from .http import Page, Route
     from .outbox import Storage
 
@@ -325,6 +325,18 @@ def check_online(bus: Bus) -> Awaitable[Mapping[str, Health]]:  # type: ignore[e
     All plugins are registered, but not started. It is async, posts nothing, and returns the health of
     each service by a name for people, such as ``webhook 'default'``: ``failed`` if the configuration
     has to be changed, ``degraded`` if the service cannot be asked. It takes a minute at most.
+    """
+
+
+@hookspec
+def forget(person: Person, bus: Bus) -> Mapping[str, int] | Awaitable[Mapping[str, int]]:  # type: ignore[empty-body]
+    """Called by ``lanrage-events forget``; removes a person from everything that the plugin keeps.
+
+    It may be async, and takes a minute at most. It returns what was removed by a plural, such as
+    ``{"scores": 2}``; an empty mapping for nothing. The plugin runs, or was never started: then it
+    changes its files in ``bus.state_folder``, which no other process uses meanwhile. What waits in its
+    outbox is removed without this hook. Make sure that a file does not hold the name any more where it
+    was deleted; of an SQLite database this needs ``VACUUM`` and ``PRAGMA wal_checkpoint(TRUNCATE)``.
     """
 
 

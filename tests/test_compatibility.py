@@ -35,6 +35,7 @@ MODULES = (
     "lanrage_events.cli",
     "lanrage_events.config",
     "lanrage_events.events",
+    "lanrage_events.forgetting",
     "lanrage_events.delivery",
     "lanrage_events.http",
     "lanrage_events.outbox",

@@ -28,6 +28,7 @@ PACKAGES = (
     "lanrage_events.config",
     "lanrage_events.delivery",
     "lanrage_events.events",
+    "lanrage_events.forgetting",
     "lanrage_events.http",
     "lanrage_events.outbox",
     "lanrage_events.state",

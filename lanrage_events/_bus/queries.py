@@ -13,15 +13,16 @@ import anyio
 
 from .._containment import TaskGuard, UnexpectedCancellation, call
 from .._events import Event
-from .._exceptions import format_error
+from .._exceptions import PluginError, format_error
 from .._files import is_same_file
 from .._reports import ConfigProblem, Health, Preview
-from ..abc import Bus
+from ..abc import Bus, Person
 from .hooks import (
     QUERIES,
     Hooks,
     WrongAnswer,
     checked_answer,
+    checked_counts,
     checked_event_classes,
     checked_health,
     checked_previews,
@@ -37,6 +38,7 @@ from .supervisor import Supervisor
 from .threads import LoopWatch
 
 ONLINE_SECONDS = 60.0
+FORGET_SECONDS = 60.0
 STARTING = "it is starting, and handles no events yet"
 
 
@@ -217,6 +219,24 @@ class Queries:
         except Exception as error:
             failure = f"hook 'check_online' failed: {format_error(error)}"
             return {name: Health("failed", failure)}
+
+    async def forget(self, name: str, person: Person, bus: Bus) -> dict[str, int] | None:
+        """Let a plugin remove a person; return what it removed, None if it has no hook for that.
+
+        :raises PluginError: if it fails
+        """
+        hook = self._hooks.implementation(name, "forget")
+        if hook is None:
+            return None
+
+        try:
+            with anyio.fail_after(FORGET_SECONDS):
+                return checked_counts(await self.call(name, "forget", hook, person, bus))
+        except TimeoutError:
+            raise PluginError(name, f"has not ended within {FORGET_SECONDS:g} seconds") from None
+        except Exception as error:
+            self._instruments.hook_failed(name, "forget", None, error)
+            raise PluginError(name, f"hook 'forget' failed: {format_error(error)}") from error
 
     def health(self, supervisors: Mapping[str, Supervisor]) -> dict[str, Health]:
         """Return the health of each plugin: what it reports, unless it failed.

@@ -15,7 +15,7 @@ from .._events import Event
 from .._exceptions import PluginError, PluginReplaceError, PluginStartError, format_error
 from .._hints import did_you_mean
 from .._reports import ConfigProblem, Health, Preview
-from ..abc import Bus, PluginOptions, PluginRegistry
+from ..abc import Bus, Person, PluginOptions, PluginRegistry
 from ..state._store import Stores
 from .changes import Change
 from .fanout import FanOut
@@ -160,6 +160,10 @@ class Registry(PluginRegistry):
     async def check_online(self, plugin: object) -> dict[str, Health]:
         self._lifecycle.loop.check_thread()
         return await self.queries.check_online(self.name(plugin), self._bus)
+
+    async def forget(self, plugin: object, person: Person) -> dict[str, int] | None:
+        self._lifecycle.loop.check_thread()
+        return await self.queries.forget(self.name(plugin), person, self._bus)
 
     def source_location(self, plugin: object, key: str) -> str | None:
         return (self._settings[self.name(plugin)].options.get("locations") or {}).get(key)

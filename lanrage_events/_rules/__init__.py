@@ -9,5 +9,6 @@ from .fields import can_have, field_names, has_field, kinds_of
 from .hiding import PSEUDONYM, Hiding, without_addresses
 from .key import HidingKey
 from .patterns import WILDCARD, Pattern, fold
+from .person import NamedPerson
 from .rule import Action, Rule, RuleSet, RuleStep
 from .texts import replace_names

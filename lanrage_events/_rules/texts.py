@@ -16,7 +16,7 @@ Replace: TypeAlias = Callable[[str], str]
 E = TypeVar("E", bound=Event)
 
 # What events name people by that do not mark their fields.
-_NAME_FIELDS = frozenset(("host", "peer_name", "player", "player_name", "players"))
+NAME_FIELDS = frozenset(("host", "peer_name", "player", "player_name", "players"))
 
 
 def name_fields(cls: type[Event]) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def name_fields(cls: type[Event]) -> tuple[str, ...]:
         for name, kind in types.items()
         if name not in COMMON_FIELDS
         and name != "peer_id"
-        and (name in _NAME_FIELDS or kind is None or _has_mark(kind, set()))
+        and (name in NAME_FIELDS or kind is None or _has_mark(kind, set()))
     )
 
 

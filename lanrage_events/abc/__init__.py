@@ -8,6 +8,7 @@ from ._instrument import Instrument as Instrument
 from ._options import DEFAULT_MAILBOX_SIZE as DEFAULT_MAILBOX_SIZE
 from ._options import PluginOptions as PluginOptions
 from ._options import WhenFull as WhenFull
+from ._person import Person as Person
 from ._plugins import PluginRegistry as PluginRegistry
 from ._receiving import EventStream as EventStream
 from ._receiving import HandlerDecorator as HandlerDecorator

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Unpack
 
 from ._options import PluginOptions
+from ._person import Person
 
 if TYPE_CHECKING:
     from .._events import Event
@@ -122,6 +123,18 @@ class PluginRegistry(Mapping[str, object]):
         :param plugin: the plugin or its name
         :returns: the health of each service; empty if the plugin does not have the hook
         :raises LookupError: if it is not registered
+        """
+
+    @abstractmethod
+    async def forget(self, plugin: object, person: Person) -> dict[str, int] | None:
+        """Call the hook ``forget`` of a plugin, for a minute at most, and return what it removed.
+
+        :func:`lanrage_events.forgetting.forget` does this with all plugins, and more.
+
+        :param plugin: the plugin or its name
+        :returns: counts by what they are of; None if the plugin does not have the hook
+        :raises LookupError: if it is not registered
+        :raises PluginError: if the hook fails or takes too long
         """
 
     @abstractmethod

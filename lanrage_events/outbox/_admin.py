@@ -276,6 +276,23 @@ class OutboxBase:
         """
         return await self._change(lambda tables: tables.rename_lane(lane, to))
 
+    async def compact(self) -> None:
+        """Rewrite the file, so that what was delivered or removed cannot be read in it any more.
+
+        It takes a while if much waits, and as much room on the disk.
+
+        :raises OutboxError: if that is not possible, such as when there is no room
+        """
+        if self._worker is None or self._closed:
+            raise anyio.ClosedResourceError(CLOSED)
+
+        await self._worker.call(self._compact)
+
+    def _compact(self) -> None:
+        with self._in_use:
+            if not self._is_shut:
+                self._store.compact()
+
     async def _in_chunks(self, limit: int | None, action: Callable[[Tables, int], int]) -> int:
         total = 0
         while limit is None or total < limit:

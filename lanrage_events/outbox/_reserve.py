@@ -208,6 +208,11 @@ class DiskReserve:
 
         return not busy
 
+    def renew(self) -> None:
+        """Keep room again before the next put, since the file and the log were shortened."""
+        self._budget = 0
+        self._has_log = False
+
     def is_free(self) -> bool:
         """Return whether the disk has room again, by what it says."""
         free = free_bytes(self._path)

@@ -189,6 +189,27 @@ class Store:
             if self._problem is not None and self._connection.total_changes != written:
                 self._end_problem()
 
+    def compact(self) -> None:
+        """Rewrite the file, and empty its log.
+
+        :raises OutboxError: if that is not possible
+        """
+        if self._path is None:
+            return
+
+        try:
+            self._check_in_place()
+            self._connection.execute("VACUUM")
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise self._describe(error) from error
+
+        if busy:
+            raise OutboxError(f"outbox {self._name}: another process reads it: try again")
+
+        if self._reserve is not None:
+            self._reserve.renew()
+
     @property
     def next_id(self) -> int:
         """An id that was not used yet."""

@@ -17,6 +17,7 @@ from ._api import (
     Operation,
     PluginRoutes,
     event_operations,
+    forget_operation,
     outbox_operations,
     session_operations,
     status_operations,
@@ -77,6 +78,7 @@ def make_app(
         *event_operations(bus, feed, config, schemas, stopping, deduplicator, source),
         *status_operations(bus),
         *outbox_operations(bus),
+        forget_operation(bus),
         *session_operations(authentication.sessions),
         metrics_operation(bus, feed),
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 
 from lanrage_events import Event, Health, Metric, Sample, hookimpl
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Person
 from lanrage_events.state import StateFile
 
 from ._api import DEFAULT_SIZE, Deduplicator, TakenIds
@@ -57,6 +57,7 @@ class HTTPPlugin:
         self._feed: Feed | None = None
         self._guard: Guard | None = None
         self._taken_ids: TakenIds | None = None
+        self._deduplicator: Deduplicator | None = None
         self._connections = self._make_connections()
 
     @hookimpl
@@ -66,17 +67,20 @@ class HTTPPlugin:
         for token in self.config.all_tokens():
             bus.redactor.add(token.secret)
 
-        window = self.config.repeat_window
-        path = self._state_path(bus, "ids") if window else None
         with bus.redactor.redacting(_REDACTED_LOGGERS), ExitStack() as ending:
-            self._taken_ids = None if path is None else TakenIds(path, window, DEFAULT_SIZE)
+            self._taken_ids = self._open_ids(bus)
             if self._taken_ids is not None:
                 ending.callback(self._taken_ids.close)
 
-            deduplicator = Deduplicator(window, file=self._taken_ids)
-            await deduplicator.load()
-            async with self._serving(bus, deduplicator):
+            self._deduplicator = Deduplicator(self.config.repeat_window, file=self._taken_ids)
+            await self._deduplicator.load()
+            async with self._serving(bus, self._deduplicator):
                 yield
+
+    def _open_ids(self, bus: Bus) -> TakenIds | None:
+        window = self.config.repeat_window
+        path = self._state_path(bus, "ids") if window else None
+        return None if path is None else TakenIds(path, window, DEFAULT_SIZE)
 
     @asynccontextmanager
     async def _serving(self, bus: Bus, deduplicator: Deduplicator) -> AsyncIterator[None]:
@@ -130,6 +134,15 @@ class HTTPPlugin:
         """Count an event and send it to the clients of the feed."""
         if self._feed is not None:
             self._feed.add(event)
+
+    @hookimpl
+    def forget(self, person: Person, bus: Bus) -> dict[str, int]:
+        """Remove a person from the feed, and the ids that name the person."""
+        ids = self._open_ids(bus) if self._deduplicator is None else self._deduplicator
+        return {
+            "events in the feed": 0 if self._feed is None else self._feed.forget(person),
+            "ids of events": 0 if ids is None else ids.forget(person),
+        }
 
     @hookimpl
     def health(self) -> Health:

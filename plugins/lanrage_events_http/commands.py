@@ -1,4 +1,4 @@
-"""The commands ``publish``, ``stream`` and ``top``, which use the HTTP API of a running daemon."""
+"""The commands ``publish``, ``stream``, ``top`` and ``forget``, which use the API of a daemon."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from cyclopts import Parameter, validators
 from pydantic import TypeAdapter, ValidationError
 
 from lanrage_events.cli import ExitCode, read_file, write_errors
-from lanrage_events.config import Duration
+from lanrage_events.config import Duration, load_bus
 
 from ._client import (
     DEFAULT_URL,
@@ -186,6 +187,44 @@ def top(*, interval: str = "1s", daemon: Daemon = DEFAULT_DAEMON) -> int:
         return _misuse(str(error))
 
     return _show(view.run)
+
+
+def forget(
+    name: str,
+    /,
+    *,
+    config: Path | None = None,
+    state_folder: Path | None = None,
+    daemon: Daemon = DEFAULT_DAEMON,
+    json: Flag = False,
+) -> int:
+    """Remove a person from everything that the daemon keeps, whether it runs or not.
+
+    What waits for Discord or another receiver and names the person is dropped, and so are such dead
+    letters. It prints what was removed where, and exits with 1 if something could not be removed or
+    a file still has the name. Events that come later are taken as before: to keep a name out of
+    them, add a rule with hide. A running daemon needs the plugin http; if it has tokens, put one with
+    the scope admin into the environment variable LANRAGE_EVENTS_TOKEN.
+
+    :param name: the name or the id of the person, in any case; * stands for any characters
+    :param config: the daemon's configuration; lanrage.yaml in this folder by default
+    :param state_folder: the daemon's state folder, instead of the one that the file names
+    :param json: print JSON
+    """
+    from ._forget import PersonForgetter  # imports what a daemon needs
+
+    try:
+        make_client = daemon.client_factory()
+        bus = load_bus(config, as_run=True)
+        if state_folder is not None:
+            bus.state_folder = state_folder
+
+        return anyio.run(partial(PersonForgetter(bus, make_client).run, name, as_json=json))
+    except ValueError as error:
+        return _misuse(str(error))
+    except (DaemonError, OSError) as error:
+        write_errors([str(error)])
+        return ExitCode.FAILED
 
 
 def _show(run: Callable[[], Awaitable[object]]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 
 from lanrage_events import ConfigProblem, Event, Health, Metric, Sample, hookimpl
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Person
 from lanrage_events.cli import install_command
 from lanrage_events.config import ConfigError
 
@@ -63,6 +63,7 @@ class LogfilePlugin:
         self.files: tuple[FileConfig, ...] = config.all_files()
         """all followed files with their settings"""
         self._followers: list[Follower] = []
+        self._store: PositionStore | None = None
         self._changes = changes or (Watch() if config.poll is None else Poll(config.poll))
         self._keeps_open = keeps_open
 
@@ -74,9 +75,7 @@ class LogfilePlugin:
             raise ConfigError([str(problem) for problem in problems])
 
         name = bus.plugins.name(self)
-        path = bus.state_folder and bus.state_folder / f"{name}.positions.json"
-        store = PositionStore(path)
-        store.load()
+        self._store = store = self._load(bus)
         self._followers = [
             Follower(file, bus, store, keeps_open=self._keeps_open, source=name)
             for file in self.files
@@ -96,6 +95,19 @@ class LogfilePlugin:
                     follower.stop()
 
             tasks.cancel_scope.cancel()
+
+    def _load(self, bus: Bus) -> PositionStore:
+        name = bus.plugins.name(self)
+        store = PositionStore(bus.state_folder and bus.state_folder / f"{name}.positions.json")
+        store.load()
+        return store
+
+    @hookimpl
+    def forget(self, person: Person, bus: Bus) -> dict[str, int]:
+        for follower in self._followers:
+            follower.forget(person)
+
+        return {"players in game logs": (self._store or self._load(bus)).forget(person)}
 
     def _folders(self) -> set[Path]:
         return {folder for follower in self._followers for folder in follower.folders}

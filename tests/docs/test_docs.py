@@ -26,6 +26,7 @@ from lanrage_events import (
     ServerStopped,
     hookspecs,
 )
+from lanrage_events.forgetting import Forgotten, forget
 from lanrage_events.http import RouteError, RouteRequest
 from lanrage_events.testing import RecordingPlugin
 
@@ -185,6 +186,18 @@ def test_the_example_of_preview_shows_what_each_speaker_says() -> None:
     assert (hall.title, hall.text, hall.problems) == ("speaker 'hall'", "Welcome, Bob!", ())
     assert [str(problem) for problem in bar.problems] == ["speaker 'bar' has no text"]
     assert bus.plugins.preview(SAMPLES["peer_left"][0]) == {"speakers": []}
+
+
+async def test_the_example_of_forget_removes_one_player() -> None:
+    example = load_example("forget")
+    async with EventBus() as bus:
+        bus.register(example, "games")
+        await bus.publish_and_wait(GameStarted(game_name="Quake", players=("Ann", "Bob")))
+        assert (await forget(bus, "ann")).found == [
+            Forgotten("plugin 'games'", {"counts of games": 1})
+        ]
+
+    assert example.games == {"Bob": 1}
 
 
 async def test_the_example_of_template_folders_is_searched() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .annotations import parameter_classes as parameter_classes
 from .answers import WrongAnswer as WrongAnswer
 from .answers import checked_answer as checked_answer
+from .answers import checked_counts as checked_counts
 from .answers import checked_event_classes as checked_event_classes
 from .answers import checked_health as checked_health
 from .answers import checked_previews as checked_previews

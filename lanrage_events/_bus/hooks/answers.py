@@ -178,6 +178,15 @@ def checked_services(answer: object) -> dict[str, Health]:
     return {str(name): checked_health(health, "check_online") for name, health in answer.items()}
 
 
+def checked_counts(answer: object) -> dict[str, int]:
+    if not isinstance(answer, Mapping) or not all(
+        isinstance(count, int) and count >= 0 for count in answer.values()
+    ):
+        raise WrongAnswer("forget", "a mapping from texts to whole numbers", answer)
+
+    return {str(what): count for what, count in answer.items()}
+
+
 def checked_health(health: object, hook: str = "health") -> Health:
     if not isinstance(health, Health):
         _close(health)

@@ -27,8 +27,8 @@ from .handlers import MarkedHandler, is_function, marked_problem
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS
 from .unmarked import is_marked, own_functions, unmarked_problems
 
-_MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online"})
-_RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "health"})
+_MAY_BE_ASYNC = frozenset({BATCH_HOOK, "check_online", "forget"})
+_RETURN_ONE = frozenset({BATCH_HOOK, "check_online", "forget", "health"})
 """the other hooks that are no generators"""
 _REQUIRED = "transform_required"
 

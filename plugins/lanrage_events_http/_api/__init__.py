@@ -5,6 +5,7 @@ from __future__ import annotations
 from .deduplication import DEFAULT_SIZE, Deduplicator, InFlight
 from .event_schemas import EventSchemas
 from .events import EVENT_STREAM, event_operations
+from .forgetting import forget_operation
 from .models import (
     MAX_EVENTS,
     Count,

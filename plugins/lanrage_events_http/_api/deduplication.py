@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 import anyio
 
+from lanrage_events.abc import Person
+
 from .taken_ids import TakenIds
 
 DEFAULT_SIZE = 100_000
@@ -91,6 +93,14 @@ class Deduplicator:
         request.done.set()
         if self._file is not None and taken:
             self._file.add(taken)
+
+    def forget(self, person: Person) -> int:
+        """Remove the ids that name a person, and return how many."""
+        named = [id for id in self._taken if person.is_in(id)]
+        for id in named:
+            del self._taken[id]
+
+        return len(named) if self._file is None else self._file.forget(person)
 
     def _forget_old(self, now: float) -> None:
         while self._taken:

@@ -347,3 +347,29 @@ class Count(ConfigModel):
     """How many were changed; those that do not exist do not count."""
 
     count: int
+
+
+class ForgetRequest(ConfigModel):
+    """Whom to forget."""
+
+    name: str = Field(min_length=1, max_length=1000, examples=["Ann"])
+    """the name or the id of a person; case does not matter, and ``*`` stands for any characters"""
+
+
+class ForgottenEntry(ConfigModel):
+    """What was removed in one place."""
+
+    place: str = Field(examples=["outbox 'discord'"])
+    removed: dict[str, int] = Field(examples=[{"dead letters dropped": 2}])
+    """counts by what they are of"""
+    problem: str
+    """why not everything could be removed; empty if it was"""
+
+
+class ForgetResult(ConfigModel):
+    """What was removed of a person, and which plugins could not be asked."""
+
+    found: list[ForgottenEntry]
+    """the places where something was removed, or could not be"""
+    unasked: list[str]
+    """the plugins that have no hook for this, which may keep something in places of their own"""

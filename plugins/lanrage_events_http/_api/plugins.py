@@ -28,7 +28,7 @@ from .route_table import RouteTable, RouteTableError, allowed
 logger = logging.getLogger(__name__)
 
 _BELOW = "/api/"
-_OWN_NAMES = frozenset({"events", "me", "openapi.json", "outbox", "plugins", "sessions"})
+_OWN_NAMES = frozenset({"events", "forget", "me", "openapi.json", "outbox", "plugins", "sessions"})
 """paths of the server below ``/api/``: a plugin of such a name cannot be reached there"""
 _NAME_ERROR = {404: "there is nothing of that name"}
 _INPUT_ERROR = {422: "the body or the query is not valid"}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from lanrage_events.abc import Person
 from lanrage_events.cli import counted
 from lanrage_events.events import utc_now
 from lanrage_events.state import open_regular, warn_of_other_writers
@@ -72,9 +73,7 @@ class TakenIds:
     def add(self, ids: Sequence[str]) -> None:
         """Write the ids of one request; an error is logged, and the next request tries again."""
         now = self._wall_clock()
-        line = f"\n{json.dumps([round(now, 3), ids])}".encode()
-        # Each begins a line, so a line that was cut off by a crash spoils no other.
-        lines = self._unwritten + line
+        lines = self._unwritten + _line(now, ids)
         if len(lines) > _MAX_UNWRITTEN:
             lines = lines[lines.find(b"\n", -_MAX_UNWRITTEN) :]
 
@@ -91,6 +90,26 @@ class TakenIds:
             self.problem = None
 
         self._count += len(ids)
+
+    def forget(self, person: Person) -> int:
+        """Remove the ids that name a person from the files, and return how many.
+
+        What could not be written before is not written any more.
+
+        :raises OSError: if a file cannot be read or replaced
+        """
+        self._unwritten = b""
+        self.close()
+        removed = 0
+        for path in (self._old, self._path):
+            lines = list(_read(path))
+            kept = [(at, [id for id in ids if not person.is_in(id)]) for at, ids in lines]
+            count = sum(len(ids) for _, ids in lines) - sum(len(ids) for _, ids in kept)
+            if count:
+                _replace(path, b"".join(_line(at, ids) for at, ids in kept))
+                removed += count
+
+        return removed
 
     def close(self) -> None:
         """Close the file; the next call of :meth:`add` opens it again."""
@@ -165,6 +184,19 @@ class TakenIds:
             )
 
         self.problem = f"{error.filename or self._path}: {reason}"
+
+
+def _line(time: float, ids: Sequence[str]) -> bytes:
+    # Each begins a line, so a line that was cut off by a crash spoils no other.
+    return f"\n{json.dumps([round(time, 3), ids])}".encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    new = path.with_name(f"{path.name}.new")
+    with open(open_regular(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+        file.write(content)
+
+    os.replace(new, path)
 
 
 def _read(path: Path) -> Iterator[tuple[float, list[str]]]:

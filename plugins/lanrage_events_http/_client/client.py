@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Self
@@ -98,6 +99,18 @@ class DaemonClient:
         :raises DaemonError: if the request fails
         """
         response, data = await self._request("GET", path)
+        if response.status_code != 200:
+            raise self.exchange.rejection(response, data)
+
+        return data
+
+    async def send(self, path: str, body: Mapping[str, Any], *, limit: float) -> Mapping[str, Any]:
+        """Post a JSON object to a path, and return that of the answer.
+
+        :param limit: seconds that it may take
+        :raises DaemonError: if the request fails
+        """
+        response, data = await self._request("POST", path, json.dumps(body).encode(), limit)
         if response.status_code != 200:
             raise self.exchange.rejection(response, data)
 

@@ -14,6 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, Redactor
+from lanrage_events.abc import Person
 from lanrage_events.config import EventTypes
 
 from .._problem import log_failure
@@ -83,6 +84,10 @@ class FeedClient:
         if self._wake is not None:
             self._wake.set()
 
+    def forget(self, person: Person) -> None:
+        """Remove what waits and names a person."""
+        self._items = deque(item for item in self._items if not _names(item.event, person))
+
     def end(self) -> None:
         """End the chunks."""
         self._has_ended = True
@@ -141,6 +146,8 @@ class Feed:
         self._redactor = redactor
         self._max_clients = max_clients
         self._ring: deque[_Item] = deque(maxlen=RING_SIZE)
+        self._missing = 0
+        """the number of the last event that the ring does not keep any more"""
         self._clients: set[FeedClient] = set()
         # So that an id from before a restart is not mistaken for a current one.
         self._prefix = os.urandom(4).hex()
@@ -160,10 +167,23 @@ class Feed:
         self.counts[event.type] += 1
         self.number += 1
         item = _Item(self.number, event)
+        if len(self._ring) == RING_SIZE:
+            self._missing = self._ring[0].number
+
         self._ring.append(item)
         for client in self._clients:
             if client.wants(event):
                 client.put(item)
+
+    def forget(self, person: Person) -> int:
+        """Remove the events that name a person, also for clients that wait for them; return how many."""
+        named = {item.number for item in self._ring if _names(item.event, person)}
+        kept = [item for item in self._ring if item.number not in named]
+        self._ring = deque(kept, maxlen=RING_SIZE)
+        for client in self._clients:
+            client.forget(person)
+
+        return len(named)
 
     @contextmanager
     def open(
@@ -186,9 +206,8 @@ class Feed:
             return FeedClient(self, types, (), None)
 
         seen = self._parse_id(last_event_id)
-        before = self.number - len(self._ring)
-        if seen is None or seen < before:
-            return FeedClient(self, types, self._ring, before)
+        if seen is None or seen < self._missing:
+            return FeedClient(self, types, self._ring, self._missing)
 
         return FeedClient(self, types, [item for item in self._ring if item.number > seen], None)
 
@@ -218,6 +237,13 @@ class Feed:
                 item.frame = b""
 
         return item.frame
+
+
+def _names(event: Event, person: Person) -> bool:
+    try:
+        return person.is_in(event.to_dict())
+    except (Exception, SystemExit):  # noqa: BLE001 - the publisher made it, and it cannot be shown
+        return False
 
 
 def _frame(event: str, data: str, id: str) -> bytes:

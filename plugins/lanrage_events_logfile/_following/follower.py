@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import Event, EventNotTransformed
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Person
 from lanrage_events.backoff import Backoff
 
 from .._config import FileConfig
@@ -123,6 +123,10 @@ class Follower:
         """End after the current line."""
         self._stop.set()
         self._wake.set()
+
+    def forget(self, person: Person) -> None:
+        """Remove a person from the players who are known to be there."""
+        self._position.roster.forget(person)
 
     async def run(self) -> None:
         """Follow the file until :meth:`stop`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from lanrage_events.abc import Person
 from lanrage_events.config import ConfigError
 from lanrage_events.state import StateFile
 
@@ -92,6 +93,20 @@ class PositionStore:
                 problem["msg"],
             )
             return None
+
+    def forget(self, person: Person) -> int:
+        """Remove a person from the players of all files, and return how many players that were.
+
+        :raises OSError: if it cannot be written
+        """
+        removed = 0
+        for name in self._data:
+            position = self.get(name)
+            if position is not None and (count := position.roster.forget(person)):
+                self.save(name, position)
+                removed += count
+
+        return removed
 
     def save(self, name: str, position: Position) -> None:
         """Save the position of a configured file.

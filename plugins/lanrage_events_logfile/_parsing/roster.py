@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, PlainSerializer
 
+from lanrage_events.abc import Person
+
 # More than any server holds. Without a limit, a log without leaves would fill the memory.
 PLAYERS_MAX = 4096
 
@@ -71,6 +73,22 @@ class Roster:
             self.peer_ids[player] = peer_id
 
         return True
+
+    def forget(self, person: Person) -> int:
+        """Remove a person, and return how many players that were."""
+        known = {*self.present, *self.connecting}
+        named = {
+            player
+            for player in known
+            for name in (player, self.present.get(player), self.peer_ids.get(player))
+            if person.is_called(name)
+        }
+        for player in named:
+            self.present.pop(player, None)
+            self.peer_ids.pop(player, None)
+
+        self.connecting = [player for player in self.connecting if player not in named]
+        return len(named)
 
     def leave(
         self, player: str, name: str | None, peer_id: str | None = None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lanrage_events import EventBus, PluginStartError, hookimpl
+from lanrage_events.forgetting import Forgotten, forget
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
 
 
@@ -102,3 +103,26 @@ async def test_a_file_is_not_read_any_more_when_a_plugin_begins_to_write_it(
         await server.settle()
         assert server.seen == ["+Ann", "+Bob"]
         assert server.health.status == "ok"
+
+
+async def test_a_person_is_forgotten_as_if_never_seen(evening: Any, tmp_path: Path) -> None:
+    log, saved = tmp_path / "latest.log", tmp_path / "state" / "logfile.positions.json"
+    log.touch()
+    async with evening() as server:
+        append(log, joined("Ann", "Bob"))
+        await server.settle()
+        [found] = (await forget(server.bus, "ANN")).found
+        assert found == Forgotten("plugin 'logfile'", {"players in game logs": 1})
+        assert "Ann" not in saved.read_text()
+        # Whoever plays on is a player again.
+        append(log, joined("Bob", "Ann"))
+        await server.settle()
+        assert server.seen == ["+Ann", "+Bob", "+Ann"]
+
+    bus = EventBus(state_folder=tmp_path / "state")
+    config = LogfileConfig.model_validate({"path": log, "preset": "minecraft"})
+    bus.register(LogfilePlugin(config), "logfile")
+    assert (await forget(bus, "ann")).found == [found]
+    assert '"Bob"' in saved.read_text()
+    assert "Ann" not in saved.read_text()
+    assert (await forget(bus, "ann")).found == []

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from lanrage_events import Event, Notification, PartyEvent, PeerJoined, PeerLeft, Redactor
+from lanrage_events._rules import NamedPerson
 from lanrage_events_http._feed import (
     CLIENT_BUFFER,
     HEARTBEAT_SECONDS,
@@ -335,3 +336,26 @@ async def test_events_are_counted_by_their_type(feed: Feed) -> None:
         feed.add(event)
 
     assert feed.counts == {"notification": 2, "peer_joined": 1}
+
+
+async def test_the_events_of_a_person_are_not_sent_again(feed: Feed) -> None:
+    for number in range(RING_SIZE + 2):
+        name = "Ann" if number % 2 else "Bob"
+        feed.add(PeerJoined(peer_name=name, party_name=str(number)))
+
+    async with reading(feed, last_event_id=feed.id(RING_SIZE - 2)) as (_, chunks):
+        assert feed.forget(NamedPerson("ann")) == RING_SIZE // 2
+        feed.add(note("new"))
+        received = read(await anext(chunks))
+
+    assert [item.id for item in received] == [feed.id(RING_SIZE + n) for n in (-1, 1, 3)]
+    # Only what the ring has lost is a gap.
+    async with reading(feed, last_event_id=feed.id(2)) as (_, chunks):
+        names = {item.data.get("peer_name", "note") for item in read(await anext(chunks))}
+        assert names == {"Bob", "note"}
+
+    with feed.open((), feed.id(1)) as client:
+        async with aclosing(client.chunks()) as chunks:
+            await anext(chunks)
+            [gap] = read(await anext(chunks))
+            assert (gap.name, gap.id) == ("gap", feed.id(2))
