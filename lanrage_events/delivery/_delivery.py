@@ -17,6 +17,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from inspect import isasyncgenfunction, isgeneratorfunction, signature
 from typing import Any
 
 import anyio
@@ -24,6 +25,7 @@ from anyio.abc import TaskGroup
 
 from .._events import Event, utc_now
 from .._exceptions import EventError, OutboxError
+from .._hints import hinted
 from .._reports import Health, Metric
 from ..abc import Bus
 from ..cli import counted
@@ -37,6 +39,7 @@ from ._record import LaneRecord, LaneStatistics
 from ._selection import Select
 from ._sink_lane import SinkLane
 from ._state import LaneState
+from ._waits import Waits
 
 # What is sent later may be cut off before the answer, and is sent again by the next start.
 LAST_REQUEST_SECONDS = 1.0
@@ -71,14 +74,19 @@ class Delivery:
         when to look again, from the oldest 1,000 entries; None for the oldest ``batch_size``
     :param lanes: the names of the lanes that are delivered; what the outbox keeps for others stays
         there, and a put raises. None for any
+    :param receivers: by the names of lanes, what identifies their receivers, such as an address with its
+        token. What one asks to wait outlasts a restart, but does not hold for another one
     :param what: what people call a lane, such as ``target``
     :param max_entries: how many entries may wait; a put beyond that raises
     :param max_entries_per_lane: how many may wait in one lane, so that one that is stuck leaves room
         for the others; None for no limit per lane
     :param storage: makes another storage than the outbox each time that the plugin starts, such as one
         on several machines; it is entered and left
+    :raises TypeError: if an option is unknown or of the wrong kind, or ``send`` cannot be called
+    :raises ValueError: if a number is out of range
     """
 
+    @hinted
     def __init__(
         self,
         send: Callable[[Sequence[Entry]], Awaitable[Outcome]],
@@ -90,21 +98,24 @@ class Delivery:
         send_timeout: float = 30.0,
         select: Select | None = None,
         lanes: Collection[str] | None = None,
+        receivers: Mapping[str, str] | None = None,
         what: str = "lane",
         max_entries: int = 100_000,
         max_entries_per_lane: int | None = None,
         storage: Callable[[], Storage] | None = None,
     ) -> None:
+        _check_send(send)
         sizes = batch_size.values() if isinstance(batch_size, Mapping) else [batch_size]
-        if any(size < 1 for size in sizes):
-            raise ValueError(f"batch_size: at least 1 was expected, not {batch_size}")
+        for size in sizes:
+            if not isinstance(size, int) or size < 1:
+                raise _wrong("batch_size", "a whole number from 1", size)
 
         for name, seconds in {"window": window, "interval": interval}.items():
-            if not 0 <= seconds < float("inf"):
-                raise ValueError(f"{name}: seconds from 0 were expected, not {seconds!r}")
+            if not (_is_number(seconds) and 0 <= seconds < float("inf")):
+                raise _wrong(name, "seconds from 0", seconds)
 
-        if not 0 < send_timeout < float("inf"):
-            raise ValueError(f"send_timeout: seconds above 0 were expected, not {send_timeout!r}")
+        if not (_is_number(send_timeout) and 0 < send_timeout < float("inf")):
+            raise _wrong("send_timeout", "seconds above 0", send_timeout)
 
         self._make_lane = partial(
             SinkLane,
@@ -118,6 +129,7 @@ class Delivery:
         self._window = window
         self._immediate = immediate
         self._names = None if lanes is None else frozenset(lanes)
+        self._receivers = receivers or {}
         self._what = what
         self._max_entries = max_entries
         self._max_per_lane = max_entries_per_lane
@@ -129,6 +141,7 @@ class Delivery:
         self._tasks: TaskGroup | None = None
         """runs the lanes; None while the plugin does not run"""
         self._lanes: dict[str, SinkLane] = {}
+        self._waits = Waits(None, self._receivers, self._logger)
         self._undelivered = 0
         """entries that earlier runs of the plugin did not deliver"""
 
@@ -237,6 +250,7 @@ class Delivery:
         """
         for name, one in self._lanes.items():
             if lane in (None, name):
+                self._waits.end(name)
                 one.resume()
 
     # The plugin's hooks
@@ -264,6 +278,10 @@ class Delivery:
         self._redact = bus.redactor.redact
         storage = self._open(bus, plugin, name)
         storage.drains = True
+        kept = bus.state_folder if storage.durable else None
+        if kept is not None:
+            self._waits = Waits(kept / f"{name}.waits.json", self._receivers, self._logger)
+
         async with storage, anyio.create_task_group() as background:
             background.start_soon(storage.listen, self._reload)
             with ExitStack() as ending:
@@ -360,7 +378,9 @@ class Delivery:
             logger=self._logger,
             batch_size=size.get(name, 1) if isinstance(size, Mapping) else size,
             redact=self._redact,
+            waits=self._waits,
         )
+        lane.restore_wait()
         return lane
 
     def _reload(self) -> None:
@@ -448,6 +468,37 @@ class Delivery:
     def _reasons(self, state: LaneState) -> str:
         lanes = [lane for lane in self._lanes.values() if lane.state is state and lane.reason]
         return "; ".join(f"{lane.title}: {lane.reason}" for lane in lanes)
+
+
+def _check_send(send: object) -> None:
+    """Check that a function may be called with entries, and that what it returns may be awaited.
+
+    :raises TypeError: if not
+    """
+    if not callable(send):
+        raise TypeError(f"send must be an async function of the entries, not {send!r}")
+
+    if isgeneratorfunction(send) or isasyncgenfunction(send):
+        raise TypeError("send is a generator, which would never run: return an Outcome")
+
+    with suppress(ValueError, NameError):  # a builtin may have no signature
+        try:
+            signature(send).bind(())
+        except TypeError as error:
+            raise TypeError(
+                f"send is called with one argument, the entries, but cannot be: {error}"
+            ) from None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _wrong(name: str, expected: str, found: object) -> Exception:
+    kind = ValueError if _is_number(found) else TypeError
+    return kind(
+        f"{name}: {expected} {'was' if expected.startswith('a ') else 'were'} expected, not {found!r}"
+    )
 
 
 def _rejected(statistics: OutboxStatistics) -> int:

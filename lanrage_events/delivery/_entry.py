@@ -39,7 +39,12 @@ class Item:
             label = self.label or self.data.type
             return OutboxItem(self.lane, self.data.to_json(), label, self.expires)
 
-        body = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        try:
+            body = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except (TypeError, ValueError) as error:
+            remedy = "put an event, or values of JSON"
+            raise type(error)(f"JSON cannot express an entry: {error}: {remedy}") from None
+
         # A lone surrogate cannot be stored.
         body.encode("utf-8")
         return OutboxItem(self.lane, body, self.label, self.expires)

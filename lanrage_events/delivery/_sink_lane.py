@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from .._containment import TaskGuard, call
 from .._events import utc_now
+from ..backoff import in_words
 from ..outbox import ExpiredEntries, Storage
 from ._bisection import Bisection
 from ._entry import Entry, NoEventError
@@ -27,6 +28,7 @@ from ._queue import LaneQueue
 from ._record import LaneRecord, LaneStatistics
 from ._selection import Select, Selection
 from ._state import LaneState
+from ._waits import Waits
 
 NO_ANSWER = "no_answer"
 # So that a wall clock that is set, or a computer that slept, is noticed.
@@ -47,6 +49,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
     :param interval: seconds from one request to the next, at least
     :param send_timeout: seconds that ``send`` may take
     :param redact: removes secrets from reasons that are kept
+    :param waits: keeps what the receiver asks to wait
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         interval: float,
         send_timeout: float,
         redact: Callable[[str], str],
+        waits: Waits,
     ) -> None:
         super().__init__(
             name,
@@ -82,6 +86,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         self._interval = interval
         self._send_timeout = send_timeout
         self._redact = redact
+        self._waits = waits
         self._bisection = Bisection()
         self._is_urgent = False
         self._may_send_at = LONG_AGO
@@ -105,6 +110,14 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         if not self.is_usable or self.outage.active:
             self._logger.info("%s is tried again", self.title)
             self.enable()
+
+    def restore_wait(self) -> None:
+        """Wait for what the receiver asked an earlier process to wait for."""
+        if (wait := self._waits.left(self.name)) is not None:
+            seconds, reason = wait
+            self.report_outage(reason, seconds)
+            text = "%s waits %s, as its receiver asked before the restart: %s"
+            self._logger.warning(text, self.title, in_words(seconds), reason)
 
     def finish(self, give_up_at: float, *, hold: bool) -> None:
         """Send what waits without gathering more.
@@ -239,6 +252,10 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
             case OutcomeKind.RETRY:
                 if self.report_outage(outcome.reason, outcome.after):
                     self.log_outage(outcome.reason)
+
+                if outcome.after is not None:
+                    seconds = self.outage.retry_at - anyio.current_time()
+                    self._waits.begin(self.name, seconds, self._redact(outcome.reason))
             case OutcomeKind.DEAD:
                 self.ended_outage()
                 bad = self._bisection.find(sent) if named is None else named

@@ -120,6 +120,11 @@ class TargetConfig(ConfigModel):
             yield f"expected keys as body, since they are added to those of {name}"
 
     @property
+    def receiver(self) -> str:
+        """What identifies who receives, secrets included."""
+        return f"{secret(self.url)} {self.to} {secret(self.token)}"
+
+    @property
     def service(self) -> Service:
         """What the preset expects."""
         return ANY_SERVICE if self.preset is None else SERVICES[self.preset]

@@ -55,6 +55,7 @@ class WebhookPlugin:
             batch_size={name: target.batch or 1 for name, target in config.targets.items()},
             send_timeout=90.0,  # longer than that of any target
             lanes=config.targets,
+            receivers={name: target.receiver for name, target in config.targets.items()},
             what="target",
             max_entries=max_waiting,
             max_entries_per_lane=max_waiting // 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -777,7 +778,7 @@ async def test_what_is_no_json_is_rejected_where_it_is_put() -> None:
             (float("nan"), ValueError),
             ("\ud800", ValueError),
         ):
-            with pytest.raises(error):
+            with pytest.raises(error, match="JSON cannot express|surrogates"):
                 await sink.delivery.put({"message": bad})
 
         assert sink.health() == Health()
@@ -786,15 +787,41 @@ async def test_what_is_no_json_is_rejected_where_it_is_put() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size: at least 1"),
+        ({"batch_size": 0}, "batch_size: a whole number from 1 was expected, not 0"),
+        ({"batch_size": "10"}, "batch_size: a whole number from 1 was expected, not '10'"),
+        ({"batch_size": {"a": 0.5}}, "batch_size: a whole number from 1 was expected, not 0.5"),
         ({"window": -1.0}, "window: seconds from 0"),
+        ({"window": "1s"}, "window: seconds from 0 were expected, not '1s'"),
         ({"interval": float("inf")}, "interval: seconds from 0"),
         ({"send_timeout": 0.0}, "send_timeout: seconds above 0"),
+        ({"send_timeout": None}, "send_timeout: seconds above 0 were expected, not None"),
+        ({"batchsize": 10}, "no option 'batchsize', did you mean 'batch_size'?"),
     ],
 )
 def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         Sink(**options)
+
+
+async def alone() -> Outcome:
+    return Outcome.delivered()
+
+
+async def yields(entries: Sequence[Entry]) -> AsyncIterator[Outcome]:
+    yield Outcome.delivered()
+
+
+@pytest.mark.parametrize(
+    ("send", "message"),
+    [
+        (alone, "send is called with one argument, the entries, but cannot be: too many"),
+        (yields, "send is a generator, which would never run"),
+        ("https://example.org", "send must be an async function of the entries, not 'https"),
+    ],
+)
+def test_a_send_that_cannot_be_called_is_an_error_at_once(send: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Delivery(send)
 
 
 async def test_metrics_show_what_the_lanes_did() -> None:
@@ -1001,3 +1028,118 @@ async def test_an_error_of_an_earlier_process_is_over_once_the_receiver_answers(
     async with running(sink), Outbox.administer(path) as admin:
         await wait_all_tasks_blocked()
         assert [(lane.pending, lane.last_error) for lane in await admin.lanes()] == [(1, "")]
+
+
+# What receivers ask to wait, over restarts
+
+
+@asynccontextmanager
+async def restarted(sink: Sink, folder: Path) -> AsyncIterator[EventBus]:
+    async with EventBus(drain_timeout=0, state_folder=folder) as bus:
+        await bus.plugins.register_and_wait(sink, name="pager")
+        yield bus
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(40.0, 40.0), (2.0, 0.0), (None, 0.0)])
+async def test_a_restart_does_not_shorten_what_the_receiver_asked_to_wait(
+    asked: float | None, waited: float, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = Sink([Outcome.retry("HTTP 429", after=asked)] * 9)
+    async with restarted(sink, tmp_path) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+
+    again = Sink()
+    async with restarted(again, tmp_path) as bus:
+        began = anyio.current_time()
+        await publish(bus, "b", lane="other")
+        await wait_all_tasks_blocked()
+        assert "b" in again.got
+        await anyio.sleep(60)
+        assert again.times[again.requests.index(["a"])] - began == pytest.approx(waited, abs=0.2)
+
+    text = "as its receiver asked before the restart: HTTP 429"
+    assert (text in caplog.text) is bool(waited)
+
+
+async def test_what_the_receiver_asked_to_wait_goes_on_after_a_replacement(tmp_path: Path) -> None:
+    sink, other = Sink([Outcome.retry("busy", after=40)]), Sink()
+    async with restarted(sink, tmp_path) as bus:
+        await publish(bus, "a")
+        await anyio.sleep(10)
+        await bus.plugins.replace("pager", other)
+        began = anyio.current_time()
+        await anyio.sleep(60)
+
+    assert other.times[0] - began == pytest.approx(30, abs=0.01)
+
+
+@pytest.mark.parametrize("token", ["old", "new"])
+async def test_another_receiver_of_a_lane_is_not_waited_for(token: str, tmp_path: Path) -> None:
+    sink = Sink(
+        [Outcome.retry("HTTP 429", after=3600)],
+        receivers={"default": "https://pager.example/old"},
+    )
+    async with restarted(sink, tmp_path) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+
+    again = Sink(receivers={"default": f"https://pager.example/{token}"})
+    async with restarted(again, tmp_path):
+        await anyio.sleep(1)
+        assert again.got == (["a"] if token == "new" else [])
+
+    assert "pager.example" not in (tmp_path / "pager.waits.json").read_text()
+
+
+async def test_a_lane_that_is_resumed_does_not_wait_after_a_restart_either(tmp_path: Path) -> None:
+    sink = Sink([Outcome.retry("busy", after=40), *[Outcome.retry("busy")] * 9])
+    async with restarted(sink, tmp_path) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+        sink.delivery.resume()
+        await wait_all_tasks_blocked()
+
+    again = Sink()
+    async with restarted(again, tmp_path):
+        await wait_all_tasks_blocked()
+        assert again.got == ["a"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[1]", '{"written": "x", "lanes": {}}', '{"written": 1, "lanes": {"default": 3}}', "{}"],
+)
+async def test_waits_that_cannot_be_read_are_ignored(
+    content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "pager.waits.json").write_text(content)
+    sink = Sink()
+    async with restarted(sink, tmp_path) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+
+    assert sink.got == ["a"]
+    assert ("pager.waits.json is ignored, since it cannot be read" in caplog.text) is (
+        content != "{}"
+    )
+
+
+@pytest.mark.parametrize(("moved", "waited"), [(-7200, 3600), (1800, 1800), (7200, 0)])
+async def test_a_clock_that_was_set_lengthens_no_wait(
+    moved: float, waited: float, tmp_path: Path
+) -> None:
+    sink = Sink([Outcome.retry("busy", after=3600)])
+    async with restarted(sink, tmp_path) as bus:
+        await publish(bus, "a")
+        await wait_all_tasks_blocked()
+
+    file = tmp_path / "pager.waits.json"
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps(kept | {"written": kept["written"] - moved}))
+    again = Sink()
+    async with restarted(again, tmp_path):
+        began = anyio.current_time()
+        await anyio.sleep(8000)
+
+    assert again.times[0] - began == pytest.approx(waited, abs=1)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any, NoReturn, Self, TypeAlias
 
 import anyio
@@ -83,9 +84,11 @@ class Settings:
     """
 
     def __init__(self, url: str | None, token: str | None, timeout: float, attempts: int) -> None:
+        _check("timeout", timeout, int | float, "a number of seconds")
         if not timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {timeout}")
 
+        _check("attempts", attempts, int, "a whole number")
         if attempts < 1:
             raise ValueError(f"attempts must be at least 1, not {attempts}")
 
@@ -340,6 +343,11 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._daemon.__aexit__(None, None, None)
+
+
+def _check(name: str, value: object, kind: type | UnionType, expected: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise TypeError(f"{name} must be {expected}, not {value!r}")
 
 
 def _as_json(position: int, event: object, ids: Iterator[str]) -> tuple[dict[str, Any], int]:

@@ -324,6 +324,34 @@ async def test_events_that_wait_survive_a_restart_and_go_by_the_new_settings(
     assert b"secret" not in (tmp_path / "webhook.outbox").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("changed", "waits"),
+    [
+        ({}, True),
+        ({"timeout": "5s"}, True),
+        ({"token": "new"}, False),
+        ({"url": "http://b/"}, False),
+    ],
+)
+async def test_a_restart_waits_as_the_target_asked_unless_it_is_another_one(
+    services: Any, tmp_path: Path, changed: dict[str, Any], waits: bool
+) -> None:
+    services.other.limit(90)
+    target = {"url": "https://example.org/", "token": "old"}
+    async with running(services.client(), {"a": target}, state=tmp_path) as (bus, _):
+        bus.plugins.drain_timeout = 0
+        await publish(bus, JOINED)
+        await until(lambda: services.other.requests)
+
+    async with running(services.client(), {"a": target | changed}, state=tmp_path):
+        await anyio.sleep(80)
+        assert len(services.other.accepted) == (not waits)
+        await anyio.sleep(20)
+        assert len(services.other.accepted) == 1
+
+    assert "example" not in (tmp_path / "webhook.waits.json").read_text()
+
+
 @pytest.mark.real_clock
 async def test_events_for_a_target_that_is_gone_are_kept(
     services: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -295,12 +295,14 @@ async def test_what_is_no_event_is_an_error_before_anything_is_sent(
         ({"token": "two words"}, "argument 'token' holds no token"),
         ({"timeout": 0}, "timeout must be more than 0"),
         ({"attempts": 0}, "attempts must be at least 1"),
+        ({"timeout": "30s"}, "timeout must be a number of seconds, not '30s'"),
+        ({"attempts": 1.5}, "attempts must be a whole number, not 1.5"),
     ],
 )
 def test_a_client_says_at_once_what_is_wrong_with_it(
     make: Any, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make(**options)
 
 
