@@ -34,7 +34,8 @@ class Route:
     """An operation that a plugin adds to the HTTP API.
 
     It is served below ``/api/`` and the name of the plugin's instance. The API's OpenAPI description
-    describes it with the handler's docstring.
+    describes it with the handler's docstring. What a GET answers has an ETag, by which clients do not
+    get again what they have.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]

@@ -66,6 +66,8 @@ class Operation:
     """by status: the model, if it has more than problem details"""
     scope: Scope | None = "admin"
     """what a token must allow; None if any token will do"""
+    has_tag: bool = False
+    """whether an answer has an ETag, and is left out if the client has it"""
     is_public: bool = False
     """whether it needs no token"""
 

@@ -7,10 +7,12 @@ import json
 import logging
 import re
 from functools import partial
-from urllib.parse import quote
+from hashlib import blake2b
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -28,6 +30,7 @@ from .route_table import RouteTable, RouteTableError, allowed
 logger = logging.getLogger(__name__)
 
 _BELOW = "/api/"
+_TAG_BYTES = 16
 _OWN_NAMES = frozenset({"events", "forget", "me", "openapi.json", "outbox", "plugins", "sessions"})
 """paths of the server below ``/api/``: a plugin of such a name cannot be reached there"""
 _NAME_ERROR = {404: "there is nothing of that name"}
@@ -57,7 +60,7 @@ class PluginRoutes(BaseRoute):
         return (Match.FULL if name and name not in _OWN_NAMES else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        operation, values = self._find(scope["method"], scope["path"])
+        operation, values = self._find(scope["method"], _parts(scope))
         request = Request({**scope, "path_params": values}, receive, send)
         try:
             response = await operation.answer(request, self._bus.redactor)
@@ -68,16 +71,17 @@ class PluginRoutes(BaseRoute):
 
         await response(scope, receive, send)
 
-    def _find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
-        name, slash, rest = path.removeprefix(_BELOW).partition("/")
+    def _find(self, method: str, parts: list[str]) -> tuple[Operation, dict[str, str]]:
+        name, *rest = parts
         tables = self._current_tables()
         if name not in tables:
             raise Problem(404, f"no plugin '{name}' has an HTTP API{hint(name, list(tables))}")
 
-        found = tables[name].find(slash + rest)
+        found = tables[name].find(rest)
         if not found:
+            path = "".join(f"/{part}" for part in rest)
             where = "/api/openapi.json describes what there is"
-            raise Problem(404, f"plugin '{name}' has nothing at '{slash + rest}': {where}")
+            raise Problem(404, f"plugin '{name}' has nothing at '{path}': {where}")
 
         method = "GET" if method == "HEAD" else method
         if method not in found:
@@ -132,6 +136,13 @@ class PluginRoutes(BaseRoute):
         return tables
 
 
+def _parts(scope: Scope) -> list[str]:
+    """Return the decoded parts of a path, beginning with the name of a plugin."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    # A part may have a slash in it, which is %2F there.
+    return [unquote(part) for part in raw.decode("latin-1").removeprefix(_BELOW).split("/")]
+
+
 def _are_same(plugins: dict[str, object], known: dict[str, object]) -> bool:
     return plugins.keys() == known.keys() and all(
         plugin is known[name] for name, plugin in plugins.items()
@@ -151,6 +162,7 @@ def _operation(plugin: str, bus: Bus, route: Route) -> Operation:
         query=route.query,
         request=route.request,
         scope=route.scope,
+        has_tag=route.method == "GET" and route.response is not None,
         responses={204: None} if route.response is None else {200: route.response},
         errors={
             **(_NAME_ERROR if "{" in route.path else {}),
@@ -189,10 +201,30 @@ async def _call(plugin: str, bus: Bus, route: Route, call: Call) -> Response:
         raise Problem(500, INTERNAL_ERROR)
 
     try:
-        return _response(answer, redactor)
+        response = _response(answer, redactor)
     except ValueError as error:
         log_failure(logger, redactor, f"{what}: its answer is not JSON", error)
         raise Problem(500, INTERNAL_ERROR) from None
+
+    return response if route.method != "GET" else _unless_known(call.request, response)
+
+
+def _unless_known(request: Request, response: Response) -> Response:
+    """Return an answer with its tag, or only that, if the client has the same answer already.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2
+    """
+    tag = f'"{blake2b(response.body, digest_size=_TAG_BYTES).hexdigest()}"'
+    known = [one.strip().removeprefix("W/") for one in _list(request.headers, "if-none-match")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers={"ETag": tag})
+
+    response.headers["ETag"] = tag
+    return response
+
+
+def _list(headers: Headers, name: str) -> list[str]:
+    return ",".join(headers.getlist(name)).split(",")
 
 
 def _response(answer: BaseModel, redactor: Redactor) -> Response:

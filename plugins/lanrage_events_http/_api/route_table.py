@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast, get_args
 
 from pydantic import BaseModel
@@ -34,14 +34,10 @@ class Pattern:
 
         parts = path[1:].split("/") if path != "/" else []
         names: list[str] = []
-        expression = ""
         for part in parts:
             if match := _PARAMETER.fullmatch(part):
                 names.append(match[1])
-                expression += f"/(?P<{match[1]}>[^/]+)"
-            elif _STATIC.fullmatch(part) and part not in (".", ".."):
-                expression += f"/{re.escape(part)}"
-            else:
+            elif not _STATIC.fullmatch(part) or part in (".", ".."):
                 raise RouteTableError(
                     f"the path {path!r} has the part {part!r}, which is not allowed"
                 )
@@ -51,12 +47,19 @@ class Pattern:
 
         self.shape = tuple("{}" if part.startswith("{") else part for part in parts)
         """the parts without the names; paths of one shape match the same requests"""
-        self._expression = re.compile(expression or "/?")
+        self._names = tuple(names)
 
-    def match(self, path: str) -> dict[str, str] | None:
-        """Return the values of the names, None if the path does not match."""
-        match = self._expression.fullmatch(path)
-        return None if match is None else match.groupdict()
+    def match(self, parts: Sequence[str]) -> dict[str, str] | None:
+        """Return the values of the names, None if the path does not match.
+
+        :param parts: the decoded parts of the path, which may have slashes in them
+        """
+        if len(parts) != len(self.shape):
+            return {} if not self.shape and parts == [""] else None
+
+        values = [part for own, part in zip(self.shape, parts, strict=True) if own == "{}"]
+        is_match = all(own in (part, "{}") for own, part in zip(self.shape, parts, strict=True))
+        return dict(zip(self._names, values, strict=True)) if is_match and all(values) else None
 
 
 class RouteTable:
@@ -89,14 +92,14 @@ class RouteTable:
         """Return all operations."""
         return [operation for _, operation in self._routes]
 
-    def find(self, path: str) -> dict[str, tuple[Operation, dict[str, str]]]:
+    def find(self, parts: Sequence[str]) -> dict[str, tuple[Operation, dict[str, str]]]:
         """Return the operations of a path by method, each with the values of the path's names.
 
-        :param path: the part after the plugin's name
+        :param parts: those after the plugin's name, decoded
         """
         found: dict[str, tuple[Operation, dict[str, str]]] = {}
         for pattern, operation in self._routes:
-            values = pattern.match(path)
+            values = pattern.match(parts)
             if values is not None:
                 found.setdefault(operation.method, (operation, values))
 

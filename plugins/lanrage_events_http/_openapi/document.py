@@ -227,6 +227,10 @@ class _Document:
             for status, text in errors.items()
         }
         responses |= {status: self._answer(a) for status, a in operation.responses.items()}
+        if operation.has_tag:
+            responses[304] = {"description": "it has the ETag that If-None-Match names"}
+            responses[200]["headers"] = {"ETag": {"schema": {"type": "string"}}}
+
         return {str(status): response for status, response in sorted(responses.items())}
 
     def _problem_of(self, operation: Operation, status: int) -> dict[str, Any]:

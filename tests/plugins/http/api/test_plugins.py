@@ -127,6 +127,51 @@ async def test_a_text_in_a_path_goes_before_a_name(client: Client) -> None:
     assert found == [{}, {"b": "x"}, {"a": "x"}, {"a": "x", "b": "y"}]
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("id%3Aa%2Fb", "id:a/b"),
+        ("a%252Fb", "a%2Fb"),
+        ("%E2%98%83?x=/y", "\u2603"),
+        ("..%2F..", "../.."),
+    ],
+)
+async def test_a_value_in_a_path_may_be_any_text(client: Client, path: str, value: str) -> None:
+    async with serving(client, get("/letters/{id}")) as (_, http):
+        response = await http.get(f"/api/post/letters/{path}")
+        assert response.json()["path"] == {"id": value}
+        assert (await http.get(f"/api/post%2Fletters/{path}")).status_code == 404
+
+
+async def test_an_answer_that_the_client_has_is_left_out(client: Client) -> None:
+    texts = ["one", "one", "two"]
+
+    async def read(request: RouteRequest) -> Seen:
+        return Seen(text=texts[0])
+
+    async with serving(client, get("/letters", read), post("/send")) as (_, http):
+        first = await http.get("/api/post/letters")
+        tag = first.headers["etag"]
+        for sent in (tag, f"W/{tag}", f'"x" , {tag}', "*"):
+            again = await http.get("/api/post/letters", headers={"If-None-Match": sent})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+        assert "content-length" not in again.headers
+        head = await http.head("/api/post/letters", headers={"If-None-Match": tag})
+        assert head.status_code == 304
+        texts.pop(0)
+        texts.pop(0)
+        changed = await http.get("/api/post/letters", headers={"If-None-Match": tag})
+        posted = await http.post(
+            "/api/post/send", json={"text": "x"}, headers={"If-None-Match": "*"}
+        )
+
+    assert (changed.status_code, changed.json()["text"]) == (200, "two")
+    assert changed.headers["etag"] != tag
+    assert posted.status_code == 200
+    assert "etag" not in posted.headers
+
+
 async def test_one_path_may_have_several_methods(client: Client) -> None:
     routes = get("/letters/{id}"), get("/letters/{name}", method="DELETE"), post("/letters/all")
     async with serving(client, *routes) as (_, http):
