@@ -278,16 +278,8 @@ class Client:
 class AsyncClient:
     """Publishes events in a running daemon, from a program on asyncio or Trio.
 
-    Use it in an ``async with`` block, in one event loop. Tasks may share it; it cannot be pickled, so
-    that no token is.
-
-    :param url: of the daemon; the default is the environment variable ``LANRAGE_EVENTS_URL``, or
-        http://127.0.0.1:8666
-    :param token: the daemon's; the default is the environment variable ``LANRAGE_EVENTS_TOKEN``
-    :param timeout: seconds that a call may take, with all attempts
-    :param attempts: how often a request is tried
-    :param transport: instead of the network, for tests
-    :raises ValueError: if one of them is not valid
+    Use it in an ``async with`` block, in one event loop. Tasks may share it. It has the parameters of
+    :class:`Client`.
     """
 
     def __init__(
@@ -321,17 +313,9 @@ class AsyncClient:
     async def publish(
         self, events: Event | Mapping[str, Any] | Iterable[Event | Mapping[str, Any]]
     ) -> Receipt:
-        """Publish an event or several, and return when the durable plugins of the daemon have them.
+        """Do what :meth:`Client.publish` does.
 
-        It does what :meth:`Client.publish` does. If it is cancelled, a request that is on its way
-        has at most two seconds to end.
-
-        :param events: events, or mappings such as ``{"type": "peer_joined", "peer_name": "Ann"}``; a
-            mapping without ``id`` gets one
-        :returns: what the daemon has accepted, with the ids
-        :raises PublishError: if some were not published; valid events are, even beside others
-        :raises TypeError: if they are not events
-        :raises ValueError: if JSON cannot express a mapping
+        If it is cancelled, a request that is on its way has at most two seconds to end.
         """
         publication = Publication(events, self._settings, anyio.current_time)
         with publication.errors():
