@@ -127,15 +127,6 @@ or ``@hookimpl(threaded=True)`` for a function that waits without ``await``.
 
 @overload
 def on(
-    event_class: type[EventT],
-    *,
-    where: Callable[[EventT], object] | None = None,
-    threaded: bool = False,
-) -> HandlerDecorator[EventT]: ...
-
-
-@overload
-def on(
     event_class: tuple[type[EventT], type[EventT2]],
     *,
     where: Callable[[EventT | EventT2], object] | None = None,
@@ -154,7 +145,7 @@ def on(
 
 @overload
 def on(
-    event_class: tuple[type[EventT], ...],
+    event_class: type[EventT] | tuple[type[EventT], ...],
     *,
     where: Callable[[EventT], object] | None = None,
     threaded: bool = False,

@@ -136,16 +136,6 @@ class Bus(ABC):
     @overload
     def subscribe(
         self,
-        event_class: type[EventT],
-        handler: Callable[[EventT], object],
-        *,
-        where: Callable[[EventT], object] | None = None,
-        **options: Unpack[SubscriptionOptions],
-    ) -> Subscription: ...
-
-    @overload
-    def subscribe(
-        self,
         event_class: tuple[type[EventT], type[EventT2]],
         handler: Callable[[EventT | EventT2], object],
         *,
@@ -166,7 +156,7 @@ class Bus(ABC):
     @overload
     def subscribe(
         self,
-        event_class: tuple[type[EventT], ...],
+        event_class: type[EventT] | tuple[type[EventT], ...],
         handler: Callable[[EventT], object],
         *,
         where: Callable[[EventT], object] | None = None,
@@ -214,15 +204,6 @@ class Bus(ABC):
     @overload
     def stream(
         self,
-        event_class: type[EventT],
-        *,
-        where: Callable[[EventT], object] | None = None,
-        **options: Unpack[StreamOptions],
-    ) -> EventStream[EventT]: ...
-
-    @overload
-    def stream(
-        self,
         event_class: tuple[type[EventT], type[EventT2]],
         *,
         where: Callable[[EventT | EventT2], object] | None = None,
@@ -241,7 +222,7 @@ class Bus(ABC):
     @overload
     def stream(
         self,
-        event_class: tuple[type[EventT], ...],
+        event_class: type[EventT] | tuple[type[EventT], ...],
         *,
         where: Callable[[EventT], object] | None = None,
         **options: Unpack[StreamOptions],
@@ -276,15 +257,6 @@ class Bus(ABC):
     @overload
     def wait_for(
         self,
-        event_class: type[EventT],
-        *,
-        where: Callable[[EventT], object] | None = None,
-        timeout: float | None = None,
-    ) -> Coroutine[Any, Any, EventT]: ...
-
-    @overload
-    def wait_for(
-        self,
         event_class: tuple[type[EventT], type[EventT2]],
         *,
         where: Callable[[EventT | EventT2], object] | None = None,
@@ -303,7 +275,7 @@ class Bus(ABC):
     @overload
     def wait_for(
         self,
-        event_class: tuple[type[EventT], ...],
+        event_class: type[EventT] | tuple[type[EventT], ...],
         *,
         where: Callable[[EventT], object] | None = None,
         timeout: float | None = None,
@@ -337,15 +309,6 @@ class Bus(ABC):
     @overload
     def on(
         self,
-        event_class: type[EventT],
-        *,
-        where: Callable[[EventT], object] | None = None,
-        **options: Unpack[SubscriptionOptions],
-    ) -> HandlerDecorator[EventT]: ...
-
-    @overload
-    def on(
-        self,
         event_class: tuple[type[EventT], type[EventT2]],
         *,
         where: Callable[[EventT | EventT2], object] | None = None,
@@ -364,7 +327,7 @@ class Bus(ABC):
     @overload
     def on(
         self,
-        event_class: tuple[type[EventT], ...],
+        event_class: type[EventT] | tuple[type[EventT], ...],
         *,
         where: Callable[[EventT], object] | None = None,
         **options: Unpack[SubscriptionOptions],
