@@ -17,7 +17,7 @@ from .._hints import OWN_DISTRIBUTION
 from ..cli import ExitCode, counted, write_errors, write_json, write_lines
 from . import completion
 from .completion import Shell
-from .errors import CommandError, CommandLoadError, UsageError
+from .errors import CommandError, CommandLoadError, UsageError, usage_text
 from .options import Config, Flag, PluginKind, seconds_of
 from .outbox import make_app as outbox_app
 from .plugin_commands import load_command, summary
@@ -45,7 +45,7 @@ def main(words: Sequence[str], on_loaded: Callable[[], object] = lambda: None) -
         code = _run(words, on_loaded)
         sys.stdout.flush()
     except (CycloptsError, UsageError) as error:
-        write_errors([f"{OWN_DISTRIBUTION}: {error}"])
+        write_errors([f"{OWN_DISTRIBUTION}: {usage_text(error)}"])
         return ExitCode.MISUSE
     except ConfigError as error:
         write_errors(error.problems)

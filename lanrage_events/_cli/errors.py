@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
+from cyclopts import CoercionError, UnusedCliTokensError
+
 from .._discovery import PluginCommand
 from .._exceptions import LanrageEventsError
 
@@ -21,3 +25,19 @@ class CommandLoadError(CommandError):
         super().__init__(
             f"the command '{command.name}' of {command.origin} cannot be used: {reason}"
         )
+
+
+def usage_text(error: Exception) -> str:
+    """Return what is wrong with a command line, and the remedy."""
+    if isinstance(error, CoercionError) and error.target_type is int and error.token is not None:
+        name = f"{error.argument.name}: " if error.argument is not None else ""
+        return f"{name}expected a whole number, not '{error.token.value}'"
+
+    if not isinstance(error, UnusedCliTokensError) or not error.unused_tokens:
+        return str(error)
+
+    word, *_ = error.unused_tokens
+    options = "" if error.target is None else str(signature(error.target))
+    takes_file = word.endswith((".yaml", ".yml")) and ("config" in options or "Place" in options)
+    remedy = f"a configuration is given as --config {word}" if takes_file else "see --help"
+    return f"unexpected argument '{word}': {remedy}"

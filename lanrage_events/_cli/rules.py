@@ -8,6 +8,8 @@ from ..cli import write_lines
 from ..config import explain_rules
 from .errors import UsageError
 
+EXAMPLE = '{"type": "peer_joined", "peer_name": "Ann", "party_name": "Friday LAN"}'
+
 
 def run(bus: EventBus, text: str) -> None:
     """Print what each rule and transform does with an event, and what the plugins receive.
@@ -19,7 +21,8 @@ def run(bus: EventBus, text: str) -> None:
     try:
         event = bus.events.from_json(text)
     except EventError as error:
-        raise UsageError(f"--event: {error}") from None
+        example = "" if text.lstrip().startswith("{") else f"; such as {EXAMPLE}"
+        raise UsageError(f"--event: {error}{example}") from None
 
     lines, result = [], event
     for step in explain_rules(bus, event):

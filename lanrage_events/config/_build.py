@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .._bus import EventBus
@@ -18,7 +18,8 @@ from .._exceptions import (
 from .._redaction import Redactor
 from .._rules import HidingKey
 from ..abc import Instrument
-from ._load import default_file, load_config
+from ._draft import Draft
+from ._load import default_file, read_config
 from ._models import ConfiguredPlugin, DaemonConfig
 from ._replaced import replaced_settings
 
@@ -26,7 +27,12 @@ _NOUNS = ("hook ", "method ", "attribute ")
 """with which the text about a plugin may begin, instead of a verb"""
 
 
-def load_bus(file: Path | None = None, *, as_run: bool = False) -> EventBus:
+def load_bus(
+    file: Path | None = None,
+    *,
+    as_run: bool = False,
+    on_problems: Callable[[Sequence[str]], object] | None = None,
+) -> EventBus:
     """Create the bus of a configuration file with its plugins, without starting anything.
 
     It needs the extra ``daemon``.
@@ -35,13 +41,35 @@ def load_bus(file: Path | None = None, *, as_run: bool = False) -> EventBus:
         there is none, for the installed plugins that have event types or templates and need no
         configuration
     :param as_run: whether, without a file, the bus is that of ``lanrage-events run`` instead
+    :param on_problems: called with what is wrong, instead of the error; the bus then has the plugins and
+        settings that are right
     :raises ConfigError: with everything that is wrong with the file or with its plugins
     """
     if file is None and not default_file().exists() and not as_run:
         return installed_bus(Catalog.discover(), ("register_events", "template_folders"))[0]
 
     redactor = Redactor()
-    return make_bus(load_config(file, redactor=redactor), redactor)
+    draft = read_config(file, redactor=redactor)
+    try:
+        return make_bus(draft.config(), redactor)
+    except ConfigError as error:
+        if on_problems is None:
+            raise
+
+        on_problems(error.problems)
+        return _bus_of_what_is_right(draft, redactor)
+
+
+def _bus_of_what_is_right(draft: Draft, redactor: Redactor) -> EventBus:
+    bus = EventBus(
+        templates=() if draft.settings is None else draft.settings.templates,
+        redactor=redactor,
+        rules=draft.rules.make(HidingKey(draft.state_folder)),
+    )
+    for _ in register(bus, draft.plugins):
+        pass  # it was reported before
+
+    return bus
 
 
 def make_bus(

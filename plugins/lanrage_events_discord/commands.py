@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,9 +11,9 @@ from typing import Annotated, Literal
 import anyio
 from cyclopts import Parameter
 
-from lanrage_events import EventBus, EventDecodeError
+from lanrage_events import EventDecodeError
 from lanrage_events.cli import ExitCode, error_text, write_errors, write_lines
-from lanrage_events.config import ConfigError, load_bus
+from lanrage_events.config import load_bus
 from lanrage_events.templates import template_folder
 
 from ._client import validate_invite_url
@@ -49,15 +50,8 @@ def preview(
     :param invite_url: the voice chat invite that messages in Discord show
     :param json: print what would be sent as JSON instead, one document after another
     """
-    try:
-        bus = load_bus(config)
-    except ConfigError as error:
-        if config is not None:
-            raise
-
-        write_errors([*error.problems, "so this shows what is built in"])
-        bus = EventBus()
-
+    on_problems = _go_on if config is None else None
+    bus = load_bus(config, on_problems=on_problems)
     try:
         event = bus.events.from_dict(sample_event(bus.events, event_type, values))
         invite = validate_invite_url(invite_url) if invite_url else None
@@ -132,6 +126,10 @@ def post_test(
         return _misuse(error)
 
     return anyio.run(post_test_message, found, webhook)
+
+
+def _go_on(problems: Sequence[str]) -> None:
+    write_errors([*problems, "so this shows what is right in it, and what is built in"])
 
 
 def _misuse(error: Exception) -> int:

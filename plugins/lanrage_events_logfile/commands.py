@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from lanrage_events import EventBus
 from lanrage_events.cli import write_errors
-from lanrage_events.config import ConfigError, load_bus
+from lanrage_events.config import load_bus
 
 from ._dry_run import try_file
 from ._plugin import LogfilePlugin
@@ -42,15 +42,7 @@ def logfile_test(
     :param samples: how many kinds of unmatched lines to show
     :param json: print JSON, one object per line
     """
-    try:
-        bus = load_bus(config)
-    except ConfigError as error:
-        if config is not None:
-            raise
-
-        write_errors([*error.problems, "so only what is built in is known"])
-        bus = EventBus()
-
+    bus = load_bus(config, on_problems=_go_on if config is None else None)
     plugins = bus.plugins.items()
     return try_file(
         preset,
@@ -66,3 +58,7 @@ def logfile_test(
             name: plugin.files for name, plugin in plugins if isinstance(plugin, LogfilePlugin)
         },
     )
+
+
+def _go_on(problems: Sequence[str]) -> None:
+    write_errors([*problems, "so only what is right in it, and what is built in, is known"])

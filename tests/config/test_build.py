@@ -42,3 +42,28 @@ def test_a_configuration_must_be_good(folder: Path) -> None:
 
     with pytest.raises(ConfigError, match="the file does not exist"):
         load_bus(Path("absent.yaml"))
+
+
+def test_what_is_right_in_a_configuration_can_be_used_all_the_same(folder: Path) -> None:
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "seats.py").write_text(
+        "from dataclasses import dataclass\nfrom lanrage_events import Event, hookimpl\n"
+        "@dataclass(frozen=True, kw_only=True, slots=True)\nclass SeatTaken(Event):\n"
+        "    seat: int\n@hookimpl\ndef register_events(): return [SeatTaken]\n",
+        "utf-8",
+    )
+    (folder / "lanrage.yaml").write_text(
+        "plugins_folder: ./plugins\ntemplates: [./mine]\nwatsh: true\nplugins:\n"
+        "  seats:\n  log: {path: '${NO_SUCH_VARIABLE}'}\n  webhok:\n",
+        "utf-8",
+    )
+    problems: list[str] = []
+    bus = load_bus(on_problems=problems.extend)
+    assert list(bus.plugins) == ["seats"]
+    assert bus.events.get("seat_taken")
+    assert folder / "mine" in bus.template_folders()
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "watsh",
+        "plugins.log.path",
+        "plugins.webhok",
+    ]

@@ -139,8 +139,22 @@ def test_one_that_only_lies_here_keeps_no_one_from_looking(
     configure("lanrage.yaml", "watsh: true")
     assert preview("peer_joined", "peer_name=Ann") == 0
     output = capsys.readouterr()
-    assert output.err.endswith("did you mean 'watch'?\nso this shows what is built in\n")
+    assert output.err.endswith(
+        "did you mean 'watch'?\nso this shows what is right in it, and what is built in\n"
+    )
     assert "▌ 👋 Ann joined\n" in output.out
+
+
+def test_the_event_of_a_plugin_is_shown_although_another_section_has_an_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with configure("lanrage.yaml").open("a", encoding="utf-8") as file:
+        file.write("\n  discord: {webhook_url: '${NO_SUCH_VARIABLE}'}\n")
+
+    assert preview("map_changed", "map_name=q3dm17") == 0
+    output = capsys.readouterr()
+    assert "NO_SUCH_VARIABLE is not set\nso this shows what is right in it" in output.err
+    assert "▌ On q3dm17\n" in output.out
 
 
 def test_a_type_is_shown_with_sample_data_and_its_limits(show: Show) -> None:
