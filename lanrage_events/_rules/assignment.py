@@ -129,6 +129,25 @@ class Assignment:
 
         return ""
 
+    def misfits(self, event: Event) -> Iterator[AssignmentProblem]:
+        """Yield what templates make of an event that is no value of its field."""
+        values = _values(event)
+        for name, compute in self._computed.items():
+            if name not in field_types(type(event)):
+                continue
+
+            try:
+                made = compute(values)
+            except Exception:  # noqa: BLE001, S112 - it may work with other values
+                continue
+
+            try:
+                _converted(_adapter(type(event), name), made)
+            except ValueError as error:
+                example = f"such as {made!r} for a {event.type}, which stays as it was"
+                message = f"it gives no value of this field, {example}: {_reason(error)}"
+                yield AssignmentProblem(name, message)
+
     def _computes(self, cls: type[Event]) -> dict[str, Compute]:
         """Return what computes the values of fields of a class."""
         names = [name for name in self._values if name in field_types(cls)]

@@ -312,7 +312,11 @@ class _Checker:
             return None
 
         if not isinstance(section, dict) and section is not None:
-            self.draft.report(path, "expected keys with values below it, or nothing")
+            hint = "expected keys with values below it, or nothing"
+            if name in Settings.model_fields:
+                hint += f"; '{name}' belongs at the top of the file, not below 'plugins'"
+
+            self.draft.report(path, hint)
             return None
 
         # An empty common key counts as absent; the plugin's model decides on its own keys.

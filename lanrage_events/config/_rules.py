@@ -23,12 +23,13 @@ from .._rules import (
     RuleStep,
     drop,
     fold,
+    has_field,
     hide,
     redact,
     without_addresses,
 )
 from ..abc import Bus
-from ..events import EventRegistry
+from ..events import EventRegistry, sample_event_fields
 from ..yaml import Document, KeyPath, Position, Problem, with_path
 from ._event_filter import EventFilter
 from ._types import one_is_a_list
@@ -148,6 +149,7 @@ class ConfiguredRules:
 
         :param events: the event types of all plugins
         """
+        dropped: dict[type[Event], int] = {}
         for index, config in enumerate(self.configs):
             path = ("rules", index)
             unknown = list(config.events.unknown(events))
@@ -155,8 +157,17 @@ class ConfiguredRules:
                 yield self.problem((*path, "events", item), message), False
 
             types = tuple(filter(config.events.select, events.types()))
-            if not unknown:
-                yield from self._problems_of_values(path, config, types)
+            if unknown:
+                continue
+
+            yield from self._problems_of_values(path, config, types)
+            yield from self._problems_of_results(path, config, types, events)
+            if types and all(cls in dropped for cls in types):
+                by = max(dropped[cls] for cls in types)
+                message = f"no event comes here, since rule {by} drops all that it is for"
+                yield self.problem(path, message), True
+            elif config.drop and not config.where:
+                dropped |= dict.fromkeys(types, index + 1)
 
         yield from self._problems_of_names()
 
@@ -176,8 +187,38 @@ class ConfiguredRules:
 
             yield Problem(position, with_path(where, wrong.message)), False
 
+    def _problems_of_results(
+        self,
+        path: KeyPath,
+        config: RuleConfig,
+        types: Sequence[type[Event]],
+        events: EventRegistry,
+    ) -> Iterator[tuple[Problem, bool]]:
+        """Yield for which fields the templates of ``set`` give no value, as far as samples show."""
+        if not config.set:
+            return
+
+        found: dict[str, str] = {}
+        fitting: set[str] = set()
+        assignment = Assignment(config.set)
+        for cls in types:
+            sample = _sample(cls, events)
+            wrong = (
+                {} if sample is None else {m.field: m.message for m in assignment.misfits(sample)}
+            )
+            found |= wrong
+            fitting |= {n for n in config.set if has_field(cls, n) and n not in wrong}
+
+        for name in found.keys() - fitting:
+            yield self.problem((*path, "set", name), found[name]), True
+
     def _problems_of_names(self) -> Iterator[tuple[Problem, bool]]:
         hidings = self._hidings(HidingKey())
+        for index in hidings:
+            if "{{" in self.configs[index].shown or "{%" in self.configs[index].shown:
+                message = "it is no template, so it is shown as it is: use 'set' for one"
+                yield self.problem(("rules", index, "as"), message), True
+
         for index, config in enumerate(self.configs):
             if "names" not in (config.redact or ()):
                 continue
@@ -223,6 +264,15 @@ def explain_rules(bus: Bus, event: Event) -> Iterator[RuleStep]:
         for trial in bus.plugins.explain(event):
             left = trial.events[0] if trial.events else None
             yield RuleStep(f"plugin '{trial.plugin}'", "transform", trial.outcome, left)
+
+
+def _sample(cls: type[Event], events: EventRegistry) -> Event | None:
+    """Return an event with made-up values, None if they cannot be made up."""
+    try:
+        fields = sample_event_fields(events.json_schema(cls.type), optional=True)
+        return events.from_dict({"type": cls.type, **fields})
+    except Exception:  # noqa: BLE001 - a class of a plugin may have any field
+        return None
 
 
 def _make_effect(

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal, localcontext
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 import pydantic
 from pydantic import (
@@ -63,6 +64,45 @@ class ConfigModel(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Check that no default is a text as it is written in YAML, which nothing would convert."""
+        super().__pydantic_init_subclass__(**options)
+        for name, field in cls.model_fields.items():
+            if not isinstance(field.default, str) or field.validate_default:
+                continue
+
+            kinds = tuple(_kinds(field.annotation))
+            remedies = (
+                text
+                for kind, text in _DEFAULTS.items()
+                if any(issubclass(given, kind) for given in kinds)
+            )
+            if str not in kinds and (remedy := next(remedies, "")):
+                raise TypeError(f"{cls.__name__}.{name} has a text as its default: {remedy}")
+
+
+_DEFAULTS = {
+    bool: "write True or False",
+    int: "write a number",
+    float: "write a number, of a duration the seconds",
+    Path: "write Path(…)",
+    pydantic.SecretStr: "write SecretStr(…)",
+}
+"""the types that a text is never a value of, with what to write instead"""
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    """Yield the classes that a value may have."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _kinds(member)
+    elif isinstance(annotation, type):
+        yield annotation
 
 
 def parse_duration(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -19,6 +20,8 @@ from ._types import FOLDER, format_duration, parse_duration, secrets_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_MOST_KEYS = 12
+"""known keys that a message lists"""
 _MAX_PROBLEMS = 500  # each is a line of the log
 _MAX_CHARACTERS = 2000  # of one line
 
@@ -103,12 +106,21 @@ class Validator:
     ) -> None:
         data = value_at(self.document.data, path)
         found: dict[KeyPath, dict[str, bool]] = {}
+        too_few: set[KeyPath] = set()
         for details in error.errors(include_url=False):
             where = locate(details, data)
             full = (*path, *where)
             value = value_at(data, where)
             known = {*keys(annotation_at(annotation, where[:-1])), *(() if where[1:] else also)}
             message = _format_error(details, where, value, known)
+            if details["type"] in _NO_KEYS:
+                message += _list(": its keys are", keys(annotation_at(annotation, where)))
+            elif details["type"] == "too_short":
+                too_few.add(full)
+
+            if isinstance(value, str) and (name := _SHELL_VARIABLE.fullmatch(value)):
+                message += f" (a variable is written ${{{name[1]}}})"
+
             if value is None and self.document.text(full).comment:
                 message += " (what follows '#' is a comment: if it is text, put it in quotes)"
 
@@ -116,6 +128,12 @@ class Validator:
             found.setdefault(full, {})[message] = is_about_key
 
         for full, messages in found.items():
+            is_about_count = full in too_few and len(messages) == 1
+            if is_about_count and any(
+                full == other[: len(full)] for other in found.keys() - {full}
+            ):
+                continue  # an item that is wrong does not count, and is reported
+
             if not self.document.has_failed(full):
                 # Several messages about one value come from the members of a union.
                 key = next(iter(messages.values()))
@@ -207,7 +225,10 @@ def _format_error(
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(where[-1])
         # Another member of a union may have it.
-        return "not allowed here" if key in known else f"unknown key{did_you_mean(key, known)}"
+        if key in known:
+            return "not allowed here"
+
+        return f"unknown key{did_you_mean(key, known) or _list(', known are', known)}"
 
     if kind in ("literal_error", "enum"):
         expected = str(context["expected"])
@@ -223,7 +244,9 @@ def _format_error(
 
     expected_kind = _EXPECTED.get(kind.partition("_")[0])
     if expected_kind and kind.endswith(_WRONG_KIND):
-        return f"expected {expected_kind}, found {kind_of(value)}"
+        is_one = expected_kind == "a list" and isinstance(value, dict) and value
+        remedy = ": begin each with '- '" if is_one else ""
+        return f"expected {expected_kind}, found {kind_of(value)}{remedy}"
 
     if kind in _LENGTHS:
         name, words, unit = _LENGTHS[kind]
@@ -241,6 +264,20 @@ def _format_error(
     return message[:1].lower() + message[1:]
 
 
+def _list(what: str, names: Iterable[str]) -> str:
+    """Return a few names as a part of a sentence, nothing if there are none or many."""
+    known = sorted(names)
+    if not 0 < len(known) <= _MOST_KEYS:
+        return ""
+
+    *others, last = known
+    return (
+        f"{what} {', '.join(others)} and {last}"
+        if others
+        else f"{what.replace('are', 'is')} {last}"
+    )
+
+
 def _bound(bound: object, value: YAMLValue) -> str:
     if isinstance(value, str) and isinstance(bound, (int, float)):
         try:
@@ -253,6 +290,8 @@ def _bound(bound: object, value: YAMLValue) -> str:
     return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
+_NO_KEYS = ("dict_type", "mapping_type", "model_type", "dataclass_type", "model_attributes_type")
+_SHELL_VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _ABOUT_KEYS = ("extra_forbidden", "unexpected_keyword_argument", "missing")
 
 _BOUNDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, TypeAlias
 
@@ -15,6 +16,8 @@ from .._rules import WILDCARD, Condition, can_have, condition, field_names, has_
 from ._types import ConfigModel
 
 _VALUE_MAX_CHARACTERS = 60
+_EXPRESSION = re.compile(r"^\^|^\.\*|\\[\[\](){}.*+?|^$dwsb]|\.[*+]\$$|\([^)]*\|")
+"""what most likely is a regular expression"""
 _Scalar: TypeAlias = str | int | float | bool
 _missing: Any = object()
 
@@ -129,6 +132,10 @@ class Where(dict[str, Any]):
                 if not any(can_have(cls, name, value) for cls in having):
                     inner = (index,) if isinstance(wanted, list) else ()
                     message = f"the field is {kinds and f'{kinds}, '}never {_show_wanted(value)}"
+                    yield ConfigProblem(message, (*path, *inner), warning=True)
+                elif isinstance(value, str) and _EXPRESSION.search(value):
+                    inner = (index,) if isinstance(wanted, list) else ()
+                    message = "it looks like a regular expression, but only '*' has a meaning here"
                     yield ConfigProblem(message, (*path, *inner), warning=True)
 
     @classmethod

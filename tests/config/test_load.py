@@ -338,7 +338,7 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(problems:
         "3:10: backend: expected 'asyncio' or 'trio', did you mean 'trio'?",
         "4:16: drain_timeout: a number alone is not a duration, add a unit: '500ms' or '2s'",
         "5:14: log.level: expected 'debug', 'info', 'warning' or 'error'",
-        "5:20: log.colour: unknown key",
+        "5:20: log.colour: unknown key, known are format and level",
         "6:12: templates: expected a list, found a text",
         "10:7: plugins.sample.batch.windw: unknown key, did you mean 'window'?",
         (
@@ -357,7 +357,10 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(problems:
         ),
         "19:14: plugins.sample.routes.0.key: required, but missing",
         "19:23: plugins.sample.routes.0.events: expected a list, found a text",
-        "19:27: plugins.sample.routes.1: expected keys with values, found a number",
+        (
+            "19:27: plugins.sample.routes.1: expected keys with values, found a number: its keys are events "
+            "and key"
+        ),
         "20:5: plugins.sample.mailbx: unknown key, did you mean 'mailbox'?",
         "21:21: plugins.sample.mailbox.size: must be at least 1",
         "22:19: plugins.sample.hook_timeout: must be more than 0s",
@@ -382,7 +385,7 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(problems:
 @pytest.mark.parametrize(
     ("section", "problem"),
     [
-        ("batch:", "3:11: batch: expected keys with values, found nothing"),
+        ("batch:", "3:11: batch: expected keys with values, found nothing: its keys are style and window"),
         ("batch: {window: 2m}", "3:21: batch.window: must be at most 1m"),
         ("port: 70000", "3:11: port: must be at most 65535"),
         ("name: ''", "3:11: name: expected at least 1 character"),
@@ -393,6 +396,10 @@ def test_everything_wrong_is_reported_at_once_in_the_order_of_the_file(problems:
         ("routes: [{key: a}, {key: a}, {key: a}, {key: a}]", "3:13: routes: expected at most 3 items"),
         ("webhooks: {main: {ky: 1, key: x}}", "3:23: webhooks.main.ky: unknown key, did you mean 'key'?"),
         ("webhooks: {main: {}}", "3:16: webhooks.main.key: required, but missing"),
+        ("path: [$HOME]", "3:11: path: expected a path, found a list"),
+        ("size: $SIZE", "3:11: size: expected a whole number, found a text (a variable is written ${SIZE})"),
+        ("batch: {a: 1}", "3:13: batch.a: unknown key, known are style and window"),
+        ("pair: {a: 1}", "3:5: pair: expected a list, found keys with values: begin each with '- '"),
         ("ratio: 2", "3:12: ratio: must be at most 1"),
         ("ratio: 0.2", "3:12: ratio: must be at least 0.25"),
         ("pair: [1]", "3:5: pair.1: required, but missing"),
@@ -694,7 +701,7 @@ def test_a_value_that_is_missing_is_reported_once_and_only_as_missing(problems: 
 def test_an_environment_cannot_add_keys(problems: Problems) -> None:
     environment = {"NAME": "x\n    size: 99", "BATCH": "{window: 2s}"}
     assert problems("plugins: {sample: {batch: '${BATCH}'}}", environment) == [
-        "1:27: plugins.sample.batch: expected keys with values, found a text"
+        "1:27: plugins.sample.batch: expected keys with values, found a text: its keys are style and window"
     ]
 
 

@@ -117,6 +117,54 @@ def test_what_most_likely_does_nothing_is_a_warning(command: Command) -> None:
     ]
 
 
+def test_an_error_in_an_item_is_not_also_one_about_the_number_of_items(command: Command) -> None:
+    write("rules: [{redact: [adresses]}]\nplugins: {log: }")
+    _, output = command("check")
+    assert output.splitlines() == [
+        "lanrage.yaml:1:19: rules.0.redact.0: expected 'addresses' or 'names', did you mean 'addresses'?",
+        "lanrage.yaml: 1 error",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "problem"),
+    [
+        ("{hide: Ann, as: '{{ peer_name | first }}'}", "0.as: it is no template, so it is shown as"),
+        ("{events: game_started, set: {players: '{{ players | first }}'}}", "0.set.players: it gives no value of this field, such as 'Ann' for a game_started, which stays"),
+        ("{events: game_ended, set: {duration: '{{ duration | string }} s'}}", "0.set.duration: it gives"),
+        ("{drop: true}, {hide: Ann}", "1: no event comes here, since rule 1 drops all that it is for"),
+        ("{events: 'peer_*', drop: true}, {events: [peer_left], set: {peer_name: x}}", "1: no event"),
+        ("{events: peer_joined, where: {peer_name: '^.BOT.*$'}, drop: true}", "0.where.peer_name: it looks like a regular expression"),
+        ("{where: {peer_name: [Ann, 'bot\\d+']}, drop: true}", "0.where.peer_name.1: it looks like"),
+        ("{where: {peer_name: {not: '(Ann|Bob)'}}, drop: true}", "0.where.peer_name.not: it looks"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_hardly_does_what_is_meant_is_a_warning(
+    command: Command, rules: str, problem: str
+) -> None:
+    write(f"rules: [{rules}]\nplugins: {{log: }}")
+    code, output = command("check")
+    assert code == 0
+    [warning] = [line for line in output.splitlines() if line.startswith("warning: ")]
+    assert f": rules.{problem}" in warning
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "{where: {peer_name: '[BOT]*'}, drop: true}, {hide: Ann, as: '{someone}'}",
+        "{where: {peer_name: ['cash$', 'v1.*', '*.+*', 'a|b', 'C:/dust']}, drop: true}",
+        "{events: peer_joined, drop: true}, {events: [peer_joined, peer_left], hide: Ann}",
+        "{events: peer_joined, where: {peer_name: Bot}, drop: true}, {events: peer_joined, hide: Ann}",
+        "{set: {players: '{{ players | sort }}', peer_name: '{{ peer_name | first }}.'}}",
+        "{set: {party_name: '{{ 2000 + 26 }}', peer_name: '{{ {\"Ann\": \"A\"}[peer_name] }}'}}",
+    ],
+)
+def test_a_rule_that_does_what_is_meant_is_no_warning(command: Command, rules: str) -> None:
+    write(f"rules: [{rules}]\nplugins: {{log: }}")
+    assert command("check") == (0, "lanrage.yaml: all is well; plugins: log; backend: asyncio\n")
+
+
 def test_what_is_shown_must_not_have_a_hidden_name(command: Command) -> None:
     write("rules: [{hide: [Ann, player]}, {redact: names}]\nplugins: {log: }")
     code, output = command("check")

@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -220,6 +221,39 @@ def test_a_config_model_rejects_unknown_keys_and_hides_input() -> None:
     config = Config(token=SecretStr("hunter2"))
     with pytest.raises(ValidationError):
         config.token = SecretStr("other")
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "remedy"),
+    [
+        (Duration, "5s", "write a number, of a duration the seconds"),
+        (Duration | None, "5s", "write a number"),
+        (int, "5", "write a number"),
+        (bool, "yes", "write True or False"),
+        (Path, "scores.json", "write Path"),
+        (SecretStr | None, "hunter2", "write SecretStr"),
+    ],
+)
+def test_a_default_that_is_written_as_in_yaml_is_an_error(
+    kind: Any, default: str, remedy: str
+) -> None:
+    text = rf"^Config\.value has a text as its default: {remedy}"
+    with pytest.raises(TypeError, match=text) as caught:
+        type("Config", (ConfigModel,), {"__annotations__": {"value": kind}, "value": default})
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_other_defaults_stay_as_they_are() -> None:
+    class Config(ConfigModel):
+        pause: Duration = 5
+        name: str = "x"
+        number: int | str = "x"
+        path: Path | None = None
+        pauses: tuple[Duration, ...] = ()
+        checked: Annotated[Duration, Field(validate_default=True)] = "5s"  # type: ignore[assignment]
+
+    assert (Config().pause, Config().number, Config().checked) == (5, "x", 5.0)
 
 
 def test_the_mailbox_has_a_size_of_at_least_one() -> None:
