@@ -27,6 +27,7 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
     "title": ("Pizza is here",),
     "message": ("It is upstairs. First come, first served.",),
 }
+_NUMBERS = {"count": 4, "visitors": 14, "peak": 9, "duration": 7_800.0}
 _LISTS_OF = {"players": "player", "winners": "winner", "games": "game", "peers": "peer_name"}
 _START = datetime(2026, 3, 6, 20, 15, tzinfo=UTC)
 _FORMATS = {
@@ -85,9 +86,9 @@ class _Sampler:
             case "string":
                 return _text(name, schema, number)
             case "integer":
-                return int(_within(schema, 42 + number))
+                return int(_within(schema, _NUMBERS.get(name, 42) + number))
             case "number":
-                return _within(schema, 12.5 + number)
+                return _within(schema, _NUMBERS.get(name, 12.5) + number)
             case "boolean":
                 return number % 2 == 0
             case "array":

@@ -43,6 +43,15 @@ def test_what_may_be_left_out_is_made_up_if_wanted_or_is_the_default() -> None:
     }
 
 
+def test_what_is_known_of_a_party_reads_like_an_evening() -> None:
+    fields = sample_event_fields(EventRegistry().json_schema("party_ended"))
+
+    assert (fields["duration"], fields["peak"], fields["visitors"]) == (7_800.0, 9, 14)
+    schema = EventRegistry().json_schema("peer_left")
+    assert sample_event_fields(schema, optional=True)["count"] == 4
+    assert sample_event_fields(schema, 1, optional=True)["count"] == 5
+
+
 def test_a_reference_that_leads_nowhere_is_not_followed() -> None:
     broken = {"properties": {"seat": {"$ref": "#/$defs/gone"}}, "required": ["seat"]}
 

@@ -12,10 +12,25 @@ from .._embeds import parse_color
 _PARTY = "Friday LAN"
 _SAMPLES: Mapping[str, Mapping[str, object]] = {
     "party_created": {"party_id": "lan-42", "party_name": _PARTY, "host": "Ann"},
-    "peer_joined": {"peer_name": "Ben", "party_name": _PARTY},
-    "peer_left": {"peer_name": "Ben", "party_name": _PARTY},
+    "peer_joined": {"peer_name": "Ben", "party_name": _PARTY, "first_time": True, "count": 4},
+    "peer_left": {"peer_name": "Ben", "party_name": _PARTY, "duration": 7_800, "count": 3},
     "game_started": {"game_name": "Quake III Arena", "players": ["Ann", "Ben", "Cy"]},
     "game_ended": {"game_name": "Quake III Arena", "duration": 3661, "avg_latency": 23},
+    "server_started": {"server_name": _PARTY, "game_name": "Quake III Arena"},
+    "server_stopped": {
+        "server_name": _PARTY,
+        "game_name": "Quake III Arena",
+        "reason": "crashed",
+    },
+    "party_ended": {
+        "party_name": _PARTY,
+        "since": "2026-03-06T19:00:00Z",
+        "duration": 19_620,
+        "peak": 9,
+        "visitors": 14,
+        "players": ["Ann", "Ben", "Cy"],
+        "games": ["Quake III Arena", "Trackmania", "Factorio"],
+    },
     "notification": {
         "title": "Pizza is here",
         "message": "It is upstairs. First come, first served.",

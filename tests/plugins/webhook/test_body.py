@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from lanrage_events import (
     GameStarted,
     Notification,
     PartyCreated,
+    PartyEnded,
     PeerJoined,
+    PeerLeft,
+    ServerStopped,
 )
 from lanrage_events.events import EventRegistry
 from lanrage_events.templates import Templates, template_folder
@@ -243,6 +247,30 @@ def test_all_built_in_events_are_said_in_words(settings: dict[str, Any]) -> None
         text = json.dumps(sent(settings, event), ensure_ascii=False)
         assert "{{" not in text
         assert "rendered" not in text
+
+
+def test_what_is_known_of_a_party_is_said() -> None:
+    left = PeerLeft(peer_name="Ann", party_name="Friday LAN", duration=7_800.0, count=0)
+    joined = PeerJoined(peer_name="Ann", party_name="Friday LAN", first_time=True, count=1)
+    crashed = ServerStopped(server_name="LAN", game_name="Quake", reason="crashed")
+    over = PartyEnded(
+        party_name="Friday LAN",
+        since=datetime(2026, 3, 6, 20, 15, tzinfo=UTC),
+        duration=19_620,
+        peak=9,
+        visitors=14,
+        players=("Ann", "Bob"),
+        games=("Quake",),
+    )
+    data = [sent(NTFY, event) for event in (joined, left, crashed, over)]
+
+    assert [one["message"].replace("\n\n", "\n") for one in data] == [
+        "Welcome to Friday LAN! 🎉 First time here!\nHere now: 1",
+        "Left Friday LAN after 2h 10m\nStill here: nobody",
+        "Game: Quake",
+        "Duration: 5h 27m\nPlayers: 14, at most 9 at once\nGames: Quake\nLongest here: Ann, Bob",
+    ]
+    assert data[2]["title"] == "💥 Server Crashed: LAN"
 
 
 @pytest.mark.parametrize("settings", [SLACK, TELEGRAM, MATRIX, NTFY, HOME])

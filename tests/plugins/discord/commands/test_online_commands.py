@@ -85,7 +85,7 @@ def test_it_shows_where_an_event_goes_and_why(command: Command) -> None:
     code, output = command("route", "peer_joined", "party_name=Red", "peer_name=Ann")
     assert code == 0
     lines = output.splitlines()
-    assert "peer_joined peer_name=Ann party_name=Red id=" in lines[0]
+    assert "peer_joined peer_name=Ann party_name=Red first_time=true count=4 id=" in lines[0]
     assert lines[1:11] == [
         "",
         "webhook 'party': silent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,15 @@ from lanrage_events import (
     GameStarted,
     Notification,
     PartyCreated,
+    PartyEnded,
     PartyEvent,
     PeerJoined,
     PeerLeft,
+    ServerStarted,
+    ServerStopped,
 )
 from lanrage_events.events import EventRegistry
+from lanrage_events.templates import builtin_sets
 from lanrage_events_discord._rendering import COUNT, Entry, Renderer, compose
 
 TIME = datetime(2026, 1, 31, 20, 15, 30, tzinfo=UTC)
@@ -47,11 +52,12 @@ class VeteranJoined(PeerJoined):
     games: int = 0
 
 
-def renderer(*types: type[Event], invite: str | None = None) -> Renderer:
+def renderer(*types: type[Event], invite: str | None = None, language: str = "en") -> Renderer:
     def fail(problem: object) -> None:
         raise AssertionError(problem)
 
-    folders = [files("lanrage_events_templates")]
+    sets = builtin_sets()
+    folders = [sets[language], sets["en"]]
     renderer = Renderer(folders, invite_url=lambda: invite, report=fail)
     renderer.check([*EventRegistry().types(), *types])
     return renderer
@@ -209,6 +215,176 @@ def test_in_a_digest_each_event_is_an_item_under_a_heading(
     digest = render(event, INVITE).digest
 
     assert (digest.heading, digest.item) == (heading, item)
+
+
+def joined(**more: Any) -> PeerJoined:
+    return PeerJoined(peer_name="Ann", party_name="Friday LAN", **more)
+
+
+def left(**more: Any) -> PeerLeft:
+    return PeerLeft(peer_name="Ann", party_name="Friday LAN", **more)
+
+
+def stopped(reason: Any, name: str = "Friday LAN") -> ServerStopped:
+    return ServerStopped(server_name=name, game_name="Minecraft", reason=reason)
+
+
+def over(peak: int, visitors: int, **more: tuple[str, ...]) -> PartyEnded:
+    return PartyEnded(
+        party_name="Friday LAN",
+        since=TIME,
+        duration=19_620,
+        peak=peak,
+        visitors=visitors,
+        **{"players": (), "games": (), **more},
+    )
+
+
+WELCOME, WILLKOMMEN = "Welcome to **Friday LAN**!", "Willkommen bei **Friday LAN**!"
+RECAP = """\
+**Duration**: 5h 27m
+**Players**: 14, at most 9 at once
+**Games**: Quake, Factorio
+**Longest here**: Ann, Bob"""
+RECAP_DE = """\
+**Dauer**: 5 h 27 min
+**Dabei waren**: 14, höchstens 9 gleichzeitig
+**Spiele**: Quake, Factorio
+**Am längsten da**: Ann, Bob"""
+STARTED = ServerStarted(server_name="Friday LAN", game_name="Minecraft")
+NIGHT = over(9, 14, players=("Ann", "Bob"), games=("Quake", "Factorio"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("event", "english", "german"),
+    [
+        (joined(count=4), f"{WELCOME}\n**Here now**: 4", f"{WILLKOMMEN}\n**Jetzt da**: 4"),
+        (
+            joined(count=1, first_time=True),
+            f"{WELCOME} 🎉 First time here!\n**Here now**: 1",
+            f"{WILLKOMMEN} 🎉 Zum ersten Mal dabei!\n**Jetzt da**: 1",
+        ),
+        (joined(first_time=False), WELCOME, WILLKOMMEN),
+        (
+            left(duration=7_800.0, count=3),
+            "Left **Friday LAN** after 2h 10m\n**Still here**: 3",
+            "Hat **Friday LAN** nach 2 h 10 min verlassen\n**Noch da**: 3",
+        ),
+        (
+            left(count=0),
+            "Left **Friday LAN**\n**Still here**: nobody",
+            "Hat **Friday LAN** verlassen\n**Noch da**: niemand",
+        ),
+        (
+            left(duration=0.0),
+            "Left **Friday LAN** after 0s",
+            "Hat **Friday LAN** nach 0 s verlassen",
+        ),
+        (STARTED, "**Game**: Minecraft", "**Spiel**: Minecraft"),
+        (stopped("stopped"), "**Game**: Minecraft", "**Spiel**: Minecraft"),
+        # Its name says it already.
+        (stopped("stopped", "Minecraft"), "", ""),
+        (
+            NIGHT,
+            RECAP,
+            RECAP_DE,
+        ),
+        (
+            over(1, 1),
+            "**Duration**: 5h 27m\n**Players**: 1",
+            "**Dauer**: 5 h 27 min\n**Dabei waren**: 1",
+        ),
+    ],
+)
+def test_what_is_known_of_a_party_is_said_in_each_language(
+    event: Event, english: str, german: str
+) -> None:
+    found = [renderer(language=one).render(event).embed.description for one in ("en", "de")]
+
+    assert [text.replace("\n\n", "\n") for text in found] == [english, german]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("event", "english", "german", "color"),
+    [
+        (STARTED, "🟢 Server Started: Friday LAN", "🟢 Server gestartet: Friday LAN", 0x4CAF50),
+        (
+            stopped("stopped"),
+            "🔴 Server Stopped: Friday LAN",
+            "🔴 Server gestoppt: Friday LAN",
+            0x607D8B,
+        ),
+        (
+            stopped("unknown"),
+            "🔴 Server Stopped: Friday LAN",
+            "🔴 Server gestoppt: Friday LAN",
+            0x607D8B,
+        ),
+        (
+            stopped("restarted"),
+            "🔄 Server Restarted: Friday LAN",
+            "🔄 Server neu gestartet: Friday LAN",
+            0x607D8B,
+        ),
+        (
+            stopped("crashed"),
+            "💥 Server Crashed: Friday LAN",
+            "💥 Server abgestürzt: Friday LAN",
+            0xF44336,
+        ),
+        (NIGHT, "🌙 Party Over: Friday LAN", "🌙 Party vorbei: Friday LAN", 0x9C27B0),
+    ],
+)
+def test_the_title_says_what_became_of_a_server_or_a_party(
+    event: Event, english: str, german: str, color: int
+) -> None:
+    embeds = [renderer(language=language).render(event).embed for language in ("en", "de")]
+
+    assert [embed.title for embed in embeds] == [english, german]
+    assert {embed.color for embed in embeds} == {color}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("language", "lines"),
+    [
+        (
+            "en",
+            [
+                "👋 **2 joined** Friday LAN: Ann, Ann (first time)",
+                "👋 **2 left** Friday LAN: Ann, Ann (2h 10m)",
+                "🟢 **Server Started** × 1: Friday LAN (Minecraft)",
+                "🔴 **Server Stopped** × 3: Friday LAN (crashed), Friday LAN (restarted), Minecraft",
+                "🌙 **Party Over** × 2: Friday LAN (5h 27m, 14 players), Friday LAN (5h 27m, 1 player)",
+            ],
+        ),
+        (
+            "de",
+            [
+                "👋 **2 neu bei** Friday LAN: Ann, Ann (zum ersten Mal)",
+                "👋 **2 raus** aus Friday LAN: Ann, Ann (2 h 10 min)",
+                "🟢 **Server gestartet** × 1: Friday LAN (Minecraft)",
+                "🔴 **Server gestoppt** × 3: Friday LAN (abgestürzt), Friday LAN (neu gestartet), Minecraft",
+                "🌙 **Party vorbei** × 2: Friday LAN (5 h 27 min, 14 dabei), Friday LAN (5 h 27 min, 1 dabei)",
+            ],
+        ),
+    ],
+)
+def test_a_digest_says_what_is_known_of_a_party(language: str, lines: list[str]) -> None:
+    events = [
+        *(joined(count=3), joined(first_time=True)),
+        *(left(count=3), left(duration=7_800.0)),
+        STARTED,
+        *(stopped("crashed"), stopped("restarted"), stopped("stopped", "Minecraft")),
+        *(NIGHT, over(1, 1)),
+    ]
+    made = renderer(language=language)
+
+    [message] = compose([made.render(event) for event in events], wording=made.wording)
+
+    assert message.embeds[0].description.splitlines() == lines
 
 
 @pytest.mark.slow

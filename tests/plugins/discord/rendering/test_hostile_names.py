@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from lanrage_events import (
     GameStarted,
     Notification,
     PartyCreated,
+    PartyEnded,
     PeerJoined,
     PeerLeft,
+    ServerStarted,
+    ServerStopped,
 )
 from lanrage_events_discord._preview import Style, parse_markdown
 from lanrage_events_discord._rendering import Entry, Renderer, compose
@@ -79,7 +83,25 @@ def events(name: str) -> list[Event]:
         GameStarted(game_name=name, players=(name, name)),
         GameEnded(game_name=name, duration=30),
         Notification(title=name, message=name),
+        PeerJoined(peer_name=name, party_name=name, count=4, first_time=True),
+        PeerLeft(peer_name=name, party_name=name, count=0, duration=60.0),
+        ServerStarted(server_name=name, game_name="Quake"),
+        ServerStopped(server_name="LAN", game_name=name, reason="crashed"),
+        ended(name, players=(name, name), games=("Quake",)),
+        ended(name, players=(), games=(name, name)),
     ]
+
+
+def ended(name: str, players: tuple[str, ...], games: tuple[str, ...]) -> PartyEnded:
+    return PartyEnded(
+        party_name=name,
+        since=datetime(2026, 5, 1, 20, 15, tzinfo=UTC),
+        duration=60.0,
+        peak=1,
+        visitors=2,
+        players=players,
+        games=games,
+    )
 
 
 def active(text: str) -> list[str]:
@@ -208,7 +230,7 @@ def test_footer_and_author_are_plain_text_without_what_cannot_be_seen(
     "blank", ["", "  ", "\n", "\u2003", "\u17b4", "\u3164", "\u2800", "\u200b", "\ufe0f"]
 )
 def test_a_name_without_ink_is_a_question_mark_wherever_it_stands(blank: str) -> None:
-    created, joined, left, started, ended, _ = (RENDERER.render(event) for event in events(blank))
+    created, joined, left, started, ended, _, *more = map(RENDERER.render, events(blank))
 
     assert created.embed.title == "🎮 Party Created: ?"
     assert created.embed.description.startswith("**Host**: ?\n**Party ID**: `?`")
@@ -217,6 +239,12 @@ def test_a_name_without_ink_is_a_question_mark_wherever_it_stands(blank: str) ->
     assert left.embed.description == "Left **?**"
     assert started.embed.description == "**Players**: ?, ?"
     assert ended.digest.item.startswith("? (")
+    *_, server_started, server_stopped, with_players, with_games = more
+    assert server_started.embed.title == "🟢 Server Started: ?"
+    assert server_stopped.embed.description == "**Game**: ?"
+    assert with_players.embed.title == "🌙 Party Over: ?"
+    assert "**Longest here**: ?, ?" in with_players.embed.description
+    assert "**Games**: ?, ?" in with_games.embed.description
     names = ["Ann", blank, "Bob", blank]
     entries = [RENDERER.render(PeerJoined(peer_name=name, party_name="x")) for name in names]
     [message] = compose(entries, wording=RENDERER.wording)

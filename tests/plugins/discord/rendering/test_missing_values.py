@@ -21,7 +21,7 @@ BROKEN = {
     "empty brackets": re.compile(r"\(\s*\)|\[\s*\]"),
     "a label without a value": re.compile(r"\*\*[^*\n]+\*\*:\s*(?:$|\n)|:\s*$", re.MULTILINE),
     "two spaces": re.compile(r"[^\n]  +[^\n]"),
-    "empty markup": re.compile(r"\*\*\s*\*\*|(?<!`)``(?!`)|____|~~~~"),
+    "empty markup": re.compile(r"\*\*[ \t]*\*\*|(?<!`)``(?!`)|____|~~~~"),
     "a separator without something on both sides": re.compile(
         r"^\s*[,·;:×]|[,·;×]\s*$|,\s*,|·\s*·|\(\s*,|,\s*\)", re.MULTILINE
     ),
