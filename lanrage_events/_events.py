@@ -373,7 +373,7 @@ class GameEnded(PartyEvent):
 class ServerStarted(PartyEvent):
     """A game server started, and nobody is on it yet.
 
-    Its party is that of the ``party_id`` or, without one, the party that is called as the server is.
+    Its party is that of the party id or, without one, the party that is called as the server is.
     """
 
     server_name: str
@@ -386,7 +386,7 @@ class ServerStarted(PartyEvent):
 class ServerStopped(PartyEvent):
     """A game server stopped, and everyone on it is gone.
 
-    Its party is that of the ``party_id`` or, without one, the party that is called as the server is.
+    Its party is that of the party id or, without one, the party that is called as the server is.
     """
 
     server_name: str
@@ -401,7 +401,7 @@ class ServerStopped(PartyEvent):
 class PartyEnded(PartyEvent):
     """A party ended: how long it took, who came and what they played.
 
-    The plugin ``parties`` publishes it when a party was empty for a while.
+    The plugin parties publishes it when a party was empty for a while.
     """
 
     party_name: str
