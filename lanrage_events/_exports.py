@@ -33,6 +33,9 @@ from ._exceptions import PluginReplaceError as PluginReplaceError
 from ._exceptions import PluginStartError as PluginStartError
 from ._exceptions import StateInUse as StateInUse
 from ._exceptions import UnknownEventType as UnknownEventType
+from ._parties import Member as Member
+from ._parties import Parties as Parties
+from ._parties import Party as Party
 from ._redaction import Redactor as Redactor
 from ._reports import ConfigProblem as ConfigProblem
 from ._reports import Health as Health

@@ -1,43 +1,28 @@
-"""The known parties: who is in them and what they play.
-
-Everything follows from the events alone, without a clock, Discord or templates.
-"""
+"""The party to show: which of the known ones, and as templates see it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from lanrage_events import GameEnded, GameStarted, PartyCreated, PartyEvent, PeerJoined, PeerLeft
+import lanrage_events
+from lanrage_events import (
+    GameStarted,
+    PartyCreated,
+    PartyEnded,
+    PartyEvent,
+    PeerJoined,
+    PeerLeft,
+    ServerStarted,
+    ServerStopped,
+)
 
 # Names come from outside, so their number is limited; no evening has as many.
 MAX_PARTIES = 64
 MAX_MEMBERS = 1_000
 
 _NAMELESS = "?"
-
-
-@dataclass(slots=True, eq=False)
-class _Party:
-    since: datetime
-    id: str | None = None
-    name: str = ""
-    host: str = ""
-    members: dict[str, str] = field(default_factory=dict)
-    """who joined and has not left, by the key for comparison"""
-    game: str = ""
-    players: dict[str, str] = field(default_factory=dict)
-    """who plays the game, by the key for comparison"""
-    game_since: datetime | None = None
-    occasion: PartyEvent | None = None
-    """the event whose template renders the party"""
-    created_by: str = ""
-    """the id of the event that created it"""
-
-    def has(self, player: str) -> bool:
-        key = _key(player)
-        return key in self.members or key in self.players
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,201 +68,125 @@ class Parties:
         max_size: int = 8,
         is_occasion: Callable[[PartyEvent], bool] = lambda event: True,
     ) -> None:
-        self._player = player
+        self._player = None if player is None else _fold(player)
         self._party = party
         self._max_size = max_size
         self._is_occasion = is_occasion
-        self._parties: list[_Party] = []
-        """in the order in which they began, or were last entered by the player"""
+        self._parties = lanrage_events.Parties(MAX_PARTIES, MAX_MEMBERS)
+        self._occasions: dict[str, PartyEvent] = {}
+        """the event whose template renders a party, by the key of each that may be shown, in the
+        order in which they began, or were last entered by the player"""
 
     def __len__(self) -> int:
-        return len(self._parties)
+        return len(self._occasions)
 
     def follow(self, event: PartyEvent) -> None:
         """Update the parties by an event."""
-        party: _Party | None
-        if isinstance(event, PartyCreated):
-            party = self._create(event)
-        elif isinstance(event, PeerJoined):
-            party = self._join(event)
-        elif isinstance(event, PeerLeft):
-            party = self._leave(event)
-        elif isinstance(event, GameStarted):
-            party = self._start_game(event)
-        elif isinstance(event, GameEnded):
-            party = self._end_game(event)
-        else:
-            party = self._find_any(event)
+        shown = self._shown()
+        # Strangers who play are not the player's party.
+        is_apart = isinstance(event, GameStarted) and event.players and self._player is not None
+        changed = self._parties.follow(event, "" if shown is None or is_apart else shown.key)
+        key = changed[0] if changed else self._parties.find(event)
+        if key is None and event.party_id is None and not hasattr(event, "party_name"):
+            key = None if shown is None else shown.key
 
-        if party is None:
-            return
+        for other in changed[1:]:
+            self._occasions.pop(other, None)
 
-        if party.occasion is None or self._is_occasion(event):
-            party.occasion = event
+        if key is not None:
+            self._note(event, key, is_change=bool(changed))
 
     def shown(self) -> tuple[Party, PartyEvent] | None:
         """Return the party to show and the event whose template renders it, or None."""
         party = self._shown()
-        if party is None or party.occasion is None:
+        if party is None:
             return None
 
-        members = party.members | party.players
+        members = _names(party)
         return (
             Party(
                 id=party.id,
-                name=party.name or (_NAMELESS if party.members or party.created_by else ""),
-                host=party.host or (_NAMELESS if party.created_by else ""),
-                members=tuple(members.values()),
+                name=_text(party.name),
+                host=_text(party.host),
+                members=members,
                 max=max(self._max_size, len(members)),
-                game=party.game or (_NAMELESS if party.game_since else ""),
-                players=tuple(party.players.values()),
+                game=_text(party.game),
+                players=party.players,
                 since=party.game_since or party.since,
             ),
-            party.occasion,
+            self._occasions[party.key],
         )
 
-    def _shown(self) -> _Party | None:
-        for party in reversed(self._parties):
-            if self._is_chosen(party) and (self._player is None or party.has(self._player)):
+    def _note(self, event: PartyEvent, key: str, *, is_change: bool) -> None:
+        """Note what an event means for the party that it is about: whether and how it is shown."""
+        party = self._parties.get(key)
+        is_left = is_change and isinstance(event, _LEAVING)
+        if party is None or (is_left and not _names(party)):
+            self._occasions.pop(key, None)
+            if party is not None:
+                self._parties.end(key, event.time)
+
+            return
+
+        if is_change and isinstance(event, PartyCreated):
+            self._occasions.pop(key, None)  # it takes the place of another one
+
+        is_begun = is_change and isinstance(event, PartyCreated | PeerJoined | GameStarted)
+        is_known = key in self._occasions
+        if (is_known and self._is_occasion(event)) or (not is_known and is_begun):
+            self._occasions[key] = event
+
+        if key in self._occasions and self._player in _folded(_entered(event)):
+            self._occasions[key] = self._occasions.pop(key)
+
+    def _shown(self) -> lanrage_events.Party | None:
+        for key in reversed(self._occasions):
+            party = self._parties.get(key)
+            if party is not None and self._is_chosen(party) and self._has_player(party):
                 return party
 
         return None
 
-    def _is_chosen(self, party: _Party) -> bool:
+    def _has_player(self, party: lanrage_events.Party) -> bool:
+        return self._player is None or self._player in _folded(_names(party))
+
+    def _is_chosen(self, party: lanrage_events.Party) -> bool:
         wanted = self._party
-        return wanted is None or wanted == party.id or _key(wanted) == _key(party.name)
-
-    def _create(self, event: PartyCreated) -> _Party:
-        party = self._find(event.party_id, event.party_name)
-        if party is not None and party.created_by == event.id:
-            return party  # the same event, published again
-
-        if party is not None and party.created_by:
-            self._parties.remove(party)
-            party = None
-
-        if party is None:
-            party = self._begin(event)
-
-        party.name = event.party_name
-        party.host = event.host
-        party.created_by = event.id
-        self._enter(party, event.host)
-        return party
-
-    def _join(self, event: PeerJoined) -> _Party:
-        party = self._find(event.party_id, event.party_name) or self._begin(event)
-        party.name = party.name or event.party_name
-        self._enter(party, event.peer_name)
-        return party
-
-    def _leave(self, event: PeerLeft) -> _Party | None:
-        party = self._find(event.party_id, event.party_name)
-        if party is None or not party.has(event.peer_name):
-            return party
-
-        party.members.pop(_key(event.peer_name), None)
-        party.players.pop(_key(event.peer_name), None)
-        if party.members or party.players:
-            return party
-
-        self._parties.remove(party)
-        return None
-
-    def _start_game(self, event: GameStarted) -> _Party:
-        party = self._find(event.party_id, None)
-        if party is None and event.party_id is None:
-            party = self._find_players(event.players)
-            # Strangers who play are not the player's party.
-            if party is None and (self._player is None or not event.players):
-                party = self._shown()
-
-        party = party or self._begin(event)
-        party.game = event.game_name
-        party.game_since = event.time
-        party.players = {_key(name): name for name in event.players[:MAX_MEMBERS]}
-        if self._player is not None and _key(self._player) in party.players:
-            self._move_to_end(party)
-
-        return party
-
-    def _end_game(self, event: GameEnded) -> _Party | None:
-        party = self._find(event.party_id, None)
-        if party is None and event.party_id is None:
-            parties = reversed(self._parties)
-            party = next((p for p in parties if _key(p.game) == _key(event.game_name)), None)
-
-        # The end of a game may be published after the start of the next one.
-        if party is None or _key(party.game) != _key(event.game_name):
-            return None
-
-        party.game = ""
-        party.game_since = None
-        party.players = {}
-        if party.members or party.created_by:
-            return party
-
-        # It was only known by its game.
-        self._parties.remove(party)
-        return None
-
-    def _find_any(self, event: PartyEvent) -> _Party | None:
-        """Find the party of a plugin's own event, which changes no members."""
-        name = getattr(event, "party_name", None)
-        if event.party_id is None and not isinstance(name, str):
-            return self._shown()
-
-        return self._find(event.party_id, name if isinstance(name, str) else None)
-
-    def _find(self, party_id: str | None, name: str | None) -> _Party | None:
-        parties = self._parties[::-1]
-        if party_id is None:
-            return next((p for p in parties if name and _key(p.name) == _key(name)), None)
-
-        for party in parties:
-            if party.id == party_id:
-                return party
-
-        # Its id may have been unknown until now.
-        for party in parties:
-            if party.id is None and name and _key(party.name) == _key(name):
-                party.id = party_id
-                return party
-
-        return None
-
-    def _find_players(self, players: Iterable[str]) -> _Party | None:
-        """Find the party with most of the players."""
-        keys = {_key(player) for player in players}
-        best, most = None, 0
-        for party in self._parties:
-            count = len(keys & party.members.keys())
-            if count and count >= most:
-                best, most = party, count
-
-        return best
-
-    def _begin(self, event: PartyEvent) -> _Party:
-        party = _Party(since=event.time, id=event.party_id)
-        self._parties.append(party)
-        if len(self._parties) > MAX_PARTIES:
-            del self._parties[0]
-
-        return party
-
-    def _enter(self, party: _Party, name: str) -> None:
-        key = _key(name)
-        if key and (key in party.members or len(party.members) < MAX_MEMBERS):
-            party.members[key] = name
-
-        if self._player is not None and key == _key(self._player):
-            self._move_to_end(party)
-
-    def _move_to_end(self, party: _Party) -> None:
-        self._parties.remove(party)
-        self._parties.append(party)
+        return wanted in (None, party.id) or _fold(wanted or "") == _fold(party.name or "")
 
 
-def _key(name: str) -> str:
+# What may leave nobody in a party, which is over then.
+_LEAVING = (PeerLeft, ServerStarted, ServerStopped, PartyEnded)
+
+
+def _entered(event: PartyEvent) -> Iterable[str]:
+    """Return who entered a party, or plays in it, by an event."""
+    match event:
+        case PartyCreated():
+            return (event.host,)
+        case PeerJoined():
+            return (event.peer_name,)
+        case GameStarted():
+            return event.players
+
+    return ()
+
+
+def _names(party: lanrage_events.Party) -> tuple[str, ...]:
+    """Return the names of who is in a party or plays in it."""
+    members = tuple(member.name for member in party.members)
+    known = _folded(members)
+    return (*members, *(name for name in party.players if _fold(name) not in known))
+
+
+def _text(text: str | None) -> str:
+    return "" if text is None else text or _NAMELESS
+
+
+def _folded(names: Iterable[str]) -> set[str]:
+    return {_fold(name) for name in names}
+
+
+def _fold(name: str) -> str:
     """Return the form of a name for comparison, which ignores case."""
     return str(name).strip().casefold()

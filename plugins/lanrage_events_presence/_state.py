@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from lanrage_events import ConfigProblem, Event, GameEnded, GameStarted, PartyCreated, PartyEvent
+from lanrage_events import (
+    ConfigProblem,
+    Event,
+    GameEnded,
+    GameStarted,
+    PartyCreated,
+    PartyEvent,
+    ServerStarted,
+    ServerStopped,
+)
 from lanrage_events.templates import TemplateError, Templates
 
 from ._activity import Activity
@@ -18,6 +27,8 @@ KIND = "presence"
 """the subfolder of each template folder"""
 MY_PARTY = "my_party"
 """the name of the shown party in templates"""
+
+_OCCASIONS = (PartyCreated, GameStarted, GameEnded, ServerStarted, ServerStopped)
 
 
 class PresenceView:
@@ -156,7 +167,7 @@ class PresenceView:
         if cls not in self._occasions:
             own = [base for base in cls.__mro__ if issubclass(base, PartyEvent)]
             own.remove(PartyEvent)
-            self._occasions[cls] = issubclass(cls, (PartyCreated, GameStarted, GameEnded)) or any(
+            self._occasions[cls] = issubclass(cls, _OCCASIONS) or any(
                 self._files(base) for base in own
             )
 

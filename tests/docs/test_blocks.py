@@ -64,6 +64,7 @@ RUN_ELSEWHERE = {
     "embedding": "docs/test_readme.py",
     "hooks": "docs/test_docs.py",
     "outbox": "outbox/test_outbox.py",
+    "parties": "parties/test_docs.py",
     "plugin-tutorial": "docs/test_plugin_tutorial.py",
     "presence": "plugins/presence/test_docs.py",
     "testing": "testing/test_page.py",

@@ -1,0 +1,423 @@
+"""The fold: which party an event is about, and what becomes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+
+from .._events import (
+    Event,
+    GameEnded,
+    GameStarted,
+    PartyCreated,
+    PartyEnded,
+    PartyEvent,
+    PeerJoined,
+    PeerLeft,
+    ServerStarted,
+    ServerStopped,
+)
+from .party import Member, Party
+from .people import fold
+from .record import PartyRecord, Surroundings, relist
+
+logger = logging.getLogger("lanrage_events.parties")
+
+_IDS_MAX = 1_000
+# Of all parties that know a player, or play one game, the last ones are looked at.
+_CANDIDATES_MAX = 10
+_BOUNDS = {
+    "parties": "more than {limit} parties: what changed longest ago was ended, so far {count} times",
+    "members": "more than {limit} players in a party: so far {count} were not counted",
+    "visitors": "more than {limit} players were in a party: so far {count} who left were forgotten",
+    "games": "more than 100 games in a party: so far {count} were not counted",
+}
+
+
+class Parties:
+    """Follow parties by their events: who is in them, since when, and what they play.
+
+    It has no clock and does no input or output: the same events give the same parties. Keep one of
+    your own for each consumer, and let it follow the events that the consumer receives.
+
+    People differ by their ``peer_id`` where there is one, else by their names, in which case
+    does not matter. Parties differ by their ``party_id`` or, without one, by their names.
+    An event that was followed before changes nothing: it is known by its id among the last 1,000.
+    Neither does one that is older than the last one about the same player or game.
+
+    What is beyond its bounds is left out, counted in :attr:`bounded` and logged.
+
+    :param max_parties: beyond it, the party that changed longest ago is ended
+    :param max_members: how many players a party has at most. Those who left count too, but the first
+        of them are forgotten when there is no room
+    :param ended: called with each party that :meth:`follow` ends because another one takes its
+        place, or because there are too many
+    """
+
+    def __init__(
+        self,
+        max_parties: int = 10_000,
+        max_members: int = 1_000,
+        *,
+        ended: Callable[[Party], object] = lambda party: None,
+    ) -> None:
+        self._max_parties = max_parties
+        self._max_members = max_members
+        self._ended = ended
+        self._records = OrderedDict[str, PartyRecord]()
+        """by key, what changed longest ago first"""
+        self._by_id: dict[str, PartyRecord] = {}
+        self._by_name: dict[str, dict[PartyRecord, None]] = {}
+        """by the form for comparison, what got the name first, first"""
+        self._by_game: dict[str, dict[PartyRecord, None]] = {}
+        self._by_player: dict[str, dict[PartyRecord, None]] = {}
+        self._around = Surroundings(max_members, self._by_player, self._note_bound)
+        self._ids = OrderedDict[str, PartyRecord]()
+        """of the last events, with the party that each was about"""
+        self._number = 0
+        self._is_sorted = True
+        self._bounded = Counter[str](dict.fromkeys(_BOUNDS, 0))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Party]:
+        """Iterate over the parties, beginning with the one that changed longest ago."""
+        self._sort()
+        return iter([record.party() for record in self._records.values()])
+
+    @property
+    def bounded(self) -> Mapping[str, int]:
+        """How often a bound left something out: ``parties``, ``members``, ``visitors``, ``games``."""
+        return self._bounded
+
+    def get(self, key: str) -> Party | None:
+        """Return a party, ``None`` if there is none with that key."""
+        record = self._records.get(key)
+        return None if record is None else record.party()
+
+    def size(self, key: str) -> int:
+        """Return the number of members of a party, 0 if there is none with that key."""
+        record = self._records.get(key)
+        return 0 if record is None else len(record.people.members)
+
+    def find(self, event: PartyEvent) -> str | None:
+        """Return the key of the party that an event is about, ``None`` if it is not known.
+
+        The event may be one that a plugin adds: its party is that of its ``party_id`` or else of its
+        ``party_name``.
+        """
+        record = self._find(event, None)
+        return None if record is None else record.key
+
+    def member(self, event: PeerJoined | PeerLeft) -> Member | None:
+        """Return the member whom an event is about, ``None`` if the player is not in the party."""
+        record = self._find(event, None)
+        person = record and record.people.find(event.peer_name, event.peer_id or None)
+        if not person or person.since is None:
+            return None
+
+        return Member(name=person.name, since=person.since)
+
+    def follow(self, event: Event, default: str | None = None) -> Sequence[str]:
+        """Change the parties by an event.
+
+        :param event: one that is not about parties, their people, games or servers changes nothing
+        :param default: the key of the party that a game is of if neither a ``party_id`` nor its
+            players say; the empty text for a party of its own. By default it is the only party
+        :return: the keys of the parties that changed; those of which :meth:`get` returns ``None``
+            are over
+        """
+        self._sort()
+        if not isinstance(event, PartyEvent) or event.id in self._ids:
+            return ()
+
+        known = self._find(event, default)
+        record = known or self._begin(event)
+        if record is None:
+            return ()
+
+        over: list[Party] = []
+        name, match = record.name, record.match
+        is_changed = self._apply(record, event, over)
+        if is_changed or known is not None:
+            self._remember(event.id, record)
+
+        if not is_changed:
+            return ()
+
+        self._number += 1
+        record.changed = self._number
+        self._records[record.key] = record
+        self._records.move_to_end(record.key)
+        if record.id is None and event.party_id is not None:
+            record.id = event.party_id
+            self._by_id[record.id] = record
+
+        if record.name != name:
+            record.number = self._number
+            relist(self._by_name, record, _folded(name), _folded(record.name))
+
+        if record.match != match:
+            relist(self._by_game, record, _folded(match), _folded(record.match))
+
+        if record.is_idle and record.server is None:
+            self._remove(record)
+
+        while len(self._records) > self._max_parties:
+            oldest = next(iter(self._records.values()))
+            over.append(oldest.party(oldest.last_change))
+            self._remove(oldest)
+            self._note_bound("parties")
+
+        for party in over:
+            self._ended(party)
+
+        return tuple(dict.fromkeys([record.key, *(party.key for party in over)]))
+
+    def end(self, key: str, time: datetime) -> Party:
+        """End a party, such as one that has been empty for a while.
+
+        If its server runs, :meth:`get` returns another party with the same key afterwards, that
+        nobody has been in.
+
+        :param key: which party
+        :param time: when it ended
+        :return: the party as it was then
+        :raises LookupError: if there is none with that key
+        """
+        record = self._records.get(key)
+        if record is None:
+            raise LookupError(f"there is no party with the key {key!r}: it may have ended before")
+
+        self._sort()
+        party = record.party(max(_aware(time), record.since))
+        match = record.match
+        record.begin_again(_aware(time))
+        relist(self._by_game, record, _folded(match), None)
+        if record.server is None:
+            self._remove(record)
+
+        return party
+
+    def stale(self, before: datetime, *, empty: bool = False) -> list[str]:
+        """Return the keys of the parties that no event has changed since a time.
+
+        A server that runs and that nobody has been on is not stale.
+
+        :param before: the time
+        :param empty: whether to return only those that nobody is in, and in which no game was started
+        """
+        return [
+            record.key
+            for record in self._records.values()
+            if record.last_change < before and (record.is_empty if empty else not record.is_idle)
+        ]
+
+    def forget(self, matches: Callable[[str], bool]) -> list[str]:
+        """Forget players by their names; how many there were stays known.
+
+        :param matches: returns whether a name is meant
+        :return: the keys of the parties that changed
+        """
+        return [record.key for record in self._records.values() if record.forget(matches)]
+
+    def dump(self, key: str) -> str:
+        """Return all that is known of a party as JSON in one line, for :meth:`load`.
+
+        It includes the ids of the last 50 events of the party, so that a repeated one is known later.
+
+        :raises LookupError: if there is none with that key
+        """
+        record = self._records.get(key)
+        if record is None:
+            raise LookupError(f"there is no party with the key {key!r}: it may have ended before")
+
+        return record.dump()
+
+    def load(self, text: str) -> str:
+        """Add a party that was dumped, and return its key.
+
+        :raises ValueError: if the text is not one that was dumped, or if the party is there already
+        """
+        record = PartyRecord.load(text, self._around)
+        if record.key in self._records:
+            record.people.clear()
+            raise ValueError(f"there is a party with the key {record.key!r} already: load it once")
+
+        self._records[record.key] = record
+        self._number = max(self._number, record.number, record.changed)
+        self._is_sorted = False
+        return record.key
+
+    def _apply(self, record: PartyRecord, event: PartyEvent, over: list[Party]) -> bool:
+        """Change a record by an event; return whether it did, and add a party that it ended."""
+        time = _aware(event.time)
+        match event:
+            case PeerJoined():
+                is_changed = record.join(time, event.peer_name, event.peer_id or None)
+                if is_changed and record.name is None:
+                    record.name = event.party_name
+
+                return is_changed
+            case PeerLeft():
+                return record.leave(time, event.peer_name, event.peer_id or None)
+            case GameStarted():
+                return record.start_game(time, event.game_name, event.players)
+            case GameEnded():
+                return record.end_game(time, event.game_name)
+            case ServerStarted():
+                is_changed = record.restart(time, event.game_name)
+                if is_changed and record.name is None:
+                    record.name = event.server_name
+
+                return is_changed
+            case ServerStopped():
+                return record.restart(time, None)
+            case PartyCreated():
+                if record.created_at is not None:
+                    if time < record.created_at:
+                        return False
+
+                    over.append(record.party(time))
+                    record.begin_again(time)
+
+                record.create(time, event.party_name, event.host)
+                return True
+            case PartyEnded():
+                if record.is_idle or time < record.last_change:
+                    return False
+
+                record.begin_again(time)
+                return True
+
+        return False
+
+    def _find(self, event: PartyEvent, default: str | None) -> PartyRecord | None:
+        self._sort()
+        known = None if event.party_id is None else self._by_id.get(event.party_id)
+        if known is not None:
+            return known
+
+        name = getattr(event, "party_name", getattr(event, "server_name", None))
+        if event.party_id is not None:
+            # Its id may have been unknown until now.
+            named = self._records.get(f"name:{fold(name)}") if name else None
+            return named if named is not None and named.id is None else None
+
+        if isinstance(name, str):
+            return next(reversed(self._by_name.get(fold(name), {})), None)
+
+        if isinstance(event, GameStarted):
+            return self._find_players(event.players) or self._find_default(event, default)
+
+        if isinstance(event, GameEnded):
+            running = islice(
+                reversed(self._by_game.get(fold(event.game_name), {})), _CANDIDATES_MAX
+            )
+            return max(running, key=_game_order, default=None)
+
+        return None
+
+    def _find_players(self, players: Sequence[str]) -> PartyRecord | None:
+        """Return the party that most of the players are in, of several the last one."""
+        found = Counter[PartyRecord]()
+        for name in {fold(player) for player in players}:
+            places = islice(reversed(self._by_player.get(name, {})), _CANDIDATES_MAX)
+            found.update(record for record in places if record.people.has(name))
+
+        return max(found, key=lambda record: (found[record], record.number), default=None)
+
+    def _find_default(self, event: GameStarted, default: str | None) -> PartyRecord | None:
+        if default is None and len(self._records) == 1:
+            return next(iter(self._records.values()))
+
+        return self._records.get(default or f"game:{fold(event.game_name)}")
+
+    def _begin(self, event: PartyEvent) -> PartyRecord | None:
+        """Return a new record for the party of an event, if the event can begin one."""
+        match event:
+            case PeerJoined() | PartyCreated():
+                key = f"name:{fold(event.party_name)}"
+            case ServerStarted():
+                key = f"name:{fold(event.server_name)}"
+            case GameStarted():
+                key = f"game:{fold(event.game_name)}"
+            case _:
+                return None
+
+        if event.party_id is not None:
+            key = f"id:{event.party_id}"
+
+        number = 1
+        while key in self._records:  # the party has another id or name by now
+            number += 1
+            key = f"{key.rpartition('#')[0] or key}#{number}"
+
+        time = _aware(event.time)
+        return PartyRecord(self._around, key, time, time)
+
+    def _remove(self, record: PartyRecord) -> None:
+        del self._records[record.key]
+        record.people.clear()
+        if record.id is not None:
+            self._by_id.pop(record.id, None)
+
+        relist(self._by_name, record, _folded(record.name), None)
+        relist(self._by_game, record, _folded(record.match), None)
+        for id in record.ids:
+            self._ids.pop(id, None)
+
+    def _remember(self, id: str, record: PartyRecord) -> None:
+        self._ids[id] = record
+        record.ids[id] = None
+        if len(self._ids) > _IDS_MAX:
+            oldest, its_record = self._ids.popitem(last=False)
+            its_record.ids.pop(oldest, None)
+
+    def _sort(self) -> None:
+        """Bring what was loaded into the order in which it was dumped."""
+        if self._is_sorted:
+            return
+
+        self._is_sorted = True
+        records = sorted(self._records.values(), key=lambda record: record.number)
+        for index in (self._by_id, self._by_name, self._by_game, self._ids):
+            index.clear()
+
+        for record in records:
+            if record.id is not None:
+                self._by_id[record.id] = record
+
+            relist(self._by_name, record, None, _folded(record.name))
+            relist(self._by_game, record, None, _folded(record.match))
+
+        records.sort(key=lambda record: record.changed)
+        self._records = OrderedDict((record.key, record) for record in records)
+        for record in records:
+            for id in tuple(record.ids):
+                self._remember(id, record)
+
+    def _note_bound(self, kind: str) -> None:
+        """Count what a bound left out, and log the first ones and then fewer and fewer."""
+        self._bounded[kind] += 1
+        count = self._bounded[kind]
+        if count & (count - 1) == 0:
+            limit = self._max_parties if kind == "parties" else self._max_members
+            logger.warning(_BOUNDS[kind].format(limit=f"{limit:,}", count=f"{count:,}"))
+
+
+def _aware(time: datetime) -> datetime:
+    # Values of events are not validated inside the process.
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _game_order(record: PartyRecord) -> tuple[datetime, int]:
+    return (record.game_since or record.since, record.number)
+
+
+def _folded(name: str | None) -> str | None:
+    return None if name is None else fold(name)

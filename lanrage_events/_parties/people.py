@@ -1,0 +1,147 @@
+"""The people of a party: who is in it, who was, and which of them an event means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+
+def fold(name: str) -> str:
+    """Return the form of a name for comparison, which ignores case."""
+    return str(name).strip().casefold()
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Someone who was in a party."""
+
+    name: str
+    """as the last join wrote it"""
+    id: str | None
+    at: datetime
+    """the time of the last join or leave; older ones change nothing"""
+    since: datetime | None = None
+    """when the person joined, ``None`` if not in the party now"""
+    seconds: float = 0.0
+    """how long the person was in the party before"""
+
+    def stayed(self, until: datetime) -> float:
+        """Return for how many seconds the person was in the party, up to a time."""
+        now = 0.0 if self.since is None else (until - self.since).total_seconds()
+        return self.seconds + max(0.0, now)
+
+
+class People:
+    """Who is in a party and who was, found by id or by name.
+
+    :param limit: how many are kept; of those who left, the first are forgotten
+    :param noticed: called when a name gets known or unknown here, with it and which of both
+    :param bounded: called when someone is not taken in, or forgotten, with ``members`` or
+        ``visitors``
+    """
+
+    __slots__ = ("_bounded", "_by_id", "_by_name", "_limit", "_noticed", "gone", "members")
+
+    def __init__(
+        self,
+        limit: int,
+        noticed: Callable[[str, bool], object],
+        bounded: Callable[[str], object],
+    ) -> None:
+        self._limit, self._noticed, self._bounded = limit, noticed, bounded
+        self._by_id: dict[str, Person] = {}
+        self._by_name: dict[str, Person] = {}
+        """by the form for comparison, who joined last of those with one name"""
+        self.members: dict[Person, None] = {}
+        """in the order in which they joined"""
+        self.gone: dict[Person, None] = {}
+        """who left, in the order in which they did"""
+
+    def __iter__(self) -> Iterator[Person]:
+        yield from self.members
+        yield from self.gone
+
+    def find(self, name: str, peer_id: str | None) -> Person | None:
+        """Return whom an event means.
+
+        With an id it is the person with that id, or the one of that name who has no id yet. With a
+        name alone it is who joined last of those with that name.
+        """
+        named = self._by_name.get(fold(name))
+        if peer_id is None:
+            return named
+
+        known = self._by_id.get(peer_id)
+        return named if known is None and named is not None and named.id is None else known
+
+    def is_meant(self, person: Person) -> bool:
+        """Return whether the person's name alone means this one, not another of that name."""
+        return self._by_name.get(fold(person.name)) is person
+
+    def has(self, name: str) -> bool:
+        """Return whether the one whom a name means is in the party."""
+        person = self._by_name.get(name)
+        return person is not None and person.since is not None
+
+    def enter(self, person: Person, time: datetime, name: str, peer_id: str | None) -> bool:
+        """Let a person be a member, of that name and id; return whether there is room."""
+        is_new = person not in self.gone and person not in self.members
+        if is_new and len(self.members) + len(self.gone) >= self._limit:
+            if not self.gone:
+                self._bounded("members")
+                return False
+
+            self._bounded("visitors")
+            self.forget(next(iter(self.gone)))
+
+        if not is_new and person.name != name:
+            self._unname(person)
+
+        person.name, person.id, person.at = name, person.id or peer_id, time
+        if person.since is None:
+            self.gone.pop(person, None)
+            person.since = time
+
+        self.restore(person, is_meant=True)
+        return True
+
+    def leave(self, person: Person, time: datetime) -> None:
+        """Let a member be none from a time on."""
+        person.seconds = person.stayed(time)
+        person.since, person.at = None, time
+        del self.members[person]
+        self.gone[person] = None
+
+    def forget(self, person: Person) -> None:
+        """Forget a person."""
+        self.members.pop(person, None)
+        self.gone.pop(person, None)
+        self._by_id.pop(person.id or "", None)
+        self._unname(person)
+
+    def clear(self) -> None:
+        """Forget everyone."""
+        for person in list(self):
+            self.forget(person)
+
+    def restore(self, person: Person, *, is_meant: bool) -> None:
+        """Take a person in as it is.
+
+        :param is_meant: see the method
+        """
+        (self.gone if person.since is None else self.members).setdefault(person)
+        if person.id is not None:
+            self._by_id[person.id] = person
+
+        if is_meant:
+            name = fold(person.name)
+            if name not in self._by_name:
+                self._noticed(name, True)
+
+            self._by_name[name] = person
+
+    def _unname(self, person: Person) -> None:
+        if self.is_meant(person):
+            del self._by_name[fold(person.name)]
+            self._noticed(fold(person.name), False)

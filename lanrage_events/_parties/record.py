@@ -1,0 +1,328 @@
+"""The record of one party: what changes with each event, and its JSON form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .party import Member, Party
+from .people import People, Person, fold
+
+# Names come from outside, so their number is limited; no party plays as many.
+_GAMES_MAX = 100
+_LOYAL = 3
+# With as many, a party of twelve takes less than 4 KB.
+_DUMPED_IDS_MAX = 50
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all records of one fold share."""
+
+    max_members: int
+    """how many people a party has at most, with those who left"""
+    places: dict[str, dict[PartyRecord, None]]
+    """in which parties a name is known, by the form for comparison"""
+    bounded: Callable[[str], object]
+    """called with what a bound left out: ``members``, ``visitors``, ``games``"""
+
+
+@dataclass(slots=True, eq=False)
+class PartyRecord:
+    """What is known of one party. Its methods that follow an event return whether it changed."""
+
+    around: Surroundings
+    key: str
+    since: datetime
+    last_change: datetime
+    id: str | None = None
+    name: str | None = None
+    host: str | None = None
+    created_at: datetime | None = None
+    peak: int = 0
+    visitors: int = 0
+    server: str | None = None
+    """the game of its server, ``None`` if none runs"""
+    server_at: datetime | None = None
+    """the time of the last event of its server; what happened before changes nothing"""
+    match: str | None = None
+    """the game that was started, which hides that of the server"""
+    match_at: datetime | None = None
+    """the time of the last event of a match; what happened before changes nothing"""
+    players: dict[str, str] = field(default_factory=dict)
+    """who plays the match, by the form for comparison"""
+    game: str | None = None
+    """the match, or else the game of the server"""
+    game_since: datetime | None = None
+    played: dict[str, tuple[str, float, int]] = field(default_factory=dict)
+    """the games before, by the form for comparison"""
+    ids: dict[str, None] = field(default_factory=dict)
+    """of its last events"""
+    number: int = 0
+    """when it got its name, as a number that grows with each event"""
+    changed: int = 0
+    """when it changed last, likewise"""
+    people: People = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.people = People(self.around.max_members, self._notice, self.around.bounded)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has begun: at most a server runs that nobody has been on."""
+        return not self.visitors and self.created_at is None and self.match is None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether something had begun, and now nobody is here and no match runs."""
+        return not self.is_idle and not self.people.members and self.match is None
+
+    def create(self, time: datetime, name: str, host: str) -> None:
+        """Follow the creation of the party by a host."""
+        self.created_at, self.name, self.host = time, name, host
+        self.since = min(self.since, time)
+        self._change(time)
+        self.join(time, host, None)
+
+    def join(self, time: datetime, name: str, peer_id: str | None) -> bool:
+        """Follow a join."""
+        if self.server_at is not None and time < self.server_at:
+            return False  # everyone who joined before has left since
+
+        person = self.people.find(name, peer_id)
+        if time < person.at if person is not None else not (peer_id or fold(name)):
+            return False
+
+        was_there = person is not None and person.since is not None and person.name == name
+        is_first, is_idle = person is None, self.is_idle
+        if not self.people.enter(person or Person(name, peer_id, time), time, name, peer_id):
+            return False
+
+        if is_idle:
+            self.since = time
+            self.game_since = self.game_since and time
+
+        self.visitors += is_first
+        self.peak = max(self.peak, len(self.people.members))
+        return not was_there and self._change(time)
+
+    def leave(self, time: datetime, name: str, peer_id: str | None) -> bool:
+        """Follow a leave."""
+        person = self.people.find(name, peer_id)
+        if person is not None and time < person.at:
+            return False
+
+        was_playing = self.players.pop(fold(name), None) is not None
+        if person is not None and person.since is not None:
+            self.players.pop(fold(person.name), None)
+            self.people.leave(person, time)
+        else:
+            if person is not None:
+                person.at = time
+
+            if not was_playing:
+                return False
+
+        if self.match is not None and not self.people.members and not self.players:
+            self._end_match(time)
+
+        return self._change(time)
+
+    def start_game(self, time: datetime, game: str, players: Iterable[str]) -> bool:
+        """Follow the start of a match."""
+        if self.match_at is not None and time < self.match_at:
+            return False
+
+        playing = {fold(name): name for name in players if fold(name)}
+        if len(playing) > self.around.max_members:
+            self.around.bounded("members")
+            playing = dict(list(playing.items())[: self.around.max_members])
+
+        is_known = self._is_playing(game) and playing == self.players
+        self.match_at, self.players = time, playing
+        if not self._is_playing(game):
+            self._play(game, time)
+            self.match = game
+
+        return not is_known and self._change(time)
+
+    def end_game(self, time: datetime, game: str) -> bool:
+        """Follow the end of a match, which may be published after the start of the next one."""
+        if not self._is_playing(game) or (self.match_at is not None and time < self.match_at):
+            return False
+
+        self._end_match(time)
+        return self._change(time)
+
+    def restart(self, time: datetime, game: str | None) -> bool:
+        """Follow the start or the stop of the server, both of which leave nobody here.
+
+        :param game: what is played on it, ``None`` if it stopped
+        """
+        if self.server_at is not None and time < self.server_at:
+            return False
+
+        self.server, self.server_at = game, time
+        for person in [person for person in self.people.members if person.at <= time]:
+            self.people.leave(person, time)
+
+        if self.match_at is None or self.match_at <= time:
+            self._end_match(time)
+
+        return self._change(time)
+
+    def forget(self, matches: Callable[[str], bool]) -> bool:
+        """Forget those whose names match."""
+        people = [person for person in self.people if matches(person.name)]
+        players = {key: name for key, name in self.players.items() if not matches(name)}
+        is_host = self.host is not None and matches(self.host)
+        is_changed = bool(people) or is_host or len(players) < len(self.players)
+        for person in people:
+            self.people.forget(person)
+
+        self.players, self.host = players, None if is_host else self.host
+        return is_changed
+
+    def begin_again(self, time: datetime) -> None:
+        """Let another party take the place of this one, with nobody in it; its server runs on."""
+        self.people.clear()
+        self.since = self.last_change = time
+        self.host = self.created_at = self.match = self.match_at = None
+        self.peak = self.visitors = 0
+        self.players, self.played = {}, {}
+        self.game, self.game_since = self.server, None if self.server is None else time
+
+    def party(self, ended: datetime | None = None) -> Party:
+        """Return what is known of the party now, or when it ended."""
+        until = ended or self.last_change
+        loyal = sorted(self.people, key=lambda person: -person.stayed(until))[:_LOYAL]
+        played = self.played
+        if self.game is not None and not self.is_idle:
+            played = {**played, fold(self.game): self._total(self.game, until)}
+
+        return Party(
+            key=self.key,
+            id=self.id,
+            name=self.name,
+            host=self.host,
+            since=self.since,
+            members=tuple(Member(name=p.name, since=p.since or p.at) for p in self.people.members),
+            peak=self.peak,
+            game=self.game,
+            game_since=self.game_since,
+            players=tuple(self.players.values()),
+            games=tuple(sorted(played.values(), key=lambda game: -game[1])),
+            visitors=self.visitors,
+            loyal=tuple((person.name, person.stayed(until)) for person in loyal),
+            last_change=self.last_change,
+            ended=ended,
+        )
+
+    def dump(self) -> str:
+        """Return the record as JSON in one line."""
+        people = [
+            [p.name, p.id, _text(p.at), _text(p.since), p.seconds, self.people.is_meant(p)]
+            for p in self.people
+        ]
+        times = {name: _text(getattr(self, name)) for name in _TIMES}
+        values = {name: getattr(self, name) for name in _VALUES}
+        ids = list(self.ids)[-_DUMPED_IDS_MAX:]
+        data = {"format": _FORMAT, **values, **times, "people": people, "ids": ids}
+        return json.dumps(data, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, text: str, around: Surroundings) -> PartyRecord:
+        """Return a record from its JSON form.
+
+        :raises ValueError: if it is not one
+        """
+        record: PartyRecord | None = None
+        try:
+            data: dict[str, Any] = json.loads(text)
+            if data["format"] != _FORMAT:
+                raise ValueError(f"the format {_FORMAT} was expected, not {data['format']}")
+
+            values = {name: data[name] for name in _VALUES}
+            times: dict[str, Any] = {name: _time(data[name]) for name in _TIMES}
+            record = cls(around, **values, **times, ids=dict.fromkeys(data["ids"]))
+            record.played = {key: (name, s, n) for key, (name, s, n) in record.played.items()}
+            for name, id, at, since, seconds, is_meant in data["people"]:
+                person = Person(name, id, datetime.fromisoformat(at), _time(since), seconds)
+                record.people.restore(person, is_meant=is_meant)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if record is not None:
+                record.people.clear()
+
+            raise ValueError(f"this is not a party that was dumped: {error!r}") from None
+
+        return record
+
+    def _change(self, time: datetime) -> bool:
+        self.last_change = max(self.last_change, time)
+        return True
+
+    def _is_playing(self, game: str) -> bool:
+        return self.match is not None and fold(self.match) == fold(game)
+
+    def _end_match(self, time: datetime) -> None:
+        self.match_at = max(self.match_at or time, time)
+        self._play(self.server, time)
+        self.match, self.players = None, {}
+
+    def _play(self, game: str | None, time: datetime) -> None:
+        """Let a game be the current one, and count the one before."""
+        before = self.game
+        if before is not None and game is not None and fold(before) == fold(game):
+            return
+
+        if before is not None and not self.is_idle:
+            if fold(before) in self.played or len(self.played) < _GAMES_MAX:
+                self.played[fold(before)] = self._total(before, time)
+            else:
+                self.around.bounded("games")
+
+        self.game, self.game_since = game, None if game is None else time
+
+    def _total(self, game: str, until: datetime) -> tuple[str, float, int]:
+        """Return for how long and how often the current game was played, up to a time."""
+        _, seconds, times = self.played.get(fold(game), (game, 0.0, 0))
+        now = (until - (self.game_since or until)).total_seconds()
+        return game, seconds + max(0.0, now), times + 1
+
+    def _notice(self, name: str, is_known: bool) -> None:
+        relist(self.around.places, self, *((None, name) if is_known else (name, None)))
+
+
+_TIMES = ("since", "last_change", "created_at", "server_at", "match_at", "game_since")
+_VALUES = (
+    *("key", "id", "name", "host", "peak", "visitors", "number", "changed"),
+    *("server", "match", "players", "game", "played"),
+)
+
+
+def relist(
+    index: dict[str, dict[PartyRecord, None]],
+    record: PartyRecord,
+    before: str | None,
+    after: str | None,
+) -> None:
+    """Let an index list a record below another name, or below none."""
+    if before is not None and (listed := index.get(before)) is not None:
+        listed.pop(record, None)
+        if not listed:
+            del index[before]
+
+    if after is not None:
+        index.setdefault(after, {})[record] = None
+
+
+def _text(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
