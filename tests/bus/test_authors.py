@@ -492,7 +492,13 @@ class Forgetful:
         await helper(helper)
         await anyio.lowlevel.checkpoint()
         async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.recorder.put, 1)
             tasks.start_soon(helper, self.renew)
+            self.recorder.get(helper)
+            self.other()
+
+        self.recorder.get([self.renew, helper])
+        self.other()
 
     @hookimpl
     def peer_joined(self, event: PeerJoined) -> object:

@@ -86,8 +86,11 @@ def _coroutine_function(
         return None
 
     for step in attributes:
-        # Nothing of the plugin's runs here, such as a property.
-        value = inspect.getattr_static(value, str(step.argval), None)
+        if isinstance(value, types.ModuleType):  # it may import what it offers only now
+            value = getattr(value, str(step.argval), None)
+        else:
+            # Nothing of the plugin's runs here, such as a property.
+            value = inspect.getattr_static(value, str(step.argval), None)
 
     called = [name, *(str(step.argval) for step in attributes)]
     return ".".join(called) if inspect.iscoroutinefunction(value) else None
@@ -156,6 +159,9 @@ def _after_call(steps: Sequence[dis.Instruction], begin: int) -> dis.Instruction
     for position in range(begin, len(steps) - 1):
         step = steps[position]
         depth += dis.stack_effect(step.opcode, step.arg, jump=False)
+        if depth < 1 + others:
+            return None  # it is not called, but is an argument of something that is
+
         if position > begin and depth == 1 + others and step.opname.startswith("CALL"):
             return steps[position + 1]
 
