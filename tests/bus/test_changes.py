@@ -331,8 +331,8 @@ class Broken(Plugin):
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
-        ({"mailbox_size": 0}, "must hold at least 1 event, not 0"),
-        ({"when_full": "explode"}, "when_full of 'plugin' must be one of"),
+        ({"mailbox_size": 0}, "mailbox_size must be at least 1, not 0"),
+        ({"when_full": "explode"}, "when_full must be one of"),
         ({"hook_timeout": -1}, "hook_timeout must be more than 0"),
         ({"start_timeout": "soon"}, "TypeError"),
         ({"peer_joind": hookimpl(lambda event: None)}, "unknown hook 'peer_joind'"),

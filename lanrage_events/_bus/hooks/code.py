@@ -87,7 +87,10 @@ def _coroutine_function(
 
     for step in attributes:
         if isinstance(value, types.ModuleType):  # it may import what it offers only now
-            value = getattr(value, str(step.argval), None)
+            try:
+                value = getattr(value, str(step.argval), None)
+            except Exception:  # noqa: BLE001 - what it imports may raise anything
+                return None
         else:
             # Nothing of the plugin's runs here, such as a property.
             value = inspect.getattr_static(value, str(step.argval), None)
