@@ -45,7 +45,7 @@ from .outcomes import Outcomes
 from .receiving import BusReceiver
 from .registry import Registry
 from .threads import LoopWatch, current_post
-from .transforms import MustWait, Transforms
+from .transforms import Diverted, Transforms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -312,7 +312,7 @@ class EventBus(Bus):
         try:
             for append in route.appends:
                 append(event)
-        except MustWait as error:
+        except Diverted as error:
             events = error.events
         else:
             if route.woken_at != fanout.sleep_count:
@@ -342,7 +342,7 @@ class EventBus(Bus):
         try:
             for append in route.appends:
                 append(event)
-        except MustWait as error:
+        except Diverted as error:
             events = error.events
         else:
             if route.woken_at != fanout.sleep_count:

@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from .._events import Event, check_event
 from .mailbox import Acknowledgement, Mailbox, MailboxGroup
 from .supervisor import inside_hook
-from .transforms import Chain, Events, MustWait, Transforms
+from .transforms import Chain, Diverted, Events, Transforms
 
 HOOKS_MAY_EXCEED_TIMES = 2
 """how many times its size a ``block`` mailbox may hold when hooks publish, which must not wait"""
@@ -360,8 +360,8 @@ class FanOut(MailboxGroup):
 
                 if route.woken_at != self.sleep_count:
                     self.wake(route)
-            else:
-                self._enter_now(result if isinstance(result, tuple) else (result,))
+            elif result != ():
+                raise Diverted(result if isinstance(result, tuple) else (result,))
 
         transforming = Route(())  # so that an event that is dropped wakes nobody
         transforming.appends = (transform_and_append,)
@@ -410,14 +410,6 @@ class FanOut(MailboxGroup):
 
     def _accepts_from_hook(self) -> bool:
         return self.state is not BusState.CLOSED and self.inside_hook()
-
-    def _enter_now(self, events: Events) -> None:
-        """Enter what an event was turned into, unless it has to wait for capacity."""
-        route = self._route_of(events)
-        if events and not self._has_capacity(route):
-            raise MustWait(events)
-
-        self._enter(events, route)
 
     def _enter_from_hook(self, events: Events, route: Route) -> bool:
         """Put in events that a hook published, which must not wait: it could wait for itself."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .chain import Chain as Chain
 from .chain import DeclaredTransform as DeclaredTransform
+from .chain import Diverted as Diverted
 from .chain import Events as Events
-from .chain import MustWait as MustWait
 from .transforms import Transforms as Transforms
 from .trial import Trial as Trial
 from .trial import attempt as attempt

@@ -49,8 +49,8 @@ class Chain:
     """what they pass again when the transform of a plugin has changed or made them"""
 
 
-class MustWait(Exception):
-    """Raised when what an event was turned into has to wait for capacity."""
+class Diverted(Exception):
+    """Raised when an event was turned into others, which its route does not append."""
 
     def __init__(self, events: Events) -> None:
         self.events = events
