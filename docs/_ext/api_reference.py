@@ -261,8 +261,11 @@ def _methods(cls: type[Any]) -> Iterator[tuple[str, Any]]:
 
 def _data(package: str, name: str) -> Iterator[str]:
     """Yield the description of a value that is no class, which stands as a text below it."""
-    module = import_module(_sources(package).get(name, package))
-    body = _tree(module).body
+    source = package
+    while (further := _sources(source).get(name, source)) != source:
+        source = further
+
+    body = _tree(import_module(source)).body
     for statement, after in pairwise(body):
         targets = (
             statement.targets
