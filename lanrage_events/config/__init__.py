@@ -6,6 +6,7 @@ from .._exceptions import ConfigError as ConfigError
 from ._build import load_bus as load_bus
 from ._event_filter import EventFilter as EventFilter
 from ._event_types import EventTypes as EventTypes
+from ._process import is_running as is_running
 from ._rules import RuleStep as RuleStep
 from ._rules import explain_rules as explain_rules
 from ._types import ConfigModel as ConfigModel

@@ -1364,3 +1364,33 @@ async def test_an_outbox_in_memory_and_one_that_is_closed_need_nothing(tmp_path:
     async with Outbox() as outbox:
         await outbox.put("lane", "body")
         assert close_outboxes(10) == []
+
+
+async def test_a_compacted_file_has_only_what_waits_and_keeps_room_again(tmp_path: Path) -> None:
+    path, log = tmp_path / "x.outbox", tmp_path / "x.outbox-wal"
+    async with Outbox(path) as outbox:
+        ids = await outbox.put_many(
+            OutboxItem("lane", f"secret {n} {'x' * 9000}") for n in range(200)
+        )
+        await outbox.acknowledge(ids[1:])
+        before = path.stat().st_size
+        await outbox.compact()
+        assert path.stat().st_size < before
+        assert log.stat().st_size == 0
+        assert b"secret 1 " not in path.read_bytes()
+        await outbox.put("lane", "more")
+        assert log.stat().st_size >= 4 * 1024 * 1024
+        assert [entry.body.split()[:2] for entry in await outbox.read("lane")] == [
+            ["secret", "0"],
+            ["more"],
+        ]
+
+    with pytest.raises(anyio.ClosedResourceError):
+        await outbox.compact()
+
+
+async def test_an_outbox_in_memory_has_no_file_to_compact() -> None:
+    async with Outbox() as outbox:
+        await outbox.put("lane", "x")
+        await outbox.compact()
+        assert len(await outbox.read("lane")) == 1
