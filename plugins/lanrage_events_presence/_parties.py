@@ -16,7 +16,9 @@ from lanrage_events import (
     PeerLeft,
     ServerStarted,
     ServerStopped,
+    replace_names,
 )
+from lanrage_events.abc import Person
 
 # Names come from outside, so their number is limited; no evening has as many.
 MAX_PARTIES = 64
@@ -95,6 +97,18 @@ class Parties:
 
         if key is not None:
             self._note(event, key, is_change=bool(changed))
+
+    def forget(self, person: Person) -> int:
+        """Remove a person from the parties, and return how many of them changed."""
+
+        def without(name: str) -> str:
+            return _NAMELESS if person.is_called(name) else name
+
+        # Templates render them.
+        self._occasions = {
+            key: replace_names(event, without) for key, event in self._occasions.items()
+        }
+        return len(self._parties.forget(person.is_called))
 
     def shown(self) -> tuple[Party, PartyEvent] | None:
         """Return the party to show and the event whose template renders it, or None."""

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import anyio
 
 from lanrage_events import ConfigProblem, Health, Metric, PartyEvent, Sample, hookimpl
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Person
 from lanrage_events.cli import install_command
 
 from ._activity import Activity
@@ -67,6 +67,14 @@ class PresencePlugin:
         self._view.follow(event)
         if self._updater is not None:
             self._updater.wake()
+
+    @hookimpl
+    def forget(self, person: Person) -> dict[str, int]:
+        count = self._view.forget(person)
+        if self._updater is not None:
+            self._updater.wake()
+
+        return {"parties of Rich Presence": count}
 
     @hookimpl
     def templates_changed(self, bus: Bus) -> list[ConfigProblem]:

@@ -16,6 +16,7 @@ from lanrage_events import (
     ServerStarted,
     ServerStopped,
 )
+from lanrage_events.abc import Person
 from lanrage_events.templates import TemplateError, Templates
 
 from ._activity import Activity
@@ -87,6 +88,11 @@ class PresenceView:
         """Update the view by an event."""
         self._parties.follow(event)
         self._is_stale = True
+
+    def forget(self, person: Person) -> int:
+        """Remove a person from the parties, and return how many of them changed."""
+        self._is_stale = True
+        return self._parties.forget(person)
 
     def use_templates(self, folders: Iterable[Traversable]) -> None:
         """Use templates in other folders from now on.

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanrage_events import GameEnded, GameStarted, PartyCreated, PartyEvent, PeerJoined, PeerLeft
+from lanrage_events._rules import NamedPerson
 from lanrage_events_presence import Party
 from lanrage_events_presence._parties import MAX_MEMBERS, MAX_PARTIES, Parties
 
@@ -392,3 +393,13 @@ def test_who_is_in_a_party_is_who_joined_and_has_not_left(steps: list[tuple[bool
         (present.add if is_joining else present.discard)(peer)
         found = parties.shown()
         assert (set(found[0].members) if found is not None else set()) == present
+
+
+def test_a_template_sees_nothing_of_who_was_forgotten() -> None:
+    parties = follow(created(), started("Quake", "Ann", "Ben"), joined("Ben"))
+    assert parties.forget(NamedPerson("ben")) == 1
+    found = parties.shown()
+    assert found is not None
+    shown, event = found
+    assert (shown.players, shown.members) == (("Ann",), ("Ann",))
+    assert "Ben" not in repr(event)

@@ -19,6 +19,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
 )
+from lanrage_events.forgetting import Forgotten, forget
 from lanrage_events_presence import (
     Activity,
     ActivityRejected,
@@ -332,3 +333,22 @@ async def test_a_template_that_changes_while_it_runs_is_shown(
 
     assert lines(client.shown) == ["one", "two Ann", "None"]
     assert "party_event.yaml: has errors, so the version that was read before" in caplog.text
+
+
+async def test_who_is_forgotten_is_shown_no_more(client: Client) -> None:
+    async with EventBus() as bus:
+        plugin = make(client)
+        bus.register(plugin, "presence")
+        await bus.publish_and_wait(PARTY)
+        await anyio.sleep(20)
+        await bus.publish_and_wait(
+            PeerJoined(party_id="1", peer_name="Ben", party_name="Friday LAN")
+        )
+        await anyio.sleep(20)
+        [found] = (await forget(bus, "BEN")).found
+        assert found == Forgotten("plugin 'presence'", {"parties of Rich Presence": 1})
+        assert (await forget(bus, "BEN")).found == []
+        await anyio.sleep(20)
+
+    sizes = [a.party_size for a in client.shown if a is not None]
+    assert sizes == [(1, 8), (2, 8), (1, 8)]
