@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -39,6 +39,8 @@ from .threads import LoopWatch
 
 ONLINE_SECONDS = 60.0
 FORGET_SECONDS = 60.0
+T = TypeVar("T")
+
 STARTING = "it is starting, and handles no events yet"
 
 
@@ -151,17 +153,22 @@ class Queries:
         return [*problems, *self._validate(name, bus)]
 
     def _validate(self, name: str, bus: Bus) -> list[ConfigProblem]:
-        hook = self._hooks.implementation(name, "validate")
+        found, failure = self._ask(name, "validate", lambda a: checked_problems(a, "validate"), bus)
+        return [ConfigProblem(failure)] if failure else found or []
+
+    def _ask(
+        self, name: str, hook_name: str, checked: Callable[[object], T], *arguments: object
+    ) -> tuple[T | None, str]:
+        """Call a hook; return its answer, None if a plugin does not have it, and how it failed."""
+        hook = self._hooks.implementation(name, hook_name)
         if hook is None:
-            return []
+            return None, ""
 
         try:
-            with self._watch.calls(name, "validate"):
-                return call(checked_problems, call(hook, bus), "validate")
-        except WrongAnswer as error:
-            return [ConfigProblem(str(error))]
+            with self._watch.calls(name, hook_name):
+                return call(checked, call(hook, *arguments)), ""
         except Exception as error:
-            return [ConfigProblem(f"hook 'validate' failed: {format_error(error)}")]
+            return None, _failure(hook_name, error)
 
     def templates_changed(self, name: str, bus: Bus) -> list[ConfigProblem] | None:
         """Have a plugin read its templates again; return what is wrong, None if it does not."""
@@ -184,22 +191,14 @@ class Queries:
         """Return what each plugin that has the hook would send for an event, nothing for None."""
         found: dict[str, list[Preview]] = {}
         for name in tuple(self._supervisors):
-            hook = self._hooks.implementation(name, "preview")
-            if hook is None:
+            if self._hooks.implementation(name, "preview") is None:
                 continue
 
-            if event is None:
-                found[name] = []
-                continue
-
-            try:
-                with self._watch.calls(name, "preview"):
-                    found[name] = call(checked_previews, call(hook, event, bus))
-            except WrongAnswer as error:
-                found[name] = [Preview(problems=[ConfigProblem(str(error))])]
-            except Exception as error:
-                failure = f"hook 'preview' failed: {format_error(error)}"
-                found[name] = [Preview(problems=[ConfigProblem(failure)])]
+            found[name] = []
+            if event is not None:
+                previews, failure = self._ask(name, "preview", checked_previews, event, bus)
+                failed = [Preview(problems=[ConfigProblem(failure)])]
+                found[name] = failed if failure else previews or []
 
         return found
 
@@ -214,11 +213,8 @@ class Queries:
                 return checked_services(await self.call(name, "check_online", hook, bus))
         except TimeoutError:
             return {name: Health("degraded", f"no answer within {ONLINE_SECONDS:g} seconds")}
-        except WrongAnswer as error:
-            return {name: Health("failed", str(error))}
         except Exception as error:
-            failure = f"hook 'check_online' failed: {format_error(error)}"
-            return {name: Health("failed", failure)}
+            return {name: Health("failed", _failure("check_online", error))}
 
     async def forget(self, name: str, person: Person, bus: Bus) -> dict[str, int] | None:
         """Let a plugin remove a person; return what it removed, None if it has no hook for that.
@@ -287,17 +283,16 @@ class Queries:
         return f"hook {hooks} still runs in a thread, though it timed out or was cancelled"
 
     def _query_health(self, name: str) -> Health:
-        hook = self._hooks.implementation(name, "health")
-        if hook is None:
-            return Health()
+        health, failure = self._ask(name, "health", checked_health)
+        return Health("failed", failure) if failure else health or Health()
 
-        try:
-            with self._watch.calls(name, "health"):
-                return call(checked_health, call(hook))
-        except WrongAnswer as error:
-            return Health("failed", str(error))
-        except Exception as error:
-            return Health("failed", f"hook 'health' failed: {format_error(error)}")
+
+def _failure(hook: str, error: Exception) -> str:
+    return (
+        str(error)
+        if isinstance(error, WrongAnswer)
+        else f"hook '{hook}' failed: {format_error(error)}"
+    )
 
 
 def _drops(supervisor: Supervisor) -> str | None:

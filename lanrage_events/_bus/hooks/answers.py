@@ -14,12 +14,12 @@ _STATUSES = get_args(HealthStatus)
 
 
 _ITEMS = {
-    "http_pages": "list of Page",
-    "http_routes": "list of Route",
-    "metrics": "list of Metric",
-    "replaced_events": "list of pairs of events",
-    "template_folders": "list of folders, each a pathlib.Path",
-    "written_files": "list of paths and file descriptors",
+    "http_pages": "a list of Page",
+    "http_routes": "a list of Route",
+    "metrics": "a list of Metric",
+    "replaced_events": "a list of pairs of events",
+    "template_folders": "a list of folders, each a pathlib.Path",
+    "written_files": "a list of paths and file descriptors",
 }
 """what the hooks return that declare several things"""
 _STORAGE = ("statistics", "drains", "durable")
@@ -40,7 +40,7 @@ def checked_event_classes(answer: object) -> tuple[Any, ...]:
         remedy = f": return [{answer.__name__}]"
         raise WrongAnswer("register_events", "a list of event classes", answer, remedy)
 
-    return _items("register_events", answer, "list of event classes")
+    return _items("register_events", answer, "a list of event classes")
 
 
 def checked_answer(hook_name: str, hook: Callable[[], object]) -> object:
@@ -59,7 +59,7 @@ def _checked_items(hook_name: str, answer: object) -> tuple[object, ...]:
     items = _items(hook_name, answer, _ITEMS[hook_name])
     for item in items:
         if not _fits(hook_name, item):
-            raise WrongAnswer(hook_name, f"a {_ITEMS[hook_name]}", answer)
+            raise WrongAnswer(hook_name, _ITEMS[hook_name], answer)
 
     return items
 
@@ -84,7 +84,7 @@ def declaration_problems(hook_name: str, hook: Callable[[], object]) -> Iterator
 
     for item in items:
         if not isinstance(item, _kind(hook_name)):
-            yield ConfigProblem(str(WrongAnswer(hook_name, f"a {_ITEMS[hook_name]}", items)))
+            yield ConfigProblem(str(WrongAnswer(hook_name, _ITEMS[hook_name], items)))
             return
 
         if hook_name == "template_folders" and isinstance(item, Path) and not item.is_dir():
@@ -111,12 +111,12 @@ def _items(hook: str, answer: object, expected: str) -> tuple[object, ...]:
     if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
         _close(answer)
         remedy = ": return an empty list for none" if answer is None else ""
-        if isinstance(answer, str | Path):
-            remedy = f": return [Path({str(answer)!r})]" if "path" in expected else ""
+        if isinstance(answer, str | Path) and "path" in expected:
+            remedy = f": return [Path({str(answer)!r})]"
         elif not isinstance(answer, Mapping | Coroutine | type(None)):
             remedy = ": put it in a list"
 
-        raise WrongAnswer(hook, f"a {expected}", answer, remedy)
+        raise WrongAnswer(hook, expected, answer, remedy)
 
     return tuple(answer)
 
@@ -144,29 +144,21 @@ def _close(answer: object) -> None:
 
 
 def checked_problems(answer: object, hook: str) -> list[ConfigProblem]:
-    if not isinstance(answer, Iterable) or isinstance(answer, str | bytes):
-        _close(answer)
-        remedy = ": return an empty list for none" if answer is None else ": put it in a list"
-        raise WrongAnswer(hook, "an iterable of texts", answer, remedy)
-
     return [
         problem if isinstance(problem, ConfigProblem) else ConfigProblem(str(problem))
-        for problem in answer
+        for problem in _items(hook, answer, "an iterable of texts")
     ]
 
 
 def checked_previews(answer: object) -> list[Preview]:
-    previews = [answer] if isinstance(answer, Preview) else answer
-    if not isinstance(previews, Iterable) or isinstance(previews, str | bytes):
-        _close(answer)
-        raise WrongAnswer("preview", "a Preview or an iterable of them", answer)
-
+    items: Iterable[object] = answer if isinstance(answer, Iterable) else (answer,)
     checked: list[Preview] = []
-    for preview in previews:
-        if not isinstance(preview, Preview):
+    for item in items:
+        if not isinstance(item, Preview):
+            _close(answer)
             raise WrongAnswer("preview", "a Preview or an iterable of them", answer)
 
-        checked.append(preview)
+        checked.append(item)
 
     return checked
 
