@@ -94,8 +94,11 @@ class WebhookPlugin:
         """Report errors in routes and templates, and names that some events do not have."""
         problems = [*self._route_problems(bus)]
         types = bus.events.types()
-        rendered = self._read_templates(bus)
-        rendered.check(types)
+        rendered = self._rendered
+        if rendered is None:  # the start has checked them, which takes a while
+            rendered = self._read_templates(bus)
+            rendered.check(types)
+
         problems += [problem.as_problem() for problem in rendered.problems]
         for name, body in self._make_bodies(bus, rendered, problems.append).items():
             routes = [one for one in self._routes if name in one.names(self.config.targets)]

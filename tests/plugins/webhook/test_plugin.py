@@ -467,6 +467,24 @@ def test_a_check_finds_what_is_wrong_with_its_place(tmp_path: Path) -> None:
     assert len(found) == 6
 
 
+async def test_a_running_plugin_has_the_problems_of_the_templates_that_it_has_read(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "webhook" / "peer_joined.yaml"
+    file.parent.mkdir()
+    file.write_text("titel: x\n")
+    config = WebhookConfig.model_validate({"targets": {"a": {"url": "https://example.org/"}}})
+    bus = EventBus(templates=[tmp_path])
+    bus.register(WebhookPlugin(config), "webhook")
+    before = bus.plugins.problems("webhook")
+    async with bus:
+        file.unlink()
+        assert bus.plugins.problems("webhook") == before
+        assert "did you mean 'title'?" in before[0].message
+        bus.plugins.reload_templates()
+        assert bus.plugins.problems("webhook") == []
+
+
 def test_right_settings_have_no_problem(services: Any) -> None:
     assert problems(settings_of(services)) == []
 
