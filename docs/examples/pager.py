@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-
-import httpx
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from lanrage_events import Health, Metric, Notification, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.config import ConfigModel
-from lanrage_events.delivery import Delivery, Entry, Outcome
+from lanrage_events.delivery import Delivery, Entry, Outcome, open_http_client, send_request
 from lanrage_events.outbox import Storage
 
 
@@ -27,18 +25,20 @@ class PagerPlugin:
         self.delivery = Delivery(self.send, batch_size=20, window=0.5)
 
     async def send(self, entries: Sequence[Entry]) -> Outcome:
-        async with httpx.AsyncClient() as client:
-            answer = await client.post(self.url, json=[entry.data for entry in entries])
-
-        return Outcome.from_status(answer.status_code, answer.headers)
+        events = [entry.data for entry in entries]
+        answer = await send_request(self.client, "POST", self.url, json=events)
+        return answer.outcome(self.redactor)
 
     @hookimpl
     async def notification(self, event: Notification) -> None:
         await self.delivery.put(event)
 
     @hookimpl
-    def lifespan(self, bus: Bus) -> AbstractAsyncContextManager[None]:
-        return self.delivery.running(bus, self)
+    @asynccontextmanager
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
+        self.redactor = bus.redactor
+        async with open_http_client() as self.client, self.delivery.running(bus, self):
+            yield
 
     @hookimpl
     def health(self) -> Health:

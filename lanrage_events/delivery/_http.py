@@ -81,6 +81,7 @@ async def send_request(
     *,
     headers: Mapping[str, str] | None = None,
     content: bytes = b"",
+    json: object = None,
     timeout: float = 10.0,
     max_bytes: int = 64 * 1024,
 ) -> Answer:
@@ -90,10 +91,17 @@ async def send_request(
     does not come.
 
     :param headers: their values may hold secrets
+    :param json: a value of JSON to send in place of ``content``, with its type
     :param timeout: seconds from looking for a connection to the end of the answer
     :param max_bytes: of the answer that are read at most
     """
     import httpx
+
+    if json is not None:
+        content = _as_json(json)
+        headers = {"content-type": "application/json"} | {
+            name.lower(): value for name, value in (headers or {}).items()
+        }
 
     status: int | None = None
     got: Mapping[str, str] = {}
@@ -176,6 +184,10 @@ def _make_client() -> httpx.AsyncClient:
         cookies=NoCookies(),
         mounts={f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")},
     )
+
+
+def _as_json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _asked_wait(content: bytes) -> float | None:

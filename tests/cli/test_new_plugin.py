@@ -226,6 +226,14 @@ def test_nothing_of_the_model_is_left_in_what_it_writes(folder: Path, kind: str)
         assert b"\r" not in file.read_bytes()
 
 
+@pytest.mark.parametrize("more", [["sink"], ["source"], ["source", "--event", "BossBeaten"]])
+def test_no_client_is_made_that_holds_the_event_loop(folder: Path, more: list[str]) -> None:
+    assert main(["new-plugin", "motd", "--kind", *more]) == 0
+    [plugin] = folder.rglob("_plugin.py")
+    made = [line for line in plugin.read_text("utf-8").splitlines() if "AsyncClient(" in line]
+    assert [line.split()[0] for line in made] == ["#"]
+
+
 names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,6}){0,2}", fullmatch=True)
 events = st.none() | st.from_regex(r"([A-Z][a-z0-9]{0,9}){1,3}", fullmatch=True)
 

@@ -39,6 +39,26 @@ async def test_a_request_is_sent_once_with_what_it_was_given() -> None:
     assert got.headers["location"] == "https://evil.example.org/"
 
 
+@pytest.mark.parametrize("headers", [None, {"X-Key": "k"}, httpx.Headers({"X-Key": "k"})])
+async def test_json_is_sent_with_its_type(headers: Any) -> None:
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200)
+
+    await ask(answer, json=[{"name": "Ann é"}], headers=headers)
+    await ask(answer, json=0, headers={"Content-Type": "application/x+json"})
+    assert [json.loads(request.content) for request in requests] == [[{"name": "Ann é"}], 0]
+    assert [request.headers["Content-Type"] for request in requests] == [
+        "application/json",
+        "application/x+json",
+    ]
+    assert requests[0].headers.get("X-Key") == ("k" if headers else None)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        await ask(answer, json={"time": object()})
+
+
 async def test_the_time_is_that_of_the_request_and_not_that_of_the_client() -> None:
     timeouts: list[Any] = []
 
