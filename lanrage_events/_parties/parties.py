@@ -218,9 +218,9 @@ class Parties:
         ]
 
     def forget(self, matches: Callable[[str], bool]) -> list[str]:
-        """Forget players by their names; how many there were stays known.
+        """Forget players by their names or ids; how many there were stays known.
 
-        :param matches: returns whether a name is meant
+        :param matches: returns whether a name, or a ``peer_id``, is meant
         :return: the keys of the parties that changed
         """
         return [record.key for record in self._records.values() if record.forget(matches)]

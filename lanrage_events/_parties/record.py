@@ -176,8 +176,8 @@ class PartyRecord:
         return self._change(time)
 
     def forget(self, matches: Callable[[str], bool]) -> bool:
-        """Forget those whose names match."""
-        people = [person for person in self.people if matches(person.name)]
+        """Forget those whose names or ids match."""
+        people = [one for one in self.people if matches(one.name) or (one.id and matches(one.id))]
         players = {key: name for key, name in self.players.items() if not matches(name)}
         is_host = self.host is not None and matches(self.host)
         is_changed = bool(people) or is_host or len(players) < len(self.players)

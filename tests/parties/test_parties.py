@@ -479,6 +479,14 @@ def test_a_player_can_be_forgotten() -> None:
     assert (party.host, party.players, party.visitors) == (None, ("Ben",), 2)
 
 
+def test_a_player_can_be_forgotten_by_the_id() -> None:
+    parties = follow(created(0), joined(1, "Ben", "765"), left(2, "Ben", "765"), joined(3, "Cid"))
+
+    assert parties.forget(lambda text: text == "765") == ["id:1"]
+    assert "Ben" not in parties.dump("id:1")
+    assert "765" not in parties.dump("id:1")
+
+
 # As text
 
 
