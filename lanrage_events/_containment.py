@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -39,6 +39,27 @@ class UnexpectedExit(Exception):
             f"{format_error(error)} came out of it, but a plugin cannot end the program"
         )
         self.__cause__ = error
+
+
+async def endure(
+    work: Callable[[], Awaitable[object]], is_done: Callable[[], bool] = lambda: False
+) -> BaseException | None:
+    """Await what must not be left half done, begun again after each cancellation, and return the last.
+
+    A shield is not enough, since ``Task.cancel()`` of asyncio goes through those of AnyIO.
+
+    :param is_done: whether nothing is left to do; what still waits then may be cancelled for ever
+    """
+    cancelled: BaseException | None = None
+    with anyio.CancelScope(shield=True):
+        while not is_done():
+            try:
+                await work()
+                break
+            except anyio.get_cancelled_exc_class() as error:
+                cancelled = error
+
+    return cancelled
 
 
 def call(function: Callable[..., T], *arguments: Any) -> T:

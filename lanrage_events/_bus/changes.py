@@ -15,6 +15,8 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from .._containment import endure
+
 T = TypeVar("T")
 
 CHECKPOINTS_UNTIL_BEGUN = 2
@@ -22,18 +24,6 @@ CHECKPOINTS_UNTIL_BEGUN = 2
 
 is_supervised: ContextVar[bool] = ContextVar("is_supervised", default=False)
 """whether the current task runs a plugin, or was started by one that does"""
-
-
-async def endure(wait: Callable[[], Awaitable[object]]) -> None:
-    """Wait for what ends within a time, whatever cancels the caller meanwhile, and ignore that."""
-    with anyio.CancelScope(shield=True):
-        while True:
-            try:
-                await wait()
-            except anyio.get_cancelled_exc_class():
-                continue
-
-            return
 
 
 class Job:
@@ -96,14 +86,7 @@ class Job:
             cancelled = error
             on_cancel()
 
-        # Only a shield would wait on Trio, and only waiting again on asyncio.
-        with anyio.CancelScope(shield=True):
-            while not self.done.is_set():
-                try:
-                    await self.wait()
-                except anyio.get_cancelled_exc_class() as error:
-                    cancelled = error
-
+        cancelled = await endure(self.wait, self.done.is_set) or cancelled
         if cancelled is not None:
             raise cancelled
 

@@ -13,9 +13,10 @@ from weakref import WeakValueDictionary
 import anyio
 from anyio.abc import TaskGroup
 
+from .._containment import endure
 from .._events import Event
 from .._exceptions import PluginStartError
-from .changes import Change, Changes, endure
+from .changes import Change, Changes
 from .consumers import BatchConsumer, BatchHook, Consumer, Hook, Watchdog
 from .event_loop import CLOSED, EventLoop
 from .fanout import BusState, FanOut

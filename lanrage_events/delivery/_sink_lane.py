@@ -14,7 +14,7 @@ from itertools import islice
 import anyio
 from anyio.abc import TaskGroup
 
-from .._containment import TaskGuard, call
+from .._containment import TaskGuard, call, endure
 from .._events import utc_now
 from ..backoff import in_words
 from ..outbox import ExpiredEntries, Storage
@@ -161,7 +161,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         if chosen.done:
             ids = frozenset(entry.id for entry in chosen.done)
             self.record.cancelled(len(self.queue.remove_ids(ids)))
-            await endure(partial(self._storage.acknowledge, ids))
+            await complete(partial(self._storage.acknowledge, ids))
 
         at_most = self._bisection.at_most
         return chosen if at_most is None else replace(chosen, send=chosen.send[:at_most])
@@ -276,7 +276,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         removed = self.queue.remove_ids(ids)
         self.record.delivered(len(removed))
         # Cancellation must not make us send again what the receiver already has.
-        await endure(partial(self._storage.acknowledge, ids))
+        await complete(partial(self._storage.acknowledge, ids))
 
     async def _dead_letter(self, ids: frozenset[int] | set[int], outcome: Outcome) -> None:
         removed = self.queue.remove_ids(ids)
@@ -292,7 +292,7 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
             )
 
         if ids:
-            await endure(partial(self._storage.dead_letter, ids, outcome.reason, outcome.detail))
+            await complete(partial(self._storage.dead_letter, ids, outcome.reason, outcome.detail))
 
     def expired(self, expired: ExpiredEntries) -> None:
         """Log entries that expired before they could be sent."""
@@ -300,22 +300,9 @@ class SinkLane(Lane[Entry, LaneQueue[Entry], Pacing, LaneRecord[LaneStatistics]]
         self._logger.warning("%s: %s expired before they could be sent", self.title, what)
 
 
-async def endure(work: Callable[[], Awaitable[object]]) -> None:
-    """Do what must not be left half done, and raise a cancellation only then.
-
-    asyncio's own ``Task.cancel()`` ignores AnyIO's shields, so the work is begun again.
-    """
-    cancelled: BaseException | None = None
-    with anyio.CancelScope(shield=True):
-        while True:
-            try:
-                await work()
-            except anyio.get_cancelled_exc_class() as error:
-                cancelled = error
-                continue
-
-            break
-
+async def complete(work: Callable[[], Awaitable[object]]) -> None:
+    """Do what must not be left half done, and raise a cancellation only then."""
+    cancelled = await endure(work)
     if cancelled is not None:
         raise cancelled
 

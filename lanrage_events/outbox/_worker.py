@@ -9,9 +9,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import anyio
-from anyio import CancelScope, RunFinishedError, from_thread
+from anyio import RunFinishedError, from_thread
 from anyio.lowlevel import checkpoint, checkpoint_if_cancelled, current_token
 
+from .._containment import endure
 from ._store import Transaction
 
 T = TypeVar("T")
@@ -94,14 +95,7 @@ class OutboxWorker:
 
         request = _Request(work)
         self._requests.put(request)
-        cancelled = None
-        with CancelScope(shield=True):
-            while not request.done.is_set():
-                try:
-                    await request.done.wait()
-                except anyio.get_cancelled_exc_class() as error:
-                    cancelled = error
-
+        cancelled = await endure(request.done.wait, request.done.is_set)
         raised = failed or cancelled
         if raised is not None:
             raise raised

@@ -8,6 +8,7 @@ from contextvars import copy_context
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
+from ..._containment import endure
 from ..bus import EventBus
 
 logger = logging.getLogger(__name__)
@@ -119,17 +120,16 @@ class BusRunner:
 
     async def _outlast(self) -> None:
         """Wait until the bus has ended or its time is over, and then raise what cancelled the caller."""
-        cancelled: BaseException | None = None
         deadline = anyio.current_time() + self.bus.plugins.drain_timeout + GRACE_SECONDS
-        # Only a shield waits on Trio, and only waiting again on asyncio.
-        with anyio.CancelScope(shield=True):
-            while not self._ended.is_set() and anyio.current_time() < deadline:
-                try:
-                    with anyio.CancelScope(deadline=deadline):
-                        await self._ended.wait()
-                except anyio.get_cancelled_exc_class() as error:
-                    cancelled = error
 
+        async def wait() -> None:
+            with anyio.CancelScope(deadline=deadline):
+                await self._ended.wait()
+
+        def is_done() -> bool:
+            return self._ended.is_set() or anyio.current_time() >= deadline
+
+        cancelled = await endure(wait, is_done)
         if not self._ended.is_set():
             plugins = self.bus.statistics().plugins.items()
             names = [repr(name) for name, statistics in plugins if statistics.state != "stopped"]
