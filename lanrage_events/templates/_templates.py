@@ -193,7 +193,8 @@ class Templates:
         :param event: the event; leaves can name its fields, besides ``type``, ``event`` and
             ``fields``, a mapping of the fields that its class added
         :param context: further names; a field of the event with the same name wins
-        :param value_limit: characters that each value may take in a leaf that has a limit
+        :param value_limit: what each value may take in a leaf that has a limit, as this is counted;
+            values of up to 32 characters stay whole
         :return: the leaves that are not empty, by path, and for each list the list of its items
         """
         plan = self._plan(type(event))
