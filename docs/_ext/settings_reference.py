@@ -232,6 +232,9 @@ def _text(schema: Schema) -> str:
     if schema.get("pattern") == r"^\s*$":
         return ""
 
+    if ":" in schema.get("pattern", ""):
+        return "time of the day in quotes"
+
     if schema.get("pattern"):
         return "number in quotes" if "0-9" in schema["pattern"] else "text"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ from lanrage_events.yaml import KeyPath
 from . import limits
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
 from ._embeds import explain_picture, explain_url, fit_mentions, length
+from ._quiet import Calendar, QuietTimesConfig, make_calendar
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
@@ -262,6 +264,14 @@ class WebhookConfig(ConfigModel):
             yield "avatar_url", problem
 
 
+class MentionCondition(ConfigModel):
+    """What must be so that a message mentions someone."""
+
+    count: Annotated[int, Field(ge=1, le=1_000_000, examples=[4])]
+    """how many players the party must have, at least; it needs the plugin ``parties``, which counts
+    them. Then each role and user is mentioned once in a party"""
+
+
 class MentionConfig(ConfigModel):
     """Whom a message mentions."""
 
@@ -271,6 +281,15 @@ class MentionConfig(ConfigModel):
     """ids of users"""
     cooldown: Annotated[Duration, Field(ge=0)] = 300.0
     """how long the same role or user is not mentioned again"""
+    when: Annotated[MentionCondition | None, Field(examples=[{"count": 4}])] = None
+    """what must be so that they are mentioned; always if it is missing"""
+    quiet: tuple[QuietTimesConfig, ...] = ()
+    """when they are not mentioned, although the message is posted"""
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """When they are not mentioned."""
+        return make_calendar(self.quiet)
 
     def warning(self) -> str:
         """Return how many of them a message can mention, empty if it can mention all."""

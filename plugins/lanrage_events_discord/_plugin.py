@@ -21,7 +21,7 @@ import httpx
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from lanrage_events import ConfigProblem, Event, Health, Metric, Preview, hookimpl
+from lanrage_events import ConfigProblem, Event, Health, Metric, PartyEnded, Preview, hookimpl
 from lanrage_events.abc import Bus
 from lanrage_events.cli import counted
 from lanrage_events.config import ConfigError
@@ -51,7 +51,16 @@ from ._delivery import (
 from ._memory import Memory, wall_time
 from ._preview import preview_event
 from ._rendering import Renderer, Wording
-from ._routing import NOT_TAKEN, Router, UnroutedEvents, check_routes, explain, unknown_types
+from ._routing import (
+    NOT_TAKEN,
+    Router,
+    UnroutedEvents,
+    check_routes,
+    explain,
+    party_keys,
+    uncounted,
+    unknown_types,
+)
 from ._setup import (
     RejectionCache,
     Settings,
@@ -154,6 +163,10 @@ class DiscordPlugin:
                 failures[position] = error
 
         failures |= await runtime.lanes.put(outgoing)
+        for event in events:
+            if isinstance(event, PartyEnded):
+                runtime.lanes.forget_mentions(party_keys(event))
+
         if repeated:
             # What failed in another lane comes again.
             accepted = (found for position, found in repeated.items() if position not in failures)
@@ -206,8 +219,8 @@ class DiscordPlugin:
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Keep the outbox open and the lanes running."""
         self._close_earlier_run()
-        if unknown := list(unknown_types(self.config, bus.events)):
-            raise ConfigError([str(problem) for problem in unknown])
+        if wrong := [*unknown_types(self.config, bus.events), *uncounted(self.config, bus)]:
+            raise ConfigError([str(problem) for problem in wrong])
 
         settings = self._make_settings(bus)
         webhooks = {DEFAULT_WEBHOOK, *self.config.webhooks, *settings.webhooks}
@@ -374,7 +387,7 @@ class DiscordPlugin:
             self._unsent += _rejected(statistics) + (statistics.pending if in_memory else 0)
 
     def _make_router(self, webhooks: Iterable[str]) -> Router:
-        return Router(self._routes, webhooks, self.config.max_age)
+        return Router(self._routes, webhooks, self.config.max_age, wall_clock=self._wall_clock)
 
     def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
         return Outbox(
@@ -470,6 +483,7 @@ class DiscordPlugin:
 
         problems = [error.as_problem() for error in renderer.problems]
         problems.extend(unknown_types(self.config, bus.events))
+        problems.extend(uncounted(self.config, bus))
         warnings = [*self.config.warnings()]
         if self.config.alerts is not None:
             warnings += unknown_sources(self.config.alerts, bus)

@@ -10,7 +10,7 @@ from lanrage_events.config import EventTypes, explain_rules
 from lanrage_events.events import format_event
 from lanrage_events.templates import TemplateError
 
-from .._config import DEFAULT_WEBHOOK
+from .._config import DEFAULT_WEBHOOK, MentionConfig
 from .._preview import describe, sample_event
 from .._rendering import Presentation
 from .._routing import RouteStep, explain
@@ -65,11 +65,12 @@ def _destination(found: ConfiguredPlugin, name: str, step: RouteStep) -> str:
         missing = "webhook_url is not set" if name == DEFAULT_WEBHOOK else "it is not configured"
         return f"webhook '{name}': not posted, since {missing}"
 
-    ways = ", ".join(_ways(step.presentation)) or "with a notification, and no mention"
+    mention = found.routes[step.number].mention if step.number >= 0 else None
+    ways = ", ".join(_ways(step.presentation, mention)) or "with a notification, and no mention"
     return f"webhook '{name}': {ways}"
 
 
-def _ways(presentation: Presentation) -> Iterator[str]:
+def _ways(presentation: Presentation, mention: MentionConfig | None) -> Iterator[str]:
     if presentation.silent:
         yield "silent"
 
@@ -79,7 +80,12 @@ def _ways(presentation: Presentation) -> Iterator[str]:
     ids = [f"role {role}" for role in presentation.roles]
     ids += [f"user {user}" for user in presentation.users]
     if ids:
-        yield f"mentions {', '.join(ids)}, each at most every {presentation.cooldown:g} s"
+        once = " and once in a party" if presentation.once else ""
+        yield f"mentions {', '.join(ids)}, each at most every {presentation.cooldown:g} s{once}"
+    elif mention is not None and (mention.roles or mention.users):
+        reasons = [f"count is not {mention.when.count} or more"] if mention.when else []
+        reasons += ["it has quiet hours"] if mention.quiet else []
+        yield f"no mention now, since {' or '.join(reasons)}"
 
 
 def _expiry(found: ConfiguredPlugin, event: Event) -> Iterator[str]:

@@ -24,6 +24,8 @@ class Envelope:
         self._avatar_url = "" if config.avatar_problem else config.avatar_url or ""
         self._excess = 0
         """how many the last message could not mention"""
+        self._once: tuple[str, ...] = ()
+        """what to remember of those whom the last message mentions only once"""
         self.unmentioned = 0
         """how many mentions found no room in their message"""
         self._mentions = mentions
@@ -38,7 +40,7 @@ class Envelope:
         :param is_backlog: whether these are old events, which mention no one
         """
         chosen = Chosen([], []) if is_backlog else self._mentions.choose(entries)
-        roles, users, self._excess = chosen
+        roles, users, self._excess, self._once = chosen
         mentioned = [*map(role_mention, roles), *map(user_mention, users)]
         # That someone reconnected is nothing to look up for.
         is_silent = (
@@ -74,9 +76,8 @@ class Envelope:
 
     def delivered(self, message: Message, webhook_id: str, channel_id: str | None) -> None:
         """Remember whom a message mentioned and which thread it created."""
-        for ids in message.allowed_mentions.values():
-            self._mentions.start_cooldown(ids)
-
+        mentioned = (one for ids in message.allowed_mentions.values() for one in ids)
+        self._mentions.start_cooldown([*mentioned, *self._once])
         if self._excess:
             if not self.unmentioned:
                 logger.warning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -279,6 +279,10 @@ class Lanes(Mapping[str, Lane]):
                     lane.append(
                         (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
                     )
+
+    def forget_mentions(self, parties: Collection[str]) -> None:
+        """Let parties that are over mention everyone again, see :meth:`Mentions.forget_parties`."""
+        self._mentions.forget_parties(parties)
 
     def finish(self, give_up_at: float, *, hold: bool) -> None:
         """Send what waits without gathering more, see :meth:`Lane.finish`."""

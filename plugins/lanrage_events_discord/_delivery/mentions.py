@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 import anyio
@@ -14,7 +14,8 @@ from .._rendering import Entry
 
 WRITE_INTERVAL_SECONDS = 1.0
 MAX_REMEMBERED = 1000
-"""roles and users that are remembered over restarts, those that were mentioned last"""
+"""roles and users that are remembered over restarts, with and without a party, those that were
+mentioned last"""
 
 
 class Chosen(NamedTuple):
@@ -24,6 +25,8 @@ class Chosen(NamedTuple):
     users: list[str]
     excess: int = 0
     """how many more it would mention if it had room for them"""
+    once: tuple[str, ...] = ()
+    """what is remembered of those who are mentioned only once"""
 
 
 class Mentions:
@@ -37,7 +40,7 @@ class Mentions:
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory or Memory(None, "")
         self._last: dict[str, float] = {}
-        """by id, the latest at the end"""
+        """by id, the latest at the end; and by id and party, where that is only once in a party"""
         self._under_way: set[str] = set()
         """ids that a message under way mentions"""
         self._is_written = True
@@ -49,25 +52,52 @@ class Mentions:
         now = anyio.current_time()
         roles: dict[str, None] = {}
         users: dict[str, None] = {}
+        once: dict[str, str] = {}
         for entry in entries:
             wanted = entry.presentation
+            if wanted.mentions_until and self._memory.wall_time() >= wanted.mentions_until:
+                continue
+
             for ids, found in ((wanted.roles, roles), (wanted.users, users)):
                 for one in ids:
-                    is_free = one not in self._under_way or not wanted.cooldown
-                    if is_free and now - self._last.get(one, -math.inf) >= wanted.cooldown:
+                    is_free = one not in self._under_way or not (wanted.cooldown or wanted.once)
+                    key = f"{one} {wanted.once}" if wanted.once else ""
+                    if key in self._last or not is_free:
+                        continue
+
+                    if now - self._last.get(one, -math.inf) >= wanted.cooldown:
                         found[one] = None
+                        if key:
+                            once[key] = one
 
         chosen = Chosen(*fit_mentions(roles, users))
-        self._under_way.update(chosen.roles, chosen.users)
-        excess = len(roles) + len(users) - len(chosen.roles) - len(chosen.users)
-        return chosen._replace(excess=excess)
+        mentioned = {*chosen.roles, *chosen.users}
+        self._under_way.update(mentioned)
+        excess = len(roles) + len(users) - len(mentioned)
+        keys = tuple(key for key, one in once.items() if one in mentioned)
+        return chosen._replace(excess=excess, once=keys)
 
     def release(self, ids: Iterable[str]) -> None:
         """Let other messages mention what an answered message mentioned."""
         self._under_way.difference_update(ids)
 
+    def forget_parties(self, keys: Collection[str]) -> None:
+        """Let parties that are over mention everyone again, should they begin again.
+
+        :param keys: at the ends of what :attr:`Presentation.once` is in their entries
+        """
+        if found := [one for one in self._last if " " in one and one.rpartition(" ")[2] in keys]:
+            for one in found:
+                del self._last[one]
+
+            self._is_written = False
+            self.save()
+
     def start_cooldown(self, ids: Iterable[str]) -> None:
-        """Start the cooldown of those that were mentioned."""
+        """Start the cooldown of those that were mentioned.
+
+        :param ids: theirs, and what :meth:`choose` returned as ``once``
+        """
         now = anyio.current_time()
         is_new = False
         for one in ids:
@@ -75,9 +105,17 @@ class Mentions:
             self._last[one] = now
             self._is_written = False
 
+        self._forget_oldest()
         # Without a cooldown each message may mention someone.
         if is_new or now - self._written_at >= WRITE_INTERVAL_SECONDS:
             self.save()
+
+    def _forget_oldest(self) -> None:
+        # Roles and users are as many as the configuration names, but parties come from outside.
+        if len(self._last) > MAX_REMEMBERED:
+            parties = [one for one in self._last if " " in one]
+            for one in parties[: len(self._last) - MAX_REMEMBERED]:
+                del self._last[one]
 
     # Over restarts
 

@@ -58,12 +58,17 @@ class Presentation:
     """ids of the users that it mentions"""
     cooldown: float = 0.0
     """seconds in which none of these is mentioned again"""
+    once: str = ""
+    """for what each of these is mentioned only once, such as a party; empty for each message"""
+    mentions_until: float = 0.0
+    """when it is too late to mention them, in seconds since 1970; 0 for never"""
 
 
 DEFAULT_PRESENTATION = Presentation()
 """with a notification, after gathering, without mentions"""
 
-_DEFAULT_DATA = {**asdict(DEFAULT_PRESENTATION), "roles": [], "users": []}
+_DEFAULT_DATA = {"silent": False, "immediate": False, "roles": [], "users": [], "cooldown": 0.0}
+"""what entries of all versions have"""
 
 
 @dataclass(slots=True)
@@ -94,7 +99,7 @@ class Entry:
                 "heading": digest.heading,
                 "item": digest.item,
             },
-            "presentation": _DEFAULT_DATA if is_default else asdict(self.presentation),
+            "presentation": _DEFAULT_DATA if is_default else _presentation_data(self.presentation),
         }
         # Entries of older versions have none of these.
         if self.is_alert:
@@ -162,6 +167,11 @@ def _loads(text: str) -> Any:
 def _subject_and_effect(digest: dict[str, Any]) -> tuple[str, Effect | None]:
     effect = digest.get("effect")
     return (str(digest["subject"]), Effect(effect)) if effect in list(Effect) else ("", None)
+
+
+def _presentation_data(presentation: Presentation) -> dict[str, Any]:
+    # An older version, which may read it, knows nothing of the others.
+    return {key: one for key, one in asdict(presentation).items() if key in _DEFAULT_DATA or one}
 
 
 def _presentation(data: dict[str, Any]) -> Presentation:

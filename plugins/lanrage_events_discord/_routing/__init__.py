@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .check import check_routes as check_routes
+from .check import uncounted as uncounted
 from .check import unknown_types as unknown_types
 from .explanation import RouteStep as RouteStep
 from .explanation import explain as explain
 from .router import NOT_TAKEN as NOT_TAKEN
 from .router import Router as Router
+from .router import party_keys as party_keys
 from .unrouted import UnroutedEvents as UnroutedEvents

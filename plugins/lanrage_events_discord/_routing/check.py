@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import TypeAlias
 
-from lanrage_events import ConfigProblem, Event
+from lanrage_events import ConfigProblem, Event, PeerLeft
+from lanrage_events.abc import Bus
 from lanrage_events.config import EventTypes
 from lanrage_events.events import EventRegistry
 
@@ -15,6 +16,8 @@ from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
 
 _ALL = ""
 """stands for all webhooks"""
+_COUNTING_PACKAGE = "lanrage_events_parties"
+"""the package of the plugin that counts the players of a party"""
 _MAX_COMPARED = 100
 """routes with the same values, since each is compared with each"""
 Place: TypeAlias = Callable[[str], str | None]
@@ -30,6 +33,25 @@ def unknown_types(config: DiscordConfig, events: EventRegistry) -> Iterator[Conf
     names = tuple(config.max_age)
     for index, message in EventTypes(names).unknown(events):
         yield ConfigProblem(message, ("max_age", names[index]), about_key=True)
+
+
+def uncounted(config: DiscordConfig, bus: Bus) -> Iterator[ConfigProblem]:
+    """Yield what needs the number of players, which the plugin ``parties`` counts, without it.
+
+    The plugin does not start with it.
+    """
+    counts = (
+        cls.__module__.partition(".")[0] == _COUNTING_PACKAGE
+        for plugin in bus.plugins.values()
+        for cls in type(plugin).__mro__
+    )
+    if any(counts):
+        return
+
+    for number, route in enumerate(config.routes):
+        if route.mention is not None and route.mention.when is not None:
+            message = "the plugin 'parties' counts the players, and is not there: add 'parties:'"
+            yield ConfigProblem(message, ("routes", number, "mention", "when", "count"))
 
 
 def check_routes(
@@ -88,6 +110,12 @@ class _Route:
         mention = self.config.mention
         if mention is not None and not (mention.roles or mention.users):
             yield self.warning("it names no role and no user, so no one is mentioned", "mention")
+
+        if mention is not None and mention.when is not None and not any(map(_counts, self.types)):
+            message = (
+                "no event of this route says how many players there are, so no one is mentioned"
+            )
+            yield self.warning(f"{message}: use peer_joined", "mention", "when", "count")
 
         if self.config.webhook is None or self.config.webhook:
             return
@@ -223,6 +251,10 @@ def _unused_ages(
 
         if message:
             yield ConfigProblem(message, ("max_age", name), warning=True, about_key=True)
+
+
+def _counts(cls: type[Event]) -> bool:
+    return not issubclass(cls, PeerLeft) and any(field.name == "count" for field in fields(cls))
 
 
 def _webhooks(route: _Route) -> Collection[str]:

@@ -55,7 +55,7 @@ def explain(
             number,
             webhooks=tuple(one for one in named if one not in taken),
             earlier=tuple(one for one in named if one in taken),
-            presentation=presentation_of(route),
+            presentation=presentation_of(route, event),
             stops=route.stop,
         )
         taken.update(named)

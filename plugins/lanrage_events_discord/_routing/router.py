@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
 from types import MappingProxyType
 
-from lanrage_events import Event
+from lanrage_events import Event, PeerLeft
 from lanrage_events.config import EventTypes
 from lanrage_events.events import seconds_later
 
 from .._config import MentionConfig, RouteConfig
+from .._memory import wall_time
 from .._rendering import DEFAULT_PRESENTATION, Presentation
 
 NOT_TAKEN: Mapping[str, Presentation] = MappingProxyType({})
 """the destinations of an event that no route takes"""
+_NO_MENTION = MentionConfig()
 
 
 class Router:
@@ -25,6 +28,7 @@ class Router:
     :param routes: the routes; without any, every webhook posts every event
     :param webhooks: the names of all webhooks
     :param max_age: by type or base type, how many seconds old an event may be when it is posted
+    :param wall_clock: returns the seconds since 1970, by which mentions have quiet hours
     """
 
     def __init__(
@@ -32,7 +36,10 @@ class Router:
         routes: Sequence[RouteConfig],
         webhooks: Iterable[str],
         max_age: Mapping[str, float] | None = None,
+        *,
+        wall_clock: Callable[[], float] = wall_time,
     ) -> None:
+        self._wall_clock = wall_clock
         self._routes = tuple(routes) or (RouteConfig(),)
         self.webhooks = tuple(webhooks)
         """the names of all webhooks"""
@@ -45,7 +52,10 @@ class Router:
         """the destinations of event types, where they depend on nothing else"""
         self._lifetimes: dict[type[Event], float | None] = {}
         """how many seconds old events of a type may be when they are posted, None for any age"""
-        self._has_conditions = any(route.where for route in self._routes)
+        self._has_conditions = any(
+            route.where or (route.mention and (route.mention.when or route.mention.quiet))
+            for route in self._routes
+        )
         for number, route in enumerate(self._routes):
             self._index(number, route)
 
@@ -72,7 +82,7 @@ class Router:
                 continue
 
             is_taken = True
-            presentation = presentation_of(route)
+            presentation = presentation_of(route, event, self._wall_clock)
             for webhook in self.webhooks if route.webhook is None else route.webhook:
                 found.setdefault(webhook, presentation)
 
@@ -124,10 +134,28 @@ def _keys(value: object) -> Iterator[object]:
             yield value
 
 
-def presentation_of(route: RouteConfig) -> Presentation:
-    """Return how a route presents events."""
-    mention = route.mention or MentionConfig()
-    if not (route.silent or route.immediate or mention.roles or mention.users):
+def presentation_of(
+    route: RouteConfig, event: Event, wall_clock: Callable[[], float] = wall_time
+) -> Presentation:
+    """Return how a route presents an event.
+
+    :param wall_clock: returns the seconds since 1970
+    """
+    mention, once, until = route.mention, "", 0.0
+    if mention is not None and mention.when is not None:
+        once = _once(event, mention.when.count)
+        mention = mention if once else None
+
+    if mention is not None and mention.quiet:
+        now = datetime.fromtimestamp(wall_clock(), UTC)
+        if mention.calendar.at(now):
+            mention = None
+        elif (change := mention.calendar.next_change(now)) is not None:
+            until = change.timestamp()
+
+    mention = mention or _NO_MENTION
+    has_mention = bool(mention.roles or mention.users)
+    if not (route.silent or route.immediate or has_mention):
         return DEFAULT_PRESENTATION
 
     return Presentation(
@@ -136,4 +164,28 @@ def presentation_of(route: RouteConfig) -> Presentation:
         roles=mention.roles,
         users=mention.users,
         cooldown=mention.cooldown,
+        once=once,
+        mentions_until=until,
     )
+
+
+def _once(event: Event, wanted: int) -> str:
+    """Return what is mentioned once, since the party has so many players; empty if it has not."""
+    count = getattr(event, "count", None)
+    # Those who are left do not make it worth to come.
+    is_met = isinstance(count, int) and count >= wanted and not isinstance(event, PeerLeft)
+    keys = party_keys(event) if is_met else []
+    return f"{wanted} {keys[0]}" if keys else ""
+
+
+def party_keys(event: Event) -> list[str]:
+    """Return by what the party of an event is known, the surest first, without its name.
+
+    Two events are of the same party if one has the first key of the other.
+    """
+    id, name = getattr(event, "party_id", None), getattr(event, "party_name", None)
+    named = [f"id {id}"] if id else []
+    if name:
+        named.append(f"name {str(name).casefold()}")
+
+    return [sha256(one.encode(errors="replace")).hexdigest()[:16] for one in named]

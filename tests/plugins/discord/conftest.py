@@ -104,11 +104,15 @@ def running() -> Running:
         places = config.pop("places", {})
         templates = config.pop("templates", ())
         max_pending = config.pop("max_pending", InlinePlugin.max_pending)
+        others = config.pop("plugins", {})
         async with httpx.AsyncClient(transport=discord.transport()) as http:
             plugin = InlinePlugin(DiscordConfig.model_validate(config), http=http)
             plugin.max_pending = max_pending
             bus = EventBus(drain_timeout=5, state_folder=state_folder, templates=templates)
             bus.register(plugin, "discord", locations=places)
+            for name, other in others.items():
+                bus.register(other, name)
+
             async with bus:
                 yield Setup(bus, plugin, discord)
 

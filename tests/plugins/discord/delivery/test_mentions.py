@@ -50,7 +50,7 @@ def mentions_in(path: Path, clock: Clock | None = None) -> Mentions:
 
 def mention(mentions: Mentions, *entries: Entry) -> list[str]:
     """Mention whom entries ask for, as a message that arrives at once does."""
-    roles, users, _ = mentions.choose(entries)
+    roles, users, *_ = mentions.choose(entries)
     mentions.release([*roles, *users])
     mentions.start_cooldown([*roles, *users])
     return [*roles, *users]
