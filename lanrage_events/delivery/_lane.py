@@ -85,7 +85,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
     @property
     def waits(self) -> float | None:
         """Seconds that it still waits before it goes on by itself; None if it does not wait."""
-        if self.state not in (LaneState.WAITING, LaneState.RETRYING):
+        if self.state not in (LaneState.WAITING, LaneState.RETRYING, LaneState.HOLDING):
             return None
 
         seconds = self._waits_until - anyio.current_time()
@@ -95,7 +95,7 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
     def reason(self) -> str:
         """Why the state is what it is, if something is wrong, and how long it waits."""
         waits = self.waits
-        if waits is None:
+        if waits is None or self.state is LaneState.HOLDING:
             return self._why
 
         if self.state is LaneState.RETRYING:

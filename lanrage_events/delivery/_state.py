@@ -12,6 +12,8 @@ class LaneState(StrEnum):
     GATHERING = "gathering"
     WAITING = "waiting"
     """because the receiver asked for it, or until the next request may be sent"""
+    HOLDING = "holding"
+    """by choice, such as in quiet hours, until a time that the reason says"""
     SENDING = "sending"
     RETRYING = "retrying"
     """since an attempt failed, and until one succeeds"""

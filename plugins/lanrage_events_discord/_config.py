@@ -24,12 +24,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from lanrage_events.cli import did_you_mean
 from lanrage_events.config import ConfigModel, Duration, EventFilter, Names
+from lanrage_events.events import utc_now
 from lanrage_events.yaml import KeyPath
 
 from . import limits
 from ._client import WebhookURL, validate_invite_url, validate_webhook_url
 from ._embeds import explain_picture, explain_url, fit_mentions, length
-from ._quiet import Calendar, QuietTimesConfig, make_calendar
+from ._quiet import Calendar, QuietConfig, QuietTimesConfig, make_calendar
 
 DEFAULT_WEBHOOK = "default"
 """the name of the webhook that ``webhook_url`` stands for"""
@@ -201,6 +202,8 @@ class WebhookConfig(ConfigModel):
     """the picture to show in place of the webhook's; blank for none"""
     batch: BatchConfig | None = None
     """how events are gathered for this webhook; like the plugin's ``batch`` if it is missing"""
+    quiet: tuple[QuietConfig, ...] | None = None
+    """when this webhook is quiet; like the plugin's ``quiet`` if it is missing, never if it is empty"""
 
     @field_validator("url")
     @classmethod
@@ -314,6 +317,8 @@ class RouteConfig(EventFilter):
     """whom the messages mention"""
     immediate: bool = False
     """whether the events are sent at once, without gathering"""
+    important: bool = False
+    """whether quiet hours and mutes do not apply to the events"""
 
     @field_validator("webhook")
     @classmethod
@@ -365,6 +370,8 @@ class DiscordConfig(ConfigModel):
     """which events go to which webhooks; without any, all events go to all of them"""
     max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
     """for event types, base types or patterns, how old an event may be when it is posted"""
+    quiet: tuple[QuietConfig, ...] = ()
+    """when webhooks are quiet; it does not apply to routes that are ``important``, nor to alerts"""
     alerts: AlertsConfig | None = None
     """who learns that something does not work, and that it works again; no one if it is missing"""
 
@@ -439,6 +446,15 @@ class DiscordConfig(ConfigModel):
         for index, route in enumerate(self.routes):
             if route.mention is not None and (problem := route.mention.warning()):
                 yield ("routes", index, "mention"), problem
+
+        for path, calendar in self._calendars():
+            if calendar.next_change(utc_now()) is None and calendar.at(utc_now()).holds:
+                yield path, "these hours never end, so nothing is posted"
+
+    def _calendars(self) -> Iterator[tuple[KeyPath, Calendar]]:
+        yield ("quiet",), make_calendar(self.quiet)
+        for name, webhook in self.webhooks.items():
+            yield ("webhooks", name, "quiet"), make_calendar(webhook.quiet or ())
 
     def all_webhooks(self) -> dict[str, WebhookConfig]:
         """Return the webhooks by name, the short form's among them."""

@@ -94,6 +94,13 @@ class Memory:
         else:
             self._is_writable = True
 
+    async def save(self, data: object) -> None:
+        """Replace the content, without blocking the event loop.
+
+        :raises OSError: if it cannot be written; the content is what it was then
+        """
+        await self._file.save(data)
+
 
 def number(value: object) -> float:
     """Return a finite number from a file.

@@ -50,6 +50,7 @@ from ._delivery import (
 )
 from ._memory import Memory, wall_time
 from ._preview import preview_event
+from ._quiet import Mutes, Quiet, make_calendar
 from ._rendering import Renderer, Wording
 from ._routing import (
     NOT_TAKEN,
@@ -120,6 +121,8 @@ class DiscordPlugin:
         self._earlier = EarlierEntries()
         self._alerts: Alerts | None = None
         """what reports problems, through all restarts of the plugin; None without the setting"""
+        self._mutes: Mutes | None = None
+        """what is muted, through all restarts of the plugin; None before the first start"""
         self._unsent = 0
         """events that came while there was no webhook, or that earlier runs did not deliver"""
         self._unrouted = UnroutedEvents(by_routes=bool(config.routes))
@@ -297,6 +300,7 @@ class DiscordPlugin:
             limits=limits,
             threads=Threads(self._memory(bus, "threads", "the ids of threads", True)),
             mentions=Mentions(self._memory(bus, "mentions", "the cooldowns of mentions")),
+            quiet=self._make_quiet(bus),
             gone=GoneWebhooks(self._memory(bus, "gone", "the webhooks that do not exist")),
             expired=ExpiredCounts(self._memory(bus, "expired", "the counts of what expired")),
             wording=wording,
@@ -397,6 +401,13 @@ class DiscordPlugin:
             max_entries_per_lane=self._max_pending if lanes == 1 else self._max_pending // 2,
         )
 
+    def _make_quiet(self, bus: Bus) -> Quiet:
+        if self._mutes is None:
+            self._mutes = Mutes(self._memory(bus, "mutes", "the mutes", True))
+
+        self._mutes.reload()
+        return Quiet(make_calendar(self.config.quiet), self._mutes)
+
     def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"))
 
@@ -412,6 +423,9 @@ class DiscordPlugin:
         return state_file(bus, self, suffix)
 
     def _reload(self) -> None:
+        if self._mutes is not None:
+            self._mutes.reload()
+
         for lane in self._lanes.values():
             lane.reload()
 
@@ -525,7 +539,8 @@ class DiscordPlugin:
             undelivered += statistics.pending + _rejected(statistics)
 
         health = self._health()
-        detail = "; ".join(filter(None, [health.detail, self._unrouted.detail]))
+        quiet = "" if self._runtime is None else self._runtime.lanes.quiet_reason
+        detail = "; ".join(filter(None, [health.detail, quiet, self._unrouted.detail]))
         return replace(health, detail=detail, undelivered=undelivered)
 
     def _health(self) -> Health:
@@ -548,7 +563,8 @@ class DiscordPlugin:
             return Health("degraded", f"{_events(self.pending)} waiting: {retrying}")
 
         waits = self._reasons(LaneState.WAITING)
-        longest = max((lane.waits or 0.0 for lane in self._lanes.values()), default=0.0)
+        waiting = (one for one in self._lanes.values() if one.state is LaneState.WAITING)
+        longest = max((lane.waits or 0.0 for lane in waiting), default=0.0)
         if longest > LONG_WAIT_SECONDS:
             return Health("degraded", f"{_events(self.pending)} waiting: {waits}")
 

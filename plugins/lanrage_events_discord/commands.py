@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +18,15 @@ from lanrage_events.config import load_bus
 from lanrage_events.templates import template_folder
 
 from ._client import validate_invite_url
-from ._commands import find_plugin, post_test_message, show_previews, show_route
+from ._commands import (
+    find_plugin,
+    mute,
+    post_test_message,
+    show_mutes,
+    show_previews,
+    show_route,
+    unmute,
+)
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
 from ._preview import sample_event
 from ._terminal import make_console
@@ -130,6 +139,59 @@ def post_test(
 
 def _go_on(problems: Sequence[str]) -> None:
     write_errors([*problems, "so this shows what is right in it, and what is built in"])
+
+
+def mute_webhooks(
+    duration: str | None = None,
+    /,
+    *,
+    webhook: str | None = None,
+    why: str = "",
+    then: Literal["hold", "silent", "drop"] = "hold",
+    config: Path | None = None,
+    plugin: str | None = None,
+) -> int:
+    """Let Discord's webhooks post nothing for a while, or show which of them are quiet now.
+
+    What happens meanwhile is posted at the end as one digest. A daemon that runs does it at once, and
+    the next one goes on with it. Routes that are important are posted all the same.
+
+    :param duration: for how long, such as 2h or 90m; at most 31d. Without it, the state is shown
+    :param webhook: the name of the only webhook to mute
+    :param why: the reason, which the page and the health of the daemon show
+    :param then: hold posts at the end what happened meanwhile, silent posts it without a notification,
+        and drop does not post it at all
+    :param config: the configuration; lanrage.yaml in this folder by default
+    :param plugin: the section of the configuration, if several post to Discord
+    """
+    try:
+        found = find_plugin(config, plugin)
+    except LookupError as error:
+        return _misuse(error)
+
+    if duration is None:
+        return show_mutes(found)
+
+    return anyio.run(partial(mute, found, duration, webhook, why=why, then=then))
+
+
+def unmute_webhooks(
+    *, webhook: str | None = None, config: Path | None = None, plugin: str | None = None
+) -> int:
+    """End what the command mute, the page or the API has muted; what was held is posted at once.
+
+    It does nothing, and exits with 0, if nothing is muted. Quiet hours of the configuration stay.
+
+    :param webhook: the name of the only webhook to unmute; by default all mutes end
+    :param config: the configuration; lanrage.yaml in this folder by default
+    :param plugin: the section of the configuration, if several post to Discord
+    """
+    try:
+        found = find_plugin(config, plugin)
+    except LookupError as error:
+        return _misuse(error)
+
+    return anyio.run(unmute, found, webhook)
 
 
 def _misuse(error: Exception) -> int:

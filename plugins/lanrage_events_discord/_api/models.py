@@ -9,12 +9,73 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr
 
 from lanrage_events.config import ConfigModel
 
+from .._quiet import MuteLength, Then
 from .._rendering import Style
 
 DIGEST_MAX_EVENTS = 50
 """how many events a preview of a digest may have"""
 
 Text = Annotated[str, Field(max_length=4096)]
+
+
+class QuietStatus(ConfigModel):
+    """That a webhook is quiet, because of its quiet hours or a mute."""
+
+    then: Then
+    """what happens to its messages meanwhile, see :class:`MuteRequest`"""
+    until: datetime | None
+    """when that changes; null if it never does"""
+    seconds_left: float | None
+    """until then"""
+    why: str
+    """in one line, such as ``muted until 22:10 by anna (restart of the server)``"""
+    muted: bool
+    """whether it is a mute, and not the quiet hours of the configuration"""
+
+
+class MuteRequest(ConfigModel):
+    """What to mute."""
+
+    duration: MuteLength
+    """for how long, such as ``2h``; at most 31 days"""
+    webhook: Text | None = None
+    """the name of the webhook; null for all"""
+    why: Text = ""
+    """the reason, which health and the page show; the first 200 characters in one line"""
+    by: Text = ""
+    """who mutes it, likewise"""
+    then: Then = "hold"
+    """what happens to messages meanwhile: ``hold`` posts them at the end, ``silent`` posts them
+    without a notification, and ``drop`` does not post them at all"""
+
+
+class MuteQuery(ConfigModel):
+    """Which mute ends."""
+
+    webhook: Text | None = None
+    """the name of the webhook; null for every mute"""
+
+
+class MuteStatus(ConfigModel):
+    """A mute that lasts."""
+
+    webhook: str | None
+    """the name of the webhook; null for all"""
+    since: datetime
+    until: datetime
+    seconds_left: float
+    by: str
+    """who muted it"""
+    why: str
+    """the reason"""
+    then: Then
+    """what happens to messages meanwhile"""
+
+
+class Mutes(ConfigModel):
+    """The mutes that last."""
+
+    mutes: tuple[MuteStatus, ...]
 
 
 class WebhookRequest(ConfigModel):
@@ -197,8 +258,12 @@ class LaneStatus(ConfigModel):
     """events that were posted with less text than they have, because of Discord's limits"""
     rate_limited: int
     """answers that ask to wait"""
+    dropped: int
+    """events that quiet hours or a mute dropped"""
     last_error: str
     """what went wrong last"""
+    quiet: QuietStatus | None
+    """that it is quiet; null if it is not"""
 
 
 class AlertProblem(ConfigModel):
@@ -248,6 +313,8 @@ class Status(ConfigModel):
     """the same by event type, the most frequent first; at most 100 types, then ``other``"""
     alerts: AlertStatus | None
     """null if no webhook gets alerts"""
+    mutes: tuple[MuteStatus, ...]
+    """what is muted, and until when"""
     presence_connected: bool | None
     """whether Rich Presence is connected to Discord; null without the plugin for it"""
 

@@ -26,6 +26,7 @@ from .._setup import (
     WEBHOOK_STEPS,
 )
 from . import models
+from .mutes import MutesAPI, mute_statuses, quiet_status
 from .previews import Previews
 from .runtime import CANNOT_ASK, NOT_RUNNING, RunningPlugin, Runtime, count_pending, setup_errors
 from .webhooks import WebhooksAPI
@@ -40,6 +41,7 @@ class DiscordAPI:
     def __init__(self, runtime: Callable[[], Runtime | None]) -> None:
         self._runtime = RunningPlugin(runtime)
         self._webhooks = WebhooksAPI(self._runtime)
+        self._mutes = MutesAPI(self._runtime)
 
     def routes(self) -> tuple[Route, ...]:
         """Return the operations."""
@@ -52,6 +54,7 @@ class DiscordAPI:
         post = partial(Route, method="POST")
         return (
             *self._webhooks.routes(),
+            *self._mutes.routes(),
             post(
                 path="/webhook",
                 handler=self.set_webhook,
@@ -203,11 +206,12 @@ async def _status(runtime: Runtime) -> models.Status:
         failed=sum(one.failed for one in statistics),
         last_error=redact(next(filter(None, errors), "")),
         lanes=tuple(
-            _lane_status(lane, pending.get(name, 0), redact) for name, lane in lanes.items()
+            _lane_status(runtime, lane, pending.get(name, 0)) for name, lane in lanes.items()
         ),
         unrouted=runtime.unrouted.total,
         unrouted_types=dict(runtime.unrouted.by_type),
         alerts=None if runtime.alerts is None else _alert_status(runtime.alerts),
+        mutes=mute_statuses(runtime),
         presence_connected=_presence_connected(runtime.bus),
     )
 
@@ -223,7 +227,8 @@ def _alert_status(alerts: Alerts) -> models.AlertStatus:
     )
 
 
-def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> models.LaneStatus:
+def _lane_status(runtime: Runtime, lane: Lane, pending: int) -> models.LaneStatus:
+    redact = runtime.bus.redactor.redact
     figures: dict[str, Any] = asdict(lane.statistics)
     figures["last_error"] = redact(lane.statistics.last_error)
     return models.LaneStatus(
@@ -232,6 +237,7 @@ def _lane_status(lane: Lane, pending: int, redact: Callable[[str], str]) -> mode
         reason=redact(lane.reason),
         waits=None if lane.waits is None else round(lane.waits, 3),
         pending=pending,
+        quiet=quiet_status(runtime, lane.name),
         **figures,
     )
 

@@ -1,7 +1,8 @@
-"""What the commands ``preview``, ``route`` and ``test`` do."""
+"""What the commands ``mute``, ``preview``, ``route``, ``test`` and ``unmute`` do."""
 
 from __future__ import annotations
 
+from .mute import mute, show_mutes, unmute
 from .plugin import ConfiguredPlugin, find_plugin
 from .preview import show_previews
 from .route import show_route

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from .._config import WebhookConfig
 from .._embeds import SUPPRESS_NOTIFICATIONS, Message, role_mention, user_mention
+from .._quiet import WebhookQuiet
 from .._rendering import Entry
 from .mentions import Chosen, Mentions
 from .threads import Threads
@@ -16,9 +17,19 @@ logger = logging.getLogger("lanrage_events.discord")
 
 
 class Envelope:
-    """Adds to the messages of one webhook what its configuration and its events ask for."""
+    """Adds to the messages of one webhook what its configuration and its events ask for.
 
-    def __init__(self, config: WebhookConfig, mentions: Mentions, threads: Threads) -> None:
+    :param quiet: says how quiet the webhook is; None if it never is
+    """
+
+    def __init__(
+        self,
+        config: WebhookConfig,
+        mentions: Mentions,
+        threads: Threads,
+        quiet: WebhookQuiet | None = None,
+    ) -> None:
+        self._quiet = quiet
         self._config = config
         self._username = "" if config.username_problem else config.username or ""
         self._avatar_url = "" if config.avatar_problem else config.avatar_url or ""
@@ -39,12 +50,17 @@ class Envelope:
         :param entries: what the message shows
         :param is_backlog: whether these are old events, which mention no one
         """
-        chosen = Chosen([], []) if is_backlog else self._mentions.choose(entries)
+        # What a lane sends although it is held would be lost otherwise, and is silent, too.
+        is_quiet = self._quiet is not None and bool(self._quiet.now.loudness)
+        loud = [entry for entry in entries if entry.is_important] if is_quiet else entries
+        chosen = Chosen([], []) if is_backlog else self._mentions.choose(loud)
         roles, users, self._excess, self._once = chosen
         mentioned = [*map(role_mention, roles), *map(user_mention, users)]
         # That someone reconnected is nothing to look up for.
         is_silent = (
-            all(entry.presentation.silent for entry in entries) if entries else message.has_ending
+            all(one.presentation.silent for one in loud)
+            if entries
+            else is_quiet or message.has_ending
         )
         config = self._config
         new_thread = config.thread_name and not self._thread(webhook_id)

@@ -26,6 +26,7 @@ from .._client import (
 from .._config import BatchConfig
 from .._diagnosis import Omissions, ServerErrors, is_about_configuration
 from .._embeds import Message
+from .._quiet import WebhookQuiet
 from .._rendering import Entry, Wording
 from .._settling import Posted
 from .batch import Batch
@@ -57,6 +58,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     :param webhook: where to
     :param batch: how entries are gathered and composed
     :param envelope: adds to messages what the webhook's configuration asks for
+    :param quiet: says how quiet the webhook is
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
     :param posted: what all lanes have posted
@@ -77,6 +79,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         limits: RateLimits,
         task_group: TaskGroup,
         envelope: Envelope,
+        quiet: WebhookQuiet,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
         posted: Posted,
@@ -87,7 +90,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             name,
             what="webhook",
             storage=outbox,
-            queue=LaneQueue(outbox, name, batch, posted),
+            queue=LaneQueue(outbox, name, batch, posted, self._may_go),
             pacing=Pacing(batch),
             record=LaneRecord(),
             task_group=task_group,
@@ -109,6 +112,11 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         )
         self.omissions = Omissions()
         """parts of messages that Discord rejected"""
+        self._quiet = quiet
+        self._is_quiet = False
+        """whether only what is important may be posted"""
+        self._posts_all = False
+        """whether everything is posted although it is quiet, since it would be lost"""
         self._is_holding = False
         """whether it waits because all that it has is held"""
         self._gone = gone
@@ -211,7 +219,15 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send, as far as is known without reading the outbox."""
-        return self._batch.is_empty
+        return self._batch.is_empty and not (self._is_quiet and self.queue.settling.passed)
+
+    def _may_go(self, entry: Entry) -> bool:
+        return entry.is_important or not self._is_quiet
+
+    def quiet_changed(self) -> None:
+        """Look how quiet the webhook is now, since something was muted or unmuted."""
+        self._end_hold()
+        self.wake()
 
     def ended_outage(self) -> None:
         """Record that the last request did not fail, or that there is none to make."""
@@ -232,10 +248,12 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         if not hold:
             self.queue.settling.stop_holding()
 
+        self._posts_all = not self._storage.durable
         self.pacing.finish(give_up_at)
 
     async def fill(self) -> None:
         """Move new entries into the batch, release what lasts, and cancel what comes to nothing."""
+        self._follow_quiet()
         await super().fill()
         settling = self.queue.settling
         if settling.due is not None and settling.due <= anyio.current_time():
@@ -253,10 +271,27 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         if self.queue.is_empty:
             settling.rest()
 
+    def _follow_quiet(self) -> None:
+        """Let everything be admitted again if quiet hours or a mute have begun or ended."""
+        is_quiet = self._quiet.now.loudness.holds and not self._posts_all
+        if is_quiet is self._is_quiet:
+            return
+
+        self._is_quiet, queue = is_quiet, self.queue
+        was_held = bool(queue.held) or queue.settling.passed
+        if not is_quiet and was_held:
+            self._batch.make_old()
+
+        if was_held or not queue.is_empty:
+            queue.reload()
+
     async def deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
         if self._suspicion.is_due:
             return await self._examine()
+
+        if self._is_quiet and not self.queue.batch:
+            return await self._keep_quiet()
 
         if self._batch.must_wait:
             return await self._hold()
@@ -286,10 +321,21 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         if due is None:
             return self.goes_on
 
+        return await self._wait_holding(LaneState.GATHERING, due)
+
+    async def _keep_quiet(self) -> bool:
+        """Wait until the webhook is not quiet any more; return as :meth:`deliver_next`."""
+        if self.queue.has_more:
+            return self.goes_on
+
+        due = anyio.current_time() + self._quiet.seconds_left
+        return await self._wait_holding(LaneState.HOLDING, due, self._quiet.now.why)
+
+    async def _wait_holding(self, state: LaneState, due: float, why: str = "") -> bool:
         if self.pacing.is_finishing or not self.goes_on:
             return False
 
-        self.set_state(LaneState.GATHERING)
+        self.set_state(state, why, due)
         self._is_holding = True
         try:
             return await self.pacing.wait_until(due, collects=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,11 +12,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from lanrage_events import Redactor
+from lanrage_events.cli import counted
 from lanrage_events.delivery import LaneState
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, OutboxLane
 
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
+from .._quiet import Loudness, Quiet, make_calendar
 from .._rendering import Entry, Wording
 from .._settling import Posted
 from .envelope import Envelope
@@ -52,6 +54,7 @@ class Lanes(Mapping[str, Lane]):
     :param limits: Discord's limits as far as they are known
     :param threads: remembers the threads that were created
     :param mentions: remembers whom messages mentioned
+    :param quiet: says how quiet each webhook is
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
     :param wording: the texts of messages besides the entries
@@ -69,6 +72,7 @@ class Lanes(Mapping[str, Lane]):
         limits: RateLimits,
         threads: Threads,
         mentions: Mentions,
+        quiet: Quiet,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
         wording: Wording,
@@ -81,6 +85,7 @@ class Lanes(Mapping[str, Lane]):
         self._task_group = task_group
         self._redactor = redactor
         self._mentions = mentions
+        self.quiet = quiet
         self._gone = gone
         self._expired = expired
         self._posted = Posted()
@@ -127,6 +132,8 @@ class Lanes(Mapping[str, Lane]):
         address = self._config.address(webhook)
         self._configured = None
         self._renamed.pop(name, None)
+        own = webhook.quiet
+        self.quiet.use(name, None if own is None else make_calendar(own))
         # The token first, by which the others are found.
         for secret in reversed(address.secrets()):
             self._redactor.add(secret)
@@ -136,6 +143,7 @@ class Lanes(Mapping[str, Lane]):
             lane.use(address)
             return
 
+        quiet = self.quiet.of(name)
         lane = Lane(
             name,
             address,
@@ -144,7 +152,8 @@ class Lanes(Mapping[str, Lane]):
             client=self._client,
             limits=self.limits,
             task_group=self._task_group,
-            envelope=Envelope(webhook, self._mentions, self._threads),
+            envelope=Envelope(webhook, self._mentions, self._threads, quiet),
+            quiet=quiet,
             gone=self._gone,
             expired=self._expired,
             posted=self._posted,
@@ -205,6 +214,8 @@ class Lanes(Mapping[str, Lane]):
         async with new.pacing.turn, self._putting:
             await self._outbox.rename_lane(name, to)
             self._expired.rename(name, to)
+            with suppress(OSError):
+                await self.quiet.mutes.rename(name, to)
 
         new.reload()
 
@@ -234,6 +245,8 @@ class Lanes(Mapping[str, Lane]):
     async def put(self, outgoing: Sequence[OutgoingEntry]) -> dict[int, Exception]:
         """Put entries into the outbox and then into their lanes, as many as there is room for.
 
+        What quiet hours and mutes drop is not put, and is counted.
+
         :return: what kept an entry from being put, by the position of its event
         """
         failures: dict[int, Exception] = {}
@@ -241,10 +254,29 @@ class Lanes(Mapping[str, Lane]):
             for one in outgoing if self._renamed else ():
                 one.lane = self._renamed.get(one.lane, one.lane)
 
+            outgoing = [one for one in outgoing if not self._drops(one)]
             for begin in range(0, len(outgoing), self._put_together):
                 await self._put(outgoing[begin : begin + self._put_together], failures)
 
         return failures
+
+    def _drops(self, outgoing: OutgoingEntry) -> bool:
+        """Return whether an entry is not to be posted, and count it then."""
+        entry, quietness = outgoing.entry, self.quiet.at(outgoing.lane)
+        if quietness.loudness is not Loudness.DROP or entry.is_important:
+            return False
+
+        if (lane := self._lanes.get(outgoing.lane)) is not None:
+            lane.statistics.dropped += 1
+
+        logger.debug(
+            "webhook '%s': %s %s is dropped: %s",
+            outgoing.lane,
+            entry.type,
+            entry.event_id,
+            quietness.why,
+        )
+        return True
 
     async def _put(self, outgoing: Sequence[OutgoingEntry], failures: dict[int, Exception]) -> None:
         by_lane: dict[str, list[int]] = {}
@@ -279,6 +311,30 @@ class Lanes(Mapping[str, Lane]):
                     lane.append(
                         (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
                     )
+
+    def quiet_changed(self) -> None:
+        """Let the lanes look how quiet they are now, since something was muted or unmuted."""
+        for lane in self.values():
+            lane.quiet_changed()
+
+    @property
+    def quiet_reason(self) -> str:
+        """Which webhooks are quiet, until when and why, in one line; empty if none is."""
+        named: dict[str, list[str]] = {}
+        for name in self.configured:
+            if why := self.quiet.at(name).why:
+                named.setdefault(why, []).append(f"webhook '{name}'")
+
+        if len(named) == 1 and len(self.configured) == len(*named.values()):
+            reason = next(iter(named))
+        else:
+            reason = "; ".join(f"{', '.join(names)}: {why}" for why, names in named.items())
+
+        held = (lane.record.waiting for lane in self.values() if lane.state is LaneState.HOLDING)
+        waiting = sum(held)
+        return self._redactor.redact(
+            f"{reason}, {counted(waiting, 'event')} held" if waiting else reason
+        )
 
     def forget_mentions(self, parties: Collection[str]) -> None:
         """Let parties that are over mention everyone again, see :meth:`Mentions.forget_parties`."""

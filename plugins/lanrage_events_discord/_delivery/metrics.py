@@ -28,6 +28,10 @@ _COUNTERS: Mapping[str, tuple[str, Callable[[Lane], int]]] = {
         "Parts of messages that Discord had rejected, such as pictures",
         lambda lane: lane.omissions.count,
     ),
+    "dropped": (
+        "Events that quiet hours or a mute dropped",
+        lambda lane: lane.statistics.dropped,
+    ),
     "mentions_left_out": (
         "Mentions of roles and users for which a message had no room",
         lambda lane: lane.envelope.unmentioned,

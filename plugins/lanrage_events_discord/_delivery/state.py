@@ -19,3 +19,5 @@ class LaneStatistics(delivery.LaneStatistics):
     """those of them that no message has counted, because none came in time"""
     rate_limited: int = 0
     """answers of 429"""
+    dropped: int = 0
+    """events that quiet hours or a mute dropped"""

@@ -15,12 +15,14 @@ from pydantic import (
     field_validator,
 )
 
-from lanrage_events.config import ConfigModel
+from lanrage_events.config import ConfigModel, Duration
 
 from .calendar import Calendar, Loudness, QuietTimes
+from .mutes import check_length
 from .time_zone import find_time_zone
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Then = Literal["silent", "hold", "drop"]
 
 _DAYS: tuple[str, ...] = get_args(Day)
 # Also for the JSON Schema, so only with what JavaScript supports.
@@ -77,6 +79,10 @@ EndTime = Annotated[
 ]
 
 
+MuteLength = Annotated[Duration, AfterValidator(check_length)]
+"""for how long something is muted, in seconds"""
+
+
 class QuietTimesConfig(ConfigModel):
     """Times of the day at which something is quiet."""
 
@@ -118,9 +124,23 @@ class QuietTimesConfig(ConfigModel):
         )
 
 
+class QuietConfig(QuietTimesConfig):
+    """Quiet hours, and what happens to messages in them."""
+
+    then: Then = "silent"
+    """``silent`` posts without a notification, ``hold`` posts at the end what came meanwhile, and
+    ``drop`` does not post it at all. No one is mentioned meanwhile. Where several apply, ``drop``
+    counts before ``hold``, and ``hold`` before ``silent``"""
+
+
 def make_calendar(times: Iterable[QuietTimesConfig]) -> Calendar:
     """Return the calendar of quiet hours."""
-    return Calendar(one.to_times() for one in times)
+    return Calendar(
+        one.to_times(
+            Loudness[one.then.upper()] if isinstance(one, QuietConfig) else Loudness.SILENT
+        )
+        for one in times
+    )
 
 
 def _minutes(text: str) -> int:

@@ -58,6 +58,8 @@ class Presentation:
     """ids of the users that it mentions"""
     cooldown: float = 0.0
     """seconds in which none of these is mentioned again"""
+    important: bool = False
+    """whether it arrives with a notification and at once in quiet hours, too"""
     once: str = ""
     """for what each of these is mentioned only once, such as a party; empty for each message"""
     mentions_until: float = 0.0
@@ -85,6 +87,11 @@ class Entry:
     """whether it is an alert: it is a message of its own, and no digest shows or counts it"""
     shortened: bool = False
     """whether the embed lacks text of the event"""
+
+    @property
+    def is_important(self) -> bool:
+        """Whether quiet hours and mutes do not apply to it."""
+        return self.is_alert or self.presentation.important
 
     def to_json(self) -> str:
         """Return the entry as one line of JSON."""

@@ -123,7 +123,7 @@ class _Route:
         if not self.config.stop:
             yield self.warning("it has neither a webhook nor 'stop', so it does nothing")
 
-        for name in ("silent", "immediate", "mention"):
+        for name in ("silent", "immediate", "important", "mention"):
             if getattr(self.config, name):
                 message = "it has no effect, since this route posts to no webhook"
                 yield self.warning(message, name, key=True)

@@ -155,7 +155,7 @@ def presentation_of(
 
     mention = mention or _NO_MENTION
     has_mention = bool(mention.roles or mention.users)
-    if not (route.silent or route.immediate or has_mention):
+    if not (route.silent or route.immediate or route.important or has_mention):
         return DEFAULT_PRESENTATION
 
     return Presentation(
@@ -164,6 +164,7 @@ def presentation_of(
         roles=mention.roles,
         users=mention.users,
         cooldown=mention.cooldown,
+        important=route.important,
         once=once,
         mentions_until=until,
     )

@@ -24,6 +24,7 @@ const FIGURES = {
   cancelled: "Cancelled",
   reconnects: "Reconnects",
   shortened: "Shortened",
+  dropped: "Dropped",
 };
 const LEGEND = { "bar-sent": "sent", "bar-failed": "rejected", "area-waiting": "waiting", limit: "waits for a rate limit" };
 const COLUMNS = ["From", "Sent", "Rejected", "Waiting", "429 answers", "Waited"];

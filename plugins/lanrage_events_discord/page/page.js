@@ -1,6 +1,7 @@
 // The Discord plugin's part of the page: setting it up, and what its messages look like.
 
 import { drawMessage } from "./message.js";
+import { MuteCard } from "./mute.js";
 import { mountPreview } from "./preview.js";
 import { mountSetup } from "./setup.js";
 import { LiveBadge, lanesInUse, stateWords, worstLane } from "./states.js";
@@ -21,8 +22,10 @@ export default function mount(root, host) {
   const [current, , show] = VIEWS.find(([key]) => key === host.view) ?? VIEWS[0];
   const head = new Head(host);
   const part = element("div", { class: "stack" });
+  const mute = new MuteCard(host, () => refresh());
   root.append(
     head.node,
+    mute.node,
     element(
       "nav",
       { class: "tabs", "aria-label": "Discord" },
@@ -55,6 +58,7 @@ export default function mount(root, host) {
 
     shown = turn;
     head.show(now);
+    mute.show(now);
     view.show(now);
   }
 }
@@ -127,6 +131,10 @@ function leadWords(state, channels) {
 
   if (state === "dead") {
     return "Events are kept, and sent as soon as the webhook works again.";
+  }
+
+  if (state === "holding") {
+    return "Nothing is posted for now. What happens is kept.";
   }
 
   return channels === 1 ? "Events are posted in your channel." : `Events are posted through ${channels} webhooks.`;

@@ -5,6 +5,7 @@ const STATES = {
   idle: ["Ready", "good"],
   gathering: ["Gathering", "good"],
   sending: ["Sending", "good"],
+  holding: ["Quiet", "neutral"],
   waiting: ["Waiting for Discord’s rate limit", "warn"],
   retrying: ["Retrying", "warn"],
   dead: ["Not working", "bad"],
@@ -15,7 +16,7 @@ export function stateWords(state) {
   return STATES[state] ?? [state, "neutral"];
 }
 
-const WORST_FIRST = ["dead", "retrying", "waiting", "sending", "gathering", "idle"];
+const WORST_FIRST = ["dead", "retrying", "waiting", "holding", "sending", "gathering", "idle"];
 
 /** Return the lanes that have a webhook. */
 export function lanesInUse(status) {

@@ -455,6 +455,8 @@ async def test_status_counts_all_lanes(running: Running) -> None:
             "expired": 0,
             "shortened": 0,
             "rate_limited": 0,
+            "dropped": 0,
+            "quiet": None,
             "cancelled": 0,
             "reconnects": 0,
             "reconnects_uncounted": 0,

@@ -34,6 +34,8 @@ from lanrage_events_discord._delivery import (
     Threads,
 )
 from lanrage_events_discord._embeds import Embed, EmbedField
+from lanrage_events_discord._memory import Memory
+from lanrage_events_discord._quiet import Calendar, Mutes, Quiet
 from lanrage_events_discord._rendering import (
     DEFAULT_PRESENTATION,
     Digest,
@@ -84,6 +86,7 @@ async def lanes_of(
             limits=RateLimits(),
             threads=Threads(),
             mentions=Mentions(),
+            quiet=Quiet(Calendar(), Mutes(Memory(None, ""))),
             gone=GoneWebhooks(),
             expired=ExpiredCounts(),
             wording=Renderer([files("lanrage_events_templates")], invite_url=lambda: None).wording,

@@ -82,7 +82,12 @@ async def channel(
         {"mention": {"roles": [ROLE], "cooldown": "0s", **mention}},
     ]
     async with running(
-        discord, folder, webhook_url=webhook.url, routes=routes, plugins={"parties": Parties()}
+        discord,
+        folder,
+        webhook_url=webhook.url,
+        routes=routes,
+        plugins={"parties": Parties()},
+        batch={"settle": {"leave": "0s"}},
     ) as setup:
         yield Channel(setup, webhook)
 

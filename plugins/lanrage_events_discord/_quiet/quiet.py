@@ -1,0 +1,159 @@
+"""What keeps webhooks quiet at a time: the quiet hours of the configuration, and mutes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from .calendar import Calendar, Loudness
+from .mutes import Mute, Mutes
+
+_EVER = datetime.max.replace(tzinfo=UTC)
+_MOST_CHANGES = 100
+"""that are looked at to find one that makes a difference"""
+
+
+@dataclass(frozen=True, slots=True)
+class Quietness:
+    """How quiet a webhook is, and until when."""
+
+    loudness: Loudness = Loudness.LOUD
+    until: datetime | None = None
+    """when that changes, in UTC; None if it never does. It is only known if it is quiet"""
+    why: str = ""
+    """in one line, with the time; empty if it is loud"""
+    mute: Mute | None = None
+    """what mutes it, None if only quiet hours do"""
+
+
+LOUD = Quietness()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    version: int
+    since: datetime
+    until: datetime
+    quietness: Quietness
+
+
+class Quiet:
+    """Says how quiet each webhook is.
+
+    Nothing runs in the background: each answer holds for some time, and is found again after that.
+
+    :param calendar: the quiet hours of webhooks that have none of their own
+    :param mutes: those that last
+    """
+
+    def __init__(self, calendar: Calendar, mutes: Mutes) -> None:
+        self.mutes = mutes
+        self._calendar = calendar
+        self._own: dict[str, Calendar] = {}
+        self._known: dict[str, _Known] = {}
+
+    def use(self, webhook: str, calendar: Calendar | None) -> None:
+        """Give a webhook quiet hours of its own, or those that all have.
+
+        :param calendar: its own; None for those that all have
+        """
+        self._known.pop(webhook, None)
+        if calendar is None:
+            self._own.pop(webhook, None)
+        else:
+            self._own[webhook] = calendar
+
+    def of(self, webhook: str) -> WebhookQuiet:
+        """Return what says how quiet a webhook is."""
+        return WebhookQuiet(self, webhook)
+
+    def at(self, webhook: str) -> Quietness:
+        """Return how quiet a webhook is now."""
+        known, now = self._known.get(webhook), self.mutes.now()
+        if (
+            known is None
+            or known.version != self.mutes.version
+            or not known.since <= now < known.until
+        ):
+            known = self._known[webhook] = self._find(webhook, now)
+
+        return known.quietness
+
+    def _find(self, webhook: str, now: datetime) -> _Known:
+        calendar, mutes = self._own.get(webhook, self._calendar), self.mutes.of(webhook)
+        loudness = _loudness(calendar, mutes, now)
+        until = _next_change(calendar, mutes, now)
+        quietness = LOUD
+        if loudness:
+            strongest = [mute for mute in mutes if mute.then == loudness]
+            mute = max(strongest, key=lambda one: one.until, default=None)
+            why = _why(mute, until, now, calendar.zone or self._calendar.zone)
+            quietness = Quietness(loudness, until, why, mute)
+
+        return _Known(self.mutes.version, now, until or _EVER, quietness)
+
+
+class WebhookQuiet:
+    """Says how quiet one webhook is."""
+
+    def __init__(self, quiet: Quiet, webhook: str) -> None:
+        self._quiet = quiet
+        self._webhook = webhook
+
+    @property
+    def now(self) -> Quietness:
+        """How quiet it is now."""
+        return self._quiet.at(self._webhook)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until that changes; infinite if it never does."""
+        until = self.now.until
+        return math.inf if until is None else (until - self._quiet.mutes.now()).total_seconds()
+
+
+def _loudness(calendar: Calendar, mutes: list[Mute], now: datetime) -> Loudness:
+    return max([calendar.at(now), *(mute.then for mute in mutes if mute.until > now)])
+
+
+def _next_change(calendar: Calendar, mutes: list[Mute], now: datetime) -> datetime | None:
+    current, when = _loudness(calendar, mutes, now), now
+    for _ in range(_MOST_CHANGES):
+        changes = [mute.until for mute in mutes if mute.until > when]
+        if (change := calendar.next_change(when)) is not None:
+            changes.append(change)
+
+        if not changes:
+            return None
+
+        when = min(changes)
+        if _loudness(calendar, mutes, when) != current:
+            break
+
+    return when
+
+
+def _why(mute: Mute | None, until: datetime | None, now: datetime, zone: tzinfo | None) -> str:
+    end = f" until {clock_time(until, now, zone)}" if until is not None else ""
+    if mute is None:
+        return f"quiet hours{end}"
+
+    by, why = mute.by and f" by {mute.by}", mute.why and f" ({mute.why})"
+    return f"muted{end}{by}{why}"
+
+
+def clock_time(when: datetime, now: datetime, zone: tzinfo | None = None) -> str:
+    """Return a time as people read it, such as ``22:10`` or ``2026-12-01 08:00``.
+
+    :param now: whose date need not be said
+    :param zone: the time zone; None for that of this computer
+    """
+    shown = when.astimezone(zone)
+    text = (
+        f"{shown:%H:%M}"
+        if shown.date() == now.astimezone(zone).date()
+        else f"{shown:%Y-%m-%d %H:%M}"
+    )
+    # A container's clock is not that of its readers.
+    return f"{text} {zone or 'UTC'}" if zone or shown.tzname() == "UTC" else text

@@ -1,0 +1,123 @@
+"""The commands ``mute`` and ``unmute``, with a daemon that runs and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from lanrage_events import EventBus, PeerJoined
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
+from lanrage_events_discord._commands import find_plugin, mute, show_mutes, unmute
+from lanrage_events_discord.testing import StandInDiscord
+
+pytestmark = pytest.mark.real_clock
+URL = "https://discord.com/api/webhooks/123456789012345678/" + "example-" * 8 + "token"
+Output = Callable[[], tuple[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    section = f"plugins: {{discord: {{webhooks: {{main: {{url: '{URL}'}}}}}}}}"
+    (tmp_path / "lanrage.yaml").write_text(f"state_folder: state\n{section}\n", "utf-8")
+    return tmp_path
+
+
+async def test_mute_without_a_daemon_counts_from_its_start(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    found = find_plugin(None, None)
+    assert await mute(found, "2h", None, why="LAN is over", then="hold") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("all webhooks are muted until ")
+    assert out.endswith("\nno daemon runs: it counts from its start\n")
+    assert show_mutes(found) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("webhook 'main': muted until ")
+    assert shown.endswith(" (LAN is over)\n")
+    assert json.loads((folder / "state" / "discord.mutes.json").read_text())[""]["then"] == "hold"
+    assert await unmute(found, None) == 0
+    assert capsys.readouterr().out.startswith("all webhooks are not muted any more\n")
+    assert await unmute(found, None) == 0
+    assert capsys.readouterr().out == "nothing was muted\n"
+    assert show_mutes(found) == 0
+    assert "no webhook is muted" in capsys.readouterr().out
+
+
+async def test_unmute_of_one_says_that_all_are_muted(capsys: pytest.CaptureFixture[str]) -> None:
+    found = find_plugin(None, None)
+    await mute(found, "1h", None, why="", then="hold")
+    await mute(found, "2h", "main", why="", then="drop")
+    capsys.readouterr()
+    for expected in ("webhook 'main' is not muted any more\n", "webhook 'main' is not muted\n"):
+        assert await unmute(found, "main") == 0
+        out = capsys.readouterr().out
+        assert out.startswith(expected)
+        assert "all webhooks are still muted until " in out
+
+
+@pytest.mark.parametrize(
+    ("duration", "webhook", "text"),
+    [
+        ("0s", None, "'0s': a mute takes some time: to end one, unmute; at most 31d"),
+        ("10y", None, "'10y': expected a duration, such as"),
+        ("forever", None, "'1h30m'; at most 31d"),
+        ("365d", None, "too long for a mute: remove a webhook that is to post nothing"),
+        ("2h", "mian", "no webhook is named 'mian', did you mean 'main'?"),
+        ("2h", "x", "no webhook is named 'x', known: main"),
+    ],
+)
+async def test_what_makes_no_sense_is_an_error(
+    capsys: pytest.CaptureFixture[str], folder: Path, duration: str, webhook: str | None, text: str
+) -> None:
+    found = find_plugin(None, None)
+    assert await mute(found, duration, webhook, why="", then="hold") == 2
+    assert text in capsys.readouterr().err
+    assert not (folder / "state" / "discord.mutes.json").exists()
+
+
+async def test_unmute_of_an_unknown_webhook(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await unmute(find_plugin(None, None), "mian") == 2
+    assert "did you mean 'main'?" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a file in place of a folder is another error")
+async def test_file_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    (folder / "state").write_text("no folder")
+    assert await mute(find_plugin(None, None), "2h", None, why="", then="hold") == 1
+    assert "discord.mutes.json cannot be written: " in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_daemon_that_runs_follows_at_once(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with discord.serve():
+        config = {"allow_hosts": [discord.host], "webhooks": {"main": {"url": webhook.url}}}
+        bus = EventBus(state_folder=folder / "state")
+        bus.register(DiscordPlugin(DiscordConfig.model_validate(config)), "discord")
+        found = find_plugin(None, None)
+        publish = partial(PeerJoined, party_name="LAN")
+        async with bus:
+            await mute(found, "2h", None, why="", then="hold")
+            assert "the daemon that runs does it now" in capsys.readouterr().out
+            await anyio.wait_all_tasks_blocked()
+            await bus.publish_and_wait(publish(peer_name="Ann"))
+            await anyio.wait_all_tasks_blocked()
+            assert "muted until" in bus.health()["discord"].detail
+            assert not webhook.messages
+            await unmute(found, None)
+            assert "the daemon that runs does it now" in capsys.readouterr().out
+            await discord.journal.wait_for(lambda journal: journal.messages())
+
+    assert "Ann" in json.dumps(webhook.messages)

@@ -1,0 +1,100 @@
+"""Muting Discord on the page, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from lanrage_events import PeerJoined
+
+pytestmark = [pytest.mark.real_clock, pytest.mark.slow]
+
+
+def joined(name: str) -> PeerJoined:
+    return PeerJoined(peer_name=name, party_name="LAN")
+
+
+def two_webhooks(discord: Any) -> dict[str, Any]:
+    webhooks = {name: {"url": discord.create_webhook().url} for name in ("main", "<b>games</b>")}
+    return {"webhooks": webhooks}
+
+
+def test_mute_with_the_keyboard_and_unmute(open_site: Any, wide_visit: Any) -> None:
+    site = open_site(two_webhooks)
+    page = wide_visit.open(site.url, "discord")
+    card = page.get_by_role("region", name="Quiet")
+    summary = card.get_by_text("Mute Discord for a while")
+    expect(card.get_by_label("For how long")).to_be_hidden()
+    summary.focus()
+    page.keyboard.press("Enter")
+    length = card.get_by_label("For how long")
+    expect(length).to_have_value("2h")
+    wide_visit.snap("mute-form")
+    length.select_option("1h")
+    card.get_by_label("Reason (optional)").fill("<i>restart</i>")
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("listitem")).to_contain_text(
+        "by the web page: <i>restart</i>. 1 hour left. What happens is posted at the end."
+    )
+    expect(page.locator("#announcements")).to_have_text("Discord is muted.")
+    expect(summary).to_be_focused()
+    expect(card.get_by_role("timer")).to_contain_text("59 minutes")
+
+    site.publish(joined("Ann"))
+    expect(page.locator(".head-state")).to_contain_text("Quiet")
+    expect(page.locator(".lead").first).to_have_text(
+        "Nothing is posted for now. What happens is kept."
+    )
+    wide_visit.snap("muted")
+    assert not any(webhook.messages for webhook in site.discord.webhooks)
+    page.reload()
+    unmute = card.get_by_role("button", name="Unmute all webhooks")
+    unmute.focus()
+    page.keyboard.press("Enter")
+    expect(card.get_by_role("listitem")).to_have_count(0)
+    expect(page.locator("#announcements")).to_have_text("Discord is not muted any more.")
+    expect(page.locator(".head-state")).to_contain_text("Ready")
+    site.call(lambda: None)
+    for webhook in site.discord.webhooks:
+        [message] = webhook.messages
+        assert "Ann" in json.dumps(message)
+
+
+def test_one_webhook_is_muted_and_quiet_hours_are_shown(open_site: Any, wide_visit: Any) -> None:
+    def configure(discord: Any) -> dict[str, Any]:
+        hours = {"from": "00:00", "to": "24:00", "then": "silent"}
+        return {**two_webhooks(discord), "quiet": [hours]}
+
+    site = open_site(configure)
+    page = wide_visit.open(site.url, "discord")
+    card = page.get_by_role("region", name="Quiet")
+    expect(card.get_by_role("listitem")).to_have_count(2)
+    expect(card).to_contain_text("Webhook main: Quiet hours. Messages arrive silently.")
+    card.get_by_text("Mute Discord for a while").click()
+    card.get_by_label("Which webhook").select_option("<b>games</b>")
+    card.get_by_role("button", name="Mute").click()
+    expect(card).to_contain_text("<b>games</b> is muted until")
+    expect(card.get_by_role("listitem")).to_have_count(2)
+    wide_visit.snap("mute-one")
+    card.get_by_role("button", name="Unmute <b>games</b>").click()
+    expect(card).not_to_contain_text("is muted until")
+
+
+def test_error_is_shown_and_a_reader_sees_no_buttons(open_site: Any, wide_visit: Any) -> None:
+    site = open_site(two_webhooks)
+    page = wide_visit.open(site.url, "discord")
+    card = page.get_by_role("region", name="Quiet")
+    wide_visit.expected.add(503)
+    problem = {"title": "x", "status": 503, "detail": "it cannot be saved: No space left on device"}
+    page.route(
+        "**/api/discord/mute",
+        lambda route: route.fulfill(
+            status=503, content_type="application/problem+json", body=json.dumps(problem)
+        ),
+    )
+    card.get_by_text("Mute Discord for a while").click()
+    card.get_by_role("button", name="Mute").click()
+    expect(card.get_by_role("alert")).to_contain_text("it cannot be saved: No space left on device")
