@@ -123,6 +123,9 @@ class EventNotTransformed(EventError):
 class UndisclosedError(Exception):
     """Raised in place of another error: it says of which class that is, and where it was raised."""
 
+    kind: type[Exception] | None = None
+    """the class of the other error"""
+
 
 class RuleError(EventError):
     """Raised by a rule that fails on an event; its text shows no value of the event."""

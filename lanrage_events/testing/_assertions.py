@@ -10,7 +10,7 @@ from .._events import Event
 from .._hints import did_you_mean
 from ._alignment import Match, align, pair
 from ._describe import describe_event, fields_of, format_arguments
-from ._recorder import RecordingPlugin
+from ._recorder import RecordingPlugin, hint
 
 
 class Like:
@@ -206,9 +206,4 @@ def _line(mark: str, what: str, text: str) -> str:
 
 
 def _hint(got: object) -> str:
-    pending = got.pending if isinstance(got, RecordingPlugin) else 0
-    if not pending:
-        return ""
-
-    waits = "1 event has" if pending == 1 else f"{pending} events have"
-    return f"\n{waits} not reached the plugin yet: is 'await bus.drain()' missing?"
+    return hint(got) if isinstance(got, RecordingPlugin) else ""

@@ -19,6 +19,7 @@ from .._exceptions import (
     PluginError,
     PluginStartError,
     TemplateError,
+    UndisclosedError,
 )
 from .._threads import is_in_virtual_time
 from ..abc import Instrument
@@ -34,7 +35,8 @@ class BusError:
     message: str
     """what happened, in one line"""
     kind: type[Exception]
-    """the class of the exception, :exc:`lanrage_events.EventDropped` for dropped events"""
+    """the class of the exception, also where its text is not shown since a required transform raised it;
+    :exc:`lanrage_events.EventDropped` for dropped events"""
     error: Exception | None = None
     """the exception, if there was one"""
 
@@ -172,8 +174,9 @@ class _ErrorRecorder(Instrument):
         self.errors.append(BusError(error.plugin, message, EventDropped, error))
 
     def _add(self, plugin: str, what: str, error: Exception) -> None:
-        message = f"{what}: {describe_error(error)}"
-        self.errors.append(BusError(plugin, message, type(error), error))
+        hidden = error.kind if isinstance(error, UndisclosedError) else None
+        text = describe_error(error) if hidden is None else str(error)
+        self.errors.append(BusError(plugin, f"{what}: {text}", hidden or type(error), error))
 
 
 class _TemplatesHandler(logging.Handler):

@@ -11,9 +11,13 @@ import anyio
 
 from .._events import Event
 from ..abc import DEFAULT_MAILBOX_SIZE, Bus, WhenFull
+from ..cli import counted
 from ..hookspecs import hookimpl
 
 EventT = TypeVar("EventT", bound=Event)
+
+A_WEEK = 7 * 86_400.0
+"""seconds after which what a test waits for will not come"""
 
 
 class PlannedFailure(AbstractContextManager["PlannedFailure"]):
@@ -110,13 +114,20 @@ class RecordingPlugin:
     async def wait_for(self, count: int, event_class: type[Event] = Event) -> None:
         """Wait until it has received a number of events; earlier ones count, too.
 
-        With ``real_time``, limit it with :func:`anyio.fail_after`.
+        It waits for a week at most, which takes no time in virtual time. With ``real_time``, limit it
+        with :func:`anyio.fail_after`.
 
         :param count: how many events
         :param event_class: count only events of this class and its subclasses
+        :raises TimeoutError: if they did not come in that week
         """
-        while len(self.of(event_class)) < count:
-            await self._arrived.wait()
+        try:
+            with anyio.fail_after(A_WEEK):
+                while len(self.of(event_class)) < count:
+                    await self._arrived.wait()
+        except TimeoutError:
+            came = counted(len(self.of(event_class)), event_class.__name__)
+            raise TimeoutError(f"{came} came, not {count}{hint(self)}") from None
 
     @property
     def pending(self) -> int:
@@ -178,3 +189,17 @@ class RecordingPlugin:
     def _add(self, failure: PlannedFailure) -> PlannedFailure:
         self._failures.append(failure)
         return failure
+
+
+def hint(recorder: RecordingPlugin) -> str:
+    """Return why events may be missing, for the message of a failing test."""
+    if recorder._bus is None:
+        return (
+            "\nthe recording plugin was not registered on a bus that runs, or has not started yet"
+        )
+
+    if not recorder.pending:
+        return ""
+
+    waits = "1 event has" if recorder.pending == 1 else f"{recorder.pending} events have"
+    return f"\n{waits} not reached the plugin yet: is 'await bus.drain()' missing?"

@@ -15,6 +15,7 @@ from lanrage_events import (
     Event,
     EventBus,
     EventDropped,
+    EventNotTransformed,
     HookTimeout,
     PeerJoined,
     PeerLeft,
@@ -527,6 +528,40 @@ async def test_a_recorder_can_be_waited_for(bus: CheckedBus) -> None:
         assert len(recorder.events) == 3
 
     await recorder.wait_for(4)
+
+
+async def test_waiting_for_what_never_comes_ends_and_says_what_came(bus: CheckedBus) -> None:
+    recorder = RecordingPlugin()
+    bus.register(recorder)
+    await bus.publish(sample(PeerLeft))
+    with pytest.raises(TimeoutError, match=r"^1 PeerLeft came, not 2$"):
+        await recorder.wait_for(2, PeerLeft)
+
+    with pytest.raises(
+        TimeoutError, match="0 Events came, not 1\nthe recording plugin was not reg"
+    ):
+        await RecordingPlugin().wait_for(1)
+
+
+async def test_what_a_required_transform_raises_can_be_expected_by_its_class(
+    bus: CheckedBus,
+) -> None:
+    class Filter:
+        transform_required = True
+
+        @hookimpl
+        def transform(self, event: PeerJoined) -> PeerJoined:
+            raise KeyError(event.peer_name)
+
+    bus.register(Filter(), "filter")
+    async with bus.expecting(KeyError, plugin="filter") as errors:
+        with pytest.raises(EventNotTransformed):
+            await bus.publish(sample(PeerJoined, peer_name="Ann"))
+
+    [error] = errors
+    assert error.kind is KeyError
+    assert "KeyError at test_bus.py:" in error.message
+    assert "'Ann'" not in error.message.partition("): ")[2]
 
 
 async def test_a_recorder_knows_what_is_on_the_way(bus: CheckedBus) -> None:

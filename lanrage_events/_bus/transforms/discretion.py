@@ -25,7 +25,9 @@ def undisclosed(error: Exception) -> Exception:
         code, line = traceback.tb_frame.f_code, traceback.tb_lineno
         place, traceback = f" at {PurePath(code.co_filename).name}:{line}", traceback.tb_next
 
-    return UndisclosedError(f"{type(error).__name__}{place}")
+    shown = UndisclosedError(f"{type(error).__name__}{place}")
+    shown.kind = type(error)
+    return shown
 
 
 def undisclosing(function: TransformFunction) -> TransformFunction:

@@ -10,7 +10,12 @@ from typing import Any, Literal, TypeAlias, overload
 import anyio
 from anyio.lowlevel import checkpoint
 
+from lanrage_events.cli import counted
+
 from ._webhooks import Message, StandInWebhook
+
+A_WEEK = 7 * 86_400.0
+"""seconds after which what a test waits for will not come"""
 
 Action: TypeAlias = Literal[
     "execute",
@@ -158,11 +163,19 @@ class Journal(Sequence[Record]):
     async def wait_for(self, condition: Callable[[Journal], object]) -> None:
         """Wait until a condition on the journal holds.
 
+        It waits for a week at most, which takes no time in virtual time.
+
         :param condition: called with the journal now and after each request
+        :raises TimeoutError: if it does not hold in that week
         """
         await checkpoint()
-        while not condition(self):
-            await self._signal.wait()
+        try:
+            with anyio.fail_after(A_WEEK):
+                while not condition(self):
+                    await self._signal.wait()
+        except TimeoutError:
+            requests = counted(len(self), "request")
+            raise TimeoutError(f"the condition does not hold after {requests}") from None
 
     def follow(self) -> AsyncIterator[Record]:
         """Iterate over every request, those to come included; this never ends."""

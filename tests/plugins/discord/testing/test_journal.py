@@ -140,6 +140,11 @@ async def test_waiting_for_what_is_so_already_returns() -> None:
         await StandInDiscord().journal.wait_for(lambda journal: not journal)
 
 
+async def test_waiting_for_what_never_comes_ends() -> None:
+    with pytest.raises(TimeoutError, match="the condition does not hold after 0 requests"):
+        await StandInDiscord().journal.wait_for(lambda journal: len(journal) == 1)
+
+
 async def test_following_yields_what_was_and_what_comes() -> None:
     discord = StandInDiscord()
     one, other = discord.create_webhook(), discord.create_webhook()
