@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 from jinja2 import nodes
 
-Parts: TypeAlias = Sequence[tuple[str | None, str]]
-"""what a leaf consists of: the names of values, each with an empty text, and texts without a name"""
+PartName: TypeAlias = "str | tuple[str, ...] | None"
+Parts: TypeAlias = Sequence[tuple[PartName, str]]
+"""what a leaf consists of: the names of values, each with an empty text, and texts without a name;
+``a or b`` has both names"""
 
 # Jinja defines "self", and "fields" is built only when Jinja runs.
 _ONLY_IN_JINJA = ("self", "fields")
@@ -27,10 +29,15 @@ def parts_of(
     if len(outputs) < len(tree.body):
         return None
 
-    parts: list[tuple[str | None, str]] = []
+    parts: list[tuple[PartName, str]] = []
     for child in chain.from_iterable(output.nodes for output in outputs):
         if isinstance(child, nodes.TemplateData):
             parts.append((None, child.data))
+        elif isinstance(child, nodes.Or) and constants.keys().isdisjoint(names := _names(child)):
+            if not names:
+                return None
+
+            parts.append((names, ""))
         elif not isinstance(child, nodes.Name) or child.name in _ONLY_IN_JINJA:
             return None
         elif child.name in constants:
@@ -39,3 +46,15 @@ def parts_of(
             parts.append((child.name, ""))
 
     return tuple(parts)
+
+
+def _names(node: nodes.Node) -> tuple[str, ...]:
+    """Return the names of ``a or b``, none if it has anything else."""
+    if isinstance(node, nodes.Name):
+        return () if node.name in _ONLY_IN_JINJA else (node.name,)
+
+    if not isinstance(node, nodes.Or):
+        return ()
+
+    left, right = _names(node.left), _names(node.right)
+    return (*left, *right) if left and right else ()

@@ -196,7 +196,8 @@ class CompiledLeaf:
         self._finalize = environment.finalize or str
         self._parts = parts_of(tree, self.leaf.context, self._finalize)
         if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
-            self._value_name = self._parts[0][0]
+            [(name, _)] = self._parts
+            self._value_name = name if isinstance(name, str) else None
 
         code = environment.compile(tree, filename=self.file)
         self._template = Template.from_code(environment, code, {})
@@ -240,7 +241,12 @@ class CompiledLeaf:
     def _fill(self, parts: Parts, values: Mapping[str, object]) -> list[str] | None:
         finalize = self._finalize
         try:
-            return [text if name is None else finalize(values[name]) for name, text in parts]
+            return [
+                text
+                if name is None
+                else finalize(values[name] if type(name) is str else _first(name, values))
+                for name, text in parts
+            ]
         except Exception:  # noqa: BLE001 - Jinja reports what is wrong, and in which line
             return None
 
@@ -275,6 +281,17 @@ class CompiledLeaf:
             return " ".join(line.strip() for line in text.splitlines())
 
         return text
+
+
+def _first(names: Iterable[str], values: Mapping[str, object]) -> object:
+    """Return what ``a or b`` is."""
+    value: object = None
+    for name in names:
+        value = values[name]
+        if value:
+            break
+
+    return value
 
 
 def make_environment(

@@ -36,6 +36,7 @@ def held(bus: EventBus, discord: DiscordPlugin) -> Line:
         "objects": len(gc.get_objects()),
         "pending": discord.pending,
         "sent": sum(lane.sent for lane in lanes),
+        "cancelled": sum(lane.cancelled for lane in lanes),
         "requests": sum(lane.requests for lane in lanes),
         "messages": sum(lane.messages for lane in lanes),
         "dead": sum(lane.failed for lane in lanes),

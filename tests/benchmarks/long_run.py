@@ -144,7 +144,7 @@ def run(_rounds: int, smoke: bool) -> Iterator[Table]:
         samples, posted = anyio.run(measure, backend, count, seconds)
         last = samples[-1]
         expected = posted * WEBHOOKS
-        lost = expected - last["sent"] - last["dead"]
+        lost = expected - last["sent"] - last["cancelled"] - last["dead"]
         checks.append(Check(f"{lost} lost of {expected:,}, {backend}", lost == 0))
         faults = last["requests"] - last["messages"]
         checks.append(Check(f"{faults} faults met, {backend}", smoke or faults > 0))
@@ -163,6 +163,7 @@ def run(_rounds: int, smoke: bool) -> Iterator[Table]:
             )
 
         rows.append((backend, "events delivered", None, None, last["sent"]))
+        rows.append((backend, "events cancelled", None, None, last["cancelled"]))
         rows.append((backend, "requests", None, None, last["requests"]))
         rows.append((backend, "requests that failed on purpose", None, None, faults))
         lines[f"lanrage-events, {backend}"] = [

@@ -55,15 +55,20 @@ def templates(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "text", ["a {{ first }} b {{ second }}{{ type }}", "{{ first or second }}"]
+)
 @given(first=VALUES, second=VALUES, leaf=st.sampled_from(["title", "lines"]))
 def test_a_leaf_that_only_names_values_says_what_it_says_in_jinja(
-    tmp_path_factory: pytest.TempPathFactory, first: object, second: object, leaf: str
+    tmp_path_factory: pytest.TempPathFactory,
+    text: str,
+    first: object,
+    second: object,
+    leaf: str,
 ) -> None:
     folder = tmp_path_factory.getbasetemp() / "parts"
     event = ThingSaid(first=first, second=second)
     problems: list[TemplateError] = []
-    text = "a {{ first }} b {{ second }}{{ type }}"
-
     simple = templates(folder, text, problems, leaf).render(event)
     by_jinja = templates(folder, text + NOTHING, problems, leaf).render(event)
 
@@ -96,6 +101,11 @@ def test_a_parsed_leaf_gets_the_same_value_as_by_jinja(
         ("{{ type }}", "fields_named"),
         ("{{ self }}", "<TemplateReference None>"),
         ("{{ id }}{{ missing_too }}", None),
+        ("{{ missing_too or id }}", None),
+        ("{{ id or missing_too }}", "1"),
+        ("{{ parent_id or id }}", "1"),
+        ("{{ fields or id }}", "fields: a, count: 3"),
+        ("{{ parent_id or 3 }}", "3"),
     ],
 )
 def test_names_that_are_no_fields_mean_what_they_mean_in_jinja(

@@ -47,8 +47,8 @@ class LaneQueue(delivery.LaneQueue[Entry]):
         batch_size: int = 1000,
     ) -> None:
         self.settling = Settling(config or BatchConfig(), posted or Posted(), lane, may_go)
-        self._expired_held: Counter[str] = Counter()
-        """by type, what expired while it was held"""
+        self._expired_held: Counter[str] | None = None
+        """by type, what expired while it was held; None for nothing"""
         super().__init__(
             outbox,
             lane,
@@ -57,6 +57,11 @@ class LaneQueue(delivery.LaneQueue[Entry]):
             incoming_size=incoming_size,
             batch_size=batch_size,
         )
+
+    async def fill(self) -> None:
+        """Move new entries into the batch, as far as there is room."""
+        self.settling.look_at_clocks()
+        await super().fill()
 
     def admit(self, waiting: Waiting[Entry]) -> bool:
         """Return whether an entry goes into the batch, or is held or cancelled."""
@@ -86,13 +91,13 @@ class LaneQueue(delivery.LaneQueue[Entry]):
     def remove(self, count: int) -> list[Waiting[Entry]]:
         """Remove the oldest entries from the batch; the caller updates the outbox."""
         removed = super().remove(count)
-        self.settling.removed(waiting.id for waiting in removed)
+        self.settling.removed(removed)
         return removed
 
     def remove_ids(self, ids: Container[int]) -> list[Waiting[Entry]]:
         """Remove some entries; the caller updates the outbox."""
         removed = super().remove_ids(ids)
-        self.settling.removed(waiting.id for waiting in removed)
+        self.settling.removed(removed)
         return removed
 
     async def expire(self) -> list[ExpiredEntries]:
@@ -101,12 +106,16 @@ class LaneQueue(delivery.LaneQueue[Entry]):
         found = await super().expire()
         if held:
             gone = held.keys() - self.held.keys()
+            self._expired_held = self._expired_held or Counter()
             self._expired_held.update(held[one].entry.type for one in gone)
 
         return found
 
     def without_held(self, expired: ExpiredEntries) -> ExpiredEntries:
-        """Return what expired without what was held, of which nobody would have heard so soon."""
+        """Return what expired without what was held, which would not be posted yet."""
+        if not self._expired_held:
+            return expired
+
         held = min(expired.count, self._expired_held.pop(expired.label, 0))
         return replace(expired, count=expired.count - held)
 

@@ -23,6 +23,9 @@ class Effect(StrEnum):
     LEAVE = "leave"
 
 
+_EFFECTS = {effect.value: effect for effect in Effect}
+
+
 # This and Entry are not frozen, which would take four times as long: each event has one.
 @dataclass(slots=True)
 class Digest:
@@ -172,8 +175,8 @@ def _loads(text: str) -> Any:
 
 
 def _subject_and_effect(digest: dict[str, Any]) -> tuple[str, Effect | None]:
-    effect = digest.get("effect")
-    return (str(digest["subject"]), Effect(effect)) if effect in list(Effect) else ("", None)
+    effect = _EFFECTS.get(digest.get("effect", ""))
+    return ("", None) if effect is None else (digest["subject"], effect)
 
 
 def _presentation_data(presentation: Presentation) -> dict[str, Any]:

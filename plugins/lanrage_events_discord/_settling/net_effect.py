@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -37,7 +36,8 @@ class Posted:
             del self._effects[next(iter(self._effects))]
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would take three times as long: there is one for each event.
+@dataclass(slots=True)
 class Change:
     """A subject that joined or left."""
 
@@ -101,8 +101,6 @@ class NetEffect:
         self._held: dict[str, _Run] = {}
         """those of the runs that are held, the oldest first"""
         self._held_ids = 0
-        self._subjects: dict[int, str] = {}
-        """of each change of the runs"""
         self._due: list[tuple[float, int, str, _Run]] = []
         """a heap of the runs that are or were held"""
         self._cancelled: set[int] = set()
@@ -133,7 +131,6 @@ class NetEffect:
                 heapq.heappush(self._due, (due, change.id, change.subject, run))
 
         run.ids.append(change.id)
-        self._subjects[change.id] = change.subject
         if not run.is_held:
             return Fate.GOES
 
@@ -183,24 +180,21 @@ class NetEffect:
 
         return self._due[0][0] if self._due else None
 
-    def removed(self, ids: Iterable[int]) -> None:
-        """Record that entries do not wait any more, or cannot be cancelled any more."""
-        for one in ids:
-            subject = self._subjects.pop(one, None)
-            run = None if subject is None else self._runs.get(subject)
-            if subject is None or run is None:
-                continue
+    def removed(self, id: int, subject: str) -> None:
+        """Record that a change does not wait any more, or cannot be cancelled any more."""
+        run = self._runs.get(subject)
+        if run is None or id not in run.ids:
+            return
 
-            run.ids.remove(one)
-            self._held_ids -= run.is_held
-            if not run.ids:
-                self._remove(subject, run)
+        run.ids.remove(id)
+        self._held_ids -= run.is_held
+        if not run.ids:
+            self._remove(subject, run)
 
     def clear(self) -> None:
         """Forget all changes, since they come again."""
         self._runs.clear()
         self._held.clear()
-        self._subjects.clear()
         self._due.clear()
         self._cancelled.clear()
         self._held_ids = 0
@@ -215,9 +209,6 @@ class NetEffect:
         del self._runs[subject]
         if run.is_held:
             self._let_go(subject, run)
-
-        for one in run.ids:
-            self._subjects.pop(one, None)
 
     def _is_current(self, found: tuple[float, int, str, _Run]) -> bool:
         return self._held.get(found[2]) is found[3]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 import anyio
 
@@ -18,6 +18,7 @@ from .reconnects import Counts, Report
 TOGETHER_MAX_SECONDS = 1.0
 """how much earlier something is posted, at most, so that it is in the message of what is due"""
 _NOTHING = Report()
+_NO_TIME = 0.0, datetime.min.replace(tzinfo=UTC)
 
 
 class Settling:
@@ -30,10 +31,23 @@ class Settling:
         but in the outbox
     """
 
+    # There is one for each webhook, also for one that nothing is posted to.
+    __slots__ = (
+        "_clocks",
+        "_config",
+        "_doubtful",
+        "_holds",
+        "_lane",
+        "_may_go",
+        "_net",
+        "_posted",
+        "passed",
+    )
+
     def __init__(
         self, config: BatchConfig, posted: Posted, lane: str, may_go: Callable[[Entry], bool]
     ) -> None:
-        self.passed = False
+        self.passed: bool = False
         """whether something was passed over since everything was admitted"""
         self._may_go = may_go
         self._config = config
@@ -44,6 +58,12 @@ class Settling:
         self._doubtful: frozenset[int] = frozenset()
         """the numbers of entries that Discord may have already"""
         self._holds = True
+        self._clocks = _NO_TIME
+        """the time on the event loop's clock and in UTC"""
+
+    def look_at_clocks(self) -> None:
+        """Take what is admitted from now on as admitted at this time; call it first."""
+        self._clocks = anyio.current_time(), utc_now()
 
     def use(self, config: BatchConfig) -> bool:
         """Use other settings; return whether everything must be admitted again."""
@@ -66,9 +86,7 @@ class Settling:
             return True
 
         self.passed = True
-        if self._net is not None:
-            self._net.removed([waiting.id])
-
+        self._forget([waiting])
         return False
 
     def admit(self, waiting: Waiting[Entry]) -> Fate:
@@ -87,9 +105,13 @@ class Settling:
         if self._net is None:
             self._net = NetEffect(self._config, self._posted, self._lane)
 
-        now = anyio.current_time()
+        now, wall_now = self._clocks
+        time = waiting.entry.time
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=UTC)
+
+        at = min(now - (wall_now - time).total_seconds(), waiting.put_at)
         may_wait = self._holds and not waiting.entry.presentation.immediate
-        at = min(_at(waiting.entry, now), waiting.put_at)
         change = Change(waiting.id, digest.subject, digest.effect, at, digest.item, may_wait)
         return self._net.add(change, now)
 
@@ -138,27 +160,28 @@ class Settling:
             if digest.effect is not None and self._net is not None:
                 self._posted.add(self._lane, digest.subject, digest.effect)
 
-    def doubt(self, entries: Iterable[Waiting[Entry]]) -> None:
+    def doubt(self, entries: Sequence[Waiting[Entry]]) -> None:
         """Record what Discord may have, since an answer was lost, so that it is not cancelled."""
-        chosen = list(entries)
-        self.posted(chosen)
-        ids = frozenset(waiting.id for waiting in chosen)
-        self._doubtful |= ids
-        if self._net is not None:
-            self._net.removed(ids)
+        self.posted(entries)
+        self._doubtful |= {waiting.id for waiting in entries}
+        self._forget(entries)
 
     def may_be_posted(self, id: int) -> bool:
         """Return whether Discord may have an entry that waits."""
         return id in self._doubtful
 
-    def removed(self, ids: Iterable[int]) -> None:
+    def removed(self, entries: Sequence[Waiting[Entry]]) -> None:
         """Record that entries do not wait any more."""
-        chosen = list(ids)
         if self._doubtful:
-            self._doubtful -= frozenset(chosen)
+            self._doubtful -= {waiting.id for waiting in entries}
 
+        self._forget(entries)
+
+    def _forget(self, entries: Iterable[Waiting[Entry]]) -> None:
         if self._net is not None:
-            self._net.removed(chosen)
+            for waiting in entries:
+                if waiting.entry.digest.effect is not None:
+                    self._net.removed(waiting.id, waiting.entry.digest.subject)
 
     @property
     def is_message(self) -> bool:
@@ -177,9 +200,3 @@ class Settling:
         """Record that a message has said, or cannot say, what there was to report."""
         if self._net is not None:
             self._net.reconnects.reported()
-
-
-def _at(entry: Entry, now: float) -> float:
-    """Return when an event happened, on the event loop's clock."""
-    time = entry.time if entry.time.tzinfo is not None else entry.time.replace(tzinfo=UTC)
-    return now - (utc_now() - time).total_seconds()

@@ -82,7 +82,9 @@ class Channel:
 
         self.lines += self.batch
         self.done += self.batch
-        self.net.removed([*self.batch])
+        for number in self.batch:
+            self.net.removed(number, self.all[number][0])
+
         self.batch.clear()
 
     def shown(self, subject: str) -> list[Effect]:
