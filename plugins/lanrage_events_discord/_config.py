@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -100,8 +101,11 @@ def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _false_is_none(value: object) -> object:
-    return None if value is False else value
+def _parse_switch(value: object) -> object:
+    if isinstance(value, bool):
+        return {} if value else None
+
+    return value
 
 
 _Username = Annotated[
@@ -129,6 +133,11 @@ class SettleConfig(ConfigModel):
     """who comes back earlier has not left; 0s to post each leave at once"""
     join: _Settle = 0.0
     """who leaves earlier has not joined; 0s to post each join at once"""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything must last."""
+        return bool(self.leave or self.join)
 
 
 class FlappingConfig(ConfigModel):
@@ -160,9 +169,7 @@ class BatchConfig(ConfigModel):
     message, ``post`` also in one of its own, ``omit`` not at all"""
     flapping: Annotated[
         FlappingConfig | None,
-        BeforeValidator(
-            _false_is_none, json_schema_input_type=FlappingConfig | Literal[False] | None
-        ),
+        BeforeValidator(_parse_switch, json_schema_input_type=FlappingConfig | bool | None),
     ] = FlappingConfig()
     """when a connection is unsteady, which is posted once; ``false`` to post each reconnect as above"""
 
@@ -442,6 +449,18 @@ class DiscordConfig(ConfigModel):
         for name, webhook in self.webhooks.items():
             for key, problem in webhook.warnings():
                 yield ("webhooks", name, key), problem
+
+        settle = self.batch.settle
+        for kind, what, seconds in (
+            ("peer_left", "leave", settle.leave),
+            ("peer_joined", "join", settle.join),
+        ):
+            if 0 < self.max_age.get(kind, math.inf) <= seconds:
+                problem = (
+                    f"is not longer than batch.settle.{what}, {seconds:g}s, so no such event would be"
+                    " posted: make it longer, or settle shorter"
+                )
+                yield ("max_age", kind), problem
 
         for index, route in enumerate(self.routes):
             if route.mention is not None and (problem := route.mention.warning()):

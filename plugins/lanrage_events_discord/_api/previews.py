@@ -16,6 +16,7 @@ from lanrage_events.http import RouteError, RouteRequest
 from .._embeds import Embed, Message
 from .._preview import measure, sample_event
 from .._rendering import DigestMessage, Renderer, compose
+from .._settling import NetEffect
 from . import models
 from .layout import lay_out
 from .runtime import Runtime
@@ -27,6 +28,10 @@ _MAX_PROBLEMS = 20
 _OTHER_TEMPLATES = (
     "posts still use the templates as they were read before: reload the configuration, or set "
     "'watch: true'"
+)
+_CANCELLED = (
+    "{} of these events are joins and leaves that come to nothing: by batch.settle they would not be "
+    "posted"
 )
 
 
@@ -97,9 +102,12 @@ class Previews:
         if len(events) > 1:
             types.add(DigestMessage)
 
-        return models.DigestPreview(
-            messages=tuple(messages), faults=tuple(faults), note=_note(runtime, renderer, types)
-        )
+        notes = [_note(runtime, renderer, types)]
+        if cancelled := NetEffect.count_cancelled(entries, runtime.setup.batch):
+            notes.append(_CANCELLED.format(cancelled))
+
+        note = "; ".join(filter(None, notes))
+        return models.DigestPreview(messages=tuple(messages), faults=tuple(faults), note=note)
 
 
 async def _decode_each(runtime: Runtime, wanted: Sequence[models.PreviewRequest]) -> list[Event]:

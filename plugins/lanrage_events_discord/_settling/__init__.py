@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from .net_effect import Fate, Posted
+from .net_effect import Fate, NetEffect, Posted
 from .reconnects import Counts, Report
 from .settling import Settling

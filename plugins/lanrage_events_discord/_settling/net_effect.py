@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from .._config import BatchConfig
-from .._rendering import Effect
+from .._rendering import Effect, Entry
 from .reconnects import Reconnects
 
 HELD_MAX = 500
@@ -198,6 +199,17 @@ class NetEffect:
         self._due.clear()
         self._cancelled.clear()
         self._held_ids = 0
+
+    @classmethod
+    def count_cancelled(cls, entries: Sequence[Entry], config: BatchConfig) -> int:
+        """Count those of some entries that would come to nothing if nothing of them was posted yet."""
+        net = cls(config, Posted(), "")
+        for number, entry in enumerate(entries if config.settle.is_on else ()):
+            subject, effect = entry.digest.subject, entry.digest.effect
+            if effect is not None:
+                net.add(Change(number, subject, effect, 0.0, "", may_wait=False), 0.0)
+
+        return len(net.take_cancelled())
 
     def _let_go(self, subject: str, run: _Run) -> list[int]:
         del self._held[subject]

@@ -95,8 +95,8 @@ class Settling:
         return Fate.PASSED if fate is Fate.GOES and not self.may_go(waiting) else fate
 
     def _fate(self, waiting: Waiting[Entry]) -> Fate:
-        digest, settle = waiting.entry.digest, self._config.settle
-        if digest.effect is None or not (settle.leave or settle.join):
+        digest = waiting.entry.digest
+        if digest.effect is None or not self._config.settle.is_on:
             return Fate.GOES
 
         if self.may_be_posted(waiting.id):

@@ -15,7 +15,7 @@ from lanrage_events.events import EventRegistry
 from lanrage_events.outbox import OutboxError
 
 from .._client import OutcomeKind, WebhookURL, validate_invite_url, validate_webhook_url
-from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
+from .._config import DEFAULT_WEBHOOK, BatchConfig, DiscordConfig, RouteConfig
 from .._delivery import Lanes
 from .._rendering import Style
 from .directory import TURN_MAX_SECONDS, WebhookDirectory, cannot_ask
@@ -171,6 +171,11 @@ class Setup:
 
         configured = self._config.webhooks.get(webhook)
         return (configured and configured.batch or self._config.batch).style
+
+    @property
+    def batch(self) -> BatchConfig:
+        """How events are posted together, unless a webhook says otherwise."""
+        return self._config.batch
 
     def unknown_types(self, webhook: str) -> list[str]:
         """Return what is wrong with the types that are chosen for a saved webhook."""

@@ -89,6 +89,17 @@ async def test_one_event_is_its_own_embed(running: Running) -> None:
         assert message["body"]["embeds"][0]["title"] == alone["body"]["embeds"][0]["title"]
 
 
+async def test_a_digest_says_which_events_would_come_to_nothing(running: Running) -> None:
+    left = {"type": "peer_left", "fields": {"peer_name": "Ann", "party_name": "LAN"}}
+    came = {"type": "peer_joined", "fields": {"peer_name": "Ann", "party_name": "LAN"}}
+    for batch, expected in (({}, "2 of these events"), ({"settle": {"leave": "0s"}}, "")):
+        async with running(batch=batch) as s:
+            answer = await s.post("/preview/digest", {"events": [left, came, joined("Bob")]})
+            assert answer["note"].startswith(expected)
+            assert bool(answer["note"]) is bool(expected)
+            assert len(answer["messages"]) == 1
+
+
 async def test_after_an_outage_the_digest_has_times(running: Running) -> None:
     async with running() as s:
         events = [joined(name) for name in NAMES]

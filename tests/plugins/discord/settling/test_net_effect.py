@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanrage_events_discord import BatchConfig
+from lanrage_events_discord import BatchConfig, DiscordConfig, FlappingConfig
 from lanrage_events_discord._rendering import Effect, Reconnected, Unsteady
 from lanrage_events_discord._settling.net_effect import (
     HELD_MAX,
@@ -305,3 +305,27 @@ def test_settings_that_never_report_an_unsteady_connection_are_an_error() -> Non
 
     assert "longer than flapping.within" in str(error.value)
     assert config(settle={"leave": 60.0}, flapping=False).flapping is None
+
+
+@pytest.mark.parametrize(
+    ("max_age", "settle", "paths"),
+    [
+        ({"peer_left": 10.0}, {}, [("max_age", "peer_left")]),
+        ({"peer_left": 26.0, "peer_joined": 1.0}, {}, []),
+        (
+            {"peer_left": 10.0, "peer_joined": 5.0},
+            {"leave": 0.0, "join": 5.0},
+            [("max_age", "peer_joined")],
+        ),
+    ],
+)
+def test_an_age_that_no_held_event_reaches_is_a_warning(
+    max_age: Any, settle: Any, paths: list[Any]
+) -> None:
+    settings = DiscordConfig.model_validate({"max_age": max_age, "batch": {"settle": settle}})
+    assert [path for path, _ in settings.warnings()] == paths
+
+
+def test_true_and_false_stand_for_the_usual_settings_and_none() -> None:
+    assert config(flapping=True).flapping == FlappingConfig()
+    assert config(flapping=False).flapping is None
