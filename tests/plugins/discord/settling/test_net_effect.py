@@ -206,6 +206,7 @@ def test_a_change_that_is_old_news_is_not_held() -> None:
     assert channel.net.due == channel.now + 1
 
 
+@pytest.mark.slow
 def test_what_is_cancelled_leaves_nothing_behind_however_long_it_goes_on() -> None:
     channel = Channel(config(flapping=False))
     channel.change("b", Effect.LEAVE)

@@ -294,6 +294,7 @@ async def test_an_ending_that_is_rejected_costs_no_event(reconnects: str) -> Non
 # Outages, ends and restarts
 
 
+@pytest.mark.slow
 async def test_after_an_outage_the_digest_shows_what_it_came_to() -> None:
     discord = StandInDiscord(latency=LATENCY)
     async with party(discord) as p:
@@ -329,6 +330,7 @@ async def test_at_the_end_without_a_limit_or_a_file_what_is_held_goes_at_once(
     assert p.texts() == ["👋 Ann left | Left LAN"]
 
 
+@pytest.mark.slow
 async def test_the_end_does_not_wait_and_the_next_start_posts_at_the_right_time(
     tmp_path: Path,
 ) -> None:
@@ -351,6 +353,7 @@ async def test_the_end_does_not_wait_and_the_next_start_posts_at_the_right_time(
     assert at == pytest.approx(SETTLE, abs=0.2)
 
 
+@pytest.mark.slow
 async def test_a_plugin_that_takes_over_keeps_what_is_held_until_its_time(tmp_path: Path) -> None:
     async with party(state_folder=tmp_path) as p:
         await p.leave("Ann")
