@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 
 from .._events import (
     Event,
@@ -22,13 +22,14 @@ from .._events import (
 )
 from .party import Member, Party
 from .people import fold
-from .record import PartyRecord, Surroundings, relist
+from .record import PartyRecord
 
 logger = logging.getLogger("lanrage_events.parties")
 
 _IDS_MAX = 1_000
-# Of all parties that know a player, or play one game, the last ones are looked at.
-_CANDIDATES_MAX = 10
+# A game without the id of its party is looked for in the parties that changed last; with more
+# parties, nobody can do without ids.
+_CANDIDATES_MAX = 20
 _BOUNDS = {
     "parties": "more than {limit} parties: what changed longest ago was ended, so far {count} times",
     "members": "more than {limit} players in a party: so far {count} were not counted",
@@ -72,9 +73,6 @@ class Parties:
         self._by_id: dict[str, PartyRecord] = {}
         self._by_name: dict[str, dict[PartyRecord, None]] = {}
         """by the form for comparison, what got the name first, first"""
-        self._by_game: dict[str, dict[PartyRecord, None]] = {}
-        self._by_player: dict[str, dict[PartyRecord, None]] = {}
-        self._around = Surroundings(max_members, self._by_player, self._note_bound)
         self._ids = OrderedDict[str, PartyRecord]()
         """of the last events, with the party that each was about"""
         self._number = 0
@@ -141,7 +139,7 @@ class Parties:
             return ()
 
         over: list[Party] = []
-        name, match = record.name, record.match
+        id, name = record.id, record.name
         is_changed = self._apply(record, event, over)
         if is_changed or known is not None:
             self._remember(event.id, record)
@@ -153,16 +151,14 @@ class Parties:
         record.changed = self._number
         self._records[record.key] = record
         self._records.move_to_end(record.key)
-        if record.id is None and event.party_id is not None:
-            record.id = event.party_id
-            self._by_id[record.id] = record
-
+        record.id = record.id or event.party_id
+        record.name = _name(event) if record.name is None else record.name
         if record.name != name:
             record.number = self._number
-            relist(self._by_name, record, _folded(name), _folded(record.name))
+            self._unlist(record, name)
 
-        if record.match != match:
-            relist(self._by_game, record, _folded(match), _folded(record.match))
+        if known is None or record.id != id or record.name != name:
+            self._list(record)
 
         if record.is_idle and record.server is None:
             self._remove(record)
@@ -189,15 +185,10 @@ class Parties:
         :return: the party as it was then
         :raises LookupError: if there is none with that key
         """
-        record = self._records.get(key)
-        if record is None:
-            raise LookupError(f"there is no party with the key {key!r}: it may have ended before")
-
         self._sort()
+        record = self._known(key)
         party = record.party(max(_aware(time), record.since))
-        match = record.match
         record.begin_again(_aware(time))
-        relist(self._by_game, record, _folded(match), None)
         if record.server is None:
             self._remove(record)
 
@@ -232,20 +223,15 @@ class Parties:
 
         :raises LookupError: if there is none with that key
         """
-        record = self._records.get(key)
-        if record is None:
-            raise LookupError(f"there is no party with the key {key!r}: it may have ended before")
-
-        return record.dump()
+        return self._known(key).dump()
 
     def load(self, text: str) -> str:
         """Add a party that was dumped, and return its key.
 
         :raises ValueError: if the text is not one that was dumped, or if the party is there already
         """
-        record = PartyRecord.load(text, self._around)
+        record = PartyRecord.load(text, self._max_members, self._note_bound)
         if record.key in self._records:
-            record.people.clear()
             raise ValueError(f"there is a party with the key {record.key!r} already: load it once")
 
         self._records[record.key] = record
@@ -253,16 +239,19 @@ class Parties:
         self._is_sorted = False
         return record.key
 
+    def _known(self, key: str) -> PartyRecord:
+        record = self._records.get(key)
+        if record is None:
+            raise LookupError(f"there is no party with the key {key!r}: it may have ended before")
+
+        return record
+
     def _apply(self, record: PartyRecord, event: PartyEvent, over: list[Party]) -> bool:
         """Change a record by an event; return whether it did, and add a party that it ended."""
         time = _aware(event.time)
         match event:
             case PeerJoined():
-                is_changed = record.join(time, event.peer_name, event.peer_id or None)
-                if is_changed and record.name is None:
-                    record.name = event.party_name
-
-                return is_changed
+                return record.join(time, event.peer_name, event.peer_id or None)
             case PeerLeft():
                 return record.leave(time, event.peer_name, event.peer_id or None)
             case GameStarted():
@@ -270,11 +259,7 @@ class Parties:
             case GameEnded():
                 return record.end_game(time, event.game_name)
             case ServerStarted():
-                is_changed = record.restart(time, event.game_name)
-                if is_changed and record.name is None:
-                    record.name = event.server_name
-
-                return is_changed
+                return record.restart(time, event.game_name)
             case ServerStopped():
                 return record.restart(time, None)
             case PartyCreated():
@@ -302,34 +287,34 @@ class Parties:
         if known is not None:
             return known
 
-        name = getattr(event, "party_name", getattr(event, "server_name", None))
+        name = _name(event)
         if event.party_id is not None:
-            # Its id may have been unknown until now.
-            named = self._records.get(f"name:{fold(name)}") if name else None
+            # Its id may have been unknown until now, except at its end.
+            is_over = isinstance(event, PartyEnded)
+            named = self._records.get(f"name:{fold(name)}") if name and not is_over else None
             return named if named is not None and named.id is None else None
 
-        if isinstance(name, str):
+        if name is not None:
             return next(reversed(self._by_name.get(fold(name), {})), None)
 
         if isinstance(event, GameStarted):
             return self._find_players(event.players) or self._find_default(event, default)
 
         if isinstance(event, GameEnded):
-            running = islice(
-                reversed(self._by_game.get(fold(event.game_name), {})), _CANDIDATES_MAX
-            )
+            running = [record for record in self._recent() if record.is_playing(event.game_name)]
             return max(running, key=_game_order, default=None)
 
         return None
 
     def _find_players(self, players: Sequence[str]) -> PartyRecord | None:
         """Return the party that most of the players are in, of several the last one."""
-        found = Counter[PartyRecord]()
-        for name in {fold(player) for player in players}:
-            places = islice(reversed(self._by_player.get(name, {})), _CANDIDATES_MAX)
-            found.update(record for record in places if record.people.has(name))
+        names = {fold(player) for player in players}
+        found = {record: sum(map(record.people.has, names)) for record in self._recent()}
+        best = max(found, key=lambda record: (found[record], record.number), default=None)
+        return best if best is not None and found[best] else None
 
-        return max(found, key=lambda record: (found[record], record.number), default=None)
+    def _recent(self) -> Iterable[PartyRecord]:
+        return islice(reversed(self._records.values()), _CANDIDATES_MAX)
 
     def _find_default(self, event: GameStarted, default: str | None) -> PartyRecord | None:
         if default is None and len(self._records) == 1:
@@ -339,37 +324,47 @@ class Parties:
 
     def _begin(self, event: PartyEvent) -> PartyRecord | None:
         """Return a new record for the party of an event, if the event can begin one."""
-        match event:
-            case PeerJoined() | PartyCreated():
-                key = f"name:{fold(event.party_name)}"
-            case ServerStarted():
-                key = f"name:{fold(event.server_name)}"
-            case GameStarted():
-                key = f"game:{fold(event.game_name)}"
-            case _:
-                return None
+        if not isinstance(event, PeerJoined | PartyCreated | ServerStarted | GameStarted):
+            return None
 
         if event.party_id is not None:
-            key = f"id:{event.party_id}"
+            base = f"id:{event.party_id}"
+        elif isinstance(event, GameStarted):
+            base = f"game:{fold(event.game_name)}"
+        else:
+            base = f"name:{fold(_name(event) or '')}"
 
-        number = 1
-        while key in self._records:  # the party has another id or name by now
-            number += 1
-            key = f"{key.rpartition('#')[0] or key}#{number}"
+        key = base
+        for number in count(2):
+            if key not in self._records:
+                break
+
+            key = f"{base}#{number}"  # the party with that key has another name by now
 
         time = _aware(event.time)
-        return PartyRecord(self._around, key, time, time)
+        return PartyRecord(self._max_members, self._note_bound, key, time, time)
 
     def _remove(self, record: PartyRecord) -> None:
         del self._records[record.key]
-        record.people.clear()
         if record.id is not None:
             self._by_id.pop(record.id, None)
 
-        relist(self._by_name, record, _folded(record.name), None)
-        relist(self._by_game, record, _folded(record.match), None)
+        self._unlist(record, record.name)
         for id in record.ids:
             self._ids.pop(id, None)
+
+    def _list(self, record: PartyRecord) -> None:
+        if record.id is not None:
+            self._by_id[record.id] = record
+
+        if record.name is not None:
+            self._by_name.setdefault(fold(record.name), {})[record] = None
+
+    def _unlist(self, record: PartyRecord, name: str | None) -> None:
+        named = {} if name is None else self._by_name.get(fold(name), {})
+        named.pop(record, None)
+        if name is not None and not named:
+            self._by_name.pop(fold(name), None)
 
     def _remember(self, id: str, record: PartyRecord) -> None:
         self._ids[id] = record
@@ -385,15 +380,9 @@ class Parties:
 
         self._is_sorted = True
         records = sorted(self._records.values(), key=lambda record: record.number)
-        for index in (self._by_id, self._by_name, self._by_game, self._ids):
-            index.clear()
-
+        self._by_name.clear()
         for record in records:
-            if record.id is not None:
-                self._by_id[record.id] = record
-
-            relist(self._by_name, record, None, _folded(record.name))
-            relist(self._by_game, record, None, _folded(record.match))
+            self._list(record)
 
         records.sort(key=lambda record: record.changed)
         self._records = OrderedDict((record.key, record) for record in records)
@@ -404,10 +393,16 @@ class Parties:
     def _note_bound(self, kind: str) -> None:
         """Count what a bound left out, and log the first ones and then fewer and fewer."""
         self._bounded[kind] += 1
-        count = self._bounded[kind]
-        if count & (count - 1) == 0:
+        times = self._bounded[kind]
+        if times & (times - 1) == 0:
             limit = self._max_parties if kind == "parties" else self._max_members
-            logger.warning(_BOUNDS[kind].format(limit=f"{limit:,}", count=f"{count:,}"))
+            logger.warning(_BOUNDS[kind].format(limit=f"{limit:,}", count=f"{times:,}"))
+
+
+def _name(event: PartyEvent) -> str | None:
+    """Return the name that an event gives its party."""
+    name = getattr(event, "party_name", getattr(event, "server_name", None))
+    return name if isinstance(name, str) else None
 
 
 def _aware(time: datetime) -> datetime:
@@ -417,7 +412,3 @@ def _aware(time: datetime) -> datetime:
 
 def _game_order(record: PartyRecord) -> tuple[datetime, int]:
     return (record.game_since or record.since, record.number)
-
-
-def _folded(name: str | None) -> str | None:
-    return None if name is None else fold(name)

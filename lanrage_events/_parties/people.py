@@ -36,20 +36,14 @@ class People:
     """Who is in a party and who was, found by id or by name.
 
     :param limit: how many are kept; of those who left, the first are forgotten
-    :param noticed: called when a name gets known or unknown here, with it and which of both
     :param bounded: called when someone is not taken in, or forgotten, with ``members`` or
         ``visitors``
     """
 
-    __slots__ = ("_bounded", "_by_id", "_by_name", "_limit", "_noticed", "gone", "members")
+    __slots__ = ("_bounded", "_by_id", "_by_name", "_limit", "gone", "members")
 
-    def __init__(
-        self,
-        limit: int,
-        noticed: Callable[[str, bool], object],
-        bounded: Callable[[str], object],
-    ) -> None:
-        self._limit, self._noticed, self._bounded = limit, noticed, bounded
+    def __init__(self, limit: int, bounded: Callable[[str], object]) -> None:
+        self._limit, self._bounded = limit, bounded
         self._by_id: dict[str, Person] = {}
         self._by_name: dict[str, Person] = {}
         """by the form for comparison, who joined last of those with one name"""
@@ -120,11 +114,6 @@ class People:
         self._by_id.pop(person.id or "", None)
         self._unname(person)
 
-    def clear(self) -> None:
-        """Forget everyone."""
-        for person in list(self):
-            self.forget(person)
-
     def restore(self, person: Person, *, is_meant: bool) -> None:
         """Take a person in as it is.
 
@@ -135,13 +124,8 @@ class People:
             self._by_id[person.id] = person
 
         if is_meant:
-            name = fold(person.name)
-            if name not in self._by_name:
-                self._noticed(name, True)
-
-            self._by_name[name] = person
+            self._by_name[fold(person.name)] = person
 
     def _unname(self, person: Person) -> None:
         if self.is_meant(person):
             del self._by_name[fold(person.name)]
-            self._noticed(fold(person.name), False)

@@ -19,23 +19,14 @@ _DUMPED_IDS_MAX = 50
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all records of one fold share."""
-
-    max_members: int
-    """how many people a party has at most, with those who left"""
-    places: dict[str, dict[PartyRecord, None]]
-    """in which parties a name is known, by the form for comparison"""
-    bounded: Callable[[str], object]
-    """called with what a bound left out: ``members``, ``visitors``, ``games``"""
-
-
 @dataclass(slots=True, eq=False)
 class PartyRecord:
     """What is known of one party. Its methods that follow an event return whether it changed."""
 
-    around: Surroundings
+    limit: int
+    """how many people it has at most, with those who left"""
+    bounded: Callable[[str], object]
+    """called with what a bound left out: ``members``, ``visitors``, ``games``"""
     key: str
     since: datetime
     last_change: datetime
@@ -69,7 +60,7 @@ class PartyRecord:
     people: People = field(init=False)
 
     def __post_init__(self) -> None:
-        self.people = People(self.around.max_members, self._notice, self.around.bounded)
+        self.people = People(self.limit, self.bounded)
 
     @property
     def is_idle(self) -> bool:
@@ -138,21 +129,25 @@ class PartyRecord:
             return False
 
         playing = {fold(name): name for name in players if fold(name)}
-        if len(playing) > self.around.max_members:
-            self.around.bounded("members")
-            playing = dict(list(playing.items())[: self.around.max_members])
+        if len(playing) > self.limit:
+            self.bounded("members")
+            playing = dict(list(playing.items())[: self.limit])
 
-        is_known = self._is_playing(game) and playing == self.players
+        is_known = self.is_playing(game) and playing == self.players
         self.match_at, self.players = time, playing
-        if not self._is_playing(game):
+        if not self.is_playing(game):
             self._play(game, time)
             self.match = game
 
         return not is_known and self._change(time)
 
+    def is_playing(self, game: str) -> bool:
+        """Return whether a match of that game runs."""
+        return self.match is not None and fold(self.match) == fold(game)
+
     def end_game(self, time: datetime, game: str) -> bool:
         """Follow the end of a match, which may be published after the start of the next one."""
-        if not self._is_playing(game) or (self.match_at is not None and time < self.match_at):
+        if not self.is_playing(game) or (self.match_at is not None and time < self.match_at):
             return False
 
         self._end_match(time)
@@ -189,7 +184,7 @@ class PartyRecord:
 
     def begin_again(self, time: datetime) -> None:
         """Let another party take the place of this one, with nobody in it; its server runs on."""
-        self.people.clear()
+        self.people = People(self.limit, self.bounded)
         self.since = self.last_change = time
         self.host = self.created_at = self.match = self.match_at = None
         self.peak = self.visitors = 0
@@ -235,12 +230,11 @@ class PartyRecord:
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
-    def load(cls, text: str, around: Surroundings) -> PartyRecord:
+    def load(cls, text: str, limit: int, bounded: Callable[[str], object]) -> PartyRecord:
         """Return a record from its JSON form.
 
         :raises ValueError: if it is not one
         """
-        record: PartyRecord | None = None
         try:
             data: dict[str, Any] = json.loads(text)
             if data["format"] != _FORMAT:
@@ -248,15 +242,12 @@ class PartyRecord:
 
             values = {name: data[name] for name in _VALUES}
             times: dict[str, Any] = {name: _time(data[name]) for name in _TIMES}
-            record = cls(around, **values, **times, ids=dict.fromkeys(data["ids"]))
+            record = cls(limit, bounded, **values, **times, ids=dict.fromkeys(data["ids"]))
             record.played = {key: (name, s, n) for key, (name, s, n) in record.played.items()}
             for name, id, at, since, seconds, is_meant in data["people"]:
                 person = Person(name, id, datetime.fromisoformat(at), _time(since), seconds)
                 record.people.restore(person, is_meant=is_meant)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if record is not None:
-                record.people.clear()
-
             raise ValueError(f"this is not a party that was dumped: {error!r}") from None
 
         return record
@@ -264,9 +255,6 @@ class PartyRecord:
     def _change(self, time: datetime) -> bool:
         self.last_change = max(self.last_change, time)
         return True
-
-    def _is_playing(self, game: str) -> bool:
-        return self.match is not None and fold(self.match) == fold(game)
 
     def _end_match(self, time: datetime) -> None:
         self.match_at = max(self.match_at or time, time)
@@ -283,7 +271,7 @@ class PartyRecord:
             if fold(before) in self.played or len(self.played) < _GAMES_MAX:
                 self.played[fold(before)] = self._total(before, time)
             else:
-                self.around.bounded("games")
+                self.bounded("games")
 
         self.game, self.game_since = game, None if game is None else time
 
@@ -293,31 +281,12 @@ class PartyRecord:
         now = (until - (self.game_since or until)).total_seconds()
         return game, seconds + max(0.0, now), times + 1
 
-    def _notice(self, name: str, is_known: bool) -> None:
-        relist(self.around.places, self, *((None, name) if is_known else (name, None)))
-
 
 _TIMES = ("since", "last_change", "created_at", "server_at", "match_at", "game_since")
 _VALUES = (
     *("key", "id", "name", "host", "peak", "visitors", "number", "changed"),
     *("server", "match", "players", "game", "played"),
 )
-
-
-def relist(
-    index: dict[str, dict[PartyRecord, None]],
-    record: PartyRecord,
-    before: str | None,
-    after: str | None,
-) -> None:
-    """Let an index list a record below another name, or below none."""
-    if before is not None and (listed := index.get(before)) is not None:
-        listed.pop(record, None)
-        if not listed:
-            del index[before]
-
-    if after is not None:
-        index.setdefault(after, {})[record] = None
 
 
 def _text(time: datetime | None) -> str | None:
