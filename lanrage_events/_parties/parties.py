@@ -63,7 +63,7 @@ class Parties:
         max_parties: int = 10_000,
         max_members: int = 1_000,
         *,
-        ended: Callable[[Party], object] = lambda party: None,
+        ended: Callable[[Party], object] | None = None,
     ) -> None:
         self._max_parties = max_parties
         self._max_members = max_members
@@ -81,6 +81,9 @@ class Parties:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._records
 
     def __iter__(self) -> Iterator[Party]:
         """Iterate over the parties, beginning with the one that changed longest ago."""
@@ -169,8 +172,9 @@ class Parties:
             self._remove(oldest)
             self._note_bound("parties")
 
-        for party in over:
-            self._ended(party)
+        if self._ended is not None:
+            for party in over:
+                self._ended(party)
 
         return tuple(dict.fromkeys([record.key, *(party.key for party in over)]))
 
@@ -226,18 +230,24 @@ class Parties:
         return self._known(key).dump()
 
     def load(self, text: str) -> str:
-        """Add a party that was dumped, and return its key.
+        """Add a party that was dumped, in place of one with the same key, and return its key.
 
-        :raises ValueError: if the text is not one that was dumped, or if the party is there already
+        :raises ValueError: if the text is not one that was dumped
         """
         record = PartyRecord.load(text, self._max_members, self._note_bound)
-        if record.key in self._records:
-            raise ValueError(f"there is a party with the key {record.key!r} already: load it once")
-
+        self.remove(record.key)
         self._records[record.key] = record
         self._number = max(self._number, record.number, record.changed)
         self._is_sorted = False
         return record.key
+
+    def remove(self, key: str) -> None:
+        """Remove a party, if there is one with that key, and forget that its events were followed."""
+        if (record := self._records.get(key)) is not None:
+            self._remove(record)
+
+        for id in [id for id, record in self._ids.items() if record.key == key]:
+            del self._ids[id]
 
     def _known(self, key: str) -> PartyRecord:
         record = self._records.get(key)
@@ -273,7 +283,10 @@ class Parties:
                 record.create(time, event.party_name, event.host)
                 return True
             case PartyEnded():
-                if record.is_idle or time < record.last_change:
+                begun_after = (record.since - _aware(event.since)).total_seconds()
+                # The next one may have begun before the end of this one was published.
+                is_next = record.is_idle or begun_after > event.duration
+                if is_next or time < record.last_change:
                     return False
 
                 record.begin_again(time)
@@ -350,8 +363,6 @@ class Parties:
             self._by_id.pop(record.id, None)
 
         self._unlist(record, record.name)
-        for id in record.ids:
-            self._ids.pop(id, None)
 
     def _list(self, record: PartyRecord) -> None:
         if record.id is not None:

@@ -48,6 +48,11 @@ class Party:
     """who was in it longest, at most three: the name, and for how many seconds"""
     last_change: datetime
     """the time of the last event that changed it; ``games`` and ``loyal`` count up to it"""
+    is_empty: bool
+    """whether it is over for all that is known: someone was in it, nobody is now, and no game runs
+    but that of its server"""
+    is_idle: bool
+    """whether it has not begun: its server runs, and nobody has been on it"""
     ended: datetime | None = None
     """when it ended, ``None`` while it lasts"""
 

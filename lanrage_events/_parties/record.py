@@ -214,6 +214,8 @@ class PartyRecord:
             visitors=self.visitors,
             loyal=tuple((person.name, person.stayed(until)) for person in loyal),
             last_change=self.last_change,
+            is_empty=self.is_empty,
+            is_idle=self.is_idle,
             ended=ended,
         )
 

@@ -68,8 +68,8 @@ def server_stopped(minute: float, game: str = "Factorio", **more: Any) -> Server
 
 
 def over(minute: float, **more: Any) -> PartyEnded:
-    more = {"party_name": "Friday LAN", "since": START, "duration": 1.0, "peak": 1, **more}
-    return PartyEnded(time=at(minute), visitors=1, players=(), games=(), **more)
+    more = {"party_name": "Friday LAN", "since": START, "duration": 3600.0, **more}
+    return PartyEnded(time=at(minute), peak=1, visitors=1, players=(), games=(), **more)
 
 
 def follow(*events: PartyEvent) -> Parties:
@@ -115,6 +115,8 @@ def test_a_party_has_all_that_its_events_say() -> None:
         visitors=3,
         loyal=(("Ann", 3600.0), ("Cy", 2400.0), ("Ben", 1800.0)),
         last_change=at(60),
+        is_empty=False,
+        is_idle=False,
     )
     assert party.size == 2
 
@@ -275,6 +277,14 @@ def test_an_id_that_gets_known_later_is_of_the_party_with_that_name() -> None:
     assert (party.key, party.id, party.host, party.size) == (LAN, "1", "Ann", 3)
 
 
+def test_what_is_repeated_when_its_party_is_over_is_not_of_another_one() -> None:
+    stop = server_stopped(3)
+    parties = follow(joined(0, "Ann", party_id="1"), server_started(1, party_id="2"), stop)
+
+    assert parties.follow(stop) == ()
+    assert [party.size for party in parties] == [1]
+
+
 def test_two_parties_may_have_one_name() -> None:
     two = [created(0, "Ann"), created(1, "Dan", party_id="2")]
     parties = follow(*two, joined(2, "Ben"), left(3, "Ann", party_id="1"))
@@ -365,7 +375,7 @@ def test_a_server_runs_on_when_its_party_is_over() -> None:
 def test_a_server_that_nobody_was_on_is_no_party_once_it_stops() -> None:
     parties = follow(server_started(0))
 
-    assert [(party.size, party.game, party.visitors) for party in parties] == [(0, "Factorio", 0)]
+    assert [(party.size, party.game, party.is_idle) for party in parties] == [(0, "Factorio", True)]
     assert parties.follow(server_stopped(5)) == (LAN,)
     assert parties.get(LAN) is None
 
@@ -391,6 +401,17 @@ def test_a_party_is_over_for_everyone_who_follows_its_end() -> None:
     assert parties.follow(over(6, party_id="1")) == ("id:1",)
     assert len(parties) == 0
     assert len(follow(joined(0, "Ann"), over(5))) == 0
+    assert len(follow(joined(0, "Ann", party_id="1"), over(5, party_id="2"))) == 1
+
+
+def test_the_end_of_a_party_does_not_end_the_next_one() -> None:
+    parties = follow(created(0), left(1, "Ann"))
+    recap = parties.end("id:1", at(1))
+    parties.follow(joined(9, "Ben", party_id="1"))
+    ended = over(10, party_id="1", since=recap.since, duration=60.0)
+
+    assert parties.follow(ended) == ()
+    assert parties.size("id:1") == 1
 
 
 def test_the_end_of_a_party_is_not_that_of_its_server() -> None:
@@ -519,14 +540,29 @@ def test_a_party_with_a_broken_person_leaves_nothing_behind() -> None:
     assert parties.follow(started(2, "Quake", "Ann")) == ("game:quake",)
 
 
-def test_a_party_is_loaded_once() -> None:
-    parties = follow(created(0))
+def test_a_loaded_party_takes_the_place_of_the_one_with_its_key() -> None:
+    first, second, third = created(0), joined(1, "Ben"), over(2, party_id="1")
+    parties = follow(first)
     text = parties.dump("id:1")
+    for last in (second, third):
+        parties.follow(last)
 
-    with pytest.raises(ValueError, match="a party with the key 'id:1' already: load it once"):
-        parties.load(text)
+    assert parties.load(text) == "id:1"
+    assert "id:1" in parties
+    assert parties.follow(first) == ()
+    assert parties.follow(second) == ("id:1",)
+    assert parties.follow(third) == ("id:1",)
+    assert "id:1" not in parties
 
-    assert follow(created(0)).get("id:1") == parties.get("id:1")
+
+def test_a_removed_party_was_never_there() -> None:
+    event = created(0)
+    parties = follow(event, server_started(1))
+    parties.remove("id:1")
+    parties.remove("id:2")
+
+    assert len(parties) == 0
+    assert parties.follow(event) == ("id:1",)
     with pytest.raises(LookupError, match="no party with the key 'id:2'"):
         parties.dump("id:2")
 

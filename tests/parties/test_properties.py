@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -50,7 +51,7 @@ EVENTS: st.SearchStrategy[PartyEvent] = st.one_of(
         **COMMON,
         party_name=NAMES,
         since=TIMES,
-        duration=st.just(1.0),
+        duration=st.sampled_from([0.0, 3600.0]),
         peak=st.just(1),
         visitors=st.just(1),
         players=st.just(()),
@@ -103,8 +104,11 @@ def test_a_restart_between_two_events_changes_nothing(
     cut = data.draw(st.integers(0, len(events)))
     before = follow(events[:cut])
     texts = data.draw(st.permutations(dumped(before)))
-    after = follow(events[cut:], reloaded(before, texts))
-    at_once = follow(events)
+    # With a party that is over, the ids of its events are gone.
+    followed = {event.id for event in events[:cut]} - set(re.findall(r'"([\w-]+)"', "".join(texts)))
+    rest = [event for event in events[cut:] if event.id not in followed]
+    after = follow(rest, reloaded(before, texts))
+    at_once = follow(events[:cut] + rest)
 
     assert list(after) == list(at_once)
     assert known(after) == known(at_once)
@@ -197,8 +201,11 @@ class Consumers(RuleBasedStateMachine):
 
     @rule(back=st.integers(1, 8))
     def repeat(self, back: int) -> None:
-        if len(self.followed) >= back:
-            self._follow(self.followed[-back])
+        # With a party that is over, the ids of its events are gone after a restart.
+        written = "".join(self.rows.values())
+        repeatable = [event for event in self.followed if f'"{event.id}"' in written]
+        if len(repeatable) >= back:
+            assert self._follow(repeatable[-back]) == ()
 
     @rule()
     def restart(self) -> None:
