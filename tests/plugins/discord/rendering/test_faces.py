@@ -229,14 +229,17 @@ def stopped(reason: Any, name: str = "Friday LAN") -> ServerStopped:
     return ServerStopped(server_name=name, game_name="Minecraft", reason=reason)
 
 
-def over(peak: int, visitors: int, **more: tuple[str, ...]) -> PartyEnded:
+def over(
+    peak: int, visitors: int, players: tuple[str, ...] = (), games: tuple[str, ...] = ()
+) -> PartyEnded:
     return PartyEnded(
         party_name="Friday LAN",
         since=TIME,
         duration=19_620,
         peak=peak,
         visitors=visitors,
-        **{"players": (), "games": (), **more},
+        players=players,
+        games=games,
     )
 
 
