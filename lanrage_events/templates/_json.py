@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources.abc import Traversable
@@ -68,6 +68,14 @@ class JSONTemplates:
         self._type = event.type
         found = _fill(self._data, self._templates.render(event, context), event)
         return "" if found is _MISSING else found
+
+    def check(self, types: Iterable[type[Event]], context: Collection[str] = ()) -> None:
+        """Report the names that no event of some types has, each once.
+
+        :param context: the further names that :meth:`render` is given
+        """
+        self._type = "any event"
+        self._templates.check_texts(types, context)
 
     def _index(self, value: Any, path: tuple[str | int, ...], texts: dict[str, str]) -> Any:
         """Return a value in which templates are replaced by their names."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import fields
 
 from jinja2 import TemplateSyntaxError, UndefinedError
 
+from .._events import Event
 from .._exceptions import TemplateError
 from .._hints import did_you_mean
 from .._redaction import error_text
@@ -17,6 +20,8 @@ from ._names import Names
 
 logger = logging.getLogger("lanrage_events.templates")
 
+_LACKING = re.compile(r"'[^']* object' has no attribute '(\w+)'")
+"""Jinja's text about a value that has no such attribute"""
 _MESSAGE_MAX_CHARACTERS = 200
 
 
@@ -93,13 +98,24 @@ def _log(problem: TemplateError) -> None:
 
 def _format_error(error: Exception, names: Mapping[str, object]) -> str:
     message = clean(error_text(error)) or type(error).__name__
-    if isinstance(error, UndefinedError):
+    if isinstance(error, UndefinedError) and (lacking := _LACKING.fullmatch(message)):
+        known = {name for value in names.values() for name in _attributes(value)}
+        message = f"'{lacking[1]}' is undefined{did_you_mean(lacking[1], known)}"
+    elif isinstance(error, UndefinedError):
         name = message.partition("' is undefined")[0].removeprefix("'")
         message += did_you_mean(name, names)
     elif not isinstance(error, (TemplateSyntaxError, ValueError)):
         message = f"{type(error).__name__}: {message}"
 
     return _shorten(message)
+
+
+def _attributes(value: object) -> Iterable[str]:
+    """Return what templates can name of a value, besides its methods."""
+    if isinstance(value, Event):
+        return [field.name for field in fields(value)]
+
+    return map(str, value) if isinstance(value, Mapping) else ()
 
 
 def _shorten(message: str) -> str:

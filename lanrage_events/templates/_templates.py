@@ -142,6 +142,20 @@ class Templates:
             except OSError as error:
                 self._problems.add(TemplateError(str(folder), f"cannot be read ({error.strerror})"))
 
+    def check_texts(self, types: Iterable[type[Event]], context: Collection[str] = ()) -> None:
+        """Report the names in the texts that were given and that no event of these types has.
+
+        A name that some of them lack is reported when such an event is rendered.
+
+        :param context: what :meth:`render` is given besides the event
+        """
+        known = {*self._globals, *context, "event", "fields", "type"}
+        for cls in types:
+            known.update(item.name for item in fields(cls))
+
+        for leaf in self._own.all_leaves():
+            self._problems.add_unknown_names(leaf, known)
+
     def _check_names(
         self, fields_of: Mapping[str, Collection[str]], context: Collection[str]
     ) -> None:

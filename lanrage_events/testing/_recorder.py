@@ -126,7 +126,8 @@ class RecordingPlugin:
                 while len(self.of(event_class)) < count:
                     await self._arrived.wait()
         except TimeoutError:
-            came = counted(len(self.of(event_class)), event_class.__name__)
+            noun = "event" if event_class is Event else event_class.__name__
+            came = counted(len(self.of(event_class)), noun)
             raise TimeoutError(f"{came} came, not {count}{hint(self)}") from None
 
     @property

@@ -66,7 +66,9 @@ class Body:
 
     def check(self, events: EventRegistry, types: Iterable[type[Event]]) -> None:
         """Report what is wrong with the templates, by a sample of each type that is sent."""
-        for cls in types:
+        chosen = list(types)
+        self._json.check(chosen, ["rendered"])
+        for cls in chosen:
             with suppress(EventError):
                 fields = sample_event_fields(events.json_schema(cls.type))
                 self.render(events.from_dict({"type": cls.type, **fields}))

@@ -538,7 +538,7 @@ async def test_waiting_for_what_never_comes_ends_and_says_what_came(bus: Checked
         await recorder.wait_for(2, PeerLeft)
 
     with pytest.raises(
-        TimeoutError, match="0 Events came, not 1\nthe recording plugin was not reg"
+        TimeoutError, match="0 events came, not 1\nthe recording plugin was not reg"
     ):
         await RecordingPlugin().wait_for(1)
 

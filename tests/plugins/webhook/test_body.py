@@ -131,6 +131,28 @@ def test_a_name_that_an_event_does_not_have_is_reported_with_its_place_and_left_
     assert "peer_joined" in problem.message
 
 
+def test_a_check_suggests_the_name_that_is_meant_whatever_the_events_are() -> None:
+    problems: list[ConfigProblem] = []
+    body = {"a": "{{ peer_nam }}", "b": "{{ event.peer_nam }}", "c": "{{ rendered.titel }}"}
+    target = {"url": "https://example.org", "body": body}
+    events = EventRegistry()
+    body_of(target, report=problems.append).check(events, [GameEnded, PeerJoined])
+    assert [str(problem.message) for problem in problems] == [
+        (
+            "'peer_nam' is undefined, did you mean 'peer_name'?, so it is left out of what is sent "
+            "of any event"
+        ),
+        "'peer_nam' is undefined, so it is left out of what is sent of game_ended",
+        (
+            "'titel' is undefined, did you mean 'title'?, so it is left out of what is sent of "
+            "game_ended"
+        ),
+    ]
+    del problems[:]
+    body_of(target, report=problems.append).check(events, [PeerJoined])
+    assert "'peer_nam' is undefined, did you mean 'peer_name'?" in problems[1].message
+
+
 def test_a_template_that_is_none_is_an_error_with_its_place() -> None:
     problems: list[ConfigProblem] = []
     body_of({"url": "https://example.org", "body": {"a": "{{ peer_name"}}, report=problems.append)
