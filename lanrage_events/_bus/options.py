@@ -92,6 +92,18 @@ def check_seconds(
         raise ValueError(f"{name} must be {least} seconds, not {seconds}")
 
 
+def check_bus(bus: object, kind: type) -> None:
+    """Check that something is a bus.
+
+    :raises TypeError: if not
+    """
+    if not isinstance(bus, kind):
+        found = f"the class {bus.__name__}" if isinstance(bus, type) else repr(bus)
+        raise TypeError(
+            f"an {kind.__name__} was expected, not {found}: create one, {kind.__name__}()"
+        )
+
+
 def check_places(templates: object, state_folder: object, instruments: object) -> None:
     """Check the folders and the instruments that a bus is created with.
 

@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint_if_cancelled, current_token
 
 from ..._containment import endure
 from ..bus import EventBus
+from ..options import check_bus
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class BusRunner:
     """
 
     def __init__(self, bus: EventBus) -> None:
+        check_bus(bus, EventBus)
         self.bus = bus
         self._scope: anyio.CancelScope | None = None
         self._up = anyio.Event()

@@ -15,6 +15,7 @@ import anyio
 from ..._events import Event
 from ..._threads import ThreadCall, position_of
 from ..bus import EventBus
+from ..options import check_bus
 from ..threads import current_post
 from .runner import GRACE_SECONDS
 
@@ -42,6 +43,7 @@ class BusThread:
     """
 
     def __init__(self, bus: EventBus, backend: str) -> None:
+        check_bus(bus, EventBus)
         self.bus = bus
         self._up = threading.Event()
         """set when the bus runs, or has ended"""

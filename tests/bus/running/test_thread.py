@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import anyio
 import pytest
 
 from lanrage_events import (
+    BusRunner,
     BusThread,
     EventBus,
     Notification,
@@ -91,6 +93,14 @@ def test_a_program_without_an_event_loop_publishes_and_all_is_delivered(backend:
 def test_a_bus_that_cannot_start_raises_why_in_the_thread_of_the_program(backend: str) -> None:
     with pytest.raises(PluginStartError, match="no network"):
         run_in_thread(bus_with(Failing()), backend=backend)
+
+
+@pytest.mark.parametrize("run", [run_in_thread, BusRunner])
+def test_what_is_no_bus_is_an_error_at_once(run: Callable[[Any], object]) -> None:
+    with pytest.raises(
+        TypeError, match=r"an EventBus was expected, not the class EventBus: create"
+    ):
+        run(EventBus)
 
 
 def test_a_backend_that_does_not_exist_is_an_error_at_once() -> None:
