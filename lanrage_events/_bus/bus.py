@@ -36,7 +36,7 @@ from ..abc import (
 from ..events import EventRegistry
 from .changes import Job
 from .event_loop import EventLoop
-from .fanout import FanOut
+from .fanout import NO_ROUTE, FanOut
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
@@ -300,7 +300,7 @@ class EventBus(Bus):
             route = fanout.routes[event.__class__]
         except KeyError:
             # What comes of it is raised outside of this block, and so without the KeyError.
-            capacity = 0
+            route, capacity = NO_ROUTE, 0
         else:
             capacity = fanout.capacity
 
@@ -330,7 +330,7 @@ class EventBus(Bus):
         try:
             route = fanout.routes[event.__class__]
         except KeyError:
-            capacity = 0
+            route, capacity = NO_ROUTE, 0
         else:
             capacity = fanout.capacity
 

@@ -63,6 +63,9 @@ class Route:
         """the group's ``sleep_count`` when all of the mailboxes were woken last"""
 
 
+NO_ROUTE = Route(())
+
+
 class FanOut(MailboxGroup):
     """The mailboxes of one bus, and the publishers that wait for capacity in them.
 
