@@ -50,7 +50,7 @@ from ._delivery import (
 )
 from ._memory import Memory, wall_time
 from ._preview import preview_event
-from ._quiet import Mutes, Quiet, make_calendar
+from ._quiet import Mutes, Quiet, Then, make_calendar
 from ._rendering import Renderer, Wording
 from ._routing import (
     NOT_TAKEN,
@@ -136,6 +136,51 @@ class DiscordPlugin:
     def lanes(self) -> dict[str, LaneStatistics]:
         """The counts of each lane, by the webhook's name."""
         return {name: lane.statistics for name, lane in self._lanes.items()}
+
+    async def mute(
+        self,
+        seconds: float,
+        webhook: str | None = None,
+        *,
+        why: str = "",
+        by: str = "",
+        then: Then = "hold",
+    ) -> None:
+        """Let a webhook, or all, post nothing for a while, also over restarts.
+
+        It takes effect at once. An earlier mute of the same webhook ends. Events of routes that are
+        ``important``, and alerts, are posted all the same.
+
+        :param seconds: for how long; at most 31 days
+        :param webhook: its name; None for all
+        :param why: the reason, in a short line, which health and the page show
+        :param by: who mutes it, likewise
+        :param then: what happens to messages meanwhile: ``hold`` posts them at the end, ``silent``
+            posts them without a notification, ``drop`` does not post them at all
+        :raises LookupError: if no webhook has the name
+        :raises ValueError: if it is too short or too long
+        :raises OSError: if it cannot be kept; nothing has changed then
+        :raises RuntimeError: if the plugin is not running
+        """
+        await self._running_lanes().mute(seconds, webhook, why=why, by=by, then=then)
+
+    async def unmute(self, webhook: str | None = None) -> None:
+        """End the mute of a webhook, or every mute; what was held is posted at once.
+
+        Nothing happens if there is none. A webhook stays muted as long as all are.
+
+        :param webhook: its name; None to end every mute
+        :raises LookupError: if no webhook has the name
+        :raises OSError: if it cannot be kept; nothing has changed then
+        :raises RuntimeError: if the plugin is not running
+        """
+        await self._running_lanes().unmute(webhook)
+
+    def _running_lanes(self) -> Lanes:
+        if self._runtime is None:
+            raise RuntimeError("the plugin is not running: call this inside 'async with bus'")
+
+        return self._runtime.lanes
 
     @hookimpl
     async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception]:
@@ -539,7 +584,7 @@ class DiscordPlugin:
             undelivered += statistics.pending + _rejected(statistics)
 
         health = self._health()
-        quiet = "" if self._runtime is None else self._runtime.lanes.quiet_reason
+        quiet = self._lanes.quiet_reason if isinstance(self._lanes, Lanes) else ""
         detail = "; ".join(filter(None, [health.detail, quiet, self._unrouted.detail]))
         return replace(health, detail=detail, undelivered=undelivered)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from lanrage_events.cli import did_you_mean
 from lanrage_events.http import Route, RouteError, RouteRequest
 
-from .._quiet import Loudness, Mute, clock_time, one_line
 from . import models
 from .runtime import RunningPlugin, Runtime
-
-logger = logging.getLogger("lanrage_events.discord")
 
 _ERRORS = {
     404: "no webhook has the name",
@@ -57,25 +53,11 @@ class MutesAPI:
         replaced. Events of routes that are ``important`` are posted all the same, and so are alerts.
         """
         runtime, wanted = self._runtime(), request.body
-        webhook = _check_name(runtime, wanted.webhook)
-        mutes = runtime.lanes.quiet.mutes
-        now = mutes.now()
-        mute = Mute(
-            now,
-            now + timedelta(seconds=wanted.duration),
-            one_line(wanted.by),
-            one_line(wanted.why),
-            Loudness[wanted.then.upper()],
-        )
-        try:
-            await mutes.add(webhook, mute)
-        except OSError as error:
-            raise _cannot_save(error) from None
+        with _errors():
+            await runtime.lanes.mute(
+                wanted.duration, wanted.webhook, why=wanted.why, by=wanted.by, then=wanted.then
+            )
 
-        what = "all webhooks are" if webhook is None else f"webhook '{webhook}' is"
-        by, why = mute.by and f" by {mute.by}", mute.why and f" ({mute.why})"
-        logger.info("%s muted until %s%s%s", what, clock_time(mute.until, now), by, why)
-        runtime.lanes.quiet_changed()
         return models.Mutes(mutes=mute_statuses(runtime))
 
     async def unmute(self, request: RouteRequest) -> models.Mutes:
@@ -84,21 +66,8 @@ class MutesAPI:
         Nothing happens if there is none. A webhook stays muted as long as all are.
         """
         runtime = self._runtime()
-        mutes = runtime.lanes.quiet.mutes
-        webhook = request.query.webhook
-        # One that is muted may have been removed since.
-        if webhook not in mutes.all():
-            _check_name(runtime, webhook)
-
-        try:
-            ended = await mutes.remove(webhook)
-        except OSError as error:
-            raise _cannot_save(error) from None
-
-        if ended:
-            names = ("all webhooks" if one is None else f"webhook '{one}'" for one in ended)
-            logger.info("not muted any more: %s", ", ".join(names))
-            runtime.lanes.quiet_changed()
+        with _errors():
+            await runtime.lanes.unmute(request.query.webhook)
 
         return models.Mutes(mutes=mute_statuses(runtime))
 
@@ -137,14 +106,11 @@ def quiet_status(runtime: Runtime, webhook: str) -> models.QuietStatus | None:
     )
 
 
-def _check_name(runtime: Runtime, webhook: str | None) -> str | None:
-    known = runtime.lanes.configured
-    if webhook is None or webhook in known:
-        return webhook
-
-    hint = did_you_mean(webhook, known) or f", known: {', '.join(known) or 'none'}"
-    raise RouteError(404, f"no webhook is named '{webhook}'{hint}")
-
-
-def _cannot_save(error: OSError) -> RouteError:
-    return RouteError(503, f"it cannot be saved: {error.strerror}")
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except LookupError as error:
+        raise RouteError(404, str(error)) from None
+    except OSError as error:
+        raise RouteError(503, f"it cannot be saved: {error.strerror}") from None

@@ -6,7 +6,7 @@ import getpass
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,7 +17,6 @@ from lanrage_events.outbox import Outbox, OutboxError
 from .._memory import Memory
 from .._quiet import (
     LONGEST_DAYS,
-    Loudness,
     Mute,
     MuteLength,
     Mutes,
@@ -25,7 +24,6 @@ from .._quiet import (
     Then,
     clock_time,
     make_calendar,
-    one_line,
 )
 from .plugin import ConfiguredPlugin
 
@@ -58,8 +56,7 @@ async def mute(
 
     mutes = _open(file)
     now = mutes.now()
-    until = now + timedelta(seconds=seconds)
-    muted = Mute(now, until, one_line(_user()), one_line(why), Loudness[then.upper()])
+    muted = Mute.starting(now, seconds, by=_user(), why=why, then=then)
     try:
         await mutes.add(webhook, muted)
     except OSError as error:
@@ -67,7 +64,7 @@ async def mute(
 
     write_lines(
         [
-            f"{_name(webhook)} muted until {clock_time(until, now, _zone(found))}",
+            f"{_name(webhook)} muted until {clock_time(muted.until, now, _zone(found))}",
             await _when(found, file),
         ]
     )

@@ -77,6 +77,9 @@ def _ways(presentation: Presentation, mention: MentionConfig | None) -> Iterator
     if presentation.immediate:
         yield "immediate"
 
+    if presentation.important:
+        yield "important, so quiet hours and mutes do not apply"
+
     ids = [f"role {role}" for role in presentation.roles]
     ids += [f"user {user}" for user in presentation.users]
     if ids:

@@ -12,13 +12,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from lanrage_events import Redactor
-from lanrage_events.cli import counted
+from lanrage_events.cli import counted, did_you_mean
 from lanrage_events.delivery import LaneState
 from lanrage_events.outbox import Outbox, OutboxError, OutboxFull, OutboxItem, OutboxLane
 
 from .._client import RateLimits, WebhookClient
 from .._config import DiscordConfig, WebhookConfig
-from .._quiet import Loudness, Quiet, make_calendar
+from .._quiet import Loudness, Mute, Quiet, Then, check_length, clock_time, make_calendar
 from .._rendering import Entry, Wording
 from .._settling import Posted
 from .envelope import Envelope
@@ -312,8 +312,44 @@ class Lanes(Mapping[str, Lane]):
                         (numbers[i], outgoing[i].entry, outgoing[i].expires) for i in indexes
                     )
 
-    def quiet_changed(self) -> None:
-        """Let the lanes look how quiet they are now, since something was muted or unmuted."""
+    async def mute(
+        self, seconds: float, webhook: str | None, *, why: str, by: str, then: Then
+    ) -> None:
+        """Let a webhook, or all, post nothing for a while.
+
+        :raises LookupError: if no webhook has the name
+        :raises ValueError: if it is too short or too long
+        :raises OSError: if it cannot be kept; nothing has changed then
+        """
+        check_length(seconds)
+        self._check_name(webhook, self.configured)
+        now = self.quiet.mutes.now()
+        mute = Mute.starting(now, seconds, by=by, why=why, then=then)
+        await self.quiet.mutes.add(webhook, mute)
+        what = "all webhooks are" if webhook is None else f"webhook '{webhook}' is"
+        logger.info("%s muted until %s%s", what, clock_time(mute.until, now), mute.reason)
+        self._quiet_changed()
+
+    async def unmute(self, webhook: str | None) -> None:
+        """End the mute of a webhook, or every mute; what was held is posted at once.
+
+        :raises LookupError: if no webhook has the name
+        :raises OSError: if it cannot be kept; nothing has changed then
+        """
+        # One that is muted may have been removed since.
+        self._check_name(webhook, (*self.configured, *filter(None, self.quiet.mutes.all())))
+        if ended := await self.quiet.mutes.remove(webhook):
+            names = ("all webhooks" if one is None else f"webhook '{one}'" for one in ended)
+            logger.info("not muted any more: %s", ", ".join(names))
+            self._quiet_changed()
+
+    @staticmethod
+    def _check_name(webhook: str | None, known: Collection[str]) -> None:
+        if webhook is not None and webhook not in known:
+            hint = did_you_mean(webhook, known) or f", known: {', '.join(known) or 'none'}"
+            raise LookupError(f"no webhook is named '{webhook}'{hint}")
+
+    def _quiet_changed(self) -> None:
         for lane in self.values():
             lane.quiet_changed()
 

@@ -17,7 +17,7 @@ from .._config import BatchConfig, DiscordConfig, SettleConfig
 from .._plugin import DiscordPlugin
 from .._terminal import draw_message
 from ..testing import StandInDiscord
-from .scenes import DemoPart, evening
+from .scenes import MORNING, NIGHT, DemoPart, evening
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # About as long as Discord takes to answer a computer at home.
 LATENCY_SECONDS = 0.1
 DRAIN_SECONDS = 5.0
+NIGHT_SECONDS = 28_800.0
 
 _INVITE_URL = "https://discord.gg/lanrage"
 
@@ -101,6 +102,11 @@ async def play(
                 screen.write(f"{mark} {caption}")
                 if screen.is_gone:
                     break
+
+                if caption == NIGHT:
+                    await plugin.mute(NIGHT_SECONDS, why="people sleep")
+                elif caption == MORNING:
+                    await plugin.unmute()
 
                 for event in events:
                     await bus.publish(event)

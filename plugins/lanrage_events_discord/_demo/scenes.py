@@ -23,6 +23,8 @@ GROUP = "lanrage_events.demo"
 Scene = tuple[str, Sequence[Event]]
 """what happens at once: a caption, and its events"""
 
+NIGHT = "the others sleep, so Discord is muted: two who play on wake nobody"
+MORNING = "in the morning it is unmuted, and one message says what happened"
 _PARTY_ID = "lan-42"
 _PARTY = "Friday LAN"
 _GAME = "Quake III Arena"
@@ -91,17 +93,19 @@ def own_scenes() -> list[Scene]:
                 *(_left(name) for name in _REGULARS[:9]),
             ],
         ),
+        (NIGHT, [_joined("Owl"), _joined("Bat")]),
+        (MORNING, []),
     ]
 
 
 def evening(parts: Iterable[DemoPart]) -> Iterator[Scene]:
     """Yield the scenes, with those of other plugins before the party breaks up."""
-    *earlier, last = own_scenes()
+    *earlier, last, night, morning = own_scenes()
     yield from earlier
     for part in parts:
         yield from part.scenes()
 
-    yield last
+    yield from (last, night, morning)
 
 
 def _left(name: str) -> PeerLeft:

@@ -17,7 +17,7 @@ from .config import make_calendar as make_calendar
 from .mutes import LONGEST_DAYS as LONGEST_DAYS
 from .mutes import Mute as Mute
 from .mutes import Mutes as Mutes
-from .mutes import one_line as one_line
+from .mutes import check_length as check_length
 from .quiet import Quiet as Quiet
 from .quiet import Quietness as Quietness
 from .quiet import WebhookQuiet as WebhookQuiet

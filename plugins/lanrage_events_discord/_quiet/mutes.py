@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import anyio
 
@@ -35,6 +35,20 @@ class Mute:
     """the reason, in one line"""
     then: Loudness = Loudness.HOLD
     """what happens to messages meanwhile"""
+
+    @classmethod
+    def starting(cls, now: datetime, seconds: float, *, by: str, why: str, then: str) -> Self:
+        """Return a mute that begins now.
+
+        :param then: ``silent``, ``hold`` or ``drop``
+        """
+        until = now + timedelta(seconds=seconds)
+        return cls(now, until, one_line(by), one_line(why), Loudness[then.upper()])
+
+    @property
+    def reason(self) -> str:
+        """Who muted and why, to follow until when."""
+        return (self.by and f" by {self.by}") + (self.why and f" ({self.why})")
 
     def at(self, now: datetime) -> Mute:
         """Return it as it is at a time: if the clock was set back, it lasts no longer than before."""

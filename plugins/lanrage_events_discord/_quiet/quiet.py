@@ -139,8 +139,7 @@ def _why(mute: Mute | None, until: datetime | None, now: datetime, zone: tzinfo 
     if mute is None:
         return f"quiet hours{end}"
 
-    by, why = mute.by and f" by {mute.by}", mute.why and f" ({mute.why})"
-    return f"muted{end}{by}{why}"
+    return f"muted{end}{mute.reason}"
 
 
 def clock_time(when: datetime, now: datetime, zone: tzinfo | None = None) -> str:

@@ -1,20 +1,15 @@
-"""The commands ``mute`` and ``unmute``, with a daemon that runs and without one."""
+"""The commands ``mute`` and ``unmute``, without a daemon; ``tests/acceptance`` has one that runs."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import anyio
 import pytest
 
-from lanrage_events import EventBus, PeerJoined
-from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._commands import find_plugin, mute, show_mutes, unmute
-from lanrage_events_discord.testing import StandInDiscord
 
 pytestmark = pytest.mark.real_clock
 URL = "https://discord.com/api/webhooks/123456789012345678/" + "example-" * 8 + "token"
@@ -94,30 +89,3 @@ async def test_file_that_cannot_be_written(
     (folder / "state").write_text("no folder")
     assert await mute(find_plugin(None, None), "2h", None, why="", then="hold") == 1
     assert "discord.mutes.json cannot be written: " in capsys.readouterr().err
-
-
-@pytest.mark.slow
-async def test_daemon_that_runs_follows_at_once(
-    capsys: pytest.CaptureFixture[str], folder: Path
-) -> None:
-    discord = StandInDiscord()
-    webhook = discord.create_webhook()
-    async with discord.serve():
-        config = {"allow_hosts": [discord.host], "webhooks": {"main": {"url": webhook.url}}}
-        bus = EventBus(state_folder=folder / "state")
-        bus.register(DiscordPlugin(DiscordConfig.model_validate(config)), "discord")
-        found = find_plugin(None, None)
-        publish = partial(PeerJoined, party_name="LAN")
-        async with bus:
-            await mute(found, "2h", None, why="", then="hold")
-            assert "the daemon that runs does it now" in capsys.readouterr().out
-            await anyio.wait_all_tasks_blocked()
-            await bus.publish_and_wait(publish(peer_name="Ann"))
-            await anyio.wait_all_tasks_blocked()
-            assert "muted until" in bus.health()["discord"].detail
-            assert not webhook.messages
-            await unmute(found, None)
-            assert "the daemon that runs does it now" in capsys.readouterr().out
-            await discord.journal.wait_for(lambda journal: journal.messages())
-
-    assert "Ann" in json.dumps(webhook.messages)

@@ -235,3 +235,28 @@ async def test_texts_are_short_and_hold_no_secret(running: Running) -> None:
         assert mute["by"] == "a b"
         token = webhook.url.rpartition("/")[2]
         assert token not in json.dumps(answer) + setup.bus.health()["discord"].detail
+
+
+# From a program
+
+
+async def test_program_mutes_its_plugin(running: Running) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    async with running(discord, webhook_url=webhook.url) as setup:
+        plugin = setup.plugin
+        await plugin.mute(3600, why="maintenance", by="anna")
+        await setup.publish("Ann")
+        await setup.settle()
+        assert not webhook.messages
+        await plugin.unmute()
+        await setup.settle()
+        assert len(webhook.messages) == 1
+        with pytest.raises(ValueError, match="too long for a mute"):
+            await plugin.mute(1e9)
+
+        with pytest.raises(LookupError, match="no webhook is named 'x', known: default"):
+            await plugin.mute(60, "x")
+
+    with pytest.raises(RuntimeError, match="the plugin is not running"):
+        await plugin.mute(60)
