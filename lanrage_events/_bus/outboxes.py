@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from .._containment import call
-from .hooks import Hooks, is_storage
+from .hooks import Hooks, delivery_of, is_storage
 
 if TYPE_CHECKING:
     from ..outbox import Storage
@@ -31,7 +31,7 @@ class _Held:
 
 
 class Outboxes:
-    """Knows what the plugins have not delivered, as far as their hook ``outbox`` says.
+    """Knows what the plugins have not delivered, by their hook ``outbox`` or their deliveries.
 
     :param hooks: the plugins' hooks
     """
@@ -62,11 +62,16 @@ class Outboxes:
     def _find(self, plugin: str) -> Storage | None:
         hook = self._hooks.implementation(plugin, "outbox")
         try:
-            answer = None if hook is None else call(hook)
+            answer = self._undeclared(plugin) if hook is None else call(hook)
             # What a hook returns may be anything.
             return answer if call(is_storage, answer) else None
         except Exception:  # noqa: BLE001 - a query of the hook reports that
             return None
+
+    def _undeclared(self, plugin: str) -> Storage | None:
+        """Return the outbox of a delivery that a plugin without the hook has."""
+        delivery = delivery_of(self._hooks.plugin(plugin))
+        return None if delivery is None else delivery.outbox
 
     def watch(self, plugins: Iterable[str]) -> None:
         """Remember the outboxes that are open now, since the plugins are about to stop."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
 
 from lanrage_events import EventBus, Health, Notification, hookimpl
+from lanrage_events.abc import Bus
+from lanrage_events.delivery import Delivery, Entry, Outcome
 from lanrage_events.outbox import Outbox
 
 
@@ -171,3 +173,33 @@ async def test_what_only_looks_like_an_outbox_does_not_keep_the_bus_from_ending(
         assert bus.health()["wrong"] == Health()
 
     assert bus.statistics().plugins["wrong"].state == "stopped"
+
+
+class Silent:
+    """Has a delivery, and no hook that says what became of it."""
+
+    durable = True
+
+    def __init__(self) -> None:
+        self.delivery = Delivery(self.send)
+
+    async def send(self, entries: Sequence[Entry]) -> Outcome:
+        return Outcome.stop("the token is wrong")
+
+    @hookimpl
+    def lifespan(self, bus: Bus) -> AbstractAsyncContextManager[None]:
+        return self.delivery.running(bus, self)
+
+    @hookimpl
+    async def notification(self, event: Notification) -> None:
+        await self.delivery.put(event)
+
+
+async def test_what_a_delivery_holds_counts_although_no_hook_returns_it(tmp_path: Path) -> None:
+    bus = EventBus(state_folder=tmp_path)
+    bus.register(Silent(), "silent")
+    async with bus:
+        await bus.publish_and_wait(Notification(title="Pizza", message="It is here."))
+        assert bus.health()["silent"].undelivered == 1
+
+    assert bus.health()["silent"].undelivered == 1

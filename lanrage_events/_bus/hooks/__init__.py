@@ -13,6 +13,7 @@ from .answers import checked_problems as checked_problems
 from .answers import checked_services as checked_services
 from .answers import declaration_problems as declaration_problems
 from .answers import is_storage as is_storage
+from .deliveries import delivery_of as delivery_of
 from .field_types import field_type_problem as field_type_problem
 from .handlers import check_handler as check_handler
 from .handlers import check_name as check_name

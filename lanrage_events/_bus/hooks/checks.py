@@ -23,6 +23,7 @@ from ..threads import TRANSFORM, is_async
 from .annotations import check_parameter, parameter_classes, takes_some
 from .arguments import argument_problem
 from .code import forgotten_await, inner_functions
+from .deliveries import delivery_of
 from .handlers import MarkedHandler, is_function, marked_problem
 from .names import BATCH_HOOK, LIFESPAN, OTHER_HOOKS
 from .unmarked import is_marked, own_functions, unmarked_problems
@@ -104,19 +105,15 @@ def plugin_problems(
 
 
 def _unseen_delivery(plugin: object, implemented: Collection[str]) -> Iterator[Problem]:
-    """Find a delivery of which nobody can know what it has not delivered."""
+    """Find a delivery of which nobody can know why it does not deliver."""
     unseen = [hook for hook in ("health", "outbox") if hook not in implemented]
-    values = tuple(getattr(plugin, "__dict__", {}).values())
-    if unseen and any(_is_delivery(value) for value in values):
+    if unseen and delivery_of(plugin) is not None:
         hooks = " and no hook ".join(f"'{hook}'" for hook in unseen)
         remedy = "return its health() and its outbox from these hooks"
-        problem = f"has a Delivery, but no hook {hooks}, so that what it has not delivered is not"
-        yield f"{problem} seen: {remedy}", True
-
-
-def _is_delivery(value: object) -> bool:
-    classes = [(cls.__module__, cls.__name__) for cls in type(value).__mro__]
-    return ("lanrage_events.delivery", "Delivery") in classes
+        problem = (
+            f"has a Delivery, but no hook {hooks}, so that nobody sees what it does not deliver"
+        )
+        yield f"{problem}: {remedy}", True
 
 
 def _forgotten_awaits(plugin: object) -> Iterator[Problem]:
