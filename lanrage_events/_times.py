@@ -1,4 +1,4 @@
-"""Times: which are valid, and how they are read."""
+"""Times: which are valid, how they are read, and checks of seconds."""
 
 from __future__ import annotations
 
@@ -56,3 +56,31 @@ def seconds_later(time: datetime, seconds: float) -> datetime | None:
         return in_utc(in_utc(time) + timedelta(seconds=seconds))
     except (ValueError, OverflowError):
         return None
+
+
+def check_seconds(
+    name: str,
+    seconds: object,
+    *,
+    may_be_none: bool = False,
+    may_be_zero: bool = False,
+    may_be_infinite: bool = True,
+) -> None:
+    """Check a number of seconds that a parameter was given.
+
+    :raises TypeError: if it is no number
+    :raises ValueError: if it is too small or too large
+    """
+    if seconds is None and may_be_none:
+        return
+
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        or_none = " or None" if may_be_none else ""
+        raise TypeError(f"{name} must be a number of seconds{or_none}, not {seconds!r}")
+
+    if not (seconds > 0 or (may_be_zero and seconds == 0)):
+        least = "at least 0" if may_be_zero else "more than 0"
+        raise ValueError(f"{name} must be {least} seconds, not {seconds}")
+
+    if seconds == float("inf") and not may_be_infinite:
+        raise ValueError(f"{name} must be a finite number of seconds, not {seconds}")

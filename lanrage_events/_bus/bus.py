@@ -23,6 +23,7 @@ from .._hints import hinted
 from .._redaction import Redactor
 from .._reports import Health
 from .._threads import is_in_virtual_time
+from .._times import check_seconds
 from ..abc import (
     Bus,
     BusStatistics,
@@ -40,7 +41,7 @@ from .fanout import NO_ROUTE, FanOut
 from .instrument import Instruments
 from .lifecycle import Lifecycle
 from .logs import ErrorLog, Tracer, is_wanted
-from .options import check_places, check_seconds
+from .options import check_places
 from .outcomes import Outcomes
 from .receiving import BusReceiver
 from .registry import Registry

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from .._hints import did_you_mean
+from .._times import check_seconds
 from ..abc import DEFAULT_MAILBOX_SIZE, Instrument, PluginOptions, WhenFull
 
 _KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
@@ -70,26 +71,6 @@ def check_kinds(**options: object) -> None:
 
         if name in ("hook_timeout", "start_timeout"):
             check_seconds(name, value)
-
-
-def check_seconds(
-    name: str, seconds: object, *, may_be_none: bool = False, may_be_zero: bool = False
-) -> None:
-    """Check a number of seconds, which may be infinite.
-
-    :raises TypeError: if it is no number
-    :raises ValueError: if it is too small
-    """
-    if seconds is None and may_be_none:
-        return
-
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        or_none = " or None" if may_be_none else ""
-        raise TypeError(f"{name} must be a number of seconds{or_none}, not {seconds!r}")
-
-    if not (seconds > 0 or (may_be_zero and seconds == 0)):
-        least = "at least 0" if may_be_zero else "more than 0"
-        raise ValueError(f"{name} must be {least} seconds, not {seconds}")
 
 
 def check_bus(bus: object, kind: type) -> None:

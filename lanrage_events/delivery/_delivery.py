@@ -27,6 +27,7 @@ from .._events import Event, utc_now
 from .._exceptions import EventError, OutboxError
 from .._hints import hinted
 from .._reports import Health, Metric
+from .._times import check_seconds
 from ..abc import Bus
 from ..cli import counted
 from ..events import EventRegistry
@@ -107,15 +108,15 @@ class Delivery:
         _check_send(send)
         sizes = batch_size.values() if isinstance(batch_size, Mapping) else [batch_size]
         for size in sizes:
-            if not isinstance(size, int) or size < 1:
-                raise _wrong("batch_size", "a whole number from 1", size)
+            if not isinstance(size, int):
+                raise TypeError(f"batch_size must be a whole number, not {size!r}")
 
-        for name, seconds in {"window": window, "interval": interval}.items():
-            if not (_is_number(seconds) and 0 <= seconds < float("inf")):
-                raise _wrong(name, "seconds from 0", seconds)
+            if size < 1:
+                raise ValueError(f"batch_size must be at least 1, not {size}")
 
-        if not (_is_number(send_timeout) and 0 < send_timeout < float("inf")):
-            raise _wrong("send_timeout", "seconds above 0", send_timeout)
+        check_seconds("window", window, may_be_zero=True, may_be_infinite=False)
+        check_seconds("interval", interval, may_be_zero=True, may_be_infinite=False)
+        check_seconds("send_timeout", send_timeout, may_be_infinite=False)
 
         self._make_lane = partial(
             SinkLane,
@@ -488,17 +489,6 @@ def _check_send(send: object) -> None:
             raise TypeError(
                 f"send is called with one argument, the entries, but cannot be: {error}"
             ) from None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _wrong(name: str, expected: str, found: object) -> Exception:
-    kind = ValueError if _is_number(found) else TypeError
-    return kind(
-        f"{name}: {expected} {'was' if expected.startswith('a ') else 'were'} expected, not {found!r}"
-    )
 
 
 def _rejected(statistics: OutboxStatistics) -> int:

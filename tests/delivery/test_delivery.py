@@ -787,14 +787,14 @@ async def test_what_is_no_json_is_rejected_where_it_is_put() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size: a whole number from 1 was expected, not 0"),
-        ({"batch_size": "10"}, "batch_size: a whole number from 1 was expected, not '10'"),
-        ({"batch_size": {"a": 0.5}}, "batch_size: a whole number from 1 was expected, not 0.5"),
-        ({"window": -1.0}, "window: seconds from 0"),
-        ({"window": "1s"}, "window: seconds from 0 were expected, not '1s'"),
-        ({"interval": float("inf")}, "interval: seconds from 0"),
-        ({"send_timeout": 0.0}, "send_timeout: seconds above 0"),
-        ({"send_timeout": None}, "send_timeout: seconds above 0 were expected, not None"),
+        ({"batch_size": 0}, "batch_size must be at least 1, not 0"),
+        ({"batch_size": "10"}, "batch_size must be a whole number, not '10'"),
+        ({"batch_size": {"a": 0.5}}, "batch_size must be a whole number, not 0.5"),
+        ({"window": -1.0}, "window must be at least 0 seconds, not -1.0"),
+        ({"window": "1s"}, "window must be a number of seconds, not '1s'"),
+        ({"interval": float("inf")}, "interval must be a finite number of seconds, not inf"),
+        ({"send_timeout": 0.0}, "send_timeout must be more than 0 seconds, not 0.0"),
+        ({"send_timeout": None}, "send_timeout must be a number of seconds, not None"),
         ({"batchsize": 10}, "no option 'batchsize', did you mean 'batch_size'?"),
     ],
 )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..._events import Event, check_event_classes, check_where
+from ..._times import check_seconds
 from ...abc import EventStream, PluginStatistics, Receiver, Subscription, WhenFull
 from ..consumers import Hook
 from ..event_loop import EventLoop
@@ -15,7 +16,7 @@ from ..hooks import check_handler, check_name, filtered, handler_name
 from ..instrument import Instruments
 from ..lifecycle import Lifecycle
 from ..mailbox import Mailbox
-from ..options import check_kinds, check_seconds
+from ..options import check_kinds
 from ..supervisor import Supervisor
 from ..threads import Worker
 from .stream import MailboxStream, stream_statistics
