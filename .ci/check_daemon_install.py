@@ -58,7 +58,7 @@ def main() -> None:
 
     output = run("plugins")
     print(output, end="")
-    for plugin in ("discord", "http", "log", "logfile", "presence", "webhook"):
+    for plugin in ("discord", "http", "log", "logfile", "parties", "presence", "webhook"):
         if not any(plugin in line.split() for line in output.splitlines()):
             sys.exit(f"error: the output of plugins lacks {plugin}")
 

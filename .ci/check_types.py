@@ -19,6 +19,7 @@ COMPLETE = {
     "lanrage_events_http": 1.0,
     "lanrage_events_log": 1.0,
     "lanrage_events_logfile": 1.0,
+    "lanrage_events_parties": 1.0,
     "lanrage_events_presence": 1.0,
     "lanrage_events_webhook": 1.0,
     # Test kits, whose types come from pytest and others, too.

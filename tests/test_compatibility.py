@@ -50,6 +50,7 @@ MODULES = (
     "lanrage_events_http",
     "lanrage_events_log",
     "lanrage_events_logfile",
+    "lanrage_events_parties",
     "lanrage_events_presence",
     "lanrage_events_webhook",
 )

@@ -22,6 +22,7 @@ from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import Journal, StandInDiscord
 from lanrage_events_http import HTTPConfig, HTTPPlugin
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
+from lanrage_events_parties import PartiesConfig, PartiesPlugin
 from lanrage_events_presence import PresenceConfig, PresencePlugin
 
 # What any request can be answered with; the page about the API explains them once.
@@ -96,6 +97,7 @@ async def _describe(folder: Path) -> Described:
         bus.register(LogfilePlugin(logfile), "logfile")
         presence = PresenceConfig(client_id="123456789012345678")
         bus.register(PresencePlugin(presence), "presence")
+        bus.register(PartiesPlugin(PartiesConfig()), "parties")
         bus.register(http, "http")
         async with bus, _client(http) as client:
             # Metrics of rejections have labels only after one. The second message is sent

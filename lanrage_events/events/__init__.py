@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._events import COMMON_FIELDS as COMMON_FIELDS
+from .._events import shortened_id as shortened_id
 from .._events import utc_now as utc_now
 from .._exceptions import FieldProblem as FieldProblem
 from .._surrogates import lone_surrogate as lone_surrogate

@@ -1,7 +1,8 @@
-"""State folders: small files that are replaced as a whole, and the stores of plugins."""
+"""State folders: small files that are replaced as a whole, and the stores and databases of plugins."""
 
 from __future__ import annotations
 
+from ._database import Database as Database
 from ._file import StateFile as StateFile
 from ._file import open_regular as open_regular
 from ._file import reject_link as reject_link

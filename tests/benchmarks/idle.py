@@ -30,6 +30,7 @@ _PLUGINS = (
     "  log: {path: events.jsonl}\n"
     "  discord: {webhook_url: 'https://discord.com/api/webhooks/1/made-up'}\n"
     "  presence: {client_id: '123456789012345678'}\n"
+    "  parties:\n"
     "  http: {port: 0}\n"
 )
 _LOGFILE = "  logfile: {files: [{path: game.log, preset: minecraft}]}\n"
@@ -52,7 +53,7 @@ STEPS: Mapping[str, str] = {
     "httpx": "httpx, httpx._transports.default",
     "plugin discord": "lanrage_events_discord",
     "pypresence and plugin presence": "pypresence, lanrage_events_presence",
-    "plugins log and logfile": "lanrage_events_log, lanrage_events_logfile",
+    "plugins log, logfile and parties": "lanrage_events_log, lanrage_events_logfile, lanrage_events_parties",
     "Starlette, anycorn and plugin http": "lanrage_events_http, starlette.routing, anycorn",
 }
 """what is imported one after another"""

@@ -35,7 +35,7 @@ from lanrage_events.events import COMMON_FIELDS
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SETTINGS = DOCS / "examples" / "settings"
-BUILT_IN = ("discord", "http", "log", "logfile", "presence", "webhook")
+BUILT_IN = ("discord", "http", "log", "logfile", "parties", "presence", "webhook")
 PARTS = ("daemon", "every-plugin", *BUILT_IN)
 SECRET = "https://discord.com/api/webhooks/123456789012345678/made-up-token-" + "x" * 54
 
@@ -224,7 +224,7 @@ def test_every_route_and_every_metric_is_described() -> None:
         assert f"/api/{plugin}" in routes
 
     figures = {figure.name: figure for figure in described.figures()}
-    for prefix in ("lane", "outbox", "plugin", "http", "logfile", "presence"):
+    for prefix in ("lane", "outbox", "plugin", "http", "logfile", "party", "presence"):
         assert any(name.startswith(f"lanrage_{prefix}_") for name in figures)
 
     for name, figure in figures.items():

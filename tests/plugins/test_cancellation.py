@@ -25,6 +25,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "http": {"port": 0},
     "log": {"path": "events.jsonl"},
     "logfile": {"path": "latest.log", "preset": "minecraft"},
+    "parties": {},
     "presence": {},
     "webhook": {"targets": {"nowhere": {"url": "http://127.0.0.1:9/"}}},
 }

@@ -1,0 +1,227 @@
+"""The plugin: it keeps the parties, and fills in what joins and leaves do not say."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from lanrage_events import (
+    Event,
+    EventDropped,
+    EventNotTransformed,
+    Health,
+    Metric,
+    Parties,
+    PartyEvent,
+    Sample,
+    hookimpl,
+)
+from lanrage_events.abc import Bus
+from lanrage_events.backoff import Backoff, in_words
+from lanrage_events.cli import counted, error_text, safe_text
+from lanrage_events.state import Database
+
+from ._config import PartiesConfig
+from ._details import Details
+from ._ending import Ending
+from ._state import SCHEMA, State
+
+logger = logging.getLogger("lanrage_events.parties")
+
+
+class PartiesPlugin:
+    """Keeps who is in which party, over restarts, and publishes when a party is over.
+
+    :param config: see :class:`PartiesConfig`
+    """
+
+    Config = PartiesConfig
+    durable = True
+    when_full = "block"
+
+    def __init__(self, config: PartiesConfig) -> None:
+        self.config = config
+        self.version = 0
+        """grows with each change of a party"""
+        self._state = State(Database(None, SCHEMA))
+        self._details = Details(self._state)
+        self._ending = Ending(config)
+        self._changed = anyio.Event()
+
+    @property
+    def parties(self) -> Parties:
+        """The parties as of the events that were handled; they are only to be read."""
+        return self._state.parties
+
+    async def changed(self, version: int) -> None:
+        """Wait until :attr:`version` is another one."""
+        while self.version == version:
+            await self._changed.wait()
+
+    @hookimpl
+    def transform(self, event: PartyEvent) -> PartyEvent:
+        """Fill in what is known about the player of a join or a leave."""
+        return self._details.fill(event)
+
+    @hookimpl
+    async def event_batch(self, events: Sequence[Event]) -> Mapping[int, Exception] | None:
+        """Update the parties, and write them to the disk."""
+        followed = {n: event for n, event in enumerate(events) if isinstance(event, PartyEvent)}
+        if not followed:
+            return None
+
+        recaps = len(self._state.ended)
+        arrived: list[tuple[PartyEvent, Collection[str]]] = []
+        failed: dict[int, Exception] = {}
+        with self._details.working():
+            for number, event in followed.items():
+                try:
+                    arrived.append((event, self._state.follow(event)))
+                except Exception as error:  # noqa: BLE001 - raised for this event alone
+                    failed[number] = error
+
+            self._details.arrived(arrived)
+            self._note({key for _, keys in arrived for key in keys})
+            if len(self._state.ended) > recaps:
+                self._ending.wake()
+
+            try:
+                await self._state.save()
+            except OSError as error:
+                return dict.fromkeys(followed, error)
+
+        return failed
+
+    def _note(self, keys: Collection[str]) -> None:
+        """Note that parties changed."""
+        for key in keys:
+            self._ending.update(key, self.parties.get(key))
+
+        if keys:
+            self._renew()
+
+    def _renew(self) -> None:
+        self.version += 1
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    @hookimpl
+    @asynccontextmanager
+    async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
+        """Read what is kept, and end the parties that are over."""
+        name = bus.plugins.name(self)
+        path = bus.state_folder and bus.state_folder / f"{name}.parties"
+        if path is None:
+            logger.info(
+                "there is no state folder, so the parties of plugin '%s' are in memory", name
+            )
+
+        async with Database(path, SCHEMA) as database:
+            state = State(database)
+            await state.load(bus.events.from_json)
+            self._state, self._ending = state, Ending(self.config)
+            for party in state.parties:
+                self._ending.load(party)
+
+            self._details.continue_from(state)
+            self._renew()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._end_parties, bus)
+                with self._details.serving():
+                    yield
+
+                tasks.cancel_scope.cancel()
+
+    async def _end_parties(self, bus: Bus) -> None:
+        """End parties when they are over, and publish that."""
+        pause = Backoff(1.0, 300.0)
+        while True:
+            until = math.inf
+            try:
+                if self._end_due() or self._state.ended:
+                    await self._state.save()
+                    await self._publish_ended(bus)
+
+                pause.reset()
+            except (OSError, EventDropped, EventNotTransformed, ExceptionGroup) as error:
+                seconds = pause.next()
+                until = anyio.current_time() + seconds
+                logger.warning(
+                    "that a party ended is published in %g seconds, since now it cannot be: %s",
+                    seconds,
+                    "; ".join(map(error_text, getattr(error, "exceptions", [error]))),
+                )
+
+            await self._ending.wait(until)
+
+    def _end_due(self) -> list[str]:
+        """End the parties that are over, so that who comes now begins another one."""
+        keys = self._ending.due()
+        for key in keys:
+            party = self.parties.get(key)
+            if party is not None and self._details.end(key, party.last_change):
+                if party.members:
+                    logger.warning(
+                        "party '%s' is over: there was no event for %s, and %s had not left",
+                        safe_text(party.name or key),
+                        in_words(self.config.stale_after),
+                        counted(len(party.members), "member"),
+                    )
+
+                self._state.end(party, self._ending.time_of(party))
+
+        # Those of which an event is on its way are not over.
+        self._note(keys)
+        return keys
+
+    async def _publish_ended(self, bus: Bus) -> None:
+        for id, event in list(self._state.ended.items()):
+            try:
+                # With the same id each time, by which those who got it before recognize it.
+                await bus.publish_and_wait(event, "durable")
+            except anyio.ClosedResourceError:
+                return  # the next start publishes it
+            except EventNotTransformed as error:
+                if not error.failed:
+                    raise
+
+                logger.error("that a party ended is not published: %s", error)
+
+            self._state.published(id)
+            await self._state.save()
+
+    @hookimpl
+    def health(self) -> Health:
+        """Report how many parties there are, or why they cannot be kept."""
+        if self._state.problem is not None:
+            return Health("degraded", f"the parties cannot be written: {self._state.problem}")
+
+        count = len(self.parties)
+        parties = "1 party" if count == 1 else f"{count:,} parties"
+        return Health("ok", f"{parties}, {counted(self._ending.members, 'member')}")
+
+    @hookimpl
+    def metrics(self) -> list[Metric]:
+        """Return how many parties and members there are."""
+        return [
+            Metric(
+                name="parties",
+                help="parties that are not over",
+                samples=[Sample(len(self.parties))],
+            ),
+            Metric(
+                name="party_members",
+                help="members of all parties",
+                samples=[Sample(self._ending.members)],
+            ),
+            Metric(
+                name="parties_bounded",
+                help="what was left out, since there are bounds: parties, members, visitors, games",
+                kind="counter",
+                samples=[Sample(n, {"what": what}) for what, n in self.parties.bounded.items()],
+            ),
+        ]

@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import ValidationError
+
+from lanrage_events import EventBus, Metric, Notification, PartyEvent, PeerJoined, PeerLeft
+from lanrage_events.testing import CheckedBus
+from lanrage_events_parties import PartiesConfig, PartiesPlugin
+
+PARTY = "Friday LAN"
+
+
+def joined(name: str, **fields: Any) -> PeerJoined:
+    return PeerJoined(peer_name=name, party_name=PARTY, **fields)
+
+
+def left(name: str, **fields: Any) -> PeerLeft:
+    return PeerLeft(peer_name=name, party_name=PARTY, **fields)
+
+
+def values(metrics: list[Metric]) -> dict[str, float]:
+    return {metric.name: sum(sample.value for sample in metric.samples) for metric in metrics}
+
+
+def members(plugin: PartiesPlugin) -> list[str]:
+    return sorted(member.name for party in plugin.parties for member in party.members)
+
+
+@asynccontextmanager
+async def run(
+    folder: Path | None, plugin: PartiesPlugin | None = None
+) -> AsyncIterator[tuple[CheckedBus, PartiesPlugin]]:
+    plugin = plugin or PartiesPlugin(PartiesConfig())
+    async with CheckedBus(state_folder=folder) as bus:
+        await bus.plugins.register_and_wait(plugin, "parties")
+        yield bus, plugin
+
+
+def break_file(folder: Path) -> None:
+    """Let nothing be written any more."""
+    for path in folder.glob("parties.parties*"):
+        path.unlink()
+
+    (folder / "parties.parties").mkdir()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+def repair_file(folder: Path) -> None:
+    (folder / "parties.parties").rmdir()
+
+
+async def test_it_knows_the_parties_over_restarts(folder: Path) -> None:
+    async with run(folder) as (bus, plugin):
+        await bus.publish_and_wait(joined("Ann"))
+        await bus.publish_and_wait(joined("Ben"))
+        assert members(plugin) == ["Ann", "Ben"]
+
+    async with run(folder) as (bus, plugin):
+        assert members(plugin) == ["Ann", "Ben"]
+        await bus.publish_and_wait(left("Ann"))
+
+    async with run(folder) as (_, plugin):
+        assert members(plugin) == ["Ben"]
+
+    assert names(folder) == ["parties.parties"]
+
+
+async def test_the_same_object_can_run_again(folder: Path) -> None:
+    plugin = PartiesPlugin(PartiesConfig())
+    for name in ("Ann", "Ben"):
+        async with run(folder, plugin) as (bus, _):
+            await bus.publish_and_wait(joined(name))
+
+    assert members(plugin) == ["Ann", "Ben"]
+
+
+async def test_without_a_state_folder_it_keeps_them_while_it_runs() -> None:
+    async with run(None) as (bus, plugin):
+        await bus.publish_and_wait(joined("Ann"))
+        assert members(plugin) == ["Ann"]
+
+    async with run(None) as (_, plugin):
+        assert members(plugin) == []
+
+
+async def test_health_and_metrics_say_how_many_there_are() -> None:
+    async with run(None) as (bus, plugin):
+        assert bus.health()["parties"].detail == "0 parties, 0 members"
+        await bus.publish_and_wait(joined("Ann"))
+        await bus.publish_and_wait(joined("Ben"))
+        await bus.publish_and_wait(joined("Ann", party_id="other").replace(party_name="Other"))
+        await bus.publish_and_wait(left("Ben"))
+
+        assert bus.health()["parties"].detail == "2 parties, 2 members"
+        assert values(plugin.metrics()) == {
+            "parties": 2,
+            "party_members": 2,
+            "parties_bounded": 0,
+        }
+
+
+async def test_a_change_can_be_waited_for() -> None:
+    async with run(None) as (bus, plugin):
+        version = plugin.version
+        with anyio.move_on_after(60) as scope:
+            await plugin.changed(version)
+
+        assert scope.cancelled_caught
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(plugin.changed, version)
+            await anyio.wait_all_tasks_blocked()
+            await bus.publish_and_wait(Notification(title="Pizza", message="is here"))
+            assert plugin.version == version
+            await bus.publish_and_wait(joined("Ann"))
+
+        assert plugin.version > version
+        await plugin.changed(version)
+
+
+async def test_events_that_cannot_be_written_fail_and_can_be_published_again(folder: Path) -> None:
+    async with run(folder) as (bus, plugin):
+        await bus.publish_and_wait(joined("Ann"))
+        break_file(folder)
+        events = [joined("Ben"), left("Ann"), Notification(title="Pizza", message="is here")]
+        errors = await bus.publish_many_and_wait(events)
+        assert [error is None for error in errors] == [False, False, True]
+        health = bus.health()["parties"]
+        assert health.status == "degraded"
+        assert "unable to open database file" in health.detail
+
+        repair_file(folder)
+        assert await bus.publish_many_and_wait(events) == [None] * 3
+        assert bus.health()["parties"].status == "ok"
+        assert members(plugin) == ["Ben"]
+
+    async with run(folder) as (_, plugin):
+        assert members(plugin) == ["Ben"]
+
+
+async def test_a_file_that_is_removed_is_written_again(folder: Path) -> None:
+    async with run(folder) as (bus, plugin):
+        for name in ("Ann", "Ben"):
+            await bus.publish_and_wait(joined(name, party_id=name).replace(party_name=name))
+
+        (folder / "parties.parties").unlink()
+        await bus.publish_and_wait(joined("Cid"))
+
+    async with run(folder) as (_, plugin):
+        assert members(plugin) == ["Ann", "Ben", "Cid"]
+
+
+async def test_a_file_of_something_else_is_moved_aside(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(folder / "parties.parties", "Ann, Ben")
+    async with run(folder) as (bus, _):
+        await bus.publish_and_wait(joined("Ann"))
+
+    assert (folder / "parties.parties.damaged").read_text() == "Ann, Ben"
+    assert "parties.parties cannot be read" in caplog.text
+
+
+async def test_two_of_them_have_files_of_their_own(folder: Path) -> None:
+    async with run(folder) as (bus, plugin):
+        other = PartiesPlugin(PartiesConfig())
+        await bus.plugins.register_and_wait(other, "more")
+        await bus.publish_and_wait(joined("Ann"))
+        assert members(other) == members(plugin) == ["Ann"]
+
+    assert names(folder) == ["more.parties", "parties.parties"]
+
+
+async def test_events_that_make_no_sense_fail_alone() -> None:
+    async with run(None) as (bus, plugin):
+        wrong = joined("Cid", time=None)
+        async with bus.expecting():
+            errors = await bus.publish_many_and_wait([joined("Ann"), wrong, joined("Ben")])
+
+        assert errors[0] is errors[2] is None
+        assert members(plugin) == ["Ann", "Ben"]
+
+
+async def test_an_event_of_a_party_that_changes_nobody_is_fine() -> None:
+    async with run(None) as (bus, plugin):
+        await bus.publish_and_wait(PartyEvent(party_id="1"))
+
+        assert members(plugin) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"end_after": -1}, "greater than or equal to 0"),
+        ({"end_after": "25h"}, "less than or equal to 86400"),
+        ({"stale_after": "10s"}, "greater than or equal to 60"),
+        ({"end": "1m"}, "Extra inputs"),
+    ],
+)
+def test_settings_have_bounds(keys: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        PartiesConfig.model_validate(keys)
+
+
+def test_settings_are_durations() -> None:
+    config = PartiesConfig.model_validate({"end_after": "0s", "stale_after": "1d"})
+
+    assert (config.end_after, config.stale_after) == (0, 86400)
+    assert (PartiesConfig().end_after, PartiesConfig().stale_after) == (600, 16 * 3600)
+
+
+async def test_it_is_restarted_with_what_is_in_the_file(folder: Path) -> None:
+    async with run(folder) as (bus, plugin):
+        await bus.publish_and_wait(joined("Ann"))
+        await bus.unregister(plugin)
+        await bus.plugins.register_and_wait(plugin, "parties")
+        await bus.publish_and_wait(joined("Ben"))
+
+        assert members(plugin) == ["Ann", "Ben"]
+        version = plugin.version
+        shutil.copytree(folder, folder.with_name("copy"))
+
+    async with EventBus(state_folder=folder.with_name("copy")) as other:
+        copy = PartiesPlugin(PartiesConfig())
+        await other.plugins.register_and_wait(copy, "parties")
+        assert members(copy) == ["Ann", "Ben"]
+
+    assert plugin.version >= version
