@@ -285,7 +285,7 @@ class Parties:
             case PartyEnded():
                 begun_after = (record.since - _aware(event.since)).total_seconds()
                 # The next one may have begun before the end of this one was published.
-                is_next = record.is_idle or begun_after > event.duration
+                is_next = record.is_idle or 0 < begun_after >= event.duration
                 if is_next or time < record.last_change:
                     return False
 

@@ -421,6 +421,18 @@ def test_the_end_of_a_party_is_not_that_of_its_server() -> None:
     assert parties.follow(over(13)) == ()
 
 
+def test_the_end_of_a_party_is_not_that_of_the_one_that_took_its_place() -> None:
+    ended: list[Party] = []
+    parties = Parties(ended=ended.append)
+    parties.follow(created(0))
+    parties.follow(created(10))
+
+    [first] = ended
+    assert first.ended == at(10)
+    assert parties.follow(over(10, party_id="1", duration=600.0)) == ()
+    assert parties.follow(over(20, party_id="1", since=at(10), duration=0.0)) == ("id:1",)
+
+
 def test_parties_that_did_not_change_for_long_are_stale() -> None:
     parties = follow(
         created(0),
