@@ -319,6 +319,6 @@ class Lane(ABC, Generic[EntryT, QueueT_co, PacingT_co, RecordT_co]):
     async def _keep_error(self) -> None:
         is_wrong = self.outage.active or self.state is LaneState.DEAD
         error = self._redact(self._why) if is_wrong else ""
-        # The storage reports its own problems, and whoever runs the lane sees this one.
+        # The storage reports its own problems, and the health of the plugin shows this one.
         with suppress(Exception):
             await self._storage.note_error(self.name, error)
