@@ -13,6 +13,7 @@ from ._figures import Check
 PARTS = (
     "dispatch",
     "transforms",
+    "parties",
     "isolation",
     "neighbours",
     "events",

@@ -66,7 +66,16 @@ def test_benchmark_of_delivery_rejects_an_unknown_scenario() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
-        ("dispatch", "transforms", "isolation", "neighbours", "events", "start_up", "outbox"),
+        (
+            "dispatch",
+            "transforms",
+            "parties",
+            "isolation",
+            "neighbours",
+            "events",
+            "start_up",
+            "outbox",
+        ),
         ("compose", "scale", "idle", "long_run"),
     ],
     ids=["quick", "load"],
