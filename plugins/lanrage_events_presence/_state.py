@@ -13,8 +13,6 @@ from lanrage_events import (
     GameStarted,
     PartyCreated,
     PartyEvent,
-    ServerStarted,
-    ServerStopped,
 )
 from lanrage_events.abc import Person
 from lanrage_events.templates import TemplateError, Templates
@@ -28,8 +26,6 @@ KIND = "presence"
 """the subfolder of each template folder"""
 MY_PARTY = "my_party"
 """the name of the shown party in templates"""
-
-_OCCASIONS = (PartyCreated, GameStarted, GameEnded, ServerStarted, ServerStopped)
 
 
 class PresenceView:
@@ -173,7 +169,7 @@ class PresenceView:
         if cls not in self._occasions:
             own = [base for base in cls.__mro__ if issubclass(base, PartyEvent)]
             own.remove(PartyEvent)
-            self._occasions[cls] = issubclass(cls, _OCCASIONS) or any(
+            self._occasions[cls] = issubclass(cls, (PartyCreated, GameStarted, GameEnded)) or any(
                 self._files(base) for base in own
             )
 

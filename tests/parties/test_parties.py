@@ -347,6 +347,11 @@ def test_a_late_event_of_a_server_sends_away_only_who_was_there_before() -> None
     assert names(server_started(5), joined(4, "Ann")) == []
     assert names(server_started(5), joined(6, "Ann"), server_stopped(3)) == ["Ann"]
     assert only(server_started(5), joined(5, "Ann"), server_stopped(3)).game == "Factorio"
+    late = [server_started(5), joined(6, "Ann"), server_stopped(3)]
+    assert only(*late, started(7, "Doom"), ended(8, "Doom")).game == "Factorio"
+    match = started(6, "Doom", "Ben", party_id="1")
+    assert only(created(0), match, server_started(5, party_id="1")).game == "Doom"
+    assert only(created(0), server_started(5, party_id="1"), started(4, "Doom")).game == "Factorio"
 
 
 def test_the_game_of_a_server_is_that_of_its_party_until_it_stops() -> None:
@@ -401,7 +406,7 @@ def test_a_party_is_over_for_everyone_who_follows_its_end() -> None:
     assert parties.follow(over(6, party_id="1")) == ("id:1",)
     assert len(parties) == 0
     assert len(follow(joined(0, "Ann"), over(5))) == 0
-    assert len(follow(joined(0, "Ann", party_id="1"), over(5, party_id="2"))) == 1
+    assert len(follow(joined(0, "Ann"), over(5, party_id="2"))) == 1
 
 
 def test_the_end_of_a_party_does_not_end_the_next_one() -> None:
