@@ -461,9 +461,11 @@ def test_over_the_bound_the_party_that_changed_longest_ago_is_ended(
 ) -> None:
     seen: list[Party] = []
     parties = Parties(max_parties=2, ended=seen.append)
-    for number, name in enumerate(["a", "b", "c"]):
-        changed = parties.follow(joined(number, "Ann", party_name=name))
+    for number, name in enumerate(["a", "b"]):
+        parties.follow(joined(number, "Ann", party_name=name))
         parties.follow(joined(number, f"Ben {number}", party_name="a"))
+
+    changed = parties.follow(joined(2, "Ann", party_name="c"))
 
     assert changed == ("name:c", "name:b")
     assert [party.key for party in parties] == ["name:c", "name:a"]
