@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import anyio
@@ -44,7 +44,10 @@ def run(place: Place, action: Callable[[OutboxAdmin], Awaitable[int]]) -> int:
 
 async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json: bool) -> int:
     """Print the lanes and their entries."""
+    from ..delivery._waits import waits_beside  # slow to import
+
     lanes = await outbox.lanes()
+    waits = {} if outbox.path is None else waits_beside(outbox.path)
     entries: list[OutboxEntry] = []
     if which != "dead":
         entries += await outbox.pending(limit=limit)
@@ -54,7 +57,10 @@ async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json
 
     if as_json:
         write_json(
-            {"lanes": [_lane_data(lane) for lane in lanes], "entries": [*map(_data, entries)]}
+            {
+                "lanes": [_lane_data(lane, waits) for lane in lanes],
+                "entries": [*map(_data, entries)],
+            }
         )
         return ExitCode.DONE
 
@@ -64,7 +70,7 @@ async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json
 
     rows = [
         ("LANE", "PENDING", "DEAD", "OLDEST", "WAITS UNTIL", "LAST ERROR"),
-        *map(_lane_row, lanes),
+        *(_lane_row(lane, waits) for lane in lanes),
     ]
     write_lines(table(rows))
     if entries:
@@ -170,13 +176,13 @@ def _time(time: datetime | None) -> str:
     return "-" if time is None else f"{time:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _lane_row(lane: OutboxLane) -> tuple[str, ...]:
+def _lane_row(lane: OutboxLane, waits: Mapping[str, datetime]) -> tuple[str, ...]:
     return (
         lane.name,
         f"{lane.pending:,}",
         f"{lane.dead:,}",
         _time(lane.oldest),
-        _time(lane.postponed_until),
+        _time(lane.postponed_until or waits.get(lane.name)),
         lane.last_error or "-",
     )
 
@@ -191,7 +197,8 @@ def _row(entry: OutboxEntry) -> tuple[str, ...]:
     return (str(entry.id), entry.lane, entry.label, _time(entry.put_time), status, reason or "-")
 
 
-def _lane_data(lane: OutboxLane) -> dict[str, object]:
+def _lane_data(lane: OutboxLane, waits: Mapping[str, datetime]) -> dict[str, object]:
+    asked = waits.get(lane.name)
     return {
         "name": lane.name,
         "pending": lane.pending,
@@ -199,6 +206,7 @@ def _lane_data(lane: OutboxLane) -> dict[str, object]:
         "bytes": lane.bytes,
         "oldest": lane.oldest and lane.oldest.isoformat(),
         "postponed_until": lane.postponed_until and lane.postponed_until.isoformat(),
+        "asked_to_wait_until": asked and asked.isoformat(),
         "last_error": lane.last_error,
     }
 

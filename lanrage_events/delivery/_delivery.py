@@ -40,7 +40,7 @@ from ._record import LaneRecord, LaneStatistics
 from ._selection import Select
 from ._sink_lane import SinkLane
 from ._state import LaneState
-from ._waits import Waits
+from ._waits import Waits, waits_path
 
 # What is sent later may be cut off before the answer, and is sent again by the next start.
 LAST_REQUEST_SECONDS = 1.0
@@ -281,7 +281,7 @@ class Delivery:
         storage.drains = True
         kept = bus.state_folder if storage.durable else None
         if kept is not None:
-            self._waits = Waits(kept / f"{name}.waits.json", self._receivers, self._logger)
+            self._waits = Waits(waits_path(kept, name), self._receivers, self._logger)
 
         async with storage, anyio.create_task_group() as background:
             background.start_soon(storage.listen, self._reload)

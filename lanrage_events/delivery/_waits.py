@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2s
 from math import isfinite
 from pathlib import Path
@@ -100,6 +101,26 @@ class Waits:
             self._is_writable = False
         else:
             self._is_writable = True
+
+
+def waits_beside(outbox: Path) -> dict[str, datetime]:
+    """Return until when the lanes of an outbox wait, by lane, as their receivers asked.
+
+    :param outbox: the file of a delivery's outbox; of another one, nothing is known
+    """
+    try:
+        waits = _parse(StateFile(waits_path(outbox.parent, outbox.stem)).read({}))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+    now = utc_now().timestamp()
+    times = {lane: wait.until for lane, wait in waits.items() if wait.until > now}
+    return {lane: datetime.fromtimestamp(time, UTC) for lane, time in times.items()}
+
+
+def waits_path(folder: Path, plugin: str) -> Path:
+    """Return the file of a plugin's waits."""
+    return folder / f"{plugin}.waits.json"
 
 
 def _parse(data: Mapping[str, Any]) -> dict[str, Wait]:

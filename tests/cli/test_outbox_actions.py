@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import anyio
 import pytest
 
 from lanrage_events._cli import main
+from lanrage_events.events import utc_now
 from lanrage_events.outbox import Outbox, OutboxItem
 
 pytestmark = pytest.mark.real_clock
@@ -195,3 +197,23 @@ async def test_running_owner_hears_of_a_retry_at_once(
 
         assert len(await owner.read("main")) == 1
         tasks.cancel_scope.cancel()
+
+
+def test_list_shows_what_a_receiver_asked_to_wait(
+    tmp_path: Path, outbox: list[int], run: Run
+) -> None:
+    now = utc_now().timestamp()
+    lanes = {
+        name: {"seconds": seconds, "reason": "HTTP 429", "receiver": ""}
+        for name, seconds in (("main", 3600), ("other", 3600), ("over", -1))
+    }
+    file = tmp_path / "discord.waits.json"
+    file.write_text(json.dumps({"written": now, "lanes": lanes}), "utf-8")
+    until = datetime.fromtimestamp(now + 3600, UTC)
+    assert f"{until:%Y-%m-%d %H:%M:%S}Z" in run("list")[1].splitlines()[1]
+    [lane] = json.loads(run("list", "--json")[1])["lanes"]
+    assert lane["asked_to_wait_until"] == until.isoformat()
+    assert lane["postponed_until"] is None
+    file.write_text("{", "utf-8")
+    [lane] = json.loads(run("list", "--json")[1])["lanes"]
+    assert lane["asked_to_wait_until"] is None
