@@ -468,7 +468,7 @@ def test_over_the_bound_the_party_that_changed_longest_ago_is_ended(
     changed = parties.follow(joined(2, "Ann", party_name="c"))
 
     assert changed == ("name:c", "name:b")
-    assert [party.key for party in parties] == ["name:c", "name:a"]
+    assert [party.key for party in parties] == ["name:a", "name:c"]
     assert [(party.key, party.ended) for party in seen] == [("name:b", at(1))]
     assert parties.bounded == {"parties": 1, "members": 0, "visitors": 0, "games": 0}
     assert caplog.messages == [
