@@ -38,6 +38,8 @@ from .supervisor import Supervisor
 from .threads import LoopWatch
 
 ONLINE_SECONDS = 60.0
+_DECLARED_IN = frozenset({"lanrage_events._reports", "lanrage_events.http"})
+"""the modules of the classes of what hooks declare"""
 FORGET_SECONDS = 60.0
 T = TypeVar("T")
 
@@ -139,9 +141,13 @@ class Queries:
         for declaring in (*sorted(QUERIES), "health"):
             declares = self._hooks.implementation(name, declaring)
             if declares is not None:
-                # One that raises may need what the lifespan makes.
-                with suppress(Exception), self._watch.calls(name, declaring):
-                    problems += call(list, declaration_problems(declaring, declares))
+                try:
+                    with self._watch.calls(name, declaring):
+                        problems += call(list, declaration_problems(declaring, declares))
+                except Exception as error:
+                    if _is_of_argument(error):
+                        text = f"hook '{declaring}' failed: {format_error(error)}"
+                        problems.append(ConfigProblem(text))
 
         registers = self._hooks.implementation(name, "register_events")
         if registers is not None:
@@ -293,6 +299,16 @@ def _failure(hook: str, error: Exception) -> str:
         if isinstance(error, WrongAnswer)
         else f"hook '{hook}' failed: {format_error(error)}"
     )
+
+
+def _is_of_argument(error: Exception) -> bool:
+    """Whether a class of ours rejects what it is made of, such as the name of a metric."""
+    found = error.__traceback__
+    while found is not None and found.tb_next is not None:
+        found = found.tb_next
+
+    made_in = "" if found is None else found.tb_frame.f_globals.get("__name__", "")
+    return isinstance(error, TypeError | ValueError) and made_in in _DECLARED_IN
 
 
 def _drops(supervisor: Supervisor) -> str | None:

@@ -399,6 +399,18 @@ def test_a_wrong_declaration_is_found_before_the_start(hook: str, answer: Any, t
     assert text in problem
 
 
+def test_a_declaration_that_its_class_rejects_is_found_before_the_start() -> None:
+    def metrics(self: object) -> list[Metric]:
+        return [Metric(name="my metric", help="b", samples=[])]
+
+    def lacks(self: Any) -> list[Metric]:
+        return [self.made_in_the_lifespan]
+
+    [problem] = problems_of(plugin_with("metrics", metrics))
+    assert problem.startswith("hook 'metrics' failed: ValueError: 'my metric' is not the name of a")
+    assert problems_of(plugin_with("metrics", lacks)) == []
+
+
 async def test_a_wrong_declaration_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     async with EventBus() as bus:
         bus.register(plugin_with("written_files", lambda self: "a.log"), "mine")
