@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from time import sleep
 from typing import Annotated, Literal
 
 import anyio
+import httpx
 from cyclopts import Parameter
 
 from lanrage_events import EventDecodeError
 from lanrage_events.cli import ExitCode, error_text, write_errors, write_lines
 from lanrage_events.config import load_bus
 from lanrage_events.templates import template_folder
+from lanrage_events.testing import virtual_time
 
 from ._client import validate_invite_url
 from ._commands import (
@@ -31,6 +34,9 @@ from ._demo import LATENCY_SECONDS, Summary, load_parts, play
 from ._preview import sample_event
 from ._terminal import make_console
 from .testing import StandInDiscord
+
+_PAUSE = 0.5
+"""seconds after each scene of the demo, to read along"""
 
 
 def preview(
@@ -71,23 +77,25 @@ def preview(
 
 
 def demo(*, backend: Literal["asyncio", "trio"] = "asyncio") -> int:
-    """Play a short LAN evening to a stand-in for Discord, without any account.
+    """Play a LAN evening to a stand-in for Discord, without any account.
 
-    It takes some seconds, and exits with 1 if an event was lost.
+    It takes some seconds, since its clock jumps to the next event, and exits with 1 if an event was lost.
 
     :param backend: the library that runs the tasks
     """
     import_module(backend)  # a missing one is reported with what to install
-    summary = anyio.run(_serve_and_play, backend=backend)
+    name, options = virtual_time(backend)
+    summary = anyio.run(_play, backend=name, backend_options=options)
     write_lines([str(summary)])
     return summary.exit_code
 
 
-async def _serve_and_play() -> Summary:
+async def _play() -> Summary:
     discord = StandInDiscord(latency=LATENCY_SECONDS)
     parts = list(load_parts(lambda line: write_errors([line])))
-    async with discord.serve():
-        return await play(discord, make_console(sys.stdout), parts=parts)
+    async with httpx.AsyncClient(transport=discord.transport()) as http:
+        console = make_console(sys.stdout)
+        return await play(discord, console, parts=parts, http=http, pause=partial(sleep, _PAUSE))
 
 
 def route(

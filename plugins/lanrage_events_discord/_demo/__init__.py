@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 from .demo import LATENCY_SECONDS, Summary, play
-from .scenes import GROUP, evening, load_parts, own_scenes
+from .scenes import GROUP, Moment, evening, load_parts

@@ -1,23 +1,26 @@
-"""The demo: plays a short LAN evening to a stand-in for Discord on this machine."""
+"""The demo: plays a LAN evening to a stand-in for Discord on this machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 from pydantic import SecretStr
 
-from lanrage_events import EventBus
+from lanrage_events import Event, EventBus
 from lanrage_events.cli import ExitCode, counted
+from lanrage_events.events import utc_now
 
-from .._config import BatchConfig, DiscordConfig, SettleConfig
+from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
+from .._quiet import QuietConfig
 from .._terminal import draw_message
 from ..testing import StandInDiscord
-from .scenes import MORNING, NIGHT, DemoPart, evening
+from .scenes import BEGIN, QUIET, DemoPart, evening, plugins_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
 # About as long as Discord takes to answer a computer at home.
 LATENCY_SECONDS = 0.1
 DRAIN_SECONDS = 5.0
-NIGHT_SECONDS = 28_800.0
 
+# Until what a scene posts at once has arrived.
+_SHOWN_SECONDS = 5.0
+_HALF_A_MINUTE = timedelta(seconds=30)
 _INVITE_URL = "https://discord.gg/lanrage"
 
 
@@ -59,7 +64,7 @@ class Summary:
         lost = counted(self._lost, "event")
         return (
             f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
-            f"{lost} lost, {counted(self.rejected, 'request')} rejected."
+            f"{self.cancelled} came to nothing, {lost} lost, {self.rejected} rejected."
         )
 
 
@@ -69,58 +74,73 @@ async def play(
     *,
     parts: Iterable[DemoPart] = (),
     http: httpx.AsyncClient | None = None,
-    pause: float = 1.0,
+    pause: Callable[[], object] = lambda: None,
 ) -> Summary:
     """Play the evening through a bus, and draw each message as it arrives.
+
+    The evening takes twelve hours, so this is for the virtual time of :mod:`lanrage_events.testing`.
 
     :param discord: where the messages go
     :param console: where they are drawn
     :param parts: what other plugins add
     :param http: the client to send with; one that uses the network by default
-    :param pause: seconds after each scene, long enough to read along and for a batch to end
+    :param pause: called after each scene, so that people can read along
     """
     webhook = discord.create_webhook()
+    quiet = {"from": QUIET[0], "to": QUIET[1], "time_zone": "UTC", "then": "hold"}
     config = DiscordConfig(
         webhook_url=SecretStr(webhook.url),
         invite_url=_INVITE_URL,
         allow_hosts=(discord.host,),
-        # So that who leaves is posted in its scene, and who comes back in it is not.
-        batch=BatchConfig(settle=SettleConfig(leave=pause / 2)),
+        quiet=(QuietConfig.model_validate(quiet),),
     )
+    parts = tuple(parts)
     plugin = DiscordPlugin(config, http=http)
     # A hook that holds the event loop on a slow machine is nothing to see in a demonstration.
     bus = EventBus(drain_timeout=DRAIN_SECONDS, blocked_after=None)
     bus.register(plugin, "discord")
-    parts = tuple(parts)
+    for name, other in plugins_of(parts).items():
+        bus.register(other, name)
+
+    seen: list[Event] = []
+    bus.subscribe(Event, seen.append)
     screen = _Screen(console)
     mark = ">" if console.options.ascii_only else "▸"
-    published = 0
+    await anyio.sleep(_seconds_until_evening())
+    begin = anyio.current_time()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_draw_messages, discord, screen)
         async with bus:
-            for caption, events in evening(parts):
-                screen.write(f"{mark} {caption}")
+            lines = 0
+            for moment in evening(parts):
+                await anyio.sleep_until(begin + moment.minute * 60)
+                screen.write(f"{mark} {utc_now() + _HALF_A_MINUTE:%H:%M} {moment.caption}")
                 if screen.is_gone:
                     break
 
-                if caption == NIGHT:
-                    await plugin.mute(NIGHT_SECONDS, why="people sleep")
-                elif caption == MORNING:
-                    await plugin.unmute()
+                for event in moment.events:
+                    await bus.publish(event.replace(time=utc_now()))
 
-                for event in events:
-                    await bus.publish(event)
-
-                published += len(events)
-                await anyio.sleep(pause)
-                for line in (line for part in parts for line in part.lines(events)):
+                await anyio.sleep(_SHOWN_SECONDS)
+                for line in (line for part in parts for line in part.lines(seen[lines:])):
                     screen.write(line)
+
+                lines = len(seen)
+                pause()
+
+            await anyio.sleep(2 * _HALF_A_MINUTE.total_seconds())
 
         tasks.cancel_scope.cancel()
 
     [lane] = plugin.lanes.values()
     rejected = len(discord.journal.rejected)
-    return Summary(published, lane.sent, lane.cancelled, lane.messages, rejected)
+    return Summary(len(seen), lane.sent, lane.cancelled, lane.messages, rejected)
+
+
+def _seconds_until_evening() -> float:
+    now = utc_now()
+    evening = datetime.combine(now, BEGIN)
+    return (evening - now).total_seconds() % timedelta(days=1).total_seconds()
 
 
 class _Screen:

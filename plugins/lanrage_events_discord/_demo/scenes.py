@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, time
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
@@ -11,9 +13,12 @@ from lanrage_events import (
     GameEnded,
     GameStarted,
     Notification,
+    Parties,
     PartyCreated,
     PeerJoined,
     PeerLeft,
+    ServerStarted,
+    ServerStopped,
 )
 from lanrage_events.cli import error_text
 
@@ -23,19 +28,36 @@ GROUP = "lanrage_events.demo"
 Scene = tuple[str, Sequence[Event]]
 """what happens at once: a caption, and its events"""
 
-NIGHT = "the others sleep, so Discord is muted: two who play on wake nobody"
-MORNING = "in the morning it is unmuted, and one message says what happened"
+BEGIN = time(19, 30, tzinfo=UTC)
+"""when the evening begins"""
+QUIET = "23:00", "08:00"
+"""from when to when the channel is quiet"""
+
 _PARTY_ID = "lan-42"
 _PARTY = "Friday LAN"
 _GAME = "Quake III Arena"
 _REGULARS = ("Ben", "Cleo", "Dara", "Eli", "Fay", "Gus", "Hana", "Ivo", "Juno", "Kai", "Lou", "Mia")
 _SHAKY = _REGULARS[1]
+_SERVER = "Survival"
 # A hostile name, which must neither notify everyone nor become a link.
 _PRANKSTER = "**@everyone** [free skins](https://evil.example)"
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A scene, and when it is."""
+
+    minute: float
+    """of the evening"""
+    caption: str
+    events: Sequence[Event] = ()
+
+
 class DemoPart(Protocol):
-    """What one plugin adds to the demo."""
+    """What one plugin adds to the demo.
+
+    It may also have ``plugins()``, which returns plugins that run in the demo, by name.
+    """
 
     def scenes(self) -> Iterable[Scene]:
         """Return more scenes for the evening."""
@@ -65,52 +87,103 @@ def load_parts(
             yield part
 
 
-def own_scenes() -> list[Scene]:
-    """Return what happens in the evening without other plugins."""
+def plugins_of(parts: Iterable[DemoPart]) -> Mapping[str, object]:
+    """Return the plugins that run in the demo, by name."""
+    return {
+        name: plugin
+        for part in parts
+        for name, plugin in getattr(part, "plugins", dict[str, object])().items()
+    }
+
+
+def evening(parts: Iterable[DemoPart] = ()) -> Iterator[Moment]:
+    """Yield what happens from the first guest to the next morning.
+
+    :param parts: what plugins add, while the game is played
+    """
+    parties = Parties()
+    for moment in (*_arrival(), *_others(parts), *_departure()):
+        for event in moment.events:
+            parties.follow(event)
+
+        yield moment
+
+    here = [
+        PeerLeft(party_id=party.id, peer_name=member.name, party_name=party.name or _PARTY)
+        for party in parties
+        for member in party.members
+    ]
+    yield Moment(180, "the last ones go home", here)
+    yield from _night()
+
+
+def _arrival() -> list[Moment]:
     return [
-        (
+        Moment(
+            0,
             "Ann opens a party",
             [PartyCreated(party_id=_PARTY_ID, party_name=_PARTY, host="Ann")],
         ),
-        (
+        Moment(
+            10,
             f"{len(_REGULARS)} friends come through the door, all at once",
             [_joined(name) for name in _REGULARS],
         ),
-        ("someone with a funny name joins", [_joined(_PRANKSTER)]),
-        (
+        Moment(15, "someone with a funny name joins", [_joined(_PRANKSTER)]),
+        Moment(
+            30,
             "a game starts",
             [GameStarted(party_id=_PARTY_ID, game_name=_GAME, players=("Ann", *_REGULARS[:7]))],
         ),
-        (f"{_SHAKY} drops out and is back at once", [_left(_SHAKY), _joined(_SHAKY)]),
-        (
+    ]
+
+
+def _others(parts: Iterable[DemoPart]) -> Iterator[Moment]:
+    scenes = (scene for part in parts for scene in part.scenes())
+    for minute, (caption, events) in enumerate(scenes, 71):
+        yield Moment(minute, caption, events)
+
+
+def _departure() -> list[Moment]:
+    return [
+        Moment(80, f"{_SHAKY}'s connection breaks", [_left(_SHAKY)]),
+        Moment(80.2, f"12 seconds later {_SHAKY} is back: no message", [_joined(_SHAKY)]),
+        Moment(
+            91,
             "the game ends",
             [GameEnded(party_id=_PARTY_ID, game_name=_GAME, duration=3_661.0, avg_latency=23.4)],
         ),
-        (
+        Moment(
+            100,
             "pizza arrives, and nine have to go home",
             [
                 Notification(title="🍕 Pizza is here", message="Kitchen, while it is **hot**."),
                 *(_left(name) for name in _REGULARS[:9]),
             ],
         ),
-        (NIGHT, [_joined("Owl"), _joined("Bat")]),
-        (MORNING, []),
     ]
 
 
-def evening(parts: Iterable[DemoPart]) -> Iterator[Scene]:
-    """Yield the scenes, with those of other plugins before the party breaks up."""
-    *earlier, last, night, morning = own_scenes()
-    yield from earlier
-    for part in parts:
-        yield from part.scenes()
-
-    yield from (last, night, morning)
+def _night() -> list[Moment]:
+    crash = ServerStopped(server_name=_SERVER, game_name="Minecraft", reason="crashed")
+    return [
+        Moment(
+            450,
+            f"the channel is quiet from {QUIET[0]} to {QUIET[1]}: a server crashes, no message",
+            [crash, ServerStarted(server_name=_SERVER, game_name="Minecraft")],
+        ),
+        Moment(540, "someone cannot sleep: no message", [_joined(_REGULARS[0], _SERVER)]),
+        # Just before, so that the message stands below.
+        Moment(749.9, "the quiet hours end: one message says what happened"),
+    ]
 
 
 def _left(name: str) -> PeerLeft:
     return PeerLeft(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)
 
 
-def _joined(name: str) -> PeerJoined:
+def _joined(name: str, server: str | None = None) -> PeerJoined:
+    if server is not None:
+        return PeerJoined(peer_name=name, party_name=server)
+
     return PeerJoined(party_id=_PARTY_ID, peer_name=name, party_name=_PARTY)

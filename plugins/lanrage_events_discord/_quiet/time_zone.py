@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 from lanrage_events.cli import did_you_mean
@@ -14,6 +14,9 @@ def find_time_zone(name: str) -> tzinfo:
     :param name: such as ``Europe/Berlin``
     :raises ValueError: if there is none, or this computer does not know any
     """
+    if name == "UTC":  # which needs no time zone data
+        return UTC
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from lanrage_events import Event, PeerJoined
-from lanrage_events_discord._demo import GROUP, evening, load_parts, own_scenes, play
+from lanrage_events_discord._demo import GROUP, evening, load_parts, play
 from lanrage_events_discord.testing import StandInDiscord
 
 
@@ -60,10 +60,11 @@ def test_the_built_in_plugins_have_a_part() -> None:
     assert told == []
 
 
-def test_scenes_of_others_come_before_the_party_breaks_up() -> None:
-    captions = [caption for caption, _ in evening([Cats()])]
-    own = [caption for caption, _ in own_scenes()]
-    assert captions == [*own[:-3], "the cat comes in", *own[-3:]]
+def test_scenes_of_others_come_during_the_game() -> None:
+    captions = [moment.caption for moment in evening([Cats()])]
+    own = [moment.caption for moment in evening()]
+    after = own.index("a game starts") + 1
+    assert captions == [*own[:after], "the cat comes in", *own[after:]]
 
 
 async def test_events_of_others_are_posted_and_their_lines_shown() -> None:
@@ -72,8 +73,8 @@ async def test_events_of_others_are_posted_and_their_lines_shown() -> None:
         summary = await play(discord, Console(file=out, width=80), parts=[Cats()], http=http)
 
     assert summary.exit_code == 0
-    assert summary.events == sum(len(events) for _, events in own_scenes()) + 1
+    assert summary.events == sum(len(moment.events) for moment in evening([Cats()]))
     text = out.getvalue()
     assert "Tom joined" in text
-    assert text.count("the cat has seen 1 of it") == 5
-    assert text.index("▸ the cat comes in") < text.index("Tom joined")
+    assert text.count("the cat has seen 1 of it") == 8
+    assert text.index("▸ 20:41 the cat comes in") < text.index("Tom joined")
