@@ -24,13 +24,14 @@ from lanrage_events_discord.testing import StandInDiscord
 
 PICTURE = Path(__file__).parents[1] / "_static" / "demo.svg"
 
-_SCENES = ("12 friends come", "funny name")
+_SCENES = ("12 friends come", "funny name", "last ones go", "quiet hours end")
 _COLUMNS = 76
 _LINE_HEIGHT = 20
 _CHARACTER_WIDTH = 8.43
 _MARGIN = 20
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
-_SINCE = re.compile(r"since \d\d:\d\d")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+# Of the evening and the next morning.
+_DATES = "2026-03-06", "2026-03-07"
 _PAINTED = re.compile(r"\x1b\[([\d;]*)m")
 _INK = "#dbdee1"
 # What the demo's other colours are, by their codes for terminals.
@@ -69,20 +70,22 @@ async def _play() -> str:
 
 
 def _chosen(text: str) -> Iterator[str]:
-    """Yield the lines of the two scenes that show most, and what came of the evening."""
+    """Yield the lines of the scenes that show most, and what came of the evening."""
     yield "$ lanrage-events demo"
-    yield ""
-    lines = _SINCE.sub("since 19:30", _TIME.sub("2026-03-06 19:30", text)).splitlines()
+    dates = dict(zip(sorted(set(_DATE.findall(text))), _DATES, strict=True))
+    lines = _DATE.sub(lambda found: dates[found[0]], text).splitlines()
     is_chosen = False
-    for line in lines:
+    for line in lines[:-1]:
         if "▸" in line:
             is_chosen = any(words in line for words in _SCENES)
 
-        # A bar alone is a gap, which a terminal needs more than a picture.
-        if is_chosen and (_PAINTED.sub("", line).strip(" ▌") or "▌" not in line):
+        # A terminal needs the gaps between messages and in them more than a picture.
+        if is_chosen and _PAINTED.sub("", line).strip(" ▌") and "Rich Presence" not in line:
+            if "▸" in line or "APP" in line:
+                yield ""
+
             yield line
 
-    yield "…"
     yield ""
     yield lines[-1]
 

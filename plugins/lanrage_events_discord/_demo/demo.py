@@ -62,9 +62,10 @@ class Summary:
     def __str__(self) -> str:
         saved = counted(self.events - self.messages, "request")
         lost = counted(self._lost, "event")
+        rejected = f", {counted(self.rejected, 'request')} rejected" if self.rejected else ""
         return (
             f"{counted(self.events, 'event')}, {counted(self.messages, 'message')}: {saved} saved, "
-            f"{self.cancelled} came to nothing, {lost} lost, {self.rejected} rejected."
+            f"{lost} lost, {self.cancelled} came to nothing{rejected}."
         )
 
 

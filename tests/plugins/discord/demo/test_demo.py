@@ -80,7 +80,7 @@ async def test_a_burst_becomes_few_messages() -> None:
     assert "📋" in text
     assert str(summary).startswith(
         f"{summary.events} events, {summary.messages} messages: "
-        f"{summary.events - summary.messages} requests saved, 2 came to nothing, 0 events lost"
+        f"{summary.events - summary.messages} requests saved, 0 events lost, 2 came to nothing"
     )
 
 
@@ -124,7 +124,7 @@ async def test_what_the_stand_in_rejects_is_shown_and_is_not_a_success() -> None
     assert summary.exit_code == 1
     assert summary.rejected == 1
     assert "rejected with status 400" in text
-    assert "1 rejected" in str(summary)
+    assert "1 request rejected" in str(summary)
 
 
 async def test_a_reader_that_exits_ends_it_without_losing_an_event(

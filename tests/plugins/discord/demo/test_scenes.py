@@ -55,6 +55,7 @@ def test_the_built_in_plugins_have_a_part() -> None:
     parts = list(load_parts(told.append))
     assert {type(part).__module__ for part in parts} >= {
         "lanrage_events_logfile.demo",
+        "lanrage_events_parties.demo",
         "lanrage_events_presence.demo",
     }
     assert told == []

@@ -356,7 +356,7 @@ def test_the_title_says_what_became_of_a_server_or_a_party(
         (
             "en",
             [
-                "👋 **2 joined** Friday LAN: Ann, Ann (first time)",
+                "👋 **2 joined** Friday LAN: Ann, Ann 🎉",
                 "👋 **2 left** Friday LAN: Ann, Ann (2h 10m)",
                 "🟢 **Server Started** × 1: Friday LAN (Minecraft)",
                 "🔴 **Server Stopped** × 3: Friday LAN (crashed), Friday LAN (restarted), Minecraft",
@@ -366,7 +366,7 @@ def test_the_title_says_what_became_of_a_server_or_a_party(
         (
             "de",
             [
-                "👋 **2 neu bei** Friday LAN: Ann, Ann (zum ersten Mal)",
+                "👋 **2 neu bei** Friday LAN: Ann, Ann 🎉",
                 "👋 **2 raus** aus Friday LAN: Ann, Ann (2 h 10 min)",
                 "🟢 **Server gestartet** × 1: Friday LAN (Minecraft)",
                 "🔴 **Server gestoppt** × 3: Friday LAN (abgestürzt), Friday LAN (neu gestartet), Minecraft",
