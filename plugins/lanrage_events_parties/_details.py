@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 
@@ -22,13 +23,13 @@ LOST_AFTER = timedelta(seconds=1)
 room in the mailbox of another plugin"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class _Underway:
     """An event that was published, and has not arrived in the plugin's hook yet."""
 
     event: PartyEvent
     number: int
-    keys: Collection[str]
+    keys: Sequence[str]
     """of the parties that it is about"""
     since: datetime
 
@@ -47,9 +48,9 @@ class Details:
         self._idle_since: datetime | None = None
         """None while events are being handled, or cannot be, so that others have to wait"""
         self._parties = Parties()
-        self._details: dict[str, Detail] = {}
+        self._details = OrderedDict[str, Detail]()
         """by event id, so that an event that is published again has the same"""
-        self._underway: dict[str, _Underway] = {}
+        self._underway = OrderedDict[str, _Underway]()
         """by event id, in the order of the numbers"""
         self._number = 0
 
@@ -74,7 +75,7 @@ class Details:
     def continue_from(self, state: State) -> None:
         """Continue from another state, which was read from the file."""
         self._state = state
-        self._details |= state.details
+        self._details.update(state.details)
         self._parties = Parties()
         for party in state.parties:
             self._parties.load(state.parties.dump(party.key))
@@ -87,7 +88,7 @@ class Details:
         idle_since = self._idle_since
         if self._underway and idle_since is not None:
             before = utc_now() - LOST_AFTER
-            if idle_since < before:
+            if idle_since < before and next(iter(self._underway.values())).since < before:
                 late = takewhile(lambda one: one.since < before, self._underway.values())
                 self._take_back(list(late))
 
@@ -95,11 +96,11 @@ class Details:
         if detail is None:
             detail = self._details[event.id] = self._find(event)
             if len(self._details) > MOST_DETAILS:
-                del self._details[next(iter(self._details))]
+                self._details.popitem(last=False)
 
         return filled(event, detail)
 
-    def arrived(self, events: Sequence[tuple[PartyEvent, Collection[str]]]) -> None:
+    def arrived(self, events: Sequence[tuple[PartyEvent, Sequence[str]]]) -> None:
         """Note that the state has followed events.
 
         :param events: each with the keys of the parties that it is about there
@@ -118,8 +119,9 @@ class Details:
                 other.update(keys, underway.keys)
 
         # They arrive in order, so those before did not.
-        lost = takewhile(lambda one: one.number < last, self._underway.values())
-        self._take_back(list(lost), other)
+        lost = list(takewhile(lambda one: one.number < last, self._underway.values()))
+        if lost or other:
+            self._take_back(lost, other)
 
     def end(self, key: str, time: datetime) -> bool:
         """End a party, unless an event about it is underway; return whether it has ended."""
@@ -146,15 +148,13 @@ class Details:
 
     def _follow(self, event: PartyEvent) -> int | None:
         """Follow an event, and return how many members its party has, None if there is none."""
-        parties = self._parties
-        keys = follow(parties, event)
+        keys = follow(self._parties, event)
         self._number += 1
         self._underway[event.id] = _Underway(event, self._number, keys, utc_now())
         if len(self._underway) > MOST_UNDERWAY:
             self._take_back([next(iter(self._underway.values()))])
 
-        key = parties.find(event)
-        return None if key is None else parties.size(key)
+        return self._parties.size(keys[0]) if keys else None
 
     def _take_back(self, lost: Sequence[_Underway], keys: Collection[str] = ()) -> None:
         """Undo what events have changed that were not published after all.
@@ -174,7 +174,7 @@ class Details:
             if key in self._state.parties:
                 self._parties.load(self._state.parties.dump(key))
 
-        for id, underway in self._underway.items() if keys else ():
+        for underway in self._underway.values():
             if not keys.isdisjoint(underway.keys):
                 again = follow(self._parties, underway.event)
-                self._underway[id] = replace(underway, keys={*underway.keys, *again})
+                underway.keys = tuple(dict.fromkeys((*again, *underway.keys)))

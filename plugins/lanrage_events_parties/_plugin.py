@@ -75,7 +75,7 @@ class PartiesPlugin:
             return None
 
         recaps = len(self._state.ended)
-        arrived: list[tuple[PartyEvent, Collection[str]]] = []
+        arrived: list[tuple[PartyEvent, Sequence[str]]] = []
         failed: dict[int, Exception] = {}
         with self._details.working():
             for number, event in followed.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -73,7 +73,7 @@ class State:
             if isinstance(event, PartyEnded):
                 self.ended[event.id] = event
 
-    def follow(self, event: PartyEvent) -> Collection[str]:
+    def follow(self, event: PartyEvent) -> Sequence[str]:
         """Update the parties by an event, and return the keys of those that it is about."""
         unsaved = self._unsaved
         visit = self.visitors.follow(event)
@@ -180,25 +180,28 @@ class _Unsaved:
         parties: Sequence[tuple[str, str]],
         gone: Sequence[tuple[str]],
     ) -> None:
-        put = connection.executemany
         if self.everything:
             connection.execute("DELETE FROM parties")
 
-        put("INSERT OR REPLACE INTO parties VALUES (?, ?)", parties)
-        put("DELETE FROM parties WHERE key = ?", gone)
-        put("INSERT OR REPLACE INTO visitors VALUES (?, ?, ?, ?)", self.visits.values())
-        if self.forgotten:
-            put("DELETE FROM visitors WHERE number <= ?", [(self.forgotten,)])
+        details = [[id, *detail] for id, detail in self.details.items()]
+        ended = [(id, event) for id, event in self.ended.items() if event is not None]
+        published = [(id,) for id, event in self.ended.items() if event is None]
+        for statement, rows in (
+            ("INSERT OR REPLACE INTO parties VALUES (?, ?)", parties),
+            ("DELETE FROM parties WHERE key = ?", gone),
+            ("INSERT OR REPLACE INTO visitors VALUES (?, ?, ?, ?)", self.visits.values()),
+            ("DELETE FROM visitors WHERE number <= ?", [(self.forgotten,)] * (self.forgotten > 0)),
+            ("INSERT OR REPLACE INTO ended VALUES (?, ?)", ended),
+            ("DELETE FROM ended WHERE id = ?", published),
+        ):
+            if rows:
+                connection.executemany(statement, rows)
 
-        if self.details:
-            row = self.number, json.dumps([[id, *detail] for id, detail in self.details.items()])
-            put("INSERT OR REPLACE INTO details VALUES (?, ?)", [row])
-            put("DELETE FROM details WHERE number <= ?", [(self.number - MOST_DETAILS,)])
-
-        for id, event in self.ended.items():
-            put("DELETE FROM ended WHERE id = ?", [(id,)])
-            if event is not None:
-                put("INSERT INTO ended VALUES (?, ?)", [(id, event)])
+        if details:
+            row = self.number, json.dumps(details)
+            connection.execute("INSERT OR REPLACE INTO details VALUES (?, ?)", row)
+            last = self.number - MOST_DETAILS
+            connection.execute("DELETE FROM details WHERE number <= ?", (last,))
 
 
 def _read(connection: sqlite3.Connection) -> list[list[Any]]:
@@ -213,11 +216,14 @@ def _read(connection: sqlite3.Connection) -> list[list[Any]]:
     ]
 
 
-def follow(parties: Parties, event: PartyEvent) -> Collection[str]:
-    """Update parties by an event, and return the keys of those that it is about."""
-    before = parties.find(event)
-    keys = {*parties.follow(event), before, parties.find(event)}
-    return {key for key in keys if key is not None}
+def follow(parties: Parties, event: PartyEvent) -> Sequence[str]:
+    """Update parties by an event, and return the keys of those that it is about, its own first."""
+    keys = parties.follow(event)
+    if keys:
+        return keys
+
+    key = parties.find(event)
+    return () if key is None else (key,)
 
 
 def detail_of(event: PartyEvent) -> Detail | None:
