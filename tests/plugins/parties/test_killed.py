@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS = 15
+KILLS = 15  # of each
 
 
 @pytest.mark.slow

@@ -141,7 +141,7 @@ async def run(given: list[tuple[str, Any]]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(given_steps=steps)
 def test_the_parties_are_what_arrived(
     backend: Literal["asyncio", "trio"], given_steps: list[tuple[str, Any]]
