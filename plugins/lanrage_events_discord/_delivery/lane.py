@@ -325,13 +325,18 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
     async def _keep_quiet(self) -> bool:
         """Wait until the webhook is not quiet any more; return as :meth:`deliver_next`."""
-        if self.queue.has_more:
-            return self.goes_on
-
         due = anyio.current_time() + self._quiet.seconds_left
+        # Of what is important, too, a leave must last.
+        if (settled := self.queue.settling.due) is not None:
+            due = min(due, settled)
+
         return await self._wait_holding(LaneState.HOLDING, due, self._quiet.now.why)
 
     async def _wait_holding(self, state: LaneState, due: float, why: str = "") -> bool:
+        if self.queue.has_more:
+            # It came while the outbox was busy.
+            return self.goes_on
+
         if self.pacing.is_finishing or not self.goes_on:
             return False
 

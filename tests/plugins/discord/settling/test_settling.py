@@ -10,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
+from unittest.mock import ANY
 
 import anyio
 import httpx
@@ -88,6 +89,7 @@ async def party(
     discord: StandInDiscord | None = None,
     state_folder: Path | None = None,
     drain_timeout: float = 10,
+    plugin_class: type[Plugin] = Plugin,
     **config: Any,
 ) -> AsyncIterator[Party]:
     discord = discord or StandInDiscord(latency=LATENCY)
@@ -96,7 +98,7 @@ async def party(
 
     config.setdefault("webhook_url", discord.webhooks[0].url)
     async with httpx.AsyncClient(transport=discord.transport()) as http:
-        plugin = Plugin(DiscordConfig.model_validate(config), http=http)
+        plugin = plugin_class(DiscordConfig.model_validate(config), http=http)
         bus = EventBus(state_folder=state_folder, drain_timeout=drain_timeout)
         bus.register(plugin, "discord")
         async with bus:
@@ -294,6 +296,29 @@ async def test_an_ending_that_is_rejected_costs_no_event(reconnects: str) -> Non
 # Outages, ends and restarts
 
 
+class SlowOutbox(Outbox):
+    """An outbox on a slow disk."""
+
+    async def acknowledge(self, ids: Iterable[int]) -> None:
+        await anyio.sleep(1)
+        await super().acknowledge(ids)
+
+
+async def test_a_join_that_comes_while_others_are_cancelled_is_not_held_with_them() -> None:
+    class SlowPlugin(Plugin):
+        def _make_outbox(self, bus: Bus, lanes: int) -> Outbox:
+            return SlowOutbox(inline=True)
+
+    async with party(plugin_class=SlowPlugin) as p:
+        await p.leave("Ann", "Bob")
+        await anyio.sleep(5)
+        await p.join("Ann")
+        await anyio.sleep(0.5)
+        await p.join("Cy")
+        await anyio.sleep(60)
+        assert p.posted()[0] == (pytest.approx(6, abs=0.3), ANY)
+
+
 @pytest.mark.slow
 async def test_after_an_outage_the_digest_shows_what_it_came_to() -> None:
     discord = StandInDiscord(latency=LATENCY)
@@ -417,6 +442,28 @@ async def test_an_answer_that_was_lost_keeps_its_join_and_the_leave_after_it() -
         await anyio.sleep(60)
         assert ["joined" in text for text in p.texts()] == [True, True, False]
         assert p.texts()[-1].endswith("Ann left | Left LAN")
+
+
+@pytest.mark.slow
+async def test_in_quiet_hours_what_is_important_must_last_and_the_rest_comes_to_its_net_effect() -> (
+    None
+):
+    routes = [{"events": "peer_left", "where": {"party_name": "LAN"}, "important": True}, {}]
+    now = datetime.fromtimestamp(anyio.current_time(), UTC)
+    begin, end = (f"{now + timedelta(seconds=at):%H:%M}" for at in (-60, 7200))
+    quiet = [{"from": begin, "to": end, "time_zone": "UTC", "then": "hold"}]
+    async with party(routes=routes, quiet=quiet) as p:
+        await p.leave("Ann", "Bob")
+        await anyio.sleep(10)
+        await p.join("Bob")
+        for event in (PeerLeft, PeerJoined, PeerJoined):
+            await p.bus.publish(event(peer_name="Cy", party_name="Other"))
+            await anyio.sleep(600)
+
+        assert p.texts() == ["👋 Ann left | Left LAN | 🔁 Bob reconnected"]
+        await anyio.sleep(7200)
+        assert p.plugin.pending == 0
+        assert p.texts()[1:] == ["👋 Cy joined | Welcome to Other!"]
 
 
 # Times
