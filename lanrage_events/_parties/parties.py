@@ -212,13 +212,18 @@ class Parties:
             if record.last_change < before and (record.is_empty if empty else not record.is_idle)
         ]
 
-    def forget(self, matches: Callable[[str], bool]) -> list[str]:
+    def forget(
+        self, matches: Callable[[str], bool], names: Callable[[str], bool] | None = None
+    ) -> list[str]:
         """Forget players by their names or ids; how many there were stays known.
 
         :param matches: returns whether a name, or a ``peer_id``, is meant
+        :param names: returns whether the id of an event names them, which is forgotten then; by
+            default, ``matches``
         :return: the keys of the parties that changed
         """
-        return [record.key for record in self._records.values() if record.forget(matches)]
+        names = names or matches
+        return [one.key for one in self._records.values() if one.forget(matches, names)]
 
     def dump(self, key: str) -> str:
         """Return all that is known of a party as JSON in one line, for :meth:`load`.

@@ -170,16 +170,18 @@ class PartyRecord:
 
         return self._change(time)
 
-    def forget(self, matches: Callable[[str], bool]) -> bool:
-        """Forget those whose names or ids match."""
+    def forget(self, matches: Callable[[str], bool], names: Callable[[str], bool]) -> bool:
+        """Forget those whose names or ids match, and the ids of events that name them."""
         people = [one for one in self.people if matches(one.name) or (one.id and matches(one.id))]
         players = {key: name for key, name in self.players.items() if not matches(name)}
         is_host = self.host is not None and matches(self.host)
-        is_changed = bool(people) or is_host or len(players) < len(self.players)
+        ids = {id: None for id in self.ids if not names(id)}
+        is_changed = bool(people) or is_host or (players, ids) != (self.players, self.ids)
         for person in people:
             self.people.forget(person)
 
         self.players, self.host = players, None if is_host else self.host
+        self.ids = ids
         return is_changed
 
     def begin_again(self, time: datetime) -> None:

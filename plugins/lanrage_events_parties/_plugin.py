@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
 
 import anyio
 
@@ -20,17 +22,24 @@ from lanrage_events import (
     Sample,
     hookimpl,
 )
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Person
 from lanrage_events.backoff import Backoff, in_words
 from lanrage_events.cli import counted, error_text, safe_text
+from lanrage_events.http import Page, Route
 from lanrage_events.state import Database
 
+from ._api import PartiesAPI
 from ._config import PartiesConfig
 from ._details import Details
 from ._ending import Ending
 from ._state import SCHEMA, State
 
 logger = logging.getLogger("lanrage_events.parties")
+
+
+def parties_file(state_folder: Path, name: str) -> Path:
+    """Return the file of a plugin, by its name."""
+    return state_folder / f"{name}.parties"
 
 
 class PartiesPlugin:
@@ -51,6 +60,7 @@ class PartiesPlugin:
         self._details = Details(self._state)
         self._ending = Ending(config)
         self._changed = anyio.Event()
+        self._is_running = False
 
     @property
     def parties(self) -> Parties:
@@ -96,6 +106,9 @@ class PartiesPlugin:
 
         return failed
 
+    def _path(self, bus: Bus) -> Path | None:
+        return bus.state_folder and parties_file(bus.state_folder, bus.plugins.name(self))
+
     def _note(self, keys: Collection[str]) -> None:
         """Note that parties changed."""
         for key in keys:
@@ -113,11 +126,11 @@ class PartiesPlugin:
     @asynccontextmanager
     async def lifespan(self, bus: Bus) -> AsyncIterator[None]:
         """Read what is kept, and end the parties that are over."""
-        name = bus.plugins.name(self)
-        path = bus.state_folder and bus.state_folder / f"{name}.parties"
+        path = self._path(bus)
         if path is None:
             logger.info(
-                "there is no state folder, so the parties of plugin '%s' are in memory", name
+                "there is no state folder, so the parties of plugin '%s' are in memory",
+                bus.plugins.name(self),
             )
 
         async with Database(path, SCHEMA) as database:
@@ -132,7 +145,11 @@ class PartiesPlugin:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._end_parties, bus)
                 with self._details.serving():
-                    yield
+                    self._is_running = True
+                    try:
+                        yield
+                    finally:
+                        self._is_running = False
 
                 tasks.cancel_scope.cancel()
 
@@ -193,6 +210,34 @@ class PartiesPlugin:
 
             self._state.published(id)
             await self._state.save()
+
+    @hookimpl
+    async def forget(self, person: Person, bus: Bus) -> dict[str, int]:
+        """Remove a person from the parties, the visitors and the recaps."""
+        if self._is_running:
+            removed = await self._state.forget(person)
+            self._details.continue_from(self._state)
+            self._renew()
+            return removed
+
+        path = self._path(bus)
+        if path is None or not path.exists():
+            return {}
+
+        async with Database(path, SCHEMA) as database:
+            state = State(database)
+            await state.load(bus.events.from_json)
+            return await state.forget(person)
+
+    @hookimpl
+    def http_routes(self) -> Iterable[Route]:
+        """Return the operations of the API."""
+        return PartiesAPI(lambda: self.parties).routes()
+
+    @hookimpl
+    def http_pages(self) -> Iterable[Page]:
+        """Return the part of the page that shows who is on."""
+        return [Page(title="Who is on", folder=files("lanrage_events_parties") / "page")]
 
     @hookimpl
     def health(self) -> Health:

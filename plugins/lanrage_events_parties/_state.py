@@ -7,11 +7,14 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
 
 from lanrage_events import Event, Parties, Party, PartyEnded, PartyEvent, PeerJoined, PeerLeft
+from lanrage_events.abc import Person
 from lanrage_events.state import Database
 
 from ._recap import recap
@@ -109,6 +112,29 @@ class State:
         """Forget what was published."""
         del self.ended[id]
         self._unsaved.ended[id] = None
+
+    async def forget(self, person: Person) -> dict[str, int]:
+        """Remove a person from all that is kept, and return what was removed.
+
+        :raises OSError: if it cannot be written
+        """
+
+        def without(event: PartyEnded) -> PartyEnded:
+            names = tuple(name for name in event.players if not person.is_called(name))
+            return event if names == event.players else event.replace(players=names)
+
+        keys = self.parties.forget(person.is_called, person.is_in)
+        changed = {id: without(event) for id, event in self.ended.items()}
+        recaps = [id for id, event in changed.items() if event is not self.ended[id]]
+        self.ended = changed
+        unsaved = self._unsaved
+        unsaved.keys |= dict.fromkeys(keys)
+        unsaved.ended |= {id: changed[id].to_json() for id in recaps}
+        await self.save()
+        visits = await self._database.run(partial(_forget, person=person))
+        self.visitors.forget(visits)
+        await self._database.compact()
+        return {"parties": len(keys), "visits": len(visits), "recaps": len(recaps)}
 
     async def save(self) -> None:
         """Wait until the file has everything as of the call.
@@ -224,6 +250,36 @@ def follow(parties: Parties, event: PartyEvent) -> Sequence[str]:
 
     key = parties.find(event)
     return () if key is None else (key,)
+
+
+def _forget(connection: sqlite3.Connection, person: Person) -> list[int]:
+    """Delete who is meant from the visitors, and the ids that name the person; return the visits."""
+    visits = [
+        number
+        for number, *names in connection.execute("SELECT number, person, name FROM visitors")
+        if any(map(person.is_called, names))
+    ]
+    connection.executemany("DELETE FROM visitors WHERE number = ?", [(one,) for one in visits])
+    for number, content in connection.execute("SELECT number, content FROM details").fetchall():
+        kept = [detail for detail in json.loads(content) if not person.is_in(detail[0])]
+        connection.execute(
+            "UPDATE details SET content = ? WHERE number = ?", (json.dumps(kept), number)
+        )
+
+    return visits
+
+
+def read_parties(path: Path) -> Parties:
+    """Return the parties of a file, which a plugin may keep meanwhile.
+
+    :raises OSError: if it does not exist, or cannot be read
+    """
+    parties = Parties()
+    with Database.reading(path) as connection:
+        for (content,) in connection.execute("SELECT content FROM parties").fetchall():
+            parties.load(content)
+
+    return parties
 
 
 def detail_of(event: PartyEvent) -> Detail | None:

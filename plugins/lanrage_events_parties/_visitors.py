@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from lanrage_events import PartyCreated, PartyEvent, PeerJoined
 
@@ -75,6 +75,11 @@ class Visitors:
         number = self._known.get(hash((party, person)))
         # The first time, there may have been no id.
         return self._known.get(hash((party, _folded(name)))) if number is None else number
+
+    def forget(self, numbers: Collection[int]) -> None:
+        """Forget visits, by their numbers."""
+        gone = set(numbers)
+        self._known = {key: number for key, number in self._known.items() if number not in gone}
 
     def forget_oldest(self) -> int:
         """Forget the oldest if there are too many, and return up to which number."""

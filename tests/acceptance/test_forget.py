@@ -37,6 +37,7 @@ def configure(discord: StandInDiscord, webhook: StandInWebhook, port: int) -> No
             "http": {"port": port, "token": TOKEN},
             "discord": section,
             "presence": {},
+            "parties": {},
             "webhook": {"targets": {"hall": {"url": "http://127.0.0.1:9/"}}},
             "log": {"path": "events.log", "format": "json"},
         },
@@ -91,7 +92,7 @@ async def test_nothing_of_a_forgotten_person_stays_in_the_state_folder(
             await daemon.wait_for("ready")
             await play(url, 1)
             await discord.journal.wait_for(has_all)
-            discord.faults.fail(503, times=None)
+            discord.faults.fail(503, times=1000)
             await play(url, 2)
             assert {"discord.outbox-wal", "http.ids", "logfile.positions.json"} <= {*traces()}
 
@@ -107,6 +108,7 @@ async def test_nothing_of_a_forgotten_person_stays_in_the_state_folder(
                 "plugin 'logfile'",
                 "plugin 'http'",
                 "plugin 'presence'",
+                "plugin 'parties'",
                 "outbox 'discord'",
                 "outbox 'webhook'",
             ]
@@ -125,5 +127,5 @@ async def test_nothing_of_a_forgotten_person_stays_in_the_state_folder(
     code, output, errors = await run("forget", "ann_k", "--json")
     assert code == 0, errors
     places = [found["place"] for found in json.loads(output)["found"]]
-    assert places == ["plugin 'http'", "outbox 'discord'", "outbox 'webhook'"]
+    assert places == ["plugin 'http'", "plugin 'parties'", "outbox 'discord'", "outbox 'webhook'"]
     assert traces() == []

@@ -527,6 +527,14 @@ def test_a_player_can_be_forgotten_by_the_id() -> None:
     assert "765" not in parties.dump("id:1")
 
 
+def test_the_ids_of_events_are_forgotten_that_name_a_player() -> None:
+    parties = follow(created(0, host="Cid"), joined(1, "Ben", id="ben-1"), left(2, "Ben", id="x-2"))
+
+    assert parties.forget(str.isspace, lambda id: "ben" in id) == ["id:1"]
+    assert "ben-1" not in parties.dump("id:1")
+    assert "x-2" in parties.dump("id:1")
+
+
 # As text
 
 
