@@ -44,6 +44,8 @@ class Bare:
     peer_name: str
     party_name: str
     peer_id: str | None
+    first_time: bool | None
+    count: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,8 @@ class Handmade:
     peer_name: str
     party_name: str
     peer_id: str | None = None
+    first_time: bool | None = None
+    count: int | None = None
 
 
 class Model(BaseModel):
@@ -69,6 +73,8 @@ class Model(BaseModel):
     peer_name: str
     party_name: str
     peer_id: str | None = None
+    first_time: bool | None = None
+    count: int | None = None
 
 
 def operations() -> dict[str, dict[str, Callable[[], object]]]:
@@ -91,6 +97,8 @@ def operations() -> dict[str, dict[str, Callable[[], object]]]:
                 peer_name="Ann",
                 party_name="Friday LAN",
                 peer_id=None,
+                first_time=None,
+                count=None,
             ),
             "lanrage-events, all fields given": lambda: PeerJoined(
                 id="1",
@@ -100,6 +108,8 @@ def operations() -> dict[str, dict[str, Callable[[], object]]]:
                 peer_name="Ann",
                 party_name="Friday LAN",
                 peer_id=None,
+                first_time=None,
+                count=None,
             ),
             "dataclass with uuid4() and now()": lambda: Handmade(
                 peer_name="Ann", party_name="Friday LAN"
