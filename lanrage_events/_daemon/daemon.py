@@ -141,7 +141,7 @@ def _run_config(
                 "there is no %s in this folder, so the plugins %s run with their defaults; "
                 "the settings of the page are saved in %s",
                 config.file,
-                " and ".join(plugin.name for plugin in config.plugins),
+                ", ".join(plugin.name for plugin in config.plugins),
                 config.state_folder,
             )
 

@@ -83,7 +83,7 @@ def test_help_names_every_command_and_what_it_does(capsys: pytest.CaptureFixture
     for command in ("run", "check", "schema", "plugins", "events", "preview", "demo"):
         assert f"│ {command} " in text
 
-    assert "Play a short LAN evening" in text
+    assert "Play a LAN evening" in text
     assert "78" in text
 
 
@@ -257,12 +257,12 @@ def test_what_is_wrong_without_a_file_names_no_line_of_one(
     assert summary == "(no lanrage.yaml): 1 error"
 
 
-def test_without_a_file_the_page_and_discord_are_checked(
+def test_without_a_file_the_page_the_parties_and_discord_are_checked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["check"]) == 0
     assert capsys.readouterr().out == (
-        "no lanrage.yaml, so the defaults: all is well; plugins: http, discord; backend: asyncio\n"
+        "no lanrage.yaml, so the defaults: all is well; plugins: http, parties, discord; backend: asyncio\n"
     )
 
 

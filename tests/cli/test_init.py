@@ -33,7 +33,7 @@ def test_it_writes_a_configuration_that_passes_the_check(command: Command) -> No
     assert Path("lanrage.yaml").read_text("utf-8") == starter()
     assert command("check", "--strict") == (
         0,
-        "lanrage.yaml: all is well; plugins: http, discord; backend: asyncio\n",
+        "lanrage.yaml: all is well; plugins: http, parties, discord; backend: asyncio\n",
     )
 
 
@@ -61,14 +61,14 @@ def test_all_its_examples_together_pass_the_check(
     Path("lanrage.yaml").write_text(text, "utf-8")
     data = yaml.safe_load(text)
     assert {*data} == {"templates", "state_folder", "plugins"}
-    assert {*data["plugins"]} == {"http", "discord", "log", "logfile"}
+    assert {*data["plugins"]} == {"http", "parties", "discord", "log", "logfile"}
     assert {*data["plugins"]["discord"]} == {
-        "webhook_url", "invite_url", "webhooks", "routes", "alerts", "max_age",
+        "webhook_url", "invite_url", "webhooks", "routes", "quiet", "alerts", "max_age",
     }  # fmt: skip
     code, output = command("check")
     assert (code, output) == (
         0,
-        "lanrage.yaml: all is well; plugins: http, discord, log, logfile; backend: asyncio\n",
+        "lanrage.yaml: all is well; plugins: http, parties, discord, log, logfile; backend: asyncio\n",
     )
 
 

@@ -1018,11 +1018,12 @@ def test_checking_a_file_needs_neither_httpx_nor_jinja2(tmp_path: Path) -> None:
 def catalog_of_a_lan_host(folder: Path) -> Catalog:
     plugins = folder / "plugins"
     plugins.mkdir()
-    for name, field in (("http", "port: int = 1"), ("discord", "allow_hosts: list[str] = []")):
+    fields = {"http": "port: int = 1", "parties": "", "discord": "allow_hosts: list[str] = []"}
+    for name, field in fields.items():
         (plugins / f"{name}.py").write_text(
             "from lanrage_events import hookimpl\nfrom lanrage_events.config import ConfigModel\n"
             "class Plugin:\n"
-            f"    class Config(ConfigModel):\n        {field}\n"
+            f"    class Config(ConfigModel):\n        {field or '...'}\n"
             "    def __init__(self, config): ...\n"
             "    @hookimpl\n    def event(self, event): ...\n",
             encoding="utf-8",
@@ -1031,18 +1032,18 @@ def catalog_of_a_lan_host(folder: Path) -> Catalog:
     return Catalog(()).with_folder(plugins)
 
 
-def test_without_a_file_the_page_and_discord_run(
+def test_without_a_file_the_page_the_parties_and_discord_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     catalog = catalog_of_a_lan_host(tmp_path)
     config = load_config(None, catalog, environment={})
     assert config.is_default
-    assert [plugin.name for plugin in config.plugins] == ["http", "discord"]
+    assert [plugin.name for plugin in config.plugins] == ["http", "parties", "discord"]
     assert config.plugins[0].config is not None
     assert config.plugins[0].config.model_dump() == {"port": 8666}
     variables = {"LANRAGE_EVENTS_PORT": "8777", "LANRAGE_EVENTS_DISCORD_HOST": "127.0.0.1:9"}
-    http, discord = load_config(None, catalog, environment=variables).plugins
+    http, _, discord = load_config(None, catalog, environment=variables).plugins
     assert http.config is not None
     assert http.config.model_dump() == {"port": 8777}
     assert discord.config is not None
