@@ -51,8 +51,6 @@ class Setting:
     same_as: str = ""
     """what has the same keys, if it is a section that is described there"""
     is_section: bool = False
-    example: str = ""
-    """as a line of YAML, if the key itself has one, for what the example file cannot have"""
 
 
 def plugin_names() -> tuple[str, ...]:
@@ -142,7 +140,6 @@ class _Walk:
             description=_sentence(schema.get("description", "")),
             same_as=same_as,
             is_section=bool(inner),
-            example="".join(f"{name}: {_flow(one)}" for one in schema.get("examples", ())[:1]),
         )
         for where, reference in news:
             self.seen[reference] = where
@@ -347,7 +344,7 @@ def lines(name: str, folder: Path) -> Iterator[str]:
     sections = examples_of(name, folder)
     prefix = {DAEMON: "", COMMON: "plugins.*."}.get(name, f"plugins.{name}.")
     for setting in settings_of(name):
-        example = example_of(setting.path, sections) or setting.example or None
+        example = example_of(setting.path, sections)
         if example is None or not setting.description.strip("."):
             what = "example" if example is None else "description"
             raise ValueError(f"the key {prefix}{setting.path} has no {what}")

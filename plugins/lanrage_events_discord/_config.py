@@ -277,7 +277,7 @@ class WebhookConfig(ConfigModel):
 class MentionCondition(ConfigModel):
     """What must be so that a message mentions someone."""
 
-    count: Annotated[int, Field(ge=1, le=1_000_000, examples=[4])]
+    count: Annotated[int, Field(ge=1, le=1_000_000)]
     """how many players the party must have, at least; it needs the plugin ``parties``, which counts
     them. Then each role and user is mentioned once in a party"""
 
@@ -291,7 +291,7 @@ class MentionConfig(ConfigModel):
     """ids of users"""
     cooldown: Annotated[Duration, Field(ge=0)] = 300.0
     """how long the same role or user is not mentioned again"""
-    when: Annotated[MentionCondition | None, Field(examples=[{"count": 4}])] = None
+    when: MentionCondition | None = None
     """what must be so that they are mentioned; always if it is missing"""
     quiet: tuple[QuietTimesConfig, ...] = ()
     """when they are not mentioned, although the message is posted"""

@@ -20,6 +20,7 @@ from lanrage_events_discord._embeds import Embed
 from lanrage_events_discord._memory import Memory
 from lanrage_events_discord._rendering import DEFAULT_PRESENTATION, Digest, Entry
 from lanrage_events_discord.testing import StandInDiscord
+from lanrage_events_parties import PartiesConfig, PartiesPlugin
 
 Running = Callable[..., AbstractAsyncContextManager[Any]]
 ROLE, OTHER = "140000000000000002", "140000000000000003"
@@ -242,6 +243,28 @@ class Clock:
 def entry(**presentation: Any) -> Entry:
     shown = replace(DEFAULT_PRESENTATION, **{"roles": (ROLE,), **presentation})
     return Entry("id", "peer_joined", TIME, Embed(title="x"), Digest("g", "h", "i"), shown)
+
+
+# With the plugin itself
+
+
+async def test_plugin_counts_the_players_and_ends_the_party(running: Running) -> None:
+    discord = StandInDiscord()
+    webhook = discord.create_webhook()
+    route = {"mention": {"roles": [ROLE], "cooldown": "0s", "when": {"count": 3}}}
+    parties = PartiesPlugin(PartiesConfig(end_after=600))
+    config: dict[str, Any] = {"routes": [route], "plugins": {"parties": parties}}
+    config["batch"] = {"settle": {"leave": "0s"}}
+    async with running(discord, webhook_url=webhook.url, **config) as setup:
+        found, names = Channel(setup, webhook), ("Ann", "Bob", "Cem", "Dee")
+        arrivals = [joined(name, None) for name in names]
+        assert await found.mentions(*arrivals) == ["", "", PING, ""]
+        leaves = [PeerLeft(peer_name=name, party_name="LAN") for name in names]
+        assert await found.mentions(*leaves) == [""] * 4
+        await anyio.sleep(700)
+        again = [joined(name, None) for name in names]
+        # The first of them is the recap.
+        assert await found.mentions(*again) == ["", "", "", PING, ""]
 
 
 # Without the plugin
