@@ -22,7 +22,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import ConfigProblem, Event, Health, Metric, PartyEnded, Preview, hookimpl
-from lanrage_events.abc import Bus
+from lanrage_events.abc import Bus, Person
 from lanrage_events.cli import counted
 from lanrage_events.config import ConfigError
 from lanrage_events.delivery import HTTP_LOGGERS
@@ -447,11 +447,12 @@ class DiscordPlugin:
         )
 
     def _make_quiet(self, bus: Bus) -> Quiet:
-        if self._mutes is None:
-            self._mutes = Mutes(self._memory(bus, "mutes", "the mutes", True))
+        self._mutes = mutes = self._mutes or self._open_mutes(bus)
+        mutes.reload()
+        return Quiet(make_calendar(self.config.quiet), mutes)
 
-        self._mutes.reload()
-        return Quiet(make_calendar(self.config.quiet), self._mutes)
+    def _open_mutes(self, bus: Bus) -> Mutes:
+        return Mutes(self._memory(bus, "mutes", "the mutes", True))
 
     def _make_settings(self, bus: Bus) -> Settings:
         return Settings(self._state_file(bus, "settings.json"))
@@ -490,6 +491,11 @@ class DiscordPlugin:
     def http_routes(self) -> Iterable[Route]:
         """Return the operations of the HTTP API."""
         return self._api.routes()
+
+    @hookimpl
+    async def forget(self, person: Person, bus: Bus) -> dict[str, int]:
+        """Remove a person from the texts of mutes; the core searches the outbox."""
+        return {"texts of mutes": await (self._mutes or self._open_mutes(bus)).forget(person)}
 
     @hookimpl
     def http_pages(self) -> Iterable[Page]:

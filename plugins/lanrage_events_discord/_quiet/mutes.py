@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import anyio
 
+from lanrage_events.abc import Person
+
 from .._memory import Memory, number
 from .calendar import Loudness
 
@@ -44,6 +46,11 @@ class Mute:
         """
         until = now + timedelta(seconds=seconds)
         return cls(now, until, one_line(by), one_line(why), Loudness[then.upper()])
+
+    def without(self, person: Person) -> Mute:
+        """Return it without the texts that name a person."""
+        by, why = ("" if person.is_in(text) else text for text in (self.by, self.why))
+        return replace(self, by=by, why=why)
 
     @property
     def reason(self) -> str:
@@ -121,6 +128,21 @@ class Mutes:
                 await self._save({name: one for name, one in current.items() if name not in ended})
 
         return ended
+
+    async def forget(self, person: Person) -> int:
+        """Remove the texts of mutes that name a person, and return of how many mutes.
+
+        :raises OSError: if it cannot be kept; nothing has changed then
+        """
+        async with self._changing:
+            self.reload()
+            # Those that are over are in the file until it is written again.
+            known = self._by_webhook.values()
+            count = sum(mute != mute.without(person) for mute in known)
+            if count:
+                await self._save({name: one.without(person) for name, one in self.all().items()})
+
+        return count
 
     async def rename(self, webhook: str, to: str) -> None:
         """Let a mute last for a webhook under its new name, as far as it can be kept."""

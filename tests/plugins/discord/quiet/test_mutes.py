@@ -17,7 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lanrage_events import EventBus
+from lanrage_events.forgetting import Forgotten, forget
 from lanrage_events.http import RouteError
+from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord._memory import Memory
 from lanrage_events_discord._quiet import (
     Calendar,
@@ -66,6 +69,22 @@ async def test_mutes_are_in_the_file_when_they_are_added(tmp_path: Path) -> None
     assert await found.remove("games") == {}
     assert await found.remove(None) == {None: mute(2)}
     assert mutes_in(tmp_path / "mutes.json", clock).all() == {}
+
+
+async def test_texts_that_name_a_person_are_forgotten(tmp_path: Path) -> None:
+    path, clock = tmp_path / "state" / "discord.mutes.json", Clock(datetime.now(UTC))
+    mutes = mutes_in(path, clock)
+    await mutes.add("over", mute(0.001, now=clock.now))
+    await mutes.add("games", mute(2, now=clock.now))
+    clock.now += HOUR
+    bus = EventBus(state_folder=tmp_path / "state")
+    bus.register(DiscordPlugin(DiscordConfig()), "discord")
+    assert (await forget(bus, "Bob")).found == []
+    expected = [Forgotten("plugin 'discord'", {"texts of mutes": 2})]
+    assert (await forget(bus, "ANNA")).found == expected
+    assert b"anna" not in path.read_bytes()
+    [kept] = mutes_in(path, clock).all().values()
+    assert (kept.by, kept.why) == ("", "maintenance")
 
 
 async def test_two_processes_change_the_same_file(tmp_path: Path) -> None:
