@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
 from anyio import from_thread
 from anyio.lowlevel import checkpoint, current_token
 
 from .._threads import is_in_virtual_time
-from ._file import reject_link, warn_of_other_writers
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ._database_file import DatabaseFile
 
 logger: logging.Logger = logging.getLogger("lanrage_events.state")
 
@@ -26,10 +27,6 @@ T = TypeVar("T")
 
 CLOSE_SECONDS = 5.0
 """how long what was begun may take when a database is left"""
-
-_BUSY_SECONDS = 10.0
-_SIDE_SUFFIXES = ("-wal", "-shm", "-journal")
-_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 class Database:
@@ -46,25 +43,30 @@ class Database:
 
     def __init__(self, path: Path | None, schema: Sequence[str]) -> None:
         self.path = path
-        self.losses = 0
-        """how often a new file was begun while this was open: then write everything to it"""
         self._schema = schema
         self._inline = False
         self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
-        self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._file: DatabaseFile | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path or 'in memory'}>"
 
+    @property
+    def losses(self) -> int:
+        """How often a new file was begun while this was open: then write everything to it."""
+        return 0 if self._file is None else self._file.losses
+
     async def __aenter__(self) -> Self:
+        from ._database_file import DatabaseFile  # not every program needs SQLite
+
+        self._file = file = DatabaseFile(self.path, self._schema)
         self._inline = is_in_virtual_time()
         if not self._inline:
             name = f"lanrage-events {self.path and self.path.name}"
             threading.Thread(target=self._serve, name=name, daemon=True).start()
 
         try:
-            await self._call(self._open)
+            await self._call(file.open)
         except BaseException:
             self._end()
             raise
@@ -74,7 +76,7 @@ class Database:
     async def __aexit__(self, *exc_info: object) -> None:
         with anyio.move_on_after(CLOSE_SECONDS, shield=True) as scope:
             try:
-                await self._call(self._close)
+                await self._call(self._opened.close)
             finally:
                 self._end()
 
@@ -91,33 +93,31 @@ class Database:
         :raises OSError: if it could not be written; nothing of it was. If :attr:`losses` has grown, the
             file was damaged or removed
         """
-        return await self._call(lambda: self._transact(work))
+        return await self._call(lambda: self._opened.transact(work))
 
     async def compact(self) -> None:
         """Overwrite what was deleted, so that it cannot be found in the file any more.
 
         :raises OSError: if it could not be done
         """
-        await self._call(self._compact)
+        await self._call(self._opened.compact)
 
     @staticmethod
-    @contextmanager
-    def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    def reading(path: Path) -> AbstractContextManager[sqlite3.Connection]:
         """Open the file of a database to read it, beside a process that may keep it.
 
         :raises OSError: if it does not exist, or cannot be read
         """
-        _reject_links(path)
-        if not path.is_file():
-            raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
+        from ._database_file import reading
 
-        try:
-            # Read-only, it could not remove what SQLite puts beside the file.
-            uri = f"{path.absolute().as_uri()}?mode=rw"
-            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise _os_error(error, path) from error
+        return reading(path)
+
+    @property
+    def _opened(self) -> DatabaseFile:
+        if self._file is None:
+            raise RuntimeError("the database is used outside of its 'async with': enter it first")
+
+        return self._file
 
     # The thread
 
@@ -152,167 +152,3 @@ class Database:
             raise errors[0]
 
         return results[0]
-
-    # In the thread
-
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            if self._connection is None or self._identity != _identity(self.path):
-                raise self._lost("it was removed or replaced while it was in use", None)
-
-            return _transact(self._connection, work)
-        except sqlite3.Error as error:
-            if _is_damage(error):
-                raise self._lost(str(error), str(error)) from error
-
-            raise _os_error(error, self.path) from error
-
-    def _compact(self) -> None:
-        try:
-            if self._connection is not None:
-                self._connection.execute("VACUUM")
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            raise _os_error(error, self.path) from error
-
-    def _lost(self, why: str, problem: str | None) -> OSError:
-        """Begin a new file, and return the error that says so."""
-        self._close()
-        self._open(problem)
-        self.losses += 1
-        logger.warning("%s: %s, so a new one was begun", self.path, why)
-        return OSError(errno.EIO, f"{why}, so a new one was begun", str(self.path))
-
-    def _open(self, problem: str | None = None) -> None:
-        """Open the file, and create it if it does not exist.
-
-        :param problem: what is wrong with it, if that is known
-        """
-        path = self.path
-        try:
-            if path is not None:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                warn_of_other_writers(path.parent)
-                _reject_links(path)
-                problem = problem or _find_damage(path)
-                if problem is not None:
-                    _move_aside(path, problem)
-
-                # SQLite would create it readable for other users.
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-
-            self._connection = self._connect()
-            self._identity = _identity(path)
-        except sqlite3.Error as error:
-            raise _os_error(error, path) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path or ":memory:",
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA secure_delete = FAST")
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > len(self._schema):
-                problem = "a newer version of lanrage-events has written it: run that one"
-                raise OSError(errno.EINVAL, problem, str(self.path))
-
-            def migrate(connection: sqlite3.Connection) -> None:
-                for statement in self._schema[version:]:
-                    connection.execute(statement)
-
-                connection.execute(f"PRAGMA user_version = {len(self._schema)}")
-
-            _transact(connection, migrate)
-        except BaseException:
-            connection.close()
-            raise
-
-        return connection
-
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-
-def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-
-        raise
-
-    return result
-
-
-def _identity(path: Path | None) -> tuple[int, int] | None:
-    if path is None:
-        return None
-
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-
-    return status.st_dev, status.st_ino
-
-
-def _find_damage(path: Path) -> str | None:
-    if not path.exists():
-        # SQLite would apply the log of another file to the new one.
-        return "it is gone" if _side(path, "-wal").exists() else None
-
-    try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            return None if found == "ok" else str(found)
-    except sqlite3.Error as error:
-        if _is_damage(error):
-            return str(error)
-
-        raise
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
-
-
-def _os_error(error: sqlite3.Error, path: Path | None) -> OSError:
-    return OSError(errno.EIO, str(error), str(path))
-
-
-def _side(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _reject_links(path: Path) -> None:
-    for suffix in ("", *_SIDE_SUFFIXES):
-        reject_link(_side(path, suffix))
-
-
-def _move_aside(path: Path, problem: str) -> None:
-    """Rename a file with what stands beside it, so that the next one begins empty."""
-    number = 1
-    aside = _side(path, ".damaged")
-    while any(_side(aside, suffix).exists() for suffix in ("", *_SIDE_SUFFIXES)):
-        number += 1
-        aside = _side(path, f".damaged-{number}")
-
-    # The log first: alone it is harmless, but a new file must not find it.
-    for suffix in (*_SIDE_SUFFIXES, ""):
-        with suppress(FileNotFoundError):
-            os.replace(_side(path, suffix), _side(aside, suffix))
-
-    logger.error(
-        "%s cannot be read: %s. It is %s now, and a new one was begun", path, problem, aside
-    )
