@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import anyio
 import anyio.to_thread
@@ -141,7 +142,8 @@ def test_what_is_not_there_is_named_with_the_remedy(
 @pytest.mark.parametrize("as_json", [True, False])
 async def test_a_pipe_gets_each_change(as_json: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
-    with os.fdopen(writing, "w") as out, os.fdopen(reading) as pipe:
+    # What waits for a line gets the end of the pipe first.
+    with os.fdopen(reading) as pipe, os.fdopen(writing, "w") as out:
         monkeypatch.setattr(sys, "stdout", out)
         bus = EventBus(state_folder=Path("state"))
         bus.register(PartiesPlugin(PartiesConfig()), "parties")
@@ -155,12 +157,12 @@ async def test_a_pipe_gets_each_change(as_json: bool, monkeypatch: pytest.Monkey
             tasks.cancel_scope.cancel()
 
 
-async def read(pipe: object, *, as_json: bool) -> str:
+async def read(pipe: TextIO, *, as_json: bool) -> str:
     """Read a line of JSON, or a table up to its empty line."""
     text = ""
     with anyio.fail_after(20):
         while True:
-            line: str = await anyio.to_thread.run_sync(pipe.readline)  # type: ignore[attr-defined]
+            line: str = await anyio.to_thread.run_sync(pipe.readline, abandon_on_cancel=True)
             text += line
             if as_json:
                 json.loads(line)

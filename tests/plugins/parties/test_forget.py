@@ -49,12 +49,12 @@ async def test_a_running_plugin_forgets_a_person(folder: Path) -> None:
         assert (party.host, party.players, party.visitors) == (None, ("Bob",), 2)
         assert b"xanthippe" not in raw(folder)
         # A stranger comes, for the first time.
-        seen: list[bool | None] = []
-        bus.subscribe(PeerJoined, lambda event: seen.append(event.first_time))
-        await bus.publish_and_wait(PeerJoined(peer_name="Xanthippe", party_name=LAN))
+        seen: list[tuple[bool | None, int | None]] = []
+        bus.subscribe(PeerJoined, lambda event: seen.append((event.first_time, event.count)))
         await bus.publish_and_wait(PeerJoined(peer_name="Cid", party_name=LAN))
+        await bus.publish_and_wait(PeerJoined(peer_name="Xanthippe", party_name=LAN))
         await bus.drain()
-        assert seen == [True, True]
+        assert seen == [(True, 2), (True, 3)]
         party = plugin.parties.get("id:lan")
         assert party is not None
         assert party.size == 3
