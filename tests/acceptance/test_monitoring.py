@@ -128,6 +128,7 @@ def test_the_panels_of_the_dashboard_do_not_overlap() -> None:
 def write_files(discord: StandInDiscord, webhook_url: str) -> None:
     plugins = {
         "http": {"port": 0},
+        "parties": {},
         "discord": {"webhook_url": webhook_url, "allow_hosts": [discord.host]},
         "minecraft": {"use": "logfile", "path": "latest.log", "preset": "minecraft"},
     }
