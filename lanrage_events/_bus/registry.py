@@ -133,7 +133,8 @@ class Registry(PluginRegistry):
         problems: list[ConfigProblem] = []
         for trial in self.explain(events[0]) if events else ():
             events = trial.events
-            if not trial.is_known:
+            fills_in = getattr(self[trial.plugin], "transform_fills_in", False)
+            if not (trial.is_known or fills_in):
                 text = f"the transform of plugin '{trial.plugin}' {trial.outcome}"
                 problems.append(ConfigProblem(text, warning=True))
 

@@ -51,6 +51,7 @@ class PartiesPlugin:
     Config = PartiesConfig
     durable = True
     when_full = "block"
+    transform_fills_in = True
 
     def __init__(self, config: PartiesConfig) -> None:
         self.config = config

@@ -128,6 +128,10 @@ class Living(Privacy):
         yield
 
 
+class Details(Living):
+    transform_fills_in = True
+
+
 def shown(bus: EventBus, name: str) -> tuple[list[str], list[str]]:
     """Return the texts of the previews, and what the transforms of plugins do."""
     event = PeerJoined(peer_name=name, party_name="LAN")
@@ -175,3 +179,15 @@ async def test_a_transform_that_is_not_called_is_named() -> None:
         check("for what is only shown while the bus runs")
 
     assert plugin.calls == 0
+
+
+async def test_a_preview_does_not_name_a_transform_that_only_fills_in() -> None:
+    bus = EventBus()
+    bus.register(Details(), "details")
+    bus.register(Showing(), "showing")
+    async with bus:
+        [preview] = bus.plugins.preview(EVENT)["showing"]
+        assert preview.problems == ()
+        assert shown(bus, "Ann")[1] == [
+            "plugin 'details' is not called for what is only shown while the bus runs"
+        ]
