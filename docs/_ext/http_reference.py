@@ -143,8 +143,11 @@ def route_lines() -> Iterator[str]:
         parameters = operation.get("parameters", ())
         for parameter in parameters:
             kind = "in the path" if parameter["in"] == "path" else f"in the {parameter['in']}"
-            text = parameter.get("description", "") or "the name of the instance"
-            yield f"- `{parameter['name']}`, {kind}: {text}"
+            name, text = parameter["name"], parameter.get("description", "")
+            if name == "plugin":
+                text = text or "the name of the instance"
+
+            yield f"- `{name}`, {kind}{': ' if text else ''}{text}"
 
         yield from [""] * bool(parameters)
         body = operation.get("requestBody")

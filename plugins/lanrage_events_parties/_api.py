@@ -128,8 +128,8 @@ class PartiesAPI:
     async def list(self, request: RouteRequest) -> PartyList:
         """Return the parties that are not over, and who is in them.
 
-        Names that rules hide stay hidden. There is an event of each change: to follow it, read the live
-        feed, or ask again with ``If-None-Match``.
+        Names that rules hide stay hidden. To follow changes, read the live feed, which has an event of
+        each, or ask again with If-None-Match.
         """
         query: PartiesQuery = request.query
         found = select(self._parties(), query.party, active=query.active)

@@ -107,7 +107,7 @@ class PluginRoutes(BaseRoute):
             tables = {name: t for name, t in self._tables.items() if name in plugins.keys() - new}
             if new:
                 answers = self._bus.query("http_routes")
-                tables |= self._read({name: answers[name] for name in new & answers.keys()})
+                tables |= self._read({name: answers[name] for name in answers if name in new})
 
             self._plugins, self._tables = plugins, tables
             self._operations = tuple(o for table in tables.values() for o in table.operations())

@@ -650,3 +650,13 @@ async def test_very_many_errors_in_a_body_are_shortened(client: Client) -> None:
     errors = response.json()["errors"]
     assert len(errors) == 101
     assert errors[-1] == {"path": "", "message": "4,901 more are not shown"}
+
+
+async def test_the_operations_of_plugins_come_in_the_order_of_the_plugins() -> None:
+    names = [f"plugin{number}" for number in range(12)]
+    async with EventBus() as bus:
+        routes = PluginRoutes(bus)
+        for name in names:
+            await bus.plugins.register_and_wait(Post(get("/")), name)
+
+        assert [operation.group for operation in routes.operations()] == names
