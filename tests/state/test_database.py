@@ -211,12 +211,13 @@ async def test_others_read_it_meanwhile(path: Path) -> None:
 
 @pytest.mark.real_clock
 async def test_transactions_run_in_the_order_of_their_calls_in_a_thread(path: Path) -> None:
+    found: list[str] = []
     async with Database(path, SCHEMA) as database, anyio.create_task_group() as tasks:
         for number in range(20):
             tasks.start_soon(database.run, add(str(number)))
             await anyio.wait_all_tasks_blocked()
 
-        found = await database.run(names)
+        found += await database.run(names)
 
     assert found == [str(number) for number in range(20)]
 

@@ -608,8 +608,11 @@ async def play(script: list[Any]) -> None:
     truth: dict[str, bool] = {}
     done = 0
     with tempfile.TemporaryDirectory() as folder:
-        remaining = iter([*script, ("clear", None), ("wait", 4000.0)])
+        whole: list[tuple[str, Any]] = [*script, ("clear", None), ("wait", 4000.0)]
+        remaining = iter(whole)
         is_over = False
+        pause: float = 0.0
+        texts: list[str] = []
         while not is_over:
             async with party(discord, Path(folder), 1.0) as p:
                 is_over = True
@@ -630,6 +633,7 @@ async def play(script: list[Any]) -> None:
                             p.plugin._reload()
                         case _:
                             is_over = False
+                            pause = value
                             break
 
             lane = p.plugin._lanes["default"]
@@ -637,12 +641,12 @@ async def play(script: list[Any]) -> None:
             statistics = p.plugin.lanes["default"]
             done += statistics.sent + statistics.cancelled
             assert (statistics.failed, statistics.expired) == (0, 0)
-            if not is_over:
-                await anyio.sleep(value)
+            assert not is_over or p.plugin.pending == 0
+            texts = p.texts()
+            await anyio.sleep(pause)
 
         assert done == 0
-        assert p.plugin.pending == 0
-        shown = last_lines(p.texts())
+        shown = last_lines(texts)
         assert {name: shown.get(name, False) for name in truth} == truth
 
 
