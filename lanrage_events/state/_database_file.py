@@ -130,7 +130,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         raise FileNotFoundError(errno.ENOENT, "there is no such file", str(path))
 
     try:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
+        # Read-only, it could not remove what SQLite puts beside the file.
+        uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
             yield connection
     except sqlite3.Error as error:
