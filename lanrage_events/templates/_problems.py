@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 
 from jinja2 import TemplateSyntaxError, UndefinedError
 
-from .._events import Event
 from .._exceptions import TemplateError
 from .._hints import did_you_mean
 from .._redaction import error_text
@@ -112,7 +111,7 @@ def _format_error(error: Exception, names: Mapping[str, object]) -> str:
 
 def _attributes(value: object) -> Iterable[str]:
     """Return what templates can name of a value, besides its methods."""
-    if isinstance(value, Event):
+    if is_dataclass(value):
         return [field.name for field in fields(value)]
 
     return map(str, value) if isinstance(value, Mapping) else ()

@@ -131,7 +131,7 @@ def corpus() -> list[dict[str, Any]]:
     """Return configurations in which every key of every plugin is used."""
     texts = [path.read_text("utf-8") for path in sorted(EXAMPLES.glob("*.yaml"))]
     found = [parse(text).data for text in (*texts, MORE)]
-    assert len(found) == 9
+    assert len(found) == 10
     return [data for data in found if isinstance(data, dict)]
 
 

@@ -107,7 +107,7 @@ def test_a_built_in_set_comes_after_the_folders_of_the_user(
     assert preview("peer_left", templates=templates) == 0
     output = capsys.readouterr().out
     assert "▌ Mine\n" in output
-    assert "▌ Hat Friday LAN verlassen\n" in output
+    assert "▌ Hat Friday LAN nach 2 h 10 min verlassen\n" in output
 
 
 def test_an_unknown_set_of_templates_is_misuse(show: Show) -> None:
@@ -162,7 +162,7 @@ def test_a_type_is_shown_with_sample_data_and_its_limits(show: Show) -> None:
 
     assert result.code == ExitCode.DONE
     assert result.err == ""
-    assert "▌ 👋 Ben joined\n▌ Welcome to Friday LAN!\n" in result.out
+    assert "▌ 👋 Ben joined\n▌ Welcome to Friday LAN! 🎉 First time here!\n" in result.out
     assert "13/256\n" in result.out
     assert "26/4096\n" in result.out
     assert "46/6000\n" in result.out
@@ -203,7 +203,7 @@ def test_the_body_of_the_message_is_shown_as_json(show: Show) -> None:
         "embeds": [
             {
                 "title": "👋 Ben left",
-                "description": "Left **Friday LAN**",
+                "description": "Left **Friday LAN** after 2h 10m",
                 "color": 0xFF9800,
                 "timestamp": "2026-01-31T20:15:00+00:00",
                 "footer": {"text": "LANrage"},
@@ -253,7 +253,7 @@ def test_the_users_templates_come_first_and_their_errors_are_reported(
     result = show("peer_joined", templates=(tmp_path,))
 
     assert result.code == ExitCode.FAILED
-    assert "▌ Ben is here\n▌ Welcome to Friday LAN!\n" in result.out
+    assert "▌ Ben is here\n▌ Welcome to Friday LAN! 🎉 First time here!\n" in result.out
     assert result.err == (
         f"template {folder / 'peer_joined.yaml'}:2: description: 'oops' is undefined\n"
     )

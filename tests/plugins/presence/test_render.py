@@ -198,7 +198,7 @@ def test_a_value_in_an_address_is_only_a_part_of_it(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('state: "{{ my_party.nmae }}"', "has no attribute 'nmae'"),
+        ('state: "{{ my_party.nmae }}"', "'nmae' is undefined, did you mean 'name'?"),
         ('state: "{{ partyname }}"', "did you mean 'party_name'?"),
         ('start: "{{ party_name }}"', "a time was expected"),
         ("party: {size: many}", "invalid literal"),
