@@ -14,6 +14,8 @@ from .patterns import WILDCARD, fold
 from .texts import NAME_FIELDS
 
 _ESCAPE = re.compile(r"\\([\W_])")
+# What programs call their fields, such as "silent", says nothing of a player of that name.
+_FIELD = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class NamedPerson(Person):
@@ -47,17 +49,26 @@ class NamedPerson(Person):
             )
 
         if isinstance(value, Mapping):
-            return any(self._is_in_item(key, item) for key, item in value.items())
+            keys = () if _has_fields(value) else value
+            return any(map(self.is_in, keys)) or any(
+                self._is_in_item(key, item) for key, item in value.items() if key != "type"
+            )
 
         return isinstance(value, MANY) and any(map(self.is_in, value))
 
     def _is_in_item(self, key: object, value: object) -> bool:
         if key in NAME_FIELDS:  # a pattern is for a whole name
-            names = value if isinstance(value, MANY) else (value,)
+            names = value if isinstance(value, (*MANY, Mapping)) else (value,)
             if any(isinstance(name, str) and self.is_called(name) for name in names):
                 return True
 
-        return self.is_in(key) or self.is_in(value)
+        return self.is_in(value)
 
     def _is_in_text(self, text: str) -> bool:
         return self._hiding.replace_in(text) != text
+
+
+def _has_fields(value: Mapping[object, object]) -> bool:
+    """Return whether the keys of an object are fields, and not names with the score of each."""
+    are_counts = all(type(item) in (int, float) for item in value.values())
+    return not are_counts and all(_FIELD.fullmatch(str(key)) for key in value)

@@ -21,5 +21,5 @@ class Person(ABC):
         """Return whether a value names the person.
 
         :param value: a text, in which the name may stand among other words, and in Discord's markdown;
-            or what JSON has, of which every text is searched, keys of objects too
+            or what JSON has, of which every text is searched, and keys of objects that are no fields
         """

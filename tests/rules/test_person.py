@@ -38,6 +38,8 @@ def test_others_have_other_names(value: str | None) -> None:
     [
         r"**Ann\_K** joined",
         {"ann_k": 3},
+        {"scores": {"Ann_K": "first", "bob": "last"}},
+        {"players": {"ann_k": "red", "bob": "blue"}},
         {"a": {"b": [{"c": "Hi Ann_K!"}]}},
         ["ANN_K"],
         ("x", {"ann_k"}),
@@ -53,3 +55,14 @@ def test_a_pattern_is_for_whole_names() -> None:
     assert person.is_in({"peer_name": "the great"})
     assert person.is_in({"players": ["Bob", "The End"]})
     assert not person.is_in({"title": "the last round"})
+
+
+@pytest.mark.parametrize("name", ["Silent", "Party", "type", "Name", "Peer", "NAME"])
+def test_a_player_who_is_called_like_a_field_is_not_in_everything(name: str) -> None:
+    person = NamedPerson(name)
+    fields = [{"name": "x", "value": "Bob", "inline": True}]
+    arrives = {"silent": False, "roles": []}
+    event = {"type": "peer_joined", "party_name": "Red", "peer_name": "Bob"}
+    assert not person.is_in({"embed": {"fields": fields}, "presentation": arrives, **event})
+    assert person.is_in({**event, "peer_name": name})
+    assert person.is_in({"embed": {"title": f"{name} joined"}})
