@@ -20,6 +20,7 @@ from ..state import open_regular
 
 _PAGE = 100
 _SUFFIX = ".outbox"
+_DRAIN_SECONDS = 30.0
 _LOCK_MAX_BYTES = 4096
 
 
@@ -48,7 +49,7 @@ class ForgetReport:
 async def forget(bus: Bus, name: str) -> ForgetReport:
     """Remove a person from everything that the plugins of a bus keep.
 
-    The hook ``forget`` of each plugin is called, and in every outbox the entries and the dead letters
+    What was published before is handled first. The hook ``forget`` of each plugin is called, and in every outbox the entries and the dead letters
     that name the person are dropped. What was delivered already stays where it is.
 
     :param bus: it runs in this process, or was never started; then no other process may use its
@@ -60,10 +61,20 @@ async def forget(bus: Bus, name: str) -> ForgetReport:
     """
     person = NamedPerson(name, bus.state_folder)
     with _alone_in(bus.state_folder):
+        late = await _handle_published(bus)
         found, unasked = await _ask_plugins(bus, person)
-        found += await _search_outboxes(bus, person)
+        found += [*await _search_outboxes(bus, person), *late]
 
     return ForgetReport([one for one in found if one.removed or one.problem], unasked)
+
+
+async def _handle_published(bus: Bus) -> list[Forgotten]:
+    """Wait until plugins have what was published before, so that none of it comes afterwards."""
+    with anyio.move_on_after(_DRAIN_SECONDS) as scope:
+        await bus.drain()
+
+    problem = f"not all were handled within {_DRAIN_SECONDS:.0f} seconds: run this again"
+    return [Forgotten("published events", problem=problem)] if scope.cancelled_caught else []
 
 
 async def _ask_plugins(bus: Bus, person: Person) -> tuple[list[Forgotten], list[str]]:

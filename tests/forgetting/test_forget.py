@@ -68,6 +68,30 @@ async def test_each_plugin_removes_what_it_keeps() -> None:
     assert scores == {"Bob": 2}
 
 
+@pytest.mark.parametrize(("seconds", "problems"), [(1, []), (40, ["published events"])])
+async def test_what_was_published_before_is_forgotten_too(
+    seconds: float, problems: list[str]
+) -> None:
+    seen: list[str] = []
+
+    async def keep(self: object, event: PeerJoined) -> None:
+        await anyio.sleep(seconds)
+        seen.append(event.peer_name)
+
+    def forget_seen(self: object, person: Person) -> dict[str, int]:
+        count = len(seen)
+        seen[:] = [name for name in seen if not person.is_called(name)]
+        return {"players": count - len(seen)}
+
+    async with bus_with(arena=plugin_with(peer_joined=keep, forget=forget_seen)) as bus:
+        for name in ("Ann", "Bob"):
+            await bus.publish(PeerJoined(peer_name=name, party_name="Red"))
+
+        report = await forget(bus, "Ann")
+        assert [one.place for one in report.found if one.problem] == problems
+        assert seen == ([] if problems else ["Bob"])
+
+
 def wrong(self: object) -> Any:
     return ["Ann"]
 
