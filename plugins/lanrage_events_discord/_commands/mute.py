@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from lanrage_events.backoff import in_words
 from lanrage_events.cli import ExitCode, did_you_mean, write_errors, write_lines
 from lanrage_events.outbox import Outbox, OutboxError
 
@@ -112,11 +113,17 @@ def show_mutes(found: ConfiguredPlugin) -> int:
         quiet.use(name, None if config.quiet is None else make_calendar(config.quiet))
 
     quietness = {name: quiet.at(name) for name in found.webhooks}
-    write_lines(f"webhook '{name}': {one.why}" for name, one in quietness.items() if one.loudness)
+    write_lines(_state(quiet, name) for name, one in quietness.items() if one.loudness)
     if not any(one.loudness for one in quietness.values()):
         write_lines(["no webhook is muted, and there are no quiet hours now"])
 
     return ExitCode.DONE
+
+
+def _state(quiet: Quiet, webhook: str) -> str:
+    found, left = quiet.at(webhook), quiet.of(webhook).seconds_left
+    time_left = "" if found.until is None else f", {in_words(left)} left"
+    return f"webhook '{webhook}': {found.why}{time_left}; then: {found.loudness.word}"
 
 
 def _open(file: Path | None) -> Mutes:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import IntEnum
 from typing import Any
 
-_DAYS_AHEAD = 16
+_QUARTER_MINUTES = 15
+"""Clocks are set only when a quarter of an hour begins in UTC, whatever the time zone"""
+_QUARTERS_AHEAD = 16 * 96
 """in which each change of a week comes at least once, though a clock that is set forward may skip
 one of them"""
-_SECOND = timedelta(seconds=1)
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Loudness(IntEnum):
@@ -57,7 +59,7 @@ class QuietTimes:
     def contain(self, now: datetime) -> bool:
         """Return whether they apply at a time, which is aware."""
         clock = now.astimezone(self.zone)
-        minute, day = clock.hour * 60 + clock.minute, clock.weekday()
+        minute, day = _minute(clock), clock.weekday()
         if self.start < self.end:
             return day in self.days and self.start <= minute < self.end
 
@@ -73,8 +75,8 @@ class Calendar:
 
     def __init__(self, times: Iterable[QuietTimes] = ()) -> None:
         self._times: Sequence[QuietTimes] = tuple(times)
-        self._next: tuple[datetime, datetime] | None = None
-        """the next change, and since when it is the next one"""
+        self._next: dict[Loudness, tuple[datetime, datetime]] = {}
+        """the next changes, with since when each is the next one"""
 
     def __bool__(self) -> bool:
         return bool(self._times)
@@ -84,67 +86,42 @@ class Calendar:
         """The time zone that the first times have."""
         return self._times[0].zone if self._times else None
 
-    def at(self, now: datetime) -> Loudness:
-        """Return how loud messages are at a time, which is aware."""
-        found = (times.then for times in self._times if times.contain(now))
-        return max(found, default=Loudness.LOUD)
+    def at(self, now: datetime, least: Loudness = Loudness.LOUD) -> Loudness:
+        """Return how loud messages are at a time, which is aware.
 
-    def next_change(self, now: datetime) -> datetime | None:
+        :param least: what they are without any times, as a mute says
+        """
+        found = (times.then for times in self._times if times.then > least and times.contain(now))
+        return max(found, default=least)
+
+    def next_change(self, now: datetime, least: Loudness = Loudness.LOUD) -> datetime | None:
         """Return when that changes next, in UTC; None if it never does."""
-        if self._next is not None and self._next[0] <= now < self._next[1]:
-            return self._next[1]
+        begin, until = self._next.get(least, (_EVER, _EVER))
+        if not begin <= now < until:
+            begin, until = self._next[least] = now, self._find_change(now, least)
 
-        current = self.at(now)
-        found = next((when for when in self._boundaries(now) if self.at(when) != current), None)
-        self._next = None if found is None else (now, found)
-        return found
+        return None if until == _EVER else until
 
-    def _boundaries(self, now: datetime) -> list[datetime]:
-        """Return the times to come at which a change is possible, the next one first."""
-        found: set[datetime] = set()
-        for zone in {times.zone for times in self._times}:
-            minutes = {
-                minute
-                for times in self._times
-                if times.zone is zone
-                for minute in (times.start, times.end)
-            }
-            found.update(_clock_times(now.astimezone(zone).date(), minutes, zone))
-            found.update(_clock_changes(now, zone))
+    def _find_change(self, now: datetime, least: Loudness) -> datetime:
+        current, times = self.at(now, least), [one for one in self._times if one.then > least]
+        quarter = now.astimezone(UTC)
+        quarter -= timedelta(minutes=quarter.minute % _QUARTER_MINUTES)
+        quarter = quarter.replace(second=0, microsecond=0)
+        for _ in range(_QUARTERS_AHEAD if times else 0):
+            minutes = {0}
+            for one in times:
+                clock = _minute(quarter.astimezone(one.zone))
+                minutes.update((edge - clock) % 1440 for edge in (one.start, one.end))
 
-        return sorted(when for when in found if when > now)
+            for minute in sorted(minutes):
+                when = quarter + timedelta(minutes=minute)
+                if minute < _QUARTER_MINUTES and when > now and self.at(when, least) != current:
+                    return when
 
+            quarter += timedelta(minutes=_QUARTER_MINUTES)
 
-def _clock_times(today: date, minutes: Collection[int], zone: tzinfo | None) -> Iterator[datetime]:
-    """Yield when a clock shows one of these minutes, all of the times if it does so repeatedly."""
-    for days in range(-1, _DAYS_AHEAD):
-        midnight = datetime.combine(today + timedelta(days=days), time())
-        for minute in minutes:
-            shown = midnight + timedelta(minutes=minute)
-            for fold in (0, 1):
-                # In the time of this computer, if it has no zone.
-                yield shown.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+        return _EVER
 
 
-def _clock_changes(now: datetime, zone: tzinfo | None) -> Iterator[datetime]:
-    """Yield when a clock is set forward or back."""
-    begin = now.astimezone(UTC)
-    for _ in range(_DAYS_AHEAD):
-        end = begin + timedelta(days=1)
-        if _offset(begin, zone) != (new := _offset(end, zone)):
-            before, after = begin, end
-            while after - before > _SECOND:
-                middle = before + (after - before) / 2
-                if _offset(middle, zone) == new:
-                    after = middle
-                else:
-                    before = middle
-
-            # Clocks are set at full seconds.
-            yield after.replace(microsecond=0)
-
-        begin = end
-
-
-def _offset(when: datetime, zone: tzinfo | None) -> timedelta | None:
-    return when.astimezone(zone).utcoffset()
+def _minute(clock: datetime) -> int:
+    return clock.hour * 60 + clock.minute

@@ -147,6 +147,7 @@ class Mutes:
     async def rename(self, webhook: str, to: str) -> None:
         """Let a mute last for a webhook under its new name, as far as it can be kept."""
         async with self._changing:
+            self.reload()
             current = self.all()
             if webhook in current:
                 current[to] = current.pop(webhook)

@@ -10,8 +10,6 @@ from .calendar import Calendar, Loudness
 from .mutes import Mute, Mutes
 
 _EVER = datetime.max.replace(tzinfo=UTC)
-_MOST_CHANGES = 100
-"""that are looked at to find one that makes a difference"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class Quiet:
 
     def _find(self, webhook: str, now: datetime) -> _Known:
         calendar, mutes = self._own.get(webhook, self._calendar), self.mutes.of(webhook)
-        loudness = _loudness(calendar, mutes, now)
+        loudness = calendar.at(now, _muted(mutes, now))
         until = _next_change(calendar, mutes, now)
         quietness = LOUD
         if loudness:
@@ -113,25 +111,23 @@ class WebhookQuiet:
         return math.inf if until is None else (until - self._quiet.mutes.now()).total_seconds()
 
 
-def _loudness(calendar: Calendar, mutes: list[Mute], now: datetime) -> Loudness:
-    return max([calendar.at(now), *(mute.then for mute in mutes if mute.until > now)])
+def _muted(mutes: list[Mute], now: datetime) -> Loudness:
+    return max((mute.then for mute in mutes if mute.until > now), default=Loudness.LOUD)
 
 
 def _next_change(calendar: Calendar, mutes: list[Mute], now: datetime) -> datetime | None:
-    current, when = _loudness(calendar, mutes, now), now
-    for _ in range(_MOST_CHANGES):
-        changes = [mute.until for mute in mutes if mute.until > when]
-        if (change := calendar.next_change(when)) is not None:
-            changes.append(change)
+    current, when = calendar.at(now, _muted(mutes, now)), now
+    # While a mute lasts, the calendar matters only where it is stricter.
+    for end in sorted(mute.until for mute in mutes):
+        change = calendar.next_change(when, _muted(mutes, when))
+        if change is not None and change < end:
+            return change
 
-        if not changes:
-            return None
+        when = end
+        if calendar.at(when, _muted(mutes, when)) != current:
+            return when
 
-        when = min(changes)
-        if _loudness(calendar, mutes, when) != current:
-            break
-
-    return when
+    return calendar.next_change(when)
 
 
 def _why(mute: Mute | None, until: datetime | None, now: datetime, zone: tzinfo | None) -> str:

@@ -35,7 +35,7 @@ async def test_mute_without_a_daemon_counts_from_its_start(
     assert show_mutes(found) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("webhook 'main': muted until ")
-    assert shown.endswith(" (LAN is over)\n")
+    assert shown.endswith(" (LAN is over), 2 h left; then: hold\n")
     assert json.loads((folder / "state" / "discord.mutes.json").read_text())[""]["then"] == "hold"
     assert await unmute(found, None) == 0
     assert capsys.readouterr().out.startswith("all webhooks are not muted any more\n")

@@ -93,7 +93,9 @@ async def test_two_processes_change_the_same_file(tmp_path: Path) -> None:
     await theirs.add("b", mute(2))
     await ours.add("c", mute(3))
     assert set(ours.all()) == {"a", "b", "c"}
-    theirs.reload()
+    await theirs.rename("c", "d")
+    ours.reload()
+    assert set(ours.all()) == {"a", "b", "d"}
     assert theirs.all() == ours.all()
 
 
@@ -186,6 +188,15 @@ def test_each_minute_is_as_strict_as_the_strictest(
             assert current.until in (None, clock.now)
             assert current.until == clock.now or current.loudness == Loudness.LOUD
             current = found
+
+
+async def test_end_of_a_long_mute_is_known_however_many_quiet_hours_begin_meanwhile() -> None:
+    hours = [QuietTimes(at, at + 30, frozenset(range(7)), UTC) for at in range(0, 1440, 60)]
+    mutes = mutes_in(None, Clock())
+    await mutes.add(None, mute(31 * 24))
+    found = Quiet(Calendar(hours), mutes).at("main")
+    assert found.until == NOW + timedelta(days=31)
+    assert found.loudness == Loudness.HOLD
 
 
 def test_times_are_those_of_the_reader() -> None:
