@@ -37,13 +37,13 @@ LOAD_SECONDS = 30.0
 """how long a plugin may take to be imported, and to check its part of the file"""
 MAX_PLUGINS = 1000
 
-# What a LAN host needs to begin: a page to paste a webhook's URL into, who is on, and the plugin that
-# posts to it. The variables are for a port that is in use, and for proxies and tests instead of Discord.
+# What a LAN host needs to begin: a page to paste a webhook's URL into, the plugin that posts to it, and
+# who is on. The variables are for a port that is in use, and for proxies and tests instead of Discord.
 DEFAULT_SOURCE = b"""\
 plugins:
   http: {port: "${LANRAGE_EVENTS_PORT:-8666}"}
-  parties:
   discord: {allow_hosts: ["${LANRAGE_EVENTS_DISCORD_HOST:-discord.com}"]}
+  parties:
 """
 
 
@@ -76,7 +76,7 @@ def load_config(
     Its plugins are imported, but not created, and no file or folder is created.
 
     :param file: the YAML file; None for ``lanrage.yaml`` or ``lanrage.yml`` in this folder or, if
-        there is none, the plugins ``http``, ``parties`` and ``discord`` with their defaults
+        there is none, the plugins ``http``, ``discord`` and ``parties`` with their defaults
     :param catalog: the available plugins; default: what is installed
     :param redactor: learns every secret of the file before any message about it
     :param environment: where ``${NAME}`` is looked up

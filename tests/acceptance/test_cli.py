@@ -262,7 +262,7 @@ def test_without_a_file_the_page_the_parties_and_discord_are_checked(
 ) -> None:
     assert main(["check"]) == 0
     assert capsys.readouterr().out == (
-        "no lanrage.yaml, so the defaults: all is well; plugins: http, parties, discord; backend: asyncio\n"
+        "no lanrage.yaml, so the defaults: all is well; plugins: http, discord, parties; backend: asyncio\n"
     )
 
 

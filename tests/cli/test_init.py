@@ -33,7 +33,7 @@ def test_it_writes_a_configuration_that_passes_the_check(command: Command) -> No
     assert Path("lanrage.yaml").read_text("utf-8") == starter()
     assert command("check", "--strict") == (
         0,
-        "lanrage.yaml: all is well; plugins: http, parties, discord; backend: asyncio\n",
+        "lanrage.yaml: all is well; plugins: http, discord, parties; backend: asyncio\n",
     )
 
 
@@ -68,7 +68,7 @@ def test_all_its_examples_together_pass_the_check(
     code, output = command("check")
     assert (code, output) == (
         0,
-        "lanrage.yaml: all is well; plugins: http, parties, discord, log, logfile; backend: asyncio\n",
+        "lanrage.yaml: all is well; plugins: http, discord, parties, log, logfile; backend: asyncio\n",
     )
 
 

@@ -1039,11 +1039,11 @@ def test_without_a_file_the_page_the_parties_and_discord_run(
     catalog = catalog_of_a_lan_host(tmp_path)
     config = load_config(None, catalog, environment={})
     assert config.is_default
-    assert [plugin.name for plugin in config.plugins] == ["http", "parties", "discord"]
+    assert [plugin.name for plugin in config.plugins] == ["http", "discord", "parties"]
     assert config.plugins[0].config is not None
     assert config.plugins[0].config.model_dump() == {"port": 8666}
     variables = {"LANRAGE_EVENTS_PORT": "8777", "LANRAGE_EVENTS_DISCORD_HOST": "127.0.0.1:9"}
-    http, _, discord = load_config(None, catalog, environment=variables).plugins
+    http, discord, _ = load_config(None, catalog, environment=variables).plugins
     assert http.config is not None
     assert http.config.model_dump() == {"port": 8777}
     assert discord.config is not None
