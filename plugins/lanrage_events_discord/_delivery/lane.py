@@ -271,9 +271,13 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         if self.queue.is_empty:
             settling.rest()
 
+    @property
+    def _must_be_quiet(self) -> bool:
+        return self._quiet.now.loudness.holds and not self._posts_all
+
     def _follow_quiet(self) -> None:
         """Let everything be admitted again if quiet hours or a mute have begun or ended."""
-        is_quiet = self._quiet.now.loudness.holds and not self._posts_all
+        is_quiet = self._must_be_quiet
         if is_quiet is self._is_quiet:
             return
 
@@ -333,8 +337,9 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         return await self._wait_holding(LaneState.HOLDING, due, self._quiet.now.why)
 
     async def _wait_holding(self, state: LaneState, due: float, why: str = "") -> bool:
-        if self.queue.has_more:
-            # It came while the outbox was busy.
+        # All of it may have changed while the outbox was read or written, when nothing waited yet.
+        is_due = due <= anyio.current_time() or self._is_quiet is not self._must_be_quiet
+        if is_due or self.queue.has_more:
             return self.goes_on
 
         if self.pacing.is_finishing or not self.goes_on:

@@ -77,11 +77,7 @@ class LaneQueue(delivery.LaneQueue[Entry]):
 
     def settle(self) -> set[int]:
         """Release what lasts, remove what came to nothing, and return the numbers of that."""
-        released = [*self.settling.release()]
-        self.release(one for one in released if self.settling.may_go(self.held[one]))
-        for one in released:
-            self.held.pop(one, None)  # what was passed over
-
+        self.release([*self.settling.release()])
         cancelled = self.settling.take_cancelled()
         if cancelled:
             super().remove_ids(cancelled)

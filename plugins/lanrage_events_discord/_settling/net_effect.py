@@ -36,6 +36,11 @@ class Posted:
         if len(self._effects) > REMEMBERED_MAX:
             del self._effects[next(iter(self._effects))]
 
+    def assume(self, lane: str, subject: str, effect: Effect) -> None:
+        """Take it as posted, unless it is known what was, that a subject is not what it becomes."""
+        if (lane, subject) not in self._effects:
+            self.add(lane, subject, Effect.LEAVE if effect is Effect.JOIN else Effect.JOIN)
+
 
 # Not frozen, which would take three times as long: there is one for each event.
 @dataclass(slots=True)
@@ -120,6 +125,7 @@ class NetEffect:
             run = None
 
         if run is None:
+            self._posted.assume(self._lane, change.subject, change.effect)
             seconds = self._settle[change.effect]
             if is_unsteady:
                 seconds = max(seconds, self.reconnects.quiet_seconds)

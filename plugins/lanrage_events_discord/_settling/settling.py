@@ -78,7 +78,8 @@ class Settling:
     @property
     def due(self) -> float | None:
         """When the first of what is held may be posted, on the event loop's clock."""
-        return None if self._net is None else self._net.due
+        due = None if self._net is None else self._net.due
+        return due if self._holds or due is None else min(due, anyio.current_time())
 
     def may_go(self, waiting: Waiting[Entry]) -> bool:
         """Return whether an entry may be posted now; else it is passed over."""
@@ -92,7 +93,7 @@ class Settling:
     def admit(self, waiting: Waiting[Entry]) -> Fate:
         """Return what becomes of an entry, which comes after all others of its subject."""
         fate = self._fate(waiting)
-        return Fate.PASSED if fate is Fate.GOES and not self.may_go(waiting) else fate
+        return Fate.PASSED if fate is not Fate.CANCELLED and not self.may_go(waiting) else fate
 
     def _fate(self, waiting: Waiting[Entry]) -> Fate:
         digest = waiting.entry.digest
@@ -157,7 +158,7 @@ class Settling:
         """Record what Discord has."""
         for waiting in entries:
             digest = waiting.entry.digest
-            if digest.effect is not None and self._net is not None:
+            if digest.effect is not None:
                 self._posted.add(self._lane, digest.subject, digest.effect)
 
     def doubt(self, entries: Sequence[Waiting[Entry]]) -> None:
