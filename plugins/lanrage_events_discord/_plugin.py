@@ -494,8 +494,14 @@ class DiscordPlugin:
 
     @hookimpl
     async def forget(self, person: Person, bus: Bus) -> dict[str, int]:
-        """Remove a person from the texts of mutes; the core searches the outbox."""
-        return {"texts of mutes": await (self._mutes or self._open_mutes(bus)).forget(person)}
+        """Remove a person from mutes and from what is to be reported; the core searches the outbox."""
+        reports = 0
+        if self._runtime is not None:
+            lanes = self._runtime.lanes.values()
+            reports = sum(lane.queue.settling.forget(person) for lane in lanes)
+
+        mutes = await (self._mutes or self._open_mutes(bus)).forget(person)
+        return {"texts of mutes": mutes, "reports of reconnects": reports}
 
     @hookimpl
     def http_pages(self) -> Iterable[Page]:

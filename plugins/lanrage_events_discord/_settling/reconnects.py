@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from lanrage_events.abc import Person
+
 from .._config import BatchConfig
 from .._rendering import Reconnected, Unsteady
 
@@ -164,6 +166,16 @@ class Reconnects:
         """Record that a message has said, or cannot say, what there was to report."""
         self._counts.clear()
         self._unsteady.clear()
+
+    def forget(self, person: Person) -> int:
+        """Report nothing of a person, and return how many reports that takes away."""
+        counts = [one for one, count in self._counts.items() if person.is_in(count.name)]
+        unsteady = [one for one, found in self._unsteady.items() if person.is_in(found.name)]
+        self._unreported += sum(self._counts.pop(subject).times for subject in counts)
+        for subject in unsteady:
+            del self._unsteady[subject]
+
+        return len(counts) + len(unsteady)
 
 
 def _shrink(found: dict[str, T]) -> list[T]:

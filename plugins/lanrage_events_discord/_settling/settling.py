@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from lanrage_events.abc import Person
 from lanrage_events.delivery import Waiting
 from lanrage_events.events import utc_now
 
@@ -201,3 +202,7 @@ class Settling:
         """Record that a message has said, or cannot say, what there was to report."""
         if self._net is not None:
             self._net.reconnects.reported()
+
+    def forget(self, person: Person) -> int:
+        """Report no reconnects of a person, and return how many reports that takes away."""
+        return 0 if self._net is None else self._net.reconnects.forget(person)
