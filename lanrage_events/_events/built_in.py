@@ -64,8 +64,8 @@ class PeerLeft(PartyEvent):
     """which player, as the source knows it, such as a Steam id; the same in joins and leaves,
     ``None`` in both where there is none"""
     duration: float | None = None
-    """how long the player was in the party, in seconds; ``None`` if unknown, as without the plugin
-    ``parties``"""
+    """how long the player was in the party, in seconds, with absences of up to a minute; ``None`` if
+    unknown, as without the plugin ``parties``"""
     count: int | None = None
     """how many members the party still has; ``None`` if unknown, as without the plugin ``parties``"""
 

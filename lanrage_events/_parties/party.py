@@ -13,7 +13,7 @@ class Member:
     name: str
     """as the last join wrote it"""
     since: datetime
-    """when the player joined"""
+    """when the player joined; who is back within a minute of leaving has not been away"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

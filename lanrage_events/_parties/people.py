@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+AWAY_AT_MOST = timedelta(minutes=1)
+"""who is back within this time of leaving has not been away: the line had dropped"""
 
 
 def fold(name: str) -> str:
@@ -25,6 +28,8 @@ class Person:
     """when the person joined, ``None`` if not in the party now"""
     seconds: float = 0.0
     """how long the person was in the party before"""
+    stay: datetime | None = None
+    """when the person had joined who left last, to go on with it"""
 
     def stayed(self, until: datetime) -> float:
         """Return for how many seconds the person was in the party, up to a time."""
@@ -92,18 +97,24 @@ class People:
         if not is_new and person.name != name:
             self._unname(person)
 
+        left, stay = person.at, person.stay
         person.name, person.id, person.at = name, person.id or peer_id, time
         if person.since is None:
             self.gone.pop(person, None)
-            person.since = time
+            person.since, person.stay = time, None
 
         self.restore(person, is_meant=True)
+        if stay is not None and time - left <= AWAY_AT_MOST:
+            person.since = stay
+            person.seconds -= (left - stay).total_seconds()
+            self.members = dict.fromkeys(sorted(self.members, key=lambda one: one.since or one.at))
+
         return True
 
     def leave(self, person: Person, time: datetime) -> None:
         """Let a member be none from a time on."""
         person.seconds = person.stayed(time)
-        person.since, person.at = None, time
+        person.stay, person.since, person.at = person.since, None, time
         del self.members[person]
         self.gone[person] = None
 

@@ -88,7 +88,10 @@ class PartyRecord:
         if time < person.at if person is not None else not (peer_id or fold(name)):
             return False
 
-        was_there = person is not None and person.since is not None and person.name == name
+        known = person and (person.name, person.at, person.id if peer_id else None)
+        is_known = (
+            known == (name, time, peer_id) and person is not None and person.since is not None
+        )
         is_first, is_idle = person is None, self.is_idle
         if not self.people.enter(person or Person(name, peer_id, time), time, name, peer_id):
             return False
@@ -99,7 +102,7 @@ class PartyRecord:
 
         self.visitors += is_first
         self.peak = max(self.peak, len(self.people.members))
-        return not was_there and self._change(time)
+        return not is_known and self._change(time)
 
     def leave(self, time: datetime, name: str, peer_id: str | None) -> bool:
         """Follow a leave."""
@@ -112,10 +115,11 @@ class PartyRecord:
             self.players.pop(fold(person.name), None)
             self.people.leave(person, time)
         else:
+            is_known = person is None or person.at == time
             if person is not None:
                 person.at = time
 
-            if not was_playing:
+            if is_known and not was_playing:
                 return False
 
         if self.match is not None and not self.people.members and not self.players:
@@ -133,7 +137,7 @@ class PartyRecord:
             self.bounded("members")
             playing = dict(list(playing.items())[: self.limit])
 
-        is_known = self.is_playing(game) and playing == self.players
+        is_known = self.match_at == time and self.is_playing(game) and playing == self.players
         self.match_at, self.players = time, playing
         if not self.is_playing(game):
             self._play(game, time)
@@ -224,7 +228,10 @@ class PartyRecord:
     def dump(self) -> str:
         """Return the record as JSON in one line."""
         people = [
-            [p.name, p.id, _text(p.at), _text(p.since), p.seconds, self.people.is_meant(p)]
+            [
+                *(p.name, p.id, _text(p.at), _text(p.since), p.seconds),
+                *(self.people.is_meant(p), _text(p.stay)),
+            ]
             for p in self.people
         ]
         times = {name: _text(getattr(self, name)) for name in _TIMES}
@@ -248,8 +255,9 @@ class PartyRecord:
             times: dict[str, Any] = {name: _time(data[name]) for name in _TIMES}
             record = cls(limit, bounded, **values, **times, ids=dict.fromkeys(data["ids"]))
             record.played = {key: (name, s, n) for key, (name, s, n) in record.played.items()}
-            for name, id, at, since, seconds, is_meant in data["people"]:
-                person = Person(name, id, datetime.fromisoformat(at), _time(since), seconds)
+            for name, id, at, since, seconds, is_meant, stay in data["people"]:
+                joined = _time(since)
+                person = Person(name, id, datetime.fromisoformat(at), joined, seconds, _time(stay))
                 record.people.restore(person, is_meant=is_meant)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is not a party that was dumped: {error!r}") from None

@@ -185,7 +185,10 @@ def test_a_join_of_a_member_changes_only_the_written_name() -> None:
     parties = follow(joined(0, "ann"), joined(1, "Ben"))
 
     assert parties.follow(joined(2, "Ann")) == (LAN,)
+    # It is noted, since a leave from before it is late then.
+    assert parties.follow(joined(3, "Ann")) == (LAN,)
     assert parties.follow(joined(3, "Ann")) == ()
+    assert parties.follow(left(2.5, "Ann")) == ()
     assert [party.members for party in parties] == [
         (Member(name="Ann", since=at(0)), Member(name="Ben", since=at(1)))
     ]
@@ -598,3 +601,41 @@ def test_a_time_without_a_zone_is_one_of_utc() -> None:
     naive = replace(joined(0, "Ann"), time=at(0).replace(tzinfo=None))
 
     assert only(naive, joined(1, "Ben")).since == at(0)
+
+
+def test_who_is_back_within_a_minute_has_not_been_away() -> None:
+    parties = Parties()
+    for event in (joined(0, "Ann"), joined(1, "Bob"), left(30, "Ann"), joined(31, "Ann")):
+        parties.follow(event)
+
+    party = parties.get(LAN)
+    assert party is not None
+    assert party.members == (Member(name="Ann", since=at(0)), Member(name="Bob", since=at(1)))
+    assert party.loyal[0] == ("Ann", 31 * 60)
+    # It is the same after a restart between the leave and the join.
+    parties.follow(left(40, "Bob"))
+    again = Parties()
+    again.load(parties.dump(LAN))
+    for one in (parties, again):
+        one.follow(joined(40.5, "BOB"))
+        one.follow(left(60, "Ann"))
+
+    assert again.get(LAN) == parties.get(LAN)
+    party = again.get(LAN)
+    assert party is not None
+    assert party.members == (Member(name="BOB", since=at(1)),)
+    assert party.loyal == (("Ann", 60 * 60), ("BOB", 59 * 60))
+
+
+def test_who_is_back_later_has_been_away() -> None:
+    parties = Parties()
+    for event in (joined(0, "Ann"), joined(1, "Bob"), left(30, "Ann"), joined(31.1, "Ann")):
+        parties.follow(event)
+
+    party = parties.get(LAN)
+    assert party is not None
+    assert party.members == (Member(name="Bob", since=at(1)), Member(name="Ann", since=at(31.1)))
+    parties.follow(left(41.1, "Ann"))
+    party = parties.get(LAN)
+    assert party is not None
+    assert dict(party.loyal)["Ann"] == 40 * 60

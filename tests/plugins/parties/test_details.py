@@ -75,10 +75,11 @@ async def test_joins_and_leaves_say_how_many_are_there_who_is_new_and_for_how_lo
         assert await one.publish(joined("Ben")) == (True, 2)
         await anyio.sleep(600)
         assert await one.publish(left("Ann")) == (pytest.approx(600, abs=0.1), 1)
+        await anyio.sleep(61)
         assert await one.publish(joined("Ann")) == (False, 2)
         await anyio.sleep(60)
         assert await one.publish(left("Ann")) == (pytest.approx(60, abs=0.1), 1)
-        assert await one.publish(left("Ben")) == (pytest.approx(660, abs=0.1), 0)
+        assert await one.publish(left("Ben")) == (pytest.approx(721, abs=0.1), 0)
 
 
 async def test_events_that_are_published_at_once_are_counted_before_any_is_handled() -> None:
@@ -139,6 +140,17 @@ async def test_players_are_told_apart_by_their_ids() -> None:
         duration, count = await one.publish(left("Anna", peer_id="1"))
         assert duration == pytest.approx(5, abs=0.1)
         assert count == 1
+
+
+async def test_a_line_that_drops_for_a_moment_does_not_shorten_the_evening() -> None:
+    async with run() as one:
+        await one.publish(joined("Ann"))
+        await anyio.sleep(3 * 3600)
+        assert await one.publish(left("Ann")) == (pytest.approx(3 * 3600, abs=0.1), 0)
+        await anyio.sleep(20)
+        assert await one.publish(joined("Ann")) == (False, 1)
+        await anyio.sleep(120)
+        assert await one.publish(left("Ann")) == (pytest.approx(3 * 3600 + 140, abs=0.1), 0)
 
 
 async def test_a_leave_of_a_stranger_has_no_duration() -> None:
