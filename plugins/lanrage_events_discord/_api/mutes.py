@@ -96,7 +96,7 @@ def quiet_status(runtime: Runtime, webhook: str) -> models.QuietStatus | None:
     if not found.loudness:
         return None
 
-    left = runtime.lanes.quiet.of(webhook).seconds_left
+    left = runtime.lanes.quiet.seconds_left(webhook)
     return models.QuietStatus(
         then=found.loudness.word,
         until=found.until,

@@ -121,7 +121,7 @@ def show_mutes(found: ConfiguredPlugin) -> int:
 
 
 def _state(quiet: Quiet, webhook: str) -> str:
-    found, left = quiet.at(webhook), quiet.of(webhook).seconds_left
+    found, left = quiet.at(webhook), quiet.seconds_left(webhook)
     time_left = "" if found.until is None else f", {in_words(left)} left"
     return f"webhook '{webhook}': {found.why}{time_left}; then: {found.loudness.word}"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from .._config import WebhookConfig
 from .._embeds import SUPPRESS_NOTIFICATIONS, Message, role_mention, user_mention
-from .._quiet import WebhookQuiet
+from .._quiet import Quietness
 from .._rendering import Entry
 from .mentions import Chosen, Mentions
 from .threads import Threads
@@ -19,7 +19,7 @@ logger = logging.getLogger("lanrage_events.discord")
 class Envelope:
     """Adds to the messages of one webhook what its configuration and its events ask for.
 
-    :param quiet: says how quiet the webhook is; None if it never is
+    :param quietness: returns how quiet the webhook is now
     """
 
     def __init__(
@@ -27,9 +27,9 @@ class Envelope:
         config: WebhookConfig,
         mentions: Mentions,
         threads: Threads,
-        quiet: WebhookQuiet | None = None,
+        quietness: Callable[[], Quietness] = Quietness,
     ) -> None:
-        self._quiet = quiet
+        self._quietness = quietness
         self._config = config
         self._username = "" if config.username_problem else config.username or ""
         self._avatar_url = "" if config.avatar_problem else config.avatar_url or ""
@@ -51,7 +51,7 @@ class Envelope:
         :param is_backlog: whether these are old events, which mention no one
         """
         # What a lane sends although it is held would be lost otherwise, and is silent, too.
-        is_quiet = self._quiet is not None and bool(self._quiet.now.loudness)
+        is_quiet = bool(self._quietness().loudness)
         loud = [entry for entry in entries if entry.is_important] if is_quiet else entries
         chosen = Chosen([], []) if is_backlog else self._mentions.choose(loud)
         roles, users, self._excess, self._once = chosen

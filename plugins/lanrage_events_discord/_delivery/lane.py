@@ -26,7 +26,7 @@ from .._client import (
 from .._config import BatchConfig
 from .._diagnosis import Omissions, ServerErrors, is_about_configuration
 from .._embeds import Message
-from .._quiet import WebhookQuiet
+from .._quiet import Quiet
 from .._rendering import Entry, Wording
 from .._settling import Posted
 from .batch import Batch
@@ -58,7 +58,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     :param webhook: where to
     :param batch: how entries are gathered and composed
     :param envelope: adds to messages what the webhook's configuration asks for
-    :param quiet: says how quiet the webhook is
+    :param quiet: says how quiet each webhook is
     :param gone: remembers which webhooks do not exist
     :param expired: counts what expired and was not reported yet
     :param posted: what all lanes have posted
@@ -79,7 +79,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         limits: RateLimits,
         task_group: TaskGroup,
         envelope: Envelope,
-        quiet: WebhookQuiet,
+        quiet: Quiet,
         gone: GoneWebhooks,
         expired: ExpiredCounts,
         posted: Posted,
@@ -273,7 +273,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
     @property
     def _must_be_quiet(self) -> bool:
-        return self._quiet.now.loudness.holds and not self._posts_all
+        return self._quiet.at(self.name).loudness.holds and not self._posts_all
 
     def _follow_quiet(self) -> None:
         """Let everything be admitted again if quiet hours or a mute have begun or ended."""
@@ -329,12 +329,12 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
 
     async def _keep_quiet(self) -> bool:
         """Wait until the webhook is not quiet any more; return as :meth:`deliver_next`."""
-        due = anyio.current_time() + self._quiet.seconds_left
+        due = anyio.current_time() + self._quiet.seconds_left(self.name)
         # Of what is important, too, a leave must last.
         if (settled := self.queue.settling.due) is not None:
             due = min(due, settled)
 
-        return await self._wait_holding(LaneState.HOLDING, due, self._quiet.now.why)
+        return await self._wait_holding(LaneState.HOLDING, due, self._quiet.at(self.name).why)
 
     async def _wait_holding(self, state: LaneState, due: float, why: str = "") -> bool:
         # All of it may have changed while the outbox was read or written, when nothing waited yet.

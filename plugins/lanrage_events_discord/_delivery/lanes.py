@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -143,7 +144,6 @@ class Lanes(Mapping[str, Lane]):
             lane.use(address)
             return
 
-        quiet = self.quiet.of(name)
         lane = Lane(
             name,
             address,
@@ -152,8 +152,8 @@ class Lanes(Mapping[str, Lane]):
             client=self._client,
             limits=self.limits,
             task_group=self._task_group,
-            envelope=Envelope(webhook, self._mentions, self._threads, quiet),
-            quiet=quiet,
+            envelope=Envelope(webhook, self._mentions, self._threads, partial(self.quiet.at, name)),
+            quiet=self.quiet,
             gone=self._gone,
             expired=self._expired,
             posted=self._posted,

@@ -20,5 +20,4 @@ from .mutes import Mutes as Mutes
 from .mutes import check_length as check_length
 from .quiet import Quiet as Quiet
 from .quiet import Quietness as Quietness
-from .quiet import WebhookQuiet as WebhookQuiet
 from .quiet import clock_time as clock_time

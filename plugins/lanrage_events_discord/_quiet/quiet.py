@@ -18,7 +18,7 @@ class Quietness:
 
     loudness: Loudness = Loudness.LOUD
     until: datetime | None = None
-    """when that changes, in UTC; None if it never does. It is only known if it is quiet"""
+    """when that changes, in UTC; None if it never does"""
     why: str = ""
     """in one line, with the time; empty if it is loud"""
     mute: Mute | None = None
@@ -26,14 +26,6 @@ class Quietness:
 
 
 LOUD = Quietness()
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    version: int
-    since: datetime
-    until: datetime
-    quietness: Quietness
 
 
 class Quiet:
@@ -49,7 +41,8 @@ class Quiet:
         self.mutes = mutes
         self._calendar = calendar
         self._own: dict[str, Calendar] = {}
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, tuple[int, datetime, Quietness]] = {}
+        """answers by webhook, with the version of the mutes, and with since when they hold"""
 
     def use(self, webhook: str, calendar: Calendar | None) -> None:
         """Give a webhook quiet hours of its own, or those that all have.
@@ -62,53 +55,32 @@ class Quiet:
         else:
             self._own[webhook] = calendar
 
-    def of(self, webhook: str) -> WebhookQuiet:
-        """Return what says how quiet a webhook is."""
-        return WebhookQuiet(self, webhook)
-
     def at(self, webhook: str) -> Quietness:
         """Return how quiet a webhook is now."""
-        known, now = self._known.get(webhook), self.mutes.now()
-        if (
-            known is None
-            or known.version != self.mutes.version
-            or not known.since <= now < known.until
-        ):
-            known = self._known[webhook] = self._find(webhook, now)
+        now, version = self.mutes.now(), self.mutes.version
+        known, since, quietness = self._known.get(webhook, (-1, now, LOUD))
+        if known != version or not since <= now < (quietness.until or _EVER):
+            quietness = self._find(webhook, now)
+            self._known[webhook] = version, now, quietness
 
-        return known.quietness
+        return quietness
 
-    def _find(self, webhook: str, now: datetime) -> _Known:
+    def seconds_left(self, webhook: str) -> float:
+        """Return in how many seconds that changes; infinite if it never does."""
+        until = self.at(webhook).until
+        return math.inf if until is None else (until - self.mutes.now()).total_seconds()
+
+    def _find(self, webhook: str, now: datetime) -> Quietness:
         calendar, mutes = self._own.get(webhook, self._calendar), self.mutes.of(webhook)
         loudness = calendar.at(now, _muted(mutes, now))
         until = _next_change(calendar, mutes, now)
-        quietness = LOUD
-        if loudness:
-            strongest = [mute for mute in mutes if mute.then == loudness]
-            mute = max(strongest, key=lambda one: one.until, default=None)
-            why = _why(mute, until, now, calendar.zone or self._calendar.zone)
-            quietness = Quietness(loudness, until, why, mute)
+        if not loudness:
+            return Quietness(until=until)
 
-        return _Known(self.mutes.version, now, until or _EVER, quietness)
-
-
-class WebhookQuiet:
-    """Says how quiet one webhook is."""
-
-    def __init__(self, quiet: Quiet, webhook: str) -> None:
-        self._quiet = quiet
-        self._webhook = webhook
-
-    @property
-    def now(self) -> Quietness:
-        """How quiet it is now."""
-        return self._quiet.at(self._webhook)
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until that changes; infinite if it never does."""
-        until = self.now.until
-        return math.inf if until is None else (until - self._quiet.mutes.now()).total_seconds()
+        strongest = [mute for mute in mutes if mute.then == loudness]
+        mute = max(strongest, key=lambda one: one.until, default=None)
+        why = _why(mute, until, now, calendar.zone or self._calendar.zone)
+        return Quietness(loudness, until, why, mute)
 
 
 def _muted(mutes: list[Mute], now: datetime) -> Loudness:
