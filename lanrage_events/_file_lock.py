@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from weakref import WeakSet
 
-from ._files import is_same_file
-from .state import open_regular
+from ._files import is_same_file, open_regular
 
 # Far behind the text: on Windows a locked byte cannot be read, and other processes read the text.
 _LOCKED_BYTE = 0x7FFF_0000

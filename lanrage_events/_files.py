@@ -1,4 +1,4 @@
-"""Files that are read whole, within a limit of bytes and of time, and which are the same."""
+"""Files: those that are read whole, within limits, those that are opened safely, and which are the same."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _FLAGS = (
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_NONBLOCK", 0)  # opening a FIFO that nobody writes to would block
 )
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+# A pipe would block until another program opens it.
+_SAFELY = _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def read_file(
@@ -87,3 +90,33 @@ def _read(fd: int, size: int, deadline: float) -> bytes:
             return os.read(fd, size)
         except BlockingIOError:
             is_ready = False
+
+
+def open_regular(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Open a file in a state folder, and return its descriptor.
+
+    Anyone who may write to the folder could put a link there, to let us read or overwrite another
+    file. So links are not followed, and what is not a regular file is not opened either.
+
+    :param path: the file; links in the path of its folder are followed
+    :param flags: as for :func:`os.open`
+    :param mode: the permissions of a new file
+    :raises OSError: if it cannot be opened, or is a symbolic link or something else than a file
+    """
+    reject_link(path)
+    descriptor = os.open(path, flags | _SAFELY, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+    return descriptor
+
+
+def reject_link(path: Path) -> None:
+    """Raise an error if a path is a symbolic link, for what can only be opened by its name.
+
+    :raises OSError: if it is one
+    """
+    if path.is_symlink():
+        problem = f"it is a symbolic link to {os.readlink(path)}; give the path of the file itself"
+        raise OSError(errno.ELOOP, problem, str(path))

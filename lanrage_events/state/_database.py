@@ -34,11 +34,12 @@ class Database:
 
     Enter it with ``async with`` in the plugin's ``lifespan``. What :meth:`run` has written survives the
     end of the process, whatever ends it; a power loss may cost the last transactions. A damaged file
-    is moved aside, which is logged, and a new one is begun.
+    is moved aside, which is logged, and a new one is begun. Only one process at a time can enter it.
 
     :param path: the file; None to keep nothing over the end of the process
     :param schema: SQL statements that make the tables, each run once for a file. Later versions add
         statements at the end
+    :raises OSError: on entering, if the file cannot be used, such as since another process does
     """
 
     def __init__(self, path: Path | None, schema: Sequence[str]) -> None:
@@ -68,6 +69,7 @@ class Database:
         try:
             await self._call(file.open)
         except BaseException:
+            self._calls.put(file.close)
             self._end()
             raise
 

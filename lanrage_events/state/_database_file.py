@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import sqlite3
@@ -11,7 +12,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ._file import reject_link, warn_of_other_writers
+from .._file_lock import FileLock, LockedError, is_own
+from .._files import reject_link
+from ._file import warn_of_other_writers
 
 logger: logging.Logger = logging.getLogger("lanrage_events.state")
 
@@ -35,6 +38,7 @@ class DatabaseFile:
         self._schema = schema
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._lock: FileLock | None = None
 
     def transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -75,6 +79,7 @@ class DatabaseFile:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 warn_of_other_writers(path.parent)
                 _reject_links(path)
+                self._lock = _owned(path)
                 problem = problem or _find_damage(path)
                 if problem is not None:
                     _move_aside(path, problem)
@@ -85,7 +90,11 @@ class DatabaseFile:
             self._connection = self._connect()
             self._identity = _identity(path)
         except sqlite3.Error as error:
+            self.close()
             raise _os_error(error, path) from error
+        except BaseException:
+            self.close()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -121,6 +130,10 @@ class DatabaseFile:
         if connection is not None:
             connection.close()
 
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
@@ -133,6 +146,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         # Read-only, it could not remove what SQLite puts beside the file.
         uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA query_only = ON")
             yield connection
     except sqlite3.Error as error:
         raise _os_error(error, path) from error
@@ -152,6 +166,27 @@ def _transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection
     return result
 
 
+def _owned(path: Path) -> FileLock | None:
+    """Keep other processes from writing to the file, of which this one has a copy in memory."""
+    file = _side(path, ".lock")
+    if is_own(file):
+        return None  # held by who called us
+
+    try:
+        lock = FileLock(file)
+    except LockedError:
+        pid = None
+        with suppress(OSError, ValueError, TypeError):
+            pid = json.loads(file.read_text("utf-8"))["pid"]
+
+        owner = "another process" if pid is None else f"process {pid}"
+        problem = f"{owner} uses it: stop that one, or give another state folder"
+        raise OSError(errno.EBUSY, problem, str(path)) from None
+
+    lock.write({"pid": os.getpid()})
+    return lock
+
+
 def _identity(path: Path | None) -> tuple[int, int] | None:
     if path is None:
         return None
@@ -165,6 +200,9 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 
 
 def _find_damage(path: Path) -> str | None:
+    if path.is_dir():
+        raise OSError(errno.EISDIR, "it is a folder: move it away", str(path))
+
     if not path.exists():
         # SQLite would apply the log of another file to the new one.
         return "it is gone" if _side(path, "-wal").exists() else None
@@ -172,7 +210,12 @@ def _find_damage(path: Path) -> str | None:
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            return None if found == "ok" else str(found)
+            if found != "ok":
+                return str(found)
+
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return "another program has written it" if tables and not version else None
     except sqlite3.Error as error:
         if _is_damage(error):
             return str(error)

@@ -72,13 +72,17 @@ class Details:
         finally:
             self._idle_since = utc_now()
 
-    def continue_from(self, state: State) -> None:
-        """Continue from another state, which was read from the file."""
+    def continue_from(self, state: State, copy: Parties | None = None) -> None:
+        """Continue from another state, or from what it has become.
+
+        :param copy: its parties once more; by default they are copied
+        """
         self._state = state
         self._details.update(state.details)
-        self._parties = Parties()
-        for party in state.parties:
-            self._parties.load(state.parties.dump(party.key))
+        self._parties = Parties() if copy is None else copy
+        if copy is None:
+            for party in state.parties:
+                self._parties.load(state.parties.dump(party.key))
 
         for underway in self._underway.values():
             self._parties.follow(underway.event)

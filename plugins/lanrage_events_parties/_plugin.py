@@ -134,14 +134,12 @@ class PartiesPlugin:
                 bus.plugins.name(self),
             )
 
-        async with Database(path, SCHEMA) as database:
-            state = State(database)
-            await state.load(bus.events.from_json)
+        async with State.opened(path, bus.events.from_json) as (state, ahead):
             self._state, self._ending = state, Ending(self.config)
             for party in state.parties:
                 self._ending.load(party)
 
-            self._details.continue_from(state)
+            self._details.continue_from(state, ahead)
             self._renew()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._end_parties, bus)
@@ -225,9 +223,7 @@ class PartiesPlugin:
         if path is None or not path.exists():
             return {}
 
-        async with Database(path, SCHEMA) as database:
-            state = State(database)
-            await state.load(bus.events.from_json)
+        async with State.opened(path, bus.events.from_json) as (state, _):
             return await state.forget(person)
 
     @hookimpl

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,13 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.lowlevel import checkpoint
 
-from lanrage_events import Event, Parties, Party, PartyEnded, PartyEvent, PeerJoined, PeerLeft
+from lanrage_events import (
+    Event,
+    EventDecodeError,
+    Parties,
+    Party,
+    PartyEnded,
+    PartyEvent,
+    PeerJoined,
+    PeerLeft,
+)
 from lanrage_events.abc import Person
+from lanrage_events.cli import error_text
+from lanrage_events.config import ConfigError
 from lanrage_events.state import Database
 
 from ._recap import recap
 from ._visitors import Visit, Visitors
+
+logger = logging.getLogger("lanrage_events.parties")
 
 MOST_DETAILS = 1_000
 """joins and leaves of which a restart knows what was filled in, so that it is the same if they are
@@ -57,24 +73,53 @@ class State:
         self._lock = anyio.Lock()
         self._unsaved = _Unsaved()
 
-    async def load(self, read_event: Callable[[str], Event]) -> None:
-        """Read the file.
+    @classmethod
+    @asynccontextmanager
+    async def opened(
+        cls, path: Path | None, read_event: Callable[[str], Event]
+    ) -> AsyncIterator[tuple[State, Parties]]:
+        """Open a file; see :meth:`load`.
+
+        :raises ConfigError: if it cannot be used
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                state = cls(await stack.enter_async_context(Database(path, SCHEMA)))
+                copy = await state.load(read_event)
+            except OSError as error:
+                raise ConfigError([f"{error.filename}: {error.strerror}"]) from error
+
+            yield state, copy
+
+    async def load(self, read_event: Callable[[str], Event]) -> Parties:
+        """Read the file, and return the same parties once more, for who wants to change them.
+
+        What cannot be read is left out, which is logged.
 
         :param read_event: makes an event of its JSON form
         :raises OSError: if it cannot be read
         """
         parties, visits, details, ended = await self._database.run(_read)
+        copy = Parties()
         for (content,) in parties:
-            self.parties.load(content)
+            with _leaving_out(self._database.path, "a party"):
+                self.parties.load(content)
+                copy.load(content)
+
+            await checkpoint()
 
         self.visitors.load(visits)
         for self._unsaved.number, content in details:
-            self.details |= {id: (value, count) for id, value, count in json.loads(content)}
+            with _leaving_out(self._database.path, "a detail"):
+                self.details |= {id: (value, count) for id, value, count in json.loads(content)}
 
         for (content,) in ended:
-            event = read_event(content)
-            if isinstance(event, PartyEnded):
-                self.ended[event.id] = event
+            with _leaving_out(self._database.path, "a recap"):
+                event = read_event(content)
+                if isinstance(event, PartyEnded):
+                    self.ended[event.id] = event
+
+        return copy
 
     def follow(self, event: PartyEvent) -> Sequence[str]:
         """Update the parties by an event, and return the keys of those that it is about."""
@@ -277,9 +322,18 @@ def read_parties(path: Path) -> Parties:
     parties = Parties()
     with Database.reading(path) as connection:
         for (content,) in connection.execute("SELECT content FROM parties").fetchall():
-            parties.load(content)
+            with _leaving_out(path, "a party"):
+                parties.load(content)
 
     return parties
+
+
+@contextmanager
+def _leaving_out(path: Path | None, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, EventDecodeError, LookupError, TypeError, ValueError) as error:
+        logger.error("%s: %s cannot be read, and is left out: %s", path, what, error_text(error))
 
 
 def detail_of(event: PartyEvent) -> Detail | None:

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -24,7 +25,7 @@ def mode(path: Path) -> int:
 
 
 def write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
 
 
@@ -102,7 +103,50 @@ async def test_a_later_version_adds_tables(path: Path) -> None:
         async with Database(path, SCHEMA):
             pass
 
-    assert [file.name for file in path.parent.iterdir()] == ["x.names"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["x.names", "x.names.lock"]
+
+
+async def test_a_second_process_cannot_write_to_it(path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    path.parent.mkdir()
+    with path.with_name("x.names.lock").open("w") as lock:
+        lock.write('{"pid": 4711}')
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match=r"process 4711 uses it: stop that one"):
+            async with Database(path, SCHEMA):
+                pass
+
+    assert [file.name for file in path.parent.iterdir()] == ["x.names.lock"]
+    async with Database(path, SCHEMA) as database:
+        await database.run(add("Ann"))
+        with path.with_name("x.names.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    with path.with_name("x.names.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+async def test_the_database_of_another_program_is_moved_aside(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE names (age INTEGER)")
+
+    async with Database(path, SCHEMA) as database:
+        await database.run(add("Ann"))
+        assert await database.run(names) == ["Ann"]
+
+    assert "another program has written it" in caplog.text
+    assert path.with_name("x.names.damaged").exists()
+
+
+async def test_a_folder_in_its_place_is_an_error(path: Path) -> None:
+    write(path / "x", b"")
+    with pytest.raises(OSError, match="it is a folder: move it away"):
+        async with Database(path, SCHEMA):
+            pass
 
 
 @pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 4000])

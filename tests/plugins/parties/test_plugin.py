@@ -1,18 +1,30 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from pydantic import ValidationError
 
-from lanrage_events import EventBus, Metric, Notification, PartyEvent, PeerJoined, PeerLeft
+from lanrage_events import (
+    EventBus,
+    Metric,
+    Notification,
+    PartyEvent,
+    PeerJoined,
+    PeerLeft,
+    PluginStartError,
+)
+from lanrage_events.config import ConfigError
 from lanrage_events.testing import CheckedBus
 from lanrage_events_parties import PartiesConfig, PartiesPlugin
+from lanrage_events_parties._state import State
 
 PARTY = "Friday LAN"
 
@@ -52,7 +64,7 @@ def break_file(folder: Path) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def write(path: Path, text: str) -> None:
@@ -141,7 +153,7 @@ async def test_events_that_cannot_be_written_fail_and_can_be_published_again(fol
         assert [error is None for error in errors] == [False, False, True]
         health = bus.health()["parties"]
         assert health.status == "degraded"
-        assert "unable to open database file" in health.detail
+        assert "it is a folder: move it away" in health.detail
 
         repair_file(folder)
         assert await bus.publish_many_and_wait(events) == [None] * 3
@@ -173,6 +185,55 @@ async def test_a_file_of_something_else_is_moved_aside(
 
     assert (folder / "parties.parties.damaged").read_text() == "Ann, Ben"
     assert "parties.parties cannot be read" in caplog.text
+
+
+async def test_what_cannot_be_read_of_the_file_is_left_out(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with run(folder) as (bus, _):
+        await bus.publish_and_wait(joined("Ann"))
+
+    with closing(sqlite3.connect(folder / "parties.parties")) as connection:
+        connection.execute("INSERT INTO parties VALUES ('name:other', '{\"format\": 2}')")
+        connection.execute("INSERT INTO ended VALUES ('1', 'Ann')")
+        connection.execute("INSERT INTO details VALUES (99, '[1]')")
+        connection.commit()
+
+    async with run(folder) as (_, plugin):
+        assert members(plugin) == ["Ann"]
+
+    for what in ("a party", "a recap", "a detail"):
+        assert f"parties.parties: {what} cannot be read, and is left out" in caplog.text
+
+
+async def test_a_file_that_cannot_be_used_is_an_error_in_one_line(folder: Path) -> None:
+    (folder / "parties.parties").mkdir(parents=True)
+    with pytest.raises(PluginStartError, match="it is a folder: move it away") as raised:
+        async with run(folder):
+            pass
+
+    assert isinstance(raised.value.__cause__, ConfigError)
+
+
+async def test_many_parties_are_read_while_others_go_on(folder: Path) -> None:
+    async with run(folder) as (bus, _):
+        events = [PeerJoined(peer_name="Ann", party_name=f"LAN {n}") for n in range(50)]
+        await bus.publish_many_and_wait(events)
+
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count)
+        async with State.opened(folder / "parties.parties", EventBus().events.from_json):
+            assert turns >= 50
+
+        tasks.cancel_scope.cancel()
 
 
 async def test_two_of_them_have_files_of_their_own(folder: Path) -> None:
