@@ -178,8 +178,11 @@ class Daemon:
 
 
 @asynccontextmanager
-async def running(saved: Saved, backend: str) -> AsyncIterator[Daemon]:
-    """Run the daemon with the configuration of the copy."""
+async def running(saved: Saved, backend: str, *, last: str = "pager") -> AsyncIterator[Daemon]:
+    """Run the daemon with the configuration of the copy.
+
+    :param last: the last plugin there
+    """
     with anyio.fail_after(GUARD_SECONDS):
         process = await anyio.open_process(
             [*COMMAND, "run", "--backend", backend],
@@ -191,7 +194,9 @@ async def running(saved: Saved, backend: str) -> AsyncIterator[Daemon]:
         async with process:
             try:
                 daemon = Daemon(process)
-                await daemon.wait_for("ready, with the plugins http, discord, log, logfile, pager")
+                await daemon.wait_for(
+                    f"ready, with the plugins http, discord, log, logfile, {last}"
+                )
                 yield daemon
             finally:
                 if process.returncode is None:
@@ -497,3 +502,37 @@ async def test_logs_are_followed_from_where_they_were_left(saved: Saved, backend
         ("peer_left", "Avocet", None),
         ("game_started", "de_osprey", ["Curlew"]),
     ]
+
+
+ROLE = "123456789012345678"
+
+
+async def test_parties_begin_with_what_comes_and_mentions_keep_their_cooldown(
+    saved: Saved, backend: str
+) -> None:
+    """The plugin parties is new, and so are thresholds of mentions, which are in the same file."""
+    route = f"{{events: [event], mention: {{roles: ['{ROLE}'], cooldown: 1h}}}}"
+    saved.rewrite("lanrage.yaml", replace={"pager:": "parties:", "{events: [event]}": route})
+    last_mention = {ROLE: time.time() - 60}
+    (saved.folder / "state" / "discord.mentions.json").write_text(json.dumps(last_mention), "utf-8")
+    old = (saved.folder / "events.jsonl").read_text("utf-8")
+    async with serving(saved) as server, running(saved, backend, last="parties") as daemon:
+        with (saved.folder / "server.log").open("a", encoding="utf-8") as file:
+            file.write("ned the game\n[20:16:03] [Server thread/INFO]: Bittern left the game\n")
+            file.write("[20:16:04] [Server thread/INFO]: Curlew joined the game\n")
+
+        await server.wait_for("default", "Curlew")
+        await daemon.stop()
+
+    text = (saved.folder / "events.jsonl").read_text("utf-8")
+    events = {
+        event["peer_name"]: event
+        for event in map(json.loads, text[len(old) :].splitlines())
+        if event["type"].startswith("peer_")
+    }
+    came = events["Wagtail"], events["Curlew"]
+    assert [(event["first_time"], event["count"]) for event in came] == [(True, 1), (True, 2)]
+    # Whose join the older version saw is not in a party.
+    assert (events["Bittern"]["duration"], events["Bittern"]["count"]) == (None, 1)
+    assert server.text("default").count("Curlew") == 1
+    assert ROLE not in server.text("default")

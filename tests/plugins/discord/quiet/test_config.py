@@ -76,6 +76,8 @@ def test_time_zones_need_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
         times = {"from": "8:00", "to": "9:00", "time_zone": "Europe/Berlin"}
         with pytest.raises(ValidationError, match="pip install tzdata, or leave time_zone out"):
             QuietTimesConfig.model_validate(times)
+
+        assert QuietTimesConfig.model_validate({**times, "time_zone": "UTC"}).time_zone == "UTC"
     finally:
         zoneinfo.reset_tzpath(before)
 
