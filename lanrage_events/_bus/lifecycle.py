@@ -294,7 +294,10 @@ class Lifecycle:
         self.changes.abandon(CLOSED)
         supervisors = tuple(self.supervisors.values())
         self.lingering.stop()
-        was_too_short = self._stop_scope is not None and self._stop_scope.cancelled_caught
+        had_time = self.drain_timeout > 0
+        was_too_short = (
+            had_time and self._stop_scope is not None and self._stop_scope.cancelled_caught
+        )
         late = [s for s in supervisors if was_too_short and s.is_late and not self._delivers(s)]
         await self._end_all()
         for supervisor in late:

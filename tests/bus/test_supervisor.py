@@ -139,6 +139,30 @@ async def test_several_failing_starts_are_all_reported(caplog: pytest.LogCapture
     assert "plugin 'second': could not start: OSError: port is taken" in caplog.text
 
 
+async def test_plugins_that_close_something_end_in_silence_if_another_cannot_start(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Closing:
+        @hookimpl
+        @asynccontextmanager
+        async def lifespan(self) -> AsyncIterator[None]:
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.1)  # it closes a file
+
+    broken = Plugin()
+    broken.starts_that_fail = 1
+    bus = EventBus()
+    bus.register(Closing(), "closing")
+    bus.register(broken, "broken")
+    with pytest.raises(PluginStartError, match="port is taken"):
+        await bus.__aenter__()
+
+    assert "did not end in time" not in caplog.text
+
+
 async def test_cancelling_the_start_ends_what_has_started() -> None:
     class Stuck:
         @hookimpl
