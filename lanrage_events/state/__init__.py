@@ -6,6 +6,7 @@ from .._files import open_regular as open_regular
 from .._files import reject_link as reject_link
 from ._database import Database as Database
 from ._file import StateFile as StateFile
+from ._file import replace_file as replace_file
 from ._file import warn_of_other_writers as warn_of_other_writers
 from ._store import Store as Store
 

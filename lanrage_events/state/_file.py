@@ -17,6 +17,7 @@ from .._threads import is_in_virtual_time
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+_BINARY = getattr(os, "O_BINARY", 0)
 _checked: set[Path] = set()
 
 
@@ -78,30 +79,8 @@ class StateFile:
         if self.path is None:
             return
 
-        text = json.dumps(data, indent=self._indent)
-        folder = self.path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        warn_of_other_writers(folder)
-        new = self.path.with_name(f"{self.path.name}.new")
-        # A file that is left from a crash may be readable for others.
-        new.unlink(missing_ok=True)
-        try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                if self._survives_power_loss:
-                    os.fsync(file.fileno())
-
-            os.replace(new, self.path)
-        except BaseException:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-
-            raise
-
-        if self._survives_power_loss:
-            _sync_folder(folder)
+        content = json.dumps(data, indent=self._indent).encode()
+        replace_file(self.path, content, survives_power_loss=self._survives_power_loss)
 
     def move_aside(self) -> Path:
         """Rename the file, so that the next one begins empty; return its new path, which is free.
@@ -130,6 +109,50 @@ class StateFile:
             self.write(data)
         else:
             await anyio.to_thread.run_sync(self.write, data)
+
+
+def replace_file(path: Path, content: bytes, *, survives_power_loss: bool = True) -> None:
+    """Replace a file in a state folder as a whole, or create it, readable only for its owner.
+
+    What is written with the rights of root belongs to the owner of the folder: a daemon that runs as
+    that user can still read what an administrator changed.
+
+    :param path: the file; its folder is created if it is missing
+    :param content: all of it
+    :param survives_power_loss: whether to wait until the disk has it
+    :raises OSError: if it cannot be written; the old content is kept then
+    """
+    folder = path.parent
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    warn_of_other_writers(folder)
+    new = path.with_name(f"{path.name}.new")
+    # A file that is left from a crash may be readable for others.
+    new.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+        with open(descriptor, "wb") as file:
+            _give_to_owner(descriptor, folder)
+            file.write(content)
+            file.flush()
+            if survives_power_loss:
+                os.fsync(descriptor)
+
+        os.replace(new, path)
+    except BaseException:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+        raise
+
+    if survives_power_loss:
+        _sync_folder(folder)
+
+
+def _give_to_owner(descriptor: int, folder: Path) -> None:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        with suppress(OSError):
+            owner = folder.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def warn_of_other_writers(folder: Path) -> None:

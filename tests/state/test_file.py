@@ -199,4 +199,6 @@ def test_a_folder_of_another_user_is_warned_of(
     path.parent.mkdir()
     os.chown(path.parent, 65534, 65534)
     StateFile(path).write(DATA)
+    # Whose daemon can read what root wrote.
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (65534, 0o600)
     assert f"it belongs to another user: chown 0 '{path.parent.resolve()}'" in caplog.text

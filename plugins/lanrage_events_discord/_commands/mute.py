@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import tzinfo
@@ -66,7 +65,7 @@ async def mute(
     write_lines(
         [
             f"{_name(webhook)} muted until {clock_time(muted.until, now, _zone(found))}",
-            await _when(found, file),
+            await _when(found),
         ]
     )
     return ExitCode.DONE
@@ -92,9 +91,7 @@ async def unmute(found: ConfiguredPlugin, webhook: str | None) -> int:
         return _cannot_write(file, error)
 
     if ended:
-        write_lines(
-            [*(f"{_name(one)} not muted any more" for one in ended), await _when(found, file)]
-        )
+        write_lines([*(f"{_name(one)} not muted any more" for one in ended), await _when(found)])
     else:
         write_lines(["nothing was muted" if webhook is None else f"{_name(webhook)} not muted"])
 
@@ -155,9 +152,8 @@ def _name(webhook: str | None) -> str:
     return "all webhooks are" if webhook is None else f"webhook '{webhook}' is"
 
 
-async def _when(found: ConfiguredPlugin, file: Path) -> str:
+async def _when(found: ConfiguredPlugin) -> str:
     """Let a daemon that runs notice a change, and say when it takes effect."""
-    _give_to_owner(file)
     outbox, answered = found.state_file("outbox"), False
     if outbox is not None and outbox.exists():
         with suppress(OutboxError):
@@ -169,14 +165,6 @@ async def _when(found: ConfiguredPlugin, file: Path) -> str:
         if answered
         else "no daemon runs: it counts from its start"
     )
-
-
-def _give_to_owner(file: Path) -> None:
-    """Let the daemon's user read a file that the administrator wrote."""
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        with suppress(OSError):
-            owner = file.parent.stat()
-            os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _no_folder(found: ConfiguredPlugin) -> int:

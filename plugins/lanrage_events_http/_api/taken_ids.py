@@ -15,7 +15,7 @@ import anyio.to_thread
 from lanrage_events.abc import Person
 from lanrage_events.cli import counted
 from lanrage_events.events import utc_now
-from lanrage_events.state import open_regular, warn_of_other_writers
+from lanrage_events.state import open_regular, replace_file, warn_of_other_writers
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,8 @@ class TakenIds:
             kept = [(at, [id for id in ids if not person.is_in(id)]) for at, ids in lines]
             count = sum(len(ids) for _, ids in lines) - sum(len(ids) for _, ids in kept)
             if count:
-                _replace(path, b"".join(_line(at, ids) for at, ids in kept))
+                content = b"".join(_line(at, ids) for at, ids in kept)
+                replace_file(path, content, survives_power_loss=False)
                 removed += count
 
         return removed
@@ -189,14 +190,6 @@ class TakenIds:
 def _line(time: float, ids: Sequence[str]) -> bytes:
     # Each begins a line, so a line that was cut off by a crash spoils no other.
     return f"\n{json.dumps([round(time, 3), ids])}".encode()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(f"{path.name}.new")
-    with open(open_regular(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
-        file.write(content)
-
-    os.replace(new, path)
 
 
 def _read(path: Path) -> Iterator[tuple[float, list[str]]]:
