@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 
-import anyio
-
 from lanrage_events.delivery import Waiting
 from lanrage_events.outbox import ExpiredEntries
 
@@ -52,8 +50,6 @@ class Batch:
         self._server_errors = server_errors
         self._queue = queue
         self._envelope = envelope
-        self._old_before = anyio.current_time()
-        """entries that arrived before this are backlog"""
         self._through = 0
         """the id of the last entry of the batch that is being sent"""
         self._messages = 0
@@ -75,7 +71,7 @@ class Batch:
     @property
     def must_wait(self) -> bool:
         """Whether nothing may be sent now, since all that waits is held."""
-        return not (self._queue.batch or self._is_note)
+        return not self._queue.batch and (self._queue.is_quiet or not self._is_note)
 
     @property
     def _is_note(self) -> bool:
@@ -95,10 +91,6 @@ class Batch:
     def forget_reconnects(self) -> None:
         """Do not report who reconnected."""
         self._queue.settling.reported()
-
-    def make_old(self) -> None:
-        """Present what has arrived until now as backlog."""
-        self._old_before = anyio.current_time()
 
     def may_be_full(self, waiting: int) -> bool:
         """Whether it is worth asking :attr:`is_full` again, now that so many entries wait."""
@@ -140,7 +132,7 @@ class Batch:
     @property
     def _is_backlog(self) -> bool:
         batch = self._entries
-        return bool(batch) and batch[0].arrived < self._old_before
+        return bool(batch) and batch[0].arrived < self._queue.old_before
 
     @property
     def _shows_embeds(self) -> bool:

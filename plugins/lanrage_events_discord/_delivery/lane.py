@@ -90,7 +90,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             name,
             what="webhook",
             storage=outbox,
-            queue=LaneQueue(outbox, name, batch, posted, self._may_go),
+            queue=LaneQueue(outbox, name, batch, posted, lambda: quiet.at(name).loudness.holds),
             pacing=Pacing(batch),
             record=LaneRecord(),
             task_group=task_group,
@@ -113,10 +113,6 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         self.omissions = Omissions()
         """parts of messages that Discord rejected"""
         self._quiet = quiet
-        self._is_quiet = False
-        """whether only what is important may be posted"""
-        self._posts_all = False
-        """whether everything is posted although it is quiet, since it would be lost"""
         self._is_holding = False
         """whether it waits because all that it has is held"""
         self._gone = gone
@@ -219,10 +215,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send, as far as is known without reading the outbox."""
-        return self._batch.is_empty and not (self._is_quiet and self.queue.settling.passed)
-
-    def _may_go(self, entry: Entry) -> bool:
-        return entry.is_important or not self._is_quiet
+        return self._batch.is_empty and not self.queue.has_passed
 
     def quiet_changed(self) -> None:
         """Look how quiet the webhook is now, since something was muted or unmuted."""
@@ -245,18 +238,14 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         :param give_up_at: nothing is sent after this, in the time of the event loop
         :param hold: whether what is held stays in the outbox; else it is sent, too
         """
-        if not hold:
-            self.queue.settling.stop_holding()
-
-        self._posts_all = not self._storage.durable
+        self.queue.finish(hold=hold, quiet=self._storage.durable)
         self.pacing.finish(give_up_at)
 
     async def fill(self) -> None:
         """Move new entries into the batch, release what lasts, and cancel what comes to nothing."""
-        self._follow_quiet()
         await super().fill()
         settling = self.queue.settling
-        if settling.due is not None and settling.due <= anyio.current_time():
+        if settling.due <= anyio.current_time():
             # What has expired meanwhile is not posted.
             await self.expire()
 
@@ -268,34 +257,13 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
                 await self._storage.acknowledge(cancelled)
 
         self.record.reconnects(settling.take_counts())
-        if self.queue.is_empty:
+        if self.queue.is_empty and not self.queue.has_passed:
             settling.rest()
-
-    @property
-    def _must_be_quiet(self) -> bool:
-        return self._quiet.at(self.name).loudness.holds and not self._posts_all
-
-    def _follow_quiet(self) -> None:
-        """Let everything be admitted again if quiet hours or a mute have begun or ended."""
-        is_quiet = self._must_be_quiet
-        if is_quiet is self._is_quiet:
-            return
-
-        self._is_quiet, queue = is_quiet, self.queue
-        was_held = bool(queue.held) or queue.settling.passed
-        if not is_quiet and was_held:
-            self._batch.make_old()
-
-        if was_held or not queue.is_empty:
-            queue.reload()
 
     async def deliver_next(self) -> bool:
         """Deliver one message; return whether there may be more to do."""
         if self._suspicion.is_due:
             return await self._examine()
-
-        if self._is_quiet and not self.queue.batch:
-            return await self._keep_quiet()
 
         if self._batch.must_wait:
             return await self._hold()
@@ -320,26 +288,13 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         return self.goes_on
 
     async def _hold(self) -> bool:
-        """Wait until something is not held any more; return as :meth:`deliver_next`."""
-        due = self.queue.settling.due
-        if due is None:
-            return self.goes_on
+        """Wait until something may be posted; return as :meth:`deliver_next`."""
+        state, why, due = LaneState.GATHERING, "", self.queue.settling.due
+        if self.queue.is_quiet:
+            state, why = LaneState.HOLDING, self._quiet.at(self.name).why
+            due = min(due, anyio.current_time() + self._quiet.seconds_left)
 
-        return await self._wait_holding(LaneState.GATHERING, due)
-
-    async def _keep_quiet(self) -> bool:
-        """Wait until the webhook is not quiet any more; return as :meth:`deliver_next`."""
-        due = anyio.current_time() + self._quiet.seconds_left(self.name)
-        # Of what is important, too, a leave must last.
-        if (settled := self.queue.settling.due) is not None:
-            due = min(due, settled)
-
-        return await self._wait_holding(LaneState.HOLDING, due, self._quiet.at(self.name).why)
-
-    async def _wait_holding(self, state: LaneState, due: float, why: str = "") -> bool:
-        # All of it may have changed while the outbox was read or written, when nothing waited yet.
-        is_due = due <= anyio.current_time() or self._is_quiet is not self._must_be_quiet
-        if is_due or self.queue.has_more:
+        if due <= anyio.current_time() or self.queue.has_changed:
             return self.goes_on
 
         if self.pacing.is_finishing or not self.goes_on:
@@ -532,7 +487,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
             self.log_outage(outcome.reason)
 
         if self.outage.lasted >= BACKLOG_AFTER_SECONDS:
-            self._batch.make_old()
+            self.queue.make_old()
 
     async def _rejected(self, message: Message, outcome: Outcome, webhook: WebhookURL) -> None:
         """Leave out the part or dead-letter the entry that Discord rejects, and only that one."""

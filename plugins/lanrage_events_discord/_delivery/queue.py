@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import replace
 
+import anyio
+
 from lanrage_events import delivery
 from lanrage_events.delivery import Waiting
 from lanrage_events.outbox import ExpiredEntries, Outbox, OutboxEntry
@@ -29,8 +31,8 @@ class LaneQueue(delivery.LaneQueue[Entry]):
     :param lane: its name there
     :param config: says which entries wait until they last
     :param posted: what was posted
-    :param may_go: whether an entry may be posted now; what may not is left to the outbox, from which
-        :meth:`reload` reads it again
+    :param must_be_quiet: whether only what is important may be posted now; the rest is left to the
+        outbox and read again when that is over
     :param incoming_size: entries that wait in memory for the batch; more are read from the outbox
     :param batch_size: entries that a batch has at most
     """
@@ -41,12 +43,19 @@ class LaneQueue(delivery.LaneQueue[Entry]):
         lane: str,
         config: BatchConfig | None = None,
         posted: Posted | None = None,
-        may_go: Callable[[Entry], bool] = lambda entry: True,
+        must_be_quiet: Callable[[], bool] = lambda: False,
         *,
         incoming_size: int = 1000,
         batch_size: int = 1000,
     ) -> None:
-        self.settling = Settling(config or BatchConfig(), posted or Posted(), lane, may_go)
+        self.settling = Settling(config or BatchConfig(), posted or Posted(), lane)
+        self._must_be_quiet = must_be_quiet
+        self.is_quiet = False
+        """whether only what is important may be posted"""
+        self.has_passed = False
+        """whether something is left to the outbox because it is quiet"""
+        self.old_before = anyio.current_time()
+        """entries that arrived before this are backlog"""
         self._expired_held: Counter[str] | None = None
         """by type, what expired while it was held; None for nothing"""
         super().__init__(
@@ -60,12 +69,54 @@ class LaneQueue(delivery.LaneQueue[Entry]):
 
     async def fill(self) -> None:
         """Move new entries into the batch, as far as there is room."""
+        if self.is_quiet is not self._must_be_quiet():
+            self._follow_quiet()
+
         self.settling.look_at_clocks()
         await super().fill()
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether :meth:`fill` may find something, or be quiet where it was not."""
+        return self.has_more or self.is_quiet is not self._must_be_quiet()
+
+    def _follow_quiet(self) -> None:
+        """Let everything be admitted again, since quiet hours or a mute have begun or ended."""
+        self.is_quiet = not self.is_quiet
+        was_held = bool(self.held) or self.has_passed
+        if was_held and not self.is_quiet:
+            self.make_old()
+
+        if was_held or not self.is_empty:
+            self.reload()
+
+    def make_old(self) -> None:
+        """Present what has arrived until now as backlog."""
+        self.old_before = anyio.current_time()
+
+    def finish(self, *, hold: bool, quiet: bool) -> None:
+        """Hold nothing from now on, or not be quiet.
+
+        :param hold: whether what must last is held
+        :param quiet: whether it may be quiet
+        """
+        if not hold:
+            self.settling.stop_holding()
+
+        if not quiet:
+            self._must_be_quiet = lambda: False
+
     def admit(self, waiting: Waiting[Entry]) -> bool:
-        """Return whether an entry goes into the batch, or is held or cancelled."""
+        """Return whether an entry goes into the batch, or is held, cancelled or passed over."""
         fate = self.settling.admit(waiting)
+        if fate is Fate.CANCELLED:
+            return False
+
+        if self.is_quiet and not waiting.entry.is_important:
+            self.has_passed = True
+            self.settling.forget([waiting])
+            return False
+
         if fate is Fate.HELD:
             self.hold(waiting)
 
@@ -73,11 +124,12 @@ class LaneQueue(delivery.LaneQueue[Entry]):
 
     def readmit(self) -> None:
         """Forget what was admitted, since everything comes again."""
+        self.has_passed = False
         self.settling.readmit()
 
     def settle(self) -> set[int]:
         """Release what lasts, remove what came to nothing, and return the numbers of that."""
-        self.release([*self.settling.release()])
+        self.release(self.settling.release())
         cancelled = self.settling.take_cancelled()
         if cancelled:
             super().remove_ids(cancelled)

@@ -66,8 +66,6 @@ class Fate(Enum):
     """it may be posted now"""
     HELD = auto()
     """it waits for :meth:`NetEffect.release`"""
-    PASSED = auto()
-    """it may not be posted now for another reason, and waits in the outbox only"""
     CANCELLED = auto()
     """it is done without being posted, and so is what it cancels"""
 
@@ -180,12 +178,12 @@ class NetEffect:
         return self.release(math.inf)
 
     @property
-    def due(self) -> float | None:
-        """When the first of what is held may be posted, None if nothing is held."""
+    def due(self) -> float:
+        """When the first of what is held may be posted, infinite if nothing is held."""
         while self._due and not self._is_current(self._due[0]):
             heapq.heappop(self._due)
 
-        return self._due[0][0] if self._due else None
+        return self._due[0][0] if self._due else math.inf
 
     def removed(self, id: int, subject: str) -> None:
         """Record that a change does not wait any more, or cannot be cancelled any more."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import anyio
@@ -28,8 +29,6 @@ class Settling:
     :param config: what must last how long
     :param posted: what was posted
     :param lane: the lane's name there
-    :param may_go: whether an entry may be posted now; what may not is passed over: it waits nowhere
-        but in the outbox
     """
 
     # There is one for each webhook, also for one that nothing is posted to.
@@ -39,18 +38,11 @@ class Settling:
         "_doubtful",
         "_holds",
         "_lane",
-        "_may_go",
         "_net",
         "_posted",
-        "passed",
     )
 
-    def __init__(
-        self, config: BatchConfig, posted: Posted, lane: str, may_go: Callable[[Entry], bool]
-    ) -> None:
-        self.passed: bool = False
-        """whether something was passed over since everything was admitted"""
-        self._may_go = may_go
+    def __init__(self, config: BatchConfig, posted: Posted, lane: str) -> None:
         self._config = config
         self._posted = posted
         self._lane = lane
@@ -77,26 +69,13 @@ class Settling:
         return True
 
     @property
-    def due(self) -> float | None:
-        """When the first of what is held may be posted, on the event loop's clock."""
-        due = None if self._net is None else self._net.due
-        return due if self._holds or due is None else min(due, anyio.current_time())
-
-    def may_go(self, waiting: Waiting[Entry]) -> bool:
-        """Return whether an entry may be posted now; else it is passed over."""
-        if self._may_go(waiting.entry):
-            return True
-
-        self.passed = True
-        self._forget([waiting])
-        return False
+    def due(self) -> float:
+        """When the first of what is held may be posted, on the event loop's clock; else infinite."""
+        due = math.inf if self._net is None else self._net.due
+        return due if self._holds or due == math.inf else anyio.current_time()
 
     def admit(self, waiting: Waiting[Entry]) -> Fate:
         """Return what becomes of an entry, which comes after all others of its subject."""
-        fate = self._fate(waiting)
-        return Fate.PASSED if fate is not Fate.CANCELLED and not self.may_go(waiting) else fate
-
-    def _fate(self, waiting: Waiting[Entry]) -> Fate:
         digest = waiting.entry.digest
         if digest.effect is None or not self._config.settle.is_on:
             return Fate.GOES
@@ -119,7 +98,6 @@ class Settling:
 
     def readmit(self) -> None:
         """Forget what was admitted, since everything comes again."""
-        self.passed = False
         if self._net is not None:
             self._net.clear()
 
@@ -131,8 +109,8 @@ class Settling:
         if not self._holds:
             return self._net.release_all()
 
-        now, due = anyio.current_time(), self._net.due
-        if due is not None and due <= now:
+        now = anyio.current_time()
+        if self._net.due <= now:
             now += min(self._config.window, TOGETHER_MAX_SECONDS)
 
         return self._net.release(now)
@@ -166,7 +144,7 @@ class Settling:
         """Record what Discord may have, since an answer was lost, so that it is not cancelled."""
         self.posted(entries)
         self._doubtful |= {waiting.id for waiting in entries}
-        self._forget(entries)
+        self.forget(entries)
 
     def may_be_posted(self, id: int) -> bool:
         """Return whether Discord may have an entry that waits."""
@@ -177,9 +155,10 @@ class Settling:
         if self._doubtful:
             self._doubtful -= {waiting.id for waiting in entries}
 
-        self._forget(entries)
+        self.forget(entries)
 
-    def _forget(self, entries: Iterable[Waiting[Entry]]) -> None:
+    def forget(self, entries: Iterable[Waiting[Entry]]) -> None:
+        """Cancel entries no more, nor others because of them."""
         if self._net is not None:
             for waiting in entries:
                 if waiting.entry.digest.effect is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -70,7 +71,7 @@ class Channel:
 
     def wait(self, seconds: float) -> None:
         end = self.now + seconds
-        while self.net.due is not None and self.net.due <= end:
+        while self.net.due <= end:
             self.now = max(self.now, self.net.due)
             self.settle()
 
@@ -133,7 +134,7 @@ def finish(channel: Channel, *, at_once: bool) -> None:
         channel.wait(10_000)
 
     channel.send()
-    assert channel.net.due is None
+    assert channel.net.due == math.inf
     assert not channel.held
     assert sorted(channel.done) == sorted(channel.all)
     assert channel.net.release_all() == []

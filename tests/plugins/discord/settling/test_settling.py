@@ -520,6 +520,22 @@ async def test_in_quiet_hours_what_is_important_must_last_and_the_rest_comes_to_
         assert p.texts()[1:] == ["👋 Cy joined | Welcome to Other!"]
 
 
+async def test_an_answer_that_was_lost_before_a_mute_loses_no_join() -> None:
+    discord = StandInDiscord(latency=LATENCY)
+    async with party(discord) as p:
+        discord.faults.reset(times=1)
+        await p.join("Ann")
+        await anyio.sleep(0.05)
+        await p.plugin.mute(600)
+        await anyio.sleep(5)
+        await p.leave("Ann")
+        await p.join("Ann")
+        await p.plugin.unmute()
+        await anyio.sleep(60)
+        [text] = p.texts()
+        assert "Ann joined" in text or "joined LAN: Ann" in text
+
+
 # Times
 
 
