@@ -292,7 +292,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         state, why, due = LaneState.GATHERING, "", self.queue.settling.due
         if self.queue.is_quiet:
             state, why = LaneState.HOLDING, self._quiet.at(self.name).why
-            due = min(due, anyio.current_time() + self._quiet.seconds_left)
+            due = min(due, anyio.current_time() + self._quiet.seconds_left(self.name))
 
         if due <= anyio.current_time() or self.queue.has_changed:
             return self.goes_on

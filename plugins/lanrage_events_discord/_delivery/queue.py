@@ -114,7 +114,7 @@ class LaneQueue(delivery.LaneQueue[Entry]):
 
         if self.is_quiet and not waiting.entry.is_important:
             self.has_passed = True
-            self.settling.forget([waiting])
+            self.settling.leave_out([waiting])
             return False
 
         if fate is Fate.HELD:

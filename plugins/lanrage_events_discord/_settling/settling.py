@@ -144,7 +144,7 @@ class Settling:
         """Record what Discord may have, since an answer was lost, so that it is not cancelled."""
         self.posted(entries)
         self._doubtful |= {waiting.id for waiting in entries}
-        self.forget(entries)
+        self.leave_out(entries)
 
     def may_be_posted(self, id: int) -> bool:
         """Return whether Discord may have an entry that waits."""
@@ -155,9 +155,9 @@ class Settling:
         if self._doubtful:
             self._doubtful -= {waiting.id for waiting in entries}
 
-        self.forget(entries)
+        self.leave_out(entries)
 
-    def forget(self, entries: Iterable[Waiting[Entry]]) -> None:
+    def leave_out(self, entries: Iterable[Waiting[Entry]]) -> None:
         """Cancel entries no more, nor others because of them."""
         if self._net is not None:
             for waiting in entries:
