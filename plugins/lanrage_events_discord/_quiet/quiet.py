@@ -23,6 +23,8 @@ class Quietness:
     """in one line, with the time; empty if it is loud"""
     mute: Mute | None = None
     """what mutes it, None if only quiet hours do"""
+    holds_until: datetime = _EVER
+    """when any of this changes: a mute may end in quiet hours"""
 
 
 LOUD = Quietness()
@@ -59,7 +61,7 @@ class Quiet:
         """Return how quiet a webhook is now."""
         now, version = self.mutes.now(), self.mutes.version
         known, since, quietness = self._known.get(webhook, (-1, now, LOUD))
-        if known != version or not since <= now < (quietness.until or _EVER):
+        if known != version or not since <= now < quietness.holds_until:
             quietness = self._find(webhook, now)
             self._known[webhook] = version, now, quietness
 
@@ -75,12 +77,13 @@ class Quiet:
         loudness = calendar.at(now, _muted(mutes, now))
         until = _next_change(calendar, mutes, now)
         if not loudness:
-            return Quietness(until=until)
+            return Quietness(until=until, holds_until=until or _EVER)
 
         strongest = [mute for mute in mutes if mute.then == loudness]
         mute = max(strongest, key=lambda one: one.until, default=None)
         why = _why(mute, until, now, calendar.zone or self._calendar.zone)
-        return Quietness(loudness, until, why, mute)
+        holds_until = min(until or _EVER, _EVER if mute is None else mute.until)
+        return Quietness(loudness, until, why, mute, holds_until)
 
 
 def _muted(mutes: list[Mute], now: datetime) -> Loudness:
@@ -103,11 +106,13 @@ def _next_change(calendar: Calendar, mutes: list[Mute], now: datetime) -> dateti
 
 
 def _why(mute: Mute | None, until: datetime | None, now: datetime, zone: tzinfo | None) -> str:
-    end = f" until {clock_time(until, now, zone)}" if until is not None else ""
+    end = "" if until is None else f" until {clock_time(until, now, zone)}"
     if mute is None:
         return f"quiet hours{end}"
 
-    return f"muted{end}{mute.reason}"
+    muted = f"muted until {clock_time(mute.until, now, zone)}{mute.reason}"
+    goes_on = until is None or until > mute.until
+    return f"{muted}, then quiet hours{end}" if goes_on else muted
 
 
 def clock_time(when: datetime, now: datetime, zone: tzinfo | None = None) -> str:

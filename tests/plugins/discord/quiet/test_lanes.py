@@ -392,6 +392,19 @@ async def test_mute_outlasts_quiet_hours_and_they_outlast_it(running: Running) -
         assert await found.post(*joined("Bob")) == [("Bob", False, True)]
 
 
+async def test_mute_that_ends_in_quiet_hours_says_both_ends(running: Running) -> None:
+    async with channel(running, quiet=[hours(600, 1200, "hold")]) as found:
+        await found.setup.post("/mute", {"duration": "15m", "by": "anna"})
+        quiet = (await found.status)["lanes"][0]["quiet"]
+        assert quiet["why"] == "muted until 00:15 UTC by anna, then quiet hours until 00:20 UTC"
+        assert quiet["seconds_left"] == pytest.approx(1200, abs=1)
+        assert await found.post(*joined("Ann")) == []
+        await anyio.sleep(1000)
+        assert (await found.status)["lanes"][0]["quiet"]["why"] == "quiet hours until 00:20 UTC"
+        await anyio.sleep(200)
+        assert found.messages == [("Ann", False, False)]
+
+
 async def test_mute_survives_restarts_and_renames(running: Running, tmp_path: Path) -> None:
     discord = StandInDiscord(latency=0.04)
     hook = discord.create_webhook()
