@@ -47,9 +47,9 @@ class QuietTimes:
     """
 
     start: int
-    """in minutes since midnight"""
+    """in minutes since midnight, up to 1440"""
     end: int
-    """the same, up to 1440; if it is before the start, the times last into the next day"""
+    """the same; if it is before the start, the times last into the next day"""
     days: frozenset[int]
     """on which they begin, from 0 for Monday; the night from Sunday to Monday is Sunday's"""
     zone: tzinfo | None = None

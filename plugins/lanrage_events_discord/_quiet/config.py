@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -26,18 +26,14 @@ Then = Literal["silent", "hold", "drop"]
 
 _DAYS: tuple[str, ...] = get_args(Day)
 # Also for the JSON Schema, so only with what JavaScript supports.
-_TIME_PATTERN = r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$"
-_END_PATTERN = r"^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+_TIME_PATTERN = r"^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
-def _check_clock_time(pattern: str) -> Callable[[object], object]:
-    def check(value: object) -> object:
-        if isinstance(value, str) and re.fullmatch(pattern, value):
-            return value
+def _check_clock_time(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(_TIME_PATTERN, value):
+        return value
 
-        raise ValueError("expected a time of the day with hours and minutes, such as '23:00'")
-
-    return check
+    raise ValueError("expected a time of the day with hours and minutes, such as '23:00'")
 
 
 def _one_is_a_list(value: object) -> object:
@@ -67,15 +63,10 @@ def _check_time_zone(name: str | None) -> str | None:
     return name
 
 
-StartTime = Annotated[
+ClockTime = Annotated[
     str,
-    BeforeValidator(_check_clock_time(_TIME_PATTERN)),
+    BeforeValidator(_check_clock_time),
     WithJsonSchema({"type": "string", "pattern": _TIME_PATTERN, "examples": ["23:00"]}),
-]
-EndTime = Annotated[
-    str,
-    BeforeValidator(_check_clock_time(_END_PATTERN)),
-    WithJsonSchema({"type": "string", "pattern": _END_PATTERN, "examples": ["08:00"]}),
 ]
 
 
@@ -86,9 +77,9 @@ MuteLength = Annotated[Duration, AfterValidator(check_length)]
 class QuietTimesConfig(ConfigModel):
     """Times of the day at which something is quiet."""
 
-    start: StartTime = Field(alias="from")
+    start: ClockTime = Field(alias="from")
     """when they begin, on a clock on the wall"""
-    end: EndTime = Field(alias="to")
+    end: ClockTime = Field(alias="to")
     """when they end; a time before ``from`` is on the next day"""
     days: Annotated[
         tuple[Annotated[Day, BeforeValidator(_check_day)], ...],
@@ -108,7 +99,7 @@ class QuietTimesConfig(ConfigModel):
     @classmethod
     def _check_end(cls, value: str, info: ValidationInfo) -> str:
         start = info.data.get("start")
-        if start is not None and _minutes(start) == _minutes(value):
+        if start is not None and _minutes(start) - _minutes(value) in (0, 1440):
             raise ValueError("they end when they begin: for whole days, write from 00:00 to 24:00")
 
         return value
