@@ -36,11 +36,6 @@ class Posted:
         if len(self._effects) > REMEMBERED_MAX:
             del self._effects[next(iter(self._effects))]
 
-    def assume(self, lane: str, subject: str, effect: Effect) -> None:
-        """Take it as posted, unless it is known what was, that a subject is not what it becomes."""
-        if (lane, subject) not in self._effects:
-            self.add(lane, subject, Effect.LEAVE if effect is Effect.JOIN else Effect.JOIN)
-
 
 # Not frozen, which would take three times as long: there is one for each event.
 @dataclass(slots=True)
@@ -100,7 +95,7 @@ class NetEffect:
         self._lane = lane
         self.reconnects = Reconnects(config)
         """counts who came back in time"""
-        self._settle = {Effect.JOIN: config.settle.join, Effect.LEAVE: config.settle.leave}
+        self._join, self._leave = config.settle.join, config.settle.leave
         self._runs: dict[str, _Run] = {}
         self._held: dict[str, _Run] = {}
         """those of the runs that are held, the oldest first"""
@@ -116,6 +111,8 @@ class NetEffect:
         if run is not None and run.effect is not change.effect:
             self._cancel(change.subject, run)
             if self._posted.find(self._lane, change.subject) is not run.effect:
+                # If it was not known what was posted, it is now: what the change takes things back to.
+                self._posted.add(self._lane, change.subject, change.effect)
                 self._cancelled.add(change.id)
                 self._came_back(run, change)
                 return Fate.CANCELLED
@@ -123,8 +120,7 @@ class NetEffect:
             run = None
 
         if run is None:
-            self._posted.assume(self._lane, change.subject, change.effect)
-            seconds = self._settle[change.effect]
+            seconds = self._join if change.effect is Effect.JOIN else self._leave
             if is_unsteady:
                 seconds = max(seconds, self.reconnects.quiet_seconds)
 
@@ -147,7 +143,7 @@ class NetEffect:
         self._cancelled.update(run.ids)
 
     def _came_back(self, run: _Run, change: Change) -> None:
-        if run.effect is Effect.LEAVE and change.at - run.at <= self._settle[Effect.LEAVE]:
+        if run.effect is Effect.LEAVE and change.at - run.at <= self._leave:
             self.reconnects.add(change.subject, change.name, run.at, change.at)
 
     def take_cancelled(self) -> set[int]:

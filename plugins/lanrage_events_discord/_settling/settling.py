@@ -77,13 +77,13 @@ class Settling:
     def admit(self, waiting: Waiting[Entry]) -> Fate:
         """Return what becomes of an entry, which comes after all others of its subject."""
         digest = waiting.entry.digest
-        if digest.effect is None or not self._config.settle.is_on:
-            return Fate.GOES
-
-        if self.may_be_posted(waiting.id):
+        if digest.effect is None or waiting.id in self._doubtful:
             return Fate.GOES
 
         if self._net is None:
+            if not self._config.settle.is_on:
+                return Fate.GOES
+
             self._net = NetEffect(self._config, self._posted, self._lane)
 
         now, wall_now = self._clocks
