@@ -4,11 +4,13 @@ import os
 import signal
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -35,12 +37,46 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the fast tests run on asyncio alone."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the fast tests run on asyncio alone, and those on either backend on one."""
+    _leave_one_backend(config, items)
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec is not None and callspec.params.get("anyio_backend") == "trio":
             item.add_marker(pytest.mark.slow)
+
+
+def _leave_one_backend(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave of each case that is marked so the one on asyncio or the one on Trio.
+
+    Cases that differ in one parameter run on different backends, so each value of a parameter that
+    is combined with others meets both.
+    """
+    values = defaultdict[tuple[str, str], list[object]](list)
+    cases = defaultdict[tuple[str, tuple[int, ...]], list[pytest.Item]](list)
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and item.get_closest_marker("either_backend") is not None:
+            function, numbers = item.nodeid.partition("[")[0], list[int]()
+            for name, value in callspec.params.items():
+                if "backend" not in name:
+                    known = values[function, name]
+                    if value not in known:
+                        known.append(value)
+
+                    numbers.append(known.index(value))
+
+            cases[function, tuple(numbers)].append(item)
+
+    left_out: list[pytest.Item] = []
+    for (function, numbers), twins in cases.items():
+        number = crc32(function.encode()) + sum(numbers)
+        left_out += [item for item in twins if item is not twins[number % len(twins)]]
+
+    if left_out:
+        unused = set(left_out)
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in unused]
 
 
 @pytest.hookimpl(wrapper=True)

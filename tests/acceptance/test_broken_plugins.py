@@ -119,6 +119,7 @@ def write_config(*plugins: str, drain_timeout: str = "200ms") -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.either_backend
 async def test_a_reload_with_it_reports_it_and_everything_else_goes_on(
     backend: str, name: str
 ) -> None:
@@ -167,6 +168,7 @@ STUBBORN = """
 """
 
 
+@pytest.mark.either_backend
 async def test_a_plugin_that_does_not_end_is_named_and_the_outboxes_are_closed(
     backend: str, folder: Path
 ) -> None:
@@ -230,6 +232,7 @@ WITNESS = """
 """
 
 
+@pytest.mark.either_backend
 async def test_a_start_that_ignores_its_timeout_holds_up_neither_a_reload_nor_the_others_at_a_stop(
     backend: str,
 ) -> None:
@@ -260,6 +263,7 @@ async def test_a_start_that_ignores_its_timeout_holds_up_neither_a_reload_nor_th
 
 
 @pytest.mark.parametrize("source", [DEAF_STARTS, DEAF_ENDS], ids=["start", "end"])
+@pytest.mark.either_backend
 async def test_a_stop_in_the_middle_of_a_reload_that_hangs_ends_the_others(
     backend: str, source: str
 ) -> None:
@@ -280,6 +284,7 @@ async def test_a_stop_in_the_middle_of_a_reload_that_hangs_ends_the_others(
     assert "not stopped within 4 seconds: still waiting for deaf;" in daemon.log
 
 
+@pytest.mark.either_backend
 async def test_a_first_start_that_ignores_its_timeout_ends_the_program_in_time(
     backend: str,
 ) -> None:
@@ -295,6 +300,7 @@ async def test_a_first_start_that_ignores_its_timeout_ends_the_program_in_time(
     assert "still waiting for deaf;" in daemon.log
 
 
+@pytest.mark.either_backend
 async def test_a_start_that_fails_does_not_wait_for_the_others_for_ever(backend: str) -> None:
     write_plugin("stubborn", STUBBORN)
     write_plugin("broken", BROKEN["start_exits"][0])
@@ -362,6 +368,7 @@ CTRL_C = """
 
 
 @pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--stdin",), 130)])
+@pytest.mark.either_backend
 async def test_ctrl_c_that_surfaces_in_a_hook_is_a_stop(
     backend: str, arguments: tuple[str, ...], code: int
 ) -> None:
@@ -375,6 +382,7 @@ async def test_ctrl_c_that_surfaces_in_a_hook_is_a_stop(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--stdin",)])
+@pytest.mark.either_backend
 async def test_what_looks_like_ctrl_c_in_a_hook_is_an_error_with_a_reason(
     backend: str, arguments: tuple[str, ...]
 ) -> None:
@@ -389,6 +397,7 @@ async def test_what_looks_like_ctrl_c_in_a_hook_is_an_error_with_a_reason(
 
 
 @pytest.mark.parametrize("line", ["raise SystemExit(0)", "raise BaseException('no')"])
+@pytest.mark.either_backend
 async def test_a_hook_cannot_end_the_daemon(backend: str, line: str) -> None:
     write_plugin("broken", f"{HOOK}{line}")
     write_config("good", "broken")

@@ -183,6 +183,7 @@ async def test_what_discord_rejects_fails_the_run(backend: str) -> None:
 
 
 @each_signal
+@pytest.mark.either_backend
 async def test_a_signal_stops_it_when_everything_is_delivered(
     backend: str, number: signal.Signals
 ) -> None:
@@ -205,6 +206,7 @@ async def test_a_signal_stops_it_when_everything_is_delivered(
 
 
 @each_signal
+@pytest.mark.either_backend
 async def test_a_second_signal_stops_it_at_once_when_a_plugin_waits(
     backend: str, number: signal.Signals
 ) -> None:
@@ -224,6 +226,7 @@ async def test_a_second_signal_stops_it_at_once_when_a_plugin_waits(
 
 
 @each_signal
+@pytest.mark.either_backend
 async def test_a_second_signal_stops_it_at_once_when_a_plugin_blocks_everything(
     backend: str, number: signal.Signals
 ) -> None:
@@ -251,6 +254,7 @@ async def test_a_signal_ends_an_input_that_goes_on(backend: str) -> None:
     assert "1 event read and delivered" in daemon.log
 
 
+@pytest.mark.either_backend
 async def test_what_was_pending_when_it_was_killed_is_delivered_after_the_restart(
     backend: str,
 ) -> None:

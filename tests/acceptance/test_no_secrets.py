@@ -166,6 +166,7 @@ def config_for(discord: StandInDiscord, **webhooks: Any) -> DiscordConfig:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_library_shows_no_token_whatever_goes_wrong(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,6 +317,7 @@ CARELESS_PLUGIN = """
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_daemon_shows_no_token_whatever_goes_wrong(
     tmp_path: Path,
     anyio_backend_name: str,

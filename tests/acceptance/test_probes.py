@@ -68,6 +68,7 @@ async def ask(port: int, head: str) -> str:
             return answer.decode()
 
 
+@pytest.mark.either_backend
 async def test_probes_are_answered_and_nothing_else(tmp_path: Path) -> None:
     async with _daemons.running("run", write_config(tmp_path)) as daemon:
         port = await port_of(daemon)
@@ -81,6 +82,7 @@ async def test_probes_are_answered_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
+@pytest.mark.either_backend
 async def test_haproxy_takes_the_daemon_for_alive_until_it_stops(tmp_path: Path) -> None:
     assert HAPROXY is not None
     admin = tmp_path / "admin"

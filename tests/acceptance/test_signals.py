@@ -136,6 +136,7 @@ def waits_of(moment: Moment) -> str:
 @pytest.mark.parametrize(
     "moment", ["loading", "creating", "starting", "running", "reloading", "restarting"]
 )
+@pytest.mark.either_backend
 async def test_it_stops_at_any_moment(
     backend: str, folder: Path, moment: Moment, number: signal.Signals
 ) -> None:
@@ -151,6 +152,7 @@ async def test_it_stops_at_any_moment(
 
 
 @each_stop
+@pytest.mark.either_backend
 async def test_it_delivers_what_is_pending_before_it_stops(
     backend: str, folder: Path, number: signal.Signals
 ) -> None:
@@ -165,6 +167,7 @@ async def test_it_delivers_what_is_pending_before_it_stops(
 
 @each_stop
 @pytest.mark.parametrize("moment", ["draining", "stopping"])
+@pytest.mark.either_backend
 async def test_another_signal_ends_a_stop_at_once(
     backend: str, folder: Path, moment: Moment, number: signal.Signals
 ) -> None:
@@ -182,6 +185,7 @@ async def test_another_signal_ends_a_stop_at_once(
 @pytest.mark.parametrize(
     "moment", ["loading", "creating", "starting", "running", "reloading", "restarting"]
 )
+@pytest.mark.either_backend
 async def test_it_reloads_whenever_it_is_asked_to(
     backend: str, folder: Path, moment: Moment
 ) -> None:
@@ -202,6 +206,7 @@ async def test_it_reloads_whenever_it_is_asked_to(
 
 
 @pytest.mark.parametrize("moment", ["draining", "stopping"])
+@pytest.mark.either_backend
 async def test_a_request_to_reload_does_not_end_a_stop(
     backend: str, folder: Path, moment: Moment
 ) -> None:
@@ -220,6 +225,7 @@ async def test_a_request_to_reload_does_not_end_a_stop(
 
 
 @each_moment
+@pytest.mark.either_backend
 async def test_with_an_input_a_request_to_reload_changes_nothing(
     backend: str, folder: Path, moment: Moment
 ) -> None:
@@ -242,6 +248,7 @@ async def test_with_an_input_a_request_to_reload_changes_nothing(
 
 
 @each_stop
+@pytest.mark.either_backend
 async def test_it_stops_while_a_reload_checks_a_plugin_that_blocks_its_thread(
     backend: str, folder: Path, number: signal.Signals
 ) -> None:
@@ -297,6 +304,7 @@ async def start_with_an_early_signal(number: signal.Signals, *arguments: str) ->
     )
 
 
+@pytest.mark.either_backend
 async def test_a_request_to_reload_during_the_first_imports_does_not_end_it(
     backend: str, folder: Path
 ) -> None:
@@ -322,6 +330,7 @@ async def test_ctrl_c_during_the_first_imports_shows_no_traceback(
 
 
 @each_stop
+@pytest.mark.either_backend
 async def test_a_signal_is_logged_at_once_although_a_hook_blocks_the_event_loop(
     backend: str, folder: Path, number: signal.Signals
 ) -> None:
@@ -360,6 +369,7 @@ async def test_a_signal_is_logged_at_once_although_a_hook_blocks_the_event_loop(
         assert await daemon.wait() == -number
 
 
+@pytest.mark.either_backend
 async def test_a_daemon_that_was_started_with_ctrl_c_ignored_goes_on_ignoring_it(
     backend: str, folder: Path
 ) -> None:
@@ -376,6 +386,7 @@ async def test_a_daemon_that_was_started_with_ctrl_c_ignored_goes_on_ignoring_it
     assert "because of SIGTERM" in daemon.log
 
 
+@pytest.mark.either_backend
 async def test_the_command_reload_reloads_its_daemon_and_no_other(
     backend: str, folder: Path
 ) -> None:

@@ -55,8 +55,8 @@ async def main(job: Line) -> None:
     bus.register(LogPlugin(LogConfig(path=folder / "events.jsonl")), "log")
     async with bus:
         say(url=http.url)
-        while (await anyio.to_thread.run_sync(hear))["do"] != "end":
-            say(**held(bus, discord))
+        while (do := (await anyio.to_thread.run_sync(hear))["do"]) != "end":
+            say(**(held(bus, discord) if do == "count" else {"pending": discord.pending}))
 
 
 if __name__ == "__main__":

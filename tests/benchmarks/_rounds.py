@@ -36,6 +36,9 @@ def interleave(
     values: dict[K, list[float]] = {contender: [] for contender in contenders}
     order = list(groups.values())
     shuffler = random.Random(rounds)
+    # What was imported is no garbage of any of them, and takes long to look through.
+    gc.collect()
+    gc.freeze()
     for _ in range(rounds):
         shuffler.shuffle(order)
         for group in order:
@@ -44,6 +47,7 @@ def interleave(
                 settle()
                 values[contender].append(contenders[contender]())
 
+    gc.unfreeze()
     return values
 
 

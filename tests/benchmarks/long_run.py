@@ -116,13 +116,11 @@ async def measure(backend: str, count: int, seconds: float) -> tuple[list[Line],
                     tasks.start_soon(sample, daemon, discord, seconds, samples)
                     posted = await post(url, count, seconds)
 
-                last = await daemon.ask(do="count")
                 with anyio.move_on_after(120):
-                    while last["pending"]:
+                    while (await daemon.ask(do="wait"))["pending"]:
                         await anyio.sleep(0.5)
-                        last = await daemon.ask(do="count")
 
-                samples.append(last)
+                samples.append(await daemon.ask(do="count"))
 
     return samples, posted
 

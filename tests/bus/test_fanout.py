@@ -356,7 +356,7 @@ STEPS = (
 
 
 @pytest.mark.slow
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     plugins=st.lists(
         st.tuples(st.sampled_from(CLASSES), st.integers(1, 3), st.sampled_from(POLICIES)),

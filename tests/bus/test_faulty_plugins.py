@@ -180,7 +180,7 @@ async def wait_for_cancellation(how: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @given(actions=ACTIONS, end=st.sampled_from(ENDS))
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_the_bus_outlives_them_and_can_always_be_left(
     backend: Literal["asyncio", "trio"], actions: list[tuple[str, list[str]]], end: str
 ) -> None:

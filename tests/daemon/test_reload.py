@@ -215,6 +215,7 @@ GAME_LOG = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["game.log", "*.log"])
+@pytest.mark.either_backend
 async def test_a_log_that_would_write_to_a_followed_file_is_rejected(
     scene: Scene, tmp_path: Path, name: str
 ) -> None:
@@ -251,6 +252,7 @@ REJECTED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REJECTED)
+@pytest.mark.either_backend
 async def test_what_a_check_rejects_is_rejected(scene: Scene, name: str) -> None:
     more, plugins, message = REJECTED[name]
     scene.write("  greeter: {}\n")
@@ -659,6 +661,7 @@ BROKEN_WORDS = {
     ("name", "plugin"),
     [*((name, "the same") for name in BROKEN_WORDS), ("syntax", "changed"), ("syntax", "new")],
 )
+@pytest.mark.either_backend
 async def test_broken_templates_of_the_discord_plugin_are_an_error_until_they_are_right(
     scene: Scene, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, plugin: str
 ) -> None:

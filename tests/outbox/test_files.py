@@ -473,6 +473,7 @@ WRITER = """
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_nothing_is_lost_when_the_process_is_killed(
     path: Path, anyio_backend: tuple[str, object]
 ) -> None:
@@ -1058,6 +1059,7 @@ def damage_quietly(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("left", ["outbox.db", "outbox.db-wal"])
+@pytest.mark.either_backend
 async def test_a_large_file_that_was_not_closed_in_order_is_read_through(
     path: Path, left: str
 ) -> None:

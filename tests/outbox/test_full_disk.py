@@ -131,6 +131,7 @@ async def put_until_full(outbox: Outbox, lane: str) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_a_backlog_drains_on_a_full_disk(
     disk: SmallDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -169,6 +170,7 @@ async def test_a_backlog_drains_on_a_full_disk(
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_every_entry_of_a_backlog_can_become_a_dead_letter_on_a_full_disk(
     disk: SmallDisk,
 ) -> None:
@@ -189,6 +191,7 @@ async def test_every_entry_of_a_backlog_can_become_a_dead_letter_on_a_full_disk(
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_puts_are_taken_again_once_there_is_room(
     disk: SmallDisk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,6 +218,7 @@ async def test_puts_are_taken_again_once_there_is_room(
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_the_log_leaves_its_room_to_the_entries(disk: SmallDisk) -> None:
     async with Outbox(disk.path) as outbox:
         ids = await put_until_full(outbox, "a")
@@ -225,6 +229,7 @@ async def test_the_log_leaves_its_room_to_the_entries(disk: SmallDisk) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["closed", "killed"])
+@pytest.mark.either_backend
 async def test_it_opens_on_a_full_disk(disk: SmallDisk, end: str) -> None:
     if end == "closed":
         async with Outbox(disk.path) as outbox:
@@ -299,6 +304,7 @@ async def test_a_disk_that_is_full_from_the_start_is_an_error(disk: SmallDisk) -
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_a_disk_that_fills_at_any_moment_loses_and_repeats_nothing(disk: SmallDisk) -> None:
     for left in range(0, 200 * 1024, 12 * 1024):
         disk.path = disk.folder / f"{left}.outbox"
@@ -591,7 +597,7 @@ def test_a_full_disk_against_a_simple_model(backend: str, disk: SmallDisk) -> No
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=30,
+            max_examples=15,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

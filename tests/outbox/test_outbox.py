@@ -362,6 +362,7 @@ async def test_next_expiry_is_that_of_the_first_entry_to_expire(outbox: Outbox) 
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_expiring_more_than_one_transaction_takes(outbox: Outbox, clock: Clock) -> None:
     async with outbox:
         await outbox.put_many([OutboxItem("a", "x", "p", START) for _ in range(10_001)])
@@ -510,6 +511,7 @@ async def test_a_lane_is_dropped_in_parts(outbox: Outbox) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_a_lane_larger_than_a_transaction_is_dropped_and_retried(path: Path | None) -> None:
     async with make_outbox(path, max_dead=20_000) as outbox:
         ids = await outbox.put_many([OutboxItem("a", "x") for _ in range(10_007)])

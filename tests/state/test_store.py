@@ -216,6 +216,7 @@ async def test_what_json_does_not_give_back_is_rejected(folder: Path, value: obj
 
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", [10, 400, 900, 5_000, 200_000])
+@pytest.mark.either_backend
 async def test_values_may_be_nested_as_deep_as_python_can_read(
     folder: Path, path: Path, depth: int
 ) -> None:

@@ -51,6 +51,7 @@ async def test_messages_digests_and_the_test_message_are_german(running: Running
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stored", ["of this version", "of the version before"])
+@pytest.mark.either_backend
 async def test_what_waited_in_the_outbox_is_caught_up_in_german(
     running: Running, tmp_path: Path, stored: str
 ) -> None:

@@ -105,6 +105,7 @@ async def in_outbox(folder: Path) -> Counter[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_a_kill_between_the_disk_and_the_answer_publishes_nothing_twice(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:
@@ -138,6 +139,7 @@ async def kill(process: Process, after: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_kills_at_any_moment_lose_and_repeat_nothing(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:
@@ -248,6 +250,7 @@ async def test_without_a_state_folder_ids_are_known_until_the_end() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("content", [b"no ids", b"SQLite format 3\x00" + b"\xff" * 5_000])
+@pytest.mark.either_backend
 async def test_a_damaged_file_keeps_what_comes(
     content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -264,6 +267,7 @@ async def test_a_damaged_file_keeps_what_comes(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+@pytest.mark.either_backend
 async def test_health_says_that_ids_are_not_kept_until_they_are(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

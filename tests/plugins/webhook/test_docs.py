@@ -46,6 +46,7 @@ def settings(text: str, services: Any, key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", range(len(CONFIGURATIONS)))
+@pytest.mark.either_backend
 async def test_each_example_sends_what_its_service_takes(
     services: Any, key: str, number: int
 ) -> None:

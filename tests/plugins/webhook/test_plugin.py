@@ -128,6 +128,7 @@ async def test_the_limits_of_each_service_are_obeyed(services: Any, name: str) -
         ("telegram", {"to": "99"}),
     ],
 )
+@pytest.mark.either_backend
 async def test_a_wrong_setting_stops_the_lane_and_keeps_its_events(
     services: Any, name: str, wrong: dict[str, str]
 ) -> None:

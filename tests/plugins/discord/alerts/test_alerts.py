@@ -169,6 +169,7 @@ async def test_backlog_of_an_earlier_run_is_not_late_if_it_is_delivered(kept: Sc
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_what_is_late_after_a_restart_too_is_not_reported_as_over(kept: Scene) -> None:
     kept.discord.faults.fail(503, lasting=HOUR, webhook=kept.news)
     async with kept.run() as s:
@@ -260,6 +261,7 @@ class Stuck:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_events_that_a_plugin_drops_are_reported(scene: Scene) -> None:
     stuck = Stuck()
     async with scene.run() as s:
@@ -421,6 +423,7 @@ async def test_everything_that_is_wrong_at_once_is_one_message(scene: Scene) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_restart_of_the_process_repeats_nothing_and_reports_that_it_is_over(
     kept: Scene,
 ) -> None:
@@ -671,6 +674,7 @@ async def test_without_the_setting_there_are_no_alerts(running: Running) -> None
 @pytest.mark.parametrize(
     "content", ["", "[]", "{", '{"silences": {"x": "y"}}', '{"incidents": [{}], "silences": {}}']
 )
+@pytest.mark.either_backend
 async def test_damaged_file_is_moved_aside(
     running: Running, tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -229,6 +229,7 @@ async def test_webhook_named_default_in_yaml_wins_too(running: Running) -> None:
         ("hello", "must begin with https://"),
     ],
 )
+@pytest.mark.either_backend
 async def test_url_that_is_none_is_rejected_without_asking(
     running: Running, url: str, reason: str
 ) -> None:
@@ -261,6 +262,7 @@ async def test_webhook_that_does_not_exist_is_rejected_and_asked_for_once(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["no network", "503", "429", "no answer"])
+@pytest.mark.either_backend
 async def test_webhook_that_cannot_be_looked_up_can_be_saved_offline(
     running: Running, fault: str
 ) -> None:

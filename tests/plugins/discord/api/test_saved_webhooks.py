@@ -135,6 +135,7 @@ async def test_the_style_is_chosen_and_changes_while_it_runs(running: Running) -
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_yaml_wins_by_the_name_of_a_webhook(running: Running, tmp_path: Path) -> None:
     discord = StandInDiscord()
     saved, other, yaml = (discord.create_webhook() for _ in range(3))
@@ -177,6 +178,7 @@ async def test_yaml_wins_by_the_name_of_a_webhook(running: Running, tmp_path: Pa
         ({"webhook_url": ""}, 422, "the webhook URL is empty"),
     ],
 )
+@pytest.mark.either_backend
 async def test_what_is_wrong_is_rejected_and_changes_nothing(
     running: Running, tmp_path: Path, settings: dict[str, Any], status: int, detail: str
 ) -> None:

@@ -62,6 +62,7 @@ def fail(**fault: Any) -> Callable[[StandInDiscord], object]:
         (lambda d: d.faults.hang(accepted=False, times=1), None, None, "no answer from", "idle"),
     ],
 )
+@pytest.mark.either_backend
 async def test_reason_is_discords_own(
     running: Running,
     fault: Callable[[StandInDiscord], object],

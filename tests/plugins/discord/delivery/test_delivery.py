@@ -245,6 +245,7 @@ async def publish_ten_a_second(s: Scene, seconds: int, start: int = 0) -> dict[s
     }
 
 
+@pytest.mark.either_backend
 async def test_ten_a_second_for_half_a_minute() -> None:
     async with scene(StandInDiscord(latency=ROUND_TRIP)) as s:
         started = anyio.current_time()
@@ -279,6 +280,7 @@ async def hidden_limit(
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("seconds", [30, pytest.param(180, marks=pytest.mark.slow)])
+@pytest.mark.either_backend
 async def test_known_hidden_limit_is_kept_and_no_event_waits_long(
     window: Literal["fixed", "sliding"], seconds: int
 ) -> None:
@@ -291,6 +293,7 @@ async def test_known_hidden_limit_is_kept_and_no_event_waits_long(
 @pytest.mark.slow
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("pause", [0, 120])
+@pytest.mark.either_backend
 async def test_hidden_limit_is_known_after_a_restart(
     running: Running, window: Literal["fixed", "sliding"], pause: float, tmp_path: Path
 ) -> None:
@@ -323,6 +326,7 @@ async def test_hidden_limit_is_known_after_a_restart(
 
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("seconds", [30, pytest.param(180, marks=pytest.mark.slow)])
+@pytest.mark.either_backend
 async def test_hidden_limit_is_learnt_from_one_rejection(
     window: Literal["fixed", "sliding"], seconds: int
 ) -> None:
@@ -336,6 +340,7 @@ async def test_hidden_limit_is_learnt_from_one_rejection(
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("immediate", [True, False])
 @pytest.mark.parametrize("seconds", [30, pytest.param(180, marks=pytest.mark.slow)])
+@pytest.mark.either_backend
 async def test_embeds_use_what_a_known_hidden_limit_allows(
     window: Literal["fixed", "sliding"], immediate: bool, seconds: int
 ) -> None:
@@ -351,6 +356,7 @@ async def test_embeds_use_what_a_known_hidden_limit_allows(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.either_backend
 async def test_limit_that_is_learnt_in_the_middle_allows_embeds_what_it_can(
     window: Literal["fixed", "sliding"],
 ) -> None:
@@ -406,6 +412,7 @@ async def test_errors_of_discord_lose_nothing() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_errors_of_discord_cost_little_time() -> None:
     ratios = []
     for seed in range(1, 10):
@@ -445,6 +452,7 @@ async def test_events_around_an_outage_of_ten_seconds_all_arrive() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_outage_of_an_hour_costs_few_requests(caplog: pytest.LogCaptureFixture) -> None:
     discord = StandInDiscord(latency=ROUND_TRIP)
     async with scene(discord) as s:

@@ -2,7 +2,7 @@
 
 Each life is a bus with the plugin, on the same outbox file; between two of them the process is
 taken to have ended, in the midst of work if the drain timeout is short.
-``LANRAGE_EVENTS_EXAMPLES`` says how many lifetimes are tried, 25 on each backend by default. Only
+``LANRAGE_EVENTS_EXAMPLES`` says how many lifetimes are tried, 25 by default. Only
 if it is set is what fails made smaller, since that may take minutes (``--timeout 0``, too).
 """
 
@@ -17,18 +17,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import anyio
 import httpx
 import pytest
-import trio.testing
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events import Event, EventBus, GameEnded, Notification, PeerJoined
 from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox, OutboxFull
+from lanrage_events.testing import virtual_time
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import Fail, Record, StandInDiscord, StandInRequest
 
@@ -433,21 +433,20 @@ def marks_in(record: Record) -> list[str]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
+    backend=st.sampled_from(["asyncio", "trio"]),
     config=st.sampled_from(CONFIGS),
     lives=lives,
     last=actions,
     max_entries=st.sampled_from((1000, 1000, 15)),
 )
 def test_nothing_is_lost_or_twice_whatever_happens(
-    anyio_backend: tuple[str, dict[str, Any]],
+    backend: Literal["asyncio", "trio"],
     config: dict[str, Any],
     lives: list[tuple[list[tuple[Any, ...]], float]],
     last: list[tuple[Any, ...]],
     max_entries: int,
 ) -> None:
-    name, options = anyio_backend
-    if name == "trio":
-        options = {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    name, options = virtual_time(backend)
 
     async def run() -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -162,6 +162,7 @@ anyio.run(main, *sys.argv[1:5], backend=sys.argv[5])
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_killed_again_and_again_loses_nothing(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:
@@ -242,6 +243,7 @@ async def daemon(folder: Path, greeting: str) -> AsyncIterator[tuple[Process, Wa
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are different there")
+@pytest.mark.either_backend
 async def test_daemon_that_is_reloaded_and_killed_within_a_ban_sends_nothing(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:

@@ -139,6 +139,7 @@ async def test_a_message_mentions_as_many_as_it_holds_and_the_rest_is_counted(
 @pytest.mark.parametrize(
     "setting", [{"username": "here"}, {"avatar_url": "http://lanserver/a.png"}, {"username": " "}]
 )
+@pytest.mark.either_backend
 async def test_a_setting_that_discord_rejects_stops_no_message(
     setting: dict[str, str],
 ) -> None:

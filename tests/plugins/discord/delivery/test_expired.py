@@ -80,6 +80,7 @@ async def test_damaged_counts_are_forgotten(
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_a_note_that_always_gets_an_error_is_given_up_and_holds_no_event_up(
     running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -101,6 +101,7 @@ async def test_test_message_that_arrives_restores_the_webhook_for_the_next_life_
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("status", "code"), [(404, 0), (403, 50013), (404, 10003)])
+@pytest.mark.either_backend
 async def test_what_may_be_put_right_in_discord_is_tried_by_the_next_life(
     running: Running, tmp_path: Path, status: int, code: int
 ) -> None:

@@ -107,6 +107,7 @@ ALL = ["player00000", "player00001", "player00002"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+@pytest.mark.either_backend
 async def test_any_success_is_delivered_with_one_request(status: int) -> None:
     answers, plugin, health = await delivery_of_three(lambda _, __: (status, {}))
     assert answers.delivered == ALL
@@ -641,6 +642,7 @@ def shown_by(message: dict[str, Any]) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reset", "hang", "gateway"])
+@pytest.mark.either_backend
 async def test_lost_answer_to_a_digest_is_repeated_in_messages_of_at_most_fifty_events(
     fault: str,
 ) -> None:
@@ -673,6 +675,7 @@ async def test_lost_answer_to_a_digest_is_repeated_in_messages_of_at_most_fifty_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_messages", [1, 2, 3])
+@pytest.mark.either_backend
 async def test_a_lost_answer_adds_no_more_than_the_repetition_to_max_messages(
     max_messages: int,
 ) -> None:

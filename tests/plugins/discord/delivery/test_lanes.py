@@ -295,6 +295,7 @@ async def test_error_of_one_event_is_not_the_others(running: Running) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_others_run_while_large_events_are_rendered(running: Running) -> None:
     begun = 0
 
@@ -545,6 +546,7 @@ async def test_url_that_is_cleared_while_another_request_is_under_way_gets_nothi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [0.0, 0.3, 0.6, 1.0, 1.9, 2.5])
+@pytest.mark.either_backend
 async def test_clearing_and_setting_at_any_moment_loses_and_doubles_nothing(
     running: Running, moment: float
 ) -> None:

@@ -1,7 +1,7 @@
 """Random limits, reloads, restarts and kills: nothing is sent within a wait, nothing is lost.
 
 A kill leaves what the state folder holds at that moment: the next life gets a copy of it.
-``LANRAGE_EVENTS_EXAMPLES`` says how many lifetimes are tried, 25 on each backend by default.
+``LANRAGE_EVENTS_EXAMPLES`` says how many lifetimes are tried, 25 by default.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any, Literal
 import anyio
 import httpx
 import pytest
-import trio.testing
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lanrage_events import EventBus, PeerJoined
 from lanrage_events.abc import Bus
 from lanrage_events.outbox import Outbox
+from lanrage_events.testing import virtual_time
 from lanrage_events_discord import DiscordConfig, DiscordPlugin
 from lanrage_events_discord.testing import StandInDiscord
 
@@ -228,13 +228,11 @@ class World:
     phases=(Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if EXAMPLES else [])),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(steps=steps)
+@given(backend=st.sampled_from(["asyncio", "trio"]), steps=steps)
 def test_nothing_is_sent_within_a_wait_and_everything_once(
-    anyio_backend: tuple[str, dict[str, Any]], steps: list[tuple[str, Any]]
+    backend: Literal["asyncio", "trio"], steps: list[tuple[str, Any]]
 ) -> None:
-    name, options = anyio_backend
-    if name == "trio":
-        options = {"clock": trio.testing.MockClock(autojump_threshold=0)}
+    name, options = virtual_time(backend)
 
     async def main() -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -86,6 +86,7 @@ def names_in(discord: StandInDiscord) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ban", "user", "shared", "global"])
+@pytest.mark.either_backend
 async def test_reloads_within_a_wait_send_nothing(tmp_path: Path, kind: Any) -> None:
     discord = StandInDiscord(latency=LATENCY)
     async with community(discord, tmp_path) as c:
@@ -126,6 +127,7 @@ async def test_file_with_the_waits_holds_no_secret(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_reload_does_not_wait_for_limits_but_for_the_request_under_way(
     tmp_path: Path,
 ) -> None:

@@ -49,6 +49,7 @@ async def dead_letters(plugin: Any) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("style", ["digest", "embeds"])
 @pytest.mark.parametrize("bad", [(0,), (4,), (9,), (3, 4), (0, 9), (0, 1, 2, 3)])
+@pytest.mark.either_backend
 async def test_an_event_that_always_gets_500_is_found_and_the_others_flow(
     running: Running, style: str, bad: tuple[int, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,6 +135,7 @@ async def test_two_webhooks_that_get_the_same_bad_event_both_go_on(running: Runn
 @pytest.mark.parametrize("count", [1, 2, 30])
 @pytest.mark.parametrize("webhooks", [1, 2])
 @pytest.mark.parametrize("action", [None, "execute"])
+@pytest.mark.either_backend
 async def test_an_outage_makes_no_dead_letter_and_keeps_the_order(
     running: Running, count: int, webhooks: int, action: Any
 ) -> None:
@@ -178,6 +180,7 @@ async def test_retries_of_an_outage_are_paced_as_ever_and_the_webhook_is_seldom_
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.9])
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.either_backend
 async def test_when_many_of_all_posts_fail_nothing_is_given_up(
     running: Running, seed: int, share: float
 ) -> None:
@@ -201,6 +204,7 @@ async def test_when_many_of_all_posts_fail_nothing_is_given_up(
 @pytest.mark.parametrize(
     ("share", "pause", "seconds", "webhooks"), [(0.9, 10, 300, 2), (0.95, 60, 1200, 1)]
 )
+@pytest.mark.either_backend
 async def test_when_most_posts_fail_events_that_come_now_and_then_are_not_given_up(
     running: Running, share: float, pause: float, seconds: float, webhooks: int
 ) -> None:
@@ -254,6 +258,7 @@ async def test_a_webhook_that_does_not_answer_when_it_is_looked_up_holds_nothing
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [5, 11, 12, 13, 14, 16])
+@pytest.mark.either_backend
 async def test_a_restart_in_the_midst_of_the_search_loses_nothing(
     running: Running, tmp_path: Path, seconds: float
 ) -> None:
@@ -305,8 +310,8 @@ async def test_a_dead_letter_is_posted_when_it_is_retried_and_discord_can(
     pauses=st.lists(st.floats(0, 20), min_size=30, max_size=30),
     lives=st.lists(st.floats(0.1, 90), max_size=3),
     blips=st.floats(0, 0.1),
+    backend=st.sampled_from(["asyncio", "trio"]),
 )
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_whatever_is_bad_and_whatever_ends_the_rest_arrives_once_and_in_order(
     running: Running,
     tmp_path_factory: pytest.TempPathFactory,

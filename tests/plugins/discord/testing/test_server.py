@@ -461,6 +461,7 @@ async def test_two_errors_come_out_together() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_leaving_closes_every_connection() -> None:
     discord = StandInDiscord()
     webhook = discord.create_webhook()

@@ -317,6 +317,7 @@ async def test_the_unknown_fields_of_an_invalid_event_are_named_with_what_is_mis
 
 
 @pytest.mark.slow
+@pytest.mark.either_backend
 async def test_the_names_of_very_many_unknown_fields_are_bounded(client: Client) -> None:
     event = {**ANN, **{f"{'x' * 2_000}{number}": number for number in range(90)}}
     async with serving(client) as (_, http):

@@ -189,6 +189,7 @@ async def test_entries_come_in_order_without_secrets(client: Client) -> None:
         ("lane=other&kind=dead", [4], None),
     ],
 )
+@pytest.mark.either_backend
 async def test_entries_come_in_pages(
     client: Client, query: str, ids: list[int], next_page: int | None
 ) -> None:
@@ -283,6 +284,7 @@ async def test_entries_are_dropped(
         ([], {"": "input should be an object"}),
     ],
 )
+@pytest.mark.either_backend
 async def test_a_choice_that_is_not_valid_changes_nothing(
     client: Client, action: str, chosen: object, errors: dict[str, str]
 ) -> None:

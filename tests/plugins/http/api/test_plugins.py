@@ -566,6 +566,7 @@ async def test_a_plugin_that_does_not_run_is_not_called(client: Client) -> None:
         ([get(f"/{SECRET} x")], "**********"),
     ],
 )
+@pytest.mark.either_backend
 async def test_a_plugin_with_broken_routes_is_left_out_and_logged_once(
     client: Client, caplog: pytest.LogCaptureFixture, answer: object, reason: str
 ) -> None:

@@ -82,6 +82,7 @@ def bearer(token: str) -> dict[str, str]:
         ("GET", "/api/extra/silent", {ADMIN, FULL}),
     ],
 )
+@pytest.mark.either_backend
 async def test_each_route_needs_its_scope(
     method: str, path: str, allowed: set[str], client: Client
 ) -> None:

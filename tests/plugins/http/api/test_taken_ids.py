@@ -48,6 +48,7 @@ async def load(path: Path, clock: Clock, size: int = SIZE) -> list[str]:
 @pytest.mark.slow
 @given(requests=st.lists(st.lists(names, min_size=1, max_size=4), max_size=8), data=st.data())
 @settings(deadline=None)
+@pytest.mark.either_backend
 async def test_a_cut_at_any_byte_costs_only_what_it_cuts(
     requests: list[list[str]], data: st.DataObject
 ) -> None:
@@ -130,6 +131,7 @@ actions = st.lists(
 @pytest.mark.slow
 @given(actions=actions)
 @settings(deadline=None)
+@pytest.mark.either_backend
 async def test_ids_are_known_for_the_window_unless_they_are_too_many(
     actions: list[tuple[str, Any]],
 ) -> None:

@@ -81,6 +81,7 @@ def test_nothing_else_is_taken_for_an_array(text: str) -> None:
     ["12345", "1.5e-300", "true", "null", "-1.25", '"a \u00fc \\" \\u00e9 b"', '{"a": [1, 2.5e3]}'],
 )
 @pytest.mark.parametrize("window", range(128 * 1024 - 12, 128 * 1024 + 4))
+@pytest.mark.either_backend
 async def test_an_item_may_lie_anywhere(item: str, window: int) -> None:
     filler = json.dumps("x" * (window - 5))
     body = f"[{filler}, {item}, 7]".encode()
@@ -176,6 +177,7 @@ async def test_a_value_may_be_large() -> None:
         (read_lines, b"\n" * 80_000_000),
     ],
 )
+@pytest.mark.either_backend
 async def test_others_have_their_turn_meanwhile(read: Any, body: bytes) -> None:
     turns = 0
     is_over = False

@@ -268,6 +268,7 @@ def histogram(*buckets: Any) -> Metric:
         ([gauge(Sample(1, {}, 7), kind="histogram")], "the buckets of 'bad' are not a list"),  # type: ignore[arg-type]
     ],
 )
+@pytest.mark.either_backend
 async def test_a_plugin_with_broken_metrics_is_left_out_and_logged_once(
     client: Client, caplog: pytest.LogCaptureFixture, answer: object, reason: str
 ) -> None:

@@ -62,6 +62,7 @@ def run_and_kill(folder: Path, backend: str, last: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.either_backend
 def test_after_a_kill_no_line_is_missing_and_at_most_the_last_one_is_published_twice(
     tmp_path: Path, backend: str
 ) -> None:

@@ -349,6 +349,7 @@ async def test_brackets_in_the_name_of_a_file_are_nothing_special(
         ("utf-16-be", "utf-16-be"),
     ],
 )
+@pytest.mark.either_backend
 async def test_files_are_read_in_their_encoding(
     evening: Any, tmp_path: Path, encoding: str, written: str
 ) -> None:
