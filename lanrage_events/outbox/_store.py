@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -451,7 +451,7 @@ class Store:
             bytes=bytes,
             oldest=oldest,
             dead=dead,
-            **asdict(self._totals),
+            **{name: getattr(self._totals, name) for name in Changes.__slots__},
             failed=self._failed,
             unwritten=len(self.completed),
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from traceback import walk_tb
+from types import CodeType
 from typing import Any, TypeAlias, cast
 
 from jinja2 import (
@@ -33,6 +34,7 @@ from ._tree import (
     PLACE,
     add_places,
     check_filters,
+    has_constants,
     keep_own_blanks,
     keeps_lines,
     names_of,
@@ -59,6 +61,12 @@ _OWN_BREAK = re.compile(r"\s*\n\s*")
 
 # Types whose values are never written as empty text.
 _NEVER_EMPTY = (bool, int, float, datetime)
+
+
+_KNOWN: dict[tuple[str, Text, TemplateLeaf, tuple[tuple[str, int], ...]], _Compiled] = {}
+"""what was compiled last, so that a plugin that is checked, started again or there twice does not
+compile the same again; by what it depends on"""
+_KNOWN_MAX = 2_000
 
 
 class LeafWarning(ValueError):
@@ -129,6 +137,21 @@ class TemplateLeaf:
     instead of empty"""
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """What compiling a leaf finds out."""
+
+    names: Mapping[str, int]
+    beginning: Any
+    parts: Parts | None
+    """what the leaf consists of, if it can be rendered without Jinja"""
+    code: CodeType
+    depends_on_words: bool
+    """whether values were written when it was compiled, in the words of the templates"""
+    filters: Sequence[tuple[str, TemplateFilter]]
+    """those it was compiled with, kept since their ids are in the key"""
+
+
 class CompiledLeaf:
     """One leaf of one file; call :meth:`compile` before it is rendered."""
 
@@ -171,15 +194,34 @@ class CompiledLeaf:
             self.constant = self._finish(text, text)
             return
 
+        filters = tuple((name, id(filter)) for name, filter in marking.filters)
+        key = (self.file, self._source, self.leaf, filters)
+        known = _KNOWN.get(key)
+        if known is None:
+            known = self._compile(environment, marking, text)
+            if not known.depends_on_words:
+                if len(_KNOWN) >= _KNOWN_MAX:
+                    _KNOWN.clear()
+
+                _KNOWN[key] = known
+
+        self.names, self.beginning, self._parts = known.names, known.beginning, known.parts
+        self._finalize = environment.finalize or str
+        if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
+            [(name, _)] = self._parts
+            self._value_name = name if isinstance(name, str) else None
+
+        self._template = Template.from_code(environment, known.code, {})
+
+    def _compile(self, environment: Environment, marking: Marking, text: str) -> _Compiled:
         tree = environment.parse(text)
         check_filters(tree, marking)
         first = self._source.line - 1
-        self.names = {name: first + line for name, line in names_of(tree).items()}
+        names = {name: first + line for name, line in names_of(tree).items()}
         find_constant = self.leaf.find_constant
         constant = find_constant(own_beginning(tree)) if find_constant is not None else ""
-        if constant:
-            self.beginning = self._finish(constant, constant)
-
+        beginning = self._finish(constant, constant) if constant else None
+        depends_on_words = has_constants(tree)
         keep_own_blanks(tree)
         if not self.leaf.own_lines:
             for data in tree.find_all(nodes.TemplateData):
@@ -193,14 +235,14 @@ class CompiledLeaf:
         if self.leaf.context_filter is not None or find_place is not None:
             add_places(tree, self.leaf.context_filter, find_place, marking)
 
-        self._finalize = environment.finalize or str
-        self._parts = parts_of(tree, self.leaf.context, self._finalize)
-        if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
-            [(name, _)] = self._parts
-            self._value_name = name if isinstance(name, str) else None
-
-        code = environment.compile(tree, filename=self.file)
-        self._template = Template.from_code(environment, code, {})
+        return _Compiled(
+            names,
+            beginning,
+            parts_of(tree, self.leaf.context, environment.finalize or str),
+            environment.compile(tree, filename=self.file),
+            depends_on_words or bool(self.leaf.context),
+            marking.filters,
+        )
 
     def render(self, names: Names, value_limit: int | None = None) -> Any:
         """Return the result of the leaf for one event, empty text or ``None`` for no result."""

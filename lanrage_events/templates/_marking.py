@@ -20,6 +20,7 @@ class Marking:
     """
 
     def __init__(self, filters: Mapping[str, TemplateFilter], as_text: AsText) -> None:
+        self.filters = tuple(filters.items())
         self._filters = filters
         self._as_text = as_text
         self._known: dict[frozenset[str], Marks] = {}

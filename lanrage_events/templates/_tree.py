@@ -69,6 +69,20 @@ def names_of(tree: nodes.Template) -> dict[str, int]:
     return {name: line for name, line in names.items() if name not in optional}
 
 
+def has_constants(tree: nodes.Template) -> bool:
+    """Return whether a value is written, filtered or tested that names nothing from outside.
+
+    Jinja writes it when it compiles the template.
+    """
+    written = (child for output in tree.find_all(nodes.Output) for child in output.nodes)
+    filtered = (node.node for node in tree.find_all((nodes.Filter, nodes.Test)))
+    values = [value for value in (*written, *filtered) if value is not None]
+    return any(
+        not isinstance(value, (nodes.TemplateData, nodes.Name)) and value.find(nodes.Name) is None
+        for value in values
+    )
+
+
 def check_filters(tree: nodes.Template, marking: Marking) -> None:
     """Check that the filters of each value make sense together.
 

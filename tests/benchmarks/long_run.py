@@ -117,7 +117,7 @@ async def measure(backend: str, count: int, seconds: float) -> tuple[list[Line],
                     posted = await post(url, count, seconds)
 
                 with anyio.move_on_after(120):
-                    while (await daemon.ask(do="wait"))["pending"]:
+                    while (await daemon.ask(do="wait"))["pending"]:  # noqa: ASYNC110 - of a process
                         await anyio.sleep(0.5)
 
                 samples.append(await daemon.ask(do="count"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanrage_events import PeerJoined
-from lanrage_events.templates import TemplateLeaf, Templates
+from lanrage_events.templates import TemplateFilter, TemplateLeaf, Templates
 
 ANN = PeerJoined(peer_name="Ann", party_name="LAN")
 TYPES = [PeerJoined]
@@ -172,3 +172,52 @@ def test_only_what_changed_is_compiled_again(
         assert title(templates) == "two"
         # What is reported is reported again.
         assert problems[0].endswith(f"{written[-1]} is odd")
+
+
+LEAF = TemplateLeaf()
+
+
+def test_two_with_the_same_text_have_each_their_own_filters_and_words(
+    write: Write, tmp_path: Path
+) -> None:
+    """Whatever was compiled for one is not used for another where it would say something else."""
+    write("title: '{{ peer_name | loud }} {{ 1.5 | loud }}'")
+    said: list[object] = []
+    for loud in (str.upper, str.lower, str.upper):
+        filters = {"loud": TemplateFilter(loud)}
+        templates = Templates("page", [tmp_path], {"title": LEAF}, filters=filters)
+        said.append(title(templates))
+
+    assert said == ["ANN 1.5", "ann 1.5", "ANN 1.5"]
+
+
+def test_filters_that_make_no_sense_together_are_an_error_wherever_they_do_not(
+    write: Write, tmp_path: Path, problems: list[str]
+) -> None:
+    write("title: '{{ peer_name | one | other }}'")
+    for excludes in ({}, {"other": "they are the same"}):
+        filters = {"one": TemplateFilter(str, excludes=excludes), "other": TemplateFilter(str)}
+        Templates(
+            "page",
+            [tmp_path],
+            {"title": LEAF},
+            filters=filters,
+            report=lambda problem: problems.append(str(problem)),
+        ).check([PeerJoined])
+
+    [problem] = problems
+    assert "'one' and 'other' make no sense together: they are the same" in problem
+
+
+def test_a_constant_is_written_in_the_words_of_its_own_templates(
+    write: Write, tmp_path: Path
+) -> None:
+    write("title: '{{ true }} {{ peer_name }}'")
+    said: list[object] = []
+    for number, yes in enumerate(("aye", "ja")):
+        words = tmp_path / f"words{number}"
+        words.mkdir()
+        (words / "words.yaml").write_text(f"yes: '{yes}'\n", "utf-8")
+        said.append(title(Templates("page", [words, tmp_path], {"title": LEAF})))
+
+    assert said == ["aye Ann", "ja Ann"]

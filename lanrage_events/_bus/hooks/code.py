@@ -6,7 +6,7 @@ import dis
 import inspect
 import types
 from collections.abc import Collection, Iterator, Sequence
-from functools import cached_property, partialmethod, singledispatchmethod
+from functools import cached_property, lru_cache, partialmethod, singledispatchmethod
 
 _LOOKUPS = frozenset({"attrgetter", "methodcaller", "getmembers", "vars", "globals"})
 _AWAITED = frozenset({"publish", "publish_and_wait", "publish_many_and_wait", "drain", "wait_for"})
@@ -110,6 +110,7 @@ def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _with_inner(value)
 
 
+@lru_cache(2_000)  # a plugin is looked at several times, and so are the hooks that plugins share
 def _steps(code: types.CodeType) -> Sequence[dis.Instruction]:
     return tuple(dis.get_instructions(code))
 
