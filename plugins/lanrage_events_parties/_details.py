@@ -22,6 +22,9 @@ LOST_AFTER = timedelta(seconds=1)
 """how long an event may be underway while nothing is being handled. It was dropped, or it waits for
 room in the mailbox of another plugin"""
 
+KEEPS_AT_MOST = timedelta(minutes=1)
+"""how long such an event keeps its party from ending"""
+
 
 @dataclass(slots=True, eq=False)
 class _Underway:
@@ -89,13 +92,7 @@ class Details:
 
     def fill(self, event: PartyEvent) -> PartyEvent:
         """Return an event that is being published, with what is known about its player."""
-        idle_since = self._idle_since
-        if self._underway and idle_since is not None:
-            before = utc_now() - LOST_AFTER
-            if idle_since < before and next(iter(self._underway.values())).since < before:
-                late = takewhile(lambda one: one.since < before, self._underway.values())
-                self._take_back(list(late))
-
+        self._take_back_lost(LOST_AFTER)
         detail = self._details.get(event.id)
         if detail is None:
             detail = self._details[event.id] = self._find(event)
@@ -129,6 +126,7 @@ class Details:
 
     def end(self, key: str, time: datetime) -> bool:
         """End a party, unless an event about it is underway; return whether it has ended."""
+        self._take_back_lost(KEEPS_AT_MOST)
         if any(key in underway.keys for underway in self._underway.values()):
             return False
 
@@ -159,6 +157,14 @@ class Details:
             self._take_back([next(iter(self._underway.values()))])
 
         return self._parties.size(keys[0]) if keys else None
+
+    def _take_back_lost(self, after: timedelta) -> None:
+        idle_since = self._idle_since
+        if self._underway and idle_since is not None:
+            before = utc_now() - after
+            if idle_since < before and next(iter(self._underway.values())).since < before:
+                late = takewhile(lambda one: one.since < before, self._underway.values())
+                self._take_back(list(late))
 
     def _take_back(self, lost: Sequence[_Underway], keys: Collection[str] = ()) -> None:
         """Undo what events have changed that were not published after all.

@@ -50,6 +50,10 @@ class Ending:
         else:
             self._set(party, self._seconds(party))
 
+    def postpone(self, key: str, seconds: float) -> None:
+        """Look at a party again after some time."""
+        self._due[key] = anyio.current_time() + seconds
+
     def time_of(self, party: Party) -> datetime:
         """Return when it was known that a party is over, by the times of its events."""
         now = utc_now()

@@ -30,7 +30,7 @@ from lanrage_events.state import Database
 
 from ._api import PartiesAPI
 from ._config import PartiesConfig
-from ._details import Details
+from ._details import LOST_AFTER, Details
 from ._ending import Ending
 from ._state import SCHEMA, State
 
@@ -176,23 +176,30 @@ class PartiesPlugin:
 
     def _end_due(self) -> list[str]:
         """End the parties that are over, so that who comes now begins another one."""
-        keys = self._ending.due()
-        for key in keys:
+        ended: list[str] = []
+        for key in self._ending.due():
             party = self.parties.get(key)
-            if party is not None and self._details.end(key, party.last_change):
-                if party.members:
-                    logger.warning(
-                        "party '%s' is over: there was no event for %s, and %s had not left",
-                        safe_text(party.name or key),
-                        in_words(self.config.stale_after),
-                        counted(len(party.members), "member"),
-                    )
+            if party is not None and not self._details.end(key, party.last_change):
+                # An event is on its way that may keep it, or is lost.
+                self._ending.postpone(key, LOST_AFTER.total_seconds())
+                continue
 
-                self._state.end(party, self._ending.time_of(party))
+            ended.append(key)
+            if party is None:
+                continue
 
-        # Those of which an event is on its way are not over.
-        self._note(keys)
-        return keys
+            if party.members:
+                logger.warning(
+                    "party '%s' is over: there was no event for %s, and %s had not left",
+                    safe_text(party.name or key),
+                    in_words(self.config.stale_after),
+                    counted(len(party.members), "member"),
+                )
+
+            self._state.end(party, self._ending.time_of(party))
+
+        self._note(ended)
+        return ended
 
     async def _publish_ended(self, bus: Bus) -> None:
         for id, event in list(self._state.ended.items()):

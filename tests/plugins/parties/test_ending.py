@@ -22,6 +22,7 @@ from lanrage_events import (
     PeerLeft,
     ServerStarted,
     ServerStopped,
+    hookimpl,
 )
 from lanrage_events.events import utc_now
 from lanrage_events.testing import CheckedBus, RecordingPlugin
@@ -258,6 +259,26 @@ async def test_a_party_does_not_end_while_someone_is_about_to_join() -> None:
 
         await anyio.sleep(60)
         assert recorder.of(PartyEnded) == []
+
+
+class Dropping:
+    """Drops joins of one player after the plugin has seen them."""
+
+    @hookimpl
+    def transform(self, event: PeerJoined) -> PeerJoined | None:
+        return None if event.peer_name == "Bot" else event
+
+
+@pytest.mark.parametrize("end_after", [0, 10])
+async def test_a_party_ends_although_the_last_event_about_it_was_dropped(end_after: int) -> None:
+    async with run(end_after=end_after) as (bus, recorder):
+        await bus.plugins.register_and_wait(Dropping(), "dropping")
+        for event in (joined("Ann"), left("Ann"), joined("Bot")):
+            bus.publish_nowait(event)
+
+        await anyio.sleep(end_after + 65)
+        [recap] = recorder.of(PartyEnded)
+        assert (recap.party_name, recap.visitors) == (PARTY, 1)
 
 
 async def test_a_change_of_the_configuration_keeps_the_parties(folder: Path) -> None:
