@@ -176,7 +176,8 @@ def warn_of_other_writers(folder: Path) -> None:
         if status.st_mode & writers:
             problem = f"other users can write to it: chmod go-w '{folder}'"
         elif status.st_uid not in {os.geteuid(), 0}:
-            problem = f"it belongs to another user: chown {os.geteuid()} '{folder}'"
+            remedy = f"run this as that user, or chown {os.geteuid()} '{folder}'"
+            problem = f"it belongs to another user ({status.st_uid}): {remedy}"
 
         if problem is not None:
             logger.warning("the state folder %s is not safe, since %s", folder, problem)

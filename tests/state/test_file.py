@@ -201,4 +201,5 @@ def test_a_folder_of_another_user_is_warned_of(
     StateFile(path).write(DATA)
     # Whose daemon can read what root wrote.
     assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (65534, 0o600)
-    assert f"it belongs to another user: chown 0 '{path.parent.resolve()}'" in caplog.text
+    assert "it belongs to another user (" in caplog.text
+    assert f"run this as that user, or chown 0 '{path.parent.resolve()}'" in caplog.text
