@@ -68,7 +68,7 @@ class PartiesView:
             write_errors([_STOPPED])
 
         if self._as_json:
-            write_json(self._data(found))
+            write_json(_list(found).model_dump(mode="json"))
         else:
             write_lines(self._lines(found))
 
@@ -136,10 +136,6 @@ class PartiesView:
     def _stamp(self) -> _Stamp:
         """Return what changes when the file does."""
         return tuple(map(_status, (self.path, self.path.with_name(f"{self.path.name}-wal"))))
-
-    @staticmethod
-    def _data(found: Sequence[Party]) -> object:
-        return _list(found).model_dump(mode="json")
 
     @staticmethod
     def _lines(found: Sequence[Party]) -> list[str]:
