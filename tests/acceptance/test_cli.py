@@ -231,6 +231,7 @@ def test_hooks_that_do_not_exist_are_found_without_starting_anything(
     )
 
 
+@pytest.mark.slow
 def test_what_is_most_likely_not_meant_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     write("plugins: {}")
     assert main(["check"]) == 0
@@ -467,6 +468,7 @@ def test_only_the_command_that_is_called_is_imported(
     assert "Sulk." in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

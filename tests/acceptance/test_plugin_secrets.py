@@ -113,6 +113,7 @@ def assert_hidden(text: str) -> None:
 SOURCES = pytest.mark.parametrize("token", [SECRET, "${LEAKY_TOKEN}", "${file:secret}"])
 
 
+@pytest.mark.slow
 @SOURCES
 async def test_no_log_and_no_answer_shows_it(
     write: Callable[..., Path], caplog: pytest.LogCaptureFixture, token: str
@@ -151,6 +152,7 @@ async def test_no_log_and_no_answer_shows_it(
     assert_hidden(ours)
 
 
+@pytest.mark.slow
 @SOURCES
 @pytest.mark.parametrize(
     ("keys", "expected"),

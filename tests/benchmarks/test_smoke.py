@@ -113,6 +113,7 @@ def test_suite_rejects_an_unknown_part() -> None:
     assert "no part is named tea-party" in done.stderr
 
 
+@pytest.mark.slow
 def test_median_ratio_is_of_the_same_rounds() -> None:
     # A machine that became ten times slower changes nothing.
     assert median_ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.5]) == 2.0
@@ -143,6 +144,7 @@ def test_cpu_time_is_compared_with_that_of_a_loop_that_was_alone_too() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_compared_is_measured_one_right_after_another() -> None:
     calls: list[str] = []
 

@@ -130,6 +130,7 @@ def test_a_copy_that_fails_leaves_nothing_behind(command: Command, state: Path) 
     assert os.listdir("to") == []
 
 
+@pytest.mark.slow
 @posix
 def test_a_link_is_not_followed(command: Command, state: Path) -> None:
     (state / "link").symlink_to("/etc/passwd")

@@ -68,6 +68,7 @@ def test_bash_completes_our_commands_and_those_of_plugins(
     assert {word.strip() for word in done.stdout.splitlines()} == expected, done.stderr
 
 
+@pytest.mark.slow
 def test_with_a_file_of_its_own_no_start_up_file_is_changed(command: Command, home: Path) -> None:
     code, output = command("--install-completion", "--shell", "zsh", "--output", "script")
     assert code == 0

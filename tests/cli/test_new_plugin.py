@@ -160,6 +160,7 @@ def test_each_kind_has_a_clean_style_whatever_its_name_is(
         run(*options, folder=folder / kind, environment={**os.environ})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_has_a_summary_a_license_classifiers_and_a_workflow(
     folder: Path, kind: str
@@ -290,6 +291,7 @@ def test_imports_are_sorted_whatever_the_names_are() -> None:
     assert Names("a2", "A10Seen").fill(text).split()[4:6] == ["A2Plugin,", "A10Seen,"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -126,6 +126,7 @@ def test_an_error_in_an_item_is_not_also_one_about_the_number_of_items(command: 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rules", "problem"),
     [
@@ -149,6 +150,7 @@ def test_a_rule_that_hardly_does_what_is_meant_is_a_warning(
     assert f": rules.{problem}" in warning
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rules",
     [

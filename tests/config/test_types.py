@@ -244,6 +244,7 @@ def test_a_default_that_is_written_as_in_yaml_is_an_error(
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_other_defaults_stay_as_they_are() -> None:
     class Config(ConfigModel):
         pause: Duration = 5

@@ -101,6 +101,7 @@ def test_every_key_is_described_with_type_default_and_example(part: str) -> None
         assert is_section or "Example: `" in block, block
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_the_examples_of_settings_are_valid(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -197,6 +198,7 @@ def test_a_parameter_without_a_description_is_an_error(monkeypatch: pytest.Monke
         list(command_reference.lines("fly"))
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(ValueError, match="there is no command 'fly'"):
         list(command_reference.lines("fly"))

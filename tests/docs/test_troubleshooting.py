@@ -83,6 +83,7 @@ def errors_of_the_daemon() -> list[str]:
     return [row.strip("| ").partition(" | ")[0] for row in table.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", errors_of_the_daemon())
 def test_an_error_on_the_page_of_the_daemon_is_in_the_code(text: str) -> None:
     for piece in filter(None, (part.strip() for part in text.split("…"))):

@@ -260,6 +260,7 @@ def test_threads_may_create_the_first_events_of_a_class_at_once() -> None:
     assert {type(event) for event in made} == {Raced}
 
 
+@pytest.mark.slow
 @given(
     st.fixed_dictionaries(
         {"team": st.text()},

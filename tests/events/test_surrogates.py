@@ -39,6 +39,7 @@ def test_first_one_is_found(text: str, expected: tuple[str, str] | None) -> None
     assert lone_surrogate(json.loads(text)) == expected
 
 
+@pytest.mark.slow
 @given(values)
 def test_it_is_found_exactly_if_the_values_cannot_be_written_as_utf8(value: object) -> None:
     # Two halves that follow each other are read as one character.

@@ -543,6 +543,7 @@ def test_problems_name_file_leaf_line_and_remedy(tool: Tool, text: str, expected
     assert tool.messages[0].startswith(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -95,6 +95,7 @@ def test_an_escaped_value_is_shown_as_it_is(value: str) -> None:
     assert {style for _, style in spans} <= {Style.PLAIN}
 
 
+@pytest.mark.slow
 @given(HOSTILE)
 def test_an_escaped_value_does_not_end_the_markdown_around_it(value: str) -> None:
     value = f"x{value}x"

@@ -78,6 +78,7 @@ async def test_files_of_a_plugin_that_does_not_run_forget_a_person(tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == ["http.ids", "http.ids.old"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "status", "detail"),
     [

@@ -89,6 +89,7 @@ def _text(*, ago: float) -> str:
     return (NOW - timedelta(minutes=ago)).isoformat().replace("+00:00", "Z")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "names"),
     [

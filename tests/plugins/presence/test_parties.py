@@ -306,6 +306,7 @@ def test_more_parties_than_any_evening_has_are_forgotten() -> None:
     assert parties.shown() is not None
 
 
+@pytest.mark.slow
 def test_more_names_than_any_party_has_are_forgotten() -> None:
     party = shown(*(joined(str(n)) for n in range(MAX_MEMBERS + 10)))
 

@@ -325,6 +325,7 @@ async def test_events_that_wait_survive_a_restart_and_go_by_the_new_settings(
     assert b"secret" not in (tmp_path / "webhook.outbox").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "waits"),
     [

@@ -326,6 +326,7 @@ async def test_what_cannot_be_saved_does_not_take_effect(
         assert (await s.call("GET", "/status"))["state"] == "unconfigured"
 
 
+@pytest.mark.slow
 async def test_two_who_set_it_at_once_leave_file_and_lane_alike(
     running: Running, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ class Editor:
         return outcome
 
 
+@pytest.mark.slow
 async def test_posts_edits_and_deletions_use_buckets_of_their_own() -> None:
     discord = StandInDiscord(latency=0.04)
     limits = RateLimits()

@@ -57,6 +57,7 @@ async def test_unmute_of_one_says_that_all_are_muted(capsys: pytest.CaptureFixtu
         assert "all webhooks are still muted until " in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("duration", "webhook", "text"),
     [

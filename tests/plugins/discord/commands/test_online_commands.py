@@ -178,6 +178,7 @@ def test_what_was_chosen_on_the_setup_page_is_the_reason(command: Command) -> No
     assert "no webhook is named 'gamse', known: games, did you mean 'games'?" in output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("routed")
 @pytest.mark.parametrize(
     ("words", "text"),
@@ -195,6 +196,7 @@ def test_misuse_is_explained(command: Command, words: list[str], text: str) -> N
     assert output.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["route", "peer_joined"], ["test"]])
 def test_which_plugin_is_meant_must_be_clear(command: Command, words: list[str]) -> None:
     Path("lanrage.yaml").write_text("plugins: {log: {path: x}}\n")

@@ -281,6 +281,7 @@ async def test_what_is_too_old_is_not_posted_but_counted_and_posted_as_a_number(
     assert "expired before they could be posted" in text
 
 
+@pytest.mark.slow
 async def test_route_for_an_unknown_event_type_stops_the_start() -> None:
     discord = StandInDiscord()
     url = discord.create_webhook().url

@@ -204,6 +204,7 @@ async def test_lanes_that_wait_for_their_turn_hand_over_at_once(tmp_path: Path) 
     assert all(len(webhook.messages) == 1 for webhook in discord.webhooks)
 
 
+@pytest.mark.slow
 async def test_unregistered_plugin_leaves_what_waits_to_the_next_one(tmp_path: Path) -> None:
     discord = StandInDiscord()
     async with community(discord, tmp_path) as c:

@@ -536,6 +536,7 @@ def test_expired_events_get_a_message_of_their_own_if_there_is_no_room() -> None
     assert composed([], expired={"peer_left": 0}) == []
 
 
+@pytest.mark.slow
 def test_first_message_can_be_made_without_the_others() -> None:
     class Counting(list[Entry]):
         read = 0

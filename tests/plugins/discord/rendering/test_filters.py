@@ -299,6 +299,7 @@ def test_no_value_ends_its_quote_or_its_code(
         assert span.style is Style.CODE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "text", "expected"),
     [

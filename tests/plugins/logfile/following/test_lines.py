@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def ends(data: bytes, newline: bytes) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 @given(data=st.binary(max_size=300), cuts=CUTS)
 def test_any_way_of_cutting_bytes_gives_the_same_lines(data: bytes, cuts: list[int]) -> None:
     feed(data, cuts, b"\n")
