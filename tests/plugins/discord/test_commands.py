@@ -165,7 +165,7 @@ def test_a_type_is_shown_with_sample_data_and_its_limits(show: Show) -> None:
     assert "▌ 👋 Ben joined\n▌ Welcome to Friday LAN! 🎉 First time here!\n" in result.out
     assert "13/256\n" in result.out
     assert "62/4096\n" in result.out
-    assert "46/6000\n" in result.out
+    assert "82/6000\n" in result.out
 
 
 @pytest.mark.slow
