@@ -91,7 +91,7 @@ async def unmute(found: ConfiguredPlugin, webhook: str | None) -> int:
         return _cannot_write(file, error)
 
     if ended:
-        write_lines([*(f"{_name(one)} not muted any more" for one in ended), await _when(found)])
+        write_lines([*(f"the mute of {_named(one)} is over" for one in ended), await _when(found)])
     else:
         write_lines(["nothing was muted" if webhook is None else f"{_name(webhook)} not muted"])
 
@@ -149,7 +149,11 @@ def _unknown(webhook: str | None, known: Iterable[str]) -> int | None:
 
 
 def _name(webhook: str | None) -> str:
-    return "all webhooks are" if webhook is None else f"webhook '{webhook}' is"
+    return f"{_named(webhook)} {'are' if webhook is None else 'is'}"
+
+
+def _named(webhook: str | None) -> str:
+    return "all webhooks" if webhook is None else f"webhook '{webhook}'"
 
 
 async def _when(found: ConfiguredPlugin) -> str:

@@ -38,7 +38,7 @@ async def test_mute_without_a_daemon_counts_from_its_start(
     assert shown.endswith(" (LAN is over), 2 h left; then: hold\n")
     assert json.loads((folder / "state" / "discord.mutes.json").read_text())[""]["then"] == "hold"
     assert await unmute(found, None) == 0
-    assert capsys.readouterr().out.startswith("all webhooks are not muted any more\n")
+    assert capsys.readouterr().out.startswith("the mute of all webhooks is over\n")
     assert await unmute(found, None) == 0
     assert capsys.readouterr().out == "nothing was muted\n"
     assert show_mutes(found) == 0
@@ -50,7 +50,7 @@ async def test_unmute_of_one_says_that_all_are_muted(capsys: pytest.CaptureFixtu
     await mute(found, "1h", None, why="", then="hold")
     await mute(found, "2h", "main", why="", then="drop")
     capsys.readouterr()
-    for expected in ("webhook 'main' is not muted any more\n", "webhook 'main' is not muted\n"):
+    for expected in ("the mute of webhook 'main' is over\n", "webhook 'main' is not muted\n"):
         assert await unmute(found, "main") == 0
         out = capsys.readouterr().out
         assert out.startswith(expected)
