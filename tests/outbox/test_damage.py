@@ -81,7 +81,8 @@ async def fill(path: Path, *, kill: bool = False) -> set[int]:
 
 
 def used_pages(data: bytearray) -> list[int]:
-    return [start for start in range(0, len(data), PAGE) if any(data[start : start + PAGE])]
+    pages = ((start, data[start : start + PAGE]) for start in range(0, len(data), PAGE))
+    return [start for start, page in pages if page.count(0) < len(page)]
 
 
 def damage(path: Path, seed: int) -> str:
