@@ -30,11 +30,13 @@ def find_time_zone(name: str) -> tzinfo:
             "pip install tzdata, or leave time_zone out"
         )
 
-    # People know cities, and write spaces.
+    # People know cities, and write spaces. CEST is as similar to EST as a word, but 7 hours away, and
+    # Etc/GMT+1 is UTC-1.
+    regions = [one for one in known if not (one.isupper() or one.startswith("Etc/"))]
     written = name.strip().replace(" ", "_")
-    cities = {one.rpartition("/")[2].lower(): one for one in sorted(known)}
+    cities = {one.rpartition("/")[2].lower(): one for one in (*sorted(regions), "UTC")}
     city = cities.get(written.rpartition("/")[2].lower())
-    hint = f", did you mean '{city}'?" if city else did_you_mean(written, known)
+    hint = f", did you mean '{city}'?" if city else did_you_mean(written, regions)
     raise ValueError(
-        f"no time zone is named {name[:100]!r}{hint or ': write one such as Europe/Berlin'}"
+        f"no time zone is named {name[:100]!r}{hint or ': name a region such as Europe/Berlin'}"
     )

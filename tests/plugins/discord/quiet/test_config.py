@@ -53,7 +53,7 @@ def load(folder: Path, *routes: str, plugins: str = "") -> list[str]:
         ('{from: "8:00", to: "9:00", time_zone: ^New York}', "'America/New_York'?"),
         ('{from: "8:00", to: "9:00", time_zone: ^../etc}', "no time zone is named '../etc'"),
         ('{from: "8:00", to: "9:00", time_zone: ^Europe}', "no time zone is named 'Europe'"),
-        ('{from: "8:00", to: "9:00", time_zone: ^""}', "write one such as Europe/Berlin"),
+        ('{from: "8:00", to: "9:00", time_zone: ^""}', "name a region such as Europe/Berlin"),
         ('^{from: "8:00"}', "to: required, but missing"),
         ('{from: "8:00", ^until: "9:00"}', "until: unknown key"),
     ],
@@ -63,6 +63,23 @@ def test_each_error_has_its_place(tmp_path: Path, times: str, text: str) -> None
     place = f"lanrage.yaml:6:{route.index('^') + 1}: "
     problems = load(tmp_path, route.replace("^", ""))
     assert any(one.startswith(place) and text in one for one in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("CEST", ": name a region such as Europe/Berlin"),
+        ("UTC+1", ": name a region such as Europe/Berlin"),
+        ("GMT+1", ": name a region such as Europe/Berlin"),
+        ("berlin", ", did you mean 'Europe/Berlin'?"),
+        ("utc", ", did you mean 'UTC'?"),
+    ],
+)
+def test_no_time_zone_is_suggested_that_moves_the_hours(name: str, hint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        QuietTimesConfig.model_validate({"from": "8:00", "to": "9:00", "time_zone": name})
+
+    assert f"no time zone is named {name!r}{hint} " in str(caught.value).replace("[", " [")
 
 
 def test_time_zones_need_their_data(monkeypatch: pytest.MonkeyPatch) -> None:
