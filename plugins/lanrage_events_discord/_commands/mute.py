@@ -167,7 +167,7 @@ async def _when(found: ConfiguredPlugin) -> str:
     return (
         "the daemon that runs does it now"
         if answered
-        else "no daemon runs: it counts from its start"
+        else "no daemon runs: it counts from now on all the same, for the next one"
     )
 
 

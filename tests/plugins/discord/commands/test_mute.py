@@ -24,14 +24,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-async def test_mute_without_a_daemon_counts_from_its_start(
+async def test_mute_without_a_daemon_counts_from_the_command_on(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
     found = find_plugin(None, None)
     assert await mute(found, "2h", None, why="LAN is over", then="hold") == 0
     out = capsys.readouterr().out
     assert out.startswith("all webhooks are muted until ")
-    assert out.endswith("\nno daemon runs: it counts from its start\n")
+    assert out.endswith("\nno daemon runs: it counts from now on all the same, for the next one\n")
     assert show_mutes(found) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("webhook 'main': muted until ")
