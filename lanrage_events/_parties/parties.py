@@ -115,13 +115,22 @@ class Parties:
         return None if record is None else record.key
 
     def member(self, event: PeerJoined | PeerLeft) -> Member | None:
-        """Return the member whom an event is about, ``None`` if the player is not in the party."""
+        """Return the member whom an event is about, ``None`` if the player is not in the party.
+
+        A leave may also be about a player who is not in it any more, for a minute: a server that stops
+        leaves nobody in its party, and then says who leaves. A leave that is older than the last event
+        about the player is about no member.
+        """
         record = self._find(event, None)
         person = record and record.people.find(event.peer_name, event.peer_id or None)
-        if not person or person.since is None:
+        if not person:
             return None
 
-        return Member(name=person.name, since=person.since)
+        since, time = person.since, _aware(event.time)
+        if isinstance(event, PeerLeft):
+            since = None if time < person.at else person.began(time)
+
+        return None if since is None else Member(name=person.name, since=since)
 
     def follow(self, event: Event, default: str | None = None) -> Sequence[str]:
         """Change the parties by an event.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 AWAY_AT_MOST = timedelta(minutes=1)
-"""who is back within this time of leaving has not been away: the line had dropped"""
+"""who is back within this time of leaving has not been away, since the line had dropped; and who leaves
+within it of leaving, as after the stop of a server, leaves now"""
 
 
 def fold(name: str) -> str:
@@ -30,6 +31,20 @@ class Person:
     """how long the person was in the party before"""
     stay: datetime | None = None
     """when the person had joined who left last, to go on with it"""
+
+    def began(self, time: datetime) -> datetime | None:
+        """Return when the stay began that lasts at a time, ``None`` if the person was away then."""
+        if self.since is None and time - self.at > AWAY_AT_MOST:
+            return None
+
+        return self.since or self.stay
+
+    def resume(self, time: datetime) -> None:
+        """Go on with the last stay, if the person was not away until a time."""
+        began = self.began(time)
+        if self.since is None and began is not None:
+            self.seconds -= (self.at - began).total_seconds()
+            self.since = began
 
     def stayed(self, until: datetime) -> float:
         """Return for how many seconds the person was in the party, up to a time."""
@@ -97,26 +112,24 @@ class People:
         if not is_new and person.name != name:
             self._unname(person)
 
-        left, stay = person.at, person.stay
+        is_here = person in self.members
+        self.gone.pop(person, None)
+        person.resume(time)
+        person.since, person.stay = person.since or time, None
         person.name, person.id, person.at = name, person.id or peer_id, time
-        if person.since is None:
-            self.gone.pop(person, None)
-            person.since, person.stay = time, None
-
         self.restore(person, is_meant=True)
-        if stay is not None and time - left <= AWAY_AT_MOST:
-            person.since = stay
-            person.seconds -= (left - stay).total_seconds()
+        if not is_here and person.since != time:
             self.members = dict.fromkeys(sorted(self.members, key=lambda one: one.since or one.at))
 
         return True
 
     def leave(self, person: Person, time: datetime) -> None:
-        """Let a member be none from a time on."""
+        """Let a person be no member from a time on, not even one who left just before."""
+        person.resume(time)
         person.seconds = person.stayed(time)
         person.stay, person.since, person.at = person.since, None, time
-        del self.members[person]
-        self.gone[person] = None
+        self.members.pop(person, None)
+        self.gone.setdefault(person)
 
     def forget(self, person: Person) -> None:
         """Forget a person."""

@@ -117,7 +117,7 @@ class PartyRecord:
         else:
             is_known = person is None or person.at == time
             if person is not None:
-                person.at = time
+                self.people.leave(person, time)
 
             if is_known and not was_playing:
                 return False

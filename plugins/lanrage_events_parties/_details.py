@@ -143,10 +143,7 @@ class Details:
 
         member = self._parties.member(event)
         count = self._follow(event)
-        if member is None or self._parties.member(event) is not None:
-            return None, count
-
-        return max(0.0, (event.time - member.since).total_seconds()), count
+        return None if member is None else (event.time - member.since).total_seconds(), count
 
     def _follow(self, event: PartyEvent) -> int | None:
         """Follow an event, and return how many members its party has, None if there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,26 @@ async def test_mute_without_a_daemon_counts_from_the_command_on(
     assert capsys.readouterr().out == "nothing was muted\n"
     assert show_mutes(found) == 0
     assert "no webhook is muted" in capsys.readouterr().out
+
+
+async def test_a_weaker_mute_that_lasts_longer_is_shown(
+    capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    file = folder / "lanrage.yaml"
+    hours = "{from: '00:00', to: '24:00', days: DAYS, then: drop, time_zone: UTC}"
+    hours = hours.replace("DAYS", f"[{datetime.now(UTC):%a}]".lower())
+    section = file.read_text("utf-8").replace("discord: {", f"discord: {{quiet: [{hours}], ")
+    file.write_text(section, "utf-8")
+    found = find_plugin(None, None)
+    await mute(found, "2d", None, why="LAN is over", then="silent")
+    await mute(found, "1s", "main", why="short", then="hold")
+    capsys.readouterr()
+    assert show_mutes(found) == 0
+    now, later = capsys.readouterr().out.splitlines()
+    assert now.startswith("webhook 'main': quiet hours until ")
+    assert now.endswith("; then: drop")
+    assert later.startswith("webhook 'main': after that muted until ")
+    assert later.endswith(" (LAN is over), 48 h left; then: silent")
 
 
 async def test_unmute_of_one_says_that_all_are_muted(capsys: pytest.CaptureFixture[str]) -> None:
