@@ -469,11 +469,8 @@ class DiscordPlugin:
         return state_file(bus, self, suffix)
 
     def _reload(self) -> None:
-        if self._mutes is not None:
-            self._mutes.reload()
-
-        for lane in self._lanes.values():
-            lane.reload()
+        if isinstance(self._lanes, Lanes):
+            self._lanes.reload()
 
     def _report_waiting(self, bus: Bus) -> None:
         self._runtime = None

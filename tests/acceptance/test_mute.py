@@ -47,6 +47,7 @@ async def test_mute_outlasts_the_daemon_that_was_killed(
             code, out, err = await run("mute", "2h", "--why", "the hall is full")
             assert (code, err) == (0, "")
             assert "the daemon that runs does it now" in out
+            await daemon.wait_for("all webhooks are muted until ")
             # What is answered is in the outbox, and is not posted.
             assert (await api.post("/api/events", json=joined("Ann"))).status_code == 202
             assert "(the hall is full), 1 event held" in (await api.get("/api/plugins")).text

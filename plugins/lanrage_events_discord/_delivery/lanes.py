@@ -323,12 +323,10 @@ class Lanes(Mapping[str, Lane]):
         """
         check_length(seconds)
         self._check_name(webhook, self.configured)
-        now = self.quiet.mutes.now()
-        mute = Mute.starting(now, seconds, by=by, why=why, then=then)
-        await self.quiet.mutes.add(webhook, mute)
-        what = "all webhooks are" if webhook is None else f"webhook '{webhook}' is"
-        logger.info("%s muted until %s%s", what, clock_time(mute.until, now), mute.reason)
-        self._quiet_changed()
+        mutes = self.quiet.mutes
+        before, mute = mutes.all(), Mute.starting(mutes.now(), seconds, by=by, why=why, then=then)
+        await mutes.add(webhook, mute)
+        self._mutes_changed(before)
 
     async def unmute(self, webhook: str | None) -> None:
         """End the mute of a webhook, or every mute; what was held is posted at once.
@@ -337,11 +335,18 @@ class Lanes(Mapping[str, Lane]):
         :raises OSError: if it cannot be kept; nothing has changed then
         """
         # One that is muted may have been removed since.
-        self._check_name(webhook, (*self.configured, *filter(None, self.quiet.mutes.all())))
-        if ended := await self.quiet.mutes.remove(webhook):
-            names = ("all webhooks" if one is None else f"webhook '{one}'" for one in ended)
-            logger.info("not muted any more: %s", ", ".join(names))
-            self._quiet_changed()
+        before = self.quiet.mutes.all()
+        self._check_name(webhook, (*self.configured, *filter(None, before)))
+        await self.quiet.mutes.remove(webhook)
+        self._mutes_changed(before)
+
+    def reload(self) -> None:
+        """Read again what another process may have changed: the mutes, and what waits."""
+        before = self.quiet.mutes.all()
+        self.quiet.mutes.reload()
+        self._mutes_changed(before)
+        for lane in self.values():
+            lane.reload()
 
     @staticmethod
     def _check_name(webhook: str | None, known: Collection[str]) -> None:
@@ -349,7 +354,18 @@ class Lanes(Mapping[str, Lane]):
             hint = did_you_mean(webhook, known) or f", known: {', '.join(known) or 'none'}"
             raise LookupError(f"no webhook is named '{webhook}'{hint}")
 
-    def _quiet_changed(self) -> None:
+    def _mutes_changed(self, before: Mapping[str | None, Mute]) -> None:
+        """Log what is muted now and was not before, or not any more, and let the lanes notice it."""
+        after, now = self.quiet.mutes.all(), self.quiet.mutes.now()
+        for name, mute in after.items():
+            if mute != before.get(name):
+                what = "all webhooks are" if name is None else f"webhook '{name}' is"
+                logger.info("%s muted until %s%s", what, clock_time(mute.until, now), mute.reason)
+
+        if ended := before.keys() - after.keys():
+            names = sorted("all webhooks" if one is None else f"webhook '{one}'" for one in ended)
+            logger.info("not muted any more: %s", ", ".join(names))
+
         for lane in self.values():
             lane.quiet_changed()
 
