@@ -116,7 +116,7 @@ class PartyRecord:
             self.people.leave(person, time)
         else:
             is_known = person is None or person.at == time
-            if person is not None:
+            if person is not None and not is_known:
                 self.people.leave(person, time)
 
             if is_known and not was_playing:

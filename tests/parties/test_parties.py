@@ -639,3 +639,49 @@ def test_who_is_back_later_has_been_away() -> None:
     party = parties.get(LAN)
     assert party is not None
     assert dict(party.loyal)["Ann"] == 40 * 60
+
+
+def test_who_leaves_just_after_the_stop_of_the_server_was_there_until_then() -> None:
+    parties = follow(server_started(0), joined(0, "Ann"), joined(10, "Bob"), joined(20, "Cy"))
+    for event in (left(100, "Cy"), server_stopped(130)):
+        parties.follow(event)
+
+    again = Parties()
+    again.load(parties.dump(LAN))
+    for one in (parties, again):
+        assert one.member(left(130, "Ann")) == Member(name="Ann", since=at(0))
+        one.follow(left(130, "Ann"))
+        assert one.member(left(130.5, "bob")) == Member(name="Bob", since=at(10))
+        one.follow(left(130.5, "bob"))
+        assert one.member(left(130.5, "Cy")) is None  # gone half an hour before
+        assert one.member(left(129, "Bob")) is None  # late
+        assert one.member(joined(130.6, "Bob")) is None
+        one.follow(left(131.4, "Ann"))  # is of another time
+        assert one.member(left(131.5, "Ann")) is None
+
+    party = again.get(LAN)
+    assert party is not None
+    assert party == parties.get(LAN)
+    assert party.loyal == (("Ann", 130 * 60), ("Bob", 120.5 * 60), ("Cy", 80 * 60))
+
+
+def test_a_leave_after_the_start_of_the_next_server_is_of_the_one_before() -> None:
+    parties = follow(joined(0, "Ann"), joined(0, "Bob"), server_stopped(60), server_started(60.5))
+
+    assert parties.member(left(60.1, "Ann")) == Member(name="Ann", since=at(0))
+    parties.follow(left(60.1, "Ann"))
+    parties.follow(joined(60.8, "Bob"))
+    assert parties.member(left(60.2, "Bob")) is None
+    parties.follow(left(60.2, "Bob"))
+    assert [one.name for party in parties for one in party.members] == ["Bob"]
+
+
+def test_a_server_that_is_back_within_a_minute_of_its_leaves_shortens_no_stay() -> None:
+    stopped = [joined(0, "Ann"), server_stopped(60), left(60.2, "Ann"), server_started(60.5)]
+    party = only(*stopped, joined(61, "Ann"), left(70, "Ann"))
+
+    assert party.loyal == (("Ann", 70 * 60),)
+    # Each leave counts from the one before, not from the first.
+    party = only(joined(0, "Ann"), left(10, "Ann"), left(20, "Ann"), joined(20.5, "Ann"))
+    assert party.members == (Member(name="Ann", since=at(20.5)),)
+    assert party.loyal == (("Ann", 10 * 60),)

@@ -19,6 +19,7 @@ from lanrage_events import (
     PeerJoined,
     PeerLeft,
     ServerStarted,
+    ServerStopped,
     hookimpl,
 )
 from lanrage_events.events import utc_now
@@ -151,6 +152,25 @@ async def test_a_line_that_drops_for_a_moment_does_not_shorten_the_evening() -> 
         assert await one.publish(joined("Ann")) == (False, 1)
         await anyio.sleep(120)
         assert await one.publish(left("Ann")) == (pytest.approx(3 * 3600 + 140, abs=0.1), 0)
+
+
+async def test_a_leave_just_after_the_stop_of_a_server_has_a_duration(folder: Path) -> None:
+    async with run(folder) as one:
+        for name in ("Ann", "Ben", "Cy", "Dee"):
+            await one.publish(joined(name))
+
+        await anyio.sleep(7800)
+        # A log file says it all at once.
+        one.bus.publish_nowait(ServerStopped(server_name=PARTY, game_name="Minecraft"))
+        one.bus.publish_nowait(left("Ann"))
+        await one.bus.drain()
+        assert details(one.recorder.events[-1]) == (pytest.approx(7800, abs=0.1), 0)
+        assert await one.publish(left("Ben")) == (pytest.approx(7800, abs=0.1), 0)
+
+    async with run(folder) as one:
+        assert await one.publish(left("Cy")) == (pytest.approx(7800, abs=0.5), 0)
+        await anyio.sleep(65)
+        assert await one.publish(left("Dee")) == (None, 0)
 
 
 async def test_a_leave_of_a_stranger_has_no_duration() -> None:
