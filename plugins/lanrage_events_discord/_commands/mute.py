@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import tzinfo
 from pathlib import Path
@@ -104,23 +104,35 @@ async def unmute(found: ConfiguredPlugin, webhook: str | None) -> int:
 
 def show_mutes(found: ConfiguredPlugin) -> int:
     """Print how quiet each webhook is now, and return the exit code."""
+    quiet, zone = make_quiet(found), _zone(found)
+    lines = [line for name in found.webhooks for line in _states(quiet, name, zone)]
+    write_lines(lines or ["no webhook is muted, and there are no quiet hours now"])
+    return ExitCode.DONE
+
+
+def make_quiet(found: ConfiguredPlugin) -> Quiet:
+    """Return what keeps the webhooks quiet: the quiet hours, and the mutes in the state folder."""
     mutes = _open(found.state_file("mutes.json"))
     quiet = Quiet(make_calendar(found.config.quiet), mutes)
     for name, config in found.webhooks.items():
         quiet.use(name, None if config.quiet is None else make_calendar(config.quiet))
 
-    quietness = {name: quiet.at(name) for name in found.webhooks}
-    write_lines(_state(quiet, name) for name, one in quietness.items() if one.loudness)
-    if not any(one.loudness for one in quietness.values()):
-        write_lines(["no webhook is muted, and there are no quiet hours now"])
-
-    return ExitCode.DONE
+    return quiet
 
 
-def _state(quiet: Quiet, webhook: str) -> str:
-    found, left = quiet.at(webhook), quiet.seconds_left(webhook)
-    time_left = "" if found.until is None else f", {in_words(left)} left"
-    return f"webhook '{webhook}': {found.why}{time_left}; then: {found.loudness.word}"
+def _states(quiet: Quiet, webhook: str, zone: tzinfo | None) -> Iterator[str]:
+    """Yield how quiet a webhook is now, and the weaker mutes that are left after that."""
+    found, now = quiet.at(webhook), quiet.mutes.now()
+    if not found.loudness:
+        return
+
+    time_left = "" if found.until is None else f", {in_words(quiet.seconds_left(webhook))} left"
+    yield f"webhook '{webhook}': {found.why}{time_left}; then: {found.loudness.word}"
+    for mute in quiet.mutes.of(webhook):
+        if mute.then < found.loudness and found.until is not None and mute.until > found.until:
+            until = f"{clock_time(mute.until, now, zone)}{mute.reason}"
+            left = in_words((mute.until - now).total_seconds())
+            yield f"webhook '{webhook}': after that muted until {until}, {left} left; then: {mute.then.word}"
 
 
 def _open(file: Path | None) -> Mutes:
