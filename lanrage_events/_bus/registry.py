@@ -131,10 +131,9 @@ class Registry(PluginRegistry):
         self._lifecycle.loop.check_thread()
         events, _ = attempt((event,), self._transforms.rules)
         problems: list[ConfigProblem] = []
-        for trial in self.explain(events[0]) if events else ():
+        for trial in self.explain(events[0], with_details=False) if events else ():
             events = trial.events
-            fills_in = getattr(self[trial.plugin], "transform_fills_in", False)
-            if not (trial.is_known or fills_in):
+            if not trial.is_known:
                 text = f"the transform of plugin '{trial.plugin}' {trial.outcome}"
                 problems.append(ConfigProblem(text, warning=True))
 
@@ -145,10 +144,16 @@ class Registry(PluginRegistry):
 
         return found
 
-    def explain(self, event: Event) -> Iterator[Trial]:
-        """Yield what the transforms of the plugins make of an event that the rules have passed."""
+    def explain(self, event: Event, *, with_details: bool = True) -> Iterator[Trial]:
+        """Yield what the transforms of the plugins make of an event that the rules have passed.
+
+        :param with_details: whether to yield those that are not called and only fill in fields
+        """
         self._lifecycle.loop.check_thread()
-        return explain(self._transforms, event, is_running=self._lifecycle.is_running)
+        for trial in explain(self._transforms, event, is_running=self._lifecycle.is_running):
+            fills_in = getattr(self[trial.plugin], "transform_fills_in", False)
+            if with_details or trial.is_known or not fills_in:
+                yield trial
 
     def handles_events(self, name: str) -> bool:
         """Return whether a plugin has a hook for any event."""

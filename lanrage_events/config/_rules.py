@@ -242,7 +242,7 @@ class ConfiguredRules:
         return Problem(self.document.position(path, key=key), with_path(path, message))
 
 
-def explain_rules(bus: Bus, event: Event) -> Iterator[RuleStep]:
+def explain_rules(bus: Bus, event: Event, *, with_details: bool = True) -> Iterator[RuleStep]:
     """Yield what each rule of a bus does with an event, until one drops it, and then each transform.
 
     The transforms of plugins come after the rules, with the place ``plugin 'NAME'``. If one makes several
@@ -250,6 +250,7 @@ def explain_rules(bus: Bus, event: Event) -> Iterator[RuleStep]:
     started, or if the bus runs: its outcome says so, and the event of the step is without it.
 
     :param bus: from :func:`load_bus`; one with rules of another kind has none to explain
+    :param with_details: whether to name transforms that are not called and only fill in fields
     """
     rules = getattr(bus, "rules", None)
     if isinstance(rules, RuleSet):
@@ -261,7 +262,7 @@ def explain_rules(bus: Bus, event: Event) -> Iterator[RuleStep]:
             event = step.event
 
     if isinstance(bus.plugins, Registry):
-        for trial in bus.plugins.explain(event):
+        for trial in bus.plugins.explain(event, with_details=with_details):
             left = trial.events[0] if trial.events else None
             yield RuleStep(f"plugin '{trial.plugin}'", "transform", trial.outcome, left)
 

@@ -107,7 +107,8 @@ def route(
 ) -> int:
     """Show which webhooks post an event, how, and which line of the configuration says so.
 
-    Nothing is posted. It exits with 1 if no webhook would post the event.
+    It also says what quiet hours and mutes make of it now. Nothing is posted. It exits with 1 if no
+    webhook would post the event, apart from quiet hours and mutes.
 
     :param event_type: such as peer_joined
     :param values: fields of the event, each as name=value, such as party_id=red; what is missing is

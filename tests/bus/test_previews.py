@@ -191,3 +191,4 @@ async def test_a_preview_does_not_name_a_transform_that_only_fills_in() -> None:
         assert shown(bus, "Ann")[1] == [
             "plugin 'details' is not called for what is only shown while the bus runs"
         ]
+        assert list(explain_rules(bus, EVENT, with_details=False)) == []

@@ -12,8 +12,10 @@ from lanrage_events.templates import TemplateError
 
 from .._config import DEFAULT_WEBHOOK, MentionConfig
 from .._preview import describe, sample_event
+from .._quiet import Loudness, Quiet
 from .._rendering import Presentation
 from .._routing import RouteStep, explain
+from .mute import make_quiet
 from .plugin import ConfiguredPlugin
 
 _INDENT = "  "
@@ -30,7 +32,7 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
     event = registry.from_dict(sample_event(registry, event_type, values))
     given = {value.partition("=")[0] for value in values}
     write_lines([format_event(event.to_dict()), ""])
-    rules = list(explain_rules(found.bus, event))
+    rules = list(explain_rules(found.bus, event, with_details=False))
     if rules:
         write_lines(f"{step.place}: {step.rule} {step.outcome}" for step in rules)
         if rules[-1].event is None:
@@ -44,7 +46,8 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
     posting = {name: step for step in steps for name in step.webhooks}
     live = [name for name in posting if name in found.webhooks]
     if posting:
-        write_lines(_destination(found, name, step) for name, step in posting.items())
+        quiet = make_quiet(found)
+        write_lines(_destination(found, quiet, name, step) for name, step in posting.items())
     else:
         is_taken = any(not step.mismatch for step in steps)
         taker = "route" if found.config.routes else "webhook"
@@ -60,14 +63,25 @@ def show_route(found: ConfiguredPlugin, event_type: str, values: Sequence[str]) 
     return ExitCode.DONE if live else ExitCode.FAILED
 
 
-def _destination(found: ConfiguredPlugin, name: str, step: RouteStep) -> str:
+def _destination(found: ConfiguredPlugin, quiet: Quiet, name: str, step: RouteStep) -> str:
     if name not in found.webhooks:
         missing = "webhook_url is not set" if name == DEFAULT_WEBHOOK else "it is not configured"
         return f"webhook '{name}': not posted, since {missing}"
 
     mention = found.routes[step.number].mention if step.number >= 0 else None
     ways = ", ".join(_ways(step.presentation, mention)) or "with a notification, and no mention"
+    now = quiet.at(name)
+    if now.loudness and not step.presentation.important:
+        ways = f"{_MEANWHILE[now.loudness]} now, {now.why}; at other times {ways}"
+
     return f"webhook '{name}': {ways}"
+
+
+_MEANWHILE = {
+    Loudness.SILENT: "silent and without a mention",
+    Loudness.HOLD: "held and posted later",
+    Loudness.DROP: "not posted",
+}
 
 
 def _ways(presentation: Presentation, mention: MentionConfig | None) -> Iterator[str]:

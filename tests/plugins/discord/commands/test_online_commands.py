@@ -178,6 +178,36 @@ def test_what_was_chosen_on_the_setup_page_is_the_reason(command: Command) -> No
     assert "no webhook is named 'gamse', known: games, did you mean 'games'?" in output
 
 
+@pytest.mark.parametrize(
+    ("then", "meanwhile"),
+    [
+        ("silent", "silent and without a mention"),
+        ("hold", "held and posted later"),
+        ("drop", "not posted"),
+    ],
+)
+def test_it_says_what_quiet_hours_and_mutes_make_of_it_now(
+    command: Command, write_config: Callable[..., None], then: str, meanwhile: str
+) -> None:
+    hours = f"{{from: '00:00', to: '24:00', then: {then}, time_zone: UTC}}"
+    webhook = f"url: '{URL}', quiet: [{hours}]"
+    write_config(
+        f"    webhooks: {{night: {{{webhook}}}, muted: {{url: '{URL}1'}}}}",
+        "    routes: [{events: peer_left, important: true}, {mention: {roles: ['1234']}}]",
+        "  parties:",
+    )
+    assert command("mute", "2h", "--webhook", "muted", "--then", then, "--why", "x")[0] == 0
+    code, output = command("route", "peer_joined")
+    assert code == 0
+    assert "parties" not in output.replace("lanrage_events_parties", "")
+    mention = "at other times mentions role 1234, each at most every 300 s\n"
+    assert f"webhook 'night': {meanwhile} now, quiet hours; {mention}" in output
+    assert f"webhook 'muted': {meanwhile} now, muted until " in output
+    assert f" (x); {mention}" in output
+    _, output = command("route", "peer_left")
+    assert "'night': important, so quiet hours and mutes do not apply\n" in output
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("routed")
 @pytest.mark.parametrize(
