@@ -146,7 +146,9 @@ class WebhookEntry(ConfigModel):
     state: str
     """what its lane does, see :class:`LaneStatus`"""
     reason: str
-    """why the state is what it is, if something is wrong"""
+    """why the state is what it is, if something is wrong; else why the webhook is quiet"""
+    quiet: QuietStatus | None
+    """that it is quiet; null if it is not"""
     pending: int
     """events that wait"""
     events: tuple[str, ...] | None
@@ -230,10 +232,11 @@ class LaneStatus(ConfigModel):
     name: str
     """the webhook's name in the configuration"""
     state: str
-    """what it does: ``idle``, ``gathering``, ``waiting``, ``sending``, ``retrying``, ``dead`` or
-    ``unconfigured``"""
+    """what it does: ``idle``, ``gathering``, ``waiting``, ``holding``, ``sending``, ``retrying``,
+    ``dead`` or ``unconfigured``; it is ``holding`` as soon as quiet hours or a mute let it post nothing"""
     reason: str
-    """why the state is what it is, if something is wrong, and how long the lane waits"""
+    """why the state is what it is, if something is wrong, and how long the lane waits; else why the
+    webhook is quiet, and until when"""
     waits: float | None
     """seconds until it goes on by itself; null if it does not wait"""
     pending: int
@@ -296,7 +299,7 @@ class Status(ConfigModel):
     state: str
     """what the webhook's lane does, see :class:`LaneStatus`"""
     reason: str
-    """why the state is what it is, if something is wrong"""
+    """why the state is what it is, if something is wrong; else why the webhook is quiet"""
     pending: int
     """events that wait, of all webhooks"""
     sent: int

@@ -199,7 +199,7 @@ async def _status(runtime: Runtime) -> models.Status:
             **asdict(setup.invite_origin),
             url=setup.invite_url,
         ),
-        state=(LaneState.UNCONFIGURED if default is None else default.state).value,
+        state=(LaneState.UNCONFIGURED if default is None else default.shown_state).value,
         reason="" if default is None else redact(default.reason),
         pending=sum(pending.values()),
         sent=sum(one.sent for one in statistics),
@@ -233,7 +233,7 @@ def _lane_status(runtime: Runtime, lane: Lane, pending: int) -> models.LaneStatu
     figures["last_error"] = redact(lane.statistics.last_error)
     return models.LaneStatus(
         name=lane.name,
-        state=lane.state.value,
+        state=lane.shown_state.value,
         reason=redact(lane.reason),
         waits=None if lane.waits is None else round(lane.waits, 3),
         pending=pending,

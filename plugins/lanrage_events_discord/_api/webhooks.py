@@ -9,6 +9,7 @@ from lanrage_events.http import Route, RouteRequest
 from .._delivery import LaneState
 from .._setup import Change
 from . import models
+from .mutes import quiet_status
 from .runtime import CANNOT_ASK, NOT_RUNNING, RunningPlugin, Runtime, count_pending, setup_errors
 
 _CANNOT_SAVE = {
@@ -148,8 +149,9 @@ def _webhook_entry(runtime: Runtime, name: str, pending: int) -> models.WebhookE
     return models.WebhookEntry(
         name=name,
         **asdict(setup.origin_of(name)),
-        state=(LaneState.UNCONFIGURED if lane is None else lane.state).value,
+        state=(LaneState.UNCONFIGURED if lane is None else lane.shown_state).value,
         reason=redact(lane.reason if lane is not None else setup.why_unused(name)),
+        quiet=None if lane is None else quiet_status(runtime, name),
         pending=pending,
         events=None if saved is None else saved.events,
         events_problem="; ".join(setup.unknown_types(name) if saved is not None else ()),

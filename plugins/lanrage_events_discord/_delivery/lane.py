@@ -213,6 +213,18 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         return True
 
     @property
+    def shown_state(self) -> LaneState:
+        """The state as people see it: a lane that would post nothing now is not ready."""
+        is_quiet = self.state is LaneState.IDLE and self._quiet.at(self.name).loudness.holds
+        return LaneState.HOLDING if is_quiet else self.state
+
+    @property
+    def reason(self) -> str:
+        """Why the state is what it is, if something is wrong; else why the webhook is quiet."""
+        found = super().reason
+        return found or (self._quiet.at(self.name).why if self.is_usable else "")
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to send, as far as is known without reading the outbox."""
         return self._batch.is_empty and not self.queue.has_passed

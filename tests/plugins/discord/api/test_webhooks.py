@@ -36,6 +36,7 @@ async def test_each_webhook_has_its_name_channel_state_and_place(running: Runnin
             "place": "a.yaml:3:5",
             "state": "idle",
             "reason": "",
+            "quiet": None,
             "pending": 0,
             "events": None,
             "events_problem": "",

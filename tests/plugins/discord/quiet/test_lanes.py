@@ -336,6 +336,27 @@ async def test_mute_holds_and_unmute_posts_at_once(running: Running) -> None:
         assert (await found.setup.call("DELETE", "/mute"))["mutes"] == []
 
 
+@pytest.mark.parametrize("then", ["hold", "drop", "silent"])
+async def test_mute_is_in_the_state_and_the_reason_before_anything_happens(
+    running: Running, then: str
+) -> None:
+    async with channel(running) as found:
+        assert (await found.status)["lanes"][0]["reason"] == ""
+        await found.setup.post("/mute", {"duration": "2h", "by": "anna", "then": then})
+        status = await found.status
+        [lane] = status["lanes"]
+        [webhook] = (await found.setup.call("GET", "/webhooks"))["webhooks"]
+        for one in (status, lane, webhook):
+            assert one["state"] == ("idle" if then == "silent" else "holding")
+            assert one["reason"].startswith("muted until ")
+            assert one["reason"].endswith(" by anna")
+
+        assert lane["quiet"]["until"] == webhook["quiet"]["until"] == status["mutes"][0]["until"]
+        await found.setup.call("DELETE", "/mute")
+        [lane] = (await found.status)["lanes"]
+        assert (lane["state"], lane["reason"], lane["quiet"]) == ("idle", "", None)
+
+
 async def test_mute_ends_by_itself(running: Running) -> None:
     async with channel(running) as found:
         await found.setup.post("/mute", {"duration": "1h"})
