@@ -2,12 +2,13 @@
 
 import { DELIVERED, outcomeNotice } from "./outcome.js";
 import { Part } from "./part.js";
-import { LiveBadge, stateWords } from "./states.js";
+import { LiveBadge, quietWords, stateWords } from "./states.js";
 import { describePlace, describeWebhook } from "./webhooks.js";
 
 const PARTS = {
   about: ["p", {}],
   posts: ["p", {}],
+  quiet: ["p", { class: "lane-reason" }],
   problem: ["p", { class: "lane-reason lane-reason-bad" }],
   place: ["p", { class: "muted" }],
   buttons: ["div", {}],
@@ -46,12 +47,14 @@ export class ChannelRow {
     const { words } = this.host;
     const { discord, discord_reason: discordReason, pending, place, source, state } = webhook;
     const isRejected = source !== null && discord === "rejected";
-    const reason = webhook.reason || (isRejected ? discordReason : "");
+    const quiet = quietWords(words, webhook);
+    const reason = (quiet ? "" : webhook.reason) || (isRejected ? discordReason : "");
     const problem = [reason, hasRoutes ? "" : webhook.events_problem].filter(Boolean).map(words.sentence).join(" ");
     const { parts } = this;
     this.badge.set(...(source === null ? ["Removed", "warn"] : stateWords(isRejected ? "dead" : state)));
     parts.about.show([source, discord, describedBy(webhook)], () => this.#about());
     parts.posts.show(source === null ? pending : [webhook.events, webhook.style, hasRoutes], () => this.#posts(hasRoutes));
+    parts.quiet.show(quiet || null, () => quiet);
     parts.problem.show(problem || null, () => problem);
     parts.place.show(source === "yaml" ? place ?? "" : null, () => ["Set in ", describePlace(this.host, place), "."]);
     this.#showButtons();

@@ -1,6 +1,6 @@
 // What each lane delivered in the last minutes, as a picture, as numbers and as a table.
 
-import { Figures, LiveBadge, stateWords } from "./states.js";
+import { Figures, LiveBadge, quietWords, stateWords } from "./states.js";
 
 const EVERY_MS = 2000;
 // Messages that follow each other closely wait a moment, which is not worth showing.
@@ -108,7 +108,7 @@ class LaneCard {
     const [state, tone] = stateWords(lane.state);
     this.badge.set(state, tone);
     this.reason.className = `lane-reason lane-reason-${lane.reason ? tone : "neutral"}`;
-    setText(this.reason, words.sentence(lane.reason || (lane.last_error && `Last error: ${lane.last_error}`)));
+    setText(this.reason, quietWords(words, lane) || words.sentence(lane.reason || (lane.last_error && `Last error: ${lane.last_error}`)));
     this.figures.show(lane);
     this.#draw();
     this.#showTable();

@@ -1,10 +1,9 @@
 // Muting Discord for a while, and how long it is quiet.
 
 import { Part } from "./part.js";
-import { lanesInUse } from "./states.js";
+import { lanesInUse, meanwhile } from "./states.js";
 
 const LENGTHS = { "30m": "30 minutes", "1h": "1 hour", "2h": "2 hours", "8h": "8 hours", "1d": "1 day" };
-const MEANWHILE = { hold: "What happens is posted at the end.", silent: "Messages arrive silently.", drop: "What happens is not posted." };
 
 /** What is muted, with buttons that end it and one that begins it. */
 export class MuteCard {
@@ -51,11 +50,11 @@ export class MuteCard {
 
     const key = status.mutes.map(({ seconds_left: left, ...mute }) => mute);
     this.mutes.show(key.length ? [key, may("admin")] : null, () => status.mutes.map((mute) => this.#mute(mute)));
-    this.hours.show(hours.length ? hours.map(({ name, quiet }) => [name, quiet.why, quiet.then]) : null, () => hours.map((lane) => this.#hours(lane)));
+    this.hours.show(hours.length ? hours.map(({ name, quiet }) => [name, quiet.until, quiet.then]) : null, () => hours.map((lane) => this.#hours(lane)));
   }
 
   #mute({ webhook, until, by, why, then, seconds_left: left }) {
-    const { countdown, element, may, words } = this.host;
+    const { element, may } = this.host;
     const who = webhook === null ? "All webhooks are" : [element("bdi", {}, webhook), " is"];
     const name = webhook === null ? "all webhooks" : webhook;
     return element(
@@ -64,12 +63,12 @@ export class MuteCard {
       element(
         "p",
         {},
-        element("strong", {}, who, " muted until ", element("time", { datetime: until }, words.dayAndClock(until))),
+        element("strong", {}, who, " muted", this.#until(until)),
         by && [" by ", element("bdi", {}, by)],
         why && [": ", element("bdi", {}, why)],
         ". ",
-        countdown(left, (seconds) => `${words.duration(seconds)} left.`),
-        ` ${MEANWHILE[then]}`,
+        this.#timeLeft(left),
+        meanwhile({ then }),
       ),
       may("admin") &&
         element(
@@ -81,8 +80,19 @@ export class MuteCard {
   }
 
   #hours({ name, quiet }) {
+    const { element } = this.host;
+    const left = quiet.until !== null && this.#timeLeft(quiet.seconds_left);
+    return element("li", {}, element("p", {}, "Webhook ", element("bdi", {}, name), ": quiet hours", this.#until(quiet.until), ". ", left, meanwhile(quiet)));
+  }
+
+  #until(time) {
     const { element, words } = this.host;
-    return element("li", {}, "Webhook ", element("bdi", {}, name), `: ${words.sentence(quiet.why)} ${MEANWHILE[quiet.then]}`);
+    return time !== null && [" until ", element("time", { datetime: time }, words.dayAndClock(time))];
+  }
+
+  #timeLeft(seconds) {
+    const { countdown, words } = this.host;
+    return [countdown(seconds, (left) => `${words.timeLeft(left)} left.`), " "];
   }
 
   async #submit(event) {
@@ -115,7 +125,6 @@ export class MuteCard {
     fill(this.result);
     try {
       await api(path, request);
-      announce(done);
     } catch (problem) {
       fill(this.result, notice("error", problem.detail ?? String(problem)));
       return false;
@@ -125,6 +134,8 @@ export class MuteCard {
     }
 
     await this.refresh().catch(() => {});
+    // After the news of the heading, which is the same.
+    announce(done);
     return true;
   }
 }

@@ -4,7 +4,7 @@ import { drawMessage } from "./message.js";
 import { MuteCard } from "./mute.js";
 import { mountPreview } from "./preview.js";
 import { mountSetup } from "./setup.js";
-import { LiveBadge, lanesInUse, stateWords, worstLane } from "./states.js";
+import { LiveBadge, lanesInUse, quietWords, stateWords, worstLane } from "./states.js";
 
 export { mountLanes as delivery } from "./lanes.js";
 
@@ -109,9 +109,10 @@ class Head {
     // It is another plugin, which most do not have.
     this.presence.node.hidden = status.presence_connected === null;
     this.presence.set(...presenceWords(status.presence_connected));
-    this.host.setText(this.lead, leadWords(state, lanesInUse(status).length));
+    this.host.setText(this.lead, leadWords(state, lanesInUse(status)));
     if (this.before && isNews(this.before, state)) {
-      this.host.announce(`Discord: ${words}${worst?.reason ? `, ${worst.reason}` : ""}`);
+      const reason = worst && (quietWords(this.host.words, worst) || worst.reason);
+      this.host.announce(`Discord: ${words}${reason ? `, ${reason}` : ""}`);
     }
 
     this.before = state;
@@ -124,7 +125,7 @@ class Head {
   }
 }
 
-function leadWords(state, channels) {
+function leadWords(state, lanes) {
   if (state === "unconfigured") {
     return "Two steps to go: connect a channel, and send a test message.";
   }
@@ -133,8 +134,17 @@ function leadWords(state, channels) {
     return "Events are kept, and sent as soon as the webhook works again.";
   }
 
-  if (state === "holding") {
-    return "Nothing is posted for now. What happens is kept.";
+  const quiet = lanes.filter((lane) => lane.state === "holding");
+  const isKept = quiet.every((lane) => lane.quiet?.then !== "drop");
+  if (quiet.length === lanes.length) {
+    return `Nothing is posted for now.${isKept ? " What happens is kept." : ""}`;
+  }
+
+  const channels = lanes.length;
+  if (quiet.length > 0) {
+    const is = quiet.length === 1;
+    const what = isKept ? `${is ? "holds" : "hold"} what happens` : `${is ? "posts" : "post"} nothing for now`;
+    return `${quiet.length} of ${channels} webhooks ${what}.`;
   }
 
   return channels === 1 ? "Events are posted in your channel." : `Events are posted through ${channels} webhooks.`;

@@ -16,7 +16,9 @@ export function stateWords(state) {
   return STATES[state] ?? [state, "neutral"];
 }
 
-const WORST_FIRST = ["dead", "retrying", "waiting", "holding", "sending", "gathering", "idle"];
+// What is quiet is named beside the others, see leadWords() in page.js.
+const WORST_FIRST = ["dead", "retrying", "waiting", "sending", "gathering", "idle", "holding"];
+const MEANWHILE = { hold: "What happens is posted at the end.", silent: "Messages arrive silently.", drop: "What happens is not posted." };
 
 /** Return the lanes that have a webhook. */
 export function lanesInUse(status) {
@@ -27,6 +29,21 @@ export function lanesInUse(status) {
 export function worstLane(status) {
   const rank = ({ state }) => (WORST_FIRST.includes(state) ? WORST_FIRST.indexOf(state) : WORST_FIRST.length);
   return lanesInUse(status).sort((one, other) => rank(one) - rank(other))[0] ?? null;
+}
+
+/** Return what happens while something is quiet. */
+export function meanwhile({ then }) {
+  return MEANWHILE[then];
+}
+
+/** Return why a lane is quiet if nothing else is the reason of its state, by this browser's clock; else "". */
+export function quietWords(words, { quiet, reason }) {
+  if (!quiet || reason !== quiet.why) {
+    return "";
+  }
+
+  const until = quiet.until === null ? "" : ` until ${words.dayAndClock(quiet.until)}`;
+  return `${quiet.muted ? "Quiet" : "Quiet hours"}${until}. ${meanwhile(quiet)}`;
 }
 
 /** Numbers with titles, which change while they are looked at. */

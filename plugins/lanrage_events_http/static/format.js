@@ -77,6 +77,17 @@ export function duration(seconds) {
   return shown.map(([value, unit]) => counted(value, unit)).join(" ");
 }
 
+/** Write how long something still lasts as the commands do, such as "42 s" or "1 h 5 min". */
+export function timeLeft(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 120) {
+    return `${whole} s`;
+  }
+
+  const minutes = Math.round(whole / 60);
+  return [`${Math.floor(minutes / 60)} h`, `${minutes % 60} min`].filter((part) => !part.startsWith("0 ")).join(" ");
+}
+
 /** Write a name of the API, such as peer_name, in words. */
 export function words(name) {
   return String(name).replaceAll("_", " ");
