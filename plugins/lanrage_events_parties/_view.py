@@ -182,7 +182,10 @@ def _clock(time: datetime, now: datetime) -> str:
 
 def _ago(time: datetime, now: datetime) -> str:
     seconds = max(0.0, (now - time).total_seconds())
-    return "under a minute" if seconds < 60 else in_words(seconds // 60 * 60)
+    if seconds < 120:  # which in_words gives in seconds
+        return "under a minute" if seconds < 60 else "1 min"
+
+    return in_words(seconds // 60 * 60)
 
 
 def _short(name: str) -> str:

@@ -82,6 +82,16 @@ async def test_a_table_shows_who_is_on(capsys: pytest.CaptureFixture[str]) -> No
     assert lines[4].startswith("Empty: empty, since")
 
 
+@pytest.mark.parametrize(
+    ("minutes", "text"), [(0.5, "under a minute"), (1.5, " 1 min"), (2.5, " 2 min")]
+)
+async def test_a_stay_is_shown_in_minutes(
+    capsys: pytest.CaptureFixture[str], minutes: float, text: str
+) -> None:
+    await keep(joined("Ann", minutes), during=parties)
+    assert capsys.readouterr().out.splitlines()[1].endswith(text)
+
+
 async def test_a_stopped_daemon_is_shown_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     await keep(*EVENING)
     assert parties(json=True) == ExitCode.DONE
