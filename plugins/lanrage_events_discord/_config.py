@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -101,11 +102,19 @@ def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _parse_switch(value: object) -> object:
-    if isinstance(value, bool):
-        return {} if value else None
+_TRUTH = TypeAdapter(bool)
 
-    return value
+
+def _parse_switch(value: object) -> object:
+    """Return keys with values, none of them for a truth value, which a placeholder makes a text."""
+    if value is None or isinstance(value, (Mapping, ConfigModel)):
+        return value
+
+    try:
+        return {} if _TRUTH.validate_python(value) else None
+    except ValidationError:
+        keys = ", ".join(FlappingConfig.model_fields)
+        raise ValueError(f"expected true, false, or keys with values: {keys}") from None
 
 
 _Username = Annotated[
