@@ -26,6 +26,7 @@ Then = Literal["silent", "hold", "drop"]
 
 _DAYS: tuple[str, ...] = get_args(Day)
 # Also for the JSON Schema, so only with what JavaScript supports.
+_START_PATTERN = r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$"
 _TIME_PATTERN = r"^(([01]?[0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 
@@ -70,6 +71,13 @@ ClockTime = Annotated[
 ]
 
 
+def _check_start(value: str) -> str:
+    if value == "24:00":
+        raise ValueError("only an end may be '24:00': write '00:00', and in 'days' the day after")
+
+    return value
+
+
 MuteLength = Annotated[Duration, AfterValidator(check_length)]
 """for how long something is muted, in seconds"""
 
@@ -77,7 +85,11 @@ MuteLength = Annotated[Duration, AfterValidator(check_length)]
 class QuietTimesConfig(ConfigModel):
     """Times of the day at which something is quiet."""
 
-    start: ClockTime = Field(alias="from")
+    start: Annotated[
+        ClockTime,
+        AfterValidator(_check_start),
+        WithJsonSchema({"type": "string", "pattern": _START_PATTERN, "examples": ["23:00"]}),
+    ] = Field(alias="from")
     """when they begin, on a clock on the wall"""
     end: ClockTime = Field(alias="to")
     """when they end; a time before ``from`` is on the next day"""
@@ -99,7 +111,7 @@ class QuietTimesConfig(ConfigModel):
     @classmethod
     def _check_end(cls, value: str, info: ValidationInfo) -> str:
         start = info.data.get("start")
-        if start is not None and _minutes(start) - _minutes(value) in (0, 1440):
+        if start is not None and _minutes(start) == _minutes(value):
             raise ValueError("they end when they begin: for whole days, write from 00:00 to 24:00")
 
         return value
