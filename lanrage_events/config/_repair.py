@@ -35,6 +35,9 @@ class Repaired:
             if isinstance(data, list) and isinstance(key, int):
                 kept = [i for i in range(len(data)) if (*found, i) not in self.omitted]
                 key = kept[key] if key < len(kept) else len(data)
+            elif isinstance(data, dict) and isinstance(key, int):
+                names = [name for name in data if (*found, name) not in self.omitted]
+                key = names[key] if key < len(names) else key
 
             found = (*found, key)
             data = value_at(data, (key,))

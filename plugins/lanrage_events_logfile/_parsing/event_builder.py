@@ -178,7 +178,7 @@ class EventBuilder:
         """Yield the problems of the patterns and fields, each with the path of its setting."""
         settings = self._settings
         if not any(settings.patterns.values()):
-            yield ConfigProblem("no patterns: set 'preset' or 'patterns'")
+            yield ConfigProblem("no patterns: set 'preset' or 'patterns'", ("preset",))
 
         groups = re.compile(settings.prefix or "").groupindex
         if TIME_GROUP in groups and not settings.time_format and settings.time == "line":

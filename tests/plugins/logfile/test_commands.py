@@ -113,7 +113,7 @@ def test_a_line_that_lacks_a_field_is_a_failure(log: Path) -> None:
     ("preset", "patterns", "expected"),
     [
         ("minecrat", [], "there is no preset 'minecrat': use one of cs2, eco, factorio"),
-        ("none", [], "no patterns: set 'preset' or 'patterns'"),
+        ("none", [], "preset: no patterns: set 'preset' or 'patterns'"),
         ("none", ["x"], "expected event_type=regular expression, not 'x'"),
         ("none", ["peer_joined=("], "patterns.peer_joined: not a regular expression"),
         ("none", ["pear=x"], "patterns.pear: unknown event type 'pear'"),

@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from lanrage_events import Event, EventBus, hookimpl
+from lanrage_events._daemon import check
 from lanrage_events_logfile import LogfileConfig, LogfilePlugin
 
 
@@ -143,7 +144,7 @@ def test_a_wrong_setting_is_rejected(settings: dict[str, Any], expected: str) ->
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, "no patterns: set 'preset' or 'patterns'"),
+        ({}, "preset: no patterns: set 'preset' or 'patterns'"),
         (
             {"patterns": {"peer_joind": "x"}},
             "patterns.peer_joind: unknown event type 'peer_joind', did you mean 'peer_joined'?",
@@ -277,3 +278,25 @@ def test_editors_accept_every_form(text: str) -> None:
 def test_editors_reject_an_unknown_preset() -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"files": {"a": "minecrat"}}, LogfileConfig.model_json_schema())
+
+
+@pytest.mark.parametrize(
+    "files",
+    ["path: a.log, preset: minecraf", "files: {a.log: minecraf}", "files: {a.log: {preset: x}}"],
+)
+def test_a_wrong_preset_is_one_error(tmp_path: Path, files: str) -> None:
+    (tmp_path / "a.log").touch()
+    file = tmp_path / "lanrage.yaml"
+    file.write_text(f"state_folder: state\nplugins: {{logfile: {{{files}}}}}\n", "utf-8")
+    errors = [one.text for one in check(file).draft.findings() if not one.is_warning]
+    assert len(errors) == 1, errors
+    assert "expected 'cs2', 'eco', " in errors[0]
+
+
+def test_a_warning_names_the_file_beside_one_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "lanrage.yaml"
+    files = "{a.log: minecraf, b.log: minecraft}"
+    file.write_text(f"state_folder: state\nplugins: {{logfile: {{files: {files}}}}}\n", "utf-8")
+    [warning] = [one.text for one in check(file).draft.findings() if one.is_warning]
+    assert "plugins.logfile.files.b.log: no file is called '" in warning
+    assert "b.log'" in warning
