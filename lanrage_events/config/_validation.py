@@ -111,8 +111,9 @@ class Validator:
             where = locate(details, data)
             full = (*path, *where)
             value = value_at(data, where)
-            known = {*keys(annotation_at(annotation, where[:-1])), *(() if where[1:] else also)}
-            message = _format_error(details, where, value, known)
+            known = [*keys(annotation_at(annotation, where[:-1])), *(() if where[1:] else also)]
+            elsewhere = _elsewhere(annotation, where, also)
+            message = _format_error(details, where, value, known, elsewhere)
             if details["type"] in _NO_KEYS:
                 message += _list(": its keys are", keys(annotation_at(annotation, where)))
             elif details["type"] == "too_short":
@@ -218,9 +219,37 @@ def value_at(data: YAMLValue, path: KeyPath) -> YAMLValue:
     return data
 
 
+def _elsewhere(annotation: Any, where: KeyPath, also: Collection[str]) -> str:
+    """Return where a key belongs that another level has, empty if none has it."""
+    key, parent = where[-1] if where else "", where[:-1]
+    inside = keys(annotation_at(annotation, parent))
+    for name, kind in inside.items():
+        if key in keys(kind):
+            return f": it belongs below '{name}'"
+
+    for name in inside:
+        path = (*parent, name)
+        if any(key in keys(annotation_at(annotation, (*path, item))) for item in ("", 0)):
+            return f": it belongs into each item of '{name}'"
+
+    while parent:
+        *above, name = parent
+        parent = tuple(above)
+        outside = {*keys(annotation_at(annotation, parent)), *(() if parent else also)}
+        if key in outside:
+            return f": it belongs beside '{name}'"
+
+    return ""
+
+
 def _format_error(
-    details: ErrorDetails, where: KeyPath, value: YAMLValue, known: Iterable[str]
+    details: ErrorDetails, where: KeyPath, value: YAMLValue, known: Collection[str], elsewhere: str
 ) -> str:
+    """Return what is wrong in plain words.
+
+    :param known: the keys that stand beside it
+    :param elsewhere: where else the key belongs
+    """
     kind, context = details["type"], details.get("ctx", {})
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(where[-1])
@@ -228,7 +257,8 @@ def _format_error(
         if key in known:
             return "not allowed here"
 
-        return f"unknown key{did_you_mean(key, known) or _list(', known are', known)}"
+        hint = elsewhere or did_you_mean(key, known) or _list(", known are", known)
+        return f"unknown key{hint}"
 
     if kind in ("literal_error", "enum"):
         expected = str(context["expected"])

@@ -107,3 +107,28 @@ def test_data_from_elsewhere_has_no_places() -> None:
         validate(Document({"nmae": "x"}), Cup)
 
     assert caught.value.problems == ("nmae: unknown key, did you mean 'name'?",)
+
+
+class Group(ConfigModel):
+    rounds: tuple[Round, ...] = ()
+    cups: dict[str, Cup] = Field(default_factory=dict)
+    final: Cup = Cup()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("password: x", "1:1: password: unknown key: it belongs below 'final'"),
+        ("length: 1s", "1:1: length: unknown key: it belongs into each item of 'rounds'"),
+        ("final: {cups: {}}", "1:9: final.cups: unknown key: it belongs beside 'final'"),
+        (
+            "rounds: [{final: {}, length: 1s}]",
+            "1:11: rounds.0.final: unknown key: it belongs beside 'rounds'",
+        ),
+        ("cups: {a: {final: {}}}", "1:12: cups.a.final: unknown key: it belongs beside 'cups'"),
+        ("final: {rounds: [{name: a, length: 1s}]}", "it belongs beside 'rounds'"),
+    ],
+)
+def test_a_key_of_another_level_is_said_to_belong_there(text: str, problem: str) -> None:
+    [found] = problems(text, Group)
+    assert problem in found
