@@ -16,12 +16,15 @@ OWN_DISTRIBUTION = "lanrage-events"
 
 FunctionT = TypeVar("FunctionT", bound=Any)
 
+_MOST_NAMES = 3
 _MAX_CHARACTERS = 100  # comparison is quadratic in the length
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9._-]+)[^;]*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint such as ``, did you mean 'window'?``, empty if no known name is similar.
+
+    It gives several names if they go on where the word ends, as ``party_id`` and ``party_name`` do.
 
     :param word: the unknown name; only the beginning of a very long one counts
     :param known: the known names
@@ -30,9 +33,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     word = word[:_MAX_CHARACTERS]
     candidates = sorted(known)
-    near = [name for name in candidates if name.lower() == word.lower()]
-    near = near or difflib.get_close_matches(word, candidates, n=1)
-    return f", did you mean '{near[0]}'?" if near else ""
+    near = [name for name in candidates if name.lower() == word.lower()][:1]
+    if not near:
+        longer = [name for name in candidates if word and name.startswith(f"{word}_")]
+        few = 1 < len(longer) <= _MOST_NAMES
+        near = longer if few else difflib.get_close_matches(word, candidates, n=1)
+
+    return f", did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def hinted(function: FunctionT) -> FunctionT:

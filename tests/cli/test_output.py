@@ -115,6 +115,11 @@ def test_what_is_near_to_a_word_is_suggested(word: str, hint: str) -> None:
     assert did_you_mean(word, ["style", "window", "widow"]) == hint
 
 
+def test_what_goes_on_where_a_word_ends_is_suggested_together() -> None:
+    known = ["party_name", "party_id", "path"]
+    assert did_you_mean("party", known) == ", did you mean 'party_id' or 'party_name'?"
+
+
 def screen(output: str) -> str:
     """Return the last line that a terminal shows."""
     line: list[str] = []
