@@ -233,11 +233,10 @@ def _elsewhere(annotation: Any, where: KeyPath, also: Collection[str]) -> str:
             return f": it belongs into each item of '{name}'"
 
     while parent:
-        *above, name = parent
-        parent = tuple(above)
+        above, parent = parent[-1], parent[:-1]
         outside = {*keys(annotation_at(annotation, parent)), *(() if parent else also)}
         if key in outside:
-            return f": it belongs beside '{name}'"
+            return f": it belongs beside '{above}'"
 
     return ""
 
