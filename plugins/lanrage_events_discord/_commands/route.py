@@ -72,15 +72,15 @@ def _destination(found: ConfiguredPlugin, quiet: Quiet, name: str, step: RouteSt
     ways = ", ".join(_ways(step.presentation, mention)) or "with a notification, and no mention"
     now = quiet.at(name)
     if now.loudness and not step.presentation.important:
-        ways = f"{_MEANWHILE[now.loudness]} now, {now.why}; at other times {ways}"
+        ways = f"{_MEANWHILE[now.loudness]}: {now.why}; at other times {ways}"
 
     return f"webhook '{name}': {ways}"
 
 
 _MEANWHILE = {
-    Loudness.SILENT: "silent and without a mention",
-    Loudness.HOLD: "held and posted later",
-    Loudness.DROP: "not posted",
+    Loudness.SILENT: "now silent and without a mention",
+    Loudness.HOLD: "now held and posted later",
+    Loudness.DROP: "now not posted",
 }
 
 

@@ -201,8 +201,8 @@ def test_it_says_what_quiet_hours_and_mutes_make_of_it_now(
     assert code == 0
     assert "parties" not in output.replace("lanrage_events_parties", "")
     mention = "at other times mentions role 1234, each at most every 300 s\n"
-    assert f"webhook 'night': {meanwhile} now, quiet hours; {mention}" in output
-    assert f"webhook 'muted': {meanwhile} now, muted until " in output
+    assert f"webhook 'night': now {meanwhile}: quiet hours; {mention}" in output
+    assert f"webhook 'muted': now {meanwhile}: muted until " in output
     assert f" (x); {mention}" in output
     _, output = command("route", "peer_left")
     assert "'night': important, so quiet hours and mutes do not apply\n" in output
