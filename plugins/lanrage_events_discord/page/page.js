@@ -16,6 +16,11 @@ const VIEWS = [
 
 loadStyle();
 
+/** Return whether no channel is connected yet. */
+export async function needsSetup(host) {
+  return lanesInUse(await host.api("/status")).length === 0;
+}
+
 /** Fill the section. */
 export default function mount(root, host) {
   const { element } = host;

@@ -18,6 +18,9 @@ const navigation = document.getElementById("sections");
 const announcements = document.getElementById("announcements");
 const connection = document.getElementById("connection");
 
+// How long a plugin may take to say whether it must be set up.
+const SETUP_MS = 2000;
+
 /** @type {{key: string, title: string, mount: (root: Element, view: string) => unknown}[]} */
 let sections = [];
 let leave = null;
@@ -90,6 +93,26 @@ async function loadPages(pages) {
       }
     }),
   );
+}
+
+/** Return the pages with those first that a user must set up before the plugin does anything. */
+async function sortPages(pages) {
+  const needs = pages.length > 1 ? await Promise.all(pages.map(needsSetup)) : [false];
+  return [true, false].flatMap((wanted) => pages.filter((_, index) => needs[index] === wanted));
+}
+
+async function needsSetup(page) {
+  const stops = [];
+  const late = new Promise((resolve) => setTimeout(resolve, SETUP_MS));
+  try {
+    return (await Promise.race([page.module?.needsSetup?.(makeHost(page, "", stops)), late])) === true;
+  } catch (error) {
+    // The section itself says what is wrong.
+    return false;
+  } finally {
+    stops.left = true;
+    stops.forEach((stop) => stop());
+  }
 }
 
 function pageSection(page) {
@@ -184,7 +207,7 @@ async function start() {
     const answer = await request("/api/pages");
     hasLogin = answer.login;
     document.getElementById("logout").hidden = !answer.login;
-    pages = await loadPages(answer.pages);
+    pages = await sortPages(await loadPages(answer.pages));
   } catch (error) {
     const retry = button("Try again", () => start());
     fill(main, element("h1", {}, "LANrage events"), notice("error", element("p", {}, error.message), retry));

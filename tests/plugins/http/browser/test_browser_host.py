@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -119,6 +120,34 @@ def test_a_script_that_fails_leaves_the_rest_alone(
     page.get_by_role("link", name="Discord").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Discord")
     wide_visit.problems.clear()
+
+
+NEEDS_SETUP = {
+    "never": "new Promise(() => {})",
+    "no": "false",
+    "throws": "(() => { throw new Error('no'); })()",
+    "fails": 'host.api("/nothing")',
+    "yes": 'new Promise((resolve) => setTimeout(resolve, 1, host.name === "yes"))',
+}
+
+
+def test_what_needs_setup_comes_first(site: Any, wide_visit: Any, tmp_path: Path) -> None:
+    wide_visit.expected.add(404)
+    # Discord needs it, too.
+    site.call(lambda: site.bus.unregister("discord", 1))
+    for name, answer in NEEDS_SETUP.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        script = f"{SCRIPT}\nexport function needsSetup(host) {{ return {answer}; }}"
+        (folder / "page.js").write_text(script, "utf-8")
+        # Each has a folder and a script of its own.
+        plugin = Jukebox(folder)
+        site.call(partial(site.bus.plugins.register_and_wait, plugin, name))
+
+    page = wide_visit.open(site.url)
+    expect(page.get_by_role("heading", level=1)).to_have_text("yes")
+    keys = [link.get_attribute("data-key") for link in page.locator("#sections a").all()]
+    assert keys[:5] == ["yes", "never", "no", "throws", "fails"]
 
 
 def section(title: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,6 +33,32 @@ def open_parties(site: Any, visit: Any) -> Page:
         page.get_by_role("link", name="Who is on").click()
 
     return page
+
+
+def test_discord_comes_first_until_a_channel_is_connected(site: Any, wide_visit: Any) -> None:
+    plugin = site.bus.plugins["discord"]
+    config = plugin.config
+    site.call(lambda: site.bus.unregister("discord", 1))
+    for name, one in (
+        ("parties", PartiesPlugin(PartiesConfig())),
+        ("discord", type(plugin)(config)),
+    ):
+        site.call(partial(site.bus.plugins.register_and_wait, one, name))
+
+    page = wide_visit.open(site.url)
+    heading, links = page.get_by_role("heading", level=1), page.locator("#sections a")
+    expect(heading).to_have_text("Discord")
+    expect(links.nth(0)).to_have_text("Discord")
+    expect(links.nth(1)).to_have_text("Who is on")
+    wide_visit.snap("first-discord")
+    answer = page.request.post(
+        f"{site.url}api/discord/webhook", data={"webhook_url": site.create_webhook().url}
+    )
+    assert answer.ok
+    page.goto(site.url)
+    page.reload()
+    expect(heading).to_have_text("Who is on")
+    expect(links.nth(1)).to_have_text("Discord")
 
 
 def test_who_is_on_is_shown_live(site: Any, wide_visit: Any) -> None:
