@@ -174,7 +174,7 @@ def test_several_events_become_a_digest(site: Any, visit: Any) -> None:
     events_of(page).nth(0).get_by_role("button").first.click()
     expect(events_of(page).nth(0).get_by_role("button").first).to_be_focused()
     page.get_by_label("peer name").fill("Ann")
-    expect(embed(page).locator(".d-description")).to_contain_text("Ann, <b>Zoë</b> **bold**")
+    expect(embed(page).locator(".d-description")).to_contain_text("Ann 🎉, <b>Zoë</b> **bold** 🎉")
     page.get_by_role("button", name="One event").click()
     expect(embed(page).locator(".d-title")).to_contain_text("Ann joined")
     assert len(site.discord.journal) == 0
