@@ -32,7 +32,7 @@ def json_schema(catalog: Catalog, *, formats: bool = False) -> Schema:
         which accepts more than some others say
     """
     schema = _Builder(catalog).build()
-    return schema if formats else _without_formats(schema)
+    return schema if formats else _portable(schema)
 
 
 class _Builder:
@@ -240,20 +240,27 @@ def _in_markdown(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("``", "`"))
 
 
-def _without_formats(value: Any) -> Any:
-    """Return a schema, or a part of one, without the formats of texts."""
+def _portable(value: Any) -> Any:
+    """Return a schema, or a part of one, that means the same to every validator.
+
+    It has no formats of texts, and no pattern whose end Python's ``re`` sees before a last line break.
+    """
     if isinstance(value, list):
-        return [_without_formats(item) for item in value]
+        return [_portable(item) for item in value]
 
     if not isinstance(value, dict):
         return value
 
-    # A property may be named so, too.
-    return {
-        key: _without_formats(item)
-        for key, item in value.items()
-        if not (key == "format" and isinstance(item, str))
-    }
+    found = {}
+    for key, item in value.items():
+        if not isinstance(item, str):  # a property may be named so, too
+            found[key] = _portable(item)
+        elif key == "pattern" and item.endswith("$"):
+            found[key] = rf"{item}(?!\n)"
+        elif key != "format":
+            found[key] = item
+
+    return found
 
 
 def _is_checked(schema: Schema) -> bool:
