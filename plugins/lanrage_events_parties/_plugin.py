@@ -55,7 +55,7 @@ class PartiesPlugin:
 
     def __init__(self, config: PartiesConfig) -> None:
         self.config = config
-        self.version = 0
+        self.version: int = 0
         """grows with each change of a party"""
         self._state = State(Database(None, SCHEMA))
         self._details = Details(self._state)
