@@ -51,13 +51,15 @@ async def keep(*events: Event, during: Callable[[], object] = lambda: None) -> N
         await anyio.to_thread.run_sync(during)
 
 
-EVENING = (
-    joined("Ann", 130),
-    joined("Bob\x1b[2J\n", 45),
-    GameStarted(game_name="Factorio", players=(), time=ago(40)),
-    joined("Cid", 30, "Empty"),
-    PeerLeft(peer_name="Cid", party_name="Empty", time=ago(20)),
-)
+def evening() -> tuple[Event, ...]:
+    """Return what has happened until now, since the table counts from then."""
+    return (
+        joined("Ann", 130),
+        joined("Bob\x1b[2J\n", 45),
+        GameStarted(game_name="Factorio", players=(), time=ago(40)),
+        joined("Cid", 30, "Empty"),
+        PeerLeft(peer_name="Cid", party_name="Empty", time=ago(20)),
+    )
 
 
 def without_clock(text: str) -> list[str]:
@@ -68,7 +70,7 @@ def without_clock(text: str) -> list[str]:
 
 async def test_a_table_shows_who_is_on(capsys: pytest.CaptureFixture[str]) -> None:
     codes: list[int] = []
-    await keep(*EVENING, during=lambda: codes.append(parties()))
+    await keep(*evening(), during=lambda: codes.append(parties()))
     out, err = capsys.readouterr()
     assert codes == [ExitCode.DONE]
     assert err == ""
@@ -93,7 +95,7 @@ async def test_a_stay_is_shown_in_minutes(
 
 
 async def test_a_stopped_daemon_is_shown_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
-    await keep(*EVENING)
+    await keep(*evening())
     assert parties(json=True) == ExitCode.DONE
     out, err = capsys.readouterr()
     data = json.loads(out)
@@ -106,7 +108,7 @@ async def test_a_stopped_daemon_is_shown_as_it_was(capsys: pytest.CaptureFixture
 
 
 async def test_one_party_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
-    await keep(*EVENING)
+    await keep(*evening())
     assert parties("friday lan", json=True) == ExitCode.DONE
     assert json.loads(capsys.readouterr().out)["total"] == 1
     assert parties("Saturday") == ExitCode.FAILED
