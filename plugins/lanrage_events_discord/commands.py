@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,7 @@ from lanrage_events.testing import virtual_time
 
 from ._client import validate_invite_url
 from ._commands import (
+    ConfiguredPlugin,
     find_plugin,
     mute,
     post_test_message,
@@ -138,12 +139,7 @@ def post_test(
     :param config: the configuration; lanrage.yaml in this folder by default
     :param plugin: the section of the configuration, if several post to Discord
     """
-    try:
-        found = find_plugin(config, plugin)
-    except LookupError as error:
-        return _misuse(error)
-
-    return anyio.run(post_test_message, found, webhook)
+    return _run_on(config, plugin, lambda found: anyio.run(post_test_message, found, webhook))
 
 
 def _go_on(problems: Sequence[str]) -> None:
@@ -173,15 +169,11 @@ def mute_webhooks(
     :param config: the configuration; lanrage.yaml in this folder by default
     :param plugin: the section of the configuration, if several post to Discord
     """
-    try:
-        found = find_plugin(config, plugin)
-    except LookupError as error:
-        return _misuse(error)
-
     if duration is None:
-        return show_mutes(found)
+        return _run_on(config, plugin, show_mutes)
 
-    return anyio.run(partial(mute, found, duration, webhook, why=why, then=then))
+    muting = partial(mute, duration=duration, webhook=webhook, why=why, then=then)
+    return _run_on(config, plugin, lambda found: anyio.run(muting, found))
 
 
 def unmute_webhooks(
@@ -195,12 +187,17 @@ def unmute_webhooks(
     :param config: the configuration; lanrage.yaml in this folder by default
     :param plugin: the section of the configuration, if several post to Discord
     """
+    return _run_on(config, plugin, lambda found: anyio.run(unmute, found, webhook))
+
+
+def _run_on(config: Path | None, plugin: str | None, run: Callable[[ConfiguredPlugin], int]) -> int:
+    """Run something on the plugin that a command is about, and return its exit code."""
     try:
         found = find_plugin(config, plugin)
     except LookupError as error:
         return _misuse(error)
 
-    return anyio.run(unmute, found, webhook)
+    return run(found)
 
 
 def _misuse(error: Exception) -> int:

@@ -114,7 +114,7 @@ async def test_a_person_is_forgotten_as_if_never_seen(evening: Any, tmp_path: Pa
         [found] = (await forget(server.bus, "ANN")).found
         assert found == Forgotten("plugin 'logfile'", {"players in game logs": 1})
         assert "Ann" not in saved.read_text()
-        # Whoever plays on is a player again.
+        # A player who plays on is one again.
         append(log, joined("Bob", "Ann"))
         await server.settle()
         assert server.seen == ["+Ann", "+Bob", "+Ann"]
