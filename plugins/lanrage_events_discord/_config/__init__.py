@@ -1,0 +1,13 @@
+"""The configuration of the Discord plugin."""
+
+from __future__ import annotations
+
+from .batch import BatchConfig as BatchConfig
+from .batch import FlappingConfig as FlappingConfig
+from .batch import SettleConfig as SettleConfig
+from .discord import DEFAULT_WEBHOOK as DEFAULT_WEBHOOK
+from .discord import AlertsConfig as AlertsConfig
+from .discord import DiscordConfig as DiscordConfig
+from .routes import MentionConfig as MentionConfig
+from .routes import RouteConfig as RouteConfig
+from .webhook import WebhookConfig as WebhookConfig
