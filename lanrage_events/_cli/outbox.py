@@ -33,6 +33,8 @@ def list_(
 ) -> int:
     """List the lanes, such as one for each webhook or target, and their entries.
 
+    Below them is what else the plugin keeps, if its database says so.
+
     :param which: list only pending entries, or only dead letters
     :param limit: how many of each to list
     :param json: print JSON

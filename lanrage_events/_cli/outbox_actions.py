@@ -23,6 +23,7 @@ from ..outbox import UNTIL_RESUMED, DeadLetter, Outbox, OutboxAdmin, OutboxEntry
 from ..outbox._tables import Which
 from .errors import UsageError
 from .options import Place
+from .outbox_views import views_beside
 
 AT_ONCE = 1000
 """entries that are changed between two updates of the progress bar"""
@@ -48,6 +49,10 @@ async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json
 
     lanes = await outbox.lanes()
     waits = {} if outbox.path is None else waits_beside(outbox.path)
+    views = [] if outbox.path is None or which != "all" else [*views_beside(outbox.path, limit)]
+    problems = [view.problem for view in views if view.problem]
+    write_errors(problems)
+    code = ExitCode.FAILED if problems else ExitCode.DONE
     entries: list[OutboxEntry] = []
     if which != "dead":
         entries += await outbox.pending(limit=limit)
@@ -58,21 +63,22 @@ async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json
     if as_json:
         write_json(
             {
+                **{view.name: view.data() for view in views if not view.problem},
                 "lanes": [_lane_data(lane, waits) for lane in lanes],
                 "entries": [*map(_data, entries)],
             }
         )
-        return ExitCode.DONE
+        return code
 
-    if not lanes:
+    if lanes:
+        rows = [
+            ("LANE", "PENDING", "DEAD", "OLDEST", "WAITS UNTIL", "LAST ERROR"),
+            *(_lane_row(lane, waits) for lane in lanes),
+        ]
+        write_lines(table(rows))
+    else:
         write_lines(["the outbox is empty"])
-        return ExitCode.DONE
 
-    rows = [
-        ("LANE", "PENDING", "DEAD", "OLDEST", "WAITS UNTIL", "LAST ERROR"),
-        *(_lane_row(lane, waits) for lane in lanes),
-    ]
-    write_lines(table(rows))
     if entries:
         header = ("ID", "LANE", "TYPE", "PUT", "STATUS", "REASON")
         write_lines(["", *table([header, *map(_row, entries)])])
@@ -81,7 +87,10 @@ async def list_entries(outbox: OutboxAdmin, which: Which, limit: int, *, as_json
     if left > 0:
         write_lines(["", f"{left:,} more: give a higher --limit"])
 
-    return ExitCode.DONE
+    for view in views:
+        write_lines(view.lines())
+
+    return code
 
 
 async def show_entry(outbox: OutboxAdmin, number: int) -> int:

@@ -36,6 +36,9 @@ class Database:
     end of the process, whatever ends it; a power loss may cost the last transactions. A damaged file
     is moved aside, which is logged, and a new one is begun. Only one process at a time can enter it.
 
+    If it is beside the plugin's outbox, such as ``discord.cards`` beside ``discord.outbox``, and has a view
+    named ``outbox_list``, ``lanrage-events outbox list`` shows the rows of that view.
+
     :param path: the file; None to keep nothing over the end of the process
     :param schema: SQL statements that make the tables, each run once for a file. Later versions add
         statements at the end
