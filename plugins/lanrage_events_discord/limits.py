@@ -48,3 +48,13 @@ THREAD_NAME_MAX_CHARACTERS = 100
 # https://docs.discord.com/developers/resources/message#allowed-mentions-object
 MENTIONS_MAX_IDS = 100
 """ids of roles, and ids of users, that a message may mention"""
+# https://docs.discord.com/developers/components/reference#action-row
+ROW_MAX_BUTTONS = 5
+"""buttons in a row"""
+MESSAGE_MAX_BUTTONS = 25
+"""buttons of a message, in five rows"""
+# https://docs.discord.com/developers/components/reference#button
+BUTTON_LABEL_MAX_CHARACTERS = 80
+"""of the label of a button"""
+BUTTON_URL_MAX_CHARACTERS = 512
+"""of the address that a button opens"""

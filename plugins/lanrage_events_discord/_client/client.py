@@ -111,7 +111,9 @@ class WebhookClient:
             raise ValueError("at most one of thread_id and the body's thread_name can be given")
 
         target = replace(webhook, thread_id=None) if creates_thread else webhook
-        url = target.execute_url(thread_id=thread_id)
+        # https://docs.discord.com/developers/resources/webhook#execute-webhook: else it ignores them.
+        with_components = "components" in body
+        url = target.execute_url(thread_id=thread_id, with_components=with_components)
         outcome, _ = await self._request("POST", url, webhook, _encode(body))
         return outcome
 
@@ -131,7 +133,7 @@ class WebhookClient:
         :return: its outcome; errors of the network and of Discord are not raised
         """
         # https://docs.discord.com/developers/resources/webhook#edit-webhook-message
-        url = webhook.message_url(message_id, thread_id)
+        url = webhook.message_url(message_id, thread_id, with_components="components" in body)
         outcome, _ = await self._request("PATCH", url, webhook, _encode(body))
         return outcome
 

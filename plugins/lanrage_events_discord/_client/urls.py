@@ -47,27 +47,40 @@ class WebhookURL:
         """Whether it leads to Discord, and not to another host that is allowed."""
         return self.host in _DISCORD_HOSTS
 
-    def execute_url(self, wait: bool = True, thread_id: str | None = None) -> str:
+    def execute_url(
+        self, wait: bool = True, thread_id: str | None = None, *, with_components: bool = False
+    ) -> str:
         """Return the address to post messages to.
 
         :param wait: whether Discord answers with the message once it is saved; otherwise a
             message that is not saved is not reported
         :param thread_id: the thread to post to, instead of the URL's own
+        :param with_components: whether Discord is to read the buttons of the message
         """
         query = {"wait": "true"} if wait else {}
-        if thread := thread_id or self.thread_id:
-            query["thread_id"] = thread
+        return self._with_query(self._address, query, thread_id, with_components)
 
-        return f"{self._address}?{urlencode(query)}" if query else self._address
-
-    def message_url(self, message_id: str, thread_id: str | None = None) -> str:
+    def message_url(
+        self, message_id: str, thread_id: str | None = None, *, with_components: bool = False
+    ) -> str:
         """Return the address of a message, to edit or delete it.
 
         :param thread_id: the thread that it is in, instead of the URL's own
+        :param with_components: whether Discord is to read the buttons of the message
         """
-        thread = thread_id or self.thread_id
-        url = f"{self._address}/messages/{message_id}"
-        return f"{url}?{urlencode({'thread_id': thread})}" if thread else url
+        address = f"{self._address}/messages/{message_id}"
+        return self._with_query(address, {}, thread_id, with_components)
+
+    def _with_query(
+        self, address: str, query: dict[str, str], thread_id: str | None, with_components: bool
+    ) -> str:
+        if thread := thread_id or self.thread_id:
+            query["thread_id"] = thread
+
+        if with_components:
+            query["with_components"] = "true"
+
+        return f"{address}?{urlencode(query)}" if query else address
 
     def info_url(self) -> str:
         """Return the address that describes the webhook, without posting anything."""

@@ -6,8 +6,15 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from .. import limits
 from .._config import WebhookConfig
-from .._embeds import SUPPRESS_NOTIFICATIONS, Message, role_mention, user_mention
+from .._embeds import (
+    SUPPRESS_NOTIFICATIONS,
+    Message,
+    role_mention,
+    shorten_markdown,
+    user_mention,
+)
 from .._quiet import Quietness
 from .._rendering import Entry
 from .mentions import Chosen, Mentions
@@ -64,16 +71,18 @@ class Envelope:
         )
         config = self._config
         new_thread = config.thread_name and not self._thread(webhook_id)
+        content, lacks_text = _with_mentions(message.content, mentioned)
         return replace(
             message,
-            content=" ".join(mentioned),
+            content=content,
+            shortened=max(message.shortened, lacks_text),
             # Exactly these and, with an empty "parse", no one else.
             allowed_mentions={"parse": [], "roles": roles, "users": users}
             if mentioned
             else message.allowed_mentions,
             flags=SUPPRESS_NOTIFICATIONS if is_silent else 0,
-            username=self._username,
-            avatar_url=self._avatar_url,
+            username=message.username or self._username,
+            avatar_url=message.avatar_url or self._avatar_url,
             thread_name=config.thread_name or "" if new_thread else "",
         )
 
@@ -111,3 +120,15 @@ class Envelope:
         """Forget the thread that this webhook created; return whether there was one."""
         name = self._config.thread_name
         return bool(name) and self._threads.forget(webhook_id, name or "")
+
+
+def _with_mentions(content: str, mentioned: Sequence[str]) -> tuple[str, bool]:
+    """Return a content with mentions above it, and whether it lacks text for lack of room."""
+    above = " ".join(mentioned)
+    if not above or not content:
+        return above or content, False
+
+    # In a line of its own, since it may begin with the markup of a heading or a quote.
+    room = limits.CONTENT_MAX_CHARACTERS - len(above) - 1
+    shown = shorten_markdown(content, room) if room > 0 else ""
+    return f"{above}\n{shown}".rstrip(), shown != content

@@ -30,6 +30,7 @@ from .markdown import (
 )
 from .message import (
     SUPPRESS_NOTIFICATIONS,
+    Button,
     Message,
     fit_mentions,
     role_mention,

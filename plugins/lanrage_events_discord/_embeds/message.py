@@ -10,6 +10,19 @@ from .embed import Embed
 
 # https://docs.discord.com/developers/resources/message#message-object-message-flags
 SUPPRESS_NOTIFICATIONS = 1 << 12
+# https://docs.discord.com/developers/components/reference#component-object-component-types
+_ROW = 1
+_BUTTON = 2
+# https://docs.discord.com/developers/components/reference#button-button-styles
+_LINK = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button below a message that opens an address."""
+
+    label: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,12 @@ class Message:
     """the picture to show in place of the webhook's"""
     thread_name: str = ""
     """the thread to create in a forum channel; such a message must not name a thread id too"""
+    applied_tags: tuple[str, ...] = ()
+    """ids of the tags of a thread that it creates"""
+    buttons: tuple[Button, ...] = ()
+    """in rows of five below the embeds"""
+    poll: Mapping[str, object] | None = None
+    """in Discord's form; an edit cannot change it"""
     shortened: int = 0
     """how many of the entries it shows with less text than their events have"""
     counted: int = 0
@@ -56,9 +75,44 @@ class Message:
         if self.flags:
             body["flags"] = self.flags
 
-        body["embeds"] = [embed.to_dict() for embed in self.embeds]
-        body["allowed_mentions"] = {key: list(ids) for key, ids in self.allowed_mentions.items()}
-        return body
+        if self.thread_name and self.applied_tags:
+            body["applied_tags"] = list(self.applied_tags)
+
+        if self.buttons:
+            body["components"] = self._components()
+
+        if self.poll is not None:
+            body["poll"] = self.poll
+
+        return body | self._shown()
+
+    def edit_body(self) -> dict[str, object]:
+        """Return Discord's JSON form of what an edit changes; what is empty is taken away.
+
+        An edit cannot change the name, the picture, the flags, the thread and the poll.
+        """
+        return {
+            "content": self.content.strip(),
+            "components": self._components(),
+            **self._shown(),
+        }
+
+    def _shown(self) -> dict[str, object]:
+        return {
+            "embeds": [embed.to_dict() for embed in self.embeds],
+            "allowed_mentions": {key: list(ids) for key, ids in self.allowed_mentions.items()},
+        }
+
+    def _components(self) -> list[dict[str, object]]:
+        buttons = [
+            {"type": _BUTTON, "style": _LINK, "label": button.label, "url": button.url}
+            for button in self.buttons
+        ]
+        size = limits.ROW_MAX_BUTTONS
+        return [
+            {"type": _ROW, "components": buttons[begin : begin + size]}
+            for begin in range(0, len(buttons), size)
+        ]
 
 
 def fit_mentions(roles: Iterable[str], users: Iterable[str]) -> tuple[list[str], list[str]]:

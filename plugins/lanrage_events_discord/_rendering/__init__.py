@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from .compose import Style, compose, compose_test_message
-from .entry import COUNT, DEFAULT_PRESENTATION, Digest, Effect, Entry, Presentation
+from .entry import (
+    COUNT,
+    DEFAULT_PRESENTATION,
+    NO_EXTRAS,
+    Digest,
+    Effect,
+    Entry,
+    Extras,
+    Presentation,
+)
 from .leaves import FILTERS, LEAVES
 from .renderer import Renderer
 from .wording import (

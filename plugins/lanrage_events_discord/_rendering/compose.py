@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Literal
 
 from lanrage_events.templates import utf16_units
@@ -13,7 +14,7 @@ from .. import limits
 from .._embeds import Embed, Message, embed_size
 from .blocks import Blocks, rest_reserve
 from .digest import SHORT_DATE_AND_TIME, SHORT_TIME, in_utc_timestamp
-from .entry import Entry
+from .entry import NO_EXTRAS, Entry, Extras
 from .renderer import Renderer
 from .wording import WebhookTest, Wording
 
@@ -37,10 +38,11 @@ def compose(
     """Compose a batch into as few messages as possible, each entry exactly once and in order.
 
     A single entry is its own embed, and so is each whose line in a digest would lack text: that
-    embed stands between the lines of what came before and after it. An alert is its own message. The
-    messages show slices of the batch that follow each other, so that the first ``message.entries``
-    can be acknowledged when ``message`` is delivered. They are made one by one, so a caller may send
-    the first and later compose the rest again, with what has come since.
+    embed stands between the lines of what came before and after it. An alert is its own message.
+    Entries share one only if it has the same name, picture and thread for them. The messages show
+    slices of the batch that follow each other, so that the first ``message.entries`` can be
+    acknowledged when ``message`` is delivered. They are made one by one, so a caller may send the
+    first and later compose the rest again, with what has come since.
 
     :param entries: the batch, oldest first
     :param wording: the texts of the messages besides the entries
@@ -71,7 +73,33 @@ def compose(
 
 def compose_test_message(renderer: Renderer) -> Message:
     """Return the message that shows whether a webhook works."""
-    return Message(entries=0, embeds=(renderer.render(WebhookTest()).embed,))
+    return replace(_message_of(renderer.render(WebhookTest())), entries=0)
+
+
+def _message_of(entry: Entry) -> Message:
+    """Return the message that shows one entry, as its embed."""
+    extras = entry.extras
+    return Message(
+        entries=1,
+        embeds=(entry.embed,),
+        shortened=int(entry.shortened),
+        content=extras.content,
+        buttons=extras.buttons,
+    )
+
+
+def _place(message: Message, extras: Extras) -> Message:
+    """Post a message under the name, with the picture and in the thread of its entries."""
+    if extras is NO_EXTRAS:
+        return message
+
+    return replace(
+        message,
+        username=extras.username,
+        avatar_url=extras.avatar_url,
+        thread_name=extras.thread_name,
+        applied_tags=extras.applied_tags,
+    )
 
 
 def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
@@ -89,6 +117,16 @@ def _runs(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         yield entries[begin:] if begin else entries
 
 
+def _end(entries: Sequence[Entry], position: int) -> int:
+    """Return where the entries end that may be in one message with the first of them."""
+    extras = entries[position].extras
+    for index, entry in enumerate(islice(entries, position + 1, None), position + 1):
+        if entry.extras is not extras and not extras.has_place_of(entry.extras):
+            return index
+
+    return len(entries)
+
+
 def _compose(
     entries: Sequence[Entry],
     wording: Wording,
@@ -100,15 +138,21 @@ def _compose(
     note = _note(expired, wording) if expired else None
     times = _times_style(entries) if catch_up else None
     each = style == "embeds" and not catch_up
-    position = 0
+    position = end = 0
     made = 0
+    sharing = entries
     while position < len(entries):
+        if position == end:
+            end = _end(entries, position)
+            sharing = entries if end == len(entries) else entries[:end]
+
         reserve = embed_size(note) if note is not None else 0
         is_last = made + 1 == max_messages
-        message = _next(entries, position, wording, each, times, reserve, may_leave=not is_last)
+        message = _next(sharing, position, wording, each, times, reserve, may_leave=not is_last)
         if is_last and position + message.entries < len(entries):
-            message = _last(entries, position, wording, each, times, reserve)
+            message = _last(entries, position, sharing, wording, each, times, reserve)
 
+        message = _place(message, entries[position].extras)
         if note is not None:
             if _has_room(message, note):
                 message = replace(message, embeds=(*message.embeds, note))
@@ -144,18 +188,22 @@ def _next(
         if message.entries > 1:
             return message
 
-    return Message(entries=1, embeds=(first.embed,), shortened=int(first.shortened))
+    return _message_of(first)
 
 
 def _last(
     entries: Sequence[Entry],
     position: int,
+    sharing: Sequence[Entry],
     wording: Wording,
     each: bool,
     times: str | None,
     reserve: int,
 ) -> Message:
-    """Show what one message holds and count the rest."""
+    """Show what one message holds and count the rest.
+
+    :param sharing: the entries, without those that may not be in the same message
+    """
     last = entries[-1].time
     blocks = Blocks(
         wording,
@@ -164,7 +212,7 @@ def _last(
         max_embeds=limits.MESSAGE_MAX_EMBEDS - 1,
         may_leave=False,
     )
-    shown = _fill(blocks, entries, position, each=each)
+    shown = _fill(blocks, sharing, position, each=each)
     return blocks.message(Counter(entry.type for entry in entries[position + shown :]), last)
 
 

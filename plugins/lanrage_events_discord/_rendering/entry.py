@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from pydantic_core import from_json, to_json
 
-from .._embeds import Embed
+from .._embeds import Button, Embed
 
 COUNT = "\ue000"
 """stands in a heading where the number of items goes; a code point for private use"""
@@ -76,6 +76,36 @@ _DEFAULT_DATA = {"silent": False, "immediate": False, "roles": [], "users": [], 
 """what entries of all versions have"""
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What the message of an event has besides its embed, by its template."""
+
+    content: str = ""
+    """markdown above the embed; a message that shows other events, too, has none"""
+    username: str = ""
+    """the name to show in place of the webhook's"""
+    avatar_url: str = ""
+    """the picture to show in place of the webhook's"""
+    buttons: tuple[Button, ...] = ()
+    """below the embed; a message that shows other events, too, has none"""
+    thread_name: str = ""
+    """the thread in which it is posted; empty for the one that the webhook has"""
+    applied_tags: tuple[str, ...] = ()
+    """ids of the tags of that thread, should it be created"""
+
+    def has_place_of(self, other: Self) -> bool:
+        """Whether both are posted under one name, with one picture and in one thread."""
+        return self is other or (
+            self.username == other.username
+            and self.avatar_url == other.avatar_url
+            and self.thread_name == other.thread_name
+        )
+
+
+NO_EXTRAS = Extras()
+_EXTRA_TEXTS = tuple(one.name for one in fields(Extras) if one.type == "str")
+
+
 @dataclass(slots=True)
 class Entry:
     """One rendered event."""
@@ -90,6 +120,7 @@ class Entry:
     """whether it is an alert: it is a message of its own, and no digest shows or counts it"""
     shortened: bool = False
     """whether the embed lacks text of the event"""
+    extras: Extras = NO_EXTRAS
 
     @property
     def is_important(self) -> bool:
@@ -128,6 +159,9 @@ class Entry:
         if self.shortened:
             data["shortened"] = True
 
+        if self.extras is not NO_EXTRAS:
+            data["extras"] = {key: one for key, one in asdict(self.extras).items() if one}
+
         try:
             # Three times as fast, but it rejects half of a surrogate pair.
             return to_json(data).decode()
@@ -161,6 +195,7 @@ class Entry:
                 else _presentation(presentation),
                 data.get("is_alert") is True,
                 data.get("shortened") is True,
+                _extras(data["extras"]) if "extras" in data else NO_EXTRAS,
             )
         except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError("this is not an entry") from exc
@@ -187,3 +222,13 @@ def _presentation_data(presentation: Presentation) -> dict[str, Any]:
 def _presentation(data: dict[str, Any]) -> Presentation:
     roles, users = tuple(data["roles"]), tuple(data["users"])
     return Presentation(**{**data, "roles": roles, "users": users})
+
+
+def _extras(data: dict[str, Any]) -> Extras:
+    # A later version may write others.
+    texts = {name: str(data[name]) for name in _EXTRA_TEXTS if name in data}
+    return Extras(
+        **texts,
+        buttons=tuple(Button(one["label"], one["url"]) for one in data.get("buttons", ())),
+        applied_tags=tuple(data.get("applied_tags", ())),
+    )

@@ -189,6 +189,29 @@ async def test_message_is_edited_and_deleted_where_it_is() -> None:
     assert actions == ["execute", "edit", "edit", "delete", "edit", "delete"] * 2
 
 
+async def test_buttons_are_shown_posted_and_taken_away() -> None:
+    discord = StandInDiscord()
+    posted = discord.create_webhook()
+    webhook = validate_webhook_url(posted.url)
+    button = {"type": 2, "style": 5, "label": "Join", "url": "https://example.org"}
+    row = {"type": 1, "components": [button]}
+    async with (
+        httpx.AsyncClient(transport=discord.transport()) as http,
+        WebhookClient(http) as client,
+    ):
+        made = await client.execute(webhook, {**BODY, "components": [row]})
+        assert made.message_id is not None
+        [message] = posted.messages
+        assert [one["label"] for one in message["components"][0]["components"]] == ["Join"]
+        await client.edit(webhook, made.message_id, BODY)
+        assert posted.messages[0]["components"]
+        await client.edit(webhook, made.message_id, {**BODY, "components": []})
+        assert posted.messages[0]["components"] == []
+
+    queries = [record.query.get("with_components") for record in discord.journal]
+    assert queries == ["true", None, "true"]
+
+
 async def test_message_in_the_thread_of_the_url_is_edited_there() -> None:
     targets: list[str] = []
 
