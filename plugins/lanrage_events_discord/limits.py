@@ -58,3 +58,8 @@ BUTTON_LABEL_MAX_CHARACTERS = 80
 """of the label of a button"""
 BUTTON_URL_MAX_CHARACTERS = 512
 """of the address that a button opens"""
+# https://docs.discord.com/developers/resources/poll
+POLL_QUESTION_MAX_CHARACTERS = 300
+"""of the question of a poll"""
+POLL_MAX_HOURS = 768
+"""for which a poll can be answered"""

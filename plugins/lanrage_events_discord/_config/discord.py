@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
     SecretStr,
@@ -22,6 +23,7 @@ from lanrage_events.yaml import KeyPath
 from .._client import WebhookURL, validate_invite_url, validate_webhook_url
 from .._quiet import Calendar, QuietConfig, make_calendar
 from .batch import BatchConfig
+from .cards import CardConfig, parse_cards, unreached
 from .checks import WholeConfig, check_names, raise_problems, whole_config
 from .routes import RouteConfig
 from .webhook import WebhookConfig
@@ -71,6 +73,12 @@ class DiscordConfig(ConfigModel):
     """webhooks by name"""
     routes: tuple[RouteConfig, ...] = ()
     """which events go to which webhooks; without any, all events go to all of them"""
+    cards: Annotated[
+        tuple[CardConfig, ...],
+        BeforeValidator(parse_cards, json_schema_input_type=list[CardConfig] | bool | None),
+    ] = ()
+    """which parties have a card, where: a message that is edited in place; ``true`` for all parties, with
+    the defaults"""
     max_age: dict[str, Annotated[Duration, Field(gt=0)]] = Field(default_factory=dict)
     """for event types, base types or patterns, how old an event may be when it is posted"""
     quiet: tuple[QuietConfig, ...] = ()
@@ -140,6 +148,16 @@ class DiscordConfig(ConfigModel):
         )
         return value
 
+    @field_validator("cards")
+    @classmethod
+    def _check_cards(cls, value: tuple[CardConfig, ...]) -> tuple[CardConfig, ...]:
+        check_names(
+            ((index, "webhook", number), name)
+            for index, card in enumerate(value)
+            for number, name in enumerate(card.webhook)
+        )
+        return value
+
     def warnings(self) -> Iterator[tuple[KeyPath, str]]:
         """Yield the paths of settings that have no effect, each with what is wrong."""
         for name, webhook in self.webhooks.items():
@@ -161,6 +179,13 @@ class DiscordConfig(ConfigModel):
         for index, route in enumerate(self.routes):
             if route.mention is not None and (problem := route.mention.warning()):
                 yield ("routes", index, "mention"), problem
+
+        for index, card in enumerate(self.cards):
+            for key, problem in card.warnings():
+                yield ("cards", index, key), problem
+
+        for index, problem in unreached(self.cards):
+            yield ("cards", index), problem
 
         for path, calendar in self._calendars():
             if calendar.next_change(utc_now()) is None and calendar.at(utc_now()).holds:

@@ -1,0 +1,9 @@
+"""Cards: messages that each show a party, and are edited in place.
+
+``store`` follows the parties and keeps, on the disk, what each card has shown.
+"""
+
+from __future__ import annotations
+
+from .card import Card as Card
+from .store import CardStore as CardStore
