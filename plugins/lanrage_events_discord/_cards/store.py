@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -14,14 +13,11 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
 
-import anyio
 from anyio.lowlevel import checkpoint
 
 from lanrage_events import (
@@ -39,14 +35,15 @@ from lanrage_events import (
     ServerStopped,
 )
 from lanrage_events.abc import Person
-from lanrage_events.cli import error_text
 from lanrage_events.config import ConfigError
 from lanrage_events.state import Database
 
 from .._config import CardConfig
 from .._memory import wall_time
 from .card import Card
-from .ended import dump_party, load_party, without
+from .ended import EndedParties, dump_party, load_party, without
+from .file import SCHEMA, CardFile, Row
+from .followed import Followed, called
 
 logger = logging.getLogger("lanrage_events.discord")
 
@@ -69,27 +66,6 @@ SHOWN_EVENTS = (
 )
 """what a card can show"""
 
-SCHEMA = (
-    "CREATE TABLE parties (id TEXT PRIMARY KEY, ended REAL, content TEXT)",
-    "CREATE TABLE cards (id TEXT PRIMARY KEY, webhook TEXT, party TEXT, is_due INTEGER, content TEXT)",
-)
-
-
-@dataclass(slots=True, eq=False)
-class _Followed:
-    """A party that is followed, or that is over."""
-
-    id: str
-    key: str
-    cards: dict[str, Card] = field(default_factory=dict)
-    """by webhook"""
-    called: tuple[str | None, str | None] | None = None
-    """what the last event called it that was looked at for new cards"""
-    over: Party | None = None
-    """the party as it ended, None while it lasts"""
-    ended_at: float | None = None
-    """when that was followed, in seconds since 1970"""
-
 
 class CardStore:
     """The parties as of the events that were followed, and the cards that show them.
@@ -107,28 +83,20 @@ class CardStore:
         wall_clock: Callable[[], float] = wall_time,
     ) -> None:
         self.parties = Parties(max_parties=MOST_CARDS, ended=self._replaced)
-        self.problem: str | None = None
-        """why the file could not be written; None if it could"""
-        self._database = database
-        self._losses = database.losses
+        self._file = CardFile(database, self._row)
         self._configs = configs
         self._webhooks = frozenset(name for one in configs or () for name in one.webhook)
         self._wall_clock = wall_clock
-        self._open: dict[str, _Followed] = {}
+        self._open: dict[str, Followed] = {}
         """by the key of the party"""
-        self._known: dict[str, _Followed] = {}
+        self._known: dict[str, Followed] = {}
         """by id, those that are over as well"""
-        self._ended: dict[_Followed, None] = {}
-        """those that are over, what ended first first"""
-        self._over: dict[str, _Followed] = {}
-        """those that are over, by what they were called; see :func:`_names`"""
+        self._ended = EndedParties()
         self._cards: dict[str, dict[str, Card]] = {}
         """by webhook and id"""
         self._open_cards = 0
         self._bounded = 0
         self._changed: dict[Card, None] = {}
-        self._unsaved = _Unsaved()
-        self._lock = anyio.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -158,6 +126,11 @@ class CardStore:
     def bounded(self) -> Mapping[str, int]:
         """How often a bound left something out, as :attr:`Parties.bounded` says, and ``cards``."""
         return {**self.parties.bounded, "cards": self._bounded}
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file could not be written; None if it could."""
+        return self._file.problem
 
     def __iter__(self) -> Iterator[Card]:
         """Iterate over the cards that the user has not removed."""
@@ -218,17 +191,15 @@ class CardStore:
         return list(changed)
 
     def _about(
-        self, event: PartyEvent, keys: Sequence[str], before: _Followed | None
-    ) -> Collection[_Followed]:
+        self, event: PartyEvent, keys: Sequence[str], before: Followed | None
+    ) -> Collection[Followed]:
         """Return the parties that an event was about, or would have been in time."""
         if keys:
             after = self._open.get(keys[0])
             return {one: None for one in (before, after) if one is not None}
 
-        late = self._over.get(next(_names(*_called(event)), ""))
-        is_end = isinstance(event, PartyEnded)
-        if late is not None and late.over is not None and (is_end or before is None):
-            return [late] if is_end or event.time <= late.over.last_change else []
+        if before is None or isinstance(event, PartyEnded):
+            before = self._ended.find(event) or before
 
         return [] if before is None else [before]
 
@@ -242,20 +213,19 @@ class CardStore:
 
         followed = self._open.get(key)
         if followed is None:
-            followed = self._open[key] = _Followed(_new_id(self._known), key)
+            followed = self._open[key] = Followed(_new_id(self._known), key)
             self._known[followed.id] = followed
 
-        self._unsaved.parties[followed] = None
-        called = _called(event)
+        self._file.put(followed)
         is_full = len(followed.cards) == len(self._webhooks)
-        if not is_full and called != followed.called and self.parties.size(key):
-            followed.called = called
+        if not is_full and followed.called != called(event) and self.parties.size(key):
+            followed.called = called(event)
             self._add_cards(followed)
 
         for card in followed.cards.values():
             self._touch(card)
 
-    def _add_cards(self, followed: _Followed) -> None:
+    def _add_cards(self, followed: Followed) -> None:
         party = self.parties.get(followed.key)
         for webhook, config in self._wanted(party).items() if party is not None else ():
             if webhook in followed.cards:
@@ -281,7 +251,8 @@ class CardStore:
 
     def _touch(self, card: Card) -> None:
         card.is_due = True
-        self._changed[card] = self._unsaved.cards[card] = None
+        self._changed[card] = None
+        self._file.put(card)
 
     def _wanted(self, party: Party) -> dict[str, CardConfig]:
         """Return the webhooks that have a card of a party, each with its configuration."""
@@ -300,7 +271,7 @@ class CardStore:
         if (followed := self._open.get(party.key)) is not None:
             self._end(followed, party)
 
-    def _end(self, followed: _Followed, party: Party | None) -> None:
+    def _end(self, followed: Followed, party: Party | None) -> None:
         """Follow that a party is over.
 
         :param party: as it ended; None if it has no card
@@ -312,45 +283,33 @@ class CardStore:
             return
 
         followed.over, followed.ended_at = party, self._wall_clock()
-        self._unsaved.parties[followed] = None
+        self._file.put(followed)
         for card in followed.cards.values():
             card.is_over = True
             self._touch(card)
 
-        self._keep(followed, party)
+        self._ended.add(followed)
         self._forget_old()
-
-    def _keep(self, followed: _Followed, party: Party) -> None:
-        self._ended[followed] = None
-        for name in _names(party.id, party.name):
-            self._over[name] = followed
 
     def _forget_old(self) -> None:
         """Forget the parties that have been over for long."""
-        before = self._wall_clock() - KEPT_SECONDS
-        for followed in list(takewhile(lambda one: (one.ended_at or 0.0) < before, self._ended)):
+        for followed in self._ended.before(self._wall_clock() - KEPT_SECONDS):
             self._forget(followed)
 
-    def _forget(self, followed: _Followed) -> None:
+    def _forget(self, followed: Followed) -> None:
         """Forget a party with its cards."""
         for card in list(followed.cards.values()):
             self._drop(card)
 
         del self._known[followed.id]
-        self._unsaved.parties.pop(followed, None)
-        self._unsaved.gone[followed.id] = None
-        self._ended.pop(followed, None)
-        if (party := followed.over) is not None:
-            for name in _names(party.id, party.name):
-                if self._over.get(name) is followed:
-                    del self._over[name]
+        self._ended.discard(followed)
+        self._file.remove(followed)
 
     def _drop(self, card: Card) -> None:
         del self._known[card.party].cards[card.webhook]
         self._cards.get(card.webhook, {}).pop(card.id, None)
         self._changed.pop(card, None)
-        self._unsaved.cards.pop(card, None)
-        self._unsaved.gone[card.id] = None
+        self._file.remove(card)
 
     def _note_bound(self) -> None:
         self._bounded += 1
@@ -371,20 +330,22 @@ class CardStore:
         :raises OSError: if it cannot be written; the next call tries again
         """
         if card is not None and card.party in self._known:
-            self._unsaved.cards[card] = None
+            self._file.put(card)
 
-        async with self._lock:
-            try:
-                await self._save()
-            except OSError:
-                if self._losses == self._database.losses:
-                    raise
+        try:
+            await self._file.save()
+        except OSError:
+            if not self._file.is_new:
+                raise
 
-                # A new file was begun.
-                self._losses = self._database.losses
-                self._unsaved.parties |= dict.fromkeys(self._known.values())
-                self._unsaved.cards |= dict.fromkeys(self._all_cards())
-                await self._save()
+            self._file.begin()
+            for followed in self._known.values():
+                self._file.put(followed)
+
+            for one in self._all_cards():
+                self._file.put(one)
+
+            await self._file.save()
 
     async def forget(self, person: Person) -> int:
         """Remove a person from all parties, and return from how many.
@@ -402,12 +363,12 @@ class CardStore:
                 changed.append(followed)
 
         for followed in changed:
-            self._unsaved.parties[followed] = None
+            self._file.put(followed)
             for card in followed.cards.values():
                 self._touch(card)
 
         await self.save()
-        await self._database.compact()
+        await self._file.compact()
         return len(changed)
 
     async def clear(self) -> None:
@@ -421,59 +382,31 @@ class CardStore:
         self._open.clear()
         self._open_cards = 0
         await self.save()
-        await self._database.compact()
+        await self._file.compact()
 
     def _all_cards(self) -> Iterator[Card]:
         return (card for cards in self._cards.values() for card in cards.values())
 
-    async def _save(self) -> None:
-        unsaved, self._unsaved = self._unsaved, _Unsaved()
-        parties = [self._row(followed) for followed in unsaved.parties]
-        cards = [card.row() for card in unsaved.cards]
-        gone = [(id,) for id in unsaved.gone]
-        if not (parties or cards or gone):
-            return
-
-        def write(connection: sqlite3.Connection) -> None:
-            for statement, rows in (
-                ("INSERT OR REPLACE INTO parties VALUES (?, ?, ?)", parties),
-                (_PUT_CARD, cards),
-                ("DELETE FROM parties WHERE id = ?", gone),
-                ("DELETE FROM cards WHERE id = ?", gone),
-            ):
-                connection.executemany(statement, rows)
-
-        try:
-            await self._database.run(write)
-        except BaseException as error:
-            self._unsaved = unsaved.merged(self._unsaved)
-            if isinstance(error, OSError):
-                self.problem = error.strerror or str(error)
-
-            raise
-
-        self.problem = None
-
-    def _row(self, followed: _Followed) -> tuple[str, float | None, str]:
+    def _row(self, followed: Followed) -> Row:
         party = followed.over
         content = self.parties.dump(followed.key) if party is None else dump_party(party)
         return followed.id, followed.ended_at, content
 
     async def _load(self) -> None:
-        parties, cards = await self._database.run(_read)
+        parties, cards = await self._file.read()
         for id, ended_at, content in parties:
             try:
                 over = None if ended_at is None else load_party(content)
                 key = self.parties.load(content) if over is None else over.key
             except ValueError as error:
-                self._leave_out(id, "party", error)
+                self._file.leave_out(id, "party", error)
                 continue
 
-            followed = self._known[id] = _Followed(id, key, over=over, ended_at=ended_at)
+            followed = self._known[id] = Followed(id, key, over=over, ended_at=ended_at)
             if over is None:
                 self._open[key] = followed
             else:
-                self._keep(followed, over)
+                self._ended.add(followed)
 
             await checkpoint()
 
@@ -483,22 +416,13 @@ class CardStore:
                 self._known[card.party].cards[card.webhook] = card
                 self._cards.setdefault(card.webhook, {})[card.id] = card
             except (KeyError, ValueError) as error:
-                self._leave_out(id, "card", error)
+                self._file.leave_out(id, "card", error)
 
         if self._configs is not None:
             self._configure(self._configs)
             self._end_stale()
             self._forget_old()
             await self.save()
-
-    def _leave_out(self, id: str, what: str, error: Exception) -> None:
-        self._unsaved.gone[id] = None
-        logger.error(
-            "%s: a %s cannot be read, and is left out: %s",
-            self._database.path,
-            what,
-            error_text(error),
-        )
 
     def _end_stale(self) -> None:
         before = datetime.fromtimestamp(self._wall_clock() - _STALE_SECONDS, UTC)
@@ -526,53 +450,6 @@ class CardStore:
 
         if left:
             logger.info("%s left as they are: the configuration has no such cards", _cards(left))
-
-
-_PUT_CARD = """
-    INSERT INTO cards VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET is_due = excluded.is_due, content = excluded.content
-"""
-
-
-@dataclass(slots=True)
-class _Unsaved:
-    """What is not in the file yet."""
-
-    parties: dict[_Followed, None] = field(default_factory=dict)
-    cards: dict[Card, None] = field(default_factory=dict)
-    gone: dict[str, None] = field(default_factory=dict)
-    """ids of parties and cards that are not known any more"""
-
-    def merged(self, later: _Unsaved) -> _Unsaved:
-        gone = self.gone | later.gone
-        parties, cards = self.parties | later.parties, self.cards | later.cards
-        return _Unsaved(
-            {one: None for one in parties if one.id not in gone},
-            {one: None for one in cards if one.id not in gone},
-            gone,
-        )
-
-
-def _read(connection: sqlite3.Connection) -> tuple[list[Any], list[Any]]:
-    parties = connection.execute("SELECT id, ended, content FROM parties ORDER BY ended")
-    cards = connection.execute(
-        "SELECT id, webhook, party, is_due, content FROM cards ORDER BY rowid"
-    )
-    return parties.fetchall(), cards.fetchall()
-
-
-def _called(event: PartyEvent) -> tuple[str | None, str | None]:
-    """Return the id and the name that an event gives its party."""
-    return event.party_id, getattr(event, "party_name", getattr(event, "server_name", None))
-
-
-def _names(id: str | None, name: str | None) -> Iterator[str]:
-    """Yield what a party is found by, the surest first."""
-    if id:
-        yield f"id {id}"
-
-    if name:
-        yield f"name {str(name).strip().casefold()}"
 
 
 def _new_id(known: Container[str]) -> str:

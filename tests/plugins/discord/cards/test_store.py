@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -242,3 +243,41 @@ async def test_what_a_card_that_stopped_does_not_show_is_posted() -> None:
         (card,) = store
         card.stopped = "Discord rejected it"
         assert follow(store, [joined("Bob", 5)]) == [set()]
+
+
+async def test_what_is_damaged_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "discord.cards"
+    async with opened(path) as store:
+        follow(store, [joined(party="Over"), ended(party="Over"), joined()])
+        await store.save()
+        path.unlink()
+        follow(store, [joined("Bob", 5)])
+        await store.save()
+        known = [(card.id, store.party(card)) for card in store]
+
+    async with opened(path) as store:
+        assert [(card.id, store.party(card)) for card in store] == known
+
+
+async def test_a_row_that_cannot_be_read_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "discord.cards"
+    async with opened(path) as store:
+        follow(store, [joined(party="One"), joined(party="Two"), joined(party="Three")])
+        await store.save()
+
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE parties SET content = '[]' WHERE content LIKE '%One%'")
+        connection.execute("UPDATE cards SET content = '[]' WHERE content LIKE '%two%'")
+
+    connection.close()
+    async with opened(path) as store:
+        names = {store.party(card).name for card in store}
+        assert names == {"Two", "Three"}  # the configuration asks for another card
+        assert "a party cannot be read" in caplog.text
+        assert "a card cannot be read" in caplog.text
+
+    caplog.clear()
+    async with opened(path) as store:
+        assert caplog.text == ""

@@ -1,0 +1,156 @@
+"""The file that keeps the parties and the cards."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import anyio
+
+from lanrage_events.cli import error_text
+from lanrage_events.state import Database
+
+from .card import Card
+from .followed import Followed
+
+logger = logging.getLogger("lanrage_events.discord")
+
+SCHEMA = (
+    "CREATE TABLE parties (id TEXT PRIMARY KEY, ended REAL, content TEXT)",
+    "CREATE TABLE cards (id TEXT PRIMARY KEY, webhook TEXT, party TEXT, is_due INTEGER, content TEXT)",
+)
+_PUT_CARD = """
+    INSERT INTO cards VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET is_due = excluded.is_due, content = excluded.content
+"""
+
+Row: TypeAlias = tuple[str, float | None, str]
+"""of a party: its id, when its end was followed, and the rest as JSON"""
+
+
+class CardFile:
+    """Writes what has changed, in one transaction.
+
+    :param database: what it writes to
+    :param row: makes the row of a party
+    """
+
+    def __init__(self, database: Database, row: Callable[[Followed], Row]) -> None:
+        self.problem: str | None = None
+        """why it could not be written; None if it could"""
+        self._database = database
+        self._row = row
+        self._losses = database.losses
+        self._unsaved = _Unsaved()
+        self._lock = anyio.Lock()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a new file was begun, so that everything is to be put into it."""
+        return self._losses != self._database.losses
+
+    def put(self, changed: Followed | Card) -> None:
+        """Write a party, or a card, the next time."""
+        unsaved = self._unsaved
+        if isinstance(changed, Card):
+            unsaved.cards[changed] = None
+        else:
+            unsaved.parties[changed] = None
+
+    def remove(self, gone: Followed | Card) -> None:
+        """Remove a party, or a card, the next time."""
+        unsaved = self._unsaved
+        if isinstance(gone, Card):
+            unsaved.cards.pop(gone, None)
+        else:
+            unsaved.parties.pop(gone, None)
+
+        unsaved.gone[gone.id] = None
+
+    async def save(self) -> None:
+        """Wait until everything is written as of the call.
+
+        :raises OSError: if it cannot be; the next call tries again
+        """
+        async with self._lock:
+            unsaved, self._unsaved = self._unsaved, _Unsaved()
+            parties = [self._row(followed) for followed in unsaved.parties]
+            cards = [card.row() for card in unsaved.cards]
+            gone = [(id,) for id in unsaved.gone]
+            if not (parties or cards or gone):
+                return
+
+            def write(connection: sqlite3.Connection) -> None:
+                for statement, rows in (
+                    ("INSERT OR REPLACE INTO parties VALUES (?, ?, ?)", parties),
+                    (_PUT_CARD, cards),
+                    ("DELETE FROM parties WHERE id = ?", gone),
+                    ("DELETE FROM cards WHERE id = ?", gone),
+                ):
+                    connection.executemany(statement, rows)
+
+            try:
+                await self._database.run(write)
+            except BaseException as error:
+                self._unsaved = unsaved.merged(self._unsaved)
+                if isinstance(error, OSError):
+                    self.problem = error.strerror or str(error)
+
+                raise
+
+            self.problem = None
+
+    def begin(self) -> None:
+        """Expect that everything is put into the new file."""
+        self._losses = self._database.losses
+        self._unsaved = _Unsaved()
+
+    async def compact(self) -> None:
+        """Overwrite what was removed.
+
+        :raises OSError: if it could not be done
+        """
+        await self._database.compact()
+
+    async def read(self) -> tuple[list[Any], list[Any]]:
+        """Return the rows of the parties and those of the cards, the oldest first.
+
+        :raises OSError: if it cannot be read
+        """
+        return await self._database.run(_read)
+
+    def leave_out(self, id: str, what: str, error: Exception) -> None:
+        """Remove what cannot be read, the next time."""
+        self._unsaved.gone[id] = None
+        path, why = self._database.path, error_text(error)
+        logger.error("%s: a %s cannot be read, and is left out: %s", path, what, why)
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    """What is not in the file yet."""
+
+    parties: dict[Followed, None] = field(default_factory=dict)
+    cards: dict[Card, None] = field(default_factory=dict)
+    gone: dict[str, None] = field(default_factory=dict)
+    """ids of parties and cards that are not known any more"""
+
+    def merged(self, later: _Unsaved) -> _Unsaved:
+        gone = self.gone | later.gone
+        parties, cards = self.parties | later.parties, self.cards | later.cards
+        return _Unsaved(
+            {one: None for one in parties if one.id not in gone},
+            {one: None for one in cards if one.id not in gone},
+            gone,
+        )
+
+
+def _read(connection: sqlite3.Connection) -> tuple[list[Any], list[Any]]:
+    parties = connection.execute("SELECT id, ended, content FROM parties ORDER BY ended")
+    cards = connection.execute(
+        "SELECT id, webhook, party, is_due, content FROM cards ORDER BY rowid"
+    )
+    return parties.fetchall(), cards.fetchall()
