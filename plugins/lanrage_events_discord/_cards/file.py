@@ -21,6 +21,27 @@ logger = logging.getLogger("lanrage_events.discord")
 SCHEMA = (
     "CREATE TABLE parties (id TEXT PRIMARY KEY, ended REAL, content TEXT)",
     "CREATE TABLE cards (id TEXT PRIMARY KEY, webhook TEXT, party TEXT, is_due INTEGER, content TEXT)",
+    # What `lanrage-events outbox list` shows.
+    """CREATE VIEW outbox_list AS
+    SELECT card, webhook, party,
+        CASE WHEN reason <> '' THEN 'stopped' WHEN is_due OR message IS NULL THEN 'waiting'
+            ELSE 'shown' END AS state,
+        CASE WHEN is_over THEN 'yes' ELSE 'no' END AS over,
+        strftime('%Y-%m-%d %H:%M:%SZ', posted_at, 'unixepoch') AS posted, message, reason
+    FROM (SELECT cards.rowid AS number, cards.id AS card, webhook, is_due,
+            CASE WHEN json_valid(parties.content) THEN coalesce(
+                nullif(json_extract(parties.content, '$.name'), ''),
+                json_extract(parties.content, '$.id')
+            ) END AS party,
+            json_extract(cards.content, '$.is_over') AS is_over,
+            json_extract(cards.content, '$.is_done') OR json_extract(cards.content, '$.is_removed')
+                AS is_gone,
+            json_extract(cards.content, '$.posted_at') AS posted_at,
+            json_extract(cards.content, '$.message_id') AS message,
+            json_extract(cards.content, '$.stopped') AS reason
+        FROM cards LEFT JOIN parties ON parties.id = cards.party WHERE json_valid(cards.content))
+    WHERE is_gone IS NOT 1
+    ORDER BY state <> 'stopped', number""",
 )
 _PUT_CARD = """
     INSERT INTO cards VALUES (?, ?, ?, ?, ?)
