@@ -33,11 +33,12 @@ async def test_outbox_list_shows_the_open_cards_beside_the_daemon(
         cards: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["cards"]
         return cards
 
-    names = ("Shown", "Stopped", "Waits", "Removed", "Over", "")
-    ids = ("", "", "", "", "", "lan-7")
     events = [
-        PeerJoined(peer_name="Ann", party_name=name, party_id=id)
-        for name, id in zip(names, ids, strict=True)
+        *(
+            PeerJoined(peer_name="Ann", party_name=name)
+            for name in ("Shown", "Stopped", "Waits", "Removed", "Over")
+        ),
+        PeerJoined(peer_name="Ann", party_name="", party_id="lan-7"),
     ]
     async with CardStore.opened(tmp_path / "discord.cards", [CardConfig()]) as store:
         for event in events:
