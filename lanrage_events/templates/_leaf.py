@@ -34,6 +34,7 @@ from ._tree import (
     PLACE,
     add_places,
     check_filters,
+    find_unsteady,
     has_constants,
     keep_own_blanks,
     keeps_lines,
@@ -146,6 +147,8 @@ class _Compiled:
     parts: Parts | None
     """what the leaf consists of, if it can be rendered without Jinja"""
     code: CodeType
+    unsteady: tuple[str, int] | None
+    """what makes the text another one each time, and its line in the file"""
     depends_on_words: bool
     """whether values were written when it was compiled, in the words of the templates"""
     filters: Sequence[tuple[str, TemplateFilter]]
@@ -166,6 +169,8 @@ class CompiledLeaf:
         """the result of what is before the first value, if it can be examined"""
         self.names: Mapping[str, int] = {}
         """the names that it takes from outside, each with its line in the file"""
+        self.unsteady: tuple[str, int] | None = None
+        """what makes the text of the same event another one each time, and its line in the file"""
         self._source = source
         self._template: Template | None = None
         self._parts: Parts | None = None
@@ -206,6 +211,7 @@ class CompiledLeaf:
                 _KNOWN[key] = known
 
         self.names, self.beginning, self._parts = known.names, known.beginning, known.parts
+        self.unsteady = known.unsteady
         self._finalize = environment.finalize or str
         if self.leaf.parse is not None and self._parts is not None and len(self._parts) == 1:
             [(name, _)] = self._parts
@@ -218,6 +224,8 @@ class CompiledLeaf:
         check_filters(tree, marking)
         first = self._source.line - 1
         names = {name: first + line for name, line in names_of(tree).items()}
+        changing = find_unsteady(tree)
+        unsteady = None if changing is None else (changing[0], first + changing[1])
         find_constant = self.leaf.find_constant
         constant = find_constant(own_beginning(tree)) if find_constant is not None else ""
         beginning = self._finish(constant, constant) if constant else None
@@ -240,6 +248,7 @@ class CompiledLeaf:
             beginning,
             parts_of(tree, self.leaf.context, environment.finalize or str),
             environment.compile(tree, filename=self.file),
+            unsteady,
             depends_on_words or bool(self.leaf.context),
             marking.filters,
         )
@@ -337,11 +346,15 @@ def _first(names: Iterable[str], values: Mapping[str, object]) -> object:
 
 
 def make_environment(
-    filters: Mapping[str, TemplateFilter], marking: Marking, words: Words
+    filters: Mapping[str, TemplateFilter],
+    marking: Marking,
+    words: Words,
+    functions: Mapping[str, Callable[..., object]],
 ) -> Environment:
     """Return the sandbox for leaves, without the finalizer that writes values.
 
     :param marking: what these filters do
+    :param functions: filters that make another value of a value
     """
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
@@ -362,6 +375,7 @@ def make_environment(
     known[OWN_TEXT] = SafeString
     known[LINE_PLACE] = marking.placed
     known[ELSEWHERE_PLACE] = marking.elsewhere
+    known.update(functions)
     for name in marking.names:
         known[name] = marking.filter(name)
 

@@ -101,14 +101,17 @@ def shorten_list(
     shown_items = value.items[: high + 1]
     items = list(shown_items) if value.are_written else [clean(item) for item in shown_items]
 
+    # After commas the end goes on as a sentence: "Ann, Bob and 3 more". Elsewhere it stands as one item
+    # more, such as in a line of its own.
+    goes_on = separator.strip() == "," or any(map(str.isalnum, separator))
+    before_rest = " " if goes_on else f"{separator}{ELLIPSIS} "
+
     def text(shown: str, others: int) -> str:
         shown = write(shown) if shown else ""
         if not others:
             return shown
 
-        # Items in lines of their own have the end in one, too.
-        space = "\n" if "\n" in separator else " "
-        return f"{shown}{space}{rest(others)}" if shown else rest(others)
+        return f"{shown}{before_rest}{rest(others)}" if shown else rest(others)
 
     def first(kept: int) -> str:
         return text(separator.join(items[:kept]), count - kept)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from copy import copy
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from jinja2 import Template
@@ -130,6 +132,23 @@ def _legible(value: object) -> object:
 
     if isinstance(value, Mapping) and not (_are_legible(value) and _are_legible(value.values())):
         return {_legible_item(key): _legible_item(item) for key, item in value.items()}
+
+    return _legible_object(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _legible_object(value: Any) -> object:
+    """Return an object that an event has, such as a party, with legible values in its fields."""
+    changed: dict[str, object] = {}
+    for name in (field.name for field in fields(value)):
+        part = getattr(value, name)
+        legible = UNKNOWN if part == "" and is_name(name) else _legible(part)
+        if legible is not part:
+            changed[name] = legible
+
+    if changed:
+        value = copy(value)
+        for name, legible in changed.items():
+            object.__setattr__(value, name, legible)  # it may be frozen
 
     return value
 

@@ -85,6 +85,14 @@ class Problems:
             problem = _problem(leaf, leaf.line, _shorten(clean(message)), is_warning=True)
             self.add(problem, key)
 
+    def add_unsteady(self, leaf: CompiledLeaf) -> None:
+        """Report that a leaf changes without an event, if it does."""
+        if leaf.unsteady is not None:
+            cause, line = leaf.unsteady
+            message = f"'{cause}' changes the text without an event: show what the event says instead"
+            key = (leaf.file, leaf.path, line, "unsteady")
+            self.add(_problem(leaf, line, message, is_warning=True), key)
+
 
 def _problem(leaf: CompiledLeaf, line: int, message: str, *, is_warning: bool) -> TemplateError:
     return TemplateError(leaf.file, message, leaf=leaf.path, line=line, is_warning=is_warning)

@@ -55,6 +55,9 @@ class Templates:
     :param leaves: by path, such as ``title``, ``footer.text`` or, in a list, ``fields[].name``
     :param shorthands: the leaf that a text stands for where a mapping is expected
     :param filters: further ways to write a value, by name
+    :param functions: further filters that make another value of a value, by name
+    :param steady: the event types whose texts should be the same whenever the same event is
+        rendered; a leaf of theirs that changes with the clock or by chance is a warning
     :param leaves_of: all leaves of those types whose files have others, by type
     :param texts: what comes before the leaves of all files, by path, such as from a configuration
     :param report: called once with each problem of a template; the default logs it
@@ -70,6 +73,8 @@ class Templates:
         *,
         shorthands: Mapping[str, str] = MappingProxyType({}),
         filters: Mapping[str, TemplateFilter] = MappingProxyType({}),
+        functions: Mapping[str, Callable[..., object]] = MappingProxyType({}),
+        steady: Collection[str] = (),
         leaves_of: Mapping[str, Mapping[str, TemplateLeaf]] = MappingProxyType({}),
         texts: Mapping[str, str] = MappingProxyType({}),
         report: Callable[[TemplateError], object] | None = None,
@@ -83,7 +88,8 @@ class Templates:
         self.words: Words = Words(self._render_word)
         """writes values in the words of the templates"""
         self._marking = Marking(filters, self.words.as_text)
-        environment = make_environment(filters, self._marking, self.words)
+        environment = make_environment(filters, self._marking, self.words, functions)
+        self._steady = steady
         self._globals = dict(environment.globals)
         self._context = context
         self._environments = {
@@ -331,6 +337,10 @@ class Templates:
         for path in dict.fromkeys(path.split("[]")[0] for path in leaves if "[]" in path):
             plan.lists.append((path, [file.lists[path] for file in files if path in file.lists]))
 
+        if cls.type in self._steady:
+            for leaf in plan.first_leaves():
+                self._problems.add_unsteady(leaf)
+
         return plan
 
     def _word_files(self) -> list[_CompiledFile]:
@@ -454,6 +464,15 @@ class _Plan:
         self.leaves: list[tuple[str, Sequence[CompiledLeaf]]] = []
         self.apart: dict[str, Sequence[CompiledLeaf]] = {}
         self.lists: list[tuple[str, Sequence[Sequence[Mapping[str, CompiledLeaf]]]]] = []
+
+    def first_leaves(self) -> Iterator[CompiledLeaf]:
+        """Yield the leaves that are used as long as they have no error."""
+        for _, leaves in self.leaves:
+            yield leaves[0]
+
+        for _, lists in self.lists:
+            for item in lists[0] if lists else ():
+                yield from item.values()
 
     def names(
         self,

@@ -26,6 +26,11 @@ _FOR_MISSING_NAMES = frozenset({"d", "default", "defined", "undefined"})
 _OF_JINJA = ("caller", "kwargs", "loop", "self", "varargs")
 """names that Jinja sets in loops and macros"""
 
+_CLOCKS = frozenset({"now", "today", "utcnow"})
+"""the methods of dates and times that read the clock"""
+_CHANCE = "random"
+"""the filter of Jinja that chooses an item"""
+
 VALUE = "\ufffc"
 """stands for a value in the template's own text"""
 
@@ -67,6 +72,18 @@ def names_of(tree: nodes.Template) -> dict[str, int]:
             optional.add(node.node.name)
 
     return {name: line for name, line in names.items() if name not in optional}
+
+
+def find_unsteady(tree: nodes.Template) -> tuple[str, int] | None:
+    """Return what makes a text another one each time that it is rendered, and its line in the leaf."""
+    for node in tree.find_all((nodes.Getattr, nodes.Filter)):
+        if isinstance(node, nodes.Filter) and _CHANCE in _names(node):
+            return _CHANCE, node.lineno
+
+        if isinstance(node, nodes.Getattr) and node.attr in _CLOCKS:
+            return f"{node.attr}()", node.lineno
+
+    return None
 
 
 def has_constants(tree: nodes.Template) -> bool:

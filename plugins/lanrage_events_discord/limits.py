@@ -45,6 +45,10 @@ USERNAMES_RESERVED = ("everyone", "here")
 # https://docs.discord.com/developers/resources/channel#start-thread-in-forum-or-media-channel
 THREAD_NAME_MAX_CHARACTERS = 100
 """of the name of a thread"""
+# https://docs.discord.com/developers/resources/webhook#execute-webhook-jsonform-params, applied_tags,
+# and https://docs.discord.com/developers/resources/channel#channel-object-channel-structure
+THREAD_MAX_TAGS = 5
+"""tags of a post in a forum channel"""
 # https://docs.discord.com/developers/resources/message#allowed-mentions-object
 MENTIONS_MAX_IDS = 100
 """ids of roles, and ids of users, that a message may mention"""

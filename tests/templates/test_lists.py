@@ -58,7 +58,11 @@ NAMES = [f"player {number}" for number in range(40)]
         ),
         (
             "{{ game }} ({{ players | join(' · ') }})",
-            "Quake (player 0 · player 1 · player 2 · player 3 · player 4 and 35 more)",
+            "Quake (player 0 · player 1 · player 2 · player 3 · player 4 · … and 35 more)",
+        ),
+        (
+            "{{ players | join(' or ') }}",
+            "player 0 or player 1 or player 2 or player 3 or player 4 or player 5 and 34 more",
         ),
         (
             "{{ players | join(', ') | code }}",
@@ -83,7 +87,7 @@ def test_list_in_lines_ends_with_a_line(tmp_path: Path) -> None:
     text = "lines: \"{{ players | join('\\n') | lines }}\""
     leaves = templates(tmp_path, text).render(Roster(players=NAMES))
 
-    assert leaves["lines"].split("\n") == [*NAMES[:7], "and 33 more"]
+    assert leaves["lines"].split("\n") == [*NAMES[:7], "… and 33 more"]
 
 
 def test_list_that_fits_is_whole(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Flag, auto
 
+from lanrage_events.events import utc_now
+
 
 class Style(Flag):
     """How a piece of text looks in Discord."""
@@ -105,6 +107,14 @@ _TIME_FORMATS = {
     "S": "%Y-%m-%d %H:%M:%S",
 }
 _OTHER_TIME_FORMAT = "%d %B %Y %H:%M"
+_UNITS = (
+    ("year", 31_536_000),
+    ("month", 2_592_000),
+    ("day", 86_400),
+    ("hour", 3_600),
+    ("minute", 60),
+    ("second", 1),
+)
 
 
 def parse_markdown(text: str, *, is_name: bool = False) -> list[Span]:
@@ -123,6 +133,17 @@ def format_time(time: datetime, style: str = "f") -> str:
         return time.astimezone().strftime(_TIME_FORMATS.get(style, _OTHER_TIME_FORMAT))
     except (OverflowError, ValueError, OSError):
         return time.isoformat(sep=" ")
+
+
+def _relative(time: datetime) -> str:
+    """Write how long ago a time is, as Discord does; it goes on counting, and this does not."""
+    seconds = (utc_now() - time).total_seconds()
+    count, unit = next(
+        ((int(abs(seconds) // length), unit) for unit, length in _UNITS if abs(seconds) >= length),
+        (0, "second"),
+    )
+    length = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{length} ago" if seconds >= 0 else f"in {length}"
 
 
 def _parse(
@@ -204,4 +225,5 @@ def _time(match: re.Match[str]) -> str:
     except (OverflowError, ValueError, OSError):
         return match[0]
 
-    return format_time(time, match["time_style"] or "f")
+    style = match["time_style"] or "f"
+    return _relative(time) if style == "R" else format_time(time, style)

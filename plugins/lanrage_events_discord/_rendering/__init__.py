@@ -14,6 +14,7 @@ from .entry import (
     Presentation,
 )
 from .leaves import FILTERS, LEAVES
+from .party import PartyCard, PartyRecap, PlainCard
 from .renderer import Renderer
 from .wording import (
     ALERT_LEAVES,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
-from lanrage_events.events import parse_time
+from lanrage_events.events import in_utc, parse_time
 from lanrage_events.templates import (
     Continuation,
     SafeString,
@@ -57,6 +58,17 @@ def _parse_switch(value: object) -> bool:
         return False
 
     raise ValueError(f"expected true or false, not '{text[:40]}'")
+
+
+def _relative(time: object) -> SafeString:
+    """Write a time so that each reader's Discord says how long ago it is, and goes on counting."""
+    if time is None:
+        return SafeString("")
+
+    if not isinstance(time, datetime):
+        raise ValueError("'relative' needs a time")  # noqa: TRY004 - as for other values
+
+    return SafeString(f"<t:{int(in_utc(time).timestamp())}:R>")
 
 
 def _parse_effect(value: object) -> Effect:
@@ -166,3 +178,6 @@ FILTERS: Mapping[str, TemplateFilter] = {
     ),
 }
 """the filters of Discord templates besides Jinja2's and the core's"""
+
+FUNCTIONS: Mapping[str, Callable[..., object]] = {"relative": _relative}
+"""the filters of Discord templates that make another value of a value"""

@@ -32,9 +32,11 @@ from .leaves import (
     DIGEST_HEADING_OVERFLOW_CHARACTERS,
     DIGEST_ITEM_MAX_CHARACTERS,
     FILTERS,
+    FUNCTIONS,
     LEAVES,
     SHORTHANDS,
 )
+from .party import CARD_LEAVES, PLAIN_CARD_LEAVES, RECAP_LEAVES, PartyCard, PartyRecap, PlainCard
 from .wording import ALERT_LEAVES, DIGEST_LEAVES, OWN_MESSAGES, Wording, frame_of
 
 logger = logging.getLogger("lanrage_events.discord")
@@ -76,7 +78,15 @@ class Renderer:
             LEAVES,
             shorthands=SHORTHANDS,
             filters=FILTERS,
-            leaves_of={"digest": DIGEST_LEAVES, "alert": ALERT_LEAVES},
+            functions=FUNCTIONS,
+            steady=(PartyCard.type, PartyRecap.type, PlainCard.type),
+            leaves_of={
+                "digest": DIGEST_LEAVES,
+                "alert": ALERT_LEAVES,
+                PartyCard.type: CARD_LEAVES,
+                PartyRecap.type: RECAP_LEAVES,
+                PlainCard.type: PLAIN_CARD_LEAVES,
+            },
             report=report,
             context=("invite",),
         )

@@ -23,6 +23,7 @@ from .. import limits
 from .._embeds import PARTS, Embed, markdown, shorten_markdown
 from .entry import COUNT
 from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, markdown_leaf
+from .party import PartyCard, PartyRecap, PlainCard
 
 MORE_MAX_CHARACTERS = 600
 """of the line that counts what a message does not show"""
@@ -113,7 +114,14 @@ class Alert(Event):
     """how many are over"""
 
 
-OWN_MESSAGES: tuple[type[Event], ...] = (Digest, WebhookTest, Alert)
+OWN_MESSAGES: tuple[type[Event], ...] = (
+    Digest,
+    WebhookTest,
+    Alert,
+    PartyCard,
+    PartyRecap,
+    PlainCard,
+)
 """what the plugin posts without an event"""
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanrage_events.events import utc_now
 from lanrage_events_discord._preview import Span, Style, format_time, parse_markdown
 
 PLAIN, BOLD, ITALIC, UNDERLINE = Style.PLAIN, Style.BOLD, Style.ITALIC, Style.UNDERLINE
@@ -76,7 +77,6 @@ def test_markdown_is_split_as_discord_does(
         ("<t:1769890500:d>", "2026-01-31"),
         ("<t:1769890500:D>", "31 January 2026"),
         ("<t:1769890500>", "31 January 2026 22:15"),
-        ("<t:1769890500:R>", "31 January 2026 22:15"),
         ("<t:1769890500:F>", "Saturday, 31 January 2026 22:15"),
         ("<t:9999999999999>", "<t:9999999999999>"),
     ],
@@ -84,6 +84,21 @@ def test_markdown_is_split_as_discord_does(
 @pytest.mark.usefixtures("two_hours_east")
 def test_times_are_shown_in_the_readers_time_zone(text: str, expected: str) -> None:
     assert parse_markdown(text) == [Span(expected, MENTION)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (90, "1 minute ago"),
+        (2 * 3600 + 300, "2 hours ago"),
+        (40 * 86_400, "1 month ago"),
+        (-150, "in 2 minutes"),
+    ],
+)
+def test_how_long_ago_a_time_is_is_counted(seconds: float, expected: str) -> None:
+    time = int(utc_now().timestamp() - seconds)
+
+    assert parse_markdown(f"<t:{time}:R>") == [Span(expected, MENTION)]
 
 
 @pytest.mark.usefixtures("two_hours_east")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, product
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lanrage_events import Event
+from lanrage_events import Event, Member, Party
 from lanrage_events.events import EventRegistry
 from lanrage_events_discord._embeds import Embed, Message
 from lanrage_events_discord._rendering import ALERT_LEAVES, OWN_MESSAGES, Entry, Renderer, compose
@@ -17,6 +17,36 @@ from lanrage_events_discord._rendering import ALERT_LEAVES, OWN_MESSAGES, Entry,
 TIME = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 NAMES = ("Zoë", "Jürgen", "Øyvind", "Łukasz")
 INVITES = ("https://discord.gg/abc123", None)
+PARTY = Party(
+    key="id:lan-42",
+    id="lan-42",
+    name="Friday LAN",
+    host=NAMES[0],
+    since=TIME,
+    members=tuple(Member(name=name, since=TIME) for name in NAMES),
+    peak=5,
+    game="Quake",
+    game_since=TIME,
+    players=(),
+    games=tuple((f"Quake {number}", 3661.0, number) for number in range(1, 13)),
+    visitors=7,
+    loyal=tuple((name, 7200.0) for name in NAMES[:3]),
+    last_change=TIME + timedelta(hours=3),
+    is_empty=False,
+    is_idle=False,
+)
+NEW_PARTY = replace(
+    PARTY,
+    id=None,
+    name=None,
+    host=None,
+    members=(),
+    game=None,
+    game_since=None,
+    games=(),
+    loyal=(),
+    is_empty=True,
+)
 # Of one event class, so many combinations are enough.
 MAX_COMBINATIONS = 2000
 
@@ -45,6 +75,7 @@ def values_of(annotation: Any, name: str = "") -> Sequence[Any]:
         bool: [True, False],
         datetime: [TIME],
         timedelta: [timedelta(minutes=90)],
+        Party: [PARTY, replace(PARTY, ended=TIME), NEW_PARTY, replace(NEW_PARTY, id="lan-42")],
     }
     return plain[annotation]
 

@@ -428,4 +428,7 @@ def test_every_built_in_type_has_a_template_of_its_own() -> None:
         "digest.yaml",
         "webhook_test.yaml",
         "alert.yaml",
+        "party_card.yaml",
+        "party_recap.yaml",
+        "plain_card.yaml",
     }

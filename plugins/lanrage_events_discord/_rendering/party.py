@@ -1,0 +1,78 @@
+"""The messages about a whole party: its card while it lasts, and the recap that the card becomes.
+
+Nothing publishes them. Their time is that of the last event, so the same party is rendered alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lanrage_events import Event, Party
+from lanrage_events.templates import LeafWarning, TemplateLeaf, utf16_units
+
+from .. import limits
+from .._embeds import plain
+from .leaves import LEAVES, markdown_leaf
+
+PLAIN_CARD_MAX_CHARACTERS = 200
+"""of the title of a plain card, and of its text"""
+
+_ID = re.compile(r"[0-9]{15,20}")
+
+
+def _parse_tags(text: object) -> tuple[str, ...]:
+    ids = str(text).replace(",", " ").split()
+    if wrong := next((one for one in ids if _ID.fullmatch(one) is None), None):
+        raise ValueError(f"expected the ids of tags of the forum, found '{wrong[:40]}'")
+
+    if len(ids) > limits.THREAD_MAX_TAGS:
+        raise LeafWarning(f"a post has at most {limits.THREAD_MAX_TAGS} tags, found {len(ids)}")
+
+    return tuple(dict.fromkeys(ids))
+
+
+_SHOWN = {path: leaf for path, leaf in LEAVES.items() if not path.startswith("digest.")}
+
+CARD_LEAVES: Mapping[str, TemplateLeaf] = {
+    **_SHOWN,
+    "thread_name": TemplateLeaf(
+        write=plain, limit=limits.THREAD_NAME_MAX_CHARACTERS, measure=utf16_units
+    ),
+    "applied_tags": TemplateLeaf(write=plain, parse=_parse_tags),
+}
+"""the leaves of ``party_card.yaml``"""
+
+RECAP_LEAVES: Mapping[str, TemplateLeaf] = {
+    path: leaf for path, leaf in _SHOWN.items() if not path.startswith("buttons")
+}
+"""the leaves of ``party_recap.yaml``; what could be joined is over"""
+
+PLAIN_CARD_LEAVES: Mapping[str, TemplateLeaf] = {
+    "title": markdown_leaf(PLAIN_CARD_MAX_CHARACTERS),
+    "description": markdown_leaf(PLAIN_CARD_MAX_CHARACTERS),
+}
+"""the leaves of ``plain_card.yaml``: nothing else is taken from ``event.yaml``, since Discord may
+have rejected just that"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartyCard(Event):
+    """The message that shows a party and is edited when it changes."""
+
+    party: Party
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartyRecap(Event):
+    """What the message of a party shows when it is over."""
+
+    party: Party
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainCard(Event):
+    """What the message of a party shows when Discord rejects the card or the recap."""
+
+    party: Party
