@@ -89,7 +89,9 @@ class Problems:
         """Report that a leaf changes without an event, if it does."""
         if leaf.unsteady is not None:
             cause, line = leaf.unsteady
-            message = f"'{cause}' changes the text without an event: show what the event says instead"
+            message = (
+                f"'{cause}' changes the text without an event: show what the event says instead"
+            )
             key = (leaf.file, leaf.path, line, "unsteady")
             self.add(_problem(leaf, line, message, is_warning=True), key)
 

@@ -49,7 +49,7 @@ from ._delivery import (
     outbox_metrics,
 )
 from ._memory import Memory, wall_time
-from ._preview import preview_event
+from ._preview import CardSample, preview_event
 from ._quiet import Mutes, Quiet, Then, make_calendar
 from ._rendering import Renderer, Wording
 from ._routing import (
@@ -529,7 +529,8 @@ class DiscordPlugin:
         saved = self._setup or Settings(state_file(bus, self, "settings.json"), read_only=True)
         preview = preview_event(event, bus, self.config.invite_url or saved.invite_url)
         routes = self.config.routes
-        if routes and all(step.mismatch for step in explain(event, routes, ())):
+        is_card = isinstance(event, CardSample)
+        if not is_card and routes and all(step.mismatch for step in explain(event, routes, ())):
             problem = ConfigProblem(_NOT_ROUTED, ("routes",), warning=True)
             return replace(preview, problems=(problem, *preview.problems))
 

@@ -32,7 +32,7 @@ from ._commands import (
     unmute,
 )
 from ._demo import LATENCY_SECONDS, Summary, load_parts, play
-from ._preview import sample_event
+from ._preview import find_registry, sample_event
 from ._terminal import make_console
 from .testing import StandInDiscord
 
@@ -57,7 +57,7 @@ def preview(
     plugins are known. Errors in templates make it exit with 1; a warning, such as of an address that
     Discord does not accept, does not.
 
-    :param event_type: such as peer_joined
+    :param event_type: such as peer_joined; party_card and party_recap show the card of a made-up party
     :param values: fields of the event, each as name=value; what is missing is made up
     :param templates: a folder of your own templates, or builtin:de; may be given several times
     :param config: the configuration whose plugins and templates are used, too; lanrage.yaml in this
@@ -69,7 +69,8 @@ def preview(
     on_problems = _go_on if config is None else None
     bus = load_bus(config, on_problems=on_problems)
     try:
-        event = bus.events.from_dict(sample_event(bus.events, event_type, values))
+        sample = sample_event(bus.events, event_type, values)
+        event = find_registry(bus.events, event_type).from_dict(sample)
         invite = validate_invite_url(invite_url) if invite_url else None
         bus.templates = (*map(template_folder, templates), *bus.templates)
         return show_previews(bus, event, plugin=plugin, invite_url=invite, as_json=json)

@@ -399,6 +399,8 @@ class SampleType(ConfigModel):
     """made-up values"""
     json_schema: dict[str, Any] = Field(serialization_alias="schema")
     """the JSON Schema of such an event"""
+    is_card: bool = False
+    """whether it is the card of a party, which is a message of its own and in no digest"""
 
 
 class Samples(ConfigModel):

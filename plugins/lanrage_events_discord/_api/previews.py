@@ -14,7 +14,7 @@ from lanrage_events.events import COMMON_FIELDS, FieldProblem
 from lanrage_events.http import RouteError, RouteRequest
 
 from .._embeds import Embed, Message
-from .._preview import measure, sample_event
+from .._preview import CARD_SAMPLES, CardSample, find_registry, measure, sample_event, shown_event
 from .._rendering import DigestMessage, Renderer, compose
 from .._settling import NetEffect
 from . import models
@@ -48,12 +48,13 @@ class Previews:
         """Return the event types that can be previewed, each with made-up values."""
         events = self._runtime().bus.events
         found: list[models.SampleType] = []
-        for cls in events.types():
-            schema = events.json_schema(cls.type)
+        for cls in (*events.types(), *CARD_SAMPLES):
+            schema = find_registry(events, cls.type).json_schema(cls.type)
             sample = sample_event(events, cls.type, ())
             found.append(
                 models.SampleType(
                     type=cls.type,
+                    is_card=issubclass(cls, CardSample),
                     description=str(schema.get("description", "")),
                     fields={k: v for k, v in sample.items() if k not in COMMON_FIELDS},
                     json_schema=schema,
@@ -69,7 +70,7 @@ class Previews:
         are made by templates that were read before, ``note`` says so.
         """
         runtime = self._runtime()
-        event = _decode(runtime, request.body, max_problems=_MAX_PROBLEMS)
+        event = shown_event(_decode(runtime, request.body, max_problems=_MAX_PROBLEMS))
         renderer, faults = _make_renderer(runtime)
         [message] = compose([renderer.render(event)], wording=renderer.wording)
         return models.Preview(
@@ -115,7 +116,13 @@ async def _decode_each(runtime: Runtime, wanted: Sequence[models.PreviewRequest]
     problems: list[FieldProblem] = []
     for index, one in enumerate(wanted):
         try:
-            events.append(_decode(runtime, one, max_problems=_MAX_PROBLEMS))
+            event = _decode(runtime, one, max_problems=_MAX_PROBLEMS)
+            if isinstance(event, CardSample):
+                raise RouteError(
+                    422, f"'{one.type}' is a message of its own, so no digest shows it"
+                )
+
+            events.append(event)
         except RouteError as error:
             found = error.errors or (FieldProblem("fields", error.detail),)
             problems += [replace(p, field=f"events.{index}.{p.field}") for p in found]
@@ -136,9 +143,13 @@ def _decode(runtime: Runtime, wanted: models.PreviewRequest, *, max_problems: in
 
     try:
         values = {**wanted.fields, "type": wanted.type}
-        event = runtime.bus.events.from_dict(values, max_problems=max_problems)
+        registry = find_registry(runtime.bus.events, wanted.type)
+        event = registry.from_dict(values, max_problems=max_problems)
     except EventDecodeError as error:
         raise _invalid(error.problems) from None
+
+    if isinstance(event, CardSample):
+        return event
 
     for step in explain_rules(runtime.bus, event):
         event = step.event or event  # of one that is dropped, the message can be seen all the same

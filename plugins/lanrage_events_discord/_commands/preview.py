@@ -11,7 +11,7 @@ from lanrage_events.config import explain_rules
 
 from .._config import DiscordConfig
 from .._plugin import DiscordPlugin
-from .._preview import MessagePreview, measure
+from .._preview import CardSample, MessagePreview, measure, preview_event
 from .._terminal import draw_message, draw_meters, make_console
 
 _NAME = "discord"
@@ -75,6 +75,11 @@ def _previews(
     for one in bus.plugins.values():
         if isinstance(one, DiscordPlugin) and invite_url is not None:
             one.config = one.config.model_copy(update={"invite_url": invite_url})
+
+    if isinstance(event, CardSample):
+        found = bus.plugins.items()
+        own = {name: [p.preview(event, bus)] for name, p in found if isinstance(p, DiscordPlugin)}
+        return own or {_NAME: [preview_event(event, bus, invite_url)]}
 
     previews = bus.plugins.preview(event)
     if previews:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from .cards import CARD_SAMPLES, CardSample, shown_event
 from .message import MessagePreview, preview_event
 from .meters import Meter, measure
 from .problems import describe
-from .samples import sample_event
+from .samples import find_registry, sample_event
 from .spans import Span, Style, format_time, parse_markdown

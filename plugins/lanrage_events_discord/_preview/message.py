@@ -10,6 +10,7 @@ from lanrage_events.templates import TemplateError
 
 from .._embeds import Message
 from .._rendering import Renderer, compose
+from .cards import shown_event
 from .spans import parse_markdown
 
 
@@ -28,7 +29,7 @@ def preview_event(event: Event, bus: Bus, invite_url: str | None) -> MessagePrev
     errors: list[TemplateError] = []
     renderer = Renderer(bus.template_folders(), invite_url=lambda: invite_url, report=errors.append)
     renderer.check(bus.events.types())
-    [message] = compose([renderer.render(event)], wording=renderer.wording)
+    [message] = compose([renderer.render(shown_event(event))], wording=renderer.wording)
     return MessagePreview(
         text=_plain_text(message),
         json=message.body(),

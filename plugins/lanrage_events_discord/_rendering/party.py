@@ -33,7 +33,12 @@ def _parse_tags(text: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-_SHOWN = {path: leaf for path, leaf in LEAVES.items() if not path.startswith("digest.")}
+_SHOWN = {
+    **{path: leaf for path, leaf in LEAVES.items() if not path.startswith("digest.")},
+    # What is too long for it would push the rest of a card down.
+    "title": markdown_leaf(limits.TITLE_MAX_CHARACTERS),
+    "description": markdown_leaf(limits.DESCRIPTION_MAX_CHARACTERS, lines=True),
+}
 
 CARD_LEAVES: Mapping[str, TemplateLeaf] = {
     **_SHOWN,
