@@ -65,5 +65,9 @@ BUTTON_URL_MAX_CHARACTERS = 512
 # https://docs.discord.com/developers/resources/poll
 POLL_QUESTION_MAX_CHARACTERS = 300
 """of the question of a poll"""
+POLL_ANSWER_MAX_CHARACTERS = 55
+"""of an answer of a poll"""
+POLL_MAX_ANSWERS = 10
+"""answers of a poll"""
 POLL_MAX_HOURS = 768
 """for which a poll can be answered"""

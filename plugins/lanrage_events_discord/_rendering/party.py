@@ -19,6 +19,9 @@ from .leaves import LEAVES, markdown_leaf
 PLAIN_CARD_MAX_CHARACTERS = 200
 """of the title of a plain card, and of its text"""
 
+POLL_ANSWER = "poll_answer"
+"""the leaf of a game's name in the poll"""
+
 _ID = re.compile(r"[0-9]{15,20}")
 
 
@@ -50,7 +53,10 @@ CARD_LEAVES: Mapping[str, TemplateLeaf] = {
 """the leaves of ``party_card.yaml``"""
 
 RECAP_LEAVES: Mapping[str, TemplateLeaf] = {
-    path: leaf for path, leaf in _SHOWN.items() if not path.startswith("buttons")
+    **{path: leaf for path, leaf in _SHOWN.items() if not path.startswith("buttons")},
+    POLL_ANSWER: TemplateLeaf(
+        write=plain, limit=limits.POLL_ANSWER_MAX_CHARACTERS, measure=utf16_units, apart=True
+    ),
 }
 """the leaves of ``party_recap.yaml``; what could be joined is over"""
 

@@ -26,7 +26,7 @@ from .._embeds import (
     shorten_markdown,
     text_size,
 )
-from .entry import Digest, Entry
+from .entry import NO_EXTRAS, Digest, Entry, Extras
 from .leaves import (
     DIGEST_GROUP_MAX_CHARACTERS,
     DIGEST_HEADING_OVERFLOW_CHARACTERS,
@@ -186,6 +186,7 @@ class Renderer:
             embed=embed,
             digest=self._digest(event, leaves, leaves.shortened, shown_by_embed),
             shortened=shortened,
+            extras=_extras(leaves),
         )
 
     def _shortened(
@@ -278,6 +279,11 @@ class Renderer:
             embed=Embed(**{**frame, "title": self.wording.name(event.type), "timestamp": time}),
             digest=self._digest(event, {}),
         )
+
+
+def _extras(leaves: Mapping[str, Any]) -> Extras:
+    post = {name: leaves[name] for name in ("thread_name", "applied_tags") if name in leaves}
+    return Extras(**post) if post else NO_EXTRAS
 
 
 def _move_long_title(parts: dict[str, Any], title: str) -> None:

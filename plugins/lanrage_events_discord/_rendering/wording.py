@@ -23,7 +23,7 @@ from .. import limits
 from .._embeds import PARTS, Embed, markdown, shorten_markdown
 from .entry import COUNT
 from .leaves import DIGEST_COUNTED_MAX_CHARACTERS, LEAVES, markdown_leaf
-from .party import PartyCard, PartyRecap, PlainCard
+from .party import POLL_ANSWER, PartyCard, PartyRecap, PlainCard
 
 MORE_MAX_CHARACTERS = 600
 """of the line that counts what a message does not show"""
@@ -161,6 +161,7 @@ class Wording:
         for path in ("more", "expired"):
             self._counting(path, {Event.type: 2})
 
+        self.poll_answer("")
         names = {"name": "default", "detail": "", "status": "", "count": 2, "seconds": 60.0}
         for path, leaf in ALERT_LEAVES.items():
             if leaf.apart:
@@ -223,6 +224,10 @@ class Wording:
         """
         text = self._render(Alert, path, {"type": Alert.type, **names})
         return shorten_markdown(text, ALERT_LINE_MAX_CHARACTERS)
+
+    def poll_answer(self, game: str) -> str:
+        """Return an answer of the poll of a party, about a game that was played."""
+        return self._render(PartyRecap, POLL_ANSWER, {"type": PartyRecap.type, "name": game})
 
     def name(self, event_type: str) -> str:
         """Return the name of an event type, in markdown."""

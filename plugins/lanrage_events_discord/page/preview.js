@@ -93,10 +93,18 @@ class Preview {
 
   setDigest(on) {
     this.isDigest = on;
-    if (on && this.types && this.events.length === 1) {
-      const start = this.types.findIndex(({ type }) => type === this.events[0].type);
-      for (let next = 1; next < Math.min(FIRST_EVENTS, this.types.length); next += 1) {
-        this.events.push(this.#sample(this.types[(start + next) % this.types.length].type));
+    if (on && this.types) {
+      // A card is a message of its own.
+      const types = this.types.filter((one) => !one.is_card);
+      if (!types.some(({ type }) => type === this.events[this.current].type)) {
+        this.events[this.current] = this.#sample(types[0].type);
+      }
+
+      if (this.events.length === 1) {
+        const start = types.findIndex(({ type }) => type === this.events[0].type);
+        for (let next = 1; next < Math.min(FIRST_EVENTS, types.length); next += 1) {
+          this.events.push(this.#sample(types[(start + next) % types.length].type));
+        }
       }
     }
 
