@@ -32,7 +32,9 @@ class Card:
     """Discord's id of the webhook that posted the message; empty before"""
     message_id: str | None = None
     thread_id: str | None = None
-    """the thread that was created for the card"""
+    """the thread that the message is in"""
+    owns_thread: bool = False
+    """whether that thread was created for the card"""
     channel_id: str | None = None
     posted_at: float | None = None
     """when the message was posted, in seconds since 1970"""
@@ -70,8 +72,16 @@ class Card:
 
     def forget_message(self) -> None:
         """Forget the message, which is not there any more, so that another one is posted."""
-        self.message_id = self.thread_id = self.channel_id = self.posted_at = self.shown = None
-        self.webhook_id = ""
+        self.message_id = self.channel_id = self.posted_at = self.shown = None
+        self.webhook_id = self.mention = ""
+        self.is_pushed = False
+        if not self.owns_thread:
+            self.thread_id = None
+
+    def forget_thread(self) -> None:
+        """Forget the thread of the card, which is not there any more, with all that was in it."""
+        self.owns_thread, self.formers = False, []
+        self.forget_message()
 
     def row(self) -> tuple[str, str, str, bool, str]:
         """Return the row that keeps it: id, webhook, party, whether it is due, and the rest as JSON."""

@@ -6,6 +6,6 @@ from .channel_limit import ChannelLimit
 from .client import ANSWER_MAX_BYTES, WebhookClient
 from .limit_memory import LimitMemory
 from .old_edits import OLD_MESSAGE_SECONDS
-from .outcome import DiscordError, Outcome, OutcomeKind, RateLimit, classify
+from .outcome import OLD_EDITS_CODE, DiscordError, Outcome, OutcomeKind, RateLimit, classify
 from .rate_limits import Action, Channel, Limits, RateLimits, Turn, shared_address
 from .urls import WebhookURL, validate_invite_url, validate_webhook_url

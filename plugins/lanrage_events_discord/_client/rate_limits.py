@@ -258,11 +258,19 @@ class Limits:
             )
             turn = max(turn, channel.old_edits_blocked, pace, key=_at)
 
-        free_at = channel.limit.free_at(now, is_full=is_full)
-        if free_at > max(turn.at, now):
-            turn = Turn(free_at, f"the channel takes only {channel.limit.limit} messages a minute")
+        if self._posts:
+            free_at = channel.limit.free_at(now, is_full=is_full)
+            if free_at > max(turn.at, now):
+                turn = Turn(
+                    free_at, f"the channel takes only {channel.limit.limit} messages a minute"
+                )
 
         return turn
+
+    @property
+    def _posts(self) -> bool:
+        """Whether it counts towards the messages that a channel takes, of which an edit is none."""
+        return self._action is Action.EXECUTE
 
     async def wait(self, *, is_full: bool = True, is_old: bool = False) -> None:
         """Wait until a request may be sent, and count it.
@@ -293,7 +301,9 @@ class Limits:
         bucket.left.append(now)
         # Others that post to this channel see it while this one waits.
         channel = self.channel
-        channel.limit.leaves(now)
+        if self._posts:
+            channel.limit.leaves(now)
+
         if is_old:
             channel.old_edits.leaves(now)
 
@@ -314,7 +324,9 @@ class Limits:
             bucket.answered.set()
             bucket.answered = None
 
-        self.channel.limit.withdrawn(left_at)
+        if self._posts:
+            self.channel.limit.withdrawn(left_at)
+
         if outcome is None:
             return
 
@@ -322,7 +334,7 @@ class Limits:
             self._all.locate(self._webhook_id, outcome.channel_id)
 
         # Without an answer, Discord may have the message all the same.
-        if outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.RETRY):
+        if self._posts and outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.RETRY):
             self.channel.limit.answered(now)
 
         limit = outcome.rate_limit
@@ -367,7 +379,7 @@ class Limits:
         if outcome.code == OLD_EDITS_CODE:
             channel.old_edits_blocked = blocked
             channel.old_edits.rejected(blocked.at)
-        elif outcome.is_about_channel:
+        elif outcome.is_about_channel and self._posts:
             channel.blocked = blocked
             channel.limit.rejected(now, retry_after)
         else:

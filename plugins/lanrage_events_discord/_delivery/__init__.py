@@ -14,10 +14,10 @@ from lanrage_events.delivery import LaneState as LaneState
 from lanrage_events.delivery import in_words as in_words
 
 from .earlier import EarlierEntries, EarlierEntry
-from .envelope import Envelope
+from .envelope import Envelope, with_mentions
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
-from .lane import Lane
+from .lane import Lane, LaneChange
 from .lanes import Lanes, OutgoingEntry
 from .mentions import Mentions
 from .metrics import lane_metrics, outbox_metrics

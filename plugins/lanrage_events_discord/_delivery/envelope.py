@@ -49,6 +49,10 @@ class Envelope:
         self._mentions = mentions
         self._threads = threads
 
+    def copy(self) -> Envelope:
+        """Return one for messages of the same webhook that do not come from its lane."""
+        return Envelope(self._config, self._mentions, self._threads, self._quietness)
+
     def wrap(
         self, message: Message, entries: Sequence[Entry], webhook_id: str, is_backlog: bool
     ) -> Message:
@@ -71,7 +75,7 @@ class Envelope:
         )
         config = self._config
         new_thread = config.thread_name and not self._thread(webhook_id)
-        content, lacks_text = _with_mentions(message.content, mentioned)
+        content, lacks_text = with_mentions(message.content, mentioned)
         return replace(
             message,
             content=content,
@@ -122,7 +126,7 @@ class Envelope:
         return bool(name) and self._threads.forget(webhook_id, name or "")
 
 
-def _with_mentions(content: str, mentioned: Sequence[str]) -> tuple[str, bool]:
+def with_mentions(content: str, mentioned: Sequence[str]) -> tuple[str, bool]:
     """Return a content with mentions above it, and whether it lacks text for lack of room."""
     above = " ".join(mentioned)
     if not above or not content:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from enum import Enum, auto
 from functools import partial
 
 import anyio
@@ -49,6 +50,15 @@ LOGGED_WAIT_SECONDS = 5.0
 UNKNOWN_CHANNEL = 10003
 
 
+class LaneChange(Enum):
+    """What those want to know who post beside a lane."""
+
+    POSTED = auto()
+    """Discord has another message of it"""
+    USABLE = auto()
+    """it may send: it got a URL, or it works again, or it may be quiet no more"""
+
+
 class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     """Delivers the entries of one webhook: gathers, waits for Discord's limits, composes, sends.
 
@@ -64,6 +74,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
     :param posted: what all lanes have posted
     :param failing: the names of all lanes that get server errors now
     :param wording: the texts of messages besides the entries
+    :param changed: called with the lane's name and what has changed
     """
 
     internal_error = "fault_of_ours"  # what dashboards know it by
@@ -85,6 +96,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         posted: Posted,
         failing: set[str],
         wording: Wording,
+        changed: Callable[[str, LaneChange], None],
     ) -> None:
         super().__init__(
             name,
@@ -105,6 +117,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         """the limits of the webhook"""
         self._client = client
         self._all_limits = limits
+        self._changed = changed
         errors = ServerErrors()
         self._batch = Batch(batch, self.queue, envelope, expired, name, wording, errors)
         self._suspicion = Suspicion(
@@ -152,6 +165,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         self.limits = self._all_limits.of(webhook.id)
         self._suspicion.reset()
         self.enable()
+        self._changed(self.name, LaneChange.USABLE)
 
     def compose_like(self, batch: BatchConfig) -> None:
         """Compose messages in another style, from the next one on."""
@@ -233,6 +247,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         """Look how quiet the webhook is now, since something was muted or unmuted."""
         self._end_hold()
         self.wake()
+        self._changed(self.name, LaneChange.USABLE)
 
     def ended_outage(self) -> None:
         """Record that the last request did not fail, or that there is none to make."""
@@ -476,6 +491,7 @@ class Lane(delivery.Lane[Entry, LaneQueue, Pacing, LaneRecord]):
         self.pacing.sent()
         self.omissions.delivered()
         self.record.delivered(message.entries)
+        self._changed(self.name, LaneChange.POSTED)
         if shortened := self.record.shortened(message.shortened):
             logger.warning(
                 "webhook '%s': %d %s longer than Discord allows and posted shortened",

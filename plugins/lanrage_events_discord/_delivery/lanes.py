@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from .._settling import Posted
 from .envelope import Envelope
 from .expired import ExpiredCounts
 from .gone import GoneWebhooks
-from .lane import Lane
+from .lane import Lane, LaneChange
 from .mentions import Mentions
 from .threads import Threads
 
@@ -80,6 +80,8 @@ class Lanes(Mapping[str, Lane]):
         put_together: int = 1000,
     ) -> None:
         self.limits = limits
+        self.on_change: Callable[[str, LaneChange], None] = ignore_change
+        """called with the name of a lane and what has changed there"""
         self._config = config
         self._outbox = outbox
         self._client = client
@@ -159,11 +161,17 @@ class Lanes(Mapping[str, Lane]):
             posted=self._posted,
             failing=self._failing,
             wording=self._wording,
+            changed=self._changed,
         )
         self._lanes[name] = lane
         if self._waiting is not None:
             lane.record.recount(self._waiting.get(name, 0))
             lane.wake()
+
+        self._changed(name, LaneChange.USABLE)
+
+    def _changed(self, name: str, change: LaneChange) -> None:
+        self.on_change(name, change)
 
     def disconnect(self, name: str) -> None:
         """Remove the URL of a lane, see :meth:`Lane.disconnect`."""
@@ -408,3 +416,7 @@ class Lanes(Mapping[str, Lane]):
             lane.close()
 
         self._mentions.save()
+
+
+def ignore_change(name: str, change: LaneChange) -> None:
+    """Do nothing about a change of a lane."""

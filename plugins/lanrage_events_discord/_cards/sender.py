@@ -1,0 +1,211 @@
+"""The sender: one request for a card, and what the card is once it succeeded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Protocol
+
+from lanrage_events import Party
+
+from .. import limits
+from .._client import Outcome, OutcomeKind, WebhookClient, WebhookURL
+from .._config import CardConfig
+from .._delivery import Envelope, with_mentions
+from .._embeds import SUPPRESS_NOTIFICATIONS, Embed, Message, role_mention, shorten, user_mention
+from .._rendering import Digest, Entry, Presentation
+from .answers import stop
+from .card import Card
+from .steps import Step, may_call
+from .store import CardStore
+
+
+class Looks(Protocol):
+    """What makes the messages of cards; the same party always gives the same message."""
+
+    def card(self, party: Party, config: CardConfig, *, plain: bool = False) -> Message:
+        """Return the message that shows a party."""
+        ...
+
+    def recap(self, party: Party, config: CardConfig, *, plain: bool = False) -> Message:
+        """Return what the message shows when the party is over."""
+        ...
+
+    def poll(self, party: Party, config: CardConfig) -> Message | None:
+        """Return the poll about what was played, None if there is none."""
+        ...
+
+
+class Sender:
+    """Makes the requests for cards, each once.
+
+    :param store: has the parties, and keeps what must be known before a request
+    :param renderer: renders
+    :param client: sends
+    """
+
+    def __init__(self, store: CardStore, renderer: Looks, client: WebhookClient) -> None:
+        self._store = store
+        self._renderer = renderer
+        self._client = client
+
+    def is_right(self, card: Card) -> bool:
+        """Whether Discord shows what it should, as far as is known."""
+        return _hash(self._edited(card)) == card.shown
+
+    async def send(
+        self, card: Card, step: Step, webhook: WebhookURL, envelope: Envelope, *, is_loud: bool
+    ) -> Outcome | None:
+        """Make one request, and change the card as it says if it succeeded.
+
+        :param envelope: for a message of the webhook
+        :param is_loud: whether it may mention someone now
+        :return: the outcome; None if there is nothing to send after all
+        :raises OSError: if what must be known before cannot be kept
+        """
+        if step is Step.POST:
+            return await self._post(card, webhook, envelope, is_loud)
+
+        if step is Step.POLL:
+            return await self._poll(card, webhook, envelope)
+
+        if step is Step.EDIT:
+            return await self._edit(card, webhook)
+
+        return await self._delete(card, step, webhook)
+
+    async def _edit(self, card: Card, webhook: WebhookURL) -> Outcome:
+        message = self._edited(card)
+        outcome = await self._client.edit(
+            webhook, card.message_id or "", message.edit_body(), thread_id=card.thread_id
+        )
+        if outcome.kind is OutcomeKind.DELIVERED:
+            card.shown, card.misses = _hash(message), 0
+
+        return outcome
+
+    async def _delete(self, card: Card, step: Step, webhook: WebhookURL) -> Outcome:
+        message_id = card.formers[0] if step is Step.DELETE_FORMER else card.message_id
+        return await self._client.delete(webhook, message_id or "", thread_id=card.thread_id)
+
+    async def _poll(self, card: Card, webhook: WebhookURL, envelope: Envelope) -> Outcome | None:
+        poll = self._renderer.poll(self._store.party(card), card.config)
+        # Known before the request, so that it is never posted twice.
+        card.is_polled = True
+        if poll is None:
+            return None
+
+        await self._store.save(card)
+        message = envelope.wrap(poll, (), webhook.id, is_backlog=False)
+        if card.config.silent:
+            message = replace(message, flags=SUPPRESS_NOTIFICATIONS)
+
+        if card.thread_id is not None:
+            message = replace(message, thread_name="")
+
+        outcome = await self._client.execute(webhook, message.body(), thread_id=card.thread_id)
+        if outcome.kind is not OutcomeKind.DELIVERED and not outcome.may_be_carried_out:
+            card.is_polled = outcome.is_rejection
+
+        return outcome
+
+    async def _post(
+        self, card: Card, webhook: WebhookURL, envelope: Envelope, is_loud: bool
+    ) -> Outcome | None:
+        party = self._store.party(card)
+        message, thread_id = self._new(card, party, webhook, envelope, is_loud)
+        roles = message.allowed_mentions.get("roles", ())
+        users = message.allowed_mentions.get("users", ())
+        mention = " ".join([*map(role_mention, roles), *map(user_mention, users)])
+        outcome: Outcome | None = None
+        try:
+            if may_call(card, party, is_loud=is_loud):
+                # Known before the request, so that no one is ever mentioned twice.
+                card.is_mentioned = True
+                if not mention and card.message_id is not None:
+                    return None
+
+                await self._store.save(card)
+
+            outcome = await self._client.execute(webhook, message.body(), thread_id=thread_id)
+        finally:
+            envelope.answered(message)
+
+        if outcome.kind is OutcomeKind.DELIVERED:
+            self._posted(card, message, outcome, webhook, thread_id)
+            card.mention = mention
+            is_own = card.owns_thread
+            kept = replace(message, thread_name="") if is_own else message
+            envelope.delivered(kept, webhook.id, outcome.channel_id)
+        elif mention and not outcome.may_be_carried_out:
+            card.is_mentioned = False
+
+        return outcome
+
+    def _posted(
+        self,
+        card: Card,
+        message: Message,
+        outcome: Outcome,
+        webhook: WebhookURL,
+        thread_id: str | None,
+    ) -> None:
+        if card.message_id is not None:
+            card.formers = [*card.formers, card.message_id]
+
+        if outcome.message_id is None:
+            stop(card, "Discord does not say which message it is, so it cannot be edited")
+
+        card.owns_thread = card.owns_thread or (card.config.thread and bool(message.thread_name))
+        card.thread_id = outcome.channel_id if message.thread_name else thread_id
+        card.message_id, card.channel_id = outcome.message_id, outcome.channel_id
+        card.webhook_id, card.shown = webhook.id, _hash(message)
+        card.is_pushed, card.is_announced = False, True
+
+    def _new(
+        self, card: Card, party: Party, webhook: WebhookURL, envelope: Envelope, is_loud: bool
+    ) -> tuple[Message, str | None]:
+        """Return the message to post, and the thread to post it to."""
+        config = card.config
+        wanted = Presentation(silent=config.silent or card.is_announced)
+        if may_call(card, party, is_loud=is_loud) and (mention := config.mention) is not None:
+            wanted = replace(
+                wanted, roles=mention.roles, users=mention.users, cooldown=mention.cooldown
+            )
+
+        look = self._look(card, party)
+        entry = Entry(card.id, "", party.since, Embed(), Digest("", "", ""), wanted)
+        message = envelope.wrap(look, [entry], webhook.id, is_backlog=False)
+        if any(message.allowed_mentions.values()):
+            message = replace(message, flags=0)
+
+        if card.is_plain:
+            message = replace(message, username="", avatar_url="")
+
+        if card.owns_thread:
+            return replace(message, thread_name=""), card.thread_id
+
+        if config.thread:
+            name = look.thread_name or party.name or party.key
+            name = shorten(name, limits.THREAD_NAME_MAX_CHARACTERS)
+            return replace(message, thread_name=name, applied_tags=look.applied_tags), None
+
+        return message, envelope.thread_id(webhook.id)
+
+    def _look(self, card: Card, party: Party) -> Message:
+        is_recap = card.is_over and card.config.when_over == "recap"
+        render = self._renderer.recap if is_recap else self._renderer.card
+        return render(party, card.config, plain=card.is_plain)
+
+    def _edited(self, card: Card) -> Message:
+        """Return what the message should show; an edit mentions no one."""
+        look = self._look(card, self._store.party(card))
+        content, _ = with_mentions(look.content, [card.mention] if card.mention else [])
+        return replace(look, content=content, allowed_mentions={"parse": []})
+
+
+def _hash(message: Message) -> str:
+    """Return by what is known again what a message shows, whomever it mentions."""
+    shown = {key: part for key, part in message.edit_body().items() if key != "allowed_mentions"}
+    return hashlib.sha256(json.dumps(shown).encode(errors="replace")).hexdigest()[:32]
