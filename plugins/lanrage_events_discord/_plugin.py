@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     ExitStack,
@@ -31,6 +31,7 @@ from lanrage_events.outbox import Outbox, OutboxStatistics
 
 from ._alerts import Alerts, alert_metrics, render_report, unknown_sources
 from ._api import DiscordAPI, MessageTest, Runtime
+from ._cards import Cards, forget_person, opened_store
 from ._client import LimitMemory, RateLimits, WebhookClient, shared_address
 from ._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
 from ._delivery import (
@@ -56,6 +57,7 @@ from ._routing import (
     NOT_TAKEN,
     Router,
     UnroutedEvents,
+    check_cards,
     check_routes,
     explain,
     party_keys,
@@ -190,7 +192,7 @@ class DiscordPlugin:
             self._unsent += len(events)
             return {}
 
-        failures: dict[int, Exception] = {}
+        on_cards, failures = await runtime.cards.follow(events)
         outgoing: list[OutgoingEntry] = []
         repeated: dict[int, list[EarlierEntry]] = {}
         configured, routes = runtime.lanes.configured, runtime.setup.routes
@@ -200,13 +202,17 @@ class DiscordPlugin:
 
         began = time.perf_counter()
         for position, event in enumerate(events):
+            if position in failures:
+                continue
+
             # Nothing is put before all are rendered, so a cancellation here loses nothing.
             if time.perf_counter() - began >= _SLICE_SECONDS:
                 await checkpoint()
                 began = time.perf_counter()
 
             try:
-                outgoing += self._address(position, event, renderer, repeated)
+                shown = on_cards.get(position, ())
+                outgoing += self._address(position, event, renderer, repeated, shown)
             except Exception as error:  # noqa: BLE001 - a bad event does not fail the others
                 failures[position] = error
 
@@ -228,15 +234,20 @@ class DiscordPlugin:
         event: Event,
         renderer: Renderer,
         repeated: dict[int, list[EarlierEntry]],
+        on_cards: Collection[str],
     ) -> Iterable[OutgoingEntry]:
         """Build the outgoing entries of an event, one per destination lane.
 
         :param repeated: gets those that wait in the outbox since before the start, by position
+        :param on_cards: the webhooks that show the event on a card instead
         """
         routed = self._router.route(event)
-        destinations = {name: shown for name, shown in routed.items() if name in self._routed}
+        known = self._routed.difference(on_cards)
+        destinations = {name: shown for name, shown in routed.items() if name in known}
         if not destinations:
-            if routed is NOT_TAKEN:
+            if on_cards:
+                pass
+            elif routed is NOT_TAKEN:
                 self._unrouted.add(event.type)
             elif routed or not self._routed:
                 self._unsent += 1
@@ -276,6 +287,9 @@ class DiscordPlugin:
             async with (
                 WebhookClient(self._http) as client,
                 self._make_outbox(bus, len(webhooks)) as self._outbox,
+                opened_store(
+                    self._state_file(bus, "cards"), self.config.cards, self._wall_clock
+                ) as store,
                 anyio.create_task_group() as background,
             ):
                 self._outbox.drains = True
@@ -291,14 +305,15 @@ class DiscordPlugin:
                             bus, self._outbox, client, tasks, limits, renderer.wording
                         )
                         ending.callback(lanes.close)
+                        cards = Cards(store, lanes, renderer, client, tasks)
                         self._runtime = runtime = await self._begin(
-                            bus, settings, self._outbox, client, background, lanes, renderer
+                            bus, settings, self._outbox, client, background, lanes, renderer, cards
                         )
                         async with self._watching(runtime, renderer):
                             yield
 
                         self._runtime = None
-                        self._finish(bus, self._outbox, lanes)
+                        self._finish(bus, self._outbox, lanes, cards)
 
                 background.cancel_scope.cancel()
 
@@ -314,18 +329,22 @@ class DiscordPlugin:
         return runtime.alerts.watching(runtime.bus, name, lanes, outbox, render)
 
     @staticmethod
-    def _finish(bus: Bus, outbox: Outbox, lanes: Lanes) -> None:
+    def _finish(bus: Bus, outbox: Outbox, lanes: Lanes, cards: Cards) -> None:
         """Let the lanes send what they can, or leave it to the plugin that takes over."""
         seconds = bus.plugins.drain_timeout
-        if outbox.path is None:
-            lanes.finish(anyio.current_time() + seconds, hold=False)
-        elif bus.closing:
+        if not bus.closing and outbox.path is not None:
+            lanes.hand_over()
+            cards.hand_over()
+            return
+
+        hold = False
+        if outbox.path is not None:
             # Without a limit, the bus ends once everything is delivered.
             hold = seconds < float("inf")
             seconds -= min(LAST_REQUEST_SECONDS, seconds / 2)
-            lanes.finish(anyio.current_time() + seconds, hold=hold)
-        else:
-            lanes.hand_over()
+
+        lanes.finish(anyio.current_time() + seconds, hold=hold)
+        cards.finish(anyio.current_time() + seconds)
 
     def _make_lanes(
         self,
@@ -361,6 +380,7 @@ class DiscordPlugin:
         background: TaskGroup,
         lanes: Lanes,
         renderer: Renderer,
+        cards: Cards,
     ) -> Runtime:
         """Create what lives as long as the lifespan, and start the lanes."""
         self._earlier = await EarlierEntries.read(outbox)
@@ -377,6 +397,7 @@ class DiscordPlugin:
             events=bus.events,
         )
         await self._open_lanes(bus, setup, lanes)
+        cards.begin()
         if self._alerts is None and self.config.alerts is not None:
             memory = self._memory(bus, "alerts", "the alerts that were posted")
             self._alerts = Alerts(self.config.alerts, memory)
@@ -391,6 +412,7 @@ class DiscordPlugin:
             message_test,
             self._unrouted,
             renderer,
+            cards,
             self._alerts,
         )
 
@@ -491,14 +513,20 @@ class DiscordPlugin:
 
     @hookimpl
     async def forget(self, person: Person, bus: Bus) -> dict[str, int]:
-        """Remove a person from mutes and from what is to be reported; the core searches the outbox."""
-        reports = 0
-        if self._runtime is not None:
-            lanes = self._runtime.lanes.values()
+        """Remove a person from mutes, cards and what is to be reported; the core searches the outbox."""
+        if (runtime := self._runtime) is not None:
+            lanes = runtime.lanes.values()
             reports = sum(lane.queue.settling.forget(person) for lane in lanes)
+            cards = await runtime.cards.forget(person)
+        else:
+            reports, cards = 0, await forget_person(self._state_file(bus, "cards"), person)
 
         mutes = await (self._mutes or self._open_mutes(bus)).forget(person)
-        return {"texts of mutes": mutes, "reports of reconnects": reports}
+        return {
+            "texts of mutes": mutes,
+            "reports of reconnects": reports,
+            "parties of cards": cards,
+        }
 
     @hookimpl
     def http_pages(self) -> Iterable[Page]:
@@ -560,6 +588,7 @@ class DiscordPlugin:
         problems.extend(ConfigProblem(text, path, warning=True) for path, text in warnings)
         place = partial(bus.plugins.source_location, self)
         problems.extend(check_routes(self.config, bus.events, place))
+        problems.extend(check_cards(self.config.cards))
         return problems
 
     @hookimpl

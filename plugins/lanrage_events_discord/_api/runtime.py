@@ -14,6 +14,7 @@ from lanrage_events.http import RouteError
 from lanrage_events.outbox import Outbox, OutboxError
 
 from .._alerts import Alerts
+from .._cards import Cards
 from .._delivery import Lanes
 from .._rendering import Renderer
 from .._routing import UnroutedEvents
@@ -55,6 +56,7 @@ class Runtime:
     message_test: MessageTest
     unrouted: UnroutedEvents
     renderer: Renderer
+    cards: Cards
     alerts: Alerts | None = None
     """None if no webhook gets alerts"""
 

@@ -1,11 +1,15 @@
 """Cards: messages that each show a party, and are edited in place.
 
-``store`` follows the parties and keeps, on the disk, what each card has shown. ``render``
-makes the messages.
+``store`` follows the parties and keeps, on the disk, what each card has shown. ``render`` makes the
+messages, and ``reconciler`` brings Discord to what the cards of a webhook should show. ``cards`` is what
+the plugin and the API use.
 """
 
 from __future__ import annotations
 
 from .card import Card as Card
+from .cards import Cards as Cards
+from .cards import forget_person as forget_person
+from .cards import opened_store as opened_store
 from .render import CardRenderer as CardRenderer
 from .store import CardStore as CardStore

@@ -85,7 +85,8 @@ class CardStore:
         self.parties = Parties(max_parties=MOST_CARDS, ended=self._replaced)
         self._file = CardFile(database, self._row)
         self._configs = configs
-        self._webhooks = frozenset(name for one in configs or () for name in one.webhook)
+        self.webhooks = tuple(dict.fromkeys(name for one in configs or () for name in one.webhook))
+        """the names of those that have cards"""
         self._wall_clock = wall_clock
         self._open: dict[str, Followed] = {}
         """by the key of the party"""
@@ -217,7 +218,7 @@ class CardStore:
             self._known[followed.id] = followed
 
         self._file.put(followed)
-        is_full = len(followed.cards) == len(self._webhooks)
+        is_full = len(followed.cards) == len(self.webhooks)
         if not is_full and followed.called != called(event) and self.parties.size(key):
             followed.called = called(event)
             self._add_cards(followed)

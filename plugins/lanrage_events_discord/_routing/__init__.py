@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .check import check_cards as check_cards
 from .check import check_routes as check_routes
 from .check import uncounted as uncounted
 from .check import unknown_types as unknown_types

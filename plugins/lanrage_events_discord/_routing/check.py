@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from typing import TypeAlias
 
-from lanrage_events import ConfigProblem, Event, PeerLeft
+from lanrage_events import ConfigProblem, Event, PartyCreated, PeerLeft
 from lanrage_events.abc import Bus
 from lanrage_events.config import EventTypes
 from lanrage_events.events import EventRegistry
 
-from .._config import DEFAULT_WEBHOOK, DiscordConfig, RouteConfig
+from .._config import DEFAULT_WEBHOOK, CardConfig, DiscordConfig, RouteConfig
 
 _ALL = ""
 """stands for all webhooks"""
@@ -30,13 +30,17 @@ def unknown_types(config: DiscordConfig, events: EventRegistry) -> Iterator[Conf
         for index, message in route.events.unknown(events):
             yield ConfigProblem(message, ("routes", number, "events", index))
 
+    for number, card in enumerate(config.cards):
+        for index, message in card.messages.unknown(events):
+            yield ConfigProblem(message, ("cards", number, "messages", index))
+
     names = tuple(config.max_age)
     for index, message in EventTypes(names).unknown(events):
         yield ConfigProblem(message, ("max_age", names[index]), about_key=True)
 
 
 def uncounted(config: DiscordConfig, bus: Bus) -> Iterator[ConfigProblem]:
-    """Yield what needs the number of players, which the plugin ``parties`` counts, without it.
+    """Yield what needs the plugin ``parties``, without it: it counts players, and says what is over.
 
     The plugin does not start with it.
     """
@@ -47,6 +51,10 @@ def uncounted(config: DiscordConfig, bus: Bus) -> Iterator[ConfigProblem]:
     )
     if any(counts):
         return
+
+    if config.cards:
+        message = "the plugin 'parties' says when a party is over, and is not there: add 'parties:'"
+        yield ConfigProblem(message, ("cards",), about_key=True)
 
     for number, route in enumerate(config.routes):
         if route.mention is not None and route.mention.when is not None:
@@ -78,6 +86,13 @@ def check_routes(
 
     yield from _unused_webhooks(config)
     yield from _unused_ages(config, events, live)
+
+
+def check_cards(cards: Sequence[CardConfig]) -> Iterator[ConfigProblem]:
+    """Yield warnings of the parties that a card is for and that there cannot be."""
+    for number, card in enumerate(cards):
+        for found in card.where.problems([PartyCreated], "no party has this card"):
+            yield replace(found, path=("cards", number, "where", *found.path))
 
 
 @dataclass(slots=True)
@@ -221,6 +236,7 @@ def _unused_webhooks(config: DiscordConfig) -> Iterator[ConfigProblem]:
         return
 
     named = {name for route in config.routes for name in route.webhook or ()}
+    named |= {name for card in config.cards for name in card.webhook}
     if config.alerts is not None:
         named.add(config.alerts.webhook)
 
