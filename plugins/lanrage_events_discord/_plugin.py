@@ -27,7 +27,7 @@ from lanrage_events.cli import counted
 from lanrage_events.config import ConfigError
 from lanrage_events.delivery import HTTP_LOGGERS
 from lanrage_events.http import Page, Route
-from lanrage_events.outbox import Outbox, OutboxStatistics
+from lanrage_events.outbox import Outbox
 
 from ._alerts import Alerts, alert_metrics, render_report, unknown_sources
 from ._api import DiscordAPI, MessageTest, Runtime
@@ -48,6 +48,13 @@ from ._delivery import (
     Threads,
     lane_metrics,
     outbox_metrics,
+)
+from ._health import (
+    NO_DEFAULT_WEBHOOK,
+    NO_WEBHOOK,
+    count_events,
+    count_rejected,
+    delivery_health,
 )
 from ._memory import Memory, wall_time
 from ._preview import CardSample, preview_event
@@ -78,15 +85,11 @@ logger = logging.getLogger("lanrage_events.discord")
 
 # HTTP libraries log webhook URLs, which hold the token; our own tracebacks may hold anything.
 REDACTED_LOGGERS = (*HTTP_LOGGERS, "lanrage_events")
-# A wait that is longer than one for any usual limit of Discord's.
-LONG_WAIT_SECONDS = 60.0
 # What is sent later may be cut off before the answer, and is sent again by the next start.
 LAST_REQUEST_SECONDS = 1.0
 _SLICE_SECONDS = 0.02
 """of rendering, after which other tasks run"""
 _NOT_ROUTED = "no route takes this event, so it is not posted"
-_NO_WEBHOOK = "no webhook_url is set, so nothing is sent"
-_NO_DEFAULT_WEBHOOK = "routes name webhook 'default', but no webhook_url is set"
 
 
 class DiscordPlugin:
@@ -434,7 +437,7 @@ class DiscordPlugin:
                 "plugin '%s': %s; set it in the configuration, or on the setup page that the plugin"
                 " 'http' serves",
                 bus.plugins.name(self),
-                _NO_DEFAULT_WEBHOOK if lanes else _NO_WEBHOOK,
+                NO_DEFAULT_WEBHOOK if lanes else NO_WEBHOOK,
             )
 
         for lane in waiting:
@@ -455,7 +458,7 @@ class DiscordPlugin:
         if outbox is not None:
             statistics = outbox.statistics()
             in_memory = outbox.path is None
-            self._unsent += _rejected(statistics) + (statistics.pending if in_memory else 0)
+            self._unsent += count_rejected(statistics) + (statistics.pending if in_memory else 0)
 
     def _make_router(self, webhooks: Iterable[str]) -> Router:
         return Router(self._routes, webhooks, self.config.max_age, wall_clock=self._wall_clock)
@@ -500,11 +503,11 @@ class DiscordPlugin:
             return
 
         if self._outbox.path is None:
-            logger.error("%s lost: they were kept in memory only", _events(self.pending))
+            logger.error("%s lost: they were kept in memory only", count_events(self.pending))
         elif bus.closing:
-            logger.warning("%s kept in the outbox for the next start", _events(self.pending))
+            logger.warning("%s kept in the outbox for the next start", count_events(self.pending))
         else:
-            logger.info("%s handed over in the outbox", _events(self.pending))
+            logger.info("%s handed over in the outbox", count_events(self.pending))
 
     @hookimpl
     def http_routes(self) -> Iterable[Route]:
@@ -606,7 +609,7 @@ class DiscordPlugin:
         settings = Settings(self._state_file(bus, "settings.json"), read_only=True)
         webhooks = find_webhooks(self.config, settings)
         if not webhooks:
-            return {"webhook": Health("degraded", _NO_WEBHOOK)}
+            return {"webhook": Health("degraded", NO_WEBHOOK)}
 
         with bus.redactor.redacting(REDACTED_LOGGERS):
             async with WebhookClient(self._http) as client:
@@ -620,54 +623,13 @@ class DiscordPlugin:
         undelivered = self._unsent
         if self._outbox is not None:
             statistics = self._outbox.statistics()
-            undelivered += statistics.pending + _rejected(statistics)
+            undelivered += statistics.pending + count_rejected(statistics)
 
-        health = self._health()
+        lacks_default = self._lacks_default_webhook(
+            name for name, lane in self._lanes.items() if lane.state is not LaneState.UNCONFIGURED
+        )
+        health = delivery_health(self._outbox, self._lanes.values(), lacks_default=lacks_default)
+        reported = "" if self._alerts is None or health.status != "ok" else self._alerts.summary
         quiet = self._lanes.quiet_reason if isinstance(self._lanes, Lanes) else ""
-        detail = "; ".join(filter(None, [health.detail, quiet, self._unrouted.detail]))
+        detail = "; ".join(filter(None, [health.detail, reported, quiet, self._unrouted.detail]))
         return replace(health, detail=detail, undelivered=undelivered)
-
-    def _health(self) -> Health:
-        if dead := self._reasons(LaneState.DEAD):
-            return Health("failed", dead)
-
-        configured = [
-            lane for lane in self._lanes.values() if lane.state is not LaneState.UNCONFIGURED
-        ]
-        if self._outbox is None or not configured:
-            return Health("degraded", _NO_WEBHOOK)
-
-        if self._lacks_default_webhook(lane.name for lane in configured):
-            return Health("degraded", _NO_DEFAULT_WEBHOOK)
-
-        if self._outbox.problem is not None:
-            return Health("degraded", str(self._outbox.problem))
-
-        if retrying := self._reasons(LaneState.RETRYING):
-            return Health("degraded", f"{_events(self.pending)} waiting: {retrying}")
-
-        waits = self._reasons(LaneState.WAITING)
-        waiting = (one for one in self._lanes.values() if one.state is LaneState.WAITING)
-        longest = max((lane.waits or 0.0 for lane in waiting), default=0.0)
-        if longest > LONG_WAIT_SECONDS:
-            return Health("degraded", f"{_events(self.pending)} waiting: {waits}")
-
-        statistics = self._outbox.statistics()
-        if statistics.dead:
-            return Health("degraded", f"Discord rejected {counted(statistics.dead, 'event')}")
-
-        reported = "" if self._alerts is None else self._alerts.summary
-        return Health(detail="; ".join(filter(None, (waits, reported))))
-
-    def _reasons(self, state: LaneState) -> str:
-        lanes = [lane for lane in self._lanes.values() if lane.state is state and lane.reason]
-        return "; ".join(f"webhook '{lane.name}': {lane.reason}" for lane in lanes)
-
-
-def _rejected(statistics: OutboxStatistics) -> int:
-    """Count the events that Discord rejected in this run, less those retried or dropped since."""
-    return min(statistics.dead_lettered, statistics.dead + statistics.forgotten)
-
-
-def _events(count: int) -> str:
-    return f"{count} event is" if count == 1 else f"{count} events are"

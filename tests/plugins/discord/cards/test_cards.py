@@ -67,7 +67,7 @@ async def publish(setup: Any, *events: Event, seconds: float = 5) -> None:
 
 
 def ended(party: str = "LAN", **more: Any) -> PartyEnded:
-    values = {
+    values: dict[str, Any] = {
         "since": START,
         "duration": 60.0,
         "peak": 1,
