@@ -155,6 +155,10 @@ class Cards:
         """Return all cards, those of parties that are over included."""
         return [self._listed(card) for card in self._store]
 
+    def open(self) -> Sequence[ListedCard]:
+        """Return the cards for which something may still be done."""
+        return [one for one in self.list() if not one.card.is_done]
+
     def get(self, id: str) -> ListedCard:
         """Return a card.
 
